@@ -1,0 +1,25 @@
+/*
+ * cli: the commands of the program, one file each. A command takes what is left of argv behind its name and gives the exit
+ * code: 0 done, 1 failed, 2 used wrongly.
+ */
+#ifndef JWTD_CLI_H
+#define JWTD_CLI_H
+
+#include "jwtd/config.h"
+
+struct cli_arguments {
+    const struct config_source *source; /* --config and --set, read by main */
+    int argc;                           /* the command's own words, without its name */
+    char **argv;
+};
+
+int cli_serve(const struct cli_arguments *arguments);
+int cli_migrate(const struct cli_arguments *arguments);
+int cli_keygen(const struct cli_arguments *arguments);
+int cli_check_config(const struct cli_arguments *arguments);
+int cli_user(const struct cli_arguments *arguments);
+
+/* Loads the configuration for a command, or reports its mistakes on standard error and gives false. */
+bool cli_load_config(const struct cli_arguments *arguments, struct config *config) MUST_CHECK;
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * config: every setting of the program in one table: name, type, default, bounds, and a line of help.
+ *
+ * The parser, `jwtd check-config`, `jwtd --help` and the test that config/jwtd.conf shows every key read the same table, so a
+ * new setting is one row and one member of struct config. Strength, weakest first: the default, the INI file, the environment
+ * (JWTD_<SECTION>_<KEY>), --set section.key=value. Unknown keys (also JWTD_* variables that name none) and values out of bounds
+ * are mistakes; all of them are reported at once, with file and line, "environment JWTD_X" or "--set" as their place.
+ *
+ * Read only after start; then safe from every thread. config_load and config_fini belong to the main thread.
+ */
+#ifndef JWTD_CONFIG_H
+#define JWTD_CONFIG_H
+
+#include "jwtd/log.h"
+#include "jwtd/network.h"
+#include "jwtd/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct string_list {
+    char **items; /* NUL-terminated strings */
+    size_t count;
+};
+
+/* Times are milliseconds, sizes are bytes. Strings are never NULL. */
+struct config {
+    struct {
+        char *listen;
+        unsigned threads;
+        unsigned max_connections;
+        int64_t request_timeout_ms;
+        size_t body_limit;
+        struct cidr_list trusted_proxies;
+        int64_t shutdown_grace_ms;
+    } server;
+    struct {
+        char *url;
+        unsigned connections;
+        int64_t statement_timeout_ms;
+        int64_t cleanup_interval_ms; /* between two rounds of deleting dead sessions */
+    } database;
+    struct {
+        size_t memory;
+        unsigned operations;
+        bool allow_weak;
+        unsigned workers;
+        unsigned min_length; /* code points */
+        int nice;            /* priority of the crypto threads, 0 to 19 */
+    } password;
+    struct {
+        char *keys_dir;
+        char *active_kid;
+        char *refresh_key_file;
+        char *issuer;
+        char *audience;
+        int64_t access_ttl_ms;
+        int64_t refresh_ttl_ms;
+        int64_t refresh_idle_ms;
+        int64_t refresh_retry_window_ms;
+    } token;
+    struct {
+        struct string_list allowed_origins;
+    } cors;
+    struct {
+        enum log_level level;
+        enum log_format format;
+    } log;
+};
+
+struct config_source {
+    const char *file;         /* NULL: no file */
+    char *const *environment; /* environ; NULL: none */
+    const char *const *set;   /* "section.key=value" */
+    size_t set_count;
+};
+
+/* Fills *config from all sources. On any mistake writes one line for each to `mistakes` and gives false; config_fini is due in
+ * both cases. */
+bool config_load(struct config *config, const struct config_source *source, FILE *mistakes) MUST_CHECK;
+void config_fini(struct config *config);
+
+/* The effective values in the INI format, with secrets left out (a password in database.url becomes "***"). */
+void config_print(const struct config *config, FILE *out);
+
+/* One line for each setting: name, default, help; for --help. */
+void config_print_help(FILE *out);
+
+/* Calls visit for each setting ("server.listen", its default as text, its help), in the order of the table. */
+void config_each(void (*visit)(const char *name, const char *value, const char *help, void *context), void *context);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * hasher: argon2id, at twice the rate of stock libsodium.
+ *
+ * libsodium maps and unmaps its memory for every hash, and the page faults cost as much as the hash. The program therefore links
+ * libsodium statically and routes its mmap and munmap (linker option --wrap) to a region that each hasher keeps. The result
+ * is the same, byte for byte. libsodium's pwhash is known here only.
+ *
+ * One hasher belongs to one thread from hasher_create to hasher_destroy. Passwords are taken with their length and never kept.
+ */
+#ifndef JWTD_HASHER_H
+#define JWTD_HASHER_H
+
+#include "jwtd/status.h"
+#include "jwtd/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PASSWORD_HASH_SIZE 128 /* with its NUL: "$argon2id$v=19$m=19456,t=2,p=1$...$..." */
+#define PASSWORD_MAX_LEN 1024  /* bytes, after normalisation too */
+
+struct hasher;
+
+struct hash_parameters {
+    size_t memory;       /* bytes; multiples of 1 KiB */
+    unsigned operations; /* passes */
+};
+
+/* NULL when memory is exhausted. The region is mapped here but touched only by the first hash. */
+struct hasher *hasher_create(struct hash_parameters parameters);
+void hasher_destroy(struct hasher *hasher);
+
+/* STATUS_OK and a hash string with a fresh salt, or STATUS_OUT_OF_MEMORY. */
+enum status hasher_hash(struct hasher *hasher, struct text password, char hash[PASSWORD_HASH_SIZE]) MUST_CHECK;
+
+enum hash_match {
+    HASH_MATCHES,
+    HASH_DIFFERS,
+    HASH_CORRUPT,      /* the stored string is no argon2id hash that this build can check; as much work was done all the same */
+    HASH_OUT_OF_MEMORY /* nothing is known about the password */
+};
+
+/* Checks a password against a stored hash of any argon2id parameters. hash NULL: does the work of a check with the current
+ * parameters and gives HASH_DIFFERS, so that an unknown account costs what a known one does. */
+enum hash_match hasher_verify(struct hasher *hasher, struct text password, const char *hash) MUST_CHECK;
+
+/* Whether a stored hash was made with other parameters than the current ones. */
+bool hasher_needs_rehash(const struct hasher *hasher, const char *hash);
+
+#endif

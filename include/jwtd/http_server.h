@@ -1,0 +1,28 @@
+/*
+ * http_server: listens, reads requests, walks them through the steps of their route, and answers. libmicrohttpd is known in
+ * src/http/ only.
+ *
+ * One epoll loop per HTTP thread. The order of refusals is fixed, cheapest first: framing, size, route, access, body, schema; then
+ * the steps. Nothing blocks an HTTP thread: a step with a place of its own suspends the connection, runs in that pool, and resumes it.
+ */
+#ifndef JWTD_HTTP_SERVER_H
+#define JWTD_HTTP_SERVER_H
+
+#include "jwtd/request.h"
+#include "jwtd/services.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct http_server;
+
+/* Borrows services and routes. NULL: the reason is logged (a row without access, an address that cannot be bound). */
+struct http_server *http_server_start(const struct services *services, const struct route *routes, size_t count);
+
+/* Where it listens, as "http://127.0.0.1:8080" or "unix:/path"; also logged at start. */
+const char *http_server_url(const struct http_server *server);
+
+/* Stops accepting, waits until everything in flight is answered or `grace_ms` have passed, and frees. The pools must still run. */
+void http_server_stop(struct http_server *server, int64_t grace_ms);
+
+#endif

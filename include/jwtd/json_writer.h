@@ -1,0 +1,50 @@
+/*
+ * json_writer: writes one JSON value into a growing buffer of an arena, escaping as RFC 8259 section 7 says.
+ *
+ * Commas and nesting are the writer's business. The first failure (memory, or nesting over 8) sticks: later calls do nothing
+ * and json_writer_finish gives NULL, so that only one result must be looked at. One owner, no lock.
+ */
+#ifndef JWTD_JSON_WRITER_H
+#define JWTD_JSON_WRITER_H
+
+#include "jwtd/arena.h"
+#include "jwtd/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct json_writer {
+    struct arena *arena;
+    char *bytes;
+    size_t len, size;
+    unsigned depth;
+    bool need_comma;
+    bool failed;
+};
+
+void json_writer_init(struct json_writer *writer, struct arena *arena);
+
+void json_begin_object(struct json_writer *writer);
+void json_end_object(struct json_writer *writer);
+void json_begin_array(struct json_writer *writer);
+void json_end_array(struct json_writer *writer);
+void json_name(struct json_writer *writer, const char *name);
+
+/* Values. Invalid UTF-8 is replaced by U+FFFD; NULL bytes give null. `raw` must be one JSON value already. */
+void json_text(struct json_writer *writer, struct text text);
+void json_string(struct json_writer *writer, const char *string);
+void json_integer(struct json_writer *writer, int64_t value);
+void json_boolean(struct json_writer *writer, bool value);
+void json_raw(struct json_writer *writer, struct text raw);
+
+/* Name and value in one call, since most members are that. */
+void json_member_string(struct json_writer *writer, const char *name, const char *value);
+void json_member_text(struct json_writer *writer, const char *name, struct text value);
+void json_member_integer(struct json_writer *writer, const char *name, int64_t value);
+void json_member_boolean(struct json_writer *writer, const char *name, bool value);
+void json_member_raw(struct json_writer *writer, const char *name, struct text raw);
+
+/* The text, NUL behind it, in the arena; {NULL, 0} after a failure. */
+struct text json_writer_finish(struct json_writer *writer);
+
+#endif

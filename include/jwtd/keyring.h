@@ -1,0 +1,53 @@
+/*
+ * keyring: the signing keys of access tokens, by key id, and the key of refresh tokens.
+ *
+ * token.keys_dir holds one file per key, `<kid>.hs256`, at least 32 bytes of key in base64url (with or without padding; white
+ * space at the end is ignored). Every key verifies, one signs: token.active_kid, or the newest by name. A kid is 1 to 64 of
+ * A-Z a-z 0-9 . _ -. Other files are ignored with a warning. A file that is too short, unreadable, or readable by others
+ * than owner and group is a refusal that names the file. Keys live in sodium_malloc'ed, read-only memory.
+ *
+ * The ring is read-only after keyring_load; safe from every thread. A ring that replaces it is another object.
+ */
+#ifndef JWTD_KEYRING_H
+#define JWTD_KEYRING_H
+
+#include "jwtd/status.h"
+#include "jwtd/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KID_MAX_LEN 64
+#define KEYS_MAX 64
+#define SIGNING_KEY_MIN 32
+#define SIGNING_KEY_MAX 512
+#define REFRESH_KEY_BYTES 32
+
+struct keyring;
+
+struct signing_key {
+    char kid[KID_MAX_LEN + 1];
+    const uint8_t *bytes; /* sodium_malloc'ed */
+    size_t len;
+};
+
+/* NULL on any refusal; the reason, with the file's name, is written to `mistake` (at least 512 bytes). */
+struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const char *refresh_key_file, char *mistake,
+                             size_t mistake_size);
+void keyring_destroy(struct keyring *keyring);
+
+const struct signing_key *keyring_active(const struct keyring *keyring);
+const struct signing_key *keyring_find(const struct keyring *keyring, struct text kid); /* NULL: unknown */
+const uint8_t *keyring_refresh_key(const struct keyring *keyring);                      /* REFRESH_KEY_BYTES */
+size_t keyring_count(const struct keyring *keyring);
+
+/*
+ * Makes a new signing key (48 random bytes) in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
+ * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. Files appear whole (written aside,
+ * synced, then linked without overwriting). The new kid is written to `kid`. False, with the reason in `mistake`.
+ */
+bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *mistake,
+                      size_t mistake_size) MUST_CHECK;
+
+#endif

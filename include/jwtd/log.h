@@ -1,0 +1,28 @@
+/*
+ * log: one line per event on standard error, as text for a terminal or as JSON lines for everything else.
+ *
+ * An event has a stable snake_case name and fields. The fields are written as a printf format of `key=conversion` words, so
+ * that the compiler checks the types: log_event(LOG_INFO, "session_opened", "user_id=%s session_id=%s ip=%s", a, b, c).
+ * Conversions understood: %s, %.*s, %d, %u, %ld, %lu, %lld, %llu, %zu. A NULL for %s prints as an empty string. Every value is
+ * escaped, so that no input can forge a line (CR, LF, ESC, NUL, invalid UTF-8, bidirectional controls); a line is cut at 4 KiB.
+ *
+ * The log never stops the service: when the sink is full the line is dropped and counted, and the count is logged when the
+ * sink takes lines again. Never log a password, a token or a hash; an e-mail address is logged only as a user id.
+ *
+ * Safe from every thread (one lock guards the sink); not from signal handlers.
+ */
+#ifndef JWTD_LOG_H
+#define JWTD_LOG_H
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+enum log_format { LOG_AUTO, LOG_TEXT, LOG_JSON }; /* auto: text on a terminal, JSON elsewhere */
+
+/* Before the first call the log writes info and above as LOG_AUTO. Not thread-safe against log_event. */
+void log_init(enum log_level level, enum log_format format);
+
+/* May be called while other threads log. */
+void log_set_level(enum log_level level);
+
+void log_event(enum log_level level, const char *event, const char *fields, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * network: IP addresses as 16 bytes (an IPv4 address is kept IPv4-mapped, so that one address has one form), CIDR lists, and
+ * the address of the client behind trusted proxies. Pure functions: safe from every thread.
+ */
+#ifndef JWTD_NETWORK_H
+#define JWTD_NETWORK_H
+
+#include "jwtd/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define ADDRESS_TEXT_SIZE 46
+#define CIDR_LIST_MAX 64
+
+struct address {
+    bool known; /* false for Unix sockets and for headers that make no sense */
+    uint8_t bytes[16];
+};
+
+struct cidr {
+    uint8_t bytes[16];
+    unsigned prefix; /* 0 to 128, of the mapped form */
+};
+
+struct cidr_list {
+    struct cidr items[CIDR_LIST_MAX];
+    size_t count;
+};
+
+struct address address_of_socket(const struct sockaddr *address); /* NULL and AF_UNIX give an unknown one */
+
+/* "192.0.2.1", "2001:db8::1", "[2001:db8::1]", each optionally with ":port"; false for anything else. */
+bool address_parse(struct text text, struct address *address) __attribute__((warn_unused_result));
+
+/* "192.0.2.1" or "2001:db8::1"; an empty string for an unknown one; gives `text`. */
+const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
+
+/* "10.0.0.0/8", "::1/128", "192.0.2.1" (a single host); false for anything else, or when host bits are set. */
+bool cidr_parse(struct text text, struct cidr *cidr) __attribute__((warn_unused_result));
+bool cidr_list_contains(const struct cidr_list *list, const struct address *address);
+
+/*
+ * The client: the peer, or, when the peer is trusted (an unknown peer, a Unix socket, is trusted when the list is not empty),
+ * the right-most address of X-Forwarded-For that is not itself trusted. An entry that is no address ends the walk with an
+ * unknown one: nobody can be told by it. `forwarded` is all the X-Forwarded-For values joined by commas, or {NULL, 0}.
+ */
+struct address client_address(const struct address *peer, struct text forwarded, const struct cidr_list *trusted);
+
+#endif

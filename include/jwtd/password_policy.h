@@ -1,0 +1,38 @@
+/*
+ * password_policy: which new passwords are refused, and why.
+ *
+ * Length in code points, no composition rules (NIST SP 800-63B-4 section 3.1.1.2), nothing common, nothing that contains the
+ * local part of the account's e-mail address or the service's name. The list of common passwords is compiled in, sorted, and
+ * searched by bisection; where it comes from stands in tools/common_passwords.sh. Pure functions: safe from every thread.
+ */
+#ifndef JWTD_PASSWORD_POLICY_H
+#define JWTD_PASSWORD_POLICY_H
+
+#include "jwtd/arena.h"
+#include "jwtd/text.h"
+
+enum password_verdict {
+    PASSWORD_ACCEPTED,
+    PASSWORD_TOO_SHORT,
+    PASSWORD_TOO_LONG,
+    PASSWORD_TOO_COMMON,
+    PASSWORD_CONTAINS_EMAIL,   /* the local part, when it has 4 code points or more */
+    PASSWORD_CONTAINS_SERVICE, /* "jwtd", or the configured issuer when it has 4 code points or more */
+    PASSWORD_OUT_OF_MEMORY,
+    PASSWORD_VERDICT_COUNT
+};
+
+struct password_policy {
+    unsigned min_length;      /* code points */
+    struct text service_name; /* the issuer */
+};
+
+/* `password` is in form C. Compared without regard to case; a passphrase that merely holds a common word passes. */
+enum password_verdict password_judge(const struct password_policy *policy, struct arena *arena, struct text password,
+                                     struct text email);
+
+/* The code ("too_common") and the sentence for the client. */
+const char *password_verdict_code(enum password_verdict verdict);
+const char *password_verdict_detail(enum password_verdict verdict);
+
+#endif

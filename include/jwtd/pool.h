@@ -1,0 +1,61 @@
+/*
+ * pool: a fixed number of named threads that take jobs from a queue bounded in length and in time.
+ *
+ * Contract. A place is reserved first (pool_reserve), which refuses at once when the queue is full or when the job's turn
+ * would, by the pool's own recent service times, come after its deadline; a reservation is then either committed (pool_submit)
+ * or given back (pool_cancel). From submission to hand-over the queue owns the job; a submitted job is handed over exactly once,
+ * `run` is called on a pool thread, with late = true when its deadline had passed when its turn came: it is then to be ended
+ * without work. Order is first in, first out. A job cannot fail: it carries its own outcome. Nothing here blocks the
+ * thread that submits. What is not provided: priorities, cancellation of a submitted job, results.
+ *
+ * Each thread may carry a state of its own (a database connection, an argon2 region) that thread_start makes and thread_stop
+ * ends, both on that thread. One mutex guards the queue and the service times.
+ */
+#ifndef JWTD_POOL_H
+#define JWTD_POOL_H
+
+#include "jwtd/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pool;
+
+struct pool_job {
+    struct pool_job *next; /* the queue's */
+    int64_t deadline_us;   /* clock_monotonic_us */
+    void (*run)(struct pool_job *job, void *thread_state, bool late);
+};
+
+struct pool_options {
+    const char *name;                                     /* at most 9 characters: threads are called name-0, name-1, ... */
+    unsigned threads;                                     /* at least 1 */
+    unsigned queue_limit;                                 /* jobs reserved or queued, not counting those that run */
+    int nice;                                             /* 0 to 19, for each of its threads */
+    void *(*thread_start)(void *context, unsigned index); /* may be NULL; NULL from it fails pool_create */
+    void (*thread_stop)(void *thread_state);              /* may be NULL */
+    void *context;
+};
+
+struct pool_load {
+    unsigned queued, running, threads;
+    uint64_t completed, late, refused; /* since the start */
+    int64_t service_us;                /* recent mean time of one job on its thread */
+    int64_t wait_us;                   /* predicted wait of a job submitted now */
+};
+
+/* NULL when a thread cannot be had; the reason is logged. */
+struct pool *pool_create(const struct pool_options *options);
+
+/* Waits until every submitted job has been handed over and has run, then ends the threads. Nobody may submit any more. */
+void pool_destroy(struct pool *pool);
+
+/* STATUS_OK: a place is held. STATUS_OVERLOADED: *retry_after_us says when the backlog will have gone. Any thread. */
+enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) MUST_CHECK;
+void pool_cancel(struct pool *pool);
+void pool_submit(struct pool *pool, struct pool_job *job); /* takes the job until run is called */
+
+void pool_read_load(struct pool *pool, struct pool_load *load); /* any thread */
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * reply: the one way to answer. Each function writes the reply of a request; the walker sends it. A second reply to the same
+ * request is a mistake of ours and replaces the first. Called by the step that holds the request. Memory that runs out turns the
+ * reply into 503.
+ */
+#ifndef JWTD_REPLY_H
+#define JWTD_REPLY_H
+
+#include "jwtd/json_writer.h"
+#include "jwtd/request.h"
+#include "jwtd/status.h"
+
+/* A JSON body: what `writer` holds. Gives STEP_DONE, so that a step can end with `return reply_json(...)`. */
+enum step_result reply_json(struct request *request, unsigned http_status, struct json_writer *writer);
+
+/* No body (204, or 200 for verify). */
+enum step_result reply_empty(struct request *request, unsigned http_status);
+
+/* A body of another type that lives as long as the request (or for ever). */
+enum step_result reply_bytes(struct request *request, unsigned http_status, const char *content_type, struct text body);
+
+/* application/problem+json from the status table; adds WWW-Authenticate to 401, Retry-After to those that want it. */
+enum step_result reply_problem(struct request *request, enum status status);
+
+/* 422 with one entry in `errors`: pointer "/password", code "too_short", one sentence. */
+enum step_result reply_invalid_field(struct request *request, const char *pointer, const char *code, const char *detail);
+
+/* Adds a header to the reply; the value is copied. Values with bytes outside visible ASCII and space are dropped. */
+void reply_header(struct request *request, const char *name, const char *value);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * revoked_sessions: the sessions whose access tokens are dead although they have not expired.
+ *
+ * A set in memory of session ids, each forgotten when the last access token of the session must have expired, so that the
+ * set is bounded by the access token's life. The instance that revokes adds at once; others learn it from the database within
+ * a second (store/revocations). Until the first reading of the database succeeded the set is not ready, and requests that
+ * need it are answered 503: who has been logged out must not get in because the service was restarted.
+ *
+ * Safe from every thread: one read-write lock guards the table.
+ */
+#ifndef JWTD_REVOKED_SESSIONS_H
+#define JWTD_REVOKED_SESSIONS_H
+
+#include "jwtd/status.h"
+#include "jwtd/uuid.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct revoked_sessions;
+
+struct revoked_sessions *revoked_sessions_create(int64_t access_ttl_s); /* NULL: memory */
+void revoked_sessions_destroy(struct revoked_sessions *set);
+
+/* Remembers a session for the life of an access token from now on; again is the same as once. */
+enum status revoked_sessions_add(struct revoked_sessions *set, const struct uuid *session_id, int64_t now_s) MUST_CHECK;
+bool revoked_sessions_contain(struct revoked_sessions *set, const struct uuid *session_id);
+
+void revoked_sessions_set_ready(struct revoked_sessions *set);
+bool revoked_sessions_are_ready(struct revoked_sessions *set);
+
+size_t revoked_sessions_count(struct revoked_sessions *set);
+
+#endif

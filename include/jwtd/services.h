@@ -1,0 +1,36 @@
+/*
+ * services: what `serve` has built and every request may use. Filled once before the first request; read only after that; each
+ * member's own header says from which threads it may be used.
+ */
+#ifndef JWTD_SERVICES_H
+#define JWTD_SERVICES_H
+
+#include "jwtd/access_token.h"
+#include "jwtd/config.h"
+#include "jwtd/keyring.h"
+#include "jwtd/password_policy.h"
+#include "jwtd/pool.h"
+#include "jwtd/revoked_sessions.h"
+#include "jwtd/sessions.h"
+
+/* Where a step runs. */
+enum place {
+    ON_HTTP,     /* at once, on the thread that holds the request: cheap, never blocks */
+    ON_DATABASE, /* request->db is set */
+    ON_CRYPTO,   /* request->hasher is set */
+    PLACE_COUNT
+};
+
+struct services {
+    const struct config *config;
+    const struct keyring *keyring;
+    struct token_rules token_rules;
+    struct verifier *verifier;
+    struct revoked_sessions *revoked;
+    struct password_policy password_policy;
+    struct session_limits session_limits;
+    struct pool *pools[PLACE_COUNT]; /* [ON_HTTP] is NULL */
+    bool (*is_draining)(void);       /* true once shutdown began */
+};
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * sessions: one row per session for its whole life, and every statement on it. The row holds the generation of the refresh
+ * token that is current; nothing secret. All times are the database's own. Every path that ends or moves a session takes the
+ * row's lock, so that none loses a race against another. Fails as db_run does.
+ */
+#ifndef JWTD_SESSIONS_H
+#define JWTD_SESSIONS_H
+
+#include "jwtd/db.h"
+#include "jwtd/users.h"
+
+#define SESSIONS_PER_USER 100 /* live ones; the oldest makes room */
+
+struct session_limits {
+    int64_t ttl_ms;          /* absolute life */
+    int64_t idle_ms;         /* since the last use */
+    int64_t retry_window_ms; /* how long a generation may be presented again */
+};
+
+struct session_origin {
+    const char *ip;         /* NULL: unknown */
+    const char *user_agent; /* NULL: none; valid UTF-8, at most 512 bytes */
+};
+
+/*
+ * Opens a session with generation 1 if the user still has the password that was checked and is not disabled; *opened says so.
+ * Gives the seconds until the refresh token of generation 1 expires, and the sessions that had to make room.
+ */
+enum status sessions_open(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
+                          const struct uuid *user_id, int64_t password_version, const struct session_limits *limits,
+                          const struct session_origin *origin, bool *opened, int64_t *refresh_expires_in_s,
+                          struct session_ids *revoked) MUST_CHECK;
+
+enum session_refresh {
+    SESSION_ROTATED, /* the presented generation was current (or the database had lost its successor): now it is the next */
+    SESSION_RETRIED, /* presented again within the window, the successor unused: the same successor again */
+    SESSION_REUSED,  /* presented in any other case: the session is revoked now, or was for this reason */
+    SESSION_ENDED,   /* revoked for another reason, unknown, or its user is disabled */
+    SESSION_EXPIRED
+};
+
+struct refreshed {
+    enum session_refresh result;
+    struct uuid user_id; /* for ROTATED and RETRIED, as all below; REUSED gives it too when the row is known */
+    uint32_t generation; /* the one to answer with */
+    struct text roles_json;
+    int64_t expires_in_s; /* of the refresh token: the nearer of idle and absolute end */
+    bool revoked_now;     /* REUSED: by this very call */
+};
+
+enum status sessions_refresh(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
+                             uint32_t generation, const struct session_limits *limits, struct refreshed *refreshed) MUST_CHECK;
+
+/* Revokes one session, whoever's; already revoked or unknown is the same as done. `revoked` holds it if it was live. */
+enum status sessions_revoke(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
+                            const char *reason, struct session_ids *revoked) MUST_CHECK;
+
+/* Revokes one session of this user; *found is false when the user has no such live session. */
+enum status sessions_revoke_of_user(struct db *db, int64_t deadline_us, const struct uuid *session_id, const struct uuid *user_id,
+                                    const char *reason, bool *found) MUST_CHECK;
+
+/* Revokes every live session of the user that owns `session_id`. */
+enum status sessions_revoke_all(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
+                                const char *reason, struct session_ids *revoked) MUST_CHECK;
+
+struct session {
+    struct uuid id;
+    struct text created_at, last_used_at, expires_at;
+    struct text ip, user_agent; /* {NULL, 0}: unknown */
+};
+
+/* The live sessions of a user, newest first; at most SESSIONS_PER_USER. */
+enum status sessions_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *user_id,
+                          const struct session_limits *limits, struct session **sessions, size_t *count) MUST_CHECK;
+
+/* Deletes up to `batch` sessions that have been dead for a day, and old revocations; gives how many. */
+enum status sessions_delete_dead(struct db *db, int64_t deadline_us, const struct session_limits *limits, int64_t access_ttl_ms,
+                                 unsigned batch, unsigned *deleted) MUST_CHECK;
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * uuid: ids of users, sessions, tokens and requests: UUID version 7 (RFC 9562 section 5.7), 48 bits of milliseconds and 74
+ * random bits. Safe from every thread; cannot fail (libsodium's generator aborts when the kernel has no randomness).
+ */
+#ifndef JWTD_UUID_H
+#define JWTD_UUID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define UUID_TEXT_LEN 36
+#define UUID_TEXT_SIZE 37
+
+struct uuid {
+    uint8_t bytes[16];
+};
+
+struct uuid uuid_create(void); /* version 7, of now */
+
+/* Lower-case hyphenated text and a NUL; gives `text`. */
+const char *uuid_text(const struct uuid *id, char text[UUID_TEXT_SIZE]);
+
+/* Exactly 36 characters, hyphens in place, either case; any version. False, with *id untouched, for anything else. */
+bool uuid_parse(const char *text, size_t len, struct uuid *id) __attribute__((warn_unused_result));
+
+bool uuid_equal(const struct uuid *a, const struct uuid *b);
+
+#endif
