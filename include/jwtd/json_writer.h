@@ -2,7 +2,8 @@
  * json_writer: writes one JSON value into a growing buffer of an arena, escaping as RFC 8259 section 7 says.
  *
  * Commas and nesting are the writer's business. The first failure (memory, or nesting over 8) sticks: later calls do nothing
- * and json_writer_finish gives NULL, so that only one result must be looked at. One owner, no lock.
+ * and json_writer_finish gives NULL, so that only one result must be looked at. One owner, no lock. No name here is one of
+ * Jansson's, which is in the same process.
  */
 #ifndef JWTD_JSON_WRITER_H
 #define JWTD_JSON_WRITER_H
@@ -31,11 +32,11 @@ void json_end_array(struct json_writer *writer);
 void json_name(struct json_writer *writer, const char *name);
 
 /* Values. Invalid UTF-8 is replaced by U+FFFD; NULL bytes give null. `raw` must be one JSON value already. */
-void json_text(struct json_writer *writer, struct text text);
-void json_string(struct json_writer *writer, const char *string);
-void json_integer(struct json_writer *writer, int64_t value);
-void json_boolean(struct json_writer *writer, bool value);
-void json_raw(struct json_writer *writer, struct text raw);
+void json_write_text(struct json_writer *writer, struct text text);
+void json_write_string(struct json_writer *writer, const char *string);
+void json_write_integer(struct json_writer *writer, int64_t value);
+void json_write_boolean(struct json_writer *writer, bool value);
+void json_write_raw(struct json_writer *writer, struct text raw);
 
 /* Name and value in one call, since most members are that. */
 void json_member_string(struct json_writer *writer, const char *name, const char *value);
