@@ -8,8 +8,11 @@
  * without work. Order is first in, first out. A job cannot fail: it carries its own outcome. Nothing here blocks the
  * thread that submits. What is not provided: priorities, cancellation of a submitted job, results.
  *
+ * The prediction is (jobs reserved, queued and running) x (recent mean service time) / threads; a job that finds a thread free is
+ * never refused, so an estimate that a stall has driven up is corrected by the jobs that come next.
+ *
  * Each thread may carry a state of its own (a database connection, an argon2 region) that thread_start makes and thread_stop
- * ends, both on that thread. One mutex guards the queue and the service times.
+ * ends, both on that thread. One mutex guards the queue and the service times. Signals are blocked on all threads of a pool.
  */
 #ifndef JWTD_POOL_H
 #define JWTD_POOL_H
@@ -32,15 +35,17 @@ struct pool_options {
     const char *name;                                     /* at most 9 characters: threads are called name-0, name-1, ... */
     unsigned threads;                                     /* at least 1 */
     unsigned queue_limit;                                 /* jobs reserved or queued, not counting those that run */
-    int nice;                                             /* 0 to 19, for each of its threads */
+    int nice;                                             /* 0 to 19, added to the process's own, for each thread */
     void *(*thread_start)(void *context, unsigned index); /* may be NULL; NULL from it fails pool_create */
     void (*thread_stop)(void *thread_state);              /* may be NULL */
+    void (*thread_idle)(void *thread_state);              /* may be NULL: on a thread that had no job for idle_us, once */
+    int64_t idle_us;
     void *context;
 };
 
 struct pool_load {
     unsigned queued, running, threads;
-    uint64_t completed, late, refused; /* since the start */
+    uint64_t completed, late, refused; /* since the start: done in time, handed over late, not reserved */
     int64_t service_us;                /* recent mean time of one job on its thread */
     int64_t wait_us;                   /* predicted wait of a job submitted now */
 };
@@ -51,7 +56,7 @@ struct pool *pool_create(const struct pool_options *options);
 /* Waits until every submitted job has been handed over and has run, then ends the threads. Nobody may submit any more. */
 void pool_destroy(struct pool *pool);
 
-/* STATUS_OK: a place is held. STATUS_OVERLOADED: *retry_after_us says when the backlog will have gone. Any thread. */
+/* STATUS_OK: a place is held, *retry_after_us is 0. STATUS_OVERLOADED: it says when the backlog will have gone. Any thread. */
 enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) MUST_CHECK;
 void pool_cancel(struct pool *pool);
 void pool_submit(struct pool *pool, struct pool_job *job); /* takes the job until run is called */

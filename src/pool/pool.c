@@ -1,0 +1,339 @@
+#include "jwtd/pool.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Enough for libpq with name resolution and for argon2id, whose memory is not on the stack. */
+#define STACK_SIZE ((size_t)512 * 1024)
+#define THREAD_NAME_SIZE 16 /* Linux takes 15 characters and a NUL */
+
+/* One job moves the mean by an eighth: a single slow one is forgotten after a dozen, a change of load is followed as fast. */
+#define MEAN_WEIGHT 8.0
+
+/* What a refused caller is told while nothing has been measured yet. */
+#define RETRY_UNKNOWN_US CLOCK_US_PER_S
+
+struct pool_thread {
+    struct pool *pool;
+    unsigned index;
+    pthread_t id;
+};
+
+struct pool {
+    struct pool_options options; /* read only once the threads run */
+
+    pthread_mutex_t lock;        /* guards all that follows, except `threads` */
+    pthread_cond_t work;         /* a job was queued, or stopping was set */
+    pthread_cond_t thread_ready; /* started or failed has moved */
+    struct pool_job *first, *last;
+    unsigned reserved, queued, running;
+    unsigned started, failed; /* threads */
+    bool stopping;
+    double service_us; /* exponentially weighted mean; meaningless until completed > 0 */
+    uint64_t completed, late, refused;
+
+    unsigned spawned;             /* how many of `threads` are to be joined */
+    struct pool_thread threads[]; /* options.threads of them; the creator's */
+};
+
+/* ---- prediction; the lock is held ---- */
+
+static unsigned jobs_ahead(const struct pool *pool) {
+    return pool->reserved + pool->queued + pool->running;
+}
+
+/* Time until `jobs` more jobs have left the pool. */
+static int64_t time_for(const struct pool *pool, unsigned jobs) {
+    return (int64_t)((double)jobs * pool->service_us / (double)pool->options.threads);
+}
+
+/* 0 when a thread is free, and before anything was measured. */
+static int64_t predicted_wait(const struct pool *pool) {
+    unsigned ahead = jobs_ahead(pool);
+
+    if (pool->completed == 0 || ahead < pool->options.threads)
+        return 0;
+    return time_for(pool, ahead - pool->options.threads + 1);
+}
+
+static int64_t time_to_empty(const struct pool *pool) {
+    return pool->completed == 0 ? RETRY_UNKNOWN_US : time_for(pool, jobs_ahead(pool));
+}
+
+static void record_service(struct pool *pool, int64_t service_us) {
+    double sample = (double)service_us;
+
+    pool->service_us = pool->completed == 0 ? sample : pool->service_us + (sample - pool->service_us) / MEAN_WEIGHT;
+    pool->completed++;
+}
+
+/* ---- the threads ---- */
+
+static struct timespec time_of_rest(const struct pool *pool) {
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    int64_t ns = time.tv_nsec + pool->options.idle_us % CLOCK_US_PER_S * 1000;
+    time.tv_sec += (time_t)(pool->options.idle_us / CLOCK_US_PER_S + ns / 1000000000);
+    time.tv_nsec = (long)(ns % 1000000000);
+    return time;
+}
+
+/* Waits until there is a job or the pool stops; calls thread_idle once if that takes long. The lock is held on both sides. */
+static void wait_for_work(struct pool *pool, void *state) {
+    bool rested = pool->options.thread_idle == NULL;
+    struct timespec rest_at = { 0 };
+
+    if (!rested && pool->first == NULL)
+        rest_at = time_of_rest(pool);
+    while (pool->first == NULL && !pool->stopping) {
+        if (rested) {
+            pthread_cond_wait(&pool->work, &pool->lock);
+            continue;
+        }
+        if (pthread_cond_timedwait(&pool->work, &pool->lock, &rest_at) != ETIMEDOUT || pool->first != NULL)
+            continue;
+        rested = true;
+        pthread_mutex_unlock(&pool->lock);
+        pool->options.thread_idle(state);
+        pthread_mutex_lock(&pool->lock);
+    }
+}
+
+/* NULL when the pool stops and nothing is left to do. The lock is held. */
+static struct pool_job *take_job(struct pool *pool, void *state) {
+    wait_for_work(pool, state);
+
+    struct pool_job *job = pool->first;
+    if (job == NULL)
+        return NULL;
+    pool->first = job->next;
+    if (pool->first == NULL)
+        pool->last = NULL;
+    pool->queued--;
+    pool->running++;
+    return job;
+}
+
+static void run_jobs(struct pool *pool, void *state) {
+    struct pool_job *job;
+
+    pthread_mutex_lock(&pool->lock);
+    while ((job = take_job(pool, state)) != NULL) {
+        pthread_mutex_unlock(&pool->lock);
+        int64_t begin_us = clock_monotonic_us();
+        bool late = begin_us > job->deadline_us;
+        job->run(job, state, late); /* the job may be gone when this returns */
+        int64_t service_us = clock_monotonic_us() - begin_us;
+        pthread_mutex_lock(&pool->lock);
+        pool->running--;
+        if (late)
+            pool->late++; /* no work was done: not a sample of the service time */
+        else
+            record_service(pool, service_us);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void report_start(struct pool *pool, bool success) {
+    pthread_mutex_lock(&pool->lock);
+    if (success)
+        pool->started++;
+    else
+        pool->failed++;
+    pthread_cond_signal(&pool->thread_ready);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* On Linux nice belongs to a thread. It is added to the process's, since lowering it again would need a privilege. */
+static void set_name_and_nice(const struct pool_thread *thread) {
+    const struct pool_options *options = &thread->pool->options;
+    char name[THREAD_NAME_SIZE];
+
+    snprintf(name, sizeof name, "%.9s-%u", options->name, thread->index % 100000);
+    pthread_setname_np(pthread_self(), name);
+    if (options->nice == 0)
+        return;
+    id_t id = (id_t)gettid();
+    if (setpriority(PRIO_PROCESS, id, getpriority(PRIO_PROCESS, id) + options->nice) != 0)
+        log_event(LOG_WARN, "pool_nice_failed", "thread=%s error=%s", name, strerrordesc_np(errno));
+}
+
+static void *thread_main(void *argument) {
+    const struct pool_thread *thread = argument;
+    struct pool *pool = thread->pool;
+    const struct pool_options *options = &pool->options;
+    void *state = NULL;
+
+    set_name_and_nice(thread);
+    if (options->thread_start != NULL) {
+        state = options->thread_start(options->context, thread->index);
+        if (state == NULL) {
+            report_start(pool, false);
+            return NULL;
+        }
+    }
+    report_start(pool, true);
+    run_jobs(pool, state);
+    if (options->thread_stop != NULL)
+        options->thread_stop(state);
+    return NULL;
+}
+
+/* ---- making and ending ---- */
+
+static void log_failure(const struct pool_options *options, const char *error) {
+    log_event(LOG_ERROR, "pool_failed", "pool=%s error=%s", options->name, error);
+}
+
+static int attributes_init(pthread_attr_t *attributes) {
+    sigset_t all;
+    int error = pthread_attr_init(attributes);
+
+    if (error != 0)
+        return error;
+    sigfillset(&all);
+    error = pthread_attr_setstacksize(attributes, STACK_SIZE);
+    if (error == 0)
+        error = pthread_attr_setsigmask_np(attributes, &all);
+    if (error != 0)
+        pthread_attr_destroy(attributes);
+    return error;
+}
+
+static int spawn_threads(struct pool *pool) {
+    pthread_attr_t attributes;
+    int error = attributes_init(&attributes);
+
+    if (error != 0)
+        return error;
+    while (error == 0 && pool->spawned < pool->options.threads) {
+        struct pool_thread *thread = &pool->threads[pool->spawned];
+        *thread = (struct pool_thread){ .pool = pool, .index = pool->spawned };
+        error = pthread_create(&thread->id, &attributes, thread_main, thread);
+        if (error == 0)
+            pool->spawned++;
+    }
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+static bool wait_for_threads(struct pool *pool) {
+    pthread_mutex_lock(&pool->lock);
+    while (pool->started + pool->failed < pool->spawned)
+        pthread_cond_wait(&pool->thread_ready, &pool->lock);
+    bool success = pool->failed == 0;
+    pthread_mutex_unlock(&pool->lock);
+    return success;
+}
+
+static void locks_init(struct pool *pool) {
+    pthread_condattr_t monotonic;
+
+    /* With default attributes none of these can fail in glibc. */
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->thread_ready, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&pool->work, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+struct pool *pool_create(const struct pool_options *options) {
+    struct pool *pool = calloc(1, sizeof *pool + options->threads * sizeof pool->threads[0]);
+
+    if (pool == NULL) {
+        log_failure(options, "out of memory");
+        return NULL;
+    }
+    pool->options = *options;
+    locks_init(pool);
+    int error = spawn_threads(pool);
+    bool started = wait_for_threads(pool);
+    if (error == 0 && started)
+        return pool;
+    log_failure(options, error != 0 ? strerrordesc_np(error) : "a thread could not make its state");
+    pool_destroy(pool);
+    return NULL;
+}
+
+void pool_destroy(struct pool *pool) {
+    if (pool == NULL)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < pool->spawned; i++)
+        pthread_join(pool->threads[i].id, NULL);
+    pthread_cond_destroy(&pool->work);
+    pthread_cond_destroy(&pool->thread_ready);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+/* ---- submitting ---- */
+
+enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) {
+    enum status status = STATUS_OVERLOADED;
+
+    *retry_after_us = 0;
+    pthread_mutex_lock(&pool->lock);
+    int64_t wait_us = predicted_wait(pool);
+    bool full = pool->reserved + pool->queued >= pool->options.queue_limit;
+    if (!full && (wait_us == 0 || clock_monotonic_us() <= deadline_us - wait_us)) {
+        pool->reserved++;
+        status = STATUS_OK;
+    } else {
+        pool->refused++;
+        *retry_after_us = time_to_empty(pool);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return status;
+}
+
+void pool_cancel(struct pool *pool) {
+    pthread_mutex_lock(&pool->lock);
+    pool->reserved--;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_submit(struct pool *pool, struct pool_job *job) {
+    job->next = NULL;
+    pthread_mutex_lock(&pool->lock);
+    if (pool->last == NULL)
+        pool->first = job;
+    else
+        pool->last->next = job;
+    pool->last = job;
+    pool->reserved--;
+    pool->queued++;
+    /* Under the lock: after it the job may have run, and with it the last reason for the pool to live. */
+    pthread_cond_signal(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_read_load(struct pool *pool, struct pool_load *load) {
+    pthread_mutex_lock(&pool->lock);
+    *load = (struct pool_load){
+        .queued = pool->queued,
+        .running = pool->running,
+        .threads = pool->options.threads,
+        .completed = pool->completed,
+        .late = pool->late,
+        .refused = pool->refused,
+        .service_us = (int64_t)pool->service_us,
+        .wait_us = predicted_wait(pool),
+    };
+    pthread_mutex_unlock(&pool->lock);
+}
