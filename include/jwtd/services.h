@@ -23,7 +23,7 @@ enum place {
 
 struct services {
     const struct config *config;
-    const struct keyring *keyring;
+    struct keyring *keyring;
     struct token_rules token_rules;
     struct verifier *verifier;
     struct revoked_sessions *revoked;

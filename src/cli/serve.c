@@ -1,0 +1,191 @@
+/* The service: builds the house from the cellar up, waits for a signal, takes it down again in the other order. */
+#include "background.h"
+
+#include "jwtd/cli.h"
+#include "jwtd/clock.h"
+#include "jwtd/db.h"
+#include "jwtd/hasher.h"
+#include "jwtd/http_server.h"
+#include "jwtd/log.h"
+#include "jwtd/routes.h"
+#include "jwtd/services.h"
+#include "jwtd/version.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#define CONNECT_TIMEOUT_MS 2000
+#define CRYPTO_QUEUE_LIMIT 4096u
+#define DATABASE_QUEUE_LIMIT 4096u
+
+static atomic_bool draining;
+
+static bool is_draining(void) {
+    return atomic_load_explicit(&draining, memory_order_relaxed);
+}
+
+struct house {
+    struct config config;
+    struct services services;
+    struct db_options db_options;
+    struct hash_parameters hash_parameters;
+    struct background *background;
+    struct http_server *server;
+};
+
+static void *start_db(void *context, unsigned index) {
+    (void)index;
+    return db_create(context);
+}
+
+static void stop_db(void *state) {
+    db_destroy(state);
+}
+
+static void *start_hasher(void *context, unsigned index) {
+    (void)index;
+    return hasher_create(*(const struct hash_parameters *)context);
+}
+
+static void stop_hasher(void *state) {
+    hasher_destroy(state);
+}
+
+static unsigned core_count(void) {
+    cpu_set_t cores;
+    return sched_getaffinity(0, sizeof cores, &cores) == 0 ? (unsigned)CPU_COUNT(&cores) : 1;
+}
+
+static bool build_pools(struct house *house) {
+    const struct config *config = &house->config;
+    house->db_options = (struct db_options){ .url = config->database.url,
+                                             .statement_timeout_ms = config->database.statement_timeout_ms,
+                                             .connect_timeout_ms = CONNECT_TIMEOUT_MS };
+    house->hash_parameters =
+        (struct hash_parameters){ .memory = config->password.memory, .operations = config->password.operations };
+    house->services.pools[ON_DATABASE] = pool_create(&(struct pool_options){ .name = "database",
+                                                                             .threads = config->database.connections,
+                                                                             .queue_limit = DATABASE_QUEUE_LIMIT,
+                                                                             .thread_start = start_db,
+                                                                             .thread_stop = stop_db,
+                                                                             .context = &house->db_options });
+    unsigned workers = config->password.workers > 0 ? config->password.workers : core_count();
+    house->services.pools[ON_CRYPTO] = pool_create(&(struct pool_options){ .name = "crypto",
+                                                                           .threads = workers,
+                                                                           .queue_limit = CRYPTO_QUEUE_LIMIT,
+                                                                           .nice = config->password.nice,
+                                                                           .thread_start = start_hasher,
+                                                                           .thread_stop = stop_hasher,
+                                                                           .context = &house->hash_parameters });
+    return house->services.pools[ON_DATABASE] != NULL && house->services.pools[ON_CRYPTO] != NULL;
+}
+
+static bool build_tokens(struct house *house) {
+    struct services *services = &house->services;
+    const struct config *config = &house->config;
+    char mistake[512];
+    struct keyring *keyring =
+        keyring_load(config->token.keys_dir, config->token.active_kid, config->token.refresh_key_file, mistake, sizeof mistake);
+    if (keyring == NULL) {
+        fprintf(stderr, "jwtd: %s\n", mistake);
+        return false;
+    }
+    services->keyring = keyring;
+    services->token_rules = (struct token_rules){ .issuer = config->token.issuer,
+                                                  .audience = config->token.audience,
+                                                  .access_ttl_s = config->token.access_ttl_ms / 1000 };
+    services->verifier = verifier_create(keyring, &services->token_rules);
+    services->revoked = revoked_sessions_create(services->token_rules.access_ttl_s);
+    return services->verifier != NULL && services->revoked != NULL;
+}
+
+static bool build(struct house *house) {
+    struct services *services = &house->services;
+    const struct config *config = &house->config;
+    services->config = config;
+    services->is_draining = is_draining;
+    services->password_policy =
+        (struct password_policy){ .min_length = config->password.min_length, .service_name = text_of(config->token.issuer) };
+    services->session_limits = (struct session_limits){ .ttl_ms = config->token.refresh_ttl_ms,
+                                                        .idle_ms = config->token.refresh_idle_ms,
+                                                        .retry_window_ms = config->token.refresh_retry_window_ms };
+    if (!build_tokens(house) || !build_pools(house))
+        return false;
+    house->background = background_start(services, &house->db_options);
+    if (house->background == NULL)
+        return false;
+    house->server = http_server_start(services, routes, routes_count);
+    return house->server != NULL;
+}
+
+static void take_down(struct house *house) {
+    struct services *services = &house->services;
+    if (house->server != NULL)
+        http_server_stop(house->server, house->config.server.shutdown_grace_ms);
+    if (house->background != NULL)
+        background_stop(house->background);
+    for (size_t place = 0; place < PLACE_COUNT; place++) {
+        if (services->pools[place] != NULL)
+            pool_destroy(services->pools[place]);
+    }
+    if (services->revoked != NULL)
+        revoked_sessions_destroy(services->revoked);
+    if (services->verifier != NULL)
+        verifier_destroy(services->verifier);
+    if (services->keyring != NULL)
+        keyring_destroy(services->keyring);
+}
+
+/* Threads inherit the mask, so that every signal waits for the main thread. */
+static sigset_t block_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return set;
+}
+
+static void wait_for_stop(const sigset_t *set) {
+    int received = 0;
+    do {
+        if (sigwait(set, &received) != 0)
+            return;
+    } while (received == SIGHUP);
+    log_event(LOG_INFO, "stopping", "signal=%s", received == SIGINT ? "SIGINT" : "SIGTERM");
+    atomic_store(&draining, true);
+    /* a second one, while the service drains, ends the process at once */
+    pthread_sigmask(SIG_UNBLOCK, set, NULL);
+}
+
+static int run(struct house *house) {
+    sigset_t set = block_signals();
+    int64_t started_us = clock_monotonic_us();
+    bool is_built = build(house);
+    if (is_built) {
+        log_event(LOG_INFO, "started", "version=%s us=%lld", JWTD_VERSION, (long long)(clock_monotonic_us() - started_us));
+        wait_for_stop(&set);
+    }
+    take_down(house);
+    if (is_built)
+        log_event(LOG_INFO, "stopped", "version=%s", JWTD_VERSION);
+    return is_built ? 0 : 1;
+}
+
+int cli_serve(const struct cli_arguments *arguments) {
+    static struct house house;
+    if (arguments->argc > 0) {
+        fprintf(stderr, "jwtd: serve takes no words\n");
+        return 2;
+    }
+    if (!cli_load_config(arguments, &house.config))
+        return 1;
+    log_init(house.config.log.level, house.config.log.format);
+    int code = run(&house);
+    config_fini(&house.config);
+    return code;
+}

@@ -1,0 +1,41 @@
+#include "exchange.h"
+
+#include "jwtd/clock.h"
+
+#include <string.h>
+
+/* RFC 6750 section 2.1; the scheme's name is case-insensitive (RFC 9110 section 11.1). Another scheme is no bearer token. */
+static struct text bearer_token(const struct exchange *exchange) {
+    struct text value = request_header(&exchange->request, "Authorization");
+    struct text scheme = text_of("Bearer ");
+    if (value.len < scheme.len || !text_equal_ignoring_case((struct text){ value.bytes, scheme.len }, scheme))
+        return (struct text){ NULL, 0 };
+    struct text token = { value.bytes + scheme.len, value.len - scheme.len };
+    while (token.len > 0 && token.bytes[0] == ' ') {
+        token.bytes++;
+        token.len--;
+    }
+    return token;
+}
+
+static enum status check_token(struct exchange *exchange, struct text token) {
+    const struct services *services = exchange->request.services;
+    struct access_claims *claims = &exchange->request.claims;
+    enum status status = verifier_check(services->verifier, exchange->request.arena, token, clock_wall_s(), claims);
+    if (status != STATUS_OK)
+        return status;
+    if (!revoked_sessions_are_ready(services->revoked))
+        return STATUS_STARTING;
+    return revoked_sessions_contain(services->revoked, &claims->session_id) ? STATUS_INVALID_TOKEN : STATUS_OK;
+}
+
+enum status bearer_check(struct exchange *exchange) {
+    enum access access = exchange->request.route->access;
+    if (access == ACCESS_PUBLIC)
+        return STATUS_OK;
+    struct text token = bearer_token(exchange);
+    enum status status = token.bytes == NULL ? STATUS_MISSING_TOKEN : check_token(exchange, token);
+    exchange->request.has_claims = status == STATUS_OK;
+    bool counts_as_none = status == STATUS_MISSING_TOKEN || status == STATUS_INVALID_TOKEN;
+    return access == ACCESS_OPTIONAL_BEARER && counts_as_none ? STATUS_OK : status;
+}

@@ -1,0 +1,129 @@
+/*
+ * exchange: one HTTP request on its way through the house: the request that steps see, and what only src/http/ knows of it.
+ *
+ * It is made when the request line has been read and freed when the library says that the request is over. In between it has
+ * one owner at any moment: the HTTP thread of its connection, or, while `state` is EXCHANGE_AWAY, the pool that holds its job.
+ */
+#ifndef JWTD_HTTP_EXCHANGE_H
+#define JWTD_HTTP_EXCHANGE_H
+
+#include "jwtd/reply.h"
+#include "jwtd/request.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+#define REPLY_HEADERS_MAX 16
+#define TARGET_MAX_LEN 2048
+
+struct connection;
+struct connections;
+struct http_server;
+
+enum exchange_state {
+    EXCHANGE_NEW,       /* the headers have not been looked at */
+    EXCHANGE_RECEIVING, /* the body is coming in */
+    EXCHANGE_AWAY,      /* suspended; a pool has it */
+    EXCHANGE_ANSWERED,  /* request->reply is ready to be queued */
+    EXCHANGE_QUEUED     /* the library has the reply */
+};
+
+struct reply_header {
+    const char *name;
+    const char *value;
+};
+
+struct reply {
+    bool written;
+    unsigned http_status;
+    const char *content_type; /* NULL: no body */
+    struct text body;
+    struct reply_header headers[REPLY_HEADERS_MAX];
+    size_t header_count;
+    bool close; /* the connection is in no state for another request */
+    int64_t retry_after_us;
+};
+
+struct body_buffer {
+    char *bytes;
+    size_t len, size;
+    size_t dropped; /* bytes that came after the limit */
+    bool declared;  /* Content-Length above 0, or Transfer-Encoding */
+};
+
+struct exchange {
+    struct request request; /* first, so that a request leads back to its exchange */
+    struct arena arena;
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    struct connection *peer;
+    const char *method;
+    char *path;                       /* of the raw target, without the query; NULL: the target makes no sense */
+    const struct route *allowed_path; /* a row with this path but another method, for Allow */
+    enum exchange_state state;
+    size_t next_step;
+    struct pool_job job;
+    struct body_buffer body;
+    struct reply reply;
+    int64_t started_us;
+};
+
+/* What the header fields of a request say, gathered in one walk over them. */
+struct header_summary {
+    unsigned hosts, content_lengths, transfer_encodings, authorizations, content_types;
+    uint64_t content_length;
+    bool malformed; /* a name or a value that must not be, or a framing that two readers could read differently */
+    bool has_body;
+    bool has_content_encoding;
+};
+
+/* framing.c: whether the request may be read at all (RFC 9112 sections 3.2, 5.1, 6.1, 6.3; RFC 9110 section 5.3). */
+enum status framing_check(struct MHD_Connection *connection, const char *version, struct header_summary *summary);
+
+/* target.c: the path of a raw request target in the arena, absolute form allowed; NULL for one that makes no sense. */
+char *target_path(struct arena *arena, const char *target);
+
+/* router.c */
+enum status router_find(const struct route *routes, size_t count, struct exchange *exchange);
+const char *router_allowed_methods(const struct route *routes, size_t count, const struct exchange *exchange);
+bool routes_are_sound(const struct route *routes, size_t count);
+
+/* bearer.c: looks at the access token as route->access asks. */
+enum status bearer_check(struct exchange *exchange);
+
+/* schema.c: reads the body into the scratch. A body that is refused has been answered and gives false. */
+bool schema_read_body(struct exchange *exchange);
+void schema_init(void);
+
+/* cors.c: adds the headers of an allowed origin; answers a preflight and gives true. */
+void cors_add_headers(struct exchange *exchange);
+bool cors_answer_preflight(struct exchange *exchange);
+
+/* walker.c: runs the steps from exchange->next_step on. True: the exchange is answered. False: a pool has it, do not touch it. */
+bool walker_run(struct exchange *exchange);
+
+/* reply.c */
+struct field_problem {
+    const char *pointer; /* RFC 6901 */
+    const char *code;
+    const char *detail;
+};
+
+struct exchange *exchange_of(struct request *request);
+enum step_result reply_invalid_fields(struct request *request, const struct field_problem *problems, size_t count);
+/* NULL when memory is exhausted. */
+struct MHD_Response *reply_build(struct exchange *exchange);
+
+/* The counters by which http_server_stop knows when nothing is on its way. */
+struct http_flow {
+    atomic_uint in_flight; /* exchanges that exist */
+    atomic_uint away;      /* of these, suspended */
+    atomic_bool closed;    /* nothing may be suspended any more */
+};
+
+struct http_flow *server_flow(struct http_server *server);
+struct connections *server_connections(struct http_server *server);
+const struct services *server_services(const struct http_server *server);
+const struct route *server_routes(const struct http_server *server, size_t *count);
+
+#endif

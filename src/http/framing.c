@@ -1,0 +1,124 @@
+#include "exchange.h"
+
+#include <string.h>
+
+/*
+ * libmicrohttpd takes the first of two Content-Lengths, prefers neither of Content-Length and Transfer-Encoding in a way that a proxy
+ * before it would, and keeps "Content-Length " (with the space) as an unknown header. Whoever can make two readers disagree on
+ * where a request ends can slip in a second one, so every such request is refused here, before anything else looks at it.
+ */
+
+static bool is_token(const char *bytes, size_t len) {
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < len; i++) {
+        char c = bytes[i];
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && (c == '\0' || strchr(marks, c) == NULL))
+            return false;
+    }
+    return len > 0;
+}
+
+/* RFC 9110 section 5.5: field values hold no control characters but the tab. */
+static bool is_field_value(const char *bytes, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static bool read_length(struct text value, uint64_t *length) {
+    if (value.len == 0 || value.len > 18)
+        return false;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.bytes[i] < '0' || value.bytes[i] > '9')
+            return false;
+        sum = sum * 10 + (uint64_t)(value.bytes[i] - '0');
+    }
+    *length = sum;
+    return true;
+}
+
+static void note_content_length(struct header_summary *summary, struct text value) {
+    summary->content_lengths++;
+    if (!read_length(value, &summary->content_length))
+        summary->malformed = true;
+}
+
+static void note_transfer_encoding(struct header_summary *summary, struct text value) {
+    summary->transfer_encodings++;
+    if (!text_equal_ignoring_case(value, text_of("chunked")))
+        summary->malformed = true;
+}
+
+static void note_host(struct header_summary *summary, struct text value) {
+    summary->hosts++;
+    if (value.len > 255 || memchr(value.bytes, '/', value.len) != NULL || memchr(value.bytes, '@', value.len) != NULL)
+        summary->malformed = true;
+}
+
+static void note_authorization(struct header_summary *summary, struct text value) {
+    (void)value;
+    summary->authorizations++;
+}
+
+static void note_content_type(struct header_summary *summary, struct text value) {
+    (void)value;
+    summary->content_types++;
+}
+
+static void note_content_encoding(struct header_summary *summary, struct text value) {
+    (void)value;
+    summary->has_content_encoding = true;
+}
+
+static const struct {
+    const char *name;
+    void (*note)(struct header_summary *summary, struct text value);
+} watched_headers[] = {
+    { "Host", note_host },
+    { "Content-Length", note_content_length },
+    { "Transfer-Encoding", note_transfer_encoding },
+    { "Authorization", note_authorization },
+    { "Content-Type", note_content_type },
+    { "Content-Encoding", note_content_encoding },
+};
+
+static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
+                                   size_t value_len) {
+    struct header_summary *summary = context;
+    (void)kind;
+    if (value == NULL)
+        value = "";
+    if (!is_token(name, name_len) || !is_field_value(value, value_len)) {
+        summary->malformed = true;
+        return MHD_NO;
+    }
+    struct text field = { name, name_len };
+    for (size_t i = 0; i < sizeof watched_headers / sizeof watched_headers[0]; i++) {
+        if (text_equal_ignoring_case(field, text_of(watched_headers[i].name)))
+            watched_headers[i].note(summary, (struct text){ value, value_len });
+    }
+    return MHD_YES;
+}
+
+enum status framing_check(struct MHD_Connection *connection, const char *version, struct header_summary *summary) {
+    *summary = (struct header_summary){ 0 };
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, note_header, summary);
+    summary->has_body = summary->transfer_encodings > 0 || summary->content_length > 0;
+
+    bool is_http_1_1 = strcmp(version, "HTTP/1.1") == 0;
+    if (summary->malformed || (!is_http_1_1 && strcmp(version, "HTTP/1.0") != 0))
+        return STATUS_BAD_REQUEST;
+    if (summary->hosts > 1 || (is_http_1_1 && summary->hosts == 0))
+        return STATUS_BAD_REQUEST;
+    if (summary->content_lengths > 1 || summary->transfer_encodings > 1 || summary->content_types > 1)
+        return STATUS_BAD_REQUEST;
+    if (summary->transfer_encodings > 0 && (summary->content_lengths > 0 || !is_http_1_1))
+        return STATUS_BAD_REQUEST;
+    /* two Authorization headers: a proxy may have checked the one and we would obey the other */
+    return summary->authorizations > 1 ? STATUS_BAD_REQUEST : STATUS_OK;
+}

@@ -1,0 +1,116 @@
+#include "listener.h"
+
+#include "jwtd/log.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* The kernel cuts this to net.core.somaxconn; a burst of clients waits here rather than being refused. */
+#define BACKLOG 4096
+#define UNIX_PREFIX "unix:"
+
+static bool fail(const char *listen_on, const char *what, const char *reason) {
+    log_event(LOG_ERROR, "listen_failed", "listen=%s action=%s reason=%s", listen_on, what, reason);
+    return false;
+}
+
+static bool start_listening(struct listener *listener, const struct sockaddr *address, socklen_t len, const char *listen_on) {
+    if (bind(listener->fd, address, len) != 0)
+        return fail(listen_on, "bind", strerror(errno));
+    if (listen(listener->fd, BACKLOG) != 0)
+        return fail(listen_on, "listen", strerror(errno));
+    return true;
+}
+
+/* A socket file that nobody answers on is a leftover of a crash; one that answers is somebody's. */
+static void remove_stale_socket(const struct sockaddr_un *address) {
+    struct stat file;
+    if (lstat(address->sun_path, &file) != 0 || !S_ISSOCK(file.st_mode))
+        return;
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0)
+        return;
+    if (connect(probe, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED)
+        unlink(address->sun_path);
+    close(probe);
+}
+
+static bool open_unix(struct listener *listener, const char *listen_on) {
+    const char *path = listen_on + strlen(UNIX_PREFIX);
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    if (strlen(path) == 0 || strlen(path) >= sizeof address.sun_path)
+        return fail(listen_on, "read address", "the path is empty or longer than a socket's path can be");
+    memcpy(address.sun_path, path, strlen(path));
+    remove_stale_socket(&address);
+    listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener->fd < 0)
+        return fail(listen_on, "socket", strerror(errno));
+    if (!start_listening(listener, (const struct sockaddr *)&address, sizeof address, listen_on))
+        return false;
+    memcpy(listener->unix_path, path, strlen(path) + 1);
+    snprintf(listener->url, sizeof listener->url, UNIX_PREFIX "%s", path);
+    return true;
+}
+
+static bool write_url(struct listener *listener) {
+    struct sockaddr_storage bound;
+    socklen_t len = sizeof bound;
+    char host[64], port[8];
+    if (getsockname(listener->fd, (struct sockaddr *)&bound, &len) != 0 ||
+        getnameinfo((struct sockaddr *)&bound, len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return false;
+    snprintf(listener->url, sizeof listener->url, bound.ss_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
+    return true;
+}
+
+static bool open_inet(struct listener *listener, const struct addrinfo *address, const char *listen_on) {
+    listener->fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener->fd < 0)
+        return fail(listen_on, "socket", strerror(errno));
+    int on = 1;
+    setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (!start_listening(listener, address->ai_addr, address->ai_addrlen, listen_on))
+        return false;
+    return write_url(listener) || fail(listen_on, "getsockname", strerror(errno));
+}
+
+static bool open_host_and_port(struct listener *listener, const char *listen_on) {
+    char host[64];
+    const char *colon = strrchr(listen_on, ':');
+    const char *first = listen_on[0] == '[' ? listen_on + 1 : listen_on;
+    const char *last = colon != NULL && colon > first && colon[-1] == ']' ? colon - 1 : colon;
+    if (colon == NULL || last < first || (size_t)(last - first) >= sizeof host)
+        return fail(listen_on, "read address", "must be address:port, [address]:port or unix:/path");
+    memcpy(host, first, (size_t)(last - first));
+    host[last - first] = '\0';
+
+    struct addrinfo wish = { .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
+    struct addrinfo *address = NULL;
+    int error = getaddrinfo(host[0] != '\0' ? host : NULL, colon + 1, &wish, &address);
+    if (error != 0)
+        return fail(listen_on, "read address", gai_strerror(error));
+    bool is_open = open_inet(listener, address, listen_on);
+    freeaddrinfo(address);
+    return is_open;
+}
+
+bool listener_open(struct listener *listener, const char *listen_on) {
+    *listener = (struct listener){ .fd = -1 };
+    bool is_unix = strncmp(listen_on, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
+    bool is_open = is_unix ? open_unix(listener, listen_on) : open_host_and_port(listener, listen_on);
+    if (!is_open && listener->fd >= 0)
+        close(listener->fd);
+    return is_open;
+}
+
+void listener_forget_path(const struct listener *listener) {
+    if (listener->unix_path[0] != '\0')
+        unlink(listener->unix_path);
+}

@@ -1,0 +1,259 @@
+#include "receiver.h"
+
+#include "connections.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_LIMIT ((size_t)256 * 1024)
+#define USER_AGENT_MAX_LEN 512
+#define REQUEST_ID_MAX_LEN 64
+/* What a client may still send of a chunked body after the limit and be told 413; whoever sends more is cut off. */
+#define DROPPED_MAX ((size_t)256 * 1024)
+
+void *receiver_begin(void *context, const char *target, struct MHD_Connection *connection) {
+    struct http_server *server = context;
+    struct exchange *exchange = calloc(1, sizeof *exchange);
+    if (exchange == NULL)
+        return NULL;
+    arena_init(&exchange->arena, ARENA_LIMIT);
+    exchange->server = server;
+    exchange->connection = connection;
+    exchange->started_us = clock_monotonic_us();
+    exchange->request.services = server_services(server);
+    exchange->request.arena = &exchange->arena;
+    exchange->request.deadline_us = exchange->started_us + exchange->request.services->config->server.request_timeout_ms * 1000;
+    exchange->path = strlen(target) <= TARGET_MAX_LEN ? target_path(&exchange->arena, target) : NULL;
+    atomic_fetch_add(&server_flow(server)->in_flight, 1);
+
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    exchange->peer = info != NULL ? info->socket_context : NULL;
+    if (exchange->peer != NULL)
+        connection_set_state(server_connections(server), exchange->peer, CONNECTION_RECEIVING, exchange->request.deadline_us);
+    return exchange;
+}
+
+void receiver_end(void *context, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode code) {
+    struct http_server *server = context;
+    struct exchange *exchange = *con_cls;
+    (void)connection;
+    if (exchange == NULL)
+        return;
+    log_event(LOG_DEBUG, "request", "method=%s path=%s status=%u request_id=%s us=%lld complete=%d",
+              exchange->method != NULL ? exchange->method : "", exchange->path, exchange->reply.http_status,
+              exchange->request.request_id, (long long)(clock_monotonic_us() - exchange->started_us),
+              code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    if (exchange->peer != NULL)
+        connection_set_state(server_connections(server), exchange->peer, CONNECTION_IDLE, 0);
+    arena_fini(&exchange->arena);
+    free(exchange);
+    *con_cls = NULL;
+    atomic_fetch_sub(&server_flow(server)->in_flight, 1);
+}
+
+struct text request_header(const struct request *request, const char *name) {
+    struct MHD_Connection *connection = ((const struct exchange *)request)->connection;
+    return text_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name));
+}
+
+static bool is_sane_id(struct text id) {
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.bytes[i];
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && c != '.' && c != '_' && c != '-')
+            return false;
+    }
+    return id.len >= 1 && id.len <= REQUEST_ID_MAX_LEN;
+}
+
+static const char *choose_request_id(struct exchange *exchange) {
+    struct text given = request_header(&exchange->request, "X-Request-Id");
+    if (is_sane_id(given))
+        return given.bytes;
+    struct uuid id = uuid_create();
+    char text[UUID_TEXT_SIZE];
+    const char *made = arena_copy(exchange->request.arena, uuid_text(&id, text), UUID_TEXT_LEN);
+    return made != NULL ? made : "";
+}
+
+struct joined {
+    struct arena *arena;
+    struct text text;
+};
+
+static enum MHD_Result join_forwarded(void *context, enum MHD_ValueKind kind, const char *name, const char *value) {
+    struct joined *joined = context;
+    (void)kind;
+    if (value == NULL || !text_equal_ignoring_case(text_of(name), text_of("X-Forwarded-For")))
+        return MHD_YES;
+    bool is_first = joined->text.bytes == NULL;
+    joined->text = text_of(arena_printf(joined->arena, "%s%s%s", is_first ? "" : joined->text.bytes, is_first ? "" : ",", value));
+    return MHD_YES;
+}
+
+static struct address find_client(struct exchange *exchange) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct address peer = address_of_socket(info != NULL ? info->client_addr : NULL);
+    const struct cidr_list *trusted = &exchange->request.services->config->server.trusted_proxies;
+    if (trusted->count == 0)
+        return peer;
+    struct joined forwarded = { exchange->request.arena, { NULL, 0 } };
+    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, join_forwarded, &forwarded);
+    return client_address(&peer, forwarded.text, trusted);
+}
+
+/* Kept for the list of sessions: as much as a person reads, in characters that a database and a page can show. */
+static struct text clean_user_agent(struct exchange *exchange) {
+    struct text given = request_header(&exchange->request, "User-Agent");
+    if (given.len == 0)
+        return (struct text){ NULL, 0 };
+    size_t len = given.len < USER_AGENT_MAX_LEN ? given.len : USER_AGENT_MAX_LEN;
+    char *copy = arena_copy(exchange->request.arena, given.bytes, len);
+    if (copy == NULL)
+        return (struct text){ NULL, 0 };
+    for (size_t i = 0; i < len; i++) {
+        if (copy[i] < ' ' || copy[i] > '~')
+            copy[i] = '?';
+    }
+    return (struct text){ copy, len };
+}
+
+static bool has_room(const struct exchange *exchange, const struct header_summary *summary) {
+    return summary->content_length <= exchange->request.services->config->server.body_limit;
+}
+
+/* The cheap refusals, in their fixed order; STATUS_OK when the body may come. */
+static enum status judge_header(struct exchange *exchange, const struct header_summary *summary) {
+    size_t count;
+    const struct route *routes = server_routes(exchange->server, &count);
+    enum status status = router_find(routes, count, exchange);
+    if (cors_answer_preflight(exchange))
+        return STATUS_OK;
+    if (status == STATUS_METHOD_NOT_ALLOWED)
+        reply_header(&exchange->request, "Allow", router_allowed_methods(routes, count, exchange));
+    if (status == STATUS_METHOD_NOT_ALLOWED && strcmp(exchange->method, "OPTIONS") == 0) {
+        reply_empty(&exchange->request, 204);
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK)
+        return status;
+    if (!exchange->request.route->ignores_body && !has_room(exchange, summary))
+        return STATUS_BODY_TOO_LARGE;
+    return bearer_check(exchange);
+}
+
+static bool make_scratch(struct exchange *exchange) {
+    exchange->request.scratch = arena_alloc(exchange->request.arena, exchange->request.route->scratch_size);
+    return exchange->request.scratch != NULL;
+}
+
+/* Room for the whole body at once, so that no copy of a password is left behind by growing. */
+static bool make_body_buffer(struct exchange *exchange, const struct header_summary *summary) {
+    if (!summary->has_body || exchange->request.route->ignores_body)
+        return true;
+    size_t limit = exchange->request.services->config->server.body_limit;
+    exchange->body.size = summary->transfer_encodings > 0 ? limit : (size_t)summary->content_length;
+    exchange->body.bytes = arena_alloc(exchange->request.arena, exchange->body.size);
+    return exchange->body.bytes != NULL;
+}
+
+static enum MHD_Result queue_reply(struct exchange *exchange) {
+    if (exchange->request.services->is_draining())
+        exchange->reply.close = true;
+    struct MHD_Response *response = reply_build(exchange);
+    if (response == NULL)
+        return MHD_NO;
+    enum MHD_Result queued = MHD_queue_response(exchange->connection, exchange->reply.http_status, response);
+    MHD_destroy_response(response);
+    exchange->state = EXCHANGE_QUEUED;
+    return queued;
+}
+
+static enum MHD_Result close_with(struct exchange *exchange, enum status status) {
+    reply_problem(&exchange->request, status);
+    exchange->reply.close = true;
+    return queue_reply(exchange);
+}
+
+static enum MHD_Result receive_header(struct exchange *exchange, const char *method, const char *version) {
+    struct header_summary summary;
+    exchange->method = method;
+    exchange->request.request_id = "";
+    enum status status = framing_check(exchange->connection, version, &summary);
+    exchange->request.request_id = choose_request_id(exchange);
+    if (status != STATUS_OK || exchange->path == NULL)
+        return close_with(exchange, STATUS_BAD_REQUEST);
+
+    exchange->request.client = find_client(exchange);
+    exchange->request.user_agent = clean_user_agent(exchange);
+    cors_add_headers(exchange);
+    status = judge_header(exchange, &summary);
+    if (status != STATUS_OK)
+        reply_problem(&exchange->request, status);
+    else if (!exchange->reply.written && (!make_scratch(exchange) || !make_body_buffer(exchange, &summary)))
+        reply_problem(&exchange->request, STATUS_OUT_OF_MEMORY);
+    if (!has_room(exchange, &summary)) {
+        exchange->reply.close = true;
+        if (!exchange->reply.written && !walker_run(exchange))
+            return MHD_YES; /* a route that ignores bodies need not wait for one */
+        return queue_reply(exchange);
+    }
+    exchange->state = EXCHANGE_RECEIVING;
+    return MHD_YES;
+}
+
+static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes, size_t *len) {
+    struct body_buffer *body = &exchange->body;
+    size_t room = body->size - body->len;
+    size_t taken = *len < room ? *len : room;
+    if (taken > 0)
+        memcpy(body->bytes + body->len, bytes, taken);
+    body->len += taken;
+    body->dropped += *len - taken;
+    *len = 0;
+    return body->dropped <= DROPPED_MAX ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result finish_receiving(struct exchange *exchange) {
+    if (exchange->peer != NULL)
+        connection_set_state(server_connections(exchange->server), exchange->peer, CONNECTION_BUSY, 0);
+    bool is_readable = !exchange->reply.written && (exchange->request.route->ignores_body || schema_read_body(exchange));
+    if (is_readable && !walker_run(exchange))
+        return MHD_YES;
+    return queue_reply(exchange);
+}
+
+static enum MHD_Result answer_without_memory(struct MHD_Connection *connection) {
+    struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    if (response == NULL)
+        return MHD_NO;
+    MHD_add_response_header(response, "Retry-After", "1");
+    MHD_add_response_header(response, "Connection", "close");
+    enum MHD_Result queued = MHD_queue_response(connection, 503, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+enum MHD_Result receiver_handle(void *server, struct MHD_Connection *connection, const char *url, const char *method,
+                                const char *version, const char *upload, size_t *upload_len, void **context) {
+    struct exchange *exchange = *context;
+    (void)server;
+    (void)url;
+    if (exchange == NULL)
+        return answer_without_memory(connection);
+    switch (exchange->state) {
+    case EXCHANGE_NEW:
+        return receive_header(exchange, method, version);
+    case EXCHANGE_RECEIVING:
+        return *upload_len > 0 ? receive_body(exchange, upload, upload_len) : finish_receiving(exchange);
+    case EXCHANGE_ANSWERED:
+        return queue_reply(exchange);
+    case EXCHANGE_AWAY:
+    case EXCHANGE_QUEUED:
+        return MHD_YES;
+    }
+    return MHD_NO;
+}

@@ -1,0 +1,21 @@
+/*
+ * receiver: the callbacks through which the HTTP library tells of a request, in the order in which it calls them: the request line
+ * (receiver_begin makes the exchange), the header, the pieces of the body and its end (receiver_handle), and the end of the whole
+ * (receiver_end frees it). All on the HTTP thread of the connection.
+ *
+ * A refusal that is known before the body is held back until a small body has been read, since that keeps the connection usable;
+ * for a body over the limit, or one whose end nobody can be sure of, it is sent at once and the connection is closed.
+ */
+#ifndef JWTD_HTTP_RECEIVER_H
+#define JWTD_HTTP_RECEIVER_H
+
+#include "exchange.h"
+
+void *receiver_begin(void *server, const char *target, struct MHD_Connection *connection);
+
+enum MHD_Result receiver_handle(void *server, struct MHD_Connection *connection, const char *url, const char *method,
+                                const char *version, const char *upload, size_t *upload_len, void **context);
+
+void receiver_end(void *server, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code);
+
+#endif

@@ -1,0 +1,154 @@
+#include "jwtd/reply.h"
+
+#include "exchange.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct exchange *exchange_of(struct request *request) {
+    return (struct exchange *)request;
+}
+
+static struct reply *start_reply(struct request *request, unsigned http_status) {
+    struct reply *reply = &exchange_of(request)->reply;
+    reply->written = true;
+    reply->http_status = http_status;
+    reply->content_type = NULL;
+    reply->body = (struct text){ NULL, 0 };
+    return reply;
+}
+
+enum step_result reply_bytes(struct request *request, unsigned http_status, const char *content_type, struct text body) {
+    struct reply *reply = start_reply(request, http_status);
+    reply->content_type = content_type;
+    reply->body = body;
+    return STEP_DONE;
+}
+
+enum step_result reply_empty(struct request *request, unsigned http_status) {
+    start_reply(request, http_status);
+    return STEP_DONE;
+}
+
+enum step_result reply_json(struct request *request, unsigned http_status, struct json_writer *writer) {
+    struct text body = json_writer_finish(writer);
+    if (body.bytes == NULL)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    return reply_bytes(request, http_status, "application/json", body);
+}
+
+static bool is_header_value(const char *value) {
+    for (; *value != '\0'; value++) {
+        if (*value < ' ' || *value > '~')
+            return false;
+    }
+    return true;
+}
+
+void reply_header(struct request *request, const char *name, const char *value) {
+    struct reply *reply = &exchange_of(request)->reply;
+    if (value == NULL || !is_header_value(value) || reply->header_count == REPLY_HEADERS_MAX)
+        return;
+    char *copy = arena_copy(request->arena, value, strlen(value));
+    if (copy != NULL)
+        reply->headers[reply->header_count++] = (struct reply_header){ name, copy };
+}
+
+static void add_status_headers(struct request *request, enum status status, const struct status_info *info) {
+    if (info->http == 401) {
+        reply_header(request, "WWW-Authenticate",
+                     status == STATUS_INVALID_TOKEN ? "Bearer realm=\"jwtd\", error=\"invalid_token\"" : "Bearer realm=\"jwtd\"");
+    }
+    if (info->retry_later) {
+        int64_t seconds = (exchange_of(request)->reply.retry_after_us + 999999) / 1000000;
+        char text[24];
+        snprintf(text, sizeof text, "%lld", (long long)(seconds > 0 ? seconds : 1));
+        reply_header(request, "Retry-After", text);
+    }
+}
+
+static void begin_problem(struct request *request, struct json_writer *writer, enum status status) {
+    const struct status_info *info = status_info(status);
+    char type[96];
+    snprintf(type, sizeof type, "/docs#%s", info->name);
+    json_writer_init(writer, request->arena);
+    json_begin_object(writer);
+    json_member_string(writer, "type", type);
+    json_member_string(writer, "title", info->title);
+    json_member_integer(writer, "status", info->http);
+    json_member_string(writer, "detail", info->detail);
+    json_member_string(writer, "code", info->name);
+    json_member_string(writer, "request_id", request->request_id);
+}
+
+/* When there is no memory for a problem there is still this one. */
+static const char last_words[] = "{\"type\":\"/docs#out_of_memory\",\"title\":\"Out of memory\",\"status\":503,"
+                                 "\"detail\":\"The service is short of memory; try again.\",\"code\":\"out_of_memory\"}";
+
+static enum step_result end_problem(struct request *request, struct json_writer *writer, enum status status) {
+    json_end_object(writer);
+    struct text body = json_writer_finish(writer);
+    unsigned http_status = status_info(status)->http;
+    if (body.bytes == NULL) {
+        body = (struct text){ last_words, sizeof last_words - 1 };
+        http_status = 503;
+    }
+    return reply_bytes(request, http_status, "application/problem+json", body);
+}
+
+enum step_result reply_problem(struct request *request, enum status status) {
+    struct json_writer writer;
+    begin_problem(request, &writer, status);
+    add_status_headers(request, status, status_info(status));
+    return end_problem(request, &writer, status);
+}
+
+enum step_result reply_invalid_fields(struct request *request, const struct field_problem *problems, size_t count) {
+    struct json_writer writer;
+    begin_problem(request, &writer, STATUS_INVALID_BODY);
+    json_name(&writer, "errors");
+    json_begin_array(&writer);
+    for (size_t i = 0; i < count; i++) {
+        json_begin_object(&writer);
+        json_member_string(&writer, "pointer", problems[i].pointer);
+        json_member_string(&writer, "code", problems[i].code);
+        json_member_string(&writer, "detail", problems[i].detail);
+        json_end_object(&writer);
+    }
+    json_end_array(&writer);
+    return end_problem(request, &writer, STATUS_INVALID_BODY);
+}
+
+enum step_result reply_invalid_field(struct request *request, const char *pointer, const char *code, const char *detail) {
+    return reply_invalid_fields(request, &(struct field_problem){ pointer, code, detail }, 1);
+}
+
+static bool is_private_path(const char *path) {
+    return path != NULL && (strncmp(path, "/auth", 5) == 0 || strncmp(path, "/users", 6) == 0);
+}
+
+static bool add_headers(struct MHD_Response *response, const struct exchange *exchange) {
+    const struct reply *reply = &exchange->reply;
+    bool added = MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES;
+    added = added && MHD_add_response_header(response, "X-Request-Id", exchange->request.request_id) == MHD_YES;
+    if (reply->content_type != NULL)
+        added = added && MHD_add_response_header(response, "Content-Type", reply->content_type) == MHD_YES;
+    if (is_private_path(exchange->path))
+        added = added && MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES;
+    if (reply->close)
+        added = added && MHD_add_response_header(response, "Connection", "close") == MHD_YES;
+    for (size_t i = 0; i < reply->header_count; i++)
+        added = added && MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value) == MHD_YES;
+    return added;
+}
+
+struct MHD_Response *reply_build(struct exchange *exchange) {
+    struct text body = exchange->reply.body;
+    /* persistent: the bytes lie in the arena, which outlives the reply */
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.bytes, MHD_RESPMEM_PERSISTENT);
+    if (response == NULL || add_headers(response, exchange))
+        return response;
+    MHD_destroy_response(response);
+    return NULL;
+}

@@ -1,0 +1,191 @@
+#include "jwtd/http_server.h"
+
+#include "connections.h"
+#include "exchange.h"
+#include "listener.h"
+#include "receiver.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Holds a header of 6 KiB with the reply's own beside it; this much is touched by each idle connection. */
+#define CONNECTION_MEMORY ((size_t)9 * 1024)
+#define KEEP_ALIVE_TIMEOUT_S 60u
+#define HEADER_TIMEOUT_US (10 * CLOCK_US_PER_S)
+#define DESCRIPTORS_FOR_OTHERS 64u
+#define STOP_POLL_US 1000u
+
+struct http_server {
+    const struct services *services;
+    const struct route *routes;
+    size_t route_count;
+    struct MHD_Daemon *daemon;
+    struct listener listener;
+    struct connections *connections;
+    struct http_flow flow;
+};
+
+struct http_flow *server_flow(struct http_server *server) {
+    return &server->flow;
+}
+
+const struct services *server_services(const struct http_server *server) {
+    return server->services;
+}
+
+const struct route *server_routes(const struct http_server *server, size_t *count) {
+    *count = server->route_count;
+    return server->routes;
+}
+
+struct connections *server_connections(struct http_server *server) {
+    return server->connections;
+}
+
+static void log_library(void *context, const char *format, va_list arguments) {
+    (void)context;
+    char message[512];
+    vsnprintf(message, sizeof message, format, arguments);
+    log_event(LOG_DEBUG, "http_library", "message=%s", message);
+}
+
+static void log_panic(void *context, const char *file, unsigned line, const char *reason) {
+    (void)context;
+    log_event(LOG_ERROR, "http_library_panic", "file=%s line=%u reason=%s", file, line, reason);
+    abort();
+}
+
+/* Percent-encoding is left alone: the library would decode in place, as a C string, so that %00 ends a path. */
+static size_t keep_escapes(void *context, struct MHD_Connection *connection, char *text) {
+    (void)context;
+    (void)connection;
+    return strlen(text);
+}
+
+static void notice_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                              enum MHD_ConnectionNotificationCode code) {
+    struct http_server *server = context;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (*socket_context != NULL)
+            connections_remove(server->connections, *socket_context);
+        return;
+    }
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *socket_context = info != NULL ? connections_add(server->connections, info->connect_fd) : NULL;
+}
+
+static unsigned core_count(void) {
+    cpu_set_t cores;
+    return sched_getaffinity(0, sizeof cores, &cores) == 0 ? (unsigned)CPU_COUNT(&cores) : 1;
+}
+
+/* As many connections as there are descriptors for, told once when that is fewer than asked for. */
+static unsigned clamp_connections(const struct config *config) {
+    struct rlimit limit;
+    unsigned wanted = config->server.max_connections;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return wanted;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    rlim_t reserved = DESCRIPTORS_FOR_OTHERS + config->database.connections;
+    rlim_t possible = limit.rlim_cur > reserved ? limit.rlim_cur - reserved : 1;
+    if (wanted <= possible)
+        return wanted;
+    log_event(LOG_WARN, "max_connections_clamped", "wanted=%u possible=%lu descriptors=%lu", wanted, (unsigned long)possible,
+              (unsigned long)limit.rlim_cur);
+    return (unsigned)possible;
+}
+
+static bool start_daemon(struct http_server *server) {
+    const struct config *config = server->services->config;
+    unsigned threads = config->server.threads > 0 ? config->server.threads : core_count();
+    unsigned connections = clamp_connections(config);
+    /* every thread must have room for one connection, or the library gives up */
+    if (threads > connections)
+        threads = connections;
+    struct MHD_OptionItem options[] = {
+        { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL },
+        { MHD_OPTION_LISTEN_SOCKET, server->listener.fd, NULL },
+        { MHD_OPTION_CONNECTION_LIMIT, (intptr_t)connections, NULL },
+        { MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL },
+        { MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)KEEP_ALIVE_TIMEOUT_S, NULL },
+        { MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
+        { MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL },
+        { MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL },
+        { MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)receiver_begin, server },
+        { MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)receiver_end, server },
+        { MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)notice_connection, server },
+        /* a pool of one is refused by the library: it is the daemon's own thread then */
+        { threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL },
+        { MHD_OPTION_END, 0, NULL },
+    };
+    server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+                                      receiver_handle, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    if (server->daemon == NULL)
+        log_event(LOG_ERROR, "http_start_failed", "threads=%u", threads);
+    return server->daemon != NULL;
+}
+
+static void free_server(struct http_server *server) {
+    if (server->connections != NULL)
+        connections_destroy(server->connections);
+    listener_forget_path(&server->listener);
+    free(server);
+}
+
+struct http_server *http_server_start(const struct services *services, const struct route *routes, size_t count) {
+    if (!routes_are_sound(routes, count))
+        return NULL;
+    struct http_server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        return NULL;
+    server->services = services;
+    server->routes = routes;
+    server->route_count = count;
+    schema_init();
+    MHD_set_panic_func(log_panic, NULL);
+    if (!listener_open(&server->listener, services->config->server.listen)) {
+        free(server);
+        return NULL;
+    }
+    server->connections = connections_create(HEADER_TIMEOUT_US);
+    if (server->connections == NULL || !start_daemon(server)) {
+        close(server->listener.fd);
+        free_server(server);
+        return NULL;
+    }
+    log_event(LOG_INFO, "listening", "url=%s", server->listener.url);
+    return server;
+}
+
+const char *http_server_url(const struct http_server *server) {
+    return server->listener.url;
+}
+
+static void wait_until_zero(atomic_uint *count, int64_t until_us) {
+    while (atomic_load(count) > 0 && clock_monotonic_us() < until_us)
+        usleep(STOP_POLL_US);
+}
+
+void http_server_stop(struct http_server *server, int64_t grace_ms) {
+    MHD_socket socket = MHD_quiesce_daemon(server->daemon);
+    if (socket != MHD_INVALID_SOCKET)
+        close(socket);
+    wait_until_zero(&server->flow.in_flight, clock_monotonic_us() + grace_ms * 1000);
+    /* The library aborts when it is stopped with a connection suspended. Each one comes back by its deadline, since the pools hand over
+     * every job; after this flag none goes away any more. */
+    atomic_store(&server->flow.closed, true);
+    wait_until_zero(&server->flow.away, INT64_MAX);
+    MHD_stop_daemon(server->daemon);
+    free_server(server);
+}

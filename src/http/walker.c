@@ -1,0 +1,123 @@
+#include "exchange.h"
+
+#include "connections.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+
+#include <sodium.h>
+#include <stddef.h>
+
+/*
+ * The one place where a request changes hands. Order matters: a place in the queue is reserved before the connection is suspended,
+ * so that a refusal costs no suspension; the job is submitted last, since from then on the exchange belongs to the pool, which may have
+ * answered and resumed it before pool_submit returns.
+ */
+
+static const struct step *current_step(const struct exchange *exchange) {
+    return exchange->next_step < ROUTE_STEPS_MAX ? exchange->request.route->steps[exchange->next_step] : NULL;
+}
+
+/* Runs steps until a reply is written (NULL) or one must run elsewhere (that step). */
+static const struct step *run_steps_at(struct exchange *exchange, enum place here) {
+    const struct step *step;
+    while ((step = current_step(exchange)) != NULL) {
+        if (step->place != ON_HTTP && step->place != here)
+            return step;
+        exchange->next_step++;
+        if (step->run(&exchange->request) == STEP_DONE)
+            break;
+    }
+    if (!exchange->reply.written) {
+        log_event(LOG_ERROR, "route_without_reply", "path=%s", exchange->request.route->path);
+        reply_problem(&exchange->request, STATUS_INTERNAL);
+    }
+    return NULL;
+}
+
+/* Each refusal is told when to come again, no two the same, so that they do not come back as one wave. */
+static int64_t jittered(int64_t us) {
+    return us * (80 + (int64_t)randombytes_uniform(41)) / 100;
+}
+
+static bool reserve(struct exchange *exchange, enum place place) {
+    int64_t retry_after_us = 0;
+    struct pool *pool = exchange->request.services->pools[place];
+    enum status status = pool_reserve(pool, exchange->request.deadline_us, &retry_after_us);
+    if (status == STATUS_OK)
+        return true;
+    exchange->reply.retry_after_us = jittered(retry_after_us);
+    reply_problem(&exchange->request, status);
+    return false;
+}
+
+static void come_back(struct exchange *exchange) {
+    struct http_flow *flow = server_flow(exchange->server);
+    struct MHD_Connection *connection = exchange->connection;
+    exchange->state = EXCHANGE_ANSWERED;
+    MHD_resume_connection(connection);
+    atomic_fetch_sub(&flow->away, 1);
+}
+
+static void run_job(struct pool_job *job, void *thread_state, bool late);
+
+static void submit(struct exchange *exchange, enum place place) {
+    exchange->job.deadline_us = exchange->request.deadline_us;
+    exchange->job.run = run_job;
+    pool_submit(exchange->request.services->pools[place], &exchange->job);
+}
+
+static void run_on_pool(struct exchange *exchange, void *thread_state) {
+    struct request *request = &exchange->request;
+    enum place here = current_step(exchange)->place;
+    request->db = here == ON_DATABASE ? thread_state : NULL;
+    request->hasher = here == ON_CRYPTO ? thread_state : NULL;
+    const struct step *elsewhere = run_steps_at(exchange, here);
+    if (elsewhere != NULL && reserve(exchange, elsewhere->place))
+        submit(exchange, elsewhere->place);
+    else
+        come_back(exchange);
+}
+
+static void run_job(struct pool_job *job, void *thread_state, bool late) {
+    struct exchange *exchange = (struct exchange *)((char *)job - offsetof(struct exchange, job));
+    if (late || connection_is_gone(exchange->peer)) {
+        reply_problem(&exchange->request, STATUS_DEADLINE_EXCEEDED);
+        come_back(exchange);
+        return;
+    }
+    run_on_pool(exchange, thread_state);
+}
+
+static bool may_be_suspended(struct exchange *exchange) {
+    struct http_flow *flow = server_flow(exchange->server);
+    /* counted first and looked at second: http_server_stop closes first and waits for the count second */
+    atomic_fetch_add(&flow->away, 1);
+    if (!atomic_load(&flow->closed))
+        return true;
+    atomic_fetch_sub(&flow->away, 1);
+    return false;
+}
+
+/* False when it stayed, answered with a refusal. */
+static bool go_away(struct exchange *exchange, enum place place) {
+    if (!reserve(exchange, place))
+        return false;
+    if (!may_be_suspended(exchange)) {
+        pool_cancel(exchange->request.services->pools[place]);
+        reply_problem(&exchange->request, STATUS_SHUTTING_DOWN);
+        return false;
+    }
+    exchange->state = EXCHANGE_AWAY;
+    MHD_suspend_connection(exchange->connection);
+    submit(exchange, place);
+    return true;
+}
+
+bool walker_run(struct exchange *exchange) {
+    const struct step *elsewhere = run_steps_at(exchange, ON_HTTP);
+    if (elsewhere != NULL && go_away(exchange, elsewhere->place))
+        return false;
+    exchange->state = EXCHANGE_ANSWERED;
+    return true;
+}
