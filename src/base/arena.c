@@ -1,0 +1,93 @@
+#include "jwtd/arena.h"
+
+#include <sodium.h>
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_BLOCK_SIZE ((size_t)2048)
+#define LARGEST_BLOCK_SIZE ((size_t)32768)
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size, used; /* of bytes */
+    alignas(max_align_t) unsigned char bytes[];
+};
+
+void arena_init(struct arena *arena, size_t limit) {
+    *arena = (struct arena){ .limit = limit };
+}
+
+void arena_fini(struct arena *arena) {
+    struct arena_block *block = arena->blocks;
+    while (block != NULL) {
+        struct arena_block *next = block->next;
+        sodium_memzero(block->bytes, block->used);
+        free(block);
+        block = next;
+    }
+    *arena = (struct arena){ .limit = arena->limit };
+}
+
+static struct arena_block *add_block(struct arena *arena, size_t needed) {
+    size_t size = arena->blocks == NULL ? FIRST_BLOCK_SIZE : arena->blocks->size * 2;
+    if (size > LARGEST_BLOCK_SIZE)
+        size = LARGEST_BLOCK_SIZE;
+    if (size < needed)
+        size = needed;
+    if (size > arena->limit || arena->total > arena->limit - size)
+        return NULL;
+    struct arena_block *block = malloc(sizeof *block + size);
+    if (block == NULL)
+        return NULL;
+    block->size = size;
+    block->used = 0;
+    block->next = arena->blocks;
+    arena->blocks = block;
+    arena->total += size;
+    return block;
+}
+
+static size_t rounded(size_t size) {
+    size_t unit = alignof(max_align_t);
+    return size == 0 ? unit : (size + unit - 1) / unit * unit;
+}
+
+void *arena_alloc(struct arena *arena, size_t size) {
+    if (size > arena->limit)
+        return NULL;
+    size_t needed = rounded(size);
+    struct arena_block *block = arena->blocks;
+    if (block == NULL || block->size - block->used < needed)
+        block = add_block(arena, needed);
+    if (block == NULL)
+        return NULL;
+    void *piece = block->bytes + block->used;
+    block->used += needed;
+    return memset(piece, 0, needed);
+}
+
+char *arena_copy(struct arena *arena, const void *bytes, size_t len) {
+    if (len >= arena->limit)
+        return NULL;
+    char *copy = arena_alloc(arena, len + 1);
+    if (copy != NULL && len > 0)
+        memcpy(copy, bytes, len);
+    return copy;
+}
+
+char *arena_printf(struct arena *arena, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int len = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    char *text = len < 0 ? NULL : arena_alloc(arena, (size_t)len + 1);
+    if (text == NULL)
+        return NULL;
+    va_start(arguments, format);
+    vsnprintf(text, (size_t)len + 1, format, arguments);
+    va_end(arguments);
+    return text;
+}

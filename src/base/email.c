@@ -1,0 +1,75 @@
+#include "jwtd/text.h"
+
+#include <string.h>
+
+#define LOCAL_MAX_LEN 64
+#define LABEL_MAX_LEN 63
+
+static bool is_alphanumeric(unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 0x80;
+}
+
+/* RFC 5322 section 3.2.3; the check against NUL is needed since strchr finds the end of a string too. */
+static bool is_atom_character(unsigned char c) {
+    return is_alphanumeric(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+static bool is_local_part(struct text local) {
+    if (local.len == 0 || local.len > LOCAL_MAX_LEN || local.bytes[0] == '.' || local.bytes[local.len - 1] == '.')
+        return false;
+    for (size_t i = 0; i < local.len; i++) {
+        bool is_dot = local.bytes[i] == '.';
+        if (is_dot ? local.bytes[i + 1] == '.' : !is_atom_character((unsigned char)local.bytes[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool is_label(const char *bytes, size_t len) {
+    if (len == 0 || len > LABEL_MAX_LEN || bytes[0] == '-' || bytes[len - 1] == '-')
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (!is_alphanumeric((unsigned char)bytes[i]) && bytes[i] != '-')
+            return false;
+    }
+    return true;
+}
+
+static bool is_domain(struct text domain) {
+    size_t start = 0;
+    for (size_t i = 0; i <= domain.len; i++) {
+        if (i < domain.len && domain.bytes[i] != '.')
+            continue;
+        if (!is_label(domain.bytes + start, i - start))
+            return false;
+        start = i + 1;
+    }
+    return true;
+}
+
+/* U+0080 to U+009F (C2 80 to C2 9F): controls that are no letters although they are not ASCII; and the separators U+2028, U+2029. */
+static bool has_hidden_control(struct text text) {
+    for (size_t i = 0; i + 1 < text.len; i++) {
+        const unsigned char *at = (const unsigned char *)text.bytes + i;
+        if (at[0] == 0xc2 && at[1] <= 0xa0)
+            return true;
+        if (i + 2 < text.len && at[0] == 0xe2 && at[1] == 0x80 && at[2] >= 0x80 && at[2] <= 0xaf)
+            return true;
+    }
+    return false;
+}
+
+bool email_is_valid(struct text email) {
+    if (email.len < 3 || email.len > EMAIL_MAX_LEN || !text_is_utf8(email) || has_hidden_control(email))
+        return false;
+    const char *at = memchr(email.bytes, '@', email.len);
+    if (at == NULL)
+        return false;
+    struct text local = { email.bytes, (size_t)(at - email.bytes) };
+    struct text domain = { at + 1, email.len - local.len - 1 };
+    return is_local_part(local) && is_domain(domain);
+}
+
+struct text email_canonical(struct arena *arena, struct text email) {
+    return text_fold(arena, email);
+}

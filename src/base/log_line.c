@@ -1,0 +1,195 @@
+#include "log_line.h"
+
+#include "jwtd/text.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+
+/* Kept free for what ends a line: the closing quote, the brace and the newline. */
+#define END_RESERVE ((size_t)4)
+
+static const char *const level_names[] = { "debug", "info", "warn", "error" };
+
+static bool fits(const struct log_line *line, size_t len) {
+    return len <= LOG_LINE_SIZE - END_RESERVE - line->len;
+}
+
+/* All of the piece or nothing, so that no escape sequence is cut in two. */
+static bool put(struct log_line *line, const char *bytes, size_t len) {
+    if (!fits(line, len))
+        return false;
+    memcpy(line->bytes + line->len, bytes, len);
+    line->len += len;
+    return true;
+}
+
+/* What may stand in a line as it is; everything else could end the line, move a terminal's cursor or turn the text around. */
+static bool is_plain(unsigned long code_point) {
+    if (code_point < 0x20 || (code_point >= 0x7f && code_point <= 0x9f) || code_point == '"' || code_point == '\\')
+        return false;
+    bool is_separator_or_bidi = (code_point >= 0x200b && code_point <= 0x200f) ||
+                                (code_point >= 0x2028 && code_point <= 0x202e) ||
+                                (code_point >= 0x2060 && code_point <= 0x2069) || code_point == 0x061c || code_point == 0xfeff;
+    return !is_separator_or_bidi;
+}
+
+/* The code point at the front and its length; U+FFFD and 1 for a byte that begins none. */
+static size_t decode(struct text text, unsigned long *code_point) {
+    const unsigned char *at = (const unsigned char *)text.bytes;
+    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    if (len > text.len || !text_is_utf8((struct text){ text.bytes, len })) {
+        *code_point = 0xfffd;
+        return 1;
+    }
+    unsigned long sum = len == 1 ? at[0] : at[0] & (0x7fUL >> len);
+    for (size_t i = 1; i < len; i++)
+        sum = sum << 6 | (at[i] & 0x3f);
+    *code_point = sum;
+    return len;
+}
+
+static bool put_escaped(struct log_line *line, struct text text) {
+    while (text.len > 0) {
+        unsigned long code_point;
+        size_t len = decode(text, &code_point);
+        char escape[8];
+        bool done = is_plain(code_point) && code_point != 0xfffd
+                        ? put(line, text.bytes, len)
+                        : put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04lx", code_point & 0xffff));
+        if (!done)
+            return false;
+        text.bytes += len;
+        text.len -= len;
+    }
+    return true;
+}
+
+static bool is_word(const char *value, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (value[i] <= ' ' || value[i] > '~' || value[i] == '"' || value[i] == '\\' || value[i] == '=')
+            return false;
+    }
+    return len > 0;
+}
+
+static bool put_name(struct log_line *line, const char *name, size_t len) {
+    char quote = line->json ? '"' : ' ';
+    char before[2] = { line->json ? ',' : ' ', quote };
+    if (!fits(line, len + 4))
+        return false;
+    put(line, before, line->json ? 2 : 1);
+    put(line, name, len);
+    put(line, line->json ? "\":" : "=", line->json ? 2 : 1);
+    return true;
+}
+
+void log_line_add_text(struct log_line *line, const char *name, size_t name_len, const char *value, size_t len) {
+    if (!fits(line, name_len + 16) || !put_name(line, name, name_len))
+        return;
+    if (!line->json && is_word(value, len)) {
+        put(line, value, len);
+        return;
+    }
+    put(line, "\"", 1);
+    put_escaped(line, (struct text){ value, len });
+    /* the reserve holds this quote even when the value was cut */
+    line->bytes[line->len++] = '"';
+}
+
+static void add_digits(struct log_line *line, const char *name, size_t name_len, const char *digits) {
+    if (fits(line, name_len + strlen(digits) + 4) && put_name(line, name, name_len))
+        put(line, digits, strlen(digits));
+}
+
+void log_line_add_number(struct log_line *line, const char *name, long long value) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%lld", value);
+    add_digits(line, name, strlen(name), digits);
+}
+
+struct field {
+    const char *name;
+    size_t name_len;
+    const char *conversion; /* behind the % */
+    size_t conversion_len;
+};
+
+/* The next "name=%conversion" word; false at the end. */
+static bool next_field(const char **fields, struct field *field) {
+    const char *at = *fields + strspn(*fields, " ");
+    const char *mark = strstr(at, "=%");
+    if (mark == NULL)
+        return false;
+    field->name = at;
+    field->name_len = (size_t)(mark - at);
+    field->conversion = mark + 2;
+    field->conversion_len = strcspn(field->conversion, " ");
+    *fields = field->conversion + field->conversion_len;
+    return true;
+}
+
+static bool is_conversion(const struct field *field, const char *conversion) {
+    return field->conversion_len == strlen(conversion) && strncmp(field->conversion, conversion, field->conversion_len) == 0;
+}
+
+static void add_string(struct log_line *line, const struct field *field, const char *value, size_t len) {
+    log_line_add_text(line, field->name, field->name_len, value, len);
+}
+
+static void add_signed(struct log_line *line, const struct field *field, long long value) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%lld", value);
+    add_digits(line, field->name, field->name_len, digits);
+}
+
+static void add_unsigned(struct log_line *line, const struct field *field, unsigned long long value) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%llu", value);
+    add_digits(line, field->name, field->name_len, digits);
+}
+
+void log_line_add_fields(struct log_line *line, const char *fields, va_list values) {
+    struct field field;
+    while (next_field(&fields, &field)) {
+        if (is_conversion(&field, "s")) {
+            const char *value = va_arg(values, const char *);
+            add_string(line, &field, value != NULL ? value : "", value != NULL ? strlen(value) : 0);
+        } else if (is_conversion(&field, ".*s")) {
+            int len = va_arg(values, int);
+            const char *value = va_arg(values, const char *);
+            add_string(line, &field, value, value != NULL && len > 0 ? (size_t)len : 0);
+        } else if (is_conversion(&field, "d")) {
+            add_signed(line, &field, va_arg(values, int));
+        } else if (is_conversion(&field, "u")) {
+            add_unsigned(line, &field, va_arg(values, unsigned));
+        } else if (is_conversion(&field, "ld")) {
+            add_signed(line, &field, va_arg(values, long));
+        } else if (is_conversion(&field, "lu")) {
+            add_unsigned(line, &field, va_arg(values, unsigned long));
+        } else if (is_conversion(&field, "lld")) {
+            add_signed(line, &field, va_arg(values, long long));
+        } else if (is_conversion(&field, "llu")) {
+            add_unsigned(line, &field, va_arg(values, unsigned long long));
+        } else if (is_conversion(&field, "zu")) {
+            add_unsigned(line, &field, va_arg(values, size_t));
+        } else {
+            return; /* an unknown conversion: what follows cannot be read either */
+        }
+    }
+}
+
+void log_line_begin(struct log_line *line, bool json, const char *time, enum log_level level, const char *event) {
+    line->json = json;
+
+    int len = json ? snprintf(line->bytes, LOG_LINE_SIZE, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", time,
+                              level_names[level], event)
+                   : snprintf(line->bytes, LOG_LINE_SIZE, "%s %-5s %s", time, level_names[level], event);
+    line->len = len > 0 && len < LOG_LINE_SIZE / 2 ? (size_t)len : 0;
+}
+
+void log_line_end(struct log_line *line) {
+    if (line->json)
+        line->bytes[line->len++] = '}';
+    line->bytes[line->len++] = '\n';
+}

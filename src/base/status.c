@@ -1,0 +1,65 @@
+#include "jwtd/status.h"
+
+#include <stddef.h>
+
+static const struct status_info table[] = {
+    [STATUS_OK] = { "ok", 200, "OK", "Everything went well.", false },
+    [STATUS_BAD_REQUEST] = { "bad_request", 400, "Bad request",
+                             "The request is not well-formed HTTP, or could be read in two ways.", false },
+    [STATUS_INVALID_JSON] = { "invalid_json", 400, "Invalid JSON",
+                              "The body is not one valid JSON text in UTF-8 without duplicate members.", false },
+    [STATUS_INVALID_HEADER] = { "invalid_header", 400, "Invalid header",
+                                "A header has a value that it cannot have; Idempotency-Key takes 1 to 255 visible ASCII "
+                                "characters.",
+                                false },
+    [STATUS_NOT_FOUND] = { "not_found", 404, "Not found", "There is nothing at this path.", false },
+    [STATUS_METHOD_NOT_ALLOWED] = { "method_not_allowed", 405, "Method not allowed",
+                                    "This path does not take this method; the Allow header lists those it takes.", false },
+    [STATUS_BODY_TOO_LARGE] = { "body_too_large", 413, "Body too large", "The body is larger than this service reads.", false },
+    [STATUS_UNSUPPORTED_MEDIA_TYPE] = { "unsupported_media_type", 415, "Unsupported media type",
+                                        "Send the body as application/json, without Content-Encoding.", false },
+    [STATUS_INVALID_BODY] = { "validation_failed", 422, "Validation failed",
+                              "The body is JSON, but not what this endpoint takes; errors lists what to change.", false },
+    [STATUS_IDEMPOTENCY_KEY_REUSED] = { "idempotency_key_reused", 422, "Idempotency key reused",
+                                        "This Idempotency-Key came before with another request; use a new one.", false },
+    [STATUS_EMAIL_TAKEN] = { "email_taken", 409, "E-mail address taken", "An account with this e-mail address exists already.",
+                             false },
+    [STATUS_MISSING_TOKEN] = { "missing_token", 401, "Missing token", "Send an access token as Authorization: Bearer.", false },
+    [STATUS_INVALID_TOKEN] = { "invalid_token", 401, "Invalid token",
+                               "The access token is not valid, has expired, or its session has ended; refresh or log in.",
+                               false },
+    [STATUS_INVALID_CREDENTIALS] = { "invalid_credentials", 401, "Invalid credentials",
+                                     "The e-mail address or the password is wrong.", false },
+    [STATUS_INVALID_REFRESH_TOKEN] = { "invalid_refresh_token", 401, "Invalid refresh token",
+                                       "The refresh token is not valid, or its session has ended; log in again.", false },
+    [STATUS_REFRESH_TOKEN_REUSED] = { "refresh_token_reused", 401, "Refresh token reused",
+                                      "This refresh token was used before; its session has been ended for safety. Log in again.",
+                                      false },
+    [STATUS_SESSION_EXPIRED] = { "session_expired", 401, "Session expired", "The session has reached its end; log in again.",
+                                 false },
+    [STATUS_FORBIDDEN] = { "forbidden", 403, "Forbidden", "The token is good, but does not permit this.", false },
+    [STATUS_RATE_LIMITED] = { "rate_limited", 429, "Too many requests", "Wait for as long as Retry-After says, then try again.",
+                              true },
+    [STATUS_OVERLOADED] = { "overloaded", 503, "Overloaded",
+                            "The service is busy and could not have answered in time; try again after Retry-After.", true },
+    [STATUS_DEADLINE_EXCEEDED] = { "deadline_exceeded", 503, "Deadline exceeded",
+                                   "The service could not answer in time; try again after Retry-After.", true },
+    [STATUS_DATABASE_UNAVAILABLE] = { "database_unavailable", 503, "Database unavailable",
+                                      "The service cannot reach its database at the moment; try again after Retry-After.", true },
+    [STATUS_OUT_OF_MEMORY] = { "out_of_memory", 503, "Out of memory",
+                               "The service is short of memory; try again after Retry-After.", true },
+    [STATUS_STARTING] = { "starting", 503, "Starting",
+                          "The service has not yet read which sessions have ended; try again after Retry-After.", true },
+    [STATUS_SHUTTING_DOWN] = { "shutting_down", 503, "Shutting down", "This instance is stopping; try again after Retry-After.",
+                               true },
+    [STATUS_INTERNAL] = { "internal_error", 500, "Internal error",
+                          "The service made a mistake; the request id finds it in its log.", false },
+};
+
+_Static_assert(sizeof table / sizeof table[0] == STATUS_COUNT, "every status has its row");
+
+const struct status_info *status_info(enum status status) {
+    if ((size_t)status >= STATUS_COUNT)
+        return &table[STATUS_INTERNAL];
+    return &table[status];
+}

@@ -1,0 +1,73 @@
+#include "jwtd/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unicase.h>
+#include <uninorm.h>
+#include <unistr.h>
+
+struct text text_of(const char *string) {
+    return (struct text){ string, string == NULL ? 0 : strlen(string) };
+}
+
+bool text_equal(struct text a, struct text b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.bytes, b.bytes, a.len) == 0);
+}
+
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool text_equal_ignoring_case(struct text a, struct text b) {
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        if (lower(a.bytes[i]) != lower(b.bytes[i]))
+            return false;
+    }
+    return true;
+}
+
+bool text_is_utf8(struct text text) {
+    return text.len == 0 || u8_check((const uint8_t *)text.bytes, text.len) == NULL;
+}
+
+size_t text_code_points(struct text text) {
+    return text.len == 0 ? 0 : u8_mbsnlen((const uint8_t *)text.bytes, text.len);
+}
+
+/* Hands a result of libunistring over to the arena and wipes the library's copy: it may be a password. */
+static struct text adopt(struct arena *arena, uint8_t *result, size_t len) {
+    if (result == NULL)
+        return (struct text){ NULL, 0 };
+    struct text kept = { arena_copy(arena, result, len), len };
+    explicit_bzero(result, len);
+    free(result);
+    return kept.bytes == NULL ? (struct text){ NULL, 0 } : kept;
+}
+
+static bool is_ascii(struct text text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.bytes[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
+struct text text_nfc(struct arena *arena, struct text text) {
+    if (is_ascii(text)) {
+        struct text same = { arena_copy(arena, text.bytes, text.len), text.len };
+        return same.bytes == NULL ? (struct text){ NULL, 0 } : same;
+    }
+    size_t len = 0;
+    uint8_t *result = u8_normalize(UNINORM_NFC, (const uint8_t *)text.bytes, text.len, NULL, &len);
+    return adopt(arena, result, len);
+}
+
+struct text text_fold(struct arena *arena, struct text text) {
+    if (text.len == 0)
+        return text_nfc(arena, text);
+    size_t len = 0;
+    uint8_t *result = u8_casefold((const uint8_t *)text.bytes, text.len, NULL, UNINORM_NFC, NULL, &len);
+    return adopt(arena, result, len);
+}
