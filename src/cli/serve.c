@@ -182,10 +182,11 @@ int cli_serve(const struct cli_arguments *arguments) {
         fprintf(stderr, "jwtd: serve takes no words\n");
         return 2;
     }
-    if (!cli_load_config(arguments, &house.config))
-        return 1;
-    log_init(house.config.log.level, house.config.log.format);
-    int code = run(&house);
+    int code = 1;
+    if (cli_load_config(arguments, &house.config)) {
+        log_init(house.config.log.level, house.config.log.format);
+        code = run(&house);
+    }
     config_fini(&house.config);
     return code;
 }

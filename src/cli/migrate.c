@@ -1,0 +1,36 @@
+#include "jwtd/cli.h"
+#include "jwtd/log.h"
+#include "jwtd/migrations.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CONNECT_TIMEOUT_MS 10000
+
+static int print_status(const struct db_options *options) {
+    unsigned pending;
+    if (!migrations_print_status(options, stdout, &pending))
+        return 1;
+    return pending == 0 ? 0 : 1;
+}
+
+int cli_migrate(const struct cli_arguments *arguments) {
+    bool wants_status = arguments->argc == 1 && strcmp(arguments->argv[0], "--status") == 0;
+    if (arguments->argc > 0 && !wants_status) {
+        fprintf(stderr, "usage: jwtd migrate [--status]\n");
+        return 2;
+    }
+    struct config config;
+    int code = 1;
+    if (cli_load_config(arguments, &config)) {
+        log_init(config.log.level, config.log.format);
+        /* no statement_timeout: a migration takes as long as it takes */
+        struct db_options options = { .url = config.database.url, .connect_timeout_ms = CONNECT_TIMEOUT_MS };
+        if (wants_status)
+            code = print_status(&options);
+        else
+            code = migrations_apply(&options, stdout) ? 0 : 1;
+    }
+    config_fini(&config);
+    return code;
+}

@@ -1,0 +1,135 @@
+#include "db_internal.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BACKOFF_FIRST_US INT64_C(50000)
+#define BACKOFF_LAST_US INT64_C(2000000)
+
+void db_disconnect(struct db *db) {
+    db_release(db);
+    if (db->connection != NULL)
+        PQfinish(db->connection);
+    db->connection = NULL;
+    db->prepared_count = 0;
+}
+
+bool db_wait(const struct db *db, bool for_write, int64_t deadline_us) {
+    struct pollfd look = { .fd = PQsocket(db->connection), .events = for_write ? POLLOUT : POLLIN };
+    for (;;) {
+        int64_t left_us = deadline_us - clock_monotonic_us();
+        if (left_us <= 0)
+            return false;
+        int64_t left_ms = (left_us + 999) / 1000;
+        int ready = poll(&look, 1, left_ms > 60000 ? 60000 : (int)left_ms);
+        if (ready > 0 || (ready < 0 && errno != EINTR))
+            return true;
+    }
+}
+
+static void log_notice(void *context, const char *message) {
+    (void)context;
+    log_event(LOG_DEBUG, "database_notice", "message=%s", message);
+}
+
+/* The options that a conninfo or URL brings stay in force; ours come behind them. */
+static char *session_options(const char *given, int64_t statement_timeout_ms) {
+    static const char format[] = "%s -c TimeZone=UTC -c DateStyle=ISO -c statement_timeout=%lld -c lock_timeout=%lld"
+                                 " -c idle_in_transaction_session_timeout=%lld";
+    size_t size = strlen(given) + sizeof format + 72;
+    char *options = malloc(size);
+    long long timeout = statement_timeout_ms;
+    if (options != NULL)
+        snprintf(options, size, format, given, timeout, timeout, timeout > 0 ? timeout * 5 : 0);
+    return options;
+}
+
+static const char *given_options(PQconninfoOption *parsed) {
+    for (PQconninfoOption *each = parsed; each != NULL && each->keyword != NULL; each++) {
+        if (strcmp(each->keyword, "options") == 0 && each->val != NULL)
+            return each->val;
+    }
+    const char *from_environment = getenv("PGOPTIONS");
+    return from_environment != NULL ? from_environment : "";
+}
+
+static PGconn *begin_connecting(const struct db_options *options) {
+    PQconninfoOption *parsed = PQconninfoParse(options->url, NULL);
+    char *session = session_options(given_options(parsed), options->statement_timeout_ms);
+    if (parsed != NULL)
+        PQconninfoFree(parsed);
+    if (session == NULL)
+        return NULL;
+    /* what stands before dbname is overridden by the url, what stands behind it overrides the url */
+    const char *const keywords[] = { "fallback_application_name", "keepalives_idle",  "keepalives_interval",
+                                     "keepalives_count",          "tcp_user_timeout", "dbname",
+                                     "client_encoding",           "options",          NULL };
+    const char *const values[] = { "jwtd", "10", "5", "3", "15000", options->url, "UTF8", session, NULL };
+    PGconn *connection = PQconnectStartParams(keywords, values, 1);
+    free(session);
+    return connection;
+}
+
+static bool finish_connecting(struct db *db, int64_t deadline_us) {
+    PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
+    while (wanted != PGRES_POLLING_OK) {
+        if (wanted == PGRES_POLLING_FAILED || PQstatus(db->connection) == CONNECTION_BAD)
+            return false;
+        if (!db_wait(db, wanted == PGRES_POLLING_WRITING, deadline_us))
+            return false;
+        wanted = PQconnectPoll(db->connection);
+    }
+    return PQsetnonblocking(db->connection, 1) == 0;
+}
+
+/* Instances that lost the same server do not all come back in the same moment. */
+static void back_off(struct db *db) {
+    db->backoff_us = db->backoff_us == 0 ? BACKOFF_FIRST_US : db->backoff_us * 2;
+    if (db->backoff_us > BACKOFF_LAST_US)
+        db->backoff_us = BACKOFF_LAST_US;
+    db->retry_us = clock_monotonic_us() + db->backoff_us / 2 + (int64_t)randombytes_uniform((uint32_t)db->backoff_us / 2);
+}
+
+static enum status connect_anew(struct db *db, int64_t deadline_us) {
+    int64_t now_us = clock_monotonic_us();
+    if (now_us < db->retry_us)
+        return STATUS_DATABASE_UNAVAILABLE;
+    int64_t own_deadline_us = now_us + db->options.connect_timeout_ms * 1000;
+    bool was_up = db->backoff_us == 0;
+    db->connection = begin_connecting(&db->options);
+    if (db->connection == NULL)
+        return STATUS_OUT_OF_MEMORY;
+    PQsetNoticeProcessor(db->connection, log_notice, NULL);
+    if (finish_connecting(db, own_deadline_us < deadline_us ? own_deadline_us : deadline_us)) {
+        db->backoff_us = 0;
+        log_event(was_up ? LOG_DEBUG : LOG_INFO, "database_connected", "host=%s", PQhost(db->connection));
+        return STATUS_OK;
+    }
+    /* told once per outage: the next line about it says that it is over */
+    log_event(was_up ? LOG_WARN : LOG_DEBUG, "database_unreachable", "reason=%s", PQerrorMessage(db->connection));
+    db_disconnect(db);
+    back_off(db);
+    return STATUS_DATABASE_UNAVAILABLE;
+}
+
+/* A server that has gone has said so by now: what it said, or the end of the stream, is waiting to be read. */
+static bool is_alive(const struct db *db) {
+    struct pollfd look = { .fd = PQsocket(db->connection), .events = POLLIN };
+    if (poll(&look, 1, 0) == 0)
+        return true;
+    return PQconsumeInput(db->connection) == 1 && PQstatus(db->connection) == CONNECTION_OK && (look.revents & POLLHUP) == 0;
+}
+
+enum status db_connect(struct db *db, int64_t deadline_us) {
+    if (db->connection != NULL && is_alive(db))
+        return STATUS_OK;
+    db_disconnect(db);
+    return connect_anew(db, deadline_us);
+}

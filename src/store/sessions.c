@@ -1,0 +1,300 @@
+#include "jwtd/sessions.h"
+
+#include "db_values.h"
+#include "sql.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_OF_MACRO_(number) #number
+#define TEXT_OF_MACRO(number) TEXT_OF_MACRO_(number)
+
+/* When a session ends if nobody uses it again: the nearer of the absolute and the idle end. */
+#define LIVE(idle) "revoked_at IS NULL AND expires_at > now() AND last_used_at > now() - " MS(idle)
+
+struct limit_texts {
+    char ttl[INTEGER_TEXT_SIZE], idle[INTEGER_TEXT_SIZE], window[INTEGER_TEXT_SIZE];
+};
+
+static void write_limits(const struct session_limits *limits, struct limit_texts *texts) {
+    integer_text(limits->ttl_ms, texts->ttl);
+    integer_text(limits->idle_ms, texts->idle);
+    integer_text(limits->retry_window_ms, texts->window);
+}
+
+static enum status run_and_copy_ids(struct db *db, int64_t deadline_us, struct arena *arena, const struct db_statement *statement,
+                                    const char *const *parameters, struct session_ids *ids) {
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, statement, parameters, &rows);
+    if (status == STATUS_OK)
+        status = copy_session_ids(rows, 0, arena, ids);
+    db_release(db);
+    return status;
+}
+
+/*
+ * Each of several logins at the same moment counts without the others; but the one that trims last sees all of them, so that in the end
+ * no more than SESSIONS_PER_USER live. The order of the locks is the same for all, so that two trims cannot block each other.
+ */
+static enum status make_room(struct db *db, int64_t deadline_us, struct arena *arena, const char *user_id,
+                             const struct limit_texts *limits, struct session_ids *revoked) {
+    static const struct db_statement statement = {
+        "sessions_make_room",
+        "WITH doomed AS (SELECT id FROM sessions WHERE user_id = $1 AND " LIVE(
+            "$2") " ORDER BY created_at DESC, id DESC OFFSET " TEXT_OF_MACRO(SESSIONS_PER_USER) " FOR UPDATE),"
+                                                                                                " " END_DOOMED(
+                                                                                                    "'limit'") " SELECT id FROM "
+                                                                                                               "ended",
+        2
+    };
+    return run_and_copy_ids(db, deadline_us, arena, &statement, (const char *const[]){ user_id, limits->idle }, revoked);
+}
+
+enum status sessions_open(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
+                          const struct uuid *user_id, int64_t password_version, const struct session_limits *limits,
+                          const struct session_origin *origin, bool *opened, int64_t *refresh_expires_in_s,
+                          struct session_ids *revoked) {
+    /* FOR SHARE: a password change either waits for this session, and revokes it, or is seen by it */
+    static const struct db_statement statement = {
+        "sessions_open",
+        "WITH owner AS (SELECT id FROM users WHERE id = $2 AND password_version = $3 AND disabled_at IS NULL FOR SHARE),"
+        " opened AS (INSERT INTO sessions (id, user_id, expires_at, ip, user_agent)"
+        " SELECT $1, id, now() + " MS("$4") ", $6, $7 FROM owner"
+                                            " ON CONFLICT (id) DO UPDATE SET last_used_at = now() RETURNING expires_at)"
+                                            " SELECT extract(epoch FROM least(opened.expires_at - now(), " MS(
+                                                "$5") "))::bigint,"
+                                                      " (SELECT count(*) FROM sessions WHERE user_id = $2 AND " LIVE(
+                                                          "$5") ") FROM opened",
+        7
+    };
+    char session_text[UUID_TEXT_SIZE], user_text[UUID_TEXT_SIZE], version_text[INTEGER_TEXT_SIZE];
+    struct limit_texts texts;
+    write_limits(limits, &texts);
+    const char *const parameters[] = { uuid_text(session_id, session_text),
+                                       uuid_text(user_id, user_text),
+                                       integer_text(password_version, version_text),
+                                       texts.ttl,
+                                       texts.idle,
+                                       origin->ip,
+                                       origin->user_agent };
+    const struct db_rows *rows;
+    *revoked = (struct session_ids){ NULL, 0 };
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
+    if (status != STATUS_OK)
+        return status;
+    *opened = db_row_count(rows) == 1;
+    *refresh_expires_in_s = *opened ? db_integer(rows, 0, 0) : 0;
+    /* far below the limit no number of logins at the same moment can pass it */
+    bool may_be_full = *opened && db_integer(rows, 0, 1) >= SESSIONS_PER_USER / 2;
+    db_release(db);
+    return may_be_full ? make_room(db, deadline_us, arena, user_text, &texts, revoked) : STATUS_OK;
+}
+
+static enum status read_refreshed(const struct db_rows *rows, struct arena *arena, struct refreshed *refreshed) {
+    refreshed->user_id = db_uuid(rows, 0, 0);
+    refreshed->generation = (uint32_t)db_integer(rows, 0, 1);
+    refreshed->roles_json = db_copy_text(rows, 0, 2, arena);
+    refreshed->expires_in_s = db_integer(rows, 0, 3);
+    return refreshed->roles_json.bytes != NULL ? STATUS_OK : STATUS_OUT_OF_MEMORY;
+}
+
+static const struct {
+    const char *name;
+    enum session_refresh result;
+} verdicts[] = {
+    { "retried", SESSION_RETRIED },
+    { "reused", SESSION_REUSED },
+    { "ended", SESSION_ENDED },
+    { "expired", SESSION_EXPIRED },
+};
+
+static enum session_refresh verdict_of(struct text name) {
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        if (text_equal(name, text_of(verdicts[i].name)))
+            return verdicts[i].result;
+    }
+    return SESSION_ENDED;
+}
+
+/* Why nothing moved, told under the row's lock; a token that was used before ends the session in the same statement. */
+static enum status explain(struct db *db, int64_t deadline_us, struct arena *arena, const char *session_id,
+                           const char *generation, const struct limit_texts *limits, struct refreshed *refreshed) {
+    static const struct db_statement statement = {
+        "sessions_explain",
+        "WITH found AS (SELECT s.id, s.user_id, s.generation, array_to_json(u.roles)::text AS roles,"
+        " extract(epoch FROM least(s.expires_at - now(), s.last_used_at - now() + " MS(
+            "$3") "))::bigint AS seconds, CASE"
+                  " WHEN s.revoke_reason = 'reuse' THEN 'reused'"
+                  " WHEN s.revoked_at IS NOT NULL OR u.disabled_at IS NOT NULL THEN 'ended'"
+                  " WHEN s.expires_at <= now() OR s.last_used_at <= now() - " MS(
+                      "$3") " THEN 'expired'"
+                            " WHEN s.generation = $2::integer + 1 AND s.rotated_at > now() - " MS(
+                                "$4") " THEN 'retried'"
+                                      " WHEN s.generation <= $2::integer THEN 'ended'"
+                                      " ELSE 'reused' END AS verdict, s.revoked_at IS NULL AS was_live"
+                                      " FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 FOR UPDATE OF s),"
+                                      " doomed AS (SELECT id FROM found WHERE verdict = 'reused' AND was_live),"
+                                      " " END_DOOMED(
+                                          "'reuse'") " SELECT user_id, generation, roles, seconds, verdict, was_live FROM found",
+        4
+    };
+    const struct db_rows *rows;
+    enum status status =
+        db_run(db, deadline_us, &statement, (const char *const[]){ session_id, generation, limits->idle, limits->window }, &rows);
+    if (status != STATUS_OK)
+        return status;
+    refreshed->result = SESSION_ENDED;
+    if (db_row_count(rows) == 1) {
+        status = read_refreshed(rows, arena, refreshed);
+        refreshed->result = verdict_of(db_text(rows, 0, 4));
+        refreshed->revoked_now = refreshed->result == SESSION_REUSED && db_boolean(rows, 0, 5);
+    }
+    db_release(db);
+    return status;
+}
+
+/*
+ * "generation <= $2" and not "=": a token newer than the row was made here (its MAC says so), and the database has lost the write in a
+ * failover. Taking it costs nobody a session, and the older token of the two is still recognised as used.
+ */
+enum status sessions_refresh(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
+                             uint32_t generation, const struct session_limits *limits, struct refreshed *refreshed) {
+    static const struct db_statement statement = {
+        "sessions_rotate",
+        "UPDATE sessions s SET generation = $2::integer + 1, rotated_at = now(), last_used_at = now() FROM users u"
+        " WHERE s.id = $1 AND u.id = s.user_id AND s.generation <= $2::integer AND s.revoked_at IS NULL"
+        " AND s.expires_at > now() AND s.last_used_at > now() - " MS(
+            "$3") " AND u.disabled_at IS NULL"
+                  " RETURNING s.user_id, s.generation, array_to_json(u.roles)::text,"
+                  " extract(epoch FROM least(s.expires_at - now(), " MS("$3") "))::bigint",
+        3
+    };
+    char session_text[UUID_TEXT_SIZE], generation_text[INTEGER_TEXT_SIZE];
+    struct limit_texts texts;
+    write_limits(limits, &texts);
+    const char *const parameters[] = { uuid_text(session_id, session_text), integer_text(generation, generation_text),
+                                       texts.idle };
+    const struct db_rows *rows;
+    *refreshed = (struct refreshed){ .result = SESSION_ENDED };
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
+    if (status != STATUS_OK)
+        return status;
+    if (db_row_count(rows) == 0)
+        return explain(db, deadline_us, arena, session_text, generation_text, &texts, refreshed);
+    refreshed->result = SESSION_ROTATED;
+    status = read_refreshed(rows, arena, refreshed);
+    db_release(db);
+    return status;
+}
+
+/* Gives the id of a session that was revoked before, too: after a lost answer the second run must tell what the first one did. */
+enum status sessions_revoke(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
+                            const char *reason, struct session_ids *revoked) {
+    static const struct db_statement statement = {
+        "sessions_revoke", "WITH doomed AS (SELECT id FROM sessions WHERE id = $1), " END_DOOMED("$2") " SELECT id FROM doomed", 2
+    };
+    char session_text[UUID_TEXT_SIZE];
+    return run_and_copy_ids(db, deadline_us, arena, &statement,
+                            (const char *const[]){ uuid_text(session_id, session_text), reason }, revoked);
+}
+
+enum status sessions_revoke_of_user(struct db *db, int64_t deadline_us, const struct uuid *session_id, const struct uuid *user_id,
+                                    const char *reason, bool *found) {
+    static const struct db_statement statement = {
+        "sessions_revoke_of_user",
+        "WITH doomed AS (SELECT id FROM sessions WHERE id = $1 AND user_id = $3"
+        " AND (revoked_at IS NULL OR revoked_at > now() - interval '10 seconds')), " END_DOOMED("$2") " SELECT id FROM doomed",
+        3
+    };
+    char session_text[UUID_TEXT_SIZE], user_text[UUID_TEXT_SIZE];
+    const char *const parameters[] = { uuid_text(session_id, session_text), reason, uuid_text(user_id, user_text) };
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
+    if (status == STATUS_OK)
+        *found = db_row_count(rows) == 1;
+    db_release(db);
+    return status;
+}
+
+enum status sessions_revoke_all(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
+                                const char *reason, struct session_ids *revoked) {
+    static const struct db_statement statement = {
+        "sessions_revoke_all",
+        "WITH doomed AS (SELECT id FROM sessions WHERE user_id = (SELECT user_id FROM sessions WHERE id = $1)"
+        " AND (revoked_at IS NULL OR revoked_at > now() - interval '10 seconds') ORDER BY created_at DESC, id DESC FOR "
+        "UPDATE), " END_DOOMED("$2") " SELECT id FROM doomed",
+        2
+    };
+    char session_text[UUID_TEXT_SIZE];
+    return run_and_copy_ids(db, deadline_us, arena, &statement,
+                            (const char *const[]){ uuid_text(session_id, session_text), reason }, revoked);
+}
+
+static enum status read_session(const struct db_rows *rows, size_t row, struct arena *arena, struct session *session) {
+    *session = (struct session){
+        .id = db_uuid(rows, row, 0),
+        .created_at = db_copy_time(rows, row, 1, arena),
+        .last_used_at = db_copy_time(rows, row, 2, arena),
+        .expires_at = db_copy_time(rows, row, 3, arena),
+        .ip = db_copy_text(rows, row, 4, arena),
+        .user_agent = db_copy_text(rows, row, 5, arena),
+    };
+    bool is_complete =
+        session->created_at.bytes != NULL && session->last_used_at.bytes != NULL && session->expires_at.bytes != NULL;
+    return is_complete ? STATUS_OK : STATUS_OUT_OF_MEMORY;
+}
+
+enum status sessions_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *user_id,
+                          const struct session_limits *limits, struct session **sessions, size_t *count) {
+    static const struct db_statement statement = {
+        "sessions_list",
+        "SELECT id, created_at, last_used_at, least(expires_at, last_used_at + " MS(
+            "$2") "), host(ip), user_agent"
+                  " FROM sessions WHERE user_id = $1 AND " LIVE("$2") " ORDER BY created_at DESC, id DESC LIMIT " TEXT_OF_MACRO(
+                      SESSIONS_PER_USER),
+        2
+    };
+    char user_text[UUID_TEXT_SIZE];
+    struct limit_texts texts;
+    const struct db_rows *rows;
+    write_limits(limits, &texts);
+    enum status status =
+        db_run(db, deadline_us, &statement, (const char *const[]){ uuid_text(user_id, user_text), texts.idle }, &rows);
+    if (status != STATUS_OK)
+        return status;
+    *count = db_row_count(rows);
+    *sessions = arena_alloc(arena, *count * sizeof **sessions);
+    if (*sessions == NULL)
+        status = STATUS_OUT_OF_MEMORY;
+    for (size_t row = 0; status == STATUS_OK && row < *count; row++)
+        status = read_session(rows, row, arena, &(*sessions)[row]);
+    db_release(db);
+    return status;
+}
+
+enum status sessions_delete_dead(struct db *db, int64_t deadline_us, const struct session_limits *limits, int64_t access_ttl_ms,
+                                 unsigned batch, unsigned *deleted) {
+    /* revoked ones are kept for a day, so that a token that is used again is still told from one that never was */
+    static const struct db_statement statement = {
+        "sessions_delete_dead",
+        "WITH dead AS (SELECT id FROM sessions WHERE revoked_at < now() - interval '1 day'"
+        " OR expires_at < now() - interval '1 day' OR last_used_at < now() - interval '1 day' - " MS(
+            "$1") " LIMIT $3::integer FOR UPDATE SKIP LOCKED),"
+                  " forgotten AS (DELETE FROM revocations WHERE id IN (SELECT id FROM revocations"
+                  " WHERE revoked_at < now() - interval '1 day' - " MS(
+                      "$2") " ORDER BY revoked_at LIMIT $3::integer)),"
+                            " gone AS (DELETE FROM sessions WHERE id IN (SELECT id FROM dead) RETURNING id)"
+                            " SELECT count(*) FROM gone",
+        3
+    };
+    struct limit_texts texts;
+    char ttl_text[INTEGER_TEXT_SIZE], batch_text[INTEGER_TEXT_SIZE];
+    const struct db_rows *rows;
+    write_limits(limits, &texts);
+    const char *const parameters[] = { texts.idle, integer_text(access_ttl_ms, ttl_text), integer_text(batch, batch_text) };
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
+    if (status == STATUS_OK)
+        *deleted = (unsigned)db_integer(rows, 0, 0);
+    db_release(db);
+    return status;
+}

@@ -1,0 +1,249 @@
+#include "jwtd/users.h"
+
+#include "db_values.h"
+#include "sql.h"
+
+#include <string.h>
+
+#define USER_COLUMNS                                                                                                             \
+    "id, email, password_hash, password_version, array_to_json(roles)::text, created_at, updated_at, disabled_at IS NOT NULL"
+#define USER_COLUMN_COUNT 8
+
+static bool is_complete(const struct user *user) {
+    return user->email.bytes != NULL && user->password_hash.bytes != NULL && user->roles_json.bytes != NULL &&
+           user->created_at.bytes != NULL && user->updated_at.bytes != NULL;
+}
+
+static enum status read_user(const struct db_rows *rows, size_t row, struct arena *arena, struct user *user) {
+    *user = (struct user){
+        .id = db_uuid(rows, row, 0),
+        .email = db_copy_text(rows, row, 1, arena),
+        .password_hash = db_copy_text(rows, row, 2, arena),
+        .password_version = db_integer(rows, row, 3),
+        .roles_json = db_copy_text(rows, row, 4, arena),
+        .created_at = db_copy_time(rows, row, 5, arena),
+        .updated_at = db_copy_time(rows, row, 6, arena),
+        .disabled = db_boolean(rows, row, 7),
+    };
+    return is_complete(user) ? STATUS_OK : STATUS_OUT_OF_MEMORY;
+}
+
+static enum status find_user(struct db *db, int64_t deadline_us, struct arena *arena, const struct db_statement *statement,
+                             const char *key, struct user *user, bool *found) {
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, statement, &key, &rows);
+    if (status != STATUS_OK)
+        return status;
+    *found = db_row_count(rows) == 1;
+    if (*found)
+        status = read_user(rows, 0, arena, user);
+    db_release(db);
+    return status;
+}
+
+enum status users_find_by_email(struct db *db, int64_t deadline_us, struct arena *arena, struct text canonical, struct user *user,
+                                bool *found) {
+    static const struct db_statement statement = { "users_find_by_email",
+                                                   "SELECT " USER_COLUMNS " FROM users WHERE email_canonical = $1", 1 };
+    return find_user(db, deadline_us, arena, &statement, canonical.bytes, user, found);
+}
+
+enum status users_find_by_id(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, struct user *user,
+                             bool *found) {
+    static const struct db_statement statement = { "users_find_by_id", "SELECT " USER_COLUMNS " FROM users WHERE id = $1", 1 };
+    char id_text[UUID_TEXT_SIZE];
+    return find_user(db, deadline_us, arena, &statement, uuid_text(id, id_text), user, found);
+}
+
+/* Who holds the address: this very id when an earlier try of the same insert had succeeded and its answer was lost. */
+static enum status look_at_holder(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
+                                  const char *canonical, const char *idempotency_digest, struct user *user,
+                                  enum user_insert_result *result) {
+    static const struct db_statement statement = {
+        "users_look_at_holder",
+        "SELECT " USER_COLUMNS ", coalesce(idempotency_digest = $2, false) FROM users WHERE email_canonical = $1", 2
+    };
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, &statement, (const char *const[]){ canonical, idempotency_digest }, &rows);
+    if (status != STATUS_OK)
+        return status;
+    *result = USER_EXISTS;
+    if (db_row_count(rows) == 1) {
+        struct uuid holder = db_uuid(rows, 0, 0);
+        if (uuid_equal(&holder, id))
+            *result = USER_INSERTED;
+        else if (db_boolean(rows, 0, USER_COLUMN_COUNT))
+            *result = USER_SAME_KEY;
+        if (*result != USER_EXISTS)
+            status = read_user(rows, 0, arena, user);
+    }
+    db_release(db);
+    return status;
+}
+
+enum status users_insert(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, struct email_forms email,
+                         const char *password_hash, const char *idempotency_digest, struct user *user,
+                         enum user_insert_result *result) {
+    static const struct db_statement statement = {
+        "users_insert",
+        "INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest) VALUES ($1, $2, $3, $4, $5)"
+        " ON CONFLICT DO NOTHING RETURNING " USER_COLUMNS,
+        5
+    };
+    char id_text[UUID_TEXT_SIZE];
+    const char *const parameters[] = { uuid_text(id, id_text), email.typed.bytes, email.canonical.bytes, password_hash,
+                                       idempotency_digest };
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
+    if (status != STATUS_OK)
+        return status;
+    if (db_row_count(rows) == 0)
+        return look_at_holder(db, deadline_us, arena, id, email.canonical.bytes, idempotency_digest, user, result);
+    *result = USER_INSERTED;
+    status = read_user(rows, 0, arena, user);
+    db_release(db);
+    return status;
+}
+
+enum status users_rehash(struct db *db, int64_t deadline_us, const struct uuid *id, const char *old_hash, const char *new_hash) {
+    static const struct db_statement statement = { "users_rehash",
+                                                   "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+                                                   3 };
+    char id_text[UUID_TEXT_SIZE];
+    const struct db_rows *rows;
+    enum status status =
+        db_run(db, deadline_us, &statement, (const char *const[]){ uuid_text(id, id_text), old_hash, new_hash }, &rows);
+    db_release(db);
+    return status;
+}
+
+enum status users_change_email(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
+                               int64_t password_version, struct email_forms email, struct user *user, enum user_change *change) {
+    static const struct db_statement statement = {
+        "users_change_email",
+        "UPDATE users SET email = $3, email_canonical = $4, updated_at = now()"
+        " WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL RETURNING " USER_COLUMNS,
+        4
+    };
+    char id_text[UUID_TEXT_SIZE], version_text[INTEGER_TEXT_SIZE];
+    const char *const parameters[] = { uuid_text(id, id_text), integer_text(password_version, version_text), email.typed.bytes,
+                                       email.canonical.bytes };
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
+    *change = status == STATUS_EMAIL_TAKEN ? USER_EMAIL_TAKEN : USER_STALE;
+    if (status == STATUS_EMAIL_TAKEN)
+        return STATUS_OK;
+    if (status != STATUS_OK)
+        return status;
+    if (db_row_count(rows) == 1) {
+        *change = USER_CHANGED;
+        status = read_user(rows, 0, arena, user);
+    }
+    db_release(db);
+    return status;
+}
+
+/* The rows of a change that revokes: one per session, the first column says whether the user was changed at all. */
+static enum status run_change(struct db *db, int64_t deadline_us, struct arena *arena, const struct db_statement *statement,
+                              const char *const *parameters, struct session_ids *revoked, enum user_change *change) {
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, statement, parameters, &rows);
+    if (status != STATUS_OK)
+        return status;
+    *change = db_row_count(rows) > 0 ? USER_CHANGED : USER_STALE;
+    status = copy_session_ids(rows, 1, arena, revoked);
+    db_release(db);
+    return status;
+}
+
+/*
+ * Run again after its answer was lost, the first condition fails since the version has moved: the row that already holds the new hash
+ * (a salted one, so nobody else's) counts as changed. The sessions are then revoked again, which finds them gone, and told by the
+ * revocations that the first run wrote.
+ */
+enum status users_change_password(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
+                                  int64_t password_version, const char *new_hash, const struct uuid *kept_session,
+                                  struct session_ids *revoked, enum user_change *change) {
+    static const struct db_statement statement = {
+        "users_change_password",
+        "WITH changed AS (UPDATE users SET password_hash = $3, updated_at = now(),"
+        " password_version = CASE WHEN password_hash = $3 THEN password_version ELSE password_version + 1 END"
+        " WHERE id = $1 AND disabled_at IS NULL AND (password_version = $2 OR password_hash = $3) RETURNING id),"
+        " doomed AS (SELECT s.id FROM sessions s JOIN changed ON s.user_id = changed.id WHERE s.id <> $4),"
+        " " END_DOOMED("'password_changed'") " SELECT changed.id, ended.id FROM changed LEFT JOIN ended ON true",
+        4
+    };
+    char id_text[UUID_TEXT_SIZE], version_text[INTEGER_TEXT_SIZE], kept_text[UUID_TEXT_SIZE];
+    const char *const parameters[] = { uuid_text(id, id_text), integer_text(password_version, version_text), new_hash,
+                                       uuid_text(kept_session, kept_text) };
+    return run_change(db, deadline_us, arena, &statement, parameters, revoked, change);
+}
+
+enum status users_delete(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, int64_t password_version,
+                         struct session_ids *revoked, enum user_change *change) {
+    /* The sessions themselves go by the cascade; a row cannot be both updated and deleted by one statement. */
+    static const struct db_statement statement = {
+        "users_delete",
+        "WITH deleted AS (DELETE FROM users WHERE id = $1 AND password_version = $2 RETURNING id),"
+        " told AS (INSERT INTO revocations (session_id, user_id, reason) SELECT s.id, s.user_id, 'user_deleted'"
+        " FROM sessions s JOIN deleted ON s.user_id = deleted.id WHERE s.revoked_at IS NULL RETURNING session_id)"
+        " SELECT deleted.id, told.session_id FROM deleted LEFT JOIN told ON true",
+        2
+    };
+    char id_text[UUID_TEXT_SIZE], version_text[INTEGER_TEXT_SIZE];
+    const char *const parameters[] = { uuid_text(id, id_text), integer_text(password_version, version_text) };
+    return run_change(db, deadline_us, arena, &statement, parameters, revoked, change);
+}
+
+static enum status run_on_one(struct db *db, int64_t deadline_us, const struct db_statement *statement,
+                              const char *const *parameters, bool *found) {
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, statement, parameters, &rows);
+    if (status == STATUS_OK)
+        *found = db_row_count(rows) > 0;
+    db_release(db);
+    return status;
+}
+
+enum status users_set_roles(struct db *db, int64_t deadline_us, struct text canonical, const char *roles_json, bool *found) {
+    static const struct db_statement statement = {
+        "users_set_roles",
+        "UPDATE users SET roles = ARRAY(SELECT json_array_elements_text($2::json)), updated_at = now()"
+        " WHERE email_canonical = $1 RETURNING id",
+        2
+    };
+    return run_on_one(db, deadline_us, &statement, (const char *const[]){ canonical.bytes, roles_json }, found);
+}
+
+enum status users_set_disabled(struct db *db, int64_t deadline_us, struct text canonical, bool disabled, bool *found) {
+    static const struct db_statement statement = {
+        "users_set_disabled",
+        "WITH changed AS (UPDATE users SET disabled_at = CASE WHEN $2::boolean THEN coalesce(disabled_at, now()) END,"
+        " updated_at = now() WHERE email_canonical = $1 RETURNING id),"
+        " doomed AS (SELECT s.id FROM sessions s JOIN changed ON s.user_id = changed.id WHERE $2::boolean),"
+        " " END_DOOMED("'user_disabled'") " SELECT changed.id FROM changed",
+        2
+    };
+    return run_on_one(db, deadline_us, &statement, (const char *const[]){ canonical.bytes, disabled ? "true" : "false" }, found);
+}
+
+enum status users_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *after, unsigned limit,
+                       struct user **users, size_t *count) {
+    static const struct db_statement statement = {
+        "users_list", "SELECT " USER_COLUMNS " FROM users WHERE ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2", 2
+    };
+    char after_text[UUID_TEXT_SIZE], limit_text[INTEGER_TEXT_SIZE];
+    const struct db_rows *rows;
+    const char *const parameters[] = { after == NULL ? NULL : uuid_text(after, after_text), integer_text(limit, limit_text) };
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
+    if (status != STATUS_OK)
+        return status;
+    *count = db_row_count(rows);
+    *users = arena_alloc(arena, *count * sizeof **users);
+    if (*users == NULL)
+        status = STATUS_OUT_OF_MEMORY;
+    for (size_t row = 0; status == STATUS_OK && row < *count; row++)
+        status = read_user(rows, row, arena, &(*users)[row]);
+    db_release(db);
+    return status;
+}

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Writes the C file that holds the "up" half of each migration: tools/embed_migrations.sh OUT.c FILE.sql...
+set -eu
+out=$1
+shift
+mkdir -p "$(dirname "$out")"
+{
+    echo '/* Made by tools/embed_migrations.sh; do not edit. */'
+    echo '#include "src/store/migration_files.h"'
+    echo 'const struct migration_file migration_files[] = {'
+    for file in "$@"; do
+        name=$(basename "$file")
+        printf '    { "%s", "%s",\n' "${name%%_*}" "$name"
+        awk '/^-- migrate:up/ { up = 1; next } /^-- migrate:down/ { up = 0 } up' "$file" |
+            sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^.*$/      "&\\n"/'
+        echo '    },'
+    done
+    echo '};'
+    echo "const size_t migration_files_count = $#;"
+} > "$out.new"
+mv "$out.new" "$out"
