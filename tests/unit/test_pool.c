@@ -267,33 +267,37 @@ START_TEST(a_queued_job_takes_a_place_and_a_running_one_does_not) {
 }
 END_TEST
 
-/* With a mean of 20 ms, `ahead` jobs reserved before, and a deadline in `due_ms`. */
+/* `ahead` jobs reserved before, and a deadline of so many hundredths of the mean service time. */
 static const struct {
     unsigned threads, ahead;
-    int64_t due_ms;
+    int64_t due_percent;
     enum status expected;
 } admissions[] = {
-    { 1, 0, 1, STATUS_OK },           /* a thread is free */
-    { 1, 0, -1000, STATUS_OK },       /* ... and then nothing is refused: it is handed over late */
-    { 1, 1, 10, STATUS_OVERLOADED },  /* one job of 20 ms before it */
-    { 1, 1, 2000, STATUS_OK },        /**/
-    { 1, 5, 90, STATUS_OVERLOADED },  /* 100 ms */
-    { 1, 5, 5000, STATUS_OK },        /**/
-    { 4, 3, 1, STATUS_OK },           /* the fourth thread is free */
-    { 4, 11, 30, STATUS_OVERLOADED }, /* 8 x 20 / 4 = 40 ms */
-    { 4, 11, 5000, STATUS_OK },       { 1, 1, -1, STATUS_OVERLOADED },
+    { 1, 0, 5, STATUS_OK },            /* a thread is free: never refused, */
+    { 1, 0, -5000, STATUS_OK },        /* but handed over late */
+    { 4, 3, 5, STATUS_OK },            /* the fourth thread is free */
+    { 1, 1, -5, STATUS_OVERLOADED },   /* late already */
+    { 1, 1, 50, STATUS_OVERLOADED },   /* one job before it: one mean */
+    { 1, 1, 300, STATUS_OK },          /* the same, in time */
+    { 1, 5, 450, STATUS_OVERLOADED },  /* five */
+    { 1, 5, 700, STATUS_OK },          /* the same, in time */
+    { 4, 11, 150, STATUS_OVERLOADED }, /* eight must leave by four threads: two */
+    { 4, 11, 400, STATUS_OK },         /* the same, in time */
 };
 
 START_TEST(a_job_is_refused_when_its_turn_would_come_too_late) {
-    struct pool *pool = pool_with_history(admissions[_i].threads, 100, 20000);
+    struct pool *pool = pool_with_history(admissions[_i].threads, 100, 50000);
     int64_t now_us = clock_monotonic_us();
     int64_t retry_after_us;
+    struct pool_load load;
 
+    pool_read_load(pool, &load);
     for (unsigned i = 0; i < admissions[_i].ahead; i++)
         ck_assert_int_eq(pool_reserve(pool, now_us + FAR_US, &retry_after_us), STATUS_OK);
-    ck_assert_int_eq(pool_reserve(pool, now_us + admissions[_i].due_ms * 1000, &retry_after_us), admissions[_i].expected);
+    int64_t deadline_us = now_us + load.service_us * admissions[_i].due_percent / 100;
+    ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), admissions[_i].expected);
     if (admissions[_i].expected == STATUS_OVERLOADED)
-        ck_assert_int_ge(retry_after_us, admissions[_i].ahead * 20000 / admissions[_i].threads);
+        ck_assert_int_ge(retry_after_us, admissions[_i].ahead * load.service_us / admissions[_i].threads);
     else
         ck_assert_int_eq(retry_after_us, 0);
     pool_destroy(pool);
