@@ -19,16 +19,23 @@
 #define PASSWORD_HASH_SIZE 128 /* with its NUL: "$argon2id$v=19$m=19456,t=2,p=1$...$..." */
 #define PASSWORD_MAX_LEN 1024  /* bytes, after normalisation too */
 
+/* Above these a stored hash counts as corrupt: one login may not cost the whole machine. */
+#define HASH_MEMORY_MAX ((size_t)1024 * 1024 * 1024)
+#define HASH_OPERATIONS_MAX 64
+
 struct hasher;
 
 struct hash_parameters {
-    size_t memory;       /* bytes; multiples of 1 KiB */
-    unsigned operations; /* passes */
+    size_t memory;       /* bytes, multiples of 1 KiB; 8 KiB to HASH_MEMORY_MAX */
+    unsigned operations; /* passes; 1 to HASH_OPERATIONS_MAX */
 };
 
-/* NULL when memory is exhausted. The region is mapped here but touched only by the first hash. */
+/* NULL when memory is exhausted or the parameters are out of bounds. The region is touched only by the first hash. */
 struct hasher *hasher_create(struct hash_parameters parameters);
 void hasher_destroy(struct hasher *hasher);
+
+/* For a thread that has nothing to do: gives the region's pages back, and with them what the last hash has left there. */
+void hasher_release_memory(struct hasher *hasher);
 
 /* STATUS_OK and a hash string with a fresh salt, or STATUS_OUT_OF_MEMORY. */
 enum status hasher_hash(struct hasher *hasher, struct text password, char hash[PASSWORD_HASH_SIZE]) MUST_CHECK;

@@ -1,0 +1,99 @@
+#include "kept_region.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+#define HUGE_PAGE_SIZE ((size_t)2 * 1024 * 1024)
+
+/* The names are the linker's. NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+void *__real_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+int __real_munmap(void *address, size_t size);
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+int __wrap_munmap(void *address, size_t size);
+
+/* The region that this thread's next mapping may have. */
+static _Thread_local struct kept_region *armed;
+
+static bool wants_fresh_memory(const void *address, int protection, int flags, int fd) {
+    const int kind = MAP_PRIVATE | MAP_ANONYMOUS;
+
+    return address == NULL && fd == -1 && (flags & (kind | MAP_FIXED)) == kind && protection == (PROT_READ | PROT_WRITE);
+}
+
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
+    struct kept_region *region = armed;
+
+    if (region == NULL || region->lent_size != 0 || size == 0 || size > region->size ||
+        !wants_fresh_memory(address, protection, flags, fd))
+        return __real_mmap(address, size, protection, flags, fd, offset);
+    region->lent_size = size;
+    region->was_lent = true;
+    return region->base;
+}
+
+int __wrap_munmap(void *address, size_t size) {
+    struct kept_region *region = armed;
+
+    if (region == NULL || (uintptr_t)address - (uintptr_t)region->base >= region->size)
+        return __real_munmap(address, size);
+    /* A part of it: never really unmapped, and what is left is still in use. */
+    if (address == region->base && size >= region->lent_size)
+        region->lent_size = 0;
+    return 0;
+}
+
+bool kept_region_init(struct kept_region *region, size_t size) {
+    if (size == 0 || size > SIZE_MAX - HUGE_PAGE_SIZE)
+        return false;
+    size_t mapping_size = size + HUGE_PAGE_SIZE;
+    void *mapping = __real_mmap(NULL, mapping_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapping == MAP_FAILED)
+        return false;
+
+    size_t gap = -(uintptr_t)mapping & (HUGE_PAGE_SIZE - 1);
+    *region = (struct kept_region){
+        .base = (unsigned char *)mapping + gap,
+        .size = size,
+        .mapping = mapping,
+        .mapping_size = mapping_size,
+    };
+    /*
+     * Advice: where the kernel does not take it, the region works all the same. With huge pages 2 threads hash 0 to 4 % faster
+     * at 19 MiB, and the first hash after a release costs 1.2 ms more than the next one instead of 5.2 ms. The rest behind the last
+     * whole huge page stays on small ones, so that no more memory becomes resident than was asked for.
+     */
+    madvise(mapping, mapping_size, MADV_DONTDUMP);
+    madvise(region->base, size / HUGE_PAGE_SIZE * HUGE_PAGE_SIZE, MADV_HUGEPAGE);
+    return true;
+}
+
+void kept_region_fini(struct kept_region *region) {
+    __real_munmap(region->mapping, region->mapping_size);
+    *region = (struct kept_region){ .base = NULL };
+}
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+
+void kept_region_arm(struct kept_region *region) {
+    region->lent_size = 0;
+    region->was_lent = false;
+    armed = region;
+}
+
+bool kept_region_disarm(struct kept_region *region) {
+    armed = NULL;
+    return region->was_lent;
+}
+
+/*
+ * Why the region is not wiped after every hash: argon2 leaves its blocks behind, and whoever reads all of them can work back to
+ * the first one and then try passwords without argon2's price. Wiping a few blocks does not help, since the ones near the start
+ * are cheap to recompute; wiping all 19 MiB costs 0.8 ms, a tenth of the throughput of 2 threads. Under load the next hash writes over
+ * every block within milliseconds; so the pages are given back, and with them what they hold, when the thread has become idle:
+ * then it takes 0.05 ms that nobody waits for. Until then the region is out of core dumps, and nothing outside hashing knows its
+ * address.
+ */
+void kept_region_release(struct kept_region *region) {
+    madvise(region->base, region->size, MADV_DONTNEED);
+}
