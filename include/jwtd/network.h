@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #define ADDRESS_TEXT_SIZE 46
+#define CIDR_TEXT_SIZE (ADDRESS_TEXT_SIZE + 4) /* "/128" */
 #define CIDR_LIST_MAX 64
 
 struct address {
@@ -39,6 +40,9 @@ const char *address_text(const struct address *address, char text[ADDRESS_TEXT_S
 
 /* "10.0.0.0/8", "::1/128", "192.0.2.1" (a single host); false for anything else, or when host bits are set. */
 bool cidr_parse(struct text text, struct cidr *cidr) __attribute__((warn_unused_result));
+
+/* "10.0.0.0/8" or "::1/128"; gives `text`. */
+const char *cidr_text(const struct cidr *cidr, char text[CIDR_TEXT_SIZE]);
 bool cidr_list_contains(const struct cidr_list *list, const struct address *address);
 
 /*
