@@ -1,0 +1,252 @@
+#include "jwtd/config.h"
+
+#include "settings.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_SIZE 128
+#define ENVIRONMENT_PREFIX "JWTD_"
+
+/* Where a value came from. */
+enum origin { FROM_DEFAULT, FROM_FILE, FROM_ENVIRONMENT, FROM_SET };
+
+struct loading {
+    struct config *config;
+    const struct config_source *source;
+    FILE *out;
+    unsigned mistakes;
+    struct {
+        enum origin origin;
+        unsigned line;
+        bool wrong; /* a value was refused: checks against other settings would mislead */
+    } states[SETTINGS_COUNT];
+};
+
+/* Mistakes quote what an operator typed or a file held; a terminal must not obey it. */
+static void print_visible(const char *text, size_t len, FILE *out) {
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        fputc(byte < 0x20 || byte == 0x7f ? '?' : byte, out);
+    }
+}
+
+static void print_environment_name(const char *name, FILE *out) {
+    fputs(ENVIRONMENT_PREFIX, out);
+    for (; *name != '\0'; name++) {
+        fputc(*name == '.' ? '_' : toupper((unsigned char)*name), out);
+    }
+}
+
+static void print_place(const struct loading *loading, enum origin origin, unsigned line, const char *name) {
+    FILE *out = loading->out;
+    switch (origin) {
+    case FROM_FILE:
+        fprintf(out, "%s:%u: ", loading->source->file, line);
+        print_visible(name, strlen(name), out);
+        break;
+    case FROM_ENVIRONMENT:
+        fputs("environment ", out);
+        print_environment_name(name, out);
+        break;
+    case FROM_SET:
+        fputs("--set ", out);
+        print_visible(name, strlen(name), out);
+        break;
+    case FROM_DEFAULT:
+        fprintf(out, "default: %s", name);
+        break;
+    }
+}
+
+static void report_value(struct loading *loading, const struct setting *setting, enum origin origin, unsigned line,
+                         const char *value, const char *mistake) {
+    print_place(loading, origin, line, setting->name);
+    if (setting->type != &url_setting) {
+        fputs(" = \"", loading->out);
+        print_visible(value, strlen(value), loading->out);
+        fputc('"', loading->out);
+    }
+    fprintf(loading->out, " %s\n", mistake);
+    loading->mistakes++;
+}
+
+static void report_name(struct loading *loading, enum origin origin, unsigned line, const char *name, const char *mistake) {
+    print_place(loading, origin, line, name);
+    fprintf(loading->out, ": %s\n", mistake);
+    loading->mistakes++;
+}
+
+static void set_value(struct loading *loading, const struct setting *setting, enum origin origin, unsigned line,
+                      const char *value) {
+    char mistake[MISTAKE_SIZE];
+    size_t index = (size_t)(setting - settings);
+    loading->states[index].origin = origin;
+    loading->states[index].line = line;
+    loading->states[index].wrong = !setting->type->parse(setting, value, setting_place(setting, loading->config), mistake);
+    if (loading->states[index].wrong) {
+        report_value(loading, setting, origin, line, value, mistake);
+    }
+}
+
+static void load_defaults(struct loading *loading) {
+    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+        set_value(loading, &settings[i], FROM_DEFAULT, 0, settings[i].value);
+    }
+}
+
+static void assign_from_file(void *context, unsigned line, const char *section, const char *key, const char *value) {
+    struct loading *loading = (struct loading *)context;
+    char name[NAME_SIZE];
+    int len = snprintf(name, sizeof name, "%s%s%s", section, section[0] != '\0' ? "." : "", key);
+    const struct setting *setting = len > 0 && (size_t)len < sizeof name ? setting_find(name) : NULL;
+    if (setting == NULL) {
+        report_name(loading, FROM_FILE, line, name, "there is no such setting");
+        return;
+    }
+    size_t index = (size_t)(setting - settings);
+    if (loading->states[index].origin == FROM_FILE) {
+        char mistake[MISTAKE_SIZE];
+        snprintf(mistake, sizeof mistake, "is set in line %u already", loading->states[index].line);
+        report_name(loading, FROM_FILE, line, name, mistake);
+        return;
+    }
+    set_value(loading, setting, FROM_FILE, line, value);
+}
+
+static void report_line(void *context, unsigned line, const char *mistake) {
+    struct loading *loading = (struct loading *)context;
+    if (line > 0) {
+        fprintf(loading->out, "%s:%u: this line %s\n", loading->source->file, line, mistake);
+    } else {
+        fprintf(loading->out, "%s: %s\n", loading->source->file, mistake);
+    }
+    loading->mistakes++;
+}
+
+static void load_file(struct loading *loading) {
+    const struct ini_visitor visitor = { .assign = assign_from_file, .report = report_line, .context = loading };
+    if (loading->source->file != NULL) {
+        ini_read(loading->source->file, &visitor);
+    }
+}
+
+/* Whether a variable is called as this setting is, len bytes: "JWTD_SERVER_LISTEN" for "server.listen". */
+static bool is_variable_of(const struct setting *setting, const char *variable, size_t len) {
+    size_t prefix = strlen(ENVIRONMENT_PREFIX);
+    if (len != prefix + strlen(setting->name)) {
+        return false;
+    }
+    for (size_t i = prefix; i < len; i++) {
+        char expected = setting->name[i - prefix];
+        if (variable[i] != (expected == '.' ? '_' : (char)toupper((unsigned char)expected))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void load_variable(struct loading *loading, const char *variable) {
+    const char *equals = strchr(variable, '=');
+    if (strncmp(variable, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0 || equals == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+        if (is_variable_of(&settings[i], variable, (size_t)(equals - variable))) {
+            set_value(loading, &settings[i], FROM_ENVIRONMENT, 0, equals + 1);
+            return;
+        }
+    }
+    /* Without its value, which may be a secret whose name has a slip of the pen. */
+    fputs("environment ", loading->out);
+    print_visible(variable, (size_t)(equals - variable), loading->out);
+    fputs(": there is no such setting\n", loading->out);
+    loading->mistakes++;
+}
+
+static void load_environment(struct loading *loading) {
+    for (char *const *variable = loading->source->environment; variable != NULL && *variable != NULL; variable++) {
+        load_variable(loading, *variable);
+    }
+}
+
+static void load_set(struct loading *loading, const char *pair) {
+    char name[NAME_SIZE];
+    size_t len = strcspn(pair, "=");
+    snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), pair);
+    const struct setting *setting = setting_find(name);
+    if (pair[len] != '=') {
+        report_name(loading, FROM_SET, 0, name, "must be section.key=value");
+    } else if (setting == NULL) {
+        report_name(loading, FROM_SET, 0, name, "there is no such setting");
+    } else {
+        set_value(loading, setting, FROM_SET, 0, pair + len + 1);
+    }
+}
+
+static bool is_sound(void *context, const struct setting *setting) {
+    const struct loading *loading = (const struct loading *)context;
+    return !loading->states[setting - settings].wrong;
+}
+
+static void report_check(void *context, const struct setting *setting, const char *mistake) {
+    struct loading *loading = (struct loading *)context;
+    size_t index = (size_t)(setting - settings);
+    print_place(loading, loading->states[index].origin, loading->states[index].line, setting->name);
+    fputs(" = \"", loading->out);
+    setting->type->print(setting, setting_value(setting, loading->config), loading->out);
+    fprintf(loading->out, "\" %s\n", mistake);
+    loading->mistakes++;
+}
+
+bool config_load(struct config *config, const struct config_source *source, FILE *mistakes) {
+    *config = (struct config){ 0 };
+    struct loading loading = { .config = config, .source = source, .out = mistakes };
+    load_defaults(&loading);
+    load_file(&loading);
+    load_environment(&loading);
+    for (size_t i = 0; i < source->set_count; i++) {
+        load_set(&loading, source->set[i]);
+    }
+    config_check(config, &(struct config_check_visitor){ .report = report_check, .is_sound = is_sound, .context = &loading });
+    return loading.mistakes == 0;
+}
+
+void config_fini(struct config *config) {
+    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+        if (settings[i].type->release != NULL) {
+            settings[i].type->release(setting_place(&settings[i], config));
+        }
+    }
+}
+
+/* Writes "[section]" when the setting is the first of its section; the table keeps sections together. */
+static void print_section(size_t index, FILE *out) {
+    size_t len = strcspn(settings[index].name, ".") + 1;
+    if (index == 0 || strncmp(settings[index].name, settings[index - 1].name, len) != 0) {
+        fprintf(out, "%s[%.*s]\n", index > 0 ? "\n" : "", (int)len - 1, settings[index].name);
+    }
+}
+
+void config_print(const struct config *config, FILE *out) {
+    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+        print_section(i, out);
+        fprintf(out, "%s = ", strchr(settings[i].name, '.') + 1);
+        settings[i].type->print(&settings[i], setting_value(&settings[i], config), out);
+        fputc('\n', out);
+    }
+}
+
+void config_print_help(FILE *out) {
+    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+        const char *value = settings[i].value[0] != '\0' ? settings[i].value : "empty";
+        fprintf(out, "  %-27s %-15s %s\n", settings[i].name, value, settings[i].help);
+    }
+}
+
+void config_each(void (*visit)(const char *name, const char *value, const char *help, void *context), void *context) {
+    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+        visit(settings[i].name, settings[i].value, settings[i].help, context);
+    }
+}

@@ -1,0 +1,65 @@
+/* What no single setting can tell: how they stand to each other. */
+#include "settings.h"
+
+#include <string.h>
+
+#define KIB ((size_t)1024)
+
+/* A duration that must not exceed another, and what goes wrong if it does. */
+static const struct {
+    const char *shorter, *longer, *mistake;
+} orders[] = {
+    { "token.access_ttl", "token.refresh_ttl",
+      "must not be longer than token.refresh_ttl: access tokens would outlive their session" },
+    { "token.refresh_idle", "token.refresh_ttl", "must not be longer than token.refresh_ttl: it would never take effect" },
+    { "token.refresh_retry_window", "token.refresh_idle", "must not be longer than token.refresh_idle" },
+};
+
+/* OWASP Password Storage Cheat Sheet: five argon2id minimums of equal strength. */
+static const struct {
+    size_t memory;
+    unsigned operations;
+} argon2_minimums[] = {
+    { 47104 * KIB, 1 }, { 19456 * KIB, 2 }, { 12288 * KIB, 3 }, { 9216 * KIB, 4 }, { 7168 * KIB, 5 },
+};
+
+static void check_orders(const struct config *config, const struct config_check_visitor *visitor) {
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+        const struct setting *shorter = setting_find(orders[i].shorter);
+        const struct setting *longer = setting_find(orders[i].longer);
+        if (!visitor->is_sound(visitor->context, shorter) || !visitor->is_sound(visitor->context, longer)) {
+            continue;
+        }
+        if (*(const int64_t *)setting_value(shorter, config) > *(const int64_t *)setting_value(longer, config)) {
+            visitor->report(visitor->context, shorter, orders[i].mistake);
+        }
+    }
+}
+
+static bool is_strong(size_t memory, unsigned operations) {
+    for (size_t i = 0; i < sizeof argon2_minimums / sizeof argon2_minimums[0]; i++) {
+        if (memory >= argon2_minimums[i].memory && operations >= argon2_minimums[i].operations) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_argon2(const struct config *config, const struct config_check_visitor *visitor) {
+    const struct setting *memory = setting_find("password.memory");
+    const struct setting *operations = setting_find("password.operations");
+    if (config->password.allow_weak || is_strong(config->password.memory, config->password.operations)) {
+        return;
+    }
+    if (visitor->is_sound(visitor->context, memory) && visitor->is_sound(visitor->context, operations)) {
+        visitor->report(
+            visitor->context, memory,
+            "is too weak with these password.operations: OWASP's minimum is 19MiB with 2, 46MiB with 1, 12MiB with 3, "
+            "9MiB with 4 or 7MiB with 5; password.allow_weak = true accepts it");
+    }
+}
+
+void config_check(const struct config *config, const struct config_check_visitor *visitor) {
+    check_orders(config, visitor);
+    check_argon2(config, visitor);
+}

@@ -1,0 +1,89 @@
+/* Reads an INI file line by line, so that every mistake has its line; inih does the parsing. */
+#include "settings.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_MAX_LEN 8192
+
+struct reading {
+    const struct ini_visitor *visitor;
+    FILE *file;
+    char *line;
+    size_t line_size;
+    unsigned number;
+};
+
+/* What inih passes over in silence: a NUL ends its line, a long line is cut, and what stands behind "]" is dropped. */
+static const char *find_mistake(const char *line, size_t len) {
+    const char *start = line + strspn(line, " \t");
+    if (memchr(line, '\0', len) != NULL) {
+        return "contains a NUL byte";
+    }
+    if (len > LINE_MAX_LEN) {
+        return "is too long";
+    }
+    if (*start == '[') {
+        const char *end = strchr(start, ']');
+        bool is_section = end != NULL && end[1 + strspn(end + 1, " \t\r\n")] == '\0';
+        return is_section ? NULL : "is not a section: it must end with \"]\"";
+    }
+    return NULL;
+}
+
+/* inih's fgets: one line for each call, a blank one in place of each that was reported. */
+static char *next_line(char *buffer, int size, void *stream) {
+    struct reading *reading = (struct reading *)stream;
+    ssize_t len = getline(&reading->line, &reading->line_size, reading->file);
+    if (len < 0 || size < 2) {
+        return NULL;
+    }
+    reading->number++;
+    const char *mistake = find_mistake(reading->line, (size_t)len);
+    if (mistake != NULL || len >= size) {
+        reading->visitor->report(reading->visitor->context, reading->number, mistake != NULL ? mistake : "is too long");
+        memcpy(buffer, "\n", sizeof "\n");
+        return buffer;
+    }
+    memcpy(buffer, reading->line, (size_t)len + 1);
+    return buffer;
+}
+
+static int take_pair(void *user, const char *section, const char *key, const char *value) {
+    struct reading *reading = (struct reading *)user;
+    const struct ini_visitor *visitor = reading->visitor;
+    if (value == NULL) {
+        visitor->report(visitor->context, reading->number, "is neither a section, a comment nor \"key = value\"");
+    } else {
+        visitor->assign(visitor->context, reading->number, section, key, value);
+    }
+    return 1;
+}
+
+void ini_read(const char *file, const struct ini_visitor *visitor) {
+    struct reading reading = { .visitor = visitor, .file = fopen(file, "re") };
+    if (reading.file == NULL) {
+        visitor->report(visitor->context, 0, strerror(errno));
+        return;
+    }
+    /* Debian's inih takes its options at run time. Its own would end a value at " ;" without a word, also inside a password. */
+    ini_max_line = LINE_MAX_LEN + 2;
+    ini_allow_inline_comments = false;
+    ini_allow_multiline = false;
+    ini_allow_no_value = true;
+    errno = 0;
+    int result = ini_parse_stream(next_line, &reading, take_pair, &reading);
+    if (ferror(reading.file) != 0) {
+        visitor->report(visitor->context, 0, strerror(errno));
+    } else if (result != 0) {
+        visitor->report(visitor->context, result > 0 ? (unsigned)result : 0, "cannot be read");
+    }
+    if (reading.line != NULL) {
+        sodium_memzero(reading.line, reading.line_size);
+        free(reading.line);
+    }
+    (void)fclose(reading.file);
+}

@@ -1,0 +1,212 @@
+/* The types of settings that are one number, or one word of a short list. */
+#include "settings.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define NUMBER_TEXT_SIZE 32
+
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+/* Each list ends with its smallest unit, of factor 1. */
+static const struct unit duration_units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+static const struct unit size_units[] = { { "GiB", 1 << 30 }, { "MiB", 1 << 20 }, { "KiB", 1 << 10 }, { "B", 1 } };
+static const struct unit no_units[] = { { "", 1 } };
+
+/* What a number may look like, and what to say to one that does not. */
+struct notation {
+    const struct unit *units;
+    size_t count;
+    const char *expected;
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+static const struct notation duration_notation = { duration_units, COUNT_OF(duration_units),
+                                                   "must be a whole number with a unit of ms, s, m, h or d, like 15m" };
+static const struct notation size_notation = { size_units, COUNT_OF(size_units),
+                                               "must be a whole number with a unit of B, KiB, MiB or GiB, like 16KiB" };
+static const struct notation count_notation = { no_units, COUNT_OF(no_units), "must be a whole number" };
+
+/* Reads digits; gives what is behind them, or NULL when there are none or too many. */
+static const char *read_digits(const char *text, int64_t *number) {
+    const char *next = text;
+    *number = 0;
+    for (; *next >= '0' && *next <= '9'; next++) {
+        if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, *next - '0', number)) {
+            return NULL;
+        }
+    }
+    return next != text ? next : NULL;
+}
+
+/* A bare number is refused, since half of its readers would guess another unit; but nothing is nothing in every unit. */
+static bool read_number(const struct notation *notation, const char *text, int64_t *number) {
+    const char *unit = read_digits(text, number);
+    if (unit == NULL) {
+        return false;
+    }
+    if (*unit == '\0' && *number == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < notation->count; i++) {
+        if (strcmp(unit, notation->units[i].name) == 0) {
+            return !__builtin_mul_overflow(*number, notation->units[i].factor, number);
+        }
+    }
+    return false;
+}
+
+/* In the largest unit that leaves a whole number. */
+static const char *number_text(const struct notation *notation, int64_t number, char text[NUMBER_TEXT_SIZE]) {
+    const struct unit *unit = notation->units;
+    const struct unit *smallest = notation->units + notation->count - 1;
+    while (unit != smallest && (number == 0 || number % unit->factor != 0)) {
+        unit++;
+    }
+    if (number == 0) {
+        snprintf(text, NUMBER_TEXT_SIZE, "0");
+    } else {
+        snprintf(text, NUMBER_TEXT_SIZE, "%" PRId64 "%s", number / unit->factor, unit->name);
+    }
+    return text;
+}
+
+static bool parse_number(const struct notation *notation, const struct setting *setting, const char *text, int64_t *number,
+                         char mistake[MISTAKE_SIZE]) {
+    char min[NUMBER_TEXT_SIZE], max[NUMBER_TEXT_SIZE], unit[NUMBER_TEXT_SIZE];
+    if (!read_number(notation, text, number)) {
+        snprintf(mistake, MISTAKE_SIZE, "%s", notation->expected);
+        return false;
+    }
+    if (*number < setting->min || *number > setting->max) {
+        snprintf(mistake, MISTAKE_SIZE, "must be from %s to %s", number_text(notation, setting->min, min),
+                 number_text(notation, setting->max, max));
+        return false;
+    }
+    if (setting->unit != 0 && *number % setting->unit != 0) {
+        snprintf(mistake, MISTAKE_SIZE, "must be a multiple of %s", number_text(notation, setting->unit, unit));
+        return false;
+    }
+    return true;
+}
+
+static void print_number(const struct notation *notation, int64_t number, FILE *out) {
+    char text[NUMBER_TEXT_SIZE];
+    fputs(number_text(notation, number, text), out);
+}
+
+static bool parse_duration(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+    int64_t number;
+    if (!parse_number(&duration_notation, setting, text, &number, mistake)) {
+        return false;
+    }
+    *(int64_t *)place = number;
+    return true;
+}
+
+static void print_duration(const struct setting *setting, const void *place, FILE *out) {
+    (void)setting;
+    print_number(&duration_notation, *(const int64_t *)place, out);
+}
+
+static bool parse_size(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+    int64_t number;
+    if (!parse_number(&size_notation, setting, text, &number, mistake)) {
+        return false;
+    }
+    *(size_t *)place = (size_t)number;
+    return true;
+}
+
+static void print_size(const struct setting *setting, const void *place, FILE *out) {
+    (void)setting;
+    print_number(&size_notation, (int64_t) * (const size_t *)place, out);
+}
+
+static bool parse_count(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+    int64_t number;
+    if (!parse_number(&count_notation, setting, text, &number, mistake)) {
+        return false;
+    }
+    *(unsigned *)place = (unsigned)number;
+    return true;
+}
+
+static void print_count(const struct setting *setting, const void *place, FILE *out) {
+    (void)setting;
+    print_number(&count_notation, *(const unsigned *)place, out);
+}
+
+/* A word's index is its value. */
+static bool parse_word(const char *const *words, unsigned count, const char *text, unsigned *index, char mistake[MISTAKE_SIZE]) {
+    size_t used = (size_t)snprintf(mistake, MISTAKE_SIZE, "must be one of:");
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *index = i;
+            return true;
+        }
+        used += (size_t)snprintf(mistake + used, MISTAKE_SIZE - used, " %s", words[i]);
+    }
+    return false;
+}
+
+static const char *const boolean_words[] = { [false] = "false", [true] = "true" };
+static const char *const level_words[] = {
+    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"
+};
+static const char *const format_words[] = { [LOG_AUTO] = "auto", [LOG_TEXT] = "text", [LOG_JSON] = "json" };
+
+static bool parse_boolean(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+    (void)setting;
+    unsigned index;
+    if (!parse_word(boolean_words, COUNT_OF(boolean_words), text, &index, mistake)) {
+        return false;
+    }
+    *(bool *)place = index != 0;
+    return true;
+}
+
+static void print_boolean(const struct setting *setting, const void *place, FILE *out) {
+    (void)setting;
+    fputs(boolean_words[*(const bool *)place], out);
+}
+
+static bool parse_level(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+    (void)setting;
+    unsigned index;
+    if (!parse_word(level_words, COUNT_OF(level_words), text, &index, mistake)) {
+        return false;
+    }
+    *(enum log_level *)place = (enum log_level)index;
+    return true;
+}
+
+static void print_level(const struct setting *setting, const void *place, FILE *out) {
+    (void)setting;
+    fputs(level_words[*(const enum log_level *)place], out);
+}
+
+static bool parse_format(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+    (void)setting;
+    unsigned index;
+    if (!parse_word(format_words, COUNT_OF(format_words), text, &index, mistake)) {
+        return false;
+    }
+    *(enum log_format *)place = (enum log_format)index;
+    return true;
+}
+
+static void print_format(const struct setting *setting, const void *place, FILE *out) {
+    (void)setting;
+    fputs(format_words[*(const enum log_format *)place], out);
+}
+
+const struct setting_type duration_setting = { parse_duration, print_duration, NULL };
+const struct setting_type size_setting = { parse_size, print_size, NULL };
+const struct setting_type count_setting = { parse_count, print_count, NULL };
+const struct setting_type boolean_setting = { parse_boolean, print_boolean, NULL };
+const struct setting_type level_setting = { parse_level, print_level, NULL };
+const struct setting_type format_setting = { parse_format, print_format, NULL };

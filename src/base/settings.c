@@ -1,0 +1,85 @@
+#include "settings.h"
+
+#include <string.h>
+
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+#define AT(member) offsetof(struct config, member)
+
+/* Tokens count in seconds (RFC 7519 section 2, NumericDate), so their times are whole seconds. argon2id counts in KiB. */
+const struct setting settings[SETTINGS_COUNT] = {
+    /* name, type, default, min, max, unit, offset, help */
+    { "server.listen", &listen_setting, "127.0.0.1:8080", 1, 127, 0, AT(server.listen),
+      "where to serve: address:port, [address]:port or unix:/path; port 0 picks a free one" },
+    { "server.threads", &count_setting, "0", 0, 1024, 0, AT(server.threads), "HTTP threads; 0: one per core" },
+    { "server.max_connections", &count_setting, "10000", 1, 1000000, 0, AT(server.max_connections),
+      "open connections; clamped to what the limit of open files allows" },
+    { "server.request_timeout", &duration_setting, "5s", 10, 10 * MINUTE, 0, AT(server.request_timeout_ms),
+      "a request's whole life, from its first byte to its answer" },
+    { "server.body_limit", &size_setting, "16KiB", KIB, MIB, 0, AT(server.body_limit), "the largest body of a request" },
+    { "server.trusted_proxies", &networks_setting, "", 0, 0, 0, AT(server.trusted_proxies),
+      "networks whose X-Forwarded-For is believed, like 10.0.0.0/8 ::1" },
+    { "server.shutdown_grace", &duration_setting, "30s", 0, 10 * MINUTE, 0, AT(server.shutdown_grace_ms),
+      "how long a shutdown waits for requests in flight" },
+
+    { "database.url", &url_setting, "", 0, 4096, 0, AT(database.url),
+      "libpq URL or conninfo; empty: the PG* variables of the environment" },
+    { "database.connections", &count_setting, "8", 1, 1000, 0, AT(database.connections), "connections, each with its thread" },
+    { "database.statement_timeout", &duration_setting, "2s", 10, 10 * MINUTE, 0, AT(database.statement_timeout_ms),
+      "the longest that one statement may take" },
+    { "database.cleanup_interval", &duration_setting, "1m", SECOND, DAY, 0, AT(database.cleanup_interval_ms),
+      "pause between two rounds of deleting dead sessions" },
+
+    { "password.memory", &size_setting, "19MiB", 8 * KIB, 4 * GIB, KIB, AT(password.memory), "argon2id: memory of one hash" },
+    { "password.operations", &count_setting, "2", 1, 1000, 0, AT(password.operations), "argon2id: passes over that memory" },
+    { "password.allow_weak", &boolean_setting, "false", 0, 0, 0, AT(password.allow_weak),
+      "accept argon2id parameters below OWASP's minimum; for tests only" },
+    { "password.workers", &count_setting, "0", 0, 1024, 0, AT(password.workers), "threads that hash; 0: one per core" },
+    { "password.min_length", &count_setting, "8", 8, 64, 0, AT(password.min_length),
+      "shortest new password in characters; NIST asks for 15 where a password stands alone" },
+    { "password.nice", &count_setting, "19", 0, 19, 0, AT(password.nice),
+      "priority of the hashing threads, so that a login storm delays nothing else" },
+
+    { "token.keys_dir", &text_setting, "keys", 1, 4095, 0, AT(token.keys_dir), "directory of signing keys, <kid>.hs256" },
+    { "token.active_kid", &kid_setting, "", 0, 64, 0, AT(token.active_kid), "the key that signs; empty: the newest by name" },
+    { "token.refresh_key_file", &text_setting, "refresh.key", 1, 4095, 0, AT(token.refresh_key_file),
+      "the key of refresh tokens; this service's alone" },
+    { "token.issuer", &text_setting, "jwtd", 1, 255, 0, AT(token.issuer), "claim iss of access tokens" },
+    { "token.audience", &text_setting, "jwtd", 1, 255, 0, AT(token.audience), "claim aud of access tokens" },
+    { "token.access_ttl", &duration_setting, "15m", SECOND, DAY, SECOND, AT(token.access_ttl_ms), "life of an access token" },
+    { "token.refresh_ttl", &duration_setting, "30d", SECOND, 3650 * DAY, SECOND, AT(token.refresh_ttl_ms),
+      "life of a session from its login, however much it is used" },
+    { "token.refresh_idle", &duration_setting, "7d", SECOND, 3650 * DAY, SECOND, AT(token.refresh_idle_ms),
+      "life of a session that is not used" },
+    { "token.refresh_retry_window", &duration_setting, "30s", 0, 10 * MINUTE, 0, AT(token.refresh_retry_window_ms),
+      "how long a refresh whose answer was lost may be repeated" },
+
+    { "cors.allowed_origins", &origins_setting, "", 0, 0, 0, AT(cors.allowed_origins),
+      "origins of front ends, like https://app.example.com" },
+
+    { "log.level", &level_setting, "info", 0, 0, 0, AT(log.level), "debug, info, warn or error" },
+    { "log.format", &format_setting, "auto", 0, 0, 0, AT(log.format), "text, json, or auto: text on a terminal, json elsewhere" },
+};
+
+const struct setting *setting_find(const char *name) {
+    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+        if (strcmp(settings[i].name, name) == 0) {
+            return &settings[i];
+        }
+    }
+    return NULL;
+}
+
+void *setting_place(const struct setting *setting, struct config *config) {
+    return (char *)config + setting->offset;
+}
+
+const void *setting_value(const struct setting *setting, const struct config *config) {
+    return (const char *)config + setting->offset;
+}

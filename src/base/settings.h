@@ -1,0 +1,79 @@
+/*
+ * settings: the table behind config.h. One row is one setting; one row of the types below is everything that is particular to
+ * a type. For the files src/base/config*.c only.
+ */
+#ifndef JWTD_SETTINGS_H
+#define JWTD_SETTINGS_H
+
+#include "jwtd/config.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define MISTAKE_SIZE 256
+#define LIST_MAX 64 /* items of a string_list */
+
+struct setting;
+
+/* How the text of a value becomes a member of struct config, and back. */
+struct setting_type {
+    /* Replaces the value at `place`. False, with *place untouched and a clause like "must be ..." in `mistake`. */
+    bool (*parse)(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]);
+    void (*print)(const struct setting *setting, const void *place, FILE *out);
+    void (*release)(void *place); /* frees what parse allocated and leaves zeroes; NULL: it allocates nothing */
+};
+
+extern const struct setting_type boolean_setting;  /* bool: true, false */
+extern const struct setting_type count_setting;    /* unsigned, or int when the bounds allow: a whole number */
+extern const struct setting_type duration_setting; /* int64_t milliseconds: 250ms, 5s, 15m, 12h, 30d, 0 */
+extern const struct setting_type size_setting;     /* size_t bytes: 512B, 16KiB, 19MiB, 1GiB, 0 */
+extern const struct setting_type text_setting;     /* char *: UTF-8 without control characters */
+extern const struct setting_type url_setting;      /* char *: as text, but printed without its password and wiped */
+extern const struct setting_type listen_setting;   /* char *: address:port, [address]:port, unix:/path */
+extern const struct setting_type kid_setting;      /* char *: the name of a signing key */
+extern const struct setting_type networks_setting; /* struct cidr_list */
+extern const struct setting_type origins_setting;  /* struct string_list */
+extern const struct setting_type level_setting;    /* enum log_level */
+extern const struct setting_type format_setting;   /* enum log_format */
+
+struct setting {
+    const char *name; /* "section.key" */
+    const struct setting_type *type;
+    const char *value; /* the default */
+    int64_t min, max;  /* of the number; of a text its length in bytes */
+    int64_t unit;      /* the number must be a multiple of this; 0: of anything */
+    size_t offset;     /* into struct config */
+    const char *help;
+};
+
+#define SETTINGS_COUNT 29
+extern const struct setting settings[SETTINGS_COUNT];
+
+/* NULL: there is none of that name. */
+const struct setting *setting_find(const char *name);
+void *setting_place(const struct setting *setting, struct config *config);
+const void *setting_value(const struct setting *setting, const struct config *config);
+
+/* config_ini.c: calls `assign` for every "key = value" of the file, and `report` for every line that is neither that nor a section, a
+ * comment or blank (line 0: the file itself cannot be read). */
+struct ini_visitor {
+    void (*assign)(void *context, unsigned line, const char *section, const char *key, const char *value);
+    void (*report)(void *context, unsigned line, const char *mistake);
+    void *context;
+};
+void ini_read(const char *file, const struct ini_visitor *visitor);
+
+/* config_checks.c: what no single setting can tell. Calls `report` with the setting to blame. */
+struct config_check_visitor {
+    void (*report)(void *context, const struct setting *setting, const char *mistake);
+    bool (*is_sound)(void *context, const struct setting *setting); /* false: it has a mistake of its own already */
+    void *context;
+};
+void config_check(const struct config *config, const struct config_check_visitor *visitor);
+
+/* config_redact.c: a libpq URL or conninfo string with each password replaced by "***". When in doubt it hides too much. */
+void url_print_redacted(const char *url, FILE *out);
+
+#endif

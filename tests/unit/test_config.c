@@ -1,0 +1,771 @@
+#include "jwtd/config.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *config_suite(void);
+
+#define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
+#define SHIPPED_FILE "config/jwtd.conf"
+
+/* ---- loading, with everything that was said and printed kept as text ---- */
+
+struct outcome {
+    bool loaded;
+    struct config config;
+    char *mistakes;
+    char *printed;
+};
+
+static struct outcome load(const struct config_source *source) {
+    struct outcome outcome;
+    size_t len;
+    FILE *mistakes = open_memstream(&outcome.mistakes, &len);
+    outcome.loaded = config_load(&outcome.config, source, mistakes);
+    fclose(mistakes);
+    FILE *printed = open_memstream(&outcome.printed, &len);
+    config_print(&outcome.config, printed);
+    fclose(printed);
+    return outcome;
+}
+
+static void forget(struct outcome *outcome) {
+    config_fini(&outcome->config);
+    free(outcome->mistakes);
+    free(outcome->printed);
+}
+
+/* One --set, or none for NULL. */
+static struct outcome load_set(const char *set) {
+    return load(&(struct config_source){ .set = &set, .set_count = set != NULL ? 1 : 0 });
+}
+
+static char file_name[64];
+
+static const char *write_file(const char *bytes, size_t len) {
+    snprintf(file_name, sizeof file_name, "/tmp/test_config_XXXXXX");
+    int fd = mkstemp(file_name);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, bytes, len), (ssize_t)len);
+    close(fd);
+    return file_name;
+}
+
+static struct outcome load_file(const char *text) {
+    struct outcome outcome = load(&(struct config_source){ .file = write_file(text, strlen(text)) });
+    unlink(file_name);
+    return outcome;
+}
+
+static int count_lines(const char *text) {
+    int lines = 0;
+    for (; *text != '\0'; text++) {
+        lines += *text == '\n';
+    }
+    return lines;
+}
+
+/* Whether `needle` stands in the text as a line of its own. */
+static bool has_line(const char *text, const char *needle) {
+    size_t len = strlen(needle);
+    for (const char *at = strstr(text, needle); at != NULL; at = strstr(at + 1, needle)) {
+        if ((at == text || at[-1] == '\n') && at[len] == '\n') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- defaults and the shipped file ---- */
+
+START_TEST(the_defaults_are_those_of_the_contract) {
+    struct outcome outcome = load_set(NULL);
+    const struct config *config = &outcome.config;
+    ck_assert_msg(outcome.loaded, "%s", outcome.mistakes);
+    ck_assert_str_eq(config->server.listen, "127.0.0.1:8080");
+    ck_assert_uint_eq(config->server.threads, 0);
+    ck_assert_uint_eq(config->server.max_connections, 10000);
+    ck_assert_int_eq(config->server.request_timeout_ms, 5000);
+    ck_assert_uint_eq(config->server.body_limit, 16384);
+    ck_assert_uint_eq(config->server.trusted_proxies.count, 0);
+    ck_assert_int_eq(config->server.shutdown_grace_ms, 30000);
+    ck_assert_str_eq(config->database.url, "");
+    ck_assert_uint_eq(config->database.connections, 8);
+    ck_assert_int_eq(config->database.statement_timeout_ms, 2000);
+    ck_assert_int_eq(config->database.cleanup_interval_ms, 60000);
+    ck_assert_uint_eq(config->password.memory, 19 * 1024 * 1024);
+    ck_assert_uint_eq(config->password.operations, 2);
+    ck_assert(!config->password.allow_weak);
+    ck_assert_uint_eq(config->password.workers, 0);
+    ck_assert_uint_eq(config->password.min_length, 8);
+    ck_assert_int_eq(config->password.nice, 19);
+    ck_assert_str_eq(config->token.keys_dir, "keys");
+    ck_assert_str_eq(config->token.active_kid, "");
+    ck_assert_str_eq(config->token.refresh_key_file, "refresh.key");
+    ck_assert_str_eq(config->token.issuer, "jwtd");
+    ck_assert_str_eq(config->token.audience, "jwtd");
+    ck_assert_int_eq(config->token.access_ttl_ms, 15 * 60 * 1000);
+    ck_assert_int_eq(config->token.refresh_ttl_ms, INT64_C(30) * 24 * 3600 * 1000);
+    ck_assert_int_eq(config->token.refresh_idle_ms, INT64_C(7) * 24 * 3600 * 1000);
+    ck_assert_int_eq(config->token.refresh_retry_window_ms, 30000);
+    ck_assert_uint_eq(config->cors.allowed_origins.count, 0);
+    ck_assert_int_eq(config->log.level, LOG_INFO);
+    ck_assert_int_eq(config->log.format, LOG_AUTO);
+    forget(&outcome);
+}
+END_TEST
+
+/* Writes the line by which a setting shows in a file or in config_print. */
+static void write_line(char line[256], const char *name, const char *value) {
+    snprintf(line, 256, "%s =%s%s", strchr(name, '.') + 1, value[0] != '\0' ? " " : "", value);
+}
+
+static void expect_printed_default(const char *name, const char *value, const char *help, void *context) {
+    char line[256];
+    snprintf(line, sizeof line, "%s = %s", strchr(name, '.') + 1, value);
+    ck_assert_msg(has_line((const char *)context, line), "%s", line);
+    ck_assert_uint_gt(strlen(help), 0);
+}
+
+START_TEST(every_default_is_printed_as_the_table_has_it) {
+    struct outcome outcome = load_set(NULL);
+    config_each(expect_printed_default, outcome.printed);
+    forget(&outcome);
+}
+END_TEST
+
+static char *read_file(const char *path) {
+    FILE *file = fopen(path, "re");
+    ck_assert_msg(file != NULL, "%s: run from the top of the checkout", path);
+    char *text = calloc(1, 65536);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_uint_lt(fread(text, 1, 65535, file), 65535);
+    fclose(file);
+    return text;
+}
+
+/* An empty default is shown as a comment. */
+static void expect_in_shipped_file(const char *name, const char *value, const char *help, void *context) {
+    (void)help;
+    char line[256], commented[260];
+    write_line(line, name, value);
+    snprintf(commented, sizeof commented, "# %s", line);
+    ck_assert_msg(has_line((const char *)context, value[0] != '\0' ? line : commented), "%s lacks: %s", SHIPPED_FILE, line);
+}
+
+START_TEST(the_shipped_file_shows_every_setting_with_its_default) {
+    char *shipped = read_file(SHIPPED_FILE);
+    config_each(expect_in_shipped_file, shipped);
+    free(shipped);
+}
+END_TEST
+
+/* "# key =" becomes "key =": what is commented out must load as well. */
+static void uncomment_empty_settings(char *text) {
+    for (char *line = text; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        size_t len = strcspn(line, "\n");
+        if (len > 3 && line[0] == '#' && memcmp(line + len - 2, " =", 2) == 0) {
+            line[0] = ' ';
+        }
+    }
+}
+
+static void count_setting(const char *name, const char *value, const char *help, void *context) {
+    (void)name;
+    (void)value;
+    (void)help;
+    ++*(int *)context;
+}
+
+static int count_assignments(const char *text) {
+    int count = 0;
+    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        size_t len = strcspn(line, "\n");
+        count += line[0] != '#' && memchr(line, '=', len) != NULL;
+    }
+    return count;
+}
+
+START_TEST(the_shipped_file_holds_nothing_but_the_defaults) {
+    struct outcome defaults = load_set(NULL);
+    struct outcome shipped = load(&(struct config_source){ .file = SHIPPED_FILE });
+    ck_assert_msg(shipped.loaded, "%s", shipped.mistakes);
+    ck_assert_str_eq(shipped.printed, defaults.printed);
+    forget(&shipped);
+
+    char *text = read_file(SHIPPED_FILE);
+    uncomment_empty_settings(text);
+    struct outcome uncommented = load_file(text);
+    ck_assert_msg(uncommented.loaded, "%s", uncommented.mistakes);
+    ck_assert_str_eq(uncommented.printed, defaults.printed);
+    int settings = 0;
+    config_each(count_setting, &settings);
+    ck_assert_int_eq(count_assignments(text), settings);
+    free(text);
+    forget(&uncommented);
+    forget(&defaults);
+}
+END_TEST
+
+/* ---- values ---- */
+
+/* --set, and the line that config_print shows then; NULL: a mistake that contains `mistake` */
+static const struct {
+    const char *set, *printed, *mistake;
+} value_cases[] = {
+    { "server.listen=127.0.0.1:0", "listen = 127.0.0.1:0", NULL },
+    { "server.listen=[::1]:8080", "listen = [::1]:8080", NULL },
+    { "server.listen=0.0.0.0:65535", "listen = 0.0.0.0:65535", NULL },
+    { "server.listen=unix:/run/jwtd.sock", "listen = unix:/run/jwtd.sock", NULL },
+    { "server.listen=", NULL, "address:port" },
+    { "server.listen=8080", NULL, "address:port" },
+    { "server.listen=:8080", NULL, "address:port" },
+    { "server.listen=127.0.0.1", NULL, "address:port" },
+    { "server.listen=127.0.0.1:", NULL, "address:port" },
+    { "server.listen=127.0.0.1:65536", NULL, "address:port" },
+    { "server.listen=[::1]", NULL, "address:port" },
+    { "server.listen=::1", NULL, "address:port" },
+    { "server.listen=::1:8080", NULL, "address:port" },
+    { "server.listen=localhost:8080", NULL, "address:port" },
+    { "server.listen=unix:relative", NULL, "address:port" },
+    { "server.listen=unix:", NULL, "address:port" },
+    { "server.listen=unix:/"
+      "23456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
+      NULL, "address:port" },
+
+    { "server.threads=1024", "threads = 1024", NULL },
+    { "server.threads=1025", NULL, "must be from 0 to 1024" },
+    { "server.threads=-1", NULL, "must be a whole number" },
+    { "server.threads=+1", NULL, "must be a whole number" },
+    { "server.threads=1.5", NULL, "must be a whole number" },
+    { "server.threads=0x10", NULL, "must be a whole number" },
+    { "server.threads= 1", NULL, "must be a whole number" },
+    { "server.threads=1 ", NULL, "must be a whole number" },
+    { "server.threads=", NULL, "must be a whole number" },
+    { "server.threads=4294967297", NULL, "must be from" },
+    { "server.threads=18446744073709551617", NULL, "must be a whole number" },
+    { "server.max_connections=0", NULL, "must be from 1" },
+    { "password.nice=0", "nice = 0", NULL },
+    { "password.nice=20", NULL, "must be from 0 to 19" },
+
+    { "server.request_timeout=1500ms", "request_timeout = 1500ms", NULL },
+    { "server.request_timeout=60s", "request_timeout = 1m", NULL },
+    { "server.request_timeout=10m", "request_timeout = 10m", NULL },
+    { "server.request_timeout=0", NULL, "must be from 10ms to 10m" },
+    { "server.request_timeout=11m", NULL, "must be from 10ms to 10m" },
+    { "server.request_timeout=5", NULL, "unit of ms, s, m, h or d" },
+    { "server.request_timeout=s", NULL, "unit of ms, s, m, h or d" },
+    { "server.request_timeout=5 s", NULL, "unit of ms, s, m, h or d" },
+    { "server.request_timeout=5S", NULL, "unit of ms, s, m, h or d" },
+    { "server.request_timeout=5sec", NULL, "unit of ms, s, m, h or d" },
+    { "server.request_timeout=1m30s", NULL, "unit of ms, s, m, h or d" },
+    { "server.request_timeout=9223372036854775807d", NULL, "unit of ms, s, m, h or d" },
+    { "server.shutdown_grace=0", "shutdown_grace = 0", NULL },
+    { "server.shutdown_grace=0s", "shutdown_grace = 0", NULL },
+    { "token.refresh_idle=24h", "refresh_idle = 1d", NULL },
+    { "token.refresh_idle=36h", "refresh_idle = 36h", NULL },
+    { "token.access_ttl=1500ms", NULL, "must be a multiple of 1s" },
+
+    { "server.body_limit=1MiB", "body_limit = 1MiB", NULL },
+    { "server.body_limit=1025B", "body_limit = 1025B", NULL },
+    { "server.body_limit=1023B", NULL, "must be from 1KiB to 1MiB" },
+    { "server.body_limit=16K", NULL, "unit of B, KiB, MiB or GiB" },
+    { "server.body_limit=16KB", NULL, "unit of B, KiB, MiB or GiB" },
+    { "server.body_limit=16384", NULL, "unit of B, KiB, MiB or GiB" },
+    { "server.body_limit=9223372036854775807GiB", NULL, "unit of B, KiB, MiB or GiB" },
+    { "password.memory=4GiB", "memory = 4GiB", NULL },
+    { "password.memory=20000001B", NULL, "must be a multiple of 1KiB" },
+
+    { "password.allow_weak=true", "allow_weak = true", NULL },
+    { "password.allow_weak=yes", NULL, "must be one of: false true" },
+    { "log.level=debug", "level = debug", NULL },
+    { "log.level=error", "level = error", NULL },
+    { "log.level=INFO", NULL, "must be one of: debug info warn error" },
+    { "log.format=json", "format = json", NULL },
+    { "log.format=xml", NULL, "must be one of: auto text json" },
+
+    { "server.trusted_proxies=10.0.0.0/8,::1 192.0.2.1 , fc00::/7", "trusted_proxies = 10.0.0.0/8 ::1/128 192.0.2.1/32 fc00::/7",
+      NULL },
+    { "server.trusted_proxies= , ", "trusted_proxies = ", NULL },
+    { "server.trusted_proxies=10.0.0.1/8", NULL, "must be networks" },
+    { "server.trusted_proxies=10.0.0.0/8 proxy", NULL, "must be networks" },
+
+    { "cors.allowed_origins=https://a.example, http://localhost:3000",
+      "allowed_origins = https://a.example http://localhost:3000", NULL },
+    { "cors.allowed_origins=http://[::1]:3000", "allowed_origins = http://[::1]:3000", NULL },
+    { "cors.allowed_origins=http://[::1]", "allowed_origins = http://[::1]", NULL },
+    { "cors.allowed_origins=http://127.0.0.1:5173", "allowed_origins = http://127.0.0.1:5173", NULL },
+    { "cors.allowed_origins=capacitor://localhost", "allowed_origins = capacitor://localhost", NULL },
+    { "cors.allowed_origins=http://a.example:443", "allowed_origins = http://a.example:443", NULL },
+    { "cors.allowed_origins=*", NULL, "no wildcard" },
+    { "cors.allowed_origins=https://*.example", NULL, "no wildcard" },
+    { "cors.allowed_origins=null", NULL, "must be origins" },
+    { "cors.allowed_origins=a.example", NULL, "must be origins" },
+    { "cors.allowed_origins=://a.example", NULL, "must be origins" },
+    { "cors.allowed_origins=https://", NULL, "must be origins" },
+    { "cors.allowed_origins=https://a.example/", NULL, "no path" },
+    { "cors.allowed_origins=https://a.example/app", NULL, "no path" },
+    { "cors.allowed_origins=https://a.example?x", NULL, "must be origins" },
+    { "cors.allowed_origins=https://u@a.example", NULL, "must be origins" },
+    { "cors.allowed_origins=https://A.example", NULL, "lower case" },
+    { "cors.allowed_origins=HTTPS://a.example", NULL, "lower case" },
+    { "cors.allowed_origins=https://a.example:443", NULL, "no default port" },
+    { "cors.allowed_origins=http://a.example:80", NULL, "no default port" },
+    { "cors.allowed_origins=https://a.example:", NULL, "must be origins" },
+    { "cors.allowed_origins=https://a.example:0", NULL, "must be origins" },
+    { "cors.allowed_origins=https://a.example:08443", NULL, "must be origins" },
+    { "cors.allowed_origins=https://a.example:65536", NULL, "must be origins" },
+    { "cors.allowed_origins=https://:8443", NULL, "must be origins" },
+    { "cors.allowed_origins=https://[::1", NULL, "must be origins" },
+    { "cors.allowed_origins=https://[a.example]", NULL, "must be origins" },
+    { "cors.allowed_origins=https://a.example https://b.example/", NULL, "must be origins" },
+
+    { "token.issuer=https://id.example", "issuer = https://id.example", NULL },
+    { "token.issuer=a=b;c#d", "issuer = a=b;c#d", NULL },
+    { "token.issuer=Käthe", "issuer = Käthe", NULL },
+    { "token.issuer=", NULL, "must not be empty" },
+    { "token.issuer= jwtd", NULL, "begin or end with a space" },
+    { "token.issuer=jwtd ", NULL, "begin or end with a space" },
+    { "token.issuer=a\nb", NULL, "control characters" },
+    { "token.issuer=a\x7f", NULL, "control characters" },
+    { "token.issuer=\xff", NULL, "must be UTF-8" },
+    { "token.keys_dir=", NULL, "must not be empty" },
+    { "token.active_kid=2026-11.a_B", "active_kid = 2026-11.a_B", NULL },
+    { "token.active_kid=../x", NULL, "must consist of" },
+    { "token.active_kid=12345678901234567890123456789012345678901234567890123456789012345", NULL, "longer than 64" },
+
+    { "server.nothing=1", NULL, "there is no such setting" },
+    { "nothing=1", NULL, "there is no such setting" },
+    { "=1", NULL, "there is no such setting" },
+    { "", NULL, "must be section.key=value" },
+    { "server.listen", NULL, "must be section.key=value" },
+    { "SERVER.LISTEN=127.0.0.1:1", NULL, "there is no such setting" },
+};
+
+START_TEST(a_value_is_taken_as_its_type_wants_it_or_refused_with_the_reason) {
+    struct outcome outcome = load_set(value_cases[_i].set);
+    ck_assert_msg(outcome.loaded == (value_cases[_i].mistake == NULL), "%s: %s", value_cases[_i].set, outcome.mistakes);
+    if (outcome.loaded) {
+        ck_assert_str_eq(outcome.mistakes, "");
+        ck_assert_msg(has_line(outcome.printed, value_cases[_i].printed), "%s", outcome.printed);
+    } else {
+        ck_assert_msg(strstr(outcome.mistakes, value_cases[_i].mistake) != NULL, "%s", outcome.mistakes);
+        ck_assert_msg(strncmp(outcome.mistakes, "--set ", 6) == 0, "%s", outcome.mistakes);
+        ck_assert_int_eq(count_lines(outcome.mistakes), 1);
+    }
+    forget(&outcome);
+}
+END_TEST
+
+START_TEST(a_list_may_be_full_but_not_overflow) {
+    char set[2048] = "server.trusted_proxies=";
+    for (size_t i = 0, at = strlen(set); i < CIDR_LIST_MAX; i++, at = strlen(set)) {
+        snprintf(set + at, sizeof set - at, " 10.0.0.%zu", i);
+    }
+    struct outcome full = load_set(set);
+    ck_assert(full.loaded);
+    ck_assert_uint_eq(full.config.server.trusted_proxies.count, CIDR_LIST_MAX);
+    forget(&full);
+    snprintf(set + strlen(set), sizeof set - strlen(set), " 10.0.1.0");
+    struct outcome over = load_set(set);
+    ck_assert(!over.loaded);
+    ck_assert_ptr_nonnull(strstr(over.mistakes, "more than 64 networks"));
+    forget(&over);
+}
+END_TEST
+
+START_TEST(a_list_of_origins_may_be_full_but_not_overflow) {
+    char set[4096] = "cors.allowed_origins=";
+    for (size_t i = 0, at = strlen(set); i < 64; i++, at = strlen(set)) {
+        snprintf(set + at, sizeof set - at, " https://a%zu.example", i);
+    }
+    struct outcome full = load_set(set);
+    ck_assert(full.loaded);
+    ck_assert_uint_eq(full.config.cors.allowed_origins.count, 64);
+    ck_assert_str_eq(full.config.cors.allowed_origins.items[63], "https://a63.example");
+    forget(&full);
+    snprintf(set + strlen(set), sizeof set - strlen(set), " https://b.example");
+    struct outcome over = load_set(set);
+    ck_assert(!over.loaded);
+    ck_assert_ptr_nonnull(strstr(over.mistakes, "more than 64 origins"));
+    forget(&over);
+}
+END_TEST
+
+START_TEST(what_is_printed_loads_again_as_the_same) {
+    const char *const sets[] = { "server.trusted_proxies=10.0.0.0/8 ::1",
+                                 "cors.allowed_origins=https://a.example,https://b.example", "token.issuer=a = b ; c # d",
+                                 "server.listen=unix:/tmp/a b", "log.level=warn" };
+    struct outcome first = load(&(struct config_source){ .set = sets, .set_count = COUNT_OF(sets) });
+    ck_assert_msg(first.loaded, "%s", first.mistakes);
+    struct outcome second = load_file(first.printed);
+    ck_assert_msg(second.loaded, "%s", second.mistakes);
+    ck_assert_str_eq(first.printed, second.printed);
+    forget(&first);
+    forget(&second);
+}
+END_TEST
+
+/* ---- settings that must fit each other ---- */
+
+static const struct {
+    const char *sets[3];
+    const char *mistake; /* NULL: fine */
+} fit_cases[] = {
+    { { "password.memory=19MiB", "password.operations=2" }, NULL },
+    { { "password.memory=46MiB", "password.operations=1" }, NULL },
+    { { "password.memory=12MiB", "password.operations=3" }, NULL },
+    { { "password.memory=9MiB", "password.operations=4" }, NULL },
+    { { "password.memory=7MiB", "password.operations=5" }, NULL },
+    { { "password.memory=64MiB", "password.operations=3" }, NULL },
+    { { "password.memory=19MiB", "password.operations=1" }, "--set password.memory = \"19MiB\" is too weak" },
+    { { "password.memory=47103KiB", "password.operations=1" }, "is too weak" },
+    { { "password.memory=19455KiB" }, "is too weak" },
+    { { "password.memory=12287KiB", "password.operations=3" }, "is too weak" },
+    { { "password.memory=7167KiB", "password.operations=100" }, "is too weak" },
+    { { "password.operations=1" }, "default: password.memory = \"19MiB\" is too weak" },
+    { { "password.memory=8KiB", "password.operations=1", "password.allow_weak=true" }, NULL },
+    { { "password.memory=8191B", "password.operations=1", "password.allow_weak=true" }, "must be from 8KiB" },
+    { { "password.memory=weak", "password.operations=1" }, "must be a whole number" },
+    { { "token.access_ttl=2s", "token.refresh_ttl=3s", "token.refresh_idle=3s" }, "token.refresh_retry_window" },
+    { { "token.refresh_idle=31d" }, "--set token.refresh_idle = \"31d\" must not be longer than token.refresh_ttl" },
+    { { "token.refresh_idle=30d" }, NULL },
+    { { "token.refresh_idle=30d", "token.refresh_ttl=much" }, "must be a whole number" },
+    { { "token.access_ttl=short", "token.refresh_ttl=10m", "token.refresh_idle=10m" }, "must be a whole number" },
+    { { "token.refresh_idle=20m", "token.refresh_ttl=20m", "token.access_ttl=21m" }, "token.access_ttl = \"21m\"" },
+    { { "token.refresh_retry_window=31s", "token.refresh_idle=30s" }, "must not be longer than token.refresh_idle" },
+};
+
+START_TEST(settings_that_do_not_fit_each_other_are_a_mistake_of_one_of_them) {
+    size_t count = 0;
+    while (count < 3 && fit_cases[_i].sets[count] != NULL) {
+        count++;
+    }
+    struct outcome outcome = load(&(struct config_source){ .set = fit_cases[_i].sets, .set_count = count });
+    ck_assert_msg(outcome.loaded == (fit_cases[_i].mistake == NULL), "%s", outcome.mistakes);
+    if (!outcome.loaded) {
+        ck_assert_msg(strstr(outcome.mistakes, fit_cases[_i].mistake) != NULL, "%s", outcome.mistakes);
+        ck_assert_int_eq(count_lines(outcome.mistakes), 1);
+    }
+    forget(&outcome);
+}
+END_TEST
+
+/* ---- sources ---- */
+
+START_TEST(set_is_stronger_than_the_environment_and_that_than_the_file) {
+    char *environment[] = { "HOME=/root", "JWTD_TOKEN_ISSUER=environment", "JWTD_TOKEN_AUDIENCE=environment", "NOT_JWTD_X=1",
+                            NULL };
+    const char *const sets[] = { "token.audience=first", "token.audience=last" };
+    static const char text[] = "[token]\naudience = file\nissuer = file\nkeys_dir = file\n";
+    struct config_source source = {
+        .file = write_file(text, strlen(text)), .environment = environment, .set = sets, .set_count = 2
+    };
+    struct outcome outcome = load(&source);
+    unlink(file_name);
+    ck_assert_msg(outcome.loaded, "%s", outcome.mistakes);
+    ck_assert_str_eq(outcome.config.token.keys_dir, "file");
+    ck_assert_str_eq(outcome.config.token.issuer, "environment");
+    ck_assert_str_eq(outcome.config.token.audience, "last");
+    forget(&outcome);
+}
+END_TEST
+
+START_TEST(a_wrong_value_stays_a_mistake_when_a_stronger_source_has_a_good_one) {
+    char *environment[] = { "JWTD_SERVER_THREADS=many", NULL };
+    const char *const sets[] = { "server.threads=2" };
+    struct outcome outcome = load(&(struct config_source){ .environment = environment, .set = sets, .set_count = 1 });
+    ck_assert(!outcome.loaded);
+    ck_assert_str_eq(outcome.mistakes, "environment JWTD_SERVER_THREADS = \"many\" must be a whole number\n");
+    forget(&outcome);
+}
+END_TEST
+
+static const struct {
+    const char *variable, *mistake; /* NULL: no mistake */
+} variable_cases[] = {
+    { "JWTD_PASSWORD_MIN_LENGTH=15", NULL },
+    { "JWTD_DATABASE_URL=", NULL },
+    { "JWTDX=1", NULL },
+    { "jwtd_server_threads=x", NULL },
+    { "JWTD_NO_EQUALS_SIGN", NULL },
+    { "JWTD_=1", "environment JWTD_: there is no such setting\n" },
+    { "JWTD_SERVER=1", "environment JWTD_SERVER: there is no such setting\n" },
+    { "JWTD_SERVER_THREAD=1", "environment JWTD_SERVER_THREAD: there is no such setting\n" },
+    { "JWTD_SERVER_THREADSS=1", "environment JWTD_SERVER_THREADSS: there is no such setting\n" },
+    { "JWTD_server_threads=1", "environment JWTD_server_threads: there is no such setting\n" },
+    { "JWTD_SERVER.THREADS=1", "environment JWTD_SERVER.THREADS: there is no such setting\n" },
+    { "JWTD_DATABASE_URLS=postgres://u:hunter2@h/d", "environment JWTD_DATABASE_URLS: there is no such setting\n" },
+    { "JWTD_\x1b[2J=1", "environment JWTD_?[2J: there is no such setting\n" },
+};
+
+START_TEST(a_variable_of_ours_that_names_no_setting_is_a_mistake) {
+    char variable[128];
+    snprintf(variable, sizeof variable, "%s", variable_cases[_i].variable);
+    char *environment[] = { variable, NULL };
+    struct outcome outcome = load(&(struct config_source){ .environment = environment });
+    ck_assert_str_eq(outcome.mistakes, variable_cases[_i].mistake != NULL ? variable_cases[_i].mistake : "");
+    ck_assert(outcome.loaded == (variable_cases[_i].mistake == NULL));
+    forget(&outcome);
+}
+END_TEST
+
+/* ---- the file ---- */
+
+START_TEST(all_mistakes_of_a_file_are_reported_at_once_each_with_its_line) {
+    static const char text[] = "listen = 127.0.0.1:1\n" /* 1: no section */
+                               "[server]\n"
+                               "threads = many\n" /* 3 */
+                               "listen\n"         /* 4: no value */
+                               "threads = 2\n"    /* 5: again */
+                               "\n"
+                               "[token\n"         /* 7: no end */
+                               "[token] issuer\n" /* 8: something behind it */
+                               "; comment\n"
+                               "# comment\n"
+                               "body_limit = 1KB\n" /* 11: still server */
+                               "[nothing]\n"
+                               "issuer = x\n" /* 13 */
+                               "[token]\n"
+                               "  access_ttl = 40d"; /* 15: longer than refresh_ttl, and out of bounds */
+    struct outcome outcome = load_file(text);
+    char expected[2048], *at = expected;
+    static const struct {
+        int line;
+        const char *mistake;
+    } mistakes[] = {
+        { 1, "listen: there is no such setting" },
+        { 3, "server.threads = \"many\" must be a whole number" },
+        { 4, "this line is neither a section, a comment nor \"key = value\"" },
+        { 5, "server.threads: is set in line 3 already" },
+        { 7, "this line is not a section: it must end with \"]\"" },
+        { 8, "this line is not a section: it must end with \"]\"" },
+        { 11, "server.body_limit = \"1KB\" must be a whole number with a unit of B, KiB, MiB or GiB, like 16KiB" },
+        { 13, "nothing.issuer: there is no such setting" },
+        { 15, "token.access_ttl = \"40d\" must be from 1s to 1d" },
+    };
+    for (int i = 0; i < COUNT_OF(mistakes); i++) {
+        at += snprintf(at, sizeof expected - (size_t)(at - expected), "%s:%d: %s\n", file_name, mistakes[i].line,
+                       mistakes[i].mistake);
+    }
+    ck_assert(!outcome.loaded);
+    ck_assert_str_eq(outcome.mistakes, expected);
+    forget(&outcome);
+}
+END_TEST
+
+static const struct {
+    const char *text, *issuer; /* NULL: a mistake */
+} form_cases[] = {
+    { "[token]\nissuer=x\n", "x" },
+    { "[token]\nissuer = x", "x" },
+    { "[token]\r\nissuer = x\r\n", "x" },
+    { "\xef\xbb\xbf[token]\nissuer = x\n", "x" },
+    { "[token]  \n\tissuer\t=\tx y \n", "x y" },
+    { "[token]\nissuer: x\n", "x" },
+    { "[token]\nissuer = a ; no comment\n", "a ; no comment" },
+    { "[token]\nissuer = a # no comment\n", "a # no comment" },
+    { "[token]\nissuer = a\n  audience = b\n", "a" },
+    { "[token]\nissuer = a\n  b\n", NULL },
+    { "[token]\nissuer = a\n[token]\naudience = b\n", "a" },
+    { "[token]\nissuer = a\n[server]\n[token]\nissuer = a\n", NULL },
+    { "", "jwtd" },
+    { "\n\n# only\n; comments\n", "jwtd" },
+    { "[ token ]\nissuer = x\n", NULL },
+    { "[Token]\nissuer = x\n", NULL },
+    { "[token]\nIssuer = x\n", NULL },
+};
+
+START_TEST(a_file_may_be_written_in_the_usual_ways) {
+    struct outcome outcome = load_file(form_cases[_i].text);
+    ck_assert_msg(outcome.loaded == (form_cases[_i].issuer != NULL), "%s: %s", form_cases[_i].text, outcome.mistakes);
+    if (outcome.loaded) {
+        ck_assert_str_eq(outcome.config.token.issuer, form_cases[_i].issuer);
+    }
+    forget(&outcome);
+}
+END_TEST
+
+START_TEST(a_long_line_is_taken_whole_and_one_that_is_too_long_is_a_mistake) {
+    char text[10000] = "[token]\nkeys_dir = ";
+    size_t start = strlen(text);
+    memset(text + start, 'k', 4000);
+    struct outcome whole = load_file(text);
+    ck_assert_msg(whole.loaded, "%s", whole.mistakes);
+    ck_assert_uint_eq(strlen(whole.config.token.keys_dir), 4000);
+    forget(&whole);
+    memset(text + start, 'k', 9000);
+    memcpy(text + start + 9000, "\n[log]\nlevel = debug\n", 22);
+    struct outcome over = load_file(text);
+    ck_assert(!over.loaded);
+    ck_assert_int_eq(count_lines(over.mistakes), 1);
+    ck_assert_ptr_nonnull(strstr(over.mistakes, ":2: this line is too long\n"));
+    ck_assert_int_eq(over.config.log.level, LOG_DEBUG);
+    forget(&over);
+}
+END_TEST
+
+START_TEST(a_nul_does_not_hide_the_rest_of_its_line) {
+    static const char text[] = "[token]\nissuer = x\0y\naudience = z\n";
+    struct outcome outcome = load(&(struct config_source){ .file = write_file(text, sizeof text - 1) });
+    unlink(file_name);
+    ck_assert(!outcome.loaded);
+    ck_assert_int_eq(count_lines(outcome.mistakes), 1);
+    ck_assert_ptr_nonnull(strstr(outcome.mistakes, ":2: this line contains a NUL byte\n"));
+    ck_assert_str_eq(outcome.config.token.audience, "z");
+    forget(&outcome);
+}
+END_TEST
+
+static const struct {
+    const char *file, *mistake;
+} unreadable_cases[] = {
+    { "/nonexistent/jwtd.conf", "/nonexistent/jwtd.conf: No such file or directory\n" },
+    { "/tmp", "/tmp: Is a directory\n" },
+};
+
+START_TEST(a_file_that_cannot_be_read_is_a_mistake) {
+    struct outcome outcome = load(&(struct config_source){ .file = unreadable_cases[_i].file });
+    ck_assert(!outcome.loaded);
+    ck_assert_str_eq(outcome.mistakes, unreadable_cases[_i].mistake);
+    forget(&outcome);
+}
+END_TEST
+
+START_TEST(a_mistake_cannot_give_orders_to_the_terminal) {
+    struct outcome outcome = load_set("token.issuer=\x1b[2J");
+    ck_assert_ptr_null(strchr(outcome.mistakes, '\x1b'));
+    forget(&outcome);
+}
+END_TEST
+
+/* ---- secrets ---- */
+
+static const struct {
+    const char *url, *printed;
+} url_cases[] = {
+    { "postgres://jwtd@db/jwtd", "postgres://jwtd@db/jwtd" },
+    { "postgres://jwtd:hunter2@db/jwtd", "postgres://jwtd:***@db/jwtd" },
+    { "postgresql://jwtd:hunter2@db1:5432,db2:5433/jwtd?target_session_attrs=read-write",
+      "postgresql://jwtd:***@db1:5432,db2:5433/jwtd?target_session_attrs=read-write" },
+    { "postgres://:hunter2@db/jwtd", "postgres://:***@db/jwtd" },
+    { "postgres://jwtd:@db/jwtd", "postgres://jwtd:***@db/jwtd" },
+    { "postgres://jwtd:hunter2%40@db", "postgres://jwtd:***@db" },
+    { "postgres://jwtd:hunter2@hunter2@db/jwtd", "postgres://jwtd:***@db/jwtd" },
+    { "postgres://jwtd:hunter2/hunter2@db/jwtd", "postgres://jwtd:***@db/jwtd" },
+    { "postgres://jwtd:hunter2?hunter2@db/jwtd?a=b@c", "postgres://jwtd:***@db/jwtd?a=b@c" },
+    { "postgres://db:5432/jwtd", "postgres://db:5432/jwtd" },
+    { "postgres:///jwtd?host=/run/postgresql", "postgres:///jwtd?host=/run/postgresql" },
+    { "postgres://db/jwtd?user=u&password=hunter2&sslmode=require", "postgres://db/jwtd?user=u&password=***&sslmode=require" },
+    { "postgres://db/jwtd?password=hunter2", "postgres://db/jwtd?password=***" },
+    { "postgres://db/jwtd?sslpassword=hunter2", "postgres://db/jwtd?sslpassword=***" },
+    { "postgres://db/jwtd?p%61ssword=hunter2", "postgres://db/jwtd?p%61ssword=***" },
+    { "postgres://u:hunter2@db/jwtd?password=hunter2", "postgres://u:***@db/jwtd?password=***" },
+    { "postgres://db/jwtd?passfile=/etc/pgpass&application_name", "postgres://db/jwtd?passfile=/etc/pgpass&application_name" },
+    { "host=db user=jwtd dbname=jwtd", "host=db user=jwtd dbname=jwtd" },
+    { "host=db password=hunter2 user=jwtd", "host=db password=*** user=jwtd" },
+    { "host=db password = hunter2", "host=db password = ***" },
+    { "host=db PASSWORD=hunter2", "host=db ***" },
+    { "password='hunter2 hunter2' host=db", "password=*** host=db" },
+    { "password='hunter2\\' hunter2' host=db", "password=*** host=db" },
+    { "password=hunter2\\ hunter2 host=db", "password=*** host=db" },
+    { "password='hunter2", "password=***" },
+    { "password='hunter2\\", "password=***" },
+    { "password=", "password=***" },
+    { "host='a b' sslpassword=hunter2", "host='a b' sslpassword=***" },
+    { "host=db password hunter2", "host=db ***" },
+    { "Postgres://u:hunter2@db/jwtd?a=b", "***" },
+    { "hunter2", "***" },
+    { "host=db =hunter2", "host=db ***" },
+};
+
+START_TEST(a_password_in_the_database_url_is_never_printed) {
+    char set[256], line[256];
+    snprintf(set, sizeof set, "database.url=%s", url_cases[_i].url);
+    snprintf(line, sizeof line, "url = %s", url_cases[_i].printed);
+    struct outcome outcome = load_set(set);
+    ck_assert_msg(outcome.loaded, "%s", outcome.mistakes);
+    ck_assert_str_eq(outcome.config.database.url, url_cases[_i].url);
+    ck_assert_msg(has_line(outcome.printed, line), "%s\n%s", line, outcome.printed);
+    ck_assert_ptr_null(strstr(outcome.printed, "hunter2"));
+    forget(&outcome);
+}
+END_TEST
+
+START_TEST(a_mistake_in_the_database_url_does_not_quote_it) {
+    struct outcome outcome = load_set("database.url=postgres://u:hunter2@h\n");
+    ck_assert_str_eq(outcome.mistakes, "--set database.url must not contain control characters\n");
+    forget(&outcome);
+}
+END_TEST
+
+START_TEST(a_configuration_may_be_ended_twice) {
+    struct outcome outcome = load_set("cors.allowed_origins=https://a.example");
+    config_fini(&outcome.config);
+    ck_assert_ptr_null(outcome.config.database.url);
+    forget(&outcome);
+}
+END_TEST
+
+/* ---- help ---- */
+
+static void expect_in_help(const char *name, const char *value, const char *help, void *context) {
+    ck_assert_ptr_nonnull(strstr((const char *)context, name));
+    ck_assert_ptr_nonnull(strstr((const char *)context, value));
+    ck_assert_ptr_nonnull(strstr((const char *)context, help));
+}
+
+START_TEST(the_help_has_a_line_for_each_setting) {
+    char *text;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    config_print_help(out);
+    fclose(out);
+    config_each(expect_in_help, text);
+    int settings = 0;
+    config_each(count_setting, &settings);
+    ck_assert_int_eq(count_lines(text), settings);
+    free(text);
+}
+END_TEST
+
+Suite *config_suite(void) {
+    Suite *suite = suite_create("config");
+    TCase *shipped = tcase_create("defaults");
+    tcase_add_test(shipped, the_defaults_are_those_of_the_contract);
+    tcase_add_test(shipped, every_default_is_printed_as_the_table_has_it);
+    tcase_add_test(shipped, the_shipped_file_shows_every_setting_with_its_default);
+    tcase_add_test(shipped, the_shipped_file_holds_nothing_but_the_defaults);
+    tcase_add_test(shipped, the_help_has_a_line_for_each_setting);
+    suite_add_tcase(suite, shipped);
+    TCase *values = tcase_create("values");
+    tcase_add_loop_test(values, a_value_is_taken_as_its_type_wants_it_or_refused_with_the_reason, 0, COUNT_OF(value_cases));
+    tcase_add_test(values, a_list_may_be_full_but_not_overflow);
+    tcase_add_test(values, a_list_of_origins_may_be_full_but_not_overflow);
+    tcase_add_test(values, what_is_printed_loads_again_as_the_same);
+    tcase_add_loop_test(values, settings_that_do_not_fit_each_other_are_a_mistake_of_one_of_them, 0, COUNT_OF(fit_cases));
+    suite_add_tcase(suite, values);
+    TCase *sources = tcase_create("sources");
+    tcase_add_test(sources, set_is_stronger_than_the_environment_and_that_than_the_file);
+    tcase_add_test(sources, a_wrong_value_stays_a_mistake_when_a_stronger_source_has_a_good_one);
+    tcase_add_loop_test(sources, a_variable_of_ours_that_names_no_setting_is_a_mistake, 0, COUNT_OF(variable_cases));
+    suite_add_tcase(suite, sources);
+    TCase *files = tcase_create("files");
+    tcase_add_test(files, all_mistakes_of_a_file_are_reported_at_once_each_with_its_line);
+    tcase_add_loop_test(files, a_file_may_be_written_in_the_usual_ways, 0, COUNT_OF(form_cases));
+    tcase_add_test(files, a_long_line_is_taken_whole_and_one_that_is_too_long_is_a_mistake);
+    tcase_add_test(files, a_nul_does_not_hide_the_rest_of_its_line);
+    tcase_add_loop_test(files, a_file_that_cannot_be_read_is_a_mistake, 0, COUNT_OF(unreadable_cases));
+    tcase_add_test(files, a_mistake_cannot_give_orders_to_the_terminal);
+    suite_add_tcase(suite, files);
+    TCase *secrets = tcase_create("secrets");
+    tcase_add_loop_test(secrets, a_password_in_the_database_url_is_never_printed, 0, COUNT_OF(url_cases));
+    tcase_add_test(secrets, a_mistake_in_the_database_url_does_not_quote_it);
+    tcase_add_test(secrets, a_configuration_may_be_ended_twice);
+    suite_add_tcase(suite, secrets);
+    return suite;
+}
