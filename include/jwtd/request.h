@@ -49,7 +49,8 @@ struct field {
 struct body_schema {
     const struct field *fields;
     size_t count;
-    bool optional; /* no body at all is the same as {} */
+    bool optional;       /* no body at all is the same as {} */
+    size_t scratch_size; /* of the struct that the fields are written into; the route's steps share it */
 };
 
 enum access {
@@ -67,10 +68,9 @@ struct route {
     enum method method;
     const char *path; /* exact; a last segment "{id}" takes a UUID; a last segment "*" takes any rest */
     enum access access;
-    bool ignores_body;              /* the body is neither read nor looked at */
-    const struct body_schema *body; /* NULL: none is taken; one that comes is refused unless empty */
-    const char *summary;            /* one line for the reader and the API document */
-    size_t scratch_size;
+    bool ignores_body;                         /* the body is neither read nor looked at */
+    const struct body_schema *body;            /* NULL: none is taken; one that comes is refused unless empty */
+    const char *summary;                       /* one line for the reader and the API document */
     const struct step *steps[ROUTE_STEPS_MAX]; /* NULL behind the last */
 };
 
@@ -79,7 +79,7 @@ struct request {
     const struct services *services;
     const struct route *route;
     struct arena *arena;
-    void *scratch; /* route->scratch_size zeroed bytes, filled by the body schema */
+    void *scratch; /* body->scratch_size zeroed bytes, filled by the body schema; NULL without one */
     const char *request_id;
     struct address client;
     struct text user_agent; /* {NULL, 0}: none; else valid UTF-8, at most 512 bytes */

@@ -146,7 +146,10 @@ static enum status judge_header(struct exchange *exchange, const struct header_s
 }
 
 static bool make_scratch(struct exchange *exchange) {
-    exchange->request.scratch = arena_alloc(exchange->request.arena, exchange->request.route->scratch_size);
+    const struct body_schema *schema = exchange->request.route->body;
+    if (schema == NULL)
+        return true;
+    exchange->request.scratch = arena_alloc(exchange->request.arena, schema->scratch_size);
     return exchange->request.scratch != NULL;
 }
 

@@ -1,0 +1,143 @@
+/* What users change behind their current password: e-mail address, password, the account's existence. */
+#include "common.h"
+#include "steps.h"
+
+#include "jwtd/hasher.h"
+
+#include <stddef.h>
+
+struct account {
+    struct text email, current_password, new_password;
+    struct user user;
+    char new_hash[PASSWORD_HASH_SIZE];
+};
+
+static const struct field email_fields[] = {
+    { .name = "email", .type = FIELD_EMAIL, .required = true, .offset = offsetof(struct account, email) },
+    { .name = "current_password",
+      .type = FIELD_PASSWORD,
+      .required = true,
+      .offset = offsetof(struct account, current_password) },
+};
+static const struct field password_fields[] = {
+    { .name = "current_password",
+      .type = FIELD_PASSWORD,
+      .required = true,
+      .offset = offsetof(struct account, current_password) },
+    { .name = "new_password", .type = FIELD_PASSWORD, .required = true, .offset = offsetof(struct account, new_password) },
+};
+static const struct field delete_fields[] = {
+    { .name = "current_password",
+      .type = FIELD_PASSWORD,
+      .required = true,
+      .offset = offsetof(struct account, current_password) },
+};
+const struct body_schema email_body = { email_fields, sizeof email_fields / sizeof email_fields[0], false,
+                                        sizeof(struct account) };
+const struct body_schema password_body = { password_fields, sizeof password_fields / sizeof password_fields[0], false,
+                                           sizeof(struct account) };
+const struct body_schema delete_body = { delete_fields, sizeof delete_fields / sizeof delete_fields[0], false,
+                                         sizeof(struct account) };
+
+static enum step_result load(struct request *request) {
+    struct account *account = request->scratch;
+    bool found;
+    enum status status =
+        users_find_by_id(request->db, request->deadline_us, request->arena, &request->claims.user_id, &account->user, &found);
+    if (status != STATUS_OK)
+        return reply_problem(request, status);
+    return found && !account->user.disabled ? STEP_NEXT : reply_problem(request, STATUS_INVALID_TOKEN);
+}
+
+static enum step_result refuse(struct request *request) {
+    log_account_event(LOG_INFO, "password_check_failed", request, &request->claims.user_id, &request->claims.session_id);
+    return reply_problem(request, STATUS_INVALID_CREDENTIALS);
+}
+
+static enum step_result hash_new_password(struct request *request, struct account *account) {
+    if (account->new_password.bytes == NULL)
+        return STEP_NEXT;
+    if (!accept_new_password(request, "/new_password", account->new_password, account->user.email))
+        return STEP_DONE;
+    enum status status = hasher_hash(request->hasher, account->new_password, account->new_hash);
+    return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
+}
+
+static enum step_result check_password(struct request *request) {
+    struct account *account = request->scratch;
+    switch (hasher_verify(request->hasher, account->current_password, account->user.password_hash.bytes)) {
+    case HASH_MATCHES:
+        return hash_new_password(request, account);
+    case HASH_OUT_OF_MEMORY:
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    case HASH_CORRUPT:
+        log_account_event(LOG_ERROR, "password_hash_corrupt", request, &account->user.id, NULL);
+        return refuse(request);
+    case HASH_DIFFERS:
+        break;
+    }
+    return refuse(request);
+}
+
+/* What becomes of a change: the reply for each that did not happen; STEP_NEXT for the one that did. */
+static enum step_result judge_change(struct request *request, enum status status, enum user_change change) {
+    if (status != STATUS_OK)
+        return reply_problem(request, status);
+    switch (change) {
+    case USER_CHANGED:
+        return STEP_NEXT;
+    case USER_EMAIL_TAKEN:
+        return reply_problem(request, STATUS_EMAIL_TAKEN);
+    case USER_STALE:
+        break;
+    }
+    return refuse(request);
+}
+
+static enum step_result change_email(struct request *request) {
+    struct account *account = request->scratch;
+    struct email_forms email = { account->email, email_canonical(request->arena, account->email) };
+    if (email.canonical.bytes == NULL)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    enum user_change change = USER_STALE;
+    struct user changed;
+    enum status status = users_change_email(request->db, request->deadline_us, request->arena, &account->user.id,
+                                            account->user.password_version, email, &changed, &change);
+    if (judge_change(request, status, change) == STEP_DONE)
+        return STEP_DONE;
+    log_account_event(LOG_INFO, "email_changed", request, &changed.id, &request->claims.session_id);
+    return reply_user(request, 200, &changed, true);
+}
+
+static enum step_result change_password(struct request *request) {
+    struct account *account = request->scratch;
+    enum user_change change = USER_STALE;
+    struct session_ids revoked;
+    enum status status =
+        users_change_password(request->db, request->deadline_us, request->arena, &account->user.id,
+                              account->user.password_version, account->new_hash, &request->claims.session_id, &revoked, &change);
+    if (judge_change(request, status, change) == STEP_DONE)
+        return STEP_DONE;
+    forget_sessions(request, &revoked);
+    log_account_event(LOG_INFO, "password_changed", request, &account->user.id, &request->claims.session_id);
+    return reply_empty(request, 204);
+}
+
+static enum step_result delete_user(struct request *request) {
+    struct account *account = request->scratch;
+    enum user_change change = USER_STALE;
+    struct session_ids revoked;
+    enum status status = users_delete(request->db, request->deadline_us, request->arena, &account->user.id,
+                                      account->user.password_version, &revoked, &change);
+    if (judge_change(request, status, change) == STEP_DONE)
+        return STEP_DONE;
+    forget_sessions(request, &revoked);
+    log_account_event(LOG_INFO, "user_deleted", request, &account->user.id, &request->claims.session_id);
+    return reply_empty(request, 204);
+}
+
+const struct step account_load = { "load", ON_DATABASE, load };
+const struct step account_check_password = { "check_password", ON_CRYPTO, check_password };
+const struct step account_change_email = { "change_email", ON_DATABASE, change_email };
+const struct step account_change_password = { "change_password", ON_DATABASE, change_password };
+const struct step account_delete = { "delete", ON_DATABASE, delete_user };

@@ -1,0 +1,74 @@
+#include "common.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/refresh_token.h"
+
+#include <stdio.h>
+
+enum step_result reply_user(struct request *request, unsigned http_status, const struct user *user, bool with_updated_at) {
+    char id[UUID_TEXT_SIZE];
+    struct json_writer writer;
+    json_writer_init(&writer, request->arena);
+    json_begin_object(&writer);
+    json_member_string(&writer, "id", uuid_text(&user->id, id));
+    json_member_text(&writer, "email", user->email);
+    json_member_raw(&writer, "roles", user->roles_json);
+    json_member_text(&writer, "created_at", user->created_at);
+    if (with_updated_at)
+        json_member_text(&writer, "updated_at", user->updated_at);
+    json_end_object(&writer);
+    return reply_json(request, http_status, &writer);
+}
+
+enum step_result reply_tokens(struct request *request, const struct token_grant *grant) {
+    const struct services *services = request->services;
+    struct text access;
+    enum status status = access_token_create(request->arena, services->keyring, &services->token_rules, &grant->user_id,
+                                             &grant->session_id, grant->roles_json, clock_wall_s(), &access);
+    if (status != STATUS_OK)
+        return reply_problem(request, status);
+    char refresh[REFRESH_TOKEN_SIZE];
+    refresh_token_write(services->keyring, &(struct refresh_token){ grant->session_id, grant->generation }, refresh);
+
+    struct json_writer writer;
+    json_writer_init(&writer, request->arena);
+    json_begin_object(&writer);
+    json_member_text(&writer, "access_token", access);
+    json_member_string(&writer, "token_type", "Bearer");
+    json_member_integer(&writer, "expires_in", services->token_rules.access_ttl_s);
+    json_member_string(&writer, "refresh_token", refresh);
+    json_member_integer(&writer, "refresh_expires_in", grant->refresh_expires_in_s);
+    json_end_object(&writer);
+    return reply_json(request, 200, &writer);
+}
+
+void forget_session(const struct request *request, const struct uuid *id) {
+    /* without memory for it here, the reading of the database a moment later tries again */
+    if (revoked_sessions_add(request->services->revoked, id, clock_wall_s()) != STATUS_OK)
+        log_event(LOG_ERROR, "revocation_not_kept", "request_id=%s", request->request_id);
+}
+
+void forget_sessions(const struct request *request, const struct session_ids *ids) {
+    for (size_t i = 0; i < ids->count; i++)
+        forget_session(request, &ids->ids[i]);
+}
+
+void log_account_event(enum log_level level, const char *event, const struct request *request, const struct uuid *user_id,
+                       const struct uuid *session_id) {
+    char user[UUID_TEXT_SIZE] = "", session[UUID_TEXT_SIZE] = "", ip[ADDRESS_TEXT_SIZE];
+    if (user_id != NULL)
+        uuid_text(user_id, user);
+    if (session_id != NULL)
+        uuid_text(session_id, session);
+    log_event(level, event, "user_id=%s session_id=%s ip=%s request_id=%s", user, session, address_text(&request->client, ip),
+              request->request_id);
+}
+
+bool accept_new_password(struct request *request, const char *pointer, struct text password, struct text email) {
+    enum password_verdict verdict = password_judge(&request->services->password_policy, request->arena, password, email);
+    if (verdict == PASSWORD_OUT_OF_MEMORY)
+        reply_problem(request, STATUS_OUT_OF_MEMORY);
+    else if (verdict != PASSWORD_ACCEPTED)
+        reply_invalid_field(request, pointer, password_verdict_code(verdict), password_verdict_detail(verdict));
+    return verdict == PASSWORD_ACCEPTED;
+}

@@ -1,0 +1,33 @@
+/* common: what several resources answer, revoke or log in the same way. */
+#ifndef JWTD_API_COMMON_H
+#define JWTD_API_COMMON_H
+
+#include "jwtd/log.h"
+#include "jwtd/reply.h"
+#include "jwtd/users.h"
+
+/* The user resource of register and /auth/me. */
+enum step_result reply_user(struct request *request, unsigned http_status, const struct user *user, bool with_updated_at);
+
+/* The two tokens of login and refresh. */
+struct token_grant {
+    struct uuid user_id, session_id;
+    struct text roles_json;
+    uint32_t generation;
+    int64_t refresh_expires_in_s;
+};
+
+enum step_result reply_tokens(struct request *request, const struct token_grant *grant);
+
+/* Makes the access tokens of these sessions dead on this instance at once. */
+void forget_sessions(const struct request *request, const struct session_ids *ids);
+void forget_session(const struct request *request, const struct uuid *id);
+
+/* One line of the log about something that a person did. user_id and session_id may be NULL. */
+void log_account_event(enum log_level level, const char *event, const struct request *request, const struct uuid *user_id,
+                       const struct uuid *session_id);
+
+/* True when the new password is fit; otherwise the reply is written. */
+bool accept_new_password(struct request *request, const char *pointer, struct text password, struct text email);
+
+#endif

@@ -1,0 +1,27 @@
+/* The page to which the `type` of every problem leads. */
+#include "steps.h"
+
+#include "jwtd/reply.h"
+#include "jwtd/status.h"
+
+#define PAGE_SIZE ((size_t)16 * 1024)
+
+static const char head[] = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>jwtd: error codes</title>"
+                           "<meta name=\"viewport\" content=\"width=device-width\">"
+                           "<style>body{font:1rem/1.5 system-ui;max-width:40rem;margin:2rem auto;padding:0 1rem;"
+                           "color-scheme:light dark}code{font-size:1.1em}</style><h1>Error codes</h1>";
+
+/* Every text comes from the table of statuses, which holds nothing that HTML would need escaped. */
+static enum step_result show(struct request *request) {
+    char *page = arena_printf(request->arena, "%s", head);
+    for (int status = STATUS_OK + 1; status < STATUS_COUNT && page != NULL; status++) {
+        const struct status_info *info = status_info((enum status)status);
+        page = arena_printf(request->arena, "%s<h2 id=\"%s\"><code>%s</code></h2><p>%u %s. %s%s</p>", page, info->name,
+                            info->name, info->http, info->title, info->detail, info->retry_later ? " Carries Retry-After." : "");
+    }
+    if (page == NULL)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    return reply_bytes(request, 200, "text/html; charset=utf-8", text_of(page));
+}
+
+const struct step docs_show = { "show", ON_HTTP, show };

@@ -1,0 +1,64 @@
+#include "steps.h"
+
+#include "jwtd/db.h"
+#include "jwtd/migrations.h"
+#include "jwtd/reply.h"
+#include "jwtd/version.h"
+
+static enum step_result live(struct request *request) {
+    static const struct text body = { "{\"status\":\"alive\"}", sizeof "{\"status\":\"alive\"}" - 1 };
+    return reply_bytes(request, 200, "application/json", body);
+}
+
+static bool database_answers(struct request *request) {
+    return db_ping(request->db, request->deadline_us) == STATUS_OK;
+}
+
+static bool schema_is_current(struct request *request) {
+    bool applied;
+    return migrations_are_applied(request->db, request->deadline_us, &applied) == STATUS_OK && applied;
+}
+
+static bool revocations_are_known(struct request *request) {
+    return revoked_sessions_are_ready(request->services->revoked);
+}
+
+static bool is_staying(struct request *request) {
+    return !request->services->is_draining();
+}
+
+static const struct {
+    const char *name;
+    bool (*passes)(struct request *request);
+} checks[] = {
+    { "database", database_answers },
+    { "migrations", schema_is_current },
+    { "revocations", revocations_are_known },
+    { "serving", is_staying },
+};
+
+static enum step_result ready(struct request *request) {
+    struct json_writer writer;
+    bool healthy = true;
+    bool results[sizeof checks / sizeof checks[0]];
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        results[i] = checks[i].passes(request);
+        healthy = healthy && results[i];
+    }
+    json_writer_init(&writer, request->arena);
+    json_begin_object(&writer);
+    json_member_string(&writer, "status", healthy ? "healthy" : "unhealthy");
+    json_member_string(&writer, "version", JWTD_VERSION);
+    json_name(&writer, "checks");
+    json_begin_object(&writer);
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+        json_member_string(&writer, checks[i].name, results[i] ? "ok" : "failed");
+    json_end_object(&writer);
+    json_end_object(&writer);
+    if (!healthy)
+        reply_header(request, "Retry-After", "1");
+    return reply_json(request, healthy ? 200 : 503, &writer);
+}
+
+const struct step health_live = { "live", ON_HTTP, live };
+const struct step health_ready = { "ready", ON_DATABASE, ready };

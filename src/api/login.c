@@ -1,0 +1,97 @@
+#include "common.h"
+#include "steps.h"
+
+#include "jwtd/hasher.h"
+#include "jwtd/sessions.h"
+
+#include <stddef.h>
+
+struct login {
+    struct text email, password;
+    struct user user;
+    bool found;
+    char new_hash[PASSWORD_HASH_SIZE]; /* empty: the stored one has the current parameters */
+};
+
+static const struct field fields[] = {
+    { .name = "email", .type = FIELD_EMAIL, .required = true, .offset = offsetof(struct login, email) },
+    { .name = "password", .type = FIELD_PASSWORD, .required = true, .offset = offsetof(struct login, password) },
+};
+const struct body_schema login_body = { fields, sizeof fields / sizeof fields[0], false, sizeof(struct login) };
+
+static enum step_result find_user(struct request *request) {
+    struct login *login = request->scratch;
+    struct text canonical = email_canonical(request->arena, login->email);
+    if (canonical.bytes == NULL)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    enum status status =
+        users_find_by_email(request->db, request->deadline_us, request->arena, canonical, &login->user, &login->found);
+    return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
+}
+
+/* Whoever is refused is refused here, after the same work and with the same bytes, whatever the reason. */
+static enum step_result refuse(struct request *request) {
+    const struct login *login = request->scratch;
+    log_account_event(LOG_INFO, "login_failed", request, login->found ? &login->user.id : NULL, NULL);
+    return reply_problem(request, STATUS_INVALID_CREDENTIALS);
+}
+
+static enum step_result hash_anew(struct request *request, struct login *login) {
+    if (!hasher_needs_rehash(request->hasher, login->user.password_hash.bytes))
+        return STEP_NEXT;
+    enum status status = hasher_hash(request->hasher, login->password, login->new_hash);
+    return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
+}
+
+static enum step_result check_password(struct request *request) {
+    struct login *login = request->scratch;
+    switch (hasher_verify(request->hasher, login->password, login->found ? login->user.password_hash.bytes : NULL)) {
+    case HASH_MATCHES:
+        return login->user.disabled ? refuse(request) : hash_anew(request, login);
+    case HASH_OUT_OF_MEMORY:
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    case HASH_CORRUPT:
+        log_account_event(LOG_ERROR, "password_hash_corrupt", request, &login->user.id, NULL);
+        return refuse(request);
+    case HASH_DIFFERS:
+        break;
+    }
+    return refuse(request);
+}
+
+/* A better hash is welcome, but no reason to refuse a login. */
+static void store_new_hash(struct request *request, const struct login *login) {
+    if (login->new_hash[0] == '\0')
+        return;
+    enum status status =
+        users_rehash(request->db, request->deadline_us, &login->user.id, login->user.password_hash.bytes, login->new_hash);
+    log_account_event(status == STATUS_OK ? LOG_INFO : LOG_WARN, status == STATUS_OK ? "password_rehashed" : "rehash_failed",
+                      request, &login->user.id, NULL);
+}
+
+static enum step_result open_session(struct request *request) {
+    struct login *login = request->scratch;
+    char ip[ADDRESS_TEXT_SIZE];
+    address_text(&request->client, ip);
+    struct session_origin origin = { request->client.known ? ip : NULL, request->user_agent.bytes };
+    struct token_grant grant = {
+        .user_id = login->user.id, .session_id = uuid_create(), .roles_json = login->user.roles_json, .generation = 1
+    };
+    struct session_ids revoked;
+    bool opened;
+    store_new_hash(request, login);
+    enum status status = sessions_open(request->db, request->deadline_us, request->arena, &grant.session_id, &grant.user_id,
+                                       login->user.password_version, &request->services->session_limits, &origin, &opened,
+                                       &grant.refresh_expires_in_s, &revoked);
+    if (status != STATUS_OK)
+        return reply_problem(request, status);
+    if (!opened)
+        return refuse(request);
+    forget_sessions(request, &revoked);
+    log_account_event(LOG_INFO, "login_succeeded", request, &grant.user_id, &grant.session_id);
+    return reply_tokens(request, &grant);
+}
+
+const struct step login_find_user = { "find_user", ON_DATABASE, find_user };
+const struct step login_check_password = { "check_password", ON_CRYPTO, check_password };
+const struct step login_open_session = { "open_session", ON_DATABASE, open_session };

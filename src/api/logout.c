@@ -1,0 +1,57 @@
+#include "common.h"
+#include "steps.h"
+
+#include "jwtd/refresh_token.h"
+#include "jwtd/sessions.h"
+
+#include <stddef.h>
+
+struct logout {
+    struct text token_text;
+    bool all;
+    struct uuid session_id;
+};
+
+static const struct field fields[] = {
+    { .name = "refresh_token", .type = FIELD_TEXT, .max_len = 256, .offset = offsetof(struct logout, token_text) },
+    { .name = "all", .type = FIELD_BOOLEAN, .offset = offsetof(struct logout, all) },
+};
+const struct body_schema logout_body = { fields, sizeof fields / sizeof fields[0], true, sizeof(struct logout) };
+
+/*
+ * A refresh token decides alone, since who logs out often has an access token that expired long ago. One that is not ours has
+ * nothing to end, which is what the caller wanted (RFC 7009 section 2.2).
+ */
+static enum step_result choose_session(struct request *request) {
+    struct logout *logout = request->scratch;
+    if (logout->token_text.bytes != NULL) {
+        struct refresh_token token;
+        if (!refresh_token_read(request->services->keyring, logout->token_text, &token))
+            return reply_empty(request, 204);
+        logout->session_id = token.session_id;
+        return STEP_NEXT;
+    }
+    if (request->has_claims) {
+        logout->session_id = request->claims.session_id;
+        return STEP_NEXT;
+    }
+    bool was_sent = request_header(request, "Authorization").bytes != NULL;
+    return reply_problem(request, was_sent ? STATUS_INVALID_TOKEN : STATUS_MISSING_TOKEN);
+}
+
+static enum step_result revoke(struct request *request) {
+    const struct logout *logout = request->scratch;
+    struct session_ids revoked;
+    enum status status =
+        logout->all
+            ? sessions_revoke_all(request->db, request->deadline_us, request->arena, &logout->session_id, "logout", &revoked)
+            : sessions_revoke(request->db, request->deadline_us, request->arena, &logout->session_id, "logout", &revoked);
+    if (status != STATUS_OK)
+        return reply_problem(request, status);
+    forget_sessions(request, &revoked);
+    log_account_event(LOG_INFO, logout->all ? "logged_out_everywhere" : "logged_out", request, NULL, &logout->session_id);
+    return reply_empty(request, 204);
+}
+
+const struct step logout_choose_session = { "choose_session", ON_HTTP, choose_session };
+const struct step logout_revoke = { "revoke", ON_DATABASE, revoke };

@@ -1,0 +1,109 @@
+#include "common.h"
+#include "steps.h"
+
+#include "jwtd/hasher.h"
+
+#include <sodium.h>
+#include <stddef.h>
+
+#define IDEMPOTENCY_KEY_MAX_LEN 255
+#define DIGEST_BYTES 32
+#define DIGEST_TEXT_SIZE (DIGEST_BYTES * 2 + 1)
+
+struct registration {
+    struct text email, password;
+    struct text canonical;
+    char idempotency_digest[DIGEST_TEXT_SIZE]; /* empty: no key was sent */
+    char hash[PASSWORD_HASH_SIZE];
+    struct user existing; /* registered before with the same idempotency key */
+};
+
+static const struct field fields[] = {
+    { .name = "email", .type = FIELD_EMAIL, .required = true, .offset = offsetof(struct registration, email) },
+    { .name = "password", .type = FIELD_PASSWORD, .required = true, .offset = offsetof(struct registration, password) },
+};
+const struct body_schema register_body = { fields, sizeof fields / sizeof fields[0], false, sizeof(struct registration) };
+
+static bool is_visible_ascii(struct text text) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.bytes[i] <= ' ' || text.bytes[i] > '~')
+            return false;
+    }
+    return true;
+}
+
+/* A digest, since keys are as long as clients like and have no place in a dump of the database. */
+static bool digest_idempotency_key(const struct request *request, char digest[DIGEST_TEXT_SIZE]) {
+    struct text key = request_header(request, "Idempotency-Key");
+    if (key.bytes == NULL)
+        return true;
+    if (key.len == 0 || key.len > IDEMPOTENCY_KEY_MAX_LEN || !is_visible_ascii(key))
+        return false;
+    unsigned char bytes[DIGEST_BYTES];
+    crypto_generichash(bytes, sizeof bytes, (const unsigned char *)key.bytes, key.len, NULL, 0);
+    sodium_bin2hex(digest, DIGEST_TEXT_SIZE, bytes, sizeof bytes);
+    return true;
+}
+
+static enum step_result check(struct request *request) {
+    struct registration *registration = request->scratch;
+    if (!digest_idempotency_key(request, registration->idempotency_digest))
+        return reply_problem(request, STATUS_INVALID_HEADER);
+    registration->canonical = email_canonical(request->arena, registration->email);
+    if (registration->canonical.bytes == NULL)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    return accept_new_password(request, "/password", registration->password, registration->email) ? STEP_NEXT : STEP_DONE;
+}
+
+static enum step_result hash_password(struct request *request) {
+    struct registration *registration = request->scratch;
+    enum status status = hasher_hash(request->hasher, registration->password, registration->hash);
+    return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
+}
+
+static enum step_result answer_created(struct request *request, const struct user *user) {
+    reply_header(request, "Location", "/auth/me");
+    return reply_user(request, 201, user, false);
+}
+
+static enum step_result insert(struct request *request) {
+    struct registration *registration = request->scratch;
+    struct uuid id = uuid_create();
+    struct email_forms email = { registration->email, registration->canonical };
+    const char *digest = registration->idempotency_digest[0] != '\0' ? registration->idempotency_digest : NULL;
+    enum user_insert_result result;
+    struct user user;
+    enum status status =
+        users_insert(request->db, request->deadline_us, request->arena, &id, email, registration->hash, digest, &user, &result);
+    if (status != STATUS_OK)
+        return reply_problem(request, status);
+    if (result == USER_EXISTS)
+        return reply_problem(request, STATUS_EMAIL_TAKEN);
+    if (result == USER_SAME_KEY) {
+        registration->existing = user;
+        return STEP_NEXT;
+    }
+    log_account_event(LOG_INFO, "user_registered", request, &user.id, NULL);
+    return answer_created(request, &user);
+}
+
+/* The same key and the same password: the client asks again because it lost the answer. */
+static enum step_result compare(struct request *request) {
+    struct registration *registration = request->scratch;
+    const struct user *existing = &registration->existing;
+    switch (hasher_verify(request->hasher, registration->password, existing->password_hash.bytes)) {
+    case HASH_MATCHES:
+        return answer_created(request, existing);
+    case HASH_OUT_OF_MEMORY:
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    case HASH_DIFFERS:
+    case HASH_CORRUPT:
+        break;
+    }
+    return reply_problem(request, STATUS_IDEMPOTENCY_KEY_REUSED);
+}
+
+const struct step register_check = { "check", ON_HTTP, check };
+const struct step register_hash_password = { "hash_password", ON_CRYPTO, hash_password };
+const struct step register_insert = { "insert", ON_DATABASE, insert };
+const struct step register_compare = { "compare", ON_CRYPTO, compare };

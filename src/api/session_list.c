@@ -1,0 +1,52 @@
+#include "common.h"
+#include "steps.h"
+
+#include "jwtd/sessions.h"
+
+static void write_session(struct json_writer *writer, const struct session *session, const struct uuid *current) {
+    char id[UUID_TEXT_SIZE];
+    json_begin_object(writer);
+    json_member_string(writer, "id", uuid_text(&session->id, id));
+    json_member_text(writer, "created_at", session->created_at);
+    json_member_text(writer, "last_used_at", session->last_used_at);
+    json_member_text(writer, "expires_at", session->expires_at);
+    json_member_text(writer, "ip", session->ip);
+    json_member_text(writer, "user_agent", session->user_agent);
+    json_member_boolean(writer, "current", uuid_equal(&session->id, current));
+    json_end_object(writer);
+}
+
+static enum step_result show(struct request *request) {
+    struct session *sessions;
+    size_t count;
+    enum status status = sessions_list(request->db, request->deadline_us, request->arena, &request->claims.user_id,
+                                       &request->services->session_limits, &sessions, &count);
+    if (status != STATUS_OK)
+        return reply_problem(request, status);
+    struct json_writer writer;
+    json_writer_init(&writer, request->arena);
+    json_begin_object(&writer);
+    json_name(&writer, "sessions");
+    json_begin_array(&writer);
+    for (size_t i = 0; i < count; i++)
+        write_session(&writer, &sessions[i], &request->claims.session_id);
+    json_end_array(&writer);
+    json_end_object(&writer);
+    return reply_json(request, 200, &writer);
+}
+
+static enum step_result end(struct request *request) {
+    bool found;
+    enum status status = sessions_revoke_of_user(request->db, request->deadline_us, &request->path_id, &request->claims.user_id,
+                                                 "ended_by_user", &found);
+    if (status != STATUS_OK)
+        return reply_problem(request, status);
+    if (!found)
+        return reply_problem(request, STATUS_NOT_FOUND);
+    forget_session(request, &request->path_id);
+    log_account_event(LOG_INFO, "session_revoked", request, &request->claims.user_id, &request->path_id);
+    return reply_empty(request, 204);
+}
+
+const struct step sessions_show = { "show", ON_DATABASE, show };
+const struct step sessions_end = { "end", ON_DATABASE, end };

@@ -1,0 +1,39 @@
+/* steps: what the resources of src/api/ offer to the table in routes.c: their steps and body schemas. */
+#ifndef JWTD_API_STEPS_H
+#define JWTD_API_STEPS_H
+
+#include "jwtd/request.h"
+
+/* register.c */
+extern const struct step register_check, register_hash_password, register_insert, register_compare;
+extern const struct body_schema register_body;
+
+/* login.c */
+extern const struct step login_find_user, login_check_password, login_open_session;
+extern const struct body_schema login_body;
+
+/* refresh.c */
+extern const struct step refresh_read_token, refresh_rotate;
+extern const struct body_schema refresh_body;
+
+/* logout.c */
+extern const struct step logout_choose_session, logout_revoke;
+extern const struct body_schema logout_body;
+
+/* account.c: what a user changes behind the current password */
+extern const struct step account_load, account_check_password;
+extern const struct step account_change_email, account_change_password, account_delete;
+extern const struct body_schema email_body, password_body, delete_body;
+
+/* me.c */
+extern const struct step me_show;
+
+/* session_list.c */
+extern const struct step sessions_show, sessions_end;
+
+/* verify.c, health.c, docs.c */
+extern const struct step verify_answer;
+extern const struct step health_live, health_ready;
+extern const struct step docs_show;
+
+#endif
