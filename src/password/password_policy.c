@@ -1,0 +1,125 @@
+#include "jwtd/password_policy.h"
+
+#include "common_passwords.h"
+#include "jwtd/hasher.h"
+
+#include <string.h>
+
+/* A shorter part of an address or name is found in good passwords by chance. */
+#define CONTEXT_MIN_CODE_POINTS 4
+
+static const char program_name[] = "jwtd";
+
+static const struct {
+    const char *code;
+    const char *detail;
+} verdicts[PASSWORD_VERDICT_COUNT] = {
+    [PASSWORD_ACCEPTED] = { "accepted", "The password can be used." },
+    [PASSWORD_TOO_SHORT] = { "too_short", "The password is too short: choose a longer one, for example several words." },
+    [PASSWORD_TOO_LONG] = { "too_long", "The password is too long: choose one of at most 1024 bytes." },
+    [PASSWORD_TOO_COMMON] = { "too_common", "The password is one of the first that an attacker tries: choose another." },
+    [PASSWORD_CONTAINS_EMAIL] = { "contains_email", "The password contains the name in the e-mail address: choose another." },
+    [PASSWORD_CONTAINS_SERVICE] = { "contains_service", "The password contains the name of this service: choose another." },
+    [PASSWORD_OUT_OF_MEMORY] = { "out_of_memory", "The password could not be checked: try again later." },
+};
+
+_Static_assert(PASSWORD_MAX_LEN == 1024, "the sentence for too_long names it");
+
+const char *password_verdict_code(enum password_verdict verdict) {
+    return verdicts[verdict].code;
+}
+
+const char *password_verdict_detail(enum password_verdict verdict) {
+    return verdicts[verdict].detail;
+}
+
+/* ---- the list ---- */
+
+static int compare(struct text a, struct text b) {
+    int order = memcmp(a.bytes, b.bytes, a.len < b.len ? a.len : b.len);
+
+    if (order != 0 || a.len == b.len)
+        return order;
+    return a.len < b.len ? -1 : 1;
+}
+
+/* The word that the byte at `offset` belongs to. */
+static struct text word_around(size_t offset) {
+    size_t begin = offset;
+    size_t end = offset;
+
+    while (begin > 0 && common_passwords[begin - 1] != '\n')
+        begin--;
+    while (common_passwords[end] != '\n')
+        end++;
+    return (struct text){ common_passwords + begin, end - begin };
+}
+
+static bool is_common(struct text folded) {
+    size_t low = 0; /* both are where a word begins, or the end */
+    size_t high = common_passwords_len;
+
+    while (low < high) {
+        struct text word = word_around(low + (high - low) / 2);
+        size_t begin = (size_t)(word.bytes - common_passwords);
+        int order = compare(folded, word);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            high = begin;
+        else
+            low = begin + word.len + 1;
+    }
+    return false;
+}
+
+/* ---- names that belong to the account ---- */
+
+static struct text local_part(struct text email) {
+    const char *at = email.len == 0 ? NULL : memrchr(email.bytes, '@', email.len);
+
+    return at == NULL ? email : (struct text){ email.bytes, (size_t)(at - email.bytes) };
+}
+
+static bool contains(struct text text, struct text part) {
+    return memmem(text.bytes, text.len, part.bytes, part.len) != NULL;
+}
+
+/* `folded` is the password. Gives `verdict` if it contains the name. */
+static enum password_verdict judge_name(struct arena *arena, struct text folded, struct text name,
+                                        enum password_verdict verdict) {
+    if (text_code_points(name) < CONTEXT_MIN_CODE_POINTS)
+        return PASSWORD_ACCEPTED;
+    struct text folded_name = text_fold(arena, name);
+    if (folded_name.bytes == NULL)
+        return PASSWORD_OUT_OF_MEMORY;
+    return contains(folded, folded_name) ? verdict : PASSWORD_ACCEPTED;
+}
+
+enum password_verdict password_judge(const struct password_policy *policy, struct arena *arena, struct text password,
+                                     struct text email) {
+    const struct {
+        struct text name;
+        enum password_verdict verdict;
+    } names[] = {
+        { local_part(email), PASSWORD_CONTAINS_EMAIL },
+        { policy->service_name, PASSWORD_CONTAINS_SERVICE },
+        { text_of(program_name), PASSWORD_CONTAINS_SERVICE },
+    };
+
+    if (password.len > PASSWORD_MAX_LEN)
+        return PASSWORD_TOO_LONG;
+    if (password.len == 0 || text_code_points(password) < policy->min_length)
+        return PASSWORD_TOO_SHORT;
+    struct text folded = text_fold(arena, password);
+    if (folded.bytes == NULL)
+        return PASSWORD_OUT_OF_MEMORY;
+    if (is_common(folded))
+        return PASSWORD_TOO_COMMON;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        enum password_verdict verdict = judge_name(arena, folded, names[i].name, names[i].verdict);
+        if (verdict != PASSWORD_ACCEPTED)
+            return verdict;
+    }
+    return PASSWORD_ACCEPTED;
+}
