@@ -17,6 +17,8 @@
 #include <stdio.h>
 
 #define CONNECT_TIMEOUT_MS 2000
+/* After this long without a hash the memory goes back to the kernel, and with it what hashing has left in it. */
+#define HASHER_IDLE_US (5 * CLOCK_US_PER_S)
 #define CRYPTO_QUEUE_LIMIT 4096u
 #define DATABASE_QUEUE_LIMIT 4096u
 
@@ -53,6 +55,10 @@ static void stop_hasher(void *state) {
     hasher_destroy(state);
 }
 
+static void idle_hasher(void *state) {
+    hasher_release_memory(state);
+}
+
 static unsigned core_count(void) {
     cpu_set_t cores;
     return sched_getaffinity(0, sizeof cores, &cores) == 0 ? (unsigned)CPU_COUNT(&cores) : 1;
@@ -78,6 +84,8 @@ static bool build_pools(struct house *house) {
                                                                            .nice = config->password.nice,
                                                                            .thread_start = start_hasher,
                                                                            .thread_stop = stop_hasher,
+                                                                           .thread_idle = idle_hasher,
+                                                                           .idle_us = HASHER_IDLE_US,
                                                                            .context = &house->hash_parameters });
     return house->services.pools[ON_DATABASE] != NULL && house->services.pools[ON_CRYPTO] != NULL;
 }
