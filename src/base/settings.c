@@ -36,8 +36,8 @@ const struct setting settings[SETTINGS_COUNT] = {
     { "database.cleanup_interval", &duration_setting, "1m", SECOND, DAY, 0, AT(database.cleanup_interval_ms),
       "pause between two rounds of deleting dead sessions" },
 
-    { "password.memory", &size_setting, "19MiB", 8 * KIB, 4 * GIB, KIB, AT(password.memory), "argon2id: memory of one hash" },
-    { "password.operations", &count_setting, "2", 1, 1000, 0, AT(password.operations), "argon2id: passes over that memory" },
+    { "password.memory", &size_setting, "19MiB", 8 * KIB, GIB, KIB, AT(password.memory), "argon2id: memory of one hash" },
+    { "password.operations", &count_setting, "2", 1, 64, 0, AT(password.operations), "argon2id: passes over that memory" },
     { "password.allow_weak", &boolean_setting, "false", 0, 0, 0, AT(password.allow_weak),
       "accept argon2id parameters below OWASP's minimum; for tests only" },
     { "password.workers", &count_setting, "0", 0, 1024, 0, AT(password.workers), "threads that hash; 0: one per core" },

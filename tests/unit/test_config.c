@@ -1,4 +1,5 @@
 #include "jwtd/config.h"
+#include "jwtd/hasher.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -277,7 +278,10 @@ static const struct {
     { "server.body_limit=16KB", NULL, "unit of B, KiB, MiB or GiB" },
     { "server.body_limit=16384", NULL, "unit of B, KiB, MiB or GiB" },
     { "server.body_limit=9223372036854775807GiB", NULL, "unit of B, KiB, MiB or GiB" },
-    { "password.memory=4GiB", "memory = 4GiB", NULL },
+    { "password.memory=1GiB", "memory = 1GiB", NULL },
+    { "password.memory=1025MiB", NULL, "must be from 8KiB to 1GiB" },
+    { "password.operations=64", "operations = 64", NULL },
+    { "password.operations=65", NULL, "must be from 1 to 64" },
     { "password.memory=20000001B", NULL, "must be a multiple of 1KiB" },
 
     { "password.allow_weak=true", "allow_weak = true", NULL },
@@ -361,6 +365,10 @@ START_TEST(a_value_is_taken_as_its_type_wants_it_or_refused_with_the_reason) {
 }
 END_TEST
 
+/* The settings cannot ask the hasher, which stands above them. */
+_Static_assert(HASH_MEMORY_MAX == (size_t)1024 * 1024 * 1024, "password.memory goes as far as the hasher");
+_Static_assert(HASH_OPERATIONS_MAX == 64, "password.operations goes as far as the hasher");
+
 START_TEST(a_list_may_be_full_but_not_overflow) {
     char set[2048] = "server.trusted_proxies=";
     for (size_t i = 0, at = strlen(set); i < CIDR_LIST_MAX; i++, at = strlen(set)) {
@@ -426,7 +434,7 @@ static const struct {
     { { "password.memory=47103KiB", "password.operations=1" }, "is too weak" },
     { { "password.memory=19455KiB" }, "is too weak" },
     { { "password.memory=12287KiB", "password.operations=3" }, "is too weak" },
-    { { "password.memory=7167KiB", "password.operations=100" }, "is too weak" },
+    { { "password.memory=7167KiB", "password.operations=64" }, "is too weak" },
     { { "password.operations=1" }, "default: password.memory = \"19MiB\" is too weak" },
     { { "password.memory=8KiB", "password.operations=1", "password.allow_weak=true" }, NULL },
     { { "password.memory=8191B", "password.operations=1", "password.allow_weak=true" }, "must be from 8KiB" },
