@@ -1,0 +1,19 @@
+/* password_prompt: a new password from whoever sits at the terminal, or one line of whatever feeds standard input. */
+#ifndef JWTD_PASSWORD_PROMPT_H
+#define JWTD_PASSWORD_PROMPT_H
+
+#include "jwtd/hasher.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct typed_password {
+    char bytes[PASSWORD_MAX_LEN];
+    size_t len;
+};
+
+/* On a terminal asks twice, without echo; elsewhere reads one line. False, with the reason on standard error. The caller wipes
+ * *password in both cases. */
+bool password_prompt(struct typed_password *password) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,255 @@
+#include "jwtd/access_token.h"
+#include "jwtd/cli.h"
+#include "jwtd/clock.h"
+#include "jwtd/json_writer.h"
+#include "jwtd/log.h"
+#include "user_task.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CONNECT_TIMEOUT_MS 10000
+#define STATEMENT_TIMEOUT_US (15 * CLOCK_US_PER_S)
+#define ARENA_LIMIT ((size_t)4 * 1024 * 1024)
+#define LIST_PAGE 500U
+#define ROLE_MAX_LEN 32
+
+int64_t user_deadline_us(void) {
+    return clock_monotonic_us() + STATEMENT_TIMEOUT_US;
+}
+
+bool user_fail(enum status status) {
+    const struct status_info *info = status_info(status);
+    fprintf(stderr, "jwtd: %s: %s\n", info->title, info->detail);
+    return false;
+}
+
+static bool fail_not_found(void) {
+    fprintf(stderr, "jwtd: there is no user with this address\n");
+    return false;
+}
+
+bool user_find(const struct user_task *task, struct user *user) {
+    bool found = false;
+    enum status status = users_find_by_email(task->db, user_deadline_us(), task->arena, task->email.canonical, user, &found);
+    if (status != STATUS_OK) {
+        return user_fail(status);
+    }
+    return found || fail_not_found();
+}
+
+/* Roles that somebody wrote into the database by hand may hold anything; a terminal must not obey it. */
+static void print_roles(struct text roles_json) {
+    size_t printed = 0;
+    for (size_t i = 0; i < roles_json.len; i++) {
+        unsigned char byte = (unsigned char)roles_json.bytes[i];
+        if (byte > ' ' && byte != 0x7f && strchr("[]\"", byte) == NULL) {
+            putchar(byte);
+            printed++;
+        }
+    }
+    if (printed == 0) {
+        putchar('-');
+    }
+}
+
+void user_print(const struct user *user) {
+    char id[UUID_TEXT_SIZE];
+    printf("%s\t%.*s\t", uuid_text(&user->id, id), (int)user->email.len, user->email.bytes);
+    print_roles(user->roles_json);
+    printf("\t%s\t%.*s\n", user->disabled ? "disabled" : "active", (int)user->created_at.len, user->created_at.bytes);
+}
+
+static bool is_role(const char *word) {
+    size_t len = strlen(word);
+    return len > 0 && len <= ROLE_MAX_LEN && strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+}
+
+const char *user_read_roles(struct arena *arena, char *const *words, int count) {
+    struct json_writer writer;
+    json_writer_init(&writer, arena);
+    json_begin_array(&writer);
+    for (int i = 0; i < count; i++) {
+        if (!is_role(words[i])) {
+            fprintf(stderr, "jwtd: a role is 1 to %d of a-z 0-9 _ -\n", ROLE_MAX_LEN);
+            return NULL;
+        }
+        json_write_string(&writer, words[i]);
+    }
+    json_end_array(&writer);
+    struct text roles_json = json_writer_finish(&writer);
+    if (roles_json.bytes == NULL) {
+        user_fail(STATUS_OUT_OF_MEMORY);
+    } else if (roles_json.len > ROLES_JSON_MAX_LEN) {
+        fprintf(stderr, "jwtd: these are more roles than a token can carry\n");
+        return NULL;
+    }
+    return roles_json.bytes;
+}
+
+bool user_set_roles(const struct user_task *task, const char *roles_json) {
+    bool found = false;
+    enum status status = users_set_roles(task->db, user_deadline_us(), task->email.canonical, roles_json, &found);
+    if (status != STATUS_OK) {
+        return user_fail(status);
+    }
+    return found || fail_not_found();
+}
+
+static bool show(const struct user_task *task) {
+    struct user user;
+    if (!user_find(task, &user)) {
+        return false;
+    }
+    user_print(&user);
+    return true;
+}
+
+static bool print_page(struct db *db, struct uuid *after, bool *is_first, bool *is_last) {
+    struct arena arena;
+    struct user *users;
+    size_t count = 0;
+    arena_init(&arena, ARENA_LIMIT);
+    enum status status = users_list(db, user_deadline_us(), &arena, *is_first ? NULL : after, LIST_PAGE, &users, &count);
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        user_print(&users[i]);
+        *after = users[i].id;
+    }
+    arena_fini(&arena);
+    *is_first = false;
+    *is_last = count < LIST_PAGE;
+    return status == STATUS_OK || user_fail(status);
+}
+
+static bool list(const struct user_task *task) {
+    struct uuid after;
+    bool is_first = true, is_last = false;
+    while (!is_last) {
+        if (!print_page(task->db, &after, &is_first, &is_last)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool set_roles(const struct user_task *task) {
+    const char *roles_json = user_read_roles(task->arena, task->argv, task->argc);
+    return roles_json != NULL && user_set_roles(task, roles_json) && show(task);
+}
+
+static bool set_disabled(const struct user_task *task, bool disabled) {
+    bool found = false;
+    enum status status = users_set_disabled(task->db, user_deadline_us(), task->email.canonical, disabled, &found);
+    if (status != STATUS_OK) {
+        return user_fail(status);
+    }
+    return found ? show(task) : fail_not_found();
+}
+
+static bool disable(const struct user_task *task) {
+    return set_disabled(task, true);
+}
+
+static bool enable(const struct user_task *task) {
+    return set_disabled(task, false);
+}
+
+static const struct subcommand {
+    const char *name, *words;
+    bool takes_email;
+    int max_words;      /* behind the address */
+    const char *option; /* stands before each of these words; NULL: nothing does */
+    bool (*run)(const struct user_task *task);
+} subcommands[] = {
+    { "list", "", false, 0, NULL, list },
+    { "show", " EMAIL", true, 0, NULL, show },
+    { "add", " EMAIL [--role ROLE]...", true, INT_MAX, "--role", user_add },
+    { "set-roles", " EMAIL [ROLE]...", true, INT_MAX, NULL, set_roles },
+    { "disable", " EMAIL", true, 0, NULL, disable },
+    { "enable", " EMAIL", true, 0, NULL, enable },
+};
+#define SUBCOMMANDS (sizeof subcommands / sizeof subcommands[0])
+
+static int print_usage(void) {
+    for (size_t i = 0; i < SUBCOMMANDS; i++) {
+        fprintf(stderr, "%s jwtd user %s%s\n", i == 0 ? "usage:" : "      ", subcommands[i].name, subcommands[i].words);
+    }
+    return 2;
+}
+
+static const struct subcommand *find_subcommand(const struct cli_arguments *arguments) {
+    for (size_t i = 0; arguments->argc > 0 && i < SUBCOMMANDS; i++) {
+        if (strcmp(subcommands[i].name, arguments->argv[0]) == 0) {
+            return &subcommands[i];
+        }
+    }
+    return NULL;
+}
+
+/* "--role a --role b" becomes "a b", in place. */
+static bool take_option_off(struct user_task *task, const char *option) {
+    int count = 0;
+    for (int i = 0; i < task->argc; i += 2) {
+        if (strcmp(task->argv[i], option) != 0 || i + 1 == task->argc) {
+            return false;
+        }
+        task->argv[count++] = task->argv[i + 1];
+    }
+    task->argc = count;
+    return true;
+}
+
+/* The words behind the address, if they are as the subcommand wants them. */
+static bool take_words(struct user_task *task, const struct subcommand *subcommand, const struct cli_arguments *arguments) {
+    int taken = subcommand->takes_email ? 2 : 1;
+    task->argc = arguments->argc - taken;
+    task->argv = arguments->argv + taken;
+    if (task->argc < 0 || task->argc > subcommand->max_words) {
+        return false;
+    }
+    return subcommand->option == NULL || take_option_off(task, subcommand->option);
+}
+
+static bool read_email(struct user_task *task, const char *word) {
+    task->email.typed = text_of(word);
+    if (!email_is_valid(task->email.typed)) {
+        fprintf(stderr, "jwtd: this is no e-mail address\n");
+        return false;
+    }
+    task->email.canonical = email_canonical(task->arena, task->email.typed);
+    return task->email.canonical.bytes != NULL || user_fail(STATUS_OUT_OF_MEMORY);
+}
+
+static bool run(struct user_task *task, const struct subcommand *subcommand, const struct cli_arguments *arguments) {
+    struct db_options options = { .url = task->config->database.url,
+                                  .statement_timeout_ms = task->config->database.statement_timeout_ms,
+                                  .connect_timeout_ms = CONNECT_TIMEOUT_MS };
+    struct arena arena;
+    arena_init(&arena, ARENA_LIMIT);
+    task->arena = &arena;
+    task->db = db_create(&options);
+    bool done = task->db != NULL || user_fail(STATUS_OUT_OF_MEMORY);
+    done = done && (!subcommand->takes_email || read_email(task, arguments->argv[1])) && subcommand->run(task);
+    if (task->db != NULL) {
+        db_destroy(task->db);
+    }
+    arena_fini(&arena);
+    return done;
+}
+
+int cli_user(const struct cli_arguments *arguments) {
+    const struct subcommand *subcommand = find_subcommand(arguments);
+    struct config config;
+    struct user_task task = { .config = &config };
+    if (subcommand == NULL || !take_words(&task, subcommand, arguments)) {
+        return print_usage();
+    }
+    bool done = false;
+    if (cli_load_config(arguments, &config)) {
+        log_init(config.log.level, config.log.format);
+        done = run(&task, subcommand, arguments);
+    }
+    config_fini(&config);
+    return done ? 0 : 1;
+}

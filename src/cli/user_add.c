@@ -1,0 +1,80 @@
+/* `jwtd user add`: the rules of registration, at the command line. */
+#include "password_prompt.h"
+#include "user_task.h"
+
+#include "jwtd/hasher.h"
+#include "jwtd/password_policy.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+/* The password in the form that is hashed; {NULL, 0}, with the reason on standard error, if it is refused. */
+static struct text judge(const struct user_task *task, struct text typed) {
+    static const struct text refused = { NULL, 0 };
+    struct password_policy policy = { .min_length = task->config->password.min_length,
+                                      .service_name = text_of(task->config->token.issuer) };
+    if (!text_is_utf8(typed)) {
+        fprintf(stderr, "jwtd: the password is not UTF-8\n");
+        return refused;
+    }
+    struct text password = text_nfc(task->arena, typed);
+    if (password.bytes == NULL) {
+        user_fail(STATUS_OUT_OF_MEMORY);
+        return refused;
+    }
+    enum password_verdict verdict = password_judge(&policy, task->arena, password, task->email.typed);
+    if (verdict != PASSWORD_ACCEPTED) {
+        fprintf(stderr, "jwtd: %s\n", password_verdict_detail(verdict));
+        return refused;
+    }
+    return password;
+}
+
+static bool hash(const struct user_task *task, struct text password, char text[PASSWORD_HASH_SIZE]) {
+    struct hasher *hasher = hasher_create(
+        (struct hash_parameters){ .memory = task->config->password.memory, .operations = task->config->password.operations });
+    if (hasher == NULL) {
+        return user_fail(STATUS_OUT_OF_MEMORY);
+    }
+    enum status status = hasher_hash(hasher, password, text);
+    hasher_destroy(hasher);
+    return status == STATUS_OK || user_fail(status);
+}
+
+static bool read_password_hash(const struct user_task *task, char text[PASSWORD_HASH_SIZE]) {
+    struct typed_password typed;
+    bool done = false;
+    if (password_prompt(&typed)) {
+        struct text password = judge(task, (struct text){ typed.bytes, typed.len });
+        done = password.bytes != NULL && hash(task, password, text);
+    }
+    sodium_memzero(&typed, sizeof typed);
+    return done;
+}
+
+static bool insert(const struct user_task *task, const char *password_hash) {
+    struct uuid id = uuid_create();
+    struct user user;
+    enum user_insert_result result;
+    enum status status =
+        users_insert(task->db, user_deadline_us(), task->arena, &id, task->email, password_hash, NULL, &user, &result);
+    if (status != STATUS_OK) {
+        return user_fail(status);
+    }
+    return result == USER_INSERTED || user_fail(STATUS_EMAIL_TAKEN);
+}
+
+bool user_add(const struct user_task *task) {
+    char password_hash[PASSWORD_HASH_SIZE];
+    const char *roles_json = user_read_roles(task->arena, task->argv, task->argc);
+    if (roles_json == NULL || !read_password_hash(task, password_hash) || !insert(task, password_hash)) {
+        return false;
+    }
+    struct user user;
+    if ((task->argc > 0 && !user_set_roles(task, roles_json)) || !user_find(task, &user)) {
+        fprintf(stderr, "jwtd: the user was added, but see above; set-roles gives it its roles\n");
+        return false;
+    }
+    user_print(&user);
+    return true;
+}

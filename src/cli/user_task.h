@@ -1,0 +1,36 @@
+/* user_task: what each subcommand of `jwtd user` is given, and what they share. */
+#ifndef JWTD_USER_TASK_H
+#define JWTD_USER_TASK_H
+
+#include "jwtd/config.h"
+#include "jwtd/users.h"
+
+#include <stdbool.h>
+
+struct user_task {
+    const struct config *config;
+    struct db *db;
+    struct arena *arena;
+    struct email_forms email; /* of the subcommands that take one */
+    int argc;                 /* the words behind the address: roles */
+    char **argv;
+};
+
+int64_t user_deadline_us(void); /* of one statement, from now */
+
+/* Says what went wrong; gives false. */
+bool user_fail(enum status status);
+
+/* The account of task->email. False, with the reason on standard error. */
+bool user_find(const struct user_task *task, struct user *user) __attribute__((warn_unused_result));
+
+/* One line: id, address, roles, state, creation; separated by tabs. */
+void user_print(const struct user *user);
+
+/* The words as a JSON array of roles in the arena; NULL, with the reason on standard error. */
+const char *user_read_roles(struct arena *arena, char *const *words, int count);
+bool user_set_roles(const struct user_task *task, const char *roles_json) __attribute__((warn_unused_result));
+
+bool user_add(const struct user_task *task) __attribute__((warn_unused_result));
+
+#endif
