@@ -160,7 +160,7 @@ static void set_name_and_nice(const struct pool_thread *thread) {
     const struct pool_options *options = &thread->pool->options;
     char name[THREAD_NAME_SIZE];
 
-    snprintf(name, sizeof name, "%.9s-%u", options->name, thread->index % 100000);
+    (void)snprintf(name, sizeof name, "%.9s-%u", options->name, thread->index % 100000);
     pthread_setname_np(pthread_self(), name);
     if (options->nice == 0)
         return;
