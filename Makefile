@@ -1,34 +1,80 @@
-# jwtd: `make help` lists what there is.
-SANITIZE ?=
-BUILD ?= build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)),)
-comma := ,
-CC = gcc
+# jwtd: `make help` lists what there is. Everything that is built goes into build/, instrumented builds into build/<sanitizers>/.
 PREFIX ?= /usr/local
+DESTDIR ?=
+# A list for -fsanitize=, such as address,undefined or thread.
+SANITIZE ?=
+# Names of test files (pool for test_pool.c); empty runs all.
+TESTS ?=
+comma := ,
+BUILD := build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+CC := gcc
 
-packages := libmicrohttpd libjwt libsodium jansson libpq inih
-hardening := -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+# Fortify and the sanitizers check the same calls in ways that get in each other's way.
+fortify := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=3)
+hardening := -O2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE $(fortify)
 warnings := -Wall -Wextra -Wconversion -Werror -Wformat=2 -Werror=format-security -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wimplicit-fallthrough
-sanitize_flags := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all -U_FORTIFY_SOURCE,)
-# libsodium is linked statically so that its mmap and munmap can be routed to a region that is kept (hasher.h)
-CFLAGS := -std=c11 -D_GNU_SOURCE -g $(hardening) $(sanitize_flags) $(warnings) -Iinclude $(shell pkg-config --cflags libmicrohttpd libpq 2>/dev/null)
-LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--wrap=mmap -Wl,--wrap=munmap $(sanitize_flags)
+CPPFLAGS := -D_GNU_SOURCE -Iinclude -iquote . -I/usr/include/postgresql
+CFLAGS := -std=c11 -g -pthread $(hardening) $(warnings)
+# libsodium is linked statically so that its mmap and munmap can be routed to a region that is kept (hasher.h).
+LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--wrap=mmap -Wl,--wrap=munmap
 LDLIBS := -lmicrohttpd -ljwt -l:libsodium.a -ljansson -lpq -linih -lunistring
+TEST_LDLIBS := -lcheck_pic -lsubunit -lrt -lm -lcurl
 
-sources := $(filter-out src/main.c,$(wildcard src/*/*.c)) $(BUILD)/generated/common_passwords.c $(BUILD)/generated/migrations.c
-objects := $(patsubst %.c,$(BUILD)/%.o,$(filter src/%,$(sources))) $(patsubst %.c,%.o,$(filter $(BUILD)/%,$(sources)))
+migrations := $(sort $(wildcard migrations/*.sql))
+generated := $(addprefix $(BUILD)/generated/,common_passwords.c migrations.c)
+objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/main.c,$(wildcard src/*/*.c))) $(generated:.c=.o)
+main := $(BUILD)/src/main.o
+test_kinds := unit service
+test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c)) $(BUILD)/generated/$(1)_suites.o
+all_objects := $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
-.PHONY: all help clean
+.PHONY: all tests run test lint deps install clean reset help always
+.DELETE_ON_ERROR:
+.SECONDARY:
 all: $(BUILD)/jwtd ## build the program
-$(BUILD)/jwtd: $(BUILD)/src/main.o $(objects)
+tests: $(test_kinds:%=$(BUILD)/%_tests) ## build the tests
+
+run: ## install what is missing, build, start a private PostgreSQL, serve on http://127.0.0.1:8080
+	@tools/run.sh
+test: ## the same set-up, then every test; SANITIZE=address,undefined or thread; TESTS="pool config" for some
+	@tools/test.sh
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck and the rules of the house
+	@tools/lint.sh
+deps: ## install the Debian packages that are missing, for all of these
+	@tools/packages.sh run test lint bench
+run test lint: export BUILD := $(BUILD)
+lint: export CPPFLAGS := $(CPPFLAGS)
+
+$(BUILD)/jwtd: $(main) $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(BUILD)/%.o: %.c
+.SECONDEXPANSION:
+$(test_kinds:%=$(BUILD)/%_tests): $(BUILD)/%_tests: $(BUILD)/tests/runner.o $$(call test_objects,%) $(objects)
+	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(LDLIBS)
+
+$(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(BUILD)/generated/%.o: $(BUILD)/generated/%.c
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
-help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/generated/%.o: $(BUILD)/generated/%.c Makefile
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/generated/common_passwords.c: tools/common_passwords.sh
+	tools/common_passwords.sh $@
+$(BUILD)/generated/migrations.c: tools/embed_migrations.sh $(migrations)
+	tools/embed_migrations.sh $@ $(migrations)
+# Looked at each time, because a test file may have gone; rewritten only when the list has changed.
+$(BUILD)/generated/%_suites.c: always
+	@tools/list_suites.sh $@ $(sort $(wildcard tests/$*/test_*.c))
+-include $(all_objects:.o=.d)
+
+install: $(BUILD)/jwtd ## install below PREFIX (/usr/local), staged in DESTDIR: program, configuration, systemd unit
+	install -D -m 755 $(BUILD)/jwtd "$(DESTDIR)$(PREFIX)/bin/jwtd"
+	[ -e "$(DESTDIR)$(PREFIX)/etc/jwtd.conf" ] || install -D -m 600 config/jwtd.conf "$(DESTDIR)$(PREFIX)/etc/jwtd.conf"
+	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
+	sed 's|/usr/local|$(PREFIX)|g' config/jwtd.service > "$(DESTDIR)$(PREFIX)/lib/systemd/system/jwtd.service"
 clean: ## remove what was built
 	rm -rf build
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+reset: ## remove the development database and its keys
+	tools/database.sh remove .local/postgres
+	rm -rf .local
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 10
