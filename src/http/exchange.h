@@ -14,7 +14,6 @@
 #include <stdatomic.h>
 
 #define REPLY_HEADERS_MAX 16
-#define TARGET_MAX_LEN 2048
 
 struct connection;
 struct connections;

@@ -26,7 +26,7 @@ void *receiver_begin(void *context, const char *target, struct MHD_Connection *c
     exchange->request.services = server_services(server);
     exchange->request.arena = &exchange->arena;
     exchange->request.deadline_us = exchange->started_us + exchange->request.services->config->server.request_timeout_ms * 1000;
-    exchange->path = strlen(target) <= TARGET_MAX_LEN ? target_path(&exchange->arena, target) : NULL;
+    exchange->path = target_path(&exchange->arena, target);
     atomic_fetch_add(&server_flow(server)->in_flight, 1);
 
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
