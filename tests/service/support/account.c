@@ -1,0 +1,65 @@
+#include "account.h"
+
+#include <check.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct account account_new(void) {
+    static atomic_uint count;
+    struct account account = { .id = "" };
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(account.email, sizeof account.email, "User.%d.%u.%ld@Example.org", (int)getpid(), atomic_fetch_add(&count, 1),
+             (long)(now.tv_sec % 1000000) * 1000 + now.tv_nsec / 1000000);
+    return account;
+}
+
+const char *credentials(const struct account *account, const char *password, char body[BODY_SIZE]) {
+    snprintf(body, BODY_SIZE, "{\"email\":\"%s\",\"password\":\"%s\"}", account->email, password);
+    return body;
+}
+
+const char *refresh_json(const char *refresh_token, char body[BODY_SIZE]) {
+    snprintf(body, BODY_SIZE, "{\"refresh_token\":\"%s\"}", refresh_token);
+    return body;
+}
+
+struct account account_register(const struct server *server) {
+    struct account account = account_new();
+    char body[BODY_SIZE];
+    struct reply reply = http_json(server, "POST", "/auth/register", NULL, credentials(&account, PASSWORD, body));
+    ck_assert_msg(reply.status == 201, "register gave %ld %s", reply.status, reply.body);
+    snprintf(account.id, sizeof account.id, "%s", http_member(&reply, "id"));
+    http_free(&reply);
+    return account;
+}
+
+struct tokens account_login_with(const struct server *server, const struct account *account, const char *password) {
+    struct tokens tokens;
+    char body[BODY_SIZE];
+    struct reply reply = http_json(server, "POST", "/auth/login", NULL, credentials(account, password, body));
+    ck_assert_msg(reply.status == 200, "login gave %ld %s", reply.status, reply.body);
+    snprintf(tokens.access, sizeof tokens.access, "%s", http_member(&reply, "access_token"));
+    snprintf(tokens.refresh, sizeof tokens.refresh, "%s", http_member(&reply, "refresh_token"));
+    http_free(&reply);
+    return tokens;
+}
+
+struct tokens account_login(const struct server *server, const struct account *account) {
+    return account_login_with(server, account, PASSWORD);
+}
+
+struct reply refresh_with(const struct server *server, const char *refresh_token) {
+    char body[BODY_SIZE];
+    return http_json(server, "POST", "/auth/refresh", NULL, refresh_json(refresh_token, body));
+}
+
+long me_status(const struct server *server, const char *access_token) {
+    struct reply reply = http_json(server, "GET", "/auth/me", access_token, NULL);
+    long status = reply.status;
+    http_free(&reply);
+    return status;
+}

@@ -1,0 +1,35 @@
+/* account: what most tests begin with: a new address, a registered user, a login. All fail the test on any trouble. */
+#ifndef JWTD_TEST_ACCOUNT_H
+#define JWTD_TEST_ACCOUNT_H
+
+#include "http.h"
+
+#define PASSWORD "a long enough passphrase"
+#define BODY_SIZE 1024
+#define TOKEN_SIZE 4096
+
+struct account {
+    char email[96];
+    char id[40];
+};
+
+struct tokens {
+    char access[TOKEN_SIZE];
+    char refresh[128];
+};
+
+struct account account_new(void);                             /* an address that nobody has */
+struct account account_register(const struct server *server); /* with PASSWORD */
+struct tokens account_login(const struct server *server, const struct account *account);
+struct tokens account_login_with(const struct server *server, const struct account *account, const char *password);
+
+/* {"email": ..., "password": ...} */
+const char *credentials(const struct account *account, const char *password, char body[BODY_SIZE]);
+const char *refresh_json(const char *refresh_token, char body[BODY_SIZE]);
+
+struct reply refresh_with(const struct server *server, const char *refresh_token);
+
+/* The status of GET /auth/me. */
+long me_status(const struct server *server, const char *access_token);
+
+#endif

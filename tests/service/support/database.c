@@ -1,0 +1,24 @@
+#include "database.h"
+
+#include <check.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *database_value(const char *sql, const char *parameter, char *value, size_t size) {
+    const char *conninfo = getenv("JWTD_TEST_SUPERUSER_DATABASE");
+    ck_assert_msg(conninfo != NULL, "JWTD_TEST_SUPERUSER_DATABASE is not set; run the tests by make test");
+    PGconn *connection = PQconnectdb(conninfo);
+    PGresult *result = PQexecParams(connection, sql, parameter != NULL ? 1 : 0, NULL, &parameter, NULL, NULL, 0);
+    ExecStatusType status = PQresultStatus(result);
+    ck_assert_msg(status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK, "%s: %s", sql, PQerrorMessage(connection));
+    snprintf(value, size, "%s", PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "");
+    PQclear(result);
+    PQfinish(connection);
+    return value;
+}
+
+long database_number(const char *sql, const char *parameter) {
+    char value[64];
+    return strtol(database_value(sql, parameter, value, sizeof value), NULL, 10);
+}

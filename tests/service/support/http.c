@@ -1,0 +1,177 @@
+#include "http.h"
+
+#include <check.h>
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define TIMEOUT_S 60L
+#define PARALLEL_MAX 256
+
+struct buffer {
+    char *bytes;
+    size_t len;
+};
+
+static size_t append(const char *bytes, size_t size, size_t count, void *context) {
+    struct buffer *buffer = context;
+    size_t len = size * count;
+    char *grown = realloc(buffer->bytes, buffer->len + len + 1);
+    if (grown == NULL)
+        return 0;
+    memcpy(grown + buffer->len, bytes, len);
+    buffer->bytes = grown;
+    buffer->len += len;
+    grown[buffer->len] = '\0';
+    return len;
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void init_library(void) {
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static struct curl_slist *make_list(const char *const *headers) {
+    /* libcurl would add an Expect header and wait for a second */
+    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+    for (size_t i = 0; headers != NULL && headers[i] != NULL; i++)
+        list = curl_slist_append(list, headers[i]);
+    return list;
+}
+
+static void set_options(CURL *curl, const char *url, const char *method, struct curl_slist *list, const char *body) {
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    if (strcmp(method, "HEAD") == 0)
+        curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    if (body != NULL)
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, append);
+}
+
+struct reply http_try(const struct server *server, const char *method, const char *path, const char *const *headers,
+                      const char *body) {
+    char url[512];
+    struct buffer head = { 0 }, content = { 0 };
+    struct reply reply = { 0 };
+    pthread_once(&once, init_library);
+    CURL *curl = curl_easy_init();
+    struct curl_slist *list = make_list(headers);
+    snprintf(url, sizeof url, "%s%s", server->url, path);
+    set_options(curl, url, method, list, body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &content);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &head);
+    if (curl_easy_perform(curl) == CURLE_OK)
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply.status);
+    curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME, &reply.seconds);
+    curl_slist_free_all(list);
+    curl_easy_cleanup(curl);
+    reply.headers = head.bytes;
+    reply.body = content.bytes;
+    reply.body_len = content.len;
+    if (content.len > 0)
+        reply.json = json_loadb(content.bytes, content.len, 0, NULL);
+    return reply;
+}
+
+struct reply http_send(const struct server *server, const char *method, const char *path, const char *const *headers,
+                       const char *body) {
+    struct reply reply = http_try(server, method, path, headers, body);
+    ck_assert_msg(reply.status != 0, "no reply to %s %s", method, path);
+    return reply;
+}
+
+void http_free(struct reply *reply) {
+    json_decref(reply->json);
+    free(reply->headers);
+    free(reply->body);
+    *reply = (struct reply){ 0 };
+}
+
+struct reply http_json(const struct server *server, const char *method, const char *path, const char *token, const char *body) {
+    char authorization[4400];
+    const char *headers[3] = { "Content-Type: application/json" };
+    if (token != NULL) {
+        snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", token);
+        headers[1] = authorization;
+    }
+    return http_send(server, method, path, headers, body);
+}
+
+const char *http_header(const struct reply *reply, const char *name, char *value, size_t size) {
+    size_t name_len = strlen(name);
+    value[0] = '\0';
+    for (const char *line = reply->headers; line != NULL && *line != '\0';) {
+        const char *end = strstr(line, "\r\n");
+        if (end == NULL)
+            break;
+        if (strncasecmp(line, name, name_len) == 0 && line[name_len] == ':') {
+            const char *start = line + name_len + 1 + strspn(line + name_len + 1, " ");
+            snprintf(value, size, "%.*s", start < end ? (int)(end - start) : 0, start);
+            break;
+        }
+        line = end + 2;
+    }
+    return value;
+}
+
+const char *http_member(const struct reply *reply, const char *name) {
+    const char *value = json_string_value(json_object_get(reply->json, name));
+    return value != NULL ? value : "";
+}
+
+void assert_problem(const struct reply *reply, long status, const char *code) {
+    char value[256];
+    ck_assert_msg(reply->status == status && strcmp(http_member(reply, "code"), code) == 0, "expected %ld %s, got %ld %s", status,
+                  code, reply->status, reply->body != NULL ? reply->body : "");
+    ck_assert_str_eq(http_header(reply, "Content-Type", value, sizeof value), "application/problem+json");
+    ck_assert_int_eq(json_integer_value(json_object_get(reply->json, "status")), status);
+    ck_assert_str_ne(http_member(reply, "title"), "");
+    ck_assert_str_ne(http_member(reply, "detail"), "");
+    ck_assert_str_ne(http_member(reply, "type"), "");
+    ck_assert_str_eq(http_member(reply, "request_id"), http_header(reply, "X-Request-Id", value, sizeof value));
+    http_header(reply, "WWW-Authenticate", value, sizeof value);
+    ck_assert_int_eq(strncmp(value, "Bearer", 6) == 0, status == 401);
+    http_header(reply, "Retry-After", value, sizeof value);
+    ck_assert_int_eq(value[0] != '\0', status == 503 || status == 429);
+}
+
+struct parallel {
+    size_t index;
+    void (*work)(size_t index, void *context);
+    void *context;
+    pthread_barrier_t *start;
+};
+
+static void *run_one(void *argument) {
+    struct parallel *parallel = argument;
+    pthread_barrier_wait(parallel->start);
+    parallel->work(parallel->index, parallel->context);
+    return NULL;
+}
+
+void run_parallel(size_t count, void (*work)(size_t index, void *context), void *context) {
+    pthread_t threads[PARALLEL_MAX];
+    struct parallel jobs[PARALLEL_MAX];
+    pthread_barrier_t start;
+    ck_assert_uint_le(count, PARALLEL_MAX);
+    pthread_once(&once, init_library);
+    pthread_barrier_init(&start, NULL, (unsigned)count);
+    for (size_t i = 0; i < count; i++) {
+        jobs[i] = (struct parallel){ i, work, context, &start };
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, run_one, &jobs[i]), 0);
+    }
+    for (size_t i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&start);
+}

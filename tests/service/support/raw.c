@@ -1,0 +1,59 @@
+#include "raw.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int raw_connect(const struct server *server) {
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)server->port) };
+    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* The server may close in the middle, which is an answer too. */
+void raw_send(int fd, const char *bytes, size_t len) {
+    while (len > 0) {
+        ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return;
+        bytes += sent;
+        len -= (size_t)sent;
+    }
+}
+
+static void find_statuses(struct raw_reply *reply) {
+    const char *at = reply->bytes;
+    while (reply->count < 16 && (at = strstr(at, "HTTP/1.1 ")) != NULL) {
+        at += strlen("HTTP/1.1 ");
+        reply->statuses[reply->count++] = (int)strtol(at, NULL, 10);
+    }
+}
+
+void raw_read(int fd, int wait_ms, struct raw_reply *reply) {
+    struct pollfd look = { .fd = fd, .events = POLLIN };
+    *reply = (struct raw_reply){ .len = 0 };
+    while (reply->len < sizeof reply->bytes - 1 && poll(&look, 1, wait_ms) == 1) {
+        ssize_t got = recv(fd, reply->bytes + reply->len, sizeof reply->bytes - 1 - reply->len, 0);
+        if (got <= 0) {
+            reply->closed = true;
+            break;
+        }
+        reply->len += (size_t)got;
+    }
+    find_statuses(reply);
+}
+
+void raw_exchange(const struct server *server, const char *bytes, size_t len, int wait_ms, struct raw_reply *reply) {
+    int fd = raw_connect(server);
+    raw_send(fd, bytes, len);
+    raw_read(fd, wait_ms, reply);
+    close(fd);
+}

@@ -1,0 +1,23 @@
+/* raw: bytes as they are, for what no HTTP client would send. */
+#ifndef JWTD_TEST_RAW_H
+#define JWTD_TEST_RAW_H
+
+#include "server.h"
+
+struct raw_reply {
+    char bytes[65536]; /* NUL behind them */
+    size_t len;
+    int statuses[16]; /* of the replies, in order */
+    size_t count;
+    bool closed; /* by the server, before the wait was over */
+};
+
+/* Connects and gives the socket. */
+int raw_connect(const struct server *server);
+void raw_send(int fd, const char *bytes, size_t len);
+
+/* Sends, and reads until the server closes or says nothing for wait_ms. */
+void raw_exchange(const struct server *server, const char *bytes, size_t len, int wait_ms, struct raw_reply *reply);
+void raw_read(int fd, int wait_ms, struct raw_reply *reply);
+
+#endif

@@ -1,0 +1,219 @@
+#include "server.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WORDS_MAX 96
+#define START_TRIES 600
+#define START_PAUSE_US 50000u
+
+static const char *program(void) {
+    const char *path = getenv("JWTD_TEST_PROGRAM");
+    ck_assert_msg(path != NULL, "JWTD_TEST_PROGRAM is not set; run the tests by make test");
+    return path;
+}
+
+static const char *const defaults[] = {
+    "server.listen=127.0.0.1:0", "server.request_timeout=20s",     "password.memory=8MiB", "password.operations=1",
+    "password.allow_weak=true",  "database.statement_timeout=10s", "log.format=json",
+};
+
+struct words {
+    const char *items[WORDS_MAX];
+    size_t count;
+};
+
+static void add_word(struct words *words, const char *word) {
+    ck_assert_uint_lt(words->count, WORDS_MAX - 1);
+    words->items[words->count++] = word;
+    words->items[words->count] = NULL;
+}
+
+static void add_setting(struct words *words, const char *setting) {
+    add_word(words, "--set");
+    add_word(words, setting);
+}
+
+struct paths {
+    char keys[128], refresh_key[128], database[512];
+};
+
+static void add_settings(struct words *words, const struct server *server, struct paths *paths, const char *const *settings) {
+    const char *database = getenv("JWTD_TEST_DATABASE");
+    ck_assert_msg(database != NULL, "JWTD_TEST_DATABASE is not set; run the tests by make test");
+    snprintf(paths->keys, sizeof paths->keys, "token.keys_dir=%s/keys", server->directory);
+    snprintf(paths->refresh_key, sizeof paths->refresh_key, "token.refresh_key_file=%s/refresh.key", server->directory);
+    snprintf(paths->database, sizeof paths->database, "database.url=%s", database);
+    add_setting(words, paths->keys);
+    add_setting(words, paths->refresh_key);
+    add_setting(words, paths->database);
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
+        add_setting(words, defaults[i]);
+    for (size_t i = 0; settings != NULL && settings[i] != NULL; i++)
+        add_setting(words, settings[i]);
+}
+
+static pid_t spawn(const struct words *words, int input, int output) {
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid > 0)
+        return pid;
+    /* a group of its own, so that Check's clean-up of a failed test does not depend on us */
+    dup2(input, STDIN_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    execv(words->items[0], (char *const *)(const void *)words->items);
+    _exit(127);
+}
+
+static int wait_for(pid_t pid) {
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static char *read_file(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat file;
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fstat(fd, &file), 0);
+    char *text = calloc(1, (size_t)file.st_size + 1);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_int_ge(read(fd, text, (size_t)file.st_size), 0);
+    close(fd);
+    return text;
+}
+
+char *server_log(const struct server *server) {
+    return read_file(server->log_path);
+}
+
+bool server_log_contains(const struct server *server, const char *text) {
+    char *log = server_log(server);
+    bool found = strstr(log, text) != NULL;
+    free(log);
+    return found;
+}
+
+static bool read_url(struct server *server) {
+    static const char mark[] = "\"url\":\"";
+    char *log = server_log(server);
+    const char *url = strstr(log, mark);
+    const char *end = url == NULL ? NULL : strchr(url + sizeof mark, '"');
+    if (end != NULL) {
+        url += sizeof mark - 1;
+        snprintf(server->url, sizeof server->url, "%.*s", (int)(end - url), url);
+        const char *port = strrchr(server->url, ':');
+        server->port = port == NULL ? 0 : (int)strtol(port + 1, NULL, 10);
+    }
+    free(log);
+    return end != NULL;
+}
+
+static void wait_until_listening(struct server *server) {
+    for (int i = 0; i < START_TRIES; i++) {
+        if (read_url(server))
+            return;
+        ck_assert_msg(waitpid(server->pid, NULL, WNOHANG) == 0, "the server ended at start: %s", server_log(server));
+        usleep(START_PAUSE_US);
+    }
+    ck_abort_msg("the server does not listen");
+}
+
+static void launch(struct server *server, const char *const *settings) {
+    struct words words = { .count = 0 };
+    struct paths paths;
+    add_word(&words, program());
+    add_settings(&words, server, &paths, settings);
+    add_word(&words, "serve");
+    snprintf(server->log_path, sizeof server->log_path, "%s/log-XXXXXX", server->directory);
+    int log = mkstemp(server->log_path);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ck_assert_int_ge(log, 0);
+    ck_assert_int_ge(null, 0);
+    server->pid = spawn(&words, null, log);
+    close(log);
+    close(null);
+    wait_until_listening(server);
+}
+
+static void make_keys(const struct server *server) {
+    struct words words = { .count = 0 };
+    struct paths paths;
+    add_word(&words, program());
+    add_settings(&words, server, &paths, NULL);
+    add_word(&words, "keygen");
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(null, 0);
+    ck_assert_int_eq(wait_for(spawn(&words, null, null)), 0);
+    close(null);
+}
+
+struct server server_start(const char *const *settings) {
+    struct server server = { .directory = "/tmp/jwtd-test-XXXXXX", .owns_directory = true };
+    ck_assert_ptr_nonnull(mkdtemp(server.directory));
+    make_keys(&server);
+    launch(&server, settings);
+    return server;
+}
+
+struct server server_start_beside(const struct server *other, const char *const *settings) {
+    struct server server = { 0 };
+    memcpy(server.directory, other->directory, sizeof server.directory);
+    launch(&server, settings);
+    return server;
+}
+
+int server_stop(struct server *server, int signal_number) {
+    kill(server->pid, signal_number);
+    int code = wait_for(server->pid);
+    server->pid = 0;
+    return code;
+}
+
+void server_finish(struct server *server) {
+    if (server->pid > 0)
+        ck_assert_int_eq(server_stop(server, SIGTERM), 0);
+    if (!server->owns_directory)
+        return;
+    struct words words = { .count = 0 };
+    add_word(&words, "/bin/rm");
+    add_word(&words, "-rf");
+    add_word(&words, server->directory);
+    ck_assert_int_eq(wait_for(spawn(&words, STDIN_FILENO, STDERR_FILENO)), 0);
+}
+
+static void read_output(int fd, char *output, size_t size) {
+    size_t len = 0;
+    ssize_t got;
+    while (len < size - 1 && (got = read(fd, output + len, size - 1 - len)) > 0)
+        len += (size_t)got;
+    output[len] = '\0';
+}
+
+int program_run(const char *const *arguments, const char *input, char *output, size_t output_size) {
+    struct words words = { .count = 0 };
+    int in[2], out[2];
+    add_word(&words, program());
+    for (size_t i = 0; arguments[i] != NULL; i++)
+        add_word(&words, arguments[i]);
+    ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
+    pid_t pid = spawn(&words, in[0], out[1]);
+    close(in[0]);
+    close(out[1]);
+    if (input != NULL)
+        ck_assert_int_eq(write(in[1], input, strlen(input)), (ssize_t)strlen(input));
+    close(in[1]);
+    read_output(out[0], output, output_size);
+    close(out[0]);
+    return wait_for(pid);
+}

@@ -1,0 +1,40 @@
+/*
+ * server: the real program, started for a test on the real database of the test run.
+ *
+ * Environment: JWTD_TEST_PROGRAM, the program; JWTD_TEST_DATABASE, conninfo of the service role. A server has a directory of its own for
+ * keys and log; instances that share keys are made by server_start_beside. All functions fail the test on any trouble.
+ */
+#ifndef JWTD_TEST_SERVER_H
+#define JWTD_TEST_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct server {
+    pid_t pid;
+    char directory[64];
+    char log_path[96];
+    char url[128]; /* "http://127.0.0.1:40123" */
+    int port;
+    bool owns_directory;
+};
+
+/* `settings`: "section.key=value", NULL behind the last; they come after the defaults of the tests (weak and fast hashing). */
+struct server server_start(const char *const *settings);
+struct server server_start_beside(const struct server *other, const char *const *settings);
+
+/* Sends a signal and gives the exit code, -1 for a death by signal. */
+int server_stop(struct server *server, int signal_number);
+
+/* As server_stop with SIGTERM, checks the exit code, and removes the directory. */
+void server_finish(struct server *server);
+
+/* The whole log so far; the caller frees. */
+char *server_log(const struct server *server);
+bool server_log_contains(const struct server *server, const char *text);
+
+/* Runs the program with these words (NULL behind the last) and gives its exit code; what it printed on both streams to `output`. */
+int program_run(const char *const *words, const char *input, char *output, size_t output_size);
+
+#endif
