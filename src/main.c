@@ -57,7 +57,7 @@ static int use_wrongly(const char *what, const char *word) {
 }
 
 /* The value of "--name=VALUE" or of "--name VALUE", where *index moves on; NULL: argv[*index] is not this option, or has no value. */
-static const char *option_value(const char *name, int argc, char **argv, int *index) {
+static const char *option_value(const char *name, char **argv, int *index) {
     size_t len = strlen(name);
     if (strncmp(argv[*index], name, len) != 0) {
         return NULL;
@@ -65,16 +65,17 @@ static const char *option_value(const char *name, int argc, char **argv, int *in
     if (argv[*index][len] == '=') {
         return argv[*index] + len + 1;
     }
-    if (argv[*index][len] != '\0' || *index + 1 == argc) {
+    if (argv[*index][len] != '\0' || argv[*index + 1] == NULL) {
         return NULL;
     }
-    return argv[++*index];
+    ++*index;
+    return argv[*index];
 }
 
 /* Takes the option at *index if it is one of every command's. */
-static bool take_option(struct invocation *invocation, int argc, char **argv, int *index) {
-    const char *file = option_value("--config", argc, argv, index);
-    const char *set = file == NULL ? option_value("--set", argc, argv, index) : NULL;
+static bool take_option(struct invocation *invocation, char **argv, int *index) {
+    const char *file = option_value("--config", argv, index);
+    const char *set = file == NULL ? option_value("--set", argv, index) : NULL;
     if (file != NULL) {
         invocation->source.file = file;
     } else if (set != NULL) {
@@ -97,7 +98,7 @@ static const char *read_arguments(struct invocation *invocation, int argc, char 
             invocation->words[invocation->word_count++] = argv[i];
         } else if (strcmp(argv[i], "--") == 0) {
             only_words = true;
-        } else if (!take_option(invocation, argc, argv, &i)) {
+        } else if (!take_option(invocation, argv, &i)) {
             bool lacks_value = strcmp(argv[i], "--config") == 0 || strcmp(argv[i], "--set") == 0;
             if (lacks_value || (invocation->word_count == 0 && argv[i][0] == '-')) {
                 return argv[i];

@@ -76,17 +76,18 @@ static const char *number_text(const struct notation *notation, int64_t number, 
 
 static bool parse_number(const struct notation *notation, const struct setting *setting, const char *text, int64_t *number,
                          char mistake[MISTAKE_SIZE]) {
-    char min[NUMBER_TEXT_SIZE], max[NUMBER_TEXT_SIZE], unit[NUMBER_TEXT_SIZE];
     if (!read_number(notation, text, number)) {
         snprintf(mistake, MISTAKE_SIZE, "%s", notation->expected);
         return false;
     }
     if (*number < setting->min || *number > setting->max) {
+        char min[NUMBER_TEXT_SIZE], max[NUMBER_TEXT_SIZE];
         snprintf(mistake, MISTAKE_SIZE, "must be from %s to %s", number_text(notation, setting->min, min),
                  number_text(notation, setting->max, max));
         return false;
     }
     if (setting->unit != 0 && *number % setting->unit != 0) {
+        char unit[NUMBER_TEXT_SIZE];
         snprintf(mistake, MISTAKE_SIZE, "must be a multiple of %s", number_text(notation, setting->unit, unit));
         return false;
     }

@@ -20,8 +20,7 @@ int64_t user_deadline_us(void) {
 }
 
 bool user_fail(enum status status) {
-    const struct status_info *info = status_info(status);
-    fprintf(stderr, "jwtd: %s: %s\n", info->title, info->detail);
+    fprintf(stderr, "jwtd: %s\n", status_info(status)->title);
     return false;
 }
 
@@ -225,31 +224,30 @@ static bool run(struct user_task *task, const struct subcommand *subcommand, con
     struct db_options options = { .url = task->config->database.url,
                                   .statement_timeout_ms = task->config->database.statement_timeout_ms,
                                   .connect_timeout_ms = CONNECT_TIMEOUT_MS };
-    struct arena arena;
-    arena_init(&arena, ARENA_LIMIT);
-    task->arena = &arena;
     task->db = db_create(&options);
     bool done = task->db != NULL || user_fail(STATUS_OUT_OF_MEMORY);
     done = done && (!subcommand->takes_email || read_email(task, arguments->argv[1])) && subcommand->run(task);
     if (task->db != NULL) {
         db_destroy(task->db);
     }
-    arena_fini(&arena);
     return done;
 }
 
 int cli_user(const struct cli_arguments *arguments) {
     const struct subcommand *subcommand = find_subcommand(arguments);
     struct config config;
-    struct user_task task = { .config = &config };
+    struct arena arena;
+    struct user_task task = { .config = &config, .arena = &arena };
     if (subcommand == NULL || !take_words(&task, subcommand, arguments)) {
         return print_usage();
     }
     bool done = false;
+    arena_init(&arena, ARENA_LIMIT);
     if (cli_load_config(arguments, &config)) {
         log_init(config.log.level, config.log.format);
         done = run(&task, subcommand, arguments);
     }
+    arena_fini(&arena);
     config_fini(&config);
     return done ? 0 : 1;
 }

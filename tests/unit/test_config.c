@@ -107,7 +107,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_str_eq(config->token.refresh_key_file, "refresh.key");
     ck_assert_str_eq(config->token.issuer, "jwtd");
     ck_assert_str_eq(config->token.audience, "jwtd");
-    ck_assert_int_eq(config->token.access_ttl_ms, 15 * 60 * 1000);
+    ck_assert_int_eq(config->token.access_ttl_ms, INT64_C(15) * 60 * 1000);
     ck_assert_int_eq(config->token.refresh_ttl_ms, INT64_C(30) * 24 * 3600 * 1000);
     ck_assert_int_eq(config->token.refresh_idle_ms, INT64_C(7) * 24 * 3600 * 1000);
     ck_assert_int_eq(config->token.refresh_retry_window_ms, 30000);
