@@ -26,7 +26,7 @@ generated := $(addprefix $(BUILD)/generated/,common_passwords.c migrations.c)
 objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/main.c,$(wildcard src/*/*.c))) $(generated:.c=.o)
 main := $(BUILD)/src/main.o
 test_kinds := unit service
-test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c)) $(BUILD)/generated/$(1)_suites.o
+test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/support/*.c)) $(BUILD)/generated/$(1)_suites.o
 all_objects := $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
 .PHONY: all tests run test lint deps install clean reset help always

@@ -61,12 +61,18 @@ static void add_settings(struct words *words, const struct server *server, struc
         add_setting(words, settings[i]);
 }
 
+static const char *const test_variables[] = { "JWTD_TEST_PROGRAM",        "JWTD_TEST_DATABASE",
+                                              "JWTD_TEST_OWNER_DATABASE", "JWTD_TEST_SUPERUSER_DATABASE",
+                                              "JWTD_TEST_PG_BIN",         "JWTD_TEST_SANITIZE" };
+
 static pid_t spawn(const struct words *words, int input, int output) {
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid > 0)
         return pid;
-    /* a group of its own, so that Check's clean-up of a failed test does not depend on us */
+    /* the program takes every JWTD_ variable for a setting */
+    for (size_t i = 0; i < sizeof test_variables / sizeof test_variables[0]; i++)
+        unsetenv(test_variables[i]);
     dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
@@ -189,6 +195,16 @@ void server_finish(struct server *server) {
     add_word(&words, "-rf");
     add_word(&words, server->directory);
     ck_assert_int_eq(wait_for(spawn(&words, STDIN_FILENO, STDERR_FILENO)), 0);
+}
+
+struct server shared_server;
+
+void shared_server_start(void) {
+    shared_server = server_start(NULL);
+}
+
+void shared_server_finish(void) {
+    server_finish(&shared_server);
 }
 
 static void read_output(int fd, char *output, size_t size) {

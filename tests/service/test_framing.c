@@ -1,0 +1,208 @@
+#include "support/account.h"
+#include "support/raw.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *framing_suite(void);
+
+#define LOGIN "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+#define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+#define WAIT_MS 700
+
+struct exchange_case {
+    const char *name;
+    const char *bytes;
+    int first;  /* status of the first reply; 0: none, the connection is closed */
+    int second; /* of the second; 0: the connection was closed behind the first, and nothing more was run */
+};
+
+/* Behind each request stands another one: what matters is whether the service runs what it must not. */
+static const struct exchange_case cases[] = {
+    { "two requests in one piece", LIVE LIVE, 200, 200 },
+    { "both lengths", LOGIN "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" LIVE, 400, 0 },
+    { "two lengths that differ", LOGIN "Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef" LIVE, 400, 0 },
+    { "two lengths that agree", LOGIN "Content-Length: 5\r\nContent-Length: 5\r\n\r\nabcde" LIVE, 400, 0 },
+    { "a blank before the colon", LOGIN "Content-Length : 5\r\n\r\nabcde" LIVE, 400, 0 },
+    { "an unknown transfer coding", LOGIN "Transfer-Encoding: identity\r\n\r\n" LIVE, 400, 0 },
+    { "a list of transfer codings", LOGIN "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" LIVE, 400, 0 },
+    { "a transfer coding with a letter more", LOGIN "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" LIVE, 400, 0 },
+    { "two transfer codings", LOGIN "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" LIVE, 400, 0 },
+    { "a transfer coding on HTTP/1.0", "POST /auth/login HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" LIVE,
+      400, 0 },
+    { "a bad chunk", LOGIN "Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n" LIVE, 400, 0 },
+    { "a good chunk", LOGIN "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" LIVE, 422, 200 },
+    { "two hosts", "GET /health/live HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n" LIVE, 400, 0 },
+    { "HTTP/1.0", "GET /health/live HTTP/1.0\r\n\r\n", 200, 0 },
+    { "HTTP/1.2", "GET /health/live HTTP/1.2\r\nHost: x\r\n\r\n" LIVE, 400, 0 },
+    { "HTTP/2.0", "GET /health/live HTTP/2.0\r\nHost: x\r\n\r\n" LIVE, 505, 0 },
+    { "HTTP/0.9", "GET /health/live\r\n\r\n", 400, 0 },
+    { "two authorizations", "GET /auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n" LIVE,
+      400, 0 },
+    { "a bare CR in a value", "GET /health/live HTTP/1.1\r\nHost: x\r\nX: a\rb\r\n\r\n" LIVE, 400, 0 },
+    { "an escape in a value", "GET /health/live HTTP/1.1\r\nHost: x\r\nX: a\x1b[b\r\n\r\n" LIVE, 400, 0 },
+    { "a name that is no token", "GET /health/live HTTP/1.1\r\nHost: x\r\nX(y): a\r\n\r\n" LIVE, 400, 0 },
+    { "a NUL in the path", "GET /auth/me%00.css HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 404, 200 },
+    { "an escaped slash", "GET /auth%2fme HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 404, 200 },
+    { "an escaped letter", "GET /auth/%6de HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 404, 200 },
+    { "dot segments", "GET /health/../auth/me HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 404, 200 },
+    { "a path parameter", "GET /auth/me;x HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 404, 200 },
+    { "a doubled slash", "GET //auth/me HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 404, 200 },
+    { "the absolute form", "GET http://x/health/live HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 200, 200 },
+    { "a query", "GET /health/live?a=%zz HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 200, 200 },
+    { "a method in lower case", "get /health/live HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 405, 200 },
+    { "a method of odd bytes", "G@T{} /health/live HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 405, 200 },
+    { "TRACE", "TRACE /health/live HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 405, 200 },
+    { "a body where none is read", "GET /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 39\r\n\r\n" LIVE LIVE, 404, 200 },
+    { "a body at verify", "POST /auth/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde" LIVE, 401, 200 },
+    { "a large body at verify", "POST /auth/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n" LIVE, 401, 0 },
+    { "a large body", LOGIN "Content-Length: 50000\r\n\r\n" LIVE, 413, 0 },
+    { "a large body that asks first", LOGIN "Expect: 100-continue\r\nContent-Length: 50000\r\n\r\n", 413, 0 },
+    { "a large body by PATCH", "PATCH /auth/me HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n" LIVE, 413, 0 },
+    { "a refusal known before the body", "POST /auth/password HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde" LIVE, 401,
+      200 },
+    { "credentials in a trailer",
+      "GET /auth/me HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nAuthorization: Bearer x\r\n\r\n", 401, 0 },
+};
+
+static void assert_exchange(const struct exchange_case *each, const struct raw_reply *reply) {
+    int first = reply->count > 0 ? reply->statuses[0] : 0;
+    int second = reply->count > 1 ? reply->statuses[1] : 0;
+    ck_assert_msg(first == each->first, "%s: first reply %d, expected %d", each->name, first, each->first);
+    ck_assert_msg(second == each->second, "%s: second reply %d, expected %d", each->name, second, each->second);
+}
+
+START_TEST(the_service_and_a_proxy_agree_where_a_request_ends) {
+    struct raw_reply reply;
+    raw_exchange(&shared_server, cases[_i].bytes, strlen(cases[_i].bytes), WAIT_MS, &reply);
+    assert_exchange(&cases[_i], &reply);
+}
+END_TEST
+
+/* The library answers these itself, some of them twice, and closes. */
+static const char *const library_refusals[] = {
+    "GET /health/live HTTP/1.1\r\n\r\n" LIVE,      LOGIN "Content-Length: -5\r\n\r\n" LIVE,
+    LOGIN "Content-Length: +5\r\n\r\nabcde" LIVE,  LOGIN "Content-Length: 5, 5\r\n\r\nabcde" LIVE,
+    LOGIN "Content-Length: 0x5\r\n\r\nabcde" LIVE, LOGIN "Content-Length: 99999999999999999999999999\r\n\r\nabcde" LIVE,
+};
+
+START_TEST(a_length_or_host_that_makes_no_sense_is_refused_and_nothing_behind_it_is_run) {
+    struct raw_reply reply;
+    raw_exchange(&shared_server, library_refusals[_i], strlen(library_refusals[_i]), WAIT_MS, &reply);
+    ck_assert_uint_ge(reply.count, 1);
+    ck_assert(reply.closed);
+    for (size_t i = 0; i < reply.count; i++)
+        ck_assert_msg(reply.statuses[i] >= 400 && reply.statuses[i] < 500, "reply %zu: %d", i, reply.statuses[i]);
+}
+END_TEST
+
+static const struct {
+    size_t len;
+    bool in_target;
+    int status;
+} sizes[] = { { 6000, false, 200 }, { 20000, false, 431 }, { 20000, true, 414 } };
+
+START_TEST(headers_of_6_kib_are_taken_and_larger_ones_refused) {
+    char *request = malloc(32768);
+    char *filler = malloc(sizes[_i].len + 1);
+    ck_assert_ptr_nonnull(request);
+    ck_assert_ptr_nonnull(filler);
+    memset(filler, 'a', sizes[_i].len);
+    filler[sizes[_i].len] = '\0';
+    int len = sizes[_i].in_target
+                  ? snprintf(request, 32768, "GET /health/live?%s HTTP/1.1\r\nHost: x\r\n\r\n", filler)
+                  : snprintf(request, 32768, "GET /health/live HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n", filler);
+    struct raw_reply reply;
+    raw_exchange(&shared_server, request, (size_t)len, WAIT_MS, &reply);
+    ck_assert_uint_eq(reply.count, 1);
+    ck_assert_int_eq(reply.statuses[0], sizes[_i].status);
+    free(request);
+    free(filler);
+}
+END_TEST
+
+START_TEST(a_chunked_body_over_the_limit_is_told_so_or_cut_off) {
+    size_t chunk = 0x8000;
+    char *request = malloc(chunk + 1024);
+    ck_assert_ptr_nonnull(request);
+    int head = snprintf(request, 1024, LOGIN "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", chunk);
+    memset(request + head, 'a', chunk);
+    memcpy(request + (size_t)head + chunk, "\r\n0\r\n\r\n", 7);
+    struct raw_reply reply;
+    raw_exchange(&shared_server, request, (size_t)head + chunk + 7, WAIT_MS, &reply);
+    ck_assert_uint_eq(reply.count, 1);
+    ck_assert_int_eq(reply.statuses[0], 413);
+    free(request);
+}
+END_TEST
+
+START_TEST(a_request_that_trickles_in_is_cut_off) {
+    struct server server = server_start((const char *const[]){ "server.request_timeout=2s", NULL });
+    static const char head[] = LOGIN "Content-Length: 5000\r\n\r\n";
+    int fd = raw_connect(&server);
+    struct raw_reply reply = { .closed = false };
+    raw_send(fd, head, sizeof head - 1);
+    int seconds = 0;
+    for (; seconds < 15 && !reply.closed; seconds++) {
+        raw_send(fd, "a", 1);
+        raw_read(fd, 1000, &reply);
+    }
+    ck_assert_int_le(seconds, 8);
+    close(fd);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_header_that_trickles_in_on_a_kept_connection_is_cut_off) {
+    int fd = raw_connect(&shared_server);
+    struct raw_reply reply;
+    raw_send(fd, LIVE, strlen(LIVE));
+    raw_read(fd, WAIT_MS, &reply);
+    ck_assert_int_eq(reply.statuses[0], 200);
+    raw_read(fd, 1500, &reply);
+    raw_send(fd, "GET /health/live HTTP/1.1\r\nX: ", 30);
+    int seconds = 0;
+    for (; seconds < 40 && !reply.closed; seconds++) {
+        raw_send(fd, "a", 1);
+        raw_read(fd, 1000, &reply);
+    }
+    ck_assert_int_le(seconds, 20);
+    close(fd);
+}
+END_TEST
+
+START_TEST(half_sent_and_idle_connections_do_not_stop_the_service) {
+    int fds[600];
+    for (size_t i = 0; i < 600; i++) {
+        fds[i] = raw_connect(&shared_server);
+        if (i % 2 == 0)
+            raw_send(fds[i], LOGIN "Content-Le", 30);
+    }
+    struct reply reply = http_send(&shared_server, "GET", "/health/live", NULL, NULL);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert(reply.seconds < 1);
+    http_free(&reply);
+    for (size_t i = 0; i < 600; i++)
+        close(fds[i]);
+}
+END_TEST
+
+Suite *framing_suite(void) {
+    Suite *suite = suite_create("framing");
+    TCase *tcase = tcase_create("one server");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
+    tcase_add_loop_test(tcase, the_service_and_a_proxy_agree_where_a_request_ends, 0, (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(tcase, a_length_or_host_that_makes_no_sense_is_refused_and_nothing_behind_it_is_run, 0,
+                        (int)(sizeof library_refusals / sizeof library_refusals[0]));
+    tcase_add_loop_test(tcase, headers_of_6_kib_are_taken_and_larger_ones_refused, 0, (int)(sizeof sizes / sizeof sizes[0]));
+    tcase_add_test(tcase, a_chunked_body_over_the_limit_is_told_so_or_cut_off);
+    tcase_add_test(tcase, a_request_that_trickles_in_is_cut_off);
+    tcase_add_test(tcase, a_header_that_trickles_in_on_a_kept_connection_is_cut_off);
+    tcase_add_test(tcase, half_sent_and_idle_connections_do_not_stop_the_service);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
