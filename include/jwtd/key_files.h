@@ -1,0 +1,26 @@
+/*
+ * key_files: one secret key in one file, as base64url text (with or without padding; white space at the end is ignored).
+ *
+ * Reading follows symbolic links, since Kubernetes mounts secrets so, but it is the mode of the target that counts. Buffers that held
+ * key text are wiped. Used by the key ring, at start and by `jwtd keygen`; any thread.
+ */
+#ifndef JWTD_KEY_FILES_H
+#define JWTD_KEY_FILES_H
+
+#include "jwtd/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Reads a key of min_len to max_len bytes into sodium_malloc'ed, read-only memory (to be freed by sodium_free). NULL, with the
+ * reason and the file's name in `mistake`, when the file is missing, no regular file, open to others, or holds no such key. */
+uint8_t *key_file_read(const char *path, size_t min_len, size_t max_len, size_t *len, char *mistake, size_t mistake_size);
+
+enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
+
+/* Writes a new random key of `len` bytes (at most 64) to a file of mode 0600 that appears whole or not at all; a file that is
+ * there already stays as it is. The reason of a failure is in `mistake`. */
+enum key_file_result key_file_create(const char *path, size_t len, char *mistake, size_t mistake_size) MUST_CHECK;
+
+#endif
