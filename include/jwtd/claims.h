@@ -1,0 +1,56 @@
+/*
+ * claims: what stands in an access token, read with every check that libjwt 1.10.2 leaves to the application. Nothing here looks at
+ * the signature: token_split and token_find_key come before that check (libjwt must not see what they refuse), claims_read after it.
+ * Used by access_token and verifier; pure functions, any thread.
+ */
+#ifndef JWTD_CLAIMS_H
+#define JWTD_CLAIMS_H
+
+#include "jwtd/access_token.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TOKEN_PART_MAX (ACCESS_TOKEN_MAX_LEN / 4 * 3) /* decoded bytes */
+#define ROLE_MAX_LEN 64
+
+struct token_part {
+    uint8_t bytes[TOKEN_PART_MAX];
+    size_t len;
+};
+
+/* Header and payload, decoded. False unless the token (of 1 to ACCESS_TOKEN_MAX_LEN bytes) is three base64url parts, none of them
+ * empty, with JSON hardly deeper than that of our own tokens, and a signature as long as that of HS256. */
+bool token_split(struct text token, struct token_part *header, struct token_part *payload) MUST_CHECK;
+
+/* STATUS_OK and the key that the header names; STATUS_INVALID_TOKEN unless the header says exactly alg HS256, typ JWT, a known kid,
+ * and nothing that would change how the token is to be checked; STATUS_OUT_OF_MEMORY. */
+enum status token_find_key(const struct keyring *keyring, const struct token_part *header,
+                           const struct signing_key **key) MUST_CHECK;
+
+/* What is the same size for every token. */
+struct token_facts {
+    struct uuid user_id;
+    struct uuid session_id;
+    int64_t issued_at;
+    int64_t not_before; /* the later of nbf and iat */
+    int64_t expires_at; /* after issued_at, so never 0 */
+};
+
+struct token_claims {
+    struct token_facts facts;
+    size_t roles_len;
+    char roles[ROLES_JSON_MAX_LEN]; /* compact JSON, no NUL behind it */
+};
+
+/* All claims but the times against a clock. STATUS_OK, STATUS_INVALID_TOKEN or STATUS_OUT_OF_MEMORY. */
+enum status claims_read(const struct token_rules *rules, const struct token_part *payload,
+                        struct token_claims *claims) MUST_CHECK;
+
+/* Whether the times allow the use of the token now, give or take ACCESS_TOKEN_LEEWAY_S. */
+bool token_is_current(const struct token_facts *facts, int64_t now_s);
+
+/* Whether a text is a JSON array of strings that claims_read would take as roles. */
+bool roles_json_is_valid(struct text roles_json);
+
+#endif

@@ -1,0 +1,83 @@
+/* Access tokens are signed here; the verifier checks them. */
+#include "jwtd/access_token.h"
+
+#include "jwtd/claims.h"
+#include "jwtd/log.h"
+
+#include <jwt.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int add_ids(jwt_t *jwt, const struct token_rules *rules, const struct uuid *user_id, const struct uuid *session_id) {
+    char user[UUID_TEXT_SIZE];
+    char session[UUID_TEXT_SIZE];
+    char token[UUID_TEXT_SIZE];
+    struct uuid token_id = uuid_create();
+    const struct {
+        const char *name;
+        const char *value;
+    } claims[] = {
+        { "iss", rules->issuer },
+        { "aud", rules->audience },
+        { "sub", uuid_text(user_id, user) },
+        { "sid", uuid_text(session_id, session) },
+        { "jti", uuid_text(&token_id, token) },
+    };
+    int failure = 0;
+    for (size_t i = 0; i < sizeof claims / sizeof claims[0] && failure == 0; i++) {
+        failure = jwt_add_grant(jwt, claims[i].name, claims[i].value);
+    }
+    return failure;
+}
+
+static int add_times(jwt_t *jwt, const struct token_rules *rules, int64_t now_s) {
+    int failure = jwt_add_grant_int(jwt, "iat", now_s);
+    if (failure == 0) {
+        failure = jwt_add_grant_int(jwt, "nbf", now_s);
+    }
+    return failure == 0 ? jwt_add_grant_int(jwt, "exp", now_s + rules->access_ttl_s) : failure;
+}
+
+static int add_roles(jwt_t *jwt, struct arena *arena, struct text roles_json) {
+    char *member = arena_printf(arena, "{\"roles\":%.*s}", (int)roles_json.len, roles_json.bytes);
+    return member == NULL ? -1 : jwt_add_grants_json(jwt, member);
+}
+
+static int choose_key(jwt_t *jwt, const struct signing_key *key) {
+    int failure = jwt_set_alg(jwt, JWT_ALG_HS256, key->bytes, (int)key->len);
+    return failure == 0 ? jwt_add_header(jwt, "kid", key->kid) : failure;
+}
+
+/* Takes what libjwt has allocated. */
+static enum status keep_in_arena(struct arena *arena, char *encoded, struct text *token) {
+    if (encoded == NULL) {
+        return STATUS_OUT_OF_MEMORY;
+    }
+    size_t len = strlen(encoded);
+    if (len > ACCESS_TOKEN_MAX_LEN) { /* an issuer or audience of kilobytes; our own verifier would refuse it */
+        log_event(LOG_ERROR, "access_token_too_long", "len=%zu limit=%d", len, ACCESS_TOKEN_MAX_LEN);
+        free(encoded);
+        return STATUS_INTERNAL;
+    }
+    *token = (struct text){ arena_copy(arena, encoded, len), len };
+    free(encoded); /* libjwt 1.10 has no function of its own for this */
+    return token->bytes == NULL ? STATUS_OUT_OF_MEMORY : STATUS_OK;
+}
+
+enum status access_token_create(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
+                                const struct uuid *user_id, const struct uuid *session_id, struct text roles_json, int64_t now_s,
+                                struct text *token) {
+    if (!roles_json_is_valid(roles_json)) {
+        char user[UUID_TEXT_SIZE];
+        log_event(LOG_ERROR, "roles_invalid", "user_id=%s", uuid_text(user_id, user));
+        return STATUS_INTERNAL;
+    }
+    jwt_t *jwt = NULL;
+    enum status status = STATUS_OUT_OF_MEMORY;
+    if (jwt_new(&jwt) == 0 && choose_key(jwt, keyring_active(keyring)) == 0 && add_ids(jwt, rules, user_id, session_id) == 0 &&
+        add_times(jwt, rules, now_s) == 0 && add_roles(jwt, arena, roles_json) == 0) {
+        status = keep_in_arena(arena, jwt_encode_str(jwt), token);
+    }
+    jwt_free(jwt);
+    return status;
+}

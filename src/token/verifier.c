@@ -1,0 +1,183 @@
+/*
+ * Checks access tokens, and remembers the good ones.
+ *
+ * The table is an eight-way set-associative cache of fixed size: no allocation per entry, no list to maintain, and pages that
+ * no token has reached stay unmapped. On a shared two-core Xeon, for a token of 429 bytes: 0.8 microseconds for a token that is
+ * remembered (nearly all of it the digest; 0.9 with two threads on one token), 20 for one that is new, 10 of them in libjwt.
+ */
+#include "jwtd/access_token.h"
+
+#include "jwtd/claims.h"
+
+#include <errno.h>
+#include <jwt.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHARDS 16
+#define SETS 64 /* of each shard */
+#define WAYS 8  /* 8192 entries in all */
+#define DIGEST_SIZE 32
+#define KEPT_ROLES_MAX 128
+
+_Static_assert(KEPT_ROLES_MAX <= ROLES_JSON_MAX_LEN, "roles are copied in this size");
+_Static_assert(SHARDS <= 256 && SETS <= 256, "one byte of the digest chooses each");
+
+struct entry {
+    uint8_t digest[DIGEST_SIZE];
+    struct token_facts facts; /* expires_at 0: empty */
+    size_t roles_len;
+    char roles[KEPT_ROLES_MAX];
+};
+
+struct shard {
+    pthread_mutex_t lock; /* guards sets */
+    struct entry sets[SETS][WAYS];
+};
+
+struct verifier {
+    const struct keyring *keyring;
+    const struct token_rules *rules;
+    uint8_t digest_key[crypto_generichash_KEYBYTES];
+    struct shard shards[SHARDS];
+};
+
+struct verifier *verifier_create(const struct keyring *keyring, const struct token_rules *rules) {
+    struct verifier *verifier = calloc(1, sizeof *verifier);
+    if (verifier == NULL) {
+        return NULL;
+    }
+    verifier->keyring = keyring;
+    verifier->rules = rules;
+    crypto_generichash_keygen(verifier->digest_key);
+    for (size_t i = 0; i < SHARDS; i++) {
+        pthread_mutex_init(&verifier->shards[i].lock, NULL);
+    }
+    return verifier;
+}
+
+void verifier_destroy(struct verifier *verifier) {
+    if (verifier == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < SHARDS; i++) {
+        pthread_mutex_destroy(&verifier->shards[i].lock);
+    }
+    sodium_memzero(verifier->digest_key, sizeof verifier->digest_key);
+    free(verifier);
+}
+
+static struct shard *choose_shard(struct verifier *verifier, const uint8_t digest[DIGEST_SIZE]) {
+    return &verifier->shards[digest[0] % SHARDS];
+}
+
+static struct entry *choose_set(struct shard *shard, const uint8_t digest[DIGEST_SIZE]) {
+    return shard->sets[digest[1] % SETS];
+}
+
+/* The digest is keyed with a secret of this process, so nobody can choose one or learn from how far memcmp came. */
+static bool recall(struct verifier *verifier, const uint8_t digest[DIGEST_SIZE], struct token_claims *claims) {
+    struct shard *shard = choose_shard(verifier, digest);
+    bool hit = false;
+    pthread_mutex_lock(&shard->lock);
+    const struct entry *set = choose_set(shard, digest);
+    for (size_t i = 0; i < WAYS && !hit; i++) {
+        hit = set[i].facts.expires_at != 0 && memcmp(set[i].digest, digest, DIGEST_SIZE) == 0;
+        if (hit) {
+            claims->facts = set[i].facts;
+            claims->roles_len = set[i].roles_len;
+            memcpy(claims->roles, set[i].roles, set[i].roles_len);
+        }
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return hit;
+}
+
+/* Only tokens with a good signature come here, so that nobody can push the others out with rubbish. */
+static void remember(struct verifier *verifier, const uint8_t digest[DIGEST_SIZE], const struct token_claims *claims) {
+    if (claims->roles_len > KEPT_ROLES_MAX) {
+        return;
+    }
+    struct shard *shard = choose_shard(verifier, digest);
+    pthread_mutex_lock(&shard->lock);
+    struct entry *set = choose_set(shard, digest);
+    struct entry *victim = &set[0]; /* the soonest to expire; an empty entry expired at 0 */
+    for (size_t i = 1; i < WAYS; i++) {
+        if (set[i].facts.expires_at < victim->facts.expires_at) {
+            victim = &set[i];
+        }
+    }
+    memcpy(victim->digest, digest, DIGEST_SIZE);
+    victim->facts = claims->facts;
+    victim->roles_len = claims->roles_len;
+    memcpy(victim->roles, claims->roles, KEPT_ROLES_MAX); /* always all of it: no length can write behind the entry */
+    pthread_mutex_unlock(&shard->lock);
+}
+
+/* The signature, by libjwt. It takes a C string and asks for the key's length as an int. */
+static enum status check_signature(struct text token, const struct signing_key *key) {
+    char string[ACCESS_TOKEN_MAX_LEN + 1];
+    memcpy(string, token.bytes, token.len);
+    string[token.len] = '\0';
+    jwt_t *jwt = NULL;
+    int failure = jwt_decode(&jwt, string, key->bytes, (int)key->len);
+    /* looked at whatever jwt_decode says: when memory runs out it can give 0 and a token that it has not verified (alg none) */
+    bool verified = failure == 0 && jwt_get_alg(jwt) == JWT_ALG_HS256;
+    jwt_free(jwt);
+    sodium_memzero(string, token.len);
+    if (failure == ENOMEM) {
+        return STATUS_OUT_OF_MEMORY;
+    }
+    return verified ? STATUS_OK : STATUS_INVALID_TOKEN;
+}
+
+static enum status check_whole(const struct verifier *verifier, struct text token, struct token_claims *claims) {
+    struct token_part header;
+    struct token_part payload;
+    const struct signing_key *key = NULL;
+    if (!token_split(token, &header, &payload)) {
+        return STATUS_INVALID_TOKEN;
+    }
+    enum status status = token_find_key(verifier->keyring, &header, &key);
+    if (status == STATUS_OK) {
+        status = check_signature(token, key);
+    }
+    return status == STATUS_OK ? claims_read(verifier->rules, &payload, claims) : status;
+}
+
+static enum status hand_out(struct arena *arena, const struct token_claims *found, struct access_claims *claims) {
+    *claims = (struct access_claims){
+        .user_id = found->facts.user_id,
+        .session_id = found->facts.session_id,
+        .issued_at = found->facts.issued_at,
+        .expires_at = found->facts.expires_at,
+        .roles_json = { arena_copy(arena, found->roles, found->roles_len), found->roles_len },
+    };
+    return claims->roles_json.bytes == NULL ? STATUS_OUT_OF_MEMORY : STATUS_OK;
+}
+
+enum status verifier_check(struct verifier *verifier, struct arena *arena, struct text token, int64_t now_s,
+                           struct access_claims *claims) {
+    /* the length first: libjwt puts the parts on the stack before it looks at the signature */
+    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN) {
+        return STATUS_INVALID_TOKEN;
+    }
+    uint8_t digest[DIGEST_SIZE];
+    crypto_generichash(digest, sizeof digest, (const uint8_t *)token.bytes, token.len, verifier->digest_key,
+                       sizeof verifier->digest_key);
+    struct token_claims found;
+    bool known = recall(verifier, digest, &found);
+    enum status status = known ? STATUS_OK : check_whole(verifier, token, &found);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (!token_is_current(&found.facts, now_s)) {
+        return STATUS_INVALID_TOKEN;
+    }
+    if (!known) {
+        remember(verifier, digest, &found);
+    }
+    return hand_out(arena, &found, claims);
+}
