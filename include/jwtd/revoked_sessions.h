@@ -6,7 +6,7 @@
  * a second (store/revocations). Until the first reading of the database succeeded the set is not ready, and requests that
  * need it are answered 503: who has been logged out must not get in because the service was restarted.
  *
- * Safe from every thread: one read-write lock guards the table.
+ * Safe from every thread: the table is cut into shards, each with its own lock.
  */
 #ifndef JWTD_REVOKED_SESSIONS_H
 #define JWTD_REVOKED_SESSIONS_H
@@ -30,6 +30,7 @@ bool revoked_sessions_contain(struct revoked_sessions *set, const struct uuid *s
 void revoked_sessions_set_ready(struct revoked_sessions *set);
 bool revoked_sessions_are_ready(struct revoked_sessions *set);
 
+/* Those remembered, and some that are due to be forgotten. */
 size_t revoked_sessions_count(struct revoked_sessions *set);
 
 #endif

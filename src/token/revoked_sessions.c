@@ -1,0 +1,195 @@
+/* A hash set of session ids with open addressing: 24 bytes a slot, no allocation per entry. */
+#include "jwtd/revoked_sessions.h"
+
+#include "jwtd/access_token.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHARDS 64
+#define SMALLEST 16 /* slots of a shard; always a power of two */
+/* Two leeways, for the clocks of the instance that signs and of the one that checks, and half a minute for tokens that are signed
+ * by requests which were under way when the session was revoked. */
+#define MARGIN_S (2 * ACCESS_TOKEN_LEEWAY_S + 30)
+
+struct slot {
+    struct uuid session_id;
+    int64_t forget_at; /* 0: empty. A slot whose time has passed still holds its place in the chain until it is used again. */
+};
+
+/* Making a larger table takes 25 ms for 131,072 sessions, and every request waits meanwhile; a 64th of it takes less than half a
+ * millisecond and stops a 64th of the requests. */
+struct shard {
+    pthread_mutex_t lock; /* guards all below */
+    struct slot *slots;
+    size_t capacity;
+    size_t used; /* slots that are not empty */
+};
+
+struct revoked_sessions {
+    int64_t remember_s;
+    uint8_t hash_key[crypto_shorthash_KEYBYTES]; /* session ids come from tokens: nobody may choose where they fall */
+    atomic_bool ready;
+    struct shard shards[SHARDS];
+};
+
+static bool shard_init(struct shard *shard) {
+    shard->slots = calloc(SMALLEST, sizeof *shard->slots);
+    shard->capacity = SMALLEST;
+    pthread_mutex_init(&shard->lock, NULL);
+    return shard->slots != NULL;
+}
+
+struct revoked_sessions *revoked_sessions_create(int64_t access_ttl_s) {
+    struct revoked_sessions *set = calloc(1, sizeof *set);
+    if (set == NULL) {
+        return NULL;
+    }
+    bool initialised = true;
+    for (size_t i = 0; i < SHARDS; i++) {
+        initialised = shard_init(&set->shards[i]) && initialised;
+    }
+    set->remember_s = access_ttl_s + MARGIN_S;
+    crypto_shorthash_keygen(set->hash_key);
+    atomic_init(&set->ready, false);
+    if (!initialised) {
+        revoked_sessions_destroy(set);
+        return NULL;
+    }
+    return set;
+}
+
+void revoked_sessions_destroy(struct revoked_sessions *set) {
+    if (set == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < SHARDS; i++) {
+        pthread_mutex_destroy(&set->shards[i].lock);
+        free(set->shards[i].slots);
+    }
+    free(set);
+}
+
+/* The low bits choose the shard, the others the place in it. */
+static uint64_t hash_of(const struct revoked_sessions *set, const struct uuid *session_id) {
+    uint64_t hash;
+    crypto_shorthash((unsigned char *)&hash, session_id->bytes, sizeof session_id->bytes, set->hash_key);
+    return hash;
+}
+
+static size_t first_place(uint64_t hash, size_t capacity) {
+    return (size_t)(hash / SHARDS) & (capacity - 1);
+}
+
+/* The slot of this id, else the best one for it: the first on its way that has been forgotten, or the empty one at the end. */
+static struct slot *find_slot(const struct shard *shard, uint64_t hash, const struct uuid *session_id, int64_t now_s) {
+    struct slot *forgotten = NULL;
+    size_t place = first_place(hash, shard->capacity);
+    for (;; place = (place + 1) & (shard->capacity - 1)) {
+        struct slot *slot = &shard->slots[place];
+        if (slot->forget_at == 0) {
+            return forgotten != NULL ? forgotten : slot;
+        }
+        if (uuid_equal(&slot->session_id, session_id)) {
+            return slot;
+        }
+        if (forgotten == NULL && slot->forget_at <= now_s) {
+            forgotten = slot;
+        }
+    }
+}
+
+static size_t count_live(const struct shard *shard, int64_t now_s) {
+    size_t live = 0;
+    for (size_t i = 0; i < shard->capacity; i++) {
+        live += shard->slots[i].forget_at > now_s;
+    }
+    return live;
+}
+
+static void move_live(const struct revoked_sessions *set, const struct shard *from, struct shard *to, int64_t now_s) {
+    for (size_t i = 0; i < from->capacity; i++) {
+        const struct slot *slot = &from->slots[i];
+        if (slot->forget_at > now_s) {
+            *find_slot(to, hash_of(set, &slot->session_id), &slot->session_id, INT64_MIN) = *slot;
+            to->used++;
+        }
+    }
+}
+
+/* Moves what is still live into a table that it fills to a quarter at most; false when there is no memory for it. */
+static bool rebuild(const struct revoked_sessions *set, struct shard *shard, int64_t now_s) {
+    size_t live = count_live(shard, now_s);
+    struct shard larger = { .capacity = SMALLEST };
+    while (larger.capacity / 4 < live) {
+        larger.capacity *= 2;
+    }
+    larger.slots = calloc(larger.capacity, sizeof *larger.slots);
+    if (larger.slots == NULL) {
+        return false;
+    }
+    move_live(set, shard, &larger, now_s);
+    free(shard->slots);
+    shard->slots = larger.slots;
+    shard->capacity = larger.capacity;
+    shard->used = larger.used;
+    return true;
+}
+
+static enum status add(const struct revoked_sessions *set, struct shard *shard, uint64_t hash, const struct uuid *session_id,
+                       int64_t now_s) {
+    /* half full is time for a new table; without memory for it the old one still takes some, but one slot must stay empty */
+    if (shard->used >= shard->capacity / 2 && !rebuild(set, shard, now_s) &&
+        shard->used >= shard->capacity - shard->capacity / 8) {
+        return STATUS_OUT_OF_MEMORY;
+    }
+    struct slot *slot = find_slot(shard, hash, session_id, now_s);
+    int64_t forget_at = now_s + set->remember_s;
+    bool again = slot->forget_at != 0 && uuid_equal(&slot->session_id, session_id);
+    if (again && slot->forget_at >= forget_at) {
+        return STATUS_OK;
+    }
+    shard->used += slot->forget_at == 0;
+    *slot = (struct slot){ *session_id, forget_at };
+    return STATUS_OK;
+}
+
+enum status revoked_sessions_add(struct revoked_sessions *set, const struct uuid *session_id, int64_t now_s) {
+    uint64_t hash = hash_of(set, session_id);
+    struct shard *shard = &set->shards[hash % SHARDS];
+    pthread_mutex_lock(&shard->lock);
+    enum status status = add(set, shard, hash, session_id, now_s);
+    pthread_mutex_unlock(&shard->lock);
+    return status;
+}
+
+bool revoked_sessions_contain(struct revoked_sessions *set, const struct uuid *session_id) {
+    uint64_t hash = hash_of(set, session_id);
+    struct shard *shard = &set->shards[hash % SHARDS];
+    pthread_mutex_lock(&shard->lock);
+    /* with no slot due to be forgotten, the way ends at the id itself or at an empty slot */
+    bool found = find_slot(shard, hash, session_id, INT64_MIN)->forget_at != 0;
+    pthread_mutex_unlock(&shard->lock);
+    return found;
+}
+
+void revoked_sessions_set_ready(struct revoked_sessions *set) {
+    atomic_store(&set->ready, true);
+}
+
+bool revoked_sessions_are_ready(struct revoked_sessions *set) {
+    return atomic_load(&set->ready);
+}
+
+size_t revoked_sessions_count(struct revoked_sessions *set) {
+    size_t used = 0;
+    for (size_t i = 0; i < SHARDS; i++) {
+        pthread_mutex_lock(&set->shards[i].lock);
+        used += set->shards[i].used;
+        pthread_mutex_unlock(&set->shards[i].lock);
+    }
+    return used;
+}
