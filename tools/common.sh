@@ -1,0 +1,17 @@
+# shellcheck shell=bash
+# What run.sh and test.sh begin with: the root of the checkout, a known environment, the set-up.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+unset "${!PG@}" # they are about other servers
+BUILD=${BUILD:-build}
+SANITIZE=${SANITIZE-}
+
+die() {
+    printf '%s: %s\n' "$0" "$*" >&2
+    exit 1
+}
+
+# A make of its own: what the one that called us was told about jobs does not reach it.
+build() {
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -j"$(nproc)" SANITIZE="$SANITIZE" "$@"
+}

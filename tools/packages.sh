@@ -1,0 +1,53 @@
+#!/bin/bash
+# tools/packages.sh PURPOSE...: installs the Debian packages that are missing to run, test, lint or bench. This is the only list.
+set -euo pipefail
+
+declare -A packages=(
+    [run]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libsodium-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
+           python3-zxcvbn postgresql curl"
+    [test]="check libcurl4-openssl-dev"
+    [lint]="clang-format clang-tidy cppcheck shellcheck"
+    [bench]="wrk"
+)
+
+missing=()
+
+find_missing() {
+    local wanted=() installed name
+    for purpose in "$@"; do
+        # shellcheck disable=SC2206 # a list of words
+        wanted+=(${packages[$purpose]?there is no purpose $purpose})
+    done
+    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null || true)
+    for name in "${wanted[@]}"; do
+        [[ $'\n'$installed$'\n' == *$'\n'"installed $name"$'\n'* ]] || missing+=("$name")
+    done
+}
+
+# PostgreSQL comes alone: its package would create and start a cluster of its own, which nobody here needs.
+install_as_root() {
+    local no_cluster=/etc/postgresql-common/createcluster.d/jwtd.conf
+    if ! command -v pg_ctlcluster >/dev/null; then
+        mkdir -p "${no_cluster%/*}"
+        echo 'create_main_cluster = false' >"$no_cluster"
+        # shellcheck disable=SC2064 # the path of now
+        trap "rm -f '$no_cluster'" EXIT
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    # An update that fails may still leave lists that are good enough.
+    apt-get -qq -o Acquire::Retries=3 update || true
+    apt-get -qq -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --no-install-recommends install "${missing[@]}"
+}
+
+find_missing "$@"
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+if [[ $EUID -eq 0 ]]; then
+    echo "Installing ${missing[*]}" >&2
+    install_as_root >&2
+elif command -v sudo >/dev/null && { [[ -t 0 ]] || sudo -n true 2>/dev/null; }; then
+    exec sudo -- "$BASH" "$(realpath "$0")" "$@"
+else
+    printf '%s\n' "Some packages are missing. As root, type this and try again:" \
+        "apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+fi

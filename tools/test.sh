@@ -1,0 +1,100 @@
+#!/bin/bash
+# tools/test.sh: sets up what is missing, builds, and runs every test: unit tests, then service tests on a PostgreSQL of their own that
+# lives as long as they do. The last line is "N passed, M failed". TESTS="pool config" runs some; SANITIZE, set by make,
+# builds with -fsanitize.
+#
+# Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
+# JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_SANITIZE. The database is migrated.
+# shellcheck source=tools/common.sh
+source "$(dirname "$0")/common.sh"
+
+passed=0
+failed=0
+work=
+
+# Names of TESTS that are tests of this kind.
+chosen() {
+    local name
+    for name in ${TESTS-}; do
+        if [[ -e tests/$1/test_$name.c ]]; then
+            echo "$name"
+        fi
+    done
+}
+
+check_names() {
+    local name
+    for name in ${TESTS-}; do
+        compgen -G "tests/*/test_$name.c" >/dev/null || die "there is no tests/*/test_$name.c"
+    done
+}
+
+# A program that dies before its last line counts as one failure.
+run_tests() {
+    local kind=$1 names counts status=0
+    names=$(chosen "$kind")
+    if [[ -n ${TESTS-} && -z $names ]] || ! compgen -G "tests/$kind/test_*.c" >/dev/null; then
+        return
+    fi
+    echo "---- $kind tests"
+    # shellcheck disable=SC2086 # a list of words
+    "${run_as_is[@]}" "$BUILD/${kind}_tests" $names 2>&1 | tee "$work/$kind.out" || status=$?
+    # shellcheck disable=SC2016 # sed's own dollar
+    counts=$(sed -n '${s/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p}' "$work/$kind.out")
+    if [[ -z $counts || ($status -ne 0 && $counts == *" 0") ]]; then
+        counts="${counts:-0 0}"
+        counts="${counts% *} 1"
+    fi
+    passed=$((passed + ${counts% *}))
+    failed=$((failed + ${counts#* }))
+}
+
+set_sanitizer_options() {
+    run_as_is=()
+    if [[ -z $SANITIZE ]]; then
+        return
+    fi
+    export ASAN_OPTIONS=${ASAN_OPTIONS-detect_stack_use_after_return=1:strict_string_checks=1}
+    export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1}
+    export TSAN_OPTIONS=${TSAN_OPTIONS-halt_on_error=1:second_deadlock_stack=1}
+    export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER-5}
+    # ThreadSanitizer of gcc 12 does not start where the kernel randomizes addresses by more than 28 bits.
+    if [[ $SANITIZE == thread ]] && setarch -R true 2>/dev/null; then
+        run_as_is=(setarch -R)
+    fi
+}
+
+start_database() {
+    tools/database.sh start "$work/postgres" fsync=off full_page_writes=off max_connections=200
+    JWTD_TEST_PROGRAM=$(realpath "$BUILD/jwtd")
+    JWTD_TEST_DATABASE=$(tools/database.sh url "$work/postgres" jwtd)
+    JWTD_TEST_OWNER_DATABASE=$(tools/database.sh url "$work/postgres" jwtd_owner)
+    JWTD_TEST_SUPERUSER_DATABASE=$(tools/database.sh url "$work/postgres" postgres)
+    JWTD_TEST_PG_BIN=$(tools/database.sh bin)
+    JWTD_TEST_SANITIZE=$SANITIZE
+    JWTD_DATABASE_URL=$JWTD_TEST_OWNER_DATABASE "${run_as_is[@]}" "$JWTD_TEST_PROGRAM" migrate
+    export JWTD_TEST_PROGRAM JWTD_TEST_DATABASE JWTD_TEST_OWNER_DATABASE JWTD_TEST_SUPERUSER_DATABASE JWTD_TEST_PG_BIN \
+        JWTD_TEST_SANITIZE
+}
+
+clean_up() {
+    trap '' INT TERM HUP
+    if [[ -d $work/postgres ]]; then
+        tools/database.sh remove "$work/postgres"
+    fi
+    rm -rf "$work"
+}
+
+check_names
+tools/packages.sh run test
+build "$BUILD/jwtd" tests
+work=$(mktemp -d /tmp/jwtd-test.XXXXXX)
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP
+chmod 711 "$work" # as root, PostgreSQL runs as another user
+set_sanitizer_options
+run_tests unit
+start_database
+run_tests service
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 && $passed -gt 0 ]]
