@@ -41,16 +41,25 @@ struct db_statement {
     int parameters;
 };
 
-#define DB_PARAMETERS_MAX 12
-
 /* Rows in text form, as libpq gives them; owned by the db until the next db_run or db_release. */
 struct db_rows;
 
 /* Parameters are NUL-terminated strings, NULL for SQL NULL. Gives STATUS_OK and the rows, STATUS_DATABASE_UNAVAILABLE,
- * STATUS_DEADLINE_EXCEEDED, STATUS_OUT_OF_MEMORY or STATUS_INTERNAL (a statement that PostgreSQL refuses: our mistake). */
+ * STATUS_DEADLINE_EXCEEDED, STATUS_OUT_OF_MEMORY, or for a statement that PostgreSQL refuses: STATUS_EMAIL_TAKEN (unique
+ * violation), STATUS_BAD_REQUEST (text that the database cannot hold), else STATUS_INTERNAL (our mistake). */
 enum status db_run(struct db *db, int64_t deadline_us, const struct db_statement *statement, const char *const *parameters,
                    const struct db_rows **rows) MUST_CHECK;
 void db_release(struct db *db);
+
+/* The same behind `lock`, a statement that only locks rows, in one transaction and one round trip: `statement` then sees all that
+ * was committed before the locks were granted; alone it would see only what was committed before it began to wait. Both take the
+ * same parameters, `lock` the first of them. */
+enum status db_run_locked(struct db *db, int64_t deadline_us, const struct db_statement *lock,
+                          const struct db_statement *statement, const char *const *parameters,
+                          const struct db_rows **rows) MUST_CHECK;
+
+/* Whether the last statement was run a second time after a lost connection, so that the first run may have been committed. */
+bool db_was_rerun(const struct db *db);
 
 size_t db_row_count(const struct db_rows *rows);
 bool db_is_null(const struct db_rows *rows, size_t row, int column);

@@ -51,8 +51,8 @@ static char *session_options(const char *given, int64_t statement_timeout_ms) {
     return options;
 }
 
-static const char *given_options(PQconninfoOption *parsed) {
-    for (PQconninfoOption *each = parsed; each != NULL && each->keyword != NULL; each++) {
+static const char *given_options(const PQconninfoOption *parsed) {
+    for (const PQconninfoOption *each = parsed; each->keyword != NULL; each++) {
         if (strcmp(each->keyword, "options") == 0 && each->val != NULL)
             return each->val;
     }
@@ -60,18 +60,19 @@ static const char *given_options(PQconninfoOption *parsed) {
     return from_environment != NULL ? from_environment : "";
 }
 
-static PGconn *begin_connecting(const struct db_options *options) {
-    PQconninfoOption *parsed = PQconninfoParse(options->url, NULL);
+/* Name resolution is the one thing here that libpq does without looking at the clock. */
+static PGconn *begin_connecting(const struct db_options *options, const PQconninfoOption *parsed) {
     char *session = session_options(given_options(parsed), options->statement_timeout_ms);
-    if (parsed != NULL)
-        PQconninfoFree(parsed);
+    char patience[24];
     if (session == NULL)
         return NULL;
+    /* half of the whole time, so that one silent host of several leaves time for the next */
+    snprintf(patience, sizeof patience, "%lld", (long long)options->connect_timeout_ms / 2);
     /* what stands before dbname is overridden by the url, what stands behind it overrides the url */
     const char *const keywords[] = { "fallback_application_name", "keepalives_idle",  "keepalives_interval",
                                      "keepalives_count",          "tcp_user_timeout", "dbname",
                                      "client_encoding",           "options",          NULL };
-    const char *const values[] = { "jwtd", "10", "5", "3", "15000", options->url, "UTF8", session, NULL };
+    const char *const values[] = { "jwtd", "10", "5", "3", patience, options->url, "UTF8", session, NULL };
     PGconn *connection = PQconnectStartParams(keywords, values, 1);
     free(session);
     return connection;
@@ -90,33 +91,52 @@ static bool finish_connecting(struct db *db, int64_t deadline_us) {
 }
 
 /* Instances that lost the same server do not all come back in the same moment. */
-static void back_off(struct db *db) {
+void db_back_off(struct db *db, const char *reason) {
+    log_event(db->backoff_us == 0 ? LOG_WARN : LOG_DEBUG, "database_unavailable", "reason=%s", reason);
     db->backoff_us = db->backoff_us == 0 ? BACKOFF_FIRST_US : db->backoff_us * 2;
     if (db->backoff_us > BACKOFF_LAST_US)
         db->backoff_us = BACKOFF_LAST_US;
     db->retry_us = clock_monotonic_us() + db->backoff_us / 2 + (int64_t)randombytes_uniform((uint32_t)db->backoff_us / 2);
 }
 
+/* PGTZ and PGDATESTYLE of the environment are stronger than the options of a connection; db_copy_time relies on these two. */
+static bool settle_times(struct db *db, int64_t deadline_us) {
+    const char *zone = PQparameterStatus(db->connection, "TimeZone");
+    const char *style = PQparameterStatus(db->connection, "DateStyle");
+    if (zone != NULL && strcmp(zone, "UTC") == 0 && style != NULL && strncmp(style, "ISO", 3) == 0)
+        return true;
+    const struct db_rows *rows;
+    enum status status = db_run_script(db, deadline_us, "set_times", "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'", &rows);
+    db_release(db);
+    return status == STATUS_OK;
+}
+
+static enum status connect_as(struct db *db, const PQconninfoOption *parsed, int64_t deadline_us) {
+    db->connection = begin_connecting(&db->options, parsed);
+    if (db->connection == NULL)
+        return STATUS_OUT_OF_MEMORY;
+    PQsetNoticeProcessor(db->connection, log_notice, NULL);
+    if (finish_connecting(db, deadline_us) && settle_times(db, deadline_us))
+        return STATUS_OK;
+    db_back_off(db, db->connection != NULL ? PQerrorMessage(db->connection) : "the session could not be set up");
+    db_disconnect(db);
+    return STATUS_DATABASE_UNAVAILABLE;
+}
+
 static enum status connect_anew(struct db *db, int64_t deadline_us) {
     int64_t now_us = clock_monotonic_us();
     if (now_us < db->retry_us)
         return STATUS_DATABASE_UNAVAILABLE;
-    int64_t own_deadline_us = now_us + db->options.connect_timeout_ms * 1000;
-    bool was_up = db->backoff_us == 0;
-    db->connection = begin_connecting(&db->options);
-    if (db->connection == NULL)
-        return STATUS_OUT_OF_MEMORY;
-    PQsetNoticeProcessor(db->connection, log_notice, NULL);
-    if (finish_connecting(db, own_deadline_us < deadline_us ? own_deadline_us : deadline_us)) {
-        db->backoff_us = 0;
-        log_event(was_up ? LOG_DEBUG : LOG_INFO, "database_connected", "host=%s", PQhost(db->connection));
-        return STATUS_OK;
+    /* parsed here first, since libpq's own complaint quotes the text, and with it the password */
+    PQconninfoOption *parsed = PQconninfoParse(db->options.url, NULL);
+    if (parsed == NULL) {
+        db_back_off(db, "database.url is neither a URL nor a list of key=value words that libpq understands");
+        return STATUS_DATABASE_UNAVAILABLE;
     }
-    /* told once per outage: the next line about it says that it is over */
-    log_event(was_up ? LOG_WARN : LOG_DEBUG, "database_unreachable", "reason=%s", PQerrorMessage(db->connection));
-    db_disconnect(db);
-    back_off(db);
-    return STATUS_DATABASE_UNAVAILABLE;
+    int64_t own_deadline_us = now_us + db->options.connect_timeout_ms * 1000;
+    enum status status = connect_as(db, parsed, own_deadline_us < deadline_us ? own_deadline_us : deadline_us);
+    PQconninfoFree(parsed);
+    return status;
 }
 
 /* A server that has gone has said so by now: what it said, or the end of the stream, is waiting to be read. */

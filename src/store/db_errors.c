@@ -1,4 +1,4 @@
-#include "db_internal.h"
+#include "db_errors.h"
 
 #include <string.h>
 
@@ -13,13 +13,17 @@ static const struct {
     { "08", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } },    /* connection exception */
     { "57014", { STATUS_DEADLINE_EXCEEDED, REMEDY_NONE } },         /* query_canceled: statement_timeout */
     { "55P03", { STATUS_DEADLINE_EXCEEDED, REMEDY_NONE } },         /* lock_not_available: lock_timeout */
+    { "25P03", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } }, /* idle_in_transaction_session_timeout */
     { "57P", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } },   /* shutdown, crash, cannot connect now */
     { "25006", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } }, /* read-only: the primary is another one now */
     { "26000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } }, /* the prepared statement is gone: another server session */
+    { "0A000", { STATUS_INTERNAL, REMEDY_RECONNECT } },             /* a migration has changed the type of a prepared result */
     { "53", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },         /* disk full, memory, too many connections */
     { "58", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },         /* I/O error */
+    { "XX", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },         /* damaged data: the server's trouble, not ours */
     { "28", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },         /* invalid authorization */
     { "3D000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },      /* no such database */
+    { "3F000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },      /* no such schema */
     { "42P01", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },      /* no such table: not migrated */
     { "42703", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },      /* no such column: not migrated */
     { "42501", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },      /* insufficient privilege */

@@ -1,6 +1,11 @@
-/* What the files of the connection share: db.c runs statements, db_connect.c makes and keeps the connection, db_errors.c judges. */
+/*
+ * What the files of the connection share: db.c runs statements, db_connect.c makes and keeps the connection, db_errors.c judges
+ * refusals, migrations.c runs scripts.
+ */
 #ifndef JWTD_STORE_DB_INTERNAL_H
 #define JWTD_STORE_DB_INTERNAL_H
+
+#include "db_errors.h"
 
 #include "jwtd/db.h"
 
@@ -19,29 +24,19 @@ struct db {
     size_t prepared_count;
     struct db_rows rows;
     int64_t retry_us;   /* no new connection before this moment */
-    int64_t backoff_us; /* 0: the last attempt succeeded */
-    char sqlstate[6];   /* of the last failure; empty: none */
+    int64_t backoff_us; /* the last pause; 0: the last statement was answered, or none was tried */
+    bool was_rerun;
 };
 
 /* db_connect.c */
 enum status db_connect(struct db *db, int64_t deadline_us) MUST_CHECK; /* a usable connection, new or kept */
 void db_disconnect(struct db *db);
+void db_back_off(struct db *db, const char *reason); /* no connection for a while; told to the operator once per outage */
 /* Waits until the socket can be read (or written). False: the deadline has passed. */
 bool db_wait(const struct db *db, bool for_write, int64_t deadline_us) MUST_CHECK;
 
-/* db_errors.c */
-enum db_remedy {
-    REMEDY_NONE,     /* tell the caller */
-    REMEDY_RETRY,    /* run the statement again: it did nothing */
-    REMEDY_RECONNECT /* run it again on another connection: its outcome is unknown, and it is idempotent */
-};
-
-struct db_verdict {
-    enum status status;
-    enum db_remedy remedy;
-};
-
-/* What an SQLSTATE of five characters means; NULL or "" is a lost connection. */
-struct db_verdict db_judge(const char *sqlstate);
+/* db.c: several statements at once, on the connection that there is and on no other; never run again. The rows of the last. */
+enum status db_run_script(struct db *db, int64_t deadline_us, const char *name, const char *script,
+                          const struct db_rows **rows) MUST_CHECK;
 
 #endif
