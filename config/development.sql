@@ -1,20 +1,22 @@
--- Roles of a private development cluster; may be run again. jwtd_owner owns the schema and migrates; jwtd serves, and may neither
--- create nor alter anything. A production database wants the same two roles.
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'jwtd_owner') THEN
-        CREATE ROLE jwtd_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'jwtd') THEN
-        CREATE ROLE jwtd LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
-    END IF;
-END
-$$;
-SELECT 'CREATE DATABASE jwtd OWNER jwtd_owner' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'jwtd')
-\gexec
+-- The roles and the database of a private development cluster; run by its superuser with psql, as often as you like.
+--   jwtd_owner  owns the database and its tables: it migrates
+--   jwtd        the service: reads and writes rows, and nothing else
+\set ON_ERROR_STOP on
+\set QUIET on
+SELECT format('CREATE ROLE %I LOGIN', name)
+FROM unnest(ARRAY['jwtd_owner', 'jwtd']) AS name
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
+ALTER ROLE jwtd_owner NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE jwtd NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+
+SELECT 'CREATE DATABASE jwtd OWNER jwtd_owner TEMPLATE template0 ENCODING ''UTF8'''
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'jwtd') \gexec
+REVOKE ALL ON DATABASE jwtd FROM PUBLIC;
+GRANT CONNECT ON DATABASE jwtd TO jwtd;
+
 \connect jwtd
-REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-GRANT USAGE, CREATE ON SCHEMA public TO jwtd_owner;
+ALTER SCHEMA public OWNER TO jwtd_owner;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO jwtd;
 ALTER DEFAULT PRIVILEGES FOR ROLE jwtd_owner IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO jwtd;
-ALTER DEFAULT PRIVILEGES FOR ROLE jwtd_owner IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO jwtd;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO jwtd;

@@ -51,7 +51,8 @@ struct refreshed {
 enum status sessions_refresh(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
                              uint32_t generation, const struct session_limits *limits, struct refreshed *refreshed) MUST_CHECK;
 
-/* Revokes one session, whoever's; already revoked or unknown is the same as done. `revoked` holds it if it was live. */
+/* Revokes one session, whoever's; already revoked or unknown is the same as done. `revoked` holds it if it was live a minute
+ * ago: the first run of a statement whose answer was lost has revoked it then. The same holds for all that give session ids. */
 enum status sessions_revoke(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
                             const char *reason, struct session_ids *revoked) MUST_CHECK;
 
@@ -73,7 +74,8 @@ struct session {
 enum status sessions_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *user_id,
                           const struct session_limits *limits, struct session **sessions, size_t *count) MUST_CHECK;
 
-/* Deletes up to `batch` sessions that have been dead for a day, and old revocations; gives how many. */
+/* Deletes up to `batch` sessions that have been dead for a day, and up to `batch` old revocations; gives how many sessions. An
+ * expired session that was used to its end may stay until it would have been idle. */
 enum status sessions_delete_dead(struct db *db, int64_t deadline_us, const struct session_limits *limits, int64_t access_ttl_ms,
                                  unsigned batch, unsigned *deleted) MUST_CHECK;
 

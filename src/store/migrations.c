@@ -6,64 +6,66 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Any number, the same in every version of the program. */
-#define LOCK_KEY "7237648911"
 #define CONNECT_US (10 * CLOCK_US_PER_S)
+#define APPLY_US (INT64_C(3600) * CLOCK_US_PER_S) /* a large table takes its time; a wait without end helps nobody */
 
-static const struct db_statement applied_statement = { "migrations_applied",
-                                                       "SELECT count(*) FROM schema_migrations WHERE version = $1", 1 };
+/* Each transaction takes the lock (any number, the same in every version of the program) and so sees what others have applied. */
+#define BEGIN_LOCKED "BEGIN; SELECT pg_advisory_xact_lock(7237648911); "
 
-/* Migrations may take as long as they need, so these two block; they run on the command line only. */
-static bool run_script(struct db *db, const char *name, const char *sql) {
-    PGresult *result = PQexec(db->connection, sql);
-    ExecStatusType outcome = PQresultStatus(result);
-    bool done = outcome == PGRES_COMMAND_OK || outcome == PGRES_TUPLES_OK;
-    if (!done)
-        log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", name, PQresultErrorMessage(result));
-    PQclear(result);
-    return done;
-}
+static const char create_table[] =
+    BEGIN_LOCKED "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar PRIMARY KEY); COMMIT";
 
-static bool record(struct db *db, const char *version) {
-    PGresult *result =
-        PQexecParams(db->connection, "INSERT INTO schema_migrations (version) VALUES ($1)", 1, NULL, &version, NULL, NULL, 0);
-    bool done = PQresultStatus(result) == PGRES_COMMAND_OK;
-    if (!done)
-        log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", version, PQresultErrorMessage(result));
-    PQclear(result);
-    return done;
-}
-
-static enum status is_applied(struct db *db, int64_t deadline_us, const struct migration_file *file, bool *applied) {
+static bool run_script(struct db *db, const char *name, const char *script, size_t *count) {
     const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, &applied_statement, &file->version, &rows);
-    if (status == STATUS_OK)
-        *applied = db_integer(rows, 0, 0) > 0;
+    enum status status = db_run_script(db, clock_monotonic_us() + APPLY_US, name, script, &rows);
+    if (status != STATUS_OK) {
+        log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", name, status_info(status)->name);
+        return false;
+    }
+    *count = db_row_count(rows);
     db_release(db);
-    return status;
+    return true;
+}
+
+/* The text of a script with the file's own parts in it; NULL when memory is exhausted. Names come from our own tree. */
+static char *make_script(const char *before, const struct migration_file *file, bool with_sql, const char *after) {
+    char *script = NULL;
+    int len = asprintf(&script, "%s%s%s%s%s", before, with_sql ? file->up : "",
+                       with_sql ? "; INSERT INTO schema_migrations VALUES ('" : "", file->version, after);
+    return len < 0 ? NULL : script;
+}
+
+static bool run_made_script(struct db *db, const char *name, char *script, size_t *count) {
+    if (script == NULL) {
+        log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", name, status_info(STATUS_OUT_OF_MEMORY)->name);
+        return false;
+    }
+    bool done = run_script(db, name, script, count);
+    free(script);
+    return done;
 }
 
 static bool apply_one(struct db *db, const struct migration_file *file, FILE *out) {
-    bool applied = false;
-    if (is_applied(db, clock_monotonic_us() + CONNECT_US, file, &applied) != STATUS_OK)
+    size_t found = 0, ignored;
+    char *look = make_script(BEGIN_LOCKED "SELECT FROM schema_migrations WHERE version = '", file, false, "'");
+    if (!run_made_script(db, file->name, look, &found))
         return false;
-    if (applied)
-        return true;
-    bool done = run_script(db, file->name, "BEGIN") && run_script(db, file->name, file->up) && record(db, file->version) &&
-                run_script(db, file->name, "COMMIT");
-    if (done)
-        fprintf(out, "applied %s\n", file->name);
-    return done;
+    if (found > 0)
+        return run_script(db, file->name, "COMMIT", &ignored);
+    if (!run_made_script(db, file->name, make_script("", file, true, "'); COMMIT"), &ignored))
+        return false;
+    fprintf(out, "applied %s\n", file->name);
+    return true;
 }
 
 static bool apply_all(struct db *db, FILE *out) {
-    if (db_connect(db, clock_monotonic_us() + CONNECT_US) != STATUS_OK)
-        return false;
-    /* the lock first: two that create the same table at once would trip over each other */
-    if (!run_script(db, "lock", "SELECT pg_advisory_lock(" LOCK_KEY ")") ||
-        !run_script(db, "schema_migrations", "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar PRIMARY KEY)"))
+    size_t ignored;
+    if (db_connect(db, clock_monotonic_us() + CONNECT_US) != STATUS_OK ||
+        !run_script(db, "schema_migrations", create_table, &ignored))
         return false;
     for (size_t i = 0; i < migration_files_count; i++) {
         if (!apply_one(db, &migration_files[i], out))
@@ -77,21 +79,38 @@ bool migrations_apply(const struct db_options *options, FILE *out) {
     if (db == NULL)
         return false;
     bool done = apply_all(db, out);
-    db_destroy(db); /* which releases the lock */
+    db_destroy(db);
     return done;
+}
+
+static enum status is_applied(struct db *db, int64_t deadline_us, const struct migration_file *file, bool *applied) {
+    static const struct db_statement statement = { "migrations_applied", "SELECT FROM schema_migrations WHERE version = $1", 1 };
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, &statement, &file->version, &rows);
+    if (status == STATUS_OK)
+        *applied = db_row_count(rows) > 0;
+    db_release(db);
+    return status;
+}
+
+static enum status has_table(struct db *db, int64_t deadline_us, bool *exists) {
+    static const struct db_statement statement = { "migrations_table", "SELECT to_regclass('schema_migrations') IS NOT NULL", 0 };
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, &statement, NULL, &rows);
+    if (status == STATUS_OK)
+        *exists = db_boolean(rows, 0, 0);
+    db_release(db);
+    return status;
 }
 
 static bool print_status(struct db *db, FILE *out, unsigned *pending) {
     int64_t deadline_us = clock_monotonic_us() + CONNECT_US;
-    static const struct db_statement exists = { "migrations_table", "SELECT to_regclass('schema_migrations') IS NOT NULL", 0 };
-    const struct db_rows *rows;
-    if (db_run(db, deadline_us, &exists, NULL, &rows) != STATUS_OK)
+    bool exists;
+    if (has_table(db, deadline_us, &exists) != STATUS_OK)
         return false;
-    bool has_table = db_boolean(rows, 0, 0);
-    db_release(db);
     for (size_t i = 0; i < migration_files_count; i++) {
         bool applied = false;
-        if (has_table && is_applied(db, deadline_us, &migration_files[i], &applied) != STATUS_OK)
+        if (exists && is_applied(db, deadline_us, &migration_files[i], &applied) != STATUS_OK)
             return false;
         fprintf(out, "%-8s %s\n", applied ? "applied" : "pending", migration_files[i].name);
         *pending += applied ? 0 : 1;
@@ -109,12 +128,10 @@ bool migrations_print_status(const struct db_options *options, FILE *out, unsign
     return done;
 }
 
+/* A few statements of 30 microseconds each, for a check that comes every few seconds. */
 enum status migrations_are_applied(struct db *db, int64_t deadline_us, bool *applied) {
-    *applied = true;
-    for (size_t i = 0; i < migration_files_count && *applied; i++) {
-        enum status status = is_applied(db, deadline_us, &migration_files[i], applied);
-        if (status != STATUS_OK)
-            return status;
-    }
-    return STATUS_OK;
+    enum status status = has_table(db, deadline_us, applied);
+    for (size_t i = 0; i < migration_files_count && status == STATUS_OK && *applied; i++)
+        status = is_applied(db, deadline_us, &migration_files[i], applied);
+    return status;
 }

@@ -3,24 +3,8 @@
 #include "db_values.h"
 #include "sql.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #define TEXT_OF_MACRO_(number) #number
 #define TEXT_OF_MACRO(number) TEXT_OF_MACRO_(number)
-
-/* When a session ends if nobody uses it again: the nearer of the absolute and the idle end. */
-#define LIVE(idle) "revoked_at IS NULL AND expires_at > now() AND last_used_at > now() - " MS(idle)
-
-struct limit_texts {
-    char ttl[INTEGER_TEXT_SIZE], idle[INTEGER_TEXT_SIZE], window[INTEGER_TEXT_SIZE];
-};
-
-static void write_limits(const struct session_limits *limits, struct limit_texts *texts) {
-    integer_text(limits->ttl_ms, texts->ttl);
-    integer_text(limits->idle_ms, texts->idle);
-    integer_text(limits->retry_window_ms, texts->window);
-}
 
 static enum status run_and_copy_ids(struct db *db, int64_t deadline_us, struct arena *arena, const struct db_statement *statement,
                                     const char *const *parameters, struct session_ids *ids) {
@@ -34,47 +18,41 @@ static enum status run_and_copy_ids(struct db *db, int64_t deadline_us, struct a
 
 /*
  * Each of several logins at the same moment counts without the others; but the one that trims last sees all of them, so that in the end
- * no more than SESSIONS_PER_USER live. The order of the locks is the same for all, so that two trims cannot block each other.
+ * no more than SESSIONS_PER_USER live.
  */
-static enum status make_room(struct db *db, int64_t deadline_us, struct arena *arena, const char *user_id,
-                             const struct limit_texts *limits, struct session_ids *revoked) {
+static enum status make_room(struct db *db, int64_t deadline_us, struct arena *arena, const char *user_id, const char *idle,
+                             struct session_ids *revoked) {
     static const struct db_statement statement = {
         "sessions_make_room",
-        "WITH doomed AS (SELECT id FROM sessions WHERE user_id = $1 AND " LIVE(
-            "$2") " ORDER BY created_at DESC, id DESC OFFSET " TEXT_OF_MACRO(SESSIONS_PER_USER) " FOR UPDATE),"
-                                                                                                " " END_DOOMED(
-                                                                                                    "'limit'") " SELECT id FROM "
-                                                                                                               "ended",
+        "WITH doomed AS (SELECT id, 'limit' AS reason FROM sessions WHERE user_id = $1 AND " LIVE NEWEST_FIRST
+        " OFFSET " TEXT_OF_MACRO(SESSIONS_PER_USER) " FOR UPDATE), " END_DOOMED " SELECT id FROM ended",
         2
     };
-    return run_and_copy_ids(db, deadline_us, arena, &statement, (const char *const[]){ user_id, limits->idle }, revoked);
+    return run_and_copy_ids(db, deadline_us, arena, &statement, (const char *const[]){ user_id, idle }, revoked);
 }
 
 enum status sessions_open(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
                           const struct uuid *user_id, int64_t password_version, const struct session_limits *limits,
                           const struct session_origin *origin, bool *opened, int64_t *refresh_expires_in_s,
                           struct session_ids *revoked) {
-    /* FOR SHARE: a password change either waits for this session, and revokes it, or is seen by it */
+    /* FOR SHARE: a password change either waits for this session, and revokes it, or is seen here. */
     static const struct db_statement statement = {
         "sessions_open",
-        "WITH owner AS (SELECT id FROM users WHERE id = $2 AND password_version = $3 AND disabled_at IS NULL FOR SHARE),"
+        "WITH owner AS (SELECT id FROM users WHERE id = $3 AND password_version = $4 AND disabled_at IS NULL FOR SHARE),"
         " opened AS (INSERT INTO sessions (id, user_id, expires_at, ip, user_agent)"
-        " SELECT $1, id, now() + " MS("$4") ", $6, $7 FROM owner"
-                                            " ON CONFLICT (id) DO UPDATE SET last_used_at = now() RETURNING expires_at)"
-                                            " SELECT extract(epoch FROM least(opened.expires_at - now(), " MS(
-                                                "$5") "))::bigint,"
-                                                      " (SELECT count(*) FROM sessions WHERE user_id = $2 AND " LIVE(
-                                                          "$5") ") FROM opened",
+        " SELECT $1, id, now() + $5 * interval '1 millisecond', $6, $7 FROM owner"
+        " ON CONFLICT (id) DO UPDATE SET last_used_at = now() RETURNING expires_at)"
+        " SELECT floor(extract(epoch FROM least(opened.expires_at - now(), $2 * interval '1 millisecond')))::bigint,"
+        " (SELECT count(*) FROM sessions WHERE user_id = $3 AND " LIVE ") FROM opened",
         7
     };
-    char session_text[UUID_TEXT_SIZE], user_text[UUID_TEXT_SIZE], version_text[INTEGER_TEXT_SIZE];
-    struct limit_texts texts;
-    write_limits(limits, &texts);
+    char session_text[UUID_TEXT_SIZE], user_text[UUID_TEXT_SIZE];
+    char version[INTEGER_TEXT_SIZE], idle[INTEGER_TEXT_SIZE], ttl[INTEGER_TEXT_SIZE];
     const char *const parameters[] = { uuid_text(session_id, session_text),
+                                       integer_text(limits->idle_ms, idle),
                                        uuid_text(user_id, user_text),
-                                       integer_text(password_version, version_text),
-                                       texts.ttl,
-                                       texts.idle,
+                                       integer_text(password_version, version),
+                                       integer_text(limits->ttl_ms, ttl),
                                        origin->ip,
                                        origin->user_agent };
     const struct db_rows *rows;
@@ -84,10 +62,10 @@ enum status sessions_open(struct db *db, int64_t deadline_us, struct arena *aren
         return status;
     *opened = db_row_count(rows) == 1;
     *refresh_expires_in_s = *opened ? db_integer(rows, 0, 0) : 0;
-    /* far below the limit no number of logins at the same moment can pass it */
+    /* so far below the limit that the logins which are under way at one moment cannot pass it unseen */
     bool may_be_full = *opened && db_integer(rows, 0, 1) >= SESSIONS_PER_USER / 2;
     db_release(db);
-    return may_be_full ? make_room(db, deadline_us, arena, user_text, &texts, revoked) : STATUS_OK;
+    return may_be_full ? make_room(db, deadline_us, arena, user_text, idle, revoked) : STATUS_OK;
 }
 
 static enum status read_refreshed(const struct db_rows *rows, struct arena *arena, struct refreshed *refreshed) {
@@ -117,30 +95,26 @@ static enum session_refresh verdict_of(struct text name) {
 }
 
 /* Why nothing moved, told under the row's lock; a token that was used before ends the session in the same statement. */
-static enum status explain(struct db *db, int64_t deadline_us, struct arena *arena, const char *session_id,
-                           const char *generation, const struct limit_texts *limits, struct refreshed *refreshed) {
+static enum status explain(struct db *db, int64_t deadline_us, struct arena *arena, const char *const parameters[4],
+                           struct refreshed *refreshed) {
     static const struct db_statement statement = {
         "sessions_explain",
         "WITH found AS (SELECT s.id, s.user_id, s.generation, array_to_json(u.roles)::text AS roles,"
-        " extract(epoch FROM least(s.expires_at - now(), s.last_used_at - now() + " MS(
-            "$3") "))::bigint AS seconds, CASE"
-                  " WHEN s.revoke_reason = 'reuse' THEN 'reused'"
-                  " WHEN s.revoked_at IS NOT NULL OR u.disabled_at IS NOT NULL THEN 'ended'"
-                  " WHEN s.expires_at <= now() OR s.last_used_at <= now() - " MS(
-                      "$3") " THEN 'expired'"
-                            " WHEN s.generation = $2::integer + 1 AND s.rotated_at > now() - " MS(
-                                "$4") " THEN 'retried'"
-                                      " WHEN s.generation <= $2::integer THEN 'ended'"
-                                      " ELSE 'reused' END AS verdict, s.revoked_at IS NULL AS was_live"
-                                      " FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 FOR UPDATE OF s),"
-                                      " doomed AS (SELECT id FROM found WHERE verdict = 'reused' AND was_live),"
-                                      " " END_DOOMED(
-                                          "'reuse'") " SELECT user_id, generation, roles, seconds, verdict, was_live FROM found",
+        " floor(extract(epoch FROM least(s.expires_at, s.last_used_at + $2 * interval '1 millisecond') - now()))::bigint AS "
+        "seconds,"
+        " CASE WHEN s.revoke_reason = 'reuse' THEN 'reused'"
+        " WHEN s.revoked_at IS NOT NULL OR u.disabled_at IS NOT NULL THEN 'ended'"
+        " WHEN s.expires_at <= now() OR s.last_used_at <= now() - $2 * interval '1 millisecond' THEN 'expired'"
+        " WHEN s.generation <= $3 THEN 'ended'" /* the user was disabled a moment ago */
+        " WHEN s.generation = $3 + 1 AND s.rotated_at > now() - $4 * interval '1 millisecond' THEN 'retried'"
+        " ELSE 'reused' END AS verdict, s.revoked_at IS NULL AS was_live"
+        " FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 FOR UPDATE OF s),"
+        " doomed AS (SELECT id, 'reuse' AS reason FROM found WHERE verdict = 'reused' AND was_live), " END_DOOMED
+        " SELECT user_id, generation, roles, seconds, verdict, was_live FROM found",
         4
     };
     const struct db_rows *rows;
-    enum status status =
-        db_run(db, deadline_us, &statement, (const char *const[]){ session_id, generation, limits->idle, limits->window }, &rows);
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
     if (status != STATUS_OK)
         return status;
     refreshed->result = SESSION_ENDED;
@@ -154,56 +128,56 @@ static enum status explain(struct db *db, int64_t deadline_us, struct arena *are
 }
 
 /*
- * "generation <= $2" and not "=": a token newer than the row was made here (its MAC says so), and the database has lost the write in a
+ * "generation <= $3" and not "=": a token newer than the row was made here (its MAC says so), and the database has lost the write in a
  * failover. Taking it costs nobody a session, and the older token of the two is still recognised as used.
  */
 enum status sessions_refresh(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
                              uint32_t generation, const struct session_limits *limits, struct refreshed *refreshed) {
     static const struct db_statement statement = {
         "sessions_rotate",
-        "UPDATE sessions s SET generation = $2::integer + 1, rotated_at = now(), last_used_at = now() FROM users u"
-        " WHERE s.id = $1 AND u.id = s.user_id AND s.generation <= $2::integer AND s.revoked_at IS NULL"
-        " AND s.expires_at > now() AND s.last_used_at > now() - " MS(
-            "$3") " AND u.disabled_at IS NULL"
-                  " RETURNING s.user_id, s.generation, array_to_json(u.roles)::text,"
-                  " extract(epoch FROM least(s.expires_at - now(), " MS("$3") "))::bigint",
+        "UPDATE sessions s SET generation = $3::integer + 1, rotated_at = now(), last_used_at = now() FROM users u"
+        " WHERE s.id = $1 AND u.id = s.user_id AND s.generation <= $3 AND u.disabled_at IS NULL AND " LIVE
+        " RETURNING s.user_id, s.generation, array_to_json(u.roles)::text,"
+        " floor(extract(epoch FROM least(s.expires_at - now(), $2 * interval '1 millisecond')))::bigint",
         3
     };
-    char session_text[UUID_TEXT_SIZE], generation_text[INTEGER_TEXT_SIZE];
-    struct limit_texts texts;
-    write_limits(limits, &texts);
-    const char *const parameters[] = { uuid_text(session_id, session_text), integer_text(generation, generation_text),
-                                       texts.idle };
+    char session_text[UUID_TEXT_SIZE];
+    char idle[INTEGER_TEXT_SIZE], presented[INTEGER_TEXT_SIZE], window[INTEGER_TEXT_SIZE];
+    const char *const parameters[] = { uuid_text(session_id, session_text), integer_text(limits->idle_ms, idle),
+                                       integer_text(generation, presented), integer_text(limits->retry_window_ms, window) };
     const struct db_rows *rows;
     *refreshed = (struct refreshed){ .result = SESSION_ENDED };
     enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
     if (status != STATUS_OK)
         return status;
     if (db_row_count(rows) == 0)
-        return explain(db, deadline_us, arena, session_text, generation_text, &texts, refreshed);
+        return explain(db, deadline_us, arena, parameters, refreshed);
     refreshed->result = SESSION_ROTATED;
     status = read_refreshed(rows, arena, refreshed);
     db_release(db);
     return status;
 }
 
-/* Gives the id of a session that was revoked before, too: after a lost answer the second run must tell what the first one did. */
 enum status sessions_revoke(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
                             const char *reason, struct session_ids *revoked) {
     static const struct db_statement statement = {
-        "sessions_revoke", "WITH doomed AS (SELECT id FROM sessions WHERE id = $1), " END_DOOMED("$2") " SELECT id FROM doomed", 2
+        "sessions_revoke",
+        "WITH doomed AS (SELECT id, $2 AS reason FROM sessions WHERE id = $1 AND " NOT_LONG_REVOKED "), " END_DOOMED
+        " SELECT id FROM doomed",
+        2
     };
     char session_text[UUID_TEXT_SIZE];
     return run_and_copy_ids(db, deadline_us, arena, &statement,
                             (const char *const[]){ uuid_text(session_id, session_text), reason }, revoked);
 }
 
+/* One that was revoked before is not found; but after a lost answer it was this very statement that revoked it. */
 enum status sessions_revoke_of_user(struct db *db, int64_t deadline_us, const struct uuid *session_id, const struct uuid *user_id,
                                     const char *reason, bool *found) {
     static const struct db_statement statement = {
         "sessions_revoke_of_user",
-        "WITH doomed AS (SELECT id FROM sessions WHERE id = $1 AND user_id = $3"
-        " AND (revoked_at IS NULL OR revoked_at > now() - interval '10 seconds')), " END_DOOMED("$2") " SELECT id FROM doomed",
+        "WITH doomed AS (SELECT id, $2 AS reason, revoked_at IS NULL AS is_live FROM sessions"
+        " WHERE id = $1 AND user_id = $3 AND " NOT_LONG_REVOKED "), " END_DOOMED " SELECT is_live FROM doomed",
         3
     };
     char session_text[UUID_TEXT_SIZE], user_text[UUID_TEXT_SIZE];
@@ -211,7 +185,7 @@ enum status sessions_revoke_of_user(struct db *db, int64_t deadline_us, const st
     const struct db_rows *rows;
     enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
     if (status == STATUS_OK)
-        *found = db_row_count(rows) == 1;
+        *found = db_row_count(rows) == 1 && (db_boolean(rows, 0, 0) || db_was_rerun(db));
     db_release(db);
     return status;
 }
@@ -220,9 +194,9 @@ enum status sessions_revoke_all(struct db *db, int64_t deadline_us, struct arena
                                 const char *reason, struct session_ids *revoked) {
     static const struct db_statement statement = {
         "sessions_revoke_all",
-        "WITH doomed AS (SELECT id FROM sessions WHERE user_id = (SELECT user_id FROM sessions WHERE id = $1)"
-        " AND (revoked_at IS NULL OR revoked_at > now() - interval '10 seconds') ORDER BY created_at DESC, id DESC FOR "
-        "UPDATE), " END_DOOMED("$2") " SELECT id FROM doomed",
+        "WITH doomed AS (SELECT id, $2 AS reason FROM sessions"
+        " WHERE user_id = (SELECT user_id FROM sessions WHERE id = $1) AND " NOT_LONG_REVOKED NEWEST_FIRST
+        " FOR UPDATE), " END_DOOMED " SELECT id FROM doomed",
         2
     };
     char session_text[UUID_TEXT_SIZE];
@@ -246,20 +220,16 @@ static enum status read_session(const struct db_rows *rows, size_t row, struct a
 
 enum status sessions_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *user_id,
                           const struct session_limits *limits, struct session **sessions, size_t *count) {
-    static const struct db_statement statement = {
-        "sessions_list",
-        "SELECT id, created_at, last_used_at, least(expires_at, last_used_at + " MS(
-            "$2") "), host(ip), user_agent"
-                  " FROM sessions WHERE user_id = $1 AND " LIVE("$2") " ORDER BY created_at DESC, id DESC LIMIT " TEXT_OF_MACRO(
-                      SESSIONS_PER_USER),
-        2
-    };
-    char user_text[UUID_TEXT_SIZE];
-    struct limit_texts texts;
+    static const struct db_statement statement = { "sessions_list",
+                                                   "SELECT id, created_at, last_used_at, least(expires_at, last_used_at + $2 * "
+                                                   "interval '1 millisecond'), host(ip), user_agent"
+                                                   " FROM sessions WHERE user_id = $1 AND " LIVE NEWEST_FIRST
+                                                   " LIMIT " TEXT_OF_MACRO(SESSIONS_PER_USER),
+                                                   2 };
+    char user_text[UUID_TEXT_SIZE], idle[INTEGER_TEXT_SIZE];
+    const char *const parameters[] = { uuid_text(user_id, user_text), integer_text(limits->idle_ms, idle) };
     const struct db_rows *rows;
-    write_limits(limits, &texts);
-    enum status status =
-        db_run(db, deadline_us, &statement, (const char *const[]){ uuid_text(user_id, user_text), texts.idle }, &rows);
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
     if (status != STATUS_OK)
         return status;
     *count = db_row_count(rows);
@@ -272,26 +242,30 @@ enum status sessions_list(struct db *db, int64_t deadline_us, struct arena *aren
     return status;
 }
 
+/*
+ * A day more than they are dead: who comes back within it is told why the session ended. Idle and expired ones are found by the day
+ * of their last use, which is indexed, since the time itself is not (0002_sessions.sql); SKIP LOCKED, since nobody should wait for this.
+ */
 enum status sessions_delete_dead(struct db *db, int64_t deadline_us, const struct session_limits *limits, int64_t access_ttl_ms,
                                  unsigned batch, unsigned *deleted) {
-    /* revoked ones are kept for a day, so that a token that is used again is still told from one that never was */
     static const struct db_statement statement = {
         "sessions_delete_dead",
-        "WITH dead AS (SELECT id FROM sessions WHERE revoked_at < now() - interval '1 day'"
-        " OR expires_at < now() - interval '1 day' OR last_used_at < now() - interval '1 day' - " MS(
-            "$1") " LIMIT $3::integer FOR UPDATE SKIP LOCKED),"
-                  " forgotten AS (DELETE FROM revocations WHERE id IN (SELECT id FROM revocations"
-                  " WHERE revoked_at < now() - interval '1 day' - " MS(
-                      "$2") " ORDER BY revoked_at LIMIT $3::integer)),"
-                            " gone AS (DELETE FROM sessions WHERE id IN (SELECT id FROM dead) RETURNING id)"
-                            " SELECT count(*) FROM gone",
-        3
+        "WITH revoked AS (SELECT id FROM sessions WHERE revoked_at < now() - interval '1 day' LIMIT $4 FOR UPDATE SKIP LOCKED),"
+        " unused AS (SELECT id FROM sessions"
+        " WHERE last_used_day <= ((now() - least($1::bigint, $2::bigint) * interval '1 millisecond' - interval '1 day') AT TIME "
+        "ZONE 'UTC')::date"
+        " AND least(expires_at, last_used_at + $2 * interval '1 millisecond') < now() - interval '1 day'"
+        " LIMIT $4 FOR UPDATE SKIP LOCKED),"
+        " gone AS (DELETE FROM sessions WHERE id IN (SELECT id FROM revoked UNION SELECT id FROM unused LIMIT $4) RETURNING id),"
+        " forgotten AS (DELETE FROM revocations WHERE id IN (SELECT id FROM revocations"
+        " WHERE revoked_at < now() - interval '1 day' - $3 * interval '1 millisecond' ORDER BY revoked_at LIMIT $4))"
+        " SELECT count(*) FROM gone",
+        4
     };
-    struct limit_texts texts;
-    char ttl_text[INTEGER_TEXT_SIZE], batch_text[INTEGER_TEXT_SIZE];
+    char ttl[INTEGER_TEXT_SIZE], idle[INTEGER_TEXT_SIZE], access_ttl[INTEGER_TEXT_SIZE], limit[INTEGER_TEXT_SIZE];
+    const char *const parameters[] = { integer_text(limits->ttl_ms, ttl), integer_text(limits->idle_ms, idle),
+                                       integer_text(access_ttl_ms, access_ttl), integer_text(batch, limit) };
     const struct db_rows *rows;
-    write_limits(limits, &texts);
-    const char *const parameters[] = { texts.idle, integer_text(access_ttl_ms, ttl_text), integer_text(batch, batch_text) };
     enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
     if (status == STATUS_OK)
         *deleted = (unsigned)db_integer(rows, 0, 0);

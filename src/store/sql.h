@@ -2,13 +2,19 @@
 #ifndef JWTD_STORE_SQL_H
 #define JWTD_STORE_SQL_H
 
-/* A parameter in milliseconds as an interval. */
-#define MS(parameter) "(" parameter "::bigint * interval '1 millisecond')"
+/* Sessions that live; the statement's second parameter is the idle limit in milliseconds. */
+#define LIVE "revoked_at IS NULL AND expires_at > now() AND last_used_at > now() - $2 * interval '1 millisecond'"
 
-/* Ends those of the sessions named by `doomed` that still live, as `ended`, and writes them down for the other instances. */
-#define END_DOOMED(reason)                                                                                                       \
-    "ended AS (UPDATE sessions SET revoked_at = now(), revoke_reason = " reason                                                  \
-    " WHERE id IN (SELECT id FROM doomed) AND revoked_at IS NULL RETURNING id, user_id),"                                        \
-    " told AS (INSERT INTO revocations (session_id, user_id, reason) SELECT id, user_id, " reason " FROM ended)"
+/* Sessions that are to be ended, or were by an earlier run of the same statement whose answer was lost: told of again. */
+#define NOT_LONG_REVOKED "(revoked_at IS NULL OR revoked_at > now() - interval '1 minute')"
+
+/* The order in which every statement locks several sessions, so that two of them cannot block each other. */
+#define NEWEST_FIRST " ORDER BY created_at DESC, id DESC"
+
+/* Ends those sessions of `doomed` (id, reason) that still live, and writes them down for the other instances. */
+#define END_DOOMED                                                                                                               \
+    "ended AS (UPDATE sessions s SET revoked_at = now(), revoke_reason = doomed.reason FROM doomed"                              \
+    " WHERE s.id = doomed.id AND s.revoked_at IS NULL RETURNING s.id, s.user_id, s.revoke_reason),"                              \
+    " told AS (INSERT INTO revocations (session_id, user_id, reason) SELECT id, user_id, revoke_reason FROM ended)"
 
 #endif

@@ -143,11 +143,19 @@ enum status users_change_email(struct db *db, int64_t deadline_us, struct arena 
     return status;
 }
 
-/* The rows of a change that revokes: one per session, the first column says whether the user was changed at all. */
+/*
+ * A login that is under way locks the user FOR SHARE. A change that waited for it must see its session, so the lock is a statement of
+ * its own in front of the change.
+ */
+static const struct db_statement lock_by_id = { "users_lock_by_id", "SELECT FROM users WHERE id = $1 FOR UPDATE", 1 };
+static const struct db_statement lock_by_email = { "users_lock_by_email",
+                                                   "SELECT FROM users WHERE email_canonical = $1 FOR UPDATE", 1 };
+
+/* A change gives one row per ended session, and at least one if the user was changed; the second column is the session. */
 static enum status run_change(struct db *db, int64_t deadline_us, struct arena *arena, const struct db_statement *statement,
                               const char *const *parameters, struct session_ids *revoked, enum user_change *change) {
     const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, statement, parameters, &rows);
+    enum status status = db_run_locked(db, deadline_us, &lock_by_id, statement, parameters, &rows);
     if (status != STATUS_OK)
         return status;
     *change = db_row_count(rows) > 0 ? USER_CHANGED : USER_STALE;
@@ -157,20 +165,20 @@ static enum status run_change(struct db *db, int64_t deadline_us, struct arena *
 }
 
 /*
- * Run again after its answer was lost, the first condition fails since the version has moved: the row that already holds the new hash
- * (a salted one, so nobody else's) counts as changed. The sessions are then revoked again, which finds them gone, and told by the
- * revocations that the first run wrote.
+ * Run again after its answer was lost, the version has moved: the row that already holds the new hash (a salted one, so nobody else's)
+ * counts as changed.
  */
 enum status users_change_password(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
                                   int64_t password_version, const char *new_hash, const struct uuid *kept_session,
                                   struct session_ids *revoked, enum user_change *change) {
     static const struct db_statement statement = {
         "users_change_password",
-        "WITH changed AS (UPDATE users SET password_hash = $3, updated_at = now(),"
-        " password_version = CASE WHEN password_hash = $3 THEN password_version ELSE password_version + 1 END"
-        " WHERE id = $1 AND disabled_at IS NULL AND (password_version = $2 OR password_hash = $3) RETURNING id),"
-        " doomed AS (SELECT s.id FROM sessions s JOIN changed ON s.user_id = changed.id WHERE s.id <> $4),"
-        " " END_DOOMED("'password_changed'") " SELECT changed.id, ended.id FROM changed LEFT JOIN ended ON true",
+        "WITH changed AS (UPDATE users SET password_hash = $3, password_version = $2::bigint + 1, updated_at = now()"
+        " WHERE id = $1 AND disabled_at IS NULL"
+        " AND (password_version = $2 OR (password_version = $2 + 1 AND password_hash = $3)) RETURNING id),"
+        " doomed AS (SELECT id, 'password_changed' AS reason FROM sessions WHERE user_id IN (SELECT id FROM changed) AND id <> $4"
+        " AND " NOT_LONG_REVOKED NEWEST_FIRST " FOR UPDATE), " END_DOOMED
+        " SELECT changed.id, doomed.id FROM changed LEFT JOIN doomed ON true",
         4
     };
     char id_text[UUID_TEXT_SIZE], version_text[INTEGER_TEXT_SIZE], kept_text[UUID_TEXT_SIZE];
@@ -179,12 +187,31 @@ enum status users_change_password(struct db *db, int64_t deadline_us, struct are
     return run_change(db, deadline_us, arena, &statement, parameters, revoked, change);
 }
 
+/* What the first run of a deletion has written down before its answer was lost. */
+static enum status look_for_deletion(struct db *db, int64_t deadline_us, struct arena *arena, const char *const *parameters,
+                                     struct session_ids *revoked, enum user_change *change) {
+    static const struct db_statement statement = {
+        "users_look_for_deletion",
+        "SELECT user_id, session_id FROM revocations"
+        " WHERE user_id = $1 AND reason = 'user_deleted' AND revoked_at > now() - interval '1 minute'",
+        1
+    };
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
+    if (status != STATUS_OK)
+        return status;
+    *change = db_row_count(rows) > 0 ? USER_CHANGED : USER_STALE;
+    status = copy_session_ids(rows, 1, arena, revoked);
+    db_release(db);
+    return status;
+}
+
 enum status users_delete(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, int64_t password_version,
                          struct session_ids *revoked, enum user_change *change) {
-    /* The sessions themselves go by the cascade; a row cannot be both updated and deleted by one statement. */
+    /* The sessions themselves go by the cascade, when the statement ends. */
     static const struct db_statement statement = {
         "users_delete",
-        "WITH deleted AS (DELETE FROM users WHERE id = $1 AND password_version = $2 RETURNING id),"
+        "WITH deleted AS (DELETE FROM users WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL RETURNING id),"
         " told AS (INSERT INTO revocations (session_id, user_id, reason) SELECT s.id, s.user_id, 'user_deleted'"
         " FROM sessions s JOIN deleted ON s.user_id = deleted.id WHERE s.revoked_at IS NULL RETURNING session_id)"
         " SELECT deleted.id, told.session_id FROM deleted LEFT JOIN told ON true",
@@ -192,13 +219,16 @@ enum status users_delete(struct db *db, int64_t deadline_us, struct arena *arena
     };
     char id_text[UUID_TEXT_SIZE], version_text[INTEGER_TEXT_SIZE];
     const char *const parameters[] = { uuid_text(id, id_text), integer_text(password_version, version_text) };
-    return run_change(db, deadline_us, arena, &statement, parameters, revoked, change);
+    enum status status = run_change(db, deadline_us, arena, &statement, parameters, revoked, change);
+    if (status == STATUS_OK && *change == USER_STALE && db_was_rerun(db))
+        return look_for_deletion(db, deadline_us, arena, parameters, revoked, change);
+    return status;
 }
 
-static enum status run_on_one(struct db *db, int64_t deadline_us, const struct db_statement *statement,
-                              const char *const *parameters, bool *found) {
+static enum status run_by_email(struct db *db, int64_t deadline_us, const struct db_statement *statement,
+                                const char *const *parameters, bool *found) {
     const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, statement, parameters, &rows);
+    enum status status = db_run_locked(db, deadline_us, &lock_by_email, statement, parameters, &rows);
     if (status == STATUS_OK)
         *found = db_row_count(rows) > 0;
     db_release(db);
@@ -212,7 +242,7 @@ enum status users_set_roles(struct db *db, int64_t deadline_us, struct text cano
         " WHERE email_canonical = $1 RETURNING id",
         2
     };
-    return run_on_one(db, deadline_us, &statement, (const char *const[]){ canonical.bytes, roles_json }, found);
+    return run_by_email(db, deadline_us, &statement, (const char *const[]){ canonical.bytes, roles_json }, found);
 }
 
 enum status users_set_disabled(struct db *db, int64_t deadline_us, struct text canonical, bool disabled, bool *found) {
@@ -220,21 +250,22 @@ enum status users_set_disabled(struct db *db, int64_t deadline_us, struct text c
         "users_set_disabled",
         "WITH changed AS (UPDATE users SET disabled_at = CASE WHEN $2::boolean THEN coalesce(disabled_at, now()) END,"
         " updated_at = now() WHERE email_canonical = $1 RETURNING id),"
-        " doomed AS (SELECT s.id FROM sessions s JOIN changed ON s.user_id = changed.id WHERE $2::boolean),"
-        " " END_DOOMED("'user_disabled'") " SELECT changed.id FROM changed",
+        " doomed AS (SELECT id, 'user_disabled' AS reason FROM sessions WHERE user_id IN (SELECT id FROM changed) AND $2::boolean"
+        " AND " NOT_LONG_REVOKED NEWEST_FIRST " FOR UPDATE), " END_DOOMED " SELECT id FROM changed",
         2
     };
-    return run_on_one(db, deadline_us, &statement, (const char *const[]){ canonical.bytes, disabled ? "true" : "false" }, found);
+    return run_by_email(db, deadline_us, &statement, (const char *const[]){ canonical.bytes, disabled ? "true" : "false" },
+                        found);
 }
 
 enum status users_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *after, unsigned limit,
                        struct user **users, size_t *count) {
-    static const struct db_statement statement = {
-        "users_list", "SELECT " USER_COLUMNS " FROM users WHERE ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2", 2
-    };
+    static const struct db_statement statement = { "users_list",
+                                                   "SELECT " USER_COLUMNS " FROM users WHERE id > $1 ORDER BY id LIMIT $2", 2 };
+    static const struct uuid lowest = { { 0 } };
     char after_text[UUID_TEXT_SIZE], limit_text[INTEGER_TEXT_SIZE];
     const struct db_rows *rows;
-    const char *const parameters[] = { after == NULL ? NULL : uuid_text(after, after_text), integer_text(limit, limit_text) };
+    const char *const parameters[] = { uuid_text(after == NULL ? &lowest : after, after_text), integer_text(limit, limit_text) };
     enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
     if (status != STATUS_OK)
         return status;
