@@ -1,0 +1,228 @@
+/* What the connection makes of lost servers, refusals and odd environments. */
+#include "store_fixture.h"
+
+#include "jwtd/log.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static enum status try_url(const char *url, int64_t deadline_us) {
+    struct db_options options = { .url = url, .statement_timeout_ms = 1000, .connect_timeout_ms = 300 };
+    struct db *own = db_create(&options);
+    ck_assert_ptr_nonnull(own);
+    enum status status = db_ping(own, deadline_us);
+    db_destroy(own);
+    return status;
+}
+
+START_TEST(a_connection_ended_while_idle_is_replaced_unnoticed) {
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(db_ping(db, soon()), STATUS_OK);
+        sql("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name = 'jwtd_store_test'");
+        ck_assert_int_eq(db_ping(db, soon()), STATUS_OK);
+    }
+}
+END_TEST
+
+START_TEST(prepared_statements_that_are_gone_are_made_again) {
+    static const struct db_statement forget = { "forget", "DEALLOCATE ALL", 0 };
+    const struct db_rows *rows;
+    struct uuid user = add_user("ada@example.org"), session = add_session(&user);
+    ck_assert_int_eq(refresh(&session, 1), SESSION_ROTATED);
+    ck_assert_int_eq(db_run(db, soon(), &forget, NULL, &rows), STATUS_OK);
+    ck_assert_int_eq(refresh(&session, 2), SESSION_ROTATED);
+}
+END_TEST
+
+START_TEST(a_server_that_is_not_there_is_unavailable_at_once) {
+    static const char *const urls[] = { "host=/nonexistent dbname=jwtd", "postgresql://jwtd@127.0.0.1:1/jwtd",
+                                        "host=/nonexistent,127.0.0.1 port=1,1 dbname=jwtd" };
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        int64_t began_us = clock_monotonic_us();
+        ck_assert_int_eq(try_url(urls[i], soon()), STATUS_DATABASE_UNAVAILABLE);
+        ck_assert_int_lt(clock_monotonic_us() - began_us, 200000);
+    }
+}
+END_TEST
+
+/* A server that takes the connection and never says a word. */
+START_TEST(a_server_that_is_silent_costs_the_connect_timeout_or_the_deadline) {
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    char url[128];
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
+    ck_assert_int_eq(listen(listener, 8), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    snprintf(url, sizeof url, "host=127.0.0.1 port=%u dbname=jwtd", ntohs(address.sin_port));
+    int64_t began_us = clock_monotonic_us();
+    ck_assert_int_eq(try_url(url, soon()), STATUS_DATABASE_UNAVAILABLE);
+    ck_assert_int_lt(clock_monotonic_us() - began_us, 500000);
+    began_us = clock_monotonic_us();
+    ck_assert_int_ne(try_url(url, began_us + 100000), STATUS_OK);
+    ck_assert_int_lt(clock_monotonic_us() - began_us, 200000);
+    close(listener);
+}
+END_TEST
+
+START_TEST(after_a_failed_connect_the_next_calls_fail_without_trying) {
+    struct db_options options = { .url = "host=/nonexistent dbname=jwtd", .connect_timeout_ms = 300 };
+    struct db *own = db_create(&options);
+    for (int i = 0; i < 8; i++) { /* let the pause grow */
+        ck_assert_int_eq(db_ping(own, soon()), STATUS_DATABASE_UNAVAILABLE);
+        usleep(60000);
+    }
+    int64_t began_us = clock_monotonic_us();
+    for (int i = 0; i < 1000; i++)
+        ck_assert_int_eq(db_ping(own, soon()), STATUS_DATABASE_UNAVAILABLE);
+    ck_assert_int_lt(clock_monotonic_us() - began_us, 20000);
+    db_destroy(own);
+}
+END_TEST
+
+START_TEST(a_deadline_in_the_past_costs_nothing) {
+    ck_assert_int_eq(db_ping(db, soon()), STATUS_OK);
+    int64_t backend = sql_number("SELECT pid FROM pg_stat_activity WHERE application_name = 'jwtd_store_test'");
+    ck_assert_int_eq(db_ping(db, clock_monotonic_us() - 1), STATUS_DEADLINE_EXCEEDED);
+    ck_assert_int_eq(db_ping(db, soon()), STATUS_OK);
+    ck_assert_int_eq(sql_number("SELECT pid FROM pg_stat_activity WHERE application_name = 'jwtd_store_test'"), backend);
+}
+END_TEST
+
+/* A server that lost the part of the primary: each statement would ask for a new connection. */
+START_TEST(a_read_only_server_is_unavailable_and_not_stormed_with_connections) {
+    struct uuid id = uuid_create();
+    struct user user;
+    enum user_insert_result result;
+    char url[URL_SIZE];
+    struct db_options options = { .url = database_with(test_database(), "options", "-cdefault_transaction_read_only=on", url),
+                                  .statement_timeout_ms = 1000,
+                                  .connect_timeout_ms = 1000 };
+    struct db *own = db_create(&options);
+    static const char sessions_made[] = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()";
+    usleep(50000);
+    sql("SELECT pg_stat_clear_snapshot()");
+    int64_t before = sql_number(sessions_made);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(users_insert(own, soon(), &arena, &id, email_of("ada@example.org"), HASH, NULL, &user, &result),
+                         STATUS_DATABASE_UNAVAILABLE);
+    db_destroy(own);
+    usleep(50000);
+    sql("SELECT pg_stat_clear_snapshot()");
+    ck_assert_int_lt(sql_number(sessions_made) - before, 20);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM users"), 0);
+}
+END_TEST
+
+START_TEST(the_session_is_set_up_whatever_url_and_environment_say) {
+    static const struct db_statement look = {
+        "look",
+        "SELECT current_setting('statement_timeout'), current_setting('lock_timeout') <> '0', current_setting('search_path'),"
+        " current_setting('client_encoding'), current_setting('application_name'), timestamptz '2026-11-20 21:35:00.5+00'",
+        0
+    };
+    static const char *const expected[] = { "1s", "t", "public,pg_temp", "UTF8", "jwtd" };
+    const struct db_rows *rows;
+    char url[URL_SIZE];
+    setenv("PGTZ", "America/New_York", 1);
+    setenv("PGDATESTYLE", "German", 1);
+    setenv("PGCLIENTENCODING", "LATIN1", 1);
+    struct db_options options = { .url = database_with(test_database(), "options", "-csearch_path=public,pg_temp", url),
+                                  .statement_timeout_ms = 1000,
+                                  .connect_timeout_ms = 1000 };
+    struct db *own = db_create(&options);
+    ck_assert_int_eq(db_run(own, soon(), &look, NULL, &rows), STATUS_OK);
+    for (int i = 0; i < 5; i++)
+        ck_assert_str_eq(db_text(rows, 0, i).bytes, expected[i]);
+    ck_assert_str_eq(db_copy_time(rows, 0, 5, &arena).bytes, "2026-11-20T21:35:00.5Z");
+    db_destroy(own);
+    unsetenv("PGTZ");
+    unsetenv("PGDATESTYLE");
+    unsetenv("PGCLIENTENCODING");
+}
+END_TEST
+
+/* What is written to standard error while `act` runs. */
+static size_t capture_log(void (*act)(void), char *text, size_t size) {
+    FILE *file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    log_set_level(LOG_WARN);
+    fflush(stderr);
+    int kept = dup(STDERR_FILENO);
+    ck_assert_int_ge(dup2(fileno(file), STDERR_FILENO), 0);
+    act();
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    rewind(file);
+    size_t len = fread(text, 1, size - 1, file);
+    text[len] = '\0';
+    fclose(file);
+    return len;
+}
+
+static void use_bad_urls(void) {
+    static const char *const urls[] = { "postgres//jwtd:canary@127.0.0.1/jwtd", "postgresql://jwtd:canary@127.0.0.1:port/jwtd",
+                                        "host=127.0.0.1 password=canary port=1 pasword=canary", "canary" };
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
+        ck_assert_int_eq(try_url(urls[i], soon()), STATUS_DATABASE_UNAVAILABLE);
+}
+
+START_TEST(a_mistyped_url_is_reported_without_its_password) {
+    char text[8192];
+    ck_assert_uint_gt(capture_log(use_bad_urls, text, sizeof text), 0);
+    ck_assert_msg(strstr(text, "canary") == NULL, "%s", text);
+    ck_assert_msg(strstr(text, "database") != NULL, "%s", text);
+}
+END_TEST
+
+static void run_refused_statements(void) {
+    static const struct db_statement refused[] = { { "refused_value", "SELECT $1::uuid", 1 },
+                                                   { "refused_number", "SELECT 1 / length($1) - ($1)::integer", 1 } };
+    const char *canary = "canary";
+    const struct db_rows *rows;
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_int_eq(db_run(db, soon(), &refused[i], &canary, &rows), STATUS_INTERNAL);
+    ck_assert_ptr_null(rows);
+}
+
+START_TEST(a_refused_statement_is_logged_by_name_and_without_its_values) {
+    char text[8192];
+    capture_log(run_refused_statements, text, sizeof text);
+    ck_assert_msg(strstr(text, "canary") == NULL, "%s", text);
+    ck_assert_msg(strstr(text, "refused_value") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "22P02") != NULL, "%s", text);
+}
+END_TEST
+
+START_TEST(the_service_may_not_change_the_schema) {
+    static const struct db_statement statements[] = { { "create", "CREATE TABLE mine (id integer)", 0 },
+                                                      { "drop", "DROP TABLE sessions", 0 },
+                                                      { "alter", "ALTER TABLE users ADD COLUMN extra text", 0 },
+                                                      { "truncate", "TRUNCATE revocations", 0 } };
+    const struct db_rows *rows;
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++)
+        ck_assert_int_eq(db_run(db, soon(), &statements[i], NULL, &rows), STATUS_DATABASE_UNAVAILABLE);
+}
+END_TEST
+
+TCase *store_connection_tests(void) {
+    TCase *tests = tcase_create("connection");
+    tcase_add_test(tests, a_connection_ended_while_idle_is_replaced_unnoticed);
+    tcase_add_test(tests, prepared_statements_that_are_gone_are_made_again);
+    tcase_add_test(tests, a_server_that_is_not_there_is_unavailable_at_once);
+    tcase_add_test(tests, a_server_that_is_silent_costs_the_connect_timeout_or_the_deadline);
+    tcase_add_test(tests, after_a_failed_connect_the_next_calls_fail_without_trying);
+    tcase_add_test(tests, a_deadline_in_the_past_costs_nothing);
+    tcase_add_test(tests, a_read_only_server_is_unavailable_and_not_stormed_with_connections);
+    tcase_add_test(tests, the_session_is_set_up_whatever_url_and_environment_say);
+    tcase_add_test(tests, a_mistyped_url_is_reported_without_its_password);
+    tcase_add_test(tests, a_refused_statement_is_logged_by_name_and_without_its_values);
+    tcase_add_test(tests, the_service_may_not_change_the_schema);
+    return tests;
+}

@@ -1,0 +1,151 @@
+#include "store_fixture.h"
+
+#include "jwtd/log.h"
+
+#include <libpq-fe.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct db *db;
+struct arena arena;
+const struct session_limits limits = { .ttl_ms = INT64_C(30) * 86400000,
+                                       .idle_ms = INT64_C(7) * 86400000,
+                                       .retry_window_ms = 30000 };
+
+static PGconn *control;
+
+const char *test_database(void) {
+    const char *conninfo = getenv("JWTD_TEST_DATABASE");
+    ck_assert_msg(conninfo != NULL, "JWTD_TEST_DATABASE is not set");
+    return conninfo;
+}
+
+const char *database_with(const char *database, const char *word, const char *value, char url[URL_SIZE]) {
+    bool is_url = strncmp(database, "postgres", strlen("postgres")) == 0 && strstr(database, "://") != NULL;
+    const char *parted = !is_url ? " " : strchr(database, '?') != NULL ? "&" : "?";
+    int len = snprintf(url, URL_SIZE, "%s%s%s=", database, parted, word);
+    for (; *value != '\0'; value++) {
+        ck_assert_int_lt(len, URL_SIZE - 4);
+        len += snprintf(url + len, 4, is_url && *value == '=' ? "%%3D" : "%c", *value);
+    }
+    return url;
+}
+
+struct db *open_db(void) {
+    static char url[URL_SIZE]; /* the same for all; written before there is a second thread */
+    struct db_options options = { .url = url, .statement_timeout_ms = 4000, .connect_timeout_ms = 3000 };
+    if (url[0] == '\0')
+        database_with(test_database(), "application_name", "jwtd_store_test", url);
+    struct db *opened = db_create(&options);
+    ck_assert_ptr_nonnull(opened);
+    return opened;
+}
+
+int64_t soon(void) {
+    return clock_monotonic_us() + 5 * CLOCK_US_PER_S;
+}
+
+static PGresult *run(const char *format, va_list arguments) {
+    char text[2048];
+    vsnprintf(text, sizeof text, format, arguments);
+    PGresult *result = PQexec(control, text);
+    ExecStatusType outcome = PQresultStatus(result);
+    ck_assert_msg(outcome == PGRES_COMMAND_OK || outcome == PGRES_TUPLES_OK, "%s: %s", text, PQerrorMessage(control));
+    return result;
+}
+
+void sql(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    PQclear(run(format, arguments));
+    va_end(arguments);
+}
+
+int64_t sql_number(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    PGresult *result = run(format, arguments);
+    va_end(arguments);
+    int64_t number = PQntuples(result) > 0 ? strtoll(PQgetvalue(result, 0, 0), NULL, 10) : -1;
+    PQclear(result);
+    return number;
+}
+
+void await_blocked_statement(void) {
+    for (int tries = 0; tries < 300; tries++) {
+        sql("SELECT pg_stat_clear_snapshot()");
+        if (sql_number(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'jwtd%%'") > 0)
+            return;
+        usleep(10000);
+    }
+    ck_abort_msg("no statement is waiting for a lock");
+}
+
+void fixture_start(void) {
+    log_set_level(LOG_ERROR);
+    control = PQconnectdb(test_database());
+    ck_assert_msg(PQstatus(control) == CONNECTION_OK, "%s", PQerrorMessage(control));
+    sql("DELETE FROM users");
+    sql("DELETE FROM revocations");
+    arena_init(&arena, (size_t)1 << 20);
+    db = open_db();
+}
+
+void fixture_stop(void) {
+    db_destroy(db);
+    arena_fini(&arena);
+    PQfinish(control);
+}
+
+struct email_forms email_of(const char *typed) {
+    char *canonical = arena_copy(&arena, typed, strlen(typed));
+    ck_assert_ptr_nonnull(canonical);
+    for (char *c = canonical; *c != '\0'; c++) {
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    }
+    return (struct email_forms){ text_of(typed), text_of(canonical) };
+}
+
+struct uuid add_user(const char *email) {
+    struct uuid id = uuid_create();
+    struct user user;
+    enum user_insert_result result;
+    ck_assert_int_eq(users_insert(db, soon(), &arena, &id, email_of(email), HASH, NULL, &user, &result), STATUS_OK);
+    ck_assert_int_eq(result, USER_INSERTED);
+    return id;
+}
+
+struct uuid add_session(const struct uuid *user_id) {
+    struct uuid id = uuid_create();
+    struct session_origin origin = { "192.0.2.1", "a test" };
+    struct session_ids revoked;
+    bool opened = false;
+    int64_t expires_in_s = 0;
+    ck_assert_int_eq(sessions_open(db, soon(), &arena, &id, user_id, 1, &limits, &origin, &opened, &expires_in_s, &revoked),
+                     STATUS_OK);
+    ck_assert(opened);
+    return id;
+}
+
+enum session_refresh refresh(const struct uuid *session_id, uint32_t generation) {
+    struct refreshed refreshed;
+    ck_assert_int_eq(sessions_refresh(db, soon(), &arena, session_id, generation, &limits, &refreshed), STATUS_OK);
+    if (refreshed.result == SESSION_ROTATED || refreshed.result == SESSION_RETRIED)
+        ck_assert_uint_eq(refreshed.generation, generation + 1);
+    return refreshed.result;
+}
+
+const char *show(const struct uuid *id) {
+    static char texts[4][UUID_TEXT_SIZE];
+    static unsigned next;
+    return uuid_text(id, texts[next++ % 4]);
+}
+
+int64_t live_sessions(const struct uuid *user_id) {
+    return sql_number("SELECT count(*) FROM sessions WHERE user_id = '%s' AND revoked_at IS NULL", show(user_id));
+}

@@ -1,0 +1,54 @@
+/*
+ * What the tests of the store share: a second connection that looks at the database and gets in the way, and short names for
+ * users and sessions. The database is the one of JWTD_TEST_DATABASE; its tables are emptied before each test.
+ */
+#ifndef JWTD_STORE_FIXTURE_H
+#define JWTD_STORE_FIXTURE_H
+
+#include "jwtd/arena.h"
+#include "jwtd/clock.h"
+#include "jwtd/sessions.h"
+#include "jwtd/users.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdint.h>
+
+#define HASH "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
+#define URL_SIZE 512
+#define OTHER_HASH "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$b3RoZXI"
+
+extern struct db *db;
+extern struct arena arena;
+extern const struct session_limits limits; /* 30 days, 7 days, 30 seconds */
+
+void fixture_start(void); /* checked fixture */
+void fixture_stop(void);
+
+const char *test_database(void);
+/* A URL or conninfo with one more word; gives `url`. The value must need no escaping in either. */
+const char *database_with(const char *database, const char *word, const char *value, char url[URL_SIZE]);
+struct db *open_db(void); /* another connection, application_name jwtd_store_test; the caller destroys it */
+int64_t soon(void);       /* a deadline 5 s from now */
+
+/* printf into SQL and run it on the second connection; the test fails if it fails. sql_number gives the first value. */
+void sql(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int64_t sql_number(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Waits until a connection of the program waits for a lock; fails after 3 s. */
+void await_blocked_statement(void);
+
+struct email_forms email_of(const char *typed);
+struct uuid add_user(const char *email);             /* password_version 1 */
+struct uuid add_session(const struct uuid *user_id); /* generation 1 */
+enum session_refresh refresh(const struct uuid *session_id, uint32_t generation);
+const char *show(const struct uuid *id); /* text of an id; good until the fourth call from here */
+int64_t live_sessions(const struct uuid *user_id);
+
+TCase *store_users_tests(void);
+TCase *store_sessions_tests(void);
+TCase *store_races_tests(void);
+TCase *store_connection_tests(void);
+TCase *store_migrations_tests(void);
+
+#endif

@@ -1,0 +1,160 @@
+/* Migrations in a schema of their own, by the owner of the database (JWTD_TEST_OWNER_DATABASE). */
+#include "store_fixture.h"
+
+#include "jwtd/migrations.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INSTANCES 5
+
+static char url[URL_SIZE];
+static const struct db_options owner_options = { .url = url, .connect_timeout_ms = 3000 };
+
+static PGconn *owner_connection(void) {
+    const char *owner = getenv("JWTD_TEST_OWNER_DATABASE");
+    ck_assert_msg(owner != NULL, "JWTD_TEST_OWNER_DATABASE is not set");
+    PGconn *connection = PQconnectdb(owner);
+    ck_assert_msg(PQstatus(connection) == CONNECTION_OK, "%s", PQerrorMessage(connection));
+    database_with(owner, "options", "-csearch_path=store_test", url);
+    return connection;
+}
+
+static void as_owner(const char *statement) {
+    PGconn *connection = owner_connection();
+    PGresult *result = PQexec(connection, statement);
+    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(connection));
+    PQclear(result);
+    PQfinish(connection);
+}
+
+static void make_schema(void) {
+    as_owner("SET client_min_messages = warning; DROP SCHEMA IF EXISTS store_test CASCADE; CREATE SCHEMA store_test");
+}
+
+static void drop_schema(void) {
+    as_owner("SET client_min_messages = warning; DROP SCHEMA store_test CASCADE");
+}
+
+static unsigned lines_of(FILE *file, const char *word) {
+    char line[256];
+    unsigned count = 0;
+    rewind(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        count += strncmp(line, word, strlen(word)) == 0 ? 1 : 0;
+    return count;
+}
+
+static unsigned apply(void) {
+    FILE *out = tmpfile();
+    ck_assert(migrations_apply(&owner_options, out));
+    unsigned applied = lines_of(out, "applied ");
+    fclose(out);
+    return applied;
+}
+
+static unsigned pending_of_status(unsigned *applied) {
+    FILE *out = tmpfile();
+    unsigned pending = 99;
+    ck_assert(migrations_print_status(&owner_options, out, &pending));
+    ck_assert_uint_eq(lines_of(out, "pending "), pending);
+    *applied = lines_of(out, "applied ");
+    fclose(out);
+    return pending;
+}
+
+static bool all_applied(void) {
+    struct db *own = db_create(&owner_options);
+    bool applied = false;
+    ck_assert_int_eq(migrations_are_applied(own, soon(), &applied), STATUS_OK);
+    db_destroy(own);
+    return applied;
+}
+
+START_TEST(what_is_missing_is_applied_once) {
+    unsigned applied;
+    make_schema();
+    unsigned pending = pending_of_status(&applied);
+    ck_assert_uint_ge(pending, 3);
+    ck_assert_uint_eq(applied, 0);
+    ck_assert(!all_applied());
+    ck_assert_uint_eq(apply(), pending);
+    ck_assert_uint_eq(apply(), 0);
+    ck_assert_uint_eq(pending_of_status(&applied), 0);
+    ck_assert_uint_eq(applied, pending);
+    ck_assert(all_applied());
+    drop_schema();
+}
+END_TEST
+
+static void *apply_on_a_thread(void *argument) {
+    *(unsigned *)argument = apply();
+    return NULL;
+}
+
+START_TEST(instances_that_start_together_apply_each_migration_once) {
+    pthread_t threads[INSTANCES];
+    unsigned applied[INSTANCES], sum = 0, all;
+    make_schema();
+    unsigned pending = pending_of_status(&all);
+    for (int i = 0; i < INSTANCES; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, apply_on_a_thread, &applied[i]), 0);
+    for (int i = 0; i < INSTANCES; i++) {
+        pthread_join(threads[i], NULL);
+        sum += applied[i];
+    }
+    ck_assert_uint_eq(sum, pending);
+    drop_schema();
+}
+END_TEST
+
+START_TEST(a_newer_schema_does_no_harm) {
+    make_schema();
+    ck_assert_uint_gt(apply(), 0);
+    as_owner("INSERT INTO store_test.schema_migrations VALUES ('9999')");
+    ck_assert(all_applied());
+    ck_assert_uint_eq(apply(), 0);
+    drop_schema();
+}
+END_TEST
+
+/* The second migration cannot be applied; what it did before it failed must be undone with it. */
+START_TEST(a_migration_that_fails_leaves_nothing_of_itself) {
+    FILE *out = tmpfile();
+    unsigned applied;
+    make_schema();
+    as_owner("CREATE VIEW store_test.sessions_user AS SELECT 1"); /* the name of an index of the second one */
+    ck_assert(!migrations_apply(&owner_options, out));
+    unsigned pending = pending_of_status(&applied);
+    ck_assert_uint_eq(applied, 1);
+    as_owner("DROP VIEW store_test.sessions_user");
+    ck_assert_uint_eq(apply(), pending);
+    fclose(out);
+    drop_schema();
+}
+END_TEST
+
+START_TEST(the_service_role_cannot_migrate_a_new_schema) {
+    char service_url[URL_SIZE];
+    struct db_options options = { .url = database_with(test_database(), "options", "-csearch_path=store_test", service_url),
+                                  .connect_timeout_ms = 3000 };
+    FILE *out = tmpfile();
+    make_schema();
+    ck_assert(!migrations_apply(&options, out));
+    ck_assert_uint_eq(lines_of(out, "applied "), 0);
+    fclose(out);
+    drop_schema();
+}
+END_TEST
+
+TCase *store_migrations_tests(void) {
+    TCase *tests = tcase_create("migrations");
+    tcase_add_test(tests, what_is_missing_is_applied_once);
+    tcase_add_test(tests, instances_that_start_together_apply_each_migration_once);
+    tcase_add_test(tests, a_newer_schema_does_no_harm);
+    tcase_add_test(tests, a_migration_that_fails_leaves_nothing_of_itself);
+    tcase_add_test(tests, the_service_role_cannot_migrate_a_new_schema);
+    return tests;
+}

@@ -1,0 +1,334 @@
+/* Many at once, and the moments in which two statements meet. */
+#include "store_fixture.h"
+
+#include <string.h>
+
+#define THREADS_MAX 64
+
+/* ---- the same call from many connections at once ---- */
+
+struct crowd {
+    pthread_barrier_t start;
+    void (*act)(struct db *own, struct crowd *crowd, unsigned index);
+    struct uuid user, session;
+    enum session_refresh results[THREADS_MAX];
+    uint32_t generations[THREADS_MAX];
+};
+
+struct member {
+    struct crowd *crowd;
+    unsigned index;
+    pthread_t thread;
+};
+
+static void *member_main(void *argument) {
+    struct member *member = argument;
+    struct db *own = open_db();
+    ck_assert_int_eq(db_ping(own, soon()), STATUS_OK);
+    pthread_barrier_wait(&member->crowd->start);
+    member->crowd->act(own, member->crowd, member->index);
+    db_destroy(own);
+    return NULL;
+}
+
+static void let_all_go(struct crowd *crowd, unsigned count) {
+    struct member members[THREADS_MAX];
+    pthread_barrier_init(&crowd->start, NULL, count);
+    for (unsigned i = 0; i < count; i++) {
+        members[i] = (struct member){ .crowd = crowd, .index = i };
+        ck_assert_int_eq(pthread_create(&members[i].thread, NULL, member_main, &members[i]), 0);
+    }
+    for (unsigned i = 0; i < count; i++)
+        pthread_join(members[i].thread, NULL);
+    pthread_barrier_destroy(&crowd->start);
+}
+
+static void act_refresh(struct db *own, struct crowd *crowd, unsigned index) {
+    struct arena own_arena;
+    struct refreshed refreshed;
+    arena_init(&own_arena, 65536);
+    ck_assert_int_eq(sessions_refresh(own, soon(), &own_arena, &crowd->session, 1, &limits, &refreshed), STATUS_OK);
+    crowd->results[index] = refreshed.result;
+    crowd->generations[index] = refreshed.generation;
+    arena_fini(&own_arena);
+}
+
+START_TEST(twenty_refreshes_of_one_token_at_once_are_one_lineage) {
+    struct crowd crowd = { .act = act_refresh, .user = add_user("ada@example.org") };
+    crowd.session = add_session(&crowd.user);
+    let_all_go(&crowd, 20);
+    unsigned rotated = 0, retried = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        rotated += crowd.results[i] == SESSION_ROTATED ? 1 : 0;
+        retried += crowd.results[i] == SESSION_RETRIED ? 1 : 0;
+        ck_assert_uint_eq(crowd.generations[i], 2);
+    }
+    ck_assert_uint_eq(rotated, 1);
+    ck_assert_uint_eq(retried, 19);
+    ck_assert_int_eq(sql_number("SELECT generation FROM sessions"), 2);
+}
+END_TEST
+
+static void act_open_many(struct db *own, struct crowd *crowd, unsigned index) {
+    (void)index;
+    struct arena own_arena;
+    struct session_origin origin = { NULL, NULL };
+    for (int i = 0; i < 10; i++) {
+        struct uuid id = uuid_create();
+        struct session_ids revoked;
+        bool opened = false;
+        int64_t expires_in_s;
+        arena_init(&own_arena, 65536);
+        ck_assert_int_eq(
+            sessions_open(own, soon(), &own_arena, &id, &crowd->user, 1, &limits, &origin, &opened, &expires_in_s, &revoked),
+            STATUS_OK);
+        ck_assert(opened);
+        arena_fini(&own_arena);
+    }
+}
+
+START_TEST(two_hundred_logins_at_once_leave_a_hundred_sessions) {
+    struct crowd crowd = { .act = act_open_many, .user = add_user("ada@example.org") };
+    let_all_go(&crowd, 20);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions"), 200);
+    ck_assert_int_eq(live_sessions(&crowd.user), SESSIONS_PER_USER);
+    ck_assert_int_eq(sql_number("SELECT count(DISTINCT session_id) FROM revocations"), 100);
+}
+END_TEST
+
+static void act_register(struct db *own, struct crowd *crowd, unsigned index) {
+    struct arena own_arena;
+    struct uuid id = uuid_create();
+    struct email_forms email = { text_of("ada@example.org"), text_of("ada@example.org") };
+    struct user user;
+    enum user_insert_result result;
+    arena_init(&own_arena, 65536);
+    ck_assert_int_eq(users_insert(own, soon(), &own_arena, &id, email, HASH, NULL, &user, &result), STATUS_OK);
+    crowd->generations[index] = result == USER_INSERTED ? 1 : 0;
+    arena_fini(&own_arena);
+}
+
+START_TEST(twenty_registrations_of_one_address_make_one_user) {
+    struct crowd crowd = { .act = act_register };
+    let_all_go(&crowd, 20);
+    unsigned inserted = 0;
+    for (unsigned i = 0; i < 20; i++)
+        inserted += crowd.generations[i];
+    ck_assert_uint_eq(inserted, 1);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM users"), 1);
+}
+END_TEST
+
+static void act_refresh_or_revoke(struct db *own, struct crowd *crowd, unsigned index) {
+    if (index % 2 == 0) {
+        act_refresh(own, crowd, index);
+        return;
+    }
+    struct arena own_arena;
+    struct session_ids revoked;
+    arena_init(&own_arena, 65536);
+    ck_assert_int_eq(sessions_revoke(own, soon(), &own_arena, &crowd->session, "logout", &revoked), STATUS_OK);
+    ck_assert_uint_eq(revoked.count, 1);
+    arena_fini(&own_arena);
+}
+
+START_TEST(a_logout_that_meets_a_refresh_ends_the_session) {
+    struct crowd crowd = { .act = act_refresh_or_revoke, .user = add_user("ada@example.org") };
+    crowd.session = add_session(&crowd.user);
+    let_all_go(&crowd, 8);
+    ck_assert_int_eq(live_sessions(&crowd.user), 0);
+    ck_assert_int_eq(refresh(&crowd.session, 1), SESSION_ENDED);
+    ck_assert_int_eq(refresh(&crowd.session, 2), SESSION_ENDED);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations"), 1);
+}
+END_TEST
+
+/* ---- one statement held up by another ---- */
+
+struct held_call {
+    void (*act)(struct held_call *call);
+    struct uuid user, session;
+    int64_t deadline_us;
+    enum status status;
+    enum user_change change;
+    struct refreshed refreshed;
+    pthread_t thread;
+};
+
+static void *held_main(void *argument) {
+    struct held_call *call = argument;
+    call->act(call);
+    return NULL;
+}
+
+static void begin_held(struct held_call *call) {
+    if (call->deadline_us == 0)
+        call->deadline_us = soon();
+    ck_assert_int_eq(pthread_create(&call->thread, NULL, held_main, call), 0);
+    await_blocked_statement();
+}
+
+static void end_held(struct held_call *call) {
+    pthread_join(call->thread, NULL);
+}
+
+static void act_change_password(struct held_call *call) {
+    struct session_ids revoked;
+    call->status =
+        users_change_password(db, call->deadline_us, &arena, &call->user, 1, OTHER_HASH, &call->session, &revoked, &call->change);
+}
+
+static void act_delete(struct held_call *call) {
+    struct session_ids revoked;
+    call->status = users_delete(db, call->deadline_us, &arena, &call->user, 1, &revoked, &call->change);
+}
+
+static void act_disable(struct held_call *call) {
+    bool found = false;
+    call->status = users_set_disabled(db, call->deadline_us, text_of("ada@example.org"), true, &found);
+    call->change = found ? USER_CHANGED : USER_STALE;
+}
+
+static void (*const ending_acts[])(struct held_call *) = { act_change_password, act_delete, act_disable };
+
+/* The login has checked the old password, its session is written and about to be committed. */
+START_TEST(a_login_that_commits_while_the_account_changes_does_not_survive) {
+    struct held_call call = { .act = ending_acts[_i], .user = add_user("ada@example.org") };
+    call.session = add_session(&call.user);
+    struct uuid late = uuid_create();
+    sql("BEGIN");
+    sql("SELECT FROM users WHERE id = '%s' FOR SHARE", show(&call.user));
+    sql("INSERT INTO sessions (id, user_id, expires_at) VALUES ('%s', '%s', now() + interval '1 day')", show(&late),
+        show(&call.user));
+    begin_held(&call);
+    sql("COMMIT");
+    end_held(&call);
+    ck_assert_int_eq(call.status, STATUS_OK);
+    ck_assert_int_eq(call.change, USER_CHANGED);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions WHERE id = '%s' AND revoked_at IS NULL", show(&late)), 0);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE session_id = '%s'", show(&late)), 1);
+}
+END_TEST
+
+static void act_open(struct held_call *call) {
+    struct session_origin origin = { NULL, NULL };
+    struct session_ids revoked;
+    bool opened = false;
+    int64_t expires_in_s;
+    call->status = sessions_open(db, call->deadline_us, &arena, &call->session, &call->user, 1, &limits, &origin, &opened,
+                                 &expires_in_s, &revoked);
+    call->change = opened ? USER_CHANGED : USER_STALE;
+}
+
+START_TEST(a_login_that_waits_for_a_password_change_opens_nothing) {
+    struct held_call call = { .act = act_open, .user = add_user("ada@example.org"), .session = uuid_create() };
+    sql("BEGIN");
+    sql("UPDATE users SET password_version = 2 WHERE id = '%s'", show(&call.user));
+    begin_held(&call);
+    sql("COMMIT");
+    end_held(&call);
+    ck_assert_int_eq(call.status, STATUS_OK);
+    ck_assert_int_eq(call.change, USER_STALE);
+    ck_assert_int_eq(live_sessions(&call.user), 0);
+}
+END_TEST
+
+static void act_held_refresh(struct held_call *call) {
+    call->status = sessions_refresh(db, call->deadline_us, &arena, &call->session, 1, &limits, &call->refreshed);
+}
+
+/* The refresh sees a live session, waits for its row, and finds it revoked. */
+START_TEST(a_refresh_that_waits_for_a_logout_is_refused) {
+    struct held_call call = { .act = act_held_refresh, .user = add_user("ada@example.org") };
+    call.session = add_session(&call.user);
+    sql("BEGIN");
+    sql("UPDATE sessions SET revoked_at = now(), revoke_reason = 'logout'");
+    begin_held(&call);
+    sql("COMMIT");
+    end_held(&call);
+    ck_assert_int_eq(call.status, STATUS_OK);
+    ck_assert_int_eq(call.refreshed.result, SESSION_ENDED);
+    ck_assert_int_eq(sql_number("SELECT generation FROM sessions"), 1);
+}
+END_TEST
+
+START_TEST(a_statement_that_misses_its_deadline_gives_up_and_the_next_one_works) {
+    struct held_call call = { .act = act_held_refresh, .user = add_user("ada@example.org") };
+    call.session = add_session(&call.user);
+    sql("BEGIN");
+    sql("SELECT FROM sessions FOR UPDATE");
+    call.deadline_us = clock_monotonic_us() + 300000;
+    begin_held(&call);
+    end_held(&call);
+    int64_t late_us = clock_monotonic_us() - call.deadline_us;
+    ck_assert_int_eq(call.status, STATUS_DEADLINE_EXCEEDED);
+    ck_assert_int_lt(late_us, 100000);
+    ck_assert_int_eq(db_ping(db, soon()), STATUS_OK);
+    sql("ROLLBACK");
+}
+END_TEST
+
+START_TEST(the_server_itself_ends_a_statement_that_takes_too_long) {
+    struct held_call call = { .act = act_held_refresh, .user = add_user("ada@example.org") };
+    call.session = add_session(&call.user);
+    db_destroy(db);
+    struct db_options options = { .url = test_database(), .statement_timeout_ms = 300, .connect_timeout_ms = 3000 };
+    db = db_create(&options);
+    sql("BEGIN");
+    sql("SELECT FROM sessions FOR UPDATE");
+    begin_held(&call);
+    end_held(&call);
+    ck_assert_int_eq(call.status, STATUS_DEADLINE_EXCEEDED);
+    sql("ROLLBACK");
+    ck_assert_int_eq(refresh(&call.session, 1), SESSION_ROTATED);
+}
+END_TEST
+
+START_TEST(a_connection_lost_in_the_middle_of_a_statement_costs_no_answer) {
+    struct held_call call = { .act = act_held_refresh, .user = add_user("ada@example.org") };
+    call.session = add_session(&call.user);
+    sql("BEGIN");
+    sql("SELECT FROM sessions FOR UPDATE");
+    begin_held(&call);
+    sql("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND application_name LIKE 'jwtd%%'");
+    await_blocked_statement();
+    sql("COMMIT");
+    end_held(&call);
+    ck_assert_int_eq(call.status, STATUS_OK);
+    ck_assert_int_eq(call.refreshed.result, SESSION_ROTATED);
+}
+END_TEST
+
+/* Who began to wait first finds the deadlock, after a second: the statement of the program. */
+START_TEST(a_deadlock_is_run_again_and_costs_no_answer) {
+    struct held_call call = { .act = act_change_password, .user = add_user("ada@example.org") };
+    struct uuid other = add_session(&call.user);
+    call.session = add_session(&call.user);
+    sql("BEGIN");
+    sql("SELECT FROM sessions WHERE id = '%s' FOR UPDATE", show(&other));
+    begin_held(&call);
+    sql("SELECT FROM users WHERE id = '%s' FOR UPDATE", show(&call.user));
+    sql("COMMIT");
+    end_held(&call);
+    ck_assert_int_eq(call.status, STATUS_OK);
+    ck_assert_int_eq(call.change, USER_CHANGED);
+    ck_assert_int_eq(live_sessions(&call.user), 1);
+}
+END_TEST
+
+TCase *store_races_tests(void) {
+    TCase *tests = tcase_create("races");
+    tcase_add_test(tests, twenty_refreshes_of_one_token_at_once_are_one_lineage);
+    tcase_add_test(tests, two_hundred_logins_at_once_leave_a_hundred_sessions);
+    tcase_add_test(tests, twenty_registrations_of_one_address_make_one_user);
+    tcase_add_test(tests, a_logout_that_meets_a_refresh_ends_the_session);
+    tcase_add_loop_test(tests, a_login_that_commits_while_the_account_changes_does_not_survive, 0, 3);
+    tcase_add_test(tests, a_login_that_waits_for_a_password_change_opens_nothing);
+    tcase_add_test(tests, a_refresh_that_waits_for_a_logout_is_refused);
+    tcase_add_test(tests, a_statement_that_misses_its_deadline_gives_up_and_the_next_one_works);
+    tcase_add_test(tests, the_server_itself_ends_a_statement_that_takes_too_long);
+    tcase_add_test(tests, a_connection_lost_in_the_middle_of_a_statement_costs_no_answer);
+    tcase_add_test(tests, a_deadlock_is_run_again_and_costs_no_answer);
+    return tests;
+}

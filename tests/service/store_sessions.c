@@ -1,0 +1,330 @@
+#include "store_fixture.h"
+
+#include "jwtd/migrations.h"
+#include "jwtd/revocations.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static bool open_session(const struct uuid *session_id, const struct uuid *user_id, int64_t version,
+                         struct session_ids *revoked) {
+    struct session_origin origin = { "2001:db8::1", "Mozilla/5.0" };
+    bool opened = false;
+    int64_t expires_in_s = 0;
+    ck_assert_int_eq(
+        sessions_open(db, soon(), &arena, session_id, user_id, version, &limits, &origin, &opened, &expires_in_s, revoked),
+        STATUS_OK);
+    if (opened)
+        ck_assert_int_eq(expires_in_s, limits.idle_ms / 1000);
+    return opened;
+}
+
+START_TEST(a_session_opens_only_for_the_password_that_was_checked) {
+    struct uuid user = add_user("ada@example.org"), id = uuid_create(), unknown = uuid_create();
+    struct session_ids revoked;
+    ck_assert(!open_session(&id, &user, 2, &revoked));
+    ck_assert(!open_session(&id, &unknown, 1, &revoked));
+    ck_assert(open_session(&id, &user, 1, &revoked));
+    ck_assert_uint_eq(revoked.count, 0);
+}
+END_TEST
+
+START_TEST(the_same_session_opened_again_is_open_and_one) {
+    struct uuid user = add_user("ada@example.org"), id = uuid_create();
+    struct session_ids revoked;
+    ck_assert(open_session(&id, &user, 1, &revoked));
+    ck_assert(open_session(&id, &user, 1, &revoked));
+    ck_assert_int_eq(live_sessions(&user), 1);
+}
+END_TEST
+
+START_TEST(the_oldest_session_makes_room_for_the_hundred_and_first) {
+    struct uuid user = add_user("ada@example.org"), first = add_session(&user), second = add_session(&user);
+    for (int i = 2; i < SESSIONS_PER_USER; i++)
+        add_session(&user);
+    ck_assert_int_eq(live_sessions(&user), SESSIONS_PER_USER);
+    struct uuid next = uuid_create();
+    struct session_ids revoked;
+    ck_assert(open_session(&next, &user, 1, &revoked));
+    ck_assert_uint_eq(revoked.count, 1);
+    ck_assert(uuid_equal(&revoked.ids[0], &first));
+    ck_assert_int_eq(live_sessions(&user), SESSIONS_PER_USER);
+    ck_assert_int_eq(refresh(&first, 1), SESSION_ENDED);
+    ck_assert_int_eq(refresh(&second, 1), SESSION_ROTATED);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE reason = 'limit'"), 1);
+}
+END_TEST
+
+START_TEST(a_refresh_moves_the_generation_and_tells_of_the_user) {
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
+    struct refreshed refreshed;
+    sql("UPDATE users SET roles = '{admin,staff}'");
+    for (uint32_t generation = 1; generation < 5; generation++) {
+        ck_assert_int_eq(sessions_refresh(db, soon(), &arena, &id, generation, &limits, &refreshed), STATUS_OK);
+        ck_assert_int_eq(refreshed.result, SESSION_ROTATED);
+        ck_assert_uint_eq(refreshed.generation, generation + 1);
+        ck_assert(uuid_equal(&refreshed.user_id, &user));
+        ck_assert_str_eq(refreshed.roles_json.bytes, "[\"admin\",\"staff\"]");
+        ck_assert_int_eq(refreshed.expires_in_s, limits.idle_ms / 1000);
+    }
+}
+END_TEST
+
+START_TEST(what_is_left_is_the_nearer_of_idle_and_absolute_end) {
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
+    struct refreshed refreshed;
+    sql("UPDATE sessions SET expires_at = now() + interval '1 hour'");
+    ck_assert_int_eq(sessions_refresh(db, soon(), &arena, &id, 1, &limits, &refreshed), STATUS_OK);
+    ck_assert_int_ge(refreshed.expires_in_s, 3598);
+    ck_assert_int_le(refreshed.expires_in_s, 3600);
+}
+END_TEST
+
+/* Each case: a session whose generation is 5, what happened to it, which generation is presented, and the verdict. */
+static const struct refresh_case {
+    const char *happened;
+    uint32_t presented;
+    enum session_refresh result;
+    bool revoked_now;
+} refresh_cases[] = {
+    { "generation = 5", 5, SESSION_ROTATED, false },
+    { "generation = 5", 6, SESSION_ROTATED, false }, /* the database has lost the last write */
+    { "generation = 5", 900, SESSION_ROTATED, false },
+    { "generation = 5", 4, SESSION_RETRIED, false },
+    { "generation = 5, rotated_at = now() - interval '29 s'", 4, SESSION_RETRIED, false },
+    { "generation = 5, rotated_at = now() - interval '31 s'", 4, SESSION_REUSED, true },
+    { "generation = 5", 3, SESSION_REUSED, true },
+    { "generation = 5", 1, SESSION_REUSED, true },
+    { "generation = 5, revoked_at = now(), revoke_reason = 'reuse'", 5, SESSION_REUSED, false },
+    { "generation = 5, revoked_at = now(), revoke_reason = 'logout'", 5, SESSION_ENDED, false },
+    { "generation = 5, revoked_at = now(), revoke_reason = 'logout'", 4, SESSION_ENDED, false },
+    { "generation = 5, expires_at = now()", 5, SESSION_EXPIRED, false },
+    { "generation = 5, expires_at = now()", 4, SESSION_EXPIRED, false },
+    { "generation = 5, expires_at = now()", 3, SESSION_EXPIRED, false },
+    { "generation = 5, last_used_at = now() - interval '7 days 1 s'", 5, SESSION_EXPIRED, false },
+    { "generation = 5, last_used_at = now() - interval '6 days 23 hours'", 5, SESSION_ROTATED, false },
+};
+
+START_TEST(a_refresh_is_judged_by_what_happened_to_the_session) {
+    const struct refresh_case *one = &refresh_cases[_i];
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
+    struct refreshed refreshed;
+    sql("UPDATE sessions SET %s", one->happened);
+    ck_assert_int_eq(sessions_refresh(db, soon(), &arena, &id, one->presented, &limits, &refreshed), STATUS_OK);
+    ck_assert_int_eq(refreshed.result, one->result);
+    ck_assert(refreshed.revoked_now == one->revoked_now);
+    if (one->result == SESSION_ROTATED || one->result == SESSION_RETRIED)
+        ck_assert_uint_eq(refreshed.generation, one->presented + 1);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE reason = 'reuse'"), one->revoked_now ? 1 : 0);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions WHERE revoked_at IS NOT NULL AND revoke_reason = 'reuse'"),
+                     one->result == SESSION_REUSED ? 1 : 0);
+}
+END_TEST
+
+START_TEST(a_retry_changes_nothing) {
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
+    ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
+    int64_t before = sql_number("SELECT hashtext(s::text) FROM sessions s");
+    ck_assert_int_eq(refresh(&id, 1), SESSION_RETRIED);
+    ck_assert_int_eq(refresh(&id, 1), SESSION_RETRIED);
+    ck_assert_int_eq(sql_number("SELECT hashtext(s::text) FROM sessions s"), before);
+}
+END_TEST
+
+START_TEST(reuse_is_told_again_as_reuse_and_ends_the_current_token_too) {
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
+    ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
+    ck_assert_int_eq(refresh(&id, 2), SESSION_ROTATED);
+    ck_assert_int_eq(refresh(&id, 1), SESSION_REUSED);
+    ck_assert_int_eq(refresh(&id, 1), SESSION_REUSED);
+    ck_assert_int_eq(refresh(&id, 3), SESSION_REUSED);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations"), 1);
+}
+END_TEST
+
+START_TEST(an_unknown_session_and_a_disabled_user_have_ended) {
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user), unknown = uuid_create();
+    ck_assert_int_eq(refresh(&unknown, 1), SESSION_ENDED);
+    sql("UPDATE users SET disabled_at = now()");
+    ck_assert_int_eq(refresh(&id, 1), SESSION_ENDED);
+}
+END_TEST
+
+START_TEST(a_refresh_touches_no_index) {
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
+    static const char counters[] = "SELECT %s FROM pg_stat_user_tables WHERE relname = 'sessions'";
+    db_destroy(db); /* a server process that ends has handed in its counts */
+    usleep(100000);
+    int64_t updates = sql_number(counters, "n_tup_upd"), within_page = sql_number(counters, "n_tup_hot_upd");
+    db = open_db();
+    for (uint32_t generation = 1; generation <= 200; generation++)
+        ck_assert_int_eq(refresh(&id, generation), SESSION_ROTATED);
+    db_destroy(db);
+    db = open_db();
+    int64_t now = updates;
+    for (int tries = 0; tries < 100 && now < updates + 200; tries++) {
+        usleep(20000);
+        sql("SELECT pg_stat_clear_snapshot()");
+        now = sql_number(counters, "n_tup_upd");
+    }
+    ck_assert_int_eq(now - updates, 200);
+    ck_assert_int_eq(sql_number(counters, "n_tup_hot_upd") - within_page, 200);
+}
+END_TEST
+
+START_TEST(a_revoked_session_is_given_back_also_the_second_time) {
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user), unknown = uuid_create();
+    struct session_ids revoked;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(sessions_revoke(db, soon(), &arena, &id, "logout", &revoked), STATUS_OK);
+        ck_assert_uint_eq(revoked.count, 1);
+        ck_assert(uuid_equal(&revoked.ids[0], &id));
+    }
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE reason = 'logout'"), 1);
+    ck_assert_int_eq(refresh(&id, 1), SESSION_ENDED);
+    ck_assert_int_eq(sessions_revoke(db, soon(), &arena, &unknown, "logout", &revoked), STATUS_OK);
+    ck_assert_uint_eq(revoked.count, 0);
+}
+END_TEST
+
+START_TEST(a_user_can_end_only_sessions_of_the_same_user_and_only_once) {
+    struct uuid user = add_user("ada@example.org"), stranger = add_user("grace@example.org"), id = add_session(&user);
+    bool found = true;
+    ck_assert_int_eq(sessions_revoke_of_user(db, soon(), &id, &stranger, "ended", &found), STATUS_OK);
+    ck_assert(!found);
+    ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
+    ck_assert_int_eq(sessions_revoke_of_user(db, soon(), &id, &user, "ended", &found), STATUS_OK);
+    ck_assert(found);
+    ck_assert_int_eq(refresh(&id, 2), SESSION_ENDED);
+    ck_assert_int_eq(sessions_revoke_of_user(db, soon(), &id, &user, "ended", &found), STATUS_OK);
+    ck_assert(!found);
+}
+END_TEST
+
+START_TEST(all_sessions_of_a_user_end_together_and_nobody_elses) {
+    struct uuid user = add_user("ada@example.org"), stranger = add_user("grace@example.org");
+    struct uuid ids[] = { add_session(&user), add_session(&user), add_session(&user) }, foreign = add_session(&stranger);
+    struct session_ids revoked;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(sessions_revoke_all(db, soon(), &arena, &ids[1], "logout_all", &revoked), STATUS_OK);
+        ck_assert_uint_eq(revoked.count, 3);
+    }
+    ck_assert_int_eq(live_sessions(&user), 0);
+    ck_assert_int_eq(refresh(&foreign, 1), SESSION_ROTATED);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations"), 3);
+}
+END_TEST
+
+START_TEST(only_live_sessions_are_listed_newest_first) {
+    struct uuid user = add_user("ada@example.org"), ended = add_session(&user), expired = add_session(&user);
+    struct uuid idle = add_session(&user), old = add_session(&user), new = add_session(&user);
+    struct session *sessions;
+    size_t count;
+    ck_assert_int_eq(refresh(&ended, 1), SESSION_ROTATED);
+    sql("UPDATE sessions SET revoked_at = now(), revoke_reason = 'logout' WHERE id = '%s'", show(&ended));
+    sql("UPDATE sessions SET expires_at = now() WHERE id = '%s'", show(&expired));
+    sql("UPDATE sessions SET last_used_at = now() - interval '8 days' WHERE id = '%s'", show(&idle));
+    sql("UPDATE sessions SET ip = NULL, user_agent = NULL WHERE id = '%s'", show(&old));
+    ck_assert_int_eq(sessions_list(db, soon(), &arena, &user, &limits, &sessions, &count), STATUS_OK);
+    ck_assert_uint_eq(count, 2);
+    ck_assert(uuid_equal(&sessions[0].id, &new));
+    ck_assert(uuid_equal(&sessions[1].id, &old));
+    ck_assert_str_eq(sessions[0].ip.bytes, "192.0.2.1");
+    ck_assert_str_eq(sessions[0].user_agent.bytes, "a test");
+    ck_assert_int_eq(sessions[0].created_at.bytes[sessions[0].created_at.len - 1], 'Z');
+    ck_assert_ptr_null(sessions[1].ip.bytes);
+    ck_assert_ptr_null(sessions[1].user_agent.bytes);
+}
+END_TEST
+
+static unsigned delete_dead(unsigned batch) {
+    unsigned deleted = 99;
+    ck_assert_int_eq(sessions_delete_dead(db, soon(), &limits, 900000, batch, &deleted), STATUS_OK);
+    return deleted;
+}
+
+START_TEST(the_dead_go_after_a_day_in_batches_and_the_living_stay) {
+    static const struct {
+        const char *happened;
+        bool goes;
+    } cases[] = {
+        { "revoked_at = now() - interval '25 hours', revoke_reason = 'logout'", true },
+        { "revoked_at = now() - interval '23 hours', revoke_reason = 'logout'", false },
+        { "expires_at = now() - interval '25 hours', last_used_at = now() - interval '8 days'", true },
+        { "expires_at = now() - interval '23 hours'", false },
+        { "last_used_at = now() - interval '8 days 1 hour'", true },
+        { "last_used_at = now() - interval '7 days 23 hours'", false },
+        { "last_used_at = now()", false },
+    };
+    struct uuid user = add_user("ada@example.org");
+    unsigned gone = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct uuid id = add_session(&user);
+        sql("UPDATE sessions SET %s, user_agent = '%s' WHERE id = '%s'", cases[i].happened, cases[i].goes ? "goes" : "stays",
+            show(&id));
+        gone += cases[i].goes ? 1 : 0;
+    }
+    ck_assert_uint_eq(delete_dead(1), 1);
+    ck_assert_uint_eq(delete_dead(100), gone - 1);
+    ck_assert_uint_eq(delete_dead(100), 0);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions WHERE user_agent = 'goes'"), 0);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions"), (int64_t)(sizeof cases / sizeof cases[0] - gone));
+}
+END_TEST
+
+START_TEST(a_revocation_outlives_every_access_token_and_goes_a_day_later) {
+    sql("INSERT INTO revocations (session_id, user_id, reason, revoked_at) SELECT gen_random_uuid(), gen_random_uuid(), 'logout',"
+        " now() - age FROM unnest(ARRAY[interval '1 minute', '24 hours', '24 hours 20 minutes', '3 days']) AS age");
+    delete_dead(100);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations"), 2);
+}
+END_TEST
+
+START_TEST(an_instance_learns_what_was_revoked_within_the_window) {
+    struct uuid user = add_user("ada@example.org"), fresh = add_session(&user), old = add_session(&user),
+                live = add_session(&user);
+    struct revoked_sessions *set = revoked_sessions_create(900);
+    struct session_ids revoked;
+    ck_assert_int_eq(sessions_revoke(db, soon(), &arena, &fresh, "logout", &revoked), STATUS_OK);
+    ck_assert_int_eq(sessions_revoke(db, soon(), &arena, &old, "logout", &revoked), STATUS_OK);
+    sql("UPDATE revocations SET revoked_at = now() - interval '61 s' WHERE session_id = '%s'", show(&old));
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(revocations_read(db, soon(), 60, set), STATUS_OK);
+        ck_assert(revoked_sessions_contain(set, &fresh));
+        ck_assert(!revoked_sessions_contain(set, &old));
+        ck_assert(!revoked_sessions_contain(set, &live));
+    }
+    revoked_sessions_destroy(set);
+}
+END_TEST
+
+START_TEST(the_service_sees_that_the_schema_is_its_own) {
+    bool applied = false;
+    ck_assert_int_eq(migrations_are_applied(db, soon(), &applied), STATUS_OK);
+    ck_assert(applied);
+}
+END_TEST
+
+TCase *store_sessions_tests(void) {
+    TCase *tests = tcase_create("sessions");
+    tcase_add_test(tests, a_session_opens_only_for_the_password_that_was_checked);
+    tcase_add_test(tests, the_same_session_opened_again_is_open_and_one);
+    tcase_add_test(tests, the_oldest_session_makes_room_for_the_hundred_and_first);
+    tcase_add_test(tests, a_refresh_moves_the_generation_and_tells_of_the_user);
+    tcase_add_test(tests, what_is_left_is_the_nearer_of_idle_and_absolute_end);
+    tcase_add_loop_test(tests, a_refresh_is_judged_by_what_happened_to_the_session, 0,
+                        (int)(sizeof refresh_cases / sizeof refresh_cases[0]));
+    tcase_add_test(tests, a_retry_changes_nothing);
+    tcase_add_test(tests, reuse_is_told_again_as_reuse_and_ends_the_current_token_too);
+    tcase_add_test(tests, an_unknown_session_and_a_disabled_user_have_ended);
+    tcase_add_test(tests, a_refresh_touches_no_index);
+    tcase_add_test(tests, a_revoked_session_is_given_back_also_the_second_time);
+    tcase_add_test(tests, a_user_can_end_only_sessions_of_the_same_user_and_only_once);
+    tcase_add_test(tests, all_sessions_of_a_user_end_together_and_nobody_elses);
+    tcase_add_test(tests, only_live_sessions_are_listed_newest_first);
+    tcase_add_test(tests, the_dead_go_after_a_day_in_batches_and_the_living_stay);
+    tcase_add_test(tests, a_revocation_outlives_every_access_token_and_goes_a_day_later);
+    tcase_add_test(tests, an_instance_learns_what_was_revoked_within_the_window);
+    tcase_add_test(tests, the_service_sees_that_the_schema_is_its_own);
+    return tests;
+}

@@ -1,0 +1,245 @@
+#include "store_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OTHER_DIGEST "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static enum user_insert_result insert(const struct uuid *id, const char *email, const char *digest, struct user *user) {
+    enum user_insert_result result;
+    ck_assert_int_eq(users_insert(db, soon(), &arena, id, email_of(email), HASH, digest, user, &result), STATUS_OK);
+    return result;
+}
+
+static void find(const struct uuid *id, struct user *user) {
+    bool found = false;
+    ck_assert_int_eq(users_find_by_id(db, soon(), &arena, id, user, &found), STATUS_OK);
+    ck_assert(found);
+}
+
+START_TEST(a_new_user_is_given_back_and_found_by_id_and_by_address) {
+    struct uuid id = uuid_create();
+    struct user made, by_id, by_email;
+    bool found = false;
+    ck_assert_int_eq(insert(&id, "Ada@Example.org", NULL, &made), USER_INSERTED);
+    find(&id, &by_id);
+    ck_assert_int_eq(users_find_by_email(db, soon(), &arena, text_of("ada@example.org"), &by_email, &found), STATUS_OK);
+    ck_assert(found);
+    const struct user *users[] = { &made, &by_id, &by_email };
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert(uuid_equal(&users[i]->id, &id));
+        ck_assert_str_eq(users[i]->email.bytes, "Ada@Example.org");
+        ck_assert_str_eq(users[i]->password_hash.bytes, HASH);
+        ck_assert_int_eq(users[i]->password_version, 1);
+        ck_assert_str_eq(users[i]->roles_json.bytes, "[]");
+        ck_assert(!users[i]->disabled);
+        ck_assert_str_eq(users[i]->created_at.bytes, made.created_at.bytes);
+    }
+    ck_assert_int_eq(made.created_at.bytes[10], 'T');
+    ck_assert_int_eq(made.created_at.bytes[made.created_at.len - 1], 'Z');
+}
+END_TEST
+
+START_TEST(an_unknown_user_is_not_found) {
+    struct uuid id = uuid_create();
+    struct user user;
+    bool found = true;
+    ck_assert_int_eq(users_find_by_id(db, soon(), &arena, &id, &user, &found), STATUS_OK);
+    ck_assert(!found);
+    found = true;
+    ck_assert_int_eq(users_find_by_email(db, soon(), &arena, text_of("nobody@example.org"), &user, &found), STATUS_OK);
+    ck_assert(!found);
+}
+END_TEST
+
+START_TEST(an_address_is_taken_once_whatever_its_case) {
+    struct uuid first = uuid_create(), second = uuid_create();
+    struct user user;
+    ck_assert_int_eq(insert(&first, "ada@example.org", DIGEST, &user), USER_INSERTED);
+    ck_assert_int_eq(insert(&second, "ADA@example.org", NULL, &user), USER_EXISTS);
+    ck_assert_int_eq(insert(&second, "ADA@example.org", OTHER_DIGEST, &user), USER_EXISTS);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM users"), 1);
+}
+END_TEST
+
+START_TEST(the_same_insert_again_gives_the_same_user) {
+    struct uuid first = uuid_create(), second = uuid_create();
+    struct user user;
+    ck_assert_int_eq(insert(&first, "ada@example.org", DIGEST, &user), USER_INSERTED);
+    ck_assert_int_eq(insert(&first, "ada@example.org", DIGEST, &user), USER_INSERTED);
+    ck_assert_int_eq(insert(&second, "ada@example.org", DIGEST, &user), USER_SAME_KEY);
+    ck_assert(uuid_equal(&user.id, &first));
+}
+END_TEST
+
+START_TEST(a_rehash_replaces_only_the_hash_that_was_checked) {
+    struct uuid id = add_user("ada@example.org");
+    struct user user;
+    ck_assert_int_eq(users_rehash(db, soon(), &id, OTHER_HASH, "never"), STATUS_OK);
+    find(&id, &user);
+    ck_assert_str_eq(user.password_hash.bytes, HASH);
+    ck_assert_int_eq(users_rehash(db, soon(), &id, HASH, OTHER_HASH), STATUS_OK);
+    find(&id, &user);
+    ck_assert_str_eq(user.password_hash.bytes, OTHER_HASH);
+    ck_assert_int_eq(user.password_version, 1);
+}
+END_TEST
+
+START_TEST(a_change_of_address_is_done_refused_or_stale) {
+    static const struct {
+        const char *email;
+        int64_t version;
+        enum user_change change;
+    } cases[] = {
+        { "New@example.org", 1, USER_CHANGED },       { "ADA@example.org", 1, USER_CHANGED },
+        { "grace@example.org", 1, USER_EMAIL_TAKEN }, { "other@example.org", 2, USER_STALE },
+        { "ada@example.org", 1, USER_CHANGED },
+    };
+    struct uuid id = add_user("ada@example.org");
+    add_user("grace@example.org");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct user user;
+        enum user_change change;
+        ck_assert_int_eq(users_change_email(db, soon(), &arena, &id, cases[i].version, email_of(cases[i].email), &user, &change),
+                         STATUS_OK);
+        ck_assert_int_eq(change, cases[i].change);
+        if (change == USER_CHANGED)
+            ck_assert_str_eq(user.email.bytes, cases[i].email);
+    }
+}
+END_TEST
+
+static enum user_change change_password(const struct uuid *id, int64_t version, const char *hash, const struct uuid *kept,
+                                        struct session_ids *revoked) {
+    enum user_change change;
+    ck_assert_int_eq(users_change_password(db, soon(), &arena, id, version, hash, kept, revoked, &change), STATUS_OK);
+    return change;
+}
+
+START_TEST(a_new_password_ends_every_session_but_the_one_that_set_it) {
+    struct uuid id = add_user("ada@example.org"), stranger = add_user("grace@example.org");
+    struct uuid kept = add_session(&id), other = add_session(&id), foreign = add_session(&stranger);
+    struct session_ids revoked;
+    struct user user;
+    ck_assert_int_eq(change_password(&id, 1, OTHER_HASH, &kept, &revoked), USER_CHANGED);
+    ck_assert_uint_eq(revoked.count, 1);
+    ck_assert(uuid_equal(&revoked.ids[0], &other));
+    find(&id, &user);
+    ck_assert_str_eq(user.password_hash.bytes, OTHER_HASH);
+    ck_assert_int_eq(user.password_version, 2);
+    ck_assert_int_eq(refresh(&kept, 1), SESSION_ROTATED);
+    ck_assert_int_eq(refresh(&other, 1), SESSION_ENDED);
+    ck_assert_int_eq(refresh(&foreign, 1), SESSION_ROTATED);
+    ck_assert_int_eq(
+        sql_number("SELECT count(*) FROM revocations WHERE session_id = '%s' AND reason = 'password_changed'", show(&other)), 1);
+}
+END_TEST
+
+START_TEST(a_password_change_run_again_after_a_lost_answer_is_still_a_change) {
+    struct uuid id = add_user("ada@example.org"), kept = add_session(&id), other = add_session(&id);
+    struct session_ids revoked;
+    ck_assert_int_eq(change_password(&id, 1, OTHER_HASH, &kept, &revoked), USER_CHANGED);
+    ck_assert_int_eq(change_password(&id, 1, OTHER_HASH, &kept, &revoked), USER_CHANGED);
+    ck_assert_uint_eq(revoked.count, 1);
+    ck_assert(uuid_equal(&revoked.ids[0], &other));
+    ck_assert_int_eq(change_password(&id, 1, HASH, &kept, &revoked), USER_STALE);
+    ck_assert_int_eq(sql_number("SELECT password_version FROM users WHERE id = '%s'", show(&id)), 2);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations"), 1);
+}
+END_TEST
+
+START_TEST(a_deleted_user_takes_the_sessions_along_and_leaves_their_revocations) {
+    struct uuid id = add_user("ada@example.org"), one = add_session(&id), two = add_session(&id);
+    struct session_ids revoked;
+    enum user_change change;
+    ck_assert_int_eq(users_delete(db, soon(), &arena, &id, 2, &revoked, &change), STATUS_OK);
+    ck_assert_int_eq(change, USER_STALE);
+    ck_assert_int_eq(users_delete(db, soon(), &arena, &id, 1, &revoked, &change), STATUS_OK);
+    ck_assert_int_eq(change, USER_CHANGED);
+    ck_assert_uint_eq(revoked.count, 2);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions"), 0);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE session_id IN ('%s', '%s')", show(&one), show(&two)), 2);
+    ck_assert_int_eq(users_delete(db, soon(), &arena, &id, 1, &revoked, &change), STATUS_OK);
+    ck_assert_int_eq(change, USER_STALE);
+    ck_assert_int_eq(refresh(&one, 1), SESSION_ENDED);
+}
+END_TEST
+
+START_TEST(a_disabled_user_has_no_sessions_and_opens_none_until_enabled) {
+    struct uuid id = add_user("ada@example.org"), session = add_session(&id), next = uuid_create();
+    struct session_origin origin = { NULL, NULL };
+    struct session_ids revoked;
+    bool found = false, opened = true;
+    int64_t expires_in_s;
+    ck_assert_int_eq(users_set_disabled(db, soon(), text_of("ada@example.org"), true, &found), STATUS_OK);
+    ck_assert(found);
+    ck_assert_int_eq(refresh(&session, 1), SESSION_ENDED);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE reason = 'user_disabled'"), 1);
+    ck_assert_int_eq(sessions_open(db, soon(), &arena, &next, &id, 1, &limits, &origin, &opened, &expires_in_s, &revoked),
+                     STATUS_OK);
+    ck_assert(!opened);
+    ck_assert_int_eq(users_set_disabled(db, soon(), text_of("ada@example.org"), false, &found), STATUS_OK);
+    add_session(&id);
+    ck_assert_int_eq(users_set_disabled(db, soon(), text_of("nobody@example.org"), true, &found), STATUS_OK);
+    ck_assert(!found);
+}
+END_TEST
+
+START_TEST(roles_are_set_by_address_and_travel_as_json) {
+    struct uuid id = add_user("ada@example.org");
+    struct user user;
+    bool found = false;
+    ck_assert_int_eq(users_set_roles(db, soon(), text_of("ada@example.org"), "[\"admin\", \"a \\\"b\\\"\"]", &found), STATUS_OK);
+    ck_assert(found);
+    find(&id, &user);
+    ck_assert_str_eq(user.roles_json.bytes, "[\"admin\",\"a \\\"b\\\"\"]");
+    ck_assert_int_eq(users_set_roles(db, soon(), text_of("nobody@example.org"), "[]", &found), STATUS_OK);
+    ck_assert(!found);
+}
+END_TEST
+
+START_TEST(users_are_listed_in_pages_in_the_order_of_their_ids) {
+    struct uuid ids[7];
+    for (size_t i = 0; i < 7; i++) {
+        char email[32];
+        snprintf(email, sizeof email, "user%zu@example.org", i);
+        ids[i] = add_user(email);
+    }
+    struct user *users;
+    size_t count = 0, seen = 0;
+    const struct uuid *after = NULL;
+    do {
+        ck_assert_int_eq(users_list(db, soon(), &arena, after, 3, &users, &count), STATUS_OK);
+        ck_assert_uint_le(count, 3);
+        if (count > 0)
+            after = &users[count - 1].id;
+        seen += count;
+    } while (count > 0);
+    ck_assert_uint_eq(seen, 7);
+    ck_assert_int_eq(users_list(db, soon(), &arena, NULL, 100, &users, &count), STATUS_OK);
+    for (size_t i = 1; i < count; i++)
+        ck_assert_int_lt(memcmp(users[i - 1].id.bytes, users[i].id.bytes, 16), 0);
+    bool holds_the_first = false;
+    for (size_t i = 0; i < count; i++)
+        holds_the_first = holds_the_first || uuid_equal(&users[i].id, &ids[0]);
+    ck_assert(holds_the_first);
+}
+END_TEST
+
+TCase *store_users_tests(void) {
+    TCase *tests = tcase_create("users");
+    tcase_add_test(tests, a_new_user_is_given_back_and_found_by_id_and_by_address);
+    tcase_add_test(tests, an_unknown_user_is_not_found);
+    tcase_add_test(tests, an_address_is_taken_once_whatever_its_case);
+    tcase_add_test(tests, the_same_insert_again_gives_the_same_user);
+    tcase_add_test(tests, a_rehash_replaces_only_the_hash_that_was_checked);
+    tcase_add_test(tests, a_change_of_address_is_done_refused_or_stale);
+    tcase_add_test(tests, a_new_password_ends_every_session_but_the_one_that_set_it);
+    tcase_add_test(tests, a_password_change_run_again_after_a_lost_answer_is_still_a_change);
+    tcase_add_test(tests, a_deleted_user_takes_the_sessions_along_and_leaves_their_revocations);
+    tcase_add_test(tests, a_disabled_user_has_no_sessions_and_opens_none_until_enabled);
+    tcase_add_test(tests, roles_are_set_by_address_and_travel_as_json);
+    tcase_add_test(tests, users_are_listed_in_pages_in_the_order_of_their_ids);
+    return tests;
+}
