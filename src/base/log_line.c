@@ -12,7 +12,7 @@
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
 static bool fits(const struct log_line *line, size_t len) {
-    return len <= LOG_LINE_SIZE - END_RESERVE - line->len;
+    return line->len + END_RESERVE <= LOG_LINE_SIZE && len <= LOG_LINE_SIZE - END_RESERVE - line->len;
 }
 
 /* All of the piece or nothing, so that no escape sequence is cut in two. */
