@@ -1,0 +1,195 @@
+#include "src/base/log_line.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *log_suite(void);
+
+static struct log_line line_with(bool json, const char *value, size_t len) {
+    struct log_line line;
+    log_line_begin(&line, json, "2026-11-20T21:35:00.123Z", LOG_INFO, "tested");
+    log_line_add_text(&line, "value", strlen("value"), value, len);
+    log_line_add_number(&line, "number", -7);
+    log_line_end(&line);
+    return line;
+}
+
+static json_t *parsed(const struct log_line *line) {
+    ck_assert_uint_le(line->len, LOG_LINE_SIZE);
+    ck_assert_int_eq(line->bytes[line->len - 1], '\n');
+    json_t *json = json_loadb(line->bytes, line->len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    ck_assert_msg(json != NULL, "no JSON: %.*s", (int)line->len, line->bytes);
+    return json;
+}
+
+#define HOSTILE(bytes)                                                                                                           \
+    { bytes, sizeof(bytes) - 1 }
+
+static const struct {
+    const char *bytes;
+    size_t len;
+} hostile[] = {
+    HOSTILE("plain"),
+    HOSTILE(""),
+    HOSTILE("a\r\nlevel=error forged"),
+    HOSTILE("\x1b[2J\x1b]0;title\x07"),
+    HOSTILE("nul\0behind"),
+    HOSTILE("quote \" backslash \\"),
+    HOSTILE("\xff\xfe\xc0\xaf\xed\xa0\x80"),
+    HOSTILE("c1 \xc2\x85 \xc2\x9b"),
+    HOSTILE("separators \xe2\x80\xa8 \xe2\x80\xa9"),
+    HOSTILE("turned \xe2\x80\xae around \xe2\x81\xa6"),
+    HOSTILE("caf\xc3\xa9 \xf0\x9f\x98\x80"),
+    HOSTILE("cut \xf0\x9f\x98"),
+};
+
+START_TEST(no_value_can_end_a_line_or_hide_in_it) {
+    for (int json = 0; json < 2; json++) {
+        struct log_line line = line_with(json != 0, hostile[_i].bytes, hostile[_i].len);
+        for (size_t i = 0; i + 1 < line.len; i++)
+            ck_assert_msg((unsigned char)line.bytes[i] >= ' ' && line.bytes[i] != 0x7f, "control byte at %zu", i);
+        ck_assert_ptr_null(memmem(line.bytes, line.len, "\xe2\x80\xae", 3));
+        ck_assert_ptr_null(memmem(line.bytes, line.len, "\xc2\x85", 2));
+        if (json != 0)
+            json_decref(parsed(&line));
+    }
+}
+END_TEST
+
+START_TEST(random_bytes_give_valid_lines) {
+    srand(7);
+    for (int round = 0; round < 2000; round++) {
+        char bytes[6000];
+        size_t len = (size_t)(rand() % (int)sizeof bytes);
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = (char)(rand() % 256);
+        struct log_line line = line_with(true, bytes, len);
+        json_decref(parsed(&line));
+    }
+}
+END_TEST
+
+/* Around the end of the line each length once: the closing quote, brace and newline must always find room. */
+START_TEST(a_line_that_is_cut_is_still_valid) {
+    char bytes[5000];
+    memset(bytes, 'a', sizeof bytes);
+    for (size_t len = 3900; len < 4200; len++) {
+        struct log_line line;
+        log_line_begin(&line, true, "t", LOG_INFO, "tested");
+        log_line_add_text(&line, "first", strlen("first"), bytes, len);
+        log_line_add_text(&line, "second", strlen("second"), bytes, 40);
+        log_line_add_text(&line, "third", strlen("third"), "\x01", 1);
+        log_line_add_number(&line, "fourth", 4);
+        log_line_end(&line);
+        json_decref(parsed(&line));
+    }
+}
+END_TEST
+
+/* The log writes to standard error: for a test, into a pipe. */
+struct capture {
+    int pipe_end;
+    int saved;
+};
+
+static struct capture capture_begin(void) {
+    int ends[2];
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    struct capture capture = { ends[0], dup(STDERR_FILENO) };
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    return capture;
+}
+
+static size_t capture_read(const struct capture *capture, char *bytes, size_t size) {
+    size_t len = 0;
+    ssize_t got;
+    while (len < size - 1 && (got = read(capture->pipe_end, bytes + len, size - 1 - len)) > 0)
+        len += (size_t)got;
+    bytes[len] = '\0';
+    return len;
+}
+
+static void capture_end(const struct capture *capture) {
+    dup2(capture->saved, STDERR_FILENO);
+    close(capture->saved);
+    close(capture->pipe_end);
+}
+
+START_TEST(each_conversion_arrives_with_its_type) {
+    const char *volatile nothing = NULL; /* volatile: the compiler warns of a NULL that it sees */
+    struct capture capture = capture_begin();
+    char text[4096];
+    log_init(LOG_INFO, LOG_JSON);
+    log_event(LOG_WARN, "typed", "s=%s d=%d u=%u ld=%ld lu=%lu lld=%lld llu=%llu zu=%zu cut=%.*s none=%s", "text", -1, 2u, -3L,
+              4UL, -5LL, 6ULL, (size_t)7, 2, "abc", nothing);
+    capture_read(&capture, text, sizeof text);
+    capture_end(&capture);
+    json_t *json = json_loads(text, 0, NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(json, "level")), "warn");
+    ck_assert_str_eq(json_string_value(json_object_get(json, "event")), "typed");
+    ck_assert_str_eq(json_string_value(json_object_get(json, "s")), "text");
+    ck_assert_str_eq(json_string_value(json_object_get(json, "cut")), "ab");
+    ck_assert_str_eq(json_string_value(json_object_get(json, "none")), "");
+    static const char *const numbers[] = { "d", "u", "ld", "lu", "lld", "llu", "zu" };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        ck_assert_int_eq(llabs(json_integer_value(json_object_get(json, numbers[i]))), (long long)i + 1);
+    json_decref(json);
+}
+END_TEST
+
+START_TEST(what_is_below_the_level_is_not_written) {
+    struct capture capture = capture_begin();
+    char text[4096];
+    log_init(LOG_WARN, LOG_JSON);
+    log_event(LOG_INFO, "quiet", "a=%d", 1);
+    log_set_level(LOG_DEBUG);
+    log_event(LOG_DEBUG, "loud", "a=%d", 1);
+    capture_read(&capture, text, sizeof text);
+    capture_end(&capture);
+    ck_assert_ptr_null(strstr(text, "quiet"));
+    ck_assert_ptr_nonnull(strstr(text, "loud"));
+}
+END_TEST
+
+START_TEST(a_full_sink_blocks_nobody_and_the_loss_is_told) {
+    struct capture capture = capture_begin();
+    static char text[1024 * 1024];
+    log_init(LOG_INFO, LOG_JSON);
+    int64_t began_us = clock_monotonic_us();
+    for (int i = 0; i < 20000; i++)
+        log_event(LOG_INFO, "many", "number=%d", i);
+    ck_assert_int_lt(clock_monotonic_us() - began_us, 5 * CLOCK_US_PER_S);
+    capture_read(&capture, text, sizeof text);
+    log_event(LOG_INFO, "after", "number=%d", 1);
+    size_t len = capture_read(&capture, text, sizeof text);
+    capture_end(&capture);
+    ck_assert_uint_gt(len, 0);
+    ck_assert_ptr_nonnull(strstr(text, "\"event\":\"log_lines_dropped\""));
+    ck_assert_ptr_nonnull(strstr(text, "\"event\":\"after\""));
+}
+END_TEST
+
+Suite *log_suite(void) {
+    Suite *suite = suite_create("log");
+    TCase *lines = tcase_create("lines");
+    tcase_add_loop_test(lines, no_value_can_end_a_line_or_hide_in_it, 0, (int)(sizeof hostile / sizeof hostile[0]));
+    tcase_add_test(lines, random_bytes_give_valid_lines);
+    tcase_add_test(lines, a_line_that_is_cut_is_still_valid);
+    suite_add_tcase(suite, lines);
+    TCase *sink = tcase_create("sink");
+    tcase_add_test(sink, each_conversion_arrives_with_its_type);
+    tcase_add_test(sink, what_is_below_the_level_is_not_written);
+    tcase_add_test(sink, a_full_sink_blocks_nobody_and_the_loss_is_told);
+    suite_add_tcase(suite, sink);
+    return suite;
+}

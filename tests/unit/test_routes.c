@@ -1,0 +1,95 @@
+#include "jwtd/routes.h"
+
+#include "src/http/exchange.h"
+
+#include <check.h>
+#include <string.h>
+
+Suite *routes_suite(void);
+
+START_TEST(every_row_says_who_may_call_and_what_is_done) {
+    ck_assert(routes_are_sound(routes, routes_count));
+    for (size_t i = 0; i < routes_count; i++) {
+        ck_assert_msg(routes[i].access != ACCESS_UNSET, "%s", routes[i].path);
+        ck_assert_msg(routes[i].summary != NULL, "%s", routes[i].path);
+        ck_assert_int_eq(routes[i].path[0], '/');
+        for (size_t j = 0; j < i; j++)
+            ck_assert(routes[i].method != routes[j].method || strcmp(routes[i].path, routes[j].path) != 0);
+    }
+}
+END_TEST
+
+START_TEST(a_row_without_access_does_not_start) {
+    struct route row = routes[0];
+    row.access = ACCESS_UNSET;
+    ck_assert(!routes_are_sound(&row, 1));
+}
+END_TEST
+
+START_TEST(no_password_is_hashed_on_a_thread_that_listens) {
+    static const char *const hashing[] = { "hash_password", "check_password", "compare" };
+    for (size_t i = 0; i < routes_count; i++) {
+        for (size_t s = 0; s < ROUTE_STEPS_MAX && routes[i].steps[s] != NULL; s++) {
+            for (size_t h = 0; h < sizeof hashing / sizeof hashing[0]; h++) {
+                if (strcmp(routes[i].steps[s]->name, hashing[h]) == 0)
+                    ck_assert_int_eq(routes[i].steps[s]->place, ON_CRYPTO);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(every_field_lies_inside_its_scratch) {
+    for (size_t i = 0; i < routes_count; i++) {
+        const struct body_schema *body = routes[i].body;
+        for (size_t f = 0; body != NULL && f < body->count; f++) {
+            size_t size = body->fields[f].type == FIELD_BOOLEAN ? sizeof(bool) : sizeof(struct text);
+            ck_assert_uint_le(body->fields[f].offset + size, body->scratch_size);
+            ck_assert(body->fields[f].type != FIELD_TEXT || body->fields[f].max_len > 0);
+        }
+    }
+}
+END_TEST
+
+static const struct {
+    const char *target;
+    const char *path; /* NULL: the target makes no sense */
+} targets[] = {
+    { "/auth/me", "/auth/me" },
+    { "/auth/me?x=%00", "/auth/me" },
+    { "/", "/" },
+    { "http://host/auth/me", "/auth/me" },
+    { "https://host:1/x?y", "/x" },
+    { "http://host", NULL },
+    { "auth/me", NULL },
+    { "*", NULL },
+    { "", NULL },
+    { "/a b", NULL },
+    { "/a\x7f", NULL },
+    { "/a\xc3\xa9", NULL },
+    { "/auth/%6de", "/auth/%6de" },
+};
+
+START_TEST(the_path_of_a_target_is_taken_as_it_was_sent) {
+    struct arena arena;
+    arena_init(&arena, 1 << 16);
+    const char *path = target_path(&arena, targets[_i].target);
+    if (targets[_i].path == NULL)
+        ck_assert_ptr_null(path);
+    else
+        ck_assert_str_eq(path, targets[_i].path);
+    arena_fini(&arena);
+}
+END_TEST
+
+Suite *routes_suite(void) {
+    Suite *suite = suite_create("routes");
+    TCase *tcase = tcase_create("routes");
+    tcase_add_test(tcase, every_row_says_who_may_call_and_what_is_done);
+    tcase_add_test(tcase, a_row_without_access_does_not_start);
+    tcase_add_test(tcase, no_password_is_hashed_on_a_thread_that_listens);
+    tcase_add_test(tcase, every_field_lies_inside_its_scratch);
+    tcase_add_loop_test(tcase, the_path_of_a_target_is_taken_as_it_was_sent, 0, (int)(sizeof targets / sizeof targets[0]));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
