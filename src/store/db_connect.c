@@ -139,12 +139,14 @@ static enum status connect_anew(struct db *db, int64_t deadline_us) {
     return status;
 }
 
-/* A server that has gone has said so by now: what it said, or the end of the stream, is waiting to be read. */
+/* A server that has gone has said so by now: what it said, and behind it the end of the stream, is waiting to be read. */
 static bool is_alive(const struct db *db) {
     struct pollfd look = { .fd = PQsocket(db->connection), .events = POLLIN };
-    if (poll(&look, 1, 0) == 0)
-        return true;
-    return PQconsumeInput(db->connection) == 1 && PQstatus(db->connection) == CONNECTION_OK && (look.revents & POLLHUP) == 0;
+    while (poll(&look, 1, 0) > 0) {
+        if (PQconsumeInput(db->connection) == 0 || PQstatus(db->connection) != CONNECTION_OK)
+            return false;
+    }
+    return true;
 }
 
 enum status db_connect(struct db *db, int64_t deadline_us) {

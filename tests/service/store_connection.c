@@ -25,6 +25,7 @@ START_TEST(a_connection_ended_while_idle_is_replaced_unnoticed) {
         ck_assert_int_eq(db_ping(db, soon()), STATUS_OK);
         sql("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name = 'jwtd_store_test'");
         ck_assert_int_eq(db_ping(db, soon()), STATUS_OK);
+        ck_assert(!db_was_rerun(db)); /* seen before the statement was sent */
     }
 }
 END_TEST
