@@ -6,7 +6,6 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,32 +30,36 @@ static bool run_script(struct db *db, const char *name, const char *script, size
     return true;
 }
 
-/* The text of a script with the file's own parts in it; NULL when memory is exhausted. Names come from our own tree. */
-static char *make_script(const char *before, const struct migration_file *file, bool with_sql, const char *after) {
-    char *script = NULL;
-    int len = asprintf(&script, "%s%s%s%s%s", before, with_sql ? file->up : "",
-                       with_sql ? "; INSERT INTO schema_migrations VALUES ('" : "", file->version, after);
-    return len < 0 ? NULL : script;
-}
-
-static bool run_made_script(struct db *db, const char *name, char *script, size_t *count) {
+/* Runs a script that names a migration; versions and texts come from our own tree. `script` is freed; NULL: memory. */
+static bool run_made_script(struct db *db, const struct migration_file *file, char *script, size_t *count) {
     if (script == NULL) {
-        log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", name, status_info(STATUS_OUT_OF_MEMORY)->name);
+        log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", file->name, status_info(STATUS_OUT_OF_MEMORY)->name);
         return false;
     }
-    bool done = run_script(db, name, script, count);
+    bool done = run_script(db, file->name, script, count);
     free(script);
     return done;
 }
 
+static char *make_look(const struct migration_file *file) {
+    char *script;
+    int len = asprintf(&script, BEGIN_LOCKED "SELECT FROM schema_migrations WHERE version = '%s'", file->version);
+    return len < 0 ? NULL : script;
+}
+
+static char *make_step(const struct migration_file *file) {
+    char *script;
+    int len = asprintf(&script, "%s; INSERT INTO schema_migrations (version) VALUES ('%s'); COMMIT", file->up, file->version);
+    return len < 0 ? NULL : script;
+}
+
 static bool apply_one(struct db *db, const struct migration_file *file, FILE *out) {
     size_t found = 0, ignored;
-    char *look = make_script(BEGIN_LOCKED "SELECT FROM schema_migrations WHERE version = '", file, false, "'");
-    if (!run_made_script(db, file->name, look, &found))
+    if (!run_made_script(db, file, make_look(file), &found))
         return false;
     if (found > 0)
         return run_script(db, file->name, "COMMIT", &ignored);
-    if (!run_made_script(db, file->name, make_script("", file, true, "'); COMMIT"), &ignored))
+    if (!run_made_script(db, file, make_step(file), &ignored))
         return false;
     fprintf(out, "applied %s\n", file->name);
     return true;
@@ -128,7 +131,7 @@ bool migrations_print_status(const struct db_options *options, FILE *out, unsign
     return done;
 }
 
-/* A few statements of 30 microseconds each, for a check that comes every few seconds. */
+/* A few short statements, for a check that comes every few seconds. */
 enum status migrations_are_applied(struct db *db, int64_t deadline_us, bool *applied) {
     enum status status = has_table(db, deadline_us, applied);
     for (size_t i = 0; i < migration_files_count && status == STATUS_OK && *applied; i++)

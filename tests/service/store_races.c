@@ -152,6 +152,7 @@ struct held_call {
     enum status status;
     enum user_change change;
     struct refreshed refreshed;
+    struct session_ids revoked;
     pthread_t thread;
 };
 
@@ -173,14 +174,12 @@ static void end_held(struct held_call *call) {
 }
 
 static void act_change_password(struct held_call *call) {
-    struct session_ids revoked;
-    call->status =
-        users_change_password(db, call->deadline_us, &arena, &call->user, 1, OTHER_HASH, &call->session, &revoked, &call->change);
+    call->status = users_change_password(db, call->deadline_us, &arena, &call->user, 1, OTHER_HASH, &call->session,
+                                         &call->revoked, &call->change);
 }
 
 static void act_delete(struct held_call *call) {
-    struct session_ids revoked;
-    call->status = users_delete(db, call->deadline_us, &arena, &call->user, 1, &revoked, &call->change);
+    call->status = users_delete(db, call->deadline_us, &arena, &call->user, 1, &call->revoked, &call->change);
 }
 
 static void act_disable(struct held_call *call) {
@@ -284,19 +283,64 @@ START_TEST(the_server_itself_ends_a_statement_that_takes_too_long) {
 }
 END_TEST
 
+/* Ends the connection of the statement that waits, and waits until it has been run again and waits again. */
+static void lose_connection(void) {
+    sql("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND application_name LIKE 'jwtd%%'");
+    await_blocked_statement();
+}
+
 START_TEST(a_connection_lost_in_the_middle_of_a_statement_costs_no_answer) {
     struct held_call call = { .act = act_held_refresh, .user = add_user("ada@example.org") };
     call.session = add_session(&call.user);
     sql("BEGIN");
     sql("SELECT FROM sessions FOR UPDATE");
     begin_held(&call);
-    sql("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND application_name LIKE 'jwtd%%'");
-    await_blocked_statement();
+    lose_connection();
     sql("COMMIT");
     end_held(&call);
     ck_assert_int_eq(call.status, STATUS_OK);
     ck_assert_int_eq(call.refreshed.result, SESSION_ROTATED);
+}
+END_TEST
+
+/* ---- the first run was committed and its answer lost; the second connection plays the first run ---- */
+
+static void act_revoke_of_user(struct held_call *call) {
+    bool found = false;
+    call->status = sessions_revoke_of_user(db, call->deadline_us, &call->session, &call->user, "ended", &found);
+    call->change = found ? USER_CHANGED : USER_STALE;
+}
+
+START_TEST(a_session_ended_by_a_run_whose_answer_was_lost_was_found) {
+    struct held_call call = { .act = act_revoke_of_user, .user = add_user("ada@example.org") };
+    call.session = add_session(&call.user);
+    sql("BEGIN");
+    sql("LOCK TABLE sessions"); /* so that the second run begins to look only after the commit */
+    sql("UPDATE sessions SET revoked_at = now(), revoke_reason = 'ended'");
+    begin_held(&call);
+    lose_connection();
+    sql("COMMIT");
+    end_held(&call);
+    ck_assert_int_eq(call.status, STATUS_OK);
+    ck_assert_int_eq(call.change, USER_CHANGED);
+}
+END_TEST
+
+START_TEST(a_user_deleted_by_a_run_whose_answer_was_lost_was_deleted) {
+    struct held_call call = { .act = act_delete, .user = add_user("ada@example.org") };
+    struct uuid session = add_session(&call.user);
+    sql("BEGIN");
+    sql("DELETE FROM users");
+    sql("INSERT INTO revocations (session_id, user_id, reason) VALUES ('%s', '%s', 'user_deleted')", show(&session),
+        show(&call.user));
+    begin_held(&call);
+    lose_connection();
+    sql("COMMIT");
+    end_held(&call);
+    ck_assert_int_eq(call.status, STATUS_OK);
+    ck_assert_int_eq(call.change, USER_CHANGED);
+    ck_assert_uint_eq(call.revoked.count, 1);
 }
 END_TEST
 
@@ -329,6 +373,8 @@ TCase *store_races_tests(void) {
     tcase_add_test(tests, a_statement_that_misses_its_deadline_gives_up_and_the_next_one_works);
     tcase_add_test(tests, the_server_itself_ends_a_statement_that_takes_too_long);
     tcase_add_test(tests, a_connection_lost_in_the_middle_of_a_statement_costs_no_answer);
+    tcase_add_test(tests, a_session_ended_by_a_run_whose_answer_was_lost_was_found);
+    tcase_add_test(tests, a_user_deleted_by_a_run_whose_answer_was_lost_was_deleted);
     tcase_add_test(tests, a_deadlock_is_run_again_and_costs_no_answer);
     return tests;
 }
