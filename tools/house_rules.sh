@@ -1,0 +1,108 @@
+#!/bin/bash
+# tools/house_rules.sh: the rules of this house that a script can check. Prints FILE:LINE: RULE for each breach; fails if there is one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Rooms from the cellar up; an include only looks down, or stays.
+rooms="base pool limit password token store http api cli"
+
+# Headers of include/jwtd/ whose room is not that of the source file of the same name.
+header_rooms="cli.h:cli version.h:base status.h:base services.h:http request.h:http http_server.h:http"
+
+# What a library is called, and the only rooms that know it.
+libraries="
+microhttpd.h:http
+libpq-fe.h:store
+jwt.h:token
+jansson.h:token,http
+ini.h:base
+unicase.h:base
+uninorm.h:base
+unistr.h:base
+"
+
+# Calls that no file makes: no bound on the target, no way to see an error, or state shared between threads.
+banned="strcpy|strcat|stpcpy|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|atof|gmtime|localtime|ctime|asctime|rand|srand|tmpnam|mktemp"
+
+function_lines_max=80
+file_lines_max=800
+
+mapfile -t program < <(find include src -name '*.[ch]' | sort)
+mapfile -t everything < <(find include src tests -name '*.[ch]' | sort)
+
+room_of_header() {
+    local known source
+    for known in $header_rooms; do
+        if [[ $known == "$1":* ]]; then
+            echo "${known#*:}"
+            return
+        fi
+    done
+    source=$(echo src/*/"${1%.h}.c")
+    source=${source#src/}
+    echo "${source%%/*}"
+}
+
+# A table for awk: the room of each file, and of each header as it is included.
+print_rooms() {
+    local file room
+    for file in "${program[@]}"; do
+        case $file in
+        src/main.c) room=cli ;;
+        src/*) room=${file#src/} room=${room%%/*} ;;
+        *) room=$(room_of_header "${file##*/}") ;;
+        esac
+        echo "$file $room"
+    done
+}
+
+check_includes() {
+    awk -v rooms="$rooms" -v libraries="$libraries" '
+        BEGIN {
+            count = split(rooms, names, " ")
+            for (i = 1; i <= count; i++) floor_of[names[i]] = i
+            count = split(libraries, rows)
+            for (i = 1; i <= count; i++) { split(rows[i], row, ":"); known_in[row[1]] = "," row[2] "," }
+        }
+        FILENAME == "-" { room_of[$1] = $2; if (!($2 in floor_of)) print $1 ":1: belongs to no room (" $2 ")"; next }
+        !/^#include/ { next }
+        { name = $2; gsub(/[<">]/, "", name); room = room_of[FILENAME] }
+        name in known_in && index(known_in[name], "," room ",") == 0 { print FILENAME ":" FNR ": " name " is known in" known_in[name] " only" }
+        $2 ~ /^"jwtd\// && floor_of[room_of["include/" name]] > floor_of[room] {
+            print FILENAME ":" FNR ": " room " looks up to " room_of["include/" name] " (" name ")"
+        }
+        $2 ~ /^"/ && $2 !~ /^"jwtd\// && name ~ /\// { print FILENAME ":" FNR ": a header of another room goes through include/jwtd" }
+    ' - "${program[@]}" < <(print_rooms)
+    grep -n 'crypto_pwhash' "${program[@]}" | grep -v '^src/password/' | sed 's/:[^:]*$/: crypto_pwhash is known in password only/' || true
+}
+
+# `what` for each line that matches; comments that merely speak of it are few enough to be worded differently.
+forbid() {
+    local pattern=$1 what=$2
+    shift 2
+    grep -nHP "$pattern" "$@" | sed "s/^\([^:]*:[0-9]*\):.*/\1: $what/" || true
+}
+
+check_words() {
+    forbid "\\b($banned)\\s*\\(" "a banned function ($banned)" "${everything[@]}"
+    forbid '\b(TODO|FIXME|XXX)\b' "unfinished by its own word" "${everything[@]}" tools/packages.sh tools/run.sh tools/test.sh Makefile
+    forbid '"/(home|root|work)/' "a path of somebody's machine" "${everything[@]}"
+}
+
+check_sizes() {
+    awk -v function_max="$function_lines_max" -v file_max="$file_lines_max" '
+        FNR == 1 { begin = 0 }
+        FNR == file_max + 1 { print FILENAME ":" FNR ": more than " file_max " lines" }
+        /^[A-Za-z_].*\) \{$/ { begin = FNR }
+        /^}/ {
+            if (begin > 0 && FNR - begin + 1 > function_max) print FILENAME ":" begin ": a function of " FNR - begin + 1 " lines"
+            begin = 0
+        }
+    ' "${everything[@]}"
+}
+
+breaches=$(check_includes; check_words; check_sizes)
+if [[ -n $breaches ]]; then
+    printf '%s\n' "$breaches"
+    exit 1
+fi
