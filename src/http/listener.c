@@ -60,7 +60,7 @@ static bool open_unix(struct listener *listener, const char *listen_on) {
 }
 
 static bool write_url(struct listener *listener) {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = { .ss_family = AF_UNSPEC };
     socklen_t len = sizeof bound;
     char host[64], port[8];
     if (getsockname(listener->fd, (struct sockaddr *)&bound, &len) != 0 ||

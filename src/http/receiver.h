@@ -16,6 +16,6 @@ void *receiver_begin(void *server, const char *target, struct MHD_Connection *co
 enum MHD_Result receiver_handle(void *server, struct MHD_Connection *connection, const char *url, const char *method,
                                 const char *version, const char *upload, size_t *upload_len, void **context);
 
-void receiver_end(void *server, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code);
+void receiver_end(void *context, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode code);
 
 #endif

@@ -130,9 +130,10 @@ START_TEST(a_chunked_body_over_the_limit_is_told_so_or_cut_off) {
     ck_assert_ptr_nonnull(request);
     int head = snprintf(request, 1024, LOGIN "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", chunk);
     memset(request + head, 'a', chunk);
-    memcpy(request + (size_t)head + chunk, "\r\n0\r\n\r\n", 7);
+    static const char end[] = { '\r', '\n', '0', '\r', '\n', '\r', '\n' };
+    memcpy(request + (size_t)head + chunk, end, sizeof end);
     struct raw_reply reply;
-    raw_exchange(&shared_server, request, (size_t)head + chunk + 7, WAIT_MS, &reply);
+    raw_exchange(&shared_server, request, (size_t)head + chunk + sizeof end, WAIT_MS, &reply);
     ck_assert_uint_eq(reply.count, 1);
     ck_assert_int_eq(reply.statuses[0], 413);
     free(request);
