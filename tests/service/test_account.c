@@ -1,0 +1,176 @@
+#include "support/account.h"
+#include "support/database.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *account_suite(void);
+
+#define NEW_PASSWORD "quite another passphrase"
+
+static struct reply change_email(const char *token, const char *email, const char *password) {
+    char body[BODY_SIZE];
+    snprintf(body, sizeof body, "{\"email\":\"%s\",\"current_password\":\"%s\"}", email, password);
+    return http_json(&shared_server, "PATCH", "/auth/me", token, body);
+}
+
+static struct reply change_password(const char *token, const char *current, const char *next) {
+    char body[BODY_SIZE];
+    snprintf(body, sizeof body, "{\"current_password\":\"%s\",\"new_password\":\"%s\"}", current, next);
+    return http_json(&shared_server, "POST", "/auth/password", token, body);
+}
+
+static struct reply delete_user(const char *token, const char *password) {
+    char body[BODY_SIZE];
+    snprintf(body, sizeof body, "{\"current_password\":\"%s\"}", password);
+    return http_json(&shared_server, "DELETE", "/auth/me", token, body);
+}
+
+static void expect_status(struct reply reply, long status) {
+    ck_assert_msg(reply.status == status, "expected %ld, got %ld %s", status, reply.status, reply.body != NULL ? reply.body : "");
+    http_free(&reply);
+}
+
+static void expect_problem(struct reply reply, long status, const char *code) {
+    assert_problem(&reply, status, code);
+    http_free(&reply);
+}
+
+static long login_status(const struct account *account, const char *password) {
+    char body[BODY_SIZE];
+    struct reply reply = http_json(&shared_server, "POST", "/auth/login", NULL, credentials(account, password, body));
+    long status = reply.status;
+    http_free(&reply);
+    return status;
+}
+
+START_TEST(me_shows_the_user) {
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    struct reply reply = http_json(&shared_server, "GET", "/auth/me", tokens.access, NULL);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_str_eq(http_member(&reply, "id"), account.id);
+    ck_assert_str_eq(http_member(&reply, "email"), account.email);
+    ck_assert(json_is_array(json_object_get(reply.json, "roles")));
+    ck_assert_str_ne(http_member(&reply, "created_at"), "");
+    ck_assert_str_ne(http_member(&reply, "updated_at"), "");
+    ck_assert_uint_eq(json_object_size(reply.json), 5);
+    http_free(&reply);
+}
+END_TEST
+
+START_TEST(the_address_changes_with_the_password_and_not_without) {
+    struct account account = account_register(&shared_server), moved = account_new();
+    struct tokens tokens = account_login(&shared_server, &account);
+    expect_problem(change_email(tokens.access, moved.email, "not the passphrase"), 401, "invalid_credentials");
+    ck_assert_int_eq(login_status(&account, PASSWORD), 200);
+    struct reply reply = change_email(tokens.access, moved.email, PASSWORD);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_str_eq(http_member(&reply, "email"), moved.email);
+    http_free(&reply);
+    ck_assert_int_eq(login_status(&moved, PASSWORD), 200);
+    ck_assert_int_eq(login_status(&account, PASSWORD), 401);
+}
+END_TEST
+
+START_TEST(a_taken_address_is_refused_and_the_own_one_in_another_case_is_not) {
+    struct account account = account_register(&shared_server), other = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    expect_problem(change_email(tokens.access, other.email, PASSWORD), 409, "email_taken");
+    account.email[0] = 'u';
+    expect_status(change_email(tokens.access, account.email, PASSWORD), 200);
+}
+END_TEST
+
+START_TEST(a_new_password_ends_every_other_session) {
+    struct account account = account_register(&shared_server);
+    struct tokens other = account_login(&shared_server, &account), current = account_login(&shared_server, &account);
+    expect_status(change_password(current.access, PASSWORD, NEW_PASSWORD), 204);
+    ck_assert_int_eq(me_status(&shared_server, current.access), 200);
+    ck_assert_int_eq(me_status(&shared_server, other.access), 401);
+    expect_problem(refresh_with(&shared_server, other.refresh), 401, "invalid_refresh_token");
+    expect_status(refresh_with(&shared_server, current.refresh), 200);
+    ck_assert_int_eq(login_status(&account, PASSWORD), 401);
+    ck_assert_int_eq(login_status(&account, NEW_PASSWORD), 200);
+}
+END_TEST
+
+START_TEST(a_password_is_not_changed_without_the_current_one_or_to_a_weak_one) {
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    expect_problem(change_password(tokens.access, "not the passphrase", NEW_PASSWORD), 401, "invalid_credentials");
+    struct reply reply = change_password(tokens.access, PASSWORD, "password123");
+    assert_problem(&reply, 422, "validation_failed");
+    const json_t *error = json_array_get(json_object_get(reply.json, "errors"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(error, "pointer")), "/new_password");
+    ck_assert_str_eq(json_string_value(json_object_get(error, "code")), "too_common");
+    http_free(&reply);
+    ck_assert_int_eq(login_status(&account, PASSWORD), 200);
+}
+END_TEST
+
+START_TEST(a_deleted_user_is_gone_with_all_sessions) {
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account), other = account_login(&shared_server, &account);
+    expect_problem(delete_user(tokens.access, "not the passphrase"), 401, "invalid_credentials");
+    expect_status(delete_user(tokens.access, PASSWORD), 204);
+    ck_assert_int_eq(me_status(&shared_server, tokens.access), 401);
+    ck_assert_int_eq(me_status(&shared_server, other.access), 401);
+    expect_problem(refresh_with(&shared_server, other.refresh), 401, "invalid_refresh_token");
+    ck_assert_int_eq(database_number("SELECT count(*) FROM users WHERE id = $1::uuid", account.id), 0);
+    ck_assert_int_eq(database_number("SELECT count(*) FROM sessions WHERE user_id = $1::uuid", account.id), 0);
+    char body[BODY_SIZE];
+    expect_status(http_json(&shared_server, "POST", "/auth/register", NULL, credentials(&account, PASSWORD, body)), 201);
+}
+END_TEST
+
+/* What one instance revokes is dead on another within a second. */
+START_TEST(another_instance_learns_within_a_second_that_a_user_was_deleted) {
+    struct server second = server_start_beside(&shared_server, NULL);
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    ck_assert_int_eq(me_status(&second, tokens.access), 200);
+    char authorization[TOKEN_SIZE + 32];
+    snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", tokens.access);
+    const char *const headers[] = { authorization, NULL };
+    expect_status(delete_user(tokens.access, PASSWORD), 204);
+    long status = 200;
+    for (int i = 0; i < 15 && status == 200; i++) {
+        struct reply reply = http_send(&second, "GET", "/auth/verify", headers, NULL);
+        status = reply.status;
+        http_free(&reply);
+        usleep(100000);
+    }
+    ck_assert_int_eq(status, 401);
+    server_finish(&second);
+}
+END_TEST
+
+START_TEST(no_call_of_the_account_works_without_a_token) {
+    expect_problem(http_json(&shared_server, "GET", "/auth/me", NULL, NULL), 401, "missing_token");
+    expect_problem(change_email(NULL, "a@b.org", PASSWORD), 401, "missing_token");
+    expect_problem(change_password(NULL, PASSWORD, NEW_PASSWORD), 401, "missing_token");
+    expect_problem(delete_user(NULL, PASSWORD), 401, "missing_token");
+    expect_problem(http_json(&shared_server, "GET", "/auth/sessions", NULL, NULL), 401, "missing_token");
+    expect_problem(http_json(&shared_server, "GET", "/auth/me", "x.y.z", NULL), 401, "invalid_token");
+}
+END_TEST
+
+Suite *account_suite(void) {
+    Suite *suite = suite_create("account");
+    TCase *tcase = tcase_create("one server");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
+    tcase_add_test(tcase, me_shows_the_user);
+    tcase_add_test(tcase, the_address_changes_with_the_password_and_not_without);
+    tcase_add_test(tcase, a_taken_address_is_refused_and_the_own_one_in_another_case_is_not);
+    tcase_add_test(tcase, a_new_password_ends_every_other_session);
+    tcase_add_test(tcase, a_password_is_not_changed_without_the_current_one_or_to_a_weak_one);
+    tcase_add_test(tcase, a_deleted_user_is_gone_with_all_sessions);
+    tcase_add_test(tcase, another_instance_learns_within_a_second_that_a_user_was_deleted);
+    tcase_add_test(tcase, no_call_of_the_account_works_without_a_token);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

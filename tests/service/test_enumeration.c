@@ -1,0 +1,88 @@
+#include "support/account.h"
+#include "support/database.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+Suite *enumeration_suite(void);
+
+#define PAIRS 20
+
+static struct server server;
+
+/* The parameters of production: with the weak ones of the other tests the hash would not dominate. */
+static void start(void) {
+    server = server_start((const char *const[]){ "password.memory=19MiB", "password.operations=2", "password.nice=0", NULL });
+}
+
+static void finish(void) {
+    server_finish(&server);
+}
+
+static double seconds_of_login(const struct account *account, const char *password) {
+    char body[BODY_SIZE];
+    struct reply reply = http_json(&server, "POST", "/auth/login", NULL, credentials(account, password, body));
+    double seconds = reply.seconds;
+    ck_assert_int_eq(reply.status, 401);
+    http_free(&reply);
+    return seconds;
+}
+
+static int compare_seconds(const void *a, const void *b) {
+    double difference = *(const double *)a - *(const double *)b;
+    return (difference > 0) - (difference < 0);
+}
+
+static double median(double values[PAIRS]) {
+    qsort(values, PAIRS, sizeof values[0], compare_seconds);
+    return (values[PAIRS / 2 - 1] + values[PAIRS / 2]) / 2;
+}
+
+/* Interleaved, so that whatever else the machine does falls on both. */
+static double ratio_of(const struct account *one, const char *password_of_one, const struct account *other) {
+    double ones[PAIRS], others[PAIRS];
+    for (size_t i = 0; i < PAIRS; i++) {
+        ones[i] = seconds_of_login(one, password_of_one);
+        others[i] = seconds_of_login(other, "not the passphrase");
+    }
+    return median(ones) / median(others);
+}
+
+START_TEST(an_unknown_address_takes_as_long_as_a_wrong_password) {
+    struct account known = account_register(&server), unknown = account_new();
+    double ratio = ratio_of(&unknown, PASSWORD, &known);
+    ck_assert_msg(ratio > 0.8 && ratio < 1.25, "ratio %.2f", ratio);
+}
+END_TEST
+
+START_TEST(a_disabled_user_takes_as_long_as_a_wrong_password) {
+    struct account known = account_register(&server), disabled = account_register(&server);
+    char ignored[8];
+    database_value("UPDATE users SET disabled_at = now() WHERE id = $1::uuid", disabled.id, ignored, sizeof ignored);
+    double ratio = ratio_of(&disabled, PASSWORD, &known);
+    ck_assert_msg(ratio > 0.8 && ratio < 1.25, "ratio %.2f", ratio);
+}
+END_TEST
+
+START_TEST(a_corrupt_hash_takes_as_long_as_a_wrong_password) {
+    struct account known = account_register(&server), corrupt = account_register(&server);
+    char ignored[8];
+    database_value("UPDATE users SET password_hash = '$argon2id$broken' WHERE id = $1::uuid", corrupt.id, ignored,
+                   sizeof ignored);
+    double ratio = ratio_of(&corrupt, PASSWORD, &known);
+    ck_assert_msg(ratio > 0.8 && ratio < 1.25, "ratio %.2f", ratio);
+}
+END_TEST
+
+Suite *enumeration_suite(void) {
+    Suite *suite = suite_create("enumeration");
+    TCase *tcase = tcase_create("times");
+    tcase_set_timeout(tcase, 180);
+    tcase_add_unchecked_fixture(tcase, start, finish);
+    tcase_add_test(tcase, an_unknown_address_takes_as_long_as_a_wrong_password);
+    tcase_add_test(tcase, a_disabled_user_takes_as_long_as_a_wrong_password);
+    tcase_add_test(tcase, a_corrupt_hash_takes_as_long_as_a_wrong_password);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
