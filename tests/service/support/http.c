@@ -43,7 +43,8 @@ static struct curl_slist *make_list(const char *const *headers) {
     return list;
 }
 
-static void set_options(CURL *curl, const char *url, const char *method, struct curl_slist *list, const char *body) {
+static void set_options(CURL *curl, const char *url, const char *method, struct curl_slist *list, const char *body,
+                        size_t body_len) {
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
@@ -53,14 +54,16 @@ static void set_options(CURL *curl, const char *url, const char *method, struct 
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     if (strcmp(method, "HEAD") == 0)
         curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
-    if (body != NULL)
+    if (body != NULL) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body_len);
+    }
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, append);
 }
 
-struct reply http_try(const struct server *server, const char *method, const char *path, const char *const *headers,
-                      const char *body) {
+static struct reply perform(const struct server *server, const char *method, const char *path, const char *const *headers,
+                            const char *body, size_t body_len) {
     char url[512];
     struct buffer head = { 0 }, content = { 0 };
     struct reply reply = { 0 };
@@ -68,7 +71,7 @@ struct reply http_try(const struct server *server, const char *method, const cha
     CURL *curl = curl_easy_init();
     struct curl_slist *list = make_list(headers);
     snprintf(url, sizeof url, "%s%s", server->url, path);
-    set_options(curl, url, method, list, body);
+    set_options(curl, url, method, list, body, body_len);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &content);
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, &head);
     if (curl_easy_perform(curl) == CURLE_OK)
@@ -81,6 +84,18 @@ struct reply http_try(const struct server *server, const char *method, const cha
     reply.body_len = content.len;
     if (content.len > 0)
         reply.json = json_loadb(content.bytes, content.len, 0, NULL);
+    return reply;
+}
+
+struct reply http_try(const struct server *server, const char *method, const char *path, const char *const *headers,
+                      const char *body) {
+    return perform(server, method, path, headers, body, body != NULL ? strlen(body) : 0);
+}
+
+struct reply http_send_bytes(const struct server *server, const char *method, const char *path, const char *const *headers,
+                             const char *body, size_t body_len) {
+    struct reply reply = perform(server, method, path, headers, body, body_len);
+    ck_assert_msg(reply.status != 0, "no reply to %s %s", method, path);
     return reply;
 }
 

@@ -24,6 +24,8 @@ struct reply http_send(const struct server *server, const char *method, const ch
                        const char *body);
 struct reply http_try(const struct server *server, const char *method, const char *path, const char *const *headers,
                       const char *body);
+struct reply http_send_bytes(const struct server *server, const char *method, const char *path, const char *const *headers,
+                             const char *body, size_t body_len);
 void http_free(struct reply *reply);
 
 /* With Content-Type: application/json and, unless NULL, a bearer token. */

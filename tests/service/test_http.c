@@ -1,0 +1,203 @@
+/* health, CORS, methods, request ids, the page of error codes. */
+#include "support/account.h"
+
+#include "jwtd/status.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+Suite *http_suite(void);
+
+START_TEST(a_healthy_service_says_what_it_checked) {
+    static const char *const paths[] = { "/health", "/health/ready" };
+    for (size_t i = 0; i < 2; i++) {
+        struct reply reply = http_send(&shared_server, "GET", paths[i], NULL, NULL);
+        ck_assert_int_eq(reply.status, 200);
+        ck_assert_str_eq(http_member(&reply, "status"), "healthy");
+        ck_assert_str_ne(http_member(&reply, "version"), "");
+        ck_assert_str_eq(json_string_value(json_object_get(json_object_get(reply.json, "checks"), "database")), "ok");
+        http_free(&reply);
+    }
+    struct reply live = http_send(&shared_server, "GET", "/health/live", NULL, NULL);
+    ck_assert_int_eq(live.status, 200);
+    http_free(&live);
+}
+END_TEST
+
+/* Trouble in the database is "try again later", never "log in again". */
+static const struct {
+    const char *method, *path, *body;
+} needing_database[] = {
+    { "POST", "/auth/login", "{\"email\":\"a@example.org\",\"password\":\"some passphrase\"}" },
+    { "POST", "/auth/register", "{\"email\":\"a@example.org\",\"password\":\"some passphrase\"}" },
+};
+
+START_TEST(without_a_database_the_service_lives_and_asks_to_come_again) {
+    struct server server =
+        server_start((const char *const[]){ "database.url=host=/nowhere dbname=x", "server.request_timeout=3s", NULL });
+    struct reply live = http_send(&server, "GET", "/health/live", NULL, NULL);
+    ck_assert_int_eq(live.status, 200);
+    ck_assert(live.seconds < 0.5);
+    http_free(&live);
+    struct reply ready = http_send(&server, "GET", "/health/ready", NULL, NULL);
+    char value[32];
+    ck_assert_int_eq(ready.status, 503);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(ready.json, "checks"), "database")), "failed");
+    ck_assert_str_ne(http_header(&ready, "Retry-After", value, sizeof value), "");
+    http_free(&ready);
+    for (size_t i = 0; i < sizeof needing_database / sizeof needing_database[0]; i++) {
+        struct reply reply =
+            http_json(&server, needing_database[i].method, needing_database[i].path, NULL, needing_database[i].body);
+        assert_problem(&reply, 503, "database_unavailable");
+        ck_assert(reply.seconds < 4);
+        http_free(&reply);
+    }
+    /* a good token of another instance with the same keys: nobody knows whether its session has ended */
+    struct server good = server_start_beside(&server, NULL);
+    struct account account = account_register(&good);
+    struct tokens tokens = account_login(&good, &account);
+    struct reply me = http_json(&server, "GET", "/auth/me", tokens.access, NULL);
+    assert_problem(&me, 503, "starting");
+    http_free(&me);
+    struct reply refresh = refresh_with(&server, tokens.refresh);
+    assert_problem(&refresh, 503, "database_unavailable");
+    http_free(&refresh);
+    server_finish(&good);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(every_error_code_has_its_paragraph) {
+    struct reply reply = http_send(&shared_server, "GET", "/docs", NULL, NULL);
+    ck_assert_int_eq(reply.status, 200);
+    for (int i = STATUS_OK + 1; i < STATUS_COUNT; i++) {
+        char anchor[96];
+        snprintf(anchor, sizeof anchor, "id=\"%s\"", status_info((enum status)i)->name);
+        ck_assert_msg(strstr(reply.body, anchor) != NULL, "%s", anchor);
+    }
+    http_free(&reply);
+}
+END_TEST
+
+START_TEST(a_method_that_a_path_does_not_take_is_told_which_it_takes) {
+    char value[128];
+    struct reply reply = http_send(&shared_server, "PUT", "/auth/me", NULL, NULL);
+    assert_problem(&reply, 405, "method_not_allowed");
+    http_header(&reply, "Allow", value, sizeof value);
+    static const char *const methods[] = { "GET", "PATCH", "DELETE", "HEAD", "OPTIONS" };
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        ck_assert_msg(strstr(value, methods[i]) != NULL, "%s", value);
+    http_free(&reply);
+    struct reply unknown = http_send(&shared_server, "GET", "/auth/unknown", NULL, NULL);
+    assert_problem(&unknown, 404, "not_found");
+    http_free(&unknown);
+    struct reply options = http_send(&shared_server, "OPTIONS", "/auth/login", NULL, NULL);
+    ck_assert_int_eq(options.status, 204);
+    http_free(&options);
+}
+END_TEST
+
+static const struct {
+    const char *sent;
+    bool echoed;
+} ids[] = {
+    { "X-Request-Id: abc.DEF_123-x", true },
+    { "X-Request-Id: a", true },
+    { "X-Request-Id: has space", false },
+    { "X-Request-Id: <script>", false },
+    { "X-Request-Id: 0123456789012345678901234567890123456789012345678901234567890123", true },
+    { "X-Request-Id: 01234567890123456789012345678901234567890123456789012345678901234", false },
+};
+
+START_TEST(a_sane_request_id_is_echoed_and_any_other_replaced) {
+    char value[128];
+    struct reply reply = http_send(&shared_server, "GET", "/health/live", (const char *const[]){ ids[_i].sent, NULL }, NULL);
+    http_header(&reply, "X-Request-Id", value, sizeof value);
+    ck_assert_str_ne(value, "");
+    ck_assert_int_eq(strcmp(value, ids[_i].sent + strlen("X-Request-Id: ")) == 0, ids[_i].echoed);
+    http_free(&reply);
+}
+END_TEST
+
+/* ---- CORS ---- */
+
+static struct server cors_server;
+
+static void start_cors(void) {
+    cors_server =
+        server_start((const char *const[]){ "cors.allowed_origins=https://app.example.org, https://b.example.org:8443", NULL });
+}
+
+static void finish_cors(void) {
+    server_finish(&cors_server);
+}
+
+static const struct {
+    const char *origin;
+    bool allowed;
+} origins[] = {
+    { "https://app.example.org", true },
+    { "https://b.example.org:8443", true },
+    { "https://b.example.org", false },
+    { "http://app.example.org", false },
+    { "https://app.example.org.evil.org", false },
+    { "https://APP.example.org", false },
+    { "null", false },
+    { "*", false },
+};
+
+START_TEST(only_a_listed_origin_may_read_replies) {
+    char header[128], value[256];
+    snprintf(header, sizeof header, "Origin: %s", origins[_i].origin);
+    struct reply reply = http_send(&cors_server, "GET", "/auth/me", (const char *const[]){ header, NULL }, NULL);
+    ck_assert_int_eq(reply.status, 401);
+    ck_assert_str_eq(http_header(&reply, "Access-Control-Allow-Origin", value, sizeof value),
+                     origins[_i].allowed ? origins[_i].origin : "");
+    ck_assert_str_eq(http_header(&reply, "Vary", value, sizeof value), "Origin");
+    ck_assert_int_eq(strstr(http_header(&reply, "Access-Control-Expose-Headers", value, sizeof value), "Retry-After") != NULL,
+                     origins[_i].allowed);
+    http_free(&reply);
+}
+END_TEST
+
+START_TEST(only_a_listed_origin_passes_a_preflight) {
+    char header[128], value[256];
+    snprintf(header, sizeof header, "Origin: %s", origins[_i].origin);
+    const char *const headers[] = { header, "Access-Control-Request-Method: PATCH",
+                                    "Access-Control-Request-Headers: authorization, content-type", NULL };
+    struct reply reply = http_send(&cors_server, "OPTIONS", "/auth/me", headers, NULL);
+    ck_assert_int_eq(reply.status, 204);
+    ck_assert_str_eq(http_header(&reply, "Access-Control-Allow-Origin", value, sizeof value),
+                     origins[_i].allowed ? origins[_i].origin : "");
+    ck_assert_int_eq(strstr(http_header(&reply, "Access-Control-Allow-Methods", value, sizeof value), "PATCH") != NULL,
+                     origins[_i].allowed);
+    ck_assert_int_eq(strstr(http_header(&reply, "Access-Control-Allow-Headers", value, sizeof value), "Authorization") != NULL,
+                     origins[_i].allowed);
+    ck_assert_str_eq(http_header(&reply, "Access-Control-Max-Age", value, sizeof value), origins[_i].allowed ? "600" : "");
+    http_free(&reply);
+}
+END_TEST
+
+Suite *http_suite(void) {
+    Suite *suite = suite_create("http");
+    TCase *shared = tcase_create("one server");
+    tcase_set_timeout(shared, 60);
+    tcase_add_unchecked_fixture(shared, shared_server_start, shared_server_finish);
+    tcase_add_test(shared, a_healthy_service_says_what_it_checked);
+    tcase_add_test(shared, every_error_code_has_its_paragraph);
+    tcase_add_test(shared, a_method_that_a_path_does_not_take_is_told_which_it_takes);
+    tcase_add_loop_test(shared, a_sane_request_id_is_echoed_and_any_other_replaced, 0, (int)(sizeof ids / sizeof ids[0]));
+    suite_add_tcase(suite, shared);
+    TCase *own = tcase_create("a server of its own");
+    tcase_set_timeout(own, 60);
+    tcase_add_test(own, without_a_database_the_service_lives_and_asks_to_come_again);
+    suite_add_tcase(suite, own);
+    TCase *cors = tcase_create("cors");
+    tcase_set_timeout(cors, 60);
+    tcase_add_unchecked_fixture(cors, start_cors, finish_cors);
+    tcase_add_loop_test(cors, only_a_listed_origin_may_read_replies, 0, (int)(sizeof origins / sizeof origins[0]));
+    tcase_add_loop_test(cors, only_a_listed_origin_passes_a_preflight, 0, (int)(sizeof origins / sizeof origins[0]));
+    suite_add_tcase(suite, cors);
+    return suite;
+}
