@@ -1,0 +1,187 @@
+#include "support/account.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+Suite *cli_suite(void);
+
+static char output[65536];
+
+static int run(const char *const *words) {
+    return program_run(words, NULL, output, sizeof output);
+}
+
+#define RUN(...) run((const char *const[]){ __VA_ARGS__, NULL })
+
+static char database_setting[512];
+
+static void start(void) {
+    shared_server_start();
+    snprintf(database_setting, sizeof database_setting, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
+}
+
+START_TEST(help_and_version_answer_and_wrong_words_are_told) {
+    ck_assert_int_eq(RUN("--version"), 0);
+    ck_assert_int_eq(strncmp(output, "jwtd ", 5), 0);
+    ck_assert_int_eq(RUN("--help"), 0);
+    static const char *const shown[] = {
+        "serve", "migrate", "keygen", "check-config", "user", "server.listen", "cors.allowed_origins"
+    };
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++)
+        ck_assert_msg(strstr(output, shown[i]) != NULL, "%s", shown[i]);
+    ck_assert_int_eq(RUN("dance"), 2);
+    ck_assert_int_eq(RUN("serve", "now"), 2);
+    ck_assert_int_eq(RUN("--set"), 2);
+}
+END_TEST
+
+static void write_file(const char *path, const char *bytes, size_t len, mode_t mode) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, bytes, len), (ssize_t)len);
+    close(fd);
+    ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+START_TEST(every_mistake_in_the_configuration_is_named_at_once) {
+    char path[160];
+    static const char text[] = "[server]\nthreads = many\nbody_limit = 3 parsecs\n[password]\nmemory = 1MiB\n[nowhere]\nx = 1\n";
+    snprintf(path, sizeof path, "%s/wrong.conf", shared_server.directory);
+    write_file(path, text, sizeof text - 1, 0600);
+    ck_assert_int_eq(RUN("--config", path, "--set", "token.nothing=1", "check-config"), 1);
+    static const char *const named[] = { "wrong.conf:2", "wrong.conf:3", "wrong.conf:7", "token.nothing", "password.memory" };
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+        ck_assert_msg(strstr(output, named[i]) != NULL, "%s is missing in:\n%s", named[i], output);
+    ck_assert_int_eq(RUN("--config", path, "serve"), 1);
+}
+END_TEST
+
+START_TEST(a_setting_on_the_command_line_beats_the_environment_and_that_the_file) {
+    char path[160];
+    static const char text[] =
+        "[server]\nlisten = 127.0.0.1:1\nbody_limit = 1KiB\nthreads = 3\n[database]\nurl = postgres://u:verysecret@h/d\n";
+    snprintf(path, sizeof path, "%s/right.conf", shared_server.directory);
+    write_file(path, text, sizeof text - 1, 0600);
+    setenv("JWTD_SERVER_LISTEN", "127.0.0.1:2", 1);
+    setenv("JWTD_SERVER_BODY_LIMIT", "2KiB", 1);
+    ck_assert_int_eq(RUN("--config", path, "--set", "server.listen=127.0.0.1:3", "check-config"), 0);
+    unsetenv("JWTD_SERVER_LISTEN");
+    unsetenv("JWTD_SERVER_BODY_LIMIT");
+    ck_assert_ptr_nonnull(strstr(output, "listen = 127.0.0.1:3"));
+    ck_assert_ptr_nonnull(strstr(output, "body_limit = 2KiB"));
+    ck_assert_ptr_nonnull(strstr(output, "threads = 3"));
+    ck_assert_ptr_null(strstr(output, "verysecret"));
+}
+END_TEST
+
+#define KEY_32 "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE"
+
+static const struct {
+    const char *bytes;
+    size_t len;
+    mode_t mode;
+    bool starts;
+} key_files[] = {
+#define FILE_OF(bytes, mode, starts)                                                                                             \
+    { bytes, sizeof(bytes) - 1, mode, starts }
+    FILE_OF(KEY_32, 0600, true),
+    FILE_OF(KEY_32 "\n", 0640, true),
+    FILE_OF(KEY_32 "=", 0400, true),
+    FILE_OF("", 0600, false),
+    FILE_OF("\n", 0600, false),
+    FILE_OF("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MA", 0600, false), /* 31 bytes */
+    FILE_OF("MDEyMzQ1Njc4OTAxMjM0NT\0Y3ODkwMTIzNDU2Nzg5MDE", 0600, false),
+    FILE_OF("MDEyMzQ1Njc4OTAxMjM0 NTY3ODkwMTIzNDU2Nzg5MDE", 0600, false),
+    FILE_OF(KEY_32, 0604, false),
+    FILE_OF(KEY_32, 0602, false),
+#undef FILE_OF
+};
+
+START_TEST(a_key_file_that_is_no_good_refuses_to_start_and_is_named) {
+    char keys[160], path[256], setting[256], refresh[256];
+    snprintf(keys, sizeof keys, "%s/case-%d", shared_server.directory, _i);
+    ck_assert_int_eq(mkdir(keys, 0700), 0);
+    snprintf(path, sizeof path, "%s/one.hs256", keys);
+    write_file(path, key_files[_i].bytes, key_files[_i].len, key_files[_i].mode);
+    snprintf(setting, sizeof setting, "token.keys_dir=%s", keys);
+    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/refresh.key", shared_server.directory);
+    /* the port is taken, so that a good key gets as far as that and no further */
+    char listen[64];
+    snprintf(listen, sizeof listen, "server.listen=127.0.0.1:%d", shared_server.port);
+    ck_assert_int_eq(RUN("--set", setting, "--set", refresh, "--set", listen, "serve"), 1);
+    ck_assert_msg((strstr(output, "listen_failed") != NULL) == key_files[_i].starts, "%s", output);
+    if (!key_files[_i].starts)
+        ck_assert_msg(strstr(output, "one.hs256") != NULL, "%s", output);
+}
+END_TEST
+
+START_TEST(the_schema_is_current_and_five_migrations_at_once_agree) {
+    ck_assert_int_eq(RUN("--set", database_setting, "migrate", "--status"), 0);
+    ck_assert_ptr_null(strstr(output, "pending"));
+    ck_assert_int_eq(RUN("migrate", "--sideways"), 2);
+    char owner[512];
+    pid_t pids[5];
+    snprintf(owner, sizeof owner, "database.url=%s", getenv("JWTD_TEST_OWNER_DATABASE"));
+    for (size_t i = 0; i < 5; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0)
+            _exit(RUN("--set", owner, "migrate"));
+    }
+    for (size_t i = 0; i < 5; i++) {
+        int status;
+        ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+}
+END_TEST
+
+START_TEST(an_operator_adds_shows_disables_and_enables_a_user) {
+    struct account account = account_new();
+    const char *const add[] = { "--set", database_setting, "user", "add", account.email, "--role", "admin", NULL };
+    ck_assert_msg(program_run(add, PASSWORD "\n", output, sizeof output) == 0, "%s", output);
+    ck_assert_int_ne(program_run(add, PASSWORD "\n", output, sizeof output), 0);
+    struct tokens tokens = account_login(&shared_server, &account);
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "show", account.email), 0);
+    ck_assert_ptr_nonnull(strstr(output, account.email));
+    ck_assert_ptr_nonnull(strstr(output, "admin"));
+    ck_assert_ptr_null(strstr(output, "$argon2"));
+
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "disable", account.email), 0);
+    for (int i = 0; i < 15 && me_status(&shared_server, tokens.access) == 200; i++)
+        usleep(100000);
+    ck_assert_int_eq(me_status(&shared_server, tokens.access), 401);
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "enable", account.email), 0);
+    account_login(&shared_server, &account);
+}
+END_TEST
+
+START_TEST(a_weak_password_is_refused_at_the_command_line_too) {
+    struct account account = account_new();
+    const char *const add[] = { "--set", database_setting, "user", "add", account.email, NULL };
+    ck_assert_int_eq(program_run(add, "password123\n", output, sizeof output), 1);
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "show", account.email), 1);
+}
+END_TEST
+
+Suite *cli_suite(void) {
+    Suite *suite = suite_create("cli");
+    TCase *tcase = tcase_create("beside a server");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
+    tcase_add_test(tcase, help_and_version_answer_and_wrong_words_are_told);
+    tcase_add_test(tcase, every_mistake_in_the_configuration_is_named_at_once);
+    tcase_add_test(tcase, a_setting_on_the_command_line_beats_the_environment_and_that_the_file);
+    tcase_add_loop_test(tcase, a_key_file_that_is_no_good_refuses_to_start_and_is_named, 0,
+                        (int)(sizeof key_files / sizeof key_files[0]));
+    tcase_add_test(tcase, the_schema_is_current_and_five_migrations_at_once_agree);
+    tcase_add_test(tcase, an_operator_adds_shows_disables_and_enables_a_user);
+    tcase_add_test(tcase, a_weak_password_is_refused_at_the_command_line_too);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

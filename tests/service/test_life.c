@@ -1,0 +1,204 @@
+/* What an operator sees: the log, signals, and the end of the service. */
+#include "support/account.h"
+#include "support/raw.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *life_suite(void);
+
+/* ---- the log ---- */
+
+#define CANARY "Kanarienvogel-7391"
+
+static const struct {
+    const char *method, *path, *body;
+} canaries[] = {
+    { "POST", "/auth/register", "{\"email\":\"" CANARY "@example.org\",\"password\":\"p-" CANARY "\"}" },
+    { "POST", "/auth/register", "{\"email\":\"ok.canary.%d@example.org\",\"password\":\"p-" CANARY "\"}" },
+    { "POST", "/auth/login", "{\"email\":\"" CANARY "@example.org\",\"password\":\"p-" CANARY "\"}" },
+    { "POST", "/auth/login", "{\"email\":\"" CANARY "@nobody.example.org\",\"password\":\"p-" CANARY "\"}" },
+    { "POST", "/auth/refresh", "{\"refresh_token\":\"jr1_" CANARY "\"}" },
+    { "POST", "/auth/logout", "{\"refresh_token\":\"jr1_" CANARY "\",\"" CANARY "\":1}" },
+    { "PATCH", "/auth/me", "{\"email\":\"" CANARY "@b.org\",\"current_password\":\"" CANARY "\"}" },
+    { "POST", "/auth/password", "{\"current_password\":\"" CANARY "\",\"new_password\":\"" CANARY "\"}" },
+    { "GET", "/auth/verify", NULL },
+    { "GET", "/auth/sessions/" CANARY, NULL },
+    { "POST", "/auth/login", "{\"" CANARY },
+};
+
+static void assert_lines_are_json(const struct server *server) {
+    char *log = server_log(server), *rest = log, *line;
+    size_t lines = 0;
+    while ((line = strsep(&rest, "\n")) != NULL && *line != '\0') {
+        json_t *json = json_loads(line, 0, NULL);
+        ck_assert_msg(json != NULL, "%s", line);
+        json_decref(json);
+        lines++;
+    }
+    ck_assert_uint_ge(lines, 10);
+    free(log);
+}
+
+START_TEST(nothing_secret_and_nobodys_address_gets_into_the_log) {
+    struct server server = server_start((const char *const[]){ "log.level=debug", NULL });
+    const char *const headers[] = { "Content-Type: application/json",
+                                    ("Authorization: Bearer a." CANARY ".b"),
+                                    ("User-Agent: agent " CANARY " \x1b[31m"),
+                                    ("Idempotency-Key: " CANARY),
+                                    ("Cookie: " CANARY),
+                                    ("Origin: https://" CANARY),
+                                    NULL };
+    for (size_t i = 0; i < sizeof canaries / sizeof canaries[0]; i++) {
+        struct reply reply = http_send(&server, canaries[i].method, canaries[i].path, headers, canaries[i].body);
+        http_free(&reply);
+    }
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account);
+    struct reply reply = refresh_with(&server, tokens.refresh);
+    http_free(&reply);
+    const char *const secrets[] = { "p-" CANARY, "jr1_", "eyJ", "$argon2id", PASSWORD, account.email, "@example.org", "agent " };
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)
+        ck_assert_msg(!server_log_contains(&server, secrets[i]), "%s is in the log", secrets[i]);
+    assert_lines_are_json(&server);
+    server_finish(&server);
+}
+END_TEST
+
+static int count_in_log(const struct server *server, const char *text) {
+    char *log = server_log(server);
+    int count = 0;
+    for (const char *at = strstr(log, text); at != NULL; at = strstr(at + 1, text))
+        count++;
+    free(log);
+    return count;
+}
+
+START_TEST(what_a_person_did_is_logged_once) {
+    struct server server = server_start(NULL);
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account);
+    char body[BODY_SIZE];
+    struct reply failed = http_json(&server, "POST", "/auth/login", NULL, credentials(&account, "not the passphrase", body));
+    struct reply out = http_json(&server, "POST", "/auth/logout", tokens.access, NULL);
+    static const char *const events[] = { "user_registered", "login_succeeded", "login_failed", "logged_out" };
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "\"event\":\"%s\"", events[i]);
+        ck_assert_msg(count_in_log(&server, text) == 1, "%s", text);
+    }
+    ck_assert_int_ge(count_in_log(&server, account.id), 3);
+    http_free(&failed);
+    http_free(&out);
+    server_finish(&server);
+}
+END_TEST
+
+/* ---- the end ---- */
+
+#define CLIENTS 50
+
+struct storm {
+    const struct server *server;
+    struct account account;
+    long statuses[CLIENTS];
+    size_t body_lens[CLIENTS];
+    pid_t pid;
+    int signal_number;
+};
+
+static void log_in_or_signal(size_t index, void *context) {
+    struct storm *storm = context;
+    char body[BODY_SIZE];
+    if (index == CLIENTS) {
+        usleep(150000);
+        kill(storm->pid, storm->signal_number);
+        return;
+    }
+    const char *const headers[] = { "Content-Type: application/json", NULL };
+    struct reply reply = http_try(storm->server, "POST", "/auth/login", headers, credentials(&storm->account, PASSWORD, body));
+    storm->statuses[index] = reply.status;
+    storm->body_lens[index] = reply.body_len;
+    http_free(&reply);
+}
+
+static const int signals[] = { SIGTERM, SIGINT };
+
+START_TEST(logins_under_way_are_answered_before_the_service_ends) {
+    struct server server = server_start((const char *const[]){ "password.memory=64MiB", "password.operations=3", NULL });
+    struct storm storm = {
+        .server = &server, .account = account_register(&server), .pid = server.pid, .signal_number = signals[_i]
+    };
+    run_parallel(CLIENTS + 1, log_in_or_signal, &storm);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        ck_assert_msg(storm.statuses[i] == 200, "client %zu got %ld", i, storm.statuses[i]);
+        ck_assert_uint_gt(storm.body_lens[i], 0);
+    }
+    ck_assert_int_eq(server_stop(&server, 0), 0);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_service_that_stops_closes_kept_connections) {
+    struct server server = server_start(NULL);
+    struct raw_reply reply;
+    int fd = raw_connect(&server);
+    raw_send(fd, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", 38);
+    raw_read(fd, 500, &reply);
+    ck_assert_int_eq(reply.statuses[0], 200);
+    ck_assert_int_eq(server_stop(&server, SIGTERM), 0);
+    raw_read(fd, 2000, &reply);
+    ck_assert(reply.closed);
+    close(fd);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_taken_port_is_told_and_refused) {
+    struct server server = server_start(NULL);
+    char listen[64], output[4096], keys[128], refresh[128];
+    snprintf(listen, sizeof listen, "server.listen=127.0.0.1:%d", server.port);
+    snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", server.directory);
+    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/refresh.key", server.directory);
+    const char *const words[] = { "--set", listen, "--set", keys, "--set", refresh, "serve", NULL };
+    ck_assert_int_eq(program_run(words, NULL, output, sizeof output), 1);
+    ck_assert_ptr_nonnull(strstr(output, "listen_failed"));
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_service_listens_on_ipv6_and_on_a_unix_socket) {
+    struct server six = server_start((const char *const[]){ "server.listen=[::1]:0", NULL });
+    struct reply reply = http_send(&six, "GET", "/health/live", NULL, NULL);
+    ck_assert_int_eq(reply.status, 200);
+    http_free(&reply);
+    char setting[128], path[96];
+    snprintf(path, sizeof path, "%s/socket", six.directory);
+    snprintf(setting, sizeof setting, "server.listen=unix:%s", path);
+    struct server local = server_start_beside(&six, (const char *const[]){ setting, NULL });
+    ck_assert_str_eq(local.url + strlen("unix:"), path);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    server_finish(&local);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    server_finish(&six);
+}
+END_TEST
+
+Suite *life_suite(void) {
+    Suite *suite = suite_create("life");
+    TCase *tcase = tcase_create("servers of their own");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, nothing_secret_and_nobodys_address_gets_into_the_log);
+    tcase_add_test(tcase, what_a_person_did_is_logged_once);
+    tcase_add_loop_test(tcase, logins_under_way_are_answered_before_the_service_ends, 0, 2);
+    tcase_add_test(tcase, a_service_that_stops_closes_kept_connections);
+    tcase_add_test(tcase, a_taken_port_is_told_and_refused);
+    tcase_add_test(tcase, a_service_listens_on_ipv6_and_on_a_unix_socket);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
