@@ -29,7 +29,7 @@ test_kinds := unit service
 test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/support/*.c)) $(BUILD)/generated/$(1)_suites.o
 all_objects := $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
-.PHONY: all tests run test lint deps install clean reset help always
+.PHONY: all tests run test lint bench deps install clean reset help always
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BUILD)/jwtd ## build the program
@@ -43,7 +43,9 @@ lint: ## clang-format, clang-tidy, cppcheck, shellcheck and the rules of the hou
 	@tools/lint.sh
 deps: ## install the Debian packages that are missing, for all of these
 	@tools/packages.sh run test lint bench
-run test lint: export BUILD := $(BUILD)
+bench: ## measure the figures of the README, a few minutes; SECONDS_EACH=10 for longer ones
+	@tools/bench.sh
+run test lint bench: export BUILD := $(BUILD)
 lint: export CPPFLAGS := $(CPPFLAGS)
 
 $(BUILD)/jwtd: $(main) $(objects)
@@ -65,6 +67,14 @@ $(BUILD)/generated/migrations.c: tools/embed_migrations.sh $(migrations)
 $(BUILD)/generated/%_suites.c: always
 	@tools/list_suites.sh $@ $(sort $(wildcard tests/$*/test_*.c))
 -include $(all_objects:.o=.d)
+
+$(BUILD)/bench_hasher: $(BUILD)/tests/bench/bench_hasher.o $(objects)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# without --wrap and with the shared library: what everybody else gets
+$(BUILD)/bench_stock: $(BUILD)/tests/bench/bench_stock.o
+	$(CC) -pie -pthread -o $@ $^ -lsodium
+$(BUILD)/probe: $(BUILD)/tests/bench/probe.o
+	$(CC) -pie -pthread -o $@ $^
 
 install: $(BUILD)/jwtd ## install below PREFIX (/usr/local), staged in DESTDIR: program, configuration, systemd unit
 	install -D -m 755 $(BUILD)/jwtd "$(DESTDIR)$(PREFIX)/bin/jwtd"

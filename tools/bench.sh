@@ -1,0 +1,201 @@
+#!/bin/bash
+# tools/bench.sh: measures what the README claims, each figure beside its reference from the same run, on a PostgreSQL of its own and with
+# the load on the same machine. SECONDS_EACH=5 makes the single measurements longer. The last part is a table in Markdown, also
+# in build/bench.md. It is a benchmark and no test: nothing fails when a target is missed, the table says so.
+# shellcheck source=tools/common.sh
+source "$(dirname "$0")/common.sh"
+
+seconds=${SECONDS_EACH:-4}
+cores=$(nproc)
+port=18473
+memory=$((19 * 1024 * 1024))
+work=
+server=
+table=$BUILD/bench.md
+
+median() {
+    sort -g | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'
+}
+
+ratio() {
+    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0 ? a / b : 0) }'
+}
+
+row() {
+    printf '| %s | %s | %s |\n' "$1" "$2" "$3" | tee -a "$table"
+}
+
+start_server() {
+    "$BUILD/jwtd" --set "server.listen=127.0.0.1:$port" --set "token.keys_dir=$work/keys" --set log.level=warn \
+        --set "token.refresh_key_file=$work/refresh.key" "$@" serve 2>>"$work/log" &
+    server=$!
+    for _ in {1..200}; do
+        curl -fs -o /dev/null "http://127.0.0.1:$port/health/ready" && return
+        sleep 0.05
+    done
+    die "the server does not answer: $(tail -3 "$work/log")"
+}
+
+stop_server() {
+    kill -TERM "$server" && wait "$server"
+    server=
+}
+
+clean_up() {
+    trap '' INT TERM HUP
+    [[ -z $server ]] || kill -TERM "$server" 2>/dev/null || true
+    wait || true
+    [[ ! -d $work/postgres ]] || tools/database.sh remove "$work/postgres"
+    rm -rf "$work"
+}
+
+post() {
+    curl -s -H 'Content-Type: application/json' -d "$2" "http://127.0.0.1:$port$1"
+}
+
+log_in() {
+    post /auth/login '{"email":"bench@example.org","password":"a long walk by the sea"}'
+}
+
+# Ticks of processor time that a process and its threads have used.
+ticks_of() {
+    awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"
+}
+
+# The same for the database: the postmaster and everything below it.
+database_ticks() {
+    local pid sum=0
+    for pid in $postmaster $(pgrep -P "$postmaster"); do
+        sum=$((sum + $(ticks_of "$pid" 2>/dev/null || echo 0)))
+    done
+    echo "$sum"
+}
+
+# requests(ARGUMENTS OF WRK...): sets rate, count, failures, and microseconds of processor time per request of server and database.
+load() {
+    local before_server before_database out
+    before_server=$(ticks_of "$server")
+    before_database=$(database_ticks)
+    out=$(wrk -t1 -d"${seconds}s" "$@")
+    rate=$(awk '/Requests\/sec/ { printf "%.0f", $2 }' <<<"$out")
+    count=$(awk '/requests in/ { print $1 }' <<<"$out")
+    failures=$(awk '/Non-2xx/ { print $NF }' <<<"$out")
+    server_us=$(awk -v t=$(($(ticks_of "$server") - before_server)) -v n="$count" 'BEGIN { printf "%.1f", t * 10000 / n }')
+    database_us=$(awk -v t=$(($(database_ticks) - before_database)) -v n="$count" 'BEGIN { printf "%.1f", t * 10000 / n }')
+    [[ -z $failures ]] || echo "  ($failures of $count replies were not 2xx)"
+}
+
+resident_mib() {
+    awk '/VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$server/status"
+}
+
+hashes_per_second() {
+    "$BUILD/$1" "$cores" "$seconds" "$memory" 2 | sed 's/.*"hashes_per_second": *\([0-9.]*\).*/\1/'
+}
+
+bench_hashing() {
+    local ours stock
+    : >"$work/ours"
+    : >"$work/stock"
+    for _ in 1 2 3; do
+        hashes_per_second bench_hasher >>"$work/ours"
+        hashes_per_second bench_stock >>"$work/stock"
+    done
+    ours=$(median <"$work/ours")
+    stock=$(median <"$work/stock")
+    row "argon2id (19 MiB, 2 passes) on $cores threads: this program / stock libsodium" "$ours / $stock per s = $(ratio "$ours" "$stock")" "2.0"
+}
+
+bench_login() {
+    local hashes logins
+    : >"$work/ours"
+    : >"$work/logins"
+    start_server
+    for _ in 1 2 3; do
+        hashes_per_second bench_hasher >>"$work/ours"
+        load -c16 -s tests/bench/login.lua "http://127.0.0.1:$port"
+        echo "$rate" >>"$work/logins"
+    done
+    hashes=$(median <"$work/ours")
+    logins=$(median <"$work/logins")
+    row "POST /auth/login at saturation, 16 connections / the hashing alone" "$logins / $hashes per s = $(ratio "$logins" "$hashes")" "0.85"
+    load -c100 -s tests/bench/login.lua "http://127.0.0.1:$port"
+    row "resident memory under 100 connections that log in" "$(resident_mib) MiB" "at most $((25 + cores * 19)) MiB"
+    stop_server
+}
+
+bench_requests() {
+    local token
+    start_server
+    token=$(log_in | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+    load -c32 -H "Authorization: Bearer $token" "http://127.0.0.1:$port/auth/me"
+    row "GET /auth/me: requests per s; CPU of server + PostgreSQL" "$rate per s; $server_us + $database_us us" "27 + 10 us (Gin with gorm: 53 + 19)"
+    for _ in {1..64}; do
+        log_in | sed 's/.*"refresh_token":"\([^"]*\)".*/\1/'
+        echo
+    done >"$work/tokens"
+    export BENCH_TOKENS=$work/tokens
+    load -c16 -s tests/bench/refresh.lua "http://127.0.0.1:$port"
+    row "POST /auth/refresh: the same" "$rate per s; $server_us + $database_us us" "72 + 78 us (Gin with gorm: 143 + 155)"
+    load -c32 -H "Authorization: Bearer $token" "http://127.0.0.1:$port/auth/verify"
+    row "GET /auth/verify: requests per s; CPU of server" "$rate per s; $server_us us" "10 us (nginx return 200: 6.4)"
+    stop_server
+}
+
+# The priority of the crypto threads is chosen by this table.
+bench_beside_logins() {
+    local nice latency logins
+    for nice in 0 5 10 19; do
+        start_server --set "password.nice=$nice"
+        wrk -t1 -c100 -d$((seconds + 2))s -s tests/bench/login.lua "http://127.0.0.1:$port" >"$work/wrk" &
+        sleep 1
+        latency=$("$BUILD/probe" rate "$port" 200 "$seconds")
+        wait $!
+        logins=$(awk '/Requests\/sec/ { printf "%.0f", $2 }' "$work/wrk")
+        row "GET /health/live beside 100 connections that log in, crypto threads at nice $nice" \
+            "p50 $(cut -d' ' -f1 <<<"$latency"), p99 $(cut -d' ' -f2 <<<"$latency") ms; $logins logins per s" "p99 under 3 ms (peers: 18 to 1358)"
+        stop_server
+    done
+}
+
+bench_start() {
+    local took
+    took=$(for _ in 1 2 3 4 5; do
+        "$BUILD/probe" start "$port" "$BUILD/jwtd" --set "server.listen=127.0.0.1:$port" --set "token.keys_dir=$work/keys" \
+            --set "token.refresh_key_file=$work/refresh.key" serve 2>>"$work/log"
+    done | median)
+    row "start to the first 200" "$took ms" "20 ms"
+    start_server
+    sleep 1
+    row "resident memory when idle" "$(resident_mib) MiB" "10 MiB"
+    stop_server
+}
+
+describe_machine() {
+    printf 'Measured by make bench on %s, %s cores of %s, Linux %s, PostgreSQL %s, load on the same machine.\n\n' \
+        "$(date -u +%Y-%m-%d)" "$cores" "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)" "$(uname -r)" \
+        "$("$(tools/database.sh bin)/postgres" --version | awk '{ print $3 }')"
+    printf '| what | measured | target or reference |\n|---|---|---|\n'
+}
+
+tools/packages.sh run bench
+build "$BUILD/jwtd" "$BUILD/bench_hasher" "$BUILD/bench_stock" "$BUILD/probe"
+work=$(mktemp -d /tmp/jwtd-bench.XXXXXX)
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP
+chmod 711 "$work"
+tools/database.sh start "$work/postgres"
+postmaster=$(head -1 "$work/postgres/data/postmaster.pid")
+JWTD_DATABASE_URL=$(tools/database.sh url "$work/postgres" jwtd_owner) "$BUILD/jwtd" migrate
+JWTD_DATABASE_URL=$(tools/database.sh url "$work/postgres" jwtd)
+export JWTD_DATABASE_URL
+"$BUILD/jwtd" --set "token.keys_dir=$work/keys" --set "token.refresh_key_file=$work/refresh.key" keygen >/dev/null
+start_server
+post /auth/register '{"email":"bench@example.org","password":"a long walk by the sea"}' >/dev/null
+stop_server
+describe_machine | tee "$table"
+bench_hashing
+bench_login
+bench_requests
+bench_beside_logins
+bench_start
