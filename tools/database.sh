@@ -126,9 +126,17 @@ create() {
     mv "$data.new" "$data"
 }
 
+remove_socket() {
+    if [[ $1 == /tmp/jwtd-postgres.* ]]; then
+        rm -rf "$1"
+    fi
+}
+
 start_server() {
     local socket options=() setting
-    rm -f "$data/postmaster.pid" # runs() has found that it is stale
+    # If they are there still, a crash has left them: runs() has looked.
+    remove_socket "$(pid_file_line 5)"
+    rm -f "$data/postmaster.pid"
     socket=$(as_owner mktemp -d /tmp/jwtd-postgres.XXXXXX)
     for setting in listen_addresses= unix_socket_directories="$socket" "$@"; do
         options+=(-c "$setting")
@@ -166,9 +174,7 @@ stop() {
     socket=$(pid_file_line 5)
     kill -INT "$pid"
     wait_until_stopped
-    if [[ $socket == /tmp/jwtd-postgres.* ]]; then
-        rm -rf "$socket"
-    fi
+    remove_socket "$socket"
 }
 
 remove() {
