@@ -138,8 +138,43 @@ bench_requests() {
     load -c16 -s tests/bench/refresh.lua "http://127.0.0.1:$port"
     row "POST /auth/refresh: the same" "$rate per s; $server_us + $database_us us" "72 + 78 us (Gin with gorm: 143 + 155)"
     load -c32 -H "Authorization: Bearer $token" "http://127.0.0.1:$port/auth/verify"
-    row "GET /auth/verify: requests per s; CPU of server" "$rate per s; $server_us us" "10 us (nginx return 200: 6.4)"
+    row "GET /auth/verify: requests per s; CPU of server" "$rate per s; $server_us us" "10 us; $(nginx_us) us"
     stop_server
+}
+
+# What an answer costs a server that does nothing else.
+nginx_us() {
+    local jwtd=$server
+    cat >"$work/nginx.conf" <<CONF
+worker_processes $cores;
+daemon off;
+pid $work/nginx.pid;
+error_log stderr emerg;
+events {}
+http {
+    access_log off;
+    keepalive_requests 1000000000;
+    client_body_temp_path $work/nginx; proxy_temp_path $work/nginx; fastcgi_temp_path $work/nginx;
+    uwsgi_temp_path $work/nginx; scgi_temp_path $work/nginx;
+    server { listen 127.0.0.1:$((port + 1)); location / { return 200; } }
+}
+CONF
+    nginx -c "$work/nginx.conf" 2>/dev/null &
+    server=$!
+    sleep 0.5
+    load -c32 "http://127.0.0.1:$((port + 1))/" >/dev/null
+    awk -v n="$count" -v t="$(nginx_ticks)" 'BEGIN { printf "nginx return 200: %.1f", t * 10000 / n }'
+    kill -TERM "$server" && wait "$server" 2>/dev/null
+    server=$jwtd
+}
+
+# All of them were used by the load: the workers had just started.
+nginx_ticks() {
+    local pid sum=0
+    for pid in $(pgrep -P "$server"); do
+        sum=$((sum + $(ticks_of "$pid")))
+    done
+    echo "$sum"
 }
 
 # The priority of the crypto threads is chosen by this table.
@@ -185,6 +220,7 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
 chmod 711 "$work"
 tools/database.sh start "$work/postgres"
+mkdir "$work/nginx" && chmod 777 "$work/nginx"
 postmaster=$(head -1 "$work/postgres/data/postmaster.pid")
 JWTD_DATABASE_URL=$(tools/database.sh url "$work/postgres" jwtd_owner) "$BUILD/jwtd" migrate
 JWTD_DATABASE_URL=$(tools/database.sh url "$work/postgres" jwtd)

@@ -7,7 +7,7 @@ declare -A packages=(
            python3-zxcvbn postgresql curl"
     [test]="check libcurl4-openssl-dev"
     [lint]="clang-format clang-tidy cppcheck shellcheck"
-    [bench]="wrk"
+    [bench]="wrk nginx-light procps"
 )
 
 missing=()

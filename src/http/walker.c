@@ -79,9 +79,15 @@ static void run_on_pool(struct exchange *exchange, void *thread_state) {
         come_back(exchange);
 }
 
+/* A hash that nobody waits for is not worth its milliseconds. Only before a hash: a client that has merely closed its sending side
+ * looks the same, and everything else is cheap enough to be answered. */
+static bool is_wasted(const struct exchange *exchange) {
+    return current_step(exchange)->place == ON_CRYPTO && exchange->peer != NULL && connection_is_gone(exchange->peer);
+}
+
 static void run_job(struct pool_job *job, void *thread_state, bool late) {
     struct exchange *exchange = (struct exchange *)((char *)job - offsetof(struct exchange, job));
-    if (late || connection_is_gone(exchange->peer)) {
+    if (late || is_wasted(exchange)) {
         reply_problem(&exchange->request, STATUS_DEADLINE_EXCEEDED);
         come_back(exchange);
         return;
