@@ -8,6 +8,7 @@
 Suite *enumeration_suite(void);
 
 #define PAIRS 20
+#define ROUNDS 3
 
 static struct server server;
 
@@ -49,10 +50,20 @@ static double ratio_of(const struct account *one, const char *password_of_one, c
     return median(ones) / median(others);
 }
 
+/* A machine that is busy with something else can spoil a round; a difference that tells something is there in every one. */
+static void assert_alike(const struct account *one, const char *password_of_one, const struct account *other) {
+    double ratio = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        ratio = ratio_of(one, password_of_one, other);
+        if (ratio > 0.8 && ratio < 1.25)
+            return;
+    }
+    ck_abort_msg("ratio %.2f", ratio);
+}
+
 START_TEST(an_unknown_address_takes_as_long_as_a_wrong_password) {
     struct account known = account_register(&server), unknown = account_new();
-    double ratio = ratio_of(&unknown, PASSWORD, &known);
-    ck_assert_msg(ratio > 0.8 && ratio < 1.25, "ratio %.2f", ratio);
+    assert_alike(&unknown, PASSWORD, &known);
 }
 END_TEST
 
@@ -60,8 +71,7 @@ START_TEST(a_disabled_user_takes_as_long_as_a_wrong_password) {
     struct account known = account_register(&server), disabled = account_register(&server);
     char ignored[8];
     database_value("UPDATE users SET disabled_at = now() WHERE id = $1::uuid", disabled.id, ignored, sizeof ignored);
-    double ratio = ratio_of(&disabled, PASSWORD, &known);
-    ck_assert_msg(ratio > 0.8 && ratio < 1.25, "ratio %.2f", ratio);
+    assert_alike(&disabled, PASSWORD, &known);
 }
 END_TEST
 
@@ -70,8 +80,7 @@ START_TEST(a_corrupt_hash_takes_as_long_as_a_wrong_password) {
     char ignored[8];
     database_value("UPDATE users SET password_hash = '$argon2id$broken' WHERE id = $1::uuid", corrupt.id, ignored,
                    sizeof ignored);
-    double ratio = ratio_of(&corrupt, PASSWORD, &known);
-    ck_assert_msg(ratio > 0.8 && ratio < 1.25, "ratio %.2f", ratio);
+    assert_alike(&corrupt, PASSWORD, &known);
 }
 END_TEST
 
