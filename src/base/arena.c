@@ -9,6 +9,7 @@
 
 #define FIRST_BLOCK_SIZE ((size_t)2048)
 #define LARGEST_BLOCK_SIZE ((size_t)32768)
+#define PIECE_MAX (SIZE_MAX / 2) /* so that neither rounding it up nor adding a block's head can wrap around */
 
 struct arena_block {
     struct arena_block *next;
@@ -31,21 +32,29 @@ void arena_fini(struct arena *arena) {
     *arena = (struct arena){ .limit = arena->limit };
 }
 
+static size_t next_block_size(const struct arena *arena) {
+    if (arena->blocks == NULL)
+        return FIRST_BLOCK_SIZE;
+    return arena->blocks->size < LARGEST_BLOCK_SIZE / 2 ? arena->blocks->size * 2 : LARGEST_BLOCK_SIZE;
+}
+
+/* A piece too large for a usual block gets one of its own, behind the newest, whose free end stays in use. */
 static struct arena_block *add_block(struct arena *arena, size_t needed) {
-    size_t size = arena->blocks == NULL ? FIRST_BLOCK_SIZE : arena->blocks->size * 2;
-    if (size > LARGEST_BLOCK_SIZE)
-        size = LARGEST_BLOCK_SIZE;
+    size_t left = arena->limit - arena->total;
+    size_t usual = next_block_size(arena);
+    size_t size = needed > usual ? needed : usual;
+    if (size > left)
+        size = left; /* the limit's last bytes are of use too */
     if (size < needed)
-        size = needed;
-    if (size > arena->limit || arena->total > arena->limit - size)
         return NULL;
     struct arena_block *block = malloc(sizeof *block + size);
     if (block == NULL)
         return NULL;
     block->size = size;
     block->used = 0;
-    block->next = arena->blocks;
-    arena->blocks = block;
+    struct arena_block **place = arena->blocks != NULL && needed > usual ? &arena->blocks->next : &arena->blocks;
+    block->next = *place;
+    *place = block;
     arena->total += size;
     return block;
 }
@@ -56,7 +65,7 @@ static size_t rounded(size_t size) {
 }
 
 void *arena_alloc(struct arena *arena, size_t size) {
-    if (size > arena->limit)
+    if (size > arena->limit || size > PIECE_MAX)
         return NULL;
     size_t needed = rounded(size);
     struct arena_block *block = arena->blocks;
