@@ -28,6 +28,12 @@ bool text_is_utf8(struct text text);
 /* Code points of valid UTF-8. */
 size_t text_code_points(struct text text);
 
+/*
+ * Whether every character of valid UTF-8 is one that a person sees: no white space, controls, formatting (bidirectional
+ * controls, joiners, tags), private or unassigned code points.
+ */
+bool text_is_visible(struct text text);
+
 /* Normalisation form C in the arena; {NULL, 0} when memory is exhausted. `text` must be valid UTF-8. */
 struct text text_nfc(struct arena *arena, struct text text);
 
@@ -37,7 +43,8 @@ struct text text_fold(struct arena *arena, struct text text);
 /*
  * Whether an e-mail address has a form that can be delivered to: 3 to 254 bytes of valid UTF-8, one "@" that separates
  * a local part of 1 to 64 bytes (dot-atom of RFC 5321 plus non-ASCII letters of RFC 6531; no quoted strings) from a domain of
- * dot-separated labels of 1 to 63 bytes (letters, digits, inner hyphens, non-ASCII). No white space, no controls, no comments.
+ * dot-separated labels of 1 to 63 bytes (letters, digits, inner hyphens, non-ASCII). Visible
+ * characters only (text_is_visible), no comments.
  */
 bool email_is_valid(struct text email);
 

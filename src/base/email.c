@@ -47,20 +47,8 @@ static bool is_domain(struct text domain) {
     return true;
 }
 
-/* U+0080 to U+009F (C2 80 to C2 9F): controls that are no letters although they are not ASCII; and the separators U+2028, U+2029. */
-static bool has_hidden_control(struct text text) {
-    for (size_t i = 0; i + 1 < text.len; i++) {
-        const unsigned char *at = (const unsigned char *)text.bytes + i;
-        if (at[0] == 0xc2 && at[1] <= 0xa0)
-            return true;
-        if (i + 2 < text.len && at[0] == 0xe2 && at[1] == 0x80 && at[2] >= 0x80 && at[2] <= 0xaf)
-            return true;
-    }
-    return false;
-}
-
 bool email_is_valid(struct text email) {
-    if (email.len < 3 || email.len > EMAIL_MAX_LEN || !text_is_utf8(email) || has_hidden_control(email))
+    if (email.len < 3 || email.len > EMAIL_MAX_LEN || !text_is_utf8(email) || !text_is_visible(email))
         return false;
     const char *at = memchr(email.bytes, '@', email.len);
     if (at == NULL)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unicase.h>
+#include <unictype.h>
 #include <uninorm.h>
 #include <unistr.h>
 
@@ -34,6 +35,20 @@ bool text_is_utf8(struct text text) {
 
 size_t text_code_points(struct text text) {
     return text.len == 0 ? 0 : u8_mbsnlen((const uint8_t *)text.bytes, text.len);
+}
+
+bool text_is_visible(struct text text) {
+    const uint8_t *at = (const uint8_t *)text.bytes;
+    size_t left = text.len;
+    while (left > 0) {
+        ucs4_t code_point;
+        int len = u8_mbtouc(&code_point, at, left);
+        if (uc_is_general_category_withtable(code_point, UC_CATEGORY_MASK_Z | UC_CATEGORY_MASK_C))
+            return false;
+        at += len;
+        left -= (size_t)len;
+    }
+    return true;
 }
 
 /* Hands a result of libunistring over to the arena and wipes the library's copy: it may be a password. */

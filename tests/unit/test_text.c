@@ -45,6 +45,54 @@ START_TEST(normalisation_makes_one_of_two_spellings) {
 }
 END_TEST
 
+/* Two spellings of one thing, and folding what is folded changes nothing. */
+static const struct {
+    const char *one, *other;
+} foldings[] = {
+    { "ABC", "abc" },
+    { "\xe2\x84\xaa", "k" },                                    /* Kelvin sign */
+    { "\xc5\xbf", "s" },                                        /* long s */
+    { "\xc4\xb0", "i\xcc\x87" },                                /* capital i with dot: the same in every locale */
+    { "\xce\xa3\xce\xa3", "\xcf\x83\xcf\x82" },                 /* sigma, also in its final form */
+    { "\xe1\xba\x9e", "ss" },                                   /* capital sharp s */
+    { "\xef\xac\x80", "ff" },                                   /* ligature */
+    { "\xce\x91\xcd\x85\xcc\x81", "\xce\x91\xcc\x81\xcd\x85" }, /* order of iota subscript and accent */
+    { "\xf0\x90\x90\x80", "\xf0\x90\x90\xa8" },                 /* Deseret, beyond U+FFFF */
+};
+
+START_TEST(folding_makes_one_of_two_cases) {
+    struct arena arena;
+    arena_init(&arena, 1 << 16);
+    struct text one = text_fold(&arena, text_of(foldings[_i].one));
+    ck_assert(text_equal(one, text_fold(&arena, text_of(foldings[_i].other))));
+    ck_assert(text_equal(one, text_fold(&arena, one)));
+    ck_assert_int_eq(one.bytes[one.len], '\0');
+    arena_fini(&arena);
+}
+END_TEST
+
+START_TEST(without_memory_there_is_no_text) {
+    struct arena arena;
+    arena_init(&arena, 0);
+    static const char *const texts[] = { "", "plain", "caf\xc3\xa9" };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct text normal = text_nfc(&arena, text_of(texts[i])), folded = text_fold(&arena, text_of(texts[i]));
+        ck_assert(normal.bytes == NULL && normal.len == 0);
+        ck_assert(folded.bytes == NULL && folded.len == 0);
+    }
+    arena_fini(&arena);
+}
+END_TEST
+
+START_TEST(no_text_equals_empty_text) {
+    ck_assert(text_equal(text_of(NULL), text_of("")));
+    ck_assert(text_equal_ignoring_case(text_of(NULL), text_of("")));
+    ck_assert(text_is_utf8(text_of(NULL)) && text_is_visible(text_of(NULL)));
+    ck_assert_uint_eq(text_code_points(text_of(NULL)), 0);
+    ck_assert(!text_equal((struct text){ "a\0b", 3 }, (struct text){ "a\0c", 3 }));
+}
+END_TEST
+
 START_TEST(case_is_ignored_for_ascii_letters_only) {
     ck_assert(text_equal_ignoring_case(text_of("Content-TYPE"), text_of("content-type")));
     ck_assert(!text_equal_ignoring_case(text_of("content-type"), text_of("content-typ")));
@@ -89,6 +137,21 @@ static const struct {
     { "a\xc2\x85@b", false },
     { "a\xe2\x80\xae@b", false },
     { "a\xff@b", false },
+    { "a\xc2\xa0@b", false },     /* U+00A0 no-break space */
+    { "a\xc2\xad@b", false },     /* U+00AD soft hyphen */
+    { "a\xd8\x9c@b", false },     /* U+061C Arabic letter mark */
+    { "a\xe1\x9a\x80@b", false }, /* U+1680 ogham space */
+    { "a\xe2\x80\xa8@b", false }, /* U+2028 line separator */
+    { "a\xe2\x81\xa6@b", false }, /* U+2066 left-to-right isolate */
+    { "a@b\xe3\x80\x80", false }, /* U+3000 ideographic space */
+    { "\xef\xbb\xbf"
+      "a@b",
+      false },                        /* U+FEFF byte order mark */
+    { "a\xee\x80\x80@b", false },     /* U+E000 private use */
+    { "a\xef\xbf\xbf@b", false },     /* U+FFFF noncharacter */
+    { "a\xf3\xa0\x81\x81@b", false }, /* U+E0041 tag */
+    { "\xe7\x94\xa8\xe6\x88\xb7@\xe4\xbe\x8b\xe5\xad\x90.\xe4\xb8\xad\xe5\x9b\xbd", true },
+    { "\xf0\x9f\x98\x80@b", true },
     { "a(comment)@b", false },
 };
 
@@ -118,6 +181,9 @@ Suite *text_suite(void) {
     TCase *tcase = tcase_create("text");
     tcase_add_loop_test(tcase, only_rfc_3629_is_utf8, 0, (int)(sizeof encodings / sizeof encodings[0]));
     tcase_add_test(tcase, normalisation_makes_one_of_two_spellings);
+    tcase_add_loop_test(tcase, folding_makes_one_of_two_cases, 0, (int)(sizeof foldings / sizeof foldings[0]));
+    tcase_add_test(tcase, without_memory_there_is_no_text);
+    tcase_add_test(tcase, no_text_equals_empty_text);
     tcase_add_test(tcase, case_is_ignored_for_ascii_letters_only);
     tcase_add_loop_test(tcase, an_email_address_has_a_form_that_mail_can_go_to, 0, (int)(sizeof emails / sizeof emails[0]));
     tcase_add_test(tcase, a_nul_in_an_address_is_refused);
