@@ -31,7 +31,7 @@ void json_begin_array(struct json_writer *writer);
 void json_end_array(struct json_writer *writer);
 void json_name(struct json_writer *writer, const char *name);
 
-/* Values. Invalid UTF-8 is replaced by U+FFFD; NULL bytes give null. `raw` must be one JSON value already. */
+/* Values. Invalid UTF-8 is replaced by U+FFFD; NULL bytes give null. Other `raw` must be one JSON value already. */
 void json_write_text(struct json_writer *writer, struct text text);
 void json_write_string(struct json_writer *writer, const char *string);
 void json_write_integer(struct json_writer *writer, int64_t value);

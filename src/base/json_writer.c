@@ -167,7 +167,10 @@ void json_write_boolean(struct json_writer *writer, bool value) {
 
 void json_write_raw(struct json_writer *writer, struct text raw) {
     begin_value(writer);
-    put(writer, raw.bytes, raw.len);
+    if (raw.bytes == NULL)
+        put_string(writer, "null");
+    else
+        put(writer, raw.bytes, raw.len);
 }
 
 void json_member_string(struct json_writer *writer, const char *name, const char *value) {

@@ -65,6 +65,77 @@ START_TEST(any_bytes_come_back_as_they_were_or_as_replacement) {
 }
 END_TEST
 
+static struct text array_of(struct text item) {
+    struct json_writer writer;
+    json_writer_init(&writer, &arena);
+    json_begin_array(&writer);
+    json_write_text(&writer, item);
+    json_end_array(&writer);
+    return json_writer_finish(&writer);
+}
+
+#define BYTES(bytes)                                                                                                             \
+    { bytes, sizeof(bytes) - 1 }
+
+static const struct {
+    struct text bytes;
+    const char *json;
+} spellings[] = {
+    { BYTES(""), "[\"\"]" },
+    { BYTES("a\0b"), "[\"a\\u0000b\"]" },
+    { BYTES("\"\\/"), "[\"\\\"\\\\/\"]" },
+    { BYTES("\n\x1f\x7f"), "[\"\\n\\u001f\\u007f\"]" },
+    { BYTES("\xf0\x9f\x98\x80"), "[\"\xf0\x9f\x98\x80\"]" },
+    { BYTES("a\xff\xfe"), "[\"a\\ufffd\\ufffd\"]" },
+    { BYTES("\xed\xa0\x80"), "[\"\\ufffd\\ufffd\\ufffd\"]" },
+    { BYTES("\xe2\x82"), "[\"\\ufffd\\ufffd\"]" },
+    { BYTES("\xe2\x82z"), "[\"\\ufffd\\ufffdz\"]" },
+};
+
+START_TEST(each_text_has_one_spelling) {
+    ck_assert_str_eq(array_of(spellings[_i].bytes).bytes, spellings[_i].json);
+}
+END_TEST
+
+START_TEST(a_big_text_arrives_whole) {
+    enum { SIZE = 500000 };
+    char *big = malloc(SIZE);
+    ck_assert_ptr_nonnull(big);
+    for (int i = 0; i < SIZE; i++)
+        big[i] = "ab\"\xc3\xa9"[i % 5];
+    struct text text = array_of((struct text){ big, SIZE });
+    json_t *json = json_loadb(text.bytes, text.len, 0, NULL);
+    const json_t *item = json_array_get(json, 0);
+    ck_assert_uint_eq(json_string_length(item), SIZE);
+    ck_assert_int_eq(memcmp(json_string_value(item), big, SIZE), 0);
+    json_decref(json);
+    free(big);
+}
+END_TEST
+
+START_TEST(what_is_missing_is_null_and_never_a_hole) {
+    struct json_writer writer;
+    json_writer_init(&writer, &arena);
+    json_begin_array(&writer);
+    json_write_string(&writer, NULL);
+    json_write_text(&writer, (struct text){ NULL, 0 });
+    json_write_raw(&writer, (struct text){ NULL, 0 });
+    json_end_array(&writer);
+    ck_assert_str_eq(json_writer_finish(&writer).bytes, "[null,null,null]");
+}
+END_TEST
+
+START_TEST(eight_levels_are_not_too_deep) {
+    struct json_writer writer;
+    json_writer_init(&writer, &arena);
+    for (int i = 0; i < 8; i++)
+        json_begin_array(&writer);
+    for (int i = 0; i < 8; i++)
+        json_end_array(&writer);
+    ck_assert_str_eq(json_writer_finish(&writer).bytes, "[[[[[[[[]]]]]]]]");
+}
+END_TEST
+
 START_TEST(an_unclosed_or_overdeep_value_is_no_value) {
     struct json_writer writer;
     json_writer_init(&writer, &arena);
@@ -102,6 +173,10 @@ Suite *json_writer_suite(void) {
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, members_and_items_are_separated_by_commas);
     tcase_add_test(tcase, any_bytes_come_back_as_they_were_or_as_replacement);
+    tcase_add_loop_test(tcase, each_text_has_one_spelling, 0, (int)(sizeof spellings / sizeof spellings[0]));
+    tcase_add_test(tcase, a_big_text_arrives_whole);
+    tcase_add_test(tcase, what_is_missing_is_null_and_never_a_hole);
+    tcase_add_test(tcase, eight_levels_are_not_too_deep);
     tcase_add_test(tcase, an_unclosed_or_overdeep_value_is_no_value);
     tcase_add_test(tcase, a_failure_for_memory_sticks);
     suite_add_tcase(suite, tcase);
