@@ -3,8 +3,9 @@
  *
  * An event has a stable snake_case name and fields. The fields are written as a printf format of `key=conversion` words, so
  * that the compiler checks the types: log_event(LOG_INFO, "session_opened", "user_id=%s session_id=%s ip=%s", a, b, c).
- * Conversions understood: %s, %.*s, %d, %u, %ld, %lu, %lld, %llu, %zu. A NULL for %s prints as an empty string. Every value is
- * escaped, so that no input can forge a line (CR, LF, ESC, NUL, invalid UTF-8, bidirectional controls); a line is cut at 4 KiB.
+ * Conversions understood: %s, %.*s, %d, %u, %ld, %lu, %lld, %llu, %zu. A NULL for %s prints as an empty string; unlike
+ * printf, %.*s takes exactly that many bytes, even behind a NUL. Every value is escaped, so that no input can forge a line
+ * (CR, LF, ESC, NUL, invalid UTF-8, bidirectional controls); a line is cut at 4 KiB.
  *
  * The log never stops the service: when the sink is full the line is dropped and counted, and the count is logged when the
  * sink takes lines again. Never log a password, a token or a hash; an e-mail address is logged only as a user id.

@@ -32,36 +32,38 @@ void log_set_level(enum log_level level) {
     atomic_store_explicit(&minimum_level, level, memory_order_relaxed);
 }
 
-/* A pipe is writable when PIPE_BUF bytes fit, and no line is longer: a write after this look does not block. */
+/*
+ * A pipe is writable when PIPE_BUF bytes fit, and no line is longer: a write after this look does not block. A pipe that nobody
+ * reads any more is writable too, with POLLERR; writing to it would raise SIGPIPE.
+ */
 static bool sink_takes_a_line(void) {
     struct pollfd sink = { .fd = STDERR_FILENO, .events = POLLOUT };
-    return poll(&sink, 1, 0) == 1 && (sink.revents & POLLOUT) != 0;
+    return poll(&sink, 1, 0) == 1 && sink.revents == POLLOUT;
 }
 
-static void write_line(const struct log_line *line) {
-    if (!sink_takes_a_line() || write(STDERR_FILENO, line->bytes, line->len) != (ssize_t)line->len)
-        dropped++;
+static bool write_line(const struct log_line *line) {
+    return sink_takes_a_line() && write(STDERR_FILENO, line->bytes, line->len) == (ssize_t)line->len;
 }
 
 static void report_dropped(const char *now) {
-    if (dropped == 0 || !sink_takes_a_line())
+    if (dropped == 0)
         return;
     struct log_line line;
     log_line_begin(&line, write_json, now, LOG_WARN, "log_lines_dropped");
     log_line_add_number(&line, "count", (long long)dropped);
     log_line_end(&line);
-    dropped = 0;
-    write_line(&line);
+    if (write_line(&line))
+        dropped = 0;
 }
 
 void log_event(enum log_level level, const char *event, const char *fields, ...) {
     if (level < atomic_load_explicit(&minimum_level, memory_order_relaxed))
         return;
     char now[CLOCK_TEXT_SIZE];
-    clock_text(clock_wall_us(), now);
     va_list values;
     va_start(values, fields);
     pthread_mutex_lock(&sink_lock);
+    clock_text(clock_wall_us(), now); /* under the lock, so that lines stand in the order of their times */
     if (!format_chosen)
         choose_format(LOG_AUTO);
     struct log_line line;
@@ -69,7 +71,8 @@ void log_event(enum log_level level, const char *event, const char *fields, ...)
     log_line_add_fields(&line, fields, values);
     log_line_end(&line);
     report_dropped(now);
-    write_line(&line);
+    if (!write_line(&line))
+        dropped++;
     pthread_mutex_unlock(&sink_lock);
     va_end(values);
 }

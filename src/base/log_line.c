@@ -9,10 +9,21 @@
 /* Kept free for what ends a line: the closing quote, the brace and the newline. */
 #define END_RESERVE ((size_t)4)
 
-static const char *const level_names[] = { "debug", "info", "warn", "error" };
+static const struct {
+    const char *json, *text;
+} level_names[] = {
+    [LOG_DEBUG] = { "debug", " DEBUG " },
+    [LOG_INFO] = { "info", " INFO  " },
+    [LOG_WARN] = { "warn", " WARN  " },
+    [LOG_ERROR] = { "error", " ERROR " },
+};
+
+static size_t room_left(const struct log_line *line) {
+    return line->len < LOG_LINE_SIZE - END_RESERVE ? LOG_LINE_SIZE - END_RESERVE - line->len : 0;
+}
 
 static bool fits(const struct log_line *line, size_t len) {
-    return line->len + END_RESERVE <= LOG_LINE_SIZE && len <= LOG_LINE_SIZE - END_RESERVE - line->len;
+    return len <= room_left(line);
 }
 
 /* All of the piece or nothing, so that no escape sequence is cut in two. */
@@ -22,6 +33,10 @@ static bool put(struct log_line *line, const char *bytes, size_t len) {
     memcpy(line->bytes + line->len, bytes, len);
     line->len += len;
     return true;
+}
+
+static void put_string(struct log_line *line, const char *string) {
+    put(line, string, strlen(string));
 }
 
 /* What may stand in a line as it is; everything else could end the line, move a terminal's cursor or turn the text around. */
@@ -49,20 +64,52 @@ static size_t decode(struct text text, unsigned long *code_point) {
     return len;
 }
 
-static bool put_escaped(struct log_line *line, struct text text) {
-    while (text.len > 0) {
-        unsigned long code_point;
-        size_t len = decode(text, &code_point);
-        char escape[8];
-        int escape_len = snprintf(escape, sizeof escape, "\\u%04lx", code_point & 0xffff);
-        bool is_itself = is_plain(code_point) && code_point != 0xfffd;
-        bool done = is_itself ? put(line, text.bytes, len) : put(line, escape, (size_t)escape_len);
-        if (!done)
-            return false;
+static bool put_escape(struct log_line *line, unsigned long code_point) {
+    char escape[16];
+    switch (code_point) {
+    case '"':
+        return put(line, "\\\"", 2);
+    case '\\':
+        return put(line, "\\\\", 2);
+    case '\n':
+        return put(line, "\\n", 2);
+    default: /* four digits are enough: whatever is not plain lies below U+10000 */
+        return put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04lx", code_point));
+    }
+}
+
+static size_t ascii_run(struct text text) {
+    size_t len = 0;
+    while (len < text.len && text.bytes[len] >= ' ' && text.bytes[len] <= '~' && text.bytes[len] != '"' &&
+           text.bytes[len] != '\\')
+        len++;
+    return len;
+}
+
+/* As much as there is room for. Plain ASCII goes in runs: nearly every value is that. */
+static void put_escaped(struct log_line *line, struct text text) {
+    bool fitted = true;
+    while (text.len > 0 && fitted) {
+        size_t len = ascii_run(text);
+        if (len > 0) {
+            fitted = fits(line, len);
+            put(line, text.bytes, fitted ? len : room_left(line));
+        } else {
+            unsigned long code_point;
+            len = decode(text, &code_point);
+            bool is_itself = is_plain(code_point) && code_point != 0xfffd;
+            fitted = is_itself ? put(line, text.bytes, len) : put_escape(line, code_point);
+        }
         text.bytes += len;
         text.len -= len;
     }
-    return true;
+}
+
+static void put_quoted(struct log_line *line, struct text text) {
+    if (!put(line, "\"", 1))
+        return;
+    put_escaped(line, text);
+    line->bytes[line->len++] = '"'; /* the reserve holds this quote even when the value was cut */
 }
 
 static bool is_word(const char *value, size_t len) {
@@ -87,14 +134,9 @@ static bool put_name(struct log_line *line, const char *name, size_t len) {
 void log_line_add_text(struct log_line *line, const char *name, size_t name_len, const char *value, size_t len) {
     if (!fits(line, name_len + 16) || !put_name(line, name, name_len))
         return;
-    if (!line->json && is_word(value, len)) {
-        put(line, value, len);
+    if (!line->json && is_word(value, len) && put(line, value, len))
         return;
-    }
-    put(line, "\"", 1);
-    put_escaped(line, (struct text){ value, len });
-    /* the reserve holds this quote even when the value was cut */
-    line->bytes[line->len++] = '"';
+    put_quoted(line, (struct text){ value, len });
 }
 
 static void add_digits(struct log_line *line, const char *name, size_t name_len, const char *digits) {
@@ -183,11 +225,19 @@ void log_line_add_fields(struct log_line *line, const char *fields, va_list valu
 
 void log_line_begin(struct log_line *line, bool json, const char *time, enum log_level level, const char *event) {
     line->json = json;
-
-    int len = json ? snprintf(line->bytes, LOG_LINE_SIZE, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", time,
-                              level_names[level], event)
-                   : snprintf(line->bytes, LOG_LINE_SIZE, "%s %-5s %s", time, level_names[level], event);
-    line->len = len > 0 && len < LOG_LINE_SIZE / 2 ? (size_t)len : 0;
+    line->len = 0;
+    if (json) {
+        put_string(line, "{\"time\":\"");
+        put_string(line, time);
+        put_string(line, "\",\"level\":\"");
+        put_string(line, level_names[level].json);
+        put_string(line, "\",\"event\":");
+        put_quoted(line, text_of(event));
+    } else {
+        put_string(line, time);
+        put_string(line, level_names[level].text);
+        put_escaped(line, text_of(event));
+    }
 }
 
 void log_line_end(struct log_line *line) {

@@ -6,9 +6,12 @@
 #include <check.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 Suite *log_suite(void);
@@ -94,6 +97,58 @@ START_TEST(a_line_that_is_cut_is_still_valid) {
 }
 END_TEST
 
+static const struct {
+    enum log_level level;
+    const char *value, *line;
+} texts[] = {
+    { LOG_INFO, "word", "2026-11-20T21:35:00.123Z INFO  tested value=word number=-7\n" },
+    { LOG_WARN, "two words", "2026-11-20T21:35:00.123Z WARN  tested value=\"two words\" number=-7\n" },
+    { LOG_ERROR, "", "2026-11-20T21:35:00.123Z ERROR tested value=\"\" number=-7\n" },
+    { LOG_DEBUG, "a=b", "2026-11-20T21:35:00.123Z DEBUG tested value=\"a=b\" number=-7\n" },
+    { LOG_INFO, "say \"x\"\n", "2026-11-20T21:35:00.123Z INFO  tested value=\"say \\\"x\\\"\\n\" number=-7\n" },
+    { LOG_INFO, "\x1b[2J", "2026-11-20T21:35:00.123Z INFO  tested value=\"\\u001b[2J\" number=-7\n" },
+    { LOG_INFO, "caf\xc3\xa9", "2026-11-20T21:35:00.123Z INFO  tested value=\"caf\xc3\xa9\" number=-7\n" },
+};
+
+START_TEST(text_is_quoted_only_where_it_must_be) {
+    struct log_line line;
+    log_line_begin(&line, false, "2026-11-20T21:35:00.123Z", texts[_i].level, "tested");
+    log_line_add_text(&line, "value", strlen("value"), texts[_i].value, strlen(texts[_i].value));
+    log_line_add_number(&line, "number", -7);
+    log_line_end(&line);
+    ck_assert_uint_eq(line.len, strlen(texts[_i].line));
+    ck_assert_int_eq(memcmp(line.bytes, texts[_i].line, line.len), 0);
+}
+END_TEST
+
+START_TEST(a_long_word_is_cut_and_not_lost) {
+    static char word[8000];
+    memset(word, 'w', sizeof word);
+    for (int json = 0; json < 2; json++) {
+        struct log_line line = line_with(json != 0, word, sizeof word);
+        ck_assert_uint_gt(line.len, LOG_LINE_SIZE - 8);
+        ck_assert_uint_le(line.len, LOG_LINE_SIZE);
+        ck_assert_int_eq(line.bytes[line.len - 1], '\n');
+    }
+}
+END_TEST
+
+START_TEST(not_even_an_event_can_break_a_line) {
+    static char event[8000];
+    memset(event, '"', sizeof event - 1);
+    static const char *const events[] = { "\",\"forged\":\"", "line\nbreak", event };
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        struct log_line line;
+        log_line_begin(&line, true, "t", LOG_INFO, events[i]);
+        log_line_add_text(&line, "value", strlen("value"), "x", 1);
+        log_line_end(&line);
+        json_t *json = parsed(&line);
+        ck_assert_ptr_null(json_object_get(json, "forged"));
+        json_decref(json);
+    }
+}
+END_TEST
+
 /* The log writes to standard error: for a test, into a pipe. */
 struct capture {
     int pipe_end;
@@ -147,6 +202,31 @@ START_TEST(each_conversion_arrives_with_its_type) {
 }
 END_TEST
 
+START_TEST(counted_bytes_are_taken_behind_a_nul_too) {
+    struct capture capture = capture_begin();
+    char text[4096];
+    log_init(LOG_INFO, LOG_JSON);
+    log_event(LOG_INFO, "counted", "value=%.*s none=%.*s", 3, "a\0b", -1, "abc");
+    capture_read(&capture, text, sizeof text);
+    capture_end(&capture);
+    ck_assert_ptr_nonnull(strstr(text, "\"value\":\"a\\u0000b\",\"none\":\"\"}\n"));
+}
+END_TEST
+
+START_TEST(a_format_is_chosen_by_the_kind_of_sink) {
+    struct capture capture = capture_begin();
+    char text[4096];
+    log_init(LOG_INFO, LOG_AUTO);
+    log_event(LOG_INFO, "automatic", "a=%d", 1);
+    log_init(LOG_INFO, LOG_TEXT);
+    log_event(LOG_INFO, "asked_for", "a=%d", 1);
+    capture_read(&capture, text, sizeof text);
+    capture_end(&capture);
+    ck_assert_ptr_nonnull(strstr(text, "\"event\":\"automatic\",\"a\":1}\n"));
+    ck_assert_ptr_nonnull(strstr(text, "Z INFO  asked_for a=1\n"));
+}
+END_TEST
+
 START_TEST(what_is_below_the_level_is_not_written) {
     struct capture capture = capture_begin();
     char text[4096];
@@ -179,17 +259,105 @@ START_TEST(a_full_sink_blocks_nobody_and_the_loss_is_told) {
 }
 END_TEST
 
+/* Lines that nobody could read are counted, and each is counted once. */
+START_TEST(written_and_dropped_lines_add_up) {
+    enum { LINES = 3000 };
+    static char text[1024 * 1024];
+    struct capture capture = capture_begin();
+    log_init(LOG_INFO, LOG_JSON);
+    for (int i = 0; i < LINES; i++)
+        log_event(LOG_INFO, "many", "number=%d", i);
+    capture_read(&capture, text, sizeof text);
+    int written = 0;
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        written++;
+    log_event(LOG_INFO, "after", "number=%d", 1);
+    capture_read(&capture, text, sizeof text);
+    log_event(LOG_INFO, "later", "number=%d", 1);
+    static char later[4096];
+    capture_read(&capture, later, sizeof later);
+    capture_end(&capture);
+    json_t *json = json_loads(text, JSON_DISABLE_EOF_CHECK, NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(json, "event")), "log_lines_dropped");
+    ck_assert_int_eq(written + json_integer_value(json_object_get(json, "count")), LINES);
+    ck_assert_int_gt(written, 0);
+    ck_assert_int_lt(written, LINES);
+    ck_assert_ptr_null(strstr(later, "log_lines_dropped"));
+    json_decref(json);
+}
+END_TEST
+
+START_TEST(a_reader_that_has_gone_kills_nobody) {
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        signal(SIGPIPE, SIG_DFL);
+        struct capture capture = capture_begin();
+        close(capture.pipe_end);
+        log_init(LOG_INFO, LOG_JSON);
+        log_event(LOG_INFO, "unheard", "a=%d", 1);
+        _exit(0);
+    }
+    int status = -1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+enum { WRITERS = 4, LINES_EACH = 50 };
+
+static void *write_lines(void *unused) {
+    (void)unused;
+    for (int i = 0; i < LINES_EACH; i++)
+        log_event(LOG_INFO, "shared", "text=%s number=%d", "some words", i);
+    return NULL;
+}
+
+START_TEST(lines_of_many_threads_stay_whole_and_in_order) {
+    static char text[256 * 1024];
+    struct capture capture = capture_begin();
+    pthread_t threads[WRITERS];
+    log_init(LOG_INFO, LOG_JSON);
+    for (int i = 0; i < WRITERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, write_lines, NULL), 0);
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    capture_read(&capture, text, sizeof text);
+    capture_end(&capture);
+    int lines = 0;
+    char before[CLOCK_TEXT_SIZE] = "";
+    for (char *at = text, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        json_t *json = json_loadb(at, (size_t)(end - at), 0, NULL);
+        ck_assert_msg(json != NULL, "no JSON: %.*s", (int)(end - at), at);
+        const char *time = json_string_value(json_object_get(json, "time"));
+        ck_assert_int_ge(strcmp(time, before), 0);
+        snprintf(before, sizeof before, "%s", time);
+        json_decref(json);
+        lines++;
+    }
+    ck_assert_int_eq(lines, WRITERS * LINES_EACH);
+}
+END_TEST
+
 Suite *log_suite(void) {
     Suite *suite = suite_create("log");
     TCase *lines = tcase_create("lines");
     tcase_add_loop_test(lines, no_value_can_end_a_line_or_hide_in_it, 0, (int)(sizeof hostile / sizeof hostile[0]));
     tcase_add_test(lines, random_bytes_give_valid_lines);
     tcase_add_test(lines, a_line_that_is_cut_is_still_valid);
+    tcase_add_loop_test(lines, text_is_quoted_only_where_it_must_be, 0, (int)(sizeof texts / sizeof texts[0]));
+    tcase_add_test(lines, a_long_word_is_cut_and_not_lost);
+    tcase_add_test(lines, not_even_an_event_can_break_a_line);
     suite_add_tcase(suite, lines);
     TCase *sink = tcase_create("sink");
     tcase_add_test(sink, each_conversion_arrives_with_its_type);
     tcase_add_test(sink, what_is_below_the_level_is_not_written);
     tcase_add_test(sink, a_full_sink_blocks_nobody_and_the_loss_is_told);
+    tcase_add_test(sink, counted_bytes_are_taken_behind_a_nul_too);
+    tcase_add_test(sink, a_format_is_chosen_by_the_kind_of_sink);
+    tcase_add_test(sink, written_and_dropped_lines_add_up);
+    tcase_add_test(sink, a_reader_that_has_gone_kills_nobody);
+    tcase_add_test(sink, lines_of_many_threads_stay_whole_and_in_order);
     suite_add_tcase(suite, sink);
     return suite;
 }
