@@ -22,11 +22,14 @@ int64_t clock_wall_s(void) {
 }
 
 const char *clock_text(int64_t wall_us, char text[CLOCK_TEXT_SIZE]) {
-    time_t seconds = (time_t)(wall_us / CLOCK_US_PER_S);
+    int64_t us = wall_us % CLOCK_US_PER_S;
+    if (us < 0)
+        us += CLOCK_US_PER_S; /* before 1970 the remainder is negative, and the second is the one before */
+    time_t seconds = (time_t)((wall_us - us) / CLOCK_US_PER_S);
     struct tm parts;
     char date[24] = "";
     if (gmtime_r(&seconds, &parts) != NULL)
         strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text, CLOCK_TEXT_SIZE, "%s.%03uZ", date, (unsigned)(wall_us % CLOCK_US_PER_S / 1000));
+    snprintf(text, CLOCK_TEXT_SIZE, "%s.%03uZ", date, (unsigned)(us / 1000));
     return text;
 }

@@ -4,6 +4,8 @@
 #include "jwtd/uuid.h"
 
 #include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 Suite *base_suite(void);
@@ -24,11 +26,76 @@ START_TEST(every_status_has_a_code_of_its_own_and_says_what_to_do) {
 }
 END_TEST
 
+/* What client programs switch on: a change here breaks them. */
+static const struct {
+    enum status status;
+    const char *code;
+    unsigned http;
+} published[] = {
+    { STATUS_OK, "ok", 200 },
+    { STATUS_BAD_REQUEST, "bad_request", 400 },
+    { STATUS_INVALID_JSON, "invalid_json", 400 },
+    { STATUS_INVALID_HEADER, "invalid_header", 400 },
+    { STATUS_NOT_FOUND, "not_found", 404 },
+    { STATUS_METHOD_NOT_ALLOWED, "method_not_allowed", 405 },
+    { STATUS_BODY_TOO_LARGE, "body_too_large", 413 },
+    { STATUS_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415 },
+    { STATUS_INVALID_BODY, "validation_failed", 422 },
+    { STATUS_IDEMPOTENCY_KEY_REUSED, "idempotency_key_reused", 422 },
+    { STATUS_EMAIL_TAKEN, "email_taken", 409 },
+    { STATUS_MISSING_TOKEN, "missing_token", 401 },
+    { STATUS_INVALID_TOKEN, "invalid_token", 401 },
+    { STATUS_INVALID_CREDENTIALS, "invalid_credentials", 401 },
+    { STATUS_INVALID_REFRESH_TOKEN, "invalid_refresh_token", 401 },
+    { STATUS_REFRESH_TOKEN_REUSED, "refresh_token_reused", 401 },
+    { STATUS_SESSION_EXPIRED, "session_expired", 401 },
+    { STATUS_FORBIDDEN, "forbidden", 403 },
+    { STATUS_RATE_LIMITED, "rate_limited", 429 },
+    { STATUS_OVERLOADED, "overloaded", 503 },
+    { STATUS_DEADLINE_EXCEEDED, "deadline_exceeded", 503 },
+    { STATUS_DATABASE_UNAVAILABLE, "database_unavailable", 503 },
+    { STATUS_OUT_OF_MEMORY, "out_of_memory", 503 },
+    { STATUS_STARTING, "starting", 503 },
+    { STATUS_SHUTTING_DOWN, "shutting_down", 503 },
+    { STATUS_INTERNAL, "internal_error", 500 },
+};
+
+_Static_assert(sizeof published / sizeof published[0] == STATUS_COUNT, "every status is published");
+
+START_TEST(codes_and_numbers_are_those_that_were_published) {
+    const struct status_info *info = status_info(published[_i].status);
+    ck_assert_str_eq(info->name, published[_i].code);
+    ck_assert_uint_eq(info->http, published[_i].http);
+}
+END_TEST
+
+static const struct {
+    int64_t us;
+    const char *text;
+} times[] = {
+    { INT64_C(1795210500123456), "2026-11-20T21:35:00.123Z" },
+    { 0, "1970-01-01T00:00:00.000Z" },
+    { 999, "1970-01-01T00:00:00.000Z" },
+    { INT64_C(1709164799999999), "2024-02-28T23:59:59.999Z" },
+    { INT64_C(1709164800000000), "2024-02-29T00:00:00.000Z" },
+    { -1, "1969-12-31T23:59:59.999Z" },
+    { -1000000, "1969-12-31T23:59:59.000Z" },
+    { INT64_C(253402300799999999), "9999-12-31T23:59:59.999Z" },
+};
+
 START_TEST(a_time_is_written_as_rfc_3339) {
     char text[CLOCK_TEXT_SIZE];
-    ck_assert_str_eq(clock_text(INT64_C(1795210500123456), text), "2026-11-20T21:35:00.123Z");
-    ck_assert_str_eq(clock_text(0, text), "1970-01-01T00:00:00.000Z");
-    ck_assert_int_le(clock_monotonic_us(), clock_monotonic_us());
+    ck_assert_str_eq(clock_text(times[_i].us, text), times[_i].text);
+}
+END_TEST
+
+START_TEST(the_clocks_agree_and_run_forward) {
+    int64_t before = clock_monotonic_us();
+    int64_t wall_us = clock_wall_us(), wall_s = clock_wall_s();
+    ck_assert_int_le(before, clock_monotonic_us());
+    ck_assert_int_ge(wall_s, wall_us / CLOCK_US_PER_S);
+    ck_assert_int_le(wall_s - wall_us / CLOCK_US_PER_S, 60);
+    ck_assert_int_gt(wall_s, INT64_C(1700000000));
 }
 END_TEST
 
@@ -62,9 +129,53 @@ static const char *const no_ids[] = {
     "{1a1fb20-4e0e-7d54-9961-6bfafcff7e27",
 };
 
-START_TEST(what_is_no_id_is_refused) {
-    struct uuid id;
+START_TEST(what_is_no_id_is_refused_and_changes_nothing) {
+    struct uuid before = uuid_create(), id = before;
     ck_assert(!uuid_parse(no_ids[_i], strlen(no_ids[_i]), &id));
+    ck_assert(uuid_equal(&id, &before));
+}
+END_TEST
+
+/* One strange byte at each place: no place is overlooked. */
+START_TEST(every_character_of_an_id_counts) {
+    static const char strange[] = { 'g', 'G', ' ', '/', ':', '@', '`', '\0', '\xff' };
+    const char *good = "01a1fb20-4e0e-7d54-9961-6bfafcff7e27";
+    for (size_t place = 0; place < UUID_TEXT_LEN; place++) {
+        for (size_t i = 0; i < sizeof strange; i++) {
+            char text[UUID_TEXT_SIZE];
+            struct uuid id;
+            memcpy(text, good, sizeof text);
+            text[place] = strange[i];
+            ck_assert_msg(!uuid_parse(text, UUID_TEXT_LEN, &id), "byte %02x at %zu", (unsigned char)strange[i], place);
+        }
+    }
+}
+END_TEST
+
+enum { MAKERS = 4, IDS_EACH = 5000 };
+static struct uuid made[MAKERS][IDS_EACH];
+
+static void *make_ids(void *mine) {
+    struct uuid *ids = (struct uuid *)mine;
+    for (int i = 0; i < IDS_EACH; i++)
+        ids[i] = uuid_create();
+    return NULL;
+}
+
+static int compare_ids(const void *a, const void *b) {
+    return memcmp(a, b, sizeof(struct uuid));
+}
+
+START_TEST(threads_never_make_the_same_id) {
+    pthread_t threads[MAKERS];
+    for (int i = 0; i < MAKERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, make_ids, made[i]), 0);
+    for (int i = 0; i < MAKERS; i++)
+        pthread_join(threads[i], NULL);
+    struct uuid *all = &made[0][0];
+    qsort(all, (size_t)MAKERS * IDS_EACH, sizeof *all, compare_ids);
+    for (int i = 1; i < MAKERS * IDS_EACH; i++)
+        ck_assert(!uuid_equal(&all[i - 1], &all[i]));
 }
 END_TEST
 
@@ -80,9 +191,13 @@ Suite *base_suite(void) {
     Suite *suite = suite_create("base");
     TCase *tcase = tcase_create("base");
     tcase_add_test(tcase, every_status_has_a_code_of_its_own_and_says_what_to_do);
-    tcase_add_test(tcase, a_time_is_written_as_rfc_3339);
+    tcase_add_loop_test(tcase, codes_and_numbers_are_those_that_were_published, 0, STATUS_COUNT);
+    tcase_add_loop_test(tcase, a_time_is_written_as_rfc_3339, 0, (int)(sizeof times / sizeof times[0]));
+    tcase_add_test(tcase, the_clocks_agree_and_run_forward);
     tcase_add_test(tcase, ids_are_version_7_of_now_and_never_twice);
-    tcase_add_loop_test(tcase, what_is_no_id_is_refused, 0, (int)(sizeof no_ids / sizeof no_ids[0]));
+    tcase_add_loop_test(tcase, what_is_no_id_is_refused_and_changes_nothing, 0, (int)(sizeof no_ids / sizeof no_ids[0]));
+    tcase_add_test(tcase, every_character_of_an_id_counts);
+    tcase_add_test(tcase, threads_never_make_the_same_id);
     tcase_add_test(tcase, an_id_may_be_written_in_upper_case);
     suite_add_tcase(suite, tcase);
     return suite;
