@@ -11,7 +11,8 @@ CC := gcc
 
 # Fortify and the sanitizers check the same calls in ways that get in each other's way.
 fortify := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=3)
-hardening := -O2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE $(fortify)
+# Hidden, since a library that we load must not find a function of ours under a name of its own.
+hardening := -O2 -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE $(fortify)
 warnings := -Wall -Wextra -Wconversion -Werror -Wformat=2 -Werror=format-security -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wimplicit-fallthrough
 CPPFLAGS := -D_GNU_SOURCE -Iinclude -iquote . -I/usr/include/postgresql

@@ -3,6 +3,7 @@
 
 #include "jwtd/cli.h"
 #include "jwtd/clock.h"
+#include "jwtd/cores.h"
 #include "jwtd/db.h"
 #include "jwtd/hasher.h"
 #include "jwtd/http_server.h"
@@ -11,7 +12,6 @@
 #include "jwtd/services.h"
 #include "jwtd/version.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -59,11 +59,6 @@ static void idle_hasher(void *state) {
     hasher_release_memory(state);
 }
 
-static unsigned core_count(void) {
-    cpu_set_t cores;
-    return sched_getaffinity(0, sizeof cores, &cores) == 0 ? (unsigned)CPU_COUNT(&cores) : 1;
-}
-
 static bool build_pools(struct house *house) {
     const struct config *config = &house->config;
     house->db_options = (struct db_options){ .url = config->database.url,
@@ -77,7 +72,7 @@ static bool build_pools(struct house *house) {
                                                                              .thread_start = start_db,
                                                                              .thread_stop = stop_db,
                                                                              .context = &house->db_options });
-    unsigned workers = config->password.workers > 0 ? config->password.workers : core_count();
+    unsigned workers = config->password.workers > 0 ? config->password.workers : cores_available();
     house->services.pools[ON_CRYPTO] = pool_create(&(struct pool_options){ .name = "crypto",
                                                                            .threads = workers,
                                                                            .queue_limit = CRYPTO_QUEUE_LIMIT,

@@ -6,10 +6,10 @@
 #include "receiver.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/cores.h"
 #include "jwtd/log.h"
 
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,11 +83,6 @@ static void notice_connection(void *context, struct MHD_Connection *connection, 
     *socket_context = info != NULL ? connections_add(server->connections, info->connect_fd) : NULL;
 }
 
-static unsigned core_count(void) {
-    cpu_set_t cores;
-    return sched_getaffinity(0, sizeof cores, &cores) == 0 ? (unsigned)CPU_COUNT(&cores) : 1;
-}
-
 /* As many connections as there are descriptors for, told once when that is fewer than asked for. */
 static unsigned clamp_connections(const struct config *config) {
     struct rlimit limit;
@@ -108,7 +103,7 @@ static unsigned clamp_connections(const struct config *config) {
 
 static bool start_daemon(struct http_server *server) {
     const struct config *config = server->services->config;
-    unsigned threads = config->server.threads > 0 ? config->server.threads : core_count();
+    unsigned threads = config->server.threads > 0 ? config->server.threads : cores_available();
     unsigned connections = clamp_connections(config);
     /* every thread must have room for one connection, or the library gives up */
     if (threads > connections)

@@ -159,9 +159,15 @@ static bool read_times(const json_t *object, struct token_facts *facts) {
     return facts->expires_at > facts->issued_at;
 }
 
+/* The revoked sessions are remembered for the life of a token: one that lives longer than that would rise again. */
+static bool lives_no_longer(const struct token_facts *facts, int64_t limit_s) {
+    return facts->expires_at - facts->issued_at <= limit_s;
+}
+
 static bool read_claims(const json_t *object, const struct token_rules *rules, struct token_claims *claims) {
     return text_is(text_member(object, "iss"), rules->issuer) && audience_is(object, rules->audience) &&
            read_ids(object, &claims->facts) && read_times(object, &claims->facts) &&
+           lives_no_longer(&claims->facts, rules->access_ttl_s) &&
            read_roles(json_object_get(object, "roles"), claims->roles, &claims->roles_len);
 }
 

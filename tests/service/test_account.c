@@ -28,16 +28,6 @@ static struct reply delete_user(const char *token, const char *password) {
     return http_json(&shared_server, "DELETE", "/auth/me", token, body);
 }
 
-static void expect_status(struct reply reply, long status) {
-    ck_assert_msg(reply.status == status, "expected %ld, got %ld %s", status, reply.status, reply.body != NULL ? reply.body : "");
-    http_free(&reply);
-}
-
-static void expect_problem(struct reply reply, long status, const char *code) {
-    assert_problem(&reply, status, code);
-    http_free(&reply);
-}
-
 static long login_status(const struct account *account, const char *password) {
     char body[BODY_SIZE];
     struct reply reply = http_json(&shared_server, "POST", "/auth/login", NULL, credentials(account, password, body));

@@ -20,9 +20,7 @@ static void refreshed(const struct server *server, const char *token, char next[
 }
 
 static void assert_refused(const struct server *server, const char *token, const char *code) {
-    struct reply reply = refresh_with(server, token);
-    assert_problem(&reply, 401, code);
-    http_free(&reply);
+    expect_problem(refresh_with(server, token), 401, code);
 }
 
 START_TEST(a_refresh_gives_tokens_as_a_login_does) {

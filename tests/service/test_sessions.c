@@ -12,16 +12,6 @@ static struct reply log_out(const char *token, const char *body) {
     return http_json(&shared_server, "POST", "/auth/logout", token, body);
 }
 
-static void expect_status(struct reply reply, long status) {
-    ck_assert_msg(reply.status == status, "expected %ld, got %ld %s", status, reply.status, reply.body != NULL ? reply.body : "");
-    http_free(&reply);
-}
-
-static void expect_problem(struct reply reply, long status, const char *code) {
-    assert_problem(&reply, status, code);
-    http_free(&reply);
-}
-
 /* ---- logout ---- */
 
 START_TEST(a_logout_by_either_token_ends_the_session_and_may_be_repeated) {

@@ -160,6 +160,7 @@ static const struct {
     { "exp -1", HEADER, "{" ISSUED NAMES "\"iat\":N<0>,\"nbf\":N<0>,\"exp\":-1}", HS256 },
     { "exp past", HEADER, "{" ISSUED NAMES "\"iat\":N<-900>,\"nbf\":N<-900>,\"exp\":N<-60>}", HS256 },
     { "exp beyond all numbers", HEADER, "{" ISSUED NAMES "\"iat\":N<0>,\"nbf\":N<0>,\"exp\":9223372036854775807}", HS256 },
+    { "a longer life than tokens have here", HEADER, "{" ISSUED NAMES "\"iat\":N<0>,\"nbf\":N<0>,\"exp\":N<901>}", HS256 },
     { "exp twice", HEADER, "{" ISSUED NAMES "\"exp\":1," TIMES "}", HS256 },
     { "nbf in the future", HEADER, "{" ISSUED NAMES "\"iat\":N<0>,\"nbf\":N<300>,\"exp\":N<600>}", HS256 },
     { "iat in the future", HEADER, "{" ISSUED NAMES "\"iat\":N<300>,\"nbf\":N<0>,\"exp\":N<600>}", HS256 },

@@ -161,6 +161,16 @@ void assert_problem(const struct reply *reply, long status, const char *code) {
     ck_assert_int_eq(value[0] != '\0', status == 503 || status == 429);
 }
 
+void expect_problem(struct reply reply, long status, const char *code) {
+    assert_problem(&reply, status, code);
+    http_free(&reply);
+}
+
+void expect_status(struct reply reply, long status) {
+    ck_assert_msg(reply.status == status, "expected %ld, got %ld %s", status, reply.status, reply.body != NULL ? reply.body : "");
+    http_free(&reply);
+}
+
 struct parallel {
     size_t index;
     void (*work)(size_t index, void *context);

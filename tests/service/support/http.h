@@ -40,6 +40,10 @@ const char *http_member(const struct reply *reply, const char *name);
 /* Fails the test unless the reply is a problem with this status and code, in the form of RFC 9457. */
 void assert_problem(const struct reply *reply, long status, const char *code);
 
+/* The same for a reply that nobody needs any more, which they free. */
+void expect_problem(struct reply reply, long status, const char *code);
+void expect_status(struct reply reply, long status);
+
 /* Runs `work` on `count` threads at once, with its index; all start in the same moment. */
 void run_parallel(size_t count, void (*work)(size_t index, void *context), void *context);
 
