@@ -73,7 +73,6 @@ struct header_summary {
     uint64_t content_length;
     bool malformed; /* a name or a value that must not be, or a framing that two readers could read differently */
     bool has_body;
-    bool has_content_encoding;
 };
 
 /* framing.c: whether the request may be read at all (RFC 9112 sections 3.2, 5.1, 6.1, 6.3; RFC 9110 section 5.3). */

@@ -70,11 +70,6 @@ static void note_content_type(struct header_summary *summary, struct text value)
     summary->content_types++;
 }
 
-static void note_content_encoding(struct header_summary *summary, struct text value) {
-    (void)value;
-    summary->has_content_encoding = true;
-}
-
 static const struct {
     const char *name;
     void (*note)(struct header_summary *summary, struct text value);
@@ -84,7 +79,6 @@ static const struct {
     { "Transfer-Encoding", note_transfer_encoding },
     { "Authorization", note_authorization },
     { "Content-Type", note_content_type },
-    { "Content-Encoding", note_content_encoding },
 };
 
 static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
