@@ -14,8 +14,9 @@
 #define LOOK_INTERVAL_S 1
 
 struct connection {
-    struct connection *next, *previous;
+    struct connection *next, *previous; /* the list's */
     int fd;
+    pthread_mutex_t state_lock; /* guards what follows; of each connection, so that busy threads do not meet in one lock */
     enum connection_state state;
     int64_t since_us;        /* of the state */
     int64_t deadline_us;     /* CONNECTION_RECEIVING */
@@ -74,11 +75,14 @@ static bool is_overdue(struct connection *connection, int64_t now_us, int64_t li
     return false;
 }
 
+/* The list's lock is held: it keeps each connection from being closed in the meantime. */
 static void shut_overdue(struct connections *connections) {
     int64_t now_us = clock_monotonic_us();
     for (struct connection *each = connections->first; each != NULL; each = each->next) {
+        pthread_mutex_lock(&each->state_lock);
         if (is_overdue(each, now_us, connections->header_timeout_us))
             shutdown(each->fd, SHUT_RDWR);
+        pthread_mutex_unlock(&each->state_lock);
     }
 }
 
@@ -136,6 +140,7 @@ struct connection *connections_add(struct connections *connections, int fd) {
     if (connection == NULL)
         return NULL;
     connection->fd = fd;
+    pthread_mutex_init(&connection->state_lock, NULL);
     connection->since_us = clock_monotonic_us();
     pthread_mutex_lock(&connections->list_lock);
     connection->next = connections->first;
@@ -155,19 +160,19 @@ void connections_remove(struct connections *connections, struct connection *conn
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     pthread_mutex_unlock(&connections->list_lock);
+    pthread_mutex_destroy(&connection->state_lock);
     free(connection);
 }
 
-void connection_set_state(struct connections *connections, struct connection *connection, enum connection_state state,
-                          int64_t deadline_us) {
-    pthread_mutex_lock(&connections->list_lock);
+void connection_set_state(struct connection *connection, enum connection_state state, int64_t deadline_us) {
+    pthread_mutex_lock(&connection->state_lock);
     connection->state = state;
     connection->since_us = clock_monotonic_us();
     connection->deadline_us = deadline_us;
     connection->counted = false;
     connection->header_since_us = 0;
     connection->had_request = connection->had_request || state != CONNECTION_IDLE;
-    pthread_mutex_unlock(&connections->list_lock);
+    pthread_mutex_unlock(&connection->state_lock);
 }
 
 bool connection_is_gone(const struct connection *connection) {

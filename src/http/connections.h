@@ -4,7 +4,8 @@
  *
  * A connection is idle (no request begun, as far as the library tells), receiving (its request must be complete by
  * the deadline), or busy (the service owes the answer). One thread looks at all of them once a second and shuts down what is
- * overdue; the library then sees the end of the stream and cleans up. One mutex guards the list and all states.
+ * overdue; the library then sees the end of the stream and cleans up. One mutex guards the list, one of each
+ * connection its state.
  */
 #ifndef JWTD_HTTP_CONNECTIONS_H
 #define JWTD_HTTP_CONNECTIONS_H
@@ -26,8 +27,7 @@ struct connection *connections_add(struct connections *connections, int fd);
 void connections_remove(struct connections *connections, struct connection *connection);
 
 /* deadline_us matters for CONNECTION_RECEIVING only. */
-void connection_set_state(struct connections *connections, struct connection *connection, enum connection_state state,
-                          int64_t deadline_us);
+void connection_set_state(struct connection *connection, enum connection_state state, int64_t deadline_us);
 
 /* Whether the client has closed its side, which the library does not notice while a request is suspended. Any thread that holds
  * the connection's request. */

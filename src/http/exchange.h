@@ -16,7 +16,6 @@
 #define REPLY_HEADERS_MAX 16
 
 struct connection;
-struct connections;
 struct http_server;
 
 enum exchange_state {
@@ -120,7 +119,6 @@ struct http_flow {
 };
 
 struct http_flow *server_flow(struct http_server *server);
-struct connections *server_connections(struct http_server *server);
 const struct services *server_services(const struct http_server *server);
 const struct route *server_routes(const struct http_server *server, size_t *count);
 

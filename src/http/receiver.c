@@ -32,7 +32,7 @@ void *receiver_begin(void *context, const char *target, struct MHD_Connection *c
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     exchange->peer = info != NULL ? info->socket_context : NULL;
     if (exchange->peer != NULL)
-        connection_set_state(server_connections(server), exchange->peer, CONNECTION_RECEIVING, exchange->request.deadline_us);
+        connection_set_state(exchange->peer, CONNECTION_RECEIVING, exchange->request.deadline_us);
     return exchange;
 }
 
@@ -47,7 +47,7 @@ void receiver_end(void *context, struct MHD_Connection *connection, void **con_c
               exchange->request.request_id, (long long)(clock_monotonic_us() - exchange->started_us),
               code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (exchange->peer != NULL)
-        connection_set_state(server_connections(server), exchange->peer, CONNECTION_IDLE, 0);
+        connection_set_state(exchange->peer, CONNECTION_IDLE, 0);
     arena_fini(&exchange->arena);
     free(exchange);
     *con_cls = NULL;
@@ -222,7 +222,7 @@ static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes
 
 static enum MHD_Result finish_receiving(struct exchange *exchange) {
     if (exchange->peer != NULL)
-        connection_set_state(server_connections(exchange->server), exchange->peer, CONNECTION_BUSY, 0);
+        connection_set_state(exchange->peer, CONNECTION_BUSY, 0);
     bool is_readable = !exchange->reply.written && (exchange->request.route->ignores_body || schema_read_body(exchange));
     if (is_readable && !walker_run(exchange))
         return MHD_YES;

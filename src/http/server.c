@@ -47,10 +47,6 @@ const struct route *server_routes(const struct http_server *server, size_t *coun
     return server->routes;
 }
 
-struct connections *server_connections(struct http_server *server) {
-    return server->connections;
-}
-
 static void log_library(void *context, const char *format, va_list arguments) {
     (void)context;
     char message[512];

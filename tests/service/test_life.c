@@ -101,6 +101,55 @@ START_TEST(what_a_person_did_is_logged_once) {
 }
 END_TEST
 
+/* ---- more than can be done ---- */
+
+#define CROWD 120
+
+struct crowd {
+    const struct server *server;
+    struct account account;
+    long statuses[CROWD];
+    double seconds[CROWD];
+    long retry_after[CROWD];
+};
+
+static void log_in_with_the_crowd(size_t index, void *context) {
+    struct crowd *crowd = context;
+    char body[BODY_SIZE], value[32];
+    struct reply reply = http_json(crowd->server, "POST", "/auth/login", NULL, credentials(&crowd->account, PASSWORD, body));
+    if (reply.status == 503)
+        assert_problem(&reply, 503, http_member(&reply, "code"));
+    crowd->statuses[index] = reply.status;
+    crowd->seconds[index] = reply.seconds;
+    crowd->retry_after[index] = strtol(http_header(&reply, "Retry-After", value, sizeof value), NULL, 10);
+    http_free(&reply);
+}
+
+static int count_of(const struct crowd *crowd, long status) {
+    int count = 0;
+    for (size_t i = 0; i < CROWD; i++)
+        count += crowd->statuses[i] == status;
+    return count;
+}
+
+/* About a tenth of a second for each hash, two seconds for all: most of the crowd must be told to come again, and at once. */
+START_TEST(whoever_cannot_be_served_in_time_is_told_so_and_when_to_come_again) {
+    struct server server = server_start((const char *const[]){ "password.memory=64MiB", "password.operations=6",
+                                                               "password.workers=1", "server.request_timeout=2s", NULL });
+    struct crowd crowd = { .server = &server, .account = account_register(&server) };
+    run_parallel(CROWD, log_in_with_the_crowd, &crowd);
+    ck_assert_int_eq(count_of(&crowd, 200) + count_of(&crowd, 503), CROWD);
+    ck_assert_int_ge(count_of(&crowd, 200), 1);
+    ck_assert_int_ge(count_of(&crowd, 503), CROWD / 4);
+    for (size_t i = 0; i < CROWD; i++) {
+        ck_assert_msg(crowd.seconds[i] < 4, "%.1f s", crowd.seconds[i]);
+        ck_assert(crowd.statuses[i] == 200 || crowd.retry_after[i] >= 1);
+    }
+    account_login(&server, &crowd.account);
+    server_finish(&server);
+}
+END_TEST
+
 /* ---- the end ---- */
 
 #define CLIENTS 50
@@ -197,6 +246,7 @@ Suite *life_suite(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, nothing_secret_and_nobodys_address_gets_into_the_log);
     tcase_add_test(tcase, what_a_person_did_is_logged_once);
+    tcase_add_test(tcase, whoever_cannot_be_served_in_time_is_told_so_and_when_to_come_again);
     tcase_add_loop_test(tcase, logins_under_way_are_answered_before_the_service_ends, 0, 2);
     tcase_add_test(tcase, a_service_that_stops_closes_kept_connections);
     tcase_add_test(tcase, a_taken_port_is_told_and_refused);
