@@ -59,6 +59,12 @@ void pool_destroy(struct pool *pool);
 /* STATUS_OK: a place is held, *retry_after_us is 0. STATUS_OVERLOADED: it says when the backlog will have gone. Any thread. */
 enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) MUST_CHECK;
 void pool_cancel(struct pool *pool);
+
+/* The same judgement without holding a place: for work that will need this pool after another one, so that it can be refused before
+ * the other has spent anything on it. STATUS_OK promises nothing. Any thread. */
+enum status pool_foresee(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) MUST_CHECK;
+
+/* Gives the queue a job, for which a place was reserved. Any thread. */
 void pool_submit(struct pool *pool, struct pool_job *job); /* takes the job until run is called */
 
 void pool_read_load(struct pool *pool, struct pool_load *load); /* any thread */

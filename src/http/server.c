@@ -32,6 +32,7 @@ struct http_server {
     struct listener listener;
     struct connections *connections;
     struct http_flow flow;
+    atomic_bool refuses_connections;
 };
 
 struct http_flow *server_flow(struct http_server *server) {
@@ -65,6 +66,13 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
     (void)context;
     (void)connection;
     return strlen(text);
+}
+
+static enum MHD_Result accept_connection(void *context, const struct sockaddr *address, socklen_t len) {
+    const struct http_server *server = context;
+    (void)address;
+    (void)len;
+    return atomic_load_explicit(&server->refuses_connections, memory_order_relaxed) ? MHD_NO : MHD_YES;
 }
 
 static void notice_connection(void *context, struct MHD_Connection *connection, void **socket_context,
@@ -120,8 +128,9 @@ static bool start_daemon(struct http_server *server) {
         { threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL },
         { MHD_OPTION_END, 0, NULL },
     };
-    server->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-                                      receiver_handle, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    server->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, accept_connection,
+                         server, receiver_handle, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (server->daemon == NULL)
         log_event(LOG_ERROR, "http_start_failed", "threads=%u", threads);
     return server->daemon != NULL;
@@ -169,9 +178,9 @@ static void wait_until_zero(atomic_uint *count, int64_t until_us) {
 }
 
 void http_server_stop(struct http_server *server, int64_t grace_ms) {
-    MHD_socket socket = MHD_quiesce_daemon(server->daemon);
-    if (socket != MHD_INVALID_SOCKET)
-        close(socket);
+    /* Not by MHD_quiesce_daemon: it takes the listening socket out of the epoll set of a thread that may be doing the same just then, and
+     * the library aborts when it is out already. */
+    atomic_store(&server->refuses_connections, true);
     wait_until_zero(&server->flow.in_flight, clock_monotonic_us() + grace_ms * 1000);
     /* The library aborts when it is stopped with a connection suspended. Each one comes back by its deadline, since the pools hand over
      * every job; after this flag none goes away any more. */

@@ -40,15 +40,31 @@ static int64_t jittered(int64_t us) {
     return us * (80 + (int64_t)randombytes_uniform(41)) / 100;
 }
 
-static bool reserve(struct exchange *exchange, enum place place) {
-    int64_t retry_after_us = 0;
-    struct pool *pool = exchange->request.services->pools[place];
-    enum status status = pool_reserve(pool, exchange->request.deadline_us, &retry_after_us);
-    if (status == STATUS_OK)
-        return true;
+static bool refuse(struct exchange *exchange, enum status status, int64_t retry_after_us) {
     exchange->reply.retry_after_us = jittered(retry_after_us);
     reply_problem(&exchange->request, status);
     return false;
+}
+
+static bool reserve(struct exchange *exchange, enum place place) {
+    int64_t retry_after_us;
+    enum status status = pool_reserve(exchange->request.services->pools[place], exchange->request.deadline_us, &retry_after_us);
+    return status == STATUS_OK || refuse(exchange, status, retry_after_us);
+}
+
+/* Asks the pools of later steps, too: a login that the hashers will not reach in time need not trouble the database. */
+static bool foresee(struct exchange *exchange, enum place first) {
+    const struct request *request = &exchange->request;
+    for (size_t i = exchange->next_step; i < ROUTE_STEPS_MAX && request->route->steps[i] != NULL; i++) {
+        enum place place = request->route->steps[i]->place;
+        if (place == ON_HTTP || place == first)
+            continue;
+        int64_t retry_after_us;
+        enum status status = pool_foresee(request->services->pools[place], request->deadline_us, &retry_after_us);
+        if (status != STATUS_OK)
+            return refuse(exchange, status, retry_after_us);
+    }
+    return true;
 }
 
 static void come_back(struct exchange *exchange) {
@@ -107,7 +123,7 @@ static bool may_be_suspended(struct exchange *exchange) {
 
 /* False when it stayed, answered with a refusal. */
 static bool go_away(struct exchange *exchange, enum place place) {
-    if (!reserve(exchange, place))
+    if (!foresee(exchange, place) || !reserve(exchange, place))
         return false;
     if (!may_be_suspended(exchange)) {
         pool_cancel(exchange->request.services->pools[place]);

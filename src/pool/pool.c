@@ -284,20 +284,38 @@ void pool_destroy(struct pool *pool) {
 
 /* ---- submitting ---- */
 
+/* Whether a job that came now would have its turn in time. The lock is held. */
+static bool has_place(const struct pool *pool, int64_t deadline_us) {
+    if (pool->reserved + pool->queued >= pool->options.queue_limit)
+        return false;
+    int64_t wait_us = predicted_wait(pool);
+    return wait_us == 0 || clock_monotonic_us() <= deadline_us - wait_us;
+}
+
+/* The lock is held. */
+static enum status refuse(struct pool *pool, int64_t *retry_after_us) {
+    pool->refused++;
+    *retry_after_us = time_to_empty(pool);
+    return STATUS_OVERLOADED;
+}
+
+enum status pool_foresee(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) {
+    *retry_after_us = 0;
+    pthread_mutex_lock(&pool->lock);
+    enum status status = has_place(pool, deadline_us) ? STATUS_OK : refuse(pool, retry_after_us);
+    pthread_mutex_unlock(&pool->lock);
+    return status;
+}
+
 enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) {
-    enum status status = STATUS_OVERLOADED;
+    enum status status = STATUS_OK;
 
     *retry_after_us = 0;
     pthread_mutex_lock(&pool->lock);
-    int64_t wait_us = predicted_wait(pool);
-    bool full = pool->reserved + pool->queued >= pool->options.queue_limit;
-    if (!full && (wait_us == 0 || clock_monotonic_us() <= deadline_us - wait_us)) {
+    if (has_place(pool, deadline_us))
         pool->reserved++;
-        status = STATUS_OK;
-    } else {
-        pool->refused++;
-        *retry_after_us = time_to_empty(pool);
-    }
+    else
+        status = refuse(pool, retry_after_us);
     pthread_mutex_unlock(&pool->lock);
     return status;
 }

@@ -195,6 +195,36 @@ START_TEST(logins_under_way_are_answered_before_the_service_ends) {
 }
 END_TEST
 
+#define HAMMERS 6
+#define STOPS 25
+
+static void hammer_or_stop(size_t index, void *context) {
+    const struct server *server = context;
+    long status = 200;
+    if (index == HAMMERS) {
+        usleep(40000);
+        kill(server->pid, SIGTERM);
+        return;
+    }
+    while (status == 200) {
+        struct reply reply = http_try(server, "GET", "/health/live", NULL, NULL);
+        status = reply.status;
+        http_free(&reply);
+    }
+}
+
+/* The library once aborted in one stop of a hundred, when a listening thread was busy in the same moment. */
+START_TEST(a_busy_service_ends_well_every_time) {
+    struct server keys = server_start(NULL);
+    for (int i = 0; i < STOPS; i++) {
+        struct server server = server_start_beside(&keys, NULL);
+        run_parallel(HAMMERS + 1, hammer_or_stop, &server);
+        ck_assert_int_eq(server_stop(&server, 0), 0);
+    }
+    server_finish(&keys);
+}
+END_TEST
+
 START_TEST(a_service_that_stops_closes_kept_connections) {
     struct server server = server_start(NULL);
     struct raw_reply reply;
@@ -248,6 +278,7 @@ Suite *life_suite(void) {
     tcase_add_test(tcase, what_a_person_did_is_logged_once);
     tcase_add_test(tcase, whoever_cannot_be_served_in_time_is_told_so_and_when_to_come_again);
     tcase_add_loop_test(tcase, logins_under_way_are_answered_before_the_service_ends, 0, 2);
+    tcase_add_test(tcase, a_busy_service_ends_well_every_time);
     tcase_add_test(tcase, a_service_that_stops_closes_kept_connections);
     tcase_add_test(tcase, a_taken_port_is_told_and_refused);
     tcase_add_test(tcase, a_service_listens_on_ipv6_and_on_a_unix_socket);

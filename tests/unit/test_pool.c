@@ -244,6 +244,21 @@ START_TEST(a_reservation_takes_a_place_until_it_is_given_back) {
 }
 END_TEST
 
+START_TEST(a_look_ahead_takes_no_place) {
+    struct pool *pool = pool_with_history(1, 1, 0);
+    int64_t deadline_us = clock_monotonic_us() + FAR_US;
+    int64_t retry_after_us;
+
+    ck_assert_int_eq(pool_foresee(pool, deadline_us, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(pool_foresee(pool, deadline_us, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(pool_foresee(pool, deadline_us, &retry_after_us), STATUS_OVERLOADED);
+    ck_assert_int_gt(retry_after_us, 0);
+    pool_cancel(pool);
+    pool_destroy(pool);
+}
+END_TEST
+
 START_TEST(a_queued_job_takes_a_place_and_a_running_one_does_not) {
     struct pool *pool = pool_with_history(1, 1, 0);
     struct gate gate;
@@ -295,6 +310,7 @@ START_TEST(a_job_is_refused_when_its_turn_would_come_too_late) {
     for (unsigned i = 0; i < admissions[_i].ahead; i++)
         ck_assert_int_eq(pool_reserve(pool, now_us + FAR_US, &retry_after_us), STATUS_OK);
     int64_t deadline_us = now_us + load.service_us * admissions[_i].due_percent / 100;
+    ck_assert_int_eq(pool_foresee(pool, deadline_us, &retry_after_us), admissions[_i].expected);
     ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), admissions[_i].expected);
     if (admissions[_i].expected == STATUS_OVERLOADED)
         ck_assert_int_ge(retry_after_us, admissions[_i].ahead * load.service_us / admissions[_i].threads);
@@ -506,6 +522,7 @@ Suite *pool_suite(void) {
     suite_add_tcase(suite, jobs);
 
     tcase_add_test(admission, a_reservation_takes_a_place_until_it_is_given_back);
+    tcase_add_test(admission, a_look_ahead_takes_no_place);
     tcase_add_test(admission, a_queued_job_takes_a_place_and_a_running_one_does_not);
     tcase_add_loop_test(admission, a_job_is_refused_when_its_turn_would_come_too_late, 0,
                         (int)(sizeof admissions / sizeof admissions[0]));
