@@ -25,6 +25,13 @@ struct string_list {
     size_t count;
 };
 
+/* "10/min burst 20": `amount` in `period_ms`, at most `burst` at once; "off" is amount 0. */
+struct limit_rate {
+    unsigned amount;
+    int64_t period_ms;
+    unsigned burst;
+};
+
 /* Times are milliseconds, sizes are bytes. Strings are never NULL. */
 struct config {
     struct {
@@ -61,6 +68,17 @@ struct config {
         int64_t refresh_idle_ms;
         int64_t refresh_retry_window_ms;
     } token;
+    struct {
+        bool enabled;
+        unsigned table_size;         /* buckets that are remembered */
+        struct limit_rate register_; /* by address, as the next three */
+        struct limit_rate login;
+        struct limit_rate refresh;
+        struct limit_rate account;
+        struct limit_rate login_failures; /* by account */
+        int64_t lock_ms;                  /* of an account that has used them up; doubles up to lock_max_ms */
+        int64_t lock_max_ms;
+    } limit;
     struct {
         struct string_list allowed_origins;
     } cors;

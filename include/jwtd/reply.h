@@ -25,6 +25,10 @@ enum step_result reply_problem(struct request *request, enum status status);
 /* 422 with one entry in `errors`: pointer "/password", code "too_short", one sentence. */
 enum step_result reply_invalid_field(struct request *request, const char *pointer, const char *code, const char *detail);
 
+/* Says what the limiter has decided: RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10) beside those of other
+ * buckets, and Retry-After with a refusal. Gives STATUS_RATE_LIMITED, for which the caller must reply, or STATUS_OK. */
+enum status reply_limit(struct request *request, const struct limit_decision *decision);
+
 /* Adds a header to the reply; the value is copied. Values with bytes outside visible ASCII and space are dropped. */
 void reply_header(struct request *request, const char *name, const char *value);
 

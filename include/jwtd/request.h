@@ -10,6 +10,7 @@
 
 #include "jwtd/access_token.h"
 #include "jwtd/arena.h"
+#include "jwtd/limiter.h"
 #include "jwtd/network.h"
 #include "jwtd/services.h"
 #include "jwtd/text.h"
@@ -68,6 +69,7 @@ struct route {
     enum method method;
     const char *path; /* exact; a last segment "{id}" takes a UUID; a last segment "*" takes any rest */
     enum access access;
+    enum limit_class limit;                    /* no default either */
     bool ignores_body;                         /* the body is neither read nor looked at */
     const struct body_schema *body;            /* NULL: none is taken; one that comes is refused unless empty */
     const char *summary;                       /* one line for the reader and the API document */
@@ -81,7 +83,8 @@ struct request {
     struct arena *arena;
     void *scratch; /* body->scratch_size zeroed bytes, filled by the body schema; NULL without one */
     const char *request_id;
-    struct address client;
+    struct address client;  /* peer, or what a trusted proxy says of its own peer */
+    struct address peer;    /* of the connection */
     struct text user_agent; /* {NULL, 0}: none; else valid UTF-8, at most 512 bytes */
     bool has_claims;
     struct access_claims claims;

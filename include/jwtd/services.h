@@ -8,6 +8,7 @@
 #include "jwtd/access_token.h"
 #include "jwtd/config.h"
 #include "jwtd/keyring.h"
+#include "jwtd/limiter.h"
 #include "jwtd/password_policy.h"
 #include "jwtd/pool.h"
 #include "jwtd/revoked_sessions.h"
@@ -27,6 +28,7 @@ struct services {
     struct token_rules token_rules;
     struct verifier *verifier;
     struct revoked_sessions *revoked;
+    struct limiter *limiter;
     struct password_policy password_policy;
     struct session_limits session_limits;
     struct pool *pools[PLACE_COUNT]; /* [ON_HTTP] is NULL */

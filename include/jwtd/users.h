@@ -8,6 +8,8 @@
 
 #include "jwtd/db.h"
 
+#define KNOWN_ADDRESS_DAYS 90
+
 struct user {
     struct uuid id;
     struct text email;         /* as typed */
@@ -39,6 +41,11 @@ enum status users_find_by_email(struct db *db, int64_t deadline_us, struct arena
                                 bool *found) MUST_CHECK;
 enum status users_find_by_id(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, struct user *user,
                              bool *found) MUST_CHECK;
+
+/* As by e-mail address; *knows_address says whether the account was logged in from the network of `ip` (NULL: unknown) in the last
+ * KNOWN_ADDRESS_DAYS. */
+enum status users_find_for_login(struct db *db, int64_t deadline_us, struct arena *arena, struct text canonical, const char *ip,
+                                 struct user *user, bool *found, bool *knows_address) MUST_CHECK;
 
 /* Replaces the hash of an unchanged password, if it is still `old_hash`. */
 enum status users_rehash(struct db *db, int64_t deadline_us, const struct uuid *id, const char *old_hash,

@@ -1,4 +1,5 @@
 /* What users change behind their current password: e-mail address, password, the account's existence. */
+#include "attempts.h"
 #include "common.h"
 #include "steps.h"
 
@@ -63,20 +64,32 @@ static enum step_result hash_new_password(struct request *request, struct accoun
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
+static enum step_result judge_password(struct request *request, struct limit_key key, enum hash_match verdict) {
+    struct account *account = request->scratch;
+    if (verdict == HASH_OUT_OF_MEMORY) {
+        attempt_take_back(request, key);
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    }
+    if (verdict == HASH_MATCHES) {
+        attempt_take_back(request, key);
+        return hash_new_password(request, account);
+    }
+    if (verdict == HASH_CORRUPT)
+        log_account_event(LOG_ERROR, "password_hash_corrupt", request, &account->user.id, NULL);
+    attempt_fail(request, key, &account->user.id);
+    return refuse(request);
+}
+
+/* Counted apart from logins: a stolen access token is no means to lock its owner out. */
 static enum step_result check_password(struct request *request) {
     struct account *account = request->scratch;
-    switch (hasher_verify(request->hasher, account->current_password, account->user.password_hash.bytes)) {
-    case HASH_MATCHES:
-        return hash_new_password(request, account);
-    case HASH_OUT_OF_MEMORY:
-        return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    case HASH_CORRUPT:
-        log_account_event(LOG_ERROR, "password_hash_corrupt", request, &account->user.id, NULL);
-        return refuse(request);
-    case HASH_DIFFERS:
-        break;
-    }
-    return refuse(request);
+    char id[UUID_TEXT_SIZE];
+    struct text name = text_of(uuid_text(&account->user.id, id));
+    struct limit_key key = limiter_key_of_account(request->services->limiter, name, NULL);
+    if (!attempt_begin(request, key))
+        return STEP_DONE;
+    return judge_password(request, key,
+                          hasher_verify(request->hasher, account->current_password, account->user.password_hash.bytes));
 }
 
 /* What becomes of a change: the reply for each that did not happen; STEP_NEXT for the one that did. */

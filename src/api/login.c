@@ -1,3 +1,4 @@
+#include "attempts.h"
 #include "common.h"
 #include "steps.h"
 
@@ -8,8 +9,10 @@
 
 struct login {
     struct text email, password;
+    struct text canonical;
     struct user user;
     bool found;
+    bool knows_address;                /* the account was logged in from there before */
     char new_hash[PASSWORD_HASH_SIZE]; /* empty: the stored one has the current parameters */
 };
 
@@ -21,11 +24,14 @@ const struct body_schema login_body = { fields, sizeof fields / sizeof fields[0]
 
 static enum step_result find_user(struct request *request) {
     struct login *login = request->scratch;
-    struct text canonical = email_canonical(request->arena, login->email);
-    if (canonical.bytes == NULL)
+    login->canonical = email_canonical(request->arena, login->email);
+    if (login->canonical.bytes == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    char ip[ADDRESS_TEXT_SIZE];
+    address_text(&request->client, ip);
     enum status status =
-        users_find_by_email(request->db, request->deadline_us, request->arena, canonical, &login->user, &login->found);
+        users_find_for_login(request->db, request->deadline_us, request->arena, login->canonical,
+                             request->client.known ? ip : NULL, &login->user, &login->found, &login->knows_address);
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
@@ -43,20 +49,31 @@ static enum step_result hash_anew(struct request *request, struct login *login) 
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
+static enum step_result judge(struct request *request, struct limit_key key, enum hash_match verdict) {
+    struct login *login = request->scratch;
+    if (verdict == HASH_OUT_OF_MEMORY) {
+        attempt_take_back(request, key);
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    }
+    if (verdict == HASH_MATCHES && !login->user.disabled) {
+        attempt_take_back(request, key);
+        return hash_anew(request, login);
+    }
+    if (verdict == HASH_CORRUPT)
+        log_account_event(LOG_ERROR, "password_hash_corrupt", request, &login->user.id, NULL);
+    attempt_fail(request, key, login->found ? &login->user.id : NULL);
+    return refuse(request);
+}
+
+/* Whoever knows the password has a bucket of failures for each address, so that nobody else can lock them out. */
 static enum step_result check_password(struct request *request) {
     struct login *login = request->scratch;
-    switch (hasher_verify(request->hasher, login->password, login->found ? login->user.password_hash.bytes : NULL)) {
-    case HASH_MATCHES:
-        return login->user.disabled ? refuse(request) : hash_anew(request, login);
-    case HASH_OUT_OF_MEMORY:
-        return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    case HASH_CORRUPT:
-        log_account_event(LOG_ERROR, "password_hash_corrupt", request, &login->user.id, NULL);
-        return refuse(request);
-    case HASH_DIFFERS:
-        break;
-    }
-    return refuse(request);
+    struct limit_key key =
+        limiter_key_of_account(request->services->limiter, login->canonical, login->knows_address ? &request->client : NULL);
+    if (!attempt_begin(request, key))
+        return STEP_DONE;
+    const char *hash = login->found ? login->user.password_hash.bytes : NULL;
+    return judge(request, key, hasher_verify(request->hasher, login->password, hash));
 }
 
 /* A better hash is welcome, but no reason to refuse a login. */

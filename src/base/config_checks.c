@@ -13,6 +13,7 @@ static const struct {
       "must not be longer than token.refresh_ttl: access tokens would outlive their session" },
     { "token.refresh_idle", "token.refresh_ttl", "must not be longer than token.refresh_ttl: it would never take effect" },
     { "token.refresh_retry_window", "token.refresh_idle", "must not be longer than token.refresh_idle" },
+    { "limit.lock", "limit.lock_max", "must not be longer than limit.lock_max" },
 };
 
 /* OWASP Password Storage Cheat Sheet: five argon2id minimums of equal strength. */

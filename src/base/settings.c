@@ -60,6 +60,21 @@ const struct setting settings[SETTINGS_COUNT] = {
     { "token.refresh_retry_window", &duration_setting, "30s", 0, 10 * MINUTE, 0, AT(token.refresh_retry_window_ms),
       "how long a refresh whose answer was lost may be repeated" },
 
+    { "limit.enabled", &boolean_setting, "true", 0, 0, 0, AT(limit.enabled), "whether any rate is limited" },
+    { "limit.table_size", &count_setting, "65536", 1024, 16777216, 0, AT(limit.table_size),
+      "buckets that are remembered; the one that has been full for the longest makes room" },
+    { "limit.register", &rate_setting, "10/min burst 20", 0, 0, 0, AT(limit.register_),
+      "registrations of one address (IPv4 /32, IPv6 /64), like 10/min burst 20, or off" },
+    { "limit.login", &rate_setting, "10/min burst 20", 0, 0, 0, AT(limit.login), "logins of one address" },
+    { "limit.refresh", &rate_setting, "300/min", 0, 0, 0, AT(limit.refresh), "refreshes of one address" },
+    { "limit.account", &rate_setting, "600/min burst 300", 0, 0, 0, AT(limit.account),
+      "everything else under /auth but /auth/verify, of one address" },
+    { "limit.login_failures", &rate_setting, "10/15min", 0, 0, 0, AT(limit.login_failures),
+      "wrong passwords for one account, before it is locked" },
+    { "limit.lock", &duration_setting, "1m", SECOND, DAY, 0, AT(limit.lock_ms),
+      "first lock of an account, doubled with each further one; live sessions go on" },
+    { "limit.lock_max", &duration_setting, "1h", SECOND, DAY, 0, AT(limit.lock_max_ms), "longest lock of an account" },
+
     { "cors.allowed_origins", &origins_setting, "", 0, 0, 0, AT(cors.allowed_origins),
       "origins of front ends, like https://app.example.com" },
 

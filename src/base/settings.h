@@ -29,6 +29,7 @@ extern const struct setting_type boolean_setting;  /* bool: true, false */
 extern const struct setting_type count_setting;    /* unsigned, or int when the bounds allow: a whole number */
 extern const struct setting_type duration_setting; /* int64_t milliseconds: 250ms, 5s, 15m, 12h, 30d, 0 */
 extern const struct setting_type size_setting;     /* size_t bytes: 512B, 16KiB, 19MiB, 1GiB, 0 */
+extern const struct setting_type rate_setting;     /* struct limit_rate: 10/min, 5/15min burst 10, off */
 extern const struct setting_type text_setting;     /* char *: UTF-8 without control characters */
 extern const struct setting_type url_setting;      /* char *: as text, but printed without its password and wiped */
 extern const struct setting_type listen_setting;   /* char *: address:port, [address]:port, unix:/path */
@@ -48,7 +49,7 @@ struct setting {
     const char *help;
 };
 
-#define SETTINGS_COUNT 29
+#define SETTINGS_COUNT 38
 extern const struct setting settings[SETTINGS_COUNT];
 
 /* NULL: there is none of that name. */

@@ -1,5 +1,6 @@
 /* The service: builds the house from the cellar up, waits for a signal, takes it down again in the other order. */
 #include "background.h"
+#include "limits.h"
 
 #include "jwtd/cli.h"
 #include "jwtd/clock.h"
@@ -15,6 +16,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 #define CONNECT_TIMEOUT_MS 2000
 /* After this long without a hash the memory goes back to the kernel, and with it what hashing has left in it. */
@@ -104,6 +106,17 @@ static bool build_tokens(struct house *house) {
     return services->verifier != NULL && services->revoked != NULL;
 }
 
+static bool build_limiter(struct house *house) {
+    const struct config *config = &house->config;
+    struct limit_rule rules[LIMIT_CLASS_COUNT];
+    limits_read(config, rules);
+    house->services.limiter = limiter_create(rules, config->limit.table_size);
+    /* everybody behind such a socket shares the strict bucket of clients without an address */
+    if (config->limit.enabled && strncmp(config->server.listen, "unix:", 5) == 0 && config->server.trusted_proxies.count == 0)
+        log_event(LOG_WARN, "clients_without_address", "listen=%s missing=%s", config->server.listen, "server.trusted_proxies");
+    return house->services.limiter != NULL;
+}
+
 static bool build(struct house *house) {
     struct services *services = &house->services;
     const struct config *config = &house->config;
@@ -114,7 +127,7 @@ static bool build(struct house *house) {
     services->session_limits = (struct session_limits){ .ttl_ms = config->token.refresh_ttl_ms,
                                                         .idle_ms = config->token.refresh_idle_ms,
                                                         .retry_window_ms = config->token.refresh_retry_window_ms };
-    if (!build_tokens(house) || !build_pools(house))
+    if (!build_tokens(house) || !build_limiter(house) || !build_pools(house))
         return false;
     house->background = background_start(services, &house->db_options);
     if (house->background == NULL)
@@ -133,6 +146,8 @@ static void take_down(struct house *house) {
         if (services->pools[place] != NULL)
             pool_destroy(services->pools[place]);
     }
+    if (services->limiter != NULL)
+        limiter_destroy(services->limiter);
     if (services->revoked != NULL)
         revoked_sessions_destroy(services->revoked);
     if (services->verifier != NULL)

@@ -88,6 +88,9 @@ bool routes_are_sound(const struct route *routes, size_t count);
 /* bearer.c: looks at the access token as route->access asks. */
 enum status bearer_check(struct exchange *exchange);
 
+/* limits.c: takes a token of the route's class from the client's bucket, and says in the reply what is left. */
+enum status limits_take(struct exchange *exchange);
+
 /* schema.c: reads the body into the scratch. A body that is refused has been answered and gives false. */
 bool schema_read_body(struct exchange *exchange);
 void schema_init(void);

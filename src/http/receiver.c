@@ -94,15 +94,17 @@ static enum MHD_Result join_forwarded(void *context, enum MHD_ValueKind kind, co
     return MHD_YES;
 }
 
-static struct address find_client(struct exchange *exchange) {
+static void find_client(struct exchange *exchange) {
+    struct request *request = &exchange->request;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    struct address peer = address_of_socket(info != NULL ? info->client_addr : NULL);
-    const struct cidr_list *trusted = &exchange->request.services->config->server.trusted_proxies;
+    request->peer = address_of_socket(info != NULL ? info->client_addr : NULL);
+    request->client = request->peer;
+    const struct cidr_list *trusted = &request->services->config->server.trusted_proxies;
     if (trusted->count == 0)
-        return peer;
-    struct joined forwarded = { exchange->request.arena, { NULL, 0 } };
+        return;
+    struct joined forwarded = { request->arena, { NULL, 0 } };
     MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, join_forwarded, &forwarded);
-    return client_address(&peer, forwarded.text, trusted);
+    request->client = client_address(&request->peer, forwarded.text, trusted);
 }
 
 /* Kept for the list of sessions: as much as a person reads, in characters that a database and a page can show. */
@@ -142,7 +144,8 @@ static enum status judge_header(struct exchange *exchange, const struct header_s
         return status;
     if (!exchange->request.route->ignores_body && !has_room(exchange, summary))
         return STATUS_BODY_TOO_LARGE;
-    return bearer_check(exchange);
+    status = limits_take(exchange);
+    return status == STATUS_OK ? bearer_check(exchange) : status;
 }
 
 static bool make_scratch(struct exchange *exchange) {
@@ -190,7 +193,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     if (status != STATUS_OK || exchange->path == NULL)
         return close_with(exchange, STATUS_BAD_REQUEST);
 
-    exchange->request.client = find_client(exchange);
+    find_client(exchange);
     exchange->request.user_agent = clean_user_agent(exchange);
     cors_add_headers(exchange);
     status = judge_header(exchange, &summary);

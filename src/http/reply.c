@@ -2,6 +2,8 @@
 
 #include "exchange.h"
 
+#include "jwtd/clock.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -57,15 +59,35 @@ void reply_header(struct request *request, const char *name, const char *value) 
         reply->headers[reply->header_count++] = (struct reply_header){ name, copy };
 }
 
+static long long seconds_up(int64_t us) {
+    return (us + CLOCK_US_PER_S - 1) / CLOCK_US_PER_S;
+}
+
+/* The quota is a full bucket and the window the time in which it fills: together they are the rate, and no client sees more left
+ * than its quota. */
+enum status reply_limit(struct request *request, const struct limit_decision *decision) {
+    if (!decision->is_limited)
+        return STATUS_OK;
+    char text[96];
+    snprintf(text, sizeof text, "\"%s\";q=%u;w=%lld", decision->name, decision->quota, seconds_up(decision->window_us));
+    reply_header(request, "RateLimit-Policy", text);
+    snprintf(text, sizeof text, "\"%s\";r=%u;t=%lld", decision->name, decision->remaining, seconds_up(decision->reset_us));
+    reply_header(request, "RateLimit", text);
+    if (decision->allowed)
+        return STATUS_OK;
+    exchange_of(request)->reply.retry_after_us = decision->retry_after_us;
+    return STATUS_RATE_LIMITED;
+}
+
 static void add_status_headers(struct request *request, enum status status, const struct status_info *info) {
     if (info->http == 401) {
         reply_header(request, "WWW-Authenticate",
                      status == STATUS_INVALID_TOKEN ? "Bearer realm=\"jwtd\", error=\"invalid_token\"" : "Bearer realm=\"jwtd\"");
     }
     if (info->retry_later) {
-        int64_t seconds = (exchange_of(request)->reply.retry_after_us + 999999) / 1000000;
+        long long seconds = seconds_up(exchange_of(request)->reply.retry_after_us);
         char text[24];
-        snprintf(text, sizeof text, "%lld", (long long)(seconds > 0 ? seconds : 1));
+        snprintf(text, sizeof text, "%lld", seconds > 0 ? seconds : 1);
         reply_header(request, "Retry-After", text);
     }
 }

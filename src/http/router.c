@@ -58,8 +58,8 @@ const char *router_allowed_methods(const struct route *routes, size_t count, con
 
 bool routes_are_sound(const struct route *routes, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if (routes[i].access == ACCESS_UNSET || routes[i].path == NULL || routes[i].path[0] != '/' ||
-            routes[i].steps[0] == NULL) {
+        if (routes[i].access == ACCESS_UNSET || routes[i].limit == LIMIT_UNSET || routes[i].path == NULL ||
+            routes[i].path[0] != '/' || routes[i].steps[0] == NULL) {
             log_event(LOG_ERROR, "route_incomplete", "path=%s", routes[i].path);
             return false;
         }

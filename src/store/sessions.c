@@ -41,9 +41,16 @@ enum status sessions_open(struct db *db, int64_t deadline_us, struct arena *aren
         "WITH owner AS (SELECT id FROM users WHERE id = $3 AND password_version = $4 AND disabled_at IS NULL FOR SHARE),"
         " opened AS (INSERT INTO sessions (id, user_id, expires_at, ip, user_agent)"
         " SELECT $1, id, now() + $5 * interval '1 millisecond', $6, $7 FROM owner"
-        " ON CONFLICT (id) DO UPDATE SET last_used_at = now() RETURNING expires_at)"
-        " SELECT floor(extract(epoch FROM least(opened.expires_at - now(), $2 * interval '1 millisecond')))::bigint,"
-        " (SELECT count(*) FROM sessions WHERE user_id = $3 AND " LIVE ") FROM opened",
+        " ON CONFLICT (id) DO UPDATE SET last_used_at = now() RETURNING expires_at),"
+        " known AS (INSERT INTO known_addresses (user_id, network, last_login_day)"
+        " SELECT id, " NETWORK_OF(
+            "$6") ", current_date FROM owner WHERE $6 IS NOT NULL AND NOT EXISTS (SELECT FROM known_addresses k"
+                  " WHERE k.user_id = $3 AND k.network = " NETWORK_OF(
+                      "$6") " AND k.last_login_day = current_date)"
+                            " ON CONFLICT (user_id, network) DO UPDATE SET last_login_day = excluded.last_login_day)"
+                            " SELECT floor(extract(epoch FROM least(opened.expires_at - now(), $2 * interval '1 "
+                            "millisecond')))::bigint,"
+                            " (SELECT count(*) FROM sessions WHERE user_id = $3 AND " LIVE ") FROM opened",
         7
     };
     char session_text[UUID_TEXT_SIZE], user_text[UUID_TEXT_SIZE];
@@ -258,8 +265,10 @@ enum status sessions_delete_dead(struct db *db, int64_t deadline_us, const struc
         " LIMIT $4 FOR UPDATE SKIP LOCKED),"
         " gone AS (DELETE FROM sessions WHERE id IN (SELECT id FROM revoked UNION SELECT id FROM unused LIMIT $4) RETURNING id),"
         " forgotten AS (DELETE FROM revocations WHERE id IN (SELECT id FROM revocations"
-        " WHERE revoked_at < now() - interval '1 day' - $3 * interval '1 millisecond' ORDER BY revoked_at LIMIT $4))"
-        " SELECT count(*) FROM gone",
+        " WHERE revoked_at < now() - interval '1 day' - $3 * interval '1 millisecond' ORDER BY revoked_at LIMIT $4)),"
+        " strangers AS (DELETE FROM known_addresses WHERE (user_id, network) IN (SELECT user_id, network FROM known_addresses"
+        " WHERE last_login_day < current_date - " TEXT_OF_MACRO(KNOWN_ADDRESS_DAYS) " LIMIT $4))"
+                                                                                    " SELECT count(*) FROM gone",
         4
     };
     char ttl[INTEGER_TEXT_SIZE], idle[INTEGER_TEXT_SIZE], access_ttl[INTEGER_TEXT_SIZE], limit[INTEGER_TEXT_SIZE];

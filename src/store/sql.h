@@ -17,4 +17,7 @@
     " WHERE s.id = doomed.id AND s.revoked_at IS NULL RETURNING s.id, s.user_id, s.revoke_reason),"                              \
     " told AS (INSERT INTO revocations (session_id, user_id, reason) SELECT id, user_id, revoke_reason FROM ended)"
 
+/* What stands for the household or host of an address: IPv4 whole, IPv6 by its first 64 bits. */
+#define NETWORK_OF(ip) "network(set_masklen(" ip "::inet, CASE family(" ip "::inet) WHEN 4 THEN 32 ELSE 64 END))"
+
 #endif

@@ -55,6 +55,28 @@ enum status users_find_by_id(struct db *db, int64_t deadline_us, struct arena *a
     return find_user(db, deadline_us, arena, &statement, uuid_text(id, id_text), user, found);
 }
 
+enum status users_find_for_login(struct db *db, int64_t deadline_us, struct arena *arena, struct text canonical, const char *ip,
+                                 struct user *user, bool *found, bool *knows_address) {
+    static const struct db_statement statement = {
+        "users_find_for_login",
+        "SELECT " USER_COLUMNS ", EXISTS (SELECT FROM known_addresses k WHERE k.user_id = users.id AND k.network = " NETWORK_OF(
+            "$2") ") FROM users WHERE email_canonical = $1",
+        2
+    };
+    const struct db_rows *rows;
+    *knows_address = false;
+    enum status status = db_run(db, deadline_us, &statement, (const char *const[]){ canonical.bytes, ip }, &rows);
+    if (status != STATUS_OK)
+        return status;
+    *found = db_row_count(rows) == 1;
+    if (*found) {
+        status = read_user(rows, 0, arena, user);
+        *knows_address = db_boolean(rows, 0, USER_COLUMN_COUNT);
+    }
+    db_release(db);
+    return status;
+}
+
 /* Who holds the address: this very id when an earlier try of the same insert had succeeded and its answer was lost. */
 static enum status look_at_holder(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
                                   const char *canonical, const char *idempotency_digest, struct user *user,

@@ -26,6 +26,22 @@ START_TEST(a_row_without_access_does_not_start) {
 }
 END_TEST
 
+START_TEST(a_row_without_a_limit_does_not_start) {
+    struct route row = routes[0];
+    row.limit = LIMIT_UNSET;
+    ck_assert(!routes_are_sound(&row, 1));
+}
+END_TEST
+
+START_TEST(what_proxies_and_probes_ask_is_never_limited) {
+    for (size_t i = 0; i < routes_count; i++) {
+        const char *path = routes[i].path;
+        bool is_open = strncmp(path, "/auth/", 6) != 0 || strncmp(path, "/auth/verify", 12) == 0;
+        ck_assert_msg(is_open == (routes[i].limit == LIMIT_NONE), "%s", path);
+    }
+}
+END_TEST
+
 START_TEST(no_password_is_hashed_on_a_thread_that_listens) {
     static const char *const hashing[] = { "hash_password", "check_password", "compare" };
     for (size_t i = 0; i < routes_count; i++) {
@@ -87,6 +103,8 @@ Suite *routes_suite(void) {
     TCase *tcase = tcase_create("routes");
     tcase_add_test(tcase, every_row_says_who_may_call_and_what_is_done);
     tcase_add_test(tcase, a_row_without_access_does_not_start);
+    tcase_add_test(tcase, a_row_without_a_limit_does_not_start);
+    tcase_add_test(tcase, what_proxies_and_probes_ask_is_never_limited);
     tcase_add_test(tcase, no_password_is_hashed_on_a_thread_that_listens);
     tcase_add_test(tcase, every_field_lies_inside_its_scratch);
     tcase_add_loop_test(tcase, the_path_of_a_target_is_taken_as_it_was_sent, 0, (int)(sizeof targets / sizeof targets[0]));

@@ -23,7 +23,7 @@ static const char *program(void) {
 
 static const char *const defaults[] = {
     "server.listen=127.0.0.1:0", "server.request_timeout=20s",     "password.memory=8MiB", "password.operations=1",
-    "password.allow_weak=true",  "database.statement_timeout=10s", "log.format=json",
+    "password.allow_weak=true",  "database.statement_timeout=10s", "log.format=json",      "limit.enabled=false",
 };
 
 struct words {

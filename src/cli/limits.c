@@ -1,0 +1,32 @@
+#include "limits.h"
+
+#include <stddef.h>
+
+#define AT(member) offsetof(struct config, limit.member)
+
+static const struct {
+    const char *name;
+    size_t offset; /* of the rate in struct config */
+} classes[LIMIT_CLASS_COUNT] = {
+    [LIMIT_REGISTER] = { "register", AT(register_) },
+    [LIMIT_LOGIN] = { "login", AT(login) },
+    [LIMIT_REFRESH] = { "refresh", AT(refresh) },
+    [LIMIT_ACCOUNT] = { "account", AT(account) },
+    [LIMIT_LOGIN_FAILURES] = { "login_failures", AT(login_failures) },
+};
+
+static struct limit_rule rule_of(const struct config *config, enum limit_class class) {
+    const struct limit_rate *rate = (const struct limit_rate *)(const void *)((const char *)config + classes[class].offset);
+    struct limit_rule rule = { .name = classes[class].name, .period_us = rate->period_ms * 1000, .burst = rate->burst };
+    rule.amount = config->limit.enabled ? rate->amount : 0;
+    if (class == LIMIT_LOGIN_FAILURES) {
+        rule.lock_us = config->limit.lock_ms * 1000;
+        rule.lock_max_us = config->limit.lock_max_ms * 1000;
+    }
+    return rule;
+}
+
+void limits_read(const struct config *config, struct limit_rule rules[LIMIT_CLASS_COUNT]) {
+    for (enum limit_class class = LIMIT_UNSET; class < LIMIT_CLASS_COUNT; class ++)
+        rules[class] = classes[class].name != NULL ? rule_of(config, class) : (struct limit_rule){ .amount = 0 };
+}
