@@ -1,5 +1,4 @@
-#include "jwtd/config.h"
-#include "jwtd/hasher.h"
+#include "config_fixture.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -8,76 +7,7 @@
 
 Suite *config_suite(void);
 
-#define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
 #define SHIPPED_FILE "config/jwtd.conf"
-
-/* ---- loading, with everything that was said and printed kept as text ---- */
-
-struct outcome {
-    bool loaded;
-    struct config config;
-    char *mistakes;
-    char *printed;
-};
-
-static struct outcome load(const struct config_source *source) {
-    struct outcome outcome;
-    size_t len;
-    FILE *mistakes = open_memstream(&outcome.mistakes, &len);
-    outcome.loaded = config_load(&outcome.config, source, mistakes);
-    fclose(mistakes);
-    FILE *printed = open_memstream(&outcome.printed, &len);
-    config_print(&outcome.config, printed);
-    fclose(printed);
-    return outcome;
-}
-
-static void forget(struct outcome *outcome) {
-    config_fini(&outcome->config);
-    free(outcome->mistakes);
-    free(outcome->printed);
-}
-
-/* One --set, or none for NULL. */
-static struct outcome load_set(const char *set) {
-    return load(&(struct config_source){ .set = &set, .set_count = set != NULL ? 1 : 0 });
-}
-
-static char file_name[64];
-
-static const char *write_file(const char *bytes, size_t len) {
-    snprintf(file_name, sizeof file_name, "/tmp/test_config_XXXXXX");
-    int fd = mkstemp(file_name);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, bytes, len), (ssize_t)len);
-    close(fd);
-    return file_name;
-}
-
-static struct outcome load_file(const char *text) {
-    struct outcome outcome = load(&(struct config_source){ .file = write_file(text, strlen(text)) });
-    unlink(file_name);
-    return outcome;
-}
-
-static int count_lines(const char *text) {
-    int lines = 0;
-    for (; *text != '\0'; text++) {
-        lines += *text == '\n';
-    }
-    return lines;
-}
-
-/* Whether `needle` stands in the text as a line of its own. */
-static bool has_line(const char *text, const char *needle) {
-    size_t len = strlen(needle);
-    for (const char *at = strstr(text, needle); at != NULL; at = strstr(at + 1, needle)) {
-        if ((at == text || at[-1] == '\n') && at[len] == '\n') {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* ---- defaults and the shipped file ---- */
 
@@ -111,6 +41,16 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_int_eq(config->token.refresh_ttl_ms, INT64_C(30) * 24 * 3600 * 1000);
     ck_assert_int_eq(config->token.refresh_idle_ms, INT64_C(7) * 24 * 3600 * 1000);
     ck_assert_int_eq(config->token.refresh_retry_window_ms, 30000);
+    ck_assert(config->limit.enabled);
+    ck_assert_uint_eq(config->limit.table_size, 65536);
+    ck_assert_uint_eq(config->limit.login.amount, 10);
+    ck_assert_int_eq(config->limit.login.period_ms, 60000);
+    ck_assert_uint_eq(config->limit.login.burst, 20);
+    ck_assert_uint_eq(config->limit.login_failures.amount, 10);
+    ck_assert_int_eq(config->limit.login_failures.period_ms, INT64_C(15) * 60 * 1000);
+    ck_assert_uint_eq(config->limit.login_failures.burst, 10);
+    ck_assert_int_eq(config->limit.lock_ms, 60000);
+    ck_assert_int_eq(config->limit.lock_max_ms, 3600000);
     ck_assert_uint_eq(config->cors.allowed_origins.count, 0);
     ck_assert_int_eq(config->log.level, LOG_INFO);
     ck_assert_int_eq(config->log.format, LOG_AUTO);
@@ -209,257 +149,6 @@ START_TEST(the_shipped_file_holds_nothing_but_the_defaults) {
     free(text);
     forget(&uncommented);
     forget(&defaults);
-}
-END_TEST
-
-/* ---- values ---- */
-
-/* --set, and the line that config_print shows then; NULL: a mistake that contains `mistake` */
-static const struct {
-    const char *set, *printed, *mistake;
-} value_cases[] = {
-    { "server.listen=127.0.0.1:0", "listen = 127.0.0.1:0", NULL },
-    { "server.listen=[::1]:8080", "listen = [::1]:8080", NULL },
-    { "server.listen=0.0.0.0:65535", "listen = 0.0.0.0:65535", NULL },
-    { "server.listen=unix:/run/jwtd.sock", "listen = unix:/run/jwtd.sock", NULL },
-    { "server.listen=", NULL, "address:port" },
-    { "server.listen=8080", NULL, "address:port" },
-    { "server.listen=:8080", NULL, "address:port" },
-    { "server.listen=127.0.0.1", NULL, "address:port" },
-    { "server.listen=127.0.0.1:", NULL, "address:port" },
-    { "server.listen=127.0.0.1:65536", NULL, "address:port" },
-    { "server.listen=[::1]", NULL, "address:port" },
-    { "server.listen=::1", NULL, "address:port" },
-    { "server.listen=::1:8080", NULL, "address:port" },
-    { "server.listen=localhost:8080", NULL, "address:port" },
-    { "server.listen=unix:relative", NULL, "address:port" },
-    { "server.listen=unix:", NULL, "address:port" },
-    { "server.listen=unix:/"
-      "23456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
-      NULL, "address:port" },
-
-    { "server.threads=1024", "threads = 1024", NULL },
-    { "server.threads=1025", NULL, "must be from 0 to 1024" },
-    { "server.threads=-1", NULL, "must be a whole number" },
-    { "server.threads=+1", NULL, "must be a whole number" },
-    { "server.threads=1.5", NULL, "must be a whole number" },
-    { "server.threads=0x10", NULL, "must be a whole number" },
-    { "server.threads= 1", NULL, "must be a whole number" },
-    { "server.threads=1 ", NULL, "must be a whole number" },
-    { "server.threads=", NULL, "must be a whole number" },
-    { "server.threads=4294967297", NULL, "must be from" },
-    { "server.threads=18446744073709551617", NULL, "must be a whole number" },
-    { "server.max_connections=0", NULL, "must be from 1" },
-    { "password.nice=0", "nice = 0", NULL },
-    { "password.nice=20", NULL, "must be from 0 to 19" },
-
-    { "server.request_timeout=1500ms", "request_timeout = 1500ms", NULL },
-    { "server.request_timeout=60s", "request_timeout = 1m", NULL },
-    { "server.request_timeout=10m", "request_timeout = 10m", NULL },
-    { "server.request_timeout=0", NULL, "must be from 10ms to 10m" },
-    { "server.request_timeout=11m", NULL, "must be from 10ms to 10m" },
-    { "server.request_timeout=5", NULL, "unit of ms, s, m, h or d" },
-    { "server.request_timeout=s", NULL, "unit of ms, s, m, h or d" },
-    { "server.request_timeout=5 s", NULL, "unit of ms, s, m, h or d" },
-    { "server.request_timeout=5S", NULL, "unit of ms, s, m, h or d" },
-    { "server.request_timeout=5sec", NULL, "unit of ms, s, m, h or d" },
-    { "server.request_timeout=1m30s", NULL, "unit of ms, s, m, h or d" },
-    { "server.request_timeout=9223372036854775807d", NULL, "unit of ms, s, m, h or d" },
-    { "server.shutdown_grace=0", "shutdown_grace = 0", NULL },
-    { "server.shutdown_grace=0s", "shutdown_grace = 0", NULL },
-    { "token.refresh_idle=24h", "refresh_idle = 1d", NULL },
-    { "token.refresh_idle=36h", "refresh_idle = 36h", NULL },
-    { "token.access_ttl=1500ms", NULL, "must be a multiple of 1s" },
-
-    { "server.body_limit=1MiB", "body_limit = 1MiB", NULL },
-    { "server.body_limit=1025B", "body_limit = 1025B", NULL },
-    { "server.body_limit=1023B", NULL, "must be from 1KiB to 1MiB" },
-    { "server.body_limit=16K", NULL, "unit of B, KiB, MiB or GiB" },
-    { "server.body_limit=16KB", NULL, "unit of B, KiB, MiB or GiB" },
-    { "server.body_limit=16384", NULL, "unit of B, KiB, MiB or GiB" },
-    { "server.body_limit=9223372036854775807GiB", NULL, "unit of B, KiB, MiB or GiB" },
-    { "password.memory=1GiB", "memory = 1GiB", NULL },
-    { "password.memory=1025MiB", NULL, "must be from 8KiB to 1GiB" },
-    { "password.operations=64", "operations = 64", NULL },
-    { "password.operations=65", NULL, "must be from 1 to 64" },
-    { "password.memory=20000001B", NULL, "must be a multiple of 1KiB" },
-
-    { "password.allow_weak=true", "allow_weak = true", NULL },
-    { "password.allow_weak=yes", NULL, "must be one of: false true" },
-    { "log.level=debug", "level = debug", NULL },
-    { "log.level=error", "level = error", NULL },
-    { "log.level=INFO", NULL, "must be one of: debug info warn error" },
-    { "log.format=json", "format = json", NULL },
-    { "log.format=xml", NULL, "must be one of: auto text json" },
-
-    { "server.trusted_proxies=10.0.0.0/8,::1 192.0.2.1 , fc00::/7", "trusted_proxies = 10.0.0.0/8 ::1/128 192.0.2.1/32 fc00::/7",
-      NULL },
-    { "server.trusted_proxies= , ", "trusted_proxies = ", NULL },
-    { "server.trusted_proxies=10.0.0.1/8", NULL, "must be networks" },
-    { "server.trusted_proxies=10.0.0.0/8 proxy", NULL, "must be networks" },
-
-    { "cors.allowed_origins=https://a.example, http://localhost:3000",
-      "allowed_origins = https://a.example http://localhost:3000", NULL },
-    { "cors.allowed_origins=http://[::1]:3000", "allowed_origins = http://[::1]:3000", NULL },
-    { "cors.allowed_origins=http://[::1]", "allowed_origins = http://[::1]", NULL },
-    { "cors.allowed_origins=http://127.0.0.1:5173", "allowed_origins = http://127.0.0.1:5173", NULL },
-    { "cors.allowed_origins=capacitor://localhost", "allowed_origins = capacitor://localhost", NULL },
-    { "cors.allowed_origins=http://a.example:443", "allowed_origins = http://a.example:443", NULL },
-    { "cors.allowed_origins=*", NULL, "no wildcard" },
-    { "cors.allowed_origins=https://*.example", NULL, "no wildcard" },
-    { "cors.allowed_origins=null", NULL, "must be origins" },
-    { "cors.allowed_origins=a.example", NULL, "must be origins" },
-    { "cors.allowed_origins=://a.example", NULL, "must be origins" },
-    { "cors.allowed_origins=https://", NULL, "must be origins" },
-    { "cors.allowed_origins=https://a.example/", NULL, "no path" },
-    { "cors.allowed_origins=https://a.example/app", NULL, "no path" },
-    { "cors.allowed_origins=https://a.example?x", NULL, "must be origins" },
-    { "cors.allowed_origins=https://u@a.example", NULL, "must be origins" },
-    { "cors.allowed_origins=https://A.example", NULL, "lower case" },
-    { "cors.allowed_origins=HTTPS://a.example", NULL, "lower case" },
-    { "cors.allowed_origins=https://a.example:443", NULL, "no default port" },
-    { "cors.allowed_origins=http://a.example:80", NULL, "no default port" },
-    { "cors.allowed_origins=https://a.example:", NULL, "must be origins" },
-    { "cors.allowed_origins=https://a.example:0", NULL, "must be origins" },
-    { "cors.allowed_origins=https://a.example:08443", NULL, "must be origins" },
-    { "cors.allowed_origins=https://a.example:65536", NULL, "must be origins" },
-    { "cors.allowed_origins=https://:8443", NULL, "must be origins" },
-    { "cors.allowed_origins=https://[::1", NULL, "must be origins" },
-    { "cors.allowed_origins=https://[a.example]", NULL, "must be origins" },
-    { "cors.allowed_origins=https://a.example https://b.example/", NULL, "must be origins" },
-
-    { "token.issuer=https://id.example", "issuer = https://id.example", NULL },
-    { "token.issuer=a=b;c#d", "issuer = a=b;c#d", NULL },
-    { "token.issuer=Käthe", "issuer = Käthe", NULL },
-    { "token.issuer=", NULL, "must not be empty" },
-    { "token.issuer= jwtd", NULL, "begin or end with a space" },
-    { "token.issuer=jwtd ", NULL, "begin or end with a space" },
-    { "token.issuer=a\nb", NULL, "control characters" },
-    { "token.issuer=a\x7f", NULL, "control characters" },
-    { "token.issuer=\xff", NULL, "must be UTF-8" },
-    { "token.keys_dir=", NULL, "must not be empty" },
-    { "token.active_kid=2026-11.a_B", "active_kid = 2026-11.a_B", NULL },
-    { "token.active_kid=../x", NULL, "must consist of" },
-    { "token.active_kid=12345678901234567890123456789012345678901234567890123456789012345", NULL, "longer than 64" },
-
-    { "server.nothing=1", NULL, "there is no such setting" },
-    { "nothing=1", NULL, "there is no such setting" },
-    { "=1", NULL, "there is no such setting" },
-    { "", NULL, "must be section.key=value" },
-    { "server.listen", NULL, "must be section.key=value" },
-    { "SERVER.LISTEN=127.0.0.1:1", NULL, "there is no such setting" },
-};
-
-START_TEST(a_value_is_taken_as_its_type_wants_it_or_refused_with_the_reason) {
-    struct outcome outcome = load_set(value_cases[_i].set);
-    ck_assert_msg(outcome.loaded == (value_cases[_i].mistake == NULL), "%s: %s", value_cases[_i].set, outcome.mistakes);
-    if (outcome.loaded) {
-        ck_assert_str_eq(outcome.mistakes, "");
-        ck_assert_msg(has_line(outcome.printed, value_cases[_i].printed), "%s", outcome.printed);
-    } else {
-        ck_assert_msg(strstr(outcome.mistakes, value_cases[_i].mistake) != NULL, "%s", outcome.mistakes);
-        ck_assert_msg(strncmp(outcome.mistakes, "--set ", 6) == 0, "%s", outcome.mistakes);
-        ck_assert_int_eq(count_lines(outcome.mistakes), 1);
-    }
-    forget(&outcome);
-}
-END_TEST
-
-/* The settings cannot ask the hasher, which stands above them. */
-_Static_assert(HASH_MEMORY_MAX == (size_t)1024 * 1024 * 1024, "password.memory goes as far as the hasher");
-_Static_assert(HASH_OPERATIONS_MAX == 64, "password.operations goes as far as the hasher");
-
-START_TEST(a_list_may_be_full_but_not_overflow) {
-    char set[2048] = "server.trusted_proxies=";
-    for (size_t i = 0, at = strlen(set); i < CIDR_LIST_MAX; i++, at = strlen(set)) {
-        snprintf(set + at, sizeof set - at, " 10.0.0.%zu", i);
-    }
-    struct outcome full = load_set(set);
-    ck_assert(full.loaded);
-    ck_assert_uint_eq(full.config.server.trusted_proxies.count, CIDR_LIST_MAX);
-    forget(&full);
-    snprintf(set + strlen(set), sizeof set - strlen(set), " 10.0.1.0");
-    struct outcome over = load_set(set);
-    ck_assert(!over.loaded);
-    ck_assert_ptr_nonnull(strstr(over.mistakes, "more than 64 networks"));
-    forget(&over);
-}
-END_TEST
-
-START_TEST(a_list_of_origins_may_be_full_but_not_overflow) {
-    char set[4096] = "cors.allowed_origins=";
-    for (size_t i = 0, at = strlen(set); i < 64; i++, at = strlen(set)) {
-        snprintf(set + at, sizeof set - at, " https://a%zu.example", i);
-    }
-    struct outcome full = load_set(set);
-    ck_assert(full.loaded);
-    ck_assert_uint_eq(full.config.cors.allowed_origins.count, 64);
-    ck_assert_str_eq(full.config.cors.allowed_origins.items[63], "https://a63.example");
-    forget(&full);
-    snprintf(set + strlen(set), sizeof set - strlen(set), " https://b.example");
-    struct outcome over = load_set(set);
-    ck_assert(!over.loaded);
-    ck_assert_ptr_nonnull(strstr(over.mistakes, "more than 64 origins"));
-    forget(&over);
-}
-END_TEST
-
-START_TEST(what_is_printed_loads_again_as_the_same) {
-    const char *const sets[] = { "server.trusted_proxies=10.0.0.0/8 ::1",
-                                 "cors.allowed_origins=https://a.example,https://b.example", "token.issuer=a = b ; c # d",
-                                 "server.listen=unix:/tmp/a b", "log.level=warn" };
-    struct outcome first = load(&(struct config_source){ .set = sets, .set_count = COUNT_OF(sets) });
-    ck_assert_msg(first.loaded, "%s", first.mistakes);
-    struct outcome second = load_file(first.printed);
-    ck_assert_msg(second.loaded, "%s", second.mistakes);
-    ck_assert_str_eq(first.printed, second.printed);
-    forget(&first);
-    forget(&second);
-}
-END_TEST
-
-/* ---- settings that must fit each other ---- */
-
-static const struct {
-    const char *sets[3];
-    const char *mistake; /* NULL: fine */
-} fit_cases[] = {
-    { { "password.memory=19MiB", "password.operations=2" }, NULL },
-    { { "password.memory=46MiB", "password.operations=1" }, NULL },
-    { { "password.memory=12MiB", "password.operations=3" }, NULL },
-    { { "password.memory=9MiB", "password.operations=4" }, NULL },
-    { { "password.memory=7MiB", "password.operations=5" }, NULL },
-    { { "password.memory=64MiB", "password.operations=3" }, NULL },
-    { { "password.memory=19MiB", "password.operations=1" }, "--set password.memory = \"19MiB\" is too weak" },
-    { { "password.memory=47103KiB", "password.operations=1" }, "is too weak" },
-    { { "password.memory=19455KiB" }, "is too weak" },
-    { { "password.memory=12287KiB", "password.operations=3" }, "is too weak" },
-    { { "password.memory=7167KiB", "password.operations=64" }, "is too weak" },
-    { { "password.operations=1" }, "default: password.memory = \"19MiB\" is too weak" },
-    { { "password.memory=8KiB", "password.operations=1", "password.allow_weak=true" }, NULL },
-    { { "password.memory=8191B", "password.operations=1", "password.allow_weak=true" }, "must be from 8KiB" },
-    { { "password.memory=weak", "password.operations=1" }, "must be a whole number" },
-    { { "token.access_ttl=2s", "token.refresh_ttl=3s", "token.refresh_idle=3s" }, "token.refresh_retry_window" },
-    { { "token.refresh_idle=31d" }, "--set token.refresh_idle = \"31d\" must not be longer than token.refresh_ttl" },
-    { { "token.refresh_idle=30d" }, NULL },
-    { { "token.refresh_idle=30d", "token.refresh_ttl=much" }, "must be a whole number" },
-    { { "token.access_ttl=short", "token.refresh_ttl=10m", "token.refresh_idle=10m" }, "must be a whole number" },
-    { { "token.refresh_idle=20m", "token.refresh_ttl=20m", "token.access_ttl=21m" }, "token.access_ttl = \"21m\"" },
-    { { "token.refresh_retry_window=31s", "token.refresh_idle=30s" }, "must not be longer than token.refresh_idle" },
-};
-
-START_TEST(settings_that_do_not_fit_each_other_are_a_mistake_of_one_of_them) {
-    size_t count = 0;
-    while (count < 3 && fit_cases[_i].sets[count] != NULL) {
-        count++;
-    }
-    struct outcome outcome = load(&(struct config_source){ .set = fit_cases[_i].sets, .set_count = count });
-    ck_assert_msg(outcome.loaded == (fit_cases[_i].mistake == NULL), "%s", outcome.mistakes);
-    if (!outcome.loaded) {
-        ck_assert_msg(strstr(outcome.mistakes, fit_cases[_i].mistake) != NULL, "%s", outcome.mistakes);
-        ck_assert_int_eq(count_lines(outcome.mistakes), 1);
-    }
-    forget(&outcome);
 }
 END_TEST
 
@@ -750,13 +439,6 @@ Suite *config_suite(void) {
     tcase_add_test(shipped, the_shipped_file_holds_nothing_but_the_defaults);
     tcase_add_test(shipped, the_help_has_a_line_for_each_setting);
     suite_add_tcase(suite, shipped);
-    TCase *values = tcase_create("values");
-    tcase_add_loop_test(values, a_value_is_taken_as_its_type_wants_it_or_refused_with_the_reason, 0, COUNT_OF(value_cases));
-    tcase_add_test(values, a_list_may_be_full_but_not_overflow);
-    tcase_add_test(values, a_list_of_origins_may_be_full_but_not_overflow);
-    tcase_add_test(values, what_is_printed_loads_again_as_the_same);
-    tcase_add_loop_test(values, settings_that_do_not_fit_each_other_are_a_mistake_of_one_of_them, 0, COUNT_OF(fit_cases));
-    suite_add_tcase(suite, values);
     TCase *sources = tcase_create("sources");
     tcase_add_test(sources, set_is_stronger_than_the_environment_and_that_than_the_file);
     tcase_add_test(sources, a_wrong_value_stays_a_mistake_when_a_stronger_source_has_a_good_one);

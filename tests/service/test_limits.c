@@ -1,0 +1,387 @@
+#include "support/account.h"
+#include "support/database.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *limits_suite(void);
+
+#define TRUSTED "server.trusted_proxies=127.0.0.1/32"
+#define HOME "X-Forwarded-For: 192.0.2.1"
+#define ELSEWHERE "X-Forwarded-For: 198.51.100.7"
+#define WRONG "not the passphrase"
+
+static struct reply send_from(const struct server *server, const char *forwarded, const char *method, const char *path,
+                              const char *body) {
+    const char *const headers[] = { "Content-Type: application/json", forwarded, NULL };
+    return http_send(server, method, path, headers, body);
+}
+
+static struct reply log_in_from(const struct server *server, const char *forwarded, const struct account *account,
+                                const char *password) {
+    char body[BODY_SIZE];
+    return send_from(server, forwarded, "POST", "/auth/login", credentials(account, password, body));
+}
+
+static long login_status(const struct server *server, const char *forwarded, const struct account *account,
+                         const char *password) {
+    struct reply reply = log_in_from(server, forwarded, account, password);
+    long status = reply.status;
+    http_free(&reply);
+    return status;
+}
+
+static long retry_after(const struct reply *reply) {
+    char value[32];
+    return strtol(http_header(reply, "Retry-After", value, sizeof value), NULL, 10);
+}
+
+/* Asks until the answer is a 429; gives how many came before it. */
+static int count_until_limited(const struct server *server, const char *forwarded, const char *method, const char *path,
+                               const char *body) {
+    for (int count = 0; count < 100; count++) {
+        struct reply reply = send_from(server, forwarded, method, path, body);
+        long status = reply.status;
+        if (status == 429)
+            assert_problem(&reply, 429, "rate_limited");
+        http_free(&reply);
+        if (status == 429)
+            return count;
+    }
+    return 100;
+}
+
+/* ---- by address ---- */
+
+static const struct {
+    const char *setting, *method, *path, *body;
+    const char *policy, *left; /* of the first reply */
+} limited[] = {
+    { "limit.register=3/h", "POST", "/auth/register", "{}", "\"register\";q=3;w=3600", "\"register\";r=2;t=1200" },
+    { "limit.login=3/h", "POST", "/auth/login", "{}", "\"login\";q=3;w=3600", "\"login\";r=2;t=1200" },
+    { "limit.login=10/h burst 3", "POST", "/auth/login", "{}", "\"login\";q=3;w=1080", "\"login\";r=2;t=360" },
+    { "limit.refresh=3/h", "POST", "/auth/refresh", "{}", "\"refresh\";q=3;w=3600", "\"refresh\";r=2;t=1200" },
+    { "limit.account=3/h", "POST", "/auth/logout", "{}", "\"account\";q=3;w=3600", "\"account\";r=2;t=1200" },
+    { "limit.account=3/h", "GET", "/auth/me", NULL, "\"account\";q=3;w=3600", "\"account\";r=2;t=1200" },
+    { "limit.account=3/h", "GET", "/auth/sessions", NULL, "\"account\";q=3;w=3600", "\"account\";r=2;t=1200" },
+};
+
+START_TEST(each_limited_endpoint_says_what_is_left_and_then_429) {
+    struct server server = server_start((const char *const[]){ "limit.enabled=true", limited[_i].setting, NULL });
+    char value[128];
+    struct reply reply = send_from(&server, HOME, limited[_i].method, limited[_i].path, limited[_i].body);
+    ck_assert_str_eq(http_header(&reply, "RateLimit-Policy", value, sizeof value), limited[_i].policy);
+    ck_assert_str_eq(http_header(&reply, "RateLimit", value, sizeof value), limited[_i].left);
+    http_free(&reply);
+    ck_assert_int_eq(count_until_limited(&server, HOME, limited[_i].method, limited[_i].path, limited[_i].body), 2);
+    reply = send_from(&server, HOME, limited[_i].method, limited[_i].path, limited[_i].body);
+    ck_assert_int_eq(reply.status, 429);
+    ck_assert_str_eq(http_header(&reply, "RateLimit-Policy", value, sizeof value), limited[_i].policy);
+    ck_assert_ptr_nonnull(strstr(http_header(&reply, "RateLimit", value, sizeof value), ";r=0;t="));
+    ck_assert_int_gt(retry_after(&reply), 300);
+    http_free(&reply);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_client_that_waits_as_long_as_told_is_served) {
+    struct server server = server_start((const char *const[]){ "limit.enabled=true", "limit.login=1/s", NULL });
+    ck_assert_int_eq(count_until_limited(&server, HOME, "POST", "/auth/login", "{}"), 1);
+    struct reply reply = send_from(&server, HOME, "POST", "/auth/login", "{}");
+    sleep((unsigned)retry_after(&reply));
+    http_free(&reply);
+    expect_problem(send_from(&server, HOME, "POST", "/auth/login", "{}"), 422, "validation_failed");
+    server_finish(&server);
+}
+END_TEST
+
+static const char *const unlimited_paths[] = { "/health", "/health/live", "/health/ready", "/auth/verify", "/docs" };
+
+START_TEST(probes_and_proxies_are_never_limited) {
+    struct server server =
+        server_start((const char *const[]){ "limit.enabled=true", "limit.account=1/h", "limit.login=1/h", NULL });
+    char value[64];
+    for (int i = 0; i < 10; i++) {
+        struct reply reply = send_from(&server, HOME, "GET", unlimited_paths[_i], NULL);
+        ck_assert_int_ne(reply.status, 429);
+        ck_assert_str_eq(http_header(&reply, "RateLimit", value, sizeof value), "");
+        http_free(&reply);
+    }
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(without_limits_no_header_speaks_of_them) {
+    char value[64];
+    struct reply reply = send_from(&shared_server, HOME, "POST", "/auth/login", "{}");
+    ck_assert_int_eq(reply.status, 422);
+    ck_assert_str_eq(http_header(&reply, "RateLimit-Policy", value, sizeof value), "");
+    ck_assert_str_eq(http_header(&reply, "RateLimit", value, sizeof value), "");
+    http_free(&reply);
+}
+END_TEST
+
+static const struct {
+    const char *trusted, *one, *other;
+    bool same; /* bucket */
+} clients[] = {
+    { TRUSTED, "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2", false },
+    { TRUSTED, "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 203.0.113.5, 192.0.2.1", true },
+    { TRUSTED, "X-Forwarded-For: 2001:db8::1", "X-Forwarded-For: 2001:db8::2", true },
+    { TRUSTED, "X-Forwarded-For: 2001:db8::1", "X-Forwarded-For: 2001:db8:0:1::1", false },
+    { TRUSTED, "X-Forwarded-For: unknown", "X-Forwarded-For: 192.0.2.1", false },
+    { TRUSTED, "X-Forwarded-For: unknown", "X-Forwarded-For: also-unknown", true },
+    { "server.trusted_proxies=", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2", true },
+    { "server.trusted_proxies=10.0.0.0/8", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2", true },
+};
+
+START_TEST(a_client_is_its_address_as_far_as_it_can_be_believed) {
+    struct server server =
+        server_start((const char *const[]){ "limit.enabled=true", "limit.login=4/h", clients[_i].trusted, NULL });
+    count_until_limited(&server, clients[_i].one, "POST", "/auth/login", "{}");
+    struct reply reply = send_from(&server, clients[_i].other, "POST", "/auth/login", "{}");
+    ck_assert_int_eq(reply.status, clients[_i].same ? 429 : 422);
+    http_free(&reply);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_client_without_an_address_gets_a_quarter) {
+    struct server server = server_start((const char *const[]){ "limit.enabled=true", "limit.login=20/h", TRUSTED, NULL });
+    ck_assert_int_eq(count_until_limited(&server, "X-Forwarded-For: unknown", "POST", "/auth/login", "{}"), 5);
+    ck_assert_int_eq(count_until_limited(&server, HOME, "POST", "/auth/login", "{}"), 20);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(the_bucket_is_asked_before_the_body_is_read) {
+    struct server server = server_start((const char *const[]){ "limit.enabled=true", "limit.login=1/h", NULL });
+    expect_problem(send_from(&server, HOME, "POST", "/auth/login", "no JSON"), 400, "invalid_json");
+    expect_problem(send_from(&server, HOME, "POST", "/auth/login", "no JSON"), 429, "rate_limited");
+    expect_problem(send_from(&server, HOME, "GET", "/auth/login", NULL), 405, "method_not_allowed");
+    server_finish(&server);
+}
+END_TEST
+
+/* ---- wrong passwords ---- */
+
+static struct server start_with_failures(const char *failures, const char *lock) {
+    return server_start((const char *const[]){ "limit.enabled=true", "limit.login=1000/s", "limit.register=1000/s", TRUSTED,
+                                               failures, lock, NULL });
+}
+
+START_TEST(an_account_is_locked_alike_whether_it_exists_or_not) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account known = account_register(&server), unknown = account_new();
+    const struct account *accounts[] = { &known, &unknown };
+    for (size_t i = 0; i < 2; i++) {
+        for (int try = 0; try < 3; try++)
+            expect_problem(log_in_from(&server, ELSEWHERE, accounts[i], WRONG), 401, "invalid_credentials");
+        struct reply reply = log_in_from(&server, ELSEWHERE, accounts[i], WRONG);
+        assert_problem(&reply, 429, "rate_limited");
+        ck_assert_int_ge(retry_after(&reply), 590);
+        ck_assert_int_le(retry_after(&reply), 600);
+        http_free(&reply);
+    }
+    ck_assert(server_log_contains(&server, "\"event\":\"account_locked\""));
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_locked_account_refuses_the_right_password_too_from_wherever_it_never_was) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account account = account_register(&server);
+    for (int try = 0; try < 3; try++)
+        ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 401);
+    ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, PASSWORD), 429);
+    ck_assert_int_eq(login_status(&server, HOME, &account, PASSWORD), 429);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(another_spelling_of_the_address_is_the_same_account) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account account = account_register(&server), shouted = account;
+    for (char *c = shouted.email; *c != '\0'; c++)
+        *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
+    for (int try = 0; try < 3; try++)
+        ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 401);
+    ck_assert_int_eq(login_status(&server, ELSEWHERE, &shouted, WRONG), 429);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_stranger_cannot_lock_the_owner_out_nor_end_their_session) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account account = account_register(&server);
+    struct reply reply = log_in_from(&server, HOME, &account, PASSWORD);
+    ck_assert_int_eq(reply.status, 200);
+    for (int try = 0; try < 3; try++)
+        ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 401);
+    ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 429);
+    ck_assert_int_eq(login_status(&server, HOME, &account, PASSWORD), 200);
+    ck_assert_int_eq(me_status(&server, http_member(&reply, "access_token")), 200);
+    expect_status(refresh_with(&server, http_member(&reply, "refresh_token")), 200);
+    http_free(&reply);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(an_address_is_known_also_after_a_restart_and_a_logout) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account account = account_register(&server);
+    struct reply reply = log_in_from(&server, HOME, &account, PASSWORD);
+    char body[BODY_SIZE];
+    expect_status(http_json(&server, "POST", "/auth/logout", NULL, refresh_json(http_member(&reply, "refresh_token"), body)),
+                  204);
+    http_free(&reply);
+    struct server other =
+        server_start_beside(&server, (const char *const[]){ "limit.enabled=true", TRUSTED, "limit.login_failures=3/h", NULL });
+    for (int try = 0; try < 3; try++)
+        ck_assert_int_eq(login_status(&other, ELSEWHERE, &account, WRONG), 401);
+    ck_assert_int_eq(login_status(&other, ELSEWHERE, &account, PASSWORD), 429);
+    ck_assert_int_eq(login_status(&other, HOME, &account, PASSWORD), 200);
+    server_finish(&other);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_known_address_is_limited_as_well) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account account = account_register(&server);
+    ck_assert_int_eq(login_status(&server, HOME, &account, PASSWORD), 200);
+    for (int try = 0; try < 3; try++)
+        ck_assert_int_eq(login_status(&server, HOME, &account, WRONG), 401);
+    ck_assert_int_eq(login_status(&server, HOME, &account, PASSWORD), 429);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(an_address_is_forgotten_when_it_was_not_used_for_long) {
+    struct account account = account_register(&shared_server);
+    static const char sql[] = "SELECT count(*) FROM known_addresses WHERE user_id = $1::uuid";
+    char ignored[8];
+    account_login(&shared_server, &account);
+    account_login(&shared_server, &account);
+    ck_assert_int_eq(database_number(sql, account.id), 1);
+    database_value("UPDATE known_addresses SET last_login_day = current_date - 91 WHERE user_id = $1::uuid", account.id, ignored,
+                   sizeof ignored);
+    struct server server = server_start((const char *const[]){ "database.cleanup_interval=1s", NULL });
+    for (int i = 0; i < 100 && database_number(sql, account.id) > 0; i++)
+        usleep(100000);
+    ck_assert_int_eq(database_number(sql, account.id), 0);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_lock_opens_by_itself_and_the_next_is_longer) {
+    struct server server = start_with_failures("limit.login_failures=2/h", "limit.lock=1s");
+    struct account account = account_register(&server);
+    for (int try = 0; try < 2; try++)
+        ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 401);
+    struct reply reply = log_in_from(&server, ELSEWHERE, &account, WRONG);
+    ck_assert_int_eq(reply.status, 429);
+    ck_assert_int_eq(retry_after(&reply), 1);
+    http_free(&reply);
+    sleep(1);
+    ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 401);
+    reply = log_in_from(&server, ELSEWHERE, &account, PASSWORD);
+    ck_assert_int_eq(reply.status, 429);
+    ck_assert_int_eq(retry_after(&reply), 2);
+    http_free(&reply);
+    sleep(2);
+    ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, PASSWORD), 200);
+    server_finish(&server);
+}
+END_TEST
+
+static void log_in_rightly(size_t index, void *context) {
+    const struct account *account = ((const struct account *const *)context)[0];
+    const struct server *server = ((const struct server *const *)context)[1];
+    (void)index;
+    ck_assert_int_eq(login_status(server, ELSEWHERE, account, PASSWORD), 200);
+}
+
+START_TEST(right_passwords_are_never_too_many_however_many_come_at_once) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account account = account_register(&server);
+    run_parallel(30, log_in_rightly, (const void *[]){ &account, &server });
+    server_finish(&server);
+}
+END_TEST
+
+struct guesses {
+    const struct server *server;
+    const struct account *account;
+    int wrong; /* added to by all threads */
+};
+
+static void guess(size_t index, void *context) {
+    struct guesses *guesses = context;
+    (void)index;
+    long status = login_status(guesses->server, ELSEWHERE, guesses->account, WRONG);
+    ck_assert(status == 401 || status == 429);
+    if (status == 401)
+        __atomic_fetch_add(&guesses->wrong, 1, __ATOMIC_RELAXED);
+}
+
+START_TEST(many_guesses_at_once_are_no_way_around_the_limit) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account account = account_register(&server);
+    struct guesses guesses = { &server, &account, 0 };
+    run_parallel(30, guess, &guesses);
+    ck_assert_int_eq(guesses.wrong, 3);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_stolen_token_is_no_means_to_guess_the_password_nor_to_lock_logins) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account);
+    static const char body[] = "{\"current_password\":\"" WRONG "\"}";
+    for (int try = 0; try < 3; try++)
+        expect_problem(http_json(&server, "DELETE", "/auth/me", tokens.access, body), 401, "invalid_credentials");
+    static const char right[] = "{\"current_password\":\"" PASSWORD "\"}";
+    expect_problem(http_json(&server, "DELETE", "/auth/me", tokens.access, right), 429, "rate_limited");
+    ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, PASSWORD), 200);
+    server_finish(&server);
+}
+END_TEST
+
+Suite *limits_suite(void) {
+    Suite *suite = suite_create("limits");
+    TCase *addresses = tcase_create("by address");
+    tcase_set_timeout(addresses, 60);
+    tcase_add_unchecked_fixture(addresses, shared_server_start, shared_server_finish);
+    tcase_add_loop_test(addresses, each_limited_endpoint_says_what_is_left_and_then_429, 0,
+                        (int)(sizeof limited / sizeof limited[0]));
+    tcase_add_test(addresses, a_client_that_waits_as_long_as_told_is_served);
+    tcase_add_loop_test(addresses, probes_and_proxies_are_never_limited, 0,
+                        (int)(sizeof unlimited_paths / sizeof unlimited_paths[0]));
+    tcase_add_test(addresses, without_limits_no_header_speaks_of_them);
+    tcase_add_loop_test(addresses, a_client_is_its_address_as_far_as_it_can_be_believed, 0,
+                        (int)(sizeof clients / sizeof clients[0]));
+    tcase_add_test(addresses, a_client_without_an_address_gets_a_quarter);
+    tcase_add_test(addresses, the_bucket_is_asked_before_the_body_is_read);
+    suite_add_tcase(suite, addresses);
+    TCase *failures = tcase_create("wrong passwords");
+    tcase_set_timeout(failures, 60);
+    tcase_add_unchecked_fixture(failures, shared_server_start, shared_server_finish);
+    tcase_add_test(failures, an_account_is_locked_alike_whether_it_exists_or_not);
+    tcase_add_test(failures, a_locked_account_refuses_the_right_password_too_from_wherever_it_never_was);
+    tcase_add_test(failures, another_spelling_of_the_address_is_the_same_account);
+    tcase_add_test(failures, a_stranger_cannot_lock_the_owner_out_nor_end_their_session);
+    tcase_add_test(failures, an_address_is_known_also_after_a_restart_and_a_logout);
+    tcase_add_test(failures, a_known_address_is_limited_as_well);
+    tcase_add_test(failures, an_address_is_forgotten_when_it_was_not_used_for_long);
+    tcase_add_test(failures, a_lock_opens_by_itself_and_the_next_is_longer);
+    tcase_add_test(failures, right_passwords_are_never_too_many_however_many_come_at_once);
+    tcase_add_test(failures, many_guesses_at_once_are_no_way_around_the_limit);
+    tcase_add_test(failures, a_stolen_token_is_no_means_to_guess_the_password_nor_to_lock_logins);
+    suite_add_tcase(suite, failures);
+    return suite;
+}
