@@ -15,6 +15,8 @@ server=
 set_defaults() {
     export JWTD_TOKEN_KEYS_DIR=${JWTD_TOKEN_KEYS_DIR-.local/keys}
     export JWTD_TOKEN_REFRESH_KEY_FILE=${JWTD_TOKEN_REFRESH_KEY_FILE-.local/refresh.key}
+    # Whoever tries things out, or measures, comes from one address.
+    export JWTD_LIMIT_ENABLED=${JWTD_LIMIT_ENABLED-false}
     if [[ -t 2 ]]; then
         export JWTD_LOG_FORMAT=${JWTD_LOG_FORMAT-text}
     fi
