@@ -71,6 +71,8 @@ $(BUILD)/generated/%_suites.c: always
 
 $(BUILD)/bench_hasher: $(BUILD)/tests/bench/bench_hasher.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/bench_limiter: $(BUILD)/tests/bench/bench_limiter.o $(objects)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # without --wrap and with the shared library: what everybody else gets
 $(BUILD)/bench_stock: $(BUILD)/tests/bench/bench_stock.o
 	$(CC) -pie -pthread -o $@ $^ -lsodium

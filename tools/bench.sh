@@ -106,6 +106,12 @@ bench_hashing() {
     row "argon2id (19 MiB, 2 passes) on $cores threads: this program / stock libsodium" "$ours / $stock per s = $(ratio "$ours" "$stock")" "2.0"
 }
 
+bench_limiter() {
+    local times
+    times=$("$BUILD/bench_limiter")
+    row "a decision of the rate limiter on one thread: one address / a million of them" "${times% *} / ${times#* } ns" "200 ns"
+}
+
 bench_login() {
     local hashes logins
     : >"$work/ours"
@@ -214,7 +220,7 @@ describe_machine() {
 }
 
 tools/packages.sh run bench
-build "$BUILD/jwtd" "$BUILD/bench_hasher" "$BUILD/bench_stock" "$BUILD/probe"
+build "$BUILD/jwtd" "$BUILD/bench_hasher" "$BUILD/bench_limiter" "$BUILD/bench_stock" "$BUILD/probe"
 work=$(mktemp -d /tmp/jwtd-bench.XXXXXX)
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
@@ -231,6 +237,7 @@ post /auth/register '{"email":"bench@example.org","password":"a long walk by the
 stop_server
 describe_machine | tee "$table"
 bench_hashing
+bench_limiter
 bench_login
 bench_requests
 bench_beside_logins
