@@ -16,6 +16,7 @@
 struct connection {
     struct connection *next, *previous; /* the list's */
     int fd;
+    int64_t told_until_us;      /* the HTTP thread's */
     pthread_mutex_t state_lock; /* guards what follows; of each connection, so that busy threads do not meet in one lock */
     enum connection_state state;
     int64_t since_us;        /* of the state */
@@ -173,6 +174,14 @@ void connection_set_state(struct connection *connection, enum connection_state s
     connection->header_since_us = 0;
     connection->had_request = connection->had_request || state != CONNECTION_IDLE;
     pthread_mutex_unlock(&connection->state_lock);
+}
+
+void connection_tell(struct connection *connection, int64_t until_us) {
+    connection->told_until_us = until_us;
+}
+
+int64_t connection_told_until_us(const struct connection *connection) {
+    return connection->told_until_us;
 }
 
 bool connection_is_gone(const struct connection *connection) {

@@ -29,6 +29,10 @@ void connections_remove(struct connections *connections, struct connection *conn
 /* deadline_us matters for CONNECTION_RECEIVING only. */
 void connection_set_state(struct connection *connection, enum connection_state state, int64_t deadline_us);
 
+/* Until when the client was told to stay away; 0: it was not. On the HTTP thread of the connection only. */
+void connection_tell(struct connection *connection, int64_t until_us);
+int64_t connection_told_until_us(const struct connection *connection);
+
 /* Whether the client has closed its side, which the library does not notice while a request is suspended. Any thread that holds
  * the connection's request. */
 bool connection_is_gone(const struct connection *connection);

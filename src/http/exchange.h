@@ -2,7 +2,8 @@
  * exchange: one HTTP request on its way through the house: the request that steps see, and what only src/http/ knows of it.
  *
  * It is made when the request line has been read and freed when the library says that the request is over. In between it has
- * one owner at any moment: the HTTP thread of its connection, or, while `state` is EXCHANGE_AWAY, the pool that holds its job.
+ * one owner at any moment: the HTTP thread of its connection, or, while `state` is EXCHANGE_AWAY, the pool that holds its job, or the
+ * wheel of replies that are held back.
  */
 #ifndef JWTD_HTTP_EXCHANGE_H
 #define JWTD_HTTP_EXCHANGE_H
@@ -17,11 +18,12 @@
 
 struct connection;
 struct http_server;
+struct waiting;
 
 enum exchange_state {
     EXCHANGE_NEW,       /* the headers have not been looked at */
     EXCHANGE_RECEIVING, /* the body is coming in */
-    EXCHANGE_AWAY,      /* suspended; a pool has it */
+    EXCHANGE_AWAY,      /* suspended; a pool has it, or its answer is held back */
     EXCHANGE_ANSWERED,  /* request->reply is ready to be queued */
     EXCHANGE_QUEUED     /* the library has the reply */
 };
@@ -40,6 +42,7 @@ struct reply {
     size_t header_count;
     bool close; /* the connection is in no state for another request */
     int64_t retry_after_us;
+    bool is_refusal; /* carries Retry-After */
 };
 
 struct body_buffer {
@@ -64,6 +67,8 @@ struct exchange {
     struct body_buffer body;
     struct reply reply;
     int64_t started_us;
+    bool was_held; /* its answer */
+    struct exchange *next_waiting;
 };
 
 /* What the header fields of a request say, gathered in one walk over them. */
@@ -102,6 +107,10 @@ bool cors_answer_preflight(struct exchange *exchange);
 /* walker.c: runs the steps from exchange->next_step on. True: the exchange is answered. False: a pool has it, do not touch it. */
 bool walker_run(struct exchange *exchange);
 
+/* Suspends the connection, unless the service stops (false). Whoever has the exchange then ends that by walker_come_back. */
+bool walker_suspend(struct exchange *exchange);
+void walker_come_back(struct exchange *exchange); /* from any thread; the exchange is answered, and may be gone on return */
+
 /* reply.c */
 struct field_problem {
     const char *pointer; /* RFC 6901 */
@@ -121,6 +130,7 @@ struct http_flow {
     atomic_bool closed;    /* nothing may be suspended any more */
 };
 
+struct waiting *server_waiting(struct http_server *server);
 struct http_flow *server_flow(struct http_server *server);
 const struct services *server_services(const struct http_server *server);
 const struct route *server_routes(const struct http_server *server, size_t *count);

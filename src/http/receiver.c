@@ -1,6 +1,7 @@
 #include "receiver.h"
 
 #include "connections.h"
+#include "waiting.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
@@ -178,6 +179,19 @@ static enum MHD_Result queue_reply(struct exchange *exchange) {
     return queued;
 }
 
+/* For an answer that may be held back: who was told to wait and does not is not answered before that time. */
+static enum MHD_Result answer(struct exchange *exchange) {
+    int64_t until_us = exchange->was_held ? 0 : waiting_time(exchange);
+    if (until_us > 0) {
+        exchange->was_held = true;
+        if (waiting_hold(server_waiting(exchange->server), exchange, until_us))
+            return MHD_YES;
+    }
+    if (exchange->reply.is_refusal && exchange->peer != NULL)
+        connection_tell(exchange->peer, clock_monotonic_us() + exchange->reply.retry_after_us);
+    return queue_reply(exchange);
+}
+
 static enum MHD_Result close_with(struct exchange *exchange, enum status status) {
     reply_problem(&exchange->request, status);
     exchange->reply.close = true;
@@ -229,7 +243,7 @@ static enum MHD_Result finish_receiving(struct exchange *exchange) {
     bool is_readable = !exchange->reply.written && (exchange->request.route->ignores_body || schema_read_body(exchange));
     if (is_readable && !walker_run(exchange))
         return MHD_YES;
-    return queue_reply(exchange);
+    return answer(exchange);
 }
 
 static enum MHD_Result answer_without_memory(struct MHD_Connection *connection) {
@@ -256,7 +270,7 @@ enum MHD_Result receiver_handle(void *server, struct MHD_Connection *connection,
     case EXCHANGE_RECEIVING:
         return *upload_len > 0 ? receive_body(exchange, upload, upload_len) : finish_receiving(exchange);
     case EXCHANGE_ANSWERED:
-        return queue_reply(exchange);
+        return answer(exchange);
     case EXCHANGE_AWAY:
     case EXCHANGE_QUEUED:
         return MHD_YES;

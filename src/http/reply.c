@@ -85,9 +85,12 @@ static void add_status_headers(struct request *request, enum status status, cons
                      status == STATUS_INVALID_TOKEN ? "Bearer realm=\"jwtd\", error=\"invalid_token\"" : "Bearer realm=\"jwtd\"");
     }
     if (info->retry_later) {
-        long long seconds = seconds_up(exchange_of(request)->reply.retry_after_us);
+        struct reply *reply = &exchange_of(request)->reply;
+        long long seconds = reply->retry_after_us > CLOCK_US_PER_S ? seconds_up(reply->retry_after_us) : 1;
         char text[24];
-        snprintf(text, sizeof text, "%lld", seconds > 0 ? seconds : 1);
+        snprintf(text, sizeof text, "%lld", seconds);
+        reply->retry_after_us = seconds * CLOCK_US_PER_S;
+        reply->is_refusal = true;
         reply_header(request, "Retry-After", text);
     }
 }

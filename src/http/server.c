@@ -4,6 +4,7 @@
 #include "exchange.h"
 #include "listener.h"
 #include "receiver.h"
+#include "waiting.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/cores.h"
@@ -31,12 +32,17 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct listener listener;
     struct connections *connections;
+    struct waiting *waiting;
     struct http_flow flow;
     atomic_bool refuses_connections;
 };
 
 struct http_flow *server_flow(struct http_server *server) {
     return &server->flow;
+}
+
+struct waiting *server_waiting(struct http_server *server) {
+    return server->waiting;
 }
 
 const struct services *server_services(const struct http_server *server) {
@@ -137,6 +143,8 @@ static bool start_daemon(struct http_server *server) {
 }
 
 static void free_server(struct http_server *server) {
+    if (server->waiting != NULL)
+        waiting_destroy(server->waiting);
     if (server->connections != NULL)
         connections_destroy(server->connections);
     listener_forget_path(&server->listener);
@@ -159,7 +167,8 @@ struct http_server *http_server_start(const struct services *services, const str
         return NULL;
     }
     server->connections = connections_create(HEADER_TIMEOUT_US);
-    if (server->connections == NULL || !start_daemon(server)) {
+    server->waiting = waiting_create();
+    if (server->connections == NULL || server->waiting == NULL || !start_daemon(server)) {
         close(server->listener.fd);
         free_server(server);
         return NULL;
@@ -181,6 +190,7 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
     /* Not by MHD_quiesce_daemon: it takes the listening socket out of the epoll set of a thread that may be doing the same just then, and
      * the library aborts when it is out already. */
     atomic_store(&server->refuses_connections, true);
+    waiting_release(server->waiting);
     wait_until_zero(&server->flow.in_flight, clock_monotonic_us() + grace_ms * 1000);
     /* The library aborts when it is stopped with a connection suspended. Each one comes back by its deadline, since the pools hand over
      * every job; after this flag none goes away any more. */

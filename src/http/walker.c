@@ -8,6 +8,8 @@
 #include <sodium.h>
 #include <stddef.h>
 
+#define TIME_LEFT_SHARE 10
+
 /*
  * The one place where a request changes hands. Order matters: a place in the queue is reserved before the connection is suspended,
  * so that a refusal costs no suspension; the job is submitted last, since from then on the exchange belongs to the pool, which may have
@@ -40,6 +42,11 @@ static int64_t jittered(int64_t us) {
     return us * (80 + (int64_t)randombytes_uniform(41)) / 100;
 }
 
+/* The turn must come while the work and the way back still fit into the client's deadline. */
+static int64_t turn_deadline_us(const struct exchange *exchange) {
+    return exchange->request.deadline_us - (exchange->request.deadline_us - exchange->started_us) / TIME_LEFT_SHARE;
+}
+
 static bool refuse(struct exchange *exchange, enum status status, int64_t retry_after_us) {
     exchange->reply.retry_after_us = jittered(retry_after_us);
     reply_problem(&exchange->request, status);
@@ -48,7 +55,7 @@ static bool refuse(struct exchange *exchange, enum status status, int64_t retry_
 
 static bool reserve(struct exchange *exchange, enum place place) {
     int64_t retry_after_us;
-    enum status status = pool_reserve(exchange->request.services->pools[place], exchange->request.deadline_us, &retry_after_us);
+    enum status status = pool_reserve(exchange->request.services->pools[place], turn_deadline_us(exchange), &retry_after_us);
     return status == STATUS_OK || refuse(exchange, status, retry_after_us);
 }
 
@@ -60,14 +67,27 @@ static bool foresee(struct exchange *exchange, enum place first) {
         if (place == ON_HTTP || place == first)
             continue;
         int64_t retry_after_us;
-        enum status status = pool_foresee(request->services->pools[place], request->deadline_us, &retry_after_us);
+        enum status status = pool_foresee(request->services->pools[place], turn_deadline_us(exchange), &retry_after_us);
         if (status != STATUS_OK)
             return refuse(exchange, status, retry_after_us);
     }
     return true;
 }
 
-static void come_back(struct exchange *exchange) {
+bool walker_suspend(struct exchange *exchange) {
+    struct http_flow *flow = server_flow(exchange->server);
+    /* counted first and looked at second: http_server_stop closes first and waits for the count second */
+    atomic_fetch_add(&flow->away, 1);
+    if (atomic_load(&flow->closed)) {
+        atomic_fetch_sub(&flow->away, 1);
+        return false;
+    }
+    exchange->state = EXCHANGE_AWAY;
+    MHD_suspend_connection(exchange->connection);
+    return true;
+}
+
+void walker_come_back(struct exchange *exchange) {
     struct http_flow *flow = server_flow(exchange->server);
     struct MHD_Connection *connection = exchange->connection;
     exchange->state = EXCHANGE_ANSWERED;
@@ -92,7 +112,7 @@ static void run_on_pool(struct exchange *exchange, void *thread_state) {
     if (elsewhere != NULL && reserve(exchange, elsewhere->place))
         submit(exchange, elsewhere->place);
     else
-        come_back(exchange);
+        walker_come_back(exchange);
 }
 
 /* A hash that nobody waits for is not worth its milliseconds. Only before a hash: a client that has merely closed its sending side
@@ -105,33 +125,21 @@ static void run_job(struct pool_job *job, void *thread_state, bool late) {
     struct exchange *exchange = (struct exchange *)((char *)job - offsetof(struct exchange, job));
     if (late || is_wasted(exchange)) {
         reply_problem(&exchange->request, STATUS_DEADLINE_EXCEEDED);
-        come_back(exchange);
+        walker_come_back(exchange);
         return;
     }
     run_on_pool(exchange, thread_state);
-}
-
-static bool may_be_suspended(struct exchange *exchange) {
-    struct http_flow *flow = server_flow(exchange->server);
-    /* counted first and looked at second: http_server_stop closes first and waits for the count second */
-    atomic_fetch_add(&flow->away, 1);
-    if (!atomic_load(&flow->closed))
-        return true;
-    atomic_fetch_sub(&flow->away, 1);
-    return false;
 }
 
 /* False when it stayed, answered with a refusal. */
 static bool go_away(struct exchange *exchange, enum place place) {
     if (!foresee(exchange, place) || !reserve(exchange, place))
         return false;
-    if (!may_be_suspended(exchange)) {
+    if (!walker_suspend(exchange)) {
         pool_cancel(exchange->request.services->pools[place]);
         reply_problem(&exchange->request, STATUS_SHUTTING_DOWN);
         return false;
     }
-    exchange->state = EXCHANGE_AWAY;
-    MHD_suspend_connection(exchange->connection);
     submit(exchange, place);
     return true;
 }
