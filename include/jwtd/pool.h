@@ -11,6 +11,8 @@
  * The prediction is (jobs reserved, queued and running) x (recent mean service time) / threads; a job that finds a thread free is
  * never refused, so an estimate that a stall has driven up is corrected by the jobs that come next.
  *
+ * The log is told when a pool begins to turn jobs away, and when it has stopped, with counts; never of each job.
+ *
  * Each thread may carry a state of its own (a database connection, an argon2 region) that thread_start makes and thread_stop
  * ends, both on that thread. One mutex guards the queue and the service times. Signals are blocked on all threads of a pool.
  */

@@ -1,5 +1,7 @@
 #include "jwtd/pool.h"
 
+#include "shedding.h"
+
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 
@@ -41,6 +43,7 @@ struct pool {
     bool stopping;
     double service_us; /* exponentially weighted mean; meaningless until completed > 0 */
     uint64_t completed, late, refused;
+    struct shedding shedding;
 
     unsigned spawned;             /* how many of `threads` are to be joined */
     struct pool_thread threads[]; /* options.threads of them; the creator's */
@@ -79,31 +82,28 @@ static void record_service(struct pool *pool, int64_t service_us) {
 
 /* ---- the threads ---- */
 
-static struct timespec time_of_rest(const struct pool *pool) {
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    int64_t ns = time.tv_nsec + pool->options.idle_us % CLOCK_US_PER_S * 1000;
-    time.tv_sec += (time_t)(pool->options.idle_us / CLOCK_US_PER_S + ns / 1000000000);
-    time.tv_nsec = (long)(ns % 1000000000);
-    return time;
+/* Waits for `work` until wake_us, INT64_MAX for ever. */
+static void wait_until(struct pool *pool, int64_t wake_us) {
+    if (wake_us == INT64_MAX) {
+        pthread_cond_wait(&pool->work, &pool->lock);
+        return;
+    }
+    struct timespec wake = { .tv_sec = wake_us / CLOCK_US_PER_S, .tv_nsec = wake_us % CLOCK_US_PER_S * 1000 };
+    pthread_cond_timedwait(&pool->work, &pool->lock, &wake);
 }
 
 /* Waits until there is a job or the pool stops; calls thread_idle once if that takes long. The lock is held on both sides. */
 static void wait_for_work(struct pool *pool, void *state) {
-    bool rested = pool->options.thread_idle == NULL;
-    struct timespec rest_at = { 0 };
+    int64_t now_us = clock_monotonic_us();
+    int64_t rest_us = pool->options.thread_idle == NULL ? INT64_MAX : now_us + pool->options.idle_us;
 
-    if (!rested && pool->first == NULL)
-        rest_at = time_of_rest(pool);
     while (pool->first == NULL && !pool->stopping) {
-        if (rested) {
-            pthread_cond_wait(&pool->work, &pool->lock);
+        int64_t look_us = shedding_look(&pool->shedding, now_us);
+        wait_until(pool, rest_us < look_us ? rest_us : look_us);
+        now_us = clock_monotonic_us();
+        if (now_us < rest_us || pool->first != NULL)
             continue;
-        }
-        if (pthread_cond_timedwait(&pool->work, &pool->lock, &rest_at) != ETIMEDOUT || pool->first != NULL)
-            continue;
-        rested = true;
+        rest_us = INT64_MAX;
         pthread_mutex_unlock(&pool->lock);
         pool->options.thread_idle(state);
         pthread_mutex_lock(&pool->lock);
@@ -125,6 +125,17 @@ static struct pool_job *take_job(struct pool *pool, void *state) {
     return job;
 }
 
+/* The lock is held. */
+static void end_job(struct pool *pool, int64_t begin_us, int64_t service_us, bool late) {
+    if (late) { /* no work was done: not a sample of the service time */
+        pool->late++;
+        shedding_drop(&pool->shedding, begin_us);
+        return;
+    }
+    record_service(pool, service_us);
+    shedding_look(&pool->shedding, begin_us + service_us);
+}
+
 static void run_jobs(struct pool *pool, void *state) {
     struct pool_job *job;
 
@@ -137,10 +148,7 @@ static void run_jobs(struct pool *pool, void *state) {
         int64_t service_us = clock_monotonic_us() - begin_us;
         pthread_mutex_lock(&pool->lock);
         pool->running--;
-        if (late)
-            pool->late++; /* no work was done: not a sample of the service time */
-        else
-            record_service(pool, service_us);
+        end_job(pool, begin_us, service_us, late);
     }
     pthread_mutex_unlock(&pool->lock);
 }
@@ -257,6 +265,7 @@ struct pool *pool_create(const struct pool_options *options) {
         return NULL;
     }
     pool->options = *options;
+    pool->shedding.pool = pool->options.name;
     locks_init(pool);
     int error = spawn_threads(pool);
     bool started = wait_for_threads(pool);
@@ -295,6 +304,7 @@ static bool has_place(const struct pool *pool, int64_t deadline_us) {
 /* The lock is held. */
 static enum status refuse(struct pool *pool, int64_t *retry_after_us) {
     pool->refused++;
+    shedding_refuse(&pool->shedding, clock_monotonic_us());
     *retry_after_us = time_to_empty(pool);
     return STATUS_OVERLOADED;
 }

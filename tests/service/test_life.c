@@ -146,6 +146,13 @@ START_TEST(whoever_cannot_be_served_in_time_is_told_so_and_when_to_come_again) {
         ck_assert(crowd.statuses[i] == 200 || crowd.retry_after[i] >= 1);
     }
     account_login(&server, &crowd.account);
+    for (int i = 0; i < 100 && !server_log_contains(&server, "\"event\":\"shedding_stopped\""); i++)
+        usleep(100000);
+    char refused[64];
+    snprintf(refused, sizeof refused, "\"pool\":\"crypto\",\"refused\":%d,", count_of(&crowd, 503));
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"shedding_started\""), 1);
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"shedding_stopped\""), 1);
+    ck_assert(server_log_contains(&server, refused));
     server_finish(&server);
 }
 END_TEST

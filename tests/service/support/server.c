@@ -102,11 +102,17 @@ char *server_log(const struct server *server) {
     return read_file(server->log_path);
 }
 
-bool server_log_contains(const struct server *server, const char *text) {
+int server_log_count(const struct server *server, const char *text) {
     char *log = server_log(server);
-    bool found = strstr(log, text) != NULL;
+    int count = 0;
+    for (const char *at = strstr(log, text); at != NULL; at = strstr(at + 1, text))
+        count++;
     free(log);
-    return found;
+    return count;
+}
+
+bool server_log_contains(const struct server *server, const char *text) {
+    return server_log_count(server, text) > 0;
 }
 
 static bool read_url(struct server *server) {

@@ -38,6 +38,7 @@ void shared_server_finish(void);
 /* The whole log so far; the caller frees. */
 char *server_log(const struct server *server);
 bool server_log_contains(const struct server *server, const char *text);
+int server_log_count(const struct server *server, const char *text); /* how often it is there */
 
 /* Runs the program with these words (NULL behind the last) and gives its exit code; what it printed on both streams to `output`. */
 int program_run(const char *const *words, const char *input, char *output, size_t output_size);
