@@ -4,6 +4,8 @@
 #   tools/database.sh start DIR [SETTING=VALUE...]   creates it if need be, starts it, applies config/development.sql
 #   tools/database.sh stop DIR
 #   tools/database.sh url DIR [ROLE]                 prints how to connect; ROLE is jwtd, jwtd_owner or postgres (the superuser)
+#   tools/database.sh pool DIR                       starts a PgBouncer in front of it, in transaction mode; stop stops it, too
+#   tools/database.sh pool-url DIR [ROLE]            prints how to connect to that
 #   tools/database.sh bin                            prints where PostgreSQL's programs are
 #   tools/database.sh remove DIR                     stops it and removes its data
 #
@@ -16,6 +18,7 @@ root=$(realpath "$(dirname "$0")/..")
 seconds_to_start=60
 seconds_to_stop=30
 pause=0.02
+pooler_port=6432
 
 die() {
     printf '%s: %s\n' "$0" "$*" >&2
@@ -126,6 +129,65 @@ create() {
     mv "$data.new" "$data"
 }
 
+# ---- the pooler ----
+
+pooler_runs() {
+    pooler=$(cat "$home/pgbouncer.pid" 2>/dev/null || true)
+    [[ -n $pooler && $(cat "/proc/$pooler/comm" 2>/dev/null) == pgbouncer ]]
+}
+
+configure_pooler() {
+    cat >"$home/pgbouncer.ini" <<INI
+[databases]
+* = host=$1 port=$(pid_file_line 4)
+[pgbouncer]
+unix_socket_dir = $1
+listen_port = $pooler_port
+auth_type = trust
+auth_file = $home/pgbouncer.users
+pool_mode = transaction
+default_pool_size = 60
+max_client_conn = 500
+INI
+    printf '"%s" ""\n' jwtd jwtd_owner postgres >"$home/pgbouncer.users"
+}
+
+start_pooler() {
+    local socket rounds
+    find_home
+    runs || die "the database does not run"
+    if pooler_runs; then
+        return
+    fi
+    socket=$(pid_file_line 5)
+    rm -f "$socket/.s.PGSQL.$pooler_port"
+    configure_pooler "$socket"
+    become_owner setsid "$(PATH=$PATH:/usr/sbin command -v pgbouncer)" -q "$home/pgbouncer.ini" </dev/null >>"$home/pgbouncer.log" 2>&1 &
+    echo $! >"$home/pgbouncer.pid"
+    for ((rounds = seconds_to_start * 50; rounds > 0; rounds--)); do
+        if [[ -S $socket/.s.PGSQL.$pooler_port ]]; then
+            return
+        fi
+        sleep "$pause"
+    done
+    tail -n 20 "$home/pgbouncer.log" >&2
+    die "PgBouncer did not start"
+}
+
+stop_pooler() {
+    local rounds
+    if pooler_runs; then
+        kill -TERM "$pooler"
+    fi
+    for ((rounds = seconds_to_stop * 50; rounds > 0; rounds--)); do
+        if ! pooler_runs; then
+            return
+        fi
+        sleep "$pause"
+    done
+    kill -KILL "$pooler"
+}
+
 remove_socket() {
     if [[ $1 == /tmp/jwtd-postgres.* ]]; then
         rm -rf "$1"
@@ -171,6 +233,7 @@ stop() {
     if ! runs; then
         return
     fi
+    stop_pooler
     socket=$(pid_file_line 5)
     kill -INT "$pid"
     wait_until_stopped
@@ -185,7 +248,7 @@ remove() {
 }
 
 print_url() {
-    echo "host=$(pid_file_line 5) port=5432 user=$1 dbname=$2"
+    echo "host=$(pid_file_line 5) port=${3-$(pid_file_line 4)} user=$1 dbname=$2"
 }
 
 command=${1-}
@@ -194,6 +257,8 @@ case $command in
 start) start "${@:3}" ;;
 stop) stop ;;
 url) find_home; runs || die "the database does not run"; print_url "${3-jwtd}" jwtd ;;
+pool) start_pooler ;;
+pool-url) find_home; pooler_runs || die "no pooler runs"; print_url "${3-jwtd}" jwtd "$pooler_port" ;;
 bin) find_programs; echo "$bin" ;;
 remove) remove ;;
 *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;;

@@ -1,10 +1,11 @@
 #!/bin/bash
 # tools/test.sh: sets up what is missing, builds, and runs every test: unit tests, then service tests on a PostgreSQL of their own that
-# lives as long as they do. The last line is "N passed, M failed". TESTS="pool config" runs some; SANITIZE, set by make,
+# lives as long as they do, then those once more through a PgBouncer in transaction mode. The last line is "N passed, M failed". TESTS="pool config" runs some; SANITIZE, set by make,
 # builds with -fsanitize.
 #
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
-# JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_SANITIZE. The database is migrated.
+# JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_SANITIZE, JWTD_TEST_DIRECTORY (for databases of their own). The database is
+# migrated.
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
@@ -12,10 +13,10 @@ passed=0
 failed=0
 work=
 
-# Names of TESTS that are tests of this kind.
+# Names of TESTS, or of all tests, that are of this kind.
 chosen() {
     local name
-    for name in ${TESTS-}; do
+    for name in ${TESTS:-$(all_names "$1")}; do
         if [[ -e tests/$1/test_$name.c ]]; then
             echo "$name"
         fi
@@ -29,14 +30,28 @@ check_names() {
     done
 }
 
-# A program that dies before its last line counts as one failure.
+# The service tests that make sense through a pooler. Those called database_* are about what happens between the service and
+# PostgreSQL itself: they end its backends, stop it, and cut the connection in the middle of an answer.
+chosen_for_pooler() {
+    local name
+    for name in $(chosen service); do
+        if [[ $name != database_* ]]; then
+            echo "$name"
+        fi
+    done
+}
+
+all_names() {
+    basename -a -s .c tests/"$1"/test_*.c | sed 's/^test_//'
+}
+
+# run_tests KIND TITLE NAMES; a program that dies before its last line counts as one failure.
 run_tests() {
-    local kind=$1 names counts status=0
-    names=$(chosen "$kind")
-    if [[ -n ${TESTS-} && -z $names ]] || ! compgen -G "tests/$kind/test_*.c" >/dev/null; then
+    local kind=$1 title=$2 names=$3 counts status=0
+    if [[ -z $names ]]; then
         return
     fi
-    echo "---- $kind tests"
+    echo "---- $title"
     # shellcheck disable=SC2086 # a list of words
     "${run_as_is[@]}" "$BUILD/${kind}_tests" $names 2>&1 | tee "$work/$kind.out" || status=$?
     # shellcheck disable=SC2016 # sed's own dollar
@@ -73,15 +88,26 @@ start_database() {
     JWTD_TEST_PG_BIN=$(tools/database.sh bin)
     JWTD_TEST_SANITIZE=$SANITIZE
     JWTD_DATABASE_URL=$JWTD_TEST_OWNER_DATABASE "${run_as_is[@]}" "$JWTD_TEST_PROGRAM" migrate
+    JWTD_TEST_DIRECTORY=$work
     export JWTD_TEST_PROGRAM JWTD_TEST_DATABASE JWTD_TEST_OWNER_DATABASE JWTD_TEST_SUPERUSER_DATABASE JWTD_TEST_PG_BIN \
-        JWTD_TEST_SANITIZE
+        JWTD_TEST_SANITIZE JWTD_TEST_DIRECTORY
 }
 
+use_pooler() {
+    tools/database.sh pool "$work/postgres"
+    JWTD_TEST_DATABASE=$(tools/database.sh pool-url "$work/postgres" jwtd)
+    export JWTD_DATABASE_PREPARED=off
+}
+
+# Its own database, and those of tests that did not come to their end.
 clean_up() {
+    local data
     trap '' INT TERM HUP
-    if [[ -d $work/postgres ]]; then
-        tools/database.sh remove "$work/postgres"
-    fi
+    for data in "$work"/*/data; do
+        if [[ -d $data ]]; then
+            tools/database.sh remove "${data%/data}"
+        fi
+    done
     rm -rf "$work"
 }
 
@@ -93,8 +119,10 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
 chmod 711 "$work" # as root, PostgreSQL runs as another user
 set_sanitizer_options
-run_tests unit
+run_tests unit "unit tests" "$(chosen unit)"
 start_database
-run_tests service
+run_tests service "service tests" "$(chosen service)"
+use_pooler
+run_tests service "service tests through PgBouncer" "$(chosen_for_pooler)"
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 && $passed -gt 0 ]]

@@ -47,6 +47,7 @@ struct config {
         char *url;
         unsigned connections;
         int64_t statement_timeout_ms;
+        bool prepared;               /* off: nothing outlives a transaction, for poolers */
         int64_t cleanup_interval_ms; /* between two rounds of deleting dead sessions */
     } database;
     struct {

@@ -4,7 +4,8 @@
  * A struct db belongs to one thread of the database pool. It connects when it is first needed and again, with back-off and
  * jitter, after it was lost; a kept connection is looked at for a hang-up before each statement, so that a restart of the server
  * costs no request its answer. All waiting is by poll against the request's deadline; a statement that misses it costs the
- * connection (its outcome on the server is bounded by statement_timeout, set at connection).
+ * connection (its outcome on the server is bounded by statement_timeout, set at connection, or with each transaction when nothing may
+ * be kept in the session).
  *
  * Every statement of this house is one transaction and idempotent (ids are made before, updates are conditional), so db_run
  * may run it again: once after a lost connection, and after serialization failures and deadlocks, always within the deadline. The
@@ -28,6 +29,7 @@ struct db_options {
     const char *url;              /* libpq URL or conninfo; "" reads the PG* variables */
     int64_t statement_timeout_ms; /* 0: none (migrations) */
     int64_t connect_timeout_ms;
+    bool unprepared; /* behind a pooler that lends its connections by the transaction: nothing is kept in the session */
 };
 
 /* Borrows what options point to. Does not connect. NULL: memory. */

@@ -154,7 +154,7 @@ static bool parse_word(const char *const *words, unsigned count, const char *tex
     return false;
 }
 
-static const char *const boolean_words[] = { [false] = "false", [true] = "true" };
+static const char *const boolean_words[] = { "false", "true", "off", "on" }; /* each second one is true */
 static const char *const level_words[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"
 };
@@ -166,7 +166,7 @@ static bool parse_boolean(const struct setting *setting, const char *text, void 
     if (!parse_word(boolean_words, COUNT_OF(boolean_words), text, &index, mistake)) {
         return false;
     }
-    *(bool *)place = index != 0;
+    *(bool *)place = index % 2 != 0;
     return true;
 }
 

@@ -33,6 +33,8 @@ const struct setting settings[SETTINGS_COUNT] = {
     { "database.connections", &count_setting, "8", 1, 1000, 0, AT(database.connections), "connections, each with its thread" },
     { "database.statement_timeout", &duration_setting, "2s", 10, 10 * MINUTE, 0, AT(database.statement_timeout_ms),
       "the longest that one statement may take" },
+    { "database.prepared", &boolean_setting, "true", 0, 0, 0, AT(database.prepared),
+      "statements are prepared once per connection; off: for a pooler that lends connections by the transaction" },
     { "database.cleanup_interval", &duration_setting, "1m", SECOND, DAY, 0, AT(database.cleanup_interval_ms),
       "pause between two rounds of deleting dead sessions" },
 

@@ -25,7 +25,7 @@ struct setting_type {
     void (*release)(void *place); /* frees what parse allocated and leaves zeroes; NULL: it allocates nothing */
 };
 
-extern const struct setting_type boolean_setting;  /* bool: true, false */
+extern const struct setting_type boolean_setting;  /* bool: true, false, on, off */
 extern const struct setting_type count_setting;    /* unsigned, or int when the bounds allow: a whole number */
 extern const struct setting_type duration_setting; /* int64_t milliseconds: 250ms, 5s, 15m, 12h, 30d, 0 */
 extern const struct setting_type size_setting;     /* size_t bytes: 512B, 16KiB, 19MiB, 1GiB, 0 */
@@ -49,7 +49,7 @@ struct setting {
     const char *help;
 };
 
-#define SETTINGS_COUNT 38
+#define SETTINGS_COUNT 39
 extern const struct setting settings[SETTINGS_COUNT];
 
 /* NULL: there is none of that name. */

@@ -25,7 +25,9 @@ int cli_migrate(const struct cli_arguments *arguments) {
     if (cli_load_config(arguments, &config)) {
         log_init(config.log.level, config.log.format);
         /* no statement_timeout: a migration takes as long as it takes */
-        struct db_options options = { .url = config.database.url, .connect_timeout_ms = CONNECT_TIMEOUT_MS };
+        struct db_options options = { .url = config.database.url,
+                                      .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                      .unprepared = !config.database.prepared };
         if (wants_status)
             code = print_status(&options);
         else

@@ -65,7 +65,8 @@ static bool build_pools(struct house *house) {
     const struct config *config = &house->config;
     house->db_options = (struct db_options){ .url = config->database.url,
                                              .statement_timeout_ms = config->database.statement_timeout_ms,
-                                             .connect_timeout_ms = CONNECT_TIMEOUT_MS };
+                                             .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                             .unprepared = !config->database.prepared };
     house->hash_parameters =
         (struct hash_parameters){ .memory = config->password.memory, .operations = config->password.operations };
     house->services.pools[ON_DATABASE] = pool_create(&(struct pool_options){ .name = "database",

@@ -223,7 +223,8 @@ static bool read_email(struct user_task *task, const char *word) {
 static bool run(struct user_task *task, const struct subcommand *subcommand, const struct cli_arguments *arguments) {
     struct db_options options = { .url = task->config->database.url,
                                   .statement_timeout_ms = task->config->database.statement_timeout_ms,
-                                  .connect_timeout_ms = CONNECT_TIMEOUT_MS };
+                                  .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                  .unprepared = !task->config->database.prepared };
     task->db = db_create(&options);
     bool done = task->db != NULL || user_fail(STATUS_OUT_OF_MEMORY);
     done = done && (!subcommand->takes_email || read_email(task, arguments->argv[1])) && subcommand->run(task);

@@ -1,6 +1,7 @@
 #include "jwtd/db.h"
 
 #include "db_internal.h"
+#include "db_values.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
@@ -141,7 +142,7 @@ static bool is_prepared(const struct db *db, const struct db_statement *statemen
 }
 
 static enum status prepare(struct db *db, const struct db_statement *statement, int64_t deadline_us, enum db_remedy *remedy) {
-    if (statement == NULL || is_prepared(db, statement))
+    if (statement == NULL || db->options.unprepared || is_prepared(db, statement))
         return STATUS_OK;
     if (db->prepared_count == DB_PREPARED_MAX)
         return STATUS_INTERNAL;
@@ -154,14 +155,30 @@ static enum status prepare(struct db *db, const struct db_statement *statement, 
 }
 
 static int send_statement(struct db *db, const struct db_statement *statement, const char *const *parameters) {
+    if (db->options.unprepared)
+        return PQsendQueryParams(db->connection, statement->sql, statement->parameters, NULL, parameters, NULL, NULL, 0);
     return PQsendQueryPrepared(db->connection, statement->name, statement->parameters, parameters, NULL, NULL, 0);
+}
+
+/* What db_connect sets for a session, for one transaction. It needs no limit to its idleness: its end is sent along with it. */
+static bool send_settings(struct db *db) {
+    static const struct db_statement settings = {
+        "transaction_settings",
+        "SELECT set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true),"
+        " set_config('statement_timeout', $1, true), set_config('lock_timeout', $1, true)",
+        1
+    };
+    char timeout_text[INTEGER_TEXT_SIZE];
+    const char *parameter = integer_text(db->options.statement_timeout_ms, timeout_text);
+    return send_statement(db, &settings, &parameter) == 1;
 }
 
 /* The statements of a pipeline up to its end are one transaction, and each sees what was committed before it began. */
 static int send_call(struct db *db, const struct call *call) {
-    if (call->lock == NULL)
+    if (call->lock == NULL && !db->options.unprepared)
         return send_statement(db, call->statement, call->parameters);
-    bool sent = PQenterPipelineMode(db->connection) == 1 && send_statement(db, call->lock, call->parameters) == 1 &&
+    bool sent = PQenterPipelineMode(db->connection) == 1 && (!db->options.unprepared || send_settings(db)) &&
+                (call->lock == NULL || send_statement(db, call->lock, call->parameters) == 1) &&
                 send_statement(db, call->statement, call->parameters) == 1 && PQpipelineSync(db->connection) == 1;
     return sent ? 1 : 0;
 }

@@ -68,10 +68,12 @@ static PGconn *begin_connecting(const struct db_options *options, const PQconnin
         return NULL;
     /* half of the whole time, so that one silent host of several leaves time for the next */
     snprintf(patience, sizeof patience, "%lld", (long long)options->connect_timeout_ms / 2);
+    /* a pooler refuses options, or forgets them when it lends another connection: see send_settings */
+    const char *own_options = options->unprepared ? NULL : "options";
     /* what stands before dbname is overridden by the url, what stands behind it overrides the url */
     const char *const keywords[] = { "fallback_application_name", "keepalives_idle",  "keepalives_interval",
                                      "keepalives_count",          "tcp_user_timeout", "dbname",
-                                     "client_encoding",           "options",          NULL };
+                                     "client_encoding",           own_options,        NULL };
     const char *const values[] = { "jwtd", "10", "5", "3", patience, options->url, "UTF8", session, NULL };
     PGconn *connection = PQconnectStartParams(keywords, values, 1);
     free(session);
@@ -101,6 +103,8 @@ void db_back_off(struct db *db, const char *reason) {
 
 /* PGTZ and PGDATESTYLE of the environment are stronger than the options of a connection; db_copy_time relies on these two. */
 static bool settle_times(struct db *db, int64_t deadline_us) {
+    if (db->options.unprepared)
+        return true;
     const char *zone = PQparameterStatus(db->connection, "TimeZone");
     const char *style = PQparameterStatus(db->connection, "DateStyle");
     if (zone != NULL && strcmp(zone, "UTC") == 0 && style != NULL && strncmp(style, "ISO", 3) == 0)

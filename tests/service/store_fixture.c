@@ -34,9 +34,16 @@ const char *database_with(const char *database, const char *word, const char *va
     return url;
 }
 
+bool test_is_pooled(void) {
+    const char *prepared = getenv("JWTD_DATABASE_PREPARED");
+    return prepared != NULL && strcmp(prepared, "off") == 0;
+}
+
 struct db *open_db(void) {
     static char url[URL_SIZE]; /* the same for all; written before there is a second thread */
-    struct db_options options = { .url = url, .statement_timeout_ms = 4000, .connect_timeout_ms = 3000 };
+    struct db_options options = {
+        .url = url, .statement_timeout_ms = 4000, .connect_timeout_ms = 3000, .unprepared = test_is_pooled()
+    };
     if (url[0] == '\0')
         database_with(test_database(), "application_name", "jwtd_store_test", url);
     struct db *opened = db_create(&options);

@@ -28,6 +28,8 @@ void fixture_stop(void);
 const char *test_database(void);
 /* A URL or conninfo with one more word; gives `url`. The value must need no escaping in either. */
 const char *database_with(const char *database, const char *word, const char *value, char url[URL_SIZE]);
+/* Whether that database is behind a pooler (JWTD_DATABASE_PREPARED=off, as for the service itself). */
+bool test_is_pooled(void);
 struct db *open_db(void); /* another connection, application_name jwtd_store_test; the caller destroys it */
 int64_t soon(void);       /* a deadline 5 s from now */
 
@@ -49,6 +51,7 @@ TCase *store_users_tests(void);
 TCase *store_sessions_tests(void);
 TCase *store_races_tests(void);
 TCase *store_connection_tests(void);
+TCase *store_unprepared_tests(void);
 TCase *store_migrations_tests(void);
 
 #endif

@@ -271,7 +271,9 @@ START_TEST(the_server_itself_ends_a_statement_that_takes_too_long) {
     struct held_call call = { .act = act_held_refresh, .user = add_user("ada@example.org") };
     call.session = add_session(&call.user);
     db_destroy(db);
-    struct db_options options = { .url = test_database(), .statement_timeout_ms = 300, .connect_timeout_ms = 3000 };
+    struct db_options options = {
+        .url = test_database(), .statement_timeout_ms = 300, .connect_timeout_ms = 3000, .unprepared = test_is_pooled()
+    };
     db = db_create(&options);
     sql("BEGIN");
     sql("SELECT FROM sessions FOR UPDATE");

@@ -317,7 +317,8 @@ TCase *store_sessions_tests(void) {
     tcase_add_test(tests, a_retry_changes_nothing);
     tcase_add_test(tests, reuse_is_told_again_as_reuse_and_ends_the_current_token_too);
     tcase_add_test(tests, an_unknown_session_and_a_disabled_user_have_ended);
-    tcase_add_test(tests, a_refresh_touches_no_index);
+    if (!test_is_pooled()) /* it takes the end of a connection for the end of its server process, which hands in its counts */
+        tcase_add_test(tests, a_refresh_touches_no_index);
     tcase_add_test(tests, a_revoked_session_is_given_back_also_the_second_time);
     tcase_add_test(tests, a_user_can_end_only_sessions_of_the_same_user_and_only_once);
     tcase_add_test(tests, all_sessions_of_a_user_end_together_and_nobody_elses);

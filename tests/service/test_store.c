@@ -3,14 +3,22 @@
 
 Suite *store_suite(void);
 
+static void add(Suite *suite, TCase *tcase) {
+    tcase_add_checked_fixture(tcase, fixture_start, fixture_stop);
+    tcase_set_timeout(tcase, 20);
+    suite_add_tcase(suite, tcase);
+}
+
 Suite *store_suite(void) {
     Suite *suite = suite_create("store");
-    TCase *cases[] = { store_users_tests(), store_sessions_tests(), store_races_tests(), store_connection_tests(),
-                       store_migrations_tests() };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        tcase_add_checked_fixture(cases[i], fixture_start, fixture_stop);
-        tcase_set_timeout(cases[i], 20);
-        suite_add_tcase(suite, cases[i]);
+    add(suite, store_users_tests());
+    add(suite, store_sessions_tests());
+    add(suite, store_races_tests());
+    add(suite, store_unprepared_tests());
+    /* about connections that are this program's alone, and what their options set */
+    if (!test_is_pooled()) {
+        add(suite, store_connection_tests());
+        add(suite, store_migrations_tests());
     }
     return suite;
 }

@@ -81,6 +81,8 @@ static const struct {
     { "password.memory=20000001B", NULL, "must be a multiple of 1KiB" },
 
     { "password.allow_weak=true", "allow_weak = true", NULL },
+    { "database.prepared=off", "prepared = false", NULL },
+    { "database.prepared=on", "prepared = true", NULL },
     { "password.allow_weak=yes", NULL, "must be one of: false true" },
     { "log.level=debug", "level = debug", NULL },
     { "log.level=error", "level = error", NULL },

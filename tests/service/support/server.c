@@ -63,7 +63,8 @@ static void add_settings(struct words *words, const struct server *server, struc
 
 static const char *const test_variables[] = { "JWTD_TEST_PROGRAM",        "JWTD_TEST_DATABASE",
                                               "JWTD_TEST_OWNER_DATABASE", "JWTD_TEST_SUPERUSER_DATABASE",
-                                              "JWTD_TEST_PG_BIN",         "JWTD_TEST_SANITIZE" };
+                                              "JWTD_TEST_PG_BIN",         "JWTD_TEST_SANITIZE",
+                                              "JWTD_TEST_DIRECTORY" };
 
 static pid_t spawn(const struct words *words, int input, int output) {
     pid_t pid = fork();
