@@ -1,0 +1,127 @@
+#include "load.h"
+
+#include "jwtd/clock.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAUSE_US 3000u
+#define READY_POLLS 3000
+#define LATER_MAX 100
+#define LATER_US 50000u
+
+void load_prepare(struct load *load, const struct server *server) {
+    memset(load, 0, sizeof *load);
+    load->server = server;
+    for (size_t i = 0; i < LOAD_CLIENTS; i++) {
+        struct account account = account_register(server);
+        load->clients[i].tokens = account_login(server, &account);
+    }
+}
+
+static void count(struct load_client *client, const struct reply *reply) {
+    char value[32];
+    bool says_when = http_header(reply, "Retry-After", value, sizeof value)[0] != '\0';
+    if (reply->seconds > client->slowest_s)
+        client->slowest_s = reply->seconds;
+    if (reply->status == 200) {
+        client->good++;
+    } else if (reply->status == 503 && says_when) {
+        client->unavailable++;
+    } else {
+        if (client->other++ == 0)
+            client->other_status = reply->status;
+    }
+}
+
+static void refresh_once(const struct server *server, struct load_client *client) {
+    static const char *const headers[] = { "Content-Type: application/json", NULL };
+    char body[BODY_SIZE];
+    struct reply reply = http_try(server, "POST", "/auth/refresh", headers, refresh_json(client->tokens.refresh, body));
+    count(client, &reply);
+    if (reply.status == 200) {
+        snprintf(client->tokens.access, sizeof client->tokens.access, "%s", http_member(&reply, "access_token"));
+        snprintf(client->tokens.refresh, sizeof client->tokens.refresh, "%s", http_member(&reply, "refresh_token"));
+    }
+    http_free(&reply);
+}
+
+static void ask_once(const struct server *server, struct load_client *client) {
+    char authorization[TOKEN_SIZE + 64];
+    snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", client->tokens.access);
+    struct reply reply = http_try(server, "GET", "/auth/me", (const char *const[]){ authorization, NULL }, NULL);
+    count(client, &reply);
+    http_free(&reply);
+}
+
+static void work(size_t index, void *context) {
+    struct load *load = context;
+    if (index == LOAD_CLIENTS) {
+        load->script(load);
+        atomic_store(&load->over, true);
+        return;
+    }
+    while (!atomic_load(&load->over)) {
+        refresh_once(load->server, &load->clients[index]);
+        ask_once(load->server, &load->clients[index]);
+        usleep(PAUSE_US);
+    }
+}
+
+void load_run(struct load *load, void (*script)(struct load *load), void *context) {
+    load->script = script;
+    load->context = context;
+    atomic_store(&load->over, false);
+    run_parallel(LOAD_CLIENTS + 1, work, load);
+}
+
+void load_assert_only_200_and_503(const struct load *load, double slowest_s) {
+    for (size_t i = 0; i < LOAD_CLIENTS; i++) {
+        const struct load_client *client = &load->clients[i];
+        ck_assert_msg(client->other == 0, "client %zu got %u other answers, the first %ld", i, client->other,
+                      client->other_status);
+        ck_assert_msg(client->slowest_s <= slowest_s, "an answer took %.2f s", client->slowest_s);
+        ck_assert_uint_gt(client->good, 0);
+    }
+}
+
+unsigned load_unavailable(const struct load *load) {
+    unsigned sum = 0;
+    for (size_t i = 0; i < LOAD_CLIENTS; i++)
+        sum += load->clients[i].unavailable;
+    return sum;
+}
+
+/* A connection may be waiting out its pause still. */
+static struct reply refresh_patiently(const struct server *server, const char *token) {
+    struct reply reply = refresh_with(server, token);
+    for (int i = 0; i < LATER_MAX && reply.status == 503; i++) {
+        http_free(&reply);
+        usleep(LATER_US);
+        reply = refresh_with(server, token);
+    }
+    return reply;
+}
+
+void load_assert_sessions_live(struct load *load) {
+    for (size_t i = 0; i < LOAD_CLIENTS; i++) {
+        struct reply reply = refresh_patiently(load->server, load->clients[i].tokens.refresh);
+        ck_assert_msg(reply.status == 200, "client %zu was logged out: %ld %s", i, reply.status, reply.body);
+        http_free(&reply);
+    }
+}
+
+double await_ready(const struct server *server) {
+    int64_t began_us = clock_monotonic_us();
+    for (int i = 0; i < READY_POLLS; i++) {
+        struct reply reply = http_try(server, "GET", "/health/ready", NULL, NULL);
+        long status = reply.status;
+        http_free(&reply);
+        if (status == 200)
+            return (double)(clock_monotonic_us() - began_us) / 1e6;
+        usleep(10000);
+    }
+    ck_abort_msg("the service does not become ready");
+}

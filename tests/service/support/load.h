@@ -1,0 +1,48 @@
+/*
+ * load: a few front ends that refresh their session and ask who they are, over and over, while a script does something to the
+ * service or its database. Each keeps its tokens through whatever happens: it takes 503 for "later", with the same token.
+ */
+#ifndef JWTD_TEST_LOAD_H
+#define JWTD_TEST_LOAD_H
+
+#include "account.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define LOAD_CLIENTS 8
+
+struct load_client {
+    struct tokens tokens;
+    unsigned good;        /* 200 */
+    unsigned unavailable; /* 503 with Retry-After */
+    unsigned other;       /* anything else; told by the first one of them */
+    long other_status;
+    double slowest_s;
+};
+
+struct load {
+    const struct server *server;
+    struct load_client clients[LOAD_CLIENTS];
+    void (*script)(struct load *load);
+    void *context; /* the script's */
+    atomic_bool over;
+};
+
+/* Registers and logs in, so the service must be well. */
+void load_prepare(struct load *load, const struct server *server);
+
+/* Runs the clients until the script has returned. */
+void load_run(struct load *load, void (*script)(struct load *load), void *context);
+
+/* Whether all requests were answered, each with 200 or 503; fails the test if not, and if none went well or one took longer. */
+void load_assert_only_200_and_503(const struct load *load, double slowest_s);
+unsigned load_unavailable(const struct load *load);
+
+/* Every client's session lives, in one lineage: its last token refreshes, within 5 s. */
+void load_assert_sessions_live(struct load *load);
+
+/* Waits until /health/ready says 200; gives how many seconds that took. Fails after 30 s. */
+double await_ready(const struct server *server);
+
+#endif
