@@ -26,7 +26,7 @@ row() {
 }
 
 start_server() {
-    "$BUILD/jwtd" --set "server.listen=127.0.0.1:$port" --set "token.keys_dir=$work/keys" --set log.level=warn --set limit.enabled=false \
+    "$BUILD/jwtd" --set "server.listen=127.0.0.1:$port" --set "token.keys_dir=$work/keys" --set log.level=warn --set limit.enabled=false --set server.max_connections_per_address=0 \
         --set "token.refresh_key_file=$work/refresh.key" "$@" serve 2>>"$work/log" &
     server=$!
     for _ in {1..200}; do

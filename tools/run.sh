@@ -17,6 +17,7 @@ set_defaults() {
     export JWTD_TOKEN_REFRESH_KEY_FILE=${JWTD_TOKEN_REFRESH_KEY_FILE-.local/refresh.key}
     # Whoever tries things out, or measures, comes from one address.
     export JWTD_LIMIT_ENABLED=${JWTD_LIMIT_ENABLED-false}
+    export JWTD_SERVER_MAX_CONNECTIONS_PER_ADDRESS=${JWTD_SERVER_MAX_CONNECTIONS_PER_ADDRESS-0}
     if [[ -t 2 ]]; then
         export JWTD_LOG_FORMAT=${JWTD_LOG_FORMAT-text}
     fi

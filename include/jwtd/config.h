@@ -38,6 +38,9 @@ struct config {
         char *listen;
         unsigned threads;
         unsigned max_connections;
+        unsigned max_connections_per_address; /* 0: no limit */
+        int64_t header_timeout_ms;
+        int64_t body_timeout_ms;
         int64_t request_timeout_ms;
         size_t body_limit;
         struct cidr_list trusted_proxies;

@@ -38,6 +38,10 @@ bool address_parse(struct text text, struct address *address) __attribute__((war
 /* "192.0.2.1" or "2001:db8::1"; an empty string for an unknown one; gives `text`. */
 const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
 
+/* What stands for a household or a host, which has a whole IPv6 /64 to itself: an IPv4 address as it is, an IPv6 address with
+ * only its first 64 bits. The address must be known. */
+void address_network(const struct address *address, uint8_t network[16]);
+
 /* "10.0.0.0/8", "::1/128", "192.0.2.1" (a single host); false for anything else, or when host bits are set. */
 bool cidr_parse(struct text text, struct cidr *cidr) __attribute__((warn_unused_result));
 

@@ -22,6 +22,7 @@ enum status {
     STATUS_INVALID_HEADER,         /* 400 invalid_header: a header with a meaning here has a value that it cannot have */
     STATUS_NOT_FOUND,              /* 404 */
     STATUS_METHOD_NOT_ALLOWED,     /* 405, carries Allow */
+    STATUS_REQUEST_TIMEOUT,        /* 408: the request came in too slowly; the connection is closed */
     STATUS_BODY_TOO_LARGE,         /* 413 */
     STATUS_UNSUPPORTED_MEDIA_TYPE, /* 415 */
     STATUS_INVALID_BODY,           /* 422 validation_failed, carries errors */

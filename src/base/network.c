@@ -136,6 +136,11 @@ static bool is_mapped(const uint8_t bytes[16]) {
     return memcmp(bytes, mapped, sizeof mapped) == 0;
 }
 
+void address_network(const struct address *address, uint8_t network[16]) {
+    memset(network, 0, 16);
+    memcpy(network, address->bytes, is_mapped(address->bytes) ? 16 : 8);
+}
+
 const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE]) {
     text[0] = '\0';
     if (!address->known) {

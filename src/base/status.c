@@ -15,6 +15,8 @@ static const struct status_info table[] = {
     [STATUS_NOT_FOUND] = { "not_found", 404, "Not found", "There is nothing at this path.", false },
     [STATUS_METHOD_NOT_ALLOWED] = { "method_not_allowed", 405, "Method not allowed",
                                     "This path does not take this method; the Allow header lists those it takes.", false },
+    [STATUS_REQUEST_TIMEOUT] = { "request_timeout", 408, "Request timeout",
+                                 "The request did not arrive in time; send it again on a new connection.", false },
     [STATUS_BODY_TOO_LARGE] = { "body_too_large", 413, "Body too large", "The body is larger than this service reads.", false },
     [STATUS_UNSUPPORTED_MEDIA_TYPE] = { "unsupported_media_type", 415, "Unsupported media type",
                                         "Send the body as application/json, without Content-Encoding.", false },

@@ -1,26 +1,34 @@
 #include "connections.h"
 
+#include "peers.h"
+
 #include "jwtd/clock.h"
+#include "jwtd/status.h"
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define LOOK_INTERVAL_S 1
+#define SPARE_SHARE 10
+#define FAREWELL_SIZE 512
 
 struct connection {
     struct connection *next, *previous; /* the list's */
+    struct connections *connections;
+    struct peer *peer; /* NULL: not counted by address */
     int fd;
+    bool is_too_many;
     int64_t told_until_us;      /* the HTTP thread's */
     pthread_mutex_t state_lock; /* guards what follows; of each connection, so that busy threads do not meet in one lock */
     enum connection_state state;
-    int64_t since_us;        /* of the state */
-    int64_t deadline_us;     /* CONNECTION_RECEIVING */
+    int64_t since_us;        /* of the state; of CONNECTION_HEADER the moment of its first byte */
     bool had_request;        /* a kept connection may be idle for long; a new one is expected to speak */
     bool counted;            /* idle_bytes holds a reading */
     uint64_t idle_bytes;     /* received when the connection was first seen idle */
@@ -28,13 +36,19 @@ struct connection {
 };
 
 struct connections {
-    pthread_mutex_t list_lock;
+    struct connection_limits limits;
+    char farewell[FAREWELL_SIZE]; /* to those who are too slow */
+    size_t farewell_len;
+    pthread_mutex_t list_lock; /* guards the list, the count and the peers */
     pthread_cond_t stop;
     struct connection *first;
-    int64_t header_timeout_us;
+    unsigned count;
+    struct peers *peers;
     bool stopping;
     pthread_t thread;
 };
+
+/* ---- who is overdue ---- */
 
 /* The library does not tell when the first byte of a header comes on a kept connection; the kernel does. */
 static bool received_bytes(int fd, uint64_t *bytes) {
@@ -64,16 +78,37 @@ static bool idle_is_overdue(struct connection *connection, int64_t now_us, int64
     return now_us - connection->header_since_us > limit_us;
 }
 
-static bool is_overdue(struct connection *connection, int64_t now_us, int64_t limit_us) {
+static bool is_overdue(struct connection *connection, int64_t now_us) {
+    const struct connection_limits *limits = &connection->connections->limits;
     switch (connection->state) {
     case CONNECTION_IDLE:
-        return idle_is_overdue(connection, now_us, limit_us);
-    case CONNECTION_RECEIVING:
-        return now_us > connection->deadline_us;
+        return idle_is_overdue(connection, now_us, limits->header_timeout_us);
+    case CONNECTION_HEADER:
+        return now_us - connection->since_us > limits->header_timeout_us;
+    case CONNECTION_BODY:
+    case CONNECTION_ANSWER:
+        return now_us - connection->since_us > limits->body_timeout_us;
     case CONNECTION_BUSY:
         return false;
     }
     return false;
+}
+
+/* Who has begun a request and gets no answer to it. A connection that was opened in advance, and never used, is closed without a word: its
+ * owner would take one for the answer to the next request (RFC 9110 section 15.5.9). */
+static bool is_owed_an_answer(const struct connection *connection) {
+    uint64_t bytes;
+    if (connection->state == CONNECTION_IDLE)
+        return connection->had_request || (received_bytes(connection->fd, &bytes) && bytes > 0);
+    return connection->state == CONNECTION_HEADER || connection->state == CONNECTION_BODY;
+}
+
+/* Written past the library: it takes no reply while a request is coming in, and has none of its own on the way in these states. */
+static void shut(const struct connection *connection) {
+    const struct connections *connections = connection->connections;
+    if (is_owed_an_answer(connection))
+        (void)send(connection->fd, connections->farewell, connections->farewell_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(connection->fd, SHUT_RDWR);
 }
 
 /* The list's lock is held: it keeps each connection from being closed in the meantime. */
@@ -81,8 +116,8 @@ static void shut_overdue(struct connections *connections) {
     int64_t now_us = clock_monotonic_us();
     for (struct connection *each = connections->first; each != NULL; each = each->next) {
         pthread_mutex_lock(&each->state_lock);
-        if (is_overdue(each, now_us, connections->header_timeout_us))
-            shutdown(each->fd, SHUT_RDWR);
+        if (is_overdue(each, now_us))
+            shut(each);
         pthread_mutex_unlock(&each->state_lock);
     }
 }
@@ -101,28 +136,54 @@ static void *look_after(void *context) {
     return NULL;
 }
 
-struct connections *connections_create(int64_t header_timeout_us) {
+/* ---- making and ending ---- */
+
+static void write_farewell(struct connections *connections) {
+    const struct status_info *info = status_info(STATUS_REQUEST_TIMEOUT);
+    char body[FAREWELL_SIZE / 2];
+    int len =
+        snprintf(body, sizeof body, "{\"type\":\"/docs#%s\",\"title\":\"%s\",\"status\":%u,\"detail\":\"%s\",\"code\":\"%s\"}",
+                 info->name, info->title, info->http, info->detail, info->name);
+    connections->farewell_len = (size_t)snprintf(connections->farewell, sizeof connections->farewell,
+                                                 "HTTP/1.1 %u %s\r\nConnection: close\r\nCache-Control: no-store\r\n"
+                                                 "X-Content-Type-Options: nosniff\r\nContent-Type: application/problem+json\r\n"
+                                                 "Content-Length: %d\r\n\r\n%s",
+                                                 info->http, info->title, len, body);
+}
+
+static int start_thread(struct connections *connections) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&connections->thread, NULL, look_after, connections);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0)
+        pthread_setname_np(connections->thread, "reaper");
+    return error;
+}
+
+struct connections *connections_create(const struct connection_limits *limits) {
     struct connections *connections = calloc(1, sizeof *connections);
-    if (connections == NULL)
+    struct peers *peers = peers_create();
+    if (connections == NULL || peers == NULL) {
+        free(connections);
+        free(peers);
         return NULL;
-    connections->header_timeout_us = header_timeout_us;
+    }
+    connections->limits = *limits;
+    connections->peers = peers;
+    write_farewell(connections);
     pthread_mutex_init(&connections->list_lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&connections->stop, &attributes);
     pthread_condattr_destroy(&attributes);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&connections->thread, NULL, look_after, connections);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error != 0) {
-        free(connections);
-        return NULL;
-    }
-    pthread_setname_np(connections->thread, "reaper");
-    return connections;
+    if (start_thread(connections) == 0)
+        return connections;
+    peers_destroy(peers);
+    free(connections);
+    return NULL;
 }
 
 void connections_destroy(struct connections *connections) {
@@ -133,17 +194,52 @@ void connections_destroy(struct connections *connections) {
     pthread_join(connections->thread, NULL);
     pthread_cond_destroy(&connections->stop);
     pthread_mutex_destroy(&connections->list_lock);
+    peers_destroy(connections->peers);
     free(connections);
 }
 
-struct connection *connections_add(struct connections *connections, int fd) {
+/* ---- how many ---- */
+
+unsigned connections_with_spare(unsigned limit) {
+    return limit + limit / SPARE_SHARE + 1;
+}
+
+static bool is_limited(const struct connections *connections, const struct address *peer) {
+    return connections->limits.per_address > 0 && peer->known && !cidr_list_contains(&connections->limits.trusted, peer);
+}
+
+bool connections_have_room(struct connections *connections, const struct address *peer) {
+    const struct connection_limits *limits = &connections->limits;
+    pthread_mutex_lock(&connections->list_lock);
+    bool has_room = connections->count < connections_with_spare(limits->total);
+    if (has_room && is_limited(connections, peer))
+        has_room = peers_count(connections->peers, peer) < connections_with_spare(limits->per_address);
+    pthread_mutex_unlock(&connections->list_lock);
+    return has_room;
+}
+
+/* The list's lock is held. */
+static void count_in(struct connections *connections, struct connection *connection, const struct address *peer) {
+    const struct connection_limits *limits = &connections->limits;
+    connection->is_too_many = connections->count >= limits->total;
+    connections->count++;
+    if (!is_limited(connections, peer))
+        return;
+    if (peers_count(connections->peers, peer) >= limits->per_address)
+        connection->is_too_many = true;
+    connection->peer = peers_enter(connections->peers, peer);
+}
+
+struct connection *connections_add(struct connections *connections, int fd, const struct address *peer) {
     struct connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL)
         return NULL;
+    connection->connections = connections;
     connection->fd = fd;
     pthread_mutex_init(&connection->state_lock, NULL);
     connection->since_us = clock_monotonic_us();
     pthread_mutex_lock(&connections->list_lock);
+    count_in(connections, connection, peer);
     connection->next = connections->first;
     if (connections->first != NULL)
         connections->first->previous = connection;
@@ -160,16 +256,31 @@ void connections_remove(struct connections *connections, struct connection *conn
         connections->first = connection->next;
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
+    connections->count--;
+    peers_leave(connections->peers, connection->peer);
     pthread_mutex_unlock(&connections->list_lock);
     pthread_mutex_destroy(&connection->state_lock);
     free(connection);
 }
 
-void connection_set_state(struct connection *connection, enum connection_state state, int64_t deadline_us) {
+/* ---- each ---- */
+
+bool connection_is_too_many(const struct connection *connection) {
+    return connection->is_too_many;
+}
+
+/* When the header began whose first line has just come. */
+static int64_t header_begin_us(const struct connection *connection, int64_t now_us) {
+    if (!connection->had_request)
+        return connection->since_us;
+    return connection->header_since_us != 0 ? connection->header_since_us : now_us;
+}
+
+void connection_set_state(struct connection *connection, enum connection_state state) {
+    int64_t now_us = clock_monotonic_us();
     pthread_mutex_lock(&connection->state_lock);
+    connection->since_us = state == CONNECTION_HEADER ? header_begin_us(connection, now_us) : now_us;
     connection->state = state;
-    connection->since_us = clock_monotonic_us();
-    connection->deadline_us = deadline_us;
     connection->counted = false;
     connection->header_since_us = 0;
     connection->had_request = connection->had_request || state != CONNECTION_IDLE;

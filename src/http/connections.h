@@ -2,13 +2,15 @@
  * connections: every open connection and since when it owes us something. The library's own timeout counts from the last byte, so
  * that a client that sends one byte a second stays for ever; here a total deadline holds, whatever trickles in.
  *
- * A connection is idle (no request begun, as far as the library tells), receiving (its request must be complete by
- * the deadline), or busy (the service owes the answer). One thread looks at all of them once a second and shuts down what is
- * overdue; the library then sees the end of the stream and cleans up. One mutex guards the list, one of each
- * connection its state.
+ * A connection is idle (no request line has come, as far as the library tells), sends a header, sends a body, waits for the service
+ * (no deadline: the service has its own), or takes its answer. One thread looks at all of them once a second; who is overdue with a
+ * request is told 408, and is shut down; the library then sees the end of the stream and cleans up. One mutex guards the list and
+ * the counts, one of each connection its state.
  */
 #ifndef JWTD_HTTP_CONNECTIONS_H
 #define JWTD_HTTP_CONNECTIONS_H
+
+#include "jwtd/network.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,18 +18,34 @@
 struct connection;
 struct connections;
 
-enum connection_state { CONNECTION_IDLE, CONNECTION_RECEIVING, CONNECTION_BUSY };
+enum connection_state { CONNECTION_IDLE, CONNECTION_HEADER, CONNECTION_BODY, CONNECTION_BUSY, CONNECTION_ANSWER };
 
-/* header_timeout_us: from the first byte of a header to its end. NULL: memory or thread. */
-struct connections *connections_create(int64_t header_timeout_us);
+struct connection_limits {
+    unsigned total;
+    unsigned per_address;      /* 0: none */
+    struct cidr_list trusted;  /* who is not counted by address */
+    int64_t header_timeout_us; /* from the first byte of a header to its end */
+    int64_t body_timeout_us;   /* the same for a body, and for an answer to be taken */
+};
+
+/* A tenth more than `limit`: those that are accepted to be told that they are too many. */
+unsigned connections_with_spare(unsigned limit);
+
+/* NULL: memory or thread. */
+struct connections *connections_create(const struct connection_limits *limits);
 void connections_destroy(struct connections *connections); /* when all have been removed */
 
+/* Whether one more of this address can be accepted, if only to be refused. Any thread. */
+bool connections_have_room(struct connections *connections, const struct address *peer);
+
 /* Borrows the descriptor until connections_remove, which must come before it is closed. NULL: memory. */
-struct connection *connections_add(struct connections *connections, int fd);
+struct connection *connections_add(struct connections *connections, int fd, const struct address *peer);
 void connections_remove(struct connections *connections, struct connection *connection);
 
-/* deadline_us matters for CONNECTION_RECEIVING only. */
-void connection_set_state(struct connection *connection, enum connection_state state, int64_t deadline_us);
+/* Whether it is one too many: to be answered 503 and closed. */
+bool connection_is_too_many(const struct connection *connection);
+
+void connection_set_state(struct connection *connection, enum connection_state state);
 
 /* Until when the client was told to stay away; 0: it was not. On the HTTP thread of the connection only. */
 void connection_tell(struct connection *connection, int64_t until_us);

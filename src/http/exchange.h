@@ -66,8 +66,9 @@ struct exchange {
     struct pool_job job;
     struct body_buffer body;
     struct reply reply;
-    int64_t started_us;
-    bool was_held; /* its answer */
+    int64_t started_us;  /* the request line was there */
+    int64_t received_us; /* all of it was there: from now on the service is to blame */
+    bool was_held;       /* its answer */
     struct exchange *next_waiting;
 };
 

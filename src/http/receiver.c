@@ -15,6 +15,11 @@
 /* What a client may still send of a chunked body after the limit and be told 413; whoever sends more is cut off. */
 #define DROPPED_MAX ((size_t)256 * 1024)
 
+static void set_connection_state(const struct exchange *exchange, enum connection_state state) {
+    if (exchange->peer != NULL)
+        connection_set_state(exchange->peer, state);
+}
+
 void *receiver_begin(void *context, const char *target, struct MHD_Connection *connection) {
     struct http_server *server = context;
     struct exchange *exchange = calloc(1, sizeof *exchange);
@@ -26,14 +31,12 @@ void *receiver_begin(void *context, const char *target, struct MHD_Connection *c
     exchange->started_us = clock_monotonic_us();
     exchange->request.services = server_services(server);
     exchange->request.arena = &exchange->arena;
-    exchange->request.deadline_us = exchange->started_us + exchange->request.services->config->server.request_timeout_ms * 1000;
     exchange->path = target_path(&exchange->arena, target);
     atomic_fetch_add(&server_flow(server)->in_flight, 1);
 
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     exchange->peer = info != NULL ? info->socket_context : NULL;
-    if (exchange->peer != NULL)
-        connection_set_state(exchange->peer, CONNECTION_RECEIVING, exchange->request.deadline_us);
+    set_connection_state(exchange, CONNECTION_HEADER);
     return exchange;
 }
 
@@ -47,8 +50,7 @@ void receiver_end(void *context, struct MHD_Connection *connection, void **con_c
               exchange->method != NULL ? exchange->method : "", exchange->path, exchange->reply.http_status,
               exchange->request.request_id, (long long)(clock_monotonic_us() - exchange->started_us),
               code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    if (exchange->peer != NULL)
-        connection_set_state(exchange->peer, CONNECTION_IDLE, 0);
+    set_connection_state(exchange, CONNECTION_IDLE);
     arena_fini(&exchange->arena);
     free(exchange);
     *con_cls = NULL;
@@ -167,7 +169,15 @@ static bool make_body_buffer(struct exchange *exchange, const struct header_summ
     return exchange->body.bytes != NULL;
 }
 
+/* The request is complete: until its answer the service is the one that may be late. */
+static void begin_work(struct exchange *exchange) {
+    exchange->received_us = clock_monotonic_us();
+    exchange->request.deadline_us = exchange->received_us + exchange->request.services->config->server.request_timeout_ms * 1000;
+    set_connection_state(exchange, CONNECTION_BUSY);
+}
+
 static enum MHD_Result queue_reply(struct exchange *exchange) {
+    set_connection_state(exchange, CONNECTION_ANSWER);
     if (exchange->request.services->is_draining())
         exchange->reply.close = true;
     struct MHD_Response *response = reply_build(exchange);
@@ -206,6 +216,8 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     exchange->request.request_id = choose_request_id(exchange);
     if (status != STATUS_OK || exchange->path == NULL)
         return close_with(exchange, STATUS_BAD_REQUEST);
+    if (exchange->peer != NULL && connection_is_too_many(exchange->peer))
+        return close_with(exchange, STATUS_OVERLOADED);
 
     find_client(exchange);
     exchange->request.user_agent = clean_user_agent(exchange);
@@ -217,11 +229,13 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
         reply_problem(&exchange->request, STATUS_OUT_OF_MEMORY);
     if (!has_room(exchange, &summary)) {
         exchange->reply.close = true;
+        begin_work(exchange);
         if (!exchange->reply.written && !walker_run(exchange))
             return MHD_YES; /* a route that ignores bodies need not wait for one */
         return queue_reply(exchange);
     }
     exchange->state = EXCHANGE_RECEIVING;
+    set_connection_state(exchange, CONNECTION_BODY);
     return MHD_YES;
 }
 
@@ -238,8 +252,7 @@ static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes
 }
 
 static enum MHD_Result finish_receiving(struct exchange *exchange) {
-    if (exchange->peer != NULL)
-        connection_set_state(exchange->peer, CONNECTION_BUSY, 0);
+    begin_work(exchange);
     bool is_readable = !exchange->reply.written && (exchange->request.route->ignores_body || schema_read_body(exchange));
     if (is_readable && !walker_run(exchange))
         return MHD_YES;

@@ -10,6 +10,7 @@
 #include "jwtd/cores.h"
 #include "jwtd/log.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,9 +22,9 @@
 /* Holds a header of 6 KiB with the reply's own beside it; this much is touched by each idle connection. */
 #define CONNECTION_MEMORY ((size_t)9 * 1024)
 #define KEEP_ALIVE_TIMEOUT_S 60u
-#define HEADER_TIMEOUT_US (10 * CLOCK_US_PER_S)
 #define DESCRIPTORS_FOR_OTHERS 64u
 #define STOP_POLL_US 1000u
+#define REST_WITHOUT_DESCRIPTORS_US 20000u
 
 struct http_server {
     const struct services *services;
@@ -54,10 +55,18 @@ const struct route *server_routes(const struct http_server *server, size_t *coun
     return server->routes;
 }
 
+/* A thread of the library that has no connection and gets no descriptor for one asks again at once, for ever; but it says so each time. It
+ * has nothing else to do, so it can rest here. */
+static void slow_down(const char *message) {
+    if (strstr(message, "resource limit at FIRST connection") != NULL)
+        usleep(REST_WITHOUT_DESCRIPTORS_US);
+}
+
 static void log_library(void *context, const char *format, va_list arguments) {
     (void)context;
     char message[512];
     vsnprintf(message, sizeof message, format, arguments);
+    slow_down(message);
     log_event(LOG_DEBUG, "http_library", "message=%s", message);
 }
 
@@ -76,9 +85,11 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
 
 static enum MHD_Result accept_connection(void *context, const struct sockaddr *address, socklen_t len) {
     const struct http_server *server = context;
-    (void)address;
     (void)len;
-    return atomic_load_explicit(&server->refuses_connections, memory_order_relaxed) ? MHD_NO : MHD_YES;
+    if (atomic_load_explicit(&server->refuses_connections, memory_order_relaxed))
+        return MHD_NO;
+    struct address peer = address_of_socket(address);
+    return connections_have_room(server->connections, &peer) ? MHD_YES : MHD_NO;
 }
 
 static void notice_connection(void *context, struct MHD_Connection *connection, void **socket_context,
@@ -89,11 +100,14 @@ static void notice_connection(void *context, struct MHD_Connection *connection, 
             connections_remove(server->connections, *socket_context);
         return;
     }
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *socket_context = info != NULL ? connections_add(server->connections, info->connect_fd) : NULL;
+    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct address peer = address_of_socket(address != NULL ? address->client_addr : NULL);
+    *socket_context = fd != NULL ? connections_add(server->connections, fd->connect_fd, &peer) : NULL;
 }
 
-/* As many connections as there are descriptors for, told once when that is fewer than asked for. */
+/* As many connections as there are descriptors for, with those that are accepted to be refused; told once when that is fewer than asked
+ * for. */
 static unsigned clamp_connections(const struct config *config) {
     struct rlimit limit;
     unsigned wanted = config->server.max_connections;
@@ -104,24 +118,31 @@ static unsigned clamp_connections(const struct config *config) {
     getrlimit(RLIMIT_NOFILE, &limit);
     rlim_t reserved = DESCRIPTORS_FOR_OTHERS + config->database.connections;
     rlim_t possible = limit.rlim_cur > reserved ? limit.rlim_cur - reserved : 1;
-    if (wanted <= possible)
-        return wanted;
-    log_event(LOG_WARN, "max_connections_clamped", "wanted=%u possible=%lu descriptors=%lu", wanted, (unsigned long)possible,
-              (unsigned long)limit.rlim_cur);
-    return (unsigned)possible;
+    unsigned clamped = wanted;
+    while (clamped > 1 && connections_with_spare(clamped) > possible)
+        clamped -= clamped / 100 + 1;
+    if (clamped < wanted)
+        log_event(LOG_WARN, "max_connections_clamped", "wanted=%u possible=%u descriptors=%lu", wanted, clamped,
+                  (unsigned long)limit.rlim_cur);
+    return clamped;
+}
+
+static struct connections *create_connections(const struct config *config) {
+    return connections_create(&(struct connection_limits){ .total = clamp_connections(config),
+                                                           .per_address = config->server.max_connections_per_address,
+                                                           .trusted = config->server.trusted_proxies,
+                                                           .header_timeout_us = config->server.header_timeout_ms * 1000,
+                                                           .body_timeout_us = config->server.body_timeout_ms * 1000 });
 }
 
 static bool start_daemon(struct http_server *server) {
     const struct config *config = server->services->config;
     unsigned threads = config->server.threads > 0 ? config->server.threads : cores_available();
-    unsigned connections = clamp_connections(config);
-    /* every thread must have room for one connection, or the library gives up */
-    if (threads > connections)
-        threads = connections;
     struct MHD_OptionItem options[] = {
         { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL },
         { MHD_OPTION_LISTEN_SOCKET, server->listener.fd, NULL },
-        { MHD_OPTION_CONNECTION_LIMIT, (intptr_t)connections, NULL },
+        /* never reached, since accept_connection counts; the library gives each thread its share and lets the rest wait in vain */
+        { MHD_OPTION_CONNECTION_LIMIT, INT_MAX, NULL },
         { MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL },
         { MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)KEEP_ALIVE_TIMEOUT_S, NULL },
         { MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
@@ -166,7 +187,7 @@ struct http_server *http_server_start(const struct services *services, const str
         free(server);
         return NULL;
     }
-    server->connections = connections_create(HEADER_TIMEOUT_US);
+    server->connections = create_connections(services->config);
     server->waiting = waiting_create();
     if (server->connections == NULL || server->waiting == NULL || !start_daemon(server)) {
         close(server->listener.fd);

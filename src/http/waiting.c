@@ -136,7 +136,7 @@ int64_t waiting_time(const struct exchange *exchange) {
     if (!exchange->reply.is_refusal || exchange->peer == NULL || !is_of_one_client(request))
         return 0;
     int64_t told_us = connection_told_until_us(exchange->peer);
-    int64_t latest_us = request->deadline_us - (request->deadline_us - exchange->started_us) / TIME_LEFT_SHARE;
+    int64_t latest_us = request->deadline_us - (request->deadline_us - exchange->received_us) / TIME_LEFT_SHARE;
     int64_t until_us = told_us < latest_us ? told_us : latest_us;
     return until_us > clock_monotonic_us() ? until_us : 0;
 }

@@ -44,7 +44,7 @@ static int64_t jittered(int64_t us) {
 
 /* The turn must come while the work and the way back still fit into the client's deadline. */
 static int64_t turn_deadline_us(const struct exchange *exchange) {
-    return exchange->request.deadline_us - (exchange->request.deadline_us - exchange->started_us) / TIME_LEFT_SHARE;
+    return exchange->request.deadline_us - (exchange->request.deadline_us - exchange->received_us) / TIME_LEFT_SHARE;
 }
 
 static bool refuse(struct exchange *exchange, enum status status, int64_t retry_after_us) {

@@ -86,13 +86,6 @@ struct holder {
 
 enum { HOLDER_CLIENT = 1, HOLDER_UNKNOWN_CLIENT, HOLDER_ACCOUNT, HOLDER_ACCOUNT_AT_ADDRESS };
 
-/* A household or a host has a whole IPv6 /64 to itself, so that a single address of it means nothing. */
-static void copy_network(uint8_t bytes[16], const struct address *address) {
-    static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-    if (address->known)
-        memcpy(bytes, address->bytes, memcmp(address->bytes, mapped, sizeof mapped) == 0 ? 16 : 8);
-}
-
 static struct limit_key hash_holder(const struct limiter *limiter, const struct holder *holder) {
     struct limit_key key = { .is_strict = holder->kind == HOLDER_UNKNOWN_CLIENT };
     crypto_shorthash_siphashx24((unsigned char *)key.words, (const unsigned char *)holder, sizeof *holder, limiter->secret);
@@ -101,14 +94,16 @@ static struct limit_key hash_holder(const struct limiter *limiter, const struct 
 
 struct limit_key limiter_key_of_client(const struct limiter *limiter, const struct address *client, const struct address *peer) {
     struct holder holder = { .kind = client->known ? HOLDER_CLIENT : HOLDER_UNKNOWN_CLIENT };
-    copy_network(holder.address, client->known ? client : peer);
+    const struct address *known = client->known ? client : peer;
+    if (known->known)
+        address_network(known, holder.address);
     return hash_holder(limiter, &holder);
 }
 
 struct limit_key limiter_key_of_account(const struct limiter *limiter, struct text name, const struct address *client) {
     struct holder holder = { .kind = client == NULL ? HOLDER_ACCOUNT : HOLDER_ACCOUNT_AT_ADDRESS };
-    if (client != NULL)
-        copy_network(holder.address, client);
+    if (client != NULL && client->known)
+        address_network(client, holder.address);
     crypto_generichash(holder.name, sizeof holder.name, (const unsigned char *)name.bytes, name.len, NULL, 0);
     return hash_holder(limiter, &holder);
 }

@@ -140,46 +140,6 @@ START_TEST(a_chunked_body_over_the_limit_is_told_so_or_cut_off) {
 }
 END_TEST
 
-START_TEST(a_request_that_trickles_in_is_cut_off) {
-    struct server server = server_start((const char *const[]){ "server.request_timeout=2s", NULL });
-    static const char head[] = LOGIN "Content-Length: 5000\r\n\r\n";
-    int fd = raw_connect(&server);
-    struct raw_reply reply = { .closed = false };
-    raw_send(fd, head, sizeof head - 1);
-    int seconds = 0;
-    for (; seconds < 15 && !reply.closed; seconds++) {
-        raw_send(fd, "a", 1);
-        raw_read(fd, 1000, &reply);
-    }
-    ck_assert_int_le(seconds, 8);
-    close(fd);
-    server_finish(&server);
-}
-END_TEST
-
-/* Before the end of the request line the library does not tell that there is a request at all. */
-static const char *const beginnings[] = { "GET /hea", "GET /health/live HTTP/1.1\r\nX: " };
-
-START_TEST(a_header_that_trickles_in_on_a_kept_connection_is_cut_off) {
-    struct server server = server_start((const char *const[]){ "server.request_timeout=5s", NULL });
-    int fd = raw_connect(&server);
-    struct raw_reply reply;
-    raw_send(fd, LIVE, strlen(LIVE));
-    raw_read(fd, WAIT_MS, &reply);
-    ck_assert_int_eq(reply.statuses[0], 200);
-    raw_read(fd, 1500, &reply);
-    raw_send(fd, beginnings[_i], strlen(beginnings[_i]));
-    int seconds = 0;
-    for (; seconds < 40 && !reply.closed; seconds++) {
-        raw_send(fd, "a", 1);
-        raw_read(fd, 1000, &reply);
-    }
-    ck_assert_int_le(seconds, 18);
-    close(fd);
-    server_finish(&server);
-}
-END_TEST
-
 START_TEST(half_sent_and_idle_connections_do_not_stop_the_service) {
     int fds[600];
     for (size_t i = 0; i < 600; i++) {
@@ -206,8 +166,6 @@ Suite *framing_suite(void) {
                         (int)(sizeof library_refusals / sizeof library_refusals[0]));
     tcase_add_loop_test(tcase, headers_of_6_kib_are_taken_and_larger_ones_refused, 0, (int)(sizeof sizes / sizeof sizes[0]));
     tcase_add_test(tcase, a_chunked_body_over_the_limit_is_told_so_or_cut_off);
-    tcase_add_test(tcase, a_request_that_trickles_in_is_cut_off);
-    tcase_add_loop_test(tcase, a_header_that_trickles_in_on_a_kept_connection_is_cut_off, 0, 2);
     tcase_add_test(tcase, half_sent_and_idle_connections_do_not_stop_the_service);
     suite_add_tcase(suite, tcase);
     return suite;

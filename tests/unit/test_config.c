@@ -18,6 +18,9 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_str_eq(config->server.listen, "127.0.0.1:8080");
     ck_assert_uint_eq(config->server.threads, 0);
     ck_assert_uint_eq(config->server.max_connections, 10000);
+    ck_assert_uint_eq(config->server.max_connections_per_address, 1000);
+    ck_assert_int_eq(config->server.header_timeout_ms, 10000);
+    ck_assert_int_eq(config->server.body_timeout_ms, 10000);
     ck_assert_int_eq(config->server.request_timeout_ms, 5000);
     ck_assert_uint_eq(config->server.body_limit, 16384);
     ck_assert_uint_eq(config->server.trusted_proxies.count, 0);

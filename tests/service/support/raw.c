@@ -10,10 +10,17 @@
 #include <unistd.h>
 
 int raw_connect(const struct server *server) {
+    return raw_connect_from(server, "127.0.0.1");
+}
+
+int raw_connect_from(const struct server *server, const char *source) {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)server->port) };
+    struct sockaddr_in own = { .sin_family = AF_INET };
     inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+    inet_pton(AF_INET, source, &own.sin_addr);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&own, sizeof own), 0);
     ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
     return fd;
 }

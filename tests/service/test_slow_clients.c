@@ -1,0 +1,160 @@
+/* Clients that take their time: each part of a request has one deadline, whatever trickles in. */
+#include "support/account.h"
+#include "support/raw.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+Suite *slow_clients_suite(void);
+
+#define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+#define LOGIN "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+#define QUIET_MS 300
+
+static struct server server;
+
+static void start(void) {
+    server = server_start(
+        (const char *const[]){ "server.header_timeout=2s", "server.body_timeout=2s", "server.request_timeout=1s", NULL });
+}
+
+static void finish(void) {
+    server_finish(&server);
+}
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static const struct {
+    const char *what;
+    const char *first; /* a whole request that is answered before the slow one begins */
+    const char *begin; /* at once */
+    const char *drop;  /* again and again */
+} trickles[] = {
+    { "the request line", "", "GET /hea", "a" },
+    { "a header", "", "GET /health/live HTTP/1.1\r\nX: ", "a" },
+    { "many headers", "", "GET /health/live HTTP/1.1\r\nHost: x\r\n", "X: y\r\n" },
+    { "empty lines", "", "\r\n", "\r\n" },
+    { "a body", "", LOGIN "Content-Length: 5000\r\n\r\n", "a" },
+    { "chunks", "", LOGIN "Transfer-Encoding: chunked\r\n\r\n", "1\r\na\r\n" },
+    { "the size of a chunk", "", LOGIN "Transfer-Encoding: chunked\r\n\r\n", "0" },
+    { "trailers", "", LOGIN "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", "X: y\r\n" },
+    { "the request line of a kept connection", LIVE, "GET /hea", "a" },
+    { "a header on a kept connection", LIVE, "GET /health/live HTTP/1.1\r\nX: ", "a" },
+    { "a body on a kept connection", LIVE, LOGIN "Content-Length: 5000\r\n\r\n", "a" },
+};
+
+/* Sends drops until the server closes; gives when that was, and what it said. */
+static double trickle(int fd, const char *drop, struct raw_reply *reply) {
+    double begin = seconds_now();
+    size_t len = 0;
+    char said[sizeof reply->bytes];
+    do {
+        raw_send(fd, drop, strlen(drop));
+        raw_read(fd, QUIET_MS, reply);
+        memcpy(said + len, reply->bytes, reply->len + 1);
+        len += reply->len;
+    } while (!reply->closed && seconds_now() - begin < 15);
+    memcpy(reply->bytes, said, len + 1);
+    return seconds_now() - begin;
+}
+
+static void expect_408(size_t index, void *context) {
+    (void)context;
+    struct raw_reply reply;
+    int fd = raw_connect(&server);
+    if (trickles[index].first[0] != '\0') {
+        raw_send(fd, trickles[index].first, strlen(trickles[index].first));
+        raw_read(fd, 1500, &reply);
+        ck_assert_int_eq(reply.statuses[0], 200);
+    }
+    raw_send(fd, trickles[index].begin, strlen(trickles[index].begin));
+    double took = trickle(fd, trickles[index].drop, &reply);
+    ck_assert_msg(reply.closed && took > 1.5 && took < 6, "%s: %.1f s", trickles[index].what, took);
+    ck_assert_msg(strstr(reply.bytes, "HTTP/1.1 408 ") != NULL, "%s: %s", trickles[index].what, reply.bytes);
+    ck_assert_ptr_nonnull(strstr(reply.bytes, "\"code\":\"request_timeout\""));
+    close(fd);
+}
+
+START_TEST(a_request_that_trickles_in_is_told_408_when_its_time_is_over) {
+    run_parallel(sizeof trickles / sizeof trickles[0], expect_408, NULL);
+}
+END_TEST
+
+START_TEST(the_deadlines_of_header_and_body_and_work_follow_one_another) {
+    static const char *const pieces[] = { "POST /auth/login HTTP/1.1\r\nHost: x\r\n",
+                                          "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n", "{", "}" };
+    struct raw_reply reply = { .len = 0 };
+    int fd = raw_connect(&server);
+    for (size_t i = 0; i < 4; i++) {
+        raw_read(fd, 1000, &reply);
+        ck_assert(reply.len == 0 && !reply.closed);
+        raw_send(fd, pieces[i], strlen(pieces[i]));
+    }
+    raw_read(fd, 1000, &reply);
+    ck_assert_int_eq(reply.statuses[0], 422);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_connection_that_never_speaks_is_closed_without_a_word) {
+    struct raw_reply reply;
+    int fd = raw_connect(&server);
+    raw_read(fd, 8000, &reply);
+    ck_assert(reply.closed);
+    ck_assert_uint_eq(reply.len, 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_kept_connection_may_rest_for_longer_than_a_header_may_take) {
+    struct raw_reply reply;
+    int fd = raw_connect(&server);
+    for (int i = 0; i < 2; i++) {
+        raw_send(fd, LIVE, strlen(LIVE));
+        raw_read(fd, 5000, &reply);
+        ck_assert_int_eq(reply.statuses[0], 200);
+        ck_assert(!reply.closed);
+    }
+    close(fd);
+}
+END_TEST
+
+/* Asks for as many answers as fit into the buffers of both sides, and takes none. */
+START_TEST(a_client_that_takes_no_answer_is_cut_off) {
+    int fd = raw_connect(&server);
+    double begin = seconds_now();
+    bool is_open = true;
+    while (is_open && seconds_now() - begin < 15) {
+        ssize_t sent = send(fd, LIVE LIVE LIVE LIVE, 4 * strlen(LIVE), MSG_NOSIGNAL | MSG_DONTWAIT);
+        is_open = sent >= 0 || errno == EAGAIN;
+        if (sent < 0 && is_open)
+            usleep(50000);
+    }
+    ck_assert(!is_open);
+    close(fd);
+}
+END_TEST
+
+Suite *slow_clients_suite(void) {
+    Suite *suite = suite_create("slow_clients");
+    TCase *tcase = tcase_create("slow clients");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_unchecked_fixture(tcase, start, finish);
+    tcase_add_test(tcase, a_request_that_trickles_in_is_told_408_when_its_time_is_over);
+    tcase_add_test(tcase, the_deadlines_of_header_and_body_and_work_follow_one_another);
+    tcase_add_test(tcase, a_connection_that_never_speaks_is_closed_without_a_word);
+    tcase_add_test(tcase, a_kept_connection_may_rest_for_longer_than_a_header_may_take);
+    tcase_add_test(tcase, a_client_that_takes_no_answer_is_cut_off);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
