@@ -28,12 +28,14 @@ objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/main.c,$(wildcard src/*/
 main := $(BUILD)/src/main.o
 test_kinds := unit service
 test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/support/*.c)) $(BUILD)/generated/$(1)_suites.o
-all_objects := $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
+failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,clock.c cores.c))
+all_objects := $(failpoint_objects) $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
-.PHONY: all tests run test lint bench deps install clean reset help always
+.PHONY: all failpoint tests run test lint bench deps install clean reset help always
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BUILD)/jwtd ## build the program
+failpoint: $(BUILD)/failpoint ## build the load tester
 tests: $(test_kinds:%=$(BUILD)/%_tests) ## build the tests
 
 run: ## install what is missing, build, start a private PostgreSQL, serve on http://127.0.0.1:8080
@@ -68,6 +70,10 @@ $(BUILD)/generated/migrations.c: tools/embed_migrations.sh $(migrations)
 $(BUILD)/generated/%_suites.c: always
 	@tools/list_suites.sh $@ $(sort $(wildcard tests/$*/test_*.c))
 -include $(all_objects:.o=.d)
+
+# the load tester, which knows of the server no more than its clock
+$(BUILD)/failpoint: $(failpoint_objects)
+	$(CC) -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $^ -lssl -lcrypto -ljansson -lpq -lm
 
 $(BUILD)/bench_hasher: $(BUILD)/tests/bench/bench_hasher.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -29,8 +29,9 @@ function_lines_max=80
 file_lines_max=800
 
 mapfile -t program < <(find include src -name '*.[ch]' | sort)
+mapfile -t load_tester < <(find loadtest -name '*.[ch]' | sort)
 mapfile -t outside_password < <(printf '%s\n' "${program[@]}" | grep -v '^src/password/')
-mapfile -t everything < <(find include src tests -name '*.[ch]' | sort)
+mapfile -t everything < <(find include src loadtest tests -name '*.[ch]' | sort)
 
 room_of_header() {
     local known source
@@ -75,7 +76,21 @@ check_includes() {
         }
         $2 ~ /^"/ && $2 !~ /^"jwtd\// && name ~ /\// { print FILENAME ":" FNR ": a header of another room goes through include/jwtd" }
     ' - "${program[@]}" < <(print_rooms)
+    check_load_tester
     forbid 'crypto_pwhash' 'crypto_pwhash is known in password only' "${outside_password[@]}"
+}
+
+# The load tester has its own headers, and of the server the cellar's only.
+check_load_tester() {
+    awk 'FILENAME == "-" { room_of[$1] = $2; next }
+        /^#include "jwtd\// && room_of["include/" substr($2, 2, length($2) - 2)] != "base" {
+            print FILENAME ":" FNR ": the load tester knows of the server include/jwtd headers of base only"
+        }' - "${load_tester[@]}" < <(print_rooms)
+    local library
+    for library in openssl/:transport.c libpq-fe.h:'\(probes_database\|seed\).c'; do
+        { grep -Hn "#include <${library%%:*}" "${load_tester[@]}" || true; } | { grep -v "loadtest/${library#*:}:" || true; } |
+            sed 's|^\([^:]*:[0-9]*\):.*|\1: a library that another file wraps|'
+    done
 }
 
 # `what` for each line that matches; comments that merely speak of it are few enough to be worded differently.

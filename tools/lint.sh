@@ -26,18 +26,18 @@ run_shellcheck() {
 }
 
 run_clang_format() {
-    files include src tests -name '*.[ch]' | xargs -0 clang-format --dry-run -Werror
+    files include src loadtest tests -name '*.[ch]' | xargs -0 clang-format --dry-run -Werror
 }
 
 run_cppcheck() {
     cppcheck -j "$(nproc)" --quiet --enable=warning,performance,portability --error-exitcode=1 --std=c11 --inline-suppr \
-        --suppress=missingIncludeSystem -D_GNU_SOURCE -Iinclude -I. src tests
+        --suppress=missingIncludeSystem -D_GNU_SOURCE -Iinclude -I. src loadtest tests
 }
 
 # One process for each file, so that the slow ones spread over the cores. Its count of suppressed warnings is no finding.
 run_clang_tidy() {
     # shellcheck disable=SC2016,SC2086 # the inner shell's own $1, and words
-    files src tests -name '*.c' | xargs -0 -n 1 -P "$(nproc)" sh -c \
+    files src loadtest tests -name '*.c' | xargs -0 -n 1 -P "$(nproc)" sh -c \
         'found=$(clang-tidy --quiet "$1" -- -std=c11 '"$CPPFLAGS"' 2>&1) || { printf "%s\n" "$found"; exit 1; }' sh
 }
 

@@ -1,0 +1,66 @@
+/*
+ * bench: what every command that makes load has: the plan from the options, the engine, the samples, the record, the display; and
+ * the one way to run a step: hand out an order, look at it 20 times a second, write a line a second into the record, stop it when
+ * the command has seen enough.
+ *
+ * Ctrl-C is noticed here: the step is stopped, and bench_interrupted says so.
+ */
+#ifndef FAILPOINT_BENCH_H
+#define FAILPOINT_BENCH_H
+
+#include "display.h"
+#include "engine.h"
+#include "options.h"
+
+struct bench {
+    const struct options *options;
+    struct plan plan;
+    struct engine *engine;
+    struct samples samples;
+    struct run run;
+    struct display display;
+    int64_t begin_ns;
+    struct engine_view *before, *now, *mark; /* scratch: at the step's beginning, now, a second ago */
+    bool crashed;                            /* the server's process has gone */
+};
+
+/* What a step looks like while it runs, for whoever decides whether it goes on. */
+struct bench_progress {
+    const struct engine_view *view; /* since the step began */
+    double seconds;
+    double in_flight;      /* now */
+    double backlog_growth; /* requests in flight: how many more a second, over the second half of the step */
+};
+
+struct bench_step {
+    const char *phase;
+    struct order order;
+    double load, load_end;
+    /* Asked 20 times a second; true ends the arrivals. NULL: goes on to its end. */
+    bool (*enough)(void *context, const struct bench_progress *progress);
+    void *context;
+};
+
+/* Reads the options, finds the target, starts workers. Otherwise prints why and gives the exit code; EXIT_FINE is success. bench_fini in any case. */
+int bench_init(struct bench *bench, const struct options *options, const char *command, const char *line);
+void bench_fini(struct bench *bench);
+
+/* Accounts, sessions. EXIT_FINE, or the exit code; then the verdict says why, and bench_finish is next. */
+int bench_prepare(struct bench *bench);
+
+/* NULL when memory is exhausted or the engine is in trouble (which the verdict says). The step is the last of bench->run. */
+struct run_step *bench_run(struct bench *bench, const struct bench_step *step);
+
+bool bench_interrupted(void);
+
+/* The engine cannot go on: says why in the verdict, and gives its exit code. */
+int bench_trouble(struct bench *bench);
+
+/* The figures of what a view holds, which came within `seconds`; in_flight, waiting and connections stay as they are. */
+void bench_figures(const struct objectives *objectives, const struct engine_view *view, double seconds,
+                   struct run_figures *figures);
+
+/* The last of all: writes RUN.json, prints the headline and gives its exit code. */
+int bench_finish(struct bench *bench);
+
+#endif

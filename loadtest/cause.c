@@ -1,0 +1,138 @@
+#include "cause.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LIMITER_SHARE 0.001 /* of replies that are 429: the limiter, not the machine, decides */
+#define THROTTLED_SHARE 0.1
+
+/* What a person calls the threads of this service. */
+static const struct {
+    const char *group, *work;
+} works[] = { { "crypto", "hashing" },           { "hash", "hashing" },       { "argon", "hashing" },
+              { "database", "database access" }, { "db", "database access" }, { "http", "HTTP" } };
+
+static const char *work_of(const char *group) {
+    for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
+        if (strstr(group, works[i].group) != NULL)
+            return works[i].work;
+    }
+    return group;
+}
+
+static void set(struct cause *cause, enum cause_kind kind, double utilisation) {
+    cause->kind = kind;
+    cause->utilisation = utilisation;
+}
+
+/* All cores are busy: by whom, the largest share first in the sentence, with the server's busiest threads named. */
+static bool machine_is_saturated(struct cause *cause, const struct usage *usage) {
+    double part = usage->machine_cores > 0 ? usage->machine_busy / usage->machine_cores : 0;
+    if (part < CAUSE_SATURATED)
+        return false;
+    set(cause, CAUSE_CPU, part);
+    const struct usage_group *busiest = &usage->groups[0];
+    if (usage->server_known && busiest->cores >= 0.5 * usage->machine_cores) {
+        snprintf(cause->text, sizeof cause->text, "CPU saturates: %s uses %.2f of %.0f cores", work_of(busiest->name),
+                 busiest->cores, usage->machine_cores);
+        return true;
+    }
+    int len = snprintf(cause->text, sizeof cause->text, "the machine's CPU saturates (%.2f of %.0f cores): generator %.2f",
+                       usage->machine_busy, usage->machine_cores, usage->generator_cores);
+    if (usage->server_known && len > 0 && (size_t)len < sizeof cause->text)
+        len += snprintf(cause->text + len, sizeof cause->text - (size_t)len, ", server %.2f", usage->server_cores);
+    if (usage->database_known && len > 0 && (size_t)len < sizeof cause->text)
+        snprintf(cause->text + len, sizeof cause->text - (size_t)len, ", PostgreSQL %.2f", usage->database_cores);
+    return true;
+}
+
+/* A kind of threads that is busy all the time, while cores may be free. */
+static bool group_is_saturated(struct cause *cause, const struct usage *usage) {
+    for (size_t i = 0; usage->server_known && i < usage->groups_count; i++) {
+        const struct usage_group *group = &usage->groups[i];
+        double part = group->cores / group->threads;
+        if (part < CAUSE_SATURATED)
+            continue;
+        set(cause, CAUSE_CPU, part);
+        snprintf(cause->text, sizeof cause->text, "CPU saturates: %s uses %.2f cores with %u thread%s (of %.0f cores)",
+                 work_of(group->name), group->cores, group->threads, group->threads == 1 ? "" : "s", usage->machine_cores);
+        return true;
+    }
+    return false;
+}
+
+static bool quota_is_used_up(struct cause *cause, const struct usage *usage) {
+    if (!usage->cgroup_known || usage->quota_cores <= 0)
+        return false;
+    double part = usage->server_cores / usage->quota_cores;
+    if (part < CAUSE_SATURATED && usage->throttled_share < THROTTLED_SHARE)
+        return false;
+    set(cause, CAUSE_QUOTA, part);
+    snprintf(cause->text, sizeof cause->text,
+             "the control group's CPU quota is used up: %.2f of %.2f cores, throttled %.0f %% of the time", usage->server_cores,
+             usage->quota_cores, usage->throttled_share * 100);
+    return true;
+}
+
+static bool memory_is_used_up(struct cause *cause, const struct usage *usage) {
+    double part = usage->cgroup_known && usage->memory_limit_mib > 0 ? usage->rss_mib / usage->memory_limit_mib : 0;
+    if (part < CAUSE_SATURATED)
+        return false;
+    set(cause, CAUSE_MEMORY, part);
+    snprintf(cause->text, sizeof cause->text, "memory runs out: %.0f of %.0f MiB", usage->rss_mib, usage->memory_limit_mib);
+    return true;
+}
+
+static bool descriptors_are_used_up(struct cause *cause, const struct usage *usage) {
+    double part = usage->server_known && usage->descriptors_max > 0 ? usage->descriptors / usage->descriptors_max : 0;
+    if (part < CAUSE_SATURATED)
+        return false;
+    set(cause, CAUSE_DESCRIPTORS, part);
+    snprintf(cause->text, sizeof cause->text, "descriptors run out: %.0f of %.0f", usage->descriptors, usage->descriptors_max);
+    return true;
+}
+
+static bool database_is_full(struct cause *cause, const struct usage *usage) {
+    double part = usage->database_connections_max > 0 ? usage->database_connections / usage->database_connections_max : 0;
+    if (!usage->database_known || part < CAUSE_SATURATED)
+        return false;
+    set(cause, CAUSE_DATABASE, part);
+    snprintf(cause->text, sizeof cause->text, "PostgreSQL's connections run out: %.0f of %.0f", usage->database_connections,
+             usage->database_connections_max);
+    return true;
+}
+
+static bool listen_queue_overflows(struct cause *cause, const struct usage *usage) {
+    if (usage->listen_overflows < 1)
+        return false;
+    set(cause, CAUSE_LISTEN_QUEUE, 1);
+    snprintf(cause->text, sizeof cause->text, "the listen queue overflows: %.0f connections dropped", usage->listen_overflows);
+    return true;
+}
+
+static bool limiter_answers(struct cause *cause, const struct tally *tally, double seconds) {
+    double ended = (double)tally_ended(tally), limited = (double)tally->statuses[429];
+    if (ended == 0 || limited < LIMITER_SHARE * ended || limited < (double)tally->statuses[503])
+        return false;
+    set(cause, CAUSE_LIMITER, 1);
+    snprintf(cause->text, sizeof cause->text,
+             "a rate limiter answers 429: it lets %.3g per second through (%.0f %% of requests limited)",
+             (double)tally->classes[REPLY_OK] / seconds, limited / ended * 100);
+    return true;
+}
+
+void cause_find(struct cause *cause, const struct usage *usage, const struct tally *tally, double seconds) {
+    *cause = (struct cause){ .kind = CAUSE_NONE };
+    if (limiter_answers(cause, tally, seconds) || quota_is_used_up(cause, usage) || memory_is_used_up(cause, usage) ||
+        machine_is_saturated(cause, usage) || group_is_saturated(cause, usage) || descriptors_are_used_up(cause, usage) ||
+        database_is_full(cause, usage) || listen_queue_overflows(cause, usage))
+        return;
+    if (!usage->server_known) {
+        cause->kind = CAUSE_UNKNOWN;
+        snprintf(cause->text, sizeof cause->text,
+                 "nothing on this machine is at 90 %%, and the server's process cannot be seen from here");
+        return;
+    }
+    snprintf(cause->text, sizeof cause->text, "nothing that was sampled is at 90 %%: CPU %.2f of %.0f cores, server %.2f",
+             usage->machine_busy, usage->machine_cores, usage->server_cores);
+}

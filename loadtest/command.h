@@ -1,0 +1,36 @@
+/*
+ * command: one row of failpoint's commands. Each is a file; main.c has the table.
+ */
+#ifndef FAILPOINT_COMMAND_H
+#define FAILPOINT_COMMAND_H
+
+#include "options.h"
+
+enum exit_code {
+    EXIT_FINE = 0,
+    EXIT_MISSED = 1, /* an objective, or a leak */
+    EXIT_USAGE = 2,
+    EXIT_UNREACHABLE = 3,
+    EXIT_GENERATOR = 4, /* the generator was the limit */
+    EXIT_BROKE = 5,     /* crashed, or did not recover */
+    EXIT_REGRESSION = 6,
+    EXIT_INTERRUPTED = 130
+};
+
+struct command {
+    const char *name;
+    unsigned flag; /* of enum option_commands */
+    const char *words, *summary, *description, *example;
+    size_t words_min, words_max;
+    int (*run)(const struct options *options, const char *line);
+};
+
+int command_find(const struct options *options, const char *line);
+int command_hold(const struct options *options, const char *line);
+int command_ramp(const struct options *options, const char *line);
+int command_soak(const struct options *options, const char *line);
+int command_idle(const struct options *options, const char *line);
+int command_seed(const struct options *options, const char *line);
+int command_selftest(const struct options *options, const char *line);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * connection: one connection of a worker: connecting, handshaking, idle, sending, receiving. It carries one request at a time.
+ *
+ *     CLOSED -> CONNECTING -> HANDSHAKING -> IDLE <-> SENDING -> RECEIVING -> IDLE or CLOSED
+ *
+ * It changes its state in connection_handle only, as epoll tells, and says what came of it. The worker owns the connections and what
+ * they carry; nothing here allocates except the rest of a request that did not fit into the socket.
+ */
+#ifndef FAILPOINT_CONNECTION_H
+#define FAILPOINT_CONNECTION_H
+
+#include "response.h"
+#include "transport.h"
+
+#include <stdint.h>
+
+enum connection_state {
+    CONNECTION_CLOSED,
+    CONNECTION_CONNECTING,
+    CONNECTION_HANDSHAKING,
+    CONNECTION_IDLE,
+    CONNECTION_SENDING,
+    CONNECTION_RECEIVING
+};
+
+enum connection_event {
+    CONNECTION_NOTHING,     /* goes on */
+    CONNECTION_READY,       /* just connected: IDLE now */
+    CONNECTION_ANSWERED,    /* `response` holds a whole reply; IDLE now, or CLOSED if it may not be used again */
+    CONNECTION_REFUSED,     /* it could not be made; CLOSED now */
+    CONNECTION_NO_ADDRESS,  /* no port is left: EADDRNOTAVAIL; CLOSED now */
+    CONNECTION_NO_RESOURCE, /* no descriptor or no memory; CLOSED now */
+    CONNECTION_LOST,        /* reset or closed before the reply was whole; CLOSED now */
+    CONNECTION_GARBLED,     /* what came is not HTTP; CLOSED now */
+    CONNECTION_HUNG_UP,     /* closed while idle, which is its right; CLOSED now */
+};
+
+struct request;
+
+struct connection {
+    struct connection *next_idle; /* the worker's list of those that are IDLE */
+    struct connection *previous_idle;
+    enum connection_state state;
+    int fd;
+    uint32_t watched; /* what epoll waits for */
+    void *transport_state;
+    const struct transport *transport;
+    const struct target *target;
+    struct request *request; /* NULL: none */
+    uint64_t opened_in;      /* the round of the worker's loop: what epoll has told in that round is about another one */
+    unsigned requests;       /* that it has carried */
+    char *rest;              /* of a request that is being sent; NULL: none */
+    size_t rest_len, rest_sent;
+    struct response response;
+};
+
+/* Begins to connect, from 127.0.0.`source` when source is not 0. For one that is CLOSED and zeroed once. */
+enum connection_event connection_open(struct connection *connection, const struct target *target, int epoll, unsigned source);
+void connection_close(struct connection *connection);
+void connection_fini(struct connection *connection); /* closes, and frees the buffers */
+
+/* For one that is IDLE. The bytes are taken over or copied. */
+enum connection_event connection_send(struct connection *connection, int epoll, const char *bytes, size_t len);
+
+/* Goes on after epoll_wait. `buffer` is room for one read, shared by all connections of a worker. */
+enum connection_event connection_handle(struct connection *connection, int epoll, char *buffer, size_t buffer_size);
+
+#endif

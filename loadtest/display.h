@@ -1,0 +1,29 @@
+/*
+ * display: what a person sees while it runs: four lines that are drawn over themselves on a terminal, one line a second elsewhere, on
+ * standard error; results go to standard output. `--quiet` shows nothing.
+ */
+#ifndef FAILPOINT_DISPLAY_H
+#define FAILPOINT_DISPLAY_H
+
+#include "run.h"
+
+#include <stdbool.h>
+
+struct display {
+    bool quiet, terminal, drawn;
+    unsigned columns;
+    char progress[RUN_TEXT_SIZE]; /* the first line: phase and load */
+    char bracket[RUN_TEXT_SIZE];  /* the second: what is known so far */
+};
+
+void display_init(struct display *display, bool quiet);
+void display_second(struct display *display, const struct run *run, const struct run_second *second);
+void display_note(struct display *display, const char *format, ...) __attribute__((format(printf, 2, 3))); /* a line that stays */
+void display_clear(struct display *display); /* before the result is printed */
+
+/* For people: "1.02 s", "250 ms", "83 us"; "231", "1,250", "28.4 k" are kept as digits: "28400". Give `text`. */
+#define DISPLAY_NUMBER_SIZE 32
+const char *display_ms(double ms, char text[DISPLAY_NUMBER_SIZE]);
+const char *display_load(double load, char text[DISPLAY_NUMBER_SIZE]); /* three digits that count */
+
+#endif

@@ -1,0 +1,234 @@
+#include "engine.h"
+
+#include "instant.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BEGIN_AFTER_NS (20 * NS_PER_MS)
+#define SENTENCE_SIZE 512
+
+struct hand {
+    pid_t pid; /* 0: not started, or waited for */
+    int orders;
+    struct worker_share *share;
+};
+
+struct engine {
+    const struct plan *plan;
+    struct hand hands[ENGINE_WORKERS_MAX];
+    uint64_t orders_given;
+    bool worker_died;
+    char sentence[SENTENCE_SIZE];
+};
+
+/* ---- processes ---- */
+
+static int live_as_worker(const struct engine *engine, unsigned number, int orders, pid_t tester) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != tester)
+        return 1;
+    for (unsigned i = 0; i < number; i++) /* the pipes of those before, which must end when the tester closes them */
+        close(engine->hands[i].orders);
+    close(engine->hands[number].orders);
+    return worker_run(engine->plan, number, orders, engine->hands[number].share);
+}
+
+static bool start_worker(struct engine *engine, unsigned number) {
+    struct hand *hand = &engine->hands[number];
+    int ends[2];
+    hand->share = mmap(NULL, sizeof *hand->share, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (hand->share == MAP_FAILED) {
+        hand->share = NULL;
+        return false;
+    }
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return false;
+    pid_t tester = getpid();
+    hand->orders = ends[1];
+    fflush(NULL);
+    hand->pid = fork();
+    if (hand->pid == 0)
+        _exit(live_as_worker(engine, number, ends[0], tester));
+    close(ends[0]);
+    if (hand->pid > 0)
+        return true;
+    hand->pid = 0;
+    close(ends[1]);
+    return false;
+}
+
+struct engine *engine_create(const struct plan *plan, char *mistake, size_t mistake_size) {
+    struct engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL) {
+        snprintf(mistake, mistake_size, "no memory");
+        return NULL;
+    }
+    engine->plan = plan;
+    for (unsigned i = 0; i < plan->workers; i++) {
+        if (!start_worker(engine, i)) {
+            snprintf(mistake, mistake_size, "worker process %u cannot be started: %s", i, strerror(errno));
+            engine_destroy(engine);
+            return NULL;
+        }
+    }
+    return engine;
+}
+
+static void give_order(struct engine *engine, const struct order *order) {
+    for (unsigned i = 0; i < engine->plan->workers; i++) {
+        /* a pipe takes so little at once or not at all; a worker that has died is noticed by engine_state */
+        if (engine->hands[i].pid > 0 && write(engine->hands[i].orders, order, sizeof *order) < 0)
+            engine->worker_died = true;
+    }
+}
+
+void engine_destroy(struct engine *engine) {
+    if (engine == NULL)
+        return;
+    give_order(engine, &(struct order){ .kind = ORDER_QUIT });
+    for (unsigned i = 0; i < engine->plan->workers; i++) {
+        struct hand *hand = &engine->hands[i];
+        if (hand->pid > 0) {
+            close(hand->orders);
+            while (waitpid(hand->pid, NULL, 0) < 0 && errno == EINTR)
+                continue;
+        }
+        if (hand->share != NULL)
+            munmap(hand->share, sizeof *hand->share);
+    }
+    free(engine);
+}
+
+size_t engine_pids(const struct engine *engine, int pids[ENGINE_WORKERS_MAX]) {
+    size_t count = 0;
+    for (unsigned i = 0; i < engine->plan->workers; i++) {
+        if (engine->hands[i].pid > 0)
+            pids[count++] = engine->hands[i].pid;
+    }
+    return count;
+}
+
+/* ---- orders ---- */
+
+int64_t engine_begin(struct engine *engine, const struct order *order) {
+    struct order numbered = *order;
+    numbered.number = ++engine->orders_given;
+    numbered.begin_ns = instant_now() + BEGIN_AFTER_NS;
+    give_order(engine, &numbered);
+    return numbered.begin_ns;
+}
+
+void engine_stop(struct engine *engine) {
+    give_order(engine, &(struct order){ .kind = ORDER_STOP });
+}
+
+static void look_for_dead(struct engine *engine) {
+    for (unsigned i = 0; i < engine->plan->workers; i++) {
+        struct hand *hand = &engine->hands[i];
+        if (hand->pid > 0 && waitpid(hand->pid, NULL, WNOHANG) == hand->pid) {
+            hand->pid = 0;
+            close(hand->orders);
+            engine->worker_died = true;
+        }
+    }
+}
+
+enum worker_trouble engine_trouble_kind(const struct engine *engine) {
+    for (unsigned i = 0; i < engine->plan->workers; i++) {
+        if (engine->hands[i].share->trouble != TROUBLE_NONE)
+            return (enum worker_trouble)engine->hands[i].share->trouble;
+    }
+    return TROUBLE_NONE;
+}
+
+enum engine_state engine_state(struct engine *engine) {
+    look_for_dead(engine);
+    if (engine->worker_died || engine_trouble_kind(engine) != TROUBLE_NONE)
+        return ENGINE_TROUBLE;
+    for (unsigned i = 0; i < engine->plan->workers; i++) {
+        if (engine->hands[i].share->finished != engine->orders_given)
+            return ENGINE_BUSY;
+    }
+    return ENGINE_DONE;
+}
+
+/* ---- trouble ---- */
+
+static const char *const sentences[] = {
+    [TROUBLE_NO_PORTS] =
+        "every port of the generator's source addresses is used up (EADDRNOTAVAIL); use kept connections, or --sources",
+    [TROUBLE_NO_DESCRIPTORS] = "the generator has no descriptors or socket memory left; raise ulimit -n, or use more --workers",
+    [TROUBLE_NO_MEMORY] = "the generator has no memory left",
+};
+
+const char *engine_trouble(struct engine *engine) {
+    enum worker_trouble trouble = engine_trouble_kind(engine);
+    const struct worker_share *share = engine->hands[0].share;
+    for (unsigned i = 0; i < engine->plan->workers; i++) {
+        if (engine->hands[i].share->trouble != TROUBLE_NONE)
+            share = engine->hands[i].share;
+    }
+    const struct api_call *call = &engine->plan->api.calls[share->trouble_endpoint];
+    const char *url = engine->plan->target.url;
+    switch (trouble) {
+    case TROUBLE_NONE:
+        return engine->worker_died ? "a worker process of the generator has died" : NULL;
+    case TROUBLE_UNREACHABLE:
+        snprintf(engine->sentence, SENTENCE_SIZE, "%s %s%s: no answer", call->method, url, call->path);
+        return engine->sentence;
+    case TROUBLE_RATE_LIMITED:
+        snprintf(engine->sentence, SENTENCE_SIZE,
+                 "the rate limiter answers 429 to %s %s before the test has begun: raise limit.%s of the server, or set "
+                 "limit.enabled=false for the test",
+                 call->method, call->path, endpoint_name((enum endpoint)share->trouble_endpoint));
+        return engine->sentence;
+    case TROUBLE_NOT_ADMITTED:
+        snprintf(engine->sentence, SENTENCE_SIZE, "%s %s%s answers %u while the test is prepared%s", call->method, url,
+                 call->path, share->trouble_status, share->trouble_status < 300 ? ", but not with what it should say" : "");
+        return engine->sentence;
+    default:
+        return sentences[trouble];
+    }
+}
+
+/* ---- counts ---- */
+
+void engine_read(const struct engine *engine, struct engine_view *view) {
+    *view = (struct engine_view){ .taken_ns = instant_now() };
+    for (unsigned i = 0; i < engine->plan->workers; i++) {
+        const struct worker_share *share = engine->hands[i].share;
+        view->in_flight += share->in_flight;
+        view->waiting += share->waiting;
+        view->connections += share->connections;
+        view->users_done += share->users_done;
+        view->sessions += share->sessions;
+        view->opened += share->opened;
+        view->retried += share->retried;
+        view->issued += share->issued;
+        view->wait_sum_ns += share->wait_sum_ns;
+        histogram_add(&view->lag, &share->lag);
+        histogram_add(&view->logged_in, &share->logged_in);
+        for (size_t j = 0; j < ENDPOINTS; j++)
+            tally_add(&view->tallies[j], &share->tallies[j]);
+    }
+}
+
+void engine_view_subtract(struct engine_view *later, const struct engine_view *earlier) {
+    later->opened -= earlier->opened;
+    later->retried -= earlier->retried;
+    later->issued -= earlier->issued;
+    later->wait_sum_ns -= earlier->wait_sum_ns;
+    histogram_subtract(&later->lag, &earlier->lag);
+    histogram_subtract(&later->logged_in, &earlier->logged_in);
+    for (size_t j = 0; j < ENDPOINTS; j++)
+        tally_subtract(&later->tallies[j], &earlier->tallies[j]);
+}

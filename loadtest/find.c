@@ -1,0 +1,116 @@
+#include "find.h"
+
+#include <math.h>
+
+#define UNDER_HINT 0.98
+#define OVER_HINT 1.04
+#define FIRST_STEP_BACK 0.03
+#define HOLDS_MAX 8
+
+void find_init(struct find *find, double load_begin, double load_min, double load_max, double precision, bool whole) {
+    *find = (struct find){ .load = fmin(fmax(load_begin, load_min), load_max),
+                           .load_min = load_min,
+                           .load_max = load_max,
+                           .precision = precision,
+                           .whole = whole };
+    if (whole)
+        find->load = ceil(find->load);
+}
+
+static bool is_narrow(const struct find *find) {
+    double width = find->bad - find->good;
+    return (find->whole && width <= 1) || width <= find->precision * find->good;
+}
+
+/* Inside the bracket, and not so near to an end that nothing is learnt. */
+static bool is_useful(const struct find *find, double load) {
+    double margin = find->precision * find->good / 2;
+    return load > find->good + margin && load < find->bad - margin;
+}
+
+/* Just under what was served when it was too much, then just over that; the middle otherwise. */
+static double next_inside(const struct find *find) {
+    double below = find->hint * UNDER_HINT, above = find->hint * OVER_HINT, load;
+    if (find->hint > 0 && is_useful(find, below))
+        load = below;
+    else if (find->hint > 0 && is_useful(find, above))
+        load = above;
+    else
+        load = (find->good + find->bad) / 2;
+    return find->whole ? fmin(fmax(round(load), find->good + 1), find->bad - 1) : load;
+}
+
+static void go(struct find *find, enum find_phase phase, double load) {
+    find->phase = phase;
+    find->load = load;
+    find->votes_good = find->votes_bad = 0;
+}
+
+static void narrow(struct find *find) {
+    if (find->good == 0 && find->bad <= find->load_min) {
+        find->phase = FIND_DONE;
+    } else if (find->good == 0) {
+        double load = fmax(fmin(find->bad / 2, find->hint > 0 ? find->hint * UNDER_HINT : INFINITY), find->load_min);
+        go(find, FIND_DOUBLE, find->whole ? fmax(floor(load), find->load_min) : load);
+    } else if (is_narrow(find)) {
+        go(find, FIND_HOLD, find->good);
+    } else {
+        go(find, FIND_BISECT, next_inside(find));
+    }
+}
+
+static void accept(struct find *find) {
+    find->good = find->load;
+    if (find->bad > 0)
+        narrow(find);
+    else if (find->load >= find->load_max)
+        go(find, FIND_HOLD, find->good);
+    else
+        go(find, FIND_DOUBLE, fmin(find->load * 2, find->load_max));
+}
+
+static void reject(struct find *find, double served) {
+    find->bad = find->load;
+    if (served > find->good && served < find->bad)
+        find->hint = served;
+    narrow(find);
+}
+
+/* The steps back grow, so that a limit far below what short trials showed is found in a few holds. */
+static void answer_hold(struct find *find, bool good) {
+    if (good) {
+        find->phase = FIND_DONE;
+        return;
+    }
+    find->bad = find->load;
+    double back = FIRST_STEP_BACK * pow(2, find->holds_failed++);
+    double load = find->load * fmax(1 - back, 0.25);
+    load = find->whole ? floor(load) : load;
+    find->good = load;
+    if (load < find->load_min || find->holds_failed > HOLDS_MAX) {
+        find->good = 0;
+        find->phase = FIND_DONE;
+        return;
+    }
+    go(find, FIND_HOLD, load);
+}
+
+void find_answer(struct find *find, bool good, double served) {
+    if (find->phase == FIND_HOLD) {
+        answer_hold(find, good);
+        return;
+    }
+    find->votes_good += good ? 1 : 0;
+    find->votes_bad += good ? 0 : 1;
+    unsigned needed = find->phase == FIND_DOUBLE && find->votes_bad == 0 ? 1 : 2;
+    if (find->votes_good >= needed)
+        accept(find);
+    else if (find->votes_bad >= 2)
+        reject(find, served);
+}
+
+enum find_outcome find_outcome(const struct find *find) {
+    if (find->good == 0)
+        return FIND_NONE_GOOD;
+    return find->bad == 0 ? FIND_NONE_BAD : FIND_LIMIT;
+}

@@ -1,0 +1,43 @@
+/*
+ * find: the search for the highest load that is still good, as a machine without a clock or a network: it says which load to try, and is
+ * told what came of it. So it can be tried out on a simulated server.
+ *
+ * Double until it is bad, then bisect until the bracket is narrower than `precision`. Bad counts only when two trials out of at most three say
+ * so, since a burst can spoil one. The highest good load is then held for long; if the hold is bad, it becomes the upper end and
+ * the search goes on below.
+ */
+#ifndef FAILPOINT_FIND_H
+#define FAILPOINT_FIND_H
+
+#include <stdbool.h>
+
+enum find_phase { FIND_DOUBLE, FIND_BISECT, FIND_HOLD, FIND_DONE };
+
+struct find {
+    double load;      /* to try now */
+    double good, bad; /* the bracket; 0: not known yet */
+    double precision; /* of the bracket: (bad - good) / good */
+    double hint;      /* what was served well when it was too much; 0: not known */
+    double load_min, load_max;
+    bool whole; /* loads are whole numbers: users */
+    unsigned votes_good, votes_bad;
+    unsigned holds_failed;
+    enum find_phase phase;
+};
+
+enum find_outcome {
+    FIND_LIMIT,     /* `good` is the limit, `bad` the lowest that is not */
+    FIND_NONE_GOOD, /* not even load_min is good */
+    FIND_NONE_BAD   /* load_max is still good */
+};
+
+void find_init(struct find *find, double load_begin, double load_min, double load_max, double precision, bool whole);
+
+/*
+ * What came of trying `load`; `served` is the rate that was served well meanwhile, a hint for where to look next (0: none).
+ * Afterwards `phase` and `load` say what to do next.
+ */
+void find_answer(struct find *find, bool good, double served);
+enum find_outcome find_outcome(const struct find *find); /* in FIND_DONE */
+
+#endif

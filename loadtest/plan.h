@@ -1,0 +1,48 @@
+/*
+ * plan: what all workers know and nobody changes once they run: target, API, scenario, and how connections are made and used.
+ */
+#ifndef FAILPOINT_PLAN_H
+#define FAILPOINT_PLAN_H
+
+#include "objective.h"
+#include "scenario.h"
+#include "schedule.h"
+#include "target.h"
+
+#include <stdint.h>
+
+#define PLAN_TEXT_SIZE 128
+
+enum retry_after { RETRY_IGNORE, RETRY_HONOUR };
+
+struct plan {
+    struct target target;
+    struct api api;
+    const struct scenario *scenario;
+    struct objectives objectives;
+    enum arrivals arrivals;
+    uint64_t seed;
+    unsigned workers;
+    unsigned connections_max;     /* of one worker */
+    unsigned sources;             /* loopback source addresses to begin with: 127.0.0.1 and on */
+    unsigned accounts;            /* user 1 to this one exist, or are registered */
+    unsigned sessions;            /* over all workers */
+    bool seeded;                  /* the accounts are there already */
+    bool new_connections;         /* one for each request */
+    bool verify_peer;             /* TLS: believe only certificates that the system's authorities have signed */
+    int64_t timeout_ns;           /* of one request, from when it is issued */
+    int64_t think_ns;             /* mean pause between the steps of a journey, and between the requests of a user */
+    int64_t handicap_ns;          /* time to waste before each request: to test what a slow generator is told */
+    enum retry_after retry_after; /* of a user who was told to come later */
+    bool once;                    /* a user stops when one request of its was answered well */
+    char email_before[PLAN_TEXT_SIZE], email_after[PLAN_TEXT_SIZE]; /* around the number of an account */
+    char password[PLAN_TEXT_SIZE];
+    char run_tag[16]; /* in new users' addresses, so that two runs do not meet */
+};
+
+#define EMAIL_SIZE 320
+
+/* The address of account `number` (from 1); gives `email`. */
+const char *plan_email(const struct plan *plan, unsigned number, char email[EMAIL_SIZE]);
+
+#endif

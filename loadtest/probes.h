@@ -1,0 +1,60 @@
+/*
+ * probes: single readings of the machine's counters, for samples.c only. Each gives false, or 0, where there is nothing to read.
+ */
+#ifndef FAILPOINT_PROBES_H
+#define FAILPOINT_PROBES_H
+
+#include "target.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PROBE_THREADS 512
+
+struct probe_thread {
+    pid_t id;
+    char name[16];
+    uint64_t cpu_ns;
+};
+
+struct probe_cgroup {
+    double quota_cores, memory_limit_mib; /* 0: none */
+    uint64_t throttled_us;
+};
+
+/* ---- probes_process.c ---- */
+
+/* Adds the threads of a process behind those that are there; gives the new count. */
+size_t probe_threads(pid_t pid, struct probe_thread threads[PROBE_THREADS], size_t count);
+uint64_t probe_cpu_ns(pid_t pid); /* of a whole process */
+double probe_rss_mib(pid_t pid);
+double probe_descriptors(pid_t pid);
+double probe_descriptors_max(pid_t pid);
+bool probe_lives(pid_t pid); /* is there, and no zombie */
+bool probe_name(pid_t pid, char *name, size_t size);
+
+/* The processes of this machine that listen where the target is; how many, up to `max`. */
+size_t probe_listeners(const struct target *target, pid_t *pids, size_t max);
+
+/* ---- probes_machine.c ---- */
+
+double probe_machine_busy_s(void); /* seconds of processor time, of all cores since the start, that were not idle */
+double probe_listen_overflows(void);
+bool probe_cgroup(pid_t pid, struct probe_cgroup *cgroup);
+
+/* ---- probes_database.c: libpq is known there, and in seed.c, only ---- */
+
+struct probe_database {
+    double active, waiting, connections, connections_max;
+    uint64_t cpu_ns; /* of its backends, where they run here */
+};
+
+/* PGconn, or NULL with a sentence in `mistake`. */
+void *probe_database_open(const char *url, char *mistake, size_t mistake_size);
+void probe_database_close(void *database);
+bool probe_database(void *database, struct probe_database *reading);
+void probe_hash_parameters(void *database, char *text, size_t size); /* empty when there is no such table */
+
+#endif

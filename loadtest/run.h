@@ -1,0 +1,138 @@
+/*
+ * run: everything that is known about one run: what RUN.json holds and every report is made from.
+ *
+ * Written by the tester while it runs, read back by `report`, `compare` and `gate`. Times are seconds since the run began, rates are per
+ * second of the scenario's unit, latencies are milliseconds unless a name says otherwise. Lists are on the heap and belong to the run.
+ */
+#ifndef FAILPOINT_RUN_H
+#define FAILPOINT_RUN_H
+
+#include "api.h"
+#include "cause.h"
+#include "samples.h"
+#include "tally.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define RUN_VERSION 1 /* of RUN.json; a reader refuses any other */
+#define RUN_TEXT_SIZE 256
+#define RUN_HEADLINE_SIZE 512
+
+/* What was asked for. */
+struct run_options {
+    char command[16];                 /* find, hold, ramp, soak, idle */
+    char line[RUN_HEADLINE_SIZE * 2]; /* the exact command to run it again, quoted for a shell */
+    char url[RUN_TEXT_SIZE];
+    char scenario[16], unit[16]; /* unit: "req/s", "sessions/s", "users" */
+    char slo[RUN_TEXT_SIZE];
+    char arrivals[16]; /* poisson, uniform */
+    char by[16];       /* what is varied: rate, users */
+    double seed;       /* below 2^53 */
+    double workers, connections_max, timeout_s;
+    bool new_connections, tls;
+    double slo_latency_ms; /* the tightest that holds for all requests; 0: none. The objective line of charts */
+};
+
+struct run_machine {
+    char cpu[RUN_TEXT_SIZE], kernel[RUN_TEXT_SIZE], host[RUN_TEXT_SIZE];
+    double cores, memory_mib;
+    char server[RUN_TEXT_SIZE];          /* name of the server's program when it runs here, or empty */
+    char hash_parameters[RUN_TEXT_SIZE]; /* "$argon2id$v=19$m=19456,t=2,p=1" when --pg showed it, or empty */
+};
+
+/* Counts and latencies of an interval, of all endpoints together. */
+struct run_figures {
+    double due, ok, good, shed, failed;     /* requests; good: ok and within the objective's latency */
+    double offered, served, goodput;        /* per second: due, ok, good; of a step: until its arrivals were over */
+    double p50, p90, p99, p999, max, mean;  /* latency from due */
+    double in_flight, waiting, connections; /* means over the interval */
+    double wait_ms;                         /* mean wait for a free connection: the server's doing */
+    double lag_ms;                          /* p99 of the generator's own lag */
+};
+
+struct run_second {
+    double at, seconds; /* its end, its length */
+    struct run_figures figures;
+    struct usage usage;
+};
+
+struct run_step {
+    char phase[16]; /* warmup, double, bisect, hold, overload, recover, ramp, soak, idle */
+    double begin, seconds;
+    double load, load_end;               /* asked for, in the run's `by`: a rate or a number of users; they differ for ramps */
+    char verdict[16];                    /* good, bad, or empty where nothing was judged */
+    char why[RUN_TEXT_SIZE];             /* of a bad one: "p99 1.02 s > 1 s" */
+    bool generator_limited;              /* bad only by the generator's own delay */
+    double little_expected, little_seen; /* requests in flight: rate times mean latency, and as sampled */
+    bool little_agrees;
+    struct run_figures figures;
+    struct usage usage;
+    struct tally *tallies; /* ENDPOINTS of them */
+};
+
+enum run_collapse {
+    COLLAPSE_UNKNOWN,   /* no load above the limit was tried */
+    COLLAPSE_SHEDS,     /* goodput holds, the rest is refused in good order */
+    COLLAPSE_DEGRADES,  /* goodput holds, the rest is late */
+    COLLAPSE_FAILS,     /* requests fail in other ways than 429 and 503 */
+    COLLAPSE_COLLAPSES, /* goodput falls under half of what it was at the limit */
+    COLLAPSE_CRASHES    /* nobody answers any more */
+};
+
+/* Soak: does something grow? Per hour, 95 % interval. */
+struct run_trend {
+    char name[32], unit[16]; /* memory MiB, descriptors, p99 ms */
+    double slope, low, high;
+    double begin, end; /* medians of the first and the last tenth */
+    bool grows;        /* the interval is above 0 and the growth is worth mentioning */
+};
+
+struct run_verdict {
+    int exit_code;
+    char headline[RUN_HEADLINE_SIZE]; /* the one line: the whole answer */
+    char because[RUN_TEXT_SIZE];      /* cause.text */
+    double cause_kind, cause_utilisation;
+    double knee, limit, collapse, safe; /* loads; 0: not found */
+    bool at_least;                      /* the limit was not reached: "at least" */
+    enum run_collapse beyond;           /* above the limit */
+    bool recovered;
+    double recovery; /* seconds until the objective was met again */
+    bool generator_limited, interrupted;
+};
+
+struct run {
+    double started; /* wall clock, seconds since 1970 */
+    double seconds;
+    struct run_options options;
+    struct run_machine machine;
+    struct run_step *steps;
+    size_t steps_count;
+    struct run_second *seconds_list;
+    size_t seconds_count;
+    struct run_trend *trends;
+    size_t trends_count;
+    struct metrics metrics;
+    struct run_verdict verdict;
+};
+
+void run_init(struct run *run);
+void run_fini(struct run *run);
+
+/* A new one at the end, zeroed, with tallies; NULL when memory is exhausted. Pointers to earlier ones become invalid. */
+struct run_step *run_add_step(struct run *run);
+struct run_second *run_add_second(struct run *run);
+struct run_trend *run_add_trend(struct run *run);
+
+void run_read_machine(struct run_machine *machine);
+
+/* All endpoints' counts of a step in one. */
+void run_step_total(const struct run_step *step, struct tally *total);
+
+const char *run_collapse_text(enum run_collapse beyond); /* "sheds with 503, no failures", ... */
+
+/* RUN.json. False, with a sentence in `mistake`, when the file cannot be written; read, parsed, or is of another version. */
+bool run_write(const struct run *run, const char *path, char *mistake, size_t mistake_size);
+bool run_read(struct run *run, const char *path, char *mistake, size_t mistake_size); /* into a run that run_init prepared */
+
+#endif
