@@ -87,6 +87,7 @@ struct request {
     struct address peer;    /* of the connection */
     struct text user_agent; /* {NULL, 0}: none; else valid UTF-8, at most 512 bytes */
     bool has_claims;
+    bool session_has_ended; /* the token is good but for that; `claims` are filled in */
     struct access_claims claims;
     struct uuid path_id;   /* of "{id}" */
     int64_t deadline_us;   /* clock_monotonic_us */

@@ -18,6 +18,7 @@ struct user {
     struct text roles_json;    /* ["admin", ...] */
     struct text created_at, updated_at;
     bool disabled;
+    bool changed_lately; /* password or address, within a minute: what comes now may be the same request again */
 };
 
 struct email_forms {

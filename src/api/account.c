@@ -64,6 +64,15 @@ static enum step_result hash_new_password(struct request *request, struct accoun
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
+/*
+ * The answer to a change may be lost: who tries again has the old password wrong by now, and asks for the one that is set. Only for a
+ * minute, so that this is no second guess at the password for each that is counted.
+ */
+static bool was_done_before(const struct request *request, const struct account *account) {
+    return account->new_password.bytes != NULL && account->user.changed_lately &&
+           hasher_verify(request->hasher, account->new_password, account->user.password_hash.bytes) == HASH_MATCHES;
+}
+
 static enum step_result judge_password(struct request *request, struct limit_key key, enum hash_match verdict) {
     struct account *account = request->scratch;
     if (verdict == HASH_OUT_OF_MEMORY) {
@@ -73,6 +82,11 @@ static enum step_result judge_password(struct request *request, struct limit_key
     if (verdict == HASH_MATCHES) {
         attempt_take_back(request, key);
         return hash_new_password(request, account);
+    }
+    if (verdict == HASH_DIFFERS && was_done_before(request, account)) {
+        attempt_take_back(request, key);
+        log_account_event(LOG_INFO, "password_change_repeated", request, &account->user.id, &request->claims.session_id);
+        return reply_empty(request, 204);
     }
     if (verdict == HASH_CORRUPT)
         log_account_event(LOG_ERROR, "password_hash_corrupt", request, &account->user.id, NULL);

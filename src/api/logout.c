@@ -31,7 +31,8 @@ static enum step_result choose_session(struct request *request) {
         logout->session_id = token.session_id;
         return STEP_NEXT;
     }
-    if (request->has_claims) {
+    /* who has logged out may say so again: the answer to the first time may have been lost */
+    if (request->has_claims || request->session_has_ended) {
         logout->session_id = request->claims.session_id;
         return STEP_NEXT;
     }

@@ -26,7 +26,8 @@ static enum status check_token(struct exchange *exchange, struct text token) {
         return status;
     if (!revoked_sessions_are_ready(services->revoked))
         return STATUS_STARTING;
-    return revoked_sessions_contain(services->revoked, &claims->session_id) ? STATUS_INVALID_TOKEN : STATUS_OK;
+    exchange->request.session_has_ended = revoked_sessions_contain(services->revoked, &claims->session_id);
+    return exchange->request.session_has_ended ? STATUS_INVALID_TOKEN : STATUS_OK;
 }
 
 enum status bearer_check(struct exchange *exchange) {

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #define USER_COLUMNS                                                                                                             \
-    "id, email, password_hash, password_version, array_to_json(roles)::text, created_at, updated_at, disabled_at IS NOT NULL"
-#define USER_COLUMN_COUNT 8
+    "id, email, password_hash, password_version, array_to_json(roles)::text, created_at, updated_at, disabled_at IS NOT NULL,"   \
+    " updated_at > now() - interval '1 minute' AND updated_at > created_at"
+#define USER_COLUMN_COUNT 9
 
 static bool is_complete(const struct user *user) {
     return user->email.bytes != NULL && user->password_hash.bytes != NULL && user->roles_json.bytes != NULL &&
@@ -24,6 +25,7 @@ static enum status read_user(const struct db_rows *rows, size_t row, struct aren
         .created_at = db_copy_time(rows, row, 5, arena),
         .updated_at = db_copy_time(rows, row, 6, arena),
         .disabled = db_boolean(rows, row, 7),
+        .changed_lately = db_boolean(rows, row, 8),
     };
     return is_complete(user) ? STATUS_OK : STATUS_OUT_OF_MEMORY;
 }

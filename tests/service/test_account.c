@@ -101,6 +101,23 @@ START_TEST(a_password_is_not_changed_without_the_current_one_or_to_a_weak_one) {
 }
 END_TEST
 
+/* Not even "it is that already": that would be a second guess for the price of one. For a minute after a change it is an answer. */
+START_TEST(a_change_to_the_present_password_needs_it_as_current_one_too) {
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    char ignored[16];
+    expect_problem(change_password(tokens.access, "not the passphrase", PASSWORD), 401, "invalid_credentials");
+    expect_status(change_password(tokens.access, PASSWORD, NEW_PASSWORD), 204);
+    expect_status(change_password(tokens.access, PASSWORD, NEW_PASSWORD), 204);
+    expect_problem(change_password(tokens.access, PASSWORD, "a third passphrase"), 401, "invalid_credentials");
+    database_value(
+        "UPDATE users SET updated_at = updated_at - interval '2 minutes', created_at = created_at - interval '3 minutes'"
+        " WHERE id = $1",
+        account.id, ignored, sizeof ignored);
+    expect_problem(change_password(tokens.access, PASSWORD, NEW_PASSWORD), 401, "invalid_credentials");
+}
+END_TEST
+
 START_TEST(a_deleted_user_is_gone_with_all_sessions) {
     struct account account = account_register(&shared_server);
     struct tokens tokens = account_login(&shared_server, &account), other = account_login(&shared_server, &account);
@@ -158,6 +175,7 @@ Suite *account_suite(void) {
     tcase_add_test(tcase, a_taken_address_is_refused_and_the_own_one_in_another_case_is_not);
     tcase_add_test(tcase, a_new_password_ends_every_other_session);
     tcase_add_test(tcase, a_password_is_not_changed_without_the_current_one_or_to_a_weak_one);
+    tcase_add_test(tcase, a_change_to_the_present_password_needs_it_as_current_one_too);
     tcase_add_test(tcase, a_deleted_user_is_gone_with_all_sessions);
     tcase_add_test(tcase, another_instance_learns_within_a_second_that_a_user_was_deleted);
     tcase_add_test(tcase, no_call_of_the_account_works_without_a_token);

@@ -24,6 +24,7 @@ START_TEST(a_logout_by_either_token_ends_the_session_and_may_be_repeated) {
         ck_assert_int_eq(me_status(&shared_server, tokens.access), 401);
         expect_problem(refresh_with(&shared_server, tokens.refresh), 401, "invalid_refresh_token");
         expect_status(log_out(NULL, refresh_json(tokens.refresh, body)), 204);
+        expect_status(log_out(tokens.access, NULL), 204);
     }
 }
 END_TEST
