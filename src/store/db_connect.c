@@ -52,16 +52,15 @@ static char *session_options(const char *given, int64_t statement_timeout_ms) {
 }
 
 static const char *given_options(const PQconninfoOption *parsed) {
-    for (const PQconninfoOption *each = parsed; each->keyword != NULL; each++) {
-        if (strcmp(each->keyword, "options") == 0 && each->val != NULL)
-            return each->val;
-    }
+    const char *given = db_option(parsed, "options");
     const char *from_environment = getenv("PGOPTIONS");
+    if (given != NULL)
+        return given;
     return from_environment != NULL ? from_environment : "";
 }
 
 /* Name resolution is the one thing here that libpq does without looking at the clock. */
-static PGconn *begin_connecting(const struct db_options *options, const PQconninfoOption *parsed) {
+static PGconn *begin_connecting(const struct db_options *options, const PQconninfoOption *parsed, const struct db_hosts *hosts) {
     char *session = session_options(given_options(parsed), options->statement_timeout_ms);
     char patience[24];
     if (session == NULL)
@@ -70,11 +69,21 @@ static PGconn *begin_connecting(const struct db_options *options, const PQconnin
     snprintf(patience, sizeof patience, "%lld", (long long)options->connect_timeout_ms / 2);
     /* a pooler refuses options, or forgets them when it lends another connection: see send_settings */
     const char *own_options = options->unprepared ? NULL : "options";
-    /* what stands before dbname is overridden by the url, what stands behind it overrides the url */
-    const char *const keywords[] = { "fallback_application_name", "keepalives_idle",  "keepalives_interval",
-                                     "keepalives_count",          "tcp_user_timeout", "dbname",
-                                     "client_encoding",           own_options,        NULL };
-    const char *const values[] = { "jwtd", "10", "5", "3", patience, options->url, "UTF8", session, NULL };
+    /* what stands before dbname is overridden by the url, what stands behind it overrides the url unless it is NULL */
+    const char *const keywords[] = { "fallback_application_name",
+                                     "keepalives_idle",
+                                     "keepalives_interval",
+                                     "keepalives_count",
+                                     "tcp_user_timeout",
+                                     "dbname",
+                                     "host",
+                                     "hostaddr",
+                                     "port",
+                                     "client_encoding",
+                                     own_options,
+                                     NULL };
+    const char *const values[] = { "jwtd",          "10",        "5",    "3",     patience, options->url, hosts->host,
+                                   hosts->hostaddr, hosts->port, "UTF8", session, NULL };
     PGconn *connection = PQconnectStartParams(keywords, values, 1);
     free(session);
     return connection;
@@ -85,8 +94,10 @@ static bool finish_connecting(struct db *db, int64_t deadline_us) {
     while (wanted != PGRES_POLLING_OK) {
         if (wanted == PGRES_POLLING_FAILED || PQstatus(db->connection) == CONNECTION_BAD)
             return false;
-        if (!db_wait(db, wanted == PGRES_POLLING_WRITING, deadline_us))
+        if (!db_wait(db, wanted == PGRES_POLLING_WRITING, deadline_us)) {
+            db->first_host++; /* libpq would begin with the silent one again, and never come to the next */
             return false;
+        }
         wanted = PQconnectPoll(db->connection);
     }
     return PQsetnonblocking(db->connection, 1) == 0;
@@ -116,12 +127,17 @@ static bool settle_times(struct db *db, int64_t deadline_us) {
 }
 
 static enum status connect_as(struct db *db, const PQconninfoOption *parsed, int64_t deadline_us) {
-    db->connection = begin_connecting(&db->options, parsed);
+    struct db_hosts hosts;
+    if (db_order_hosts(parsed, db->first_host, &hosts))
+        db->connection = begin_connecting(&db->options, parsed, &hosts);
+    db_free_hosts(&hosts);
     if (db->connection == NULL)
         return STATUS_OUT_OF_MEMORY;
     PQsetNoticeProcessor(db->connection, log_notice, NULL);
-    if (finish_connecting(db, deadline_us) && settle_times(db, deadline_us))
+    if (finish_connecting(db, deadline_us) && settle_times(db, deadline_us)) {
+        db_note_wanted_role(db);
         return STATUS_OK;
+    }
     db_back_off(db, db->connection != NULL ? PQerrorMessage(db->connection) : "the session could not be set up");
     db_disconnect(db);
     return STATUS_DATABASE_UNAVAILABLE;
@@ -154,7 +170,7 @@ static bool is_alive(const struct db *db) {
 }
 
 enum status db_connect(struct db *db, int64_t deadline_us) {
-    if (db->connection != NULL && is_alive(db))
+    if (db->connection != NULL && is_alive(db) && db_has_wanted_role(db))
         return STATUS_OK;
     db_disconnect(db);
     return connect_anew(db, deadline_us);

@@ -1,0 +1,88 @@
+/* Several hosts in one URL: which is asked first, and whether the one that answered still is what was asked for. */
+#include "db_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *db_option(const PQconninfoOption *options, const char *keyword) {
+    for (; options->keyword != NULL; options++) {
+        if (strcmp(options->keyword, keyword) == 0)
+            return options->val;
+    }
+    return NULL;
+}
+
+static unsigned count_items(const char *list) {
+    unsigned count = 1;
+    for (; *list != '\0'; list++)
+        count += *list == ',' ? 1 : 0;
+    return count;
+}
+
+/* "a,b,c" from its second item on: "b,c,a". */
+static char *rotate(const char *list, unsigned by) {
+    size_t len = strlen(list);
+    const char *start = list;
+    char *rotated = malloc(len + 1);
+    if (rotated == NULL)
+        return NULL;
+    for (; by > 0; by--)
+        start = strchr(start, ',') + 1;
+    size_t tail = len - (size_t)(start - list);
+    memcpy(rotated, start, tail);
+    if (tail < len) {
+        rotated[tail] = ',';
+        memcpy(rotated + tail + 1, list, len - tail - 1);
+    }
+    rotated[len] = '\0';
+    return rotated;
+}
+
+bool db_order_hosts(const PQconninfoOption *parsed, unsigned first, struct db_hosts *hosts) {
+    const char *const lists[] = { db_option(parsed, "host"), db_option(parsed, "hostaddr"), db_option(parsed, "port") };
+    char **const places[] = { &hosts->host, &hosts->hostaddr, &hosts->port };
+    *hosts = (struct db_hosts){ NULL, NULL, NULL };
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        unsigned count = lists[i] == NULL ? 1 : count_items(lists[i]);
+        if (count == 1) /* of ports: the same for all */
+            continue;
+        *places[i] = rotate(lists[i], first % count);
+        if (*places[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+void db_free_hosts(struct db_hosts *hosts) {
+    free(hosts->host);
+    free(hosts->hostaddr);
+    free(hosts->port);
+}
+
+static const struct {
+    const char *attributes;
+    bool refuses_read_only; /* besides a standby, which takes no writes either */
+} wanted_primaries[] = { { "read-write", true }, { "primary", false } };
+
+void db_note_wanted_role(struct db *db) {
+    PQconninfoOption *used = PQconninfo(db->connection);
+    const char *attributes = used != NULL ? db_option(used, "target_session_attrs") : NULL;
+    db->refuses_standby = db->refuses_read_only = false;
+    for (size_t i = 0; attributes != NULL && i < sizeof wanted_primaries / sizeof wanted_primaries[0]; i++) {
+        if (strcmp(attributes, wanted_primaries[i].attributes) == 0) {
+            db->refuses_standby = true;
+            db->refuses_read_only = wanted_primaries[i].refuses_read_only;
+        }
+    }
+    PQconninfoFree(used);
+}
+
+static bool is_on(const struct db *db, const char *parameter) {
+    const char *value = PQparameterStatus(db->connection, parameter);
+    return value != NULL && strcmp(value, "on") == 0;
+}
+
+bool db_has_wanted_role(const struct db *db) {
+    return !(db->refuses_standby && is_on(db, "in_hot_standby")) &&
+           !(db->refuses_read_only && is_on(db, "default_transaction_read_only"));
+}
