@@ -25,6 +25,9 @@ struct string_list {
     size_t count;
 };
 
+bool string_list_copy(const struct string_list *list, struct string_list *copy) MUST_CHECK; /* false: memory; *copy is empty */
+void string_list_fini(struct string_list *list);                                            /* leaves an empty list */
+
 /* "10/min burst 20": `amount` in `period_ms`, at most `burst` at once; "off" is amount 0. */
 struct limit_rate {
     unsigned amount;
@@ -44,6 +47,7 @@ struct config {
         int64_t request_timeout_ms;
         size_t body_limit;
         struct cidr_list trusted_proxies;
+        int64_t drain_delay_ms; /* after the signal to stop, before it stops */
         int64_t shutdown_grace_ms;
     } server;
     struct {
@@ -106,6 +110,10 @@ void config_fini(struct config *config);
 
 /* The effective values in the INI format, with secrets left out (a password in database.url becomes "***"). */
 void config_print(const struct config *config, FILE *out);
+
+/* Calls visit for each setting that the two have differently. False: memory, and not all were seen. */
+bool config_compare(const struct config *one, const struct config *other, void (*visit)(const char *name, void *context),
+                    void *context) MUST_CHECK;
 
 /* One line for each setting: name, default, help; for --help. */
 void config_print_help(FILE *out);

@@ -7,8 +7,8 @@
 
 #include "jwtd/access_token.h"
 #include "jwtd/config.h"
-#include "jwtd/keyring.h"
 #include "jwtd/limiter.h"
+#include "jwtd/live.h"
 #include "jwtd/password_policy.h"
 #include "jwtd/pool.h"
 #include "jwtd/revoked_sessions.h"
@@ -24,9 +24,8 @@ enum place {
 
 struct services {
     const struct config *config;
-    struct keyring *keyring;
     struct token_rules token_rules;
-    struct verifier *verifier;
+    struct live_holder *live;
     struct revoked_sessions *revoked;
     struct limiter *limiter;
     struct password_policy password_policy;

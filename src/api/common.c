@@ -23,12 +23,12 @@ enum step_result reply_user(struct request *request, unsigned http_status, const
 enum step_result reply_tokens(struct request *request, const struct token_grant *grant) {
     const struct services *services = request->services;
     struct text access;
-    enum status status = access_token_create(request->arena, services->keyring, &services->token_rules, &grant->user_id,
+    enum status status = access_token_create(request->arena, request->live->keyring, &services->token_rules, &grant->user_id,
                                              &grant->session_id, grant->roles_json, clock_wall_s(), &access);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     char refresh[REFRESH_TOKEN_SIZE];
-    refresh_token_write(services->keyring, &(struct refresh_token){ grant->session_id, grant->generation }, refresh);
+    refresh_token_write(request->live->keyring, &(struct refresh_token){ grant->session_id, grant->generation }, refresh);
 
     struct json_writer writer;
     json_writer_init(&writer, request->arena);

@@ -26,7 +26,7 @@ static enum step_result choose_session(struct request *request) {
     struct logout *logout = request->scratch;
     if (logout->token_text.bytes != NULL) {
         struct refresh_token token;
-        if (!refresh_token_read(request->services->keyring, logout->token_text, &token))
+        if (!refresh_token_read(request->live->keyring, logout->token_text, &token))
             return reply_empty(request, 204);
         logout->session_id = token.session_id;
         return STEP_NEXT;

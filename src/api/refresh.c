@@ -23,7 +23,7 @@ const struct body_schema refresh_body = { fields, sizeof fields / sizeof fields[
 /* The MAC is checked here, so that a made-up token costs the database nothing. */
 static enum step_result read_token(struct request *request) {
     struct refresh *refresh = request->scratch;
-    if (!refresh_token_read(request->services->keyring, refresh->token_text, &refresh->token))
+    if (!refresh_token_read(request->live->keyring, refresh->token_text, &refresh->token))
         return reply_problem(request, STATUS_INVALID_REFRESH_TOKEN);
     return STEP_NEXT;
 }

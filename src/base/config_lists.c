@@ -104,12 +104,7 @@ static bool is_origin(struct text origin) {
 }
 
 static void release_strings(void *place) {
-    struct string_list *list = (struct string_list *)place;
-    for (size_t i = 0; i < list->count; i++) {
-        free(list->items[i]);
-    }
-    free((void *)list->items);
-    *list = (struct string_list){ 0 };
+    string_list_fini((struct string_list *)place);
 }
 
 static bool add_string(struct string_list *list, struct text text) {

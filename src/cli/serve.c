@@ -1,6 +1,8 @@
 /* The service: builds the house from the cellar up, waits for a signal, takes it down again in the other order. */
 #include "background.h"
 #include "limits.h"
+#include "notify.h"
+#include "reload.h"
 
 #include "jwtd/cli.h"
 #include "jwtd/clock.h"
@@ -17,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define CONNECT_TIMEOUT_MS 2000
 /* After this long without a hash the memory goes back to the kernel, and with it what hashing has left in it. */
@@ -92,19 +95,17 @@ static bool build_tokens(struct house *house) {
     struct services *services = &house->services;
     const struct config *config = &house->config;
     char mistake[512];
-    struct keyring *keyring =
-        keyring_load(config->token.keys_dir, config->token.active_kid, config->token.refresh_key_file, mistake, sizeof mistake);
-    if (keyring == NULL) {
-        fprintf(stderr, "jwtd: %s\n", mistake);
-        return false;
-    }
-    services->keyring = keyring;
     services->token_rules = (struct token_rules){ .issuer = config->token.issuer,
                                                   .audience = config->token.audience,
                                                   .access_ttl_s = config->token.access_ttl_ms / 1000 };
-    services->verifier = verifier_create(keyring, &services->token_rules);
+    struct live *live = live_load(config, &services->token_rules, mistake, sizeof mistake);
+    if (live == NULL) {
+        fprintf(stderr, "jwtd: %s\n", mistake);
+        return false;
+    }
+    services->live = live_holder_create(live);
     services->revoked = revoked_sessions_create(services->token_rules.access_ttl_s);
-    return services->verifier != NULL && services->revoked != NULL;
+    return services->live != NULL && services->revoked != NULL;
 }
 
 static bool build_limiter(struct house *house) {
@@ -151,10 +152,8 @@ static void take_down(struct house *house) {
         limiter_destroy(services->limiter);
     if (services->revoked != NULL)
         revoked_sessions_destroy(services->revoked);
-    if (services->verifier != NULL)
-        verifier_destroy(services->verifier);
-    if (services->keyring != NULL)
-        keyring_destroy(services->keyring);
+    if (services->live != NULL)
+        live_holder_destroy(services->live);
 }
 
 /* Threads inherit the mask, so that every signal waits for the main thread. */
@@ -169,25 +168,36 @@ static sigset_t block_signals(void) {
     return set;
 }
 
-static void wait_for_stop(const sigset_t *set) {
+/* Answers SIGHUP until the service is to stop; gives the signal that says so. */
+static int wait_for_stop(struct house *house, const struct cli_arguments *arguments, const sigset_t *set) {
     int received = 0;
-    do {
-        if (sigwait(set, &received) != 0)
-            return;
-    } while (received == SIGHUP);
-    log_event(LOG_INFO, "stopping", "signal=%s", received == SIGINT ? "SIGINT" : "SIGTERM");
-    atomic_store(&draining, true);
-    /* a second one, while the service drains, ends the process at once */
-    pthread_sigmask(SIG_UNBLOCK, set, NULL);
+    while (sigwait(set, &received) == 0 && received == SIGHUP)
+        reload(arguments, &house->services, &house->config);
+    return received;
 }
 
-static int run(struct house *house) {
+/* From now on probes are told that the service stops, and clients to close; for a while longer it serves everybody, until those who
+ * balance load have noticed. */
+static void drain(const struct house *house, int received, const sigset_t *set) {
+    log_event(LOG_INFO, "stopping", "signal=%s", received == SIGINT ? "SIGINT" : "SIGTERM");
+    notify_supervisor("STOPPING=1");
+    atomic_store(&draining, true);
+    /* a second signal ends the process at once */
+    pthread_sigmask(SIG_UNBLOCK, set, NULL);
+    signal(SIGHUP, SIG_IGN);
+    int64_t delay_ms = house->config.server.drain_delay_ms;
+    nanosleep(&(struct timespec){ .tv_sec = delay_ms / 1000, .tv_nsec = delay_ms % 1000 * 1000000 }, NULL);
+}
+
+static int run(struct house *house, const struct cli_arguments *arguments) {
     sigset_t set = block_signals();
     int64_t started_us = clock_monotonic_us();
     bool is_built = build(house);
     if (is_built) {
         log_event(LOG_INFO, "started", "version=%s us=%lld", JWTD_VERSION, (long long)(clock_monotonic_us() - started_us));
-        wait_for_stop(&set);
+        notify_supervisor("READY=1");
+        int received = wait_for_stop(house, arguments, &set);
+        drain(house, received, &set);
     }
     take_down(house);
     if (is_built)
@@ -204,7 +214,7 @@ int cli_serve(const struct cli_arguments *arguments) {
     int code = 1;
     if (cli_load_config(arguments, &house.config)) {
         log_init(house.config.log.level, house.config.log.format);
-        code = run(&house);
+        code = run(&house, arguments);
     }
     config_fini(&house.config);
     return code;

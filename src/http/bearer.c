@@ -21,7 +21,7 @@ static struct text bearer_token(const struct exchange *exchange) {
 static enum status check_token(struct exchange *exchange, struct text token) {
     const struct services *services = exchange->request.services;
     struct access_claims *claims = &exchange->request.claims;
-    enum status status = verifier_check(services->verifier, exchange->request.arena, token, clock_wall_s(), claims);
+    enum status status = verifier_check(exchange->request.live->verifier, exchange->request.arena, token, clock_wall_s(), claims);
     if (status != STATUS_OK)
         return status;
     if (!revoked_sessions_are_ready(services->revoked))

@@ -3,9 +3,13 @@
 #include "jwtd/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,6 +19,7 @@
 /* The kernel cuts this to net.core.somaxconn; a burst of clients waits here rather than being refused. */
 #define BACKLOG 4096
 #define UNIX_PREFIX "unix:"
+#define FIRST_ACTIVATED 3 /* SD_LISTEN_FDS_START */
 
 static bool fail(const char *listen_on, const char *what, const char *reason) {
     log_event(LOG_ERROR, "listen_failed", "listen=%s action=%s reason=%s", listen_on, what, reason);
@@ -101,13 +106,69 @@ static bool open_host_and_port(struct listener *listener, const char *listen_on)
     return is_open;
 }
 
+/* ---- a socket that was opened for us ---- */
+
+static bool is_number(const char *text, long number) {
+    char *end;
+    return text != NULL && *text != '\0' && strtol(text, &end, 10) == number && *end == '\0';
+}
+
+/* Read once: a child of this process must not take them for its own. */
+static bool take_activation(char count[8]) {
+    const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+    bool is_ours = is_number(pid, getpid()) && fds != NULL;
+    snprintf(count, 8, "%s", is_ours ? fds : "");
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    return is_ours;
+}
+
+static bool is_listening(int fd) {
+    int type = 0, listens = 0;
+    socklen_t len = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens != 0;
+}
+
+static bool adopt(struct listener *listener, const char *count) {
+    if (!is_number(count, 1))
+        return fail("LISTEN_FDS", "read count", "must be one socket");
+    if (!is_listening(FIRST_ACTIVATED))
+        return fail("LISTEN_FDS", "look at socket", "is no stream socket that listens");
+    if (fcntl(FIRST_ACTIVATED, F_SETFD, FD_CLOEXEC) != 0 || fcntl(FIRST_ACTIVATED, F_SETFL, O_NONBLOCK) != 0)
+        return fail("LISTEN_FDS", "set flags", strerror(errno));
+    listener->fd = FIRST_ACTIVATED;
+    listener->is_borrowed = true;
+    if (!write_url(listener))
+        snprintf(listener->url, sizeof listener->url, UNIX_PREFIX "(activated)");
+    return true;
+}
+
 bool listener_open(struct listener *listener, const char *listen_on) {
     *listener = (struct listener){ .fd = -1 };
+    char count[8];
+    if (take_activation(count))
+        return adopt(listener, count);
     bool is_unix = strncmp(listen_on, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
     bool is_open = is_unix ? open_unix(listener, listen_on) : open_host_and_port(listener, listen_on);
     if (!is_open && listener->fd >= 0)
         close(listener->fd);
     return is_open;
+}
+
+void listener_close_door(const struct listener *listener) {
+    /* A filter that lets nothing pass: the kernel drops what would begin a connection, and the client tries again a second later, when this
+     * socket has gone, or a successor has it. Closing the socket now would reset everybody in its queue. */
+    struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = { .len = 1, .filter = &drop_all };
+    if (!listener->is_borrowed && listener->unix_path[0] == '\0')
+        setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+bool listener_has_guests(const struct listener *listener) {
+    struct pollfd look = { .fd = listener->fd, .events = POLLIN };
+    return poll(&look, 1, 0) == 1 && (look.revents & POLLIN) != 0;
 }
 
 void listener_forget_path(const struct listener *listener) {

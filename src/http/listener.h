@@ -9,11 +9,20 @@
 struct listener {
     int fd;
     char url[LISTENER_URL_SIZE]; /* "http://127.0.0.1:8080", "unix:/path" */
-    char unix_path[108];         /* empty: no Unix socket */
+    char unix_path[108];         /* empty: no Unix socket of ours */
+    bool is_borrowed;            /* somebody else listens on it, too, and will after us */
 };
 
-/* `listen_on`: "address:port", "[::1]:port" or "unix:/path". False: the reason is logged. */
+/* The socket that whoever started this process has opened for it (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), or else one of our own.
+ * `listen_on`: "address:port", "[::1]:port" or "unix:/path". False: the reason is logged. Main thread. */
 bool listener_open(struct listener *listener, const char *listen_on) __attribute__((warn_unused_result));
+
+/* No new client gets through any more; those that are in the queue already stay. Not for a borrowed socket, which would close for its
+ * owner, too, nor for a Unix socket. */
+void listener_close_door(const struct listener *listener);
+
+/* Whether somebody has connected and has not been accepted yet. */
+bool listener_has_guests(const struct listener *listener);
 
 /* Removes the path of a Unix socket; the descriptor is closed by whoever has it. */
 void listener_forget_path(const struct listener *listener);

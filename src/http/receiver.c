@@ -30,6 +30,7 @@ void *receiver_begin(void *context, const char *target, struct MHD_Connection *c
     exchange->connection = connection;
     exchange->started_us = clock_monotonic_us();
     exchange->request.services = server_services(server);
+    exchange->request.live = live_borrow(exchange->request.services->live);
     exchange->request.arena = &exchange->arena;
     exchange->path = target_path(&exchange->arena, target);
     atomic_fetch_add(&server_flow(server)->in_flight, 1);
@@ -51,6 +52,7 @@ void receiver_end(void *context, struct MHD_Connection *connection, void **con_c
               exchange->request.request_id, (long long)(clock_monotonic_us() - exchange->started_us),
               code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     set_connection_state(exchange, CONNECTION_IDLE);
+    live_give_back(exchange->request.services->live, exchange->request.live);
     arena_fini(&exchange->arena);
     free(exchange);
     *con_cls = NULL;

@@ -24,6 +24,7 @@
 #define KEEP_ALIVE_TIMEOUT_S 60u
 #define DESCRIPTORS_FOR_OTHERS 64u
 #define STOP_POLL_US 1000u
+#define FIRST_BYTES_US 20000u
 #define REST_WITHOUT_DESCRIPTORS_US 20000u
 
 struct http_server {
@@ -207,12 +208,25 @@ static void wait_until_zero(atomic_uint *count, int64_t until_us) {
         usleep(STOP_POLL_US);
 }
 
+/* Serves those who are in, or in the queue, while no more can come. Where they can, half of the time is theirs. */
+static void serve_the_rest(struct http_server *server, int64_t grace_us) {
+    int64_t until_us = clock_monotonic_us() + grace_us / 2;
+    listener_close_door(&server->listener);
+    while ((listener_has_guests(&server->listener) || atomic_load(&server->flow.in_flight) > 0) &&
+           clock_monotonic_us() < until_us)
+        usleep(STOP_POLL_US);
+    /* who has just been accepted has not sent anything yet */
+    usleep(FIRST_BYTES_US);
+}
+
 void http_server_stop(struct http_server *server, int64_t grace_ms) {
+    int64_t until_us = clock_monotonic_us() + grace_ms * 1000;
+    waiting_release(server->waiting);
+    serve_the_rest(server, grace_ms * 1000);
     /* Not by MHD_quiesce_daemon: it takes the listening socket out of the epoll set of a thread that may be doing the same just then, and
      * the library aborts when it is out already. */
     atomic_store(&server->refuses_connections, true);
-    waiting_release(server->waiting);
-    wait_until_zero(&server->flow.in_flight, clock_monotonic_us() + grace_ms * 1000);
+    wait_until_zero(&server->flow.in_flight, until_us);
     /* The library aborts when it is stopped with a connection suspended. Each one comes back by its deadline, since the pools hand over
      * every job; after this flag none goes away any more. */
     atomic_store(&server->flow.closed, true);

@@ -24,6 +24,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_int_eq(config->server.request_timeout_ms, 5000);
     ck_assert_uint_eq(config->server.body_limit, 16384);
     ck_assert_uint_eq(config->server.trusted_proxies.count, 0);
+    ck_assert_int_eq(config->server.drain_delay_ms, 0);
     ck_assert_int_eq(config->server.shutdown_grace_ms, 30000);
     ck_assert_str_eq(config->database.url, "");
     ck_assert_uint_eq(config->database.connections, 8);
