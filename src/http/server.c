@@ -231,6 +231,7 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
      * every job; after this flag none goes away any more. */
     atomic_store(&server->flow.closed, true);
     wait_until_zero(&server->flow.away, INT64_MAX);
+    listener_let_go(&server->listener);
     MHD_stop_daemon(server->daemon);
     free_server(server);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 Suite *life_suite(void);
@@ -159,6 +160,29 @@ END_TEST
 
 /* ---- the end ---- */
 
+static void stop_server(size_t index, void *context) {
+    struct server *server = context;
+    if (index == 1) {
+        server_finish(server);
+        return;
+    }
+    char value[32];
+    usleep(500000);
+    expect_status(http_send(server, "GET", "/health/ready", NULL, NULL), 503);
+    struct reply reply = http_json(server, "POST", "/auth/login", NULL, "{}");
+    ck_assert_int_eq(reply.status, 422);
+    ck_assert_str_eq(http_header(&reply, "Connection", value, sizeof value), "close");
+    http_free(&reply);
+}
+
+START_TEST(a_service_that_drains_says_so_to_probes_and_serves_everybody_else) {
+    struct server server = server_start((const char *const[]){ "server.drain_delay=3s", NULL });
+    time_t begin = time(NULL);
+    run_parallel(2, stop_server, &server);
+    ck_assert_int_ge(time(NULL) - begin, 2);
+}
+END_TEST
+
 #define CLIENTS 50
 
 struct storm {
@@ -286,6 +310,7 @@ Suite *life_suite(void) {
     tcase_add_test(tcase, whoever_cannot_be_served_in_time_is_told_so_and_when_to_come_again);
     tcase_add_loop_test(tcase, logins_under_way_are_answered_before_the_service_ends, 0, 2);
     tcase_add_test(tcase, a_busy_service_ends_well_every_time);
+    tcase_add_test(tcase, a_service_that_drains_says_so_to_probes_and_serves_everybody_else);
     tcase_add_test(tcase, a_service_that_stops_closes_kept_connections);
     tcase_add_test(tcase, a_taken_port_is_told_and_refused);
     tcase_add_test(tcase, a_service_listens_on_ipv6_and_on_a_unix_socket);

@@ -66,7 +66,19 @@ static const char *const test_variables[] = { "JWTD_TEST_PROGRAM",        "JWTD_
                                               "JWTD_TEST_PG_BIN",         "JWTD_TEST_SANITIZE",
                                               "JWTD_TEST_DIRECTORY" };
 
-static pid_t spawn(const struct words *words, int input, int output) {
+/* As sd_listen_fds(3) wants it: the first descriptor behind the standard ones, and the process's own number. */
+static void hand_over(int socket) {
+    char pid[16];
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "1", 1);
+    if (socket == 3)
+        fcntl(3, F_SETFD, 0);
+    else
+        dup2(socket, 3);
+}
+
+static pid_t spawn_with(const struct words *words, int input, int output, int listening) {
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid > 0)
@@ -77,8 +89,14 @@ static pid_t spawn(const struct words *words, int input, int output) {
     dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
+    if (listening >= 0)
+        hand_over(listening);
     execv(words->items[0], (char *const *)(const void *)words->items);
     _exit(127);
+}
+
+static pid_t spawn(const struct words *words, int input, int output) {
+    return spawn_with(words, input, output, -1);
 }
 
 static int wait_for(pid_t pid) {
@@ -141,10 +159,16 @@ static void wait_until_listening(struct server *server) {
     ck_abort_msg("the server does not listen");
 }
 
-static void launch(struct server *server, const char *const *settings) {
+static void launch(struct server *server, const char *const *settings, int listening) {
     struct words words = { .count = 0 };
     struct paths paths;
+    char config[96];
     add_word(&words, program());
+    snprintf(config, sizeof config, "%s/" SERVER_CONFIG, server->directory);
+    if (access(config, R_OK) == 0) {
+        add_word(&words, "--config");
+        add_word(&words, config);
+    }
     add_settings(&words, server, &paths, settings);
     add_word(&words, "serve");
     snprintf(server->log_path, sizeof server->log_path, "%s/log-XXXXXX", server->directory);
@@ -152,7 +176,7 @@ static void launch(struct server *server, const char *const *settings) {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     ck_assert_int_ge(log, 0);
     ck_assert_int_ge(null, 0);
-    server->pid = spawn(&words, null, log);
+    server->pid = spawn_with(&words, null, log, listening);
     close(log);
     close(null);
     wait_until_listening(server);
@@ -174,14 +198,21 @@ struct server server_start(const char *const *settings) {
     struct server server = { .directory = "/tmp/jwtd-test-XXXXXX", .owns_directory = true };
     ck_assert_ptr_nonnull(mkdtemp(server.directory));
     make_keys(&server);
-    launch(&server, settings);
+    launch(&server, settings, -1);
     return server;
 }
 
 struct server server_start_beside(const struct server *other, const char *const *settings) {
     struct server server = { 0 };
     memcpy(server.directory, other->directory, sizeof server.directory);
-    launch(&server, settings);
+    launch(&server, settings, -1);
+    return server;
+}
+
+struct server server_start_activated(const struct server *other, int listening, const char *const *settings) {
+    struct server server = { 0 };
+    memcpy(server.directory, other->directory, sizeof server.directory);
+    launch(&server, settings, listening);
     return server;
 }
 

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* A file of this name in a server's directory is its configuration; `settings` are stronger. */
+#define SERVER_CONFIG "jwtd.conf"
+
 struct server {
     pid_t pid;
     char directory[64];
@@ -23,6 +26,9 @@ struct server {
 /* `settings`: "section.key=value", NULL behind the last; they come after the defaults of the tests (weak and fast hashing). */
 struct server server_start(const char *const *settings);
 struct server server_start_beside(const struct server *other, const char *const *settings);
+
+/* With a socket that listens already, handed over as systemd does; the caller keeps its own descriptor of it. */
+struct server server_start_activated(const struct server *other, int listening, const char *const *settings);
 
 /* Sends a signal and gives the exit code, -1 for a death by signal. */
 int server_stop(struct server *server, int signal_number);

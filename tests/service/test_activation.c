@@ -1,0 +1,159 @@
+/* What the service and systemd say to each other: readiness, the end, and sockets that are open before the service is. */
+#include "support/account.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+Suite *activation_suite(void);
+
+#define WAIT_MS 10000
+
+/* A socket under NOTIFY_SOCKET: a path, or an abstract name for "@...". */
+static int open_supervisor(const char *name) {
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    size_t len = strlen(name);
+    memcpy(address.sun_path, name, len);
+    if (name[0] == '@')
+        address.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, size), 0);
+    setenv("NOTIFY_SOCKET", name, 1);
+    return fd;
+}
+
+static void expect_state(int supervisor, const char *beginning) {
+    char state[256];
+    struct pollfd look = { .fd = supervisor, .events = POLLIN };
+    ck_assert_msg(poll(&look, 1, WAIT_MS) == 1, "nothing was said instead of %s", beginning);
+    ssize_t len = recv(supervisor, state, sizeof state - 1, 0);
+    ck_assert_int_ge(len, 0);
+    state[len] = '\0';
+    ck_assert_msg(strncmp(state, beginning, strlen(beginning)) == 0, "%s", state);
+}
+
+START_TEST(the_supervisor_hears_when_it_is_ready_reloads_and_stops) {
+    char name[64];
+    snprintf(name, sizeof name, _i == 0 ? "@jwtd-test-%d" : "/tmp/jwtd-test-notify-%d", (int)getpid());
+    int supervisor = open_supervisor(name);
+    struct server server = server_start(NULL);
+    expect_state(supervisor, "READY=1");
+    expect_status(http_send(&server, "GET", "/health/live", NULL, NULL), 200);
+    kill(server.pid, SIGHUP);
+    expect_state(supervisor, "RELOADING=1\nMONOTONIC_USEC=");
+    expect_state(supervisor, "READY=1");
+    server_finish(&server);
+    expect_state(supervisor, "STOPPING=1");
+    close(supervisor);
+    unlink(name);
+}
+END_TEST
+
+START_TEST(a_supervisor_that_has_gone_does_not_matter) {
+    setenv("NOTIFY_SOCKET", "/nonexistent/socket", 1);
+    struct server server = server_start(NULL);
+    expect_status(http_send(&server, "GET", "/health/live", NULL, NULL), 200);
+    server_finish(&server);
+}
+END_TEST
+
+/* ---- a socket that is open before ---- */
+
+static int listen_on_loopback(int *port) {
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, len), 0);
+    ck_assert_int_eq(listen(fd, 128), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+START_TEST(a_socket_that_was_handed_over_is_served_on) {
+    struct server keeper = server_start(NULL);
+    int port, listening = listen_on_loopback(&port);
+    struct server server = server_start_activated(&keeper, listening, NULL);
+    ck_assert_int_eq(server.port, port);
+    expect_status(http_send(&server, "GET", "/health/live", NULL, NULL), 200);
+    server_finish(&server);
+    server_finish(&keeper);
+    close(listening);
+}
+END_TEST
+
+struct restart {
+    const struct server *server;
+    long status;
+};
+
+static void ask_live(size_t index, void *context) {
+    struct restart *restarts = context;
+    struct reply reply = http_send(restarts[index].server, "GET", "/health/live", NULL, NULL);
+    restarts[index].status = reply.status;
+    http_free(&reply);
+}
+
+/* Who connects while no instance is there waits in the socket's queue for the next one. */
+static void ask_or_start(size_t index, void *context) {
+    if (index < 20) {
+        ask_live(index, context);
+        return;
+    }
+    usleep(300000);
+    const struct server *before = ((struct restart *)context)[0].server;
+    struct server *after = (struct server *)(uintptr_t)((struct restart *)context)[20].server;
+    *after = server_start_activated(before, after->port, NULL);
+}
+
+START_TEST(nobody_is_turned_away_between_two_instances_of_one_socket) {
+    struct server keeper = server_start(NULL);
+    int port, listening = listen_on_loopback(&port);
+    struct server first = server_start_activated(&keeper, listening, NULL);
+    ck_assert_int_eq(server_stop(&first, SIGTERM), 0);
+    struct server second = { .port = listening };
+    struct restart restarts[21];
+    for (size_t i = 0; i < 20; i++)
+        restarts[i] = (struct restart){ .server = &first };
+    restarts[20] = (struct restart){ .server = &second };
+    run_parallel(21, ask_or_start, restarts);
+    for (size_t i = 0; i < 20; i++)
+        ck_assert_int_eq(restarts[i].status, 200);
+    server_finish(&second);
+    server_finish(&keeper);
+    close(listening);
+}
+END_TEST
+
+START_TEST(variables_for_another_process_are_not_ours) {
+    setenv("LISTEN_PID", "1", 1);
+    setenv("LISTEN_FDS", "1", 1);
+    struct server server = server_start(NULL);
+    expect_status(http_send(&server, "GET", "/health/live", NULL, NULL), 200);
+    server_finish(&server);
+}
+END_TEST
+
+Suite *activation_suite(void) {
+    Suite *suite = suite_create("activation");
+    TCase *tcase = tcase_create("activation");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, the_supervisor_hears_when_it_is_ready_reloads_and_stops, 0, 2);
+    tcase_add_test(tcase, a_supervisor_that_has_gone_does_not_matter);
+    tcase_add_test(tcase, a_socket_that_was_handed_over_is_served_on);
+    tcase_add_test(tcase, nobody_is_turned_away_between_two_instances_of_one_socket);
+    tcase_add_test(tcase, variables_for_another_process_are_not_ours);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
