@@ -166,7 +166,8 @@ struct cluster cluster_create_standby(const struct cluster *primary) {
 }
 
 void cluster_promote(const struct cluster *standby, const struct cluster *primary) {
-    cluster_await(primary, "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()");
+    if (primary != NULL)
+        cluster_await(primary, "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()");
     cluster_run(standby, "SELECT pg_promote(true, 20)");
     cluster_await(standby, "SELECT (NOT pg_is_in_recovery())::integer");
 }

@@ -25,7 +25,8 @@ void cluster_start(const struct cluster *cluster);
 void cluster_stop(const struct cluster *cluster);  /* ends its sessions and writes everything down */
 void cluster_crash(const struct cluster *cluster); /* as pg_ctl stop -m immediate: it must recover at its next start */
 
-/* A second one that follows the first one's log, until cluster_promote; and what makes it a primary. */
+/* A second one that follows the first one's log, until cluster_promote makes it a primary: with all that the first one has written, which
+ * must write no more (it would never come to its end), or, when that is NULL, with what it has. */
 struct cluster cluster_create_standby(const struct cluster *primary);
 void cluster_promote(const struct cluster *standby, const struct cluster *primary);
 
