@@ -31,13 +31,15 @@ check_names() {
 }
 
 # The service tests that make sense through a pooler. Those called database_* are about what happens between the service and
-# PostgreSQL itself: they end its backends, stop it, and cut the connection in the middle of an answer.
+# PostgreSQL itself: they end its backends, stop it, and cut the connection in the middle of an answer. Some others are about what
+# happens between the service and its clients.
 chosen_for_pooler() {
     local name
     for name in $(chosen service); do
-        if [[ $name != database_* ]]; then
-            echo "$name"
-        fi
+        case $name in
+            database_* | connections | *_clients | slowhttptest | exhaustion) ;;
+            *) echo "$name" ;;
+        esac
     done
 }
 

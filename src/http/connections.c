@@ -208,26 +208,35 @@ static bool is_limited(const struct connections *connections, const struct addre
     return connections->limits.per_address > 0 && peer->known && !cidr_list_contains(&connections->limits.trusted, peer);
 }
 
-bool connections_have_room(struct connections *connections, const struct address *peer) {
+static enum room room_in(unsigned count, unsigned limit) {
+    if (count < limit)
+        return ROOM_FREE;
+    return count < connections_with_spare(limit) ? ROOM_SPARE : ROOM_NONE;
+}
+
+/* The list's lock is held. */
+static enum room find_room(const struct connections *connections, const struct address *peer) {
     const struct connection_limits *limits = &connections->limits;
+    enum room room = room_in(connections->count, limits->total);
+    if (room == ROOM_NONE || !is_limited(connections, peer))
+        return room;
+    enum room at_address = room_in(peers_count(connections->peers, peer), limits->per_address);
+    return at_address > room ? at_address : room;
+}
+
+enum room connections_room_for(struct connections *connections, const struct address *peer) {
     pthread_mutex_lock(&connections->list_lock);
-    bool has_room = connections->count < connections_with_spare(limits->total);
-    if (has_room && is_limited(connections, peer))
-        has_room = peers_count(connections->peers, peer) < connections_with_spare(limits->per_address);
+    enum room room = find_room(connections, peer);
     pthread_mutex_unlock(&connections->list_lock);
-    return has_room;
+    return room;
 }
 
 /* The list's lock is held. */
 static void count_in(struct connections *connections, struct connection *connection, const struct address *peer) {
-    const struct connection_limits *limits = &connections->limits;
-    connection->is_too_many = connections->count >= limits->total;
+    connection->is_too_many = find_room(connections, peer) != ROOM_FREE;
     connections->count++;
-    if (!is_limited(connections, peer))
-        return;
-    if (peers_count(connections->peers, peer) >= limits->per_address)
-        connection->is_too_many = true;
-    connection->peer = peers_enter(connections->peers, peer);
+    if (is_limited(connections, peer))
+        connection->peer = peers_enter(connections->peers, peer);
 }
 
 struct connection *connections_add(struct connections *connections, int fd, const struct address *peer) {

@@ -35,8 +35,10 @@ unsigned connections_with_spare(unsigned limit);
 struct connections *connections_create(const struct connection_limits *limits);
 void connections_destroy(struct connections *connections); /* when all have been removed */
 
-/* Whether one more of this address can be accepted, if only to be refused. Any thread. */
-bool connections_have_room(struct connections *connections, const struct address *peer);
+enum room { ROOM_FREE, ROOM_SPARE /* to be refused in words */, ROOM_NONE };
+
+/* Where one more connection of this address would find itself. Any thread. */
+enum room connections_room_for(struct connections *connections, const struct address *peer);
 
 /* Borrows the descriptor until connections_remove, which must come before it is closed. NULL: memory. */
 struct connection *connections_add(struct connections *connections, int fd, const struct address *peer);

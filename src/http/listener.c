@@ -171,16 +171,6 @@ bool listener_has_guests(const struct listener *listener) {
     return poll(&look, 1, 0) == 1 && (look.revents & POLLIN) != 0;
 }
 
-void listener_let_go(const struct listener *listener) {
-    if (!listener->is_borrowed)
-        return;
-    int substitute = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (substitute < 0)
-        return;
-    dup3(substitute, listener->fd, O_CLOEXEC);
-    close(substitute);
-}
-
 void listener_forget_path(const struct listener *listener) {
     if (listener->unix_path[0] != '\0')
         unlink(listener->unix_path);

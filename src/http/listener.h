@@ -24,10 +24,6 @@ void listener_close_door(const struct listener *listener);
 /* Whether somebody has connected and has not been accepted yet. */
 bool listener_has_guests(const struct listener *listener);
 
-/* Before the library ends: it shuts its listening socket down, which would end a borrowed one for its owner and its successors, so that
- * the library gets another socket under the same number. */
-void listener_let_go(const struct listener *listener);
-
 /* Removes the path of a Unix socket; the descriptor is closed by whoever has it. */
 void listener_forget_path(const struct listener *listener);
 

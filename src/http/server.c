@@ -1,5 +1,6 @@
 #include "jwtd/http_server.h"
 
+#include "acceptor.h"
 #include "connections.h"
 #include "exchange.h"
 #include "listener.h"
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Holds a header of 6 KiB with the reply's own beside it; this much is touched by each idle connection. */
@@ -25,7 +27,6 @@
 #define DESCRIPTORS_FOR_OTHERS 64u
 #define STOP_POLL_US 1000u
 #define FIRST_BYTES_US 20000u
-#define REST_WITHOUT_DESCRIPTORS_US 20000u
 
 struct http_server {
     const struct services *services;
@@ -34,9 +35,9 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct listener listener;
     struct connections *connections;
+    struct acceptor *acceptor;
     struct waiting *waiting;
     struct http_flow flow;
-    atomic_bool refuses_connections;
 };
 
 struct http_flow *server_flow(struct http_server *server) {
@@ -56,18 +57,10 @@ const struct route *server_routes(const struct http_server *server, size_t *coun
     return server->routes;
 }
 
-/* A thread of the library that has no connection and gets no descriptor for one asks again at once, for ever; but it says so each time. It
- * has nothing else to do, so it can rest here. */
-static void slow_down(const char *message) {
-    if (strstr(message, "resource limit at FIRST connection") != NULL)
-        usleep(REST_WITHOUT_DESCRIPTORS_US);
-}
-
 static void log_library(void *context, const char *format, va_list arguments) {
     (void)context;
     char message[512];
     vsnprintf(message, sizeof message, format, arguments);
-    slow_down(message);
     log_event(LOG_DEBUG, "http_library", "message=%s", message);
 }
 
@@ -84,15 +77,6 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
     return strlen(text);
 }
 
-static enum MHD_Result accept_connection(void *context, const struct sockaddr *address, socklen_t len) {
-    const struct http_server *server = context;
-    (void)len;
-    if (atomic_load_explicit(&server->refuses_connections, memory_order_relaxed))
-        return MHD_NO;
-    struct address peer = address_of_socket(address);
-    return connections_have_room(server->connections, &peer) ? MHD_YES : MHD_NO;
-}
-
 static void notice_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                               enum MHD_ConnectionNotificationCode code) {
     struct http_server *server = context;
@@ -104,7 +88,9 @@ static void notice_connection(void *context, struct MHD_Connection *connection, 
     const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     const union MHD_ConnectionInfo *address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     struct address peer = address_of_socket(address != NULL ? address->client_addr : NULL);
-    *socket_context = fd != NULL ? connections_add(server->connections, fd->connect_fd, &peer) : NULL;
+    *socket_context = connections_add(server->connections, fd->connect_fd, &peer);
+    if (*socket_context == NULL)
+        shutdown(fd->connect_fd, SHUT_RDWR); /* it would have no deadline */
 }
 
 /* As many connections as there are descriptors for, with those that are accepted to be refused; told once when that is fewer than asked
@@ -141,8 +127,7 @@ static bool start_daemon(struct http_server *server) {
     unsigned threads = config->server.threads > 0 ? config->server.threads : cores_available();
     struct MHD_OptionItem options[] = {
         { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL },
-        { MHD_OPTION_LISTEN_SOCKET, server->listener.fd, NULL },
-        /* never reached, since accept_connection counts; the library gives each thread its share and lets the rest wait in vain */
+        /* never reached, since the acceptor counts; a thread of the library that reaches its share may never let go of a lock */
         { MHD_OPTION_CONNECTION_LIMIT, INT_MAX, NULL },
         { MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL },
         { MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)KEEP_ALIVE_TIMEOUT_S, NULL },
@@ -156,15 +141,19 @@ static bool start_daemon(struct http_server *server) {
         { threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL },
         { MHD_OPTION_END, 0, NULL },
     };
-    server->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, accept_connection,
-                         server, receiver_handle, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-    if (server->daemon == NULL)
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
+    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, receiver_handle, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    if (server->daemon != NULL)
+        server->acceptor = acceptor_start(server->listener.fd, server->daemon, server->connections);
+    if (server->acceptor == NULL)
         log_event(LOG_ERROR, "http_start_failed", "threads=%u", threads);
-    return server->daemon != NULL;
+    return server->acceptor != NULL;
 }
 
 static void free_server(struct http_server *server) {
+    if (server->daemon != NULL)
+        MHD_stop_daemon(server->daemon);
+    close(server->listener.fd);
     if (server->waiting != NULL)
         waiting_destroy(server->waiting);
     if (server->connections != NULL)
@@ -191,7 +180,6 @@ struct http_server *http_server_start(const struct services *services, const str
     server->connections = create_connections(services->config);
     server->waiting = waiting_create();
     if (server->connections == NULL || server->waiting == NULL || !start_daemon(server)) {
-        close(server->listener.fd);
         free_server(server);
         return NULL;
     }
@@ -223,15 +211,11 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
     int64_t until_us = clock_monotonic_us() + grace_ms * 1000;
     waiting_release(server->waiting);
     serve_the_rest(server, grace_ms * 1000);
-    /* Not by MHD_quiesce_daemon: it takes the listening socket out of the epoll set of a thread that may be doing the same just then, and
-     * the library aborts when it is out already. */
-    atomic_store(&server->refuses_connections, true);
+    acceptor_stop(server->acceptor);
     wait_until_zero(&server->flow.in_flight, until_us);
     /* The library aborts when it is stopped with a connection suspended. Each one comes back by its deadline, since the pools hand over
      * every job; after this flag none goes away any more. */
     atomic_store(&server->flow.closed, true);
     wait_until_zero(&server->flow.away, INT64_MAX);
-    listener_let_go(&server->listener);
-    MHD_stop_daemon(server->daemon);
     free_server(server);
 }

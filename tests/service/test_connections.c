@@ -3,6 +3,7 @@
 #include "support/raw.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,6 +172,40 @@ START_TEST(descriptors_that_run_out_neither_spin_the_service_nor_end_it) {
 }
 END_TEST
 
+static rlim_t descriptors_of(const struct server *server) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)server->pid);
+    DIR *directory = opendir(path);
+    ck_assert_ptr_nonnull(directory);
+    rlim_t count = 0;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+/* Those who have connections keep them, so that no descriptor comes free. */
+START_TEST(without_a_descriptor_a_client_is_turned_away_and_with_one_served_again) {
+    struct server server = server_start(NULL);
+    struct crowd kept, crowd;
+    struct rlimit before, tight;
+    gather(&kept, &server, "127.0.0.1");
+    ck_assert_int_eq(kept.served, MANY);
+    ck_assert_int_eq(prlimit(server.pid, RLIMIT_NOFILE, NULL, &before), 0);
+    tight = (struct rlimit){ .rlim_cur = descriptors_of(&server), .rlim_max = before.rlim_max };
+    ck_assert_int_eq(prlimit(server.pid, RLIMIT_NOFILE, &tight, NULL), 0);
+    gather(&crowd, &server, "127.0.0.1");
+    ck_assert_int_ge(crowd.closed, MANY - 3); /* there may be gaps among the numbers */
+    assert_rests(&server);
+    ck_assert_int_eq(prlimit(server.pid, RLIMIT_NOFILE, &before, NULL), 0);
+    scatter(&crowd);
+    expect_service_again(&server, "127.0.0.1");
+    scatter(&kept);
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"refusing_connections_started\",\"reason\":\"descriptors\""), 1);
+    server_finish(&server);
+}
+END_TEST
+
 Suite *connections_suite(void) {
     Suite *suite = suite_create("connections");
     TCase *tcase = tcase_create("connections");
@@ -180,6 +215,7 @@ Suite *connections_suite(void) {
     tcase_add_loop_test(tcase, a_trusted_proxy_may_have_as_many_as_it_likes, 0, 2);
     tcase_add_test(tcase, fewer_descriptors_than_connections_are_known_from_the_start);
     tcase_add_test(tcase, descriptors_that_run_out_neither_spin_the_service_nor_end_it);
+    tcase_add_test(tcase, without_a_descriptor_a_client_is_turned_away_and_with_one_served_again);
     suite_add_tcase(suite, tcase);
     return suite;
 }
