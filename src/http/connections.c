@@ -50,11 +50,15 @@ struct connections {
 
 /* ---- who is overdue ---- */
 
+static bool read_tcp_info(int fd, struct tcp_info *info) {
+    socklen_t len = sizeof *info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
+}
+
 /* The library does not tell when the first byte of a header comes on a kept connection; the kernel does. */
 static bool received_bytes(int fd, uint64_t *bytes) {
     struct tcp_info info;
-    socklen_t len = sizeof info;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+    if (!read_tcp_info(fd, &info))
         return false;
     *bytes = info.tcpi_bytes_received;
     return true;
@@ -302,6 +306,11 @@ void connection_tell(struct connection *connection, int64_t until_us) {
 
 int64_t connection_told_until_us(const struct connection *connection) {
     return connection->told_until_us;
+}
+
+int64_t connection_lag_us(const struct connection *connection) {
+    struct tcp_info info;
+    return read_tcp_info(connection->fd, &info) ? (int64_t)info.tcpi_last_data_recv * 1000 : 0;
 }
 
 bool connection_is_gone(const struct connection *connection) {

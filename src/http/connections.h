@@ -53,6 +53,10 @@ void connection_set_state(struct connection *connection, enum connection_state s
 void connection_tell(struct connection *connection, int64_t until_us);
 int64_t connection_told_until_us(const struct connection *connection);
 
+/* For how long the last bytes of the client had lain here before now: under overload a request waits in the kernel, and its client
+ * counts that, too. 0 for a Unix socket. */
+int64_t connection_lag_us(const struct connection *connection);
+
 /* Whether the client has closed its side, which the library does not notice while a request is suspended. Any thread that holds
  * the connection's request. */
 bool connection_is_gone(const struct connection *connection);

@@ -171,9 +171,12 @@ static bool make_body_buffer(struct exchange *exchange, const struct header_summ
     return exchange->body.bytes != NULL;
 }
 
-/* The request is complete: until its answer the service is the one that may be late. */
+/* The request is complete: until its answer the service is the one that may be late. Only requests with a body may queue for so long that
+ * the time before they were read matters. */
 static void begin_work(struct exchange *exchange) {
     exchange->received_us = clock_monotonic_us();
+    if (exchange->peer != NULL && exchange->body.len > 0)
+        exchange->received_us -= connection_lag_us(exchange->peer);
     exchange->request.deadline_us = exchange->received_us + exchange->request.services->config->server.request_timeout_ms * 1000;
     set_connection_state(exchange, CONNECTION_BUSY);
 }

@@ -98,7 +98,7 @@ void walker_come_back(struct exchange *exchange) {
 static void run_job(struct pool_job *job, void *thread_state, bool late);
 
 static void submit(struct exchange *exchange, enum place place) {
-    exchange->job.deadline_us = exchange->request.deadline_us;
+    exchange->job.deadline_us = turn_deadline_us(exchange);
     exchange->job.run = run_job;
     pool_submit(exchange->request.services->pools[place], &exchange->job);
 }
