@@ -17,16 +17,19 @@ static const struct {
     { "57P", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } },   /* shutdown, crash, cannot connect now */
     { "25006", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } }, /* read-only: the primary is another one now */
     { "26000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } }, /* the prepared statement is gone: another server session */
-    { "0A000", { STATUS_INTERNAL, REMEDY_RECONNECT } },             /* a migration has changed the type of a prepared result */
-    { "53", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },         /* disk full, memory, too many connections */
-    { "58", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },         /* I/O error */
-    { "XX", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },         /* damaged data: the server's trouble, not ours */
-    { "28", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },         /* invalid authorization */
-    { "3D000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },      /* no such database */
-    { "3F000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },      /* no such schema */
-    { "42P01", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },      /* no such table: not migrated */
-    { "42703", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },      /* no such column: not migrated */
-    { "42501", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },      /* insufficient privilege */
+    { "42P05",
+      { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } },     /* it is there already: a session that a pooler has lent before */
+    { "25P02", { STATUS_INTERNAL, REMEDY_RECONNECT } },        /* a failed transaction is open: whose, nobody knows */
+    { "0A000", { STATUS_INTERNAL, REMEDY_RECONNECT } },        /* a migration has changed the type of a prepared result */
+    { "53", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },    /* disk full, memory, too many connections */
+    { "58", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },    /* I/O error */
+    { "XX", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },    /* damaged data: the server's trouble, not ours */
+    { "28", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },    /* invalid authorization */
+    { "3D000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such database */
+    { "3F000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such schema */
+    { "42P01", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such table: not migrated */
+    { "42703", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such column: not migrated */
+    { "42501", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* insufficient privilege */
     { "23505", { STATUS_EMAIL_TAKEN, REMEDY_NONE } }, /* unique_violation: users has one unique column that a client sets */
     { "22021", { STATUS_BAD_REQUEST, REMEDY_NONE } }, /* not valid in the encoding */
     { "22P05", { STATUS_BAD_REQUEST, REMEDY_NONE } }, /* untranslatable character */

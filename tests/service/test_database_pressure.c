@@ -1,0 +1,375 @@
+/* The database is there and refuses: no connection left, no space, no writes, locks held by others, transactions that cannot be put in order. */
+#include "support/account.h"
+#include "support/cluster.h"
+#include "support/load.h"
+
+#include <check.h>
+#include <libpq-fe.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *database_pressure_suite(void);
+
+#define CONNECTIONS 4
+#define CONNECTIONS_SETTING "database.connections=4"
+#define HOGS_MAX 64
+#define PATH_SIZE 256
+
+static struct cluster cluster;
+
+static void create(void) {
+    cluster = cluster_create((const char *const[]){ "max_connections=20", NULL });
+}
+
+static void remove_(void) {
+    cluster_remove(&cluster);
+}
+
+static struct server start_service(const char *url_words) {
+    char url[CLUSTER_SETTING_SIZE];
+    return server_start((const char *const[]){ cluster_setting(cluster.port, url_words, url), CONNECTIONS_SETTING,
+                                               "server.request_timeout=5s", "database.statement_timeout=4s", NULL });
+}
+
+static struct reply post_account(const struct server *server, const char *path, const struct account *account) {
+    char body[BODY_SIZE];
+    return http_json(server, "POST", path, NULL, credentials(account, PASSWORD, body));
+}
+
+/* The same request until the answer is another than 503; each connection may be waiting out its pause. */
+static long status_in_the_end(const struct server *server, const char *path, const struct account *account) {
+    long status = 503;
+    for (int i = 0; i < 100 && status == 503; i++) {
+        struct reply reply = post_account(server, path, account);
+        status = reply.status;
+        http_free(&reply);
+        usleep(status == 503 ? 50000 : 0);
+    }
+    return status;
+}
+
+/* ---- no connection left ---- */
+
+static size_t take_all_connections(PGconn **hogs) {
+    char url[CLUSTER_URL_SIZE];
+    for (size_t count = 0; count < HOGS_MAX; count++) {
+        hogs[count] = PQconnectdb(cluster_url("jwtd_owner", cluster.port, url));
+        if (PQstatus(hogs[count]) == CONNECTION_OK)
+            continue;
+        PQfinish(hogs[count]);
+        return count;
+    }
+    ck_abort_msg("there is no end of connections");
+}
+
+START_TEST(without_a_free_connection_everybody_is_told_to_come_later) {
+    PGconn *hogs[HOGS_MAX];
+    struct account account = account_new();
+    size_t count = take_all_connections(hogs);
+    ck_assert_uint_ge(count, 10);
+    struct server server = start_service("");
+    for (int i = 0; i < 20; i++) {
+        struct reply reply = post_account(&server, "/auth/register", &account);
+        assert_problem(&reply, 503, "database_unavailable");
+        ck_assert_msg(reply.seconds < 2, "%.2f s", reply.seconds);
+        http_free(&reply);
+    }
+    ck_assert(server_log_contains(&server, "too many clients") || server_log_contains(&server, "remaining connection slots"));
+    while (count > 0)
+        PQfinish(hogs[--count]);
+    double seconds = await_ready(&server);
+    ck_assert_msg(seconds < 5, "ready after %.1f s", seconds);
+    ck_assert_int_eq(status_in_the_end(&server, "/auth/register", &account), 201);
+    server_finish(&server);
+}
+END_TEST
+
+struct crowd {
+    const struct server *server;
+    struct account account;
+    long statuses[40];
+};
+
+static void log_in(size_t index, void *context) {
+    struct crowd *crowd = context;
+    struct reply reply = post_account(crowd->server, "/auth/login", &crowd->account);
+    crowd->statuses[index] = reply.status;
+    http_free(&reply);
+}
+
+START_TEST(the_service_never_has_more_connections_than_it_may) {
+    struct server server = start_service("");
+    struct crowd crowd = { .server = &server, .account = account_register(&server) };
+    run_parallel(40, log_in, &crowd);
+    for (size_t i = 0; i < 40; i++)
+        ck_assert_int_eq(crowd.statuses[i], 200);
+    /* and one that reads in the background */
+    ck_assert_int_le(cluster_number(&cluster, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'jwtd'"), CONNECTIONS + 1);
+    server_finish(&server);
+}
+END_TEST
+
+/* ---- no space left ---- */
+
+/*
+ * The file of an empty table is replaced by /dev/full: what is written there fails with ENOSPC, from the kernel itself, wherever the
+ * tests run and whoever runs them.
+ */
+static void find_file(const char *table, char path[PATH_SIZE]) {
+    long node = cluster_number(&cluster, "SELECT pg_relation_filenode('%s')", table);
+    long database = cluster_number(&cluster, "SELECT oid FROM pg_database WHERE datname = 'jwtd'");
+    ck_assert_int_eq(cluster_number(&cluster, "SELECT pg_relation_size('%s')", table), 0);
+    snprintf(path, PATH_SIZE, "%s/data/base/%ld/%ld", cluster.directory, database, node);
+}
+
+static void fill_disk_of(const char *path) {
+    char kept[PATH_SIZE + 8];
+    snprintf(kept, sizeof kept, "%s.kept", path);
+    cluster_stop(&cluster);
+    ck_assert_int_eq(rename(path, kept), 0);
+    ck_assert_int_eq(symlink("/dev/full", path), 0);
+    cluster_start(&cluster);
+}
+
+static void make_space_for(const char *path) {
+    char kept[PATH_SIZE + 8];
+    snprintf(kept, sizeof kept, "%s.kept", path);
+    cluster_stop(&cluster);
+    ck_assert_int_eq(rename(kept, path), 0);
+    cluster_start(&cluster);
+}
+
+static struct reply act_register(const struct server *server, const struct account *account, const struct tokens *tokens) {
+    (void)tokens;
+    return post_account(server, "/auth/register", account);
+}
+
+static struct reply act_login(const struct server *server, const struct account *account, const struct tokens *tokens) {
+    (void)tokens;
+    return post_account(server, "/auth/login", account);
+}
+
+static struct reply act_logout(const struct server *server, const struct account *account, const struct tokens *tokens) {
+    char body[BODY_SIZE];
+    (void)account;
+    return http_json(server, "POST", "/auth/logout", NULL, refresh_json(tokens->refresh, body));
+}
+
+/* `half`: what would be left of the request if it were not undone as a whole. */
+static const struct {
+    const char *table;
+    bool is_registered, is_logged_in;
+    struct reply (*act)(const struct server *server, const struct account *account, const struct tokens *tokens);
+    const char *half;
+    long status;
+} full_cases[] = {
+    { "users", false, false, act_register, "SELECT count(*) FROM users", 201 },
+    { "sessions", true, false, act_login, "SELECT count(*) FROM known_addresses", 200 },
+    { "known_addresses", true, false, act_login, "SELECT count(*) FROM sessions", 200 },
+    { "revocations", true, true, act_logout, "SELECT count(*) FROM sessions WHERE revoked_at IS NOT NULL", 204 },
+};
+
+START_TEST(a_full_disk_costs_503_and_leaves_nothing_half_done) {
+    struct server server = start_service("");
+    struct account account = account_new();
+    struct tokens tokens = { .access = "" };
+    char path[PATH_SIZE];
+    cluster_run(&cluster, "TRUNCATE users, sessions, revocations, known_addresses");
+    if (full_cases[_i].is_registered)
+        account = account_register(&server);
+    if (full_cases[_i].is_logged_in)
+        tokens = account_login(&server, &account);
+    find_file(full_cases[_i].table, path);
+    fill_disk_of(path);
+    await_ready(&server);
+    for (int i = 0; i < 100 && !server_log_contains(&server, "53100"); i++) {
+        expect_problem(full_cases[_i].act(&server, &account, &tokens), 503, "database_unavailable");
+        usleep(20000);
+    }
+    ck_assert(server_log_contains(&server, "53100"));
+    ck_assert_int_eq(cluster_number(&cluster, "%s", full_cases[_i].half), 0);
+    make_space_for(path);
+    await_ready(&server);
+    struct reply reply = full_cases[_i].act(&server, &account, &tokens);
+    for (int i = 0; i < 100 && reply.status == 503; i++) {
+        usleep(50000);
+        http_free(&reply);
+        reply = full_cases[_i].act(&server, &account, &tokens);
+    }
+    ck_assert_int_eq(reply.status, full_cases[_i].status);
+    ck_assert_int_eq(cluster_number(&cluster, "%s", full_cases[_i].half), 1);
+    http_free(&reply);
+    server_finish(&server);
+}
+END_TEST
+
+/* ---- no writes ---- */
+
+START_TEST(a_read_only_database_is_read_and_writes_get_503) {
+    struct server server = start_service("");
+    struct account account = account_register(&server), other = account_new();
+    struct tokens tokens = account_login(&server, &account);
+    cluster_run(&cluster, "ALTER ROLE jwtd SET default_transaction_read_only = on");
+    cluster_run(&cluster, "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE usename = 'jwtd'");
+    long users = cluster_number(&cluster, "SELECT count(*) FROM users");
+    for (int i = 0; i < 10; i++) {
+        expect_problem(post_account(&server, "/auth/register", &other), 503, "database_unavailable");
+        expect_problem(post_account(&server, "/auth/login", &account), 503, "database_unavailable");
+        expect_problem(refresh_with(&server, tokens.refresh), 503, "database_unavailable");
+    }
+    ck_assert(server_log_contains(&server, "25006"));
+    long status = 503;
+    for (int i = 0; i < 100 && status == 503; i++) {
+        usleep(50000);
+        status = me_status(&server, tokens.access);
+    }
+    ck_assert_int_eq(status, 200);
+    ck_assert_int_eq(cluster_number(&cluster, "SELECT count(*) FROM users"), users);
+    cluster_run(&cluster, "ALTER ROLE jwtd RESET default_transaction_read_only");
+    ck_assert_int_eq(status_in_the_end(&server, "/auth/register", &other), 201);
+    server_finish(&server);
+}
+END_TEST
+
+/* ---- others in the way ---- */
+
+/* Somebody else's transaction, which holds a row that the service wants. */
+struct rival {
+    const struct server *server;
+    PGconn *connection;
+    struct account account;
+    struct tokens tokens, other;
+    struct reply (*act)(const struct rival *rival);
+    void (*meet)(const struct rival *rival);
+    struct reply reply;
+};
+
+static void run_as(const struct rival *rival, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void run_as(const struct rival *rival, const char *format, ...) {
+    char statement[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(statement, sizeof statement, format, arguments);
+    va_end(arguments);
+    PGresult *result = PQexec(rival->connection, statement);
+    ExecStatusType outcome = PQresultStatus(result);
+    ck_assert_msg(outcome == PGRES_COMMAND_OK || outcome == PGRES_TUPLES_OK, "%s: %s", statement,
+                  PQerrorMessage(rival->connection));
+    PQclear(result);
+}
+
+static struct rival make_rival(const struct server *server) {
+    char url[CLUSTER_URL_SIZE];
+    struct rival rival = { .server = server, .account = account_register(server) };
+    rival.tokens = account_login(server, &rival.account);
+    rival.other = account_login(server, &rival.account);
+    rival.connection = PQconnectdb(cluster_url("postgres", cluster.port, url));
+    run_as(&rival, "BEGIN");
+    run_as(&rival, "SET LOCAL deadlock_timeout = '60s'"); /* the service is to be the one that gives in */
+    return rival;
+}
+
+static void act_or_meet(size_t index, void *context) {
+    struct rival *rival = context;
+    if (index == 0) {
+        rival->reply = rival->act(rival);
+        return;
+    }
+    cluster_await(&cluster, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'jwtd'");
+    rival->meet(rival);
+}
+
+static struct reply act_refresh(const struct rival *rival) {
+    return refresh_with(rival->server, rival->tokens.refresh);
+}
+
+static struct reply act_change_password(const struct rival *rival) {
+    return http_json(rival->server, "POST", "/auth/password", rival->tokens.access,
+                     "{\"current_password\":\"" PASSWORD "\",\"new_password\":\"another long passphrase\"}");
+}
+
+static void lock_sessions(const struct rival *rival) {
+    run_as(rival, "UPDATE sessions SET user_agent = 'rival' WHERE user_id = '%s'", rival->account.id);
+}
+
+static void commit(const struct rival *rival) {
+    run_as(rival, "COMMIT");
+}
+
+/* The service holds the user by now. It is told of the deadlock, lets go, and this statement goes on. */
+static void lock_user_and_commit(const struct rival *rival) {
+    run_as(rival, "SELECT FROM users WHERE id = '%s' FOR UPDATE", rival->account.id);
+    run_as(rival, "COMMIT");
+}
+
+static void take_its_time(const struct rival *rival) {
+    usleep(500000);
+    run_as(rival, "ROLLBACK");
+}
+
+#define SERIALIZABLE "options=-cdefault_transaction_isolation=serializable"
+
+static const struct {
+    const char *url_words;
+    struct reply (*act)(const struct rival *rival);
+    void (*meet)(const struct rival *rival);
+    const char *sqlstate; /* what the service met on the way */
+    long status;
+} meetings[] = {
+    { "", act_change_password, lock_user_and_commit, "40P01", 204 },
+    { SERIALIZABLE, act_refresh, commit, "40001", 200 },
+    { SERIALIZABLE, act_change_password, commit, "40001", 204 },
+    { "", act_refresh, take_its_time, NULL, 200 },
+};
+
+START_TEST(what_another_transaction_spoils_is_done_again) {
+    struct server server = start_service(meetings[_i].url_words);
+    struct rival rival = make_rival(&server);
+    rival.act = meetings[_i].act;
+    rival.meet = meetings[_i].meet;
+    lock_sessions(&rival);
+    run_parallel(2, act_or_meet, &rival);
+    ck_assert_msg(rival.reply.status == meetings[_i].status, "%ld %s", rival.reply.status, rival.reply.body);
+    ck_assert_msg(meetings[_i].sqlstate == NULL || server_log_contains(&server, meetings[_i].sqlstate), "it was not spoilt");
+    http_free(&rival.reply);
+    PQfinish(rival.connection);
+    server_finish(&server);
+}
+END_TEST
+
+/* Nobody lets go: the statement is ended by its timeout, and again there is nothing half done. */
+START_TEST(a_lock_that_is_not_let_go_costs_503_in_time) {
+    char url[CLUSTER_SETTING_SIZE];
+    struct server server =
+        server_start((const char *const[]){ cluster_setting(cluster.port, "", url), "database.statement_timeout=500ms", NULL });
+    struct rival rival = make_rival(&server);
+    lock_sessions(&rival);
+    struct reply reply = act_change_password(&rival);
+    assert_problem(&reply, 503, "deadline_exceeded");
+    ck_assert_msg(reply.seconds < 3, "%.2f s", reply.seconds);
+    http_free(&reply);
+    run_as(&rival, "ROLLBACK");
+    ck_assert_int_eq(status_in_the_end(&server, "/auth/login", &rival.account), 200);
+    PQfinish(rival.connection);
+    server_finish(&server);
+}
+END_TEST
+
+Suite *database_pressure_suite(void) {
+    Suite *suite = suite_create("database_pressure");
+    TCase *tcase = tcase_create("a database of its own");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_unchecked_fixture(tcase, create, remove_);
+    tcase_add_test(tcase, without_a_free_connection_everybody_is_told_to_come_later);
+    tcase_add_test(tcase, the_service_never_has_more_connections_than_it_may);
+    tcase_add_loop_test(tcase, a_full_disk_costs_503_and_leaves_nothing_half_done, 0,
+                        (int)(sizeof full_cases / sizeof full_cases[0]));
+    tcase_add_test(tcase, a_read_only_database_is_read_and_writes_get_503);
+    tcase_add_loop_test(tcase, what_another_transaction_spoils_is_done_again, 0, (int)(sizeof meetings / sizeof meetings[0]));
+    tcase_add_test(tcase, a_lock_that_is_not_let_go_costs_503_in_time);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
