@@ -196,15 +196,16 @@ static void wait_until_zero(atomic_uint *count, int64_t until_us) {
         usleep(STOP_POLL_US);
 }
 
-/* Serves those who are in, or in the queue, while no more can come. Where they can, half of the time is theirs. */
+/* Serves those who are in, or in the queue, while no more can come. On a Unix socket they can: half of the time is theirs. The queue of a
+ * borrowed socket is left to the next who listens on it. */
 static void serve_the_rest(struct http_server *server, int64_t grace_us) {
+    if (server->listener.is_borrowed)
+        return;
     int64_t until_us = clock_monotonic_us() + grace_us / 2;
     listener_close_door(&server->listener);
     while ((listener_has_guests(&server->listener) || atomic_load(&server->flow.in_flight) > 0) &&
            clock_monotonic_us() < until_us)
         usleep(STOP_POLL_US);
-    /* who has just been accepted has not sent anything yet */
-    usleep(FIRST_BYTES_US);
 }
 
 void http_server_stop(struct http_server *server, int64_t grace_ms) {
@@ -212,6 +213,8 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
     waiting_release(server->waiting);
     serve_the_rest(server, grace_ms * 1000);
     acceptor_stop(server->acceptor);
+    /* who has just been accepted has not sent anything yet */
+    usleep(FIRST_BYTES_US);
     wait_until_zero(&server->flow.in_flight, until_us);
     /* The library aborts when it is stopped with a connection suspended. Each one comes back by its deadline, since the pools hand over
      * every job; after this flag none goes away any more. */

@@ -159,24 +159,32 @@ static void wait_until_listening(struct server *server) {
     ck_abort_msg("the server does not listen");
 }
 
-static void launch(struct server *server, const char *const *settings, int listening) {
+struct launch {
+    const char *const *settings;
+    const char *const *wrapper; /* words before the program's own, NULL behind the last; or NULL */
+    int listening;              /* -1: none */
+};
+
+static void launch(struct server *server, struct launch options) {
     struct words words = { .count = 0 };
     struct paths paths;
     char config[96];
+    for (size_t i = 0; options.wrapper != NULL && options.wrapper[i] != NULL; i++)
+        add_word(&words, options.wrapper[i]);
     add_word(&words, program());
     snprintf(config, sizeof config, "%s/" SERVER_CONFIG, server->directory);
     if (access(config, R_OK) == 0) {
         add_word(&words, "--config");
         add_word(&words, config);
     }
-    add_settings(&words, server, &paths, settings);
+    add_settings(&words, server, &paths, options.settings);
     add_word(&words, "serve");
     snprintf(server->log_path, sizeof server->log_path, "%s/log-XXXXXX", server->directory);
     int log = mkstemp(server->log_path);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     ck_assert_int_ge(log, 0);
     ck_assert_int_ge(null, 0);
-    server->pid = spawn_with(&words, null, log, listening);
+    server->pid = spawn_with(&words, null, log, options.listening);
     close(log);
     close(null);
     wait_until_listening(server);
@@ -198,21 +206,28 @@ struct server server_start(const char *const *settings) {
     struct server server = { .directory = "/tmp/jwtd-test-XXXXXX", .owns_directory = true };
     ck_assert_ptr_nonnull(mkdtemp(server.directory));
     make_keys(&server);
-    launch(&server, settings, -1);
+    launch(&server, (struct launch){ .settings = settings, .listening = -1 });
     return server;
 }
 
 struct server server_start_beside(const struct server *other, const char *const *settings) {
     struct server server = { 0 };
     memcpy(server.directory, other->directory, sizeof server.directory);
-    launch(&server, settings, -1);
+    launch(&server, (struct launch){ .settings = settings, .listening = -1 });
     return server;
 }
 
 struct server server_start_activated(const struct server *other, int listening, const char *const *settings) {
     struct server server = { 0 };
     memcpy(server.directory, other->directory, sizeof server.directory);
-    launch(&server, settings, listening);
+    launch(&server, (struct launch){ .settings = settings, .listening = listening });
+    return server;
+}
+
+struct server server_start_wrapped(const struct server *other, const char *const *wrapper, const char *const *settings) {
+    struct server server = { 0 };
+    memcpy(server.directory, other->directory, sizeof server.directory);
+    launch(&server, (struct launch){ .settings = settings, .wrapper = wrapper, .listening = -1 });
     return server;
 }
 

@@ -30,6 +30,9 @@ struct server server_start_beside(const struct server *other, const char *const 
 /* With a socket that listens already, handed over as systemd does; the caller keeps its own descriptor of it. */
 struct server server_start_activated(const struct server *other, int listening, const char *const *settings);
 
+/* Behind the words of another program that runs it, such as valgrind with its options. */
+struct server server_start_wrapped(const struct server *other, const char *const *wrapper, const char *const *settings);
+
 /* Sends a signal and gives the exit code, -1 for a death by signal. */
 int server_stop(struct server *server, int signal_number);
 
