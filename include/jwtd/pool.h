@@ -5,7 +5,8 @@
  * would, by the pool's own recent service times, come after its deadline; a reservation is then either committed (pool_submit)
  * or given back (pool_cancel). From submission to hand-over the queue owns the job; a submitted job is handed over exactly once,
  * `run` is called on a pool thread, with late = true when its deadline had passed when its turn came: it is then to be ended
- * without work. Order is first in, first out. A job cannot fail: it carries its own outcome. Nothing here blocks the
+ * without work. Each job goes into one of two lanes; within a lane the order is first in, first out, and the lanes take turns, so
+ * that a crowd in one does not hold up the other. A job cannot fail: it carries its own outcome. Nothing here blocks the
  * thread that submits. What is not provided: priorities, cancellation of a submitted job, results.
  *
  * The prediction is (jobs reserved, queued and running) x (recent mean service time) / threads; a job that finds a thread free is
@@ -27,9 +28,16 @@
 
 struct pool;
 
+enum pool_lane {
+    LANE_LIGHT, /* work that somebody expects to be quick */
+    LANE_HEAVY, /* a part of work that is slow anyway, and comes in crowds */
+    POOL_LANES
+};
+
 struct pool_job {
     struct pool_job *next; /* the queue's */
-    int64_t deadline_us;   /* clock_monotonic_us */
+    enum pool_lane lane;
+    int64_t deadline_us; /* clock_monotonic_us */
     void (*run)(struct pool_job *job, void *thread_state, bool late);
 };
 

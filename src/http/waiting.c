@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 #define SLOTS 256
 /* What is left of a request's time when its refusal goes out at the latest: the client has a deadline, too. */
 #define TIME_LEFT_SHARE 5
+
+#define SCATTER_PERCENT 30
 
 struct waiting {
     pthread_mutex_t lock; /* guards all that follows, but `thread` */
@@ -137,8 +140,11 @@ int64_t waiting_time(const struct exchange *exchange) {
         return 0;
     int64_t told_us = connection_told_until_us(exchange->peer);
     int64_t latest_us = request->deadline_us - (request->deadline_us - exchange->received_us) / TIME_LEFT_SHARE;
-    int64_t until_us = told_us < latest_us ? told_us : latest_us;
-    return until_us > clock_monotonic_us() ? until_us : 0;
+    int64_t left_us = (told_us < latest_us ? told_us : latest_us) - clock_monotonic_us();
+    if (left_us <= 0)
+        return 0;
+    /* those who came as one crowd shall not come back as one */
+    return clock_monotonic_us() + left_us - left_us * randombytes_uniform(SCATTER_PERCENT + 1) / 100;
 }
 
 /* The lock is held. */

@@ -97,7 +97,17 @@ void walker_come_back(struct exchange *exchange) {
 
 static void run_job(struct pool_job *job, void *thread_state, bool late);
 
+/* Whoever hashes waits for that anyway; nobody else shall wait behind them, wherever they meet. */
+static enum pool_lane lane_of(const struct route *route) {
+    for (size_t i = 0; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++) {
+        if (route->steps[i]->place == ON_CRYPTO)
+            return LANE_HEAVY;
+    }
+    return LANE_LIGHT;
+}
+
 static void submit(struct exchange *exchange, enum place place) {
+    exchange->job.lane = lane_of(exchange->request.route);
     exchange->job.deadline_us = turn_deadline_us(exchange);
     exchange->job.run = run_job;
     pool_submit(exchange->request.services->pools[place], &exchange->job);

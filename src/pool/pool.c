@@ -37,7 +37,10 @@ struct pool {
     pthread_mutex_t lock;        /* guards all that follows, except `threads` */
     pthread_cond_t work;         /* a job was queued, or stopping was set */
     pthread_cond_t thread_ready; /* started or failed has moved */
-    struct pool_job *first, *last;
+    struct lane {
+        struct pool_job *first, *last;
+    } lanes[POOL_LANES];
+    unsigned next_lane; /* whose turn it is */
     unsigned reserved, queued, running;
     unsigned started, failed; /* threads */
     bool stopping;
@@ -97,11 +100,11 @@ static void wait_for_work(struct pool *pool, void *state) {
     int64_t now_us = clock_monotonic_us();
     int64_t rest_us = pool->options.thread_idle == NULL ? INT64_MAX : now_us + pool->options.idle_us;
 
-    while (pool->first == NULL && !pool->stopping) {
+    while (pool->queued == 0 && !pool->stopping) {
         int64_t look_us = shedding_look(&pool->shedding, now_us);
         wait_until(pool, rest_us < look_us ? rest_us : look_us);
         now_us = clock_monotonic_us();
-        if (now_us < rest_us || pool->first != NULL)
+        if (now_us < rest_us || pool->queued > 0)
             continue;
         rest_us = INT64_MAX;
         pthread_mutex_unlock(&pool->lock);
@@ -110,16 +113,28 @@ static void wait_for_work(struct pool *pool, void *state) {
     }
 }
 
+/* The lanes take turns; an empty one is passed over. The lock is held, and there is a job. */
+static struct pool_job *take_from_lanes(struct pool *pool) {
+    struct lane *lane = &pool->lanes[pool->next_lane];
+    while (lane->first == NULL) {
+        pool->next_lane = (pool->next_lane + 1) % POOL_LANES;
+        lane = &pool->lanes[pool->next_lane];
+    }
+    pool->next_lane = (pool->next_lane + 1) % POOL_LANES;
+    struct pool_job *job = lane->first;
+    lane->first = job->next;
+    if (lane->first == NULL)
+        lane->last = NULL;
+    return job;
+}
+
 /* NULL when the pool stops and nothing is left to do. The lock is held. */
 static struct pool_job *take_job(struct pool *pool, void *state) {
     wait_for_work(pool, state);
 
-    struct pool_job *job = pool->first;
-    if (job == NULL)
+    if (pool->queued == 0)
         return NULL;
-    pool->first = job->next;
-    if (pool->first == NULL)
-        pool->last = NULL;
+    struct pool_job *job = take_from_lanes(pool);
     pool->queued--;
     pool->running++;
     return job;
@@ -339,11 +354,12 @@ void pool_cancel(struct pool *pool) {
 void pool_submit(struct pool *pool, struct pool_job *job) {
     job->next = NULL;
     pthread_mutex_lock(&pool->lock);
-    if (pool->last == NULL)
-        pool->first = job;
+    struct lane *lane = &pool->lanes[job->lane];
+    if (lane->last == NULL)
+        lane->first = job;
     else
-        pool->last->next = job;
-    pool->last = job;
+        lane->last->next = job;
+    lane->last = job;
     pool->reserved--;
     pool->queued++;
     /* Under the lock: after it the job may have run, and with it the last reason for the pool to live. */

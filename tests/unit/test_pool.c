@@ -165,6 +165,35 @@ START_TEST(jobs_of_many_submitters_each_run_exactly_once) {
 }
 END_TEST
 
+START_TEST(a_crowd_in_one_lane_does_not_hold_up_the_other) {
+    struct pool *pool = pool_with_history(1, 64, 0);
+    struct gate gate;
+    struct test_job blocker = job_due_in(FAR_US), crowd[10], lone[2];
+    gate_init(&gate);
+    blocker.gate = &gate;
+    submit(pool, &blocker);
+    gate_await(&gate, 1);
+    for (size_t i = 0; i < 10; i++) {
+        crowd[i] = job_due_in(FAR_US);
+        crowd[i].job.lane = LANE_HEAVY;
+        submit(pool, &crowd[i]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        lone[i] = job_due_in(FAR_US);
+        submit(pool, &lone[i]);
+    }
+    gate_open(&gate);
+    await_done(pool, 13);
+    ck_assert_uint_lt(lone[0].order, crowd[1].order);
+    ck_assert_uint_lt(lone[1].order, crowd[2].order);
+    ck_assert_uint_lt(crowd[0].order, lone[1].order);
+    for (size_t i = 1; i < 10; i++)
+        ck_assert_uint_gt(crowd[i].order, crowd[i - 1].order);
+    pool_destroy(pool);
+    gate_fini(&gate);
+}
+END_TEST
+
 START_TEST(jobs_run_in_the_order_of_submission) {
     struct pool *pool = pool_with_history(1, 100, 0);
     struct test_job jobs[50];
@@ -517,6 +546,7 @@ Suite *pool_suite(void) {
 
     tcase_add_test(jobs, jobs_of_many_submitters_each_run_exactly_once);
     tcase_add_test(jobs, jobs_run_in_the_order_of_submission);
+    tcase_add_test(jobs, a_crowd_in_one_lane_does_not_hold_up_the_other);
     tcase_add_test(jobs, destroying_the_pool_runs_what_was_submitted);
     tcase_add_test(jobs, a_job_whose_deadline_passed_in_the_queue_is_handed_over_late);
     suite_add_tcase(suite, jobs);
