@@ -74,6 +74,10 @@ struct uuid db_uuid(const struct db_rows *rows, size_t row, int column);
 struct text db_copy_text(const struct db_rows *rows, size_t row, int column, struct arena *arena);
 struct text db_copy_time(const struct db_rows *rows, size_t row, int column, struct arena *arena);
 
+/* 0, or until when a lost connection will not be sought again; and the search, for a thread that has nothing else to do. */
+int64_t db_useless_until(const struct db *db);
+void db_recover(struct db *db);
+
 /* Answers "select 1" within the deadline. */
 enum status db_ping(struct db *db, int64_t deadline_us) MUST_CHECK;
 

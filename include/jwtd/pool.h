@@ -15,7 +15,8 @@
  * The log is told when a pool begins to turn jobs away, and when it has stopped, with counts; never of each job.
  *
  * Each thread may carry a state of its own (a database connection, an argon2 region) that thread_start makes and thread_stop
- * ends, both on that thread. One mutex guards the queue and the service times. Signals are blocked on all threads of a pool.
+ * ends, both on that thread. A thread whose state is of no use for now (its connection is lost) leaves the jobs to those whose state is
+ * good, and tries to get its own back meanwhile; when there is none that is good, all take jobs. One mutex guards the queue and the service times. Signals are blocked on all threads of a pool.
  */
 #ifndef JWTD_POOL_H
 #define JWTD_POOL_H
@@ -50,6 +51,8 @@ struct pool_options {
     void (*thread_stop)(void *thread_state);              /* may be NULL */
     void (*thread_idle)(void *thread_state);              /* may be NULL: on a thread that had no job for idle_us, once */
     int64_t idle_us;
+    int64_t (*thread_useless)(const void *thread_state); /* may be NULL: until when there is no use to try; 0: it is good */
+    void (*thread_recover)(void *thread_state);          /* with thread_useless: tries, when that moment has come */
     void *context;
 };
 

@@ -51,6 +51,14 @@ static void stop_db(void *state) {
     db_destroy(state);
 }
 
+static int64_t useless_db(const void *state) {
+    return db_useless_until(state);
+}
+
+static void recover_db(void *state) {
+    db_recover(state);
+}
+
 static void *start_hasher(void *context, unsigned index) {
     (void)index;
     return hasher_create(*(const struct hash_parameters *)context);
@@ -77,6 +85,8 @@ static bool build_pools(struct house *house) {
                                                                              .queue_limit = DATABASE_QUEUE_LIMIT,
                                                                              .thread_start = start_db,
                                                                              .thread_stop = stop_db,
+                                                                             .thread_useless = useless_db,
+                                                                             .thread_recover = recover_db,
                                                                              .context = &house->db_options });
     unsigned workers = config->password.workers > 0 ? config->password.workers : cores_available();
     house->services.pools[ON_CRYPTO] = pool_create(&(struct pool_options){ .name = "crypto",

@@ -29,6 +29,7 @@ struct pool_thread {
     struct pool *pool;
     unsigned index;
     pthread_t id;
+    bool useless; /* by its last job; guarded by the pool's lock */
 };
 
 struct pool {
@@ -37,12 +38,13 @@ struct pool {
     pthread_mutex_t lock;        /* guards all that follows, except `threads` */
     pthread_cond_t work;         /* a job was queued, or stopping was set */
     pthread_cond_t thread_ready; /* started or failed has moved */
+    pthread_cond_t all_useless;  /* no thread is good any more, or stopping was set */
     struct lane {
         struct pool_job *first, *last;
     } lanes[POOL_LANES];
     unsigned next_lane; /* whose turn it is */
     unsigned reserved, queued, running;
-    unsigned started, failed; /* threads */
+    unsigned started, failed, useless; /* threads */
     bool stopping;
     double service_us; /* exponentially weighted mean; meaningless until completed > 0 */
     uint64_t completed, late, refused;
@@ -58,18 +60,24 @@ static unsigned jobs_ahead(const struct pool *pool) {
     return pool->reserved + pool->queued + pool->running;
 }
 
+/* Those that leave the jobs to others do not count. */
+static unsigned threads_at_work(const struct pool *pool) {
+    return pool->useless < pool->options.threads ? pool->options.threads - pool->useless : pool->options.threads;
+}
+
 /* Time until `jobs` more jobs have left the pool. */
 static int64_t time_for(const struct pool *pool, unsigned jobs) {
-    return (int64_t)((double)jobs * pool->service_us / (double)pool->options.threads);
+    return (int64_t)((double)jobs * pool->service_us / (double)threads_at_work(pool));
 }
 
 /* 0 when a thread is free, and before anything was measured. */
 static int64_t predicted_wait(const struct pool *pool) {
     unsigned ahead = jobs_ahead(pool);
+    unsigned threads = threads_at_work(pool);
 
-    if (pool->completed == 0 || ahead < pool->options.threads)
+    if (pool->completed == 0 || ahead < threads)
         return 0;
-    return time_for(pool, ahead - pool->options.threads + 1);
+    return time_for(pool, ahead - threads + 1);
 }
 
 static int64_t time_to_empty(const struct pool *pool) {
@@ -85,14 +93,14 @@ static void record_service(struct pool *pool, int64_t service_us) {
 
 /* ---- the threads ---- */
 
-/* Waits for `work` until wake_us, INT64_MAX for ever. */
-static void wait_until(struct pool *pool, int64_t wake_us) {
+/* Waits until wake_us, INT64_MAX for ever. */
+static void wait_until(struct pool *pool, pthread_cond_t *condition, int64_t wake_us) {
     if (wake_us == INT64_MAX) {
-        pthread_cond_wait(&pool->work, &pool->lock);
+        pthread_cond_wait(condition, &pool->lock);
         return;
     }
     struct timespec wake = { .tv_sec = wake_us / CLOCK_US_PER_S, .tv_nsec = wake_us % CLOCK_US_PER_S * 1000 };
-    pthread_cond_timedwait(&pool->work, &pool->lock, &wake);
+    pthread_cond_timedwait(condition, &pool->lock, &wake);
 }
 
 /* Waits until there is a job or the pool stops; calls thread_idle once if that takes long. The lock is held on both sides. */
@@ -102,7 +110,7 @@ static void wait_for_work(struct pool *pool, void *state) {
 
     while (pool->queued == 0 && !pool->stopping) {
         int64_t look_us = shedding_look(&pool->shedding, now_us);
-        wait_until(pool, rest_us < look_us ? rest_us : look_us);
+        wait_until(pool, &pool->work, rest_us < look_us ? rest_us : look_us);
         now_us = clock_monotonic_us();
         if (now_us < rest_us || pool->queued > 0)
             continue;
@@ -128,10 +136,62 @@ static struct pool_job *take_from_lanes(struct pool *pool) {
     return job;
 }
 
-/* NULL when the pool stops and nothing is left to do. The lock is held. */
-static struct pool_job *take_job(struct pool *pool, void *state) {
-    wait_for_work(pool, state);
+/* Gives until when the thread is of no use; 0: it is good. The lock is held. */
+static int64_t judge_thread(struct pool_thread *thread, const void *state) {
+    struct pool *pool = thread->pool;
+    int64_t until_us = pool->options.thread_useless == NULL ? 0 : pool->options.thread_useless(state);
 
+    if (until_us != 0 && !thread->useless)
+        pool->useless++;
+    if (until_us == 0 && thread->useless)
+        pool->useless--;
+    thread->useless = until_us != 0;
+    if (pool->useless == pool->options.threads)
+        pthread_cond_broadcast(&pool->all_useless);
+    return until_us;
+}
+
+/* The lock is held. */
+static bool should_leave_to_others(struct pool_thread *thread, const void *state, int64_t *until_us) {
+    *until_us = judge_thread(thread, state);
+    return *until_us != 0 && thread->pool->useless < thread->pool->options.threads && !thread->pool->stopping;
+}
+
+/* Until its state is good again, or nobody's is. Without this the one thread that can only refuse, and so is done at once, would take
+ * more jobs than all those that do them. The lock is held on both sides. */
+static void leave_to_others(struct pool_thread *thread, void *state) {
+    struct pool *pool = thread->pool;
+    int64_t until_us;
+
+    while (should_leave_to_others(thread, state, &until_us)) {
+        if (clock_monotonic_us() < until_us) {
+            wait_until(pool, &pool->all_useless, until_us);
+            continue;
+        }
+        pthread_mutex_unlock(&pool->lock);
+        pool->options.thread_recover(state);
+        pthread_mutex_lock(&pool->lock);
+    }
+}
+
+/* Waits for a job that is this thread's to take. The lock is held on both sides. */
+static void wait_for_own_work(struct pool_thread *thread, void *state) {
+    int64_t until_us;
+
+    for (;;) {
+        leave_to_others(thread, state);
+        wait_for_work(thread->pool, state);
+        if (!should_leave_to_others(thread, state, &until_us))
+            return;
+        pthread_cond_signal(&thread->pool->work); /* another's state became good while this one slept */
+    }
+}
+
+/* NULL when the pool stops and nothing is left to do. The lock is held. */
+static struct pool_job *take_job(struct pool_thread *thread, void *state) {
+    struct pool *pool = thread->pool;
+
+    wait_for_own_work(thread, state);
     if (pool->queued == 0)
         return NULL;
     struct pool_job *job = take_from_lanes(pool);
@@ -151,11 +211,12 @@ static void end_job(struct pool *pool, int64_t begin_us, int64_t service_us, boo
     shedding_look(&pool->shedding, begin_us + service_us);
 }
 
-static void run_jobs(struct pool *pool, void *state) {
+static void run_jobs(struct pool_thread *thread, void *state) {
+    struct pool *pool = thread->pool;
     struct pool_job *job;
 
     pthread_mutex_lock(&pool->lock);
-    while ((job = take_job(pool, state)) != NULL) {
+    while ((job = take_job(thread, state)) != NULL) {
         pthread_mutex_unlock(&pool->lock);
         int64_t begin_us = clock_monotonic_us();
         bool late = begin_us > job->deadline_us;
@@ -193,7 +254,7 @@ static void set_name_and_nice(const struct pool_thread *thread) {
 }
 
 static void *thread_main(void *argument) {
-    const struct pool_thread *thread = argument;
+    struct pool_thread *thread = argument;
     struct pool *pool = thread->pool;
     const struct pool_options *options = &pool->options;
     void *state = NULL;
@@ -207,7 +268,7 @@ static void *thread_main(void *argument) {
         }
     }
     report_start(pool, true);
-    run_jobs(pool, state);
+    run_jobs(thread, state);
     if (options->thread_stop != NULL)
         options->thread_stop(state);
     return NULL;
@@ -269,6 +330,7 @@ static void locks_init(struct pool *pool) {
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&pool->work, &monotonic);
+    pthread_cond_init(&pool->all_useless, &monotonic);
     pthread_condattr_destroy(&monotonic);
 }
 
@@ -297,10 +359,12 @@ void pool_destroy(struct pool *pool) {
     pthread_mutex_lock(&pool->lock);
     pool->stopping = true;
     pthread_cond_broadcast(&pool->work);
+    pthread_cond_broadcast(&pool->all_useless);
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->spawned; i++)
         pthread_join(pool->threads[i].id, NULL);
     pthread_cond_destroy(&pool->work);
+    pthread_cond_destroy(&pool->all_useless);
     pthread_cond_destroy(&pool->thread_ready);
     pthread_mutex_destroy(&pool->lock);
     free(pool);

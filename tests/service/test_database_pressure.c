@@ -65,7 +65,7 @@ static size_t take_all_connections(PGconn **hogs) {
 }
 
 START_TEST(without_a_free_connection_everybody_is_told_to_come_later) {
-    PGconn *hogs[HOGS_MAX];
+    PGconn *hogs[HOGS_MAX] = { NULL };
     struct account account = account_new();
     size_t count = take_all_connections(hogs);
     ck_assert_uint_ge(count, 10);
@@ -98,6 +98,30 @@ static void log_in(size_t index, void *context) {
     crowd->statuses[index] = reply.status;
     http_free(&reply);
 }
+
+/* Two of the service's connections cannot be had. Those who have one do the work: nobody is turned away because it came to another. */
+START_TEST(with_few_connections_the_service_works_with_those) {
+    PGconn *hogs[HOGS_MAX] = { NULL };
+    struct account account = account_new();
+    size_t count = take_all_connections(hogs);
+    for (int i = 0; i < CONNECTIONS + 1 - 2; i++)
+        PQfinish(hogs[--count]);
+    struct server server = start_service("");
+    ck_assert_int_eq(status_in_the_end(&server, "/auth/register", &account), 201);
+    struct crowd crowd = { .server = &server, .account = account };
+    run_parallel(40, log_in, &crowd); /* each thread finds out what it has */
+    long connections = cluster_number(&cluster, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'jwtd'");
+    ck_assert_int_eq(connections, CONNECTIONS + 1 - 2);
+    for (int round = 0; round < 10; round++) {
+        run_parallel(40, log_in, &crowd);
+        for (size_t i = 0; i < 40; i++)
+            ck_assert_msg(crowd.statuses[i] == 200, "%ld in round %d", crowd.statuses[i], round);
+    }
+    while (count > 0)
+        PQfinish(hogs[--count]);
+    server_finish(&server);
+}
+END_TEST
 
 START_TEST(the_service_never_has_more_connections_than_it_may) {
     struct server server = start_service("");
@@ -364,6 +388,7 @@ Suite *database_pressure_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, create, remove_);
     tcase_add_test(tcase, without_a_free_connection_everybody_is_told_to_come_later);
+    tcase_add_test(tcase, with_few_connections_the_service_works_with_those);
     tcase_add_test(tcase, the_service_never_has_more_connections_than_it_may);
     tcase_add_loop_test(tcase, a_full_disk_costs_503_and_leaves_nothing_half_done, 0,
                         (int)(sizeof full_cases / sizeof full_cases[0]));
