@@ -1,7 +1,7 @@
 #!/bin/bash
 # tools/bench.sh: measures what the README claims, each figure beside its reference from the same run, on a PostgreSQL of its own and with
 # the load on the same machine. SECONDS_EACH=5 makes the single measurements longer. The last part is a table in Markdown, also
-# in build/bench.md. It is a benchmark and no test: nothing fails when a target is missed, the table says so.
+# in build/bench.md; PARTS="storm start" measures some only. It is a benchmark and no test: nothing fails when a target is missed, the table says so.
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
@@ -199,6 +199,86 @@ bench_beside_logins() {
     done
 }
 
+# hold(NAME, OPTIONS OF failpoint hold...): what it says in $work/NAME, its record in $work/NAME.json.
+hold() {
+    local name=$1
+    shift
+    "$BUILD/failpoint" hold "http://127.0.0.1:$port" --quiet --out "$work/$name.json" "$@" >"$work/$name" 2>&1 || true
+}
+
+served() {
+    sed -n 's|.* asked, \([0-9.]*\)/s ok,.*|\1|p' "$work/$1"
+}
+
+latency_p99() {
+    sed -n 's/.*latency from due:.* p99 \([0-9.]* [mu]*s\) .*/\1/p' "$work/$1"
+}
+
+# Requests that were neither answered well nor refused in good order.
+unanswered() {
+    awk '$1 ~ /^(client|server|refused|reset|timeout|bad|local)$/ { sum += $NF } END { print sum + 0 }' "$work/$1"
+}
+
+# Seconds from the beginning of the record $2 until the 99th percentile of a second is no more than half above that of all of $1.
+seconds_until_normal() {
+    python3 - "$work/$1.json" "$work/$2.json" <<'PYTHON'
+import json, sys
+before, after = (json.load(open(name)) for name in sys.argv[1:])
+normal = 1.5 * before["steps"][0]["figures"]["p99"]
+ends = [second["at"] for second in after["seconds_list"] if second["figures"]["ok"] > 0 and second["figures"]["p99"] <= normal]
+print("%.1f" % ends[0] if ends else "never")
+PYTHON
+}
+
+# storm(NICE, honour or ignore): 5,000 users log in at once and go on for ten seconds, while others ask who they are 50 times a second, and
+# newcomers, each on a new connection, try to log in 20 times a second.
+storm() {
+    local nice=$1 word=$2 probe newcomer peak
+    start_server --set "password.nice=$nice"
+    hold before --scenario login --users 16 --duration "${seconds}s"
+    hold probe --scenario me --rate 50 --duration 12s --email 'probe-{}@example.org' &
+    probe=$!
+    sleep 2
+    hold newcomer --scenario login --rate 20 --duration 9s --new-connections --email 'probe-{}@example.org' --accounts 4 &
+    newcomer=$!
+    hold storm --scenario login --users 5000 --connections 6000 --duration 10s --retry-after "$word"
+    wait "$probe" "$newcomer"
+    peak=$(awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$server/status")
+    stop_server
+    row "5,000 users log in at once for 10 s and $word Retry-After, nice $nice: logins / those of 16 users" \
+        "$(served storm) / $(served before) per s = $(ratio "$(served storm)" "$(served before)")" "$3 (peers: 0.01 to 0.86)"
+    row "the same: without an answer in 5 s; resident memory; p99 of GET /auth/me at 50 per s" \
+        "$(unanswered storm); $peak MiB; $(latency_p99 probe)" "0; under 150 MiB; under 10 ms"
+    row "the same: a 503 to a newcomer" "$(sed -n 's/.*refusals (429, 503): //p' "$work/newcomer")" "p99 under 5 ms"
+}
+
+# The priority of the crypto threads is chosen by this table, too.
+bench_storm() {
+    local nice
+    for nice in 0 5 10 19; do
+        storm "$nice" honour 0.95
+        storm "$nice" ignore 0.6
+    done
+    bench_recovery
+}
+
+# All 5,000 hang up at once, in the middle of it.
+bench_recovery() {
+    local crowd
+    start_server
+    hold before --scenario login --users 16 --duration "${seconds}s"
+    setsid "$BUILD/failpoint" hold "http://127.0.0.1:$port" --quiet --scenario login --users 5000 --connections 6000 --duration 60s \
+        >/dev/null 2>&1 &
+    crowd=$!
+    sleep 8
+    kill -KILL -- "-$crowd"
+    wait "$crowd" 2>/dev/null || true
+    hold after --scenario login --users 16 --duration 5s
+    stop_server
+    row "the users of such a storm have gone: 16 users log in with a normal p99 ($(latency_p99 before)) again after" \
+        "$(seconds_until_normal before after) s" "2 s"
+}
+
 bench_start() {
     local took
     took=$(for _ in 1 2 3 4 5; do
@@ -220,7 +300,7 @@ describe_machine() {
 }
 
 tools/packages.sh run bench
-build "$BUILD/jwtd" "$BUILD/bench_hasher" "$BUILD/bench_limiter" "$BUILD/bench_stock" "$BUILD/probe"
+build "$BUILD/jwtd" "$BUILD/bench_hasher" "$BUILD/bench_limiter" "$BUILD/bench_stock" "$BUILD/probe" "$BUILD/failpoint"
 work=$(mktemp -d /tmp/jwtd-bench.XXXXXX)
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
@@ -236,9 +316,6 @@ start_server
 post /auth/register '{"email":"bench@example.org","password":"a long walk by the sea"}' >/dev/null
 stop_server
 describe_machine | tee "$table"
-bench_hashing
-bench_limiter
-bench_login
-bench_requests
-bench_beside_logins
-bench_start
+for part in ${PARTS:-hashing limiter login requests beside_logins storm start}; do
+    "bench_$part"
+done

@@ -9,7 +9,8 @@
  * that a crowd in one does not hold up the other. A job cannot fail: it carries its own outcome. Nothing here blocks the
  * thread that submits. What is not provided: priorities, cancellation of a submitted job, results.
  *
- * The prediction is (jobs reserved, queued and running) x (recent mean service time) / threads; a job that finds a thread free is
+ * The prediction is (jobs reserved, queued and running) x (recent mean service time) / threads, and must leave a quarter of itself to the
+ * deadline; a job that finds a thread free is
  * never refused, so an estimate that a stall has driven up is corrected by the jobs that come next.
  *
  * The log is told when a pool begins to turn jobs away, and when it has stopped, with counts; never of each job.

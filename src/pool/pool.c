@@ -22,6 +22,9 @@
 /* One job moves the mean by an eighth: a single slow one is forgotten after a dozen, a change of load is followed as fast. */
 #define MEAN_WEIGHT 8.0
 
+/* A prediction may be too good by this part of itself: whoever is let in should not be told after a long wait that it was in vain. */
+#define DOUBT_SHARE 4
+
 /* What a refused caller is told while nothing has been measured yet. */
 #define RETRY_UNKNOWN_US CLOCK_US_PER_S
 
@@ -377,7 +380,7 @@ static bool has_place(const struct pool *pool, int64_t deadline_us) {
     if (pool->reserved + pool->queued >= pool->options.queue_limit)
         return false;
     int64_t wait_us = predicted_wait(pool);
-    return wait_us == 0 || clock_monotonic_us() <= deadline_us - wait_us;
+    return wait_us == 0 || clock_monotonic_us() <= deadline_us - wait_us - wait_us / DOUBT_SHARE;
 }
 
 /* The lock is held. */
