@@ -19,6 +19,8 @@ CPPFLAGS := -D_GNU_SOURCE -Iinclude -iquote . -I/usr/include/postgresql
 CFLAGS := -std=c11 -g -pthread $(hardening) $(warnings)
 # libsodium is linked statically so that its mmap and munmap can be routed to a region that is kept (hasher.h).
 LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--wrap=mmap -Wl,--wrap=munmap
+FAILPOINT_LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack
+FAILPOINT_LDLIBS := -lssl -lcrypto -ljansson -lpq -lm
 LDLIBS := -lmicrohttpd -ljwt -l:libsodium.a -ljansson -lpq -linih -lunistring
 TEST_LDLIBS := -lcheck_pic -lsubunit -lrt -lm -lcurl
 
@@ -26,7 +28,7 @@ migrations := $(sort $(wildcard migrations/*.sql))
 generated := $(addprefix $(BUILD)/generated/,common_passwords.c migrations.c)
 objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/main.c,$(wildcard src/*/*.c))) $(generated:.c=.o)
 main := $(BUILD)/src/main.o
-test_kinds := unit service
+test_kinds := unit loadtest service
 test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/support/*.c)) $(BUILD)/generated/$(1)_suites.o
 failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,clock.c cores.c))
 all_objects := $(failpoint_objects) $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
@@ -54,8 +56,10 @@ lint: export CPPFLAGS := $(CPPFLAGS)
 $(BUILD)/jwtd: $(main) $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 .SECONDEXPANSION:
-$(test_kinds:%=$(BUILD)/%_tests): $(BUILD)/%_tests: $(BUILD)/tests/runner.o $$(call test_objects,%) $(objects)
+$(BUILD)/unit_tests $(BUILD)/service_tests: $(BUILD)/%_tests: $(BUILD)/tests/runner.o $$(call test_objects,%) $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(LDLIBS)
+$(BUILD)/loadtest_tests: $(BUILD)/tests/runner.o $$(call test_objects,loadtest) $(filter-out %/main.o,$(failpoint_objects))
+	$(CC) $(FAILPOINT_LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(FAILPOINT_LDLIBS)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -73,7 +77,7 @@ $(BUILD)/generated/%_suites.c: always
 
 # the load tester, which knows of the server no more than its clock
 $(BUILD)/failpoint: $(failpoint_objects)
-	$(CC) -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack -o $@ $^ -lssl -lcrypto -ljansson -lpq -lm
+	$(CC) $(FAILPOINT_LDFLAGS) -o $@ $^ $(FAILPOINT_LDLIBS)
 
 $(BUILD)/bench_hasher: $(BUILD)/tests/bench/bench_hasher.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -11,6 +11,7 @@
 #include "display.h"
 #include "engine.h"
 #include "options.h"
+#include "trial.h"
 
 struct bench {
     const struct options *options;
@@ -21,21 +22,22 @@ struct bench {
     struct display display;
     int64_t begin_ns;
     struct engine_view *before, *now, *mark; /* scratch: at the step's beginning, now, a second ago */
+    double backlog_growth;                   /* of the last step: trial.h */
     bool crashed;                            /* the server's process has gone */
 };
 
 /* What a step looks like while it runs, for whoever decides whether it goes on. */
 struct bench_progress {
     const struct engine_view *view; /* since the step began */
-    double seconds;
-    double in_flight;      /* now */
-    double backlog_growth; /* requests in flight: how many more a second, over the second half of the step */
+    struct trial_progress trial;
 };
 
+/* An order with two legs makes two steps, the second of next_phase. */
 struct bench_step {
-    const char *phase;
+    const char *phase, *next_phase;
     struct order order;
-    double load, load_end;
+    double load, load_end; /* load_end 0: the same */
+    double next_load;
     /* Asked 20 times a second; true ends the arrivals. NULL: goes on to its end. */
     bool (*enough)(void *context, const struct bench_progress *progress);
     void *context;

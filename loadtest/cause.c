@@ -25,6 +25,31 @@ static void set(struct cause *cause, enum cause_kind kind, double utilisation) {
     cause->utilisation = utilisation;
 }
 
+/* Who has the cores. The database is one of the others when nobody asked it. */
+static void describe_users(const struct usage *usage, char *text, size_t size) {
+    const struct {
+        const char *name;
+        bool known;
+        double cores;
+    } users[] = {
+        { "server", usage->server_known, usage->server_cores },
+        { "PostgreSQL", usage->database_known, usage->database_cores },
+        { "generator", true, usage->generator_cores },
+        { "others", true, usage->machine_busy - usage->server_cores - usage->database_cores - usage->generator_cores },
+    };
+    const char *separator = ":";
+    for (size_t i = 0; i < sizeof users / sizeof users[0]; i++) {
+        if (!users[i].known || users[i].cores < 0.05 * usage->machine_cores)
+            continue;
+        int len = snprintf(text, size, "%s %s %.2f", separator, users[i].name, users[i].cores);
+        if (len < 0 || (size_t)len >= size)
+            return;
+        text += len;
+        size -= (size_t)len;
+        separator = ",";
+    }
+}
+
 /* All cores are busy: by whom, the largest share first in the sentence, with the server's busiest threads named. */
 static bool machine_is_saturated(struct cause *cause, const struct usage *usage) {
     double part = usage->machine_cores > 0 ? usage->machine_busy / usage->machine_cores : 0;
@@ -32,17 +57,15 @@ static bool machine_is_saturated(struct cause *cause, const struct usage *usage)
         return false;
     set(cause, CAUSE_CPU, part);
     const struct usage_group *busiest = &usage->groups[0];
-    if (usage->server_known && busiest->cores >= 0.5 * usage->machine_cores) {
+    if (usage->server_known && busiest->cores >= 0.7 * usage->machine_busy) {
         snprintf(cause->text, sizeof cause->text, "CPU saturates: %s uses %.2f of %.0f cores", work_of(busiest->name),
                  busiest->cores, usage->machine_cores);
         return true;
     }
-    int len = snprintf(cause->text, sizeof cause->text, "the machine's CPU saturates (%.2f of %.0f cores): generator %.2f",
-                       usage->machine_busy, usage->machine_cores, usage->generator_cores);
-    if (usage->server_known && len > 0 && (size_t)len < sizeof cause->text)
-        len += snprintf(cause->text + len, sizeof cause->text - (size_t)len, ", server %.2f", usage->server_cores);
-    if (usage->database_known && len > 0 && (size_t)len < sizeof cause->text)
-        snprintf(cause->text + len, sizeof cause->text - (size_t)len, ", PostgreSQL %.2f", usage->database_cores);
+    int len = snprintf(cause->text, sizeof cause->text, "the machine's CPU saturates (%.2f of %.0f cores)", usage->machine_busy,
+                       usage->machine_cores);
+    if (len > 0)
+        describe_users(usage, cause->text + len, sizeof cause->text - (size_t)len);
     return true;
 }
 

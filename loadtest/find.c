@@ -4,8 +4,9 @@
 
 #define UNDER_HINT 0.98
 #define OVER_HINT 1.04
-#define FIRST_STEP_BACK 0.03
-#define HOLDS_MAX 8
+#define HOLD_PRECISION 0.03 /* of the limit, once a hold was bad; and the first step back */
+#define STEPS_BACK_GROW 3.0 /* times twice */
+#define HOLDS_MAX 12
 
 void find_init(struct find *find, double load_begin, double load_min, double load_max, double precision, bool whole) {
     *find = (struct find){ .load = fmin(fmax(load_begin, load_min), load_max),
@@ -76,23 +77,39 @@ static void reject(struct find *find, double served) {
     narrow(find);
 }
 
-/* The steps back grow, so that a limit far below what short trials showed is found in a few holds. */
+/* From the first hold on only holds count: between the highest that was good and the lowest that was not, if both are known. */
+static void next_hold(struct find *find) {
+    double gap = find->bad - find->held;
+    if (find->held > 0 && (find->bad == 0 || gap <= HOLD_PRECISION * find->held || (find->whole && gap <= 1))) {
+        find->good = find->held;
+        find->phase = FIND_DONE;
+        return;
+    }
+    double back = 1 - HOLD_PRECISION * pow(2, fmin(find->holds_failed - 1, STEPS_BACK_GROW));
+    double load = find->held > 0 ? (find->held + find->bad) / 2 : find->bad * back;
+    find->good = find->whole ? floor(load) : load;
+    if (find->good >= find->load_min && find->holds_failed <= HOLDS_MAX) {
+        go(find, FIND_HOLD, find->good);
+        return;
+    }
+    find->good = find->held;
+    find->phase = FIND_DONE;
+}
+
 static void answer_hold(struct find *find, bool good) {
     if (good) {
+        find->held = find->load;
+    } else {
+        if (++find->votes_bad < 2)
+            return;
+        find->bad = find->load;
+        find->holds_failed++;
+    }
+    if (good && find->holds_failed == 0) { /* the bracket is as narrow as it was asked for */
         find->phase = FIND_DONE;
         return;
     }
-    find->bad = find->load;
-    double back = FIRST_STEP_BACK * pow(2, find->holds_failed++);
-    double load = find->load * fmax(1 - back, 0.25);
-    load = find->whole ? floor(load) : load;
-    find->good = load;
-    if (load < find->load_min || find->holds_failed > HOLDS_MAX) {
-        find->good = 0;
-        find->phase = FIND_DONE;
-        return;
-    }
-    go(find, FIND_HOLD, load);
+    next_hold(find);
 }
 
 void find_answer(struct find *find, bool good, double served) {

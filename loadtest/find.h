@@ -3,8 +3,8 @@
  * told what came of it. So it can be tried out on a simulated server.
  *
  * Double until it is bad, then bisect until the bracket is narrower than `precision`. Bad counts only when two trials out of at most three say
- * so, since a burst can spoil one. The highest good load is then held for long; if the hold is bad, it becomes the upper end and
- * the search goes on below.
+ * so, since a burst can spoil one. The highest good load is then held for long. If that is bad, twice, short trials have shown too little,
+ * as they do where a queue takes long to fill, and only holds decide from then on: steps back, then a bisection.
  */
 #ifndef FAILPOINT_FIND_H
 #define FAILPOINT_FIND_H
@@ -21,6 +21,7 @@ struct find {
     double load_min, load_max;
     bool whole; /* loads are whole numbers: users */
     unsigned votes_good, votes_bad;
+    double held; /* the highest load that was held for long; 0: none yet */
     unsigned holds_failed;
     enum find_phase phase;
 };

@@ -2,6 +2,7 @@
 
 #include "bench.h"
 #include "instant.h"
+#include "judge.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -93,40 +94,6 @@ static void print_details(const struct bench *bench, const struct run_step *step
         print_once(bench->now, bench->options);
 }
 
-static void judge(struct bench *bench, struct run_step *step, const struct tally *total) {
-    struct run_verdict *verdict = &bench->run.verdict;
-    const struct objective *missed = objectives_first_missed(&bench->plan.objectives, step->tallies);
-    char load[DISPLAY_NUMBER_SIZE], text[OBJECTIVE_TEXT_SIZE];
-    const struct objective *described = missed != NULL ? missed : &bench->plan.objectives.items[0];
-    objective_describe(described, step->tallies, text);
-    snprintf(step->verdict, sizeof step->verdict, "%s", missed == NULL ? "good" : "bad");
-    snprintf(step->why, sizeof step->why, "%s", missed == NULL ? "" : text);
-    if (missed != NULL) {
-        struct objective_count count = objective_count(missed, step->tallies);
-        count.bad = count.bad_without_generator;
-        step->generator_limited = objective_is_met(missed, &count);
-    }
-    struct cause cause;
-    cause_find(&cause, &step->usage, total, step->seconds);
-    snprintf(verdict->because, sizeof verdict->because, "%s", cause.text);
-    verdict->cause_kind = (double)cause.kind;
-    verdict->cause_utilisation = cause.utilisation;
-    verdict->generator_limited = step->generator_limited;
-    display_load(step->load, load);
-    const char *unit = bench->options->users > 0 ? "users" : bench->plan.scenario->unit;
-    if (step->generator_limited)
-        snprintf(verdict->headline, sizeof verdict->headline, "%s at %s %s: the generator was the limit (%s by its own delay)",
-                 bench->plan.scenario->name, load, unit, text);
-    else
-        snprintf(verdict->headline, sizeof verdict->headline, "%s %s %s %s (%s)%s%s%s", bench->plan.scenario->name,
-                 missed == NULL ? "holds" : "misses its objective at", load, unit, text, missed == NULL ? "" : " because ",
-                 missed == NULL ? "" : cause.text, missed == NULL ? "" : ".");
-    verdict->exit_code = bench->crashed            ? EXIT_BROKE
-                         : step->generator_limited ? EXIT_GENERATOR
-                         : missed == NULL          ? EXIT_FINE
-                                                   : EXIT_MISSED;
-}
-
 static void hold(struct bench *bench) {
     struct bench_step asked;
     make_step(bench->options, &asked);
@@ -137,15 +104,11 @@ static void hold(struct bench *bench) {
     struct tally *total = calloc(1, sizeof *total);
     if (step != NULL && total != NULL) {
         run_step_total(step, total);
-        judge(bench, step, total);
+        judge_hold(bench, step);
         display_clear(&bench->display);
         print_details(bench, step, total);
     }
     free(total);
-    if (bench_interrupted()) {
-        bench->run.verdict.interrupted = true;
-        bench->run.verdict.exit_code = EXIT_INTERRUPTED;
-    }
 }
 
 int command_hold(const struct options *options, const char *line) {

@@ -9,7 +9,16 @@
 #define LINE_SIZE 1024
 #define MISTAKE_SIZE 512
 
+/* The first is the one without a name. */
 static const struct command commands[] = {
+    { "find", FOR_FIND, "URL", "find the load at which it fails, and why (default)",
+      "Doubles the load until it is bad, bisects, holds the limit, goes to 1.5 times of it and back to half; says what fails "
+      "first, which\n"
+      "resource is used up, what happens above and how fast it recovers. Takes one to three minutes.",
+      "failpoint http://127.0.0.1:8080\n"
+      "failpoint find http://127.0.0.1:8080 --scenario refresh --slo 'p99<=50ms,err<=0.1%' --pg postgres://localhost/jwtd\n"
+      "failpoint find http://127.0.0.1:8080 --by users",
+      1, 1, command_find },
     { "hold", FOR_HOLD, "URL", "keep one load and say whether the objective holds",
       "Sends at a fixed rate (open loop), or keeps N users busy who wait for their replies (closed loop). With --once each user "
       "stops when it\n"
@@ -18,6 +27,24 @@ static const struct command commands[] = {
       "failpoint hold http://127.0.0.1:8080 --scenario login --rate 100 --requests 10000\n"
       "failpoint hold http://127.0.0.1:8080 --scenario login --users 5000 --duration 10s --retry-after honour",
       1, 1, command_hold },
+    { "ramp", FOR_RAMP, "URL", "raise the rate evenly and say where the objective is first missed",
+      "Sends at --rate at first and at --to at the end of --duration (60s). A picture rather than a limit: find measures that.",
+      "failpoint ramp http://127.0.0.1:8080 --scenario me --rate 100 --to 20000 --duration 60s", 1, 1, command_ramp },
+    { "soak", FOR_SOAK, "URL", "keep one load for long and say whether memory, descriptors or latency grow",
+      "Holds a rate or users for --duration (1h) and gives the slope of each with its 95 % interval. Exit code 1: something "
+      "grows.",
+      "failpoint soak http://127.0.0.1:8080 --scenario mixed --rate 500 --duration 8h", 1, 1, command_soak },
+    { "idle", FOR_IDLE, "URL", "open many connections, keep them idle, and say what each costs the server",
+      "Opens --connections (10000), keeps them for --duration (10s), and counts those that the server closes.",
+      "failpoint idle http://127.0.0.1:8080 --connections 18000", 1, 1, command_idle },
+    { "seed", FOR_SEED, "URL", "fill the database with accounts, 100,000 in seconds",
+      "Registers one account over HTTP and copies its password hash for all others, so that they are as costly to log in as real "
+      "ones.\n"
+      "Accounts that are there already stay as they are.",
+      "failpoint seed http://127.0.0.1:8080 --pg postgres:///jwtd?host=/run/postgresql --accounts 100000", 1, 1, command_seed },
+    { "selftest", FOR_SELFTEST, "", "measure this tester's own ceiling against a server that does nothing",
+      "Says how many requests a second one process sends here, and how late it is with them.", "failpoint selftest", 0, 0,
+      command_selftest },
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -17,12 +17,12 @@
 
 #define RUN_VERSION 1 /* of RUN.json; a reader refuses any other */
 #define RUN_TEXT_SIZE 256
-#define RUN_HEADLINE_SIZE 512
+#define RUN_HEADLINE_SIZE 1024
 
 /* What was asked for. */
 struct run_options {
-    char command[16];                 /* find, hold, ramp, soak, idle */
-    char line[RUN_HEADLINE_SIZE * 2]; /* the exact command to run it again, quoted for a shell */
+    char command[16];             /* find, hold, ramp, soak, idle */
+    char line[RUN_HEADLINE_SIZE]; /* the exact command to run it again, quoted for a shell */
     char url[RUN_TEXT_SIZE];
     char scenario[16], unit[16]; /* unit: "req/s", "sessions/s", "users" */
     char slo[RUN_TEXT_SIZE];

@@ -17,8 +17,10 @@
 struct watch {
     struct bench *bench;
     const struct bench_step *step;
+    const char *phase;
+    double load, load_end;
     int64_t begin_ns, second_ns;
-    struct sample *at_begin, *a_second_ago;
+    struct sample *at_begin, *a_second_ago, *at_stop; /* at_stop: when the arrivals were over */
     double in_flight[LOOKS_MAX], times[LOOKS_MAX];
     size_t looks;
     double in_flight_sum, waiting_sum, connections_sum; /* of the present second */
@@ -156,49 +158,18 @@ static bool is_enough(struct watch *watch, int64_t now_ns) {
     if (watch->step->enough == NULL)
         return false;
     struct bench_progress progress = { .view = bench->now,
-                                       .seconds = ns_to_s(now_ns - watch->begin_ns),
-                                       .in_flight = (double)bench->now->in_flight,
-                                       .backlog_growth = backlog_growth(watch) };
+                                       .trial = { .tallies = bench->now->tallies,
+                                                  .seconds = ns_to_s(now_ns - watch->begin_ns),
+                                                  .backlog_growth = backlog_growth(watch) } };
     return watch->step->enough(watch->step->context, &progress);
 }
 
 static void note_end(struct watch *watch, int64_t now_ns) {
-    bench_figures(&watch->bench->plan.objectives, watch->bench->now, fmax(ns_to_s(now_ns - watch->begin_ns), 1e-3),
-                  &watch->at_end);
-}
-
-/* Until every request has ended. The arrivals' end is what counts as the step's length: the rest is the way home. */
-static int64_t watch_until_done(struct watch *watch) {
     struct bench *bench = watch->bench;
-    const struct order *order = &watch->step->order;
-    int64_t arrivals_end = order->duration_ns;
-    for (size_t i = 0; i < order->legs_count; i++)
-        arrivals_end += order->legs[i].duration_ns;
-    int64_t stopped_ns = 0;
-    while (engine_state(bench->engine) == ENGINE_BUSY) {
-        usleep(LOOK_EVERY_US);
-        int64_t now = instant_now();
-        look(watch, now);
-        if (now - watch->second_ns >= NS_PER_S)
-            end_second(watch, now);
-        if (stopped_ns == 0 && arrivals_end > 0 && now >= watch->begin_ns + arrivals_end) {
-            stopped_ns = watch->begin_ns + arrivals_end;
-            note_end(watch, now);
-        }
-        if (stopped_ns == 0 && is_enough(watch, now)) {
-            engine_stop(bench->engine);
-            stopped_ns = now;
-            note_end(watch, now);
-        } else if (bench_interrupted() || bench->crashed) {
-            engine_stop(bench->engine);
-        }
-    }
-    if (stopped_ns != 0)
-        return stopped_ns;
-    int64_t now = instant_now();
-    look(watch, now);
-    note_end(watch, now);
-    return now;
+    bench_figures(&bench->plan.objectives, bench->now, fmax(ns_to_s(now_ns - watch->begin_ns), 1e-3), &watch->at_end);
+    bench->backlog_growth = backlog_growth(watch);
+    sample_destroy(watch->at_stop);
+    watch->at_stop = take_sample(bench);
 }
 
 /* ---- the record ---- */
@@ -230,20 +201,16 @@ static void record_means(const struct watch *watch, struct run_figures *figures)
 
 static struct run_step *record(struct watch *watch, int64_t end_ns) {
     struct bench *bench = watch->bench;
-    const struct bench_step *asked = watch->step;
     struct run_step *step = run_add_step(&bench->run);
-    struct sample *sample = take_sample(bench);
-    if (step == NULL || sample == NULL) {
-        sample_destroy(sample);
+    if (step == NULL)
         return NULL;
-    }
     engine_read(bench->engine, bench->now);
     engine_view_subtract(bench->now, bench->before);
-    snprintf(step->phase, sizeof step->phase, "%s", asked->phase);
+    snprintf(step->phase, sizeof step->phase, "%s", watch->phase);
     step->begin = ns_to_s(watch->begin_ns - bench->begin_ns);
     step->seconds = fmax(ns_to_s(end_ns - watch->begin_ns), 1e-3);
-    step->load = asked->load;
-    step->load_end = asked->load_end > 0 ? asked->load_end : asked->load;
+    step->load = watch->load;
+    step->load_end = watch->load_end;
     memcpy(step->tallies, bench->now->tallies, sizeof bench->now->tallies);
     bench_figures(&bench->plan.objectives, bench->now, step->seconds, &step->figures);
     step->figures.offered = watch->at_end.offered;
@@ -251,10 +218,72 @@ static struct run_step *record(struct watch *watch, int64_t end_ns) {
     step->figures.goodput = watch->at_end.goodput;
     record_means(watch, &step->figures);
     audit(watch, step);
-    if (watch->at_begin != NULL)
-        sample_usage(watch->at_begin, sample, &step->usage);
-    sample_destroy(sample);
+    if (watch->at_begin != NULL && watch->at_stop != NULL)
+        sample_usage(watch->at_begin, watch->at_stop, &step->usage);
     return step;
+}
+
+static int64_t legs_end(const struct watch *watch, size_t legs) {
+    int64_t length = watch->step->order.duration_ns;
+    for (size_t i = 0; i < legs; i++)
+        length += watch->step->order.legs[i].duration_ns;
+    return length;
+}
+
+/* The first leg becomes a step of its own, and the second begins without a pause. */
+static void begin_second_leg(struct watch *watch, int64_t now_ns) {
+    struct bench *bench = watch->bench;
+    end_second(watch, now_ns);
+    note_end(watch, now_ns);
+    record(watch, now_ns);
+    struct sample *last = watch->a_second_ago;
+    if (watch->at_begin != last)
+        sample_destroy(watch->at_begin);
+    watch->at_begin = last;
+    watch->begin_ns = now_ns;
+    watch->looks = 0;
+    watch->all_in_flight_sum = watch->all_waiting_sum = watch->all_connections_sum = 0;
+    watch->all_looks = 0;
+    watch->phase = watch->step->next_phase;
+    watch->load = watch->load_end = watch->step->next_load;
+    engine_read(bench->engine, bench->before);
+    engine_read(bench->engine, bench->now);
+    engine_view_subtract(bench->now, bench->before);
+}
+
+/* Until every request has ended. The arrivals' end is what counts as the step's length: the rest is the way home. */
+static int64_t watch_until_done(struct watch *watch) {
+    struct bench *bench = watch->bench;
+    const struct order *order = &watch->step->order;
+    int64_t order_begin = watch->begin_ns, stopped_ns = 0;
+    int64_t arrivals_end = legs_end(watch, order->legs_count);
+    bool told = false; /* the workers, to stop */
+    while (engine_state(bench->engine) == ENGINE_BUSY) {
+        usleep(LOOK_EVERY_US);
+        int64_t now = instant_now();
+        look(watch, now);
+        if (now - watch->second_ns >= NS_PER_S)
+            end_second(watch, now);
+        if (order->legs_count == 2 && watch->begin_ns == order_begin && now >= order_begin + legs_end(watch, 1))
+            begin_second_leg(watch, now);
+        bool over = arrivals_end > 0 && now >= order_begin + arrivals_end;
+        bool enough = !told && is_enough(watch, now);
+        if (stopped_ns == 0 && (over || enough)) {
+            stopped_ns = over ? order_begin + arrivals_end : now;
+            note_end(watch, now);
+        }
+        /* arrivals end by themselves, late ones included; what is left of journeys would take long */
+        if (enough || (over && !told && bench->plan.scenario->journey)) {
+            engine_stop(bench->engine);
+            told = true;
+        }
+    }
+    if (stopped_ns != 0)
+        return stopped_ns;
+    int64_t now = instant_now();
+    look(watch, now);
+    note_end(watch, now);
+    return now;
 }
 
 struct run_step *bench_run(struct bench *bench, const struct bench_step *asked) {
@@ -263,6 +292,9 @@ struct run_step *bench_run(struct bench *bench, const struct bench_step *asked) 
         return NULL;
     watch->bench = bench;
     watch->step = asked;
+    watch->phase = asked->phase;
+    watch->load = asked->load;
+    watch->load_end = asked->load_end > 0 ? asked->load_end : asked->load;
     watch->at_begin = watch->a_second_ago = take_sample(bench);
     engine_read(bench->engine, bench->before);
     engine_read(bench->engine, bench->mark);
@@ -275,6 +307,7 @@ struct run_step *bench_run(struct bench *bench, const struct bench_step *asked) 
     if (watch->a_second_ago != watch->at_begin)
         sample_destroy(watch->a_second_ago);
     sample_destroy(watch->at_begin);
+    sample_destroy(watch->at_stop);
     free(watch);
     if (trouble)
         bench_trouble(bench);

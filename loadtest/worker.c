@@ -271,7 +271,8 @@ static void clear_out(struct worker *worker) {
 }
 
 int worker_run(const struct plan *plan, unsigned number, int orders_fd, struct worker_share *share) {
-    signal(SIGINT, SIG_IGN); /* Ctrl-C reaches every process of the terminal; the tester decides what it means */
+    signal(SIGINT, SIG_IGN); /* what is sent to the whole group is for the tester, who decides what it means */
+    signal(SIGTERM, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     struct worker *worker = calloc(1, sizeof *worker);

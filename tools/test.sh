@@ -1,7 +1,7 @@
 #!/bin/bash
-# tools/test.sh: sets up what is missing, builds, and runs every test: unit tests, then service tests on a PostgreSQL of their own that
-# lives as long as they do, then those once more through a PgBouncer in transaction mode. The last line is "N passed, M failed". TESTS="pool config" runs some; SANITIZE, set by make,
-# builds with -fsanitize.
+# tools/test.sh: sets up what is missing, builds, and runs every test: unit tests, those of the load tester, then service tests on a
+# PostgreSQL of their own that lives as long as they do, then those once more through a PgBouncer in transaction mode. The last line is
+# "N passed, M failed". TESTS="pool config" runs some; SANITIZE, set by make, builds with -fsanitize.
 #
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
 # JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_SANITIZE, JWTD_TEST_DIRECTORY (for databases of their own). The database is
@@ -115,7 +115,7 @@ clean_up() {
 
 check_names
 tools/packages.sh run test
-build "$BUILD/jwtd" tests
+build "$BUILD/jwtd" "$BUILD/failpoint" tests
 work=$(mktemp -d /tmp/jwtd-test.XXXXXX)
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP

@@ -1,0 +1,250 @@
+#include "bench.h"
+#include "command.h"
+#include "instant.h"
+#include "judge.h"
+#include "search.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WARM_UP_S 1.0
+#define TRIAL_MIN_S 1.0
+#define DOUBLING_MAX_S 4.0
+#define BISECTING_MAX_S 12.0
+#define BISECTING_REQUESTS 1500
+#define HOLD_REQUESTS 6000.0
+#define HOLD_MIN_S 3.0
+#define HOLD_MAX_S 30.0
+#define OVERLOAD 1.5
+#define OVERLOAD_S 15.0
+#define RECOVER_PART 0.5
+#define RECOVER_S 10.0
+#define RATE_MIN 0.5
+#define RATE_MAX 1e7
+#define USERS_MAX 100000.0
+#define GONE_SHARE 0.5 /* of requests that are refused: nobody listens any more */
+
+struct finder {
+    struct bench *bench;
+    struct find find;
+    bool by_users;
+    struct trial trial;
+    enum trial_verdict verdict; /* of the step that runs */
+    unsigned trials;
+    char why[RUN_TEXT_SIZE];
+    struct cause cause;
+    bool ended; /* trouble, a crash, or Ctrl-C */
+};
+
+/* ---- one step ---- */
+
+static bool is_decided(void *context, const struct bench_progress *progress) {
+    struct finder *finder = context;
+    if (finder->verdict == TRIAL_UNDECIDED)
+        finder->verdict = trial_judge(&finder->trial, &progress->trial);
+    return finder->verdict != TRIAL_UNDECIDED;
+}
+
+static bool is_hopeless(void *context, const struct bench_progress *progress) {
+    return is_decided(context, progress) && ((struct finder *)context)->verdict == TRIAL_BAD;
+}
+
+static void make_order(struct finder *finder, struct order *order, double load, double seconds) {
+    *order = (struct order){ .seed = (uint64_t)finder->bench->options->seed + finder->trials++ };
+    if (finder->by_users) {
+        order->kind = ORDER_USERS;
+        order->users = (unsigned)load;
+        order->duration_ns = s_to_ns(seconds);
+        return;
+    }
+    order->kind = ORDER_LOAD;
+    order->legs_count = 1;
+    order->legs[0] = (struct leg){ load, load, s_to_ns(seconds) };
+}
+
+static void show(struct finder *finder, const char *phase, double load) {
+    struct display *display = &finder->bench->display;
+    const struct find *find = &finder->find;
+    char at[DISPLAY_NUMBER_SIZE], good[DISPLAY_NUMBER_SIZE], bad[DISPLAY_NUMBER_SIZE];
+    snprintf(display->progress, sizeof display->progress, "%s %s %s", phase, display_load(load, at),
+             finder->bench->run.options.unit);
+    snprintf(display->bracket, sizeof display->bracket, "good %s, bad %s", find->good > 0 ? display_load(find->good, good) : "?",
+             find->bad > 0 ? display_load(find->bad, bad) : "?");
+}
+
+/* Nobody is there any more: the process has gone, or connections are refused. */
+static bool is_gone(const struct finder *finder, const struct run_step *step) {
+    double refused = 0, ended = 0;
+    for (size_t i = 0; i < ENDPOINTS; i++) {
+        refused += (double)step->tallies[i].classes[REPLY_REFUSED];
+        ended += (double)tally_ended(&step->tallies[i]);
+    }
+    return finder->bench->crashed || (ended > 0 && refused > GONE_SHARE * ended);
+}
+
+/* Why the upper end of the bracket is bad: of the last trial there that was. */
+static void find_reason(struct finder *finder) {
+    const struct run *run = &finder->bench->run;
+    const struct run_step *step = NULL;
+    for (size_t i = 0; i < run->steps_count; i++) {
+        const struct run_step *each = &run->steps[i];
+        if (strcmp(each->verdict, "bad") == 0 && (each->load == finder->find.bad || finder->find.bad <= 0))
+            step = each;
+    }
+    struct tally *total = step == NULL ? NULL : calloc(1, sizeof *total);
+    if (total == NULL)
+        return;
+    finder->bench->run.verdict.generator_limited = step->generator_limited;
+    run_step_total(step, total);
+    cause_find(&finder->cause, &step->usage, total, step->seconds);
+    snprintf(finder->why, sizeof finder->why, "%s", step->why);
+    free(total);
+}
+
+/* NULL: the search is over. */
+static struct run_step *run_step(struct finder *finder, const struct bench_step *asked) {
+    finder->verdict = TRIAL_UNDECIDED;
+    struct run_step *step = bench_run(finder->bench, asked);
+    if (step == NULL || bench_interrupted()) {
+        finder->ended = true;
+        finder->bench->run.verdict.interrupted = bench_interrupted();
+        return NULL;
+    }
+    if (is_gone(finder, step)) {
+        finder->ended = true;
+        finder->bench->run.verdict.beyond = COLLAPSE_CRASHES;
+        snprintf(step->verdict, sizeof step->verdict, "bad");
+        snprintf(step->why, sizeof step->why, "the server is gone");
+        return NULL;
+    }
+    return step;
+}
+
+static bool record_verdict(struct finder *finder, struct run_step *step, bool good) {
+    snprintf(step->verdict, sizeof step->verdict, "%s", good ? "good" : "bad");
+    if (good)
+        return true;
+    judge_describe_bad(finder->bench, step);
+    return false;
+}
+
+/* ---- the search ---- */
+
+static void try_load(struct finder *finder) {
+    bool doubling = finder->find.phase == FIND_DOUBLE;
+    const char *phase = doubling ? "double" : "bisect";
+    finder->trial.seconds_min = TRIAL_MIN_S;
+    finder->trial.requests_min = doubling ? 0 : BISECTING_REQUESTS;
+    finder->trial.seconds_max = doubling ? DOUBLING_MAX_S : BISECTING_MAX_S;
+    struct bench_step asked = { .phase = phase, .load = finder->find.load, .enough = is_decided, .context = finder };
+    make_order(finder, &asked.order, finder->find.load, finder->trial.seconds_max * 5);
+    show(finder, phase, finder->find.load);
+    struct run_step *step = run_step(finder, &asked);
+    if (step != NULL)
+        find_answer(&finder->find, record_verdict(finder, step, finder->verdict == TRIAL_GOOD), step->figures.served);
+}
+
+static void hold_load(struct finder *finder) {
+    double served = finder->by_users ? finder->find.hint : finder->find.load;
+    double seconds = fmin(fmax(served > 0 ? HOLD_REQUESTS / served : 2 * BISECTING_MAX_S, HOLD_MIN_S), HOLD_MAX_S);
+    finder->trial.seconds_min = finder->trial.seconds_max = seconds;
+    struct bench_step asked = { .phase = "hold", .load = finder->find.load, .enough = is_hopeless, .context = finder };
+    make_order(finder, &asked.order, finder->find.load, seconds);
+    show(finder, "hold", finder->find.load);
+    struct run_step *step = run_step(finder, &asked);
+    if (step == NULL)
+        return;
+    struct trial_progress progress = { step->tallies, step->seconds, finder->bench->backlog_growth };
+    bool good = finder->verdict != TRIAL_BAD && trial_has_held(&finder->trial, &progress);
+    find_answer(&finder->find, record_verdict(finder, step, good), step->figures.served);
+}
+
+static void overload(struct finder *finder) {
+    double limit = finder->find.good;
+    struct bench_step asked = {
+        .phase = "overload", .next_phase = "recover", .load = limit * OVERLOAD, .next_load = limit * RECOVER_PART
+    };
+    make_order(finder, &asked.order, limit * OVERLOAD, OVERLOAD_S);
+    asked.order.legs[asked.order.legs_count++] = (struct leg){ limit * RECOVER_PART, limit * RECOVER_PART, s_to_ns(RECOVER_S) };
+    show(finder, "overload, then half:", limit * OVERLOAD);
+    run_step(finder, &asked);
+}
+
+/* One user alone: how fast is it when nothing waits, and so where to begin. 0: over. */
+static double warm_up(struct finder *finder) {
+    struct bench_step asked = { .phase = "warmup", .load = 1 };
+    asked.order = (struct order){ .kind = ORDER_USERS, .users = 1, .duration_ns = s_to_ns(WARM_UP_S) };
+    show(finder, "warm-up", 1);
+    struct run_step *step = run_step(finder, &asked);
+    if (step == NULL)
+        return 0;
+    step->load = step->load_end = step->figures.offered;
+    double steps = finder->bench->plan.scenario->journey ? (double)finder->bench->plan.scenario->steps_count : 1;
+    return step->figures.mean > 0 ? fmax(500 / step->figures.mean / steps, RATE_MIN) : 1;
+}
+
+static double error_share_allowed(const struct objectives *objectives) {
+    for (size_t i = 0; i < objectives->count; i++) {
+        if (objectives->items[i].of_errors)
+            return objectives->items[i].share_allowed;
+    }
+    return 0.001;
+}
+
+static void search(struct finder *finder) {
+    struct bench *bench = finder->bench;
+    const struct options *options = bench->options;
+    double begin = warm_up(finder);
+    if (finder->ended)
+        return;
+    double max = options->max > 0 ? options->max : finder->by_users ? USERS_MAX : RATE_MAX;
+    find_init(&finder->find, finder->by_users ? 1 : begin, finder->by_users ? 1 : RATE_MIN, max, options->precision / 100,
+              finder->by_users);
+    while (finder->find.phase != FIND_DONE && !finder->ended) {
+        if (finder->find.phase == FIND_HOLD)
+            hold_load(finder);
+        else
+            try_load(finder);
+    }
+    bench->run.verdict.limit = finder->find.good;
+    find_reason(finder);
+    bool wanted = !finder->ended && !finder->by_users && !options->no_overload && finder->find.good > 0;
+    if (wanted && !bench->run.verdict.generator_limited) {
+        overload(finder);
+        search_judge_overload(&bench->run, error_share_allowed(&bench->plan.objectives));
+    }
+}
+
+static void print_numbers(const struct run *run) {
+    const struct run_verdict *verdict = &run->verdict;
+    char knee[DISPLAY_NUMBER_SIZE], limit[DISPLAY_NUMBER_SIZE], collapse[DISPLAY_NUMBER_SIZE];
+    printf("knee %s, limit %s, collapse %s (%s)\n", verdict->knee > 0 ? display_load(verdict->knee, knee) : "unknown",
+           verdict->limit > 0 ? display_load(verdict->limit, limit) : "unknown",
+           verdict->collapse > 0 ? display_load(verdict->collapse, collapse) : "not seen", run->options.unit);
+}
+
+int command_find(const struct options *options, const char *line) {
+    struct bench bench;
+    int code = bench_init(&bench, options, "find", line);
+    bool by_users = strcmp(options->by, "users") == 0;
+    if (code != EXIT_FINE || (!by_users && strcmp(options->by, "rate") != 0)) {
+        if (code == EXIT_FINE)
+            fputs("failpoint: --by is rate or users\n", stderr);
+        bench_fini(&bench);
+        return code == EXIT_FINE ? EXIT_USAGE : code;
+    }
+    struct finder finder = { .bench = &bench, .by_users = by_users };
+    finder.trial = (struct trial){ .objectives = &bench.plan.objectives, .open_loop = !finder.by_users };
+    if (bench_prepare(&bench) == EXIT_FINE) {
+        search(&finder);
+        if (bench.run.verdict.headline[0] == '\0') /* else the engine's trouble is what there is to say */
+            search_conclude(&bench.run, &finder.find, finder.why, &finder.cause);
+        display_clear(&bench.display);
+        print_numbers(&bench.run);
+    }
+    code = bench_finish(&bench);
+    bench_fini(&bench);
+    return code;
+}

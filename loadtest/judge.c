@@ -1,0 +1,89 @@
+#include "judge.h"
+
+#include "command.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Every objective that is missed would be met without the generator's own delay. */
+static bool is_generators_doing(const struct objectives *objectives, const struct run_step *step) {
+    bool missed = false;
+    for (size_t i = 0; i < objectives->count; i++) {
+        struct objective_count count = objective_count(&objectives->items[i], step->tallies);
+        if (objective_is_met(&objectives->items[i], &count))
+            continue;
+        missed = true;
+        count.bad = count.bad_without_generator;
+        if (!objective_is_met(&objectives->items[i], &count))
+            return false;
+    }
+    return missed;
+}
+
+void judge_describe_bad(const struct bench *bench, struct run_step *step) {
+    const struct objectives *objectives = &bench->plan.objectives;
+    const struct objective *missed = objectives_first_missed(objectives, step->tallies);
+    char text[OBJECTIVE_TEXT_SIZE];
+    step->generator_limited = is_generators_doing(objectives, step);
+    if (missed != NULL)
+        snprintf(step->why, sizeof step->why, "%s", objective_describe(missed, step->tallies, text));
+    else /* the trial saw it coming */
+        snprintf(step->why, sizeof step->why, "%.3g more requests a second pile up", fmax(bench->backlog_growth, 0));
+}
+
+static void record_cause(struct run_verdict *verdict, const struct run_step *step) {
+    struct cause cause;
+    struct tally *total = calloc(1, sizeof *total);
+    if (total == NULL)
+        return;
+    run_step_total(step, total);
+    cause_find(&cause, &step->usage, total, step->seconds);
+    snprintf(verdict->because, sizeof verdict->because, "%s", cause.text);
+    verdict->cause_kind = (double)cause.kind;
+    verdict->cause_utilisation = cause.utilisation;
+    free(total);
+}
+
+static void write_headline(struct bench *bench, const struct run_step *step, bool met) {
+    struct run_verdict *verdict = &bench->run.verdict;
+    char load[DISPLAY_NUMBER_SIZE], text[OBJECTIVE_TEXT_SIZE];
+    const char *scenario = bench->plan.scenario->name;
+    const char *unit = bench->run.options.unit;
+    display_load(step->load, load);
+    objective_describe(&bench->plan.objectives.items[0], step->tallies, text);
+    if (bench->crashed)
+        snprintf(verdict->headline, sizeof verdict->headline, "%s crashes at %s %s: the server's process has gone.", scenario,
+                 load, unit);
+    else if (met)
+        snprintf(verdict->headline, sizeof verdict->headline, "%s holds %s %s (%s).", scenario, load, unit, text);
+    else if (step->generator_limited)
+        snprintf(verdict->headline, sizeof verdict->headline,
+                 "%s at %s %s: %s, but by the generator's own delay, not the service's.", scenario, load, unit, step->why);
+    else
+        snprintf(verdict->headline, sizeof verdict->headline, "%s misses its objective at %s %s (%s) because %s.", scenario, load,
+                 unit, step->why, verdict->because);
+}
+
+static int code_of(const struct bench *bench, const struct run_step *step, bool met) {
+    if (bench->crashed)
+        return EXIT_BROKE;
+    if (bench->run.verdict.interrupted)
+        return EXIT_INTERRUPTED;
+    if (met)
+        return EXIT_FINE;
+    return step->generator_limited ? EXIT_GENERATOR : EXIT_MISSED;
+}
+
+void judge_hold(struct bench *bench, struct run_step *step) {
+    struct run_verdict *verdict = &bench->run.verdict;
+    bool met = objectives_first_missed(&bench->plan.objectives, step->tallies) == NULL;
+    snprintf(step->verdict, sizeof step->verdict, "%s", met ? "good" : "bad");
+    if (!met)
+        judge_describe_bad(bench, step);
+    record_cause(verdict, step);
+    verdict->generator_limited = step->generator_limited;
+    verdict->interrupted = bench_interrupted();
+    verdict->exit_code = code_of(bench, step, met);
+    write_headline(bench, step, met);
+}

@@ -1,0 +1,15 @@
+/*
+ * judge: what one step says: met or missed, why, and whether it was the generator's doing; for hold, soak and the steps of find.
+ */
+#ifndef FAILPOINT_JUDGE_H
+#define FAILPOINT_JUDGE_H
+
+#include "bench.h"
+
+/* Fills in `why` and `generator_limited` of a step that is known to be bad. */
+void judge_describe_bad(const struct bench *bench, struct run_step *step);
+
+/* Verdict of the step, and of the run: headline, because, exit code. */
+void judge_hold(struct bench *bench, struct run_step *step);
+
+#endif

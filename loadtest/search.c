@@ -1,0 +1,225 @@
+#include "search.h"
+
+#include "command.h"
+#include "display.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define KNEE_FACTOR 3.0
+#define SAFE_PART 0.75
+#define FAILED_SHARE 0.001
+#define COLLAPSED_PART 0.5
+#define SENTENCE_SIZE 160
+
+/* ---- knee ---- */
+
+static bool is_good(const struct run_step *step) {
+    return strcmp(step->verdict, "good") == 0;
+}
+
+static const struct run_step *lowest_good(const struct run *run) {
+    const struct run_step *lowest = NULL;
+    for (size_t i = 0; i < run->steps_count; i++) {
+        const struct run_step *step = &run->steps[i];
+        if (is_good(step) && (lowest == NULL || step->load < lowest->load))
+            lowest = step;
+    }
+    return lowest;
+}
+
+double search_knee(const struct run *run) {
+    const struct run_step *lowest = lowest_good(run);
+    if (lowest == NULL)
+        return 0;
+    double bent = INFINITY, knee = 0;
+    for (size_t i = 0; i < run->steps_count; i++) {
+        const struct run_step *step = &run->steps[i];
+        if (is_good(step) && step->figures.p90 > KNEE_FACTOR * lowest->figures.p90)
+            bent = fmin(bent, step->load);
+    }
+    for (size_t i = 0; i < run->steps_count; i++) {
+        const struct run_step *step = &run->steps[i];
+        if (is_good(step) && step->load < bent)
+            knee = fmax(knee, step->load);
+    }
+    return knee;
+}
+
+/* ---- above the limit ---- */
+
+static const struct run_step *find_phase(const struct run *run, const char *phase) {
+    for (size_t i = run->steps_count; i > 0; i--) {
+        if (strcmp(run->steps[i - 1].phase, phase) == 0)
+            return &run->steps[i - 1];
+    }
+    return NULL;
+}
+
+static bool second_is_good(const struct run *run, const struct run_second *second, double allowed) {
+    const struct run_figures *figures = &second->figures;
+    double bad = figures->shed + figures->failed, ended = figures->ok + bad;
+    if (ended == 0)
+        return figures->in_flight < 1;
+    bool in_time = run->options.slo_latency_ms <= 0 || figures->p99 <= run->options.slo_latency_ms;
+    return in_time && bad <= fmax(1, allowed * ended);
+}
+
+/* From the moment the load dropped to the end of the last second that was not good. */
+static void judge_recovery(struct run *run, const struct run_step *recover, double allowed) {
+    struct run_verdict *verdict = &run->verdict;
+    double end = recover->begin + recover->seconds;
+    verdict->recovery = 0;
+    verdict->recovered = true;
+    for (size_t i = 0; i < run->seconds_count; i++) {
+        const struct run_second *second = &run->seconds_list[i];
+        if (second->at <= recover->begin + 0.2 || second->at > end + 0.5 || second_is_good(run, second, allowed))
+            continue;
+        verdict->recovery = second->at - recover->begin;
+        verdict->recovered = second->at < end - 1;
+    }
+}
+
+void search_judge_overload(struct run *run, double error_share_allowed) {
+    struct run_verdict *verdict = &run->verdict;
+    const struct run_step *overload = find_phase(run, "overload"), *recover = find_phase(run, "recover");
+    if (overload == NULL)
+        return;
+    const struct run_figures *figures = &overload->figures;
+    if (verdict->beyond == COLLAPSE_CRASHES)
+        verdict->collapse = overload->load;
+    else if (figures->served < COLLAPSED_PART * verdict->limit)
+        verdict->beyond = COLLAPSE_COLLAPSES;
+    else if (figures->failed > FAILED_SHARE * figures->due)
+        verdict->beyond = COLLAPSE_FAILS;
+    else
+        verdict->beyond = figures->shed > 0 ? COLLAPSE_SHEDS : COLLAPSE_DEGRADES;
+    if (verdict->beyond == COLLAPSE_COLLAPSES)
+        verdict->collapse = overload->load;
+    if (recover != NULL)
+        judge_recovery(run, recover, error_share_allowed);
+}
+
+/* ---- the sentence ---- */
+
+static void describe_failures(const struct run_step *overload, char *text, size_t size) {
+    struct tally total;
+    run_step_total(overload, &total);
+    size_t worst = REPLY_CLIENT;
+    for (size_t i = REPLY_CLIENT; i < REPLY_CLASSES; i++)
+        worst = total.classes[i] > total.classes[worst] ? i : worst;
+    snprintf(text, size, "%.2g %% of requests fail (mostly: %s)",
+             overload->figures.due > 0 ? overload->figures.failed / overload->figures.due * 100 : 0,
+             reply_class_name((enum reply_class)worst));
+}
+
+static void describe_shedding(const struct run_step *overload, char *text, size_t size) {
+    struct tally total;
+    run_step_total(overload, &total);
+    const char *statuses = total.statuses[429] == 0 ? "503" : total.statuses[503] == 0 ? "429" : "429 and 503";
+    snprintf(text, size, "sheds with %s, no failures", statuses);
+}
+
+static void describe_beyond(const struct run *run, char *text, size_t size) {
+    const struct run_verdict *verdict = &run->verdict;
+    const struct run_step *overload = find_phase(run, "overload");
+    if (overload == NULL || verdict->beyond == COLLAPSE_UNKNOWN) {
+        text[0] = '\0';
+        return;
+    }
+    char what[SENTENCE_SIZE / 2], seconds[DISPLAY_NUMBER_SIZE], load[DISPLAY_NUMBER_SIZE];
+    if (verdict->beyond == COLLAPSE_FAILS)
+        describe_failures(overload, what, sizeof what);
+    else if (verdict->beyond == COLLAPSE_SHEDS)
+        describe_shedding(overload, what, sizeof what);
+    else if (verdict->beyond == COLLAPSE_COLLAPSES)
+        snprintf(what, sizeof what, "collapses to %s %s", display_load(overload->figures.served, load), run->options.unit);
+    else
+        snprintf(what, sizeof what, "%s", run_collapse_text(verdict->beyond));
+    if (verdict->beyond == COLLAPSE_CRASHES)
+        snprintf(text, size, " Above it: crashes at %s.", display_load(overload->load, load));
+    else if (!verdict->recovered)
+        snprintf(text, size, " Above it: %s, and does not recover.", what);
+    else if (verdict->recovery < 0.05)
+        snprintf(text, size, " Above it: %s, recovers at once.", what);
+    else
+        snprintf(text, size, " Above it: %s, recovers in %s.", what, display_ms(verdict->recovery * 1000, seconds));
+}
+
+static int code_of(const struct run_verdict *verdict, enum find_outcome outcome) {
+    if (verdict->interrupted)
+        return EXIT_INTERRUPTED;
+    if (verdict->beyond == COLLAPSE_CRASHES || (verdict->beyond != COLLAPSE_UNKNOWN && !verdict->recovered))
+        return EXIT_BROKE;
+    if (verdict->generator_limited)
+        return EXIT_GENERATOR;
+    return outcome == FIND_NONE_GOOD ? EXIT_MISSED : EXIT_FINE;
+}
+
+static void write_limit(struct run *run, const struct find *find, const char *why, const struct cause *cause) {
+    struct run_verdict *verdict = &run->verdict;
+    char limit[DISPLAY_NUMBER_SIZE], safe[DISPLAY_NUMBER_SIZE], beyond[SENTENCE_SIZE];
+    const char *scenario = run->options.scenario, *unit = run->options.unit;
+    display_load(find->bad, limit);
+    display_load(verdict->safe, safe);
+    describe_beyond(run, beyond, sizeof beyond);
+    const char *advice =
+        cause->kind == CAUSE_LIMITER
+            ? " Raise the limit of the server, or switch it off (limit.enabled=false), to measure the service itself."
+            : "";
+    snprintf(verdict->headline, sizeof verdict->headline, "%s fails at %s %s (%s) because %s.%s Run it at %s %s or less.%s",
+             scenario, limit, unit, why, cause->text, beyond, safe, unit, advice);
+}
+
+static void write_at_least(struct run *run, const struct find *find) {
+    struct run_verdict *verdict = &run->verdict;
+    char load[DISPLAY_NUMBER_SIZE], beyond[SENTENCE_SIZE];
+    display_load(find->good, load);
+    describe_beyond(run, beyond, sizeof beyond);
+    if (verdict->generator_limited)
+        snprintf(verdict->headline, sizeof verdict->headline,
+                 "%s holds at least %s %s: above that the generator was the limit, not the service. Give it another machine, or "
+                 "--workers.",
+                 run->options.scenario, load, run->options.unit);
+    else
+        snprintf(verdict->headline, sizeof verdict->headline, "%s holds at least %s %s, the most that was tried (--max).%s",
+                 run->options.scenario, load, run->options.unit, beyond);
+}
+
+static void write_none_good(struct run *run, const struct find *find, const char *why, const struct cause *cause) {
+    char load[DISPLAY_NUMBER_SIZE];
+    display_load(find->load, load);
+    const char *hint = cause->kind == CAUSE_LIMITER
+                           ? " Raise the limit of the server, or switch it off (limit.enabled=false) for the test."
+                           : "";
+    snprintf(run->verdict.headline, sizeof run->verdict.headline, "%s misses its objective even at %s %s (%s) because %s.%s",
+             run->options.scenario, load, run->options.unit, why, cause->text, hint);
+}
+
+void search_conclude(struct run *run, const struct find *find, const char *why, const struct cause *cause) {
+    struct run_verdict *verdict = &run->verdict;
+    enum find_outcome outcome = find_outcome(find);
+    verdict->safe = verdict->limit * SAFE_PART;
+    verdict->knee = search_knee(run);
+    verdict->at_least = outcome == FIND_NONE_BAD || verdict->generator_limited;
+    verdict->cause_kind = (double)cause->kind;
+    verdict->cause_utilisation = cause->utilisation;
+    snprintf(verdict->because, sizeof verdict->because, "%s", cause->text);
+    verdict->exit_code = code_of(verdict, outcome);
+    char load[DISPLAY_NUMBER_SIZE], good[DISPLAY_NUMBER_SIZE];
+    if (verdict->interrupted)
+        snprintf(verdict->headline, sizeof verdict->headline, "interrupted: %s holds %s %s%s%s", run->options.scenario,
+                 display_load(find->good, good), run->options.unit, find->bad > 0 ? " and fails at " : " so far",
+                 find->bad > 0 ? display_load(find->bad, load) : "");
+    else if (verdict->beyond == COLLAPSE_CRASHES && find_phase(run, "overload") == NULL)
+        snprintf(verdict->headline, sizeof verdict->headline, "%s crashes at %s %s: the server is gone. It held %s %s.",
+                 run->options.scenario, display_load(find->load, load), run->options.unit, display_load(find->good, good),
+                 run->options.unit);
+    else if (outcome == FIND_NONE_GOOD)
+        write_none_good(run, find, why, cause);
+    else if (verdict->at_least)
+        write_at_least(run, find);
+    else
+        write_limit(run, find, why, cause);
+}

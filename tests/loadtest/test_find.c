@@ -1,0 +1,239 @@
+/* The search, on a simulated server: one queue, some workers, a fixed service time, a bound. Its capacity is known exactly. */
+#include "loadtest/find.h"
+#include "loadtest/instant.h"
+#include "loadtest/schedule.h"
+#include "loadtest/trial.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+Suite *find_suite(void);
+
+#define LOOK_NS (50 * NS_PER_MS)
+#define SERVERS 2
+#define LOOKS 1024
+
+struct server {
+    double capacity;    /* per second, of all workers */
+    unsigned queue_max; /* more are shed */
+    double burst;       /* chance of a trial that meets a pause of 0.3 s */
+    struct random random;
+};
+
+struct simulation {
+    const struct server *server;
+    struct tally *tallies;
+    int64_t free_at[SERVERS];
+    double times[LOOKS], in_flight[LOOKS];
+    size_t looks;
+};
+
+/* The queue as it is when a request comes: how long until its turn. */
+static int64_t serve(struct simulation *simulation, int64_t due) {
+    size_t first = simulation->free_at[0] <= simulation->free_at[1] ? 0 : 1;
+    int64_t begin = simulation->free_at[first] > due ? simulation->free_at[first] : due;
+    double waiting = ns_to_s(begin - due) * simulation->server->capacity;
+    if (waiting > simulation->server->queue_max)
+        return -1;
+    simulation->free_at[first] = begin + s_to_ns(SERVERS / simulation->server->capacity);
+    return simulation->free_at[first];
+}
+
+static double growth(const struct simulation *simulation) {
+    double t = 0, y = 0, tt = 0, ty = 0, n = 0;
+    for (size_t i = simulation->looks / 2; i < simulation->looks; i++) {
+        n++;
+        t += simulation->times[i];
+        y += simulation->in_flight[i];
+        tt += simulation->times[i] * simulation->times[i];
+        ty += simulation->times[i] * simulation->in_flight[i];
+    }
+    double divisor = n * tt - t * t;
+    return n < 4 || divisor <= 0 ? 0 : (n * ty - t * y) / divisor;
+}
+
+struct pending {
+    int64_t done[200000];
+    int64_t due[200000];
+    size_t first, count;
+};
+
+/* Replies that have come by `now`; the order of requests is the order of replies, but for two workers side by side. */
+static void count_replies(struct simulation *simulation, struct pending *pending, int64_t now) {
+    struct tally *tally = &simulation->tallies[ENDPOINT_LOGIN];
+    for (; pending->first < pending->count && pending->done[pending->first] <= now; pending->first++) {
+        int64_t latency = pending->done[pending->first] - pending->due[pending->first];
+        tally->classes[REPLY_OK]++;
+        histogram_record(&tally->latency, latency);
+        histogram_record(&tally->service, latency);
+    }
+}
+
+static bool run_trial(struct server *server, const struct trial *trial, double load, double seconds, bool hold, double *served) {
+    struct simulation simulation = { .server = server, .tallies = calloc(ENDPOINTS, sizeof(struct tally)) };
+    struct pending *pending = calloc(1, sizeof *pending);
+    ck_assert(simulation.tallies != NULL && pending != NULL);
+    struct schedule schedule;
+    const struct leg leg = { load, load, s_to_ns(seconds) };
+    schedule_init(&schedule, ARRIVALS_POISSON, &leg, 1, random_next(&server->random), 0, 1);
+    if (random_unit(&server->random) < server->burst)
+        simulation.free_at[0] = simulation.free_at[1] = s_to_ns(0.3);
+    struct tally *tally = &simulation.tallies[ENDPOINT_LOGIN];
+    enum trial_verdict verdict = TRIAL_UNDECIDED;
+    struct trial_progress progress = { simulation.tallies, 0, 0 };
+    int64_t due = schedule_next(&schedule), now = 0;
+    while (due >= 0 && verdict == TRIAL_UNDECIDED && simulation.looks < LOOKS) {
+        now += LOOK_NS;
+        for (; due >= 0 && due <= now && pending->count < 200000; due = schedule_next(&schedule)) {
+            int64_t done = serve(&simulation, due);
+            tally->due++;
+            if (done < 0) {
+                tally->classes[REPLY_SHED]++;
+                continue;
+            }
+            pending->due[pending->count] = due;
+            pending->done[pending->count++] = done;
+        }
+        count_replies(&simulation, pending, now);
+        simulation.times[simulation.looks] = ns_to_s(now);
+        simulation.in_flight[simulation.looks++] = (double)(pending->count - pending->first);
+        progress.seconds = ns_to_s(now);
+        progress.backlog_growth = growth(&simulation);
+        verdict = trial_judge(trial, &progress);
+        if (hold && verdict == TRIAL_GOOD)
+            verdict = TRIAL_UNDECIDED;
+    }
+    *served = (double)tally->classes[REPLY_OK] / ns_to_s(now);
+    count_replies(&simulation, pending, INT64_MAX);
+    bool good = hold ? verdict != TRIAL_BAD && trial_has_held(trial, &progress) : verdict == TRIAL_GOOD;
+    free(pending);
+    free(simulation.tallies);
+    return good;
+}
+
+static double run_search(struct server *server, const char *slo) {
+    struct find find;
+    struct objectives objectives;
+    char mistake[256];
+    ck_assert(objectives_parse(slo, &objectives, mistake, sizeof mistake));
+    struct trial trial = { .objectives = &objectives, .seconds_min = 1, .open_loop = true };
+    find_init(&find, server->capacity / 13, 0.5, 1e6, 0.02, false);
+    unsigned steps = 0;
+    while (find.phase != FIND_DONE && steps++ < 200) {
+        bool hold = find.phase == FIND_HOLD;
+        double served = 0, seconds = hold ? fmax(6000 / find.load, 3) : find.phase == FIND_DOUBLE ? 4 : 12;
+        trial.seconds_max = seconds;
+        trial.seconds_min = hold ? seconds : 1;
+        trial.requests_min = find.phase == FIND_BISECT ? 1500 : 0;
+        bool good = run_trial(server, &trial, find.load, hold ? seconds : seconds * 4, hold, &served);
+        find_answer(&find, good, served);
+    }
+    ck_assert_uint_lt(steps, 200);
+    ck_assert_int_eq(find_outcome(&find), FIND_LIMIT);
+    return find.good;
+}
+
+static int compare(const void *a, const void *b) {
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+/* In most cases within 3 %, always within 8 %: also where bursts spoil trials. */
+START_TEST(the_capacity_of_a_simulated_server_is_found) {
+    static const struct {
+        double capacity, burst;
+        unsigned queue_max;
+        const char *slo;
+    } cases[] = { { 500, 0, 100, "p99<=1s,err<=0.1%" },
+                  { 230, 0, 2000, "p99<=1s,err<=0.1%" },
+                  { 4000, 0.1, 400, "p99<=250ms,err<=0.1%" } };
+    double errors[12];
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        struct server server = { cases[_i].capacity, cases[_i].queue_max, cases[_i].burst, { { 0 } } };
+        random_init(&server.random, seed + 1);
+        errors[seed] = fabs(run_search(&server, cases[_i].slo) / server.capacity - 1);
+    }
+    qsort(errors, 12, sizeof errors[0], compare);
+    ck_assert_msg(errors[6] <= 0.03, "case %d: median error %.3f", _i, errors[6]);
+    ck_assert_msg(errors[11] <= 0.08, "case %d: largest error %.3f", _i, errors[11]);
+}
+END_TEST
+
+/* ---- without a server ---- */
+
+static void answer_by(struct find *find, double limit) {
+    for (unsigned steps = 0; find->phase != FIND_DONE; steps++) {
+        ck_assert_uint_lt(steps, 200);
+        ck_assert(find->load >= find->load_min && find->load <= find->load_max);
+        find_answer(find, find->load <= limit, fmin(find->load, limit));
+    }
+}
+
+START_TEST(an_exact_limit_is_bracketed) {
+    const double limits[] = { 0.7, 1, 3.3, 231, 1e4, 139000 };
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct find find;
+        find_init(&find, 20, 0.5, 1e6, 0.02, false);
+        answer_by(&find, limits[i]);
+        ck_assert_int_eq(find_outcome(&find), FIND_LIMIT);
+        ck_assert(find.good <= limits[i] && find.bad > limits[i]);
+        ck_assert_double_le(find.bad - find.good, 0.02 * find.good + 1e-9);
+    }
+}
+END_TEST
+
+START_TEST(users_are_whole_and_found_exactly_when_few) {
+    for (unsigned limit = 1; limit < 60; limit++) {
+        struct find find;
+        find_init(&find, 1, 1, 100000, 0.02, true);
+        answer_by(&find, limit);
+        ck_assert_double_eq(find.good, limit);
+        ck_assert_double_eq(find.bad, limit + 1);
+    }
+}
+END_TEST
+
+START_TEST(the_ends_of_the_range_are_said) {
+    struct find find;
+    find_init(&find, 20, 0.5, 1000, 0.02, false);
+    answer_by(&find, 0.1);
+    ck_assert_int_eq(find_outcome(&find), FIND_NONE_GOOD);
+    find_init(&find, 20, 0.5, 1000, 0.02, false);
+    answer_by(&find, 5000);
+    ck_assert_int_eq(find_outcome(&find), FIND_NONE_BAD);
+    ck_assert_double_eq(find.good, 1000);
+}
+END_TEST
+
+START_TEST(one_bad_vote_is_not_believed_and_bad_holds_lead_down) {
+    struct find find;
+    find_init(&find, 100, 0.5, 1e6, 0.02, false);
+    find_answer(&find, false, 50);
+    ck_assert_double_eq(find.load, 100);
+    find_answer(&find, true, 100);
+    find_answer(&find, true, 100);
+    ck_assert_double_gt(find.load, 100);
+    while (find.phase != FIND_HOLD)
+        find_answer(&find, find.load <= 500, 0);
+    double candidate = find.load;
+    answer_by(&find, 450); /* the short trials were too friendly */
+    ck_assert_double_gt(candidate, 450);
+    ck_assert_double_le(find.good, 450);
+    ck_assert_double_ge(find.good, 430);
+}
+END_TEST
+
+Suite *find_suite(void) {
+    Suite *suite = suite_create("find");
+    TCase *tests = tcase_create("find");
+    tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, the_capacity_of_a_simulated_server_is_found, 0, 3);
+    tcase_add_test(tests, an_exact_limit_is_bracketed);
+    tcase_add_test(tests, users_are_whole_and_found_exactly_when_few);
+    tcase_add_test(tests, the_ends_of_the_range_are_said);
+    tcase_add_test(tests, one_bad_vote_is_not_believed_and_bad_holds_lead_down);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

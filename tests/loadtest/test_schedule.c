@@ -1,0 +1,128 @@
+#include "loadtest/schedule.h"
+
+#include <check.h>
+#include <math.h>
+
+Suite *schedule_suite(void);
+
+#define SECOND INT64_C(1000000000)
+
+struct gaps {
+    uint64_t count;
+    double mean, variance; /* of gaps, in seconds */
+};
+
+static struct gaps run(struct schedule *schedule) {
+    struct gaps gaps = { 0, 0, 0 };
+    double sum = 0, squares = 0;
+    int64_t last = 0;
+    for (int64_t due = schedule_next(schedule); due >= 0; due = schedule_next(schedule)) {
+        double gap = (double)(due - last) / 1e9;
+        ck_assert_int_ge(due, last);
+        sum += gap;
+        squares += gap * gap;
+        gaps.count++;
+        last = due;
+    }
+    gaps.mean = sum / (double)gaps.count;
+    gaps.variance = squares / (double)gaps.count - gaps.mean * gaps.mean;
+    return gaps;
+}
+
+START_TEST(poisson_arrivals_have_the_rate_and_exponential_gaps) {
+    struct schedule schedule;
+    const struct leg leg = { 1000, 1000, 100 * SECOND };
+    schedule_init(&schedule, ARRIVALS_POISSON, &leg, 1, 1, 0, 1);
+    struct gaps gaps = run(&schedule);
+    ck_assert_double_eq_tol((double)gaps.count, 100000, 4 * sqrt(100000));
+    ck_assert_double_eq_tol(gaps.mean, 1e-3, 2e-5);
+    ck_assert_double_eq_tol(sqrt(gaps.variance), 1e-3, 2e-5); /* exponential: deviation and mean are the same */
+}
+END_TEST
+
+START_TEST(uniform_arrivals_have_equal_gaps_also_over_several_workers) {
+    const struct leg leg = { 100, 100, 10 * SECOND };
+    double last[4];
+    for (unsigned worker = 0; worker < 4; worker++) {
+        struct schedule schedule;
+        schedule_init(&schedule, ARRIVALS_UNIFORM, &leg, 1, 1, worker, 4);
+        int64_t first = schedule_next(&schedule), second = schedule_next(&schedule);
+        last[worker] = (double)first / 1e9;
+        ck_assert_double_eq_tol((double)(second - first) / 1e9, 0.04, 1e-6);
+        ck_assert_uint_eq(run(&schedule).count, 248);
+    }
+    for (unsigned worker = 1; worker < 4; worker++)
+        ck_assert_double_eq_tol(last[worker] - last[worker - 1], 0.01, 1e-6);
+}
+END_TEST
+
+START_TEST(workers_take_their_part_and_differ) {
+    uint64_t sum = 0;
+    int64_t firsts[3];
+    const struct leg leg = { 3000, 3000, 10 * SECOND };
+    for (unsigned worker = 0; worker < 3; worker++) {
+        struct schedule schedule;
+        schedule_init(&schedule, ARRIVALS_POISSON, &leg, 1, 5, worker, 3);
+        firsts[worker] = schedule_next(&schedule);
+        sum += run(&schedule).count + 1;
+    }
+    ck_assert_double_eq_tol((double)sum, 30000, 4 * sqrt(30000));
+    ck_assert_int_ne(firsts[0], firsts[1]);
+    ck_assert_int_ne(firsts[1], firsts[2]);
+}
+END_TEST
+
+START_TEST(a_ramp_has_the_area_under_it) {
+    struct schedule schedule;
+    const struct leg leg = { 0, 1000, 10 * SECOND };
+    schedule_init(&schedule, ARRIVALS_UNIFORM, &leg, 1, 1, 0, 1);
+    uint64_t first_half = 0, second_half = 0;
+    for (int64_t due = schedule_next(&schedule); due >= 0; due = schedule_next(&schedule)) {
+        if (due < 5 * SECOND)
+            first_half++;
+        else
+            second_half++;
+    }
+    ck_assert_double_eq_tol((double)first_half, 1250, 1);
+    ck_assert_double_eq_tol((double)second_half, 3750, 1);
+}
+END_TEST
+
+START_TEST(legs_follow_each_other_and_may_be_silent) {
+    struct schedule schedule;
+    const struct leg legs[] = { { 100, 100, SECOND }, { 0, 0, SECOND }, { 200, 200, SECOND } };
+    uint64_t counts[3] = { 0, 0, 0 };
+    schedule_init(&schedule, ARRIVALS_UNIFORM, legs, 3, 1, 0, 1);
+    for (int64_t due = schedule_next(&schedule); due >= 0; due = schedule_next(&schedule))
+        counts[due / SECOND]++;
+    ck_assert_uint_eq(counts[0], 100);
+    ck_assert_uint_eq(counts[1], 0);
+    ck_assert_uint_eq(counts[2], 200);
+}
+END_TEST
+
+START_TEST(the_same_seed_gives_the_same_arrivals_and_another_one_others) {
+    struct schedule a, b, c;
+    const struct leg leg = { 50, 50, 10 * SECOND };
+    schedule_init(&a, ARRIVALS_POISSON, &leg, 1, 42, 0, 1);
+    schedule_init(&b, ARRIVALS_POISSON, &leg, 1, 42, 0, 1);
+    schedule_init(&c, ARRIVALS_POISSON, &leg, 1, 43, 0, 1);
+    ck_assert_int_ne(schedule_next(&a), schedule_next(&c));
+    schedule_next(&b);
+    for (int i = 0; i < 200; i++)
+        ck_assert_int_eq(schedule_next(&a), schedule_next(&b));
+}
+END_TEST
+
+Suite *schedule_suite(void) {
+    Suite *suite = suite_create("schedule");
+    TCase *tests = tcase_create("schedule");
+    tcase_add_test(tests, poisson_arrivals_have_the_rate_and_exponential_gaps);
+    tcase_add_test(tests, uniform_arrivals_have_equal_gaps_also_over_several_workers);
+    tcase_add_test(tests, workers_take_their_part_and_differ);
+    tcase_add_test(tests, a_ramp_has_the_area_under_it);
+    tcase_add_test(tests, legs_follow_each_other_and_may_be_silent);
+    tcase_add_test(tests, the_same_seed_gives_the_same_arrivals_and_another_one_others);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
