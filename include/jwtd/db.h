@@ -5,7 +5,8 @@
  * jitter, after it was lost; a kept connection is looked at for a hang-up before each statement, so that a restart of the server
  * costs no request its answer. All waiting is by poll against the request's deadline; a statement that misses it costs the
  * connection (its outcome on the server is bounded by statement_timeout, set at connection, or with each transaction when nothing may
- * be kept in the session).
+ * be kept in the session). Of several hosts, one that was silent is asked last from then on, and a connection is given up when its
+ * server is no longer what target_session_attrs asks for.
  *
  * Every statement of this house is one transaction and idempotent (ids are made before, updates are conditional), so db_run
  * may run it again: once after a lost connection, and after serialization failures and deadlocks, always within the deadline. The
@@ -74,7 +75,7 @@ struct uuid db_uuid(const struct db_rows *rows, size_t row, int column);
 struct text db_copy_text(const struct db_rows *rows, size_t row, int column, struct arena *arena);
 struct text db_copy_time(const struct db_rows *rows, size_t row, int column, struct arena *arena);
 
-/* 0, or until when a lost connection will not be sought again; and the search, for a thread that has nothing else to do. */
+/* For a thread without work of its own: 0, or until when a lost connection will not be sought again; and that search. */
 int64_t db_useless_until(const struct db *db);
 void db_recover(struct db *db);
 
