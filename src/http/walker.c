@@ -125,10 +125,19 @@ static void run_on_pool(struct exchange *exchange, void *thread_state) {
         walker_come_back(exchange);
 }
 
-/* A hash that nobody waits for is not worth its milliseconds. Only before a hash: a client that has merely closed its sending side
- * looks the same, and everything else is cheap enough to be answered. */
+static bool hashes_up_to_now(const struct exchange *exchange) {
+    for (size_t i = 0; i <= exchange->next_step; i++) {
+        if (exchange->request.route->steps[i]->place == ON_CRYPTO)
+            return true;
+    }
+    return false;
+}
+
+/* A hash that nobody waits for is not worth its milliseconds, and what follows one would be a session or a user that nobody knows of.
+ * Not before a hash: a client that has merely closed its sending side looks the same, and everything else is cheap enough to be
+ * answered. */
 static bool is_wasted(const struct exchange *exchange) {
-    return current_step(exchange)->place == ON_CRYPTO && exchange->peer != NULL && connection_is_gone(exchange->peer);
+    return hashes_up_to_now(exchange) && exchange->peer != NULL && connection_is_gone(exchange->peer);
 }
 
 static void run_job(struct pool_job *job, void *thread_state, bool late) {

@@ -1,9 +1,9 @@
 /* More connections than there is room for. */
 #include "support/account.h"
+#include "support/process.h"
 #include "support/raw.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 Suite *connections_suite(void);
@@ -66,26 +65,6 @@ static void expect_service_again(const struct server *server, const char *source
     ck_assert_int_eq(status, 200);
 }
 
-/* Processor time of the server in ticks. */
-static unsigned long ticks(const struct server *server) {
-    char path[64], line[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)server->pid);
-    FILE *file = fopen(path, "re");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
-    fclose(file);
-    unsigned long user, kernel;
-    ck_assert_int_eq(sscanf(strrchr(line, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel), 2);
-    return user + kernel;
-}
-
-static void assert_rests(const struct server *server) {
-    unsigned long before = ticks(server);
-    sleep(2);
-    unsigned long used = ticks(server) - before;
-    ck_assert_msg(used * 10 < 2 * (unsigned long)sysconf(_SC_CLK_TCK), "%lu ticks in two seconds of nothing", used);
-}
-
 START_TEST(beyond_the_limit_some_are_told_503_and_the_rest_closed) {
     struct server server = server_start((const char *const[]){ "server.max_connections=40", NULL });
     struct crowd crowd;
@@ -93,7 +72,7 @@ START_TEST(beyond_the_limit_some_are_told_503_and_the_rest_closed) {
     ck_assert_int_eq(crowd.served, 40);
     ck_assert_int_eq(crowd.refused + crowd.closed, 20);
     ck_assert_int_ge(crowd.refused, 1);
-    assert_rests(&server);
+    process_assert_rests(server.pid);
     scatter(&crowd);
     expect_service_again(&server, "127.0.0.1");
     server_finish(&server);
@@ -141,7 +120,7 @@ START_TEST(fewer_descriptors_than_connections_are_known_from_the_start) {
     struct crowd crowd;
     gather(&crowd, &server, "127.0.0.1");
     ck_assert_int_ge(crowd.served, 30);
-    assert_rests(&server);
+    process_assert_rests(server.pid);
     scatter(&crowd);
     expect_service_again(&server, "127.0.0.1");
     server_finish(&server);
@@ -160,7 +139,7 @@ START_TEST(descriptors_that_run_out_neither_spin_the_service_nor_end_it) {
         fds[i] = raw_connect(&server);
         raw_send(fds[i], LIVE, strlen(LIVE));
     }
-    assert_rests(&server);
+    process_assert_rests(server.pid);
     ck_assert_int_eq(prlimit(server.pid, RLIMIT_NOFILE, &before, NULL), 0);
     for (size_t i = 0; i < MANY; i++) {
         char reply[16] = "";
@@ -172,18 +151,6 @@ START_TEST(descriptors_that_run_out_neither_spin_the_service_nor_end_it) {
 }
 END_TEST
 
-static rlim_t descriptors_of(const struct server *server) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)server->pid);
-    DIR *directory = opendir(path);
-    ck_assert_ptr_nonnull(directory);
-    rlim_t count = 0;
-    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(directory);
-    return count;
-}
-
 /* Those who have connections keep them, so that no descriptor comes free. */
 START_TEST(without_a_descriptor_a_client_is_turned_away_and_with_one_served_again) {
     struct server server = server_start(NULL);
@@ -192,11 +159,11 @@ START_TEST(without_a_descriptor_a_client_is_turned_away_and_with_one_served_agai
     gather(&kept, &server, "127.0.0.1");
     ck_assert_int_eq(kept.served, MANY);
     ck_assert_int_eq(prlimit(server.pid, RLIMIT_NOFILE, NULL, &before), 0);
-    tight = (struct rlimit){ .rlim_cur = descriptors_of(&server), .rlim_max = before.rlim_max };
+    tight = (struct rlimit){ .rlim_cur = process_descriptors(server.pid), .rlim_max = before.rlim_max };
     ck_assert_int_eq(prlimit(server.pid, RLIMIT_NOFILE, &tight, NULL), 0);
     gather(&crowd, &server, "127.0.0.1");
     ck_assert_int_ge(crowd.closed, MANY - 3); /* there may be gaps among the numbers */
-    assert_rests(&server);
+    process_assert_rests(server.pid);
     ck_assert_int_eq(prlimit(server.pid, RLIMIT_NOFILE, &before, NULL), 0);
     scatter(&crowd);
     expect_service_again(&server, "127.0.0.1");

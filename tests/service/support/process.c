@@ -1,0 +1,61 @@
+#include "process.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REST_S 2
+
+static FILE *open_file(pid_t pid, const char *name) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    FILE *file = fopen(path, "re");
+    ck_assert_msg(file != NULL, "%s", path);
+    return file;
+}
+
+unsigned long process_ticks(pid_t pid) {
+    char line[1024];
+    unsigned long user, kernel;
+    FILE *file = open_file(pid, "stat");
+    ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
+    fclose(file);
+    ck_assert_int_eq(sscanf(strrchr(line, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel), 2);
+    return user + kernel;
+}
+
+long process_status(pid_t pid, const char *name) {
+    char line[256];
+    size_t len = strlen(name);
+    long value = -1;
+    FILE *file = open_file(pid, "status");
+    while (value < 0 && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, name, len) == 0 && line[len] == ':')
+            value = strtol(line + len + 1, NULL, 10);
+    }
+    fclose(file);
+    ck_assert_msg(value >= 0, "there is no %s", name);
+    return value;
+}
+
+unsigned long process_descriptors(pid_t pid) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *directory = opendir(path);
+    ck_assert_ptr_nonnull(directory);
+    unsigned long count = 0;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+void process_assert_rests(pid_t pid) {
+    unsigned long before = process_ticks(pid);
+    sleep(REST_S);
+    unsigned long used = process_ticks(pid) - before;
+    ck_assert_msg(used * 10 < REST_S * (unsigned long)sysconf(_SC_CLK_TCK), "%lu ticks in %d seconds of nothing", used, REST_S);
+}
