@@ -14,8 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define LOOK_INTERVAL_S 1
+/* A look at a kept connection is a system call: thousands in a row would keep those waiting who come and go. The pause is long enough for
+ * them to get the lock. */
+#define LOOKS_AT_ONCE 128
+#define PAUSE_US 50u
 #define SPARE_SHARE 10
 #define FAREWELL_SIZE 512
 
@@ -42,6 +47,7 @@ struct connections {
     pthread_mutex_t list_lock; /* guards the list, the count and the peers */
     pthread_cond_t stop;
     struct connection *first;
+    struct connection *next_look; /* of the thread, in its pauses */
     unsigned count;
     struct peers *peers;
     bool stopping;
@@ -112,17 +118,35 @@ static void shut(const struct connection *connection) {
     const struct connections *connections = connection->connections;
     if (is_owed_an_answer(connection))
         (void)send(connection->fd, connections->farewell, connections->farewell_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (connection->state == CONNECTION_ANSWER) {
+        /* or the kernel would offer the rest for minutes to somebody who does not read */
+        struct linger none = { .l_onoff = 1, .l_linger = 0 };
+        setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    }
     shutdown(connection->fd, SHUT_RDWR);
 }
 
-/* The list's lock is held: it keeps each connection from being closed in the meantime. */
+/* The list's lock is held: it keeps the connection from being closed in the meantime. */
+static void look_at(struct connection *connection, int64_t now_us) {
+    pthread_mutex_lock(&connection->state_lock);
+    if (is_overdue(connection, now_us))
+        shut(connection);
+    pthread_mutex_unlock(&connection->state_lock);
+}
+
+/* The list's lock is held, but in the pauses. */
 static void shut_overdue(struct connections *connections) {
     int64_t now_us = clock_monotonic_us();
-    for (struct connection *each = connections->first; each != NULL; each = each->next) {
-        pthread_mutex_lock(&each->state_lock);
-        if (is_overdue(each, now_us))
-            shut(each);
-        pthread_mutex_unlock(&each->state_lock);
+    connections->next_look = connections->first;
+    for (unsigned looks = 1; connections->next_look != NULL; looks++) {
+        struct connection *connection = connections->next_look;
+        connections->next_look = connection->next;
+        look_at(connection, now_us);
+        if (looks % LOOKS_AT_ONCE == 0) {
+            pthread_mutex_unlock(&connections->list_lock);
+            usleep(PAUSE_US);
+            pthread_mutex_lock(&connections->list_lock);
+        }
     }
 }
 
@@ -263,6 +287,8 @@ struct connection *connections_add(struct connections *connections, int fd, cons
 
 void connections_remove(struct connections *connections, struct connection *connection) {
     pthread_mutex_lock(&connections->list_lock);
+    if (connections->next_look == connection)
+        connections->next_look = connection->next;
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
     else
