@@ -68,7 +68,8 @@ static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_s
     if (room == ROOM_SPARE)
         note(&acceptor->storm, &acceptor->storm.answered, "limit");
     /* the library closes the descriptor, also when it fails */
-    MHD_add_connection(acceptor->daemon, fd, generic, len);
+    if (MHD_add_connection(acceptor->daemon, fd, generic, len) != MHD_YES)
+        note(&acceptor->storm, &acceptor->storm.closed, "memory");
 }
 
 static bool is_exhaustion(int error) {

@@ -154,7 +154,7 @@ static void expect_descriptors(const struct server *server, unsigned long expect
 }
 
 START_TEST(thousands_of_idle_clients_cost_little_and_disturb_nobody) {
-    unsigned clients = clients_possible() / HELPERS * HELPERS;
+    unsigned each = clients_possible() / HELPERS + 1, clients = each * HELPERS;
     char limit[64];
     snprintf(limit, sizeof limit, "server.max_connections=%u", clients + 20);
     struct server server =
@@ -164,8 +164,9 @@ START_TEST(thousands_of_idle_clients_cost_little_and_disturb_nobody) {
     unsigned long descriptors = process_descriptors(server.pid);
     long before = process_status(server.pid, "VmRSS");
     for (unsigned i = 0; i < HELPERS; i++)
-        helpers[i] = helper_start(&server, i, clients / HELPERS);
+        helpers[i] = helper_start(&server, i, each);
     wait_until_full(helpers);
+    ck_assert_uint_gt(clients, 0);
     long bytes_each = (process_status(server.pid, "VmRSS") - before) * 1024 / (long)clients;
     ck_assert_msg(is_sanitized() || bytes_each < BYTES_EACH, "%ld bytes for each of %u clients", bytes_each, clients);
     ck_assert_uint_ge(process_descriptors(server.pid), clients);

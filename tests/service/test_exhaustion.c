@@ -1,0 +1,221 @@
+/* A service that gets no more memory. */
+#include "support/account.h"
+#include "support/process.h"
+#include "support/raw.h"
+
+#include <check.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+Suite *exhaustion_suite(void);
+
+#define CLIENTS 8
+#define EATERS 4000
+#define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+#define REQUEST_SIZE 8192
+#define REPLY_SIZE 32768
+#define LIMITED_US 2000000u
+#define AFTER_US 1500000u
+#define PATIENCE_S 20
+
+/* The sanitizers need memory for themselves and do not take no for an answer. */
+static bool is_sanitized(void) {
+    const char *sanitizers = getenv("JWTD_TEST_SANITIZE");
+    return sanitizers != NULL && *sanitizers != '\0';
+}
+
+/* No more memory than the process has, and so much more; gives what was allowed before. */
+static struct rlimit limit_memory(const struct server *server, rlim_t more) {
+    struct rlimit before, limit;
+    ck_assert_int_eq(prlimit(server->pid, RLIMIT_DATA, NULL, &before), 0);
+    limit =
+        (struct rlimit){ .rlim_cur = (rlim_t)process_status(server->pid, "VmData") * 1024 + more, .rlim_max = before.rlim_max };
+    ck_assert_int_eq(prlimit(server->pid, RLIMIT_DATA, &limit, NULL), 0);
+    return before;
+}
+
+/* A worker has the memory for a hash of the current parameters from the start; one of former times may need more. */
+START_TEST(a_hash_for_which_there_is_no_memory_is_told_503_and_nothing_else_is_disturbed) {
+    if (is_sanitized())
+        return;
+    struct server other = server_start((const char *const[]){ "password.memory=64MiB", NULL });
+    struct server server = server_start_beside(&other, NULL);
+    struct account account = account_register(&other);
+    struct tokens tokens = account_login(&other, &account);
+    ck_assert_int_eq(me_status(&server, tokens.access), 200);
+    struct rlimit before = limit_memory(&server, 1024 * 1024);
+    char body[BODY_SIZE];
+    for (int i = 0; i < 3; i++) {
+        expect_problem(http_json(&server, "POST", "/auth/login", NULL, credentials(&account, PASSWORD, body)), 503,
+                       "out_of_memory");
+        ck_assert_int_eq(me_status(&server, tokens.access), 200);
+    }
+    ck_assert_int_eq(prlimit(server.pid, RLIMIT_DATA, &before, NULL), 0);
+    account_login(&server, &account);
+    server_finish(&server);
+    server_finish(&other);
+}
+END_TEST
+
+/* ---- under load, and to the last byte ---- */
+
+struct storm {
+    struct server server;
+    struct account account;
+    struct tokens tokens;
+    atomic_bool is_lifted, is_over;
+    struct counts {
+        atomic_uint good, unavailable, closed, other, cut_short;
+        atomic_int other_status;
+    } limited, after;
+};
+
+static int write_request(const struct storm *storm, unsigned number, char request[REQUEST_SIZE]) {
+    char body[BODY_SIZE];
+    if (number % 3 == 0)
+        return snprintf(request, REQUEST_SIZE, "GET /docs HTTP/1.1\r\nHost: x\r\n\r\n");
+    if (number % 3 == 1)
+        return snprintf(request, REQUEST_SIZE, "GET /auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n",
+                        storm->tokens.access);
+    credentials(&storm->account, number % 2 == 0 ? PASSWORD : "not the passphrase", body);
+    return snprintf(request, REQUEST_SIZE,
+                    "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                    strlen(body), body);
+}
+
+static bool is_whole(const char *reply, size_t len) {
+    static const char length[] = "Content-Length: ";
+    const char *end = strstr(reply, "\r\n\r\n");
+    const char *header = strcasestr(reply, length);
+    size_t body = header != NULL && header < end ? strtoul(header + strlen(length), NULL, 10) : 0;
+    return end != NULL && len >= (size_t)(end - reply) + 4 + body;
+}
+
+/* The status of a whole reply, 0: the connection was closed instead, -1: in the middle of it. */
+static int read_reply(int fd) {
+    char reply[REPLY_SIZE] = "";
+    size_t len = 0;
+    while (!is_whole(reply, len)) {
+        ssize_t got = recv(fd, reply + len, sizeof reply - 1 - len, 0);
+        if (got <= 0)
+            return len == 0 ? 0 : -1;
+        len += (size_t)got;
+        reply[len] = '\0';
+    }
+    return (int)strtol(reply + strlen("HTTP/1.1 "), NULL, 10);
+}
+
+static void count(struct counts *counts, int status) {
+    if (status == 200 || status == 401)
+        atomic_fetch_add(&counts->good, 1);
+    else if (status == 503)
+        atomic_fetch_add(&counts->unavailable, 1);
+    else if (status == 0)
+        atomic_fetch_add(&counts->closed, 1);
+    else if (status < 0)
+        atomic_fetch_add(&counts->cut_short, 1);
+    else {
+        atomic_fetch_add(&counts->other, 1);
+        atomic_store(&counts->other_status, status);
+    }
+}
+
+static int connect_with_patience(const struct server *server) {
+    int fd = raw_connect(server);
+    struct timeval patience = { .tv_sec = PATIENCE_S };
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    return fd;
+}
+
+/* Keeps its connection for as long as the service does. */
+static void ask_all_the_time(struct storm *storm, unsigned first) {
+    char request[REQUEST_SIZE];
+    int fd = connect_with_patience(&storm->server);
+    for (unsigned number = first; !atomic_load(&storm->is_over); number++) {
+        struct counts *counts = atomic_load(&storm->is_lifted) ? &storm->after : &storm->limited;
+        raw_send(fd, request, (size_t)write_request(storm, number, request));
+        int status = read_reply(fd);
+        count(counts, status);
+        if (status > 0 && status != 503)
+            continue;
+        close(fd);
+        usleep(1000);
+        fd = connect_with_patience(&storm->server);
+    }
+    close(fd);
+}
+
+/* Takes what memory there is: each connection costs the service its buffers. */
+static void eat(const struct server *server, int fds[EATERS]) {
+    for (size_t i = 0; i < EATERS; i++) {
+        fds[i] = raw_connect(server);
+        raw_send(fds[i], LIVE, strlen(LIVE));
+    }
+}
+
+static void starve(struct storm *storm) {
+    static int fds[EATERS];
+    struct rlimit before = limit_memory(&storm->server, 0);
+    eat(&storm->server, fds);
+    usleep(LIMITED_US);
+    ck_assert_int_eq(prlimit(storm->server.pid, RLIMIT_DATA, &before, NULL), 0);
+    for (size_t i = 0; i < EATERS; i++)
+        close(fds[i]);
+    usleep(AFTER_US / 3); /* what was refused before is still on its way */
+    atomic_store(&storm->is_lifted, true);
+    usleep(AFTER_US);
+    atomic_store(&storm->is_over, true);
+}
+
+static void starve_or_ask(size_t index, void *context) {
+    if (index == CLIENTS)
+        starve(context);
+    else
+        ask_all_the_time(context, (unsigned)index);
+}
+
+static void allow_descriptors(void) {
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_uint_gt(limit.rlim_cur, EATERS + 200);
+}
+
+START_TEST(without_memory_each_request_is_answered_or_its_connection_closed_and_with_it_all_is_well_again) {
+    static struct storm storm;
+    if (is_sanitized())
+        return;
+    allow_descriptors();
+    storm.server = server_start((const char *const[]){ "server.max_connections_per_address=0", NULL });
+    storm.account = account_register(&storm.server);
+    storm.tokens = account_login(&storm.server, &storm.account);
+    run_parallel(CLIENTS + 1, starve_or_ask, &storm);
+    struct counts *limited = &storm.limited, *after = &storm.after;
+    ck_assert_msg(limited->other + after->other + limited->cut_short + after->cut_short == 0,
+                  "status %d, %u others; %u cut short", limited->other_status, limited->other, limited->cut_short);
+    ck_assert_msg(limited->unavailable + limited->closed > 0, "%u good, %u unavailable, %u closed: memory was not short",
+                  limited->good, limited->unavailable, limited->closed);
+    ck_assert_msg(after->good > 0 && after->unavailable + after->closed <= CLIENTS,
+                  "after that %u good, %u unavailable, %u closed", after->good, after->unavailable, after->closed);
+    account_login(&storm.server, &storm.account);
+    server_finish(&storm.server);
+}
+END_TEST
+
+Suite *exhaustion_suite(void) {
+    Suite *suite = suite_create("exhaustion");
+    TCase *tcase = tcase_create("memory");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, a_hash_for_which_there_is_no_memory_is_told_503_and_nothing_else_is_disturbed);
+    tcase_add_test(tcase, without_memory_each_request_is_answered_or_its_connection_closed_and_with_it_all_is_well_again);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
