@@ -1,0 +1,85 @@
+#include "src/http/peers.h"
+
+#include <check.h>
+#include <stdio.h>
+
+Suite *peers_suite(void);
+
+#define MANY 20000
+
+static struct address address_of(const char *text) {
+    struct address address = { .known = false };
+    ck_assert(address_parse(text_of(text), &address));
+    return address;
+}
+
+/* Whether two addresses are one peer. */
+static const struct {
+    const char *one, *other;
+    bool same;
+} cases[] = {
+    { "192.0.2.1", "192.0.2.1", true },
+    { "192.0.2.1", "192.0.2.2", false },
+    { "192.0.2.1", "::ffff:192.0.2.1", true },
+    { "2001:db8::1", "2001:db8::ffff:1", true },
+    { "2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", true },
+    { "2001:db8:0:1::1", "2001:db8:0:2::1", false },
+    { "::1", "127.0.0.1", false },
+};
+
+START_TEST(an_ipv4_address_is_a_peer_and_an_ipv6_network_of_64_bits_is_one) {
+    struct peers *peers = peers_create();
+    ck_assert_ptr_nonnull(peers);
+    struct address one = address_of(cases[_i].one), other = address_of(cases[_i].other);
+    struct peer *peer = peers_enter(peers, &one);
+    ck_assert_ptr_nonnull(peer);
+    ck_assert_uint_eq(peers_count(peers, &one), 1);
+    ck_assert_msg((peers_count(peers, &other) == 1) == cases[_i].same, "%s and %s", cases[_i].one, cases[_i].other);
+    peers_leave(peers, peer);
+    ck_assert_uint_eq(peers_count(peers, &one), 0);
+    peers_destroy(peers);
+}
+END_TEST
+
+START_TEST(whoever_enters_and_leaves_is_counted_and_then_forgotten) {
+    static struct peer *entered[MANY];
+    struct peers *peers = peers_create();
+    ck_assert_ptr_nonnull(peers);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < MANY; i++) {
+            char text[ADDRESS_TEXT_SIZE];
+            snprintf(text, sizeof text, "10.0.%u.%u", i / 2 / 250, i / 2 % 250);
+            struct address address = address_of(text);
+            entered[i] = peers_enter(peers, &address);
+            ck_assert_uint_eq(peers_count(peers, &address), i % 2 + 1);
+        }
+        for (unsigned i = 0; i < MANY; i++)
+            peers_leave(peers, entered[i]);
+    }
+    struct address address = address_of("10.0.0.0");
+    ck_assert_uint_eq(peers_count(peers, &address), 0);
+    peers_destroy(peers);
+}
+END_TEST
+
+START_TEST(who_has_no_address_is_not_counted) {
+    struct peers *peers = peers_create();
+    struct address nobody = { .known = false };
+    ck_assert_ptr_nonnull(peers);
+    ck_assert_ptr_null(peers_enter(peers, &nobody));
+    ck_assert_uint_eq(peers_count(peers, &nobody), 0);
+    peers_leave(peers, NULL);
+    peers_destroy(peers);
+}
+END_TEST
+
+Suite *peers_suite(void) {
+    Suite *suite = suite_create("peers");
+    TCase *tcase = tcase_create("peers");
+    tcase_add_loop_test(tcase, an_ipv4_address_is_a_peer_and_an_ipv6_network_of_64_bits_is_one, 0,
+                        (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_test(tcase, whoever_enters_and_leaves_is_counted_and_then_forgotten);
+    tcase_add_test(tcase, who_has_no_address_is_not_counted);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
