@@ -12,13 +12,37 @@
 #define LATER_MAX 100
 #define LATER_US 50000u
 
+/* Until the answer is another than 503: the service has a short deadline, and the machine may be busy. */
+static struct reply post_patiently(const struct server *server, const char *path, const char *body) {
+    struct reply reply = http_json(server, "POST", path, NULL, body);
+    for (int i = 0; i < LATER_MAX && reply.status == 503; i++) {
+        http_free(&reply);
+        usleep(LATER_US);
+        reply = http_json(server, "POST", path, NULL, body);
+    }
+    return reply;
+}
+
+static struct tokens make_tokens(const struct server *server) {
+    struct account account = account_new();
+    struct tokens tokens;
+    char body[BODY_SIZE];
+    struct reply registered = post_patiently(server, "/auth/register", credentials(&account, PASSWORD, body));
+    ck_assert_msg(registered.status == 201 || registered.status == 409, "%ld %s", registered.status, registered.body);
+    http_free(&registered);
+    struct reply reply = post_patiently(server, "/auth/login", body);
+    ck_assert_msg(reply.status == 200, "%ld %s", reply.status, reply.body);
+    snprintf(tokens.access, sizeof tokens.access, "%s", http_member(&reply, "access_token"));
+    snprintf(tokens.refresh, sizeof tokens.refresh, "%s", http_member(&reply, "refresh_token"));
+    http_free(&reply);
+    return tokens;
+}
+
 void load_prepare(struct load *load, const struct server *server) {
     memset(load, 0, sizeof *load);
     load->server = server;
-    for (size_t i = 0; i < LOAD_CLIENTS; i++) {
-        struct account account = account_register(server);
-        load->clients[i].tokens = account_login(server, &account);
-    }
+    for (size_t i = 0; i < LOAD_CLIENTS; i++)
+        load->clients[i].tokens = make_tokens(server);
 }
 
 static void count(struct load_client *client, const struct reply *reply) {
@@ -94,20 +118,10 @@ unsigned load_unavailable(const struct load *load) {
     return sum;
 }
 
-/* A connection may be waiting out its pause still. */
-static struct reply refresh_patiently(const struct server *server, const char *token) {
-    struct reply reply = refresh_with(server, token);
-    for (int i = 0; i < LATER_MAX && reply.status == 503; i++) {
-        http_free(&reply);
-        usleep(LATER_US);
-        reply = refresh_with(server, token);
-    }
-    return reply;
-}
-
 void load_assert_sessions_live(struct load *load) {
     for (size_t i = 0; i < LOAD_CLIENTS; i++) {
-        struct reply reply = refresh_patiently(load->server, load->clients[i].tokens.refresh);
+        char body[BODY_SIZE];
+        struct reply reply = post_patiently(load->server, "/auth/refresh", refresh_json(load->clients[i].tokens.refresh, body));
         ck_assert_msg(reply.status == 200, "client %zu was logged out: %ld %s", i, reply.status, reply.body);
         http_free(&reply);
     }
