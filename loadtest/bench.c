@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "instant.h"
+#include "report.h"
 #include "transport.h"
 
 #include <inttypes.h>
@@ -258,6 +259,8 @@ int bench_finish(struct bench *bench) {
     display_clear(&bench->display);
     puts(verdict->headline);
     if (!run_write(&bench->run, bench->options->out, mistake, sizeof mistake))
+        fail(EXIT_MISSED, mistake);
+    if (bench->options->html[0] != '\0' && !report_write(&bench->run, bench->options->html, mistake, sizeof mistake))
         fail(EXIT_MISSED, mistake);
     return verdict->exit_code;
 }

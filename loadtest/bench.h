@@ -62,7 +62,7 @@ int bench_trouble(struct bench *bench);
 void bench_figures(const struct objectives *objectives, const struct engine_view *view, double seconds,
                    struct run_figures *figures);
 
-/* The last of all: writes RUN.json, prints the headline and gives its exit code. */
+/* The last of all: writes RUN.json and RUN.html, prints the headline and gives its exit code. */
 int bench_finish(struct bench *bench);
 
 #endif

@@ -42,6 +42,9 @@ static const struct command commands[] = {
       "ones.\n"
       "Accounts that are there already stay as they are.",
       "failpoint seed http://127.0.0.1:8080 --pg postgres:///jwtd?host=/run/postgresql --accounts 100000", 1, 1, command_seed },
+    { "report", FOR_REPORT, "RUN.json", "make the page from a record",
+      "Writes RUN.html: the verdict, charts and steps of a run as one file that loads nothing.",
+      "failpoint report RUN.json --html RUN.html", 1, 1, command_report },
     { "selftest", FOR_SELFTEST, "", "measure this tester's own ceiling against a server that does nothing",
       "Says how many requests a second one process sends here, and how late it is with them.", "failpoint selftest", 0, 0,
       command_selftest },

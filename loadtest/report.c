@@ -1,0 +1,237 @@
+#include "report.h"
+
+#include "command.h"
+#include "display.h"
+#include "html.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- the headline ---- */
+
+static const char *class_of_verdict(const struct run_verdict *verdict) {
+    switch (verdict->exit_code) {
+    case EXIT_FINE:
+        return "fine";
+    case EXIT_MISSED:
+    case EXIT_BROKE:
+    case EXIT_REGRESSION:
+        return "bad";
+    default:
+        return "warn";
+    }
+}
+
+static void write_time(double seconds, FILE *out) {
+    time_t whole = (time_t)seconds;
+    struct tm parts;
+    char text[64] = "";
+    if (gmtime_r(&whole, &parts) != NULL)
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &parts);
+    fputs(text, out);
+}
+
+static void write_header(const struct run *run, FILE *out) {
+    fprintf(out, "<header class=\"%s\"><h1>", class_of_verdict(&run->verdict));
+    html_text(out, run->verdict.headline);
+    fputs("</h1><p>", out);
+    html_text(out, run->options.scenario);
+    fputs(" against ", out);
+    html_text(out, run->options.url);
+    fputs(", ", out);
+    write_time(run->started, out);
+    fputs("</p></header>\n", out);
+}
+
+/* ---- numbers ---- */
+
+static void write_card(FILE *out, const char *name, const char *value, const char *what) {
+    fprintf(out, "<div><dt>%s</dt><dd>", name);
+    html_text(out, value);
+    fputs("<small>", out);
+    html_text(out, what);
+    fputs("</small></dd></div>", out);
+}
+
+static void write_load_card(FILE *out, const char *name, double load, const char *unit, const char *what) {
+    char number[HTML_NUMBER_SIZE], value[RUN_TEXT_SIZE];
+    if (load <= 0)
+        return;
+    snprintf(value, sizeof value, "%s %s", html_number(load, number), unit);
+    write_card(out, name, value, what);
+}
+
+static void write_recovery(const struct run_verdict *verdict, FILE *out) {
+    char number[HTML_NUMBER_SIZE], value[64];
+    if (verdict->beyond == COLLAPSE_UNKNOWN)
+        return;
+    snprintf(value, sizeof value, "%s s", html_number(verdict->recovery, number));
+    write_card(out, "Recovery", verdict->recovered ? value : "none", run_collapse_text(verdict->beyond));
+}
+
+static void write_numbers(const struct run *run, FILE *out) {
+    const struct run_verdict *verdict = &run->verdict;
+    const char *unit = run->options.unit;
+    fputs("<dl class=numbers>", out);
+    write_load_card(out, "Run it at", verdict->safe, unit, "or less");
+    write_load_card(out, verdict->at_least ? "Limit, at least" : "Limit", verdict->limit, unit, run->options.slo);
+    write_load_card(out, "Knee", verdict->knee, unit, "from here on it queues");
+    write_load_card(out, "Collapse", verdict->collapse, unit, "goodput falls");
+    write_recovery(verdict, out);
+    const struct run_step *last = run->steps_count > 0 ? &run->steps[run->steps_count - 1] : NULL;
+    if (last != NULL && verdict->limit <= 0) {
+        char text[DISPLAY_NUMBER_SIZE];
+        write_load_card(out, "Answered", last->figures.served, "/s", "of all endpoints");
+        write_card(out, "p99", display_ms(last->figures.p99, text), run->options.slo);
+    }
+    fputs("</dl>\n", out);
+}
+
+/* ---- steps ---- */
+
+static void write_cell(FILE *out, double number) {
+    char text[HTML_NUMBER_SIZE];
+    fprintf(out, "<td>%s</td>", html_number(number, text));
+}
+
+static void write_duration(FILE *out, double ms) {
+    char text[DISPLAY_NUMBER_SIZE];
+    fprintf(out, "<td>%s</td>", ms > 0 ? display_ms(ms, text) : "");
+}
+
+static void write_words(FILE *out, const struct run_step *step) {
+    bool is_bad = strcmp(step->verdict, "bad") == 0;
+    fprintf(out, "<td class=\"words %s\">", is_bad ? "bad-word" : "good");
+    html_text(out, step->verdict);
+    if (step->why[0] != '\0') {
+        fputs(": ", out);
+        html_text(out, step->why);
+    }
+    if (step->generator_limited)
+        fputs(" (the generator's doing)", out);
+    if (!step->little_agrees && step->little_expected > 0)
+        fputs(" (Little's law disagrees)", out);
+    fputs("</td>", out);
+}
+
+static void write_step(FILE *out, const struct run_step *step) {
+    const struct run_figures *figures = &step->figures;
+    fputs("<tr><td>", out);
+    html_text(out, step->phase);
+    fputs("</td>", out);
+    write_cell(out, step->load);
+    write_cell(out, figures->offered);
+    write_cell(out, figures->served);
+    write_cell(out, figures->shed);
+    write_cell(out, figures->failed);
+    write_duration(out, figures->p50);
+    write_duration(out, figures->p99);
+    write_cell(out, step->usage.server_cores);
+    write_words(out, step);
+    fputs("</tr>\n", out);
+}
+
+static void write_steps(const struct run *run, FILE *out) {
+    fputs("<h2>Steps</h2><div class=wide tabindex=0 role=region aria-label=Steps><table><thead><tr><th>phase</th><th>", out);
+    html_text(out, run->options.unit);
+    fputs("</th><th>offered/s</th><th>answered/s</th><th>shed</th><th>failed</th><th>p50</th><th>p99</th><th>server "
+          "cores</th><th class=words>verdict</th></tr></thead><tbody>\n",
+          out);
+    for (size_t i = 0; i < run->steps_count; i++)
+        write_step(out, &run->steps[i]);
+    fputs("</tbody></table></div>\n", out);
+}
+
+/* ---- what grows ---- */
+
+static void write_trend(FILE *out, const struct run_trend *trend) {
+    char slope[HTML_NUMBER_SIZE], low[HTML_NUMBER_SIZE], high[HTML_NUMBER_SIZE];
+    fputs("<tr><td>", out);
+    html_text(out, trend->name);
+    fprintf(out, "</td><td>%s</td><td>%s to %s</td>", html_number(trend->slope, slope), html_number(trend->low, low),
+            html_number(trend->high, high));
+    write_cell(out, trend->begin);
+    write_cell(out, trend->end);
+    fprintf(out, "<td class=\"words %s\">%s</td></tr>\n", trend->grows ? "bad-word" : "good", trend->grows ? "grows" : "flat");
+}
+
+static void write_trends(const struct run *run, FILE *out) {
+    if (run->trends_count == 0)
+        return;
+    fputs("<h2>Growth</h2><div class=wide tabindex=0 role=region aria-label=Growth><table><thead><tr><th>what</th><th>per "
+          "hour</th><th>95 % interval</th><th>at first</th><th>at last</th><th class=words></th></tr></thead><tbody>\n",
+          out);
+    for (size_t i = 0; i < run->trends_count; i++)
+        write_trend(out, &run->trends[i]);
+    fputs("</tbody></table></div>\n", out);
+}
+
+/* ---- how it was measured ---- */
+
+static void write_fact(FILE *out, const char *name, const char *value) {
+    if (value[0] == '\0')
+        return;
+    fprintf(out, "<dt>%s</dt><dd>", name);
+    html_text(out, value);
+    fputs("</dd>", out);
+}
+
+static void write_facts(const struct run *run, FILE *out) {
+    const struct run_machine *machine = &run->machine;
+    const struct run_options *options = &run->options;
+    char text[RUN_TEXT_SIZE * 3], number[HTML_NUMBER_SIZE];
+    fputs("<h2>How it was measured</h2><pre>", out);
+    html_text(out, options->line);
+    fputs("</pre><dl class=facts>", out);
+    write_fact(out, "Objective", options->slo);
+    snprintf(text, sizeof text, "%s, seed %s, %s connections at most, processes that send: %s%s",
+             strcmp(options->by, "users") == 0 ? "closed loop" : options->arrivals, html_number(options->seed, number),
+             html_number(options->connections_max, (char[HTML_NUMBER_SIZE]){ 0 }),
+             html_number(options->workers, (char[HTML_NUMBER_SIZE]){ 0 }),
+             options->new_connections ? ", a new connection for each request" : "");
+    write_fact(out, "Load", text);
+    snprintf(text, sizeof text, "%s cores of %s, %s", html_number(machine->cores, number), machine->cpu, machine->kernel);
+    write_fact(out, "Machine", text);
+    write_fact(out, "Server", machine->server);
+    write_fact(out, "Password hash", machine->hash_parameters);
+    write_fact(out, "Because", run->verdict.because);
+    snprintf(text, sizeof text, "%s s", html_number(run->seconds, number));
+    write_fact(out, "Took", text);
+    fputs("</dl>\n", out);
+}
+
+/* ---- the page ---- */
+
+static void write_page(const struct run *run, FILE *out) {
+    fputs("<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
+          "<meta name=viewport content=\"width=device-width,initial-scale=1\">"
+          "<meta http-equiv=Content-Security-Policy content=\"default-src 'none';style-src 'unsafe-inline';img-src data:\">"
+          "<link rel=icon href=\"data:,\"><title>",
+          out);
+    html_text(out, run->verdict.headline);
+    fprintf(out, "</title><style>%s</style></head><body><main>\n", report_style);
+    write_header(run, out);
+    write_numbers(run, out);
+    fputs("<h2>Charts</h2><div class=charts>\n", out);
+    report_write_charts(run, out);
+    fputs("</div>\n", out);
+    write_trends(run, out);
+    write_steps(run, out);
+    write_facts(run, out);
+    fputs("</main></body></html>\n", out);
+}
+
+bool report_write(const struct run *run, const char *path, char *mistake, size_t mistake_size) {
+    FILE *out = fopen(path, "we");
+    if (out != NULL)
+        write_page(run, out);
+    bool is_written = out != NULL && !ferror(out);
+    if (out != NULL)
+        is_written = fclose(out) == 0 && is_written;
+    if (!is_written)
+        snprintf(mistake, mistake_size, "%s cannot be written: %s", path, strerrordesc_np(errno));
+    return is_written;
+}
