@@ -7,6 +7,7 @@
 #define HOLD_PRECISION 0.03 /* of the limit, once a hold was bad; and the first step back */
 #define STEPS_BACK_GROW 3.0 /* times twice */
 #define HOLDS_MAX 12
+#define BAD_IS_STALE_AFTER 8 /* trials: the upper end is tried once more before it is believed */
 
 void find_init(struct find *find, double load_begin, double load_min, double load_max, double precision, bool whole) {
     *find = (struct find){ .load = fmin(fmax(load_begin, load_min), load_max),
@@ -53,15 +54,19 @@ static void narrow(struct find *find) {
     } else if (find->good == 0) {
         double load = fmax(fmin(find->bad / 2, find->hint > 0 ? find->hint * UNDER_HINT : INFINITY), find->load_min);
         go(find, FIND_DOUBLE, find->whole ? fmax(floor(load), find->load_min) : load);
-    } else if (is_narrow(find)) {
-        go(find, FIND_HOLD, find->good);
-    } else {
+    } else if (!is_narrow(find)) {
         go(find, FIND_BISECT, next_inside(find));
+    } else if (find->answers - find->bad_since > BAD_IS_STALE_AFTER) {
+        go(find, FIND_BISECT, find->bad);
+    } else {
+        go(find, FIND_HOLD, find->good);
     }
 }
 
 static void accept(struct find *find) {
     find->good = find->load;
+    if (find->bad <= find->good) /* not known, or bad for a while only: something else was on the machine */
+        find->bad = 0;
     if (find->bad > 0)
         narrow(find);
     else if (find->load >= find->load_max)
@@ -72,6 +77,7 @@ static void accept(struct find *find) {
 
 static void reject(struct find *find, double served) {
     find->bad = find->load;
+    find->bad_since = find->answers;
     if (served > find->good && served < find->bad)
         find->hint = served;
     narrow(find);
@@ -113,6 +119,7 @@ static void answer_hold(struct find *find, bool good) {
 }
 
 void find_answer(struct find *find, bool good, double served) {
+    find->answers++;
     if (find->phase == FIND_HOLD) {
         answer_hold(find, good);
         return;

@@ -3,7 +3,7 @@
  * told what came of it. So it can be tried out on a simulated server.
  *
  * Double until it is bad, then bisect until the bracket is narrower than `precision`. Bad counts only when two trials out of at most three say
- * so, since a burst can spoil one. The highest good load is then held for long. If that is bad, twice, short trials have shown too little,
+ * so, since a burst can spoil one; and an upper end that was found long ago is tried once more before it is believed. The highest good load is then held for long. If that is bad, twice, short trials have shown too little,
  * as they do where a queue takes long to fill, and only holds decide from then on: steps back, then a bisection.
  */
 #ifndef FAILPOINT_FIND_H
@@ -23,6 +23,7 @@ struct find {
     unsigned votes_good, votes_bad;
     double held; /* the highest load that was held for long; 0: none yet */
     unsigned holds_failed;
+    unsigned answers, bad_since; /* trials so far, and when `bad` was found */
     enum find_phase phase;
 };
 

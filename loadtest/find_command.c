@@ -12,7 +12,7 @@
 #define WARM_UP_S 1.0
 #define TRIAL_MIN_S 1.0
 #define DOUBLING_MAX_S 4.0
-#define BISECTING_MAX_S 12.0
+#define BISECTING_MAX_S 8.0
 #define BISECTING_REQUESTS 1500
 #define HOLD_REQUESTS 6000.0
 #define HOLD_MIN_S 3.0
@@ -142,8 +142,13 @@ static void try_load(struct finder *finder) {
     make_order(finder, &asked.order, finder->find.load, finder->trial.seconds_max * 5);
     show(finder, phase, finder->find.load);
     struct run_step *step = run_step(finder, &asked);
-    if (step != NULL)
-        find_answer(&finder->find, record_verdict(finder, step, finder->verdict == TRIAL_GOOD), step->figures.served);
+    if (step == NULL)
+        return;
+    bool good = record_verdict(finder, step, finder->verdict == TRIAL_GOOD);
+    if (!good && search_meets_limiter(&finder->bench->run, step))
+        finder->ended = true;
+    else
+        find_answer(&finder->find, good, step->figures.served);
 }
 
 static void hold_load(struct finder *finder) {
@@ -215,6 +220,9 @@ static void search(struct finder *finder) {
         overload(finder);
         search_judge_overload(&bench->run, error_share_allowed(&bench->plan.objectives));
     }
+    if (finder->cause.kind == CAUSE_LIMITER)
+        snprintf(finder->cause.text, sizeof finder->cause.text, "a rate limiter answers 429: it lets %.3g per second through",
+                 search_limiter_rate(&bench->run));
 }
 
 static void print_numbers(const struct run *run) {

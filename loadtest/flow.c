@@ -4,7 +4,7 @@
 #include <math.h>
 
 #define PREPARING_AT_ONCE 8
-#define PATIENCE 200
+#define PATIENCE_NS (15 * NS_PER_S) /* with a server that says "later" while the test is prepared */
 #define PREPARE_PAUSE_NS (200 * NS_PER_MS)
 #define RENEW_PAUSE_NS NS_PER_S
 #define PAUSE_AFTER_LOSS_NS (100 * NS_PER_MS) /* of a user whose connection was refused or lost */
@@ -194,7 +194,6 @@ static void prepare_next(struct worker *worker, int64_t now_ns) {
 void flow_begin_prepare(struct worker *worker) {
     worker->to_register = 1;
     worker->to_log_in = 0;
-    worker->patience = PATIENCE;
     for (unsigned i = 0; i < PREPARING_AT_ONCE && worker->accepting; i++)
         prepare_next(worker, worker->order.begin_ns);
 }
@@ -227,8 +226,7 @@ static void preparation_goes_on(struct worker *worker, struct request *request, 
     }
     if (status == 429) {
         worker_trouble(worker, TROUBLE_RATE_LIMITED, request->endpoint, status);
-    } else if (class == REPLY_SHED && worker->patience > 0) {
-        worker->patience--;
+    } else if (class == REPLY_SHED && now_ns < worker->order.begin_ns + PATIENCE_NS) {
         prepare_again(worker, request,
                       now_ns + (retry_after_s > 0 && retry_after_s < 10 ? retry_after_s * NS_PER_S : PREPARE_PAUSE_NS));
     } else {

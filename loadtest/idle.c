@@ -51,10 +51,11 @@ static void conclude(struct bench *bench, const struct idling *idling, const str
                  (after - before) * 1024 / idling->most, before, after,
                  (unsigned long long)(bench->now->opened > idling->most ? bench->now->opened - idling->most : 0));
     verdict->interrupted = bench_interrupted();
-    verdict->exit_code = verdict->interrupted    ? EXIT_INTERRUPTED
-                         : bench->crashed        ? EXIT_BROKE
-                         : idling->opened_at > 0 ? EXIT_FINE
-                                                 : EXIT_MISSED;
+    bool kept = idling->opened_at > 0 && held >= idling->wanted - idling->wanted / 100;
+    if (verdict->interrupted)
+        verdict->exit_code = EXIT_INTERRUPTED;
+    else
+        verdict->exit_code = bench->crashed ? EXIT_BROKE : kept ? EXIT_FINE : EXIT_MISSED;
 }
 
 static void idle(struct bench *bench) {

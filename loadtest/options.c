@@ -227,14 +227,39 @@ static void append_quoted(char *line, size_t size, const char *word) {
     append(line, size, "'", 1);
 }
 
+/* Of "scheme://user:password@host" the password; 0 bytes where there is none. */
+static const char *find_password(const char *word, size_t *len) {
+    const char *authority = strstr(word, "://");
+    if (authority == NULL)
+        return NULL;
+    authority += 3;
+    size_t end = strcspn(authority, "/?");
+    const char *at = memrchr(authority, '@', end);
+    const char *colon = at == NULL ? NULL : memchr(authority, ':', (size_t)(at - authority));
+    *len = colon == NULL ? 0 : (size_t)(at - colon - 1);
+    return colon == NULL ? NULL : colon + 1;
+}
+
+/* With the password of a database's URL left out: the line goes into reports that people show around. */
+static void append_word(char *line, size_t size, const char *word) {
+    char shown[1024];
+    size_t len = 0;
+    const char *password = find_password(word, &len);
+    if (password != NULL)
+        snprintf(shown, sizeof shown, "%.*s***%s", (int)(password - word), word, password + len);
+    else
+        snprintf(shown, sizeof shown, "%s", word);
+    if (is_plain(shown))
+        append(line, size, shown, strlen(shown));
+    else
+        append_quoted(line, size, shown);
+}
+
 void options_quote_line(int argc, char **argv, char *line, size_t size) {
     line[0] = '\0';
     for (int i = 0; i < argc; i++) {
         if (i > 0)
             append(line, size, " ", 1);
-        if (is_plain(argv[i]))
-            append(line, size, argv[i], strlen(argv[i]));
-        else
-            append_quoted(line, size, argv[i]);
+        append_word(line, size, argv[i]);
     }
 }

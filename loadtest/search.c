@@ -101,6 +101,46 @@ void search_judge_overload(struct run *run, double error_share_allowed) {
         judge_recovery(run, recover, error_share_allowed);
 }
 
+/* ---- limiters ---- */
+
+#define ADVICE "Raise the limit of the server, or switch it off (limit.enabled=false), to measure the service itself."
+#define WALL_SHARE 0.5
+#define WALL_SERVED 5.0 /* per second: with so little, a search would take hours and say no more */
+#define LIMITED_S 1.0   /* a step shorter than that tells of the burst, not of the rate */
+
+double search_limiter_rate(const struct run *run) {
+    double rate = 0;
+    for (size_t i = 0; i < run->steps_count; i++) {
+        const struct run_step *step = &run->steps[i];
+        uint64_t limited = 0;
+        for (size_t j = 0; j < ENDPOINTS; j++)
+            limited += step->tallies[j].statuses[429];
+        if (limited > 0 && step->seconds >= LIMITED_S)
+            rate = fmax(rate, step->figures.served);
+    }
+    return rate;
+}
+
+bool search_meets_limiter(struct run *run, const struct run_step *step) {
+    double limited = 0, ended = 0;
+    for (size_t i = 0; i < ENDPOINTS; i++) {
+        limited += (double)step->tallies[i].statuses[429];
+        ended += (double)tally_ended(&step->tallies[i]);
+    }
+    if (limited < WALL_SHARE * ended || limited < 1 || step->figures.served >= WALL_SERVED)
+        return false;
+    char load[DISPLAY_NUMBER_SIZE];
+    struct run_verdict *verdict = &run->verdict;
+    verdict->cause_kind = CAUSE_LIMITER;
+    verdict->cause_utilisation = 1;
+    verdict->exit_code = EXIT_MISSED;
+    snprintf(verdict->because, sizeof verdict->because, "a rate limiter answers 429");
+    snprintf(verdict->headline, sizeof verdict->headline,
+             "%s meets a rate limiter: at %s %s it answers 429 to %.0f %% of requests. " ADVICE, run->options.scenario,
+             display_load(step->load, load), run->options.unit, limited / ended * 100);
+    return true;
+}
+
 /* ---- the sentence ---- */
 
 static void describe_failures(const struct run_step *overload, char *text, size_t size) {
@@ -164,10 +204,7 @@ static void write_limit(struct run *run, const struct find *find, const char *wh
     display_load(find->bad, limit);
     display_load(verdict->safe, safe);
     describe_beyond(run, beyond, sizeof beyond);
-    const char *advice =
-        cause->kind == CAUSE_LIMITER
-            ? " Raise the limit of the server, or switch it off (limit.enabled=false), to measure the service itself."
-            : "";
+    const char *advice = cause->kind == CAUSE_LIMITER ? " " ADVICE : "";
     snprintf(verdict->headline, sizeof verdict->headline, "%s fails at %s %s (%s) because %s.%s Run it at %s %s or less.%s",
              scenario, limit, unit, why, cause->text, beyond, safe, unit, advice);
 }
@@ -190,11 +227,20 @@ static void write_at_least(struct run *run, const struct find *find) {
 static void write_none_good(struct run *run, const struct find *find, const char *why, const struct cause *cause) {
     char load[DISPLAY_NUMBER_SIZE];
     display_load(find->load, load);
-    const char *hint = cause->kind == CAUSE_LIMITER
-                           ? " Raise the limit of the server, or switch it off (limit.enabled=false) for the test."
-                           : "";
+    const char *hint = cause->kind == CAUSE_LIMITER ? " " ADVICE : "";
     snprintf(run->verdict.headline, sizeof run->verdict.headline, "%s misses its objective even at %s %s (%s) because %s.%s",
              run->options.scenario, load, run->options.unit, why, cause->text, hint);
+}
+
+/* Where the last step was when the server went. */
+static void write_crash(struct run *run, const struct find *find) {
+    char load[DISPLAY_NUMBER_SIZE], good[DISPLAY_NUMBER_SIZE], held[SENTENCE_SIZE] = "";
+    double at = run->steps_count == 0 ? 0 : run->steps[run->steps_count - 1].load;
+    run->verdict.collapse = at;
+    if (find->good > 0)
+        snprintf(held, sizeof held, " It held %s %s.", display_load(find->good, good), run->options.unit);
+    snprintf(run->verdict.headline, sizeof run->verdict.headline, "%s crashes at %s %s: the server is gone.%s",
+             run->options.scenario, display_load(at, load), run->options.unit, held);
 }
 
 void search_conclude(struct run *run, const struct find *find, const char *why, const struct cause *cause) {
@@ -213,9 +259,7 @@ void search_conclude(struct run *run, const struct find *find, const char *why, 
                  display_load(find->good, good), run->options.unit, find->bad > 0 ? " and fails at " : " so far",
                  find->bad > 0 ? display_load(find->bad, load) : "");
     else if (verdict->beyond == COLLAPSE_CRASHES && find_phase(run, "overload") == NULL)
-        snprintf(verdict->headline, sizeof verdict->headline, "%s crashes at %s %s: the server is gone. It held %s %s.",
-                 run->options.scenario, display_load(find->load, load), run->options.unit, display_load(find->good, good),
-                 run->options.unit);
+        write_crash(run, find);
     else if (outcome == FIND_NONE_GOOD)
         write_none_good(run, find, why, cause);
     else if (verdict->at_least)

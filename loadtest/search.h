@@ -16,4 +16,10 @@ void search_judge_overload(struct run *run, double error_share_allowed);
 /* The headline and the exit code, when everything else of the verdict is there. `why` and `cause` are of the load that failed. */
 void search_conclude(struct run *run, const struct find *find, const char *why, const struct cause *cause);
 
+/* A limiter refuses so much of this step that there is nothing to search for: the verdict says that. False when it does not. */
+bool search_meets_limiter(struct run *run, const struct run_step *step);
+
+/* What a limiter lets through, by the steps that met it: per second; 0: none did. */
+double search_limiter_rate(const struct run *run);
+
 #endif

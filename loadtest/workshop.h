@@ -76,7 +76,6 @@ struct worker {
     unsigned users, users_done;
     unsigned to_register;            /* of the preparation: the account after the last that was begun */
     size_t to_log_in;                /* and the session */
-    unsigned patience;               /* times that it may yet be told to come later */
     uint64_t latency_sum[ENDPOINTS]; /* of the first replies, for the calibration */
     unsigned latency_count[ENDPOINTS];
 

@@ -225,6 +225,19 @@ START_TEST(one_bad_vote_is_not_believed_and_bad_holds_lead_down) {
 }
 END_TEST
 
+START_TEST(an_upper_end_that_was_bad_for_a_while_only_is_given_up) {
+    struct find find;
+    find_init(&find, 100, 0.5, 1e6, 0.02, false);
+    for (unsigned steps = 0; find.phase != FIND_DONE; steps++) {
+        ck_assert_uint_lt(steps, 200);
+        double limit = steps < 6 ? 60 : 700; /* others left the machine */
+        find_answer(&find, find.load <= limit, fmin(find.load, limit));
+    }
+    ck_assert_double_ge(find.good, 680);
+    ck_assert_double_le(find.good, 700);
+}
+END_TEST
+
 Suite *find_suite(void) {
     Suite *suite = suite_create("find");
     TCase *tests = tcase_create("find");
@@ -234,6 +247,7 @@ Suite *find_suite(void) {
     tcase_add_test(tests, users_are_whole_and_found_exactly_when_few);
     tcase_add_test(tests, the_ends_of_the_range_are_said);
     tcase_add_test(tests, one_bad_vote_is_not_believed_and_bad_holds_lead_down);
+    tcase_add_test(tests, an_upper_end_that_was_bad_for_a_while_only_is_given_up);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -1,0 +1,149 @@
+#include "loadtest/run.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *run_suite(void);
+
+#define TEMPLATE "/tmp/failpoint-test-XXXXXX"
+
+static char path[sizeof TEMPLATE];
+static char mistake[256];
+
+static void open_file(void) {
+    snprintf(path, sizeof path, "%s", TEMPLATE);
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+}
+
+static void remove_file(void) {
+    unlink(path);
+}
+
+static void write_text(const char *text) {
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void fill(struct run *run) {
+    run_init(run);
+    run_read_machine(&run->machine);
+    snprintf(run->options.line, sizeof run->options.line, "failpoint 'a \"quoted\" word' \\ \xc3\xa4");
+    run->verdict = (struct run_verdict){ .exit_code = 5, .limit = 231.25, .beyond = COLLAPSE_SHEDS, .recovered = true };
+    snprintf(run->verdict.headline, sizeof run->verdict.headline, "login fails at 231 req/s");
+    for (int i = 0; i < 5; i++) {
+        struct run_step *step = run_add_step(run);
+        ck_assert_ptr_nonnull(step);
+        snprintf(step->phase, sizeof step->phase, "hold");
+        step->load = 10.5 * i;
+        step->usage.groups_count = 1;
+        step->usage.groups[0] = (struct usage_group){ "crypto", 2, 1.93 };
+        struct tally *tally = &step->tallies[ENDPOINT_LOGIN];
+        tally->due = 1000;
+        tally->classes[REPLY_OK] = 999;
+        tally->classes[REPLY_BAD] = 1;
+        tally->statuses[200] = 1000;
+        for (int64_t j = 0; j < 999; j++)
+            histogram_record(&tally->latency, j * j * 1000);
+    }
+    struct run_second *second = run_add_second(run);
+    struct run_trend *trend = run_add_trend(run);
+    ck_assert(second != NULL && trend != NULL);
+    second->figures.p99 = 1e-3;
+    second->usage.rss_mib = 12.25;
+    *trend = (struct run_trend){ .name = "memory", .unit = "MiB", .slope = -3.5, .grows = true };
+}
+
+START_TEST(what_was_written_is_read_back) {
+    struct run run, again;
+    fill(&run);
+    open_file();
+    ck_assert_msg(run_write(&run, path, mistake, sizeof mistake), "%s", mistake);
+    run_init(&again);
+    ck_assert_msg(run_read(&again, path, mistake, sizeof mistake), "%s", mistake);
+    ck_assert_str_eq(again.options.line, run.options.line);
+    ck_assert_str_eq(again.machine.cpu, run.machine.cpu);
+    ck_assert_double_eq_tol(again.machine.memory_mib, run.machine.memory_mib, 1e-3);
+    ck_assert_str_eq(again.verdict.headline, run.verdict.headline);
+    ck_assert_int_eq(again.verdict.exit_code, 5);
+    ck_assert_int_eq(again.verdict.beyond, COLLAPSE_SHEDS);
+    ck_assert(again.verdict.recovered && !again.verdict.interrupted);
+    ck_assert_double_eq_tol(again.started, run.started, 1e-2);
+    ck_assert_uint_eq(again.steps_count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert_double_eq(again.steps[i].load, run.steps[i].load);
+        ck_assert_mem_eq(again.steps[i].tallies, run.steps[i].tallies, ENDPOINTS * sizeof(struct tally));
+        ck_assert_str_eq(again.steps[i].usage.groups[0].name, "crypto");
+        ck_assert_uint_eq(again.steps[i].usage.groups[0].threads, 2);
+    }
+    ck_assert_double_eq(again.seconds_list[0].figures.p99, 1e-3);
+    ck_assert_double_eq(again.seconds_list[0].usage.rss_mib, 12.25);
+    ck_assert_double_eq(again.trends[0].slope, -3.5);
+    ck_assert(again.trends[0].grows);
+    run_fini(&run);
+    run_fini(&again);
+    remove_file();
+}
+END_TEST
+
+START_TEST(what_is_no_record_is_refused_with_a_sentence) {
+    const char *const texts[] = {
+        "", "{", "[]", "{}", "{\"version\": 2}", "{\"version\": 1}", "{\"version\": 1, \"started\": \"now\"}"
+    };
+    open_file();
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct run run;
+        run_init(&run);
+        mistake[0] = '\0';
+        write_text(texts[i]);
+        ck_assert(!run_read(&run, path, mistake, sizeof mistake));
+        ck_assert(mistake[0] != '\0');
+        run_fini(&run);
+    }
+    remove_file();
+}
+END_TEST
+
+START_TEST(a_record_with_a_member_of_another_type_is_refused_and_nothing_leaks) {
+    struct run run;
+    fill(&run);
+    open_file();
+    ck_assert(run_write(&run, path, mistake, sizeof mistake));
+    run_fini(&run);
+    json_t *root = json_load_file(path, 0, NULL);
+    ck_assert_ptr_nonnull(root);
+    json_object_set_new(json_array_get(json_object_get(root, "steps"), 3), "load", json_string("many"));
+    ck_assert_int_eq(json_dump_file(root, path, 0), 0);
+    json_decref(root);
+    run_init(&run);
+    ck_assert(!run_read(&run, path, mistake, sizeof mistake));
+    run_fini(&run);
+    remove_file();
+}
+END_TEST
+
+START_TEST(a_path_that_cannot_be_written_is_said) {
+    struct run run;
+    run_init(&run);
+    ck_assert(!run_write(&run, "/nowhere/at/all", mistake, sizeof mistake));
+    ck_assert_ptr_nonnull(strstr(mistake, "/nowhere/at/all"));
+    run_fini(&run);
+}
+END_TEST
+
+Suite *run_suite(void) {
+    Suite *suite = suite_create("run");
+    TCase *tests = tcase_create("run");
+    tcase_add_test(tests, what_was_written_is_read_back);
+    tcase_add_test(tests, what_is_no_record_is_refused_with_a_sentence);
+    tcase_add_test(tests, a_record_with_a_member_of_another_type_is_refused_and_nothing_leaks);
+    tcase_add_test(tests, a_path_that_cannot_be_written_is_said);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
