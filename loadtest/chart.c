@@ -130,18 +130,20 @@ static void write_tick(const struct chart_axis *axis, const struct scale *scale,
 
 static void write_linear_ticks(const struct chart_axis *axis, const struct scale *scale, bool of_x, FILE *out) {
     double step = tick_step(scale->to - scale->from);
-    for (double value = ceil(scale->from / step) * step; value <= scale->to + step / 1000; value += step)
-        write_tick(axis, scale, of_x, value, out);
+    int first = (int)ceil(scale->from / step - 0.001), last = (int)floor(scale->to / step + 0.001);
+    for (int i = first; i <= last; i++)
+        write_tick(axis, scale, of_x, i * step, out);
 }
 
 /* Powers of ten, and where there are fewer than three of them, 2 and 5 times each; of the last, only those that do not touch. */
 static void write_log_ticks(const struct chart_axis *axis, const struct scale *scale, bool of_x, FILE *out) {
     static const double fine[] = { 1, 2, 5 };
     double decades = log10(scale->to / scale->from), last = -HEIGHT;
-    for (double power = pow(10, floor(log10(scale->from))); power <= scale->to; power *= 10) {
+    int lowest = (int)floor(log10(scale->from)), highest = (int)floor(log10(scale->to));
+    for (int power = lowest; power <= highest; power++) {
         for (size_t i = 0; i < (decades < 3 ? 3 : 1); i++) {
             char text[HTML_NUMBER_SIZE];
-            double value = power * fine[i];
+            double value = pow(10, power) * fine[i];
             if (value < scale->from || value > scale->to)
                 continue;
             double at = place(scale, value);
