@@ -28,7 +28,7 @@ struct probe_cgroup {
 
 /* Adds the threads of a process behind those that are there; gives the new count. */
 size_t probe_threads(pid_t pid, struct probe_thread threads[PROBE_THREADS], size_t count);
-uint64_t probe_cpu_ns(pid_t pid); /* of a whole process */
+uint64_t probe_cpu_ns(pid_t pid); /* of a process with one thread, as the workers and PostgreSQL's backends are */
 double probe_rss_mib(pid_t pid);
 double probe_descriptors(pid_t pid);
 double probe_descriptors_max(pid_t pid);

@@ -61,19 +61,8 @@ size_t probe_threads(pid_t pid, struct probe_thread threads[PROBE_THREADS], size
 }
 
 uint64_t probe_cpu_ns(pid_t pid) {
-    char path[PATH_SIZE], text[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    if (!read_file(path, text, sizeof text))
-        return 0;
-    const char *at = strrchr(text, ')'); /* the name before it may hold anything */
-    for (unsigned field = 2; at != NULL && field < 14; field++)
-        at = strchr(at + 1, ' ');
-    if (at == NULL)
-        return 0;
-    char *end;
-    uint64_t ticks = strtoull(at, &end, 10);
-    ticks += strtoull(end, NULL, 10);
-    return ticks * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
+    struct probe_thread thread;
+    return read_thread(pid, pid, &thread) ? thread.cpu_ns : 0;
 }
 
 static double read_status_kib(pid_t pid, const char *name) {
