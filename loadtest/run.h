@@ -72,7 +72,7 @@ struct run_step {
 };
 
 enum run_collapse {
-    COLLAPSE_UNKNOWN,   /* no load above the limit was tried */
+    COLLAPSE_UNKNOWN,   /* no load above the limit was tried, or none that was too much */
     COLLAPSE_SHEDS,     /* goodput holds, the rest is refused in good order */
     COLLAPSE_DEGRADES,  /* goodput holds, the rest is late */
     COLLAPSE_FAILS,     /* requests fail in other ways than 429 and 503 */

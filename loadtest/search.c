@@ -66,6 +66,11 @@ static bool second_is_good(const struct run *run, const struct run_second *secon
     return in_time && bad <= fmax(1, allowed * ended);
 }
 
+/* 1.5 times what was tried at most may be no overload at all. */
+static bool is_met(const struct run *run, const struct run_figures *figures) {
+    return run->options.slo_latency_ms > 0 && figures->p99 <= run->options.slo_latency_ms;
+}
+
 /* From the moment the load dropped to the end of the last second that was not good. */
 static void judge_recovery(struct run *run, const struct run_step *recover, double allowed) {
     struct run_verdict *verdict = &run->verdict;
@@ -93,8 +98,10 @@ void search_judge_overload(struct run *run, double error_share_allowed) {
         verdict->beyond = COLLAPSE_COLLAPSES;
     else if (figures->failed > FAILED_SHARE * figures->due)
         verdict->beyond = COLLAPSE_FAILS;
+    else if (figures->shed > 0)
+        verdict->beyond = COLLAPSE_SHEDS;
     else
-        verdict->beyond = figures->shed > 0 ? COLLAPSE_SHEDS : COLLAPSE_DEGRADES;
+        verdict->beyond = is_met(run, figures) ? COLLAPSE_UNKNOWN : COLLAPSE_DEGRADES;
     if (verdict->beyond == COLLAPSE_COLLAPSES)
         verdict->collapse = overload->load;
     if (recover != NULL)

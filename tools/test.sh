@@ -122,6 +122,7 @@ trap 'exit 130' INT TERM HUP
 chmod 711 "$work" # as root, PostgreSQL runs as another user
 set_sanitizer_options
 run_tests unit "unit tests" "$(chosen unit)"
+run_tests loadtest "tests of the load tester" "$(chosen loadtest)"
 start_database
 run_tests service "service tests" "$(chosen service)"
 use_pooler
