@@ -50,7 +50,9 @@ deps: ## install the Debian packages that are missing, for all of these
 	@tools/packages.sh run test lint bench
 bench: ## measure the figures of the README, a few minutes; SECONDS_EACH=10 for longer ones
 	@tools/bench.sh
-run test lint bench: export BUILD := $(BUILD)
+soak: ## a million requests an hour for SOAK=10m (72h works the same); fails when something grows
+	@tools/soak.sh
+run test lint bench soak: export BUILD := $(BUILD)
 lint: export CPPFLAGS := $(CPPFLAGS)
 
 $(BUILD)/jwtd: $(main) $(objects)

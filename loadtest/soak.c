@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define SECONDS_DEFAULT 3600.0
-#define SETTLING 0.2 /* of the run: caches fill, pools open */
+#define SETTLING 0.1 /* of the run: caches fill, pools open */
 #define HOUR 3600.0
 
 /* What may grow; a growth over the whole run under `worth` of the unit and under `part` of where it began is not worth a word. */
@@ -22,6 +22,7 @@ static const struct {
 } watched[] = {
     { "memory", "MiB", offsetof(struct run_second, usage.rss_mib), 0.5, 0.02 },
     { "descriptors", "descriptors", offsetof(struct run_second, usage.descriptors), 5, 0.1 },
+    { "threads", "threads", offsetof(struct run_second, usage.threads), 2, 0.1 },
     { "p99", "ms", offsetof(struct run_second, figures.p99), 5, 0.5 },
 };
 #define WATCHED (sizeof watched / sizeof watched[0])

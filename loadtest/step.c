@@ -11,6 +11,7 @@
 #define LOOK_EVERY_US 50000U
 #define LOOKS_MAX 4096 /* of the step that are kept; later ones overwrite every other */
 #define LITTLE_TOLERANCE 0.2
+#define LINES_MAX 3600   /* of a step in the record: a step of days has a line a minute or so */
 #define LITTLE_FLOOR 3.0 /* requests in flight under which sampling is too coarse to say */
 
 /* What is collected while a step runs. */
@@ -251,18 +252,25 @@ static void begin_second_leg(struct watch *watch, int64_t now_ns) {
     engine_view_subtract(bench->now, bench->before);
 }
 
+static int64_t line_interval_ns(const struct watch *watch) {
+    const struct order *order = &watch->step->order;
+    int64_t length = order->legs_count > 0 ? legs_end(watch, order->legs_count) : order->duration_ns;
+    return length / LINES_MAX > NS_PER_S ? length / LINES_MAX : NS_PER_S;
+}
+
 /* Until every request has ended. The arrivals' end is what counts as the step's length: the rest is the way home. */
 static int64_t watch_until_done(struct watch *watch) {
     struct bench *bench = watch->bench;
     const struct order *order = &watch->step->order;
     int64_t order_begin = watch->begin_ns, stopped_ns = 0;
     int64_t arrivals_end = legs_end(watch, order->legs_count);
+    int64_t interval_ns = line_interval_ns(watch);
     bool told = false; /* the workers, to stop */
     while (engine_state(bench->engine) == ENGINE_BUSY) {
         usleep(LOOK_EVERY_US);
         int64_t now = instant_now();
         look(watch, now);
-        if (now - watch->second_ns >= NS_PER_S)
+        if (now - watch->second_ns >= interval_ns)
             end_second(watch, now);
         if (order->legs_count == 2 && watch->begin_ns == order_begin && now >= order_begin + legs_end(watch, 1))
             begin_second_leg(watch, now);

@@ -7,6 +7,7 @@ declare -A packages=(
            python3-zxcvbn postgresql curl"
     [test]="check libcurl4-openssl-dev libssl-dev pgbouncer haproxy valgrind slowhttptest"
     [lint]="clang-format clang-tidy cppcheck shellcheck"
+    [soak]="libssl-dev"
     [bench]="wrk nginx-light procps libssl-dev"
 )
 
