@@ -45,8 +45,8 @@ static struct rlimit limit_memory(const struct server *server, rlim_t more) {
 START_TEST(a_hash_for_which_there_is_no_memory_is_told_503_and_nothing_else_is_disturbed) {
     if (is_sanitized())
         return;
-    struct server other = server_start((const char *const[]){ "password.memory=64MiB", NULL });
-    struct server server = server_start_beside(&other, NULL);
+    struct server other = server_start((const char *const[]){ "password.memory=64MiB", "password.nice=0", NULL });
+    struct server server = server_start_beside(&other, (const char *const[]){ "password.nice=0", NULL });
     struct account account = account_register(&other);
     struct tokens tokens = account_login(&other, &account);
     ck_assert_int_eq(me_status(&server, tokens.access), 200);
@@ -194,7 +194,7 @@ START_TEST(without_memory_each_request_is_answered_or_its_connection_closed_and_
     if (is_sanitized())
         return;
     allow_descriptors();
-    storm.server = server_start((const char *const[]){ "server.max_connections_per_address=0", NULL });
+    storm.server = server_start((const char *const[]){ "server.max_connections_per_address=0", "password.nice=0", NULL });
     storm.account = account_register(&storm.server);
     storm.tokens = account_login(&storm.server, &storm.account);
     run_parallel(CLIENTS + 1, starve_or_ask, &storm);

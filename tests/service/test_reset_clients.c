@@ -21,8 +21,13 @@ Suite *reset_clients_suite(void);
 #define GROWTH_MAX_KIB 1024
 
 /* A hash takes a good part of a second, so that whoever resets within PAUSE_MAX_US does so before his is done. */
-static const char *const slow_hashing[] = { "password.memory=64MiB", "password.operations=12", "password.workers=1",
-                                            "database.connections=1", NULL };
+static const char *const slow_hashing[] = { "password.memory=64MiB",
+                                            "password.operations=12",
+                                            "password.nice=0",
+                                            "server.request_timeout=60s",
+                                            "password.workers=1",
+                                            "database.connections=1",
+                                            NULL };
 
 struct victim {
     struct server server;

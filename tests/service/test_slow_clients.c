@@ -100,11 +100,11 @@ START_TEST(the_deadlines_of_header_and_body_and_work_follow_one_another) {
     struct raw_reply reply = { .len = 0 };
     int fd = raw_connect(&server);
     for (size_t i = 0; i < 4; i++) {
-        raw_read(fd, 1000, &reply);
+        raw_read(fd, 700, &reply);
         ck_assert(reply.len == 0 && !reply.closed);
         raw_send(fd, pieces[i], strlen(pieces[i]));
     }
-    raw_read(fd, 1000, &reply);
+    raw_read(fd, 2000, &reply);
     ck_assert_int_eq(reply.statuses[0], 422);
     close(fd);
 }
