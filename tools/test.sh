@@ -26,7 +26,7 @@ chosen() {
 check_names() {
     local name
     for name in ${TESTS-}; do
-        compgen -G "tests/*/test_$name.c" >/dev/null || die "there is no tests/*/test_$name.c"
+        [[ $name == browser ]] || compgen -G "tests/*/test_$name.c" >/dev/null || die "there is no tests/*/test_$name.c"
     done
 }
 
@@ -47,15 +47,11 @@ all_names() {
     basename -a -s .c tests/"$1"/test_*.c | sed 's/^test_//'
 }
 
-# run_tests KIND TITLE NAMES; a program that dies before its last line counts as one failure.
-run_tests() {
-    local kind=$1 title=$2 names=$3 counts status=0
-    if [[ -z $names ]]; then
-        return
-    fi
-    echo "---- $title"
-    # shellcheck disable=SC2086 # a list of words
-    "${run_as_is[@]}" "$BUILD/${kind}_tests" $names 2>&1 | tee "$work/$kind.out" || status=$?
+# add_counts KIND COMMAND...; a program that dies before its last line counts as one failure.
+add_counts() {
+    local kind=$1 counts status=0
+    shift
+    "$@" 2>&1 | tee "$work/$kind.out" || status=$?
     # shellcheck disable=SC2016 # sed's own dollar
     counts=$(sed -n '${s/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p}' "$work/$kind.out")
     if [[ -z $counts || ($status -ne 0 && $counts == *" 0") ]]; then
@@ -64,6 +60,30 @@ run_tests() {
     fi
     passed=$((passed + ${counts% *}))
     failed=$((failed + ${counts#* }))
+}
+
+# run_tests KIND TITLE NAMES
+run_tests() {
+    local kind=$1 title=$2 names=$3
+    if [[ -z $names ]]; then
+        return
+    fi
+    echo "---- $title"
+    # shellcheck disable=SC2086 # a list of words
+    add_counts "$kind" "${run_as_is[@]}" "$BUILD/${kind}_tests" $names
+}
+
+# Opens the page of a recorded run in a browser. Not with the sanitizers: they look at C.
+run_browser_tests() {
+    if [[ -n $SANITIZE || (-n ${TESTS-} && " $TESTS " != *" browser "*) ]]; then
+        return
+    fi
+    echo "---- browser tests"
+    mkdir -p "$BUILD/browser"
+    cp tests/browser/* "$BUILD/browser/"
+    npm ci --prefix "$BUILD/browser" --no-audit --no-fund --silent || die "npm cannot install playwright-core"
+    add_counts browser node "$BUILD/browser/test_report.mjs" "$(realpath "$BUILD/failpoint")" docs/run.json \
+        "$(realpath "$BUILD/browser")"
 }
 
 set_sanitizer_options() {
@@ -123,6 +143,7 @@ chmod 711 "$work" # as root, PostgreSQL runs as another user
 set_sanitizer_options
 run_tests unit "unit tests" "$(chosen unit)"
 run_tests loadtest "tests of the load tester" "$(chosen loadtest)"
+run_browser_tests
 start_database
 run_tests service "service tests" "$(chosen service)"
 use_pooler
