@@ -21,6 +21,7 @@
 #define OVERLOAD_S 15.0
 #define RECOVER_PART 0.5
 #define RECOVER_S 10.0
+#define NEAR 1.3
 #define RATE_MIN 0.5
 #define RATE_MAX 1e7
 #define USERS_MAX 100000.0
@@ -31,7 +32,9 @@ struct finder {
     struct find find;
     bool by_users;
     struct trial trial;
-    enum trial_verdict verdict; /* of the step that runs */
+    enum trial_verdict verdict;     /* of the step that runs */
+    char seen[OBJECTIVE_TEXT_SIZE]; /* what was missed when that was decided; empty: nothing */
+    bool generator_behind;          /* the last bad trial was the generator's doing */
     unsigned trials;
     char why[RUN_TEXT_SIZE];
     struct cause cause;
@@ -42,8 +45,12 @@ struct finder {
 
 static bool is_decided(void *context, const struct bench_progress *progress) {
     struct finder *finder = context;
-    if (finder->verdict == TRIAL_UNDECIDED)
-        finder->verdict = trial_judge(&finder->trial, &progress->trial);
+    if (finder->verdict != TRIAL_UNDECIDED)
+        return true;
+    finder->verdict = trial_judge(&finder->trial, &progress->trial);
+    const struct objective *missed = objectives_first_missed(finder->trial.objectives, progress->trial.tallies);
+    if (finder->verdict == TRIAL_BAD && missed != NULL)
+        objective_describe(missed, progress->trial.tallies, finder->seen);
     return finder->verdict != TRIAL_UNDECIDED;
 }
 
@@ -106,6 +113,7 @@ static void find_reason(struct finder *finder) {
 /* NULL: the search is over. */
 static struct run_step *run_step(struct finder *finder, const struct bench_step *asked) {
     finder->verdict = TRIAL_UNDECIDED;
+    finder->seen[0] = '\0';
     struct run_step *step = bench_run(finder->bench, asked);
     if (step == NULL || bench_interrupted()) {
         finder->ended = true;
@@ -123,10 +131,14 @@ static struct run_step *run_step(struct finder *finder, const struct bench_step 
 }
 
 static bool record_verdict(struct finder *finder, struct run_step *step, bool good) {
+    good = good && !judge_generator_fell_behind(finder->bench, step);
     snprintf(step->verdict, sizeof step->verdict, "%s", good ? "good" : "bad");
     if (good)
         return true;
     judge_describe_bad(finder->bench, step);
+    finder->generator_behind = step->generator_limited;
+    if (objectives_first_missed(finder->trial.objectives, step->tallies) == NULL && finder->seen[0] != '\0')
+        snprintf(step->why, sizeof step->why, "%s", finder->seen);
     return false;
 }
 
@@ -198,6 +210,12 @@ static double error_share_allowed(const struct objectives *objectives) {
     return 0.001;
 }
 
+/* "At least so many" needs no more digits. */
+static bool is_near_generators_end(const struct finder *finder) {
+    const struct find *find = &finder->find;
+    return finder->generator_behind && find->good > 0 && find->bad > 0 && find->bad < NEAR * find->good;
+}
+
 static void search(struct finder *finder) {
     struct bench *bench = finder->bench;
     const struct options *options = bench->options;
@@ -207,7 +225,7 @@ static void search(struct finder *finder) {
     double max = options->max > 0 ? options->max : finder->by_users ? USERS_MAX : RATE_MAX;
     find_init(&finder->find, finder->by_users ? 1 : begin, finder->by_users ? 1 : RATE_MIN, max, options->precision / 100,
               finder->by_users);
-    while (finder->find.phase != FIND_DONE && !finder->ended) {
+    while (finder->find.phase != FIND_DONE && !finder->ended && !is_near_generators_end(finder)) {
         if (finder->find.phase == FIND_HOLD)
             hold_load(finder);
         else

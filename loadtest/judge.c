@@ -5,6 +5,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define BEHIND 0.02
 
 /* Every objective that is missed would be met without the generator's own delay. */
 static bool is_generators_doing(const struct objectives *objectives, const struct run_step *step) {
@@ -21,15 +24,28 @@ static bool is_generators_doing(const struct objectives *objectives, const struc
     return missed;
 }
 
+/* Fewer requests were issued than were due by then, and more than Poisson's luck explains: it cannot send so many. */
+bool judge_generator_fell_behind(const struct bench *bench, const struct run_step *step) {
+    const struct scenario *scenario = bench->plan.scenario;
+    double asked = (step->load + step->load_end) / 2 * step->seconds;
+    double arrivals = step->figures.offered * step->seconds;
+    if (scenario->journey)
+        arrivals = (double)step->tallies[scenario->steps[0].endpoint].due;
+    return strcmp(bench->run.options.by, "rate") == 0 && arrivals < (1 - BEHIND) * asked - 3 * sqrt(asked);
+}
+
 void judge_describe_bad(const struct bench *bench, struct run_step *step) {
     const struct objectives *objectives = &bench->plan.objectives;
     const struct objective *missed = objectives_first_missed(objectives, step->tallies);
     char text[OBJECTIVE_TEXT_SIZE];
-    step->generator_limited = is_generators_doing(objectives, step);
+    step->generator_limited = is_generators_doing(objectives, step) || judge_generator_fell_behind(bench, step);
     if (missed != NULL)
         snprintf(step->why, sizeof step->why, "%s", objective_describe(missed, step->tallies, text));
-    else /* the trial saw it coming */
-        snprintf(step->why, sizeof step->why, "%.3g more requests a second pile up", fmax(bench->backlog_growth, 0));
+    else if (bench->backlog_growth > 1) /* the trial saw it coming */
+        snprintf(step->why, sizeof step->why, "%.3g more requests a second pile up", bench->backlog_growth);
+    else
+        snprintf(step->why, sizeof step->why, "%s",
+                 step->generator_limited ? "the generator falls behind" : "too many slow requests");
 }
 
 static void record_cause(struct run_verdict *verdict, const struct run_step *step) {

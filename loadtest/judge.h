@@ -9,6 +9,9 @@
 /* Fills in `why` and `generator_limited` of a step that is known to be bad. */
 void judge_describe_bad(const struct bench *bench, struct run_step *step);
 
+/* Fewer requests were sent than were due: such a step says nothing good of the load that was asked for. */
+bool judge_generator_fell_behind(const struct bench *bench, const struct run_step *step);
+
 /* Verdict of the step, and of the run: headline, because, exit code. */
 void judge_hold(struct bench *bench, struct run_step *step);
 
