@@ -7,7 +7,7 @@
 #define HOLD_PRECISION 0.03 /* of the limit, once a hold was bad; and the first step back */
 #define STEPS_BACK_GROW 3.0 /* times twice */
 #define HOLDS_MAX 12
-#define BAD_IS_STALE_AFTER 8 /* trials: the upper end is tried once more before it is believed */
+#define BAD_IS_STALE_AFTER 4 /* trials: the upper end is tried once more before it is believed */
 
 void find_init(struct find *find, double load_begin, double load_min, double load_max, double precision, bool whole) {
     *find = (struct find){ .load = fmin(fmax(load_begin, load_min), load_max),
@@ -126,7 +126,7 @@ void find_answer(struct find *find, bool good, double served) {
     }
     find->votes_good += good ? 1 : 0;
     find->votes_bad += good ? 0 : 1;
-    unsigned needed = find->phase == FIND_DOUBLE && find->votes_bad == 0 ? 1 : 2;
+    unsigned needed = find->votes_bad == 0 ? 1 : 2; /* that it is good is put to the test by the hold */
     if (find->votes_good >= needed)
         accept(find);
     else if (find->votes_bad >= 2)

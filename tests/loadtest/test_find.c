@@ -230,7 +230,7 @@ START_TEST(an_upper_end_that_was_bad_for_a_while_only_is_given_up) {
     find_init(&find, 100, 0.5, 1e6, 0.02, false);
     for (unsigned steps = 0; find.phase != FIND_DONE; steps++) {
         ck_assert_uint_lt(steps, 200);
-        double limit = steps < 6 ? 60 : 700; /* others left the machine */
+        double limit = steps < 4 ? 60 : 700; /* others left the machine */
         find_answer(&find, find.load <= limit, fmin(find.load, limit));
     }
     ck_assert_double_ge(find.good, 680);
