@@ -31,6 +31,8 @@ int command_ramp(const struct options *options, const char *line);
 int command_soak(const struct options *options, const char *line);
 int command_idle(const struct options *options, const char *line);
 int command_seed(const struct options *options, const char *line);
+int command_compare(const struct options *options, const char *line);
+int command_gate(const struct options *options, const char *line);
 int command_report(const struct options *options, const char *line);
 int command_selftest(const struct options *options, const char *line);
 

@@ -42,6 +42,19 @@ static const struct command commands[] = {
       "ones.\n"
       "Accounts that are there already stay as they are.",
       "failpoint seed http://127.0.0.1:8080 --pg postgres:///jwtd?host=/run/postgresql --accounts 100000", 1, 1, command_seed },
+    { "compare", FOR_COMPARE, "URL URL", "say which of two services is better, and how sure that is",
+      "Loads both in turn, in slices of the order ABBA, so that whatever else the machine does falls on both; gives the ratio "
+      "with "
+      "its 99 %\n"
+      "interval, and shows no difference when 1 is inside. --users N (16) compares how much is answered, --rate N how long it "
+      "takes.",
+      "failpoint compare http://127.0.0.1:8080 http://127.0.0.1:8081 --scenario login --duration 2m", 2, 2, command_compare },
+    { "gate", FOR_GATE, "RUN BASELINE", "fail when a run is worse than an earlier one",
+      "Compares limit, answered requests and p99 of two records of the same test. Refuses (2) when machine, hash parameters or "
+      "the "
+      "test\n"
+      "itself differ; 6 when something is worse by more than --tolerance (5 %).",
+      "failpoint gate RUN.json baseline.json --tolerance 10", 2, 2, command_gate },
     { "report", FOR_REPORT, "RUN.json", "make the page from a record",
       "Writes RUN.html: the verdict, charts and steps of a run as one file that loads nothing.",
       "failpoint report RUN.json --html RUN.html", 1, 1, command_report },

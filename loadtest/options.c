@@ -30,7 +30,7 @@ static const struct option table[] = {
     { "--rate", "N", OPTION_NUMBER, AT(rate), FOR_HOLD | FOR_RAMP | FOR_SOAK | FOR_COMPARE, 0, MANY,
       "requests per second; for ramp the first" },
     { "--to", "N", OPTION_NUMBER, AT(rate_end), FOR_RAMP, 0, MANY, "requests per second at the end of the ramp" },
-    { "--users", "N", OPTION_NUMBER, AT(users), FOR_HOLD | FOR_SOAK, 1, 1e6,
+    { "--users", "N", OPTION_NUMBER, AT(users), FOR_HOLD | FOR_SOAK | FOR_COMPARE, 1, 1e6,
       "users who each wait for a reply before they go on (closed loop)" },
     { "--duration", "TIME", OPTION_SECONDS, AT(duration_s), FOR_HOLD | FOR_RAMP | FOR_SOAK | FOR_IDLE | FOR_COMPARE, 0, 0,
       "how long: 10s, 5m, 8h" },

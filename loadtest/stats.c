@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define POINTS_MAX ((size_t)1000)
-#define RESAMPLES ((size_t)2000)
+#define RESAMPLES ((size_t)4000)
 #define Z_95 1.96
 
 static int compare(const void *a, const void *b) {
@@ -79,32 +79,28 @@ bool stats_slope(const double *times, const double *values, size_t count, struct
     return true;
 }
 
-static double resampled_mean(const double *values, size_t count, struct random *random) {
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += values[random_next(random) % count];
-    return sum / (double)count;
-}
-
-bool stats_ratio(const double *a, size_t a_count, const double *b, size_t b_count, uint64_t seed, struct interval *ratio) {
-    double mean = stats_mean(a, a_count);
-    if (a_count == 0 || b_count == 0 || mean == 0)
-        return false;
-    double ratios[RESAMPLES];
+bool stats_ratio(const double *a, const double *b, size_t count, uint64_t seed, struct interval *ratio) {
+    double below = stats_mean(a, count), *ratios = calloc(RESAMPLES, sizeof *ratios);
     struct random random;
     random_init(&random, seed);
     size_t filled = 0;
-    for (size_t i = 0; i < RESAMPLES; i++) {
-        double below = resampled_mean(a, a_count, &random);
-        double above = resampled_mean(b, b_count, &random);
-        if (below != 0)
-            ratios[filled++] = above / below;
+    for (size_t i = 0; i < RESAMPLES && ratios != NULL && count > 0; i++) {
+        double sum_a = 0, sum_b = 0;
+        for (size_t k = 0; k < count; k++) {
+            size_t chosen = random_next(&random) % count;
+            sum_a += a[chosen];
+            sum_b += b[chosen];
+        }
+        if (sum_a > 0)
+            ratios[filled++] = sum_b / sum_a;
     }
-    if (filled == 0)
-        return false;
-    qsort(ratios, filled, sizeof *ratios, compare);
-    ratio->estimate = stats_mean(b, b_count) / mean;
-    ratio->low = sorted_at(ratios, filled, 0.025 * (double)filled);
-    ratio->high = sorted_at(ratios, filled, 0.975 * (double)filled);
-    return true;
+    bool is_known = filled > 0 && below > 0;
+    if (is_known) {
+        qsort(ratios, filled, sizeof *ratios, compare);
+        ratio->estimate = stats_mean(b, count) / below;
+        ratio->low = sorted_at(ratios, filled, 0.005 * (double)filled);
+        ratio->high = sorted_at(ratios, filled, 0.995 * (double)filled);
+    }
+    free(ratios);
+    return is_known;
 }

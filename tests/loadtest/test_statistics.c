@@ -112,25 +112,27 @@ END_TEST
 
 /* ---- ratio ---- */
 
+#define PAIRS 20 /* as compare takes */
+
 START_TEST(two_samples_of_the_same_differ_seldom_and_of_others_always) {
-    double a[40], b[40], c[40];
+    double a[PAIRS], b[PAIRS], c[PAIRS];
     unsigned same = 0, different = 0;
     struct random random;
     random_init(&random, 4);
     for (uint64_t seed = 0; seed < 100; seed++) {
-        for (size_t i = 0; i < 40; i++) {
+        for (size_t i = 0; i < PAIRS; i++) {
             a[i] = 100 + 20 * random_unit(&random);
             b[i] = 100 + 20 * random_unit(&random);
             c[i] = 115 + 20 * random_unit(&random);
         }
         struct interval ratio;
-        ck_assert(stats_ratio(a, 40, b, 40, seed, &ratio));
+        ck_assert(stats_ratio(a, b, PAIRS, seed, &ratio));
         same += ratio.low <= 1 && ratio.high >= 1 ? 1 : 0;
-        ck_assert(stats_ratio(a, 40, c, 40, seed, &ratio));
+        ck_assert(stats_ratio(a, c, PAIRS, seed, &ratio));
         different += ratio.low > 1 ? 1 : 0;
         ck_assert(ratio.low <= ratio.estimate && ratio.estimate <= ratio.high);
     }
-    ck_assert_uint_ge(same, 88);
+    ck_assert_uint_ge(same, 95);
     ck_assert_uint_eq(different, 100);
 }
 END_TEST
@@ -143,7 +145,7 @@ START_TEST(medians_and_means_of_small_samples) {
     ck_assert_double_eq(stats_median(values, 0), 0);
     ck_assert_double_eq(stats_mean(values, 4), 4.5);
     ck_assert_double_eq(stats_mean(values, 0), 0);
-    ck_assert(!stats_ratio(values, 0, values, 4, 1, &ratio));
+    ck_assert(!stats_ratio(values, values, 0, 1, &ratio));
 }
 END_TEST
 

@@ -1,0 +1,176 @@
+/* compare A B: both services under the same load, slice by slice. */
+#include "bench.h"
+#include "command.h"
+#include "instant.h"
+#include "stats.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCKS 20 /* of the order ABBA */
+#define SECONDS_DEFAULT 80.0
+#define SLICE_MIN_S 0.2
+#define USERS_DEFAULT 16.0
+#define SIDES 2
+
+struct comparison {
+    struct bench sides[SIDES];
+    struct options options[SIDES];
+    double answered[SIDES][BLOCKS]; /* per second */
+    double latency[SIDES][BLOCKS];  /* mean, ms */
+    size_t blocks;
+};
+
+/* ---- slices ---- */
+
+static struct bench_step slice_of(const struct options *options, uint64_t number) {
+    double total = options->duration_s > 0 ? options->duration_s : SECONDS_DEFAULT;
+    int64_t length = s_to_ns(fmax(total / (BLOCKS * 4), SLICE_MIN_S));
+    struct bench_step slice = { .phase = "slice", .load = options->rate > 0 ? options->rate : options->users };
+    slice.order = (struct order){ .seed = (uint64_t)options->seed + number };
+    if (options->rate > 0) {
+        slice.order.kind = ORDER_LOAD;
+        slice.order.legs_count = 1;
+        slice.order.legs[0] = (struct leg){ options->rate, options->rate, length };
+    } else {
+        slice.order.kind = ORDER_USERS;
+        slice.order.users = (unsigned)options->users;
+        slice.order.duration_ns = length;
+    }
+    return slice;
+}
+
+/* One slice on one side; its figures are added to the block's. */
+static bool run_slice(struct comparison *comparison, size_t side, size_t block, uint64_t number) {
+    struct bench *bench = &comparison->sides[side];
+    struct bench_step slice = slice_of(&comparison->options[side], number);
+    struct run_step *step = bench_run(bench, &slice);
+    if (step == NULL || bench_interrupted())
+        return false;
+    comparison->answered[side][block] += step->figures.served / 2;
+    comparison->latency[side][block] += step->figures.mean / 2;
+    return true;
+}
+
+static bool run_block(struct comparison *comparison, size_t block) {
+    static const size_t order[] = { 0, 1, 1, 0 };
+    for (size_t i = 0; i < 4; i++) {
+        /* both of a pair get the same arrivals */
+        if (!run_slice(comparison, order[i], block, block * 2 + i / 2))
+            return false;
+    }
+    return true;
+}
+
+static void run_blocks(struct comparison *comparison) {
+    struct display *display = &comparison->sides[0].display;
+    for (size_t block = 0; block < BLOCKS; block++) {
+        snprintf(display->progress, sizeof display->progress, "compare: block %zu of %d", block + 1, BLOCKS);
+        memcpy(comparison->sides[1].display.progress, display->progress, sizeof display->progress);
+        if (!run_block(comparison, block))
+            return;
+        comparison->blocks++;
+    }
+}
+
+/* ---- what it says ---- */
+
+struct quantity {
+    const char *name, *more, *less;
+};
+
+static void describe(const struct quantity *quantity, const struct interval *ratio, char *text, size_t size) {
+    if (ratio->low <= 1 && ratio->high >= 1)
+        snprintf(text, size, "no difference shown: %s of B is %.3f times that of A (99 %%: %.3f to %.3f)", quantity->name,
+                 ratio->estimate, ratio->low, ratio->high);
+    else
+        snprintf(text, size, "B %s than A: %.3f times %s (99 %%: %.3f to %.3f)",
+                 ratio->estimate > 1 ? quantity->more : quantity->less, ratio->estimate, quantity->name, ratio->low, ratio->high);
+}
+
+static void conclude(struct comparison *comparison) {
+    static const struct quantity answers = { "the answers per second", "answers more", "answers less" };
+    static const struct quantity latency = { "the mean latency", "is slower", "is faster" };
+    struct run_verdict *verdict = &comparison->sides[0].run.verdict;
+    bool by_rate = comparison->options[0].rate > 0;
+    double(*values)[BLOCKS] = by_rate ? comparison->latency : comparison->answered;
+    struct interval ratio;
+    if (stats_ratio(values[0], values[1], comparison->blocks, (uint64_t)comparison->options[0].seed, &ratio)) {
+        describe(by_rate ? &latency : &answers, &ratio, verdict->headline, sizeof verdict->headline);
+        return;
+    }
+    snprintf(verdict->headline, sizeof verdict->headline, "nothing to compare: %s was not answered",
+             comparison->blocks == 0 ? "a block" : "A");
+    verdict->exit_code = bench_interrupted() ? EXIT_INTERRUPTED : EXIT_UNREACHABLE;
+}
+
+static void print_sides(const struct comparison *comparison) {
+    for (size_t side = 0; side < SIDES; side++) {
+        char answered[DISPLAY_NUMBER_SIZE], latency[DISPLAY_NUMBER_SIZE];
+        printf("  %c  %s: %s/s answered, mean latency %s, %zu slices\n", 'A' + (char)side, comparison->options[side].words[0],
+               display_load(stats_mean(comparison->answered[side], comparison->blocks), answered),
+               display_ms(stats_mean(comparison->latency[side], comparison->blocks), latency), comparison->blocks * 2);
+    }
+}
+
+/* The record is A's; the slices of B go into it, under their own name. */
+static void merge(struct comparison *comparison) {
+    struct run *all = &comparison->sides[0].run, *other = &comparison->sides[1].run;
+    for (size_t i = 0; i < all->steps_count; i++)
+        snprintf(all->steps[i].phase, sizeof all->steps[i].phase, "A");
+    for (size_t i = 0; i < other->steps_count; i++) {
+        struct run_step *step = run_add_step(all);
+        if (step == NULL)
+            return;
+        struct tally *tallies = step->tallies;
+        *step = other->steps[i];
+        step->tallies = tallies;
+        memcpy(tallies, other->steps[i].tallies, ENDPOINTS * sizeof *tallies);
+        snprintf(step->phase, sizeof step->phase, "B");
+    }
+}
+
+/* ---- the command ---- */
+
+static int prepare(struct comparison *comparison, const struct options *options, const char *line) {
+    for (size_t side = 0; side < SIDES; side++) {
+        struct options *own = &comparison->options[side];
+        *own = *options;
+        own->words[0] = options->words[side];
+        if (own->rate <= 0 && own->users <= 0)
+            own->users = USERS_DEFAULT;
+        int code = bench_init(&comparison->sides[side], own, "compare", line);
+        if (code == EXIT_FINE)
+            code = bench_prepare(&comparison->sides[side]);
+        if (code != EXIT_FINE) {
+            const char *headline = comparison->sides[side].run.verdict.headline;
+            if (headline[0] != '\0')
+                puts(headline);
+            return code;
+        }
+    }
+    return EXIT_FINE;
+}
+
+int command_compare(const struct options *options, const char *line) {
+    struct comparison *comparison = calloc(1, sizeof *comparison);
+    if (comparison == NULL)
+        return EXIT_GENERATOR;
+    int code = prepare(comparison, options, line);
+    if (code == EXIT_FINE) {
+        run_blocks(comparison);
+        conclude(comparison);
+        display_clear(&comparison->sides[1].display);
+        print_sides(comparison);
+        merge(comparison);
+        code = bench_finish(&comparison->sides[0]);
+    }
+    for (size_t side = 0; side < SIDES; side++) {
+        if (comparison->sides[side].options != NULL)
+            bench_fini(&comparison->sides[side]);
+    }
+    free(comparison);
+    return code;
+}

@@ -1,0 +1,38 @@
+/* gate RUN BASELINE */
+#include "command.h"
+#include "gate.h"
+
+#include <stdio.h>
+
+#define MISTAKE_SIZE 512
+
+static void print_gate(const struct gate *gate) {
+    for (size_t i = 0; i < gate->count; i++) {
+        const struct gate_line *line = &gate->lines[i];
+        printf("  %-10s %.4g -> %.4g %s: %.1f %% %s%s\n", line->name, line->baseline, line->run, line->unit,
+               line->worse < 0 ? -line->worse : line->worse, line->worse < 0 ? "better" : "worse",
+               line->is_regression ? ", a regression" : "");
+    }
+    puts(gate->is_regression ? "worse than the baseline" : "no worse than the baseline");
+}
+
+int command_gate(const struct options *options, const char *line) {
+    (void)line;
+    struct run run, baseline;
+    struct gate gate;
+    char mistake[MISTAKE_SIZE] = "";
+    run_init(&run);
+    run_init(&baseline);
+    bool is_known = run_read(&run, options->words[0], mistake, sizeof mistake) &&
+                    run_read(&baseline, options->words[1], mistake, sizeof mistake) &&
+                    gate_compare(&run, &baseline, options->tolerance, &gate, mistake, sizeof mistake);
+    if (is_known)
+        print_gate(&gate);
+    else
+        fprintf(stderr, "failpoint: %s\n", mistake);
+    run_fini(&run);
+    run_fini(&baseline);
+    if (!is_known)
+        return EXIT_USAGE;
+    return gate.is_regression ? EXIT_REGRESSION : EXIT_FINE;
+}
