@@ -142,6 +142,8 @@ trap 'exit 130' INT TERM HUP
 chmod 711 "$work" # as root, PostgreSQL runs as another user
 set_sanitizer_options
 run_tests unit "unit tests" "$(chosen unit)"
+FAILPOINT_TEST_PROGRAM=$(realpath "$BUILD/failpoint")
+export FAILPOINT_TEST_PROGRAM
 run_tests loadtest "tests of the load tester" "$(chosen loadtest)"
 run_browser_tests
 start_database

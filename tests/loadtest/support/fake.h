@@ -1,0 +1,29 @@
+/*
+ * fake: a small HTTP server with a known truth, in a process of its own, for tests of the tester. It answers as the wire contract says,
+ * one request after the other as if each took 1/capacity seconds, and does what its manners say.
+ */
+#ifndef FAILPOINT_TEST_FAKE_H
+#define FAILPOINT_TEST_FAKE_H
+
+#include <sys/types.h>
+
+struct fake_manners {
+    double capacity;       /* requests a second; 0: no limit */
+    unsigned queue;        /* requests that wait at most; more are told 503. 0: any number */
+    double freeze_every_s; /* 0: never */
+    double freeze_s;
+    double limit;           /* logins a second; more are told 429. 0: no limit */
+    unsigned crash_after;   /* requests; 0: never */
+    unsigned leak;          /* bytes of each request */
+    const char *wrong_body; /* of every login, instead of tokens; NULL: the right one */
+};
+
+struct fake {
+    pid_t pid;
+    char url[64];
+};
+
+struct fake fake_start(const struct fake_manners *manners);
+void fake_stop(struct fake *fake);
+
+#endif

@@ -1,0 +1,219 @@
+/* The tester against servers of which the truth is known. */
+#include "loadtest/run.h"
+#include "support/fake.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+Suite *truth_suite(void);
+
+#define WORDS_MAX 24
+#define OUTPUT_SIZE 16384
+
+struct result {
+    int code;
+    char output[OUTPUT_SIZE];
+    struct run run;
+    bool has_run;
+};
+
+static const char *program(void) {
+    const char *path = getenv("FAILPOINT_TEST_PROGRAM");
+    ck_assert_msg(path != NULL, "FAILPOINT_TEST_PROGRAM is not set; run the tests by make test");
+    return path;
+}
+
+static void read_all(int fd, char output[OUTPUT_SIZE]) {
+    size_t len = 0;
+    ssize_t got;
+    while (len < OUTPUT_SIZE - 1 && (got = read(fd, output + len, OUTPUT_SIZE - 1 - len)) > 0)
+        len += (size_t)got;
+    output[len] = '\0';
+}
+
+/* Runs the program with these words, NULL behind the last, and reads what it says and writes. */
+static void run_program(const char *const *words, struct result *result) {
+    char record[] = "/tmp/failpoint-test-XXXXXX";
+    const char *all[WORDS_MAX + 8] = { program() };
+    size_t count = 1;
+    int file = mkstemp(record), pipes[2];
+    ck_assert_int_ge(file, 0);
+    close(file);
+    for (size_t i = 0; words[i] != NULL; i++)
+        all[count++] = words[i];
+    const char *const more[] = { "--out", record, "--html", "/dev/null", "--quiet" };
+    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
+        all[count++] = more[i];
+    all[count] = NULL;
+    ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(pipes[1], STDOUT_FILENO);
+        dup2(pipes[1], STDERR_FILENO);
+        execv(all[0], (char *const *)(const void *)all);
+        _exit(127);
+    }
+    close(pipes[1]);
+    read_all(pipes[0], result->output);
+    close(pipes[0]);
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    result->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    char mistake[256];
+    run_init(&result->run);
+    result->has_run = run_read(&result->run, record, mistake, sizeof mistake);
+    unlink(record);
+}
+
+static void forget(struct result *result) {
+    run_fini(&result->run);
+}
+
+static void assert_says(const struct result *result, const char *words) {
+    ck_assert_msg(strstr(result->output, words) != NULL, "it does not say \"%s\" but: %s", words, result->output);
+}
+
+START_TEST(a_capacity_of_500_a_second_is_found_within_5_percent) {
+    struct fake fake = fake_start(&(struct fake_manners){ .capacity = 500, .queue = 200 });
+    static struct result result;
+    run_program((const char *const[]){ "find", fake.url, "--slo", "p99<=300ms,err<=1%", NULL }, &result);
+    double limit = result.run.verdict.limit;
+    ck_assert_msg(limit >= 475 && limit <= 525, "%.1f: %s", limit, result.output);
+    ck_assert_int_eq(result.code, 0);
+    ck_assert_int_eq(result.run.verdict.beyond, COLLAPSE_SHEDS);
+    ck_assert(result.run.verdict.recovered);
+    forget(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
+/* The server is frozen for 0.5 s at 3, 6 and 9 s. Of 11 s, 1.5 s are late by 0 to 0.5 s, evenly: 13.6 %, of which 5 % of all are the
+ * latest 37 %. */
+#define P95_MS (500 * (1 - 0.05 / (1.5 / 11)))
+
+START_TEST(a_freeze_of_half_a_second_shows_in_the_95th_percentile) {
+    struct fake fake = fake_start(&(struct fake_manners){ .freeze_every_s = 3, .freeze_s = 0.5 });
+    static struct result result;
+    run_program((const char *const[]){ "hold", fake.url, "--rate", "400", "--duration", "11s", "--arrivals", "uniform", NULL },
+                &result);
+    ck_assert(result.has_run && result.run.steps_count > 0);
+    static struct tally total;
+    run_step_total(&result.run.steps[result.run.steps_count - 1], &total);
+    double p95_ms = (double)histogram_percentile(&total.latency, 0.95) / 1e6;
+    ck_assert_msg(p95_ms > P95_MS * 0.95 && p95_ms < P95_MS * 1.05, "%.0f ms instead of %.0f", p95_ms, P95_MS);
+    forget(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
+START_TEST(a_limiter_is_named_as_one) {
+    struct fake fake = fake_start(&(struct fake_manners){ .limit = 50 });
+    static struct result result;
+    run_program((const char *const[]){ "hold", fake.url, "--rate", "150", "--duration", "4s", NULL }, &result);
+    ck_assert_int_eq(result.code, 1);
+    assert_says(&result, "429");
+    assert_says(&result, "limit");
+    forget(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
+START_TEST(a_crash_is_told_and_gives_5) {
+    struct fake fake = fake_start(&(struct fake_manners){ .crash_after = 1500 });
+    static struct result result;
+    run_program((const char *const[]){ "find", fake.url, NULL }, &result);
+    ck_assert_msg(result.code == 5, "%d: %s", result.code, result.output);
+    forget(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
+START_TEST(a_hundred_bytes_of_each_request_are_found) {
+    struct fake fake = fake_start(&(struct fake_manners){ .leak = 100 });
+    static struct result result;
+    run_program((const char *const[]){ "soak", fake.url, "--rate", "1500", "--duration", "25s", NULL }, &result);
+    ck_assert_msg(result.code == 1, "%d: %s", result.code, result.output);
+    assert_says(&result, "memory grows");
+    forget(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
+START_TEST(a_server_that_does_not_leak_is_not_accused) {
+    struct fake fake = fake_start(&(struct fake_manners){ .leak = 0 });
+    static struct result result;
+    run_program((const char *const[]){ "soak", fake.url, "--rate", "1500", "--duration", "15s", "--slo", "err<=1%", NULL },
+                &result);
+    ck_assert_msg(result.code == 0, "%d: %s", result.code, result.output);
+    forget(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
+START_TEST(a_generator_that_is_too_slow_says_so_and_gives_4) {
+    struct fake fake = fake_start(&(struct fake_manners){ .capacity = 0 });
+    static struct result result;
+    run_program((const char *const[]){ "hold", fake.url, "--rate", "4000", "--duration", "3s", "--handicap", "1000", NULL },
+                &result);
+    ck_assert_msg(result.code == 4, "%d: %s", result.code, result.output);
+    assert_says(&result, "generator");
+    forget(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
+START_TEST(a_reply_with_the_wrong_body_is_a_failure) {
+    struct fake fake = fake_start(&(struct fake_manners){ .wrong_body = "{\"message\":\"welcome\"}" });
+    static struct result result;
+    run_program((const char *const[]){ "hold", fake.url, "--rate", "100", "--duration", "2s", NULL }, &result);
+    ck_assert_msg(result.code == 1 || result.code == 3, "%d: %s", result.code, result.output);
+    forget(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
+START_TEST(nobody_there_gives_3) {
+    struct fake fake = fake_start(&(struct fake_manners){ .capacity = 0 });
+    static struct result result;
+    fake_stop(&fake);
+    run_program((const char *const[]){ "hold", fake.url, "--rate", "100", "--duration", "2s", NULL }, &result);
+    ck_assert_msg(result.code == 3, "%d: %s", result.code, result.output);
+    forget(&result);
+}
+END_TEST
+
+START_TEST(of_two_services_the_slower_one_is_told) {
+    struct fake quick = fake_start(&(struct fake_manners){ .capacity = 600 });
+    struct fake slow = fake_start(&(struct fake_manners){ .capacity = 500 });
+    static struct result result;
+    run_program((const char *const[]){ "compare", quick.url, slow.url, "--duration", "24s", NULL }, &result);
+    ck_assert_msg(result.code == 0, "%d: %s", result.code, result.output);
+    assert_says(&result, "B answers less than A: 0.8");
+    forget(&result);
+    fake_stop(&quick);
+    fake_stop(&slow);
+}
+END_TEST
+
+Suite *truth_suite(void) {
+    Suite *suite = suite_create("truth");
+    TCase *tcase = tcase_create("truth");
+    tcase_set_timeout(tcase, 300);
+    tcase_add_test(tcase, a_capacity_of_500_a_second_is_found_within_5_percent);
+    tcase_add_test(tcase, a_freeze_of_half_a_second_shows_in_the_95th_percentile);
+    tcase_add_test(tcase, a_limiter_is_named_as_one);
+    tcase_add_test(tcase, a_crash_is_told_and_gives_5);
+    tcase_add_test(tcase, a_hundred_bytes_of_each_request_are_found);
+    tcase_add_test(tcase, a_server_that_does_not_leak_is_not_accused);
+    tcase_add_test(tcase, a_generator_that_is_too_slow_says_so_and_gives_4);
+    tcase_add_test(tcase, a_reply_with_the_wrong_body_is_a_failure);
+    tcase_add_test(tcase, nobody_there_gives_3);
+    tcase_add_test(tcase, of_two_services_the_slower_one_is_told);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
