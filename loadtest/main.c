@@ -14,7 +14,7 @@ static const struct command commands[] = {
     { "find", FOR_FIND, "URL", "find the load at which it fails, and why (default)",
       "Doubles the load until it is bad, bisects, holds the limit, goes to 1.5 times of it and back to half; says what fails "
       "first, which\n"
-      "resource is used up, what happens above and how fast it recovers. Takes one to three minutes.",
+      "resource is used up, what happens above and how fast it recovers. Takes two to five minutes.",
       "failpoint http://127.0.0.1:8080\n"
       "failpoint find http://127.0.0.1:8080 --scenario refresh --slo 'p99<=50ms,err<=0.1%' --pg postgres://localhost/jwtd\n"
       "failpoint find http://127.0.0.1:8080 --by users",

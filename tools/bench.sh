@@ -1,7 +1,7 @@
 #!/bin/bash
 # tools/bench.sh: measures what the README claims, each figure beside its reference from the same run, on a PostgreSQL of its own and with
 # the load on the same machine. SECONDS_EACH=5 makes the single measurements longer. The last part is a table in Markdown, also
-# in build/bench.md; PARTS="storm start" measures some only. It is a benchmark and no test: nothing fails when a target is missed, the table says so.
+# in build/bench.md; PARTS="storm nice" measures some only. It is a benchmark and no test: nothing fails when a target is missed, the table says so.
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
@@ -230,11 +230,11 @@ print("%.1f" % ends[0] if ends else "never")
 PYTHON
 }
 
-# storm(NICE, honour or ignore): 5,000 users log in at once and go on for ten seconds, while others ask who they are 50 times a second, and
+# storm(honour or ignore, target, NICE; its default without): 5,000 users log in at once and go on for ten seconds, while others ask who they are 50 times a second, and
 # newcomers, each on a new connection, try to log in 20 times a second.
 storm() {
-    local nice=$1 word=$2 probe newcomer peak
-    start_server --set "password.nice=$nice"
+    local word=$1 nice=${3:-} probe newcomer peak
+    start_server ${nice:+--set "password.nice=$nice"}
     hold before --scenario login --users 16 --duration "${seconds}s"
     hold probe --scenario me --rate 50 --duration 12s --email 'probe-{}@example.org' &
     probe=$!
@@ -245,21 +245,26 @@ storm() {
     wait "$probe" "$newcomer"
     peak=$(awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$server/status")
     stop_server
-    row "5,000 users log in at once for 10 s and $word Retry-After, nice $nice: logins / those of 16 users" \
-        "$(served storm) / $(served before) per s = $(ratio "$(served storm)" "$(served before)")" "$3 (peers: 0.01 to 0.86)"
+    row "5,000 users log in at once for 10 s and $word Retry-After${nice:+, nice $nice}: logins / those of 16 users" \
+        "$(served storm) / $(served before) per s = $(ratio "$(served storm)" "$(served before)")" "$2 (peers: 0.01 to 0.86)"
     row "the same: without an answer in 5 s; resident memory; p99 of GET /auth/me at 50 per s" \
         "$(unanswered storm); $peak MiB; $(latency_p99 probe)" "0; under 150 MiB; under 10 ms"
     row "the same: a 503 to a newcomer" "$(sed -n 's/.*refusals (429, 503): //p' "$work/newcomer")" "p99 under 5 ms"
 }
 
-# The priority of the crypto threads is chosen by this table, too.
 bench_storm() {
+    storm honour 0.95
+    storm ignore 0.6
+    bench_recovery
+}
+
+# The priority of the crypto threads was chosen by this table, and that of bench_beside_logins. Not among the usual parts.
+bench_nice() {
     local nice
     for nice in 0 5 10 19; do
-        storm "$nice" honour 0.95
-        storm "$nice" ignore 0.6
+        storm honour 0.95 "$nice"
+        storm ignore 0.6 "$nice"
     done
-    bench_recovery
 }
 
 # All 5,000 hang up at once, in the middle of it.

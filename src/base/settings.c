@@ -53,7 +53,7 @@ const struct setting settings[SETTINGS_COUNT] = {
     { "password.workers", &count_setting, "0", 0, 1024, 0, AT(password.workers), "threads that hash; 0: one per core" },
     { "password.min_length", &count_setting, "8", 8, 64, 0, AT(password.min_length),
       "shortest new password in characters; NIST asks for 15 where a password stands alone" },
-    { "password.nice", &count_setting, "19", 0, 19, 0, AT(password.nice),
+    { "password.nice", &count_setting, "5", 0, 19, 0, AT(password.nice),
       "priority of the hashing threads, so that a login storm delays nothing else" },
 
     { "token.keys_dir", &text_setting, "keys", 1, 4095, 0, AT(token.keys_dir), "directory of signing keys, <kid>.hs256" },

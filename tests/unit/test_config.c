@@ -35,7 +35,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert(!config->password.allow_weak);
     ck_assert_uint_eq(config->password.workers, 0);
     ck_assert_uint_eq(config->password.min_length, 8);
-    ck_assert_int_eq(config->password.nice, 19);
+    ck_assert_int_eq(config->password.nice, 5);
     ck_assert_str_eq(config->token.keys_dir, "keys");
     ck_assert_str_eq(config->token.active_kid, "");
     ck_assert_str_eq(config->token.refresh_key_file, "refresh.key");
