@@ -115,12 +115,14 @@ static const char *tick_text(double value, enum chart_unit unit, char text[HTML_
 }
 
 static void write_tick(const struct chart_axis *axis, const struct scale *scale, bool of_x, double value, FILE *out) {
-    char text[HTML_NUMBER_SIZE];
+    char text[HTML_NUMBER_SIZE], number[HTML_NUMBER_SIZE];
     double at = place(scale, value);
     if (of_x) {
         fprintf(out, "<line class=tick x1=%.1f x2=%.1f y1=%.1f y2=%.1f />", at, at, HEIGHT - BOTTOM, HEIGHT - BOTTOM + 4);
-        fprintf(out, "<text class=axis text-anchor=middle x=%.1f y=%.1f>%s</text>", at, HEIGHT - BOTTOM + 17,
-                tick_text(value, axis->unit, text));
+        int len = snprintf(number, sizeof number, "%s", tick_text(value, axis->unit, text));
+        double rightmost = WIDTH - 2 - len * CHARACTER / 2; /* the last one must not leave the picture */
+        fprintf(out, "<text class=axis text-anchor=middle x=%.1f y=%.1f>%s</text>", at < rightmost ? at : rightmost,
+                HEIGHT - BOTTOM + 17, number);
         return;
     }
     fprintf(out, "<line class=grid x1=%.1f x2=%.1f y1=%.1f y2=%.1f />", LEFT, WIDTH - RIGHT, at, at);

@@ -227,8 +227,15 @@ static void append_quoted(char *line, size_t size, const char *word) {
     append(line, size, "'", 1);
 }
 
-/* Of "scheme://user:password@host" the password; 0 bytes where there is none. */
+/* Of "scheme://user:password@host" or "host=... password=..." the password; 0 bytes where there is none. */
 static const char *find_password(const char *word, size_t *len) {
+    static const char key[] = "password=";
+    const char *named = strstr(word, key);
+    if (named != NULL) {
+        const char *value = named + sizeof key - 1;
+        *len = value[0] == '\'' ? strlen(value) : strcspn(value, " &");
+        return value;
+    }
     const char *authority = strstr(word, "://");
     if (authority == NULL)
         return NULL;
@@ -240,7 +247,7 @@ static const char *find_password(const char *word, size_t *len) {
     return colon == NULL ? NULL : colon + 1;
 }
 
-/* With the password of a database's URL left out: the line goes into reports that people show around. */
+/* With passwords left out: the line goes into reports that people show around. */
 static void append_word(char *line, size_t size, const char *word) {
     char shown[1024];
     size_t len = 0;
@@ -260,6 +267,7 @@ void options_quote_line(int argc, char **argv, char *line, size_t size) {
     for (int i = 0; i < argc; i++) {
         if (i > 0)
             append(line, size, " ", 1);
-        append_word(line, size, argv[i]);
+        bool is_password = i > 0 && strcmp(argv[i - 1], "--password") == 0;
+        append_word(line, size, is_password ? "***" : argv[i]);
     }
 }
