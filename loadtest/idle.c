@@ -3,6 +3,7 @@
 #include "instant.h"
 #include "probes.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #define CONNECTIONS_DEFAULT 10000.0
@@ -37,6 +38,7 @@ static void conclude(struct bench *bench, const struct idling *idling, const str
     struct run_verdict *verdict = &bench->run.verdict;
     unsigned held = bench->now->connections;
     double after = step->usage.server_known ? step->usage.rss_mib : 0;
+    double grown = fmax(after - before, 0); /* a server that gives memory back meanwhile can hide them all */
     int len;
     if (idling->opened_at <= 0)
         len = snprintf(verdict->headline, sizeof verdict->headline, "only %u of %u connections could be opened", idling->most,
@@ -48,7 +50,7 @@ static void conclude(struct bench *bench, const struct idling *idling, const str
     if (step->usage.server_known && idling->most > 0 && len > 0)
         snprintf(verdict->headline + len, sizeof verdict->headline - (size_t)len,
                  "; %.1f KiB of the server's memory each (%.1f to %.1f MiB); %llu were closed by the server and opened again",
-                 (after - before) * 1024 / idling->most, before, after,
+                 grown * 1024 / idling->most, before, after,
                  (unsigned long long)(bench->now->opened > idling->most ? bench->now->opened - idling->most : 0));
     verdict->interrupted = bench_interrupted();
     bool kept = idling->opened_at > 0 && held >= idling->wanted - idling->wanted / 100;

@@ -66,19 +66,21 @@ static void write_headline(struct bench *bench, const struct run_step *step, boo
     char load[DISPLAY_NUMBER_SIZE], text[OBJECTIVE_TEXT_SIZE];
     const char *scenario = bench->plan.scenario->name;
     const char *unit = bench->run.options.unit;
+    const char *cut_short = verdict->interrupted && !bench->crashed ? "interrupted: " : "";
     display_load(step->load, load);
     objective_describe(&bench->plan.objectives.items[0], step->tallies, text);
     if (bench->crashed)
         snprintf(verdict->headline, sizeof verdict->headline, "%s crashes at %s %s: the server's process has gone.", scenario,
                  load, unit);
     else if (met)
-        snprintf(verdict->headline, sizeof verdict->headline, "%s holds %s %s (%s).", scenario, load, unit, text);
+        snprintf(verdict->headline, sizeof verdict->headline, "%s%s holds %s %s (%s).", cut_short, scenario, load, unit, text);
     else if (step->generator_limited)
         snprintf(verdict->headline, sizeof verdict->headline,
-                 "%s at %s %s: %s, but by the generator's own delay, not the service's.", scenario, load, unit, step->why);
+                 "%s%s at %s %s: %s, but by the generator's own delay, not the service's.", cut_short, scenario, load, unit,
+                 step->why);
     else
-        snprintf(verdict->headline, sizeof verdict->headline, "%s misses its objective at %s %s (%s) because %s.", scenario, load,
-                 unit, step->why, verdict->because);
+        snprintf(verdict->headline, sizeof verdict->headline, "%s%s misses its objective at %s %s (%s) because %s.", cut_short,
+                 scenario, load, unit, step->why, verdict->because);
 }
 
 static int code_of(const struct bench *bench, const struct run_step *step, bool met) {

@@ -254,6 +254,8 @@ void search_conclude(struct run *run, const struct find *find, const char *why, 
     struct run_verdict *verdict = &run->verdict;
     enum find_outcome outcome = find_outcome(find);
     verdict->safe = verdict->limit * SAFE_PART;
+    if (find->whole && verdict->limit > 0)
+        verdict->safe = fmax(floor(verdict->safe), 1);
     verdict->knee = search_knee(run);
     verdict->at_least = outcome == FIND_NONE_BAD || verdict->generator_limited;
     verdict->cause_kind = (double)cause->kind;

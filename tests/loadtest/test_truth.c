@@ -4,6 +4,8 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +38,8 @@ static void read_all(int fd, char output[OUTPUT_SIZE]) {
     output[len] = '\0';
 }
 
-/* Runs the program with these words, NULL behind the last, and reads what it says and writes. */
-static void run_program(const char *const *words, struct result *result) {
+/* Runs the program with these words, NULL behind the last, for so long (0: to its end), and reads what it says and writes. */
+static void run_program_for(const char *const *words, unsigned seconds, struct result *result) {
     char record[] = "/tmp/failpoint-test-XXXXXX";
     const char *all[WORDS_MAX + 8] = { program() };
     size_t count = 1;
@@ -59,6 +61,10 @@ static void run_program(const char *const *words, struct result *result) {
         _exit(127);
     }
     close(pipes[1]);
+    if (seconds > 0) {
+        sleep(seconds);
+        kill(pid, SIGINT);
+    }
     read_all(pipes[0], result->output);
     close(pipes[0]);
     int status;
@@ -68,6 +74,10 @@ static void run_program(const char *const *words, struct result *result) {
     run_init(&result->run);
     result->has_run = run_read(&result->run, record, mistake, sizeof mistake);
     unlink(record);
+}
+
+static void run_program(const char *const *words, struct result *result) {
+    run_program_for(words, 0, result);
 }
 
 static void forget(struct result *result) {
@@ -87,6 +97,32 @@ START_TEST(a_capacity_of_500_a_second_is_found_within_5_percent) {
     ck_assert_int_eq(result.code, 0);
     ck_assert_int_eq(result.run.verdict.beyond, COLLAPSE_SHEDS);
     ck_assert(result.run.verdict.recovered);
+    forget(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
+/* Users who wait for each other at 500 a second, and for 100 ms at most: 50 of them. */
+START_TEST(the_number_of_users_is_found_within_5_percent_and_is_whole) {
+    struct fake fake = fake_start(&(struct fake_manners){ .capacity = 500 });
+    static struct result result;
+    run_program((const char *const[]){ "find", fake.url, "--by", "users", "--slo", "p99<=100ms,err<=1%", NULL }, &result);
+    double limit = result.run.verdict.limit, safe = result.run.verdict.safe;
+    ck_assert_msg(limit >= 47 && limit <= 52, "%.1f: %s", limit, result.output);
+    ck_assert_msg(safe > 0 && safe == floor(safe), "%.2f users", safe);
+    ck_assert_int_eq(result.code, 0);
+    forget(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
+START_TEST(a_hold_that_is_interrupted_says_so_and_gives_130_with_what_there_is) {
+    struct fake fake = fake_start(&(struct fake_manners){ .capacity = 500 });
+    static struct result result;
+    run_program_for((const char *const[]){ "hold", fake.url, "--rate", "100", "--duration", "60s", NULL }, 3, &result);
+    ck_assert_msg(result.code == 130, "%d: %s", result.code, result.output);
+    assert_says(&result, "interrupted: login holds 100 req/s");
+    ck_assert(result.has_run && result.run.steps_count > 0);
     forget(&result);
     fake_stop(&fake);
 }
@@ -205,6 +241,8 @@ Suite *truth_suite(void) {
     TCase *tcase = tcase_create("truth");
     tcase_set_timeout(tcase, 300);
     tcase_add_test(tcase, a_capacity_of_500_a_second_is_found_within_5_percent);
+    tcase_add_test(tcase, the_number_of_users_is_found_within_5_percent_and_is_whole);
+    tcase_add_test(tcase, a_hold_that_is_interrupted_says_so_and_gives_130_with_what_there_is);
     tcase_add_test(tcase, a_freeze_of_half_a_second_shows_in_the_95th_percentile);
     tcase_add_test(tcase, a_limiter_is_named_as_one);
     tcase_add_test(tcase, a_crash_is_told_and_gives_5);
