@@ -47,6 +47,7 @@ struct connection {
     const struct transport *transport;
     const struct target *target;
     struct request *request; /* NULL: none */
+    unsigned user;           /* of the closed loop who keeps it, from 1; 0: anybody may have it when it is idle */
     uint64_t opened_in;      /* the round of the worker's loop: what epoll has told in that round is about another one */
     unsigned requests;       /* that it has carried */
     char *rest;              /* of a request that is being sent; NULL: none */

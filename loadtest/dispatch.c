@@ -67,6 +67,9 @@ static void send_on(struct worker *worker, struct request *request, struct conne
 
 static void put_away(struct worker *worker, struct connection *connection) {
     connection->request = NULL;
+    if (connection->user != 0)
+        worker->kept[connection->user - 1] = NULL;
+    connection->user = 0;
     connection->next_idle = worker->closed;
     worker->closed = connection;
     worker->connections_count--;
@@ -118,12 +121,30 @@ static enum reply_class class_of(enum connection_event event) {
     }
 }
 
+static void keep(struct worker *worker, struct connection *connection, unsigned user) {
+    if (user == 0)
+        return;
+    connection->user = user;
+    worker->kept[user - 1] = connection;
+}
+
+/* The user's own, or any that is idle. NULL: none. */
+static struct connection *take_idle(struct worker *worker, const struct request *request) {
+    if (request->user != 0 && worker->kept[request->user - 1] != NULL)
+        return worker->kept[request->user - 1];
+    struct connection *connection = worker->idle;
+    if (connection == NULL)
+        return NULL;
+    idle_remove(worker, connection);
+    keep(worker, connection, request->user);
+    return connection;
+}
+
 /* Hands the request to a connection, or lets it wait for one. */
 static void place(struct worker *worker, struct request *request, int64_t now_ns) {
-    if (worker->idle != NULL) {
-        struct connection *connection = worker->idle;
-        idle_remove(worker, connection);
-        send_on(worker, request, connection, now_ns);
+    struct connection *idle = take_idle(worker, request);
+    if (idle != NULL) {
+        send_on(worker, request, idle, now_ns);
         return;
     }
     if (worker->closed == NULL) {
@@ -135,6 +156,7 @@ static void place(struct worker *worker, struct request *request, int64_t now_ns
     struct connection *connection = open_new(worker, &event);
     if (connection != NULL) {
         connection->request = request;
+        keep(worker, connection, request->user);
         request->connection = connection;
         request->place = PLACE_CONNECTION;
         return;
@@ -182,7 +204,8 @@ static void send_on(struct worker *worker, struct request *request, struct conne
 static void connection_is_free(struct worker *worker, struct connection *connection) {
     connection->request = NULL;
     if (!worker->plan->new_connections || connection->requests == 0) {
-        idle_push(worker, connection);
+        if (connection->user == 0)
+            idle_push(worker, connection);
         return;
     }
     connection_close(connection);
@@ -224,13 +247,31 @@ void dispatch_connection_event(struct worker *worker, struct connection *connect
     } else if (event == CONNECTION_ANSWERED && request != NULL) {
         take_reply(worker, connection, now);
     } else { /* it is closed */
-        if (was_idle)
+        if (was_idle && connection->user == 0)
             idle_remove(worker, connection);
         put_away(worker, connection);
         if (request != NULL)
             lose(worker, request, connection, event, now);
     }
     dispatch_settle(worker, now);
+}
+
+bool dispatch_users_keep_connections(struct worker *worker, unsigned users) {
+    if (users > worker->plan->connections_max)
+        return false;
+    worker->kept = calloc(users, sizeof(struct connection *));
+    return worker->kept != NULL;
+}
+
+void dispatch_forget_users(struct worker *worker) {
+    for (size_t i = 0; worker->kept != NULL && i < worker->plan->connections_max; i++) {
+        struct connection *connection = &worker->connections[i];
+        if (connection->user != 0 && connection->state == CONNECTION_IDLE)
+            idle_push(worker, connection);
+        connection->user = 0;
+    }
+    free(worker->kept);
+    worker->kept = NULL;
 }
 
 bool dispatch_open_idle(struct worker *worker) {

@@ -34,9 +34,12 @@ static struct request *create_step(struct worker *worker, enum purpose purpose, 
     return request;
 }
 
-bool flow_arrive(struct worker *worker, enum purpose purpose, int64_t due_ns) {
+bool flow_arrive(struct worker *worker, enum purpose purpose, unsigned user, int64_t due_ns) {
     struct request *request = create_step(worker, purpose, pick_step(worker), due_ns);
-    return request != NULL && worker_add_timer(worker, request);
+    if (request == NULL)
+        return false;
+    request->user = user;
+    return worker_add_timer(worker, request);
 }
 
 /* ---- users ---- */
@@ -45,9 +48,12 @@ static bool is_own(const struct worker *worker, unsigned number) {
     return number % worker->plan->workers == worker->number;
 }
 
+/* Each keeps its connection, as a browser does, if there are enough of them: a server may tell its connections apart. */
 void flow_begin_users(struct worker *worker) {
-    for (unsigned i = 0; i < worker->order.users; i++) {
-        if (is_own(worker, i) && flow_arrive(worker, PURPOSE_USER, worker->order.begin_ns))
+    unsigned workers = worker->plan->workers, users = worker->order.users;
+    bool keep = dispatch_users_keep_connections(worker, (users + workers - 1) / workers);
+    for (unsigned i = 0; i < users; i++) {
+        if (is_own(worker, i) && flow_arrive(worker, PURPOSE_USER, keep ? worker->users + 1 : 0, worker->order.begin_ns))
             worker->users++;
     }
 }
@@ -67,7 +73,8 @@ static int64_t user_pause(struct worker *worker, enum reply_class class, int64_t
     return told + (int64_t)(random_unit(&worker->random) * (double)told / 10);
 }
 
-static void user_goes_on(struct worker *worker, enum reply_class class, int64_t retry_after_s, int64_t now_ns) {
+static void user_goes_on(struct worker *worker, const struct request *request, enum reply_class class, int64_t retry_after_s,
+                         int64_t now_ns) {
     if (!worker->accepting)
         return;
     if (worker->plan->once && class == REPLY_OK) {
@@ -76,7 +83,7 @@ static void user_goes_on(struct worker *worker, enum reply_class class, int64_t 
         worker->accepting = ++worker->users_done < worker->users;
         return;
     }
-    flow_arrive(worker, PURPOSE_USER, now_ns + user_pause(worker, class, retry_after_s));
+    flow_arrive(worker, PURPOSE_USER, request->user, now_ns + user_pause(worker, class, retry_after_s));
 }
 
 /* ---- journeys ---- */
@@ -104,6 +111,7 @@ static bool journey_goes_on(struct worker *worker, struct request *request) {
         return false;
     next->actor = request->actor;
     next->owns_actor = request->owns_actor;
+    next->user = request->user;
     request->actor = NULL;
     request->owns_actor = false;
     return worker_add_timer(worker, next);
@@ -255,5 +263,5 @@ void flow_continue(struct worker *worker, struct request *request, enum reply_cl
             return;
     }
     if (request->purpose == PURPOSE_USER)
-        user_goes_on(worker, class, retry_after_s, now_ns);
+        user_goes_on(worker, request, class, retry_after_s, now_ns);
 }

@@ -103,6 +103,7 @@ static void begin_order(struct worker *worker) {
     worker->next_due_ns = INT64_MAX;
     worker->end_ns = order->duration_ns == 0 ? INT64_MAX : order->begin_ns + order->duration_ns;
     worker->users = worker->users_done = 0;
+    dispatch_forget_users(worker);
     worker->share->users_done = 0;
     if (order->kind == ORDER_LOAD) {
         schedule_init(&worker->schedule, worker->plan->arrivals, order->legs, order->legs_count, order->seed, worker->number,
@@ -136,7 +137,7 @@ static void take_order(struct worker *worker) {
 
 static void issue_arrivals(struct worker *worker, int64_t now_ns) {
     for (unsigned i = 0; i < ARRIVALS_A_ROUND && worker->accepting && worker->next_due_ns <= now_ns; i++) {
-        flow_arrive(worker, PURPOSE_LOAD, worker->next_due_ns);
+        flow_arrive(worker, PURPOSE_LOAD, 0, worker->next_due_ns);
         plan_next_arrival(worker);
     }
     for (unsigned i = 0; i < 2 * ARRIVALS_A_ROUND && worker->timers_count > 0 && worker->timers[0].due_ns <= now_ns; i++)
@@ -265,6 +266,7 @@ static void clear_out(struct worker *worker) {
     messages_fini(&worker->messages);
     actors_fini(&worker->actors);
     free(worker->connections);
+    free(worker->kept);
     free(worker->timers);
     if (worker->epoll >= 0)
         close(worker->epoll);

@@ -28,6 +28,7 @@ struct request {
     enum endpoint endpoint;
     enum scenario_actor actor_kind;
     unsigned step; /* of a journey */
+    unsigned user; /* who keeps a connection, from 1; 0: takes any */
     struct actor *actor;
     bool owns_actor;
     bool retried; /* once already, since a kept connection had been closed under it */
@@ -69,7 +70,8 @@ struct worker {
     size_t timers_count, timers_size;
 
     struct connection *connections;
-    struct connection *closed, *idle; /* lists of them */
+    struct connection *closed, *idle; /* lists of them; those that a user keeps are in neither */
+    struct connection **kept;         /* by user; NULL: users keep none */
     size_t connections_count;         /* that are not closed */
     unsigned source, sources;
 
@@ -88,8 +90,8 @@ struct worker {
 
 /* ---- flow.c ---- */
 
-bool flow_arrive(struct worker *worker, enum purpose purpose,
-                 int64_t due_ns); /* a new request, or journey, by the scenario's mix */
+/* A new request, or journey, by the scenario's mix; of a user who keeps a connection, or 0. */
+bool flow_arrive(struct worker *worker, enum purpose purpose, unsigned user, int64_t due_ns);
 void flow_begin_users(struct worker *worker);
 void flow_begin_prepare(struct worker *worker);
 void flow_renew_tokens(struct worker *worker, int64_t now_ns);
@@ -107,6 +109,8 @@ void dispatch_expire(struct worker *worker, int64_t now_ns);                    
 void dispatch_settle(struct worker *worker,
                      int64_t now_ns); /* sessions and connections that are free, to whoever waits for one */
 void dispatch_connection_event(struct worker *worker, struct connection *connection); /* epoll says so */
+bool dispatch_users_keep_connections(struct worker *worker, unsigned users);          /* false: there are not enough for that */
+void dispatch_forget_users(struct worker *worker);                                    /* what they kept is anybody's */
 bool dispatch_open_idle(struct worker *worker);                                       /* one more connection, for nothing yet */
 void dispatch_destroy_all(struct worker *worker);                                     /* at the end of the process */
 

@@ -223,6 +223,21 @@ START_TEST(nobody_there_gives_3) {
 }
 END_TEST
 
+/* Refusals come at once: with a connection for all of them, 60 users would need a handful. */
+START_TEST(each_user_keeps_a_connection) {
+    struct fake fake = fake_start(&(struct fake_manners){ .limit = 5 });
+    static struct result result;
+    run_program((const char *const[]){ "hold", fake.url, "--users", "60", "--think", "100ms", "--retry-after", "ignore",
+                                       "--duration", "3s", NULL },
+                &result);
+    ck_assert(result.has_run && result.run.steps_count > 0);
+    double descriptors = result.run.steps[result.run.steps_count - 1].usage.descriptors;
+    ck_assert_msg(descriptors >= 60 && descriptors < 80, "%.0f", descriptors);
+    forget(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
 START_TEST(of_two_services_the_slower_one_is_told) {
     struct fake quick = fake_start(&(struct fake_manners){ .capacity = 600 });
     struct fake slow = fake_start(&(struct fake_manners){ .capacity = 500 });
@@ -251,6 +266,7 @@ Suite *truth_suite(void) {
     tcase_add_test(tcase, a_generator_that_is_too_slow_says_so_and_gives_4);
     tcase_add_test(tcase, a_reply_with_the_wrong_body_is_a_failure);
     tcase_add_test(tcase, nobody_there_gives_3);
+    tcase_add_test(tcase, each_user_keeps_a_connection);
     tcase_add_test(tcase, of_two_services_the_slower_one_is_told);
     suite_add_tcase(suite, tcase);
     return suite;
