@@ -70,7 +70,8 @@ struct pool *pool_create(const struct pool_options *options);
 /* Waits until every submitted job has been handed over and has run, then ends the threads. Nobody may submit any more. */
 void pool_destroy(struct pool *pool);
 
-/* STATUS_OK: a place is held, *retry_after_us is 0. STATUS_OVERLOADED: it says when the backlog will have gone. Any thread. */
+/* STATUS_OK: a place is held, *retry_after_us is 0. STATUS_OVERLOADED: it says when to come again; each who is refused is given a turn
+ * of its own, up to ten seconds behind the backlog, so that a crowd comes back as fast as it can be served. Any thread. */
 enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) MUST_CHECK;
 void pool_cancel(struct pool *pool);
 

@@ -28,6 +28,9 @@
 /* What a refused caller is told while nothing has been measured yet. */
 #define RETRY_UNKNOWN_US CLOCK_US_PER_S
 
+/* How far ahead turns are promised. A larger crowd than has its turn in that time shares them: nobody is sent away for minutes. */
+#define BOOK_AHEAD_US (10 * CLOCK_US_PER_S)
+
 struct pool_thread {
     struct pool *pool;
     unsigned index;
@@ -51,6 +54,7 @@ struct pool {
     bool stopping;
     double service_us; /* exponentially weighted mean; meaningless until completed > 0 */
     uint64_t completed, late, refused;
+    int64_t booked_us; /* the turn that was promised last */
     struct shedding shedding;
 
     unsigned spawned;             /* how many of `threads` are to be joined */
@@ -83,8 +87,15 @@ static int64_t predicted_wait(const struct pool *pool) {
     return time_for(pool, ahead - threads + 1);
 }
 
-static int64_t time_to_empty(const struct pool *pool) {
-    return pool->completed == 0 ? RETRY_UNKNOWN_US : time_for(pool, jobs_ahead(pool));
+/* A turn for one who is refused: as many per second as the pool has, each promised to one, so that a crowd comes back evenly. They begin
+ * when half of the backlog will have gone: there is room then, and the threads have not run dry. */
+static int64_t book_turn(struct pool *pool, int64_t now_us) {
+    if (pool->completed == 0)
+        return now_us + RETRY_UNKNOWN_US;
+    int64_t first_us = now_us + time_for(pool, jobs_ahead(pool)) / 2;
+    bool starts_again = pool->booked_us < first_us || pool->booked_us > first_us + BOOK_AHEAD_US;
+    pool->booked_us = (starts_again ? first_us : pool->booked_us) + time_for(pool, 1);
+    return pool->booked_us;
 }
 
 static void record_service(struct pool *pool, int64_t service_us) {
@@ -385,9 +396,11 @@ static bool has_place(const struct pool *pool, int64_t deadline_us) {
 
 /* The lock is held. */
 static enum status refuse(struct pool *pool, int64_t *retry_after_us) {
+    int64_t now_us = clock_monotonic_us();
+
     pool->refused++;
-    shedding_refuse(&pool->shedding, clock_monotonic_us());
-    *retry_after_us = time_to_empty(pool);
+    shedding_refuse(&pool->shedding, now_us);
+    *retry_after_us = book_turn(pool, now_us) - now_us;
     return STATUS_OVERLOADED;
 }
 

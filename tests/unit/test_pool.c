@@ -342,9 +342,37 @@ START_TEST(a_job_is_refused_when_its_turn_would_come_too_late) {
     ck_assert_int_eq(pool_foresee(pool, deadline_us, &retry_after_us), admissions[_i].expected);
     ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), admissions[_i].expected);
     if (admissions[_i].expected == STATUS_OVERLOADED)
-        ck_assert_int_ge(retry_after_us, admissions[_i].ahead * load.service_us / admissions[_i].threads);
+        ck_assert_int_ge(retry_after_us, admissions[_i].ahead * load.service_us / admissions[_i].threads / 2);
     else
         ck_assert_int_eq(retry_after_us, 0);
+    pool_destroy(pool);
+}
+END_TEST
+
+/* 100 ms a job: 20 turns a second by two threads, 200 in ten seconds. */
+START_TEST(a_crowd_that_is_refused_is_told_to_come_back_as_fast_as_it_can_be_served) {
+    enum { CROWD = 350, QUEUE = 20, THREADS = 2 };
+    struct pool *pool = pool_with_history(THREADS, QUEUE, 100000);
+    int64_t deadline_us = clock_monotonic_us() + FAR_US, retry_after_us, last_us = 0;
+    unsigned in_second[16] = { 0 };
+    struct pool_load load;
+
+    for (unsigned i = 0; i < QUEUE; i++)
+        ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), STATUS_OK);
+    pool_read_load(pool, &load);
+    for (unsigned i = 0; i < CROWD; i++) {
+        ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), STATUS_OVERLOADED);
+        ck_assert_int_ge(retry_after_us, QUEUE * load.service_us / THREADS / 2);
+        ck_assert_int_le(retry_after_us, 12 * CLOCK_US_PER_S);
+        in_second[retry_after_us / CLOCK_US_PER_S]++;
+        if (i > 0 && i < 150)
+            ck_assert_int_ge(retry_after_us, last_us);
+        last_us = retry_after_us;
+    }
+    for (unsigned i = 1; i < 10; i++)
+        ck_assert_msg(in_second[i] >= 10 && in_second[i] <= 2 * 21, "%u in second %u", in_second[i], i);
+    for (unsigned i = 0; i < QUEUE; i++)
+        pool_cancel(pool);
     pool_destroy(pool);
 }
 END_TEST
@@ -649,6 +677,7 @@ Suite *pool_suite(void) {
     tcase_add_test(admission, a_queued_job_takes_a_place_and_a_running_one_does_not);
     tcase_add_loop_test(admission, a_job_is_refused_when_its_turn_would_come_too_late, 0,
                         (int)(sizeof admissions / sizeof admissions[0]));
+    tcase_add_test(admission, a_crowd_that_is_refused_is_told_to_come_back_as_fast_as_it_can_be_served);
     tcase_add_test(admission, nothing_is_predicted_before_the_first_job_is_done);
     tcase_add_test(admission, a_stale_high_estimate_corrects_itself);
     tcase_add_test(admission, late_jobs_do_not_lower_the_estimate);
