@@ -18,14 +18,15 @@ static enum status run_and_copy_ids(struct db *db, int64_t deadline_us, struct a
 
 /*
  * Each of several logins at the same moment counts without the others; but the one that trims last sees all of them, so that in the end
- * no more than SESSIONS_PER_USER live.
+ * no more than SESSIONS_PER_USER live. Only those that go are locked: to lock the hundred that stay would write each of them.
  */
 static enum status make_room(struct db *db, int64_t deadline_us, struct arena *arena, const char *user_id, const char *idle,
                              struct session_ids *revoked) {
     static const struct db_statement statement = {
         "sessions_make_room",
-        "WITH doomed AS (SELECT id, 'limit' AS reason FROM sessions WHERE user_id = $1 AND " LIVE NEWEST_FIRST
-        " OFFSET " TEXT_OF_MACRO(SESSIONS_PER_USER) " FOR UPDATE), " END_DOOMED " SELECT id FROM ended",
+        "WITH doomed AS (SELECT id, 'limit' AS reason FROM sessions WHERE revoked_at IS NULL AND id IN (SELECT id FROM sessions"
+        " WHERE user_id = $1 AND " LIVE NEWEST_FIRST
+        " OFFSET " TEXT_OF_MACRO(SESSIONS_PER_USER) ")" NEWEST_FIRST " FOR UPDATE), " END_DOOMED " SELECT id FROM ended",
         2
     };
     return run_and_copy_ids(db, deadline_us, arena, &statement, (const char *const[]){ user_id, idle }, revoked);

@@ -172,6 +172,32 @@ START_TEST(a_refresh_touches_no_index) {
 }
 END_TEST
 
+START_TEST(reading_revocations_does_not_read_the_whole_table) {
+    static const char lookups[] = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'revocations_revoked_at'";
+    static const char scans[] = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'revocations'";
+    if (test_is_pooled()) /* its server process goes on, and hands in its counts when it likes */
+        return;
+    struct revoked_sessions *set = revoked_sessions_create(900);
+    sql("INSERT INTO revocations (session_id, user_id, reason, revoked_at) SELECT gen_random_uuid(), gen_random_uuid(), 'logout',"
+        " now() - interval '1 hour' FROM generate_series(1, 20000)");
+    db_destroy(db); /* a server process that ends has handed in its counts */
+    usleep(100000);
+    db = open_db();
+    int64_t lookups_before = sql_number(lookups), scans_before = sql_number(scans), lookups_now = lookups_before;
+    ck_assert_int_eq(revocations_read(db, soon(), 20, set), STATUS_OK);
+    ck_assert_uint_eq(revoked_sessions_count(set), 0);
+    db_destroy(db);
+    db = open_db();
+    for (int tries = 0; tries < 100 && lookups_now == lookups_before; tries++) {
+        usleep(20000);
+        lookups_now = sql_number(lookups);
+    }
+    ck_assert_int_eq(lookups_now, lookups_before + 1);
+    ck_assert_int_eq(sql_number(scans), scans_before);
+    revoked_sessions_destroy(set);
+}
+END_TEST
+
 START_TEST(a_revoked_session_is_given_back_also_the_second_time) {
     struct uuid user = add_user("ada@example.org"), id = add_session(&user), unknown = uuid_create();
     struct session_ids revoked;
@@ -319,6 +345,7 @@ TCase *store_sessions_tests(void) {
     tcase_add_test(tests, an_unknown_session_and_a_disabled_user_have_ended);
     if (!test_is_pooled()) /* it takes the end of a connection for the end of its server process, which hands in its counts */
         tcase_add_test(tests, a_refresh_touches_no_index);
+    tcase_add_test(tests, reading_revocations_does_not_read_the_whole_table);
     tcase_add_test(tests, a_revoked_session_is_given_back_also_the_second_time);
     tcase_add_test(tests, a_user_can_end_only_sessions_of_the_same_user_and_only_once);
     tcase_add_test(tests, all_sessions_of_a_user_end_together_and_nobody_elses);
