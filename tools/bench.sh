@@ -231,18 +231,26 @@ print("%.1f" % ends[0] if ends else "never")
 PYTHON
 }
 
+# The users of the storms have an account each: `storm_accounts` are the options of failpoint that say so.
+storm_accounts=(--seeded --accounts 5000 --email 'storm-{}@example.org')
+seed_storm() {
+    start_server
+    "$BUILD/failpoint" seed "http://127.0.0.1:$port" --pg "$(tools/database.sh url "$work/postgres" jwtd_owner)" "${storm_accounts[@]:1}" >/dev/null
+    stop_server
+}
+
 # storm(honour or ignore, target, NICE; its default without): 5,000 users log in at once and go on for ten seconds, while others ask who they are 50 times a second, and
 # newcomers, each on a new connection, try to log in 20 times a second.
 storm() {
     local word=$1 nice=${3:-} probe newcomer peak
     start_server ${nice:+--set "password.nice=$nice"}
-    hold before --scenario login --users 16 --duration "${seconds}s"
+    hold before --scenario login --users 16 "${storm_accounts[@]}" --duration "${seconds}s"
     hold probe --scenario me --rate 50 --duration 12s --email 'probe-{}@example.org' &
     probe=$!
     sleep 2
     hold newcomer --scenario login --rate 20 --duration 9s --new-connections --email 'probe-{}@example.org' --accounts 4 &
     newcomer=$!
-    hold storm --scenario login --users 5000 --connections 6000 --duration 10s --retry-after "$word"
+    hold storm --scenario login --users 5000 "${storm_accounts[@]}" --connections 6000 --duration 10s --retry-after "$word"
     wait "$probe" "$newcomer"
     peak=$(awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$server/status")
     stop_server
@@ -254,6 +262,7 @@ storm() {
 }
 
 bench_storm() {
+    seed_storm
     storm honour 0.95
     storm ignore 0.6
     bench_recovery
@@ -262,6 +271,7 @@ bench_storm() {
 # The priority of the crypto threads was chosen by this table, and that of bench_beside_logins. Not among the usual parts.
 bench_nice() {
     local nice
+    seed_storm
     for nice in 0 5 10 19; do
         storm honour 0.95 "$nice"
         storm ignore 0.6 "$nice"
@@ -272,14 +282,14 @@ bench_nice() {
 bench_recovery() {
     local crowd
     start_server
-    hold before --scenario login --users 16 --duration "${seconds}s"
-    setsid "$BUILD/failpoint" hold "http://127.0.0.1:$port" --quiet --scenario login --users 5000 --connections 6000 --duration 60s \
-        >/dev/null 2>&1 &
+    hold before --scenario login --users 16 "${storm_accounts[@]}" --duration "${seconds}s"
+    setsid "$BUILD/failpoint" hold "http://127.0.0.1:$port" --quiet --scenario login --users 5000 "${storm_accounts[@]}" --connections 6000 \
+        --duration 60s >/dev/null 2>&1 &
     crowd=$!
     sleep 8
     kill -KILL -- "-$crowd"
     wait "$crowd" 2>/dev/null || true
-    hold after --scenario login --users 16 --duration 5s
+    hold after --scenario login --users 16 "${storm_accounts[@]}" --duration 5s
     stop_server
     row "the users of such a storm have gone: 16 users log in with a normal p99 ($(latency_p99 before)) again after" \
         "$(seconds_until_normal before after) s" "2 s"
@@ -322,6 +332,6 @@ start_server
 post /auth/register '{"email":"bench@example.org","password":"a long walk by the sea"}' >/dev/null
 stop_server
 describe_machine | tee "$table"
-for part in ${PARTS:-hashing limiter login requests beside_logins storm start}; do
+for part in ${PARTS:-hashing limiter start login requests beside_logins storm}; do
     "bench_$part"
 done
