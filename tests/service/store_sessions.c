@@ -174,7 +174,7 @@ END_TEST
 
 START_TEST(reading_revocations_does_not_read_the_whole_table) {
     static const char lookups[] = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'revocations_revoked_at'";
-    static const char scans[] = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'revocations'";
+    static const char rows_scanned[] = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'revocations'";
     if (test_is_pooled()) /* its server process goes on, and hands in its counts when it likes */
         return;
     struct revoked_sessions *set = revoked_sessions_create(900);
@@ -183,7 +183,7 @@ START_TEST(reading_revocations_does_not_read_the_whole_table) {
     db_destroy(db); /* a server process that ends has handed in its counts */
     usleep(100000);
     db = open_db();
-    int64_t lookups_before = sql_number(lookups), scans_before = sql_number(scans), lookups_now = lookups_before;
+    int64_t lookups_before = sql_number(lookups), scanned_before = sql_number(rows_scanned), lookups_now = lookups_before;
     ck_assert_int_eq(revocations_read(db, soon(), 20, set), STATUS_OK);
     ck_assert_uint_eq(revoked_sessions_count(set), 0);
     db_destroy(db);
@@ -192,8 +192,8 @@ START_TEST(reading_revocations_does_not_read_the_whole_table) {
         usleep(20000);
         lookups_now = sql_number(lookups);
     }
-    ck_assert_int_eq(lookups_now, lookups_before + 1);
-    ck_assert_int_eq(sql_number(scans), scans_before);
+    ck_assert_int_gt(lookups_now, lookups_before);
+    ck_assert_int_lt(sql_number(rows_scanned), scanned_before + 20000);
     revoked_sessions_destroy(set);
 }
 END_TEST
