@@ -161,49 +161,60 @@ static void session_goes_on(struct worker *worker, const struct request *request
 
 /* ---- preparation ---- */
 
-static void prepare_account(struct worker *worker, unsigned number, int64_t now_ns) {
+static bool prepare_account(struct worker *worker, unsigned number, int64_t now_ns) {
     struct request *request = dispatch_create(worker, PURPOSE_PREPARE, ENDPOINT_REGISTER, now_ns);
     if (request == NULL)
-        return;
+        return false;
     request->actor_kind = ACTOR_ACCOUNT;
     request->actor = actor_create_account(&worker->actors);
     request->owns_actor = true;
     if (request->actor != NULL)
         request->actor->account = number;
-    worker_add_timer(worker, request);
+    return worker_add_timer(worker, request);
 }
 
-static void prepare_session(struct worker *worker, struct actor *actor, int64_t now_ns) {
+static bool prepare_session(struct worker *worker, struct actor *actor, int64_t now_ns) {
     struct request *request = dispatch_create(worker, PURPOSE_PREPARE, ENDPOINT_LOGIN, now_ns);
     if (request == NULL)
-        return;
+        return false;
     request->actor = actor;
-    worker_add_timer(worker, request);
+    return worker_add_timer(worker, request);
 }
 
-/* Accounts first: until the last of them is registered no session begins, since it may be of that one. */
-static void prepare_next(struct worker *worker, int64_t now_ns) {
+/* The next of this worker's accounts; 0: no more. */
+static unsigned next_account(struct worker *worker) {
     const struct plan *plan = worker->plan;
     while (!plan->seeded && worker->to_register <= plan->accounts) {
         unsigned number = worker->to_register++;
-        if (is_own(worker, number - 1)) {
-            prepare_account(worker, number, now_ns);
-            return;
-        }
+        if (is_own(worker, number - 1))
+            return number;
     }
-    if (worker->share->in_flight > 0 && worker->to_log_in == 0)
-        return;
-    if (worker->to_log_in < worker->actors.count)
-        prepare_session(worker, &worker->actors.items[worker->to_log_in++], now_ns);
-    else
+    return 0;
+}
+
+/* Accounts first: until the last of them is registered no session begins, since it may be of that one. False: nothing to begin. */
+static bool prepare_one(struct worker *worker, int64_t now_ns) {
+    unsigned account = next_account(worker);
+    if (account != 0)
+        return prepare_account(worker, account, now_ns);
+    bool registering = worker->to_log_in == 0 && worker->preparing > 0;
+    if (registering || worker->to_log_in == worker->actors.count)
+        return false;
+    return prepare_session(worker, &worker->actors.items[worker->to_log_in++], now_ns);
+}
+
+static void prepare_more(struct worker *worker, int64_t now_ns) {
+    while (worker->preparing < PREPARING_AT_ONCE && prepare_one(worker, now_ns))
+        worker->preparing++;
+    if (worker->preparing == 0)
         worker->accepting = false;
 }
 
 void flow_begin_prepare(struct worker *worker) {
     worker->to_register = 1;
     worker->to_log_in = 0;
-    for (unsigned i = 0; i < PREPARING_AT_ONCE && worker->accepting; i++)
-        prepare_next(worker, worker->order.begin_ns);
+    worker->preparing = 0;
+    prepare_more(worker, worker->order.begin_ns);
 }
 
 static void prepare_again(struct worker *worker, struct request *request, int64_t due_ns) {
@@ -229,7 +240,8 @@ static void preparation_goes_on(struct worker *worker, struct request *request, 
             actors_give_back(&worker->actors, request->actor);
             worker->share->sessions++;
         }
-        prepare_next(worker, now_ns);
+        worker->preparing--;
+        prepare_more(worker, now_ns);
         return;
     }
     if (status == 429) {

@@ -78,6 +78,7 @@ struct worker {
     unsigned users, users_done;
     unsigned to_register;            /* of the preparation: the account after the last that was begun */
     size_t to_log_in;                /* and the session */
+    unsigned preparing;              /* requests of it that have begun and not yet succeeded */
     uint64_t latency_sum[ENDPOINTS]; /* of the first replies, for the calibration */
     unsigned latency_count[ENDPOINTS];
 

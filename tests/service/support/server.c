@@ -268,10 +268,10 @@ static void read_output(int fd, char *output, size_t size) {
     output[len] = '\0';
 }
 
-int program_run(const char *const *arguments, const char *input, char *output, size_t output_size) {
+static int run(const char *path, const char *const *arguments, const char *input, char *output, size_t output_size) {
     struct words words = { .count = 0 };
     int in[2], out[2];
-    add_word(&words, program());
+    add_word(&words, path);
     for (size_t i = 0; arguments[i] != NULL; i++)
         add_word(&words, arguments[i]);
     ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
@@ -285,4 +285,14 @@ int program_run(const char *const *arguments, const char *input, char *output, s
     read_output(out[0], output, output_size);
     close(out[0]);
     return wait_for(pid);
+}
+
+int program_run(const char *const *words, const char *input, char *output, size_t output_size) {
+    return run(program(), words, input, output, output_size);
+}
+
+int failpoint_run(const char *const *words, char *output, size_t output_size) {
+    const char *path = getenv("FAILPOINT_TEST_PROGRAM");
+    ck_assert_msg(path != NULL, "FAILPOINT_TEST_PROGRAM is not set; run the tests by make test");
+    return run(path, words, NULL, output, output_size);
 }

@@ -52,4 +52,7 @@ int server_log_count(const struct server *server, const char *text); /* how ofte
 /* Runs the program with these words (NULL behind the last) and gives its exit code; what it printed on both streams to `output`. */
 int program_run(const char *const *words, const char *input, char *output, size_t output_size);
 
+/* The same for the load tester (FAILPOINT_TEST_PROGRAM). */
+int failpoint_run(const char *const *words, char *output, size_t output_size);
+
 #endif
