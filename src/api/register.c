@@ -1,3 +1,4 @@
+#include "attempts.h"
 #include "common.h"
 #include "steps.h"
 
@@ -87,13 +88,15 @@ static enum step_result insert(struct request *request) {
     return answer_created(request, &user);
 }
 
-/* The same key and the same password: the client asks again because it lost the answer. */
-static enum step_result compare(struct request *request) {
-    struct registration *registration = request->scratch;
-    const struct user *existing = &registration->existing;
-    switch (hasher_verify(request->hasher, registration->password, existing->password_hash.bytes)) {
+static enum step_result judge(struct request *request, struct limit_key key, enum hash_match verdict) {
+    const struct registration *registration = request->scratch;
+    if (verdict == HASH_MATCHES || verdict == HASH_OUT_OF_MEMORY)
+        attempt_take_back(request, key);
+    else
+        attempt_fail(request, key, &registration->existing.id);
+    switch (verdict) {
     case HASH_MATCHES:
-        return answer_created(request, existing);
+        return answer_created(request, &registration->existing);
     case HASH_OUT_OF_MEMORY:
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
     case HASH_DIFFERS:
@@ -101,6 +104,17 @@ static enum step_result compare(struct request *request) {
         break;
     }
     return reply_problem(request, STATUS_IDEMPOTENCY_KEY_REUSED);
+}
+
+/* The same key and the same password: the client asks again because it lost the answer. Another password is a guess like that of a
+ * login: who has come by the key shall not have more of them. */
+static enum step_result compare(struct request *request) {
+    const struct registration *registration = request->scratch;
+    struct limit_key key = limiter_key_of_account(request->services->limiter, registration->canonical, NULL);
+    if (!attempt_begin(request, key))
+        return STEP_DONE;
+    return judge(request, key,
+                 hasher_verify(request->hasher, registration->password, registration->existing.password_hash.bytes));
 }
 
 const struct step register_check = { "check", ON_HTTP, check };

@@ -149,6 +149,8 @@ int64_t waiting_time(const struct exchange *exchange) {
 
 /* The lock is held. */
 static void add(struct waiting *waiting, struct exchange *exchange, int64_t until_us) {
+    if (waiting->count == 0) /* the wheel stands still while it is empty */
+        waiting->turned = clock_monotonic_us() / SLOT_US;
     int64_t slot = until_us / SLOT_US + 1;
     if (slot <= waiting->turned)
         slot = waiting->turned + 1;

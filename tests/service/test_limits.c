@@ -202,6 +202,31 @@ START_TEST(a_locked_account_refuses_the_right_password_too_from_wherever_it_neve
 }
 END_TEST
 
+static long repeat_registration(const struct server *server, const struct account *account, const char *password) {
+    char body[BODY_SIZE];
+    struct reply reply = http_send(server, "POST", "/auth/register",
+                                   (const char *const[]){ "Content-Type: application/json", "Idempotency-Key: guessable", NULL },
+                                   credentials(account, password, body));
+    long status = reply.status;
+    http_free(&reply);
+    return status;
+}
+
+START_TEST(a_registration_that_is_repeated_is_no_way_to_guess_the_password) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account account = account_new();
+    ck_assert_int_eq(repeat_registration(&server, &account, PASSWORD), 201);
+    for (int try = 0; try < 5; try++)
+        ck_assert_int_eq(repeat_registration(&server, &account, PASSWORD), 201);
+    for (int try = 0; try < 3; try++)
+        ck_assert_int_eq(repeat_registration(&server, &account, WRONG), 422);
+    ck_assert_int_eq(repeat_registration(&server, &account, WRONG), 429);
+    ck_assert_int_eq(repeat_registration(&server, &account, PASSWORD), 429);
+    ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, PASSWORD), 429);
+    server_finish(&server);
+}
+END_TEST
+
 START_TEST(another_spelling_of_the_address_is_the_same_account) {
     struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
     struct account account = account_register(&server), shouted = account;
@@ -373,6 +398,7 @@ Suite *limits_suite(void) {
     tcase_add_unchecked_fixture(failures, shared_server_start, shared_server_finish);
     tcase_add_test(failures, an_account_is_locked_alike_whether_it_exists_or_not);
     tcase_add_test(failures, a_locked_account_refuses_the_right_password_too_from_wherever_it_never_was);
+    tcase_add_test(failures, a_registration_that_is_repeated_is_no_way_to_guess_the_password);
     tcase_add_test(failures, another_spelling_of_the_address_is_the_same_account);
     tcase_add_test(failures, a_stranger_cannot_lock_the_owner_out_nor_end_their_session);
     tcase_add_test(failures, an_address_is_known_also_after_a_restart_and_a_logout);
