@@ -26,16 +26,18 @@ END_TEST
 
 /* Its own addresses: nobody has registered one of them yet. */
 START_TEST(accounts_are_registered_however_few_they_are) {
-    static const char *const counts[] = { "1", "2", "7", "20" };
-    char emails[64], pattern[64];
-    snprintf(emails, sizeof emails, "few-%d-%s-{}@example.org", (int)getpid(), counts[_i]);
-    snprintf(pattern, sizeof pattern, "few-%d-%s-%%", (int)getpid(), counts[_i]);
-    const char *const words[] = { "hold",       shared_server.url, "--rate",  "10",   "--duration", "1s",
-                                  "--accounts", counts[_i],        "--email", emails, "--out",      "/dev/null",
-                                  "--html",     "/dev/null",       "--quiet", NULL };
+    static const int counts[] = { 1, 2, 7, 20 };
+    char emails[64], pattern[64], count[16];
+    snprintf(count, sizeof count, "%d", counts[_i]);
+    snprintf(emails, sizeof emails, "few-%d-%d-{}@example.org", (int)getpid(), counts[_i]);
+    snprintf(pattern, sizeof pattern, "few-%d-%d-%%", (int)getpid(), counts[_i]);
+    const char *const words[] = { "hold",  shared_server.url, "--rate", "10",        "--duration",
+                                  "1s",    "--accounts",      count,    "--email",   emails,
+                                  "--out", "/dev/null",       "--html", "/dev/null", "--quiet",
+                                  NULL };
     int code = failpoint_run(words, output, sizeof output);
     ck_assert_msg(code == 0, "%d: %s", code, output);
-    ck_assert_int_eq(database_number("SELECT count(*) FROM users WHERE email LIKE $1", pattern), atol(counts[_i]));
+    ck_assert_int_eq(database_number("SELECT count(*) FROM users WHERE email LIKE $1", pattern), counts[_i]);
 }
 END_TEST
 
