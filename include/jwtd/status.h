@@ -25,6 +25,7 @@ enum status {
     STATUS_REQUEST_TIMEOUT,        /* 408: the request came in too slowly; the connection is closed */
     STATUS_BODY_TOO_LARGE,         /* 413 */
     STATUS_UNSUPPORTED_MEDIA_TYPE, /* 415 */
+    STATUS_HEADER_TOO_LARGE,       /* 431: the connection is closed */
     STATUS_INVALID_BODY,           /* 422 validation_failed, carries errors */
     STATUS_IDEMPOTENCY_KEY_REUSED, /* 422: the key came before with another request */
     STATUS_EMAIL_TAKEN,            /* 409 */

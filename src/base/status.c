@@ -20,6 +20,8 @@ static const struct status_info table[] = {
     [STATUS_BODY_TOO_LARGE] = { "body_too_large", 413, "Body too large", "The body is larger than this service reads.", false },
     [STATUS_UNSUPPORTED_MEDIA_TYPE] = { "unsupported_media_type", 415, "Unsupported media type",
                                         "Send the body as application/json, without Content-Encoding.", false },
+    [STATUS_HEADER_TOO_LARGE] = { "header_too_large", 431, "Request header fields too large",
+                                  "The header, its cookies above all, is larger than this service reads.", false },
     [STATUS_INVALID_BODY] = { "validation_failed", 422, "Validation failed",
                               "The body is JSON, but not what this endpoint takes; errors lists what to change.", false },
     [STATUS_IDEMPOTENCY_KEY_REUSED] = { "idempotency_key_reused", 422, "Idempotency key reused",

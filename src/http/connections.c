@@ -5,6 +5,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/status.h"
 
+#include <assert.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -22,7 +23,7 @@
 #define LOOKS_AT_ONCE 128
 #define PAUSE_US 50u
 #define SPARE_SHARE 10
-#define FAREWELL_SIZE 512
+#define PROBLEM_SIZE 512
 
 struct connection {
     struct connection *next, *previous; /* the list's */
@@ -30,7 +31,8 @@ struct connection {
     struct peer *peer; /* NULL: not counted by address */
     int fd;
     bool is_too_many;
-    int64_t told_until_us;      /* the HTTP thread's */
+    struct exchange *exchange; /* this and the next are the HTTP thread's */
+    int64_t told_until_us;
     pthread_mutex_t state_lock; /* guards what follows; of each connection, so that busy threads do not meet in one lock */
     enum connection_state state;
     int64_t since_us;        /* of the state; of CONNECTION_HEADER the moment of its first byte */
@@ -42,9 +44,11 @@ struct connection {
 
 struct connections {
     struct connection_limits limits;
-    char farewell[FAREWELL_SIZE]; /* to those who are too slow */
-    size_t farewell_len;
-    pthread_mutex_t list_lock; /* guards the list, the count and the peers */
+    struct problem {
+        char bytes[PROBLEM_SIZE];
+        size_t len;
+    } timeout, header_too_large; /* whole replies */
+    pthread_mutex_t list_lock;   /* guards the list, the count and the peers */
     pthread_cond_t stop;
     struct connection *first;
     struct connection *next_look; /* of the thread, in its pauses */
@@ -115,9 +119,8 @@ static bool is_owed_an_answer(const struct connection *connection) {
 
 /* Written past the library: it takes no reply while a request is coming in, and has none of its own on the way in these states. */
 static void shut(const struct connection *connection) {
-    const struct connections *connections = connection->connections;
     if (is_owed_an_answer(connection))
-        (void)send(connection->fd, connections->farewell, connections->farewell_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        connection_send_problem(connection, STATUS_REQUEST_TIMEOUT);
     if (connection->state == CONNECTION_ANSWER) {
         /* or the kernel would offer the rest for minutes to somebody who does not read */
         struct linger none = { .l_onoff = 1, .l_linger = 0 };
@@ -166,17 +169,18 @@ static void *look_after(void *context) {
 
 /* ---- making and ending ---- */
 
-static void write_farewell(struct connections *connections) {
-    const struct status_info *info = status_info(STATUS_REQUEST_TIMEOUT);
-    char body[FAREWELL_SIZE / 2];
+static void write_problem(struct problem *problem, enum status status) {
+    const struct status_info *info = status_info(status);
+    char body[PROBLEM_SIZE / 2];
     int len =
         snprintf(body, sizeof body, "{\"type\":\"/docs#%s\",\"title\":\"%s\",\"status\":%u,\"detail\":\"%s\",\"code\":\"%s\"}",
                  info->name, info->title, info->http, info->detail, info->name);
-    connections->farewell_len = (size_t)snprintf(connections->farewell, sizeof connections->farewell,
-                                                 "HTTP/1.1 %u %s\r\nConnection: close\r\nCache-Control: no-store\r\n"
-                                                 "X-Content-Type-Options: nosniff\r\nContent-Type: application/problem+json\r\n"
-                                                 "Content-Length: %d\r\n\r\n%s",
-                                                 info->http, info->title, len, body);
+    problem->len = (size_t)snprintf(problem->bytes, sizeof problem->bytes,
+                                    "HTTP/1.1 %u %s\r\nConnection: close\r\nCache-Control: no-store\r\n"
+                                    "X-Content-Type-Options: nosniff\r\nContent-Type: application/problem+json\r\n"
+                                    "Content-Length: %d\r\n\r\n%s",
+                                    info->http, info->title, len, body);
+    assert(len > 0 && (size_t)len < sizeof body && problem->len < sizeof problem->bytes);
 }
 
 static int start_thread(struct connections *connections) {
@@ -200,7 +204,8 @@ struct connections *connections_create(const struct connection_limits *limits) {
     }
     connections->limits = *limits;
     connections->peers = peers;
-    write_farewell(connections);
+    write_problem(&connections->timeout, STATUS_REQUEST_TIMEOUT);
+    write_problem(&connections->header_too_large, STATUS_HEADER_TOO_LARGE);
     pthread_mutex_init(&connections->list_lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -215,6 +220,7 @@ struct connections *connections_create(const struct connection_limits *limits) {
 }
 
 void connections_destroy(struct connections *connections) {
+    assert(connections->count == 0);
     pthread_mutex_lock(&connections->list_lock);
     connections->stopping = true;
     pthread_cond_signal(&connections->stop);
@@ -259,6 +265,13 @@ enum room connections_room_for(struct connections *connections, const struct add
     return room;
 }
 
+unsigned connections_count(struct connections *connections) {
+    pthread_mutex_lock(&connections->list_lock);
+    unsigned count = connections->count;
+    pthread_mutex_unlock(&connections->list_lock);
+    return count;
+}
+
 /* The list's lock is held. */
 static void count_in(struct connections *connections, struct connection *connection, const struct address *peer) {
     connection->is_too_many = find_room(connections, peer) != ROOM_FREE;
@@ -286,6 +299,7 @@ struct connection *connections_add(struct connections *connections, int fd, cons
 }
 
 void connections_remove(struct connections *connections, struct connection *connection) {
+    assert(connection->exchange == NULL);
     pthread_mutex_lock(&connections->list_lock);
     if (connections->next_look == connection)
         connections->next_look = connection->next;
@@ -324,6 +338,22 @@ void connection_set_state(struct connection *connection, enum connection_state s
     connection->header_since_us = 0;
     connection->had_request = connection->had_request || state != CONNECTION_IDLE;
     pthread_mutex_unlock(&connection->state_lock);
+}
+
+void connection_set_exchange(struct connection *connection, struct exchange *exchange) {
+    assert((connection->exchange == NULL) != (exchange == NULL)); /* begun once, ended once */
+    connection->exchange = exchange;
+}
+
+struct exchange *connection_exchange(const struct connection *connection) {
+    return connection->exchange;
+}
+
+void connection_send_problem(const struct connection *connection, enum status status) {
+    const struct connections *connections = connection->connections;
+    assert(status == STATUS_REQUEST_TIMEOUT || status == STATUS_HEADER_TOO_LARGE);
+    const struct problem *problem = status == STATUS_REQUEST_TIMEOUT ? &connections->timeout : &connections->header_too_large;
+    (void)send(connection->fd, problem->bytes, problem->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void connection_tell(struct connection *connection, int64_t until_us) {

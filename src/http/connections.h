@@ -11,12 +11,14 @@
 #define JWTD_HTTP_CONNECTIONS_H
 
 #include "jwtd/network.h"
+#include "jwtd/status.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct connection;
 struct connections;
+struct exchange;
 
 enum connection_state { CONNECTION_IDLE, CONNECTION_HEADER, CONNECTION_BODY, CONNECTION_BUSY, CONNECTION_ANSWER };
 
@@ -40,6 +42,9 @@ enum room { ROOM_FREE, ROOM_SPARE /* to be refused in words */, ROOM_NONE };
 /* Where one more connection of this address would find itself. Any thread. */
 enum room connections_room_for(struct connections *connections, const struct address *peer);
 
+/* How many there are. Any thread. */
+unsigned connections_count(struct connections *connections);
+
 /* Borrows the descriptor until connections_remove, which must come before it is closed. NULL: memory. */
 struct connection *connections_add(struct connections *connections, int fd, const struct address *peer);
 void connections_remove(struct connections *connections, struct connection *connection);
@@ -48,6 +53,15 @@ void connections_remove(struct connections *connections, struct connection *conn
 bool connection_is_too_many(const struct connection *connection);
 
 void connection_set_state(struct connection *connection, enum connection_state state);
+
+/* The exchange that is under way, NULL between two. It is kept here since the library does not tell of the end of every request, but of
+ * the end of every connection. On the HTTP thread of the connection only. */
+void connection_set_exchange(struct connection *connection, struct exchange *exchange);
+struct exchange *connection_exchange(const struct connection *connection);
+
+/* Sends a whole reply past the library, for a client that it leaves without one; the connection must be closed after it. `status` is
+ * STATUS_REQUEST_TIMEOUT or STATUS_HEADER_TOO_LARGE. Never blocks: a full socket gets no reply. */
+void connection_send_problem(const struct connection *connection, enum status status);
 
 /* Until when the client was told to stay away; 0: it was not. On the HTTP thread of the connection only. */
 void connection_tell(struct connection *connection, int64_t until_us);

@@ -16,6 +16,11 @@
 
 #define REPLY_HEADERS_MAX 16
 
+/* What the library has for one connection, and touches even of an idle one: a header of 6 KiB in ordinary fields, or one of 4 KiB with the
+ * 70 cookies of a busy browser, each of which it keeps twice and with a record of 64 bytes; beside it, the header of the reply. */
+#define CONNECTION_MEMORY ((size_t)14 * 1024)
+#define REPLY_HEADER_MEMORY ((size_t)2 * 1024)
+
 struct connection;
 struct http_server;
 struct waiting;
@@ -57,7 +62,7 @@ struct exchange {
     struct arena arena;
     struct http_server *server;
     struct MHD_Connection *connection;
-    struct connection *peer;
+    struct connection *peer; /* never NULL */
     const char *method;
     char *path;                       /* of the raw target, without the query; NULL: the target makes no sense */
     const struct route *allowed_path; /* a row with this path but another method, for Allow */
@@ -82,6 +87,9 @@ struct header_summary {
 
 /* framing.c: whether the request may be read at all (RFC 9112 sections 3.2, 5.1, 6.1, 6.3; RFC 9110 section 5.3). */
 enum status framing_check(struct MHD_Connection *connection, const char *version, struct header_summary *summary);
+
+/* framing.c: whether the library has memory left for the header of a reply. It would close the connection without one. */
+bool framing_leaves_room_for_reply(struct MHD_Connection *connection);
 
 /* target.c: the path of a raw request target in the arena, absolute form allowed; NULL for one that makes no sense. */
 char *target_path(struct arena *arena, const char *target);
@@ -129,6 +137,8 @@ struct http_flow {
     atomic_uint in_flight; /* exchanges that exist */
     atomic_uint away;      /* of these, suspended */
     atomic_bool closed;    /* nothing may be suspended any more */
+    atomic_uint unread;    /* requests whose header the library could not read, since the start */
+    _Atomic int64_t unread_logged_us;
 };
 
 struct waiting *server_waiting(struct http_server *server);

@@ -99,6 +99,25 @@ static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const
     return MHD_YES;
 }
 
+#define FIELD_RECORD ((size_t)64) /* of the library, on 64-bit machines */
+
+static enum MHD_Result add_memory(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
+                                  size_t value_len) {
+    size_t *memory = context;
+    (void)value;
+    *memory += FIELD_RECORD;
+    if (kind == MHD_HEADER_KIND && text_equal_ignoring_case((struct text){ name, name_len }, text_of("Cookie")))
+        *memory += value_len; /* copied, to be cut into cookies */
+    return MHD_YES;
+}
+
+bool framing_leaves_room_for_reply(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    size_t memory = info != NULL ? info->header_size : 0;
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND | MHD_COOKIE_KIND, add_memory, &memory);
+    return memory <= CONNECTION_MEMORY - REPLY_HEADER_MEMORY;
+}
+
 enum status framing_check(struct MHD_Connection *connection, const char *version, struct header_summary *summary) {
     *summary = (struct header_summary){ 0 };
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, note_header, summary);

@@ -6,44 +6,79 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_LIMIT ((size_t)256 * 1024)
+/* Beside the body: what parsing it takes, and the largest reply, a list of a hundred sessions with long User-Agents, which grows by
+ * doubling. */
+#define ARENA_BESIDE_BODY ((size_t)1024 * 1024)
 #define USER_AGENT_MAX_LEN 512
 #define REQUEST_ID_MAX_LEN 64
 /* What a client may still send of a chunked body after the limit and be told 413; whoever sends more is cut off. */
 #define DROPPED_MAX ((size_t)256 * 1024)
 
-static void set_connection_state(const struct exchange *exchange, enum connection_state state) {
-    if (exchange->peer != NULL)
-        connection_set_state(exchange->peer, state);
+/* The library would make a record of each query parameter in the connection's memory, refuse a request with more of them than fit, and
+ * give one with some more than that no answer at all. No route takes any, so the list is cut off: the library has found its beginning
+ * before it calls back, and finds it empty. */
+static void hide_query(const char *target) {
+    char *query =
+        strchr((char *)(uintptr_t)target, '?'); /* in the library's own buffer, which is const only for those who log it */
+    if (query != NULL && query[1] != '\0')
+        query[1] = '\0';
 }
 
 void *receiver_begin(void *context, const char *target, struct MHD_Connection *connection) {
     struct http_server *server = context;
-    struct exchange *exchange = calloc(1, sizeof *exchange);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct connection *peer = info != NULL ? info->socket_context : NULL;
+    struct exchange *exchange = peer != NULL ? calloc(1, sizeof *exchange) : NULL;
     if (exchange == NULL)
         return NULL;
-    arena_init(&exchange->arena, ARENA_LIMIT);
+    arena_init(&exchange->arena, server_services(server)->config->server.body_limit + ARENA_BESIDE_BODY);
     exchange->server = server;
     exchange->connection = connection;
+    exchange->peer = peer;
     exchange->started_us = clock_monotonic_us();
     exchange->request.services = server_services(server);
     exchange->request.live = live_borrow(exchange->request.services->live);
     exchange->request.arena = &exchange->arena;
+    exchange->request.request_id = "";
     exchange->path = target_path(&exchange->arena, target);
+    hide_query(target);
     atomic_fetch_add(&server_flow(server)->in_flight, 1);
-
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    exchange->peer = info != NULL ? info->socket_context : NULL;
-    set_connection_state(exchange, CONNECTION_HEADER);
+    connection_set_exchange(peer, exchange);
+    connection_set_state(peer, CONNECTION_HEADER);
     return exchange;
 }
 
+/* The library has refused the request by itself, or dropped it: its header does not fit into the connection's memory, or makes no sense.
+ * At most one line a second, since whoever likes can cause them. */
+static void log_unread(const struct exchange *exchange) {
+    struct http_flow *flow = server_flow(exchange->server);
+    unsigned count = atomic_fetch_add(&flow->unread, 1) + 1;
+    int64_t now_us = clock_monotonic_us();
+    int64_t logged_us = atomic_load(&flow->unread_logged_us);
+    if (now_us - logged_us < CLOCK_US_PER_S || !atomic_compare_exchange_strong(&flow->unread_logged_us, &logged_us, now_us))
+        return;
+    log_event(LOG_WARN, "header_not_read", "path=%s since_start=%u", exchange->path, count);
+}
+
+/* The one end of every exchange. */
+static void end_exchange(struct exchange *exchange) {
+    struct http_flow *flow = server_flow(exchange->server);
+    assert(exchange->state != EXCHANGE_AWAY);
+    connection_set_exchange(exchange->peer, NULL);
+    live_give_back(exchange->request.services->live, exchange->request.live);
+    arena_fini(&exchange->arena);
+    free(exchange);
+    unsigned before = atomic_fetch_sub(&flow->in_flight, 1);
+    assert(before > 0);
+}
+
 void receiver_end(void *context, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode code) {
-    struct http_server *server = context;
     struct exchange *exchange = *con_cls;
+    (void)context;
     (void)connection;
     if (exchange == NULL)
         return;
@@ -51,12 +86,22 @@ void receiver_end(void *context, struct MHD_Connection *connection, void **con_c
               exchange->method != NULL ? exchange->method : "", exchange->path, exchange->reply.http_status,
               exchange->request.request_id, (long long)(clock_monotonic_us() - exchange->started_us),
               code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    set_connection_state(exchange, CONNECTION_IDLE);
-    live_give_back(exchange->request.services->live, exchange->request.live);
-    arena_fini(&exchange->arena);
-    free(exchange);
+    if (exchange->state == EXCHANGE_NEW && code == MHD_REQUEST_TERMINATED_WITH_ERROR)
+        log_unread(exchange);
+    connection_set_state(exchange->peer, CONNECTION_IDLE);
+    end_exchange(exchange);
     *con_cls = NULL;
-    atomic_fetch_sub(&server_flow(server)->in_flight, 1);
+}
+
+void receiver_abandon(struct connection *connection) {
+    struct exchange *exchange = connection_exchange(connection);
+    if (exchange == NULL)
+        return;
+    if (exchange->state == EXCHANGE_NEW) {
+        log_unread(exchange);
+        connection_send_problem(connection, STATUS_HEADER_TOO_LARGE);
+    }
+    end_exchange(exchange);
 }
 
 struct text request_header(const struct request *request, const char *name) {
@@ -166,8 +211,9 @@ static bool make_body_buffer(struct exchange *exchange, const struct header_summ
     if (!summary->has_body || exchange->request.route->ignores_body)
         return true;
     size_t limit = exchange->request.services->config->server.body_limit;
-    exchange->body.size = summary->transfer_encodings > 0 ? limit : (size_t)summary->content_length;
-    exchange->body.bytes = arena_alloc(exchange->request.arena, exchange->body.size);
+    size_t size = summary->transfer_encodings > 0 ? limit : (size_t)summary->content_length;
+    exchange->body.bytes = arena_alloc(exchange->request.arena, size);
+    exchange->body.size = exchange->body.bytes != NULL ? size : 0; /* without memory the body is read all the same, and dropped */
     return exchange->body.bytes != NULL;
 }
 
@@ -175,14 +221,14 @@ static bool make_body_buffer(struct exchange *exchange, const struct header_summ
  * the time before they were read matters. */
 static void begin_work(struct exchange *exchange) {
     exchange->received_us = clock_monotonic_us();
-    if (exchange->peer != NULL && exchange->body.len > 0)
+    if (exchange->body.len > 0)
         exchange->received_us -= connection_lag_us(exchange->peer);
     exchange->request.deadline_us = exchange->received_us + exchange->request.services->config->server.request_timeout_ms * 1000;
-    set_connection_state(exchange, CONNECTION_BUSY);
+    connection_set_state(exchange->peer, CONNECTION_BUSY);
 }
 
 static enum MHD_Result queue_reply(struct exchange *exchange) {
-    set_connection_state(exchange, CONNECTION_ANSWER);
+    connection_set_state(exchange->peer, CONNECTION_ANSWER);
     if (exchange->request.services->is_draining())
         exchange->reply.close = true;
     struct MHD_Response *response = reply_build(exchange);
@@ -202,7 +248,7 @@ static enum MHD_Result answer(struct exchange *exchange) {
         if (waiting_hold(server_waiting(exchange->server), exchange, until_us))
             return MHD_YES;
     }
-    if (exchange->reply.is_refusal && exchange->peer != NULL)
+    if (exchange->reply.is_refusal)
         connection_tell(exchange->peer, clock_monotonic_us() + exchange->reply.retry_after_us);
     return queue_reply(exchange);
 }
@@ -216,12 +262,15 @@ static enum MHD_Result close_with(struct exchange *exchange, enum status status)
 static enum MHD_Result receive_header(struct exchange *exchange, const char *method, const char *version) {
     struct header_summary summary;
     exchange->method = method;
-    exchange->request.request_id = "";
+    if (!framing_leaves_room_for_reply(exchange->connection)) {
+        connection_send_problem(exchange->peer, STATUS_HEADER_TOO_LARGE);
+        return MHD_NO;
+    }
     enum status status = framing_check(exchange->connection, version, &summary);
     exchange->request.request_id = choose_request_id(exchange);
     if (status != STATUS_OK || exchange->path == NULL)
         return close_with(exchange, STATUS_BAD_REQUEST);
-    if (exchange->peer != NULL && connection_is_too_many(exchange->peer))
+    if (connection_is_too_many(exchange->peer))
         return close_with(exchange, STATUS_OVERLOADED);
 
     find_client(exchange);
@@ -240,7 +289,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
         return queue_reply(exchange);
     }
     exchange->state = EXCHANGE_RECEIVING;
-    set_connection_state(exchange, CONNECTION_BODY);
+    connection_set_state(exchange->peer, CONNECTION_BODY);
     return MHD_YES;
 }
 
@@ -248,6 +297,7 @@ static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes
     struct body_buffer *body = &exchange->body;
     size_t room = body->size - body->len;
     size_t taken = *len < room ? *len : room;
+    assert(body->len <= body->size && (body->bytes != NULL || taken == 0));
     if (taken > 0)
         memcpy(body->bytes + body->len, bytes, taken);
     body->len += taken;

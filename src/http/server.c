@@ -11,6 +11,7 @@
 #include "jwtd/cores.h"
 #include "jwtd/log.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -21,8 +22,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Holds a header of 6 KiB with the reply's own beside it; this much is touched by each idle connection. */
-#define CONNECTION_MEMORY ((size_t)9 * 1024)
 #define KEEP_ALIVE_TIMEOUT_S 60u
 #define DESCRIPTORS_FOR_OTHERS 64u
 #define STOP_POLL_US 1000u
@@ -81,8 +80,10 @@ static void notice_connection(void *context, struct MHD_Connection *connection, 
                               enum MHD_ConnectionNotificationCode code) {
     struct http_server *server = context;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (*socket_context != NULL)
-            connections_remove(server->connections, *socket_context);
+        if (*socket_context == NULL)
+            return;
+        receiver_abandon(*socket_context);
+        connections_remove(server->connections, *socket_context);
         return;
     }
     const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -220,5 +221,10 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
      * every job; after this flag none goes away any more. */
     atomic_store(&server->flow.closed, true);
     wait_until_zero(&server->flow.away, INT64_MAX);
+    MHD_stop_daemon(server->daemon);
+    server->daemon = NULL;
+    unsigned exchanges = atomic_load(&server->flow.in_flight), connections = connections_count(server->connections);
+    log_event(LOG_INFO, "http_stopped", "exchanges_left=%u connections_left=%u", exchanges, connections);
+    assert(exchanges == 0 && connections == 0);
     free_server(server);
 }

@@ -136,7 +136,7 @@ static bool is_of_one_client(const struct request *request) {
 
 int64_t waiting_time(const struct exchange *exchange) {
     const struct request *request = &exchange->request;
-    if (!exchange->reply.is_refusal || exchange->peer == NULL || !is_of_one_client(request))
+    if (!exchange->reply.is_refusal || !is_of_one_client(request))
         return 0;
     int64_t told_us = connection_told_until_us(exchange->peer);
     int64_t latest_us = request->deadline_us - (request->deadline_us - exchange->received_us) / TIME_LEFT_SHARE;

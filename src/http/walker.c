@@ -137,7 +137,7 @@ static bool hashes_up_to_now(const struct exchange *exchange) {
  * Not before a hash: a client that has merely closed its sending side looks the same, and everything else is cheap enough to be
  * answered. */
 static bool is_wasted(const struct exchange *exchange) {
-    return hashes_up_to_now(exchange) && exchange->peer != NULL && connection_is_gone(exchange->peer);
+    return hashes_up_to_now(exchange) && connection_is_gone(exchange->peer);
 }
 
 static void run_job(struct pool_job *job, void *thread_state, bool late) {

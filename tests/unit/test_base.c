@@ -41,6 +41,7 @@ static const struct {
     { STATUS_REQUEST_TIMEOUT, "request_timeout", 408 },
     { STATUS_BODY_TOO_LARGE, "body_too_large", 413 },
     { STATUS_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415 },
+    { STATUS_HEADER_TOO_LARGE, "header_too_large", 431 },
     { STATUS_INVALID_BODY, "validation_failed", 422 },
     { STATUS_IDEMPOTENCY_KEY_REUSED, "idempotency_key_reused", 422 },
     { STATUS_EMAIL_TAKEN, "email_taken", 409 },

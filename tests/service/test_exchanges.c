@@ -1,0 +1,238 @@
+/*
+ * Every exchange ends exactly once, whatever way libmicrohttpd takes to close its connection. FLOOD=100000 sends as many requests as the
+ * security review asked for; the default is what a test run can afford.
+ */
+#include "support/account.h"
+#include "support/process.h"
+#include "support/raw.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+Suite *exchanges_suite(void);
+
+#define REQUEST_SIZE 32768
+#define CLIENTS 4
+#define FLOOD 12000
+#define WARM_UP 2000
+#define GROWTH_KIB 1024
+#define STOP_S 1.0
+#define WAIT_MS 2000
+
+/* The ways to be too large: no memory is left for a reply, for the cookies and then for an error, for the cookies, for the fields. */
+static const struct { unsigned cookies, len; } too_large[] = { { 100, 26 }, { 150, 26 }, { 230, 26 }, { 280, 26 } };
+#define KINDS (sizeof too_large / sizeof too_large[0])
+
+struct flood {
+    char requests[KINDS][REQUEST_SIZE];
+    size_t lens[KINDS];
+    size_t each; /* of a client */
+    unsigned statuses[600];
+};
+
+/* A header as a browser sends it, with `count` cookies of `len` bytes. */
+static size_t write_cookies(char request[REQUEST_SIZE], unsigned count, unsigned len) {
+    size_t at = (size_t)snprintf(
+        request, REQUEST_SIZE,
+        "GET /health/live HTTP/1.1\r\nHost: app.example.com\r\nConnection: keep-alive\r\n"
+        "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 "
+        "Safari/537.36\r\nAccept: application/json, text/plain, */*\r\nAccept-Language: en-GB,en;q=0.9,de;q=0.8\r\n"
+        "Accept-Encoding: gzip, deflate, br\r\nOrigin: https://app.example.com\r\nReferer: https://app.example.com/\r\n"
+        "Sec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-site\r\nSec-Fetch-Dest: empty\r\nCookie: ");
+    for (unsigned i = 0; i < count; i++) {
+        int name_len = snprintf(request + at, REQUEST_SIZE - at, "%sc%05u=", i > 0 ? "; " : "", i);
+        size_t value_len = len - 7;
+        at += (size_t)name_len;
+        memset(request + at, 'v', value_len);
+        at += value_len;
+    }
+    return at + (size_t)snprintf(request + at, REQUEST_SIZE - at, "\r\n\r\n");
+}
+
+static size_t write_query(char request[REQUEST_SIZE], unsigned count) {
+    size_t at = (size_t)snprintf(request, REQUEST_SIZE, "GET /health/live?first=1");
+    for (unsigned i = 0; i < count; i++)
+        at += (size_t)snprintf(request + at, REQUEST_SIZE - at, "&p%u=%u", i, i);
+    return at + (size_t)snprintf(request + at, REQUEST_SIZE - at, " HTTP/1.1\r\nHost: x\r\n\r\n");
+}
+
+static size_t flood_size(void) {
+    const char *wanted = getenv("FLOOD");
+    return wanted != NULL ? strtoul(wanted, NULL, 10) : FLOOD;
+}
+
+/* Each client has addresses of its own, since each has ports for 28,000 connections a minute only. */
+static void send_flood(size_t index, void *context) {
+    struct flood *flood = context;
+    for (size_t i = 0; i < flood->each; i++) {
+        struct raw_reply reply;
+        char source[32];
+        snprintf(source, sizeof source, "127.0.%zu.%zu", index + 1, i / 10000 + 1);
+        int fd = raw_connect_from(&shared_server, source);
+        raw_send(fd, flood->requests[i % KINDS], flood->lens[i % KINDS]);
+        raw_read(fd, WAIT_MS, &reply);
+        close(fd);
+        __atomic_fetch_add(&flood->statuses[reply.count > 0 ? reply.statuses[0] : 0], 1, __ATOMIC_RELAXED);
+    }
+}
+
+static void run_flood(struct flood *flood, size_t count) {
+    flood->each = count / CLIENTS;
+    run_parallel(CLIENTS, send_flood, flood);
+}
+
+START_TEST(a_hundred_thousand_headers_that_do_not_fit_leave_memory_where_it_was) {
+    static struct flood flood;
+    for (size_t i = 0; i < KINDS; i++)
+        flood.lens[i] = write_cookies(flood.requests[i], too_large[i].cookies, too_large[i].len);
+    run_flood(&flood, WARM_UP);
+    long before = process_status(shared_server.pid, "VmRSS");
+    run_flood(&flood, flood_size());
+    long after = process_status(shared_server.pid, "VmRSS");
+    const char *sanitizers =
+        getenv("JWTD_TEST_SANITIZE"); /* they keep what is freed; leaks they tell at the end of the process */
+    bool is_sanitized = sanitizers != NULL && *sanitizers != '\0';
+    ck_assert_msg(is_sanitized || after - before <= GROWTH_KIB, "grew by %ld KiB", after - before);
+    ck_assert_msg(flood.statuses[431] == (WARM_UP / CLIENTS + flood_size() / CLIENTS) * CLIENTS, "%u times 431, %u times closed",
+                  flood.statuses[431], flood.statuses[0]);
+    ck_assert(server_log_contains(&shared_server, "\"event\":\"header_not_read\""));
+    ck_assert_int_lt(server_log_count(&shared_server, "\"event\":\"header_not_read\""), 200);
+}
+END_TEST
+
+START_TEST(after_headers_that_do_not_fit_and_a_reload_the_service_stops_at_once) {
+    static char request[REQUEST_SIZE];
+    struct server server = server_start(NULL);
+    for (size_t i = 0; i < 4 * KINDS; i++) {
+        struct raw_reply reply;
+        size_t len = write_cookies(request, too_large[i % KINDS].cookies, too_large[i % KINDS].len);
+        raw_exchange(&server, request, len, WAIT_MS, &reply);
+        kill(server.pid, SIGHUP);
+    }
+    struct timespec begin, end;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    ck_assert_int_eq(server_stop(&server, SIGTERM), 0);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+    ck_assert_msg(seconds < STOP_S, "%.3f s", seconds);
+    ck_assert(server_log_contains(&server, "\"exchanges_left\":0,\"connections_left\":0"));
+    server_finish(&server);
+}
+END_TEST
+
+static const struct cookie_case {
+    unsigned count, len;
+    int status;
+} cookie_cases[] = {
+    { 1, 26, 200 },   { 70, 26, 200 },  { 30, 125, 200 }, { 10, 400, 200 }, { 1, 4000, 200 }, /* what browsers hold */
+    { 100, 26, 431 }, { 150, 26, 431 }, { 230, 26, 431 }, { 300, 20, 431 }, { 60, 125, 431 }, { 2, 8000, 431 },
+};
+
+START_TEST(cookies_of_a_browser_are_served_and_those_that_do_not_fit_are_told_431) {
+    const struct cookie_case *c = &cookie_cases[_i];
+    char request[REQUEST_SIZE];
+    struct raw_reply reply;
+    raw_exchange(&shared_server, request, write_cookies(request, c->count, c->len), WAIT_MS, &reply);
+    /* the library's own page may come twice, after which it closes */
+    ck_assert(reply.count == 1 || (reply.count == 2 && c->status == 431 && reply.closed));
+    ck_assert_msg(reply.statuses[0] == c->status, "%u cookies of %u bytes: %d", c->count, c->len, reply.statuses[0]);
+}
+END_TEST
+
+START_TEST(two_hundred_query_parameters_are_answered_and_so_is_the_next_request) {
+    char request[REQUEST_SIZE];
+    for (unsigned count = 0; count <= 250; count += 10) {
+        struct raw_reply reply;
+        size_t len = write_query(request, count);
+        memcpy(request + len, request, len);
+        raw_exchange(&shared_server, request, 2 * len, 100, &reply);
+        ck_assert_msg(reply.count == 2 && reply.statuses[0] == 200 && reply.statuses[1] == 200, "%u parameters: %zu replies, %d",
+                      count, reply.count, reply.statuses[0]);
+    }
+}
+END_TEST
+
+/* ---- a body for which there is no memory ---- */
+
+static const size_t body_sizes[] = { 17 * 1024, 256 * 1024, 300 * 1000, 1024 * 1024 };
+
+static void send_body(const struct server *server, size_t size, bool chunked, struct raw_reply *reply) {
+    char *bytes = malloc(size + 512);
+    ck_assert_ptr_nonnull(bytes);
+    int len =
+        chunked
+            ? snprintf(bytes, 512,
+                       "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                       "Transfer-Encoding: chunked\r\n\r\n%zx\r\n",
+                       size)
+            : snprintf(bytes, 512,
+                       "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                       size);
+    memset(bytes + len, ' ', size);
+    memcpy(bytes + len + size, "\r\n0\r\n\r\n", 7);
+    int fd = raw_connect(server);
+    raw_send(fd, bytes, (size_t)len + size + (chunked ? 7 : 0));
+    raw_read(fd, WAIT_MS, reply);
+    close(fd);
+    free(bytes);
+}
+
+START_TEST(a_body_of_the_largest_limit_is_read_chunked_or_not) {
+    struct server server = server_start((const char *const[]){ "server.body_limit=1MiB", NULL });
+    for (size_t i = 0; i < sizeof body_sizes / sizeof body_sizes[0]; i++) {
+        for (int chunked = 0; chunked <= 1; chunked++) {
+            struct raw_reply reply;
+            send_body(&server, body_sizes[i], chunked, &reply);
+            ck_assert_msg(reply.count == 1 && reply.statuses[0] == 400, "%zu bytes: %zu replies, %d", body_sizes[i], reply.count,
+                          reply.statuses[0]); /* blanks are no JSON */
+        }
+    }
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_list_of_a_hundred_sessions_with_the_longest_user_agents_is_shown) {
+    char agent[600], bearer[TOKEN_SIZE + 32], body[BODY_SIZE];
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = { .access = "" };
+    memset(agent, '"', sizeof agent); /* each of which JSON writes as two */
+    memcpy(agent, "User-Agent: ", strlen("User-Agent: "));
+    agent[strlen("User-Agent: ") + 512] = '\0';
+    const char *const headers[] = { agent, "Content-Type: application/json", NULL };
+    for (int i = 0; i < 100; i++) {
+        struct reply reply = http_send(&shared_server, "POST", "/auth/login", headers, credentials(&account, PASSWORD, body));
+        ck_assert_int_eq(reply.status, 200);
+        snprintf(tokens.access, sizeof tokens.access, "%s", http_member(&reply, "access_token"));
+        http_free(&reply);
+    }
+    snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", tokens.access);
+    struct reply reply = http_send(&shared_server, "GET", "/auth/sessions", (const char *const[]){ bearer, NULL }, NULL);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_uint_eq(json_array_size(json_object_get(reply.json, "sessions")), 100);
+    http_free(&reply);
+}
+END_TEST
+
+Suite *exchanges_suite(void) {
+    Suite *suite = suite_create("exchanges");
+    TCase *tcase = tcase_create("life");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
+    tcase_add_loop_test(tcase, cookies_of_a_browser_are_served_and_those_that_do_not_fit_are_told_431, 0,
+                        (int)(sizeof cookie_cases / sizeof cookie_cases[0]));
+    tcase_add_test(tcase, two_hundred_query_parameters_are_answered_and_so_is_the_next_request);
+    tcase_add_test(tcase, a_list_of_a_hundred_sessions_with_the_longest_user_agents_is_shown);
+    tcase_add_test(tcase, a_hundred_thousand_headers_that_do_not_fit_leave_memory_where_it_was);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("ends");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, after_headers_that_do_not_fit_and_a_reload_the_service_stops_at_once);
+    tcase_add_test(tcase, a_body_of_the_largest_limit_is_read_chunked_or_not);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
