@@ -4,8 +4,8 @@
 # "N passed, M failed". TESTS="pool config" runs some; SANITIZE, set by make, builds with -fsanitize.
 #
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
-# JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_SANITIZE, JWTD_TEST_DIRECTORY (for databases of their own). The database is
-# migrated.
+# JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_SANITIZE, JWTD_TEST_DIRECTORY (for databases of their own),
+# JWTD_TEST_FAULT_MALLOC (a library that lets allocations fail). The database is migrated.
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
@@ -37,7 +37,7 @@ chosen_for_pooler() {
     local name
     for name in $(chosen service); do
         case $name in
-            database_* | connections | *_clients | slowhttptest | exhaustion) ;;
+            database_* | connections | *_clients | slowhttptest | exhaustion | exchanges) ;;
             *) echo "$name" ;;
         esac
     done
@@ -109,10 +109,11 @@ start_database() {
     JWTD_TEST_SUPERUSER_DATABASE=$(tools/database.sh url "$work/postgres" postgres)
     JWTD_TEST_PG_BIN=$(tools/database.sh bin)
     JWTD_TEST_SANITIZE=$SANITIZE
+    JWTD_TEST_FAULT_MALLOC=$(realpath "$BUILD/fault_malloc.so")
     JWTD_DATABASE_URL=$JWTD_TEST_OWNER_DATABASE "${run_as_is[@]}" "$JWTD_TEST_PROGRAM" migrate
     JWTD_TEST_DIRECTORY=$work
     export JWTD_TEST_PROGRAM JWTD_TEST_DATABASE JWTD_TEST_OWNER_DATABASE JWTD_TEST_SUPERUSER_DATABASE JWTD_TEST_PG_BIN \
-        JWTD_TEST_SANITIZE JWTD_TEST_DIRECTORY
+        JWTD_TEST_SANITIZE JWTD_TEST_FAULT_MALLOC JWTD_TEST_DIRECTORY
 }
 
 use_pooler() {

@@ -1,7 +1,8 @@
 /*
  * claims: what stands in an access token, read with every check that libjwt 1.10.2 leaves to the application. Nothing here looks at
  * the signature: token_split and token_find_key come before that check (libjwt must not see what they refuse), claims_read after it.
- * Used by access_token and verifier; pure functions, any thread.
+ * Used by access_token and verifier; pure functions, any thread. What fails for lack of memory counts as invalid here: the verifier asks
+ * json_memory which of the two it was.
  */
 #ifndef JWTD_CLAIMS_H
 #define JWTD_CLAIMS_H
@@ -24,7 +25,7 @@ struct token_part {
 bool token_split(struct text token, struct token_part *header, struct token_part *payload) MUST_CHECK;
 
 /* STATUS_OK and the key that the header names; STATUS_INVALID_TOKEN unless the header says exactly alg HS256, typ JWT, a known kid,
- * and nothing that would change how the token is to be checked; STATUS_OUT_OF_MEMORY. */
+ * and nothing that would change how the token is to be checked. */
 enum status token_find_key(const struct keyring *keyring, const struct token_part *header,
                            const struct signing_key **key) MUST_CHECK;
 
@@ -43,7 +44,7 @@ struct token_claims {
     char roles[ROLES_JSON_MAX_LEN]; /* compact JSON, no NUL behind it */
 };
 
-/* All claims but the times against a clock. STATUS_OK, STATUS_INVALID_TOKEN or STATUS_OUT_OF_MEMORY. */
+/* All claims but the times against a clock. STATUS_OK or STATUS_INVALID_TOKEN. */
 enum status claims_read(const struct token_rules *rules, const struct token_part *payload,
                         struct token_claims *claims) MUST_CHECK;
 

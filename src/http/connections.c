@@ -47,7 +47,7 @@ struct connections {
     struct problem {
         char bytes[PROBLEM_SIZE];
         size_t len;
-    } timeout, header_too_large; /* whole replies */
+    } problems[DIRECT_PROBLEMS]; /* whole replies */
     pthread_mutex_t list_lock;   /* guards the list, the count and the peers */
     pthread_cond_t stop;
     struct connection *first;
@@ -120,7 +120,7 @@ static bool is_owed_an_answer(const struct connection *connection) {
 /* Written past the library: it takes no reply while a request is coming in, and has none of its own on the way in these states. */
 static void shut(const struct connection *connection) {
     if (is_owed_an_answer(connection))
-        connection_send_problem(connection, STATUS_REQUEST_TIMEOUT);
+        connection_send_problem(connection, DIRECT_REQUEST_TIMEOUT);
     if (connection->state == CONNECTION_ANSWER) {
         /* or the kernel would offer the rest for minutes to somebody who does not read */
         struct linger none = { .l_onoff = 1, .l_linger = 0 };
@@ -169,6 +169,12 @@ static void *look_after(void *context) {
 
 /* ---- making and ending ---- */
 
+static const enum status direct_statuses[DIRECT_PROBLEMS] = {
+    [DIRECT_REQUEST_TIMEOUT] = STATUS_REQUEST_TIMEOUT,
+    [DIRECT_HEADER_TOO_LARGE] = STATUS_HEADER_TOO_LARGE,
+    [DIRECT_OUT_OF_MEMORY] = STATUS_OUT_OF_MEMORY,
+};
+
 static void write_problem(struct problem *problem, enum status status) {
     const struct status_info *info = status_info(status);
     char body[PROBLEM_SIZE / 2];
@@ -177,9 +183,9 @@ static void write_problem(struct problem *problem, enum status status) {
                  info->name, info->title, info->http, info->detail, info->name);
     problem->len = (size_t)snprintf(problem->bytes, sizeof problem->bytes,
                                     "HTTP/1.1 %u %s\r\nConnection: close\r\nCache-Control: no-store\r\n"
-                                    "X-Content-Type-Options: nosniff\r\nContent-Type: application/problem+json\r\n"
+                                    "X-Content-Type-Options: nosniff\r\n%sContent-Type: application/problem+json\r\n"
                                     "Content-Length: %d\r\n\r\n%s",
-                                    info->http, info->title, len, body);
+                                    info->http, info->title, info->retry_later ? "Retry-After: 1\r\n" : "", len, body);
     assert(len > 0 && (size_t)len < sizeof body && problem->len < sizeof problem->bytes);
 }
 
@@ -204,8 +210,8 @@ struct connections *connections_create(const struct connection_limits *limits) {
     }
     connections->limits = *limits;
     connections->peers = peers;
-    write_problem(&connections->timeout, STATUS_REQUEST_TIMEOUT);
-    write_problem(&connections->header_too_large, STATUS_HEADER_TOO_LARGE);
+    for (size_t i = 0; i < DIRECT_PROBLEMS; i++)
+        write_problem(&connections->problems[i], direct_statuses[i]);
     pthread_mutex_init(&connections->list_lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -349,11 +355,9 @@ struct exchange *connection_exchange(const struct connection *connection) {
     return connection->exchange;
 }
 
-void connection_send_problem(const struct connection *connection, enum status status) {
-    const struct connections *connections = connection->connections;
-    assert(status == STATUS_REQUEST_TIMEOUT || status == STATUS_HEADER_TOO_LARGE);
-    const struct problem *problem = status == STATUS_REQUEST_TIMEOUT ? &connections->timeout : &connections->header_too_large;
-    (void)send(connection->fd, problem->bytes, problem->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+void connection_send_problem(const struct connection *connection, enum direct_problem problem) {
+    const struct problem *reply = &connection->connections->problems[problem];
+    (void)send(connection->fd, reply->bytes, reply->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void connection_tell(struct connection *connection, int64_t until_us) {

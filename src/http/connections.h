@@ -11,7 +11,6 @@
 #define JWTD_HTTP_CONNECTIONS_H
 
 #include "jwtd/network.h"
-#include "jwtd/status.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,9 +58,10 @@ void connection_set_state(struct connection *connection, enum connection_state s
 void connection_set_exchange(struct connection *connection, struct exchange *exchange);
 struct exchange *connection_exchange(const struct connection *connection);
 
-/* Sends a whole reply past the library, for a client that it leaves without one; the connection must be closed after it. `status` is
- * STATUS_REQUEST_TIMEOUT or STATUS_HEADER_TOO_LARGE. Never blocks: a full socket gets no reply. */
-void connection_send_problem(const struct connection *connection, enum status status);
+/* Sends a whole reply past the library, for a client that it leaves without one; the connection must be closed after it. Needs no memory.
+ * Never blocks: a full socket gets no reply. */
+enum direct_problem { DIRECT_REQUEST_TIMEOUT, DIRECT_HEADER_TOO_LARGE, DIRECT_OUT_OF_MEMORY, DIRECT_PROBLEMS };
+void connection_send_problem(const struct connection *connection, enum direct_problem problem);
 
 /* Until when the client was told to stay away; 0: it was not. On the HTTP thread of the connection only. */
 void connection_tell(struct connection *connection, int64_t until_us);

@@ -64,7 +64,8 @@ struct exchange {
     struct MHD_Connection *connection;
     struct connection *peer; /* never NULL */
     const char *method;
-    char *path;                       /* of the raw target, without the query; NULL: the target makes no sense */
+    char *path; /* of the raw target, without the query; NULL unless target_status is STATUS_OK */
+    enum status target_status;
     const struct route *allowed_path; /* a row with this path but another method, for Allow */
     enum exchange_state state;
     size_t next_step;
@@ -91,8 +92,9 @@ enum status framing_check(struct MHD_Connection *connection, const char *version
 /* framing.c: whether the library has memory left for the header of a reply. It would close the connection without one. */
 bool framing_leaves_room_for_reply(struct MHD_Connection *connection);
 
-/* target.c: the path of a raw request target in the arena, absolute form allowed; NULL for one that makes no sense. */
-char *target_path(struct arena *arena, const char *target);
+/* target.c: the path of a raw request target, absolute form allowed, copied into the arena. STATUS_BAD_REQUEST for one that makes no sense,
+ * STATUS_OUT_OF_MEMORY: *path is NULL then. */
+enum status target_path(struct arena *arena, const char *target, char **path) MUST_CHECK;
 
 /* router.c */
 enum status router_find(const struct route *routes, size_t count, struct exchange *exchange);
@@ -107,7 +109,6 @@ enum status limits_take(struct exchange *exchange);
 
 /* schema.c: reads the body into the scratch. A body that is refused has been answered and gives false. */
 bool schema_read_body(struct exchange *exchange);
-void schema_init(void);
 
 /* cors.c: adds the headers of an allowed origin; answers a preflight and gives true. */
 void cors_add_headers(struct exchange *exchange);

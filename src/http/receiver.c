@@ -22,16 +22,21 @@
  * give one with some more than that no answer at all. No route takes any, so the list is cut off: the library has found its beginning
  * before it calls back, and finds it empty. */
 static void hide_query(const char *target) {
-    char *query =
-        strchr((char *)(uintptr_t)target, '?'); /* in the library's own buffer, which is const only for those who log it */
+    char *own = (char *)(uintptr_t)target; /* the library's buffer, const only for those who log it */
+    char *query = own != NULL ? strchr(own, '?') : NULL;
     if (query != NULL && query[1] != '\0')
         query[1] = '\0';
 }
 
+/* NULL when there was no memory for it: the connection has been shut down, but what the client had sent before is still read. */
+static struct connection *peer_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info != NULL ? info->socket_context : NULL;
+}
+
 void *receiver_begin(void *context, const char *target, struct MHD_Connection *connection) {
     struct http_server *server = context;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct connection *peer = info != NULL ? info->socket_context : NULL;
+    struct connection *peer = peer_of(connection);
     struct exchange *exchange = peer != NULL ? calloc(1, sizeof *exchange) : NULL;
     if (exchange == NULL)
         return NULL;
@@ -44,7 +49,7 @@ void *receiver_begin(void *context, const char *target, struct MHD_Connection *c
     exchange->request.live = live_borrow(exchange->request.services->live);
     exchange->request.arena = &exchange->arena;
     exchange->request.request_id = "";
-    exchange->path = target_path(&exchange->arena, target);
+    exchange->target_status = target_path(&exchange->arena, target, &exchange->path);
     hide_query(target);
     atomic_fetch_add(&server_flow(server)->in_flight, 1);
     connection_set_exchange(peer, exchange);
@@ -99,7 +104,7 @@ void receiver_abandon(struct connection *connection) {
         return;
     if (exchange->state == EXCHANGE_NEW) {
         log_unread(exchange);
-        connection_send_problem(connection, STATUS_HEADER_TOO_LARGE);
+        connection_send_problem(connection, DIRECT_HEADER_TOO_LARGE);
     }
     end_exchange(exchange);
 }
@@ -232,8 +237,10 @@ static enum MHD_Result queue_reply(struct exchange *exchange) {
     if (exchange->request.services->is_draining())
         exchange->reply.close = true;
     struct MHD_Response *response = reply_build(exchange);
-    if (response == NULL)
+    if (response == NULL) {
+        connection_send_problem(exchange->peer, DIRECT_OUT_OF_MEMORY);
         return MHD_NO;
+    }
     enum MHD_Result queued = MHD_queue_response(exchange->connection, exchange->reply.http_status, response);
     MHD_destroy_response(response);
     exchange->state = EXCHANGE_QUEUED;
@@ -263,13 +270,15 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     struct header_summary summary;
     exchange->method = method;
     if (!framing_leaves_room_for_reply(exchange->connection)) {
-        connection_send_problem(exchange->peer, STATUS_HEADER_TOO_LARGE);
+        connection_send_problem(exchange->peer, DIRECT_HEADER_TOO_LARGE);
         return MHD_NO;
     }
     enum status status = framing_check(exchange->connection, version, &summary);
     exchange->request.request_id = choose_request_id(exchange);
-    if (status != STATUS_OK || exchange->path == NULL)
-        return close_with(exchange, STATUS_BAD_REQUEST);
+    if (status == STATUS_OK)
+        status = exchange->target_status;
+    if (status != STATUS_OK)
+        return close_with(exchange, status);
     if (connection_is_too_many(exchange->peer))
         return close_with(exchange, STATUS_OVERLOADED);
 
@@ -314,15 +323,12 @@ static enum MHD_Result finish_receiving(struct exchange *exchange) {
     return answer(exchange);
 }
 
+/* There is no exchange: receiver_begin had no memory for one. */
 static enum MHD_Result answer_without_memory(struct MHD_Connection *connection) {
-    struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    if (response == NULL)
-        return MHD_NO;
-    MHD_add_response_header(response, "Retry-After", "1");
-    MHD_add_response_header(response, "Connection", "close");
-    enum MHD_Result queued = MHD_queue_response(connection, 503, response);
-    MHD_destroy_response(response);
-    return queued;
+    const struct connection *peer = peer_of(connection);
+    if (peer != NULL)
+        connection_send_problem(peer, DIRECT_OUT_OF_MEMORY);
+    return MHD_NO;
 }
 
 enum MHD_Result receiver_handle(void *server, struct MHD_Connection *connection, const char *url, const char *method,

@@ -1,29 +1,13 @@
 #include "exchange.h"
 
 #include "jwtd/hasher.h"
+#include "jwtd/json_memory.h"
 
 #include <jansson.h>
-#include <malloc.h>
-#include <sodium.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NESTING_MAX 16
 #define FIELDS_MAX 8
-
-/* Jansson's copies of a body hold passwords. */
-static void free_wiped(void *memory) {
-    if (memory == NULL)
-        return;
-    sodium_memzero(memory, malloc_usable_size(memory));
-    free(memory);
-}
-
-void schema_init(void) {
-    json_set_alloc_funcs(malloc, free_wiped);
-    json_object_seed(0);
-}
 
 /* Jansson stops at 2048 levels; this counts brackets outside strings, which is enough since it parses what comes through. */
 static bool nests_too_deeply(const char *bytes, size_t len) {
@@ -197,10 +181,16 @@ static bool read_json(struct exchange *exchange, const struct body_schema *schem
     const struct body_buffer *buffer = &exchange->body;
     if (nests_too_deeply(buffer->bytes, buffer->len))
         return refuse(exchange, STATUS_INVALID_JSON);
-    json_error_t error;
-    json_t *body = json_loadb(buffer->bytes, buffer->len, JSON_REJECT_DUPLICATES, &error);
+    if (!json_memory_begin())
+        return refuse(exchange, STATUS_OUT_OF_MEMORY);
+    json_t *body = json_loadb(buffer->bytes, buffer->len, JSON_REJECT_DUPLICATES, NULL);
+    /* looked at first: a string for which memory failed in the middle may come out short, and the body as good */
+    if (json_memory_has_failed()) {
+        json_decref(body);
+        return refuse(exchange, STATUS_OUT_OF_MEMORY);
+    }
     if (body == NULL)
-        return refuse(exchange, json_error_code(&error) == json_error_out_of_memory ? STATUS_OUT_OF_MEMORY : STATUS_INVALID_JSON);
+        return refuse(exchange, STATUS_INVALID_JSON);
     bool is_good = read_object(exchange, schema, body);
     json_decref(body);
     return is_good;

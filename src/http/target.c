@@ -13,14 +13,16 @@ static const char *skip_authority(const char *target) {
     return target;
 }
 
-char *target_path(struct arena *arena, const char *target) {
-    const char *path = skip_authority(target);
+enum status target_path(struct arena *arena, const char *target, char **path_copy) {
+    const char *path = target != NULL ? skip_authority(target) : NULL;
+    *path_copy = NULL;
     if (path == NULL || path[0] != '/')
-        return NULL;
+        return STATUS_BAD_REQUEST;
     size_t len = strcspn(path, "?");
     for (size_t i = 0; i < len; i++) {
         if (path[i] <= ' ' || path[i] > '~')
-            return NULL;
+            return STATUS_BAD_REQUEST;
     }
-    return arena_copy(arena, path, len);
+    *path_copy = arena_copy(arena, path, len);
+    return *path_copy != NULL ? STATUS_OK : STATUS_OUT_OF_MEMORY;
 }

@@ -2,6 +2,7 @@
 #include "jwtd/access_token.h"
 
 #include "jwtd/claims.h"
+#include "jwtd/json_memory.h"
 #include "jwtd/log.h"
 
 #include <jwt.h>
@@ -67,7 +68,13 @@ static enum status keep_in_arena(struct arena *arena, char *encoded, struct text
 enum status access_token_create(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
                                 const struct uuid *user_id, const struct uuid *session_id, struct text roles_json, int64_t now_s,
                                 struct text *token) {
+    if (!json_memory_begin()) {
+        return STATUS_OUT_OF_MEMORY;
+    }
     if (!roles_json_is_valid(roles_json)) {
+        if (json_memory_has_failed()) {
+            return STATUS_OUT_OF_MEMORY;
+        }
         char user[UUID_TEXT_SIZE];
         log_event(LOG_ERROR, "roles_invalid", "user_id=%s", uuid_text(user_id, user));
         return STATUS_INTERNAL;
@@ -79,5 +86,5 @@ enum status access_token_create(struct arena *arena, const struct keyring *keyri
         status = keep_in_arena(arena, jwt_encode_str(jwt), token);
     }
     jwt_free(jwt);
-    return status;
+    return json_memory_has_failed() ? STATUS_OUT_OF_MEMORY : status; /* a claim may have come out short */
 }

@@ -58,15 +58,13 @@ bool token_split(struct text token, struct token_part *header, struct token_part
 
 /* Without JSON_REJECT_DUPLICATES the last of two claims would win. *object is NULL unless the status is STATUS_OK. */
 static enum status load_object(const struct token_part *part, json_t **object) {
-    json_error_t error;
-    *object = json_loadb((const char *)part->bytes, part->len, JSON_REJECT_DUPLICATES, &error);
+    *object = json_loadb((const char *)part->bytes, part->len, JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(*object)) {
         return STATUS_OK;
     }
-    bool no_memory = *object == NULL && json_error_code(&error) == json_error_out_of_memory;
     json_decref(*object);
     *object = NULL;
-    return no_memory ? STATUS_OUT_OF_MEMORY : STATUS_INVALID_TOKEN;
+    return STATUS_INVALID_TOKEN;
 }
 
 /* The text of a member; {NULL, 0} when it is missing or of another type. */

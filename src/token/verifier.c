@@ -8,6 +8,7 @@
 #include "jwtd/access_token.h"
 
 #include "jwtd/claims.h"
+#include "jwtd/json_memory.h"
 
 #include <errno.h>
 #include <jwt.h>
@@ -122,18 +123,22 @@ static enum status check_signature(struct text token, const struct signing_key *
     memcpy(string, token.bytes, token.len);
     string[token.len] = '\0';
     jwt_t *jwt = NULL;
+    errno = 0;
     int failure = jwt_decode(&jwt, string, key->bytes, (int)key->len);
-    /* looked at whatever jwt_decode says: when memory runs out it can give 0 and a token that it has not verified (alg none) */
-    bool verified = failure == 0 && jwt_get_alg(jwt) == JWT_ALG_HS256;
+    /* looked at whatever jwt_decode says: when memory runs out it can return 0 and a token that it has not verified (alg none); the
+     * token's own header was found to say HS256 before */
+    bool is_unverified = failure == 0 && jwt_get_alg(jwt) != JWT_ALG_HS256;
+    /* and some of its failed allocations it reports as a bad token: malloc leaves its own word in errno */
+    bool has_no_memory = failure == ENOMEM || (failure != 0 && errno == ENOMEM);
     jwt_free(jwt);
     sodium_memzero(string, token.len);
-    if (failure == ENOMEM) {
+    if (has_no_memory || is_unverified) {
         return STATUS_OUT_OF_MEMORY;
     }
-    return verified ? STATUS_OK : STATUS_INVALID_TOKEN;
+    return failure == 0 ? STATUS_OK : STATUS_INVALID_TOKEN;
 }
 
-static enum status check_whole(const struct verifier *verifier, struct text token, struct token_claims *claims) {
+static enum status check_parts(const struct verifier *verifier, struct text token, struct token_claims *claims) {
     struct token_part header;
     struct token_part payload;
     const struct signing_key *key = NULL;
@@ -145,6 +150,15 @@ static enum status check_whole(const struct verifier *verifier, struct text toke
         status = check_signature(token, key);
     }
     return status == STATUS_OK ? claims_read(verifier->rules, &payload, claims) : status;
+}
+
+/* Without memory Jansson and libjwt call a good token bad, which would log its owner out, or read a claim short. */
+static enum status check_whole(const struct verifier *verifier, struct text token, struct token_claims *claims) {
+    if (!json_memory_begin()) {
+        return STATUS_OUT_OF_MEMORY;
+    }
+    enum status status = check_parts(verifier, token, claims);
+    return json_memory_has_failed() ? STATUS_OUT_OF_MEMORY : status;
 }
 
 static enum status hand_out(struct arena *arena, const struct token_claims *found, struct access_claims *claims) {

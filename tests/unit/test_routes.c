@@ -89,7 +89,9 @@ static const struct {
 START_TEST(the_path_of_a_target_is_taken_as_it_was_sent) {
     struct arena arena;
     arena_init(&arena, 1 << 16);
-    const char *path = target_path(&arena, targets[_i].target);
+    char *path;
+    enum status status = target_path(&arena, targets[_i].target, &path);
+    ck_assert_int_eq(status, targets[_i].path != NULL ? STATUS_OK : STATUS_BAD_REQUEST);
     if (targets[_i].path == NULL)
         ck_assert_ptr_null(path);
     else
