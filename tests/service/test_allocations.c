@@ -168,7 +168,7 @@ static void start(void) {
     const char *const wrapper[] = { "/usr/bin/env", preload, file, NULL };
     server =
         server_start_wrapped(&keeper, wrapper,
-                             (const char *const[]){ "server.body_limit=1MiB", "server.request_timeout=3s", "server.threads=1",
+                             (const char *const[]){ "server.body_limit=1MiB", "server.request_timeout=400ms", "server.threads=1",
                                                     "password.workers=1", "database.connections=1", NULL });
     account = account_register(&server);
     tokens = account_login(&server, &account);
