@@ -33,7 +33,7 @@ test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/
 failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,clock.c cores.c))
 all_objects := $(failpoint_objects) $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
-.PHONY: all failpoint tests run test lint bench deps install clean reset help always
+.PHONY: all failpoint tests run test chaos lint bench soak deps install clean reset help always
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BUILD)/jwtd ## build the program
@@ -44,6 +44,8 @@ run: ## install what is missing, build, start a private PostgreSQL, serve on htt
 	@tools/run.sh
 test: ## the same set-up, then every test; SANITIZE=address,undefined or thread; TESTS="pool config" for some
 	@tools/test.sh
+chaos: ## chaotic clients against the service under each sanitizer, for CHAOS_SECONDS=20 each
+	@tools/chaos.sh
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck and the rules of the house
 	@tools/lint.sh
 deps: ## install the Debian packages that are missing, for all of these
@@ -52,7 +54,7 @@ bench: ## measure the figures of the README, a few minutes; SECONDS_EACH=10 for 
 	@tools/bench.sh
 soak: ## a million requests an hour for SOAK=10m (72h works the same); fails when something grows
 	@tools/soak.sh
-run test lint bench soak: export BUILD := $(BUILD)
+run test chaos lint bench soak: export BUILD := $(BUILD)
 lint: export CPPFLAGS := $(CPPFLAGS)
 
 $(BUILD)/jwtd: $(main) $(objects)

@@ -23,6 +23,10 @@
 #define LOOKS_AT_ONCE 128
 #define PAUSE_US 50u
 #define SPARE_SHARE 10
+/* The library asks the kernel for edges and takes a short read for the end of what there is: it never notices the end of a stream that came
+ * together with the last request, and would keep the connection for the whole of its timeout. */
+#define HUNG_UP_US CLOCK_US_PER_S
+#define STATE_CLOSE_WAIT 8 /* of the kernel's net/tcp_states.h; netinet/tcp.h has it too, but an older struct tcp_info */
 #define PROBLEM_SIZE 512
 
 struct connection {
@@ -37,6 +41,7 @@ struct connection {
     enum connection_state state;
     int64_t since_us;        /* of the state; of CONNECTION_HEADER the moment of its first byte */
     bool had_request;        /* a kept connection may be idle for long; a new one is expected to speak */
+    bool has_hung_up;        /* idle, and the client has closed its side */
     bool counted;            /* idle_bytes holds a reading */
     uint64_t idle_bytes;     /* received when the connection was first seen idle */
     int64_t header_since_us; /* 0: nothing has come since then */
@@ -77,15 +82,18 @@ static bool received_bytes(int fd, uint64_t *bytes) {
 static bool idle_is_overdue(struct connection *connection, int64_t now_us, int64_t limit_us) {
     if (!connection->had_request)
         return now_us - connection->since_us > limit_us;
-    uint64_t bytes;
-    if (!received_bytes(connection->fd, &bytes))
+    struct tcp_info info;
+    if (!read_tcp_info(connection->fd, &info))
         return false; /* a Unix socket: only local processes, and the library's timeout remains */
+    connection->has_hung_up = info.tcpi_state == STATE_CLOSE_WAIT && now_us - connection->since_us > HUNG_UP_US;
+    if (connection->has_hung_up)
+        return true;
     if (!connection->counted) {
         connection->counted = true;
-        connection->idle_bytes = bytes;
+        connection->idle_bytes = info.tcpi_bytes_received;
         return false;
     }
-    if (bytes == connection->idle_bytes)
+    if (info.tcpi_bytes_received == connection->idle_bytes)
         return false;
     if (connection->header_since_us == 0)
         connection->header_since_us = now_us;
@@ -112,6 +120,8 @@ static bool is_overdue(struct connection *connection, int64_t now_us) {
  * owner would take one for the answer to the next request (RFC 9110 section 15.5.9). */
 static bool is_owed_an_answer(const struct connection *connection) {
     uint64_t bytes;
+    if (connection->has_hung_up)
+        return false;
     if (connection->state == CONNECTION_IDLE)
         return connection->had_request || (received_bytes(connection->fd, &bytes) && bytes > 0);
     return connection->state == CONNECTION_HEADER || connection->state == CONNECTION_BODY;

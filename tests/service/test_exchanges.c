@@ -7,10 +7,13 @@
 #include "support/raw.h"
 
 #include <check.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +26,7 @@ Suite *exchanges_suite(void);
 #define GROWTH_KIB 1024
 #define STOP_S 1.0
 #define WAIT_MS 2000
+#define HANG_UPS 20
 
 /* The ways to be too large: no memory is left for a reply, for the cookies and then for an error, for the cookies, for the fields. */
 static const struct { unsigned cookies, len; } too_large[] = { { 100, 26 }, { 150, 26 }, { 230, 26 }, { 280, 26 } };
@@ -157,6 +161,36 @@ START_TEST(two_hundred_query_parameters_are_answered_and_so_is_the_next_request)
 }
 END_TEST
 
+/* ---- the end of the stream ---- */
+
+/* In one segment, so that the service reads both at once. */
+static void send_and_hang_up(const struct server *server) {
+    static const char live[] = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct raw_reply reply;
+    int fd = raw_connect(server), on = 1;
+    ck_assert_int_eq(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on), 0);
+    raw_send(fd, live, strlen(live));
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    raw_read(fd, 200, &reply);
+    ck_assert_uint_eq(reply.count, 1);
+    ck_assert_int_eq(reply.statuses[0], 200);
+    close(fd);
+}
+
+START_TEST(a_client_that_hangs_up_together_with_its_request_is_answered_and_let_go) {
+    struct server server = server_start(NULL);
+    unsigned long before = process_descriptors(server.pid);
+    for (int i = 0; i < HANG_UPS; i++)
+        send_and_hang_up(&server);
+    unsigned tries = 0;
+    while (process_descriptors(server.pid) > before && tries++ < 50)
+        usleep(100000);
+    ck_assert_msg(process_descriptors(server.pid) <= before, "%lu descriptors, and %lu before", process_descriptors(server.pid),
+                  before);
+    server_finish(&server);
+}
+END_TEST
+
 /* ---- a body for which there is no memory ---- */
 
 static const size_t body_sizes[] = { 17 * 1024, 256 * 1024, 300 * 1000, 1024 * 1024 };
@@ -232,6 +266,7 @@ Suite *exchanges_suite(void) {
     tcase = tcase_create("ends");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, after_headers_that_do_not_fit_and_a_reload_the_service_stops_at_once);
+    tcase_add_test(tcase, a_client_that_hangs_up_together_with_its_request_is_answered_and_let_go);
     tcase_add_test(tcase, a_body_of_the_largest_limit_is_read_chunked_or_not);
     suite_add_tcase(suite, tcase);
     return suite;
