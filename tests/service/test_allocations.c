@@ -244,7 +244,7 @@ static void fail_each_allocation(const struct request_case *request_case, enum f
 
 START_TEST(whichever_allocation_fails_the_answer_is_right_or_503) {
     const char *only = getenv("ONLY"), *sanitizers = getenv("JWTD_TEST_SANITIZE");
-    if ((only != NULL && atoi(only) != _i) || (sanitizers != NULL && *sanitizers != '\0'))
+    if ((only != NULL && strtol(only, NULL, 10) != _i) || (sanitizers != NULL && *sanitizers != '\0'))
         return;
     start();
     for (enum fault_mode mode = FAULT_ONE; mode <= FAULT_ALL; mode++)
