@@ -32,9 +32,10 @@ enum user_insert_result {
     USER_SAME_KEY  /* the address is taken by a row that was registered with the same idempotency key; *user is that row */
 };
 
-/* `idempotency_digest` is 64 hexadecimal digits or NULL. */
+/* `idempotency_digest` is 64 hexadecimal digits or NULL. The network of `ip` (NULL: unknown) becomes known for the new user; a row that
+ * is there already learns nothing. */
 enum status users_insert(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, struct email_forms email,
-                         const char *password_hash, const char *idempotency_digest, struct user *user,
+                         const char *password_hash, const char *idempotency_digest, const char *ip, struct user *user,
                          enum user_insert_result *result) MUST_CHECK;
 
 /* *found says whether there is one. */
@@ -43,8 +44,8 @@ enum status users_find_by_email(struct db *db, int64_t deadline_us, struct arena
 enum status users_find_by_id(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, struct user *user,
                              bool *found) MUST_CHECK;
 
-/* As by e-mail address; *knows_address says whether the account was logged in from the network of `ip` (NULL: unknown) in the last
- * KNOWN_ADDRESS_DAYS. */
+/* As by e-mail address; *knows_address says whether the account was registered or logged in from the network of `ip` (NULL:
+ * unknown) in the last KNOWN_ADDRESS_DAYS, and the password was not changed from elsewhere since. */
 enum status users_find_for_login(struct db *db, int64_t deadline_us, struct arena *arena, struct text canonical, const char *ip,
                                  struct user *user, bool *found, bool *knows_address) MUST_CHECK;
 
@@ -65,9 +66,10 @@ struct session_ids {
     size_t count;
 };
 
-/* Sets the new hash, moves password_version, and revokes every session of the user but `kept_session`, in one statement. */
+/* Sets the new hash, moves password_version, revokes every session of the user but `kept_session`, and forgets every known address
+ * but the network of `ip` (NULL: unknown), which is known from now on, in one statement. */
 enum status users_change_password(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
-                                  int64_t password_version, const char *new_hash, const struct uuid *kept_session,
+                                  int64_t password_version, const char *new_hash, const struct uuid *kept_session, const char *ip,
                                   struct session_ids *revoked, enum user_change *change) MUST_CHECK;
 
 /* Deletes the user; the sessions go with it, their revocations stay for the other instances. Gone already is USER_STALE. */

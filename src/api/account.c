@@ -140,9 +140,10 @@ static enum step_result change_password(struct request *request) {
     struct account *account = request->scratch;
     enum user_change change = USER_STALE;
     struct session_ids revoked;
-    enum status status =
-        users_change_password(request->db, request->deadline_us, request->arena, &account->user.id,
-                              account->user.password_version, account->new_hash, &request->claims.session_id, &revoked, &change);
+    char ip[ADDRESS_TEXT_SIZE];
+    enum status status = users_change_password(request->db, request->deadline_us, request->arena, &account->user.id,
+                                               account->user.password_version, account->new_hash, &request->claims.session_id,
+                                               client_ip(request, ip), &revoked, &change);
     if (judge_change(request, status, change) == STEP_DONE)
         return STEP_DONE;
     forget_sessions(request, &revoked);

@@ -20,6 +20,11 @@ enum step_result reply_user(struct request *request, unsigned http_status, const
     return reply_json(request, http_status, &writer);
 }
 
+const char *client_ip(const struct request *request, char text[ADDRESS_TEXT_SIZE]) {
+    address_text(&request->client, text);
+    return request->client.known ? text : NULL;
+}
+
 enum step_result reply_tokens(struct request *request, const struct token_grant *grant) {
     const struct services *services = request->services;
     struct text access;

@@ -9,6 +9,9 @@
 /* The user resource of register and /auth/me. */
 enum step_result reply_user(struct request *request, unsigned http_status, const struct user *user, bool with_updated_at);
 
+/* The client's address as the store takes it, written to `text`; NULL: it is unknown. */
+const char *client_ip(const struct request *request, char text[ADDRESS_TEXT_SIZE]);
+
 /* The two tokens of login and refresh. */
 struct token_grant {
     struct uuid user_id, session_id;

@@ -12,7 +12,7 @@ struct login {
     struct text canonical;
     struct user user;
     bool found;
-    bool knows_address;                /* the account was logged in from there before */
+    bool knows_address;                /* the account was registered or logged in from there before */
     char new_hash[PASSWORD_HASH_SIZE]; /* empty: the stored one has the current parameters */
 };
 
@@ -28,10 +28,8 @@ static enum step_result find_user(struct request *request) {
     if (login->canonical.bytes == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
     char ip[ADDRESS_TEXT_SIZE];
-    address_text(&request->client, ip);
-    enum status status =
-        users_find_for_login(request->db, request->deadline_us, request->arena, login->canonical,
-                             request->client.known ? ip : NULL, &login->user, &login->found, &login->knows_address);
+    enum status status = users_find_for_login(request->db, request->deadline_us, request->arena, login->canonical,
+                                              client_ip(request, ip), &login->user, &login->found, &login->knows_address);
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
@@ -89,8 +87,7 @@ static void store_new_hash(struct request *request, const struct login *login) {
 static enum step_result open_session(struct request *request) {
     struct login *login = request->scratch;
     char ip[ADDRESS_TEXT_SIZE];
-    address_text(&request->client, ip);
-    struct session_origin origin = { request->client.known ? ip : NULL, request->user_agent.bytes };
+    struct session_origin origin = { client_ip(request, ip), request->user_agent.bytes };
     struct token_grant grant = {
         .user_id = login->user.id, .session_id = uuid_create(), .roles_json = login->user.roles_json, .generation = 1
     };

@@ -74,8 +74,9 @@ static enum step_result insert(struct request *request) {
     const char *digest = registration->idempotency_digest[0] != '\0' ? registration->idempotency_digest : NULL;
     enum user_insert_result result;
     struct user user;
-    enum status status =
-        users_insert(request->db, request->deadline_us, request->arena, &id, email, registration->hash, digest, &user, &result);
+    char ip[ADDRESS_TEXT_SIZE];
+    enum status status = users_insert(request->db, request->deadline_us, request->arena, &id, email, registration->hash, digest,
+                                      client_ip(request, ip), &user, &result);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     if (result == USER_EXISTS)

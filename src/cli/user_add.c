@@ -57,7 +57,7 @@ static bool insert(const struct user_task *task, const char *password_hash) {
     struct user user;
     enum user_insert_result result;
     enum status status =
-        users_insert(task->db, user_deadline_us(), task->arena, &id, task->email, password_hash, NULL, &user, &result);
+        users_insert(task->db, user_deadline_us(), task->arena, &id, task->email, password_hash, NULL, NULL, &user, &result);
     if (status != STATUS_OK) {
         return user_fail(status);
     }

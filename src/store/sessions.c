@@ -268,7 +268,7 @@ enum status sessions_delete_dead(struct db *db, int64_t deadline_us, const struc
         " forgotten AS (DELETE FROM revocations WHERE id IN (SELECT id FROM revocations"
         " WHERE revoked_at < now() - interval '1 day' - $3 * interval '1 millisecond' ORDER BY revoked_at LIMIT $4)),"
         " strangers AS (DELETE FROM known_addresses WHERE (user_id, network) IN (SELECT user_id, network FROM known_addresses"
-        " WHERE last_login_day < current_date - " TEXT_OF_MACRO(KNOWN_ADDRESS_DAYS) " LIMIT $4))"
+        " WHERE last_login_day < current_date - " TEXT_OF_MACRO(KNOWN_ADDRESS_DAYS) " LIMIT $4 FOR UPDATE SKIP LOCKED))"
                                                                                     " SELECT count(*) FROM gone",
         4
     };

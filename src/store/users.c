@@ -106,17 +106,20 @@ static enum status look_at_holder(struct db *db, int64_t deadline_us, struct are
 }
 
 enum status users_insert(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, struct email_forms email,
-                         const char *password_hash, const char *idempotency_digest, struct user *user,
+                         const char *password_hash, const char *idempotency_digest, const char *ip, struct user *user,
                          enum user_insert_result *result) {
     static const struct db_statement statement = {
         "users_insert",
-        "INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest) VALUES ($1, $2, $3, $4, $5)"
-        " ON CONFLICT DO NOTHING RETURNING " USER_COLUMNS,
-        5
+        "WITH inserted AS (INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest)"
+        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING *),"
+        " known AS (INSERT INTO known_addresses (user_id, network, last_login_day)"
+        " SELECT id, " NETWORK_OF("$6") ", current_date FROM inserted WHERE $6::inet IS NOT NULL)"
+                                        " SELECT " USER_COLUMNS " FROM inserted",
+        6
     };
     char id_text[UUID_TEXT_SIZE];
-    const char *const parameters[] = { uuid_text(id, id_text), email.typed.bytes, email.canonical.bytes, password_hash,
-                                       idempotency_digest };
+    const char *const parameters[] = { uuid_text(id, id_text), email.typed.bytes,  email.canonical.bytes,
+                                       password_hash,          idempotency_digest, ip };
     const struct db_rows *rows;
     enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
     if (status != STATUS_OK)
@@ -193,7 +196,7 @@ static enum status run_change(struct db *db, int64_t deadline_us, struct arena *
  * counts as changed.
  */
 enum status users_change_password(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
-                                  int64_t password_version, const char *new_hash, const struct uuid *kept_session,
+                                  int64_t password_version, const char *new_hash, const struct uuid *kept_session, const char *ip,
                                   struct session_ids *revoked, enum user_change *change) {
     static const struct db_statement statement = {
         "users_change_password",
@@ -201,13 +204,20 @@ enum status users_change_password(struct db *db, int64_t deadline_us, struct are
         " WHERE id = $1 AND disabled_at IS NULL"
         " AND (password_version = $2 OR (password_version = $2 + 1 AND password_hash = $3)) RETURNING id),"
         " doomed AS (SELECT id, 'password_changed' AS reason FROM sessions WHERE user_id IN (SELECT id FROM changed) AND id <> $4"
-        " AND " NOT_LONG_REVOKED NEWEST_FIRST " FOR UPDATE), " END_DOOMED
-        " SELECT changed.id, doomed.id FROM changed LEFT JOIN doomed ON true",
-        4
+        " AND " NOT_LONG_REVOKED NEWEST_FIRST " FOR UPDATE), " END_DOOMED ","
+        " forgotten AS (DELETE FROM known_addresses WHERE user_id IN (SELECT id FROM changed)"
+        " AND ($5::inet IS NULL OR network <> " NETWORK_OF(
+            "$5") ")),"
+                  " known AS (INSERT INTO known_addresses (user_id, network, last_login_day)"
+                  " SELECT id, " NETWORK_OF(
+                      "$5") ", current_date FROM changed WHERE $5::inet IS NOT NULL"
+                            " ON CONFLICT (user_id, network) DO UPDATE SET last_login_day = excluded.last_login_day)"
+                            " SELECT changed.id, doomed.id FROM changed LEFT JOIN doomed ON true",
+        5
     };
     char id_text[UUID_TEXT_SIZE], version_text[INTEGER_TEXT_SIZE], kept_text[UUID_TEXT_SIZE];
     const char *const parameters[] = { uuid_text(id, id_text), integer_text(password_version, version_text), new_hash,
-                                       uuid_text(kept_session, kept_text) };
+                                       uuid_text(kept_session, kept_text), ip };
     return run_change(db, deadline_us, arena, &statement, parameters, revoked, change);
 }
 

@@ -110,7 +110,7 @@ START_TEST(a_read_only_server_is_unavailable_and_not_stormed_with_connections) {
     sql("SELECT pg_stat_clear_snapshot()");
     int64_t before = sql_number(sessions_made);
     for (int i = 0; i < 100; i++)
-        ck_assert_int_eq(users_insert(own, soon(), &arena, &id, email_of("ada@example.org"), HASH, NULL, &user, &result),
+        ck_assert_int_eq(users_insert(own, soon(), &arena, &id, email_of("ada@example.org"), HASH, NULL, NULL, &user, &result),
                          STATUS_DATABASE_UNAVAILABLE);
     db_destroy(own);
     usleep(50000);

@@ -122,7 +122,7 @@ struct uuid add_user(const char *email) {
     struct uuid id = uuid_create();
     struct user user;
     enum user_insert_result result;
-    ck_assert_int_eq(users_insert(db, soon(), &arena, &id, email_of(email), HASH, NULL, &user, &result), STATUS_OK);
+    ck_assert_int_eq(users_insert(db, soon(), &arena, &id, email_of(email), HASH, NULL, NULL, &user, &result), STATUS_OK);
     ck_assert_int_eq(result, USER_INSERTED);
     return id;
 }

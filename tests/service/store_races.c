@@ -103,7 +103,7 @@ static void act_register(struct db *own, struct crowd *crowd, unsigned index) {
     struct user user;
     enum user_insert_result result;
     arena_init(&own_arena, 65536);
-    ck_assert_int_eq(users_insert(own, soon(), &own_arena, &id, email, HASH, NULL, &user, &result), STATUS_OK);
+    ck_assert_int_eq(users_insert(own, soon(), &own_arena, &id, email, HASH, NULL, NULL, &user, &result), STATUS_OK);
     crowd->generations[index] = result == USER_INSERTED ? 1 : 0;
     arena_fini(&own_arena);
 }
@@ -174,7 +174,7 @@ static void end_held(struct held_call *call) {
 }
 
 static void act_change_password(struct held_call *call) {
-    call->status = users_change_password(db, call->deadline_us, &arena, &call->user, 1, OTHER_HASH, &call->session,
+    call->status = users_change_password(db, call->deadline_us, &arena, &call->user, 1, OTHER_HASH, &call->session, NULL,
                                          &call->revoked, &call->change);
 }
 

@@ -88,7 +88,7 @@ START_TEST(a_locked_change_is_one_transaction) {
     struct session_ids revoked;
     enum user_change change;
     struct db *own = open_unprepared(1000);
-    ck_assert_int_eq(users_change_password(own, soon(), &arena, &user, 1, OTHER_HASH, &kept, &revoked, &change), STATUS_OK);
+    ck_assert_int_eq(users_change_password(own, soon(), &arena, &user, 1, OTHER_HASH, &kept, NULL, &revoked, &change), STATUS_OK);
     ck_assert_int_eq(change, USER_CHANGED);
     ck_assert_uint_eq(revoked.count, 1);
     ck_assert(uuid_equal(&revoked.ids[0], &other));

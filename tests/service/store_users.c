@@ -6,11 +6,45 @@
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OTHER_DIGEST "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static enum user_insert_result insert(const struct uuid *id, const char *email, const char *digest, struct user *user) {
+static enum user_insert_result insert_from(const char *ip, const struct uuid *id, const char *email, const char *digest,
+                                           struct user *user) {
     enum user_insert_result result;
-    ck_assert_int_eq(users_insert(db, soon(), &arena, id, email_of(email), HASH, digest, user, &result), STATUS_OK);
+    ck_assert_int_eq(users_insert(db, soon(), &arena, id, email_of(email), HASH, digest, ip, user, &result), STATUS_OK);
     return result;
 }
+
+static enum user_insert_result insert(const struct uuid *id, const char *email, const char *digest, struct user *user) {
+    return insert_from(NULL, id, email, digest, user);
+}
+
+/* "192.0.2.1/32 2001:db8::/64": the known networks of a user. */
+static int64_t knows(const struct uuid *id, const char *networks) {
+    return sql_number("SELECT (coalesce(string_agg(network::text, ' ' ORDER BY network), '') = '%s')::int FROM known_addresses"
+                      " WHERE user_id = '%s'",
+                      networks, show(id));
+}
+
+static const struct {
+    const char *ip, *network;
+} origins[] = {
+    { NULL, "" },
+    { "192.0.2.1", "192.0.2.1/32" },
+    { "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64" },
+};
+
+START_TEST(the_network_that_a_user_registers_from_is_known_once) {
+    struct uuid id = uuid_create(), other = uuid_create();
+    struct user user;
+    ck_assert_int_eq(insert_from(origins[_i].ip, &id, "ada@example.org", DIGEST, &user), USER_INSERTED);
+    ck_assert(knows(&id, origins[_i].network));
+    /* run again after a lost answer, repeated with the same key, tried by somebody else */
+    ck_assert_int_eq(insert_from(origins[_i].ip, &id, "ada@example.org", DIGEST, &user), USER_INSERTED);
+    ck_assert_int_eq(insert_from("203.0.113.9", &other, "ada@example.org", DIGEST, &user), USER_SAME_KEY);
+    ck_assert_int_eq(insert_from("203.0.113.9", &other, "ada@example.org", NULL, &user), USER_EXISTS);
+    ck_assert(knows(&id, origins[_i].network));
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM known_addresses WHERE user_id <> '%s'", show(&id)), 0);
+}
+END_TEST
 
 static void find(const struct uuid *id, struct user *user) {
     bool found = false;
@@ -110,12 +144,36 @@ START_TEST(a_change_of_address_is_done_refused_or_stale) {
 }
 END_TEST
 
-static enum user_change change_password(const struct uuid *id, int64_t version, const char *hash, const struct uuid *kept,
-                                        struct session_ids *revoked) {
+static enum user_change change_password_from(const char *ip, const struct uuid *id, int64_t version, const char *hash,
+                                             const struct uuid *kept, struct session_ids *revoked) {
     enum user_change change;
-    ck_assert_int_eq(users_change_password(db, soon(), &arena, id, version, hash, kept, revoked, &change), STATUS_OK);
+    ck_assert_int_eq(users_change_password(db, soon(), &arena, id, version, hash, kept, ip, revoked, &change), STATUS_OK);
     return change;
 }
+
+static enum user_change change_password(const struct uuid *id, int64_t version, const char *hash, const struct uuid *kept,
+                                        struct session_ids *revoked) {
+    return change_password_from(NULL, id, version, hash, kept, revoked);
+}
+
+START_TEST(a_new_password_leaves_the_network_known_that_set_it) {
+    struct uuid id = add_user("ada@example.org"), stranger = add_user("grace@example.org"), kept = add_session(&id);
+    struct session_ids revoked;
+    sql("INSERT INTO known_addresses (user_id, network, last_login_day) SELECT u, n::cidr, current_date - 89"
+        " FROM unnest(ARRAY['%s', '%s']::uuid[]) u, unnest(ARRAY['192.0.2.1/32', '198.51.100.7/32', '2001:db8:1:2::/64']) n"
+        " ON CONFLICT (user_id, network) DO UPDATE SET last_login_day = excluded.last_login_day",
+        show(&id), show(&stranger));
+    ck_assert_int_eq(change_password_from(origins[_i].ip, &id, 2, OTHER_HASH, &kept, &revoked), USER_STALE);
+    ck_assert(knows(&id, "192.0.2.1/32 198.51.100.7/32 2001:db8:1:2::/64"));
+    for (int run = 0; run < 2; run++) {
+        ck_assert_int_eq(change_password_from(origins[_i].ip, &id, 1, OTHER_HASH, &kept, &revoked), USER_CHANGED);
+        ck_assert(knows(&id, origins[_i].network));
+    }
+    ck_assert_int_eq(
+        sql_number("SELECT count(*) FROM known_addresses WHERE user_id = '%s' AND last_login_day < current_date", show(&id)), 0);
+    ck_assert(knows(&stranger, "192.0.2.1/32 198.51.100.7/32 2001:db8:1:2::/64"));
+}
+END_TEST
 
 START_TEST(a_new_password_ends_every_session_but_the_one_that_set_it) {
     struct uuid id = add_user("ada@example.org"), stranger = add_user("grace@example.org");
@@ -235,6 +293,8 @@ TCase *store_users_tests(void) {
     tcase_add_test(tests, the_same_insert_again_gives_the_same_user);
     tcase_add_test(tests, a_rehash_replaces_only_the_hash_that_was_checked);
     tcase_add_test(tests, a_change_of_address_is_done_refused_or_stale);
+    tcase_add_loop_test(tests, the_network_that_a_user_registers_from_is_known_once, 0, 3);
+    tcase_add_loop_test(tests, a_new_password_leaves_the_network_known_that_set_it, 0, 3);
     tcase_add_test(tests, a_new_password_ends_every_session_but_the_one_that_set_it);
     tcase_add_test(tests, a_password_change_run_again_after_a_lost_answer_is_still_a_change);
     tcase_add_test(tests, a_deleted_user_takes_the_sessions_along_and_leaves_their_revocations);

@@ -285,6 +285,62 @@ START_TEST(a_known_address_is_limited_as_well) {
 }
 END_TEST
 
+static struct account register_from(const struct server *server, const char *forwarded) {
+    struct account account = account_new();
+    char body[BODY_SIZE];
+    struct reply reply = send_from(server, forwarded, "POST", "/auth/register", credentials(&account, PASSWORD, body));
+    ck_assert_int_eq(reply.status, 201);
+    snprintf(account.id, sizeof account.id, "%s", http_member(&reply, "id"));
+    http_free(&reply);
+    return account;
+}
+
+START_TEST(a_stranger_cannot_lock_the_owner_out_before_their_first_login) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account account = register_from(&server, HOME);
+    for (int try = 0; try < 3; try++)
+        ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 401);
+    ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, PASSWORD), 429);
+    ck_assert_int_eq(login_status(&server, HOME, &account, PASSWORD), 200);
+    server_finish(&server);
+}
+END_TEST
+
+/* From where the password is changed, and what is known of the two addresses that the account was used from. */
+static const struct {
+    const char *from;
+    long home, elsewhere, all;
+} changes[] = {
+    { HOME, 1, 0, 1 },
+    { ELSEWHERE, 0, 1, 1 },
+    { "X-Forwarded-For: 203.0.113.9", 0, 0, 1 },
+    { "X-Forwarded-For: unknown", 0, 0, 0 },
+};
+
+START_TEST(a_password_change_forgets_every_address_but_the_one_it_came_from) {
+    static const char sql[] = "SELECT count(*) FROM known_addresses WHERE user_id = $1::uuid";
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+    struct account account = register_from(&server, HOME), neighbour = register_from(&server, ELSEWHERE);
+    struct reply login = log_in_from(&server, ELSEWHERE, &account, PASSWORD);
+    char authorization[TOKEN_SIZE + 32];
+    snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", http_member(&login, "access_token"));
+    ck_assert_int_eq(database_number(sql, account.id), 2);
+    const char *const headers[] = { "Content-Type: application/json", authorization, changes[_i].from, NULL };
+    expect_status(http_send(&server, "POST", "/auth/password", headers,
+                            "{\"current_password\":\"" PASSWORD "\",\"new_password\":\"another long passphrase\"}"),
+                  204);
+    ck_assert_int_eq(database_number(sql, account.id), changes[_i].all);
+    static const char at_home[] = "SELECT count(*) FROM known_addresses WHERE user_id = $1::uuid AND network = '192.0.2.1/32'";
+    static const char at_elsewhere[] =
+        "SELECT count(*) FROM known_addresses WHERE user_id = $1::uuid AND network = '198.51.100.7/32'";
+    ck_assert_int_eq(database_number(at_home, account.id), changes[_i].home);
+    ck_assert_int_eq(database_number(at_elsewhere, account.id), changes[_i].elsewhere);
+    ck_assert_int_eq(database_number(sql, neighbour.id), 1);
+    http_free(&login);
+    server_finish(&server);
+}
+END_TEST
+
 START_TEST(an_address_is_forgotten_when_it_was_not_used_for_long) {
     struct account account = account_register(&shared_server);
     static const char sql[] = "SELECT count(*) FROM known_addresses WHERE user_id = $1::uuid";
@@ -403,6 +459,9 @@ Suite *limits_suite(void) {
     tcase_add_test(failures, a_stranger_cannot_lock_the_owner_out_nor_end_their_session);
     tcase_add_test(failures, an_address_is_known_also_after_a_restart_and_a_logout);
     tcase_add_test(failures, a_known_address_is_limited_as_well);
+    tcase_add_test(failures, a_stranger_cannot_lock_the_owner_out_before_their_first_login);
+    tcase_add_loop_test(failures, a_password_change_forgets_every_address_but_the_one_it_came_from, 0,
+                        (int)(sizeof changes / sizeof changes[0]));
     tcase_add_test(failures, an_address_is_forgotten_when_it_was_not_used_for_long);
     tcase_add_test(failures, a_lock_opens_by_itself_and_the_next_is_longer);
     tcase_add_test(failures, right_passwords_are_never_too_many_however_many_come_at_once);
