@@ -2,8 +2,12 @@
 
 #include "common_passwords.h"
 #include "jwtd/hasher.h"
+#include "patterns.h"
 
 #include <string.h>
+
+/* What is repeated counts once: a unit that is shorter than any password may be is no password, however often it is typed. */
+#define UNIT_MIN_CODE_POINTS 8
 
 /* A shorter part of an address or name is found in good passwords by chance. */
 #define CONTEXT_MIN_CODE_POINTS 4
@@ -33,7 +37,7 @@ const char *password_verdict_detail(enum password_verdict verdict) {
     return verdicts[verdict].detail;
 }
 
-/* ---- the list ---- */
+/* ---- what is common ---- */
 
 static int compare(struct text a, struct text b) {
     int order = memcmp(a.bytes, b.bytes, a.len < b.len ? a.len : b.len);
@@ -55,7 +59,7 @@ static struct text word_around(size_t offset) {
     return (struct text){ common_passwords + begin, end - begin };
 }
 
-static bool is_common(struct text folded) {
+static bool is_listed(struct text folded) {
     size_t low = 0; /* both are where a word begins, or the end */
     size_t high = common_passwords_len;
 
@@ -71,6 +75,14 @@ static bool is_common(struct text folded) {
             low = begin + word.len + 1;
     }
     return false;
+}
+
+static bool is_common(struct text folded) {
+    struct text unit = pattern_unit(folded);
+
+    if (is_listed(folded) || pattern_is_of_runs(folded))
+        return true;
+    return unit.bytes != NULL && (text_code_points(unit) < UNIT_MIN_CODE_POINTS || is_listed(unit) || pattern_is_of_runs(unit));
 }
 
 /* ---- names that belong to the account ---- */

@@ -34,12 +34,12 @@ static const struct {
     { "vq8-k2xz", "", "jwtd", "accepted" },
     { "äöüßéèê", "", "jwtd", "too_short" }, /* 7 code points of 14 bytes */
     { "äöüßéèêç", "", "jwtd", "accepted" },
-    { "🐎🔋📎🎩🐎🔋📎", "", "jwtd", "too_short" },
-    { "🐎🔋📎🎩🐎🔋📎🎩", "", "jwtd", "accepted" },
+    { "🐎🔋📎🎩🐫🔔📐", "", "jwtd", "too_short" },
+    { "🐎🔋📎🎩🐫🔔📐🎲", "", "jwtd", "accepted" },
     /* no composition rules */
     { "correct horse battery staple", "", "jwtd", "accepted" },
     { "quiet rivers carry old letters", "ada@example.com", "jwtd", "accepted" },
-    { "        ", "", "jwtd", "accepted" },
+    { "  vq  k2  ", "", "jwtd", "accepted" },
     { "7391846205", "", "jwtd", "accepted" },
     /* common, whatever the case */
     { "password", "", "jwtd", "too_common" },
@@ -76,6 +76,126 @@ START_TEST(a_password_is_judged_by_its_worst_fault) {
     enum password_verdict verdict = judge(cases[_i].service, text_of(cases[_i].password), cases[_i].email);
 
     ck_assert_str_eq(verdict_names[verdict], cases[_i].expected);
+}
+END_TEST
+
+/* What anybody tries first although no list holds it: runs, rows of a keyboard, repetitions. */
+static const char *const patterns[] = {
+    /* one run */
+    "123456789012345",
+    "98765432109876",
+    "0123456789",
+    "abcdefghijkl",
+    "ABCDEFGHIJKL",
+    "aBcDeFgHiJkL",
+    "zyxwvutsrqpo",
+    "abcdefghijklmnopqrstuvwxyzabcdef",
+    "абвгдежзик",
+    "αβγδεζηθικ",
+    /* rows and columns of keyboards */
+    "qwertyuiop[]",
+    "poiuytrewq",
+    "asdfghjkl;'",
+    "azertyuiop",
+    "qsdfghjklm",
+    "QWERTZUIOPÜ",
+    "mnbvcxz,lkjhgfdsa",
+    "1qaz2wsx3edc4rfv5tgb",
+    "1q2w3e4r5t6y7u",
+    "qazwsxedcrfv",
+    "!@#$%^&*()",
+    "йцукенгшщзхъ",
+    "ФЫВАПРОЛДЖЭ",
+    /* a few of them */
+    "qwertyuiop12",
+    "Abc12345!",
+    "asdf1234",
+    "1234qwerasdf",
+    "aaaa1111",
+    "111222333444",
+    "abcdefgh1",
+    "qwerty12345678",
+    "abc123456xyz",
+    /* the same again and again */
+    "aaaaaaaaaaaa",
+    "AaAaAaAaAaAa",
+    "            ",
+    "qwertyqwerty",
+    "abcabcabcabc",
+    "abcabcabcabca",
+    "passwordPASSWORD",
+    "passwordpasswordpassword",
+    "trustno1trustno1",
+    "vq8-vq8-vq8-",
+    "ha ha ha ha ha",
+    "1357913579",
+    "ééééééééé",
+    "ÄäÄäÄäÄä",
+    "日本日本日本日本",
+    "🐎🐎🐎🐎🐎🐎🐎🐎",
+    "abcdefgh1234abcdefgh1234",
+    "iloveyouiloveyouilove",
+};
+
+START_TEST(a_run_a_row_of_keys_and_a_repetition_are_common) {
+    enum password_verdict verdict = judge("jwtd", text_of(patterns[_i]), "ada@example.com");
+
+    ck_assert_msg(verdict == PASSWORD_TOO_COMMON, "%s: %s", patterns[_i], verdict_names[verdict]);
+}
+END_TEST
+
+static const char *const ordinary[] = {
+    /* words */
+    "correct horse battery staple",
+    "correcthorsebatterystaple",
+    "Quiet Rivers Carry Old Letters",
+    "power tower property poetry",
+    "we were there, weren't we",
+    "assessing the assessors",
+    "bookkeeper's sweet tooth",
+    "hijklmnop is no alphabet song",
+    "mississippi mississauga",
+    "berliner luft und sonne",
+    "Grüße aus Österreich",
+    "le père noël est en retard",
+    "тихие реки несут письма",
+    "静かな川が手紙を運ぶよ",
+    "tick tock tick tock said the clock",
+    "never never never again",
+    "bonobo in the bongo drum",
+    "go go gadget umbrella",
+    "password of my old aunt",
+    "the 1234567 little steps",
+    /* letters and digits */
+    "vq8-k2xz",
+    "7391846205",
+    "19840612-0815",
+    "tr0ub4dor&3",
+    "Tr5$kd!9",
+    "aa1bb2cc3dd4",
+    "a1b2c3d4e5f6g7",
+    "xk12mp34qz56",
+    "3.14159265358979",
+    "2718281828459045",
+    "hunter2hunter3hunter4",
+    "0815-4711-0815",
+    "äöü-ßéè-12",
+    /* runs that are only a part */
+    "abcd of our childhood",
+    "qwerty keyboards jam less",
+    "summer2345 winter",
+    "xabcdyefghz",
+    "aaaabbbbccccddddeeee",
+    /* a repetition of something that is a password by itself */
+    "vq8-k2xzvq8-k2xz",
+    "quiet river quiet river ",
+    "🐎🔋📎🎩🐫🔔📐🎲🐎🔋📎🎩🐫🔔📐🎲",
+};
+
+START_TEST(ordinary_words_and_characters_are_not_common) {
+    enum password_verdict verdict = judge("jwtd", text_of(ordinary[_i]), "ada@example.com");
+
+    ck_assert_msg(verdict == PASSWORD_ACCEPTED, "%s: %s", ordinary[_i], verdict_names[verdict]);
 }
 END_TEST
 
@@ -154,7 +274,64 @@ START_TEST(every_word_of_the_list_is_found) {
 }
 END_TEST
 
-static const char *const neighbours[] = { "!", "0", "zzzzzzzzzzzzzz", "zzzzzzzzzzzzzzzzzzzzzz", "\x7f", "passwore", "\n" };
+/* ---- what password managers and dice make ---- */
+
+#define GENERATED 100000
+
+/* A fixed sequence (Knuth's MMIX), so that the test says the same each time. */
+static uint32_t next_random(uint64_t *state) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*state >> 33);
+}
+
+static void generate_characters(uint64_t *state, char password[64]) {
+    static const char characters[] = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    size_t set = next_random(state) % 2 == 0 ? 26 : sizeof characters - 1;
+    size_t len = 10 + next_random(state) % 10;
+    for (size_t i = 0; i < len; i++)
+        password[i] = characters[next_random(state) % set];
+    password[len] = '\0';
+}
+
+/* Four to six words of two to five syllables' letters, with a blank, a hyphen or nothing between them. */
+static void generate_words(uint64_t *state, char password[64]) {
+    static const char *const onsets[] = {
+        "b", "cr", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "qu", "r", "st", "t", "v"
+    };
+    static const char *const vowels[] = { "a", "e", "i", "o", "u", "ee", "oo", "ai" };
+    static const char *const codas[] = { "", "n", "rt", "st", "ll", "p", "ck", "ng", "y" };
+    static const char *const separators[] = { " ", "-", "" };
+    const char *separator = separators[next_random(state) % 3];
+    unsigned words = 4 + next_random(state) % 3;
+    size_t len = 0;
+    for (unsigned i = 0; i < words; i++) {
+        const char *onset = onsets[next_random(state) % (sizeof onsets / sizeof onsets[0])];
+        const char *vowel = vowels[next_random(state) % (sizeof vowels / sizeof vowels[0])];
+        const char *coda = codas[next_random(state) % (sizeof codas / sizeof codas[0])];
+        len += (size_t)snprintf(password + len, 64 - len, "%s%s%s%s", i > 0 ? separator : "", onset, vowel, coda);
+    }
+}
+
+START_TEST(no_generated_password_is_common) {
+    uint64_t state = 20261121;
+    unsigned refused = 0;
+    char password[64], example[64] = "";
+
+    for (unsigned i = 0; i < GENERATED; i++) {
+        if (i % 2 == 0)
+            generate_characters(&state, password);
+        else
+            generate_words(&state, password);
+        if (judge("jwtd", text_of(password), "ada@example.com") == PASSWORD_TOO_COMMON) {
+            refused++;
+            memcpy(example, password, sizeof example);
+        }
+    }
+    ck_assert_msg(refused == 0, "%u, such as %s", refused, example);
+}
+END_TEST
+
+static const char *const neighbours[] = { "!", "0", "zzzzzzzz zebra", "zzzzzzzzzz zigzag zoo", "\x7f", "passwore", "\n" };
 
 START_TEST(words_beside_the_list_are_not_found) {
     struct password_policy policy = { .min_length = 1, .service_name = text_of("jwtd") };
@@ -182,6 +359,9 @@ Suite *password_policy_suite(void) {
     TCase *list = tcase_create("list");
 
     tcase_add_loop_test(policy, a_password_is_judged_by_its_worst_fault, 0, COUNT_OF(cases));
+    tcase_add_loop_test(policy, a_run_a_row_of_keys_and_a_repetition_are_common, 0, COUNT_OF(patterns));
+    tcase_add_loop_test(policy, ordinary_words_and_characters_are_not_common, 0, COUNT_OF(ordinary));
+    tcase_add_test(policy, no_generated_password_is_common);
     tcase_add_test(policy, a_password_of_the_longest_length_passes_and_a_longer_one_does_not);
     tcase_add_test(policy, the_minimum_length_is_the_policys);
     tcase_add_test(policy, exhausted_memory_is_no_verdict_on_the_password);
