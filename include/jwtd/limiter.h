@@ -6,9 +6,13 @@
  * into sets of 16 entries, guarded by sharded locks, and a new key takes the place of the entry that has been full for the longest,
  * or will be full soonest. Whoever sends a million addresses drives out buckets that are nearly full, and costs no memory.
  *
- * A bucket of a class with lock_us can also be locked: limiter_fail locks one that has no token left, for lock_us the first time and
- * twice as long with each repetition, up to lock_max_us. When the lock opens there is one token. Repetitions are forgotten
- * when the bucket has been full for lock_max_us.
+ * An IPv6 client takes from two buckets: that of its network (/64) and that of its site (/48), which holds SITE_MULTIPLE times as
+ * much. It takes one token of each or none at all, and the decision tells of the one that is nearer to its end.
+ *
+ * A bucket of a class with lock_us can also be locked: limiter_fail locks one whose tokens have all been used up by failures, for
+ * lock_us the first time and twice as long with each repetition, up to lock_max_us. When the lock opens there is one token. Tokens
+ * whose outcome is not known yet count as used for whoever wants one, but do not lock. Repetitions are forgotten when the bucket has
+ * been full for lock_max_us.
  *
  * The store sits behind these functions alone; one that is shared between instances would replace limiter.c and no caller.
  * Counters live in the memory of one instance: a restart forgets them, and N instances allow up to N times as much.
@@ -38,7 +42,8 @@ enum limit_class {
 
 /* `amount` tokens come back in `period_us`, at most `burst` are there at once. amount 0: the class is not limited. */
 struct limit_rule {
-    const char *name; /* as in RateLimit-Policy; lives as long as the limiter */
+    const char *name; /* as in RateLimit-Policy; lives as long as the limiter, as the next */
+    const char *site_name;
     unsigned amount;
     int64_t period_us;
     unsigned burst;
@@ -48,6 +53,8 @@ struct limit_rule {
 
 struct limit_key {
     uint64_t words[2];
+    uint64_t site_words[2];
+    bool has_site;
     bool is_strict; /* a quarter of what the class allows */
 };
 
@@ -71,21 +78,21 @@ void limiter_destroy(struct limiter *limiter);
 /* Replaces the rules; what the buckets hold stays. */
 void limiter_set_rules(struct limiter *limiter, const struct limit_rule rules[LIMIT_CLASS_COUNT]);
 
-/* A client by its address: IPv4 whole, IPv6 by its first 64 bits. One that cannot be told gets a strict bucket, with all others that
+/* A client by its address: IPv4 whole, IPv6 by its network and its site. One that cannot be told gets a strict bucket, with all others that
  * came through the same peer and cannot be told. */
 struct limit_key limiter_key_of_client(const struct limiter *limiter, const struct address *client, const struct address *peer);
 
 /* An account by whatever names it, and, unless `client` is NULL, the address that it is used from. */
 struct limit_key limiter_key_of_account(const struct limiter *limiter, struct text name, const struct address *client);
 
-/* Takes one token if there is one. */
+/* Takes one token (one of each bucket) if there is one. */
 struct limit_decision limiter_take(struct limiter *limiter, enum limit_class class, struct limit_key key,
                                    int64_t now_us) MUST_CHECK;
 
 /* Gives a token back that was taken for something that turned out well. */
 void limiter_give_back(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us);
 
-/* What a token was taken for has failed: locks the bucket if that was its last one. Gives for how long; 0: it is not locked. */
+/* What a token was taken for has failed: locks the bucket if failures have used it up. Gives for how long; 0: it is not locked. */
 int64_t limiter_fail(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us);
 
 #endif

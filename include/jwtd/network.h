@@ -42,6 +42,15 @@ const char *address_text(const struct address *address, char text[ADDRESS_TEXT_S
  * only its first 64 bits. The address must be known. */
 void address_network(const struct address *address, uint8_t network[16]);
 
+/*
+ * The site that an IPv6 network belongs to: its first 48 bits, the most that one customer is usually assigned (RFC 6177). False for
+ * IPv4. Whoever has a /48 has 65,536 networks; what is limited for each of them is therefore limited for the site as well, at
+ * SITE_MULTIPLE times as much: more than an organisation behind one IPv4 address has, and at the defaults less than half of what
+ * the service holds. The address must be known.
+ */
+#define SITE_MULTIPLE 4
+bool address_site(const struct address *address, uint8_t site[16]);
+
 /* "10.0.0.0/8", "::1/128", "192.0.2.1" (a single host); false for anything else, or when host bits are set. */
 bool cidr_parse(struct text text, struct cidr *cidr) __attribute__((warn_unused_result));
 

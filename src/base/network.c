@@ -141,6 +141,15 @@ void address_network(const struct address *address, uint8_t network[16]) {
     memcpy(network, address->bytes, is_mapped(address->bytes) ? 16 : 8);
 }
 
+bool address_site(const struct address *address, uint8_t site[16]) {
+    memset(site, 0, 16);
+    if (is_mapped(address->bytes)) {
+        return false;
+    }
+    memcpy(site, address->bytes, 6);
+    return true;
+}
+
 const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE]) {
     text[0] = '\0';
     if (!address->known) {

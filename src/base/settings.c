@@ -21,7 +21,8 @@ const struct setting settings[SETTINGS_COUNT] = {
     { "server.max_connections", &count_setting, "10000", 1, 1000000, 0, AT(server.max_connections),
       "open connections; clamped to what the limit of open files allows" },
     { "server.max_connections_per_address", &count_setting, "1000", 0, 1000000, 0, AT(server.max_connections_per_address),
-      "open connections of one address (IPv4 /32, IPv6 /64) that is no trusted proxy; 0: no limit" },
+      "open connections of one address (IPv4 /32, IPv6 /64; a /48 has four times as many) that is no trusted proxy; 0: no "
+      "limit" },
     { "server.header_timeout", &duration_setting, "10s", 100, 10 * MINUTE, 0, AT(server.header_timeout_ms),
       "from the first byte of a header to its last, however it trickles" },
     { "server.body_timeout", &duration_setting, "10s", 100, 10 * MINUTE, 0, AT(server.body_timeout_ms),
@@ -74,7 +75,7 @@ const struct setting settings[SETTINGS_COUNT] = {
     { "limit.table_size", &count_setting, "65536", 1024, 16777216, 0, AT(limit.table_size),
       "buckets that are remembered; the one that has been full for the longest makes room" },
     { "limit.register", &rate_setting, "10/min burst 20", 0, 0, 0, AT(limit.register_),
-      "registrations of one address (IPv4 /32, IPv6 /64), like 10/min burst 20, or off" },
+      "registrations of one address (IPv4 /32, IPv6 /64; a /48 has four times as many), like 10/min burst 20, or off" },
     { "limit.login", &rate_setting, "10/min burst 20", 0, 0, 0, AT(limit.login), "logins of one address" },
     { "limit.refresh", &rate_setting, "300/min", 0, 0, 0, AT(limit.refresh), "refreshes of one address" },
     { "limit.account", &rate_setting, "600/min burst 300", 0, 0, 0, AT(limit.account),

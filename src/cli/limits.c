@@ -5,19 +5,22 @@
 #define AT(member) offsetof(struct config, limit.member)
 
 static const struct {
-    const char *name;
+    const char *name, *site_name;
     size_t offset; /* of the rate in struct config */
 } classes[LIMIT_CLASS_COUNT] = {
-    [LIMIT_REGISTER] = { "register", AT(register_) },
-    [LIMIT_LOGIN] = { "login", AT(login) },
-    [LIMIT_REFRESH] = { "refresh", AT(refresh) },
-    [LIMIT_ACCOUNT] = { "account", AT(account) },
-    [LIMIT_LOGIN_FAILURES] = { "login_failures", AT(login_failures) },
+    [LIMIT_REGISTER] = { "register", "register_site", AT(register_) },
+    [LIMIT_LOGIN] = { "login", "login_site", AT(login) },
+    [LIMIT_REFRESH] = { "refresh", "refresh_site", AT(refresh) },
+    [LIMIT_ACCOUNT] = { "account", "account_site", AT(account) },
+    [LIMIT_LOGIN_FAILURES] = { "login_failures", "login_failures_site", AT(login_failures) },
 };
 
 static struct limit_rule rule_of(const struct config *config, enum limit_class class) {
     const struct limit_rate *rate = (const struct limit_rate *)(const void *)((const char *)config + classes[class].offset);
-    struct limit_rule rule = { .name = classes[class].name, .period_us = rate->period_ms * 1000, .burst = rate->burst };
+    struct limit_rule rule = { .name = classes[class].name,
+                               .site_name = classes[class].site_name,
+                               .period_us = rate->period_ms * 1000,
+                               .burst = rate->burst };
     rule.amount = config->limit.enabled ? rate->amount : 0;
     if (class == LIMIT_LOGIN_FAILURES) {
         rule.lock_us = config->limit.lock_ms * 1000;

@@ -271,7 +271,9 @@ static enum room find_room(const struct connections *connections, const struct a
     if (room == ROOM_NONE || !is_limited(connections, peer))
         return room;
     enum room at_address = room_in(peers_count(connections->peers, peer), limits->per_address);
-    return at_address > room ? at_address : room;
+    enum room at_site = room_in(peers_count_site(connections->peers, peer), limits->per_address * SITE_MULTIPLE);
+    enum room there = at_address > at_site ? at_address : at_site;
+    return there > room ? there : room;
 }
 
 enum room connections_room_for(struct connections *connections, const struct address *peer) {

@@ -23,7 +23,7 @@ enum connection_state { CONNECTION_IDLE, CONNECTION_HEADER, CONNECTION_BODY, CON
 
 struct connection_limits {
     unsigned total;
-    unsigned per_address;      /* 0: none */
+    unsigned per_address;      /* 0: none; an IPv6 site (/48) may have SITE_MULTIPLE times as many */
     struct cidr_list trusted;  /* who is not counted by address */
     int64_t header_timeout_us; /* from the first byte of a header to its end */
     int64_t body_timeout_us;   /* the same for a body, and for an answer to be taken */

@@ -1,6 +1,6 @@
 /*
- * peers: how many connections each address has open; IPv4 whole, IPv6 by its first 64 bits. Holds an entry for each address that
- * has one, so that memory is bounded by the connections. No lock of its own: for connections.c, under its lock.
+ * peers: how many connections each address has open; IPv4 whole, IPv6 by its network (/64) and its site (/48). Holds an entry for each
+ * of them that has one, so that memory is bounded by the connections. No lock of its own: for connections.c, under its lock.
  */
 #ifndef JWTD_HTTP_PEERS_H
 #define JWTD_HTTP_PEERS_H
@@ -14,6 +14,7 @@ struct peers *peers_create(void); /* NULL: memory */
 void peers_destroy(struct peers *peers);
 
 unsigned peers_count(const struct peers *peers, const struct address *address);
+unsigned peers_count_site(const struct peers *peers, const struct address *address); /* 0 for IPv4 */
 
 /* Counts one more, which peers_leave takes back. NULL for an unknown address, and without memory: it is not counted. */
 struct peer *peers_enter(struct peers *peers, const struct address *address);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define ENTRIES_PER_SET 16
-#define LOCKS 256
+#define LOCKS 32
 #define STRICTER 4
 
 struct entry {
@@ -14,20 +14,72 @@ struct entry {
     int64_t full_us;     /* when the bucket will be full again */
     int64_t locked_us;   /* until when it is locked */
     uint32_t lock_count; /* in a row */
+    uint32_t pending;    /* tokens of a class that locks whose outcome is not known yet */
 };
 
 struct set {
     struct entry entries[ENTRIES_PER_SET];
 };
 
+/* Whom a rule is for. */
+enum tier { TIER_CLIENT, TIER_UNKNOWN_CLIENT, TIER_SITE, TIER_COUNT };
+
+/* A rule as a decision needs it, with the divisions done. */
+struct rule {
+    const char *name;
+    int64_t token_us; /* the time that one token is worth; 0: the class is not limited */
+    unsigned burst;
+    int64_t lock_us, lock_max_us;
+};
+
 struct limiter {
-    pthread_rwlock_t rules_lock;
-    struct limit_rule rules[LIMIT_CLASS_COUNT];
+    struct rule rules[LIMIT_CLASS_COUNT][TIER_COUNT];
     uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES]; /* so that nobody can aim at the set of somebody else */
-    pthread_mutex_t locks[LOCKS];                         /* each guards the entries of every LOCKS-th set */
+    /* Each guards the entries of every LOCKS-th set. Whoever holds one may read the rules, whoever holds all may write them. Several
+     * are taken in their order. */
+    pthread_mutex_t locks[LOCKS];
     size_t set_count;
     struct set *sets; /* memory that is touched only as buckets come into use */
 };
+
+/* ---- rules ---- */
+
+static struct rule rule_for_tier(const struct limit_rule *rule, enum tier tier) {
+    struct rule result = {
+        .name = tier == TIER_SITE ? rule->site_name : rule->name,
+        .burst = rule->burst,
+        .lock_us = rule->lock_us,
+        .lock_max_us = rule->lock_max_us,
+    };
+    if (rule->amount == 0 || rule->burst == 0)
+        return result;
+    int64_t period_us = rule->period_us;
+    int64_t amount = rule->amount;
+    if (tier == TIER_UNKNOWN_CLIENT) {
+        period_us *= STRICTER;
+        result.burst = (rule->burst + STRICTER - 1) / STRICTER;
+    } else if (tier == TIER_SITE) {
+        amount *= SITE_MULTIPLE;
+        result.burst *= SITE_MULTIPLE;
+    }
+    result.token_us = period_us > amount ? period_us / amount : 1;
+    return result;
+}
+
+static void read_rules(struct limiter *limiter, const struct limit_rule rules[LIMIT_CLASS_COUNT]) {
+    for (size_t class = 0; class < LIMIT_CLASS_COUNT; class ++) {
+        for (enum tier tier = 0; tier < TIER_COUNT; tier++)
+            limiter->rules[class][tier] = rule_for_tier(&rules[class], tier);
+    }
+}
+
+void limiter_set_rules(struct limiter *limiter, const struct limit_rule rules[LIMIT_CLASS_COUNT]) {
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_lock(&limiter->locks[i]);
+    read_rules(limiter, rules);
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_unlock(&limiter->locks[i]);
+}
 
 /* ---- making and ending ---- */
 
@@ -43,8 +95,7 @@ struct limiter *limiter_create(const struct limit_rule rules[LIMIT_CLASS_COUNT],
     }
     for (size_t i = 0; i < LOCKS; i++)
         pthread_mutex_init(&limiter->locks[i], NULL);
-    pthread_rwlock_init(&limiter->rules_lock, NULL);
-    memcpy(limiter->rules, rules, sizeof limiter->rules);
+    read_rules(limiter, rules);
     randombytes_buf(limiter->secret, sizeof limiter->secret);
     return limiter;
 }
@@ -52,27 +103,9 @@ struct limiter *limiter_create(const struct limit_rule rules[LIMIT_CLASS_COUNT],
 void limiter_destroy(struct limiter *limiter) {
     for (size_t i = 0; i < LOCKS; i++)
         pthread_mutex_destroy(&limiter->locks[i]);
-    pthread_rwlock_destroy(&limiter->rules_lock);
     sodium_memzero(limiter->secret, sizeof limiter->secret);
     free(limiter->sets);
     free(limiter);
-}
-
-void limiter_set_rules(struct limiter *limiter, const struct limit_rule rules[LIMIT_CLASS_COUNT]) {
-    pthread_rwlock_wrlock(&limiter->rules_lock);
-    memcpy(limiter->rules, rules, sizeof limiter->rules);
-    pthread_rwlock_unlock(&limiter->rules_lock);
-}
-
-static struct limit_rule rule_for(struct limiter *limiter, enum limit_class class, bool is_strict) {
-    pthread_rwlock_rdlock(&limiter->rules_lock);
-    struct limit_rule rule = limiter->rules[class];
-    pthread_rwlock_unlock(&limiter->rules_lock);
-    if (is_strict) {
-        rule.period_us *= STRICTER;
-        rule.burst = (rule.burst + STRICTER - 1) / STRICTER;
-    }
-    return rule;
 }
 
 /* ---- keys ---- */
@@ -84,37 +117,39 @@ struct holder {
     uint8_t name[crypto_generichash_BYTES];
 };
 
-enum { HOLDER_CLIENT = 1, HOLDER_UNKNOWN_CLIENT, HOLDER_ACCOUNT, HOLDER_ACCOUNT_AT_ADDRESS };
+enum { HOLDER_CLIENT = 1, HOLDER_SITE, HOLDER_UNKNOWN_CLIENT, HOLDER_ACCOUNT, HOLDER_ACCOUNT_AT_ADDRESS };
 
-static struct limit_key hash_holder(const struct limiter *limiter, const struct holder *holder) {
-    struct limit_key key = { .is_strict = holder->kind == HOLDER_UNKNOWN_CLIENT };
-    crypto_shorthash_siphashx24((unsigned char *)key.words, (const unsigned char *)holder, sizeof *holder, limiter->secret);
-    return key;
+/* A client has no name, and hashing none takes half the time. */
+static void hash_holder(const struct limiter *limiter, const struct holder *holder, uint64_t words[2]) {
+    size_t len = holder->kind < HOLDER_ACCOUNT ? offsetof(struct holder, name) : sizeof *holder;
+    crypto_shorthash_siphashx24((unsigned char *)words, (const unsigned char *)holder, len, limiter->secret);
 }
 
 struct limit_key limiter_key_of_client(const struct limiter *limiter, const struct address *client, const struct address *peer) {
+    struct limit_key key = { .is_strict = !client->known };
     struct holder holder = { .kind = client->known ? HOLDER_CLIENT : HOLDER_UNKNOWN_CLIENT };
     const struct address *known = client->known ? client : peer;
     if (known->known)
         address_network(known, holder.address);
-    return hash_holder(limiter, &holder);
+    hash_holder(limiter, &holder, key.words);
+    holder.kind = HOLDER_SITE;
+    key.has_site = client->known && address_site(client, holder.address);
+    if (key.has_site)
+        hash_holder(limiter, &holder, key.site_words);
+    return key;
 }
 
 struct limit_key limiter_key_of_account(const struct limiter *limiter, struct text name, const struct address *client) {
+    struct limit_key key = { .has_site = false };
     struct holder holder = { .kind = client == NULL ? HOLDER_ACCOUNT : HOLDER_ACCOUNT_AT_ADDRESS };
     if (client != NULL && client->known)
         address_network(client, holder.address);
     crypto_generichash(holder.name, sizeof holder.name, (const unsigned char *)name.bytes, name.len, NULL, 0);
-    return hash_holder(limiter, &holder);
+    hash_holder(limiter, &holder, key.words);
+    return key;
 }
 
 /* ---- buckets; the lock of their set is held ---- */
-
-/* The time that one token is worth. */
-static int64_t token_us(const struct limit_rule *rule) {
-    int64_t us = rule->period_us / rule->amount;
-    return us > 0 ? us : 1;
-}
 
 static int64_t missing_us(const struct entry *entry, int64_t now_us) {
     return entry->full_us > now_us ? entry->full_us - now_us : 0;
@@ -133,14 +168,14 @@ static int64_t matters_until_us(const struct entry *entry) {
     return entry->locked_us > entry->full_us ? entry->locked_us : entry->full_us;
 }
 
-/* The entry of a key, or, emptied, the one whose place it takes: a free one, else the one that matters least. */
-static struct entry *find_entry(struct set *set, const uint64_t key[2]) {
-    struct entry *least = &set->entries[0];
+/* The entry of a key, or, emptied, the one whose place it takes: a free one, else the one that matters least. Never `kept`. */
+static struct entry *find_entry(struct set *set, const uint64_t key[2], const struct entry *kept) {
+    struct entry *least = &set->entries[kept == &set->entries[0]];
     for (size_t i = 0; i < ENTRIES_PER_SET; i++) {
         struct entry *entry = &set->entries[i];
         if (has_key(entry, key))
             return entry;
-        if (!is_empty(least) && (is_empty(entry) || matters_until_us(entry) < matters_until_us(least)))
+        if (entry != kept && !is_empty(least) && (is_empty(entry) || matters_until_us(entry) < matters_until_us(least)))
             least = entry;
     }
     *least = (struct entry){ .key = { key[0], key[1] } };
@@ -148,8 +183,8 @@ static struct entry *find_entry(struct set *set, const uint64_t key[2]) {
 }
 
 /* What a bucket says to one who wants a token. */
-static struct limit_decision judge(const struct limit_rule *rule, const struct entry *entry, int64_t now_us) {
-    int64_t token = token_us(rule);
+static struct limit_decision judge(const struct rule *rule, const struct entry *entry, int64_t now_us) {
+    int64_t token = rule->token_us;
     int64_t missing = missing_us(entry, now_us);
     int64_t room = token * rule->burst - missing;
     int64_t locked = entry->locked_us - now_us;
@@ -168,80 +203,152 @@ static struct limit_decision judge(const struct limit_rule *rule, const struct e
     return decision;
 }
 
-static struct limit_decision take(const struct limit_rule *rule, struct entry *entry, int64_t now_us) {
-    if (matters_until_us(entry) + rule->lock_max_us < now_us)
-        entry->lock_count = 0;
-    struct limit_decision decision = judge(rule, entry, now_us);
-    if (!decision.allowed)
-        return decision;
-    entry->full_us = now_us + missing_us(entry, now_us) + token_us(rule);
-    decision.remaining--;
-    decision.reset_us = entry->full_us - now_us;
-    return decision;
+static void forget_old(const struct rule *rule, struct entry *entry, int64_t now_us) {
+    if (matters_until_us(entry) + rule->lock_max_us >= now_us)
+        return;
+    entry->lock_count = 0;
+    entry->pending = 0;
 }
 
-static int64_t lock_if_used_up(const struct limit_rule *rule, struct entry *entry, int64_t now_us) {
-    struct limit_decision decision = judge(rule, entry, now_us);
-    if (decision.allowed || rule->lock_us == 0)
+static void spend(const struct rule *rule, struct entry *entry, int64_t now_us, struct limit_decision *decision) {
+    entry->full_us = now_us + missing_us(entry, now_us) + rule->token_us;
+    entry->pending += rule->lock_us != 0;
+    decision->remaining--;
+    decision->reset_us = entry->full_us - now_us;
+}
+
+static void settle(struct entry *entry) {
+    entry->pending -= entry->pending > 0; /* the entry may have made room for another in the meantime */
+}
+
+static void put_back(const struct rule *rule, struct entry *entry, int64_t now_us) {
+    settle(entry);
+    if (entry->full_us > now_us)
+        entry->full_us -= rule->token_us;
+}
+
+static bool failures_have_used_up(const struct rule *rule, const struct entry *entry, int64_t now_us) {
+    int64_t failed_us = missing_us(entry, now_us) - rule->token_us * entry->pending;
+    return rule->token_us * rule->burst - failed_us < rule->token_us;
+}
+
+static int64_t fail(const struct rule *rule, struct entry *entry, int64_t now_us) {
+    settle(entry);
+    if (rule->lock_us == 0)
         return 0;
     if (entry->locked_us > now_us)
         return entry->locked_us - now_us;
+    if (!failures_have_used_up(rule, entry, now_us))
+        return 0;
     int64_t lock_us = rule->lock_us;
     for (uint32_t i = 0; i < entry->lock_count && lock_us < rule->lock_max_us; i++)
         lock_us *= 2;
     lock_us = lock_us < rule->lock_max_us ? lock_us : rule->lock_max_us;
     entry->lock_count++;
     entry->locked_us = now_us + lock_us;
-    entry->full_us = entry->locked_us + token_us(rule) * (rule->burst - 1);
+    entry->full_us = entry->locked_us + rule->token_us * (rule->burst - 1);
     return lock_us;
+}
+
+/* ---- the buckets of a key ---- */
+
+enum { BUCKETS_MAX = 2 }; /* the client's own, and that of its site */
+
+struct held {
+    size_t count; /* 0: the class is not limited, and nothing is held */
+    const struct rule *rules[BUCKETS_MAX];
+    struct entry *entries[BUCKETS_MAX];
+    pthread_mutex_t *locks[BUCKETS_MAX]; /* NULL: the bucket is behind the lock of the other */
+};
+
+static void release(const struct held *held) {
+    for (size_t i = 0; i < BUCKETS_MAX; i++) {
+        if (held->locks[i] != NULL)
+            pthread_mutex_unlock(held->locks[i]);
+    }
+}
+
+static void lock_for(struct limiter *limiter, struct held *held, const size_t sets[BUCKETS_MAX]) {
+    size_t one = sets[0] % LOCKS;
+    size_t other = held->count == 2 ? sets[1] % LOCKS : one;
+    held->locks[0] = &limiter->locks[one < other ? one : other];
+    held->locks[1] = one == other ? NULL : &limiter->locks[one < other ? other : one];
+    pthread_mutex_lock(held->locks[0]);
+    if (held->locks[1] != NULL)
+        pthread_mutex_lock(held->locks[1]);
+}
+
+/* Finds the buckets of a key and holds their locks until release. */
+static void hold(struct limiter *limiter, enum limit_class class, const struct limit_key *key, struct held *held) {
+    /* one holder has another bucket in each class; the last bit says that the entry is not empty */
+    const uint64_t words[BUCKETS_MAX][2] = {
+        { key->words[0] ^ (uint64_t) class, key->words[1] | 1 },
+        { key->site_words[0] ^ (uint64_t) class, key->site_words[1] | 1 },
+    };
+    const size_t sets[BUCKETS_MAX] = { words[0][0] % limiter->set_count, words[1][0] % limiter->set_count };
+    held->count = key->has_site ? 2 : 1;
+    lock_for(limiter, held, sets);
+    held->rules[0] = &limiter->rules[class][key->is_strict ? TIER_UNKNOWN_CLIENT : TIER_CLIENT];
+    held->rules[1] = &limiter->rules[class][TIER_SITE];
+    if (held->rules[0]->token_us == 0) {
+        release(held);
+        held->count = 0;
+        return;
+    }
+    const struct entry *kept = NULL;
+    for (size_t i = 0; i < held->count; i++) {
+        held->entries[i] = find_entry(&limiter->sets[sets[i]], words[i], kept);
+        kept = held->entries[i];
+    }
+}
+
+/* The decision to tell of: who refuses, for the longest; if nobody does, who has the least left. */
+static bool is_nearer_to_its_end(const struct limit_decision *one, const struct limit_decision *other) {
+    if (one->retry_after_us != other->retry_after_us)
+        return one->retry_after_us > other->retry_after_us;
+    return one->remaining < other->remaining;
 }
 
 /* ---- for everybody ---- */
 
-static bool is_unlimited(const struct limit_rule *rule) {
-    return rule->amount == 0 || rule->burst == 0;
-}
-
-/* Gives the entry, and the lock that guards it, which the caller must open. */
-static struct entry *lock_entry(struct limiter *limiter, enum limit_class class, const struct limit_key *key,
-                                pthread_mutex_t **lock) {
-    /* one holder has another bucket in each class; the last bit says that the entry is not empty */
-    uint64_t words[2] = { key->words[0] ^ (uint64_t) class, key->words[1] | 1 };
-    size_t index = words[0] % limiter->set_count;
-    *lock = &limiter->locks[index % LOCKS];
-    pthread_mutex_lock(*lock);
-    return find_entry(&limiter->sets[index], words);
-}
-
 struct limit_decision limiter_take(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us) {
-    struct limit_rule rule = rule_for(limiter, class, key.is_strict);
-    if (is_unlimited(&rule))
+    struct held held;
+    hold(limiter, class, &key, &held);
+    if (held.count == 0)
         return (struct limit_decision){ .allowed = true };
-    pthread_mutex_t *lock;
-    struct entry *entry = lock_entry(limiter, class, &key, &lock);
-    struct limit_decision decision = take(&rule, entry, now_us);
-    pthread_mutex_unlock(lock);
-    return decision;
+    struct limit_decision decisions[BUCKETS_MAX];
+    bool allowed = true;
+    for (size_t i = 0; i < held.count; i++) {
+        forget_old(held.rules[i], held.entries[i], now_us);
+        decisions[i] = judge(held.rules[i], held.entries[i], now_us);
+        allowed = allowed && decisions[i].allowed;
+    }
+    for (size_t i = 0; allowed && i < held.count; i++)
+        spend(held.rules[i], held.entries[i], now_us, &decisions[i]);
+    release(&held);
+    return decisions[held.count == 2 && is_nearer_to_its_end(&decisions[1], &decisions[0])];
 }
 
 void limiter_give_back(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us) {
-    struct limit_rule rule = rule_for(limiter, class, key.is_strict);
-    if (is_unlimited(&rule))
+    struct held held;
+    hold(limiter, class, &key, &held);
+    if (held.count == 0)
         return;
-    pthread_mutex_t *lock;
-    struct entry *entry = lock_entry(limiter, class, &key, &lock);
-    if (entry->full_us > now_us)
-        entry->full_us -= token_us(&rule);
-    pthread_mutex_unlock(lock);
+    for (size_t i = 0; i < held.count; i++)
+        put_back(held.rules[i], held.entries[i], now_us);
+    release(&held);
 }
 
 int64_t limiter_fail(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us) {
-    struct limit_rule rule = rule_for(limiter, class, key.is_strict);
-    if (is_unlimited(&rule))
+    struct held held;
+    hold(limiter, class, &key, &held);
+    if (held.count == 0)
         return 0;
-    pthread_mutex_t *lock;
-    struct entry *entry = lock_entry(limiter, class, &key, &lock);
-    int64_t locked_us = lock_if_used_up(&rule, entry, now_us);
-    pthread_mutex_unlock(lock);
-    return locked_us;
+    int64_t longest_us = 0;
+    for (size_t i = 0; i < held.count; i++) {
+        int64_t locked_us = fail(held.rules[i], held.entries[i], now_us);
+        longest_us = locked_us > longest_us ? locked_us : longest_us;
+    }
+    release(&held);
+    return longest_us;
 }

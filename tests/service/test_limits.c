@@ -149,6 +149,25 @@ START_TEST(a_client_is_its_address_as_far_as_it_can_be_believed) {
 }
 END_TEST
 
+START_TEST(the_networks_of_one_ipv6_site_share_four_times_as_much) {
+    struct server server = server_start((const char *const[]){ "limit.enabled=true", "limit.login=4/h", TRUSTED, NULL });
+    char forwarded[64], value[64];
+    int served = 0;
+    for (int network = 0; network < 8; network++) {
+        snprintf(forwarded, sizeof forwarded, "X-Forwarded-For: 2001:db8:0:%d::1", network);
+        served += count_until_limited(&server, forwarded, "POST", "/auth/login", "{}");
+    }
+    ck_assert_int_eq(served, 16);
+    struct reply reply = send_from(&server, "X-Forwarded-For: 2001:db8:0:9::1", "POST", "/auth/login", "{}");
+    assert_problem(&reply, 429, "rate_limited");
+    ck_assert_str_eq(http_header(&reply, "RateLimit-Policy", value, sizeof value), "\"login_site\";q=16;w=3600");
+    ck_assert_ptr_nonnull(strstr(http_header(&reply, "RateLimit", value, sizeof value), "\"login_site\";r=0;t="));
+    http_free(&reply);
+    ck_assert_int_eq(count_until_limited(&server, "X-Forwarded-For: 2001:db8:1::1", "POST", "/auth/login", "{}"), 4);
+    server_finish(&server);
+}
+END_TEST
+
 START_TEST(a_client_without_an_address_gets_a_quarter) {
     struct server server = server_start((const char *const[]){ "limit.enabled=true", "limit.login=20/h", TRUSTED, NULL });
     ck_assert_int_eq(count_until_limited(&server, "X-Forwarded-For: unknown", "POST", "/auth/login", "{}"), 5);
@@ -446,6 +465,7 @@ Suite *limits_suite(void) {
     tcase_add_test(addresses, without_limits_no_header_speaks_of_them);
     tcase_add_loop_test(addresses, a_client_is_its_address_as_far_as_it_can_be_believed, 0,
                         (int)(sizeof clients / sizeof clients[0]));
+    tcase_add_test(addresses, the_networks_of_one_ipv6_site_share_four_times_as_much);
     tcase_add_test(addresses, a_client_without_an_address_gets_a_quarter);
     tcase_add_test(addresses, the_bucket_is_asked_before_the_body_is_read);
     suite_add_tcase(suite, addresses);

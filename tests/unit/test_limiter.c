@@ -21,9 +21,13 @@ Suite *limiter_suite(void);
 #define MANY_ADDRESSES 1000000u
 
 static const struct limit_rule rules[LIMIT_CLASS_COUNT] = {
-    [LIMIT_REGISTER] = { .name = "register", .amount = 10, .period_us = MINUTE, .burst = 20 },
-    [LIMIT_LOGIN] = { .name = "login", .amount = 10, .period_us = MINUTE, .burst = 10 },
-    [LIMIT_REFRESH] = { .name = "refresh", .amount = 1000000, .period_us = 1000 * MINUTE, .burst = 1000 },
+    [LIMIT_REGISTER] = { .name = "register", .site_name = "register_site", .amount = 10, .period_us = MINUTE, .burst = 20 },
+    [LIMIT_LOGIN] = { .name = "login", .site_name = "login_site", .amount = 10, .period_us = MINUTE, .burst = 10 },
+    [LIMIT_REFRESH] = { .name = "refresh",
+                        .site_name = "refresh_site",
+                        .amount = 1000000,
+                        .period_us = 1000 * MINUTE,
+                        .burst = 1000 },
     [LIMIT_LOGIN_FAILURES] = { .name = "login_failures",
                                .amount = 10,
                                .period_us = MINUTE,
@@ -169,6 +173,71 @@ START_TEST(an_ipv4_address_and_an_ipv6_network_have_one_bucket_each) {
 }
 END_TEST
 
+/* ---- networks of one IPv6 site ---- */
+
+static struct limit_key network_key(unsigned site, unsigned network) {
+    char text[ADDRESS_TEXT_SIZE];
+    snprintf(text, sizeof text, "2001:db8:%x:%x::1", site, network);
+    return client_key(text);
+}
+
+START_TEST(a_site_has_four_times_what_one_of_its_networks_has) {
+    unsigned taken = 0;
+    for (unsigned network = 0; network < 100; network++) {
+        unsigned count = take_all(LIMIT_LOGIN, network_key(1, network), NOW);
+        ck_assert_uint_le(count, 10);
+        taken += count;
+    }
+    ck_assert_uint_eq(taken, 40);
+    ck_assert_uint_eq(take_all(LIMIT_LOGIN, network_key(2, 0), NOW), 10);
+    ck_assert_uint_eq(take_all(LIMIT_REGISTER, network_key(1, 0), NOW), 20);
+}
+END_TEST
+
+START_TEST(neighbours_of_ipv4_have_nothing_in_common) {
+    for (unsigned host = 1; host < 100; host++) {
+        char text[ADDRESS_TEXT_SIZE];
+        snprintf(text, sizeof text, "192.0.2.%u", host);
+        ck_assert_uint_eq(take_all(LIMIT_LOGIN, client_key(text), NOW), 10);
+    }
+}
+END_TEST
+
+START_TEST(who_is_refused_takes_from_neither_bucket) {
+    take_all(LIMIT_LOGIN, network_key(1, 0), NOW);
+    for (int i = 0; i < 100; i++)
+        ck_assert(!take(LIMIT_LOGIN, network_key(1, 0), NOW)); /* its network has none left, its site has 30 */
+    for (unsigned network = 1; network <= 3; network++)
+        ck_assert_uint_eq(take_all(LIMIT_LOGIN, network_key(1, network), NOW), 10);
+    for (int i = 0; i < 100; i++)
+        ck_assert(!take(LIMIT_LOGIN, network_key(1, 4), NOW)); /* its site has none left, its network has 10 */
+    ck_assert_uint_eq(take_all(LIMIT_LOGIN, network_key(1, 4), NOW + TOKEN), 4);
+}
+END_TEST
+
+START_TEST(a_decision_tells_of_the_bucket_that_is_nearer_to_its_end) {
+    struct limit_decision decision = limiter_take(limiter, LIMIT_LOGIN, network_key(1, 0), NOW);
+    ck_assert_str_eq(decision.name, "login");
+    ck_assert_uint_eq(decision.quota, 10);
+    ck_assert_uint_eq(decision.remaining, 9);
+    for (unsigned network = 1; network <= 3; network++)
+        take_all(LIMIT_LOGIN, network_key(1, network), NOW);
+    for (unsigned left = 8; left > 1; left--)
+        ck_assert(take(LIMIT_LOGIN, network_key(1, 0), NOW));
+    decision = limiter_take(limiter, LIMIT_LOGIN, network_key(1, 4), NOW);
+    ck_assert(decision.allowed);
+    ck_assert_str_eq(decision.name, "login_site");
+    ck_assert_uint_eq(decision.quota, 40);
+    ck_assert_int_eq(decision.window_us, MINUTE);
+    ck_assert_uint_eq(decision.remaining, 1);
+    ck_assert(take(LIMIT_LOGIN, network_key(1, 4), NOW));
+    decision = limiter_take(limiter, LIMIT_LOGIN, network_key(1, 4), NOW);
+    ck_assert(!decision.allowed);
+    ck_assert_str_eq(decision.name, "login_site");
+    ck_assert_int_eq(decision.retry_after_us, TOKEN / 4);
+}
+END_TEST
+
 START_TEST(each_class_has_a_bucket_of_its_own) {
     struct limit_key key = client_key("192.0.2.1");
     take_all(LIMIT_LOGIN, key, NOW);
@@ -227,6 +296,21 @@ START_TEST(what_turns_out_well_never_locks) {
         ck_assert(take(LIMIT_LOGIN_FAILURES, key, NOW));
         limiter_give_back(limiter, LIMIT_LOGIN_FAILURES, key, NOW);
     }
+}
+END_TEST
+
+START_TEST(only_failures_lock_and_no_tries_that_are_under_way) {
+    struct limit_key key = account_key("ada@example.org");
+    for (int try = 0; try < 3; try++)
+        ck_assert(take(LIMIT_LOGIN_FAILURES, key, NOW));
+    ck_assert(!take(LIMIT_LOGIN_FAILURES, key, NOW));
+    ck_assert_int_eq(limiter_fail(limiter, LIMIT_LOGIN_FAILURES, key, NOW), 0);
+    limiter_give_back(limiter, LIMIT_LOGIN_FAILURES, key, NOW);
+    limiter_give_back(limiter, LIMIT_LOGIN_FAILURES, key, NOW);
+    for (int try = 0; try < 2; try++)
+        ck_assert(take(LIMIT_LOGIN_FAILURES, key, NOW));
+    ck_assert_int_eq(limiter_fail(limiter, LIMIT_LOGIN_FAILURES, key, NOW), 0);
+    ck_assert_int_eq(limiter_fail(limiter, LIMIT_LOGIN_FAILURES, key, NOW), LOCK);
 }
 END_TEST
 
@@ -340,6 +424,10 @@ Suite *limiter_suite(void) {
     tcase_add_checked_fixture(keys, set_up, tear_down);
     tcase_add_loop_test(keys, an_ipv4_address_and_an_ipv6_network_have_one_bucket_each, 0,
                         (int)(sizeof neighbours / sizeof neighbours[0]));
+    tcase_add_test(keys, a_site_has_four_times_what_one_of_its_networks_has);
+    tcase_add_test(keys, neighbours_of_ipv4_have_nothing_in_common);
+    tcase_add_test(keys, who_is_refused_takes_from_neither_bucket);
+    tcase_add_test(keys, a_decision_tells_of_the_bucket_that_is_nearer_to_its_end);
     tcase_add_test(keys, each_class_has_a_bucket_of_its_own);
     tcase_add_test(keys, clients_without_an_address_share_a_strict_bucket_for_each_peer);
     tcase_add_test(keys, an_account_has_another_bucket_at_an_address_that_it_knows);
@@ -348,6 +436,7 @@ Suite *limiter_suite(void) {
     tcase_add_checked_fixture(locks, set_up, tear_down);
     tcase_add_test(locks, the_last_token_that_fails_locks_the_bucket);
     tcase_add_test(locks, what_turns_out_well_never_locks);
+    tcase_add_test(locks, only_failures_lock_and_no_tries_that_are_under_way);
     tcase_add_test(locks, a_lock_opens_for_one_try_and_doubles_up_to_its_longest);
     tcase_add_test(locks, locks_are_forgotten_after_a_long_peace);
     suite_add_tcase(suite, locks);

@@ -1,3 +1,4 @@
+#include "src/http/connections.h"
 #include "src/http/peers.h"
 
 #include <check.h>
@@ -6,6 +7,9 @@
 Suite *peers_suite(void);
 
 #define MANY 20000
+#define PER_ADDRESS 2
+#define OF_SITE (PER_ADDRESS * SITE_MULTIPLE)
+#define LONG_US (3600 * INT64_C(1000000))
 
 static struct address address_of(const char *text) {
     struct address address = { .known = false };
@@ -62,12 +66,67 @@ START_TEST(whoever_enters_and_leaves_is_counted_and_then_forgotten) {
 }
 END_TEST
 
+START_TEST(a_site_counts_the_connections_of_all_its_networks) {
+    static const char *const members[] = { "2001:db8:1::1", "2001:db8:1::2", "2001:db8:1:2::1", "2001:db8:1:ffff::1" };
+    struct address first = address_of(members[0]), stranger = address_of("2001:db8:2::1"), ipv4 = address_of("192.0.2.1");
+    struct peer *entered[4];
+    struct peers *peers = peers_create();
+    ck_assert_ptr_nonnull(peers);
+    struct peer *other = peers_enter(peers, &ipv4);
+    for (unsigned i = 0; i < 4; i++) {
+        struct address address = address_of(members[i]);
+        entered[i] = peers_enter(peers, &address);
+        ck_assert_uint_eq(peers_count_site(peers, &first), i + 1);
+    }
+    ck_assert_uint_eq(peers_count(peers, &first), 2);
+    ck_assert_uint_eq(peers_count_site(peers, &stranger), 0);
+    ck_assert_uint_eq(peers_count_site(peers, &ipv4), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_uint_eq(peers_count_site(peers, &first), 4 - i);
+        peers_leave(peers, entered[i]);
+    }
+    ck_assert_uint_eq(peers_count(peers, &first), 0);
+    ck_assert_uint_eq(peers_count_site(peers, &first), 0);
+    peers_leave(peers, other);
+    peers_destroy(peers);
+}
+END_TEST
+
+START_TEST(a_site_has_room_for_four_times_the_connections_of_an_address) {
+    const struct connection_limits limits = {
+        .total = 100, .per_address = PER_ADDRESS, .header_timeout_us = LONG_US, .body_timeout_us = LONG_US
+    };
+    struct connections *connections = connections_create(&limits);
+    struct connection *open[OF_SITE];
+    struct address same_site = address_of("2001:db8:1:ffff::1"), other_site = address_of("2001:db8:2::1");
+    ck_assert_ptr_nonnull(connections);
+    for (unsigned i = 0; i < OF_SITE; i++) {
+        char text[ADDRESS_TEXT_SIZE];
+        snprintf(text, sizeof text, "2001:db8:1:%u::1", i / PER_ADDRESS);
+        struct address address = address_of(text);
+        ck_assert_int_eq(connections_room_for(connections, &same_site), ROOM_FREE);
+        ck_assert_int_eq(connections_room_for(connections, &address), ROOM_FREE);
+        open[i] = connections_add(connections, -1, &address);
+        ck_assert_ptr_nonnull(open[i]);
+        ck_assert(!connection_is_too_many(open[i]));
+    }
+    ck_assert_int_ne(connections_room_for(connections, &same_site), ROOM_FREE);
+    ck_assert_int_eq(connections_room_for(connections, &other_site), ROOM_FREE);
+    connections_remove(connections, open[0]);
+    ck_assert_int_eq(connections_room_for(connections, &same_site), ROOM_FREE);
+    for (unsigned i = 1; i < OF_SITE; i++)
+        connections_remove(connections, open[i]);
+    connections_destroy(connections);
+}
+END_TEST
+
 START_TEST(who_has_no_address_is_not_counted) {
     struct peers *peers = peers_create();
     struct address nobody = { .known = false };
     ck_assert_ptr_nonnull(peers);
     ck_assert_ptr_null(peers_enter(peers, &nobody));
     ck_assert_uint_eq(peers_count(peers, &nobody), 0);
+    ck_assert_uint_eq(peers_count_site(peers, &nobody), 0);
     peers_leave(peers, NULL);
     peers_destroy(peers);
 }
@@ -79,6 +138,8 @@ Suite *peers_suite(void) {
     tcase_add_loop_test(tcase, an_ipv4_address_is_a_peer_and_an_ipv6_network_of_64_bits_is_one, 0,
                         (int)(sizeof cases / sizeof cases[0]));
     tcase_add_test(tcase, whoever_enters_and_leaves_is_counted_and_then_forgotten);
+    tcase_add_test(tcase, a_site_counts_the_connections_of_all_its_networks);
+    tcase_add_test(tcase, a_site_has_room_for_four_times_the_connections_of_an_address);
     tcase_add_test(tcase, who_has_no_address_is_not_counted);
     suite_add_tcase(suite, tcase);
     return suite;
