@@ -83,8 +83,10 @@ struct config {
         struct limit_rate login;
         struct limit_rate refresh;
         struct limit_rate account;
-        struct limit_rate login_failures; /* by account */
-        int64_t lock_ms;                  /* of an account that has used them up; doubles up to lock_max_ms */
+        struct limit_rate address_failures; /* by address */
+        struct limit_rate login_failures;   /* by account and address */
+        struct limit_rate account_failures; /* by account, of all addresses that it does not know */
+        int64_t lock_ms;                    /* of an account for an address that has used them up; doubles up to lock_max_ms */
         int64_t lock_max_ms;
     } limit;
     struct {

@@ -35,10 +35,14 @@ enum limit_class {
     LIMIT_REGISTER, /* by address, as the next three */
     LIMIT_LOGIN,
     LIMIT_REFRESH,
-    LIMIT_ACCOUNT,        /* the rest of /auth */
-    LIMIT_LOGIN_FAILURES, /* by canonical e-mail address, whether there is such an account or not */
+    LIMIT_ACCOUNT,          /* the rest of /auth */
+    LIMIT_ADDRESS_FAILURES, /* by address, as the above, over all accounts */
+    LIMIT_LOGIN_FAILURES, /* by account and address; an account is a canonical e-mail address, whether it is registered or not */
+    LIMIT_ACCOUNT_FAILURES, /* by account, from all addresses together that it does not know */
     LIMIT_CLASS_COUNT
 };
+
+#define LIMIT_LOCK_ONE_TOKEN (-1) /* as lock_us: every lock ends when the next token comes back */
 
 /* `amount` tokens come back in `period_us`, at most `burst` are there at once. amount 0: the class is not limited. */
 struct limit_rule {
@@ -82,8 +86,11 @@ void limiter_set_rules(struct limiter *limiter, const struct limit_rule rules[LI
  * came through the same peer and cannot be told. */
 struct limit_key limiter_key_of_client(const struct limiter *limiter, const struct address *client, const struct address *peer);
 
-/* An account by whatever names it, and, unless `client` is NULL, the address that it is used from. */
-struct limit_key limiter_key_of_account(const struct limiter *limiter, struct text name, const struct address *client);
+/* An account by whatever names it, alone or with the address that it is used from. An address of a site is, for IPv6, the site: who
+ * has one must not have 65,536 networks to guess from. `client` is not looked at for ACCOUNT_ALONE. */
+enum account_scope { ACCOUNT_ALONE, ACCOUNT_AT_NETWORK, ACCOUNT_AT_SITE };
+struct limit_key limiter_key_of_account(const struct limiter *limiter, struct text name, enum account_scope scope,
+                                        const struct address *client);
 
 /* Takes one token (one of each bucket) if there is one. */
 struct limit_decision limiter_take(struct limiter *limiter, enum limit_class class, struct limit_key key,

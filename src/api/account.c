@@ -73,36 +73,33 @@ static bool was_done_before(const struct request *request, const struct account 
            hasher_verify(request->hasher, account->new_password, account->user.password_hash.bytes) == HASH_MATCHES;
 }
 
-static enum step_result judge_password(struct request *request, struct limit_key key, enum hash_match verdict) {
+static enum step_result judge_password(struct request *request, const struct attempt *attempt, enum hash_match verdict) {
     struct account *account = request->scratch;
     if (verdict == HASH_OUT_OF_MEMORY) {
-        attempt_take_back(request, key);
+        attempt_take_back(request, attempt);
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
     }
     if (verdict == HASH_MATCHES) {
-        attempt_take_back(request, key);
+        attempt_take_back(request, attempt);
         return hash_new_password(request, account);
     }
     if (verdict == HASH_DIFFERS && was_done_before(request, account)) {
-        attempt_take_back(request, key);
+        attempt_take_back(request, attempt);
         log_account_event(LOG_INFO, "password_change_repeated", request, &account->user.id, &request->claims.session_id);
         return reply_empty(request, 204);
     }
     if (verdict == HASH_CORRUPT)
         log_account_event(LOG_ERROR, "password_hash_corrupt", request, &account->user.id, NULL);
-    attempt_fail(request, key, &account->user.id);
+    attempt_fail(request, attempt, &account->user.id);
     return refuse(request);
 }
 
-/* Counted apart from logins: a stolen access token is no means to lock its owner out. */
 static enum step_result check_password(struct request *request) {
     struct account *account = request->scratch;
-    char id[UUID_TEXT_SIZE];
-    struct text name = text_of(uuid_text(&account->user.id, id));
-    struct limit_key key = limiter_key_of_account(request->services->limiter, name, NULL);
-    if (!attempt_begin(request, key))
+    struct attempt attempt = attempt_with_token(request, &account->user.id);
+    if (!attempt_begin(request, &attempt))
         return STEP_DONE;
-    return judge_password(request, key,
+    return judge_password(request, &attempt,
                           hasher_verify(request->hasher, account->current_password, account->user.password_hash.bytes));
 }
 

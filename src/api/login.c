@@ -47,31 +47,29 @@ static enum step_result hash_anew(struct request *request, struct login *login) 
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
-static enum step_result judge(struct request *request, struct limit_key key, enum hash_match verdict) {
+static enum step_result judge(struct request *request, const struct attempt *attempt, enum hash_match verdict) {
     struct login *login = request->scratch;
     if (verdict == HASH_OUT_OF_MEMORY) {
-        attempt_take_back(request, key);
+        attempt_take_back(request, attempt);
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
     }
     if (verdict == HASH_MATCHES && !login->user.disabled) {
-        attempt_take_back(request, key);
+        attempt_take_back(request, attempt);
         return hash_anew(request, login);
     }
     if (verdict == HASH_CORRUPT)
         log_account_event(LOG_ERROR, "password_hash_corrupt", request, &login->user.id, NULL);
-    attempt_fail(request, key, login->found ? &login->user.id : NULL);
+    attempt_fail(request, attempt, login->found ? &login->user.id : NULL);
     return refuse(request);
 }
 
-/* Whoever knows the password has a bucket of failures for each address, so that nobody else can lock them out. */
 static enum step_result check_password(struct request *request) {
     struct login *login = request->scratch;
-    struct limit_key key =
-        limiter_key_of_account(request->services->limiter, login->canonical, login->knows_address ? &request->client : NULL);
-    if (!attempt_begin(request, key))
+    struct attempt attempt = attempt_at_login(request, login->canonical, login->knows_address);
+    if (!attempt_begin(request, &attempt))
         return STEP_DONE;
     const char *hash = login->found ? login->user.password_hash.bytes : NULL;
-    return judge(request, key, hasher_verify(request->hasher, login->password, hash));
+    return judge(request, &attempt, hasher_verify(request->hasher, login->password, hash));
 }
 
 /* A better hash is welcome, but no reason to refuse a login. */

@@ -89,12 +89,12 @@ static enum step_result insert(struct request *request) {
     return answer_created(request, &user);
 }
 
-static enum step_result judge(struct request *request, struct limit_key key, enum hash_match verdict) {
+static enum step_result judge(struct request *request, const struct attempt *attempt, enum hash_match verdict) {
     const struct registration *registration = request->scratch;
     if (verdict == HASH_MATCHES || verdict == HASH_OUT_OF_MEMORY)
-        attempt_take_back(request, key);
+        attempt_take_back(request, attempt);
     else
-        attempt_fail(request, key, &registration->existing.id);
+        attempt_fail(request, attempt, &registration->existing.id);
     switch (verdict) {
     case HASH_MATCHES:
         return answer_created(request, &registration->existing);
@@ -111,10 +111,10 @@ static enum step_result judge(struct request *request, struct limit_key key, enu
  * login: who has come by the key shall not have more of them. */
 static enum step_result compare(struct request *request) {
     const struct registration *registration = request->scratch;
-    struct limit_key key = limiter_key_of_account(request->services->limiter, registration->canonical, NULL);
-    if (!attempt_begin(request, key))
+    struct attempt attempt = attempt_at_login(request, registration->canonical, false);
+    if (!attempt_begin(request, &attempt))
         return STEP_DONE;
-    return judge(request, key,
+    return judge(request, &attempt,
                  hasher_verify(request->hasher, registration->password, registration->existing.password_hash.bytes));
 }
 

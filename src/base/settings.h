@@ -49,7 +49,7 @@ struct setting {
     const char *help;
 };
 
-#define SETTINGS_COUNT 43
+#define SETTINGS_COUNT 45
 extern const struct setting settings[SETTINGS_COUNT];
 
 /* NULL: there is none of that name. */

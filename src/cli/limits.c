@@ -12,7 +12,9 @@ static const struct {
     [LIMIT_LOGIN] = { "login", "login_site", AT(login) },
     [LIMIT_REFRESH] = { "refresh", "refresh_site", AT(refresh) },
     [LIMIT_ACCOUNT] = { "account", "account_site", AT(account) },
+    [LIMIT_ADDRESS_FAILURES] = { "address_failures", "address_failures_site", AT(address_failures) },
     [LIMIT_LOGIN_FAILURES] = { "login_failures", "login_failures_site", AT(login_failures) },
+    [LIMIT_ACCOUNT_FAILURES] = { "account_failures", "account_failures_site", AT(account_failures) },
 };
 
 static struct limit_rule rule_of(const struct config *config, enum limit_class class) {
@@ -22,6 +24,9 @@ static struct limit_rule rule_of(const struct config *config, enum limit_class c
                                .period_us = rate->period_ms * 1000,
                                .burst = rate->burst };
     rule.amount = config->limit.enabled ? rate->amount : 0;
+    /* Only the lock that shuts out nobody else may grow: a growing one of an account is kept shut by whoever has shut it. */
+    if (class == LIMIT_ADDRESS_FAILURES || class == LIMIT_ACCOUNT_FAILURES)
+        rule.lock_us = LIMIT_LOCK_ONE_TOKEN;
     if (class == LIMIT_LOGIN_FAILURES) {
         rule.lock_us = config->limit.lock_ms * 1000;
         rule.lock_max_us = config->limit.lock_max_ms * 1000;

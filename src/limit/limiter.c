@@ -63,6 +63,8 @@ static struct rule rule_for_tier(const struct limit_rule *rule, enum tier tier) 
         result.burst *= SITE_MULTIPLE;
     }
     result.token_us = period_us > amount ? period_us / amount : 1;
+    if (rule->lock_us == LIMIT_LOCK_ONE_TOKEN)
+        result.lock_us = result.lock_max_us = result.token_us;
     return result;
 }
 
@@ -117,7 +119,7 @@ struct holder {
     uint8_t name[crypto_generichash_BYTES];
 };
 
-enum { HOLDER_CLIENT = 1, HOLDER_SITE, HOLDER_UNKNOWN_CLIENT, HOLDER_ACCOUNT, HOLDER_ACCOUNT_AT_ADDRESS };
+enum { HOLDER_CLIENT = 1, HOLDER_SITE, HOLDER_UNKNOWN_CLIENT, HOLDER_ACCOUNT, HOLDER_ACCOUNT_AT_NETWORK, HOLDER_ACCOUNT_AT_SITE };
 
 /* A client has no name, and hashing none takes half the time. */
 static void hash_holder(const struct limiter *limiter, const struct holder *holder, uint64_t words[2]) {
@@ -139,11 +141,16 @@ struct limit_key limiter_key_of_client(const struct limiter *limiter, const stru
     return key;
 }
 
-struct limit_key limiter_key_of_account(const struct limiter *limiter, struct text name, const struct address *client) {
+struct limit_key limiter_key_of_account(const struct limiter *limiter, struct text name, enum account_scope scope,
+                                        const struct address *client) {
     struct limit_key key = { .has_site = false };
-    struct holder holder = { .kind = client == NULL ? HOLDER_ACCOUNT : HOLDER_ACCOUNT_AT_ADDRESS };
-    if (client != NULL && client->known)
-        address_network(client, holder.address);
+    struct holder holder = { .kind = scope == ACCOUNT_ALONE ? HOLDER_ACCOUNT : HOLDER_ACCOUNT_AT_NETWORK };
+    if (scope != ACCOUNT_ALONE && client->known) {
+        if (scope == ACCOUNT_AT_SITE && address_site(client, holder.address))
+            holder.kind = HOLDER_ACCOUNT_AT_SITE;
+        else
+            address_network(client, holder.address);
+    }
     crypto_generichash(holder.name, sizeof holder.name, (const unsigned char *)name.bytes, name.len, NULL, 0);
     hash_holder(limiter, &holder, key.words);
     return key;

@@ -13,6 +13,7 @@ Suite *limits_suite(void);
 #define HOME "X-Forwarded-For: 192.0.2.1"
 #define ELSEWHERE "X-Forwarded-For: 198.51.100.7"
 #define WRONG "not the passphrase"
+#define ADDRESS_SIZE 46
 
 static struct reply send_from(const struct server *server, const char *forwarded, const char *method, const char *path,
                               const char *body) {
@@ -205,18 +206,143 @@ START_TEST(an_account_is_locked_alike_whether_it_exists_or_not) {
         ck_assert_int_le(retry_after(&reply), 600);
         http_free(&reply);
     }
-    ck_assert(server_log_contains(&server, "\"event\":\"account_locked\""));
+    ck_assert(server_log_contains(&server, "\"event\":\"account_locked_for_address\""));
     server_finish(&server);
 }
 END_TEST
 
-START_TEST(a_locked_account_refuses_the_right_password_too_from_wherever_it_never_was) {
+static struct account register_from(const struct server *server, const char *forwarded) {
+    struct account account = account_new();
+    char body[BODY_SIZE];
+    struct reply reply = send_from(server, forwarded, "POST", "/auth/register", credentials(&account, PASSWORD, body));
+    ck_assert_int_eq(reply.status, 201);
+    snprintf(account.id, sizeof account.id, "%s", http_member(&reply, "id"));
+    http_free(&reply);
+    return account;
+}
+
+START_TEST(one_address_locks_an_account_for_itself_only_also_against_the_right_password) {
     struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
     struct account account = account_register(&server);
     for (int try = 0; try < 3; try++)
         ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 401);
+    for (int try = 0; try < 20; try++)
+        ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 429);
     ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, PASSWORD), 429);
-    ck_assert_int_eq(login_status(&server, HOME, &account, PASSWORD), 429);
+    ck_assert_int_eq(login_status(&server, HOME, &account, PASSWORD), 200);
+    ck_assert(server_log_contains(&server, "\"event\":\"account_locked_for_address\""));
+    ck_assert(!server_log_contains(&server, "\"event\":\"account_locked\""));
+    server_finish(&server);
+}
+END_TEST
+
+static const char *forwarded_for(char header[64], const char *format, int number) {
+    char address[ADDRESS_SIZE];
+    snprintf(address, sizeof address, "%s%d", format, number);
+    snprintf(header, 64, "X-Forwarded-For: %s", address);
+    return header;
+}
+
+/* Wrong passwords from six addresses, which is all that account_failures of start_with_failures allows. */
+static void lock_from_many(const struct server *server, const struct account *account) {
+    char header[64];
+    for (int host = 1; host <= 6; host++)
+        ck_assert_int_eq(login_status(server, forwarded_for(header, "203.0.113.", host), account, WRONG), 401);
+}
+
+START_TEST(many_addresses_lock_an_account_for_all_that_it_does_not_know) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.account_failures=6/h");
+    struct account known = register_from(&server, HOME), unknown = account_new();
+    const struct account *accounts[] = { &known, &unknown };
+    for (size_t i = 0; i < 2; i++) {
+        lock_from_many(&server, accounts[i]);
+        struct reply reply = log_in_from(&server, ELSEWHERE, accounts[i], PASSWORD);
+        assert_problem(&reply, 429, "rate_limited");
+        ck_assert_int_ge(retry_after(&reply), 590);
+        ck_assert_int_le(retry_after(&reply), 600);
+        http_free(&reply);
+    }
+    ck_assert(server_log_contains(&server, "\"event\":\"account_locked\""));
+    ck_assert_int_eq(login_status(&server, HOME, &known, PASSWORD), 200);
+    ck_assert_int_eq(login_status(&server, HOME, &known, WRONG), 401);
+    server_finish(&server);
+}
+END_TEST
+
+/* ---- of one address, for many accounts ---- */
+
+static const struct {
+    const char *one, *other;
+    bool same;
+} sprayers[] = {
+    { "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.1", true },
+    { "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2", false },
+    { "X-Forwarded-For: 2001:db8:1:1::1", "X-Forwarded-For: 2001:db8:1:1::2", true },
+    { "X-Forwarded-For: 2001:db8:1:1::1", "X-Forwarded-For: 2001:db8:1:2::1", false },
+};
+
+START_TEST(one_address_has_so_many_wrong_passwords_for_all_accounts_together) {
+    struct server server = start_with_failures("limit.address_failures=4/h", "limit.login_failures=3/h");
+    struct account account = account_register(&server);
+    for (int i = 0; i < 4; i++) {
+        struct account victim = account_new();
+        ck_assert_int_eq(login_status(&server, sprayers[_i].one, &victim, WRONG), 401);
+    }
+    struct reply reply = log_in_from(&server, sprayers[_i].other, &account, PASSWORD);
+    ck_assert_int_eq(reply.status, sprayers[_i].same ? 429 : 200);
+    ck_assert_int_ge(retry_after(&reply), sprayers[_i].same ? 890 : 0);
+    http_free(&reply);
+    ck_assert(server_log_contains(&server, "\"event\":\"address_locked\""));
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(a_site_that_has_used_up_its_wrong_passwords_is_refused_in_each_of_its_networks) {
+    struct server server = start_with_failures("limit.address_failures=2/h", "limit.login_failures=3/h");
+    char header[64];
+    for (int i = 0; i < 8; i++) {
+        struct account victim = account_new();
+        ck_assert_int_eq(login_status(&server, forwarded_for(header, "2001:db8:1:1::", i), &victim, WRONG), i < 2 ? 401 : 429);
+    }
+    for (int network = 2; network < 10; network++) {
+        struct account victim = account_new();
+        snprintf(header, sizeof header, "X-Forwarded-For: 2001:db8:1:%d::1", network);
+        ck_assert_int_eq(login_status(&server, header, &victim, WRONG), network < 8 ? 401 : 429);
+    }
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(an_address_that_is_refused_touches_no_account) {
+    struct server server = start_with_failures("limit.address_failures=2/h", "limit.account_failures=3/h");
+    struct account account = account_register(&server), other = account_new();
+    for (int try = 0; try < 2; try++)
+        ck_assert_int_eq(login_status(&server, ELSEWHERE, &other, WRONG), 401);
+    for (int try = 0; try < 10; try++)
+        ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 429);
+    for (int try = 0; try < 2; try++)
+        ck_assert_int_eq(login_status(&server, HOME, &account, WRONG), 401);
+    ck_assert_int_eq(login_status(&server, "X-Forwarded-For: 203.0.113.9", &account, PASSWORD), 200);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(an_account_that_is_locked_costs_its_address_nothing) {
+    struct server server = start_with_failures("limit.address_failures=4/h", "limit.login_failures=3/h");
+    struct account locked = account_new(), account = account_register(&server);
+    for (int try = 0; try < 10; try++)
+        ck_assert_int_eq(login_status(&server, HOME, &locked, WRONG), try < 3 ? 401 : 429);
+    ck_assert_int_eq(login_status(&server, HOME, &account, PASSWORD), 200);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(right_passwords_cost_an_address_nothing) {
+    struct server server = start_with_failures("limit.address_failures=3/h", "limit.account_failures=3/h");
+    struct account account = account_register(&server);
+    ck_assert_int_eq(login_status(&server, HOME, &account, WRONG), 401);
+    for (int try = 0; try < 10; try++)
+        ck_assert_int_eq(login_status(&server, HOME, &account, PASSWORD), 200);
     server_finish(&server);
 }
 END_TEST
@@ -241,7 +367,7 @@ START_TEST(a_registration_that_is_repeated_is_no_way_to_guess_the_password) {
         ck_assert_int_eq(repeat_registration(&server, &account, WRONG), 422);
     ck_assert_int_eq(repeat_registration(&server, &account, WRONG), 429);
     ck_assert_int_eq(repeat_registration(&server, &account, PASSWORD), 429);
-    ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, PASSWORD), 429);
+    ck_assert_int_eq(login_status(&server, "X-Forwarded-For: 127.0.0.1", &account, PASSWORD), 429);
     server_finish(&server);
 }
 END_TEST
@@ -258,13 +384,12 @@ START_TEST(another_spelling_of_the_address_is_the_same_account) {
 }
 END_TEST
 
-START_TEST(a_stranger_cannot_lock_the_owner_out_nor_end_their_session) {
-    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+START_TEST(strangers_cannot_lock_the_owner_out_nor_end_their_session) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.account_failures=6/h");
     struct account account = account_register(&server);
     struct reply reply = log_in_from(&server, HOME, &account, PASSWORD);
     ck_assert_int_eq(reply.status, 200);
-    for (int try = 0; try < 3; try++)
-        ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 401);
+    lock_from_many(&server, &account);
     ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 429);
     ck_assert_int_eq(login_status(&server, HOME, &account, PASSWORD), 200);
     ck_assert_int_eq(me_status(&server, http_member(&reply, "access_token")), 200);
@@ -283,9 +408,8 @@ START_TEST(an_address_is_known_also_after_a_restart_and_a_logout) {
                   204);
     http_free(&reply);
     struct server other =
-        server_start_beside(&server, (const char *const[]){ "limit.enabled=true", TRUSTED, "limit.login_failures=3/h", NULL });
-    for (int try = 0; try < 3; try++)
-        ck_assert_int_eq(login_status(&other, ELSEWHERE, &account, WRONG), 401);
+        server_start_beside(&server, (const char *const[]){ "limit.enabled=true", TRUSTED, "limit.account_failures=6/h", NULL });
+    lock_from_many(&other, &account);
     ck_assert_int_eq(login_status(&other, ELSEWHERE, &account, PASSWORD), 429);
     ck_assert_int_eq(login_status(&other, HOME, &account, PASSWORD), 200);
     server_finish(&other);
@@ -304,21 +428,10 @@ START_TEST(a_known_address_is_limited_as_well) {
 }
 END_TEST
 
-static struct account register_from(const struct server *server, const char *forwarded) {
-    struct account account = account_new();
-    char body[BODY_SIZE];
-    struct reply reply = send_from(server, forwarded, "POST", "/auth/register", credentials(&account, PASSWORD, body));
-    ck_assert_int_eq(reply.status, 201);
-    snprintf(account.id, sizeof account.id, "%s", http_member(&reply, "id"));
-    http_free(&reply);
-    return account;
-}
-
-START_TEST(a_stranger_cannot_lock_the_owner_out_before_their_first_login) {
-    struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
+START_TEST(strangers_cannot_lock_the_owner_out_before_their_first_login) {
+    struct server server = start_with_failures("limit.login_failures=3/h", "limit.account_failures=6/h");
     struct account account = register_from(&server, HOME);
-    for (int try = 0; try < 3; try++)
-        ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, WRONG), 401);
+    lock_from_many(&server, &account);
     ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, PASSWORD), 429);
     ck_assert_int_eq(login_status(&server, HOME, &account, PASSWORD), 200);
     server_finish(&server);
@@ -473,13 +586,20 @@ Suite *limits_suite(void) {
     tcase_set_timeout(failures, 60);
     tcase_add_unchecked_fixture(failures, shared_server_start, shared_server_finish);
     tcase_add_test(failures, an_account_is_locked_alike_whether_it_exists_or_not);
-    tcase_add_test(failures, a_locked_account_refuses_the_right_password_too_from_wherever_it_never_was);
+    tcase_add_test(failures, one_address_locks_an_account_for_itself_only_also_against_the_right_password);
+    tcase_add_test(failures, many_addresses_lock_an_account_for_all_that_it_does_not_know);
+    tcase_add_loop_test(failures, one_address_has_so_many_wrong_passwords_for_all_accounts_together, 0,
+                        (int)(sizeof sprayers / sizeof sprayers[0]));
+    tcase_add_test(failures, a_site_that_has_used_up_its_wrong_passwords_is_refused_in_each_of_its_networks);
+    tcase_add_test(failures, an_address_that_is_refused_touches_no_account);
+    tcase_add_test(failures, an_account_that_is_locked_costs_its_address_nothing);
+    tcase_add_test(failures, right_passwords_cost_an_address_nothing);
     tcase_add_test(failures, a_registration_that_is_repeated_is_no_way_to_guess_the_password);
     tcase_add_test(failures, another_spelling_of_the_address_is_the_same_account);
-    tcase_add_test(failures, a_stranger_cannot_lock_the_owner_out_nor_end_their_session);
+    tcase_add_test(failures, strangers_cannot_lock_the_owner_out_nor_end_their_session);
     tcase_add_test(failures, an_address_is_known_also_after_a_restart_and_a_logout);
     tcase_add_test(failures, a_known_address_is_limited_as_well);
-    tcase_add_test(failures, a_stranger_cannot_lock_the_owner_out_before_their_first_login);
+    tcase_add_test(failures, strangers_cannot_lock_the_owner_out_before_their_first_login);
     tcase_add_loop_test(failures, a_password_change_forgets_every_address_but_the_one_it_came_from, 0,
                         (int)(sizeof changes / sizeof changes[0]));
     tcase_add_test(failures, an_address_is_forgotten_when_it_was_not_used_for_long);

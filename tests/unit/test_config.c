@@ -51,8 +51,12 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_int_eq(config->limit.login.period_ms, 60000);
     ck_assert_uint_eq(config->limit.login.burst, 20);
     ck_assert_uint_eq(config->limit.login_failures.amount, 10);
-    ck_assert_int_eq(config->limit.login_failures.period_ms, INT64_C(15) * 60 * 1000);
+    ck_assert_int_eq(config->limit.login_failures.period_ms, INT64_C(10) * 3600 * 1000);
     ck_assert_uint_eq(config->limit.login_failures.burst, 10);
+    ck_assert_uint_eq(config->limit.address_failures.amount, 30);
+    ck_assert_int_eq(config->limit.address_failures.period_ms, INT64_C(15) * 60 * 1000);
+    ck_assert_uint_eq(config->limit.account_failures.amount, 100);
+    ck_assert_int_eq(config->limit.account_failures.period_ms, INT64_C(24) * 3600 * 1000);
     ck_assert_int_eq(config->limit.lock_ms, 60000);
     ck_assert_int_eq(config->limit.lock_max_ms, 3600000);
     ck_assert_uint_eq(config->cors.allowed_origins.count, 0);

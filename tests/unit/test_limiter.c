@@ -28,6 +28,11 @@ static const struct limit_rule rules[LIMIT_CLASS_COUNT] = {
                         .amount = 1000000,
                         .period_us = 1000 * MINUTE,
                         .burst = 1000 },
+    [LIMIT_ACCOUNT_FAILURES] = { .name = "account_failures",
+                                 .amount = 10,
+                                 .period_us = MINUTE,
+                                 .burst = 3,
+                                 .lock_us = LIMIT_LOCK_ONE_TOKEN },
     [LIMIT_LOGIN_FAILURES] = { .name = "login_failures",
                                .amount = 10,
                                .period_us = MINUTE,
@@ -59,7 +64,7 @@ static struct limit_key client_key(const char *text) {
 }
 
 static struct limit_key account_key(const char *name) {
-    return limiter_key_of_account(limiter, text_of(name), NULL);
+    return limiter_key_of_account(limiter, text_of(name), ACCOUNT_ALONE, NULL);
 }
 
 static bool take(enum limit_class class, struct limit_key key, int64_t now_us) {
@@ -258,13 +263,34 @@ START_TEST(clients_without_an_address_share_a_strict_bucket_for_each_peer) {
 }
 END_TEST
 
+static const struct {
+    const char *one, *other;
+    enum account_scope scope;
+    bool same;
+} places[] = {
+    { "192.0.2.1", "192.0.2.1", ACCOUNT_AT_SITE, true },
+    { "192.0.2.1", "192.0.2.2", ACCOUNT_AT_SITE, false },
+    { "2001:db8:1:2::1", "2001:db8:1:3::1", ACCOUNT_AT_NETWORK, false },
+    { "2001:db8:1:2::1", "2001:db8:1:3::1", ACCOUNT_AT_SITE, true },
+    { "2001:db8:1::1", "2001:db8:2::1", ACCOUNT_AT_SITE, false },
+};
+
+START_TEST(an_account_at_a_site_has_one_bucket_for_all_its_networks) {
+    struct address one = address_from(places[_i].one), other = address_from(places[_i].other);
+    struct text name = text_of("ada@example.org");
+    take_all(LIMIT_LOGIN_FAILURES, limiter_key_of_account(limiter, name, places[_i].scope, &one), NOW);
+    struct limit_key key = limiter_key_of_account(limiter, name, places[_i].scope, &other);
+    ck_assert(take(LIMIT_LOGIN_FAILURES, key, NOW) != places[_i].same);
+}
+END_TEST
+
 START_TEST(an_account_has_another_bucket_at_an_address_that_it_knows) {
     struct address home = address_from("192.0.2.1"), office = address_from("192.0.2.2");
     struct text name = text_of("ada@example.org");
     take_all(LIMIT_LOGIN_FAILURES, account_key("ada@example.org"), NOW);
     ck_assert(!take(LIMIT_LOGIN_FAILURES, account_key("ada@example.org"), NOW));
-    ck_assert_uint_eq(take_all(LIMIT_LOGIN_FAILURES, limiter_key_of_account(limiter, name, &home), NOW), 3);
-    ck_assert_uint_eq(take_all(LIMIT_LOGIN_FAILURES, limiter_key_of_account(limiter, name, &office), NOW), 3);
+    ck_assert_uint_eq(take_all(LIMIT_LOGIN_FAILURES, limiter_key_of_account(limiter, name, ACCOUNT_AT_NETWORK, &home), NOW), 3);
+    ck_assert_uint_eq(take_all(LIMIT_LOGIN_FAILURES, limiter_key_of_account(limiter, name, ACCOUNT_AT_NETWORK, &office), NOW), 3);
     ck_assert_uint_eq(take_all(LIMIT_LOGIN_FAILURES, account_key("bob@example.org"), NOW), 3);
 }
 END_TEST
@@ -336,6 +362,23 @@ START_TEST(locks_are_forgotten_after_a_long_peace) {
     int64_t full_us = second_us + 2 * LOCK + 2 * TOKEN;
     ck_assert_int_eq(fail_until_locked(key, full_us + LOCK_MAX + 1, &tries), LOCK);
     ck_assert_uint_eq(tries, 3);
+}
+END_TEST
+
+START_TEST(a_lock_of_one_token_opens_when_the_token_is_back_and_never_grows) {
+    struct limit_key key = account_key("ada@example.org");
+    int64_t now_us = NOW;
+    for (unsigned lock = 0; lock < 5; lock++) {
+        unsigned tries = 0;
+        int64_t locked_us = 0;
+        for (; locked_us == 0 && take(LIMIT_ACCOUNT_FAILURES, key, now_us); tries++)
+            locked_us = limiter_fail(limiter, LIMIT_ACCOUNT_FAILURES, key, now_us);
+        ck_assert_uint_eq(tries, lock == 0 ? 3 : 1);
+        ck_assert_int_eq(locked_us, TOKEN);
+        now_us += TOKEN;
+    }
+    ck_assert(take(LIMIT_ACCOUNT_FAILURES, key, now_us + TOKEN));
+    ck_assert(take(LIMIT_ACCOUNT_FAILURES, key, now_us + TOKEN));
 }
 END_TEST
 
@@ -430,6 +473,8 @@ Suite *limiter_suite(void) {
     tcase_add_test(keys, a_decision_tells_of_the_bucket_that_is_nearer_to_its_end);
     tcase_add_test(keys, each_class_has_a_bucket_of_its_own);
     tcase_add_test(keys, clients_without_an_address_share_a_strict_bucket_for_each_peer);
+    tcase_add_loop_test(keys, an_account_at_a_site_has_one_bucket_for_all_its_networks, 0,
+                        (int)(sizeof places / sizeof places[0]));
     tcase_add_test(keys, an_account_has_another_bucket_at_an_address_that_it_knows);
     suite_add_tcase(suite, keys);
     TCase *locks = tcase_create("locks");
@@ -438,6 +483,7 @@ Suite *limiter_suite(void) {
     tcase_add_test(locks, what_turns_out_well_never_locks);
     tcase_add_test(locks, only_failures_lock_and_no_tries_that_are_under_way);
     tcase_add_test(locks, a_lock_opens_for_one_try_and_doubles_up_to_its_longest);
+    tcase_add_test(locks, a_lock_of_one_token_opens_when_the_token_is_back_and_never_grows);
     tcase_add_test(locks, locks_are_forgotten_after_a_long_peace);
     suite_add_tcase(suite, locks);
     TCase *table = tcase_create("table");
