@@ -1,8 +1,9 @@
 /*
  * revocations: how a revocation travels from the instance that made it to all others: an append-only table, written by the
  * same statement that revokes, read by every instance twice a second. Reading again what was read before is harmless, so each
- * reading overlaps the last one by more than a statement can last; that closes the gap between the moment of a
- * statement and its commit. Polling rather than NOTIFY, since it also works behind PgBouncer in transaction mode.
+ * pass overlaps the one before by more than a statement can last; that closes the gap between the moment of a
+ * statement and its commit. A pass goes from the oldest to the newest in pages, so that each statement is short and memory bounded however
+ * many there are; what is committed behind it meanwhile is for the next pass, which must go back to before this one BEGAN. Polling rather than NOTIFY, since it also works behind PgBouncer in transaction mode.
  */
 #ifndef JWTD_REVOCATIONS_H
 #define JWTD_REVOCATIONS_H
@@ -10,7 +11,21 @@
 #include "jwtd/db.h"
 #include "jwtd/revoked_sessions.h"
 
-/* Adds to `set` all sessions revoked since `window_s` seconds ago. */
-enum status revocations_read(struct db *db, int64_t deadline_us, int64_t window_s, struct revoked_sessions *set) MUST_CHECK;
+#define REVOCATIONS_PAGE 10000
+
+/* How far a pass has come: behind a row, by its time and its number. */
+struct revocations_cursor {
+    int64_t window_s;    /* of a pass that has not read a page */
+    char revoked_at[40]; /* empty: it has not */
+    int64_t id;
+};
+
+/* The beginning of a pass over what was revoked since `window_s` seconds ago. */
+struct revocations_cursor revocations_from(int64_t window_s);
+
+/* Adds the next REVOCATIONS_PAGE rows to `set` and moves the cursor behind them; *is_last: there are no more. On failure the cursor stays,
+ * and the same page may be read again. */
+enum status revocations_read_page(struct db *db, int64_t deadline_us, struct revocations_cursor *cursor,
+                                  struct revoked_sessions *set, bool *is_last) MUST_CHECK;
 
 #endif

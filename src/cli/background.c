@@ -1,93 +1,137 @@
 #include "background.h"
 
+#include "periodic.h"
+
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/revocations.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #define READ_INTERVAL_US (CLOCK_US_PER_S / 2)
-#define READ_DEADLINE_US (2 * CLOCK_US_PER_S)
+#define PAGE_DEADLINE_US (2 * CLOCK_US_PER_S)
 #define CLEANUP_DEADLINE_US (2 * CLOCK_US_PER_S)
+#define CLEANUP_PAUSE_US (CLOCK_US_PER_S / 2)
 #define CLEANUP_BATCH 500u
+
+/* One pass over a table that is read again and again. A page that fails is tried again in the next round: what was read before it stays. */
+struct reading {
+    struct revocations_cursor cursor;
+    bool is_under_way;
+    int64_t began_us;      /* this pass, or the last one */
+    int64_t good_began_us; /* the last pass that came to its end; 0: none has */
+    bool was_read;         /* the last page */
+};
 
 struct background {
     const struct services *services;
-    struct db *db;
-    pthread_t thread;
-    pthread_mutex_t stop_lock; /* guards stopping */
-    pthread_cond_t stop;
-    bool stopping;
-    bool was_read;   /* the last reading of the revocations succeeded */
-    int64_t read_us; /* when it began */
-    int64_t next_cleanup_us;
+    const struct db_options *db_options;
+    struct db *reading_db;
+    struct db *cleanup_db; /* NULL between two rounds that are far apart */
+    struct periodic *reading_thread, *cleanup_thread;
+    struct reading revocations; /* the reading thread's */
 };
 
-/* From long before the last good reading: a statement commits up to its timeout after the moment that it writes down. */
-static int64_t window_s(const struct background *background) {
+/* ---- reading ---- */
+
+/* From long before the last good pass began: a statement commits up to its timeout after the moment that it writes down. What was committed
+ * before is seen by every page of a pass. */
+static int64_t window_s(const struct background *background, const struct reading *reading) {
     const struct services *services = background->services;
-    if (background->read_us == 0)
+    if (reading->good_began_us == 0)
         return services->token_rules.access_ttl_s + ACCESS_TOKEN_LEEWAY_S;
     int64_t overlap_us = 2 * services->config->database.statement_timeout_ms * 1000 + 5 * CLOCK_US_PER_S;
-    return (clock_monotonic_us() - background->read_us + overlap_us) / CLOCK_US_PER_S + 1;
+    return (clock_monotonic_us() - reading->good_began_us + overlap_us) / CLOCK_US_PER_S + 1;
 }
 
-static void note_reading(struct background *background, bool is_good, int64_t began_us) {
-    if (is_good) {
-        background->read_us = began_us;
+static void begin_pass(const struct background *background, struct reading *reading) {
+    reading->began_us = clock_monotonic_us();
+    reading->cursor = revocations_from(window_s(background, reading));
+    reading->is_under_way = true;
+}
+
+/* What others revoke during a pass may be written behind its cursor, and is left to the next one. So a long first pass, of millions of rows,
+ * is followed by a second, short one before anybody is let in. */
+static void end_pass(const struct background *background, struct reading *reading) {
+    bool is_up_to_date = reading->good_began_us != 0 || clock_monotonic_us() - reading->began_us < CLOCK_US_PER_S;
+    reading->good_began_us = reading->began_us;
+    reading->is_under_way = false;
+    if (is_up_to_date)
         revoked_sessions_set_ready(background->services->revoked);
-    }
-    if (is_good != background->was_read)
+}
+
+static void note_page(const struct background *background, struct reading *reading, bool is_good) {
+    if (is_good != reading->was_read)
         log_event(is_good ? LOG_INFO : LOG_WARN, is_good ? "revocations_read" : "revocations_unreadable", "sessions=%zu",
                   revoked_sessions_count(background->services->revoked));
-    background->was_read = is_good;
+    reading->was_read = is_good;
 }
 
-static void read_revocations(struct background *background) {
-    int64_t began_us = clock_monotonic_us();
-    enum status status =
-        revocations_read(background->db, began_us + READ_DEADLINE_US, window_s(background), background->services->revoked);
-    note_reading(background, status == STATUS_OK, began_us);
-}
-
-static void clean_up(struct background *background) {
-    const struct services *services = background->services;
+/* One page, so that a round is short however much there is to read. Returns when the next one is due. */
+static int64_t read_revocations(struct background *background) {
+    struct reading *reading = &background->revocations;
+    if (!reading->is_under_way)
+        begin_pass(background, reading);
     int64_t now_us = clock_monotonic_us();
-    if (now_us < background->next_cleanup_us)
-        return;
+    bool is_last = false;
+    enum status status = revocations_read_page(background->reading_db, now_us + PAGE_DEADLINE_US, &reading->cursor,
+                                               background->services->revoked, &is_last);
+    note_page(background, reading, status == STATUS_OK);
+    if (status != STATUS_OK)
+        return now_us + READ_INTERVAL_US;
+    if (!is_last)
+        return now_us;
+    end_pass(background, reading);
+    return reading->began_us + READ_INTERVAL_US;
+}
+
+static int64_t read_what_others_did(void *context) {
+    struct background *background = context;
+    return read_revocations(background);
+}
+
+/* ---- cleaning up ---- */
+
+static enum status delete_dead(struct background *background, int64_t deadline_us, unsigned *deleted) {
+    const struct services *services = background->services;
+    if (background->cleanup_db == NULL)
+        background->cleanup_db = db_create(background->db_options);
+    if (background->cleanup_db == NULL)
+        return STATUS_OUT_OF_MEMORY;
+    return sessions_delete_dead(background->cleanup_db, deadline_us, &services->session_limits,
+                                services->config->token.access_ttl_ms, CLEANUP_BATCH, deleted);
+}
+
+/* Not kept for a minute: nobody would notice meanwhile that its host has turned read-only. */
+static void end_cleanup_connection(struct background *background) {
+    if (background->cleanup_db != NULL)
+        db_destroy(background->cleanup_db);
+    background->cleanup_db = NULL;
+}
+
+static int64_t clean_up(void *context) {
+    struct background *background = context;
+    int64_t now_us = clock_monotonic_us();
     unsigned deleted = 0;
-    enum status status = sessions_delete_dead(background->db, now_us + CLEANUP_DEADLINE_US, &services->session_limits,
-                                              services->config->token.access_ttl_ms, CLEANUP_BATCH, &deleted);
+    enum status status = delete_dead(background, now_us + CLEANUP_DEADLINE_US, &deleted);
     if (status == STATUS_OK && deleted > 0)
         log_event(LOG_INFO, "dead_sessions_deleted", "count=%u", deleted);
-    /* a full batch means that there is more: go on in the next round, half a second later */
-    if (status != STATUS_OK || deleted < CLEANUP_BATCH)
-        background->next_cleanup_us = now_us + services->config->database.cleanup_interval_ms * 1000;
+    /* a full batch means that there is more */
+    if (status == STATUS_OK && deleted == CLEANUP_BATCH)
+        return now_us + CLEANUP_PAUSE_US;
+    end_cleanup_connection(background);
+    return now_us + background->services->config->database.cleanup_interval_ms * 1000;
 }
 
-static bool rest(struct background *background) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + READ_INTERVAL_US * 1000;
-    until.tv_sec += ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
-    pthread_mutex_lock(&background->stop_lock);
-    if (!background->stopping)
-        pthread_cond_timedwait(&background->stop, &background->stop_lock, &until);
-    bool is_stopping = background->stopping;
-    pthread_mutex_unlock(&background->stop_lock);
-    return !is_stopping;
-}
+/* ---- both ---- */
 
-static void *work(void *context) {
-    struct background *background = context;
-    do {
-        read_revocations(background);
-        if (background->was_read)
-            clean_up(background);
-    } while (rest(background));
-    return NULL;
+static bool start(struct background *background) {
+    background->reading_db = db_create(background->db_options);
+    if (background->reading_db == NULL)
+        return false;
+    background->reading_thread = periodic_start("revocations", read_what_others_did, background);
+    background->cleanup_thread = periodic_start("cleanup", clean_up, background);
+    return background->reading_thread != NULL && background->cleanup_thread != NULL;
 }
 
 struct background *background_start(const struct services *services, const struct db_options *db_options) {
@@ -95,33 +139,23 @@ struct background *background_start(const struct services *services, const struc
     if (background == NULL)
         return NULL;
     background->services = services;
-    background->was_read = true; /* so that a first failure is told */
-    background->db = db_create(db_options);
-    pthread_mutex_init(&background->stop_lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&background->stop, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (background->db == NULL || pthread_create(&background->thread, NULL, work, background) != 0) {
-        log_event(LOG_ERROR, "background_start_failed", "thread=%s", "background");
-        if (background->db != NULL)
-            db_destroy(background->db);
-        free(background);
-        return NULL;
-    }
-    pthread_setname_np(background->thread, "background");
-    return background;
+    background->db_options = db_options;
+    background->revocations.was_read = true; /* so that a first failure is told */
+    if (start(background))
+        return background;
+    background_stop(background);
+    return NULL;
 }
 
 void background_stop(struct background *background) {
-    pthread_mutex_lock(&background->stop_lock);
-    background->stopping = true;
-    pthread_cond_signal(&background->stop);
-    pthread_mutex_unlock(&background->stop_lock);
-    pthread_join(background->thread, NULL);
-    db_destroy(background->db);
-    pthread_cond_destroy(&background->stop);
-    pthread_mutex_destroy(&background->stop_lock);
+    periodic_stop(background->reading_thread);
+    periodic_stop(background->cleanup_thread);
+    if (background->reading_db != NULL)
+        db_destroy(background->reading_db);
+    end_cleanup_connection(background);
     free(background);
+}
+
+bool background_is_alive(const struct background *background, int64_t limit_us) {
+    return !periodic_is_late(background->reading_thread, limit_us) && !periodic_is_late(background->cleanup_thread, limit_us);
 }

@@ -1,7 +1,10 @@
 /*
- * background: the one thread that does what no request asks for: it reads the revocations of other instances twice a second, and
- * deletes dead sessions in small batches every database.cleanup_interval. It has a database connection of its own, so that it
- * neither waits behind requests nor they behind it.
+ * background: the two threads that do what no request asks for, each with a database connection of its own (the second one only while it has
+ * something to do), so that neither waits behind requests or behind the other, nor requests behind them.
+ *
+ * One, twice a second, reads what other instances have revoked and has the readiness of this one asked anew. The first reading goes back
+ * for the life of an access token and may take many pages; once it is through, the revoked sessions are ready. The other deletes dead
+ * sessions in small batches every database.cleanup_interval.
  */
 #ifndef JWTD_CLI_BACKGROUND_H
 #define JWTD_CLI_BACKGROUND_H
@@ -9,10 +12,16 @@
 #include "jwtd/db.h"
 #include "jwtd/services.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct background;
 
 /* Borrows both for its life. NULL: memory or thread; the reason is logged. */
 struct background *background_start(const struct services *services, const struct db_options *db_options);
-void background_stop(struct background *background); /* waits for the statement in hand */
+void background_stop(struct background *background); /* waits for the statements in hand */
+
+/* Whether each of its threads has begun the round that was due, and come to its end, within `limit_us`. Any thread. */
+bool background_is_alive(const struct background *background, int64_t limit_us);
 
 #endif

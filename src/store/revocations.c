@@ -1,28 +1,58 @@
 #include "jwtd/revocations.h"
 
 #include "db_values.h"
+#include "sql.h"
 
 #include "jwtd/clock.h"
 
-enum status revocations_read(struct db *db, int64_t deadline_us, int64_t window_s, struct revoked_sessions *set) {
-    /* By index, whatever the planner knows of the table: now() is the same for all rows, as clock_timestamp() is not, and a range with two
-     * ends is taken for a small part of it. */
-    static const struct db_statement statement = {
-        "revocations_read",
-        "SELECT session_id FROM revocations WHERE revoked_at BETWEEN now() - $1::bigint * interval '1 second' AND 'infinity'", 1
-    };
-    char window_text[INTEGER_TEXT_SIZE];
-    const struct db_rows *rows;
-    const char *parameter = integer_text(window_s, window_text);
-    enum status status = db_run(db, deadline_us, &statement, &parameter, &rows);
-    if (status != STATUS_OK)
-        return status;
+#include <assert.h>
+#include <stdio.h>
+
+struct revocations_cursor revocations_from(int64_t window_s) {
+    return (struct revocations_cursor){ .window_s = window_s };
+}
+
+static void move_behind(struct revocations_cursor *cursor, const struct db_rows *rows, size_t row) {
+    struct text revoked_at = db_text(rows, row, 1);
+    assert(revoked_at.len < sizeof cursor->revoked_at);
+    snprintf(cursor->revoked_at, sizeof cursor->revoked_at, "%.*s", (int)revoked_at.len, revoked_at.bytes);
+    cursor->id = db_integer(rows, row, 2);
+}
+
+static enum status add_all(const struct db_rows *rows, size_t count, struct revoked_sessions *set) {
     int64_t now_s = clock_wall_s();
-    size_t count = db_row_count(rows);
+    enum status status = STATUS_OK;
     for (size_t row = 0; status == STATUS_OK && row < count; row++) {
         struct uuid id = db_uuid(rows, row, 0);
         status = revoked_sessions_add(set, &id, now_s);
     }
+    return status;
+}
+
+#define BEGINNING "coalesce($1::timestamptz, now() - $2::bigint * interval '1 second')"
+
+enum status revocations_read_page(struct db *db, int64_t deadline_us, struct revocations_cursor *cursor,
+                                  struct revoked_sessions *set, bool *is_last) {
+    /* By index, whatever the planner knows of the table: now() is the same for all rows, as clock_timestamp() is not, and a range with two
+     * ends is taken for a small part of it. The comparison of rows is what finds the place in the index. */
+    static const struct db_statement statement = { "revocations_read",
+                                                   "SELECT session_id, revoked_at, id FROM revocations"
+                                                   " WHERE (revoked_at, id) > (" BEGINNING
+                                                   ", $3::bigint) AND revoked_at BETWEEN " BEGINNING " AND 'infinity'"
+                                                   " ORDER BY revoked_at, id LIMIT " TEXT_OF_MACRO(REVOCATIONS_PAGE),
+                                                   3 };
+    char window_text[INTEGER_TEXT_SIZE], id_text[INTEGER_TEXT_SIZE];
+    const char *const parameters[] = { cursor->revoked_at[0] != '\0' ? cursor->revoked_at : NULL,
+                                       integer_text(cursor->window_s, window_text), integer_text(cursor->id, id_text) };
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
+    if (status != STATUS_OK)
+        return status;
+    size_t count = db_row_count(rows);
+    status = add_all(rows, count, set);
+    if (status == STATUS_OK && count > 0)
+        move_behind(cursor, rows, count - 1);
+    *is_last = count < REVOCATIONS_PAGE;
     db_release(db);
     return status;
 }

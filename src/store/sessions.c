@@ -3,9 +3,6 @@
 #include "db_values.h"
 #include "sql.h"
 
-#define TEXT_OF_MACRO_(number) #number
-#define TEXT_OF_MACRO(number) TEXT_OF_MACRO_(number)
-
 static enum status run_and_copy_ids(struct db *db, int64_t deadline_us, struct arena *arena, const struct db_statement *statement,
                                     const char *const *parameters, struct session_ids *ids) {
     const struct db_rows *rows;

@@ -2,6 +2,10 @@
 #ifndef JWTD_STORE_SQL_H
 #define JWTD_STORE_SQL_H
 
+/* A number that is a macro, as text of a statement. */
+#define TEXT_OF_MACRO_(number) #number
+#define TEXT_OF_MACRO(number) TEXT_OF_MACRO_(number)
+
 /* Sessions that live; the statement's second parameter is the idle limit in milliseconds. */
 #define LIVE "revoked_at IS NULL AND expires_at > now() AND last_used_at > now() - $2 * interval '1 millisecond'"
 

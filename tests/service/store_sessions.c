@@ -172,8 +172,18 @@ START_TEST(a_refresh_touches_no_index) {
 }
 END_TEST
 
+/* All pages; gives how many there were. */
+static unsigned read_pages(int64_t window_s, struct revoked_sessions *set) {
+    struct revocations_cursor cursor = revocations_from(window_s);
+    bool is_last = false;
+    unsigned pages = 0;
+    for (; !is_last; pages++)
+        ck_assert_int_eq(revocations_read_page(db, soon(), &cursor, set, &is_last), STATUS_OK);
+    return pages;
+}
+
 START_TEST(reading_revocations_does_not_read_the_whole_table) {
-    static const char lookups[] = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'revocations_revoked_at'";
+    static const char lookups[] = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'revocations_revoked_at_id'";
     static const char rows_scanned[] = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'revocations'";
     if (test_is_pooled()) /* its server process goes on, and hands in its counts when it likes */
         return;
@@ -184,7 +194,7 @@ START_TEST(reading_revocations_does_not_read_the_whole_table) {
     usleep(100000);
     db = open_db();
     int64_t lookups_before = sql_number(lookups), scanned_before = sql_number(rows_scanned), lookups_now = lookups_before;
-    ck_assert_int_eq(revocations_read(db, soon(), 20, set), STATUS_OK);
+    ck_assert_uint_eq(read_pages(20, set), 1);
     ck_assert_uint_eq(revoked_sessions_count(set), 0);
     db_destroy(db);
     db = open_db();
@@ -315,11 +325,53 @@ START_TEST(an_instance_learns_what_was_revoked_within_the_window) {
     ck_assert_int_eq(sessions_revoke(db, soon(), &arena, &old, "logout", &revoked), STATUS_OK);
     sql("UPDATE revocations SET revoked_at = now() - interval '61 s' WHERE session_id = '%s'", show(&old));
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(revocations_read(db, soon(), 60, set), STATUS_OK);
+        ck_assert_uint_eq(read_pages(60, set), 1);
         ck_assert(revoked_sessions_contain(set, &fresh));
         ck_assert(!revoked_sessions_contain(set, &old));
         ck_assert(!revoked_sessions_contain(set, &live));
     }
+    revoked_sessions_destroy(set);
+}
+END_TEST
+
+#define MANY (2 * REVOCATIONS_PAGE + 5)
+
+static const struct {
+    const char *moment; /* of the i-th */
+    unsigned pages;
+    size_t count;
+} page_cases[] = {
+    { "now() - i * interval '1 ms'", 3, MANY },
+    { "now()", 3, MANY }, /* as when an operator ends all sessions in one statement */
+    { "now() - (i % 2) * interval '1 hour'", 2, MANY / 2 },
+};
+
+START_TEST(many_revocations_are_read_in_pages_each_of_them_once) {
+    struct revoked_sessions *set = revoked_sessions_create(900);
+    sql("INSERT INTO revocations (session_id, user_id, reason, revoked_at) SELECT gen_random_uuid(), gen_random_uuid(), 'logout',"
+        " %s FROM generate_series(1, %d) AS i",
+        page_cases[_i].moment, MANY);
+    ck_assert_uint_eq(read_pages(900, set), page_cases[_i].pages);
+    ck_assert_uint_eq(revoked_sessions_count(set), page_cases[_i].count);
+    sql("DELETE FROM revocations");
+    revoked_sessions_destroy(set);
+}
+END_TEST
+
+START_TEST(a_page_that_could_not_be_read_is_read_again) {
+    struct revoked_sessions *set = revoked_sessions_create(900);
+    struct revocations_cursor cursor = revocations_from(900);
+    bool is_last = true;
+    sql("INSERT INTO revocations (session_id, user_id, reason) SELECT gen_random_uuid(), gen_random_uuid(), 'logout'"
+        " FROM generate_series(1, %d)",
+        MANY);
+    ck_assert_int_eq(revocations_read_page(db, soon(), &cursor, set, &is_last), STATUS_OK);
+    ck_assert(!is_last);
+    ck_assert_int_eq(revocations_read_page(db, clock_monotonic_us(), &cursor, set, &is_last), STATUS_DEADLINE_EXCEEDED);
+    for (is_last = false; !is_last;)
+        ck_assert_int_eq(revocations_read_page(db, soon(), &cursor, set, &is_last), STATUS_OK);
+    ck_assert_uint_eq(revoked_sessions_count(set), MANY);
+    sql("DELETE FROM revocations");
     revoked_sessions_destroy(set);
 }
 END_TEST
@@ -353,6 +405,9 @@ TCase *store_sessions_tests(void) {
     tcase_add_test(tests, the_dead_go_after_a_day_in_batches_and_the_living_stay);
     tcase_add_test(tests, a_revocation_outlives_every_access_token_and_goes_a_day_later);
     tcase_add_test(tests, an_instance_learns_what_was_revoked_within_the_window);
+    tcase_add_loop_test(tests, many_revocations_are_read_in_pages_each_of_them_once, 0,
+                        (int)(sizeof page_cases / sizeof page_cases[0]));
+    tcase_add_test(tests, a_page_that_could_not_be_read_is_read_again);
     tcase_add_test(tests, the_service_sees_that_the_schema_is_its_own);
     return tests;
 }

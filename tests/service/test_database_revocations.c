@@ -1,0 +1,110 @@
+/* Revocations on their way from one instance to another, however busy the database is. */
+#include "support/cluster.h"
+#include "support/load.h"
+
+#include "jwtd/clock.h"
+
+#include <check.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *database_revocations_suite(void);
+
+static struct cluster cluster;
+
+static void make_cluster(void) {
+    cluster = cluster_create(NULL);
+}
+
+static void remove_cluster(void) {
+    cluster_remove(&cluster);
+}
+
+/* ---- while dead sessions are deleted ---- */
+
+#define SESSIONS 6
+
+/* In a transaction that holds up the deletion of what is dead, and no logout. */
+static PGconn *hold_up_cleanup(void) {
+    char url[CLUSTER_URL_SIZE];
+    PGconn *connection = PQconnectdb(cluster_url("postgres", cluster.port, url));
+    ck_assert_msg(PQstatus(connection) == CONNECTION_OK, "%s", PQerrorMessage(connection));
+    PQclear(PQexec(connection, "BEGIN"));
+    PGresult *result = PQexec(connection, "LOCK TABLE known_addresses IN SHARE ROW EXCLUSIVE MODE");
+    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(connection));
+    PQclear(result);
+    return connection;
+}
+
+static double seconds_until_refused(const struct server *server, const char *access_token) {
+    int64_t began_us = clock_monotonic_us();
+    while (clock_monotonic_us() < began_us + 10 * CLOCK_US_PER_S) {
+        if (me_status(server, access_token) == 401)
+            return (double)(clock_monotonic_us() - began_us) / 1e6;
+        usleep(5000);
+    }
+    ck_abort_msg("the other instance never learns of the logout");
+}
+
+START_TEST(a_logout_is_known_everywhere_within_a_second_while_the_cleanup_waits) {
+    char url[CLUSTER_SETTING_SIZE];
+    const char *const settings[] = { cluster_setting(cluster.port, "", url), "database.cleanup_interval=1s", NULL };
+    struct server one = server_start(settings), other = server_start_beside(&one, settings);
+    struct account account = account_register(&one);
+    struct tokens tokens[SESSIONS];
+    for (size_t i = 0; i < SESSIONS; i++)
+        tokens[i] = account_login(&one, &account);
+    await_ready(&other);
+    PGconn *holder = hold_up_cleanup();
+    cluster_await(&cluster, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'jwtd' AND wait_event_type = 'Lock'"
+                            " HAVING count(*) = 2");
+    for (size_t i = 0; i < SESSIONS; i++) {
+        ck_assert_int_eq(me_status(&other, tokens[i].access), 200);
+        expect_status(http_json(&one, "POST", "/auth/logout", tokens[i].access, NULL), 204);
+        double seconds = seconds_until_refused(&other, tokens[i].access);
+        ck_assert_msg(seconds < 1, "logout %zu was known after %.2f s", i, seconds);
+        usleep(150000);
+    }
+    PQfinish(holder);
+    server_finish(&other);
+    server_finish(&one);
+}
+END_TEST
+
+/* ---- at the start ---- */
+
+/* So many that one statement cannot read them in the time that one statement has. */
+START_TEST(a_service_starts_with_half_a_million_revocations_to_read) {
+    char url[CLUSTER_SETTING_SIZE];
+    cluster_setting(cluster.port, "", url);
+    struct server one = server_start((const char *const[]){ url, NULL });
+    struct account account = account_register(&one);
+    struct tokens live = account_login(&one, &account), first = account_login(&one, &account),
+                  last = account_login(&one, &account);
+    expect_status(http_json(&one, "POST", "/auth/logout", first.access, NULL), 204);
+    cluster_run(&cluster, "INSERT INTO revocations (session_id, user_id, reason) SELECT gen_random_uuid(), gen_random_uuid(),"
+                          " 'logout' FROM generate_series(1, 500000)");
+    expect_status(http_json(&one, "POST", "/auth/logout", last.access, NULL), 204);
+    struct server other =
+        server_start_beside(&one, (const char *const[]){ url, "database.statement_timeout=100ms", "log.level=debug", NULL });
+    await_ready(&other);
+    ck_assert_int_eq(me_status(&other, live.access), 200);
+    ck_assert_int_eq(me_status(&other, first.access), 401);
+    ck_assert_int_eq(me_status(&other, last.access), 401);
+    server_finish(&other);
+    server_finish(&one);
+}
+END_TEST
+
+Suite *database_revocations_suite(void) {
+    Suite *suite = suite_create("database_revocations");
+    TCase *tcase = tcase_create("a cluster of their own");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_unchecked_fixture(tcase, make_cluster, remove_cluster);
+    tcase_add_test(tcase, a_logout_is_known_everywhere_within_a_second_while_the_cleanup_waits);
+    tcase_add_test(tcase, a_service_starts_with_half_a_million_revocations_to_read);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
