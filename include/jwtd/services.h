@@ -22,11 +22,14 @@ enum place {
     PLACE_COUNT
 };
 
+struct readiness;
+
 struct services {
     const struct config *config;
     struct token_rules token_rules;
     struct live_holder *live;
     struct revoked_sessions *revoked;
+    struct readiness *readiness;
     struct limiter *limiter;
     struct password_policy password_policy;
     struct session_limits session_limits;

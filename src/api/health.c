@@ -1,7 +1,6 @@
 #include "steps.h"
 
-#include "jwtd/db.h"
-#include "jwtd/migrations.h"
+#include "jwtd/readiness.h"
 #include "jwtd/reply.h"
 #include "jwtd/version.h"
 
@@ -10,26 +9,25 @@ static enum step_result live(struct request *request) {
     return reply_bytes(request, 200, "application/json", body);
 }
 
-static bool database_answers(struct request *request) {
-    return db_ping(request->db, request->deadline_us) == STATUS_OK;
+static bool database_answers(const struct request *request) {
+    return readiness_read(request->services->readiness).database;
 }
 
-static bool schema_is_current(struct request *request) {
-    bool applied;
-    return migrations_are_applied(request->db, request->deadline_us, &applied) == STATUS_OK && applied;
+static bool schema_is_current(const struct request *request) {
+    return readiness_read(request->services->readiness).schema;
 }
 
-static bool revocations_are_known(struct request *request) {
+static bool revocations_are_known(const struct request *request) {
     return revoked_sessions_are_ready(request->services->revoked);
 }
 
-static bool is_staying(struct request *request) {
+static bool is_staying(const struct request *request) {
     return !request->services->is_draining();
 }
 
 static const struct {
     const char *name;
-    bool (*passes)(struct request *request);
+    bool (*passes)(const struct request *request);
 } checks[] = {
     { "database", database_answers },
     { "migrations", schema_is_current },
@@ -61,4 +59,4 @@ static enum step_result ready(struct request *request) {
 }
 
 const struct step health_live = { "live", ON_HTTP, live };
-const struct step health_ready = { "ready", ON_DATABASE, ready };
+const struct step health_ready = { "ready", ON_HTTP, ready };

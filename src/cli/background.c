@@ -4,6 +4,7 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/readiness.h"
 #include "jwtd/revocations.h"
 
 #include <stdlib.h>
@@ -87,6 +88,7 @@ static int64_t read_revocations(struct background *background) {
 
 static int64_t read_what_others_did(void *context) {
     struct background *background = context;
+    readiness_ask(background->services->readiness);
     return read_revocations(background);
 }
 

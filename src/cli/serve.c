@@ -12,6 +12,7 @@
 #include "jwtd/http_server.h"
 #include "jwtd/log.h"
 #include "jwtd/routes.h"
+#include "jwtd/readiness.h"
 #include "jwtd/services.h"
 #include "jwtd/version.h"
 
@@ -98,7 +99,10 @@ static bool build_pools(struct house *house) {
                                                                            .thread_idle = idle_hasher,
                                                                            .idle_us = HASHER_IDLE_US,
                                                                            .context = &house->hash_parameters });
-    return house->services.pools[ON_DATABASE] != NULL && house->services.pools[ON_CRYPTO] != NULL;
+    if (house->services.pools[ON_DATABASE] == NULL || house->services.pools[ON_CRYPTO] == NULL)
+        return false;
+    house->services.readiness = readiness_create(house->services.pools[ON_DATABASE]);
+    return house->services.readiness != NULL;
 }
 
 static bool build_tokens(struct house *house) {
@@ -161,6 +165,8 @@ static void take_down(struct house *house) {
     if (services->limiter != NULL)
         limiter_destroy(services->limiter);
     if (services->revoked != NULL)
+    if (services->readiness != NULL)
+        readiness_destroy(services->readiness);
         revoked_sessions_destroy(services->revoked);
     if (services->live != NULL)
         live_holder_destroy(services->live);

@@ -1,0 +1,62 @@
+#include "jwtd/readiness.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/migrations.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#define INTERVAL_US (CLOCK_US_PER_S / 2)
+/* As long as a connection may take: where it takes longer than half a second, one must be made all the same. */
+#define DEADLINE_US (2 * CLOCK_US_PER_S)
+#define ANSWER_LIFE_US (CLOCK_US_PER_S * 3 / 2)
+
+struct readiness {
+    struct pool *pool;
+    struct pool_job job; /* the pool's while a question is under way */
+    int64_t asked_us;    /* the asking thread's */
+    atomic_bool is_under_way;
+    _Atomic int64_t answered_us; /* the last good answer; 0: the last one was bad, or there is none */
+    atomic_bool has_schema;      /* by that answer */
+};
+
+struct readiness *readiness_create(struct pool *database) {
+    struct readiness *readiness = calloc(1, sizeof *readiness);
+    if (readiness != NULL)
+        readiness->pool = database;
+    return readiness;
+}
+
+void readiness_destroy(struct readiness *readiness) {
+    free(readiness);
+}
+
+static void ask_database(struct pool_job *job, void *db, bool late) {
+    struct readiness *readiness = (struct readiness *)((char *)job - offsetof(struct readiness, job));
+    bool has_schema = false;
+    bool answers = !late && migrations_are_applied(db, job->deadline_us, &has_schema) == STATUS_OK;
+    atomic_store(&readiness->has_schema, has_schema);
+    atomic_store(&readiness->answered_us, answers ? clock_monotonic_us() : 0);
+    atomic_store(&readiness->is_under_way, false);
+}
+
+void readiness_ask(struct readiness *readiness) {
+    int64_t now_us = clock_monotonic_us(), retry_after_us;
+    bool is_due = readiness->asked_us == 0 || now_us - readiness->asked_us >= INTERVAL_US;
+    if (!is_due || atomic_load(&readiness->is_under_way))
+        return;
+    /* of a pool that is full for longer than that, the last answer becomes too old */
+    if (pool_reserve(readiness->pool, now_us + DEADLINE_US, &retry_after_us) != STATUS_OK)
+        return;
+    readiness->asked_us = now_us;
+    readiness->job = (struct pool_job){ .lane = LANE_LIGHT, .deadline_us = now_us + DEADLINE_US, .run = ask_database };
+    atomic_store(&readiness->is_under_way, true);
+    pool_submit(readiness->pool, &readiness->job);
+}
+
+struct readiness_answer readiness_read(const struct readiness *readiness) {
+    int64_t answered_us = atomic_load(&readiness->answered_us);
+    bool answers = answered_us != 0 && clock_monotonic_us() - answered_us < ANSWER_LIFE_US;
+    return (struct readiness_answer){ .database = answers, .schema = answers && atomic_load(&readiness->has_schema) };
+}

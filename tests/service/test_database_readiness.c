@@ -1,0 +1,122 @@
+/* /health/ready, which anybody may ask as often as they like: what it says of the database, and what that costs. */
+#include "support/cluster.h"
+#include "support/load.h"
+#include "support/proxy.h"
+
+#include "jwtd/clock.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *database_readiness_suite(void);
+
+#define ASKERS 8
+#define QUESTIONS 400
+
+static struct cluster cluster;
+
+static void make_cluster(void) {
+    cluster = cluster_create(NULL);
+}
+
+static void remove_cluster(void) {
+    cluster_remove(&cluster);
+}
+
+static struct reply ask(const struct server *server) {
+    return http_send(server, "GET", "/health/ready", NULL, NULL);
+}
+
+static const char *check_of(const struct reply *reply, const char *name) {
+    const char *result = json_string_value(json_object_get(json_object_get(reply->json, "checks"), name));
+    return result != NULL ? result : "";
+}
+
+static void ask_often(size_t index, void *context) {
+    (void)index;
+    for (int i = 0; i < QUESTIONS; i++)
+        expect_status(ask(context), 200);
+}
+
+/* Counted by PostgreSQL, whose processes hand in their counts once a second. */
+static long transactions(void) {
+    usleep(1000000);
+    return cluster_number(&cluster, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'jwtd'");
+}
+
+START_TEST(thousands_of_questions_are_one_to_the_database) {
+    char url[CLUSTER_SETTING_SIZE];
+    struct server server = server_start((const char *const[]){ cluster_setting(cluster.port, "", url), NULL });
+    await_ready(&server);
+    long before = transactions();
+    int64_t began_us = clock_monotonic_us();
+    run_parallel(ASKERS, ask_often, &server);
+    long spent = transactions() - before;
+    long seconds = (long)((clock_monotonic_us() - began_us) / CLOCK_US_PER_S) + 2;
+    ck_assert_msg(spent < 20 * seconds, "%ld transactions in %ld s for %d questions", spent, seconds, ASKERS * QUESTIONS);
+    server_finish(&server);
+}
+END_TEST
+
+static const enum proxy_mode troubles[] = { PROXY_HOLDS, PROXY_SWALLOWS, PROXY_REFUSES };
+
+/* At once, whether the database says no or nothing, and without one more connection for each who asks. */
+START_TEST(a_database_that_has_gone_is_told_within_two_seconds_and_its_return_as_well) {
+    struct proxy *proxy = proxy_start(cluster.port);
+    char url[CLUSTER_SETTING_SIZE];
+    cluster_setting(proxy_port(proxy), "sslmode=disable gssencmode=disable", url);
+    struct server server = server_start((const char *const[]){ url, "server.request_timeout=5s", NULL });
+    await_ready(&server);
+    proxy_set_mode(proxy, troubles[_i]);
+    int64_t began_us = clock_monotonic_us();
+    for (long status = 200; status == 200;) {
+        struct reply reply = ask(&server);
+        status = reply.status;
+        ck_assert_msg(reply.seconds < 0.5, "an answer took %.2f s", reply.seconds);
+        if (status == 503) {
+            ck_assert_str_eq(check_of(&reply, "database"), "failed");
+            ck_assert_str_eq(check_of(&reply, "revocations"), "ok");
+        }
+        http_free(&reply);
+        double seconds = (double)(clock_monotonic_us() - began_us) / 1e6;
+        ck_assert_msg(seconds < 2.2, "still %ld after %.1f s", status, seconds);
+        usleep(20000);
+    }
+    proxy_set_mode(proxy, PROXY_FORWARDS);
+    ck_assert(await_ready(&server) < 5);
+    server_finish(&server);
+    proxy_stop(proxy);
+}
+END_TEST
+
+START_TEST(a_schema_that_is_too_old_is_told_as_such) {
+    char url[CLUSTER_SETTING_SIZE];
+    struct server server = server_start((const char *const[]){ cluster_setting(cluster.port, "", url), NULL });
+    await_ready(&server);
+    cluster_run(&cluster, "DELETE FROM schema_migrations WHERE version = '0001'");
+    usleep(900000);
+    struct reply reply = ask(&server);
+    ck_assert_int_eq(reply.status, 503);
+    ck_assert_str_eq(check_of(&reply, "database"), "ok");
+    ck_assert_str_eq(check_of(&reply, "migrations"), "failed");
+    http_free(&reply);
+    cluster_run(&cluster, "INSERT INTO schema_migrations VALUES ('0001')");
+    ck_assert(await_ready(&server) < 2);
+    server_finish(&server);
+}
+END_TEST
+
+Suite *database_readiness_suite(void) {
+    Suite *suite = suite_create("database_readiness");
+    TCase *tcase = tcase_create("a cluster of their own");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_unchecked_fixture(tcase, make_cluster, remove_cluster);
+    tcase_add_test(tcase, thousands_of_questions_are_one_to_the_database);
+    tcase_add_loop_test(tcase, a_database_that_has_gone_is_told_within_two_seconds_and_its_return_as_well, 0,
+                        (int)(sizeof troubles / sizeof troubles[0]));
+    tcase_add_test(tcase, a_schema_that_is_too_old_is_told_as_such);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
