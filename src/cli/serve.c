@@ -200,6 +200,7 @@ static void drain(const struct house *house, int received, const sigset_t *set) 
     atomic_store(&draining, true);
     /* a second signal ends the process at once */
     pthread_sigmask(SIG_UNBLOCK, set, NULL);
+    /* before it is let through, or one that waits already would end the process */
     signal(SIGHUP, SIG_IGN);
     int64_t delay_ms = house->config.server.drain_delay_ms;
     nanosleep(&(struct timespec){ .tv_sec = delay_ms / 1000, .tv_nsec = delay_ms % 1000 * 1000000 }, NULL);

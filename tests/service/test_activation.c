@@ -68,6 +68,42 @@ START_TEST(a_supervisor_that_has_gone_does_not_matter) {
 }
 END_TEST
 
+/* What is said to a supervisor that does not read waits until it does. */
+static int fill_queue(const char *name) {
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    size_t len = strlen(name);
+    memcpy(address.sun_path + 1, name + 1, len - 1);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), count = 0;
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)),
+                     0);
+    while (send(fd, "FILLING=1", 9, 0) > 0)
+        count++;
+    close(fd);
+    ck_assert_int_gt(count, 0);
+    return count;
+}
+
+/* The service has taken SIGTERM, and has not come further than to tell of it, when SIGHUP comes. */
+START_TEST(a_reload_that_comes_with_the_end_changes_nothing_about_it) {
+    char name[64];
+    snprintf(name, sizeof name, "@jwtd-test-%d", (int)getpid());
+    int supervisor = open_supervisor(name);
+    struct server server = server_start(NULL);
+    expect_state(supervisor, "READY=1");
+    int fillings = fill_queue(name);
+    kill(server.pid, SIGTERM);
+    for (int i = 0; i < 200 && !server_log_contains(&server, "\"event\":\"stopping\""); i++)
+        usleep(10000);
+    kill(server.pid, SIGHUP);
+    while (fillings-- > 0)
+        expect_state(supervisor, "FILLING=1");
+    expect_state(supervisor, "STOPPING=1");
+    ck_assert_int_eq(server_stop(&server, 0), 0);
+    server_finish(&server);
+    close(supervisor);
+}
+END_TEST
+
 /* ---- a socket that is open before ---- */
 
 static int listen_on_loopback(int *port) {
@@ -151,6 +187,7 @@ Suite *activation_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, the_supervisor_hears_when_it_is_ready_reloads_and_stops, 0, 2);
     tcase_add_test(tcase, a_supervisor_that_has_gone_does_not_matter);
+    tcase_add_test(tcase, a_reload_that_comes_with_the_end_changes_nothing_about_it);
     tcase_add_test(tcase, a_socket_that_was_handed_over_is_served_on);
     tcase_add_test(tcase, nobody_is_turned_away_between_two_instances_of_one_socket);
     tcase_add_test(tcase, variables_for_another_process_are_not_ours);
