@@ -47,6 +47,17 @@ static void remove_stale_socket(const struct sockaddr_un *address) {
     close(probe);
 }
 
+/* From here on the path is ours to remove. */
+static bool remember_path(struct listener *listener, const char *path) {
+    struct stat file;
+    if (lstat(path, &file) != 0)
+        return false;
+    listener->device = file.st_dev;
+    listener->inode = file.st_ino;
+    memcpy(listener->unix_path, path, strlen(path) + 1);
+    return true;
+}
+
 static bool open_unix(struct listener *listener, const char *listen_on) {
     const char *path = listen_on + strlen(UNIX_PREFIX);
     struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -59,7 +70,8 @@ static bool open_unix(struct listener *listener, const char *listen_on) {
         return fail(listen_on, "socket", strerror(errno));
     if (!start_listening(listener, (const struct sockaddr *)&address, sizeof address, listen_on))
         return false;
-    memcpy(listener->unix_path, path, strlen(path) + 1);
+    if (!remember_path(listener, path))
+        return fail(listen_on, "look at socket", strerror(errno));
     snprintf(listener->url, sizeof listener->url, UNIX_PREFIX "%s", path);
     return true;
 }
@@ -157,12 +169,16 @@ bool listener_open(struct listener *listener, const char *listen_on) {
     return is_open;
 }
 
-void listener_close_door(const struct listener *listener) {
+void listener_close_door(struct listener *listener) {
     /* A filter that lets nothing pass: the kernel drops what would begin a connection, and the client tries again a second later, when this
      * socket has gone, or a successor has it. Closing the socket now would reset everybody in its queue. */
     struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = { .len = 1, .filter = &drop_all };
-    if (!listener->is_borrowed && listener->unix_path[0] == '\0')
+    if (listener->is_borrowed)
+        return;
+    if (listener->unix_path[0] != '\0')
+        listener_forget_path(listener);
+    else
         setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
@@ -171,7 +187,10 @@ bool listener_has_guests(const struct listener *listener) {
     return poll(&look, 1, 0) == 1 && (look.revents & POLLIN) != 0;
 }
 
-void listener_forget_path(const struct listener *listener) {
-    if (listener->unix_path[0] != '\0')
+void listener_forget_path(struct listener *listener) {
+    struct stat file;
+    if (listener->unix_path[0] != '\0' && lstat(listener->unix_path, &file) == 0 && file.st_dev == listener->device &&
+        file.st_ino == listener->inode)
         unlink(listener->unix_path);
+    listener->unix_path[0] = '\0';
 }

@@ -158,9 +158,9 @@ static void free_server(struct http_server *server) {
     close(server->listener.fd);
     if (server->waiting != NULL)
         waiting_destroy(server->waiting);
+    listener_forget_path(&server->listener);
     if (server->connections != NULL)
         connections_destroy(server->connections);
-    listener_forget_path(&server->listener);
     free(server);
 }
 
@@ -198,8 +198,7 @@ static void wait_until_zero(atomic_uint *count, int64_t until_us) {
         usleep(STOP_POLL_US);
 }
 
-/* Serves those who are in, or in the queue, while no more can come. On a Unix socket they can: half of the time is theirs. The queue of a
- * borrowed socket is left to the next who listens on it. */
+/* Serves those who are in, or in the queue, while no more can come. The queue of a borrowed socket is left to the next who listens on it. */
 static void serve_the_rest(struct http_server *server, int64_t grace_us) {
     if (server->listener.is_borrowed)
         return;

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -301,6 +304,91 @@ START_TEST(a_service_listens_on_ipv6_and_on_a_unix_socket) {
 }
 END_TEST
 
+/* ---- the file of a Unix socket ---- */
+
+static int open_unix_socket(const char *path, struct sockaddr_un *address) {
+    *address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    snprintf(address->sun_path, sizeof address->sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+static int connect_to(const char *path) {
+    struct sockaddr_un address;
+    int fd = open_unix_socket(path, &address);
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static ino_t file_number(const char *path) {
+    struct stat file;
+    return stat(path, &file) == 0 ? file.st_ino : 0;
+}
+
+START_TEST(a_socket_file_that_another_has_put_there_stays) {
+    struct server keys = server_start(NULL);
+    struct sockaddr_un address;
+    char path[96], setting[128];
+    snprintf(path, sizeof path, "%s/socket", keys.directory);
+    snprintf(setting, sizeof setting, "server.listen=unix:%s", path);
+    struct server server = server_start_beside(&keys, (const char *const[]){ setting, NULL });
+    ino_t before = file_number(path);
+    char other_path[104];
+    snprintf(other_path, sizeof other_path, "%s.other", path);
+    int other = open_unix_socket(other_path, &address);
+    ck_assert_int_eq(bind(other, (const struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(rename(other_path, path), 0);
+    ino_t after = file_number(path);
+    ck_assert_uint_ne(before, after);
+    server_finish(&server);
+    ck_assert_uint_eq(file_number(path), after);
+    close(other);
+    server_finish(&keys);
+}
+END_TEST
+
+static void answer_is_404(int fd) {
+    static const char request[] = "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    struct raw_reply reply;
+    raw_send(fd, request, sizeof request - 1);
+    raw_read(fd, 5000, &reply);
+    ck_assert_uint_eq(reply.count, 1);
+    ck_assert_int_eq(reply.statuses[0], 404);
+    close(fd);
+}
+
+/* A request whose body is still to come keeps the first one from its end. */
+START_TEST(a_successor_takes_the_path_while_the_first_still_answers) {
+    static const char header[] = "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                                 "Content-Length: 2\r\n\r\n";
+    struct server keys = server_start(NULL);
+    struct raw_reply reply;
+    char path[96], setting[128];
+    snprintf(path, sizeof path, "%s/socket", keys.directory);
+    snprintf(setting, sizeof setting, "server.listen=unix:%s", path);
+    struct server first = server_start_beside(&keys, (const char *const[]){ setting, NULL });
+    int slow = connect_to(path);
+    raw_send(slow, header, sizeof header - 1);
+    usleep(100000);
+    kill(first.pid, SIGTERM);
+    for (int i = 0; i < 200 && file_number(path) != 0; i++)
+        usleep(10000);
+    ck_assert_msg(file_number(path) == 0, "the path is not free");
+    struct server second = server_start_beside(&keys, (const char *const[]){ setting, NULL });
+    answer_is_404(connect_to(path));
+    raw_send(slow, "{}", 2);
+    raw_read(slow, 5000, &reply);
+    ck_assert_int_eq(reply.statuses[0], 422);
+    close(slow);
+    ck_assert_int_eq(server_stop(&first, 0), 0);
+    answer_is_404(connect_to(path));
+    server_finish(&second);
+    ck_assert_uint_eq(file_number(path), 0);
+    server_finish(&keys);
+}
+END_TEST
+
 Suite *life_suite(void) {
     Suite *suite = suite_create("life");
     TCase *tcase = tcase_create("servers of their own");
@@ -314,6 +402,8 @@ Suite *life_suite(void) {
     tcase_add_test(tcase, a_service_that_stops_closes_kept_connections);
     tcase_add_test(tcase, a_taken_port_is_told_and_refused);
     tcase_add_test(tcase, a_service_listens_on_ipv6_and_on_a_unix_socket);
+    tcase_add_test(tcase, a_socket_file_that_another_has_put_there_stays);
+    tcase_add_test(tcase, a_successor_takes_the_path_while_the_first_still_answers);
     suite_add_tcase(suite, tcase);
     return suite;
 }
