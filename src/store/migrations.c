@@ -15,8 +15,20 @@
 /* Each transaction takes the lock (any number, the same in every version of the program) and so sees what others have applied. */
 #define BEGIN_LOCKED "BEGIN; SELECT pg_advisory_xact_lock(7237648911); "
 
+/*
+ * Default privileges may let the role that serves write every table; this one says which schema the program may trust, and is for
+ * those who migrate. By the table's owner only, who alone may take a privilege back; each time, since a grant on all tables may come again.
+ */
+#define PROTECT_TABLE                                                                                                            \
+    "DO $$ DECLARE grantee text; BEGIN"                                                                                          \
+    " FOR grantee IN SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END"                      \
+    " FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = 'schema_migrations'::regclass"                                       \
+    " AND a.privilege_type <> 'SELECT' AND a.grantee <> c.relowner AND pg_has_role(current_user, c.relowner, 'USAGE')"           \
+    " LOOP EXECUTE 'REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON schema_migrations FROM ' || grantee;"        \
+    " END LOOP; END $$; "
+
 static const char create_table[] =
-    BEGIN_LOCKED "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar PRIMARY KEY); COMMIT";
+    BEGIN_LOCKED "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar PRIMARY KEY); " PROTECT_TABLE "COMMIT";
 
 static bool run_script(struct db *db, const char *name, const char *script, size_t *count) {
     const struct db_rows *rows;
@@ -158,6 +170,7 @@ static enum status count_applied(struct db *db, int64_t deadline_us, const char 
 
 /* Two short statements, for a check that comes twice a second. */
 enum status migrations_are_applied(struct db *db, int64_t deadline_us, bool *applied) {
+    size_t count = 0;
     enum status status = has_table(db, deadline_us, applied);
     if (status != STATUS_OK || !*applied)
         return status;

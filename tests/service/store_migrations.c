@@ -149,6 +149,30 @@ START_TEST(the_service_role_cannot_migrate_a_new_schema) {
 }
 END_TEST
 
+static bool may(const char *role, const char *privilege, const char *table) {
+    return sql_number("SELECT has_table_privilege('%s', 'store_test.%s', '%s')::integer", role, table, privilege) == 1;
+}
+
+/* What was granted on all tables, before or after, holds for all but the one that says which schema there is. */
+START_TEST(the_service_role_cannot_write_down_migrations) {
+    static const char *const privileges[] = { "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER" };
+    make_schema();
+    as_owner("GRANT USAGE ON SCHEMA store_test TO jwtd;"
+             " ALTER DEFAULT PRIVILEGES IN SCHEMA store_test GRANT ALL ON TABLES TO jwtd, PUBLIC");
+    for (int i = 0; i < 2; i++) {
+        (void)apply();
+        for (size_t j = 0; j < sizeof privileges / sizeof privileges[0]; j++) {
+            ck_assert_msg(!may("jwtd", privileges[j], "schema_migrations"), "%s in round %d", privileges[j], i);
+            ck_assert(may("jwtd_owner", privileges[j], "schema_migrations"));
+            ck_assert(may("jwtd", privileges[j], "users"));
+        }
+        ck_assert(may("jwtd", "SELECT", "schema_migrations"));
+        as_owner("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA store_test TO jwtd");
+    }
+    drop_schema();
+}
+END_TEST
+
 TCase *store_migrations_tests(void) {
     TCase *tests = tcase_create("migrations");
     tcase_add_test(tests, what_is_missing_is_applied_once);
@@ -156,5 +180,6 @@ TCase *store_migrations_tests(void) {
     tcase_add_test(tests, a_newer_schema_does_no_harm);
     tcase_add_test(tests, a_migration_that_fails_leaves_nothing_of_itself);
     tcase_add_test(tests, the_service_role_cannot_migrate_a_new_schema);
+    tcase_add_test(tests, the_service_role_cannot_write_down_migrations);
     return tests;
 }
