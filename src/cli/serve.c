@@ -3,6 +3,7 @@
 #include "limits.h"
 #include "notify.h"
 #include "reload.h"
+#include "watchdog.h"
 
 #include "jwtd/cli.h"
 #include "jwtd/clock.h"
@@ -11,8 +12,8 @@
 #include "jwtd/hasher.h"
 #include "jwtd/http_server.h"
 #include "jwtd/log.h"
-#include "jwtd/routes.h"
 #include "jwtd/readiness.h"
+#include "jwtd/routes.h"
 #include "jwtd/services.h"
 #include "jwtd/version.h"
 
@@ -41,6 +42,7 @@ struct house {
     struct hash_parameters hash_parameters;
     struct background *background;
     struct http_server *server;
+    struct watchdog *watchdog;
 };
 
 static void *start_db(void *context, unsigned index) {
@@ -154,6 +156,7 @@ static bool build(struct house *house) {
 
 static void take_down(struct house *house) {
     struct services *services = &house->services;
+    watchdog_stop(house->watchdog);
     if (house->server != NULL)
         http_server_stop(house->server, house->config.server.shutdown_grace_ms);
     if (house->background != NULL)
@@ -162,11 +165,11 @@ static void take_down(struct house *house) {
         if (services->pools[place] != NULL)
             pool_destroy(services->pools[place]);
     }
+    if (services->readiness != NULL)
+        readiness_destroy(services->readiness);
     if (services->limiter != NULL)
         limiter_destroy(services->limiter);
     if (services->revoked != NULL)
-    if (services->readiness != NULL)
-        readiness_destroy(services->readiness);
         revoked_sessions_destroy(services->revoked);
     if (services->live != NULL)
         live_holder_destroy(services->live);
@@ -198,10 +201,10 @@ static void drain(const struct house *house, int received, const sigset_t *set) 
     log_event(LOG_INFO, "stopping", "signal=%s", received == SIGINT ? "SIGINT" : "SIGTERM");
     notify_supervisor("STOPPING=1");
     atomic_store(&draining, true);
-    /* a second signal ends the process at once */
-    pthread_sigmask(SIG_UNBLOCK, set, NULL);
     /* before it is let through, or one that waits already would end the process */
     signal(SIGHUP, SIG_IGN);
+    /* a second signal ends the process at once */
+    pthread_sigmask(SIG_UNBLOCK, set, NULL);
     int64_t delay_ms = house->config.server.drain_delay_ms;
     nanosleep(&(struct timespec){ .tv_sec = delay_ms / 1000, .tv_nsec = delay_ms % 1000 * 1000000 }, NULL);
 }
@@ -213,6 +216,7 @@ static int run(struct house *house, const struct cli_arguments *arguments) {
     if (is_built) {
         log_event(LOG_INFO, "started", "version=%s us=%lld", JWTD_VERSION, (long long)(clock_monotonic_us() - started_us));
         notify_supervisor("READY=1");
+        house->watchdog = watchdog_start(house->server, house->background);
         int received = wait_for_stop(house, arguments, &set);
         drain(house, received, &set);
     }

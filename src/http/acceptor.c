@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -21,6 +22,8 @@
 /* Connections are turned away in bursts, as others end: a shorter peace is part of the same storm. */
 #define PEACE_US (2 * CLOCK_US_PER_S)
 #define PEACE_LOOK_MS 500
+/* It goes round as often with nothing to do, so that it can be told from one that is stuck. */
+#define IDLE_LOOK_MS 1000
 
 /* What has been turned away since `since_us`; 0: nothing is. */
 struct storm {
@@ -34,7 +37,8 @@ struct acceptor {
     int spare_fd; /* -1: it is in use, and no other was to be had */
     struct MHD_Daemon *daemon;
     struct connections *connections;
-    struct storm storm; /* the thread's */
+    struct storm storm;       /* the thread's */
+    _Atomic int64_t round_us; /* when the last round began */
     pthread_t thread;
 };
 
@@ -111,10 +115,11 @@ static void *accept_connections(void *context) {
     struct acceptor *acceptor = context;
     struct pollfd look[] = { { .fd = acceptor->wake_fd, .events = POLLIN }, { .fd = acceptor->listen_fd, .events = POLLIN } };
     while (look[0].revents == 0) {
-        int ready = poll(look, 2, acceptor->storm.since_us != 0 ? PEACE_LOOK_MS : -1);
+        int ready = poll(look, 2, acceptor->storm.since_us != 0 ? PEACE_LOOK_MS : IDLE_LOOK_MS);
         if (ready > 0 && look[1].revents != 0)
             accept_one(acceptor);
         end_storm(&acceptor->storm, PEACE_US);
+        atomic_store_explicit(&acceptor->round_us, clock_monotonic_us(), memory_order_relaxed);
     }
     return NULL;
 }
@@ -143,12 +148,18 @@ struct acceptor *acceptor_start(int listen_fd, struct MHD_Daemon *daemon, struct
     if (acceptor == NULL)
         return NULL;
     *acceptor = (struct acceptor){ .listen_fd = listen_fd, .daemon = daemon, .connections = connections };
+    atomic_init(&acceptor->round_us, clock_monotonic_us());
     acceptor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     acceptor->spare_fd = fcntl(acceptor->wake_fd, F_DUPFD_CLOEXEC, 0);
     if (acceptor->spare_fd >= 0 && start_thread(acceptor) == 0)
         return acceptor;
     free_acceptor(acceptor);
     return NULL;
+}
+
+bool acceptor_is_alive(const struct acceptor *acceptor, int64_t limit_us) {
+    int64_t silent_us = clock_monotonic_us() - atomic_load_explicit(&acceptor->round_us, memory_order_relaxed);
+    return silent_us < IDLE_LOOK_MS * INT64_C(1000) + limit_us;
 }
 
 void acceptor_stop(struct acceptor *acceptor) {

@@ -9,12 +9,18 @@
 #ifndef JWTD_HTTP_ACCEPTOR_H
 #define JWTD_HTTP_ACCEPTOR_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct MHD_Daemon;
 struct acceptor;
 struct connections;
 
 /* Borrows all three; the socket listens and does not block. NULL: no memory, thread or descriptor. */
 struct acceptor *acceptor_start(int listen_fd, struct MHD_Daemon *daemon, struct connections *connections);
+
+/* Whether its thread has gone round within `limit_us` and the second that it may have nothing to do. Any thread. */
+bool acceptor_is_alive(const struct acceptor *acceptor, int64_t limit_us);
 
 /* No connection is accepted any more when it returns. */
 void acceptor_stop(struct acceptor *acceptor);

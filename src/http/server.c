@@ -5,6 +5,7 @@
 #include "exchange.h"
 #include "listener.h"
 #include "receiver.h"
+#include "self_check.h"
 #include "waiting.h"
 
 #include "jwtd/clock.h"
@@ -33,6 +34,7 @@ struct http_server {
     const struct route *routes;
     size_t route_count;
     struct MHD_Daemon *daemon;
+    unsigned threads; /* of the daemon */
     struct listener listener;
     struct connections *connections;
     struct acceptor *acceptor;
@@ -127,6 +129,7 @@ static struct connections *create_connections(const struct config *config) {
 static bool start_daemon(struct http_server *server) {
     const struct config *config = server->services->config;
     unsigned threads = config->server.threads > 0 ? config->server.threads : cores_available();
+    server->threads = threads;
     struct MHD_OptionItem options[] = {
         { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL },
         /* never reached, since the acceptor counts; a thread of the library that reaches its share may never let go of a lock */
@@ -155,10 +158,10 @@ static bool start_daemon(struct http_server *server) {
 static void free_server(struct http_server *server) {
     if (server->daemon != NULL)
         MHD_stop_daemon(server->daemon);
+    listener_forget_path(&server->listener);
     close(server->listener.fd);
     if (server->waiting != NULL)
         waiting_destroy(server->waiting);
-    listener_forget_path(&server->listener);
     if (server->connections != NULL)
         connections_destroy(server->connections);
     free(server);
@@ -191,6 +194,11 @@ struct http_server *http_server_start(const struct services *services, const str
 
 const char *http_server_url(const struct http_server *server) {
     return server->listener.url;
+}
+
+bool http_server_is_alive(struct http_server *server, int64_t limit_us) {
+    return acceptor_is_alive(server->acceptor, limit_us) &&
+           self_check(server->daemon, server->threads, clock_monotonic_us() + limit_us);
 }
 
 static void wait_until_zero(atomic_uint *count, int64_t until_us) {

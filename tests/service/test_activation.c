@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <dirent.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 Suite *activation_suite(void);
@@ -104,6 +107,126 @@ START_TEST(a_reload_that_comes_with_the_end_changes_nothing_about_it) {
 }
 END_TEST
 
+/* ---- the watchdog ---- */
+
+#define WATCHDOG_US 1000000 /* so that a word is due each half second */
+#define SILENCE_MS 1700
+
+static int open_watching_supervisor(void) {
+    char name[64], interval[16];
+    snprintf(name, sizeof name, "@jwtd-test-watchdog-%d", (int)getpid());
+    snprintf(interval, sizeof interval, "%d", WATCHDOG_US);
+    setenv("WATCHDOG_USEC", interval, 1);
+    return open_supervisor(name);
+}
+
+/* False: nobody said anything for so long. */
+static bool hears(int supervisor, int wait_ms, char state[64]) {
+    struct pollfd look = { .fd = supervisor, .events = POLLIN };
+    if (poll(&look, 1, wait_ms) != 1)
+        return false;
+    ssize_t len = recv(supervisor, state, 63, 0);
+    ck_assert_int_ge(len, 0);
+    state[len] = '\0';
+    return true;
+}
+
+static void expect_silence(int supervisor) {
+    char state[64];
+    for (int i = 0; i < 10; i++) {
+        if (!hears(supervisor, SILENCE_MS, state))
+            return;
+        ck_assert_str_eq(state, "WATCHDOG=1"); /* one that was on its way, or within the time that a thread is given */
+    }
+    ck_abort_msg("the supervisor still hears that all is well");
+}
+
+static void read_name(pid_t pid, const char *thread, char name[32]) {
+    char path[96];
+    snprintf(path, sizeof path, "/proc/%d/task/%.16s/comm", (int)pid, thread);
+    FILE *file = fopen(path, "re");
+    name[0] = '\0';
+    if (file != NULL && fgets(name, 32, file) == NULL)
+        name[0] = '\0';
+    if (file != NULL)
+        fclose(file);
+}
+
+/* The number of the `index`th thread whose name begins so. */
+static pid_t find_thread(pid_t pid, const char *beginning, int index) {
+    char path[64], name[32];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *threads = opendir(path);
+    pid_t found = 0;
+    ck_assert_ptr_nonnull(threads);
+    for (const struct dirent *entry; found == 0 && (entry = readdir(threads)) != NULL;) {
+        read_name(pid, entry->d_name, name);
+        if (strncmp(name, beginning, strlen(beginning)) == 0 && index-- == 0)
+            found = (pid_t)strtol(entry->d_name, NULL, 10);
+    }
+    closedir(threads);
+    ck_assert_msg(found != 0, "there is no thread %s", beginning);
+    return found;
+}
+
+/* One thread alone, as a debugger stops it. */
+static void stop_thread(pid_t thread) {
+    ck_assert_int_eq(ptrace(PTRACE_SEIZE, thread, NULL, NULL), 0);
+    ck_assert_int_eq(ptrace(PTRACE_INTERRUPT, thread, NULL, NULL), 0);
+    ck_assert_int_eq(waitpid(thread, NULL, __WALL), thread);
+}
+
+static const struct {
+    const char *name;
+    int index;
+} watched[] = { { "MHD-", 0 }, { "MHD-", 1 }, { "MHD-", 2 }, { "accept", 0 }, { "revocations", 0 } };
+
+START_TEST(the_supervisor_hears_that_all_is_well_only_while_each_thread_moves) {
+    char state[64];
+    int supervisor = open_watching_supervisor();
+    struct server server = server_start((const char *const[]){ "server.threads=3", NULL });
+    expect_state(supervisor, "READY=1");
+    for (int i = 0; i < 3; i++)
+        expect_state(supervisor, "WATCHDOG=1");
+    pid_t thread = find_thread(server.pid, watched[_i].name, watched[_i].index);
+    stop_thread(thread);
+    expect_silence(supervisor);
+    ck_assert_int_eq(ptrace(PTRACE_DETACH, thread, NULL, NULL), 0);
+    expect_state(supervisor, "WATCHDOG=1");
+    ck_assert_int_eq(server_log_count(&server, "threads_stuck"), 1);
+    server_finish(&server);
+    while (hears(supervisor, 0, state) && strcmp(state, "WATCHDOG=1") == 0) {
+    }
+    ck_assert_str_eq(state, "STOPPING=1");
+    close(supervisor);
+}
+END_TEST
+
+/* A restart would not bring the database back. */
+START_TEST(a_service_without_its_database_is_alive) {
+    int supervisor = open_watching_supervisor();
+    struct server server = server_start((const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
+    expect_state(supervisor, "READY=1");
+    for (int i = 0; i < 6; i++)
+        expect_state(supervisor, "WATCHDOG=1");
+    ck_assert_int_eq(server_log_count(&server, "threads_stuck"), 0);
+    server_finish(&server);
+    close(supervisor);
+}
+END_TEST
+
+START_TEST(a_watchdog_for_another_process_is_not_ours) {
+    char state[64];
+    int supervisor = open_watching_supervisor();
+    setenv("WATCHDOG_PID", "1", 1);
+    struct server server = server_start(NULL);
+    expect_state(supervisor, "READY=1");
+    ck_assert(!hears(supervisor, SILENCE_MS, state));
+    server_finish(&server);
+    close(supervisor);
+}
+END_TEST
+
 /* ---- a socket that is open before ---- */
 
 static int listen_on_loopback(int *port) {
@@ -188,6 +311,10 @@ Suite *activation_suite(void) {
     tcase_add_loop_test(tcase, the_supervisor_hears_when_it_is_ready_reloads_and_stops, 0, 2);
     tcase_add_test(tcase, a_supervisor_that_has_gone_does_not_matter);
     tcase_add_test(tcase, a_reload_that_comes_with_the_end_changes_nothing_about_it);
+    tcase_add_loop_test(tcase, the_supervisor_hears_that_all_is_well_only_while_each_thread_moves, 0,
+                        (int)(sizeof watched / sizeof watched[0]));
+    tcase_add_test(tcase, a_service_without_its_database_is_alive);
+    tcase_add_test(tcase, a_watchdog_for_another_process_is_not_ours);
     tcase_add_test(tcase, a_socket_that_was_handed_over_is_served_on);
     tcase_add_test(tcase, nobody_is_turned_away_between_two_instances_of_one_socket);
     tcase_add_test(tcase, variables_for_another_process_are_not_ours);

@@ -1,0 +1,71 @@
+#include "watchdog.h"
+
+#include "notify.h"
+#include "periodic.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define INTERVAL_MAX_US (INT64_C(86400) * CLOCK_US_PER_S)
+
+struct watchdog {
+    struct http_server *server;
+    const struct background *background;
+    int64_t interval_us; /* the supervisor's: without a word for so long the service is restarted */
+    bool was_alive;
+    struct periodic *thread;
+};
+
+static long long number_of(const char *name) {
+    const char *text = getenv(name);
+    char *end;
+    errno = 0;
+    long long number = text == NULL ? 0 : strtoll(text, &end, 10);
+    return text != NULL && errno == 0 && *end == '\0' ? number : 0;
+}
+
+/* 0: nobody asks, or somebody asks another process. */
+static int64_t interval_asked_for(void) {
+    int64_t interval_us = number_of("WATCHDOG_USEC");
+    bool is_ours = getenv("WATCHDOG_PID") == NULL || number_of("WATCHDOG_PID") == getpid();
+    return is_ours && interval_us > 0 && interval_us <= INTERVAL_MAX_US ? interval_us : 0;
+}
+
+static int64_t look(void *context) {
+    struct watchdog *watchdog = context;
+    int64_t now_us = clock_monotonic_us();
+    bool background_lives = background_is_alive(watchdog->background, 2 * watchdog->interval_us);
+    bool http_lives = http_server_is_alive(watchdog->server, watchdog->interval_us / 4);
+    bool is_alive = background_lives && http_lives;
+    if (is_alive)
+        notify_supervisor("WATCHDOG=1");
+    if (is_alive != watchdog->was_alive)
+        log_event(is_alive ? LOG_INFO : LOG_ERROR, is_alive ? "threads_answer" : "threads_stuck", "http=%s background=%s",
+                  http_lives ? "ok" : "stuck", background_lives ? "ok" : "stuck");
+    watchdog->was_alive = is_alive;
+    return now_us + watchdog->interval_us / 2;
+}
+
+struct watchdog *watchdog_start(struct http_server *server, const struct background *background) {
+    int64_t interval_us = interval_asked_for();
+    struct watchdog *watchdog = interval_us == 0 ? NULL : calloc(1, sizeof *watchdog);
+    if (watchdog == NULL)
+        return NULL;
+    *watchdog = (struct watchdog){ .server = server, .background = background, .interval_us = interval_us, .was_alive = true };
+    watchdog->thread = periodic_start("watchdog", look, watchdog);
+    if (watchdog->thread != NULL)
+        return watchdog;
+    free(watchdog);
+    return NULL;
+}
+
+void watchdog_stop(struct watchdog *watchdog) {
+    if (watchdog == NULL)
+        return;
+    periodic_stop(watchdog->thread);
+    free(watchdog);
+}

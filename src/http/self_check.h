@@ -1,0 +1,17 @@
+/*
+ * self_check: whether every HTTP thread answers. Each is sent GET /health/live over a connection of its own, one half of a pair of sockets
+ * whose other half is handed to the library past the acceptor: so no crowd in front of the listener, no limit of connections and no
+ * filter on it can look like a thread that is stuck. The library deals connections out by the number of their descriptor.
+ */
+#ifndef JWTD_HTTP_SELF_CHECK_H
+#define JWTD_HTTP_SELF_CHECK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct MHD_Daemon;
+
+/* True when each of its `threads` has begun an answer, whatever it says, before the deadline (clock_monotonic_us). */
+bool self_check(struct MHD_Daemon *daemon, unsigned threads, int64_t deadline_us) __attribute__((warn_unused_result));
+
+#endif
