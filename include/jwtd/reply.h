@@ -22,6 +22,9 @@ enum step_result reply_bytes(struct request *request, unsigned http_status, cons
 /* application/problem+json from the status table; adds WWW-Authenticate to 401, Retry-After to those that want it. */
 enum step_result reply_problem(struct request *request, enum status status);
 
+/* The same for one of those that want Retry-After, when it is known: so long, in whole seconds rounded up. */
+enum step_result reply_retry_later(struct request *request, enum status status, int64_t retry_after_us);
+
 /* 422 with one entry in `errors`: pointer "/password", code "too_short", one sentence. */
 enum step_result reply_invalid_field(struct request *request, const char *pointer, const char *code, const char *detail);
 

@@ -14,7 +14,7 @@
 struct session_limits {
     int64_t ttl_ms;          /* absolute life */
     int64_t idle_ms;         /* since the last use */
-    int64_t retry_window_ms; /* how long a generation may be presented again */
+    int64_t retry_window_ms; /* how long the parent of the current generation gets the same successor */
 };
 
 struct session_origin {
@@ -32,37 +32,54 @@ enum status sessions_open(struct db *db, int64_t deadline_us, struct arena *aren
                           struct session_ids *revoked) MUST_CHECK;
 
 enum session_refresh {
-    SESSION_ROTATED, /* the presented generation was current (or the database had lost its successor): now it is the next */
-    SESSION_RETRIED, /* presented again within the window, the successor unused: the same successor again */
-    SESSION_REUSED,  /* presented in any other case: the session is revoked now, or was for this reason */
-    SESSION_ENDED,   /* revoked for another reason, unknown, or its user is disabled */
-    SESSION_EXPIRED
+    SESSION_ROTATED,  /* the presented generation was current (or the database had lost its successor): now it is the next */
+    SESSION_RETRIED,  /* the parent of the current generation within the window: the same successor again */
+    SESSION_REPLACED, /* the parent later, the successor unused: a new successor, and the unused one is void */
+    SESSION_TOO_SOON, /* the parent later, but the successor was given out again less than a window ago: nothing happens */
+    SESSION_REUSED,   /* presented in any other case: the session is revoked now, or was for this reason */
+    SESSION_ENDED,    /* revoked for another reason, unknown, or its user is disabled */
+    SESSION_EXPIRED   /* or its generations, two thousand million, are used up */
 };
 
 struct refreshed {
     enum session_refresh result;
-    struct uuid user_id; /* for ROTATED and RETRIED, as all below; REUSED gives it too when the row is known */
+    struct uuid user_id; /* for the first three results, as all below; REUSED gives it too when the row is known */
     uint32_t generation; /* the one to answer with */
     struct text roles_json;
     int64_t expires_in_s; /* of the refresh token: the nearer of idle and absolute end */
-    bool revoked_now;     /* REUSED: by this very call */
+    bool is_elsewhere;    /* RETRIED, REPLACED: from another network (IPv4 /32, IPv6 /64) than the rotation; false when unknown */
+    uint32_t retries_elsewhere; /* how many of the session, this one included */
+    int64_t pause_ms;           /* TOO_SOON: when to come again */
+    bool revoked_now;           /* REUSED: by this very call */
 };
 
+/*
+ * The refresh rule (docs/contract.md). The parent of the current generation is the one that was presented to get it; it may be
+ * presented again until the current one is used. `ip` is the client's, NULL when unknown. STATUS_DATABASE_UNAVAILABLE also when a
+ * connection was lost and what is presented looks used: the first run of the statement may have been what used it.
+ */
 enum status sessions_refresh(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
-                             uint32_t generation, const struct session_limits *limits, struct refreshed *refreshed) MUST_CHECK;
+                             uint32_t generation, const char *ip, const struct session_limits *limits,
+                             struct refreshed *refreshed) MUST_CHECK;
 
-/* Revokes one session, whoever's; already revoked or unknown is the same as done. `revoked` holds it if it was live a minute
- * ago: the first run of a statement whose answer was lost has revoked it then. The same holds for all that give session ids. */
-enum status sessions_revoke(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
-                            const char *reason, struct session_ids *revoked) MUST_CHECK;
+/* What is presented to log out. */
+struct session_credential {
+    struct uuid session_id;
+    uint32_t generation; /* of the refresh token; 0: an access token, whose signature and expiry the caller has checked */
+};
+
+/*
+ * Ends the credential's session, or everywhere: all of its user, if the credential is good: the session is live, its user not disabled,
+ * and a refresh token is the current one, its parent, or newer than the row. Anything else ends nothing; that is no failure, and `revoked`
+ * does not tell it apart. `revoked` holds the sessions that ended, and those of the session or user that were revoked in the last minute:
+ * a first run whose answer was lost may have done it. The row's lock is held from the judgement to the end.
+ */
+enum status sessions_log_out(struct db *db, int64_t deadline_us, struct arena *arena, const struct session_credential *credential,
+                             const struct session_limits *limits, bool everywhere, struct session_ids *revoked) MUST_CHECK;
 
 /* Revokes one session of this user; *found is false when the user has no such live session. */
 enum status sessions_revoke_of_user(struct db *db, int64_t deadline_us, const struct uuid *session_id, const struct uuid *user_id,
                                     const char *reason, bool *found) MUST_CHECK;
-
-/* Revokes every live session of the user that owns `session_id`. */
-enum status sessions_revoke_all(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
-                                const char *reason, struct session_ids *revoked) MUST_CHECK;
 
 struct session {
     struct uuid id;
@@ -70,9 +87,13 @@ struct session {
     struct text ip, user_agent; /* {NULL, 0}: unknown */
 };
 
-/* The live sessions of a user, newest first; at most SESSIONS_PER_USER. */
+/*
+ * The live sessions of a user, newest first; at most SESSIONS_PER_USER. The last use of `current`, whose access token asks, is told to
+ * the full hour only (and its expiry as if it were exact): who has stolen the token must not see when its owner refreshes.
+ */
 enum status sessions_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *user_id,
-                          const struct session_limits *limits, struct session **sessions, size_t *count) MUST_CHECK;
+                          const struct uuid *current, const struct session_limits *limits, struct session **sessions,
+                          size_t *count) MUST_CHECK;
 
 /* Deletes up to `batch` sessions that have been dead for a day, and up to `batch` old revocations; gives how many sessions. An
  * expired session that was used to its end may stay until it would have been idle. */

@@ -43,6 +43,7 @@ enum status {
     STATUS_DEADLINE_EXCEEDED,    /* 503: the deadline passed on the way */
     STATUS_DATABASE_UNAVAILABLE, /* 503 */
     STATUS_OUT_OF_MEMORY,        /* 503 */
+    STATUS_REFRESH_TOO_SOON,     /* 503: the answer to another refresh may still be on its way */
     STATUS_STARTING,             /* 503: the revoked sessions have not been read yet */
     STATUS_SHUTTING_DOWN,        /* 503 */
     /* a mistake of ours */

@@ -9,7 +9,7 @@
 struct logout {
     struct text token_text;
     bool all;
-    struct uuid session_id;
+    struct session_credential credential;
 };
 
 static const struct field fields[] = {
@@ -22,18 +22,18 @@ const struct body_schema logout_body = { fields, sizeof fields / sizeof fields[0
  * A refresh token decides alone, since who logs out often has an access token that expired long ago. One that is not ours has
  * nothing to end, which is what the caller wanted (RFC 7009 section 2.2).
  */
-static enum step_result choose_session(struct request *request) {
+static enum step_result choose_credential(struct request *request) {
     struct logout *logout = request->scratch;
     if (logout->token_text.bytes != NULL) {
         struct refresh_token token;
         if (!refresh_token_read(request->live->keyring, logout->token_text, &token))
             return reply_empty(request, 204);
-        logout->session_id = token.session_id;
+        logout->credential = (struct session_credential){ token.session_id, token.generation };
         return STEP_NEXT;
     }
     /* who has logged out may say so again: the answer to the first time may have been lost */
     if (request->has_claims || request->session_has_ended) {
-        logout->session_id = request->claims.session_id;
+        logout->credential = (struct session_credential){ request->claims.session_id, 0 };
         return STEP_NEXT;
     }
     bool was_sent = request_header(request, "Authorization").bytes != NULL;
@@ -43,16 +43,15 @@ static enum step_result choose_session(struct request *request) {
 static enum step_result revoke(struct request *request) {
     const struct logout *logout = request->scratch;
     struct session_ids revoked;
-    enum status status =
-        logout->all
-            ? sessions_revoke_all(request->db, request->deadline_us, request->arena, &logout->session_id, "logout", &revoked)
-            : sessions_revoke(request->db, request->deadline_us, request->arena, &logout->session_id, "logout", &revoked);
+    enum status status = sessions_log_out(request->db, request->deadline_us, request->arena, &logout->credential,
+                                          &request->services->session_limits, logout->all, &revoked);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     forget_sessions(request, &revoked);
-    log_account_event(LOG_INFO, logout->all ? "logged_out_everywhere" : "logged_out", request, NULL, &logout->session_id);
+    const char *event = logout->all ? "logged_out_everywhere" : "logged_out";
+    log_account_event(LOG_INFO, revoked.count > 0 ? event : "logged_out_already", request, NULL, &logout->credential.session_id);
     return reply_empty(request, 204);
 }
 
-const struct step logout_choose_session = { "choose_session", ON_HTTP, choose_session };
+const struct step logout_choose_credential = { "choose_credential", ON_HTTP, choose_credential };
 const struct step logout_revoke = { "revoke", ON_DATABASE, revoke };

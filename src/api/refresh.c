@@ -34,16 +34,42 @@ static const enum status refusals[] = {
     [SESSION_EXPIRED] = STATUS_SESSION_EXPIRED,
 };
 
+static const struct {
+    enum log_level level;
+    const char *event;
+} successes[] = {
+    [SESSION_ROTATED] = { LOG_DEBUG, "session_refreshed" },
+    [SESSION_RETRIED] = { LOG_DEBUG, "session_retried" },
+    [SESSION_REPLACED] = { LOG_INFO, "session_successor_replaced" },
+};
+
+static bool is_success(enum session_refresh result) {
+    return result == SESSION_ROTATED || result == SESSION_RETRIED || result == SESSION_REPLACED;
+}
+
+/* A retry from another network is a phone that has changed networks, or a thief who rides the window. */
+static void log_success(const struct request *request, const struct uuid *session_id, const struct refreshed *refreshed) {
+    log_account_event(successes[refreshed->result].level, successes[refreshed->result].event, request, &refreshed->user_id,
+                      session_id);
+    if (!refreshed->is_elsewhere)
+        return;
+    char user[UUID_TEXT_SIZE], session[UUID_TEXT_SIZE], ip[ADDRESS_TEXT_SIZE];
+    log_event(LOG_WARN, "session_retried_elsewhere", "user_id=%s session_id=%s ip=%s count=%u request_id=%s",
+              uuid_text(&refreshed->user_id, user), uuid_text(session_id, session), address_text(&request->client, ip),
+              refreshed->retries_elsewhere, request->request_id);
+}
+
 static enum step_result answer(struct request *request, const struct uuid *session_id, const struct refreshed *refreshed) {
-    bool is_good = refreshed->result == SESSION_ROTATED || refreshed->result == SESSION_RETRIED;
-    if (is_good) {
-        log_account_event(LOG_DEBUG, "session_refreshed", request, &refreshed->user_id, session_id);
+    if (is_success(refreshed->result)) {
+        log_success(request, session_id, refreshed);
         return reply_tokens(request, &(struct token_grant){ .user_id = refreshed->user_id,
                                                             .session_id = *session_id,
                                                             .roles_json = refreshed->roles_json,
                                                             .generation = refreshed->generation,
                                                             .refresh_expires_in_s = refreshed->expires_in_s });
     }
+    if (refreshed->result == SESSION_TOO_SOON)
+        return reply_retry_later(request, STATUS_REFRESH_TOO_SOON, refreshed->pause_ms * 1000);
     if (refreshed->result == SESSION_REUSED) {
         forget_session(request, session_id);
         log_account_event(refreshed->revoked_now ? LOG_WARN : LOG_INFO, "refresh_token_reused", request, &refreshed->user_id,
@@ -55,8 +81,11 @@ static enum step_result answer(struct request *request, const struct uuid *sessi
 static enum step_result rotate(struct request *request) {
     const struct refresh *refresh = request->scratch;
     struct refreshed refreshed;
-    enum status status = sessions_refresh(request->db, request->deadline_us, request->arena, &refresh->token.session_id,
-                                          refresh->token.generation, &request->services->session_limits, &refreshed);
+    char ip[ADDRESS_TEXT_SIZE];
+    address_text(&request->client, ip);
+    enum status status =
+        sessions_refresh(request->db, request->deadline_us, request->arena, &refresh->token.session_id, refresh->token.generation,
+                         request->client.known ? ip : NULL, &request->services->session_limits, &refreshed);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     return answer(request, &refresh->token.session_id, &refreshed);

@@ -20,7 +20,7 @@ static enum step_result show(struct request *request) {
     struct session *sessions;
     size_t count;
     enum status status = sessions_list(request->db, request->deadline_us, request->arena, &request->claims.user_id,
-                                       &request->services->session_limits, &sessions, &count);
+                                       &request->claims.session_id, &request->services->session_limits, &sessions, &count);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     struct json_writer writer;

@@ -17,7 +17,7 @@ extern const struct step refresh_read_token, refresh_rotate;
 extern const struct body_schema refresh_body;
 
 /* logout.c */
-extern const struct step logout_choose_session, logout_revoke;
+extern const struct step logout_choose_credential, logout_revoke;
 extern const struct body_schema logout_body;
 
 /* account.c: what a user changes behind the current password */

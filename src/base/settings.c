@@ -68,8 +68,8 @@ const struct setting settings[SETTINGS_COUNT] = {
       "life of a session from its login, however much it is used" },
     { "token.refresh_idle", &duration_setting, "7d", SECOND, 3650 * DAY, SECOND, AT(token.refresh_idle_ms),
       "life of a session that is not used" },
-    { "token.refresh_retry_window", &duration_setting, "30s", 0, 10 * MINUTE, 0, AT(token.refresh_retry_window_ms),
-      "how long a refresh whose answer was lost may be repeated" },
+    { "token.refresh_retry_window", &duration_setting, "10s", 0, 10 * MINUTE, 0, AT(token.refresh_retry_window_ms),
+      "how long a refresh that is repeated gets the same successor" },
 
     { "limit.enabled", &boolean_setting, "true", 0, 0, 0, AT(limit.enabled), "whether any rate is limited" },
     { "limit.table_size", &count_setting, "65536", 1024, 16777216, 0, AT(limit.table_size),

@@ -52,6 +52,10 @@ static const struct status_info table[] = {
                                       "The service cannot reach its database at the moment; try again after Retry-After.", true },
     [STATUS_OUT_OF_MEMORY] = { "out_of_memory", 503, "Out of memory",
                                "The service is short of memory; try again after Retry-After.", true },
+    [STATUS_REFRESH_TOO_SOON] = { "refresh_too_soon", 503, "Refresh too soon",
+                                  "The answer to another refresh with this token may still be on its way; try again after "
+                                  "Retry-After, with the newest token that is there.",
+                                  true },
     [STATUS_STARTING] = { "starting", 503, "Starting",
                           "The service has not yet read which sessions have ended; try again after Retry-After.", true },
     [STATUS_SHUTTING_DOWN] = { "shutting_down", 503, "Shutting down", "This instance is stopping; try again after Retry-After.",

@@ -131,6 +131,11 @@ enum step_result reply_problem(struct request *request, enum status status) {
     return end_problem(request, &writer, status);
 }
 
+enum step_result reply_retry_later(struct request *request, enum status status, int64_t retry_after_us) {
+    exchange_of(request)->reply.retry_after_us = retry_after_us;
+    return reply_problem(request, status);
+}
+
 enum step_result reply_invalid_fields(struct request *request, const struct field_problem *problems, size_t count) {
     struct json_writer writer;
     begin_problem(request, &writer, STATUS_INVALID_BODY);

@@ -73,107 +73,39 @@ enum status sessions_open(struct db *db, int64_t deadline_us, struct arena *aren
     return may_be_full ? make_room(db, deadline_us, arena, user_text, idle, revoked) : STATUS_OK;
 }
 
-static enum status read_refreshed(const struct db_rows *rows, struct arena *arena, struct refreshed *refreshed) {
-    refreshed->user_id = db_uuid(rows, 0, 0);
-    refreshed->generation = (uint32_t)db_integer(rows, 0, 1);
-    refreshed->roles_json = db_copy_text(rows, 0, 2, arena);
-    refreshed->expires_in_s = db_integer(rows, 0, 3);
-    return refreshed->roles_json.bytes != NULL ? STATUS_OK : STATUS_OUT_OF_MEMORY;
-}
+/*
+ * What a credential must be to end anything: of a live session of a user who is not disabled; a refresh token ($3) also the current one,
+ * its parent, or newer than the row, which lost it in a failover.
+ */
+#define CREDENTIAL_IS_GOOD                                                                                                       \
+    "(" LIVE " AND EXISTS (SELECT FROM users u WHERE u.id = s.user_id AND u.disabled_at IS NULL)"                                \
+    " AND ($3::integer IS NULL OR s.generation <= $3::integer OR " PARENT " = $3::integer))"
 
-static const struct {
-    const char *name;
-    enum session_refresh result;
-} verdicts[] = {
-    { "retried", SESSION_RETRIED },
-    { "reused", SESSION_REUSED },
-    { "ended", SESSION_ENDED },
-    { "expired", SESSION_EXPIRED },
+/* Those revoked a minute ago are told of again, whoever asks: they are dead, and nothing more happens to them. */
+static const struct db_statement log_out = { "sessions_log_out",
+                                             "WITH doomed AS (SELECT id, 'logout' AS reason FROM sessions s"
+                                             " WHERE id = $1 AND (revoked_at > now() - interval '1 minute' OR " CREDENTIAL_IS_GOOD
+                                             ") FOR UPDATE), " END_DOOMED " SELECT id FROM doomed",
+                                             3 };
+
+/* The credential is judged twice: before any lock is taken, so that a dead one costs nothing, and again under the locks. */
+static const struct db_statement log_out_everywhere = {
+    "sessions_log_out_everywhere",
+    "WITH locked AS (SELECT id, revoked_at IS NULL AS is_live, id = $1 AND " CREDENTIAL_IS_GOOD " AS is_entitled FROM sessions s"
+    " WHERE user_id = (SELECT user_id FROM sessions s"
+    " WHERE id = $1 AND (revoked_at > now() - interval '1 minute' OR " CREDENTIAL_IS_GOOD "))"
+    " AND " NOT_LONG_REVOKED NEWEST_FIRST " FOR UPDATE),"
+    " doomed AS (SELECT id, 'logout' AS reason FROM locked WHERE is_live AND (SELECT bool_or(is_entitled) FROM "
+    "locked)), " END_DOOMED " SELECT id FROM locked WHERE NOT is_live OR id IN (SELECT id FROM doomed)",
+    3
 };
 
-static enum session_refresh verdict_of(struct text name) {
-    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
-        if (text_equal(name, text_of(verdicts[i].name)))
-            return verdicts[i].result;
-    }
-    return SESSION_ENDED;
-}
-
-/* Why nothing moved, told under the row's lock; a token that was used before ends the session in the same statement. */
-static enum status explain(struct db *db, int64_t deadline_us, struct arena *arena, const char *const parameters[4],
-                           struct refreshed *refreshed) {
-    static const struct db_statement statement = {
-        "sessions_explain",
-        "WITH found AS (SELECT s.id, s.user_id, s.generation, array_to_json(u.roles)::text AS roles,"
-        " floor(extract(epoch FROM least(s.expires_at, s.last_used_at + $2 * interval '1 millisecond') - now()))::bigint AS "
-        "seconds,"
-        " CASE WHEN s.revoke_reason = 'reuse' THEN 'reused'"
-        " WHEN s.revoked_at IS NOT NULL OR u.disabled_at IS NOT NULL THEN 'ended'"
-        " WHEN s.expires_at <= now() OR s.last_used_at <= now() - $2 * interval '1 millisecond' THEN 'expired'"
-        " WHEN s.generation <= $3 THEN 'ended'" /* the user was disabled a moment ago */
-        " WHEN s.generation = $3 + 1 AND s.rotated_at > now() - $4 * interval '1 millisecond' THEN 'retried'"
-        " ELSE 'reused' END AS verdict, s.revoked_at IS NULL AS was_live"
-        " FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 FOR UPDATE OF s),"
-        " doomed AS (SELECT id, 'reuse' AS reason FROM found WHERE verdict = 'reused' AND was_live), " END_DOOMED
-        " SELECT user_id, generation, roles, seconds, verdict, was_live FROM found",
-        4
-    };
-    const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
-    if (status != STATUS_OK)
-        return status;
-    refreshed->result = SESSION_ENDED;
-    if (db_row_count(rows) == 1) {
-        status = read_refreshed(rows, arena, refreshed);
-        refreshed->result = verdict_of(db_text(rows, 0, 4));
-        refreshed->revoked_now = refreshed->result == SESSION_REUSED && db_boolean(rows, 0, 5);
-    }
-    db_release(db);
-    return status;
-}
-
-/*
- * "generation <= $3" and not "=": a token newer than the row was made here (its MAC says so), and the database has lost the write in a
- * failover. Taking it costs nobody a session, and the older token of the two is still recognised as used.
- */
-enum status sessions_refresh(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
-                             uint32_t generation, const struct session_limits *limits, struct refreshed *refreshed) {
-    static const struct db_statement statement = {
-        "sessions_rotate",
-        "UPDATE sessions s SET generation = $3::integer + 1, rotated_at = now(), last_used_at = now() FROM users u"
-        " WHERE s.id = $1 AND u.id = s.user_id AND s.generation <= $3 AND u.disabled_at IS NULL AND " LIVE
-        " RETURNING s.user_id, s.generation, array_to_json(u.roles)::text,"
-        " floor(extract(epoch FROM least(s.expires_at - now(), $2 * interval '1 millisecond')))::bigint",
-        3
-    };
-    char session_text[UUID_TEXT_SIZE];
-    char idle[INTEGER_TEXT_SIZE], presented[INTEGER_TEXT_SIZE], window[INTEGER_TEXT_SIZE];
-    const char *const parameters[] = { uuid_text(session_id, session_text), integer_text(limits->idle_ms, idle),
-                                       integer_text(generation, presented), integer_text(limits->retry_window_ms, window) };
-    const struct db_rows *rows;
-    *refreshed = (struct refreshed){ .result = SESSION_ENDED };
-    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
-    if (status != STATUS_OK)
-        return status;
-    if (db_row_count(rows) == 0)
-        return explain(db, deadline_us, arena, parameters, refreshed);
-    refreshed->result = SESSION_ROTATED;
-    status = read_refreshed(rows, arena, refreshed);
-    db_release(db);
-    return status;
-}
-
-enum status sessions_revoke(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
-                            const char *reason, struct session_ids *revoked) {
-    static const struct db_statement statement = {
-        "sessions_revoke",
-        "WITH doomed AS (SELECT id, $2 AS reason FROM sessions WHERE id = $1 AND " NOT_LONG_REVOKED "), " END_DOOMED
-        " SELECT id FROM doomed",
-        2
-    };
-    char session_text[UUID_TEXT_SIZE];
-    return run_and_copy_ids(db, deadline_us, arena, &statement,
-                            (const char *const[]){ uuid_text(session_id, session_text), reason }, revoked);
+enum status sessions_log_out(struct db *db, int64_t deadline_us, struct arena *arena, const struct session_credential *credential,
+                             const struct session_limits *limits, bool everywhere, struct session_ids *revoked) {
+    char session_text[UUID_TEXT_SIZE], idle[INTEGER_TEXT_SIZE], generation[INTEGER_TEXT_SIZE];
+    const char *const parameters[] = { uuid_text(&credential->session_id, session_text), integer_text(limits->idle_ms, idle),
+                                       credential->generation == 0 ? NULL : integer_text(credential->generation, generation) };
+    return run_and_copy_ids(db, deadline_us, arena, everywhere ? &log_out_everywhere : &log_out, parameters, revoked);
 }
 
 /* One that was revoked before is not found; but after a lost answer it was this very statement that revoked it. */
@@ -195,20 +127,6 @@ enum status sessions_revoke_of_user(struct db *db, int64_t deadline_us, const st
     return status;
 }
 
-enum status sessions_revoke_all(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
-                                const char *reason, struct session_ids *revoked) {
-    static const struct db_statement statement = {
-        "sessions_revoke_all",
-        "WITH doomed AS (SELECT id, $2 AS reason FROM sessions"
-        " WHERE user_id = (SELECT user_id FROM sessions WHERE id = $1) AND " NOT_LONG_REVOKED NEWEST_FIRST
-        " FOR UPDATE), " END_DOOMED " SELECT id FROM doomed",
-        2
-    };
-    char session_text[UUID_TEXT_SIZE];
-    return run_and_copy_ids(db, deadline_us, arena, &statement,
-                            (const char *const[]){ uuid_text(session_id, session_text), reason }, revoked);
-}
-
 static enum status read_session(const struct db_rows *rows, size_t row, struct arena *arena, struct session *session) {
     *session = (struct session){
         .id = db_uuid(rows, row, 0),
@@ -224,15 +142,18 @@ static enum status read_session(const struct db_rows *rows, size_t row, struct a
 }
 
 enum status sessions_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *user_id,
-                          const struct session_limits *limits, struct session **sessions, size_t *count) {
-    static const struct db_statement statement = { "sessions_list",
-                                                   "SELECT id, created_at, last_used_at, least(expires_at, last_used_at + $2 * "
-                                                   "interval '1 millisecond'), host(ip), user_agent"
-                                                   " FROM sessions WHERE user_id = $1 AND " LIVE NEWEST_FIRST
-                                                   " LIMIT " TEXT_OF_MACRO(SESSIONS_PER_USER),
-                                                   2 };
-    char user_text[UUID_TEXT_SIZE], idle[INTEGER_TEXT_SIZE];
-    const char *const parameters[] = { uuid_text(user_id, user_text), integer_text(limits->idle_ms, idle) };
+                          const struct uuid *current, const struct session_limits *limits, struct session **sessions,
+                          size_t *count) {
+    static const struct db_statement statement = {
+        "sessions_list",
+        "SELECT id, created_at, shown_use, least(expires_at, shown_use + $2 * interval '1 millisecond'), host(ip), user_agent"
+        " FROM sessions, LATERAL (SELECT CASE WHEN id = $3 THEN date_trunc('hour', last_used_at, 'UTC') ELSE last_used_at END AS"
+        " shown_use) AS shown WHERE user_id = $1 AND " LIVE NEWEST_FIRST " LIMIT " TEXT_OF_MACRO(SESSIONS_PER_USER),
+        3
+    };
+    char user_text[UUID_TEXT_SIZE], idle[INTEGER_TEXT_SIZE], current_text[UUID_TEXT_SIZE];
+    const char *const parameters[] = { uuid_text(user_id, user_text), integer_text(limits->idle_ms, idle),
+                                       uuid_text(current, current_text) };
     const struct db_rows *rows;
     enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
     if (status != STATUS_OK)

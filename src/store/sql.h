@@ -12,6 +12,12 @@
 /* Sessions that are to be ended, or were by an earlier run of the same statement whose answer was lost: told of again. */
 #define NOT_LONG_REVOKED "(revoked_at IS NULL OR revoked_at > now() - interval '1 minute')"
 
+/* The parent of the current generation of sessions s: the one that may be presented again (0005_session_retries.sql). */
+#define PARENT "CASE s.retry_successor WHEN s.generation THEN s.retry_generation ELSE s.generation - 1 END"
+
+/* The last generation that the column holds, and a refresh token (refresh_token.h). */
+#define GENERATION_MAX "2147483647"
+
 /* The order in which every statement locks several sessions, so that two of them cannot block each other. */
 #define NEWEST_FIRST " ORDER BY created_at DESC, id DESC"
 

@@ -15,12 +15,13 @@
 #include <stdint.h>
 
 #define HASH "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
+#define CLIENT_IP "192.0.2.1"
 #define URL_SIZE 512
 #define OTHER_HASH "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$b3RoZXI"
 
 extern struct db *db;
 extern struct arena arena;
-extern const struct session_limits limits; /* 30 days, 7 days, 30 seconds */
+extern const struct session_limits limits; /* 30 days, 7 days, 10 seconds */
 
 void fixture_start(void); /* checked fixture */
 void fixture_stop(void);
@@ -41,14 +42,15 @@ int64_t sql_number(const char *format, ...) __attribute__((format(printf, 1, 2))
 void await_blocked_statement(void);
 
 struct email_forms email_of(const char *typed);
-struct uuid add_user(const char *email);             /* password_version 1 */
-struct uuid add_session(const struct uuid *user_id); /* generation 1 */
-enum session_refresh refresh(const struct uuid *session_id, uint32_t generation);
+struct uuid add_user(const char *email);                                          /* password_version 1 */
+struct uuid add_session(const struct uuid *user_id);                              /* generation 1 */
+enum session_refresh refresh(const struct uuid *session_id, uint32_t generation); /* by CLIENT_IP */
 const char *show(const struct uuid *id); /* text of an id; good until the fourth call from here */
 int64_t live_sessions(const struct uuid *user_id);
 
 TCase *store_users_tests(void);
 TCase *store_sessions_tests(void);
+TCase *store_refresh_tests(void);
 TCase *store_races_tests(void);
 TCase *store_connection_tests(void);
 TCase *store_unprepared_tests(void);

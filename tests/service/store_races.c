@@ -47,7 +47,7 @@ static void act_refresh(struct db *own, struct crowd *crowd, unsigned index) {
     struct arena own_arena;
     struct refreshed refreshed;
     arena_init(&own_arena, 65536);
-    ck_assert_int_eq(sessions_refresh(own, soon(), &own_arena, &crowd->session, 1, &limits, &refreshed), STATUS_OK);
+    ck_assert_int_eq(sessions_refresh(own, soon(), &own_arena, &crowd->session, 1, CLIENT_IP, &limits, &refreshed), STATUS_OK);
     crowd->results[index] = refreshed.result;
     crowd->generations[index] = refreshed.generation;
     arena_fini(&own_arena);
@@ -127,7 +127,9 @@ static void act_refresh_or_revoke(struct db *own, struct crowd *crowd, unsigned 
     struct arena own_arena;
     struct session_ids revoked;
     arena_init(&own_arena, 65536);
-    ck_assert_int_eq(sessions_revoke(own, soon(), &own_arena, &crowd->session, "logout", &revoked), STATUS_OK);
+    ck_assert_int_eq(
+        sessions_log_out(own, soon(), &own_arena, &(struct session_credential){ crowd->session, 1 }, &limits, false, &revoked),
+        STATUS_OK);
     ck_assert_uint_eq(revoked.count, 1);
     arena_fini(&own_arena);
 }
@@ -148,6 +150,8 @@ END_TEST
 struct held_call {
     void (*act)(struct held_call *call);
     struct uuid user, session;
+    bool has_no_window; /* refresh: a retry window of 0 */
+    bool everywhere;    /* logout */
     int64_t deadline_us;
     enum status status;
     enum user_change change;
@@ -233,7 +237,9 @@ START_TEST(a_login_that_waits_for_a_password_change_opens_nothing) {
 END_TEST
 
 static void act_held_refresh(struct held_call *call) {
-    call->status = sessions_refresh(db, call->deadline_us, &arena, &call->session, 1, &limits, &call->refreshed);
+    struct session_limits own_limits = limits;
+    own_limits.retry_window_ms = call->has_no_window ? 0 : limits.retry_window_ms;
+    call->status = sessions_refresh(db, call->deadline_us, &arena, &call->session, 1, CLIENT_IP, &own_limits, &call->refreshed);
 }
 
 /* The refresh sees a live session, waits for its row, and finds it revoked. */
@@ -346,6 +352,89 @@ START_TEST(a_user_deleted_by_a_run_whose_answer_was_lost_was_deleted) {
 }
 END_TEST
 
+/* Each case: what the first run of a refresh, and others after it, have made of the row; what the second run answers. */
+static const struct rerun_case {
+    const char *happened;
+    bool has_no_window;
+    enum status status;
+    enum session_refresh result;
+    uint32_t answer;
+} rerun_cases[] = {
+    { "generation = 2", false, STATUS_OK, SESSION_RETRIED, 2 },
+    { "generation = 2", true, STATUS_OK, SESSION_REPLACED, 3 },
+    { "generation = 3, retry_generation = 1, retry_successor = 3", true, STATUS_OK, SESSION_REPLACED, 4 },
+    { "generation = 3", false, STATUS_DATABASE_UNAVAILABLE, SESSION_ENDED, 0 }, /* another tab has used the successor */
+    { "generation = 3", true, STATUS_DATABASE_UNAVAILABLE, SESSION_ENDED, 0 },
+};
+
+START_TEST(a_refresh_whose_answer_was_lost_is_never_judged_reuse) {
+    const struct rerun_case *one = &rerun_cases[_i];
+    struct held_call call = { .act = act_held_refresh, .user = add_user("ada@example.org"), .has_no_window = one->has_no_window };
+    call.session = add_session(&call.user);
+    sql("BEGIN");
+    sql("LOCK TABLE sessions");
+    sql("UPDATE sessions SET rotated_at = now(), %s", one->happened);
+    begin_held(&call);
+    lose_connection();
+    sql("COMMIT");
+    end_held(&call);
+    ck_assert_int_eq(call.status, one->status);
+    if (one->status == STATUS_OK) {
+        ck_assert_int_eq(call.refreshed.result, one->result);
+        ck_assert_uint_eq(call.refreshed.generation, one->answer);
+    }
+    ck_assert_int_eq(live_sessions(&call.user), 1);
+}
+END_TEST
+
+static void act_log_out(struct held_call *call) {
+    call->status = sessions_log_out(db, call->deadline_us, &arena, &(struct session_credential){ call->session, 1 }, &limits,
+                                    call->everywhere, &call->revoked);
+}
+
+START_TEST(sessions_logged_out_by_a_run_whose_answer_was_lost_are_told_of_again) {
+    struct held_call call = { .act = act_log_out, .user = add_user("ada@example.org"), .everywhere = _i == 1 };
+    add_session(&call.user);
+    call.session = add_session(&call.user);
+    sql("BEGIN");
+    sql("LOCK TABLE sessions");
+    sql("UPDATE sessions SET revoked_at = now(), revoke_reason = 'logout' WHERE %s OR id = '%s'",
+        call.everywhere ? "true" : "false", show(&call.session));
+    begin_held(&call);
+    lose_connection();
+    sql("COMMIT");
+    end_held(&call);
+    ck_assert_int_eq(call.status, STATUS_OK);
+    ck_assert_uint_eq(call.revoked.count, call.everywhere ? 2 : 1);
+}
+END_TEST
+
+/* Each case: what a refresh commits while the logout waits for the row; how many sessions of two a logout of one, and of all, ends. */
+static const struct {
+    const char *happened;
+    size_t one, all;
+} overtaken[] = {
+    { "generation = 2, rotated_at = now()", 1, 2 },
+    { "generation = 3, rotated_at = now()", 0, 0 },
+    { "generation = 3, rotated_at = now(), retry_generation = 1, retry_successor = 3", 1, 2 },
+    { "revoked_at = now() - interval '2 minutes', revoke_reason = 'reuse'", 0, 0 },
+};
+
+START_TEST(a_logout_that_waits_for_a_refresh_is_judged_by_what_it_finds_then) {
+    struct held_call call = { .act = act_log_out, .user = add_user("ada@example.org"), .everywhere = _i % 2 == 1 };
+    add_session(&call.user);
+    call.session = add_session(&call.user);
+    sql("BEGIN");
+    sql("UPDATE sessions SET %s WHERE id = '%s'", overtaken[_i / 2].happened, show(&call.session));
+    begin_held(&call);
+    sql("COMMIT");
+    end_held(&call);
+    ck_assert_int_eq(call.status, STATUS_OK);
+    ck_assert_uint_eq(call.revoked.count, call.everywhere ? overtaken[_i / 2].all : overtaken[_i / 2].one);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions WHERE revoke_reason = 'logout'"), (int64_t)call.revoked.count);
+}
+END_TEST
+
 /* Who began to wait first finds the deadlock, after a second: the statement of the program. */
 START_TEST(a_deadlock_is_run_again_and_costs_no_answer) {
     struct held_call call = { .act = act_change_password, .user = add_user("ada@example.org") };
@@ -377,6 +466,11 @@ TCase *store_races_tests(void) {
     tcase_add_test(tests, a_connection_lost_in_the_middle_of_a_statement_costs_no_answer);
     tcase_add_test(tests, a_session_ended_by_a_run_whose_answer_was_lost_was_found);
     tcase_add_test(tests, a_user_deleted_by_a_run_whose_answer_was_lost_was_deleted);
+    tcase_add_loop_test(tests, a_refresh_whose_answer_was_lost_is_never_judged_reuse, 0,
+                        (int)(sizeof rerun_cases / sizeof rerun_cases[0]));
+    tcase_add_loop_test(tests, sessions_logged_out_by_a_run_whose_answer_was_lost_are_told_of_again, 0, 2);
+    tcase_add_loop_test(tests, a_logout_that_waits_for_a_refresh_is_judged_by_what_it_finds_then, 0,
+                        2 * (int)(sizeof overtaken / sizeof overtaken[0]));
     tcase_add_test(tests, a_deadlock_is_run_again_and_costs_no_answer);
     return tests;
 }

@@ -55,123 +55,6 @@ START_TEST(the_oldest_session_makes_room_for_the_hundred_and_first) {
 }
 END_TEST
 
-START_TEST(a_refresh_moves_the_generation_and_tells_of_the_user) {
-    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
-    struct refreshed refreshed;
-    sql("UPDATE users SET roles = '{admin,staff}'");
-    for (uint32_t generation = 1; generation < 5; generation++) {
-        ck_assert_int_eq(sessions_refresh(db, soon(), &arena, &id, generation, &limits, &refreshed), STATUS_OK);
-        ck_assert_int_eq(refreshed.result, SESSION_ROTATED);
-        ck_assert_uint_eq(refreshed.generation, generation + 1);
-        ck_assert(uuid_equal(&refreshed.user_id, &user));
-        ck_assert_str_eq(refreshed.roles_json.bytes, "[\"admin\",\"staff\"]");
-        ck_assert_int_eq(refreshed.expires_in_s, limits.idle_ms / 1000);
-    }
-}
-END_TEST
-
-START_TEST(what_is_left_is_the_nearer_of_idle_and_absolute_end) {
-    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
-    struct refreshed refreshed;
-    sql("UPDATE sessions SET expires_at = now() + interval '1 hour'");
-    ck_assert_int_eq(sessions_refresh(db, soon(), &arena, &id, 1, &limits, &refreshed), STATUS_OK);
-    ck_assert_int_ge(refreshed.expires_in_s, 3598);
-    ck_assert_int_le(refreshed.expires_in_s, 3600);
-}
-END_TEST
-
-/* Each case: a session whose generation is 5, what happened to it, which generation is presented, and the verdict. */
-static const struct refresh_case {
-    const char *happened;
-    uint32_t presented;
-    enum session_refresh result;
-    bool revoked_now;
-} refresh_cases[] = {
-    { "generation = 5", 5, SESSION_ROTATED, false },
-    { "generation = 5", 6, SESSION_ROTATED, false }, /* the database has lost the last write */
-    { "generation = 5", 900, SESSION_ROTATED, false },
-    { "generation = 5", 4, SESSION_RETRIED, false },
-    { "generation = 5, rotated_at = now() - interval '29 s'", 4, SESSION_RETRIED, false },
-    { "generation = 5, rotated_at = now() - interval '31 s'", 4, SESSION_REUSED, true },
-    { "generation = 5", 3, SESSION_REUSED, true },
-    { "generation = 5", 1, SESSION_REUSED, true },
-    { "generation = 5, revoked_at = now(), revoke_reason = 'reuse'", 5, SESSION_REUSED, false },
-    { "generation = 5, revoked_at = now(), revoke_reason = 'logout'", 5, SESSION_ENDED, false },
-    { "generation = 5, revoked_at = now(), revoke_reason = 'logout'", 4, SESSION_ENDED, false },
-    { "generation = 5, expires_at = now()", 5, SESSION_EXPIRED, false },
-    { "generation = 5, expires_at = now()", 4, SESSION_EXPIRED, false },
-    { "generation = 5, expires_at = now()", 3, SESSION_EXPIRED, false },
-    { "generation = 5, last_used_at = now() - interval '7 days 1 s'", 5, SESSION_EXPIRED, false },
-    { "generation = 5, last_used_at = now() - interval '6 days 23 hours'", 5, SESSION_ROTATED, false },
-};
-
-START_TEST(a_refresh_is_judged_by_what_happened_to_the_session) {
-    const struct refresh_case *one = &refresh_cases[_i];
-    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
-    struct refreshed refreshed;
-    sql("UPDATE sessions SET %s", one->happened);
-    ck_assert_int_eq(sessions_refresh(db, soon(), &arena, &id, one->presented, &limits, &refreshed), STATUS_OK);
-    ck_assert_int_eq(refreshed.result, one->result);
-    ck_assert(refreshed.revoked_now == one->revoked_now);
-    if (one->result == SESSION_ROTATED || one->result == SESSION_RETRIED)
-        ck_assert_uint_eq(refreshed.generation, one->presented + 1);
-    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE reason = 'reuse'"), one->revoked_now ? 1 : 0);
-    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions WHERE revoked_at IS NOT NULL AND revoke_reason = 'reuse'"),
-                     one->result == SESSION_REUSED ? 1 : 0);
-}
-END_TEST
-
-START_TEST(a_retry_changes_nothing) {
-    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
-    ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
-    int64_t before = sql_number("SELECT hashtext(s::text) FROM sessions s");
-    ck_assert_int_eq(refresh(&id, 1), SESSION_RETRIED);
-    ck_assert_int_eq(refresh(&id, 1), SESSION_RETRIED);
-    ck_assert_int_eq(sql_number("SELECT hashtext(s::text) FROM sessions s"), before);
-}
-END_TEST
-
-START_TEST(reuse_is_told_again_as_reuse_and_ends_the_current_token_too) {
-    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
-    ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
-    ck_assert_int_eq(refresh(&id, 2), SESSION_ROTATED);
-    ck_assert_int_eq(refresh(&id, 1), SESSION_REUSED);
-    ck_assert_int_eq(refresh(&id, 1), SESSION_REUSED);
-    ck_assert_int_eq(refresh(&id, 3), SESSION_REUSED);
-    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations"), 1);
-}
-END_TEST
-
-START_TEST(an_unknown_session_and_a_disabled_user_have_ended) {
-    struct uuid user = add_user("ada@example.org"), id = add_session(&user), unknown = uuid_create();
-    ck_assert_int_eq(refresh(&unknown, 1), SESSION_ENDED);
-    sql("UPDATE users SET disabled_at = now()");
-    ck_assert_int_eq(refresh(&id, 1), SESSION_ENDED);
-}
-END_TEST
-
-START_TEST(a_refresh_touches_no_index) {
-    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
-    static const char counters[] = "SELECT %s FROM pg_stat_user_tables WHERE relname = 'sessions'";
-    db_destroy(db); /* a server process that ends has handed in its counts */
-    usleep(100000);
-    int64_t updates = sql_number(counters, "n_tup_upd"), within_page = sql_number(counters, "n_tup_hot_upd");
-    db = open_db();
-    for (uint32_t generation = 1; generation <= 200; generation++)
-        ck_assert_int_eq(refresh(&id, generation), SESSION_ROTATED);
-    db_destroy(db);
-    db = open_db();
-    int64_t now = updates;
-    for (int tries = 0; tries < 100 && now < updates + 200; tries++) {
-        usleep(20000);
-        sql("SELECT pg_stat_clear_snapshot()");
-        now = sql_number(counters, "n_tup_upd");
-    }
-    ck_assert_int_eq(now - updates, 200);
-    ck_assert_int_eq(sql_number(counters, "n_tup_hot_upd") - within_page, 200);
-}
-END_TEST
-
 /* All pages; gives how many there were. */
 static unsigned read_pages(int64_t window_s, struct revoked_sessions *set) {
     struct revocations_cursor cursor = revocations_from(window_s);
@@ -208,18 +91,35 @@ START_TEST(reading_revocations_does_not_read_the_whole_table) {
 }
 END_TEST
 
-START_TEST(a_revoked_session_is_given_back_also_the_second_time) {
-    struct uuid user = add_user("ada@example.org"), id = add_session(&user), unknown = uuid_create();
+static struct session_ids log_out(const struct uuid *id, uint32_t generation, bool everywhere) {
+    struct session_credential credential = { *id, generation };
     struct session_ids revoked;
+    ck_assert_int_eq(sessions_log_out(db, soon(), &arena, &credential, &limits, everywhere, &revoked), STATUS_OK);
+    return revoked;
+}
+
+START_TEST(a_session_that_was_logged_out_is_told_of_again) {
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user), unknown = uuid_create();
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(sessions_revoke(db, soon(), &arena, &id, "logout", &revoked), STATUS_OK);
+        struct session_ids revoked = log_out(&id, 1, false);
         ck_assert_uint_eq(revoked.count, 1);
         ck_assert(uuid_equal(&revoked.ids[0], &id));
     }
     ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE reason = 'logout'"), 1);
     ck_assert_int_eq(refresh(&id, 1), SESSION_ENDED);
-    ck_assert_int_eq(sessions_revoke(db, soon(), &arena, &unknown, "logout", &revoked), STATUS_OK);
-    ck_assert_uint_eq(revoked.count, 0);
+    ck_assert_uint_eq(log_out(&unknown, 1, false).count, 0);
+}
+END_TEST
+
+/* The credential is dead; the other sessions of its user, and what ended them, stay as they are. */
+START_TEST(a_session_that_was_logged_out_ends_no_other) {
+    struct uuid user = add_user("ada@example.org"), ended = add_session(&user), live = add_session(&user);
+    ck_assert_uint_eq(log_out(&ended, 1, false).count, 1);
+    ck_assert_uint_eq(log_out(&ended, 1, true).count, 1); /* itself */
+    ck_assert_uint_eq(log_out(&ended, 0, true).count, 1);
+    sql("UPDATE sessions SET revoked_at = now() - interval '2 minutes' WHERE id = '%s'", show(&ended));
+    ck_assert_uint_eq(log_out(&ended, 1, true).count, 0);
+    ck_assert_int_eq(refresh(&live, 1), SESSION_ROTATED);
 }
 END_TEST
 
@@ -240,10 +140,8 @@ END_TEST
 START_TEST(all_sessions_of_a_user_end_together_and_nobody_elses) {
     struct uuid user = add_user("ada@example.org"), stranger = add_user("grace@example.org");
     struct uuid ids[] = { add_session(&user), add_session(&user), add_session(&user) }, foreign = add_session(&stranger);
-    struct session_ids revoked;
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(sessions_revoke_all(db, soon(), &arena, &ids[1], "logout_all", &revoked), STATUS_OK);
-        ck_assert_uint_eq(revoked.count, 3);
+        ck_assert_uint_eq(log_out(&ids[1], 1, true).count, 3);
     }
     ck_assert_int_eq(live_sessions(&user), 0);
     ck_assert_int_eq(refresh(&foreign, 1), SESSION_ROTATED);
@@ -261,7 +159,7 @@ START_TEST(only_live_sessions_are_listed_newest_first) {
     sql("UPDATE sessions SET expires_at = now() WHERE id = '%s'", show(&expired));
     sql("UPDATE sessions SET last_used_at = now() - interval '8 days' WHERE id = '%s'", show(&idle));
     sql("UPDATE sessions SET ip = NULL, user_agent = NULL WHERE id = '%s'", show(&old));
-    ck_assert_int_eq(sessions_list(db, soon(), &arena, &user, &limits, &sessions, &count), STATUS_OK);
+    ck_assert_int_eq(sessions_list(db, soon(), &arena, &user, &new, &limits, &sessions, &count), STATUS_OK);
     ck_assert_uint_eq(count, 2);
     ck_assert(uuid_equal(&sessions[0].id, &new));
     ck_assert(uuid_equal(&sessions[1].id, &old));
@@ -270,6 +168,21 @@ START_TEST(only_live_sessions_are_listed_newest_first) {
     ck_assert_int_eq(sessions[0].created_at.bytes[sessions[0].created_at.len - 1], 'Z');
     ck_assert_ptr_null(sessions[1].ip.bytes);
     ck_assert_ptr_null(sessions[1].user_agent.bytes);
+}
+END_TEST
+
+/* So that who has stolen its access token cannot see when its owner refreshes; not by its expiry either. */
+START_TEST(the_session_that_asks_tells_its_last_use_to_the_hour) {
+    struct uuid user = add_user("ada@example.org"), other = add_session(&user), current = add_session(&user);
+    struct session *sessions;
+    size_t count;
+    sql("UPDATE sessions SET last_used_at = date_trunc('hour', now()) - interval '1 hour' + interval '12 minutes 34 seconds'");
+    ck_assert_int_eq(sessions_list(db, soon(), &arena, &user, &current, &limits, &sessions, &count), STATUS_OK);
+    ck_assert_uint_eq(count, 2);
+    ck_assert(uuid_equal(&sessions[1].id, &other));
+    ck_assert_str_eq(sessions[0].last_used_at.bytes + strlen("2026-11-20T21:"), "00:00Z");
+    ck_assert_str_eq(sessions[0].expires_at.bytes + strlen("2026-11-20T21:"), "00:00Z");
+    ck_assert_str_eq(sessions[1].last_used_at.bytes + strlen("2026-11-20T21:"), "12:34Z");
 }
 END_TEST
 
@@ -320,9 +233,8 @@ START_TEST(an_instance_learns_what_was_revoked_within_the_window) {
     struct uuid user = add_user("ada@example.org"), fresh = add_session(&user), old = add_session(&user),
                 live = add_session(&user);
     struct revoked_sessions *set = revoked_sessions_create(900);
-    struct session_ids revoked;
-    ck_assert_int_eq(sessions_revoke(db, soon(), &arena, &fresh, "logout", &revoked), STATUS_OK);
-    ck_assert_int_eq(sessions_revoke(db, soon(), &arena, &old, "logout", &revoked), STATUS_OK);
+    log_out(&fresh, 1, false);
+    log_out(&old, 1, false);
     sql("UPDATE revocations SET revoked_at = now() - interval '61 s' WHERE session_id = '%s'", show(&old));
     for (int i = 0; i < 2; i++) {
         ck_assert_uint_eq(read_pages(60, set), 1);
@@ -388,17 +300,10 @@ TCase *store_sessions_tests(void) {
     tcase_add_test(tests, a_session_opens_only_for_the_password_that_was_checked);
     tcase_add_test(tests, the_same_session_opened_again_is_open_and_one);
     tcase_add_test(tests, the_oldest_session_makes_room_for_the_hundred_and_first);
-    tcase_add_test(tests, a_refresh_moves_the_generation_and_tells_of_the_user);
-    tcase_add_test(tests, what_is_left_is_the_nearer_of_idle_and_absolute_end);
-    tcase_add_loop_test(tests, a_refresh_is_judged_by_what_happened_to_the_session, 0,
-                        (int)(sizeof refresh_cases / sizeof refresh_cases[0]));
-    tcase_add_test(tests, a_retry_changes_nothing);
-    tcase_add_test(tests, reuse_is_told_again_as_reuse_and_ends_the_current_token_too);
-    tcase_add_test(tests, an_unknown_session_and_a_disabled_user_have_ended);
-    if (!test_is_pooled()) /* it takes the end of a connection for the end of its server process, which hands in its counts */
-        tcase_add_test(tests, a_refresh_touches_no_index);
     tcase_add_test(tests, reading_revocations_does_not_read_the_whole_table);
-    tcase_add_test(tests, a_revoked_session_is_given_back_also_the_second_time);
+    tcase_add_test(tests, a_session_that_was_logged_out_is_told_of_again);
+    tcase_add_test(tests, a_session_that_was_logged_out_ends_no_other);
+    tcase_add_test(tests, the_session_that_asks_tells_its_last_use_to_the_hour);
     tcase_add_test(tests, a_user_can_end_only_sessions_of_the_same_user_and_only_once);
     tcase_add_test(tests, all_sessions_of_a_user_end_together_and_nobody_elses);
     tcase_add_test(tests, only_live_sessions_are_listed_newest_first);

@@ -75,9 +75,10 @@ START_TEST(a_wait_for_a_lock_is_ended_by_the_server) {
     struct db *own = open_unprepared(200);
     sql("BEGIN");
     sql("SELECT FROM sessions WHERE id = '%s' FOR UPDATE", show(&session));
-    ck_assert_int_eq(sessions_refresh(own, soon(), &arena, &session, 1, &limits, &refreshed), STATUS_DEADLINE_EXCEEDED);
+    ck_assert_int_eq(sessions_refresh(own, soon(), &arena, &session, 1, CLIENT_IP, &limits, &refreshed),
+                     STATUS_DEADLINE_EXCEEDED);
     sql("COMMIT");
-    ck_assert_int_eq(sessions_refresh(own, soon(), &arena, &session, 1, &limits, &refreshed), STATUS_OK);
+    ck_assert_int_eq(sessions_refresh(own, soon(), &arena, &session, 1, CLIENT_IP, &limits, &refreshed), STATUS_OK);
     ck_assert_int_eq(refreshed.result, SESSION_ROTATED);
     db_destroy(own);
 }

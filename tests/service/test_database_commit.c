@@ -171,9 +171,9 @@ static const struct {
     { "users_insert", act_register_with_key, 201, 201, see_one_account },
     { "sessions_open", act_login, 200, 200, see_sessions_that_live },
     { "sessions_rotate", act_refresh, 200, 200, see_one_lineage },
-    { "sessions_revoke", act_logout, 204, 204, see_one_session_ended },
-    { "sessions_revoke", act_logout_with_bearer, 204, 204, see_one_session_ended },
-    { "sessions_revoke_all", act_logout_everywhere, 204, 204, see_all_sessions_ended },
+    { "sessions_log_out", act_logout, 204, 204, see_one_session_ended },
+    { "sessions_log_out", act_logout_with_bearer, 204, 204, see_one_session_ended },
+    { "sessions_log_out_everywhere", act_logout_everywhere, 204, 204, see_all_sessions_ended },
     { "users_change_password", act_change_password, 204, 204, see_the_new_password },
     { "users_change_email", act_change_email, 200, 200, see_the_new_address },
     { "users_delete", act_delete, 204, 401, see_nobody }, /* whose token was it? */

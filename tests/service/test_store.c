@@ -13,6 +13,7 @@ Suite *store_suite(void) {
     Suite *suite = suite_create("store");
     add(suite, store_users_tests());
     add(suite, store_sessions_tests());
+    add(suite, store_refresh_tests());
     add(suite, store_races_tests());
     add(suite, store_unprepared_tests());
     /* about connections that are this program's alone, and what their options set */

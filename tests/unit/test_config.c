@@ -44,7 +44,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_int_eq(config->token.access_ttl_ms, INT64_C(15) * 60 * 1000);
     ck_assert_int_eq(config->token.refresh_ttl_ms, INT64_C(30) * 24 * 3600 * 1000);
     ck_assert_int_eq(config->token.refresh_idle_ms, INT64_C(7) * 24 * 3600 * 1000);
-    ck_assert_int_eq(config->token.refresh_retry_window_ms, 30000);
+    ck_assert_int_eq(config->token.refresh_retry_window_ms, 10000);
     ck_assert(config->limit.enabled);
     ck_assert_uint_eq(config->limit.table_size, 65536);
     ck_assert_uint_eq(config->limit.login.amount, 10);
