@@ -61,15 +61,79 @@ START_TEST(a_token_whose_successor_was_used_ends_the_session) {
 }
 END_TEST
 
-START_TEST(a_token_presented_after_the_retry_window_ends_the_session) {
-    struct server server = server_start((const char *const[]){ "token.refresh_retry_window=1s", NULL });
+static void let_time_pass(const struct account *account, const char *interval) {
+    char sql[160], ignored[8];
+    snprintf(sql, sizeof sql, "UPDATE sessions SET rotated_at = rotated_at - interval '%s' WHERE user_id = $1::uuid", interval);
+    database_value(sql, account->id, ignored, sizeof ignored);
+}
+
+/* Each order of events by owner, second tab and thief: test_refresh_orders.c. */
+START_TEST(a_token_presented_after_the_retry_window_gets_a_new_successor_and_the_unused_one_is_void) {
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    char second[128], third[128], fourth[128];
+    refreshed(&shared_server, tokens.refresh, second);
+    let_time_pass(&account, "3 days");
+    refreshed(&shared_server, tokens.refresh, third);
+    ck_assert_str_ne(second, third);
+    refreshed(&shared_server, third, fourth);
+    assert_refused(&shared_server, second, "refresh_token_reused");
+    assert_refused(&shared_server, fourth, "refresh_token_reused");
+    ck_assert(server_log_contains(&shared_server, "\"event\":\"session_successor_replaced\""));
+}
+END_TEST
+
+START_TEST(who_comes_too_soon_is_told_to_come_again_and_does) {
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    char second[128], again[128], seconds[16];
+    refreshed(&shared_server, tokens.refresh, second);
+    let_time_pass(&account, "9 s");
+    refreshed(&shared_server, tokens.refresh, again);
+    let_time_pass(&account, "3 s");
+    struct reply reply = refresh_with(&shared_server, tokens.refresh);
+    assert_problem(&reply, 503, "refresh_too_soon");
+    ck_assert_str_eq(http_header(&reply, "Retry-After", seconds, sizeof seconds), "7");
+    http_free(&reply);
+    let_time_pass(&account, "7 s");
+    refreshed(&shared_server, tokens.refresh, again);
+    ck_assert_str_ne(second, again);
+    refreshed(&shared_server, again, second);
+}
+END_TEST
+
+/* With a window of 0 each repetition gets a successor of its own. */
+START_TEST(without_a_window_a_lost_answer_costs_nobody_the_session) {
+    struct server server = server_start((const char *const[]){ "token.refresh_retry_window=0", NULL });
     struct account account = account_register(&server);
     struct tokens tokens = account_login(&server, &account);
-    char second[128];
+    char second[128], third[128], fourth[128];
     refreshed(&server, tokens.refresh, second);
-    sleep(2);
-    assert_refused(&server, tokens.refresh, "refresh_token_reused");
+    refreshed(&server, tokens.refresh, third);
+    ck_assert_str_ne(second, third);
+    refreshed(&server, third, fourth);
     assert_refused(&server, second, "refresh_token_reused");
+    server_finish(&server);
+}
+END_TEST
+
+static struct reply refresh_from(const struct server *server, const char *ip, const char *token) {
+    char body[BODY_SIZE], forwarded[96];
+    snprintf(forwarded, sizeof forwarded, "X-Forwarded-For: %s", ip);
+    return http_send(server, "POST", "/auth/refresh", (const char *const[]){ "Content-Type: application/json", forwarded, NULL },
+                     refresh_json(token, body));
+}
+
+START_TEST(a_retry_from_another_network_is_logged_as_a_warning) {
+    struct server server = server_start((const char *const[]){ "server.trusted_proxies=127.0.0.1/32", NULL });
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account);
+    static const char *const ips[] = { "2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:2::1", "198.51.100.7" };
+    for (size_t i = 0; i < sizeof ips / sizeof ips[0]; i++)
+        expect_status(refresh_from(&server, ips[i], tokens.refresh), 200);
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"session_retried_elsewhere\""), 2);
+    ck_assert(server_log_contains(&server, "\"level\":\"warn\",\"event\":\"session_retried_elsewhere\""));
+    ck_assert(server_log_contains(&server, "\"ip\":\"198.51.100.7\",\"count\":2"));
     server_finish(&server);
 }
 END_TEST
@@ -276,6 +340,8 @@ Suite *refresh_suite(void) {
     tcase_add_test(shared, a_refresh_gives_tokens_as_a_login_does);
     tcase_add_test(shared, presenting_a_token_again_gives_the_same_successor);
     tcase_add_test(shared, a_token_whose_successor_was_used_ends_the_session);
+    tcase_add_test(shared, a_token_presented_after_the_retry_window_gets_a_new_successor_and_the_unused_one_is_void);
+    tcase_add_test(shared, who_comes_too_soon_is_told_to_come_again_and_does);
     tcase_add_loop_test(shared, a_token_that_was_not_made_here_is_refused, 0, (int)(sizeof forged / sizeof forged[0]));
     tcase_add_test(shared, every_changed_character_makes_a_token_invalid);
     tcase_add_test(shared, an_access_token_is_no_refresh_token_and_the_other_way_round);
@@ -287,7 +353,8 @@ Suite *refresh_suite(void) {
     suite_add_tcase(suite, shared);
     TCase *own = tcase_create("servers of their own");
     tcase_set_timeout(own, 180);
-    tcase_add_test(own, a_token_presented_after_the_retry_window_ends_the_session);
+    tcase_add_test(own, without_a_window_a_lost_answer_costs_nobody_the_session);
+    tcase_add_test(own, a_retry_from_another_network_is_logged_as_a_warning);
     tcase_add_test(own, a_session_ends_at_its_absolute_end_however_often_it_is_refreshed);
     tcase_add_test(own, a_session_that_nobody_uses_ends);
     tcase_add_test(own, a_restart_and_a_crash_in_between_cost_nobody_the_session);

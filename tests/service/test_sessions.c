@@ -101,6 +101,28 @@ START_TEST(the_list_shows_the_live_sessions_and_which_one_asks) {
 }
 END_TEST
 
+/* Each session in the list, and how its times end. */
+START_TEST(the_session_that_asks_tells_its_last_use_to_the_hour) {
+    struct account account = account_register(&shared_server);
+    struct tokens other = account_login(&shared_server, &account), tokens = account_login(&shared_server, &account);
+    char ignored[8];
+    database_value("UPDATE sessions SET last_used_at = date_trunc('hour', now()) - interval '25 minutes 17 s'"
+                   " WHERE user_id = $1::uuid",
+                   account.id, ignored, sizeof ignored);
+    (void)other;
+    struct reply reply = http_json(&shared_server, "GET", "/auth/sessions", tokens.access, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *session = json_array_get(json_object_get(reply.json, "sessions"), i);
+        const char *used = json_string_value(json_object_get(session, "last_used_at"));
+        const char *expires = json_string_value(json_object_get(session, "expires_at"));
+        const char *shown = json_is_true(json_object_get(session, "current")) ? ":00:00Z" : ":34:43Z";
+        ck_assert_ptr_nonnull(strstr(used, shown));
+        ck_assert_ptr_nonnull(strstr(expires, shown));
+    }
+    http_free(&reply);
+}
+END_TEST
+
 /* The id of the session that a token belongs to. */
 static void current_id(const char *token, char id[64]) {
     struct reply reply = http_json(&shared_server, "GET", "/auth/sessions", token, NULL);
@@ -201,6 +223,7 @@ Suite *sessions_suite(void) {
     tcase_add_test(shared, an_expired_access_token_does_not_stop_a_logout_by_refresh_token);
     tcase_add_test(shared, another_instance_learns_of_a_logout_within_a_second);
     tcase_add_test(shared, the_list_shows_the_live_sessions_and_which_one_asks);
+    tcase_add_test(shared, the_session_that_asks_tells_its_last_use_to_the_hour);
     tcase_add_test(shared, a_user_ends_own_sessions_and_no_others);
     suite_add_tcase(suite, shared);
     TCase *own = tcase_create("servers of their own");

@@ -203,6 +203,20 @@ static void make_good_token(char token[TOKEN_SIZE]) {
     make_token(header, claims, HS256, token);
 }
 
+/* Nor does one that has expired: the session that it names lives on. */
+START_TEST(a_forged_token_logs_nobody_out) {
+    char header[1024], claims[2048], token[TOKEN_SIZE];
+    fill(forged[_i].header, header, sizeof header);
+    fill(forged[_i].claims, claims, sizeof claims);
+    make_token(header, claims, forged[_i].signature, token);
+    struct reply reply = http_json(&shared_server, "POST", "/auth/logout", token, "{\"all\":true}");
+    ck_assert_msg(reply.status == 401, "%s gave %ld", forged[_i].name, reply.status);
+    http_free(&reply);
+    make_good_token(token);
+    ck_assert_int_eq(status_of("/auth/me", token), 200);
+}
+END_TEST
+
 /* Without this the tests above would pass if the forger were clumsy. */
 START_TEST(the_forgers_hand_is_good_enough) {
     char token[TOKEN_SIZE];
@@ -248,6 +262,7 @@ Suite *tokens_suite(void) {
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
     tcase_add_test(tcase, the_forgers_hand_is_good_enough);
     tcase_add_loop_test(tcase, a_forged_token_is_refused, 0, (int)(sizeof forged / sizeof forged[0]));
+    tcase_add_loop_test(tcase, a_forged_token_logs_nobody_out, 0, (int)(sizeof forged / sizeof forged[0]));
     tcase_add_test(tcase, a_good_token_that_was_changed_is_refused);
     tcase_add_test(tcase, a_token_of_a_user_who_never_was_is_no_token);
     suite_add_tcase(suite, tcase);
