@@ -76,7 +76,8 @@ enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_
 void pool_cancel(struct pool *pool);
 
 /* The same judgement without holding a place: for work that will need this pool after another one, so that it can be refused before
- * the other has spent anything on it. STATUS_OK promises nothing. Any thread. */
+ * the other has spent anything on it. STATUS_OK promises nothing, and takes no lock: the pool's own threads may have a low priority. Any
+ * thread. */
 enum status pool_foresee(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) MUST_CHECK;
 
 /* Gives the queue a job, for which a place was reserved. Any thread. */

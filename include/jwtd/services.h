@@ -18,7 +18,8 @@
 enum place {
     ON_HTTP,     /* at once, on the thread that holds the request: cheap, never blocks */
     ON_DATABASE, /* request->db is set */
-    ON_CRYPTO,   /* request->hasher is set */
+    ON_CRYPTO,   /* request->hasher is set; at low priority, so it takes no lock that an HTTP thread may want */
+    ON_DISPATCH, /* of no step: where a request goes on after ON_CRYPTO */
     PLACE_COUNT
 };
 
@@ -30,7 +31,8 @@ struct services {
     struct live_holder *live;
     struct revoked_sessions *revoked;
     struct readiness *readiness;
-    struct limiter *limiter;
+    struct limiter *limiter;         /* of requests; taken from on HTTP threads */
+    struct limiter *failure_limiter; /* of wrong passwords: a table of its own, since threads of low priority take from it */
     struct password_policy password_policy;
     struct session_limits session_limits;
     struct pool *pools[PLACE_COUNT]; /* [ON_HTTP] is NULL */

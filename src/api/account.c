@@ -10,6 +10,9 @@
 struct account {
     struct text email, current_password, new_password;
     struct user user;
+    struct attempt attempt;
+    enum hash_match match;
+    bool was_done_before; /* the current password is wrong, the new one is the one that is set */
     char new_hash[PASSWORD_HASH_SIZE];
 };
 
@@ -55,15 +58,6 @@ static enum step_result refuse(struct request *request) {
     return reply_problem(request, STATUS_INVALID_CREDENTIALS);
 }
 
-static enum step_result hash_new_password(struct request *request, struct account *account) {
-    if (account->new_password.bytes == NULL)
-        return STEP_NEXT;
-    if (!accept_new_password(request, "/new_password", account->new_password, account->user.email))
-        return STEP_DONE;
-    enum status status = hasher_hash(request->hasher, account->new_password, account->new_hash);
-    return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
-}
-
 /*
  * The answer to a change may be lost: who tries again has the old password wrong by now, and asks for the one that is set. Only for a
  * minute, so that this is no second guess at the password for each that is counted.
@@ -73,34 +67,41 @@ static bool was_done_before(const struct request *request, const struct account 
            hasher_verify(request->hasher, account->new_password, account->user.password_hash.bytes) == HASH_MATCHES;
 }
 
-static enum step_result judge_password(struct request *request, const struct attempt *attempt, enum hash_match verdict) {
+/* Takes no lock that an HTTP thread may want, since it runs at low priority: what follows from the hash is the next step's. */
+static enum step_result check_password(struct request *request) {
     struct account *account = request->scratch;
-    if (verdict == HASH_OUT_OF_MEMORY) {
-        attempt_take_back(request, attempt);
+    account->attempt = attempt_with_token(request, &account->user.id);
+    if (!attempt_begin(request, &account->attempt))
+        return STEP_DONE;
+    account->match = hasher_verify(request->hasher, account->current_password, account->user.password_hash.bytes);
+    account->was_done_before = account->match == HASH_DIFFERS && was_done_before(request, account);
+    if (account->match == HASH_MATCHES || account->match == HASH_OUT_OF_MEMORY || account->was_done_before)
+        attempt_take_back(request, &account->attempt);
+    return STEP_NEXT;
+}
+
+static enum step_result judge_password(struct request *request) {
+    const struct account *account = request->scratch;
+    if (account->match == HASH_OUT_OF_MEMORY)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    }
-    if (verdict == HASH_MATCHES) {
-        attempt_take_back(request, attempt);
-        return hash_new_password(request, account);
-    }
-    if (verdict == HASH_DIFFERS && was_done_before(request, account)) {
-        attempt_take_back(request, attempt);
+    if (account->match == HASH_MATCHES)
+        return STEP_NEXT;
+    if (account->was_done_before) {
         log_account_event(LOG_INFO, "password_change_repeated", request, &account->user.id, &request->claims.session_id);
         return reply_empty(request, 204);
     }
-    if (verdict == HASH_CORRUPT)
+    if (account->match == HASH_CORRUPT)
         log_account_event(LOG_ERROR, "password_hash_corrupt", request, &account->user.id, NULL);
-    attempt_fail(request, attempt, &account->user.id);
+    attempt_fail(request, &account->attempt, &account->user.id);
     return refuse(request);
 }
 
-static enum step_result check_password(struct request *request) {
+static enum step_result hash_new_password(struct request *request) {
     struct account *account = request->scratch;
-    struct attempt attempt = attempt_with_token(request, &account->user.id);
-    if (!attempt_begin(request, &attempt))
+    if (!accept_new_password(request, "/new_password", account->new_password, account->user.email))
         return STEP_DONE;
-    return judge_password(request, &attempt,
-                          hasher_verify(request->hasher, account->current_password, account->user.password_hash.bytes));
+    enum status status = hasher_hash(request->hasher, account->new_password, account->new_hash);
+    return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
 /* What becomes of a change: the reply for each that did not happen; STEP_NEXT for the one that did. */
@@ -163,6 +164,8 @@ static enum step_result delete_user(struct request *request) {
 
 const struct step account_load = { "load", ON_DATABASE, load };
 const struct step account_check_password = { "check_password", ON_CRYPTO, check_password };
+const struct step account_judge_password = { "judge_password", ON_HTTP, judge_password };
+const struct step account_hash_password = { "hash_password", ON_CRYPTO, hash_new_password };
 const struct step account_change_email = { "change_email", ON_DATABASE, change_email };
 const struct step account_change_password = { "change_password", ON_DATABASE, change_password };
 const struct step account_delete = { "delete", ON_DATABASE, delete_user };

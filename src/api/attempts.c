@@ -19,7 +19,7 @@ static void add(struct attempt *attempt, enum limit_class class, struct limit_ke
 
 struct attempt attempt_at_login(const struct request *request, struct text canonical, bool knows_address) {
     struct attempt attempt = { .count = 0 };
-    const struct limiter *limiter = request->services->limiter;
+    const struct limiter *limiter = request->services->failure_limiter;
     const struct address *client = &request->client;
     add(&attempt, LIMIT_ADDRESS_FAILURES, limiter_key_of_client(limiter, client, &request->peer));
     add(&attempt, LIMIT_LOGIN_FAILURES,
@@ -33,19 +33,19 @@ struct attempt attempt_with_token(const struct request *request, const struct uu
     struct attempt attempt = { .count = 0 };
     char id[UUID_TEXT_SIZE];
     struct text name = text_of(uuid_text(user_id, id));
-    add(&attempt, LIMIT_LOGIN_FAILURES, limiter_key_of_account(request->services->limiter, name, ACCOUNT_ALONE, NULL));
+    add(&attempt, LIMIT_LOGIN_FAILURES, limiter_key_of_account(request->services->failure_limiter, name, ACCOUNT_ALONE, NULL));
     return attempt;
 }
 
 static void give_back(const struct request *request, const struct attempt *attempt, size_t count) {
     for (size_t i = 0; i < count; i++)
-        limiter_give_back(request->services->limiter, attempt->classes[i], attempt->keys[i], clock_monotonic_us());
+        limiter_give_back(request->services->failure_limiter, attempt->classes[i], attempt->keys[i], clock_monotonic_us());
 }
 
 bool attempt_begin(struct request *request, const struct attempt *attempt) {
     for (size_t i = 0; i < attempt->count; i++) {
         struct limit_decision decision =
-            limiter_take(request->services->limiter, attempt->classes[i], attempt->keys[i], clock_monotonic_us());
+            limiter_take(request->services->failure_limiter, attempt->classes[i], attempt->keys[i], clock_monotonic_us());
         if (decision.allowed)
             continue;
         give_back(request, attempt, i);
@@ -69,7 +69,8 @@ static void log_lock(const struct request *request, enum limit_class class, cons
 
 void attempt_fail(const struct request *request, const struct attempt *attempt, const struct uuid *user_id) {
     for (size_t i = 0; i < attempt->count; i++) {
-        int64_t locked_us = limiter_fail(request->services->limiter, attempt->classes[i], attempt->keys[i], clock_monotonic_us());
+        int64_t locked_us =
+            limiter_fail(request->services->failure_limiter, attempt->classes[i], attempt->keys[i], clock_monotonic_us());
         if (locked_us > 0)
             log_lock(request, attempt->classes[i], user_id, locked_us);
     }

@@ -12,7 +12,10 @@ struct login {
     struct text canonical;
     struct user user;
     bool found;
-    bool knows_address;                /* the account was registered or logged in from there before */
+    bool knows_address; /* the account was registered or logged in from there before */
+    struct attempt attempt;
+    enum hash_match match;
+    enum status rehash_status;
     char new_hash[PASSWORD_HASH_SIZE]; /* empty: the stored one has the current parameters */
 };
 
@@ -40,36 +43,35 @@ static enum step_result refuse(struct request *request) {
     return reply_problem(request, STATUS_INVALID_CREDENTIALS);
 }
 
-static enum step_result hash_anew(struct request *request, struct login *login) {
-    if (!hasher_needs_rehash(request->hasher, login->user.password_hash.bytes))
-        return STEP_NEXT;
-    enum status status = hasher_hash(request->hasher, login->password, login->new_hash);
-    return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
+static bool is_right(const struct login *login) {
+    return login->match == HASH_MATCHES && !login->user.disabled;
 }
 
-static enum step_result judge(struct request *request, const struct attempt *attempt, enum hash_match verdict) {
-    struct login *login = request->scratch;
-    if (verdict == HASH_OUT_OF_MEMORY) {
-        attempt_take_back(request, attempt);
-        return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    }
-    if (verdict == HASH_MATCHES && !login->user.disabled) {
-        attempt_take_back(request, attempt);
-        return hash_anew(request, login);
-    }
-    if (verdict == HASH_CORRUPT)
-        log_account_event(LOG_ERROR, "password_hash_corrupt", request, &login->user.id, NULL);
-    attempt_fail(request, attempt, login->found ? &login->user.id : NULL);
-    return refuse(request);
-}
-
+/* Takes no lock that an HTTP thread may want, since it runs at low priority: what follows from the hash is the next step's. */
 static enum step_result check_password(struct request *request) {
     struct login *login = request->scratch;
-    struct attempt attempt = attempt_at_login(request, login->canonical, login->knows_address);
-    if (!attempt_begin(request, &attempt))
+    login->attempt = attempt_at_login(request, login->canonical, login->knows_address);
+    if (!attempt_begin(request, &login->attempt))
         return STEP_DONE;
     const char *hash = login->found ? login->user.password_hash.bytes : NULL;
-    return judge(request, &attempt, hasher_verify(request->hasher, login->password, hash));
+    login->match = hasher_verify(request->hasher, login->password, hash);
+    if (is_right(login) || login->match == HASH_OUT_OF_MEMORY)
+        attempt_take_back(request, &login->attempt);
+    if (is_right(login) && hasher_needs_rehash(request->hasher, hash))
+        login->rehash_status = hasher_hash(request->hasher, login->password, login->new_hash);
+    return STEP_NEXT;
+}
+
+static enum step_result judge_password(struct request *request) {
+    const struct login *login = request->scratch;
+    if (login->match == HASH_OUT_OF_MEMORY || login->rehash_status != STATUS_OK)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    if (is_right(login))
+        return STEP_NEXT;
+    if (login->match == HASH_CORRUPT)
+        log_account_event(LOG_ERROR, "password_hash_corrupt", request, &login->user.id, NULL);
+    attempt_fail(request, &login->attempt, login->found ? &login->user.id : NULL);
+    return refuse(request);
 }
 
 /* A better hash is welcome, but no reason to refuse a login. */
@@ -106,4 +108,5 @@ static enum step_result open_session(struct request *request) {
 
 const struct step login_find_user = { "find_user", ON_DATABASE, find_user };
 const struct step login_check_password = { "check_password", ON_CRYPTO, check_password };
+const struct step login_judge_password = { "judge_password", ON_HTTP, judge_password };
 const struct step login_open_session = { "open_session", ON_DATABASE, open_session };

@@ -17,6 +17,8 @@ struct registration {
     char idempotency_digest[DIGEST_TEXT_SIZE]; /* empty: no key was sent */
     char hash[PASSWORD_HASH_SIZE];
     struct user existing; /* registered before with the same idempotency key */
+    struct attempt attempt;
+    enum hash_match match;
 };
 
 static const struct field fields[] = {
@@ -89,13 +91,22 @@ static enum step_result insert(struct request *request) {
     return answer_created(request, &user);
 }
 
-static enum step_result judge(struct request *request, const struct attempt *attempt, enum hash_match verdict) {
+/* The same key and the same password: the client asks again because it lost the answer. Another password is a guess like that of a
+ * login: who has come by the key shall not have more of them. */
+static enum step_result compare(struct request *request) {
+    struct registration *registration = request->scratch;
+    registration->attempt = attempt_at_login(request, registration->canonical, false);
+    if (!attempt_begin(request, &registration->attempt))
+        return STEP_DONE;
+    registration->match = hasher_verify(request->hasher, registration->password, registration->existing.password_hash.bytes);
+    if (registration->match == HASH_MATCHES || registration->match == HASH_OUT_OF_MEMORY)
+        attempt_take_back(request, &registration->attempt);
+    return STEP_NEXT;
+}
+
+static enum step_result judge(struct request *request) {
     const struct registration *registration = request->scratch;
-    if (verdict == HASH_MATCHES || verdict == HASH_OUT_OF_MEMORY)
-        attempt_take_back(request, attempt);
-    else
-        attempt_fail(request, attempt, &registration->existing.id);
-    switch (verdict) {
+    switch (registration->match) {
     case HASH_MATCHES:
         return answer_created(request, &registration->existing);
     case HASH_OUT_OF_MEMORY:
@@ -104,21 +115,12 @@ static enum step_result judge(struct request *request, const struct attempt *att
     case HASH_CORRUPT:
         break;
     }
+    attempt_fail(request, &registration->attempt, &registration->existing.id);
     return reply_problem(request, STATUS_IDEMPOTENCY_KEY_REUSED);
-}
-
-/* The same key and the same password: the client asks again because it lost the answer. Another password is a guess like that of a
- * login: who has come by the key shall not have more of them. */
-static enum step_result compare(struct request *request) {
-    const struct registration *registration = request->scratch;
-    struct attempt attempt = attempt_at_login(request, registration->canonical, false);
-    if (!attempt_begin(request, &attempt))
-        return STEP_DONE;
-    return judge(request, &attempt,
-                 hasher_verify(request->hasher, registration->password, registration->existing.password_hash.bytes));
 }
 
 const struct step register_check = { "check", ON_HTTP, check };
 const struct step register_hash_password = { "hash_password", ON_CRYPTO, hash_password };
 const struct step register_insert = { "insert", ON_DATABASE, insert };
 const struct step register_compare = { "compare", ON_CRYPTO, compare };
+const struct step register_judge = { "judge", ON_HTTP, judge };

@@ -65,6 +65,7 @@ static bool apply(const struct config *config, struct services *services) {
     struct limit_rule rules[LIMIT_CLASS_COUNT];
     limits_read(config, rules);
     limiter_set_rules(services->limiter, rules);
+    limiter_set_rules(services->failure_limiter, rules);
     log_set_level(config->log.level);
     log_event(LOG_INFO, "keys_read", "count=%zu active_kid=%s", keyring_count(live->keyring), keyring_active(live->keyring)->kid);
     live_replace(services->live, live);

@@ -17,6 +17,7 @@
 #include "jwtd/services.h"
 #include "jwtd/version.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@
 #define HASHER_IDLE_US (5 * CLOCK_US_PER_S)
 #define CRYPTO_QUEUE_LIMIT 4096u
 #define DATABASE_QUEUE_LIMIT 4096u
+#define DISPATCH_QUEUE_LIMIT UINT_MAX /* holds what has left the crypto queue, which is bounded */
 
 static atomic_bool draining;
 
@@ -101,7 +103,10 @@ static bool build_pools(struct house *house) {
                                                                            .thread_idle = idle_hasher,
                                                                            .idle_us = HASHER_IDLE_US,
                                                                            .context = &house->hash_parameters });
-    if (house->services.pools[ON_DATABASE] == NULL || house->services.pools[ON_CRYPTO] == NULL)
+    house->services.pools[ON_DISPATCH] =
+        pool_create(&(struct pool_options){ .name = "dispatch", .threads = 1, .queue_limit = DISPATCH_QUEUE_LIMIT });
+    if (house->services.pools[ON_DATABASE] == NULL || house->services.pools[ON_CRYPTO] == NULL ||
+        house->services.pools[ON_DISPATCH] == NULL)
         return false;
     house->services.readiness = readiness_create(house->services.pools[ON_DATABASE]);
     return house->services.readiness != NULL;
@@ -129,10 +134,11 @@ static bool build_limiter(struct house *house) {
     struct limit_rule rules[LIMIT_CLASS_COUNT];
     limits_read(config, rules);
     house->services.limiter = limiter_create(rules, config->limit.table_size);
+    house->services.failure_limiter = limiter_create(rules, config->limit.table_size);
     /* everybody behind such a socket shares the strict bucket of clients without an address */
     if (config->limit.enabled && strncmp(config->server.listen, "unix:", 5) == 0 && config->server.trusted_proxies.count == 0)
         log_event(LOG_WARN, "clients_without_address", "listen=%s missing=%s", config->server.listen, "server.trusted_proxies");
-    return house->services.limiter != NULL;
+    return house->services.limiter != NULL && house->services.failure_limiter != NULL;
 }
 
 static bool build(struct house *house) {
@@ -169,6 +175,8 @@ static void take_down(struct house *house) {
         readiness_destroy(services->readiness);
     if (services->limiter != NULL)
         limiter_destroy(services->limiter);
+    if (services->failure_limiter != NULL)
+        limiter_destroy(services->failure_limiter);
     if (services->revoked != NULL)
         revoked_sessions_destroy(services->revoked);
     if (services->live != NULL)

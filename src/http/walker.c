@@ -5,6 +5,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stddef.h>
 
@@ -20,11 +21,16 @@ static const struct step *current_step(const struct exchange *exchange) {
     return exchange->next_step < ROUTE_STEPS_MAX ? exchange->request.route->steps[exchange->next_step] : NULL;
 }
 
+/* A step ON_HTTP runs wherever the request is, but not at the low priority of the threads that hash. */
+static bool runs_here(const struct step *step, enum place here) {
+    return step->place == here || (step->place == ON_HTTP && here != ON_CRYPTO);
+}
+
 /* Runs steps until a reply is written (NULL) or one must run elsewhere (that step). */
 static const struct step *run_steps_at(struct exchange *exchange, enum place here) {
     const struct step *step;
     while ((step = current_step(exchange)) != NULL) {
-        if (step->place != ON_HTTP && step->place != here)
+        if (!runs_here(step, here))
             return step;
         exchange->next_step++;
         if (step->run(&exchange->request) == STEP_DONE)
@@ -97,6 +103,10 @@ void walker_come_back(struct exchange *exchange) {
 
 static void run_job(struct pool_job *job, void *thread_state, bool late);
 
+static struct exchange *exchange_of_job(struct pool_job *job) {
+    return (struct exchange *)((char *)job - offsetof(struct exchange, job));
+}
+
 /* Whoever hashes waits for that anyway; nobody else shall wait behind them, wherever they meet. */
 static enum pool_lane lane_of(const struct route *route) {
     for (size_t i = 0; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++) {
@@ -113,16 +123,42 @@ static void submit(struct exchange *exchange, enum place place) {
     pool_submit(exchange->request.services->pools[place], &exchange->job);
 }
 
-static void run_on_pool(struct exchange *exchange, void *thread_state) {
-    struct request *request = &exchange->request;
-    enum place here = current_step(exchange)->place;
-    request->db = here == ON_DATABASE ? thread_state : NULL;
-    request->hasher = here == ON_CRYPTO ? thread_state : NULL;
-    const struct step *elsewhere = run_steps_at(exchange, here);
-    if (elsewhere != NULL && reserve(exchange, elsewhere->place))
-        submit(exchange, elsewhere->place);
+/* The request leaves the thread it is on: for the next step's pool, or, answered, for the HTTP thread. */
+static void move_on(struct exchange *exchange, const struct step *next) {
+    if (next != NULL && reserve(exchange, next->place))
+        submit(exchange, next->place);
     else
         walker_come_back(exchange);
+}
+
+static void run_dispatched(struct pool_job *job, void *thread_state, bool late) {
+    struct exchange *exchange = exchange_of_job(job);
+    (void)thread_state;
+    assert(!late);
+    move_on(exchange, exchange->reply.written ? NULL : run_steps_at(exchange, ON_DISPATCH));
+}
+
+/* A thread of low priority that is descheduled while it holds a lock keeps everybody waiting who wants it, for as long as others use the
+ * cores. So threads that hash neither resume connections (a lock of the library, which every HTTP thread takes in each round) nor submit to the
+ * database's pool, but leave both to a thread of normal priority. Its queue refuses nobody: who is in it has passed admission. */
+static void dispatch(struct exchange *exchange) {
+    struct pool *pool = exchange->request.services->pools[ON_DISPATCH];
+    int64_t retry_after_us;
+    enum status status = pool_reserve(pool, INT64_MAX, &retry_after_us);
+    assert(status == STATUS_OK);
+    exchange->job = (struct pool_job){ .lane = LANE_LIGHT, .deadline_us = INT64_MAX, .run = run_dispatched };
+    pool_submit(pool, &exchange->job);
+}
+
+static void run_on_pool(struct exchange *exchange, enum place here, void *thread_state) {
+    struct request *request = &exchange->request;
+    request->db = here == ON_DATABASE ? thread_state : NULL;
+    request->hasher = here == ON_CRYPTO ? thread_state : NULL;
+    const struct step *next = run_steps_at(exchange, here);
+    if (here == ON_CRYPTO)
+        dispatch(exchange);
+    else
+        move_on(exchange, next);
 }
 
 static bool hashes_up_to_now(const struct exchange *exchange) {
@@ -141,13 +177,17 @@ static bool is_wasted(const struct exchange *exchange) {
 }
 
 static void run_job(struct pool_job *job, void *thread_state, bool late) {
-    struct exchange *exchange = (struct exchange *)((char *)job - offsetof(struct exchange, job));
-    if (late || is_wasted(exchange)) {
-        reply_problem(&exchange->request, STATUS_DEADLINE_EXCEEDED);
-        walker_come_back(exchange);
+    struct exchange *exchange = exchange_of_job(job);
+    enum place here = current_step(exchange)->place;
+    if (!late && !is_wasted(exchange)) {
+        run_on_pool(exchange, here, thread_state);
         return;
     }
-    run_on_pool(exchange, thread_state);
+    reply_problem(&exchange->request, STATUS_DEADLINE_EXCEEDED);
+    if (here == ON_CRYPTO)
+        dispatch(exchange);
+    else
+        walker_come_back(exchange);
 }
 
 /* False when it stayed, answered with a refusal. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,9 @@ struct pool {
     bool stopping;
     double service_us; /* exponentially weighted mean; meaningless until completed > 0 */
     uint64_t completed, late, refused;
-    int64_t booked_us; /* the turn that was promised last */
+    int64_t booked_us;           /* the turn that was promised last */
+    atomic_uint waiting_now;     /* reserved and queued; this and the next are written under the lock, and read without it too */
+    _Atomic int64_t wait_now_us; /* what predicted_wait returns */
     struct shedding shedding;
 
     unsigned spawned;             /* how many of `threads` are to be joined */
@@ -85,6 +88,12 @@ static int64_t predicted_wait(const struct pool *pool) {
     if (pool->completed == 0 || ahead < threads)
         return 0;
     return time_for(pool, ahead - threads + 1);
+}
+
+/* After each change of what a prediction rests on: pool_foresee looks at it without the lock. */
+static void publish_load(struct pool *pool) {
+    atomic_store_explicit(&pool->waiting_now, pool->reserved + pool->queued, memory_order_relaxed);
+    atomic_store_explicit(&pool->wait_now_us, predicted_wait(pool), memory_order_relaxed);
 }
 
 /* A turn for one who is refused: as many per second as the pool has, each promised to one, so that a crowd comes back evenly. They begin
@@ -160,6 +169,7 @@ static int64_t judge_thread(struct pool_thread *thread, const void *state) {
     if (until_us == 0 && thread->useless)
         pool->useless--;
     thread->useless = until_us != 0;
+    publish_load(pool);
     if (pool->useless == pool->options.threads)
         pthread_cond_broadcast(&pool->all_useless);
     return until_us;
@@ -211,6 +221,7 @@ static struct pool_job *take_job(struct pool_thread *thread, void *state) {
     struct pool_job *job = take_from_lanes(pool);
     pool->queued--;
     pool->running++;
+    publish_load(pool);
     return job;
 }
 
@@ -239,6 +250,7 @@ static void run_jobs(struct pool_thread *thread, void *state) {
         pthread_mutex_lock(&pool->lock);
         pool->running--;
         end_job(pool, begin_us, service_us, late);
+        publish_load(pool);
     }
     pthread_mutex_unlock(&pool->lock);
 }
@@ -386,11 +398,11 @@ void pool_destroy(struct pool *pool) {
 
 /* ---- submitting ---- */
 
-/* Whether a job that came now would have its turn in time. The lock is held. */
+/* Whether a job that came now would have its turn in time. Any thread, with the lock or without. */
 static bool has_place(const struct pool *pool, int64_t deadline_us) {
-    if (pool->reserved + pool->queued >= pool->options.queue_limit)
+    if (atomic_load_explicit(&pool->waiting_now, memory_order_relaxed) >= pool->options.queue_limit)
         return false;
-    int64_t wait_us = predicted_wait(pool);
+    int64_t wait_us = atomic_load_explicit(&pool->wait_now_us, memory_order_relaxed);
     return wait_us == 0 || clock_monotonic_us() <= deadline_us - wait_us - wait_us / DOUBT_SHARE;
 }
 
@@ -406,8 +418,10 @@ static enum status refuse(struct pool *pool, int64_t *retry_after_us) {
 
 enum status pool_foresee(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) {
     *retry_after_us = 0;
+    if (has_place(pool, deadline_us))
+        return STATUS_OK;
     pthread_mutex_lock(&pool->lock);
-    enum status status = has_place(pool, deadline_us) ? STATUS_OK : refuse(pool, retry_after_us);
+    enum status status = refuse(pool, retry_after_us);
     pthread_mutex_unlock(&pool->lock);
     return status;
 }
@@ -417,10 +431,12 @@ enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_
 
     *retry_after_us = 0;
     pthread_mutex_lock(&pool->lock);
-    if (has_place(pool, deadline_us))
+    if (has_place(pool, deadline_us)) {
         pool->reserved++;
-    else
+        publish_load(pool);
+    } else {
         status = refuse(pool, retry_after_us);
+    }
     pthread_mutex_unlock(&pool->lock);
     return status;
 }
@@ -428,6 +444,7 @@ enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_
 void pool_cancel(struct pool *pool) {
     pthread_mutex_lock(&pool->lock);
     pool->reserved--;
+    publish_load(pool);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -442,6 +459,7 @@ void pool_submit(struct pool *pool, struct pool_job *job) {
     lane->last = job;
     pool->reserved--;
     pool->queued++;
+    publish_load(pool);
     /* Under the lock: after it the job may have run, and with it the last reason for the pool to live. */
     pthread_cond_signal(&pool->work);
     pthread_mutex_unlock(&pool->lock);
