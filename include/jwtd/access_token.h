@@ -53,4 +53,8 @@ void verifier_destroy(struct verifier *verifier);
 enum status verifier_check(struct verifier *verifier, struct arena *arena, struct text token, int64_t now_s,
                            struct access_claims *claims) MUST_CHECK;
 
+/* For a token that verifier_check has refused: whether nothing speaks against it but that the ring does not have its key, whose id is
+ * written to `kid` then. Its signature could not be looked at, so anybody can make such a token. */
+bool verifier_lacks_key(const struct verifier *verifier, struct text token, int64_t now_s, char kid[KID_MAX_LEN + 1]) MUST_CHECK;
+
 #endif

@@ -1,6 +1,7 @@
 /*
  * claims: what stands in an access token, read with every check that libjwt 1.10.2 leaves to the application. Nothing here looks at
- * the signature: token_split and token_find_key come before that check (libjwt must not see what they refuse), claims_read after it.
+ * the signature: token_split and token_read_kid come before that check (libjwt must not see what they refuse), claims_read after it
+ * (or instead of it, for a token whose key is not known: then nothing that it says is to be believed).
  * Used by access_token and verifier; pure functions, any thread. What fails for lack of memory counts as invalid here: the verifier asks
  * json_memory which of the two it was.
  */
@@ -24,10 +25,9 @@ struct token_part {
  * empty, with JSON hardly deeper than that of our own tokens, and a signature as long as that of HS256. */
 bool token_split(struct text token, struct token_part *header, struct token_part *payload) MUST_CHECK;
 
-/* STATUS_OK and the key that the header names; STATUS_INVALID_TOKEN unless the header says exactly alg HS256, typ JWT, a known kid,
- * and nothing that would change how the token is to be checked. */
-enum status token_find_key(const struct keyring *keyring, const struct token_part *header,
-                           const struct signing_key **key) MUST_CHECK;
+/* STATUS_OK and the kid that the header names, as good as a kid can be, known or not; STATUS_INVALID_TOKEN unless the header says
+ * exactly alg HS256, typ JWT, such a kid, and nothing that would change how the token is to be checked. */
+enum status token_read_kid(const struct token_part *header, char kid[KID_MAX_LEN + 1]) MUST_CHECK;
 
 /* What is the same size for every token. */
 struct token_facts {

@@ -42,6 +42,12 @@ const struct signing_key *keyring_find(const struct keyring *keyring, struct tex
 const uint8_t *keyring_refresh_key(const struct keyring *keyring);                      /* REFRESH_KEY_BYTES */
 size_t keyring_count(const struct keyring *keyring);
 
+bool keyring_is_kid(struct text name);
+
+/* Whether keys_dir has a file for this kid at the moment, good or not; true also when the directory cannot be listed. It is listed, since
+ * a look for a name that is not there would leave the kernel an entry in its cache for each name that somebody makes up. */
+bool keyring_may_have(const char *keys_dir, struct text kid) MUST_CHECK;
+
 /*
  * Makes a new signing key (48 random bytes) in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
  * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. Files appear whole (written aside,

@@ -79,7 +79,8 @@ struct route {
 struct request {
     /* for steps, read only */
     const struct services *services;
-    const struct live *live; /* the keys and origins that were in force when the request began */
+    const struct live
+        *live; /* the keys and origins that were in force when the request began, or newer ones that have its token's key */
     const struct route *route;
     struct arena *arena;
     void *scratch; /* body->scratch_size zeroed bytes, filled by the body schema; NULL without one */

@@ -45,6 +45,7 @@ enum status {
     STATUS_OUT_OF_MEMORY,        /* 503 */
     STATUS_REFRESH_TOO_SOON,     /* 503: the answer to another refresh may still be on its way */
     STATUS_STARTING,             /* 503: the revoked sessions have not been read yet */
+    STATUS_KEYS_UNAVAILABLE,     /* 503: the token's key is newer than those that were read, and cannot be read */
     STATUS_SHUTTING_DOWN,        /* 503 */
     /* a mistake of ours */
     STATUS_INTERNAL, /* 500 */

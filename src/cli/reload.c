@@ -57,8 +57,7 @@ static bool load_config(const struct cli_arguments *arguments, struct config *co
 
 static bool apply(const struct config *config, struct services *services) {
     char mistake[MISTAKE_SIZE];
-    struct live *live = live_load(config, &services->token_rules, mistake, sizeof mistake);
-    if (live == NULL) {
+    if (!live_reload(services->live, config, mistake, sizeof mistake)) {
         log_event(LOG_ERROR, "reload_failed", "mistakes=%s", mistake);
         return false;
     }
@@ -67,8 +66,6 @@ static bool apply(const struct config *config, struct services *services) {
     limiter_set_rules(services->limiter, rules);
     limiter_set_rules(services->failure_limiter, rules);
     log_set_level(config->log.level);
-    log_event(LOG_INFO, "keys_read", "count=%zu active_kid=%s", keyring_count(live->keyring), keyring_active(live->keyring)->kid);
-    live_replace(services->live, live);
     return true;
 }
 

@@ -119,14 +119,13 @@ static bool build_tokens(struct house *house) {
     services->token_rules = (struct token_rules){ .issuer = config->token.issuer,
                                                   .audience = config->token.audience,
                                                   .access_ttl_s = config->token.access_ttl_ms / 1000 };
-    struct live *live = live_load(config, &services->token_rules, mistake, sizeof mistake);
-    if (live == NULL) {
+    services->live = live_holder_create(config, &services->token_rules, mistake, sizeof mistake);
+    if (services->live == NULL) {
         fprintf(stderr, "jwtd: %s\n", mistake);
         return false;
     }
-    services->live = live_holder_create(live);
     services->revoked = revoked_sessions_create(services->token_rules.access_ttl_s);
-    return services->live != NULL && services->revoked != NULL;
+    return services->revoked != NULL;
 }
 
 static bool build_limiter(struct house *house) {

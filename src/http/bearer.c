@@ -18,10 +18,21 @@ static struct text bearer_token(const struct exchange *exchange) {
     return token;
 }
 
+/* A key that is not in the ring may have been made a moment ago, and another instance may sign with it already. */
+static enum status verify(struct request *request, struct text token) {
+    char kid[KID_MAX_LEN + 1];
+    int64_t now_s = clock_wall_s();
+    enum status status = verifier_check(request->live->verifier, request->arena, token, now_s, &request->claims);
+    if (status != STATUS_INVALID_TOKEN || !verifier_lacks_key(request->live->verifier, token, now_s, kid))
+        return status;
+    status = live_follow(request->services->live, text_of(kid), &request->live);
+    return status == STATUS_OK ? verifier_check(request->live->verifier, request->arena, token, now_s, &request->claims) : status;
+}
+
 static enum status check_token(struct exchange *exchange, struct text token) {
     const struct services *services = exchange->request.services;
-    struct access_claims *claims = &exchange->request.claims;
-    enum status status = verifier_check(exchange->request.live->verifier, exchange->request.arena, token, clock_wall_s(), claims);
+    const struct access_claims *claims = &exchange->request.claims;
+    enum status status = verify(&exchange->request, token);
     if (status != STATUS_OK)
         return status;
     if (!revoked_sessions_are_ready(services->revoked))

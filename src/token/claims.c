@@ -78,7 +78,7 @@ static bool text_is(struct text text, const char *expected) {
     return text.bytes != NULL && text.len == len && memcmp(text.bytes, expected, len) == 0;
 }
 
-enum status token_find_key(const struct keyring *keyring, const struct token_part *header, const struct signing_key **key) {
+enum status token_read_kid(const struct token_part *header, char kid[KID_MAX_LEN + 1]) {
     json_t *object;
     enum status status = load_object(header, &object);
     if (status != STATUS_OK) {
@@ -89,10 +89,14 @@ enum status token_find_key(const struct keyring *keyring, const struct token_par
     for (size_t i = 0; i < sizeof refused_headers / sizeof refused_headers[0]; i++) {
         good = good && json_object_get(object, refused_headers[i]) == NULL;
     }
-    struct text kid = text_member(object, "kid");
-    *key = good && kid.bytes != NULL ? keyring_find(keyring, kid) : NULL;
+    struct text named = text_member(object, "kid");
+    good = good && named.bytes != NULL && keyring_is_kid(named);
+    if (good) {
+        memcpy(kid, named.bytes, named.len);
+        kid[named.len] = '\0';
+    }
     json_decref(object);
-    return *key == NULL ? STATUS_INVALID_TOKEN : STATUS_OK;
+    return good ? STATUS_OK : STATUS_INVALID_TOKEN;
 }
 
 /* An integer as JSON writes it: libjwt's own reader gives 0 for "1" and 1.0, and -1 for a claim that is not there. */

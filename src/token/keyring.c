@@ -5,6 +5,7 @@
 #include "jwtd/key_files.h"
 #include "jwtd/log.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -31,7 +32,7 @@ struct mistake {
     size_t size;
 };
 
-static bool is_kid(struct text name) {
+bool keyring_is_kid(struct text name) {
     static const char kid_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     if (name.len == 0 || name.len > KID_MAX_LEN) {
         return false;
@@ -52,7 +53,7 @@ static bool kid_of_file(const char *name, struct text *kid) {
         return false;
     }
     *kid = (struct text){ name, len - suffix_len };
-    return is_kid(*kid);
+    return keyring_is_kid(*kid);
 }
 
 /* Keeps the ring sorted, so that the last key is the newest by name. */
@@ -105,6 +106,22 @@ static bool find_kids(struct keyring *ring, const char *keys_dir, struct mistake
         return false;
     }
     return listed;
+}
+
+bool keyring_may_have(const char *keys_dir, struct text kid) {
+    assert(keyring_is_kid(kid)); /* so that it fits into a name with the suffix behind it, and is no path */
+    DIR *directory = opendir(keys_dir);
+    if (directory == NULL) {
+        return true;
+    }
+    const struct dirent *entry;
+    bool found = false;
+    while (!found && (errno = 0, entry = readdir(directory)) != NULL) {
+        found = strncmp(entry->d_name, kid.bytes, kid.len) == 0 && strcmp(entry->d_name + kid.len, KEY_SUFFIX) == 0;
+    }
+    found = found || errno != 0;
+    closedir(directory);
+    return found;
 }
 
 static bool path_of_key(const char *keys_dir, const char *kid, char path[PATH_MAX], struct mistake mistake) {
@@ -187,7 +204,7 @@ const struct signing_key *keyring_active(const struct keyring *keyring) {
 
 /* A kid is public, so nothing is lost by a comparison that is not in constant time. */
 const struct signing_key *keyring_find(const struct keyring *keyring, struct text kid) {
-    if (!is_kid(kid)) {
+    if (!keyring_is_kid(kid)) {
         return NULL;
     }
     for (size_t i = 0; i < keyring->count; i++) {

@@ -141,13 +141,14 @@ static enum status check_signature(struct text token, const struct signing_key *
 static enum status check_parts(const struct verifier *verifier, struct text token, struct token_claims *claims) {
     struct token_part header;
     struct token_part payload;
-    const struct signing_key *key = NULL;
+    char kid[KID_MAX_LEN + 1];
     if (!token_split(token, &header, &payload)) {
         return STATUS_INVALID_TOKEN;
     }
-    enum status status = token_find_key(verifier->keyring, &header, &key);
+    enum status status = token_read_kid(&header, kid);
     if (status == STATUS_OK) {
-        status = check_signature(token, key);
+        const struct signing_key *key = keyring_find(verifier->keyring, text_of(kid));
+        status = key == NULL ? STATUS_INVALID_TOKEN : check_signature(token, key);
     }
     return status == STATUS_OK ? claims_read(verifier->rules, &payload, claims) : status;
 }
@@ -194,4 +195,13 @@ enum status verifier_check(struct verifier *verifier, struct arena *arena, struc
         remember(verifier, digest, &found);
     }
     return hand_out(arena, &found, claims);
+}
+
+bool verifier_lacks_key(const struct verifier *verifier, struct text token, int64_t now_s, char kid[KID_MAX_LEN + 1]) {
+    struct token_part header;
+    struct token_part payload;
+    struct token_claims claims;
+    return token.len > 0 && token.len <= ACCESS_TOKEN_MAX_LEN && token_split(token, &header, &payload) &&
+           token_read_kid(&header, kid) == STATUS_OK && keyring_find(verifier->keyring, text_of(kid)) == NULL &&
+           claims_read(verifier->rules, &payload, &claims) == STATUS_OK && token_is_current(&claims.facts, now_s);
 }

@@ -37,12 +37,22 @@ static void finish(void) {
     server_finish(&keeper);
 }
 
+/* What the log says at its end, for the one who wonders why a test failed. */
+static const char *last_lines(void) {
+    static char lines[1024];
+    char *log = server_log(&server);
+    size_t len = strlen(log);
+    snprintf(lines, sizeof lines, "%s", log + (len < sizeof lines ? 0 : len - sizeof lines + 1));
+    free(log);
+    return lines;
+}
+
 static void reload(const char *expected) {
     int before = server_log_count(&server, expected);
     kill(server.pid, SIGHUP);
     for (int i = 0; i < TRIES && server_log_count(&server, expected) == before; i++)
         usleep(PAUSE_US);
-    ck_assert_msg(server_log_count(&server, expected) == before + 1, "not in the log: %s", expected);
+    ck_assert_msg(server_log_count(&server, expected) == before + 1, "not in the log: %s\n%s", expected, last_lines());
 }
 
 static void reload_config(const char *config, const char *expected) {
@@ -51,26 +61,27 @@ static void reload_config(const char *config, const char *expected) {
 }
 
 static void make_key(void) {
-    char keys[128], refresh[128], output[1024];
-    snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", keeper.directory);
-    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/refresh.key", keeper.directory);
-    const char *const words[] = { "--set", keys, "--set", refresh, "keygen", NULL };
-    ck_assert_int_eq(program_run(words, "", output, sizeof output), 0);
+    server_make_key(&keeper);
 }
 
-/* Removes the oldest key file by name, or all but the newest. */
-static void remove_old_key(void) {
-    char path[512], oldest[256] = "";
-    snprintf(path, sizeof path, "%s/keys", keeper.directory);
+/* The path of the oldest key file by name. */
+static void oldest_key(char path[256]) {
+    char oldest[128] = "";
+    snprintf(path, 256, "%s/keys", keeper.directory);
     DIR *directory = opendir(path);
     ck_assert_ptr_nonnull(directory);
     const struct dirent *entry;
     while ((entry = readdir(directory)) != NULL) {
         if (entry->d_name[0] != '.' && (oldest[0] == '\0' || strcmp(entry->d_name, oldest) < 0))
-            snprintf(oldest, sizeof oldest, "%s", entry->d_name);
+            snprintf(oldest, sizeof oldest, "%.100s", entry->d_name);
     }
     closedir(directory);
-    snprintf(path, sizeof path, "%s/keys/%s", keeper.directory, oldest);
+    snprintf(path, 256, "%s/keys/%s", keeper.directory, oldest);
+}
+
+static void remove_old_key(void) {
+    char path[256];
+    oldest_key(path);
     ck_assert_int_eq(unlink(path), 0);
 }
 
@@ -222,6 +233,158 @@ START_TEST(what_needs_a_restart_is_named_and_stays) {
 }
 END_TEST
 
+/* Every setting, with a value that it does not have in these tests. HERE is the server's directory, KID its one key. */
+static const struct {
+    const char *name, *value;
+    bool applied;
+} changes[] = {
+    { "server.listen", "127.0.0.1:1", false },
+    { "server.threads", "3", false },
+    { "server.max_connections", "100", false },
+    { "server.max_connections_per_address", "10", false },
+    { "server.header_timeout", "9s", false },
+    { "server.body_timeout", "9s", false },
+    { "server.request_timeout", "9s", false },
+    { "server.body_limit", "2KiB", false },
+    { "server.trusted_proxies", "127.0.0.0/8", false },
+    { "server.drain_delay", "1s", false },
+    { "server.shutdown_grace", "1s", false },
+    { "database.url", "postgres://nobody@127.0.0.1:1/nothing", false },
+    { "database.connections", "2", false },
+    { "database.statement_timeout", "1s", false },
+    { "database.prepared", "off", false },
+    { "database.cleanup_interval", "1s", false },
+    { "password.memory", "9MiB", false },
+    { "password.operations", "9", false },
+    { "password.allow_weak", "false", false },
+    { "password.workers", "3", false },
+    { "password.min_length", "64", false },
+    { "password.nice", "19", false },
+    { "token.keys_dir", "HERE/other-keys", false },
+    { "token.active_kid", "KID", true },
+    { "token.refresh_key_file", "HERE/other-refresh.key", false },
+    { "token.issuer", "somebody", false },
+    { "token.audience", "somebody", false },
+    { "token.access_ttl", "1m", false },
+    { "token.refresh_ttl", "8d", false },
+    { "token.refresh_idle", "1d", false },
+    { "token.refresh_retry_window", "0", false },
+    { "limit.enabled", "true", true },
+    { "limit.table_size", "2048", false },
+    { "limit.register", "1/h", true },
+    { "limit.login", "1/h", true },
+    { "limit.refresh", "1/h", true },
+    { "limit.account", "1/h", true },
+    { "limit.login_failures", "1/h", true },
+    { "limit.lock", "2m", true },
+    { "limit.lock_max", "2h", true },
+    { "cors.allowed_origins", "https://c.example", true },
+    { "log.level", "debug", true },
+    { "log.format", "text", false },
+};
+#define CHANGES (sizeof changes / sizeof changes[0])
+
+static void expect_a_change_for_every_setting(void) {
+    static char output[16384];
+    ck_assert_int_eq(program_run((const char *const[]){ "check-config", NULL }, NULL, output, sizeof output), 0);
+    size_t settings = 0;
+    for (const char *at = strstr(output, " = "); at != NULL; at = strstr(at + 1, " = "))
+        settings++;
+    ck_assert_uint_eq(settings, CHANGES);
+}
+
+static char *read_config(void) {
+    char text[8192];
+    char path[128];
+    snprintf(path, sizeof path, "%s/" SERVER_CONFIG, keeper.directory);
+    FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    size_t len = fread(text, 1, sizeof text - 1, file);
+    text[len] = '\0';
+    fclose(file);
+    return strdup(text);
+}
+
+/* What a client sees of keys and tokens is what it was. */
+static void expect_tokens_as_before(const char *access, struct tokens *latest) {
+    struct reply reply = refresh_with(&server, latest->refresh);
+    char before[256], after[256];
+    ck_assert_int_eq(verify_status(access), 200);
+    ck_assert_int_eq(reply.status, 200);
+    snprintf(latest->refresh, sizeof latest->refresh, "%s", http_member(&reply, "refresh_token"));
+    ck_assert_str_eq(kid_of(http_member(&reply, "access_token"), after), kid_of(access, before));
+    ck_assert_int_eq(json_integer_value(json_object_get(reply.json, "expires_in")), 900);
+    http_free(&reply);
+}
+
+static void fill_in(const char *value, char filled[256]) {
+    char path[256];
+    if (strncmp(value, "HERE", 4) == 0) {
+        snprintf(filled, 256, "%s%s", keeper.directory, value + 4);
+        return;
+    }
+    snprintf(filled, 256, "%s", value);
+    if (strcmp(value, "KID") != 0)
+        return;
+    oldest_key(path);
+    size_t len = strcspn(strrchr(path, '/') + 1, ".");
+    snprintf(filled, 256, "%.*s", (int)len, strrchr(path, '/') + 1);
+}
+
+/* The configuration with this setting in place of the one that it has, if it has one. */
+static void set_in(const char *config, const char *name, const char *value, char *text, size_t size) {
+    char old[128];
+    int section_len = (int)strcspn(name, ".");
+    snprintf(old, sizeof old, "[%.*s]\n%s = ", section_len, name, name + section_len + 1);
+    const char *before = strstr(config, old);
+    size_t kept = before != NULL ? (size_t)(before - config) : strlen(config);
+    const char *rest = before != NULL ? strchr(before + strlen(old), '\n') : "";
+    snprintf(text, size, "%.*s%s\n%s%s\n", (int)kept, config, rest, old, value);
+}
+
+static void change_one(size_t index, const char *config) {
+    static char text[16384];
+    char value[256], expected[256];
+    fill_in(changes[index].value, value);
+    set_in(config, changes[index].name, value, text, sizeof text);
+    snprintf(expected, sizeof expected, "\"changed\":\"%s\",\"needs_restart\":\"%s\"",
+             changes[index].applied ? changes[index].name : "", changes[index].applied ? "" : changes[index].name);
+    reload_config(text, expected);
+}
+
+static void make_other_keys(void) {
+    char keys[128], refresh[128], output[1024];
+    snprintf(keys, sizeof keys, "token.keys_dir=%s/other-keys", keeper.directory);
+    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/other-refresh.key", keeper.directory);
+    const char *const words[] = { "--set", keys, "--set", refresh, "keygen", NULL };
+    ck_assert_int_eq(program_run(words, "", output, sizeof output), 0);
+}
+
+START_TEST(each_setting_is_applied_or_named_for_a_restart_and_then_has_no_effect) {
+    expect_a_change_for_every_setting();
+    server = server_start_from_file(
+        (const char *const[]){ "password.operations=5", NULL }); /* no weak hashing, so that all may change */
+    keeper = server;
+    keeper.pid = 0;
+    server.owns_directory = false;
+    make_other_keys();
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account), latest = tokens;
+    char *config = read_config();
+    for (size_t i = 0; i < CHANGES; i++) {
+        if (strcmp(changes[i].name, "database.prepared") == 0 && getenv("JWTD_DATABASE_PREPARED") != NULL)
+            continue; /* the environment is stronger than the file */
+        change_one(i, config);
+        if (!changes[i].applied)
+            expect_tokens_as_before(tokens.access, &latest);
+        reload_config(config, "\"event\":\"reloaded\"");
+    }
+    expect_tokens_as_before(tokens.access, &latest);
+    free(config);
+    finish();
+}
+END_TEST
+
 START_TEST(a_file_with_a_mistake_changes_nothing) {
     start_with("[limit]\nlogin = 100/h\n[cors]\nallowed_origins = https://a.example\n",
                (const char *const[]){ "limit.enabled=true", NULL });
@@ -246,6 +409,7 @@ Suite *reload_suite(void) {
     tcase_add_test(tcase, the_level_of_the_log_changes_at_once);
     tcase_add_test(tcase, allowed_origins_change_at_once);
     tcase_add_test(tcase, what_needs_a_restart_is_named_and_stays);
+    tcase_add_test(tcase, each_setting_is_applied_or_named_for_a_restart_and_then_has_no_effect);
     tcase_add_test(tcase, a_file_with_a_mistake_changes_nothing);
     suite_add_tcase(suite, tcase);
     return suite;

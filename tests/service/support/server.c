@@ -160,6 +160,7 @@ static void wait_until_listening(struct server *server) {
 }
 
 struct launch {
+    bool from_file; /* no settings but those of the file */
     const char *const *settings;
     const char *const *wrapper; /* words before the program's own, NULL behind the last; or NULL */
     int listening;              /* -1: none */
@@ -177,7 +178,8 @@ static void launch(struct server *server, struct launch options) {
         add_word(&words, "--config");
         add_word(&words, config);
     }
-    add_settings(&words, server, &paths, options.settings);
+    if (!options.from_file)
+        add_settings(&words, server, &paths, options.settings);
     add_word(&words, "serve");
     snprintf(server->log_path, sizeof server->log_path, "%s/log-XXXXXX", server->directory);
     int log = mkstemp(server->log_path);
@@ -190,7 +192,7 @@ static void launch(struct server *server, struct launch options) {
     wait_until_listening(server);
 }
 
-static void make_keys(const struct server *server) {
+void server_make_key(const struct server *server) {
     struct words words = { .count = 0 };
     struct paths paths;
     add_word(&words, program());
@@ -205,8 +207,46 @@ static void make_keys(const struct server *server) {
 struct server server_start(const char *const *settings) {
     struct server server = { .directory = "/tmp/jwtd-test-XXXXXX", .owns_directory = true };
     ck_assert_ptr_nonnull(mkdtemp(server.directory));
-    make_keys(&server);
+    server_make_key(&server);
     launch(&server, (struct launch){ .settings = settings, .listening = -1 });
+    return server;
+}
+
+/* On the command line the last one counts; a file may not say a thing twice. */
+static bool is_set_again(const struct words *words, size_t at, size_t name_len) {
+    for (size_t i = at + 2; i < words->count; i += 2) {
+        if (strncmp(words->items[i], words->items[at], name_len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* "section.key=value" as two lines; a section may come as often as it likes. */
+static void write_settings(const struct server *server, const char *const *settings) {
+    struct words words = { .count = 0 };
+    struct paths paths;
+    char path[96];
+    snprintf(path, sizeof path, "%s/" SERVER_CONFIG, server->directory);
+    FILE *file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    add_settings(&words, server, &paths, settings);
+    for (size_t i = 1; i < words.count; i += 2) {
+        const char *setting = words.items[i];
+        size_t section = strcspn(setting, "."), name = strcspn(setting, "=");
+        if (is_set_again(&words, i, name + 1))
+            continue;
+        fprintf(file, "[%.*s]\n%.*s = %s\n", (int)section, setting, (int)(name - section - 1), setting + section + 1,
+                setting + name + 1);
+    }
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+struct server server_start_from_file(const char *const *settings) {
+    struct server server = { .directory = "/tmp/jwtd-test-XXXXXX", .owns_directory = true };
+    ck_assert_ptr_nonnull(mkdtemp(server.directory));
+    server_make_key(&server);
+    write_settings(&server, settings);
+    launch(&server, (struct launch){ .from_file = true, .listening = -1 });
     return server;
 }
 

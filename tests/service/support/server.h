@@ -27,6 +27,12 @@ struct server {
 struct server server_start(const char *const *settings);
 struct server server_start_beside(const struct server *other, const char *const *settings);
 
+/* As server_start, but all settings, those of the tests too, stand in SERVER_CONFIG, so that a reload may meet others. */
+struct server server_start_from_file(const char *const *settings);
+
+/* `jwtd keygen` in the server's directory; nobody is told. */
+void server_make_key(const struct server *server);
+
 /* With a socket that listens already, handed over as systemd does; the caller keeps its own descriptor of it. */
 struct server server_start_activated(const struct server *other, int listening, const char *const *settings);
 
