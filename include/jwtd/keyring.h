@@ -3,8 +3,9 @@
  *
  * token.keys_dir holds one file per key, `<kid>.hs256`, at least 32 bytes of key in base64url (with or without padding; white
  * space at the end is ignored). Every key verifies, one signs: token.active_kid, or the newest by name. A kid is 1 to 64 of
- * A-Z a-z 0-9 . _ -. Other files are ignored with a warning. A file that is too short, unreadable, or readable by others
- * than owner and group is a refusal that names the file. Keys live in sodium_malloc'ed, read-only memory.
+ * A-Z a-z 0-9 . _ -. Other files are ignored with a warning. A file that is too short, unreadable, readable by others than owner
+ * and group, or owned by others than root and the user of this process is a refusal that names the file; so is a directory to which
+ * anybody else could add a key (key_files.h). Keys live in sodium_malloc'ed, read-only memory.
  *
  * The ring is read-only after keyring_load; safe from every thread. A ring that replaces it is another object.
  */
@@ -52,6 +53,9 @@ bool keyring_may_have(const char *keys_dir, struct text kid) MUST_CHECK;
  * Makes a new signing key (48 random bytes) in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
  * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. Files appear whole (written aside,
  * synced, then linked without overwriting). The new kid is written to `kid`. False, with the reason in `mistake`.
+ *
+ * Killed at any moment it leaves the refresh key only beside a signing key: run again where one of the two is missing, it makes the
+ * rest. A file that was written aside may stay, "<name>.new-<8 digits>", which is ignored.
  */
 bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *mistake,
                       size_t mistake_size) MUST_CHECK;

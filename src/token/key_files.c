@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define KEY_TEXT_MAX 1024 /* the text of a file; 512 bytes of key are 684 characters */
@@ -19,6 +20,17 @@
 /* Gives false, so that a refusal is one line. */
 static bool refuse(char *mistake, size_t mistake_size, const char *path, const char *reason) {
     snprintf(mistake, mistake_size, "%s: %s", path, reason);
+    return false;
+}
+
+/* Whoever owns a file can open it to himself and write what he likes. */
+static bool check_owner(const struct stat *status, const char *path, char *mistake, size_t mistake_size) {
+    if (status->st_uid == 0 || status->st_uid == geteuid()) {
+        return true;
+    }
+    snprintf(mistake, mistake_size,
+             "%s: belongs to user %u, who is neither root nor the user of this process (%u); run chown on it", path,
+             (unsigned)status->st_uid, (unsigned)geteuid());
     return false;
 }
 
@@ -35,7 +47,22 @@ static bool check_kind(int fd, const char *path, char *mistake, size_t mistake_s
                  path, (unsigned)(status.st_mode & 07777));
         return false;
     }
-    return true;
+    return check_owner(&status, path, mistake, mistake_size);
+}
+
+bool key_directory_check(int fd, const char *path, char *mistake, size_t mistake_size) {
+    struct stat status;
+    struct statvfs mount;
+    if (fstat(fd, &status) != 0 || fstatvfs(fd, &mount) != 0) {
+        return refuse(mistake, mistake_size, path, strerrordesc_np(errno));
+    }
+    /* the directory of a Kubernetes secret has mode 1777, and is mounted so that nobody can write to it */
+    if ((status.st_mode & S_IWOTH) != 0 && (mount.f_flag & ST_RDONLY) == 0) {
+        snprintf(mistake, mistake_size, "%s: mode %04o lets others than owner and group add keys to it; run chmod o-w on it",
+                 path, (unsigned)(status.st_mode & 07777));
+        return false;
+    }
+    return check_owner(&status, path, mistake, mistake_size);
 }
 
 /* Reads up to KEY_TEXT_MAX + 1 bytes, so that the caller can tell a text that is too long. */

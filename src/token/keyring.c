@@ -99,7 +99,8 @@ static bool find_kids(struct keyring *ring, const char *keys_dir, struct mistake
         snprintf(mistake.text, mistake.size, "%s: %s; `jwtd keygen` makes it, with a key", keys_dir, strerrordesc_np(errno));
         return false;
     }
-    bool listed = list_kids(ring, keys_dir, directory, mistake);
+    bool listed = key_directory_check(dirfd(directory), keys_dir, mistake.text, mistake.size) &&
+                  list_kids(ring, keys_dir, directory, mistake);
     closedir(directory);
     if (listed && ring->count == 0) {
         snprintf(mistake.text, mistake.size, "%s: no key (*" KEY_SUFFIX ") in this directory; `jwtd keygen` makes one", keys_dir);
@@ -264,8 +265,7 @@ bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char k
         snprintf(mistake, mistake_size, "%s: %s", keys_dir, strerrordesc_np(errno));
         return false;
     }
-    if (key_file_create(refresh_key_file, REFRESH_KEY_BYTES, mistake, mistake_size) == KEY_FILE_FAILED) {
-        return false;
-    }
-    return create_signing_key(keys_dir, kid, reason);
+    /* the refresh key last: whoever finds it finds a signing key, too */
+    return create_signing_key(keys_dir, kid, reason) &&
+           key_file_create(refresh_key_file, REFRESH_KEY_BYTES, mistake, mistake_size) != KEY_FILE_FAILED;
 }

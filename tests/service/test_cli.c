@@ -121,6 +121,66 @@ START_TEST(a_key_file_that_is_no_good_refuses_to_start_and_is_named) {
 }
 END_TEST
 
+/* What a systemd unit runs before the service, with this program in place of the one that would be installed. */
+static void read_start_pre(char *script, size_t size) {
+    static const char mark[] = "ExecStartPre=/bin/sh -c '", installed[] = "/usr/local/bin/jwtd";
+    char line[512] = "";
+    FILE *unit = fopen("config/jwtd.service", "re");
+    ck_assert_ptr_nonnull(unit);
+    while (fgets(line, sizeof line, unit) != NULL && strncmp(line, mark, sizeof mark - 1) != 0) {
+    }
+    fclose(unit);
+    const char *program = strstr(line, installed);
+    ck_assert_ptr_nonnull(program);
+    snprintf(script, size, "%.*s%s%s", (int)(program - line - (long)sizeof mark + 1), line + sizeof mark - 1,
+             getenv("JWTD_TEST_PROGRAM"), program + sizeof installed - 1);
+    *strrchr(script, '\'') = '\0';
+}
+
+static long run_in(const char *directory, const char *script) {
+    char command[2048], answer[64] = "";
+    /* the program takes every JWTD_ variable for a setting */
+    snprintf(command, sizeof command,
+             "unset $(env | sed -n 's/^\\(JWTD_[A-Z_]*\\)=.*/\\1/p'); cd %s; export CREDENTIALS_DIRECTORY=.; %s", directory,
+             script);
+    FILE *out = popen(command, "re");
+    ck_assert_ptr_nonnull(out);
+    char *got = fgets(answer, sizeof answer, out);
+    int status = pclose(out);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s", command);
+    return got == NULL ? -1 : strtol(answer, NULL, 10);
+}
+
+static const struct {
+    const char *before; /* run in the empty directory of the service */
+    long keys;          /* signing keys after it */
+} key_states[] = {
+    { ":", 1 },
+    { "mkdir keys", 1 },
+    { "echo " KEY_32 " > refresh.key", 1 },
+    { "mkdir keys; echo " KEY_32 " > refresh.key; touch keys/a.hs256.new-12345678", 1 },
+    { "mkdir keys; echo " KEY_32 " > keys/a.hs256", 2 },
+    { "mkdir keys; echo " KEY_32 " > keys/a.hs256; echo " KEY_32 " > refresh.key", 1 },
+};
+
+START_TEST(before_each_start_the_unit_makes_the_keys_that_are_missing) {
+    char directory[160], script[1024], keys[256], refresh[256], listen[64];
+    snprintf(directory, sizeof directory, "%s/state-%d", shared_server.directory, _i);
+    ck_assert_int_eq(mkdir(directory, 0700), 0);
+    read_start_pre(script, sizeof script);
+    run_in(directory, "umask 077; : > jwtd.conf");
+    run_in(directory, key_states[_i].before);
+    run_in(directory, "chmod -R go= .");
+    run_in(directory, script);
+    ck_assert_int_eq(run_in(directory, "ls keys/*.hs256 | wc -l"), key_states[_i].keys);
+    snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", directory);
+    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/refresh.key", directory);
+    snprintf(listen, sizeof listen, "server.listen=127.0.0.1:%d", shared_server.port); /* taken: the keys are read before */
+    ck_assert_int_eq(RUN("--set", keys, "--set", refresh, "--set", listen, "serve"), 1);
+    ck_assert_msg(strstr(output, "listen_failed") != NULL, "%s", output);
+}
+END_TEST
+
 START_TEST(the_schema_is_current_and_five_migrations_at_once_agree) {
     ck_assert_int_eq(RUN("--set", database_setting, "migrate", "--status"), 0);
     ck_assert_ptr_null(strstr(output, "pending"));
@@ -179,6 +239,8 @@ Suite *cli_suite(void) {
     tcase_add_test(tcase, a_setting_on_the_command_line_beats_the_environment_and_that_the_file);
     tcase_add_loop_test(tcase, a_key_file_that_is_no_good_refuses_to_start_and_is_named, 0,
                         (int)(sizeof key_files / sizeof key_files[0]));
+    tcase_add_loop_test(tcase, before_each_start_the_unit_makes_the_keys_that_are_missing, 0,
+                        (int)(sizeof key_states / sizeof key_states[0]));
     tcase_add_test(tcase, the_schema_is_current_and_five_migrations_at_once_agree);
     tcase_add_test(tcase, an_operator_adds_shows_disables_and_enables_a_user);
     tcase_add_test(tcase, a_weak_password_is_refused_at_the_command_line_too);

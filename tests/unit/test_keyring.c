@@ -1,6 +1,13 @@
 #include "jwtd/keyring.h"
 #include "token_fixture.h"
 
+#include <glob.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
 Suite *keyring_suite(void);
 
 #define KEY_31 "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw"
@@ -142,6 +149,63 @@ START_TEST(a_key_file_open_to_others_is_refused) {
 }
 END_TEST
 
+static const struct {
+    mode_t mode;
+    bool good;
+} directory_modes[] = {
+    { 0700, true }, { 0750, true }, { 0755, true }, { 0770, true }, { 0702, false }, { 0777, false }, { 01777, false },
+};
+
+START_TEST(a_directory_to_which_others_can_add_a_key_is_refused) {
+    scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
+    ck_assert_int_eq(chmod(keys_dir, directory_modes[_i].mode), 0);
+    if (directory_modes[_i].good) {
+        struct keyring *ring = load("");
+        ck_assert_msg(ring != NULL, "%s", mistake);
+        keyring_destroy(ring);
+    } else {
+        check_refused("keys: mode ");
+        check_refused("lets others than owner and group add keys to it");
+    }
+}
+END_TEST
+
+/* As a Kubernetes secret: a mount that is read-only, of a directory of mode 1777, with links into one of its own. */
+START_TEST(a_directory_on_a_mount_without_writing_may_have_any_mode) {
+    if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return; /* only root can mount */
+    ck_assert_int_eq(mount("keys", keys_dir, "tmpfs", 0, "mode=1777"), 0);
+    ck_assert_int_eq(mkdir(scratch_path(&scratch, "keys/..data"), 0755), 0);
+    scratch_write(&scratch, "keys/..data/a.hs256", FIXTURE_KEY_1, sizeof FIXTURE_KEY_1 - 1, 0440);
+    ck_assert_int_eq(symlink("..data/a.hs256", scratch_path(&scratch, "keys/a.hs256")), 0);
+    check_refused("keys: mode 1777");
+    ck_assert_int_eq(mount(NULL, keys_dir, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    struct keyring *ring = load("");
+    ck_assert_msg(ring != NULL, "%s", mistake);
+    keyring_destroy(ring);
+    ck_assert_int_eq(umount(keys_dir), 0);
+}
+END_TEST
+
+#define SOMEBODY 4711
+
+START_TEST(what_belongs_to_somebody_else_is_refused) {
+    static const char *const names[] = { "keys", "keys/a.hs256", "refresh.key" };
+    if (geteuid() != 0)
+        return; /* only root can give a file away */
+    scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ck_assert_int_eq(chown(scratch_path(&scratch, names[i]), SOMEBODY, 0), 0);
+        check_refused(names[i]);
+        check_refused("belongs to user 4711");
+        ck_assert_int_eq(chown(scratch_path(&scratch, names[i]), 0, 0), 0);
+    }
+    struct keyring *ring = load("");
+    ck_assert_msg(ring != NULL, "%s", mistake);
+    keyring_destroy(ring);
+}
+END_TEST
+
 START_TEST(a_link_is_followed_and_its_target_counts) {
     scratch_write(&scratch, "target", FIXTURE_KEY_1, sizeof FIXTURE_KEY_1 - 1, 0400);
     ck_assert_int_eq(symlink("../target", scratch_path(&scratch, "keys/a.hs256")), 0);
@@ -260,6 +324,60 @@ START_TEST(keygen_leaves_nothing_aside_and_names_what_fails) {
 }
 END_TEST
 
+/* Runs keygen until it is about to make its system call number `calls`, and kills it there. False: it has come to its end before. */
+static bool generate_and_kill(unsigned calls) {
+    char kid[KID_MAX_LEN + 1];
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        raise(SIGSTOP);
+        _exit(keyring_generate(keys_dir, refresh_file, kid, mistake, sizeof mistake) ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    for (unsigned stops = 0; WIFSTOPPED(status) && stops < 2 * calls - 1; stops++) { /* one before a call and one behind it */
+        ck_assert_int_eq(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    }
+    if (!WIFSTOPPED(status)) {
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        return false;
+    }
+    kill(pid, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return true;
+}
+
+static bool has_signing_key(void) {
+    glob_t found;
+    bool has = glob(scratch_path(&scratch, "keys/*.hs256"), 0, NULL, &found) == 0;
+    globfree(&found);
+    return has;
+}
+
+/* What the systemd unit does before each start: keygen, if one of the two keys is missing. */
+START_TEST(keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_completes) {
+    char kid[KID_MAX_LEN + 1];
+    unsigned calls = 0;
+    bool was_killed = true;
+    while (was_killed) {
+        tear_down();
+        set_up();
+        rmdir(keys_dir);
+        unlink(refresh_file);
+        was_killed = generate_and_kill(++calls);
+        bool has_refresh_key = access(refresh_file, F_OK) == 0;
+        ck_assert_msg(!has_refresh_key || has_signing_key(), "a refresh key alone, before call %u", calls);
+        if (!has_refresh_key || !has_signing_key())
+            ck_assert_msg(keyring_generate(keys_dir, refresh_file, kid, mistake, sizeof mistake), "%s", mistake);
+        struct keyring *ring = load("");
+        ck_assert_msg(ring != NULL, "killed before call %u: %s", calls, mistake);
+        keyring_destroy(ring);
+    }
+    ck_assert_uint_gt(calls, 10);
+}
+END_TEST
+
 Suite *keyring_suite(void) {
     Suite *suite = suite_create("keyring");
     TCase *tests = tcase_create("keyring");
@@ -271,6 +389,10 @@ Suite *keyring_suite(void) {
                         (int)(sizeof bad_contents / sizeof bad_contents[0]));
     tcase_add_test(tests, a_key_of_512_bytes_is_taken_and_one_more_refused);
     tcase_add_loop_test(tests, a_key_file_open_to_others_is_refused, 0, (int)(sizeof modes / sizeof modes[0]));
+    tcase_add_loop_test(tests, a_directory_to_which_others_can_add_a_key_is_refused, 0,
+                        (int)(sizeof directory_modes / sizeof directory_modes[0]));
+    tcase_add_test(tests, a_directory_on_a_mount_without_writing_may_have_any_mode);
+    tcase_add_test(tests, what_belongs_to_somebody_else_is_refused);
     tcase_add_test(tests, a_link_is_followed_and_its_target_counts);
     tcase_add_test(tests, what_is_no_regular_file_is_refused);
     tcase_add_test(tests, other_files_are_ignored);
@@ -279,6 +401,7 @@ Suite *keyring_suite(void) {
     tcase_add_test(tests, the_refresh_key_must_be_there_private_and_32_bytes);
     tcase_add_test(tests, keygen_makes_what_load_takes);
     tcase_add_test(tests, keygen_leaves_nothing_aside_and_names_what_fails);
+    tcase_add_test(tests, keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_completes);
     suite_add_tcase(suite, tests);
     return suite;
 }
