@@ -3,7 +3,7 @@
  *
  * Checked on every use: length, alphabet and two dots before anything is parsed; `alg` exactly HS256; `kid` of the ring; `typ`
  * JWT; no `crit`; signature; then types and values of every claim: iss, aud (string or array that holds ours), sub, sid, jti
- * (UUIDs), iat, nbf, exp (integers), roles (array of strings). Leeway is 5 s for clocks of several instances.
+ * (UUIDs), iat, nbf, exp (integers), roles (array of strings, of which those that role.h refuses are left out). Leeway is 5 s for clocks of several instances.
  *
  * A verifier keeps the tokens that it has lately found good in a bounded table (keyed BLAKE2b-256 of the whole token to its
  * claims), since a client sends the same token for 15 minutes and a whole check takes 20 microseconds; times are checked on every
@@ -29,7 +29,7 @@ struct access_claims {
     struct uuid session_id; /* sid */
     int64_t issued_at;      /* iat, seconds */
     int64_t expires_at;     /* exp, seconds */
-    struct text roles_json; /* JSON array of strings; compact */
+    struct text roles_json; /* JSON array of roles (role.h); compact */
 };
 
 struct token_rules {
@@ -38,7 +38,8 @@ struct token_rules {
     int64_t access_ttl_s;
 };
 
-/* Signs a token for [now, now + ttl) with the ring's active key. The text is in the arena. roles_json as in the claims. */
+/* Signs a token for [now, now + ttl) with the ring's active key. The text is in the arena. roles_json is an array of
+ * strings; those that are no roles are left out, which is logged. */
 enum status access_token_create(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
                                 const struct uuid *user_id, const struct uuid *session_id, struct text roles_json, int64_t now_s,
                                 struct text *token) MUST_CHECK;

@@ -14,7 +14,6 @@
 #include <stdint.h>
 
 #define TOKEN_PART_MAX (ACCESS_TOKEN_MAX_LEN / 4 * 3) /* decoded bytes */
-#define ROLE_MAX_LEN 64
 
 struct token_part {
     uint8_t bytes[TOKEN_PART_MAX];
@@ -51,7 +50,8 @@ enum status claims_read(const struct token_rules *rules, const struct token_part
 /* Whether the times allow the use of the token now, give or take ACCESS_TOKEN_LEEWAY_S. */
 bool token_is_current(const struct token_facts *facts, int64_t now_s);
 
-/* Whether a text is a JSON array of strings that claims_read would take as roles. */
-bool roles_json_is_valid(struct text roles_json);
+/* Reads a JSON array of strings, as the database writes it, and writes those of them that are roles (role.h) as compact JSON without a
+ * NUL behind it; *dropped says how many are none. False: it is no such array, or too long. */
+bool roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) MUST_CHECK;
 
 #endif

@@ -32,7 +32,8 @@ enum step_result reply_invalid_field(struct request *request, const char *pointe
  * buckets, and Retry-After with a refusal. Gives STATUS_RATE_LIMITED, for which the caller must reply, or STATUS_OK. */
 enum status reply_limit(struct request *request, const struct limit_decision *decision);
 
-/* Adds a header to the reply; the value is copied. Values with bytes outside visible ASCII and space are dropped. */
-void reply_header(struct request *request, const char *name, const char *value);
+/* Adds a header to the reply; the value is copied. STATUS_INTERNAL for one with bytes outside visible ASCII and space, or one too many;
+ * STATUS_OUT_OF_MEMORY. */
+enum status reply_header(struct request *request, const char *name, const char *value);
 
 #endif

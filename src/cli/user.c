@@ -3,6 +3,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/json_writer.h"
 #include "jwtd/log.h"
+#include "jwtd/role.h"
 #include "user_task.h"
 
 #include <limits.h>
@@ -13,7 +14,6 @@
 #define STATEMENT_TIMEOUT_US (15 * CLOCK_US_PER_S)
 #define ARENA_LIMIT ((size_t)4 * 1024 * 1024)
 #define LIST_PAGE 500U
-#define ROLE_MAX_LEN 32
 
 int64_t user_deadline_us(void) {
     return clock_monotonic_us() + STATEMENT_TIMEOUT_US;
@@ -60,18 +60,13 @@ void user_print(const struct user *user) {
     printf("\t%s\t%.*s\n", user->disabled ? "disabled" : "active", (int)user->created_at.len, user->created_at.bytes);
 }
 
-static bool is_role(const char *word) {
-    size_t len = strlen(word);
-    return len > 0 && len <= ROLE_MAX_LEN && strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
-}
-
 const char *user_read_roles(struct arena *arena, char *const *words, int count) {
     struct json_writer writer;
     json_writer_init(&writer, arena);
     json_begin_array(&writer);
     for (int i = 0; i < count; i++) {
-        if (!is_role(words[i])) {
-            fprintf(stderr, "jwtd: a role is 1 to %d of a-z 0-9 _ -\n", ROLE_MAX_LEN);
+        if (!role_is_valid(text_of(words[i]))) {
+            fprintf(stderr, "jwtd: a role is " ROLE_RULE "\n");
             return NULL;
         }
         json_write_string(&writer, words[i]);

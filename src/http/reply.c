@@ -47,16 +47,18 @@ static bool is_header_value(const char *value) {
     return true;
 }
 
-void reply_header(struct request *request, const char *name, const char *value) {
+enum status reply_header(struct request *request, const char *name, const char *value) {
     struct reply *reply = &exchange_of(request)->reply;
     if (value == NULL || !is_header_value(value) || reply->header_count == REPLY_HEADERS_MAX)
-        return;
+        return STATUS_INTERNAL;
     /* the library refuses an empty value; a blank is the same on the wire (RFC 9110 section 5.5), and a proxy that copies the header
      * must find it even when there is nothing to say, or it passes on what the client made up */
     const char *said = value[0] != '\0' ? value : " ";
     char *copy = arena_copy(request->arena, said, strlen(said));
-    if (copy != NULL)
-        reply->headers[reply->header_count++] = (struct reply_header){ name, copy };
+    if (copy == NULL)
+        return STATUS_OUT_OF_MEMORY;
+    reply->headers[reply->header_count++] = (struct reply_header){ name, copy };
+    return STATUS_OK;
 }
 
 static long long seconds_up(int64_t us) {

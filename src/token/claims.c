@@ -2,6 +2,7 @@
 #include "jwtd/claims.h"
 
 #include "jwtd/base64url.h"
+#include "jwtd/role.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -131,13 +132,22 @@ static bool audience_is(const json_t *object, const char *expected) {
     return found;
 }
 
-static bool read_roles(const json_t *roles, char *compact, size_t *len) {
+/* What is no role may stand in a token of an older version: one right less, and no reason to refuse it. */
+static bool read_roles(json_t *roles, char *compact, size_t *len, size_t *dropped) {
     if (!json_is_array(roles)) {
         return false;
     }
-    for (size_t i = 0; i < json_array_size(roles); i++) {
+    *dropped = 0;
+    for (size_t i = 0; i < json_array_size(roles);) {
         const json_t *role = json_array_get(roles, i);
-        if (!json_is_string(role) || json_string_length(role) < 1 || json_string_length(role) > ROLE_MAX_LEN) {
+        if (!json_is_string(role)) {
+            return false;
+        }
+        if (role_is_valid((struct text){ json_string_value(role), json_string_length(role) })) {
+            i++;
+        } else if (json_array_remove(roles, i) == 0) {
+            ++*dropped;
+        } else {
             return false;
         }
     }
@@ -167,10 +177,11 @@ static bool lives_no_longer(const struct token_facts *facts, int64_t limit_s) {
 }
 
 static bool read_claims(const json_t *object, const struct token_rules *rules, struct token_claims *claims) {
+    size_t dropped;
     return text_is(text_member(object, "iss"), rules->issuer) && audience_is(object, rules->audience) &&
            read_ids(object, &claims->facts) && read_times(object, &claims->facts) &&
            lives_no_longer(&claims->facts, rules->access_ttl_s) &&
-           read_roles(json_object_get(object, "roles"), claims->roles, &claims->roles_len);
+           read_roles(json_object_get(object, "roles"), claims->roles, &claims->roles_len, &dropped);
 }
 
 enum status claims_read(const struct token_rules *rules, const struct token_part *payload, struct token_claims *claims) {
@@ -188,14 +199,12 @@ bool token_is_current(const struct token_facts *facts, int64_t now_s) {
     return facts->not_before <= now_s + ACCESS_TOKEN_LEEWAY_S && now_s < facts->expires_at + ACCESS_TOKEN_LEEWAY_S;
 }
 
-bool roles_json_is_valid(struct text roles_json) {
-    char compact[ROLES_JSON_MAX_LEN];
-    size_t len;
+bool roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) {
     if (roles_json.bytes == NULL || roles_json.len > ROLES_JSON_MAX_LEN) {
         return false;
     }
     json_t *roles = json_loadb(roles_json.bytes, roles_json.len, 0, NULL);
-    bool valid = read_roles(roles, compact, &len);
+    bool valid = read_roles(roles, compact, len, dropped);
     json_decref(roles);
     return valid;
 }

@@ -248,10 +248,13 @@ START_TEST(roles_are_set_by_address_and_travel_as_json) {
     struct uuid id = add_user("ada@example.org");
     struct user user;
     bool found = false;
-    ck_assert_int_eq(users_set_roles(db, soon(), text_of("ada@example.org"), "[\"admin\", \"a \\\"b\\\"\"]", &found), STATUS_OK);
+    ck_assert_int_eq(users_set_roles(db, soon(), text_of("ada@example.org"), "[\"admin\", \"Ops.eu:1\"]", &found), STATUS_OK);
     ck_assert(found);
     find(&id, &user);
-    ck_assert_str_eq(user.roles_json.bytes, "[\"admin\",\"a \\\"b\\\"\"]");
+    ck_assert_str_eq(user.roles_json.bytes, "[\"admin\",\"Ops.eu:1\"]");
+    ck_assert_int_eq(users_set_roles(db, soon(), text_of("ada@example.org"), "[\"a b\"]", &found), STATUS_INTERNAL);
+    find(&id, &user);
+    ck_assert_str_eq(user.roles_json.bytes, "[\"admin\",\"Ops.eu:1\"]");
     ck_assert_int_eq(users_set_roles(db, soon(), text_of("nobody@example.org"), "[]", &found), STATUS_OK);
     ck_assert(!found);
 }
