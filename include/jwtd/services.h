@@ -7,6 +7,7 @@
 
 #include "jwtd/access_token.h"
 #include "jwtd/config.h"
+#include "jwtd/current_roles.h"
 #include "jwtd/limiter.h"
 #include "jwtd/live.h"
 #include "jwtd/password_policy.h"
@@ -33,6 +34,7 @@ struct services {
     struct readiness *readiness;
     struct limiter *limiter;         /* of requests; taken from on HTTP threads */
     struct limiter *failure_limiter; /* of wrong passwords: a table of its own, since threads of low priority take from it */
+    struct current_roles *roles;
     struct password_policy password_policy;
     struct session_limits session_limits;
     struct pool *pools[PLACE_COUNT]; /* [ON_HTTP] is NULL */

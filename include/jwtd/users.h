@@ -6,6 +6,7 @@
 #ifndef JWTD_USERS_H
 #define JWTD_USERS_H
 
+#include "jwtd/current_roles.h"
 #include "jwtd/db.h"
 
 #define KNOWN_ADDRESS_DAYS 90
@@ -15,7 +16,7 @@ struct user {
     struct text email;         /* as typed */
     struct text password_hash; /* NUL-terminated */
     int64_t password_version;  /* moves when the password is changed, not when it is hashed anew */
-    struct text roles_json;    /* ["admin", ...] */
+    struct text roles_json;    /* ["admin", ...], as in the table */
     struct text created_at, updated_at;
     bool disabled;
     bool changed_lately; /* password or address, within a minute: what comes now may be the same request again */
@@ -76,10 +77,14 @@ enum status users_change_password(struct db *db, int64_t deadline_us, struct are
 enum status users_delete(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, int64_t password_version,
                          struct session_ids *revoked, enum user_change *change) MUST_CHECK;
 
-/* For the command line: by canonical address. `roles_json` is an array of strings. Disabling revokes all sessions. */
+/* For the command line: by canonical address. `roles_json` is an array of roles (role.h); the table refuses others, STATUS_INTERNAL.
+ * Disabling revokes all sessions. */
 enum status users_set_roles(struct db *db, int64_t deadline_us, struct text canonical, const char *roles_json,
                             bool *found) MUST_CHECK;
 enum status users_set_disabled(struct db *db, int64_t deadline_us, struct text canonical, bool disabled, bool *found) MUST_CHECK;
+
+/* Sets in `map` the roles of all users whose roles were changed, by whomever, since `window_s` seconds ago. */
+enum status users_read_changed_roles(struct db *db, int64_t deadline_us, int64_t window_s, struct current_roles *map) MUST_CHECK;
 
 /* Up to `limit` users with an id above `after` (NULL: from the first), in the order of ids. */
 enum status users_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *after, unsigned limit,

@@ -11,6 +11,7 @@
 
 #define READ_INTERVAL_US (CLOCK_US_PER_S / 2)
 #define PAGE_DEADLINE_US (2 * CLOCK_US_PER_S)
+#define BY_HAND_S 60 /* who changes roles in SQL may take that long to commit */
 #define CLEANUP_DEADLINE_US (2 * CLOCK_US_PER_S)
 #define CLEANUP_PAUSE_US (CLOCK_US_PER_S / 2)
 #define CLEANUP_BATCH 500u
@@ -68,6 +69,14 @@ static void note_page(const struct background *background, struct reading *readi
     reading->was_read = is_good;
 }
 
+/* At the end of each pass over the revocations: nobody is let in before both have been read. */
+static enum status read_roles(const struct background *background, const struct reading *reading) {
+    struct current_roles *roles = background->services->roles;
+    current_roles_forget(roles, clock_wall_s());
+    return users_read_changed_roles(background->reading_db, clock_monotonic_us() + PAGE_DEADLINE_US,
+                                    window_s(background, reading) + BY_HAND_S, roles);
+}
+
 /* One page, so that a round is short however much there is to read. Returns when the next one is due. */
 static int64_t read_revocations(struct background *background) {
     struct reading *reading = &background->revocations;
@@ -77,6 +86,8 @@ static int64_t read_revocations(struct background *background) {
     bool is_last = false;
     enum status status = revocations_read_page(background->reading_db, now_us + PAGE_DEADLINE_US, &reading->cursor,
                                                background->services->revoked, &is_last);
+    if (status == STATUS_OK && is_last)
+        status = read_roles(background, reading);
     note_page(background, reading, status == STATUS_OK);
     if (status != STATUS_OK)
         return now_us + READ_INTERVAL_US;

@@ -125,7 +125,8 @@ static bool build_tokens(struct house *house) {
         return false;
     }
     services->revoked = revoked_sessions_create(services->token_rules.access_ttl_s);
-    return services->revoked != NULL;
+    services->roles = current_roles_create(services->token_rules.access_ttl_s);
+    return services->revoked != NULL && services->roles != NULL;
 }
 
 static bool build_limiter(struct house *house) {
@@ -178,6 +179,8 @@ static void take_down(struct house *house) {
         limiter_destroy(services->failure_limiter);
     if (services->revoked != NULL)
         revoked_sessions_destroy(services->revoked);
+    if (services->roles != NULL)
+        current_roles_destroy(services->roles);
     if (services->live != NULL)
         live_holder_destroy(services->live);
 }

@@ -31,14 +31,16 @@ static enum status verify(struct request *request, struct text token) {
 
 static enum status check_token(struct exchange *exchange, struct text token) {
     const struct services *services = exchange->request.services;
-    const struct access_claims *claims = &exchange->request.claims;
+    struct access_claims *claims = &exchange->request.claims;
     enum status status = verify(&exchange->request, token);
     if (status != STATUS_OK)
         return status;
     if (!revoked_sessions_are_ready(services->revoked))
         return STATUS_STARTING;
     exchange->request.session_has_ended = revoked_sessions_contain(services->revoked, &claims->session_id);
-    return exchange->request.session_has_ended ? STATUS_INVALID_TOKEN : STATUS_OK;
+    if (exchange->request.session_has_ended)
+        return STATUS_INVALID_TOKEN;
+    return current_roles_apply(services->roles, exchange->request.arena, claims);
 }
 
 enum status bearer_check(struct exchange *exchange) {

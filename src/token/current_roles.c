@@ -1,0 +1,150 @@
+/* A hash map with chains: 65,536 of them, of which only those that are used touch memory. */
+#include "jwtd/current_roles.h"
+
+#include "jwtd/claims.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHAINS 1024 /* of a shard */
+/* As for revoked sessions: two leeways, and half a minute for tokens that are signed by requests which were under way. */
+#define MARGIN_S (2 * ACCESS_TOKEN_LEEWAY_S + 30)
+
+struct entry {
+    struct entry *next;
+    struct uuid user_id;
+    int64_t forget_at;
+    size_t len;
+    char roles[]; /* compact JSON */
+};
+
+struct shard {
+    pthread_mutex_t lock; /* guards the chains and what hangs in them */
+    struct entry *chains[CHAINS];
+};
+
+struct current_roles {
+    int64_t remember_s;
+    uint8_t hash_key[crypto_shorthash_KEYBYTES];
+    atomic_size_t count;
+    atomic_uint next_to_forget;
+    struct shard shards[CURRENT_ROLES_SHARDS];
+};
+
+struct current_roles *current_roles_create(int64_t access_ttl_s) {
+    struct current_roles *map = calloc(1, sizeof *map);
+    if (map == NULL) {
+        return NULL;
+    }
+    map->remember_s = access_ttl_s + MARGIN_S;
+    crypto_shorthash_keygen(map->hash_key);
+    for (size_t i = 0; i < CURRENT_ROLES_SHARDS; i++) {
+        pthread_mutex_init(&map->shards[i].lock, NULL);
+    }
+    return map;
+}
+
+static void remove_entry(struct current_roles *map, struct entry **link) {
+    struct entry *entry = *link;
+    *link = entry->next;
+    free(entry);
+    atomic_fetch_sub(&map->count, 1);
+}
+
+static void forget_in(struct current_roles *map, struct shard *shard, int64_t now_s) {
+    pthread_mutex_lock(&shard->lock);
+    for (size_t i = 0; i < CHAINS; i++) {
+        struct entry **link = &shard->chains[i];
+        while (*link != NULL) {
+            if ((*link)->forget_at <= now_s) {
+                remove_entry(map, link);
+            } else {
+                link = &(*link)->next;
+            }
+        }
+    }
+    pthread_mutex_unlock(&shard->lock);
+}
+
+void current_roles_forget(struct current_roles *map, int64_t now_s) {
+    if (atomic_load(&map->count) > 0) {
+        unsigned turn = atomic_fetch_add(&map->next_to_forget, 1);
+        forget_in(map, &map->shards[turn % CURRENT_ROLES_SHARDS], now_s);
+    }
+}
+
+void current_roles_destroy(struct current_roles *map) {
+    if (map == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < CURRENT_ROLES_SHARDS; i++) {
+        forget_in(map, &map->shards[i], INT64_MAX);
+        pthread_mutex_destroy(&map->shards[i].lock);
+    }
+    free(map);
+}
+
+static struct shard *find_chain(struct current_roles *map, const struct uuid *user_id, size_t *chain) {
+    uint64_t hash;
+    crypto_shorthash((unsigned char *)&hash, user_id->bytes, sizeof user_id->bytes, map->hash_key);
+    *chain = (size_t)(hash / CURRENT_ROLES_SHARDS) % CHAINS;
+    return &map->shards[hash % CURRENT_ROLES_SHARDS];
+}
+
+/* The link to the user's entry, or to the NULL at the end. The lock is held. */
+static struct entry **find_link(struct shard *shard, size_t chain, const struct uuid *user_id) {
+    struct entry **link = &shard->chains[chain];
+    while (*link != NULL && !uuid_equal(&(*link)->user_id, user_id)) {
+        link = &(*link)->next;
+    }
+    return link;
+}
+
+enum status current_roles_set(struct current_roles *map, const struct uuid *user_id, struct text roles_json, int64_t now_s) {
+    char compact[ROLES_JSON_MAX_LEN];
+    size_t len, dropped, chain;
+    if (!roles_json_read(roles_json, compact, &len, &dropped)) {
+        return STATUS_INTERNAL;
+    }
+    struct entry *entry = malloc(sizeof *entry + len);
+    if (entry == NULL) {
+        return STATUS_OUT_OF_MEMORY;
+    }
+    *entry = (struct entry){ .user_id = *user_id, .forget_at = now_s + map->remember_s, .len = len };
+    memcpy(entry->roles, compact, len);
+    struct shard *shard = find_chain(map, user_id, &chain);
+    pthread_mutex_lock(&shard->lock);
+    struct entry **link = find_link(shard, chain, user_id);
+    if (*link != NULL) {
+        remove_entry(map, link);
+    }
+    entry->next = shard->chains[chain];
+    shard->chains[chain] = entry;
+    atomic_fetch_add(&map->count, 1);
+    pthread_mutex_unlock(&shard->lock);
+    return STATUS_OK;
+}
+
+enum status current_roles_apply(struct current_roles *map, struct arena *arena, struct access_claims *claims) {
+    size_t chain;
+    if (atomic_load_explicit(&map->count, memory_order_relaxed) == 0) {
+        return STATUS_OK;
+    }
+    enum status status = STATUS_OK;
+    struct shard *shard = find_chain(map, &claims->user_id, &chain);
+    pthread_mutex_lock(&shard->lock);
+    const struct entry *entry = *find_link(shard, chain, &claims->user_id);
+    if (entry != NULL) {
+        claims->roles_json = (struct text){ arena_copy(arena, entry->roles, entry->len), entry->len };
+        status = claims->roles_json.bytes != NULL ? STATUS_OK : STATUS_OUT_OF_MEMORY;
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return status;
+}
+
+size_t current_roles_count(struct current_roles *map) {
+    return atomic_load(&map->count);
+}
