@@ -2,8 +2,9 @@
  * background: the two threads that do what no request asks for, each with a database connection of its own (the second one only while it has
  * something to do), so that neither waits behind requests or behind the other, nor requests behind them.
  *
- * One, twice a second, reads what other instances have revoked and has the readiness of this one asked anew. The first reading goes back
- * for the life of an access token and may take many pages; once it is through, the revoked sessions are ready. The other deletes dead
+ * One, twice a second, reads what other instances have revoked and whose roles have changed, and has the readiness of this one asked anew.
+ * The first reading goes back for the life of an access token and may take many pages; once it is through, the revoked sessions are
+ * ready, and so are the roles. The other deletes dead
  * sessions in small batches every database.cleanup_interval.
  */
 #ifndef JWTD_CLI_BACKGROUND_H

@@ -83,7 +83,7 @@ struct load {
 static void count(struct load *load, struct reply reply) {
     if (reply.status == 200)
         atomic_fetch_add(&load->good, 1);
-    else if (reply.status != 0) /* no answer: that instance is being started again */
+    else if (reply.status != 0 && reply.status != 503) /* no answer, or "starting": that instance is being started again */
         atomic_fetch_add(&load->refused, 1);
     http_free(&reply);
 }
