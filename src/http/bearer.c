@@ -23,9 +23,11 @@ static enum status verify(struct request *request, struct text token) {
     char kid[KID_MAX_LEN + 1];
     int64_t now_s = clock_wall_s();
     enum status status = verifier_check(request->live->verifier, request->arena, token, now_s, &request->claims);
-    if (status != STATUS_INVALID_TOKEN || !verifier_lacks_key(request->live->verifier, token, now_s, kid))
+    if (status != STATUS_INVALID_TOKEN)
         return status;
-    status = live_follow(request->services->live, text_of(kid), &request->live);
+    status = verifier_missing_kid(request->live->verifier, token, now_s, kid);
+    if (status == STATUS_OK)
+        status = live_follow(request->services->live, text_of(kid), &request->live);
     return status == STATUS_OK ? verifier_check(request->live->verifier, request->arena, token, now_s, &request->claims) : status;
 }
 

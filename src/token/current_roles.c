@@ -2,6 +2,7 @@
 #include "jwtd/current_roles.h"
 
 #include "jwtd/claims.h"
+#include "jwtd/json_memory.h"
 
 #include <pthread.h>
 #include <sodium.h>
@@ -106,7 +107,14 @@ static struct entry **find_link(struct shard *shard, size_t chain, const struct 
 enum status current_roles_set(struct current_roles *map, const struct uuid *user_id, struct text roles_json, int64_t now_s) {
     char compact[ROLES_JSON_MAX_LEN];
     size_t len, dropped, chain;
-    if (!roles_json_read(roles_json, compact, &len, &dropped)) {
+    if (!json_memory_begin()) {
+        return STATUS_OUT_OF_MEMORY;
+    }
+    bool is_read = roles_json_read(roles_json, compact, &len, &dropped);
+    if (json_memory_has_failed()) {
+        return STATUS_OUT_OF_MEMORY;
+    }
+    if (!is_read) {
         return STATUS_INTERNAL;
     }
     struct entry *entry = malloc(sizeof *entry + len);

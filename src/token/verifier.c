@@ -197,11 +197,26 @@ enum status verifier_check(struct verifier *verifier, struct arena *arena, struc
     return hand_out(arena, &found, claims);
 }
 
-bool verifier_lacks_key(const struct verifier *verifier, struct text token, int64_t now_s, char kid[KID_MAX_LEN + 1]) {
+static enum status look_for_missing_key(const struct verifier *verifier, struct text token, int64_t now_s,
+                                        char kid[KID_MAX_LEN + 1]) {
     struct token_part header;
     struct token_part payload;
     struct token_claims claims;
-    return token.len > 0 && token.len <= ACCESS_TOKEN_MAX_LEN && token_split(token, &header, &payload) &&
-           token_read_kid(&header, kid) == STATUS_OK && keyring_find(verifier->keyring, text_of(kid)) == NULL &&
-           claims_read(verifier->rules, &payload, &claims) == STATUS_OK && token_is_current(&claims.facts, now_s);
+    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN || !token_split(token, &header, &payload)) {
+        return STATUS_INVALID_TOKEN;
+    }
+    enum status status = token_read_kid(&header, kid);
+    if (status != STATUS_OK || keyring_find(verifier->keyring, text_of(kid)) != NULL) {
+        return STATUS_INVALID_TOKEN;
+    }
+    status = claims_read(verifier->rules, &payload, &claims);
+    return status == STATUS_OK && !token_is_current(&claims.facts, now_s) ? STATUS_INVALID_TOKEN : status;
+}
+
+enum status verifier_missing_kid(const struct verifier *verifier, struct text token, int64_t now_s, char kid[KID_MAX_LEN + 1]) {
+    if (!json_memory_begin()) {
+        return STATUS_OUT_OF_MEMORY;
+    }
+    enum status status = look_for_missing_key(verifier, token, now_s, kid);
+    return json_memory_has_failed() ? STATUS_OUT_OF_MEMORY : status;
 }
