@@ -4,7 +4,12 @@
 
 #include <string.h>
 
-/* RFC 6750 section 2.1; the scheme's name is case-insensitive (RFC 9110 section 11.1). Another scheme is no bearer token. */
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+/* RFC 6750 section 2.1; the scheme's name is case-insensitive (RFC 9110 section 11.1). Another scheme is no bearer token.
+ * The library leaves the blanks behind a value, which are no part of it (section 5.5). */
 static struct text bearer_token(const struct exchange *exchange) {
     struct text value = request_header(&exchange->request, "Authorization");
     struct text scheme = text_of("Bearer ");
@@ -15,6 +20,8 @@ static struct text bearer_token(const struct exchange *exchange) {
         token.bytes++;
         token.len--;
     }
+    while (token.len > 0 && is_blank(token.bytes[token.len - 1]))
+        token.len--;
     return token;
 }
 

@@ -244,6 +244,21 @@ START_TEST(a_good_token_that_was_changed_is_refused) {
 }
 END_TEST
 
+/* RFC 9110 section 5.5: they are no part of a field's value. */
+START_TEST(blanks_around_a_token_do_not_matter) {
+    static const char *const blanks[] = { "Bearer %s ", "Bearer %s\t", "Bearer %s \t ", "  Bearer   %s  ", "bearer %s" };
+    char token[TOKEN_SIZE], line[TOKEN_SIZE + 128];
+    make_good_token(token);
+    for (size_t i = 0; i < sizeof blanks / sizeof blanks[0]; i++) {
+        const char *place = strstr(blanks[i], "%s");
+        snprintf(line, sizeof line, "Authorization: %.*s%s%s", (int)(place - blanks[i]), blanks[i], token, place + 2);
+        struct reply reply = http_send(&shared_server, "GET", "/auth/verify", (const char *const[]){ line, NULL }, NULL);
+        ck_assert_msg(reply.status == 200, "%s: %ld", blanks[i], reply.status);
+        http_free(&reply);
+    }
+}
+END_TEST
+
 START_TEST(a_token_of_a_user_who_never_was_is_no_token) {
     char header[1024], claims[2048], token[TOKEN_SIZE];
     fill(HEADER, header, sizeof header);
@@ -264,6 +279,7 @@ Suite *tokens_suite(void) {
     tcase_add_loop_test(tcase, a_forged_token_is_refused, 0, (int)(sizeof forged / sizeof forged[0]));
     tcase_add_loop_test(tcase, a_forged_token_logs_nobody_out, 0, (int)(sizeof forged / sizeof forged[0]));
     tcase_add_test(tcase, a_good_token_that_was_changed_is_refused);
+    tcase_add_test(tcase, blanks_around_a_token_do_not_matter);
     tcase_add_test(tcase, a_token_of_a_user_who_never_was_is_no_token);
     suite_add_tcase(suite, tcase);
     return suite;
