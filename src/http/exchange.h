@@ -82,11 +82,12 @@ struct exchange {
 struct header_summary {
     unsigned hosts, content_lengths, transfer_encodings, authorizations, content_types;
     uint64_t content_length;
-    bool malformed; /* a name or a value that must not be, or a framing that two readers could read differently */
+    bool malformed; /* not written as RFC 9112 wants it, or a framing that two readers could read differently */
     bool has_body;
 };
 
-/* framing.c: whether the request may be read at all (RFC 9112 sections 3.2, 5.1, 6.1, 6.3; RFC 9110 section 5.3). */
+/* framing.c: whether the request may be read at all (RFC 9112 sections 2.2, 3, 5, 6.1, 6.3; RFC 9110 section 5.3). Once for each
+ * request, in the first call for it: it takes the request from the scanner (input.h). */
 enum status framing_check(struct MHD_Connection *connection, const char *version, struct header_summary *summary);
 
 /* framing.c: whether the library has memory left for the header of a reply. It would close the connection without one. */

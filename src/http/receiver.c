@@ -282,6 +282,9 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     if (connection_is_too_many(exchange->peer))
         return close_with(exchange, STATUS_OVERLOADED);
 
+    /* The library forgives in chunks and trailers what others do not, and tells nobody; so nothing behind them is run. */
+    if (summary.transfer_encodings > 0)
+        exchange->reply.close = true;
     find_client(exchange);
     exchange->request.user_agent = clean_user_agent(exchange);
     cors_add_headers(exchange);

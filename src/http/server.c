@@ -3,6 +3,7 @@
 #include "acceptor.h"
 #include "connections.h"
 #include "exchange.h"
+#include "input.h"
 #include "listener.h"
 #include "receiver.h"
 #include "self_check.h"
@@ -82,19 +83,20 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
 static void notice_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                               enum MHD_ConnectionNotificationCode code) {
     struct http_server *server = context;
+    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        input_end(fd->connect_fd);
         if (*socket_context == NULL)
             return;
         receiver_abandon(*socket_context);
         connections_remove(server->connections, *socket_context);
         return;
     }
-    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     const union MHD_ConnectionInfo *address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     struct address peer = address_of_socket(address != NULL ? address->client_addr : NULL);
     *socket_context = connections_add(server->connections, fd->connect_fd, &peer);
-    if (*socket_context == NULL)
-        shutdown(fd->connect_fd, SHUT_RDWR); /* it would have no deadline */
+    if (!input_begin(fd->connect_fd) || *socket_context == NULL)
+        shutdown(fd->connect_fd, SHUT_RDWR); /* it would have no deadline, or nobody would read its requests */
 }
 
 /* As many connections as there are descriptors for, with those that are accepted to be refused; told once when that is fewer than asked

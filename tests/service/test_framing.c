@@ -34,7 +34,10 @@ static const struct exchange_case cases[] = {
     { "a transfer coding on HTTP/1.0", "POST /auth/login HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" LIVE,
       400, 0 },
     { "a bad chunk", LOGIN "Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n" LIVE, 400, 0 },
-    { "a good chunk", LOGIN "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" LIVE, 422, 200 },
+    { "a good chunk, behind which nothing is run", LOGIN "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" LIVE, 422, 0 },
+    { "a chunk that ends with a bare LF", LOGIN "Transfer-Encoding: chunked\r\n\r\n2\n{}\n0\n\n" LIVE, 422, 0 },
+    { "a trailer that begins with a colon", LOGIN "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nA: b\r\n:\r\n" LIVE, 422,
+      0 },
     { "two hosts", "GET /health/live HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n" LIVE, 400, 0 },
     { "HTTP/1.0", "GET /health/live HTTP/1.0\r\n\r\n", 200, 0 },
     { "HTTP/1.2", "GET /health/live HTTP/1.2\r\nHost: x\r\n\r\n" LIVE, 400, 0 },
@@ -54,7 +57,7 @@ static const struct exchange_case cases[] = {
     { "the absolute form", "GET http://x/health/live HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 200, 200 },
     { "a query", "GET /health/live?a=%zz HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 200, 200 },
     { "a method in lower case", "get /health/live HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 405, 200 },
-    { "a method of odd bytes", "G@T{} /health/live HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 405, 200 },
+    { "a method of odd bytes", "G@T{} /health/live HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 400, 0 },
     { "TRACE", "TRACE /health/live HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 405, 200 },
     { "a body where none is read", "GET /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 38\r\n\r\n" LIVE LIVE, 404, 200 },
     { "a body at verify", "POST /auth/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde" LIVE, 401, 200 },
@@ -82,11 +85,127 @@ START_TEST(the_service_and_a_proxy_agree_where_a_request_ends) {
 }
 END_TEST
 
+/* What the library forgives in a header, so that the next request is taken for a body, or a part of the header for a
+ * request. Each is a request's beginning, to be followed by the rest. */
+#define BYTES(text) (text), sizeof(text) - 1
+#define START "GET /nope HTTP/1.1\r\nHost: x\r\n"
+
+static const struct {
+    const char *name;
+    const char *bytes;
+    size_t len;
+} forgiven[] = {
+    { "a folded value", BYTES(START "A: b\r\n c\r\n\r\n") },
+    { "a folded value with a tab", BYTES(START "A: b\r\n\tc\r\n\r\n") },
+    { "a fold of nothing", BYTES(START "A: b\r\n \r\n\r\n") },
+    { "a folded Content-Length", BYTES(LOGIN "Content-Len: 38\r\n gth\r\n\r\n") },
+    { "a folded Transfer-Encoding", BYTES(LOGIN "Transfer-Enc: chunked\r\n oding\r\n\r\n") },
+    { "a folded Authorization", BYTES(START "Author: Bearer x\r\n ization\r\n\r\n") },
+    { "a first line that is folded", BYTES("GET /nope HTTP/1.1\r\n Host: x\r\nHost: x\r\n\r\n") },
+    { "a line that begins with a colon", BYTES(START ": y\r\n") },
+    { "a line that is a colon", BYTES(START ":\r\n") },
+    { "a line that is a colon and a bare LF", BYTES(START ":\n") },
+    { "a line that begins with a NUL", BYTES(START "\0y: z\r\n") },
+    { "a line that is a NUL", BYTES(START "\0\r\n") },
+    { "a line that is a NUL and a bare LF", BYTES(START "\0\n") },
+    { "a NUL in a value", BYTES(START "A: b\0c\r\n\r\n") },
+    { "a NUL behind a value", BYTES(START "A: b\0\r\n\r\n") },
+    { "a NUL for the CR", BYTES(START "A: b\0\n\r\n") },
+    { "a NUL for the last CR", BYTES(START "A: b\r\n\0\n") },
+    { "a NUL in the target", BYTES("GET /nope\0x HTTP/1.1\r\nHost: x\r\n\r\n") },
+    { "a NUL in the method", BYTES("GET\0x /nope HTTP/1.1\r\nHost: x\r\n\r\n") },
+    { "a line before the request that begins with a NUL", BYTES("\0GET /nope HTTP/1.1\r\n") },
+    { "a bare LF behind a value", BYTES(START "A: b\n\r\n") },
+    { "a bare LF behind the first value", BYTES("GET /nope HTTP/1.1\r\nHost: x\nA: b\r\n\r\n") },
+    { "a bare LF for the empty line", BYTES(START "\n") },
+    { "a bare LF behind the request line", BYTES("GET /nope HTTP/1.1\nHost: x\r\n\r\n") },
+    { "a bare LF behind the request line of HTTP/1.0", BYTES("GET /nope HTTP/1.0\n\n") },
+    { "a bare LF before the request line", BYTES("\n" START "\r\n") },
+    { "a bare CR in a value", BYTES(START "A: b\rc\r\n\r\n") },
+    { "a bare CR in a name", BYTES(START "A\rb: c\r\n\r\n") },
+    { "a bare CR in the target", BYTES("GET /nope\rx HTTP/1.1\r\nHost: x\r\n\r\n") },
+    { "a bare CR in the query", BYTES("GET /nope?\rx HTTP/1.1\r\nHost: x\r\n\r\n") },
+    { "a bare CR in the method", BYTES("G\rT /nope HTTP/1.1\r\nHost: x\r\n\r\n") },
+    { "a CR twice", BYTES(START "A: b\r\r\n\r\n") },
+    { "a blank more before the target", BYTES("GET  /nope HTTP/1.1\r\nHost: x\r\n\r\n") },
+};
+
+START_TEST(a_header_that_two_could_read_differently_is_refused_and_nothing_behind_it_is_run) {
+    struct raw_reply reply;
+    char bytes[1024];
+    memcpy(bytes, forgiven[_i].bytes, forgiven[_i].len);
+    memcpy(bytes + forgiven[_i].len, LIVE LIVE, sizeof(LIVE LIVE));
+    raw_exchange(&shared_server, bytes, forgiven[_i].len + sizeof(LIVE LIVE) - 1, WAIT_MS, &reply);
+    ck_assert_msg(reply.count == 1, "%s: %zu replies", forgiven[_i].name, reply.count);
+    ck_assert_msg(reply.statuses[0] == 400, "%s: %d", forgiven[_i].name, reply.statuses[0]);
+    ck_assert_msg(strstr(reply.bytes, "application/problem+json") != NULL, "%s: %s", forgiven[_i].name, reply.bytes);
+    ck_assert_msg(reply.closed, "%s: not closed", forgiven[_i].name);
+}
+END_TEST
+
+#define LIVE_LINE "GET /health/live HTTP/1.1\r\n"
+#define EIGHT_COOKIES "a=b; c=\"d; e\"; f; g=; =h; i=j=k; l=m,n=o; p=q"
+
+/* Odd, and in order. Each is answered 200, and so is the one behind it. */
+static const char *const odd[] = {
+    LIVE_LINE "Host:x\r\n\r\n",
+    LIVE_LINE "host: x\r\n\r\n",
+    LIVE_LINE "Host: \t x \t\r\n\r\n",
+    LIVE_LINE "Host: x\r\nA:\r\nB: \r\nC:\t\r\n\r\n",
+    LIVE_LINE "A:\r\nHost: x\r\n\r\n",
+    LIVE_LINE "Host: x\r\nCookie: " EIGHT_COOKIES "\r\n\r\n",
+    LIVE_LINE "Cookie: " EIGHT_COOKIES "\r\nHost: x\r\nCookie: " EIGHT_COOKIES "\r\nA: b\r\n\r\n",
+    LIVE_LINE "Host: x\r\nA: b\xc3\xb6: c\r\n\r\n",
+    LIVE_LINE "Host: x\r\nContent-Length: 0\r\n\r\n",
+    "GET /health/live?a=b&c+d&=e&f=%00%zz&&g HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /health/live? HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    "\r\n\r\n" LIVE,
+};
+
+START_TEST(a_header_that_is_merely_odd_is_taken) {
+    struct raw_reply reply;
+    char bytes[1024];
+    snprintf(bytes, sizeof bytes, "%s" LIVE, odd[_i]);
+    raw_exchange(&shared_server, bytes, strlen(bytes), WAIT_MS, &reply);
+    ck_assert_msg(reply.count == 2 && reply.statuses[0] == 200 && reply.statuses[1] == 200, "%s: %s", odd[_i], reply.bytes);
+}
+END_TEST
+
+START_TEST(a_request_that_comes_byte_by_byte_is_the_same) {
+    static const char good[] = LOGIN "Content-Length: 2\r\nA:\r\n\r\n{}" LIVE;
+    static const char bad[] = "GET /nope HTTP/1.1\r\nHost: x\r\n:\n" LIVE;
+    struct raw_reply reply;
+    int fd = raw_connect(&shared_server);
+    for (size_t i = 0; i < sizeof good - 1; i++) {
+        raw_send(fd, good + i, 1);
+        usleep(200);
+    }
+    raw_read(fd, WAIT_MS, &reply);
+    ck_assert_uint_eq(reply.count, 2);
+    ck_assert_int_eq(reply.statuses[0], 422);
+    ck_assert_int_eq(reply.statuses[1], 200);
+    for (size_t i = 0; i < sizeof bad - 1; i++) {
+        raw_send(fd, bad + i, 1);
+        usleep(200);
+    }
+    raw_read(fd, WAIT_MS, &reply);
+    close(fd);
+    ck_assert_uint_eq(reply.count, 1);
+    ck_assert_int_eq(reply.statuses[0], 400);
+    ck_assert(reply.closed);
+}
+END_TEST
+
 /* The library answers these itself, some of them twice, and closes. */
 static const char *const library_refusals[] = {
-    "GET /health/live HTTP/1.1\r\n\r\n" LIVE,      LOGIN "Content-Length: -5\r\n\r\n" LIVE,
-    LOGIN "Content-Length: +5\r\n\r\nabcde" LIVE,  LOGIN "Content-Length: 5, 5\r\n\r\nabcde" LIVE,
-    LOGIN "Content-Length: 0x5\r\n\r\nabcde" LIVE, LOGIN "Content-Length: 99999999999999999999999999\r\n\r\nabcde" LIVE,
+    LOGIN "Content-Len:\r\n gth\r\n\r\n" LIVE,
+    "GET /health/live HTTP/1.1\r\n\r\n" LIVE,
+    LOGIN "Content-Length: -5\r\n\r\n" LIVE,
+    LOGIN "Content-Length: +5\r\n\r\nabcde" LIVE,
+    LOGIN "Content-Length: 5, 5\r\n\r\nabcde" LIVE,
+    LOGIN "Content-Length: 0x5\r\n\r\nabcde" LIVE,
+    LOGIN "Content-Length: 99999999999999999999999999\r\n\r\nabcde" LIVE,
 };
 
 START_TEST(a_length_or_host_that_makes_no_sense_is_refused_and_nothing_behind_it_is_run) {
@@ -162,6 +281,10 @@ Suite *framing_suite(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
     tcase_add_loop_test(tcase, the_service_and_a_proxy_agree_where_a_request_ends, 0, (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(tcase, a_header_that_two_could_read_differently_is_refused_and_nothing_behind_it_is_run, 0,
+                        (int)(sizeof forgiven / sizeof forgiven[0]));
+    tcase_add_loop_test(tcase, a_header_that_is_merely_odd_is_taken, 0, (int)(sizeof odd / sizeof odd[0]));
+    tcase_add_test(tcase, a_request_that_comes_byte_by_byte_is_the_same);
     tcase_add_loop_test(tcase, a_length_or_host_that_makes_no_sense_is_refused_and_nothing_behind_it_is_run, 0,
                         (int)(sizeof library_refusals / sizeof library_refusals[0]));
     tcase_add_loop_test(tcase, headers_of_6_kib_are_taken_and_larger_ones_refused, 0, (int)(sizeof sizes / sizeof sizes[0]));

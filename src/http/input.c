@@ -1,0 +1,42 @@
+#include "input.h"
+
+#include "scanner.h"
+
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+/* The kernel's own default limit (fs.nr_open). Memory is only touched as far as descriptors are in use. */
+#define DESCRIPTORS_MAX (1 << 20)
+
+static struct {
+    struct scanner scanner;
+    atomic_bool is_open; /* looked at by whoever calls recv */
+} inputs[DESCRIPTORS_MAX];
+
+static bool has_place(int fd) {
+    return fd >= 0 && fd < DESCRIPTORS_MAX;
+}
+
+bool input_begin(int fd) {
+    if (!has_place(fd))
+        return false;
+    scanner_init(&inputs[fd].scanner);
+    atomic_store_explicit(&inputs[fd].is_open, true, memory_order_relaxed);
+    return true;
+}
+
+void input_end(int fd) {
+    if (has_place(fd))
+        atomic_store_explicit(&inputs[fd].is_open, false, memory_order_relaxed);
+}
+
+bool input_take_request(int fd) {
+    return has_place(fd) && scanner_take_request(&inputs[fd].scanner);
+}
+
+__attribute__((visibility("default"))) ssize_t recv(int fd, void *bytes, size_t size, int flags) {
+    ssize_t got = recvfrom(fd, bytes, size, flags, NULL, NULL);
+    if (got > 0 && (flags & MSG_PEEK) == 0 && has_place(fd) && atomic_load_explicit(&inputs[fd].is_open, memory_order_relaxed))
+        scanner_read(&inputs[fd].scanner, bytes, (size_t)got);
+    return got;
+}

@@ -1,0 +1,217 @@
+#include "scanner.h"
+
+enum state {
+    BEFORE_REQUEST,
+    BEFORE_REQUEST_LF, /* a CR has come */
+    METHOD,
+    TARGET,
+    VERSION,
+    LINE_LF, /* of the request line or a field line */
+    LINE_START,
+    NAME,
+    VALUE_START,
+    VALUE,
+    HEADER_LF, /* of the empty line */
+    BODY,
+    STOPPED
+};
+
+/* The fields that say where a request ends. Bit i of `names`, and field i + 1. */
+static const struct {
+    const char *name; /* in lower case */
+    uint8_t len;
+} watched[] = { { "content-length", 14 }, { "transfer-encoding", 17 } };
+
+enum field { OTHER_FIELD, CONTENT_LENGTH, TRANSFER_ENCODING };
+
+#define WATCHED_COUNT (sizeof watched / sizeof watched[0])
+#define ALL_NAMES ((1u << WATCHED_COUNT) - 1)
+#define LENGTH_DIGITS_MAX 18
+
+enum { IN_TOKEN = 1, IN_TARGET = 2, IN_VALUE = 4 };
+
+#define T (IN_TOKEN | IN_TARGET | IN_VALUE)
+#define V (IN_TARGET | IN_VALUE)
+#define B IN_VALUE
+
+/* Of a token (RFC 9110 section 5.6.2); of a target: what is visible in ASCII; of a value (section 5.5): also blanks, and
+ * bytes above ASCII. */
+static const unsigned char classes[256] = {
+    ['\t'] = B,        [' '] = B,         ['!'] = T,         ['"'] = V,         ['#' ... '\''] = T,
+    ['(' ... ')'] = V, ['*' ... '+'] = T, [','] = V,         ['-' ... '.'] = T, ['/'] = V,
+    ['0' ... '9'] = T, [':' ... '@'] = V, ['A' ... 'Z'] = T, ['[' ... ']'] = V, ['^' ... 'z'] = T,
+    ['{'] = V,         ['|'] = T,         ['}'] = V,         ['~'] = T,         [0x80 ... 0xff] = B,
+};
+
+#undef T
+#undef V
+#undef B
+
+static bool is_in(unsigned char c, unsigned char wanted) {
+    return (classes[c] & wanted) != 0;
+}
+
+static bool is_blank(unsigned char c) {
+    return c == ' ' || c == '\t';
+}
+
+static unsigned char lower(unsigned char c) {
+    return c >= 'A' && c <= 'Z' ? (unsigned char)(c + ('a' - 'A')) : c;
+}
+
+/* One more byte of an element that ends with `end` and is not empty. */
+static enum state read_element(struct scanner *scanner, unsigned char c, unsigned char wanted, unsigned char end,
+                               enum state current, enum state next) {
+    if (c == end && scanner->run > 0) {
+        scanner->run = 0;
+        return next;
+    }
+    if (!is_in(c, wanted))
+        return STOPPED;
+    scanner->run = 1;
+    return current;
+}
+
+static enum state begin_request(struct scanner *scanner, unsigned char c) {
+    if (c == '\r')
+        return BEFORE_REQUEST_LF;
+    scanner->content_length = 0;
+    scanner->lengths = 0;
+    scanner->has_coding = false;
+    scanner->run = 0;
+    return read_element(scanner, c, IN_TOKEN, ' ', METHOD, TARGET);
+}
+
+static enum state read_name(struct scanner *scanner, unsigned char c) {
+    if (c == ':' && scanner->run > 0) {
+        scanner->field = OTHER_FIELD;
+        for (size_t i = 0; i < WATCHED_COUNT; i++) {
+            if ((scanner->names & (1u << i)) != 0 && scanner->run == watched[i].len)
+                scanner->field = (uint8_t)(i + 1);
+        }
+        return VALUE_START;
+    }
+    if (!is_in(c, IN_TOKEN))
+        return STOPPED;
+    for (size_t i = 0; scanner->names != 0 && i < WATCHED_COUNT; i++) {
+        if (scanner->run >= watched[i].len || (unsigned char)watched[i].name[scanner->run] != lower(c))
+            scanner->names &= (uint8_t) ~(1u << i);
+    }
+    scanner->run = scanner->run < UINT8_MAX ? (uint8_t)(scanner->run + 1) : UINT8_MAX;
+    return NAME;
+}
+
+static enum state begin_line(struct scanner *scanner, unsigned char c) {
+    if (c == '\r')
+        return HEADER_LF;
+    scanner->names = ALL_NAMES;
+    scanner->run = 0;
+    return read_name(scanner, c);
+}
+
+static enum state read_length(struct scanner *scanner, unsigned char c) {
+    if (is_blank(c)) {
+        scanner->is_over = scanner->run > 0;
+        return VALUE;
+    }
+    if (c < '0' || c > '9' || scanner->is_over || scanner->run == LENGTH_DIGITS_MAX)
+        return STOPPED;
+    scanner->content_length = scanner->content_length * 10 + (uint64_t)(c - '0');
+    scanner->run++;
+    return VALUE;
+}
+
+static enum state read_value(struct scanner *scanner, unsigned char c) {
+    if (c == '\r')
+        return scanner->field == CONTENT_LENGTH && scanner->run == 0 ? STOPPED : LINE_LF;
+    if (scanner->field == CONTENT_LENGTH)
+        return read_length(scanner, c);
+    return is_in(c, IN_VALUE) ? VALUE : STOPPED;
+}
+
+static enum state begin_value(struct scanner *scanner, unsigned char c) {
+    scanner->run = 0;
+    scanner->is_over = false;
+    if (scanner->field == TRANSFER_ENCODING)
+        scanner->has_coding = true;
+    /* even when they agree: the library would take the first, and others the last */
+    if (scanner->field == CONTENT_LENGTH && scanner->lengths++ > 0)
+        return STOPPED;
+    return read_value(scanner, c);
+}
+
+static enum state end_header(struct scanner *scanner, unsigned char c) {
+    if (c != '\n')
+        return STOPPED;
+    scanner->pending++;
+    if (scanner->has_coding)
+        return STOPPED;
+    scanner->body_left = scanner->content_length;
+    return scanner->body_left > 0 ? BODY : BEFORE_REQUEST;
+}
+
+static enum state read_byte(struct scanner *scanner, unsigned char c) {
+    switch ((enum state)scanner->state) {
+    case BEFORE_REQUEST:
+        return begin_request(scanner, c);
+    case BEFORE_REQUEST_LF:
+        return c == '\n' ? BEFORE_REQUEST : STOPPED;
+    case METHOD:
+        return read_element(scanner, c, IN_TOKEN, ' ', METHOD, TARGET);
+    case TARGET:
+        return read_element(scanner, c, IN_TARGET, ' ', TARGET, VERSION);
+    case VERSION:
+        return read_element(scanner, c, IN_TARGET, '\r', VERSION, LINE_LF);
+    case LINE_LF:
+        return c == '\n' ? LINE_START : STOPPED;
+    case LINE_START:
+        return begin_line(scanner, c);
+    case NAME:
+        return read_name(scanner, c);
+    case VALUE_START:
+        return begin_value(scanner, c);
+    case VALUE:
+        return read_value(scanner, c);
+    case HEADER_LF:
+        return end_header(scanner, c);
+    case BODY:
+    case STOPPED:
+        break;
+    }
+    return STOPPED;
+}
+
+/* How many of the next bytes change nothing but what is left of the body: most of all bytes are in here. */
+static size_t skip_plain(struct scanner *scanner, const char *bytes, size_t len) {
+    size_t skipped = 0;
+    if (scanner->state == BODY) {
+        skipped = scanner->body_left < len ? (size_t)scanner->body_left : len;
+        scanner->body_left -= skipped;
+        if (scanner->body_left == 0)
+            scanner->state = BEFORE_REQUEST;
+    } else if (scanner->state == VALUE && scanner->field != CONTENT_LENGTH) {
+        while (skipped < len && is_in((unsigned char)bytes[skipped], IN_VALUE))
+            skipped++;
+    }
+    return skipped;
+}
+
+void scanner_init(struct scanner *scanner) {
+    *scanner = (struct scanner){ .state = BEFORE_REQUEST };
+}
+
+void scanner_read(struct scanner *scanner, const char *bytes, size_t len) {
+    size_t at = 0;
+    while (at < len && scanner->state != STOPPED) {
+        at += skip_plain(scanner, bytes + at, len - at);
+        if (at < len && scanner->state != BODY)
+            scanner->state = (uint8_t)read_byte(scanner, (unsigned char)bytes[at++]);
+    }
+}
+
+bool scanner_take_request(struct scanner *scanner) {
+    if (scanner->pending == 0)
+        return false;
+    scanner->pending--;
+    return true;
+}

@@ -1,0 +1,42 @@
+/*
+ * scanner: reads a connection's bytes as RFC 9112 has them, strictly, and counts the requests whose header is well formed.
+ *
+ * The library is lenient, and it has overwritten a header by the time that the service sees it: a line that was folded, that
+ * began with a colon or a NUL, or that ended with a bare line feed cannot be told from a good one any more. Whoever reads the
+ * same bytes by the standard would see other requests in them, and one of the two could be made to run a request that the
+ * other takes for part of a body. So the bytes are read here first, and only a request that was found well formed is obeyed.
+ *
+ * The scanner knows where each body ends, and so where the next request begins. It stops for good at the first byte that is
+ * wrong, and behind a header with Transfer-Encoding: no request behind that counts. It is pure: no allocation, no clock, no
+ * library. A line feed alone is nowhere the end of a line; empty lines before a request are skipped (section 2.2).
+ */
+#ifndef JWTD_HTTP_SCANNER_H
+#define JWTD_HTTP_SCANNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct scanner {
+    uint64_t content_length; /* of the header that is being read */
+    uint64_t body_left;
+    uint32_t pending; /* well-formed headers that nobody has asked about */
+    uint8_t state;    /* of scanner.c */
+    uint8_t run;      /* bytes of the current element, 255 for more */
+    uint8_t names;    /* the names, of those that matter, that the current one may still become */
+    uint8_t field;    /* the one that it is */
+    uint8_t lengths;  /* Content-Length fields in this header */
+    bool has_coding;  /* Transfer-Encoding is in this header */
+    bool is_over;     /* the value of Content-Length; only blanks may follow */
+};
+
+void scanner_init(struct scanner *scanner);
+
+/* What came in, in pieces of any size. */
+void scanner_read(struct scanner *scanner, const char *bytes, size_t len);
+
+/* Whether the next request in order has a well-formed header. Asked once for each request when its header is complete;
+ * after one false the connection must be closed. */
+bool scanner_take_request(struct scanner *scanner);
+
+#endif

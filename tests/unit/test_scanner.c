@@ -1,0 +1,197 @@
+#include "src/http/scanner.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+Suite *scanner_suite(void);
+
+#define GET "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+#define LINE "POST /a HTTP/1.1\r\n"
+#define BYTES(text) (text), sizeof(text) - 1
+
+struct stream_case {
+    const char *bytes;
+    size_t len;
+    unsigned well_formed; /* requests that may be run */
+};
+
+static const struct stream_case cases[] = {
+    { BYTES(""), 0 },
+    { BYTES(GET), 1 },
+    { BYTES(GET GET GET), 3 },
+    { BYTES("GET /a HTTP/1.0\r\n\r\n" GET), 2 },
+    { BYTES("GET /a?b=%zz&c HTTP/1.1\r\n\r\n" GET), 2 },
+    { BYTES("GET http://x/a HTTP/1.1\r\n\r\n" GET), 2 },
+    { BYTES("\r\n\r\n" GET "\r\n" GET), 2 },
+    { BYTES(LINE "A:\r\n\r\n" GET), 2 },
+    { BYTES(LINE "A: \t b c\t \r\n\r\n" GET), 2 },
+    { BYTES(LINE "A: b\xc3\xb6\xff\r\n\r\n" GET), 2 },
+    { BYTES(LINE "!#$%&'*+-.^_`|~09azAZ: b\r\n\r\n" GET), 2 },
+    { BYTES(LINE "Cookie: a=b; c=d\r\n\r\n" GET), 2 },
+    /* what is wrong with the request line */
+    { BYTES("GET /a HTTP/1.1\nHost: x\r\n\r\n" GET), 0 },
+    { BYTES("GET /a HTTP/1.1\r\rHost: x\r\n\r\n" GET), 0 },
+    { BYTES("GET /a HTTP/1.1\0\n\r\n" GET), 0 },
+    { BYTES("GET  /a HTTP/1.1\r\n\r\n" GET), 0 },
+    { BYTES("GET /a  HTTP/1.1\r\n\r\n" GET), 0 },
+    { BYTES("GET /a HTTP/1.1 \r\n\r\n" GET), 0 },
+    { BYTES("GET /a\r\n\r\n" GET), 0 },
+    { BYTES("GET\r\n\r\n" GET), 0 },
+    { BYTES(" GET /a HTTP/1.1\r\n\r\n" GET), 0 },
+    { BYTES("GET\t/a HTTP/1.1\r\n\r\n" GET), 0 },
+    { BYTES("G@T /a HTTP/1.1\r\n\r\n" GET), 0 },
+    { BYTES("G\0T /a HTTP/1.1\r\n\r\n" GET), 0 },
+    { BYTES("GET /\0a HTTP/1.1\r\n\r\n" GET), 0 },
+    { BYTES("GET /\ra HTTP/1.1\r\n\r\n" GET), 0 },
+    { BYTES("GET /\x7f HTTP/1.1\r\n\r\n" GET), 0 },
+    { BYTES("GET /\xc3\xb6 HTTP/1.1\r\n\r\n" GET), 0 },
+    { BYTES("\n" GET), 0 },
+    { BYTES("\r\r\n" GET), 0 },
+    { BYTES("\0\r\n" GET), 0 },
+    { BYTES(GET "\0junk\r\n" GET), 1 },
+    /* with a field line */
+    { BYTES(LINE "A: b\r\n c\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A: b\r\n\tc\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A: b\r\n \r\n\r\n" GET), 0 },
+    { BYTES(LINE " A: b\r\n\r\n" GET), 0 },
+    { BYTES(LINE "Content-Len: 5\r\n gth\r\n\r\nabcde" GET), 0 },
+    { BYTES(LINE ": b\r\n\r\n" GET), 0 },
+    { BYTES(LINE ":\n" GET), 0 },
+    { BYTES(LINE "A: b\r\n:\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A: b\r\n:\n" GET), 0 },
+    { BYTES(LINE "A: b\r\n\0\r\n" GET), 0 },
+    { BYTES(LINE "A: b\r\n\0\n" GET), 0 },
+    { BYTES(LINE "A: b\0\n\r\n" GET), 0 },
+    { BYTES(LINE "A: b\0c\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A\0: b\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A: b\n\r\n" GET), 0 },
+    { BYTES(LINE "A: b\r\n\n" GET), 0 },
+    { BYTES(LINE "A: b\rc\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A: b\r\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A: b\x1b\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A: b\x7f\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A : b\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A\t: b\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A b: c\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A(): c\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A\xc3: c\r\n\r\n" GET), 0 },
+    { BYTES(LINE "A\r\n\r\n" GET), 0 },
+    /* where the body ends */
+    { BYTES(LINE "Content-Length: 0\r\n\r\n" GET), 2 },
+    { BYTES(LINE "Content-Length: 5\r\n\r\nabcde" GET), 2 },
+    { BYTES(LINE "content-LENGTH:\t05 \r\n\r\nabcde" GET), 2 },
+    { BYTES(LINE "Content-Length: 28\r\n\r\n" GET GET), 2 },
+    { BYTES(LINE "Content-Length: 3\r\n\r\n\0\n\r" GET), 2 },
+    { BYTES(LINE "Content-Length: 4\r\n\r\nabcde" GET), 2 }, /* of a method eGET */
+    { BYTES(LINE "Content-Length: 6\r\n\r\nabcde" GET), 2 }, /* of a method ET */
+    { BYTES(LINE "Content-Length: 999999999999999999\r\n\r\n" GET), 1 },
+    { BYTES(LINE "Content-Length: 1000000000000000000\r\n\r\n" GET), 0 },
+    { BYTES(LINE "Content-Length:\r\n\r\n" GET), 0 },
+    { BYTES(LINE "Content-Length: \r\n\r\n" GET), 0 },
+    { BYTES(LINE "Content-Length: +5\r\n\r\nabcde" GET), 0 },
+    { BYTES(LINE "Content-Length: -5\r\n\r\nabcde" GET), 0 },
+    { BYTES(LINE "Content-Length: 0x5\r\n\r\nabcde" GET), 0 },
+    { BYTES(LINE "Content-Length: 5, 5\r\n\r\nabcde" GET), 0 },
+    { BYTES(LINE "Content-Length: 5 5\r\n\r\nabcde" GET), 0 },
+    { BYTES(LINE "Content-Length: 5\r\nContent-Length: 5\r\n\r\nabcde" GET), 0 },
+    { BYTES(LINE "Content-Length: 0\r\nContent-Length: 0\r\n\r\n" GET), 0 },
+    { BYTES(LINE "Content-Lengths: 5\r\n\r\n" GET), 2 },
+    { BYTES(LINE "Content-Lengt: 5\r\n\r\n" GET), 2 },
+    { BYTES(LINE "X-Content-Length: 5\r\n\r\n" GET), 2 },
+    { BYTES(LINE "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" GET), 1 }, /* and nothing behind it */
+    { BYTES(LINE "TRANSFER-encoding:\r\n\r\n" GET), 1 },
+    { BYTES(LINE "Transfer-Encodings: chunked\r\n\r\n" GET), 2 },
+};
+
+static unsigned take_all(struct scanner *scanner) {
+    unsigned count = 0;
+    while (scanner_take_request(scanner))
+        count++;
+    return count;
+}
+
+START_TEST(only_what_the_standard_calls_a_request_counts_and_nothing_behind_what_it_does_not) {
+    struct scanner scanner;
+    scanner_init(&scanner);
+    scanner_read(&scanner, cases[_i].bytes, cases[_i].len);
+    unsigned count = take_all(&scanner);
+    ck_assert_msg(count == cases[_i].well_formed, "case %d: %u requests, not %u: %s", _i, count, cases[_i].well_formed,
+                  cases[_i].bytes);
+}
+END_TEST
+
+START_TEST(pieces_make_no_difference) {
+    const struct stream_case *each = &cases[_i];
+    for (size_t split = 0; split < each->len; split++) {
+        struct scanner scanner;
+        scanner_init(&scanner);
+        scanner_read(&scanner, each->bytes, split);
+        unsigned count = take_all(&scanner);
+        scanner_read(&scanner, each->bytes + split, 1);
+        scanner_read(&scanner, each->bytes + split + 1, each->len - split - 1);
+        ck_assert_uint_eq(count + take_all(&scanner), each->well_formed);
+    }
+}
+END_TEST
+
+START_TEST(a_request_is_taken_once_and_only_when_its_header_is_complete) {
+    struct scanner scanner;
+    scanner_init(&scanner);
+    scanner_read(&scanner, BYTES(GET) - 1);
+    ck_assert(!scanner_take_request(&scanner));
+    scanner_read(&scanner, "\n", 1);
+    ck_assert(scanner_take_request(&scanner));
+    ck_assert(!scanner_take_request(&scanner));
+}
+END_TEST
+
+/* RFC 9110 sections 5.5 and 5.6.2, RFC 3986 section 2: each byte in each place where one may stand. */
+static const char token_bytes[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+static const struct {
+    const char *before, *behind;
+    bool token_only, with_blanks, above_ascii;
+} places[] = {
+    { "G", "T /a HTTP/1.1\r\n\r\n", true, false, false },
+    { "GET /", "b HTTP/1.1\r\n\r\n", false, false, false },
+    { "GET / HTTP/1.1\r\nA", "b: c\r\n\r\n", true, false, false },
+    { "GET / HTTP/1.1\r\nA: b", "c\r\n\r\n", false, true, true },
+};
+
+static bool may_stand(unsigned byte, int place) {
+    if (byte >= 0x80)
+        return places[place].above_ascii;
+    if (byte == ' ' || byte == '\t')
+        return places[place].with_blanks;
+    if (places[place].token_only)
+        return byte != 0 && strchr(token_bytes, (int)byte) != NULL;
+    return byte > ' ' && byte < 0x7f;
+}
+
+START_TEST(no_byte_stands_where_the_standard_has_none) {
+    for (unsigned byte = 0; byte < 256; byte++) {
+        struct scanner scanner;
+        char one = (char)byte;
+        scanner_init(&scanner);
+        scanner_read(&scanner, places[_i].before, strlen(places[_i].before));
+        scanner_read(&scanner, &one, 1);
+        scanner_read(&scanner, places[_i].behind, strlen(places[_i].behind));
+        /* a blank ends a method and a target, a colon a name; what follows makes no sense then, or does */
+        bool ends_name = _i == 2 && byte == ':';
+        ck_assert_msg(scanner_take_request(&scanner) == (may_stand(byte, _i) || ends_name), "byte 0x%02x in place %d", byte, _i);
+    }
+}
+END_TEST
+
+Suite *scanner_suite(void) {
+    Suite *suite = suite_create("scanner");
+    TCase *tcase = tcase_create("streams");
+    tcase_add_loop_test(tcase, only_what_the_standard_calls_a_request_counts_and_nothing_behind_what_it_does_not, 0,
+                        (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(tcase, pieces_make_no_difference, 0, (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_test(tcase, a_request_is_taken_once_and_only_when_its_header_is_complete);
+    tcase_add_loop_test(tcase, no_byte_stands_where_the_standard_has_none, 0, (int)(sizeof places / sizeof places[0]));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
