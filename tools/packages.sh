@@ -5,7 +5,7 @@ set -euo pipefail
 declare -A packages=(
     [run]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libsodium-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
            python3-zxcvbn postgresql curl"
-    [test]="check libcurl4-openssl-dev libssl-dev pgbouncer haproxy valgrind slowhttptest
+    [test]="check libcurl4-openssl-dev libssl-dev pgbouncer haproxy nginx-light valgrind slowhttptest
             chromium nodejs npm"
     [lint]="clang-format clang-tidy cppcheck shellcheck"
     [soak]="libssl-dev"

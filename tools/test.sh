@@ -37,7 +37,7 @@ chosen_for_pooler() {
     local name
     for name in $(chosen service); do
         case $name in
-            database_* | connections | *_clients | slowhttptest | exhaustion | exchanges | allocations | chaos) ;;
+            database_* | connections | *_clients | slowhttptest | exhaustion | exchanges | allocations | chaos | differential) ;;
             *) echo "$name" ;;
         esac
     done
