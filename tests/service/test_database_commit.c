@@ -4,6 +4,7 @@
  */
 #include "support/account.h"
 #include "support/cluster.h"
+#include "support/load.h"
 #include "support/proxy.h"
 
 #include <check.h>
@@ -239,6 +240,7 @@ static void start(void) {
     char url[CLUSTER_SETTING_SIZE];
     proxy = proxy_start(cluster.port);
     server = server_start((const char *const[]){ cluster_setting(proxy_port(proxy), "", url), "database.connections=3", NULL });
+    await_ready(&server); /* before the answers of the first readings could be the ones that are lost */
 }
 
 static void finish(void) {

@@ -3,6 +3,7 @@
  * security review asked for; the default is what a test run can afford.
  */
 #include "support/account.h"
+#include "support/load.h"
 #include "support/process.h"
 #include "support/raw.h"
 
@@ -178,7 +179,8 @@ static void send_and_hang_up(const struct server *server) {
 }
 
 START_TEST(a_client_that_hangs_up_together_with_its_request_is_answered_and_let_go) {
-    struct server server = server_start(NULL);
+    struct server server = server_start((const char *const[]){ "database.connections=1", NULL });
+    await_ready(&server);
     unsigned long before = process_descriptors(server.pid);
     for (int i = 0; i < HANG_UPS; i++)
         send_and_hang_up(&server);
