@@ -157,6 +157,7 @@ static const struct {
     { "GET /", "b HTTP/1.1\r\n\r\n", false, false, false },
     { "GET / HTTP/1.1\r\nA", "b: c\r\n\r\n", true, false, false },
     { "GET / HTTP/1.1\r\nA: b", "c\r\n\r\n", false, true, true },
+    { "GET / HTTP/1.1\r\nA: 0123456789abcdef", "0123456789abcdef0123456789abcdef\r\n\r\n", false, true, true },
 };
 
 static bool may_stand(unsigned byte, int place) {
