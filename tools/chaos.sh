@@ -11,6 +11,7 @@ trap 'rm -f "$log"' EXIT
 for sanitize in address,undefined thread; do
     status=0
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u BUILD make test SANITIZE="$sanitize" TESTS=chaos | tee "$log" || status=$?
+    # shellcheck disable=SC2016 # sed's own dollar
     counts=$(sed -n '${s/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p}' "$log")
     if [[ -z $counts || ($status -ne 0 && $counts == *" 0") ]]; then
         counts="0 1"

@@ -15,12 +15,14 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* glibc's own, under the names by which it exports them for such libraries */
+/* glibc's own, under the names by which it exports them for such libraries. */
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 void __libc_free(void *memory);
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 
 static struct fault_control *control; /* NULL until the constructor has run, and without a file */
 

@@ -198,6 +198,7 @@ END_TEST
 static const size_t body_sizes[] = { 17 * 1024, 256 * 1024, 300 * 1000, 1024 * 1024 };
 
 static void send_body(const struct server *server, size_t size, bool chunked, struct raw_reply *reply) {
+    static const char chunks_end[] = { '\r', '\n', '0', '\r', '\n', '\r', '\n' };
     char *bytes = malloc(size + 512);
     ck_assert_ptr_nonnull(bytes);
     int len =
@@ -210,9 +211,9 @@ static void send_body(const struct server *server, size_t size, bool chunked, st
                        "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
                        size);
     memset(bytes + len, ' ', size);
-    memcpy(bytes + len + size, "\r\n0\r\n\r\n", 7);
+    memcpy(bytes + len + size, chunks_end, sizeof chunks_end);
     int fd = raw_connect(server);
-    raw_send(fd, bytes, (size_t)len + size + (chunked ? 7 : 0));
+    raw_send(fd, bytes, (size_t)len + size + (chunked ? sizeof chunks_end : 0));
     raw_read(fd, WAIT_MS, reply);
     close(fd);
     free(bytes);
