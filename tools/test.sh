@@ -1,6 +1,6 @@
 #!/bin/bash
 # tools/test.sh: sets up what is missing, builds, and runs every test: unit tests, those of the load tester, then service tests on a
-# PostgreSQL of their own that lives as long as they do, then those once more through a PgBouncer in transaction mode. The last line is
+# PostgreSQL of their own that lives as long as they do, and beside them those once more through a PgBouncer in transaction mode. The last line is
 # "N passed, M failed". TESTS="pool config" runs some; SANITIZE, set by make, builds with -fsanitize.
 #
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
@@ -12,6 +12,7 @@ source "$(dirname "$0")/common.sh"
 passed=0
 failed=0
 work=
+pooled= # the process of the tests through PgBouncer, while there is one
 
 # Names of TESTS, or of all tests, that are of this kind.
 chosen() {
@@ -38,6 +39,7 @@ chosen_for_pooler() {
     for name in $(chosen service); do
         case $name in
             database_* | connections | *_clients | slowhttptest | exhaustion | exchanges | allocations | chaos | differential) ;;
+            activation | failpoint | framing | http | json | life | waiting) ;;
             *) echo "$name" ;;
         esac
     done
@@ -122,11 +124,45 @@ use_pooler() {
     export JWTD_DATABASE_PREPARED=off
 }
 
+# On a database of its own, beside the tests that talk to PostgreSQL directly: both mostly wait.
+run_pooled_tests() {
+    work=$work/pooled
+    mkdir "$work"
+    chmod 711 "$work"
+    start_database
+    use_pooler
+    # shellcheck disable=SC2086 # a list of words
+    "${run_as_is[@]}" "$BUILD/service_tests" $1
+}
+
+run_service_tests() {
+    local names
+    names=$(chosen_for_pooler)
+    if [[ -n $names ]]; then
+        (run_pooled_tests "$names") >"$work/pooled.log" 2>&1 &
+        pooled=$!
+    fi
+    if [[ -n $(chosen service) ]]; then
+        start_database
+    fi
+    run_tests service "service tests" "$(chosen service)"
+    if [[ -n $pooled ]]; then
+        echo "---- service tests through PgBouncer"
+        wait "$pooled" || true # what it says tells
+        pooled=
+        add_counts pooled cat "$work/pooled.log"
+    fi
+}
+
 # Its own database, and those of tests that did not come to their end.
 clean_up() {
     local data
     trap '' INT TERM HUP
-    for data in "$work"/*/data; do
+    if [[ -n $pooled ]]; then
+        kill "$pooled" 2>/dev/null || true
+        wait "$pooled" || true
+    fi
+    for data in "$work"/*/data "$work"/pooled/*/data; do
         if [[ -d $data ]]; then
             tools/database.sh remove "${data%/data}"
         fi
@@ -147,9 +183,6 @@ FAILPOINT_TEST_PROGRAM=$(realpath "$BUILD/failpoint")
 export FAILPOINT_TEST_PROGRAM
 run_tests loadtest "tests of the load tester" "$(chosen loadtest)"
 run_browser_tests
-start_database
-run_tests service "service tests" "$(chosen service)"
-use_pooler
-run_tests service "service tests through PgBouncer" "$(chosen_for_pooler)"
+run_service_tests
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 && $passed -gt 0 ]]
