@@ -24,6 +24,10 @@ bool key_directory_check(int fd, const char *path, char *mistake, size_t mistake
 
 enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 
+/* Run by root, gives a new file or directory to the owner of the directory that `path` lies in, so that a service with a user of its own can
+ * read what an administrator has made there. False: errno tells. */
+bool key_file_adopt(int fd, const char *path) MUST_CHECK;
+
 /* Writes a new random key of `len` bytes (at most 64) to a file of mode 0600 that appears whole or not at all; a file that is
  * there already stays as it is. The reason of a failure is in `mistake`. */
 enum key_file_result key_file_create(const char *path, size_t len, char *mistake, size_t mistake_size) MUST_CHECK;

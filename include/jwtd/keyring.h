@@ -52,7 +52,7 @@ bool keyring_may_have(const char *keys_dir, struct text kid) MUST_CHECK;
 /*
  * Makes a new signing key (48 random bytes) in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
  * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. Files appear whole (written aside,
- * synced, then linked without overwriting). The new kid is written to `kid`. False, with the reason in `mistake`.
+ * synced, then linked without overwriting); made by root, they belong to the owner of their directory. The new kid is written to `kid`. False, with the reason in `mistake`.
  *
  * Killed at any moment it leaves the refresh key only beside a signing key: run again where one of the two is missing, it makes the
  * rest. A file that was written aside may stay, "<name>.new-<8 digits>", which is ignored.

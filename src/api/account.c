@@ -70,7 +70,7 @@ static bool was_done_before(const struct request *request, const struct account 
 /* Takes no lock that an HTTP thread may want, since it runs at low priority: what follows from the hash is the next step's. */
 static enum step_result check_password(struct request *request) {
     struct account *account = request->scratch;
-    account->attempt = attempt_with_token(request, &account->user.id);
+    account->attempt = attempt_with_token(request);
     if (!attempt_begin(request, &account->attempt))
         return STEP_DONE;
     account->match = hasher_verify(request->hasher, account->current_password, account->user.password_hash.bytes);

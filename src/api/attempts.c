@@ -4,48 +4,43 @@
 #include "jwtd/log.h"
 #include "jwtd/reply.h"
 
-/* What the log calls the end of a bucket. */
-static const char *const events[LIMIT_CLASS_COUNT] = {
-    [LIMIT_ADDRESS_FAILURES] = "address_locked",
-    [LIMIT_LOGIN_FAILURES] = "account_locked_for_address",
-    [LIMIT_ACCOUNT_FAILURES] = "account_locked",
-};
-
-static void add(struct attempt *attempt, enum limit_class class, struct limit_key key) {
-    attempt->classes[attempt->count] = class;
-    attempt->keys[attempt->count] = key;
-    attempt->count++;
+/* `event` is what the log calls the end of the bucket. */
+static void add(struct attempt *attempt, enum limit_class class, struct limit_key key, const char *event) {
+    attempt->buckets[attempt->count++] = (struct attempt_bucket){ class, key, event };
 }
 
 struct attempt attempt_at_login(const struct request *request, struct text canonical, bool knows_address) {
     struct attempt attempt = { .count = 0 };
     const struct limiter *limiter = request->services->failure_limiter;
     const struct address *client = &request->client;
-    add(&attempt, LIMIT_ADDRESS_FAILURES, limiter_key_of_client(limiter, client, &request->peer));
+    add(&attempt, LIMIT_ADDRESS_FAILURES, limiter_key_of_client(limiter, client, &request->peer), "address_locked");
     add(&attempt, LIMIT_LOGIN_FAILURES,
-        limiter_key_of_account(limiter, canonical, knows_address ? ACCOUNT_AT_NETWORK : ACCOUNT_AT_SITE, client));
+        limiter_key_of_account(limiter, canonical, knows_address ? ACCOUNT_AT_NETWORK : ACCOUNT_AT_SITE, client),
+        "account_locked_for_address");
     if (!knows_address)
-        add(&attempt, LIMIT_ACCOUNT_FAILURES, limiter_key_of_account(limiter, canonical, ACCOUNT_ALONE, NULL));
+        add(&attempt, LIMIT_ACCOUNT_FAILURES, limiter_key_of_account(limiter, canonical, ACCOUNT_ALONE, NULL), "account_locked");
     return attempt;
 }
 
-struct attempt attempt_with_token(const struct request *request, const struct uuid *user_id) {
+struct attempt attempt_with_token(const struct request *request) {
     struct attempt attempt = { .count = 0 };
     char id[UUID_TEXT_SIZE];
-    struct text name = text_of(uuid_text(user_id, id));
-    add(&attempt, LIMIT_LOGIN_FAILURES, limiter_key_of_account(request->services->failure_limiter, name, ACCOUNT_ALONE, NULL));
+    struct text name = text_of(uuid_text(&request->claims.session_id, id));
+    add(&attempt, LIMIT_LOGIN_FAILURES, limiter_key_of_account(request->services->failure_limiter, name, ACCOUNT_ALONE, NULL),
+        "session_locked");
     return attempt;
 }
 
 static void give_back(const struct request *request, const struct attempt *attempt, size_t count) {
     for (size_t i = 0; i < count; i++)
-        limiter_give_back(request->services->failure_limiter, attempt->classes[i], attempt->keys[i], clock_monotonic_us());
+        limiter_give_back(request->services->failure_limiter, attempt->buckets[i].class, attempt->buckets[i].key,
+                          clock_monotonic_us());
 }
 
 bool attempt_begin(struct request *request, const struct attempt *attempt) {
     for (size_t i = 0; i < attempt->count; i++) {
-        struct limit_decision decision =
-            limiter_take(request->services->failure_limiter, attempt->classes[i], attempt->keys[i], clock_monotonic_us());
+        struct limit_decision decision = limiter_take(request->services->failure_limiter, attempt->buckets[i].class,
+                                                      attempt->buckets[i].key, clock_monotonic_us());
         if (decision.allowed)
             continue;
         give_back(request, attempt, i);
@@ -59,19 +54,19 @@ void attempt_take_back(const struct request *request, const struct attempt *atte
     give_back(request, attempt, attempt->count);
 }
 
-static void log_lock(const struct request *request, enum limit_class class, const struct uuid *user_id, int64_t locked_us) {
+static void log_lock(const struct request *request, const char *event, const struct uuid *user_id, int64_t locked_us) {
     char user[UUID_TEXT_SIZE] = "", ip[ADDRESS_TEXT_SIZE];
     if (user_id != NULL)
         uuid_text(user_id, user);
-    log_event(LOG_WARN, events[class], "user_id=%s ip=%s request_id=%s seconds=%lld", user, address_text(&request->client, ip),
+    log_event(LOG_WARN, event, "user_id=%s ip=%s request_id=%s seconds=%lld", user, address_text(&request->client, ip),
               request->request_id, (long long)(locked_us / CLOCK_US_PER_S));
 }
 
 void attempt_fail(const struct request *request, const struct attempt *attempt, const struct uuid *user_id) {
     for (size_t i = 0; i < attempt->count; i++) {
-        int64_t locked_us =
-            limiter_fail(request->services->failure_limiter, attempt->classes[i], attempt->keys[i], clock_monotonic_us());
+        int64_t locked_us = limiter_fail(request->services->failure_limiter, attempt->buckets[i].class, attempt->buckets[i].key,
+                                         clock_monotonic_us());
         if (locked_us > 0)
-            log_lock(request, attempt->classes[i], user_id, locked_us);
+            log_lock(request, attempt->buckets[i].event, user_id, locked_us);
     }
 }

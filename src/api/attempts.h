@@ -20,16 +20,19 @@
 
 struct attempt {
     size_t count;
-    enum limit_class classes[ATTEMPT_BUCKETS_MAX];
-    struct limit_key keys[ATTEMPT_BUCKETS_MAX];
+    struct attempt_bucket {
+        enum limit_class class;
+        struct limit_key key;
+        const char *event; /* in the log, when it is used up */
+    } buckets[ATTEMPT_BUCKETS_MAX];
 };
 
 /* At the password of the account with this canonical e-mail address, by whoever holds no token. */
 struct attempt attempt_at_login(const struct request *request, struct text canonical, bool knows_address);
 
-/* At the password of the user whose access token was sent: one bucket, apart from those of logins, so that a stolen token is no means
- * to lock its owner out. */
-struct attempt attempt_with_token(const struct request *request, const struct uuid *user_id);
+/* At the password of the user whose access token was sent: one bucket for each session, apart from those of logins, so that a stolen token
+ * is no means to lock its owner out, neither of a login nor of changing the password from another session. */
+struct attempt attempt_with_token(const struct request *request);
 
 /* False when there have been too many: the reply is written. */
 bool attempt_begin(struct request *request, const struct attempt *attempt);

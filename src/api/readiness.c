@@ -1,6 +1,7 @@
 #include "jwtd/readiness.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/log.h"
 #include "jwtd/migrations.h"
 
 #include <stdatomic.h>
@@ -19,6 +20,7 @@ struct readiness {
     atomic_bool is_under_way;
     _Atomic int64_t answered_us; /* the last good answer; 0: the last one was bad, or there is none */
     atomic_bool has_schema;      /* by that answer */
+    bool was_told;               /* that it has not; the asked thread's */
 };
 
 struct readiness *readiness_create(struct pool *database) {
@@ -36,6 +38,9 @@ static void ask_database(struct pool_job *job, void *db, bool late) {
     struct readiness *readiness = (struct readiness *)((char *)job - offsetof(struct readiness, job));
     bool has_schema = false;
     bool answers = !late && migrations_are_applied(db, job->deadline_us, &has_schema) == STATUS_OK;
+    if (answers && !has_schema && !readiness->was_told)
+        log_event(LOG_ERROR, "schema_outdated", "cure=%s", "run jwtd migrate as the owner of the tables");
+    readiness->was_told = answers && !has_schema;
     atomic_store(&readiness->has_schema, has_schema);
     atomic_store(&readiness->answered_us, answers ? clock_monotonic_us() : 0);
     atomic_store(&readiness->is_under_way, false);

@@ -30,7 +30,7 @@ static bool parse_networks(const struct setting *setting, const char *text, void
             return false;
         }
         if (!cidr_parse(element, &list.items[list.count])) {
-            return refuse(mistake, "must be networks like 10.0.0.0/8 or ::1, without bits behind the prefix");
+            return refuse(mistake, "must be networks like 192.0.2.10/32 or ::1, without bits behind the prefix");
         }
         list.count++;
     }

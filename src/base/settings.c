@@ -31,7 +31,7 @@ const struct setting settings[SETTINGS_COUNT] = {
       "from the last byte of a request to its answer" },
     { "server.body_limit", &size_setting, "16KiB", KIB, MIB, 0, AT(server.body_limit), "the largest body of a request" },
     { "server.trusted_proxies", &networks_setting, "", 0, 0, 0, AT(server.trusted_proxies),
-      "networks whose X-Forwarded-For is believed, like 10.0.0.0/8 ::1" },
+      "proxies whose X-Forwarded-For is believed, by address or network, like 192.0.2.10/32 ::1" },
     { "server.drain_delay", &duration_setting, "0", 0, 10 * MINUTE, 0, AT(server.drain_delay_ms),
       "how long a service that was told to stop says so to probes and goes on serving" },
     { "server.shutdown_grace", &duration_setting, "30s", 0, 10 * MINUTE, 0, AT(server.shutdown_grace_ms),

@@ -8,8 +8,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONNECT_US (10 * CLOCK_US_PER_S)
+#define LOCK_TIMEOUT "1s"
+#define LOCK_PAUSE_S 2u
+#define LOCK_TRIES 100
 #define APPLY_US (INT64_C(3600) * CLOCK_US_PER_S) /* a large table takes its time; a wait without end helps nobody */
 
 /* Each transaction takes the lock (any number, the same in every version of the program) and so sees what others have applied. */
@@ -30,27 +34,28 @@
 static const char create_table[] =
     BEGIN_LOCKED "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar PRIMARY KEY); " PROTECT_TABLE "COMMIT";
 
-static bool run_script(struct db *db, const char *name, const char *script, size_t *count) {
+static enum status run_script(struct db *db, const char *name, const char *script, size_t *count) {
     const struct db_rows *rows;
     enum status status = db_run_script(db, clock_monotonic_us() + APPLY_US, name, script, &rows);
     if (status != STATUS_OK) {
-        log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", name, status_info(status)->name);
-        return false;
+        if (status != STATUS_DEADLINE_EXCEEDED) /* a lock: tried again */
+            log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", name, status_info(status)->name);
+        return status;
     }
     *count = db_row_count(rows);
     db_release(db);
-    return true;
+    return STATUS_OK;
 }
 
 /* Runs a script that names a migration; versions and texts come from our own tree. `script` is freed; NULL: memory. */
-static bool run_made_script(struct db *db, const struct migration_file *file, char *script, size_t *count) {
+static enum status run_made_script(struct db *db, const struct migration_file *file, char *script, size_t *count) {
     if (script == NULL) {
         log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", file->name, status_info(STATUS_OUT_OF_MEMORY)->name);
-        return false;
+        return STATUS_OUT_OF_MEMORY;
     }
-    bool done = run_script(db, file->name, script, count);
+    enum status status = run_script(db, file->name, script, count);
     free(script);
-    return done;
+    return status;
 }
 
 static char *make_look(const struct migration_file *file) {
@@ -59,28 +64,47 @@ static char *make_look(const struct migration_file *file) {
     return len < 0 ? NULL : script;
 }
 
+/* Who waits for a table keeps all others waiting behind it, a serving instance above all: so no migration waits for long. */
 static char *make_step(const struct migration_file *file) {
     char *script;
-    int len = asprintf(&script, "%s; INSERT INTO schema_migrations (version) VALUES ('%s'); COMMIT", file->up, file->version);
+    int len = asprintf(
+        &script, "SET LOCAL lock_timeout = '" LOCK_TIMEOUT "'; %s; INSERT INTO schema_migrations (version) VALUES ('%s'); COMMIT",
+        file->up, file->version);
     return len < 0 ? NULL : script;
 }
 
-static bool apply_one(struct db *db, const struct migration_file *file, FILE *out) {
+static enum status try_one(struct db *db, const struct migration_file *file, FILE *out) {
     size_t found = 0, ignored;
-    if (!run_made_script(db, file, make_look(file), &found))
-        return false;
+    enum status status = db_connect(db, clock_monotonic_us() + CONNECT_US);
+    if (status == STATUS_OK)
+        status = run_made_script(db, file, make_look(file), &found);
+    if (status != STATUS_OK)
+        return status;
     if (found > 0)
         return run_script(db, file->name, "COMMIT", &ignored);
-    if (!run_made_script(db, file, make_step(file), &ignored))
-        return false;
-    fprintf(out, "applied %s\n", file->name);
-    return true;
+    status = run_made_script(db, file, make_step(file), &ignored);
+    if (status == STATUS_OK)
+        fprintf(out, "applied %s\n", file->name);
+    return status;
+}
+
+/* A transaction that somebody has left open on a table, a dump for instance, comes to its end some time. */
+static bool apply_one(struct db *db, const struct migration_file *file, FILE *out) {
+    for (int tries = 1; tries <= LOCK_TRIES; tries++) {
+        enum status status = try_one(db, file, out);
+        if (status != STATUS_DEADLINE_EXCEEDED)
+            return status == STATUS_OK;
+        log_event(LOG_WARN, "migration_waits", "migration=%s try=%d of=%d", file->name, tries, LOCK_TRIES);
+        sleep(LOCK_PAUSE_S);
+    }
+    log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", file->name, "its tables are never free");
+    return false;
 }
 
 static bool apply_all(struct db *db, FILE *out) {
     size_t ignored;
     if (db_connect(db, clock_monotonic_us() + CONNECT_US) != STATUS_OK ||
-        !run_script(db, "schema_migrations", create_table, &ignored))
+        run_script(db, "schema_migrations", create_table, &ignored) != STATUS_OK)
         return false;
     for (size_t i = 0; i < migration_files_count; i++) {
         if (!apply_one(db, &migration_files[i], out))

@@ -182,25 +182,43 @@ static bool write_random_key(int fd, size_t len) {
     return written;
 }
 
-/* A name is safe on disk only after its directory was synced. */
-static bool sync_directory_of(const char *path) {
-    char directory[PATH_MAX];
+static bool directory_of(const char *path, char directory[PATH_MAX]) {
     const char *slash = strrchr(path, '/');
     size_t len = slash == NULL ? 0 : (size_t)(slash - path);
-    if (len >= sizeof directory) {
+    if (len >= PATH_MAX) {
         errno = ENAMETOOLONG;
         return false;
     }
     memcpy(directory, path, len);
     directory[len] = '\0';
-    const char *name = slash == NULL ? "." : (len == 0 ? "/" : directory);
-    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (len == 0) {
+        memcpy(directory, slash == NULL ? "." : "/", 2);
+    }
+    return true;
+}
+
+/* A name is safe on disk only after its directory was synced. */
+static bool sync_directory_of(const char *path) {
+    char directory[PATH_MAX];
+    int fd = directory_of(path, directory) ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd < 0) {
         return false;
     }
     bool synced = fsync(fd) == 0;
     close(fd);
     return synced;
+}
+
+bool key_file_adopt(int fd, const char *path) {
+    char directory[PATH_MAX];
+    struct stat status;
+    if (geteuid() != 0) {
+        return true;
+    }
+    if (!directory_of(path, directory) || stat(directory, &status) != 0) {
+        return false;
+    }
+    return status.st_uid == 0 || fchown(fd, status.st_uid, status.st_gid) == 0;
 }
 
 enum key_file_result key_file_create(const char *path, size_t len, char *mistake, size_t mistake_size) {
@@ -221,7 +239,7 @@ enum key_file_result key_file_create(const char *path, size_t len, char *mistake
     }
     enum key_file_result result = KEY_FILE_FAILED;
     /* link, not rename: rename would replace a key that somebody else has made meanwhile */
-    if (write_random_key(fd, len) && link(aside, path) == 0) {
+    if (key_file_adopt(fd, path) && write_random_key(fd, len) && link(aside, path) == 0) {
         result = sync_directory_of(path) ? KEY_FILE_CREATED : KEY_FILE_FAILED;
     } else if (errno == EEXIST) {
         result = KEY_FILE_EXISTS;

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define KEY_SUFFIX ".hs256"
 #define NEW_KEY_LEN 48
@@ -254,6 +256,18 @@ static bool create_signing_key(const char *keys_dir, char kid[KID_MAX_LEN + 1], 
     return false;
 }
 
+static bool create_directory(const char *keys_dir) {
+    if (mkdir(keys_dir, 0700) != 0) {
+        return errno == EEXIST;
+    }
+    int fd = open(keys_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool done = fd >= 0 && key_file_adopt(fd, keys_dir);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return done;
+}
+
 bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *mistake,
                       size_t mistake_size) {
     struct mistake reason = { mistake, mistake_size };
@@ -261,7 +275,7 @@ bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char k
         snprintf(mistake, mistake_size, "libsodium cannot be initialised");
         return false;
     }
-    if (mkdir(keys_dir, 0700) != 0 && errno != EEXIST) {
+    if (!create_directory(keys_dir)) {
         snprintf(mistake, mistake_size, "%s: %s", keys_dir, strerrordesc_np(errno));
         return false;
     }

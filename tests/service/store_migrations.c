@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define INSTANCES 5
+#define READER_US (4 * CLOCK_US_PER_S)
+#define WAIT_MAX_US (2 * CLOCK_US_PER_S)
 
 static char url[URL_SIZE];
 static const struct db_options owner_options = { .url = url, .connect_timeout_ms = 3000 };
@@ -136,6 +139,35 @@ START_TEST(a_migration_that_fails_leaves_nothing_of_itself) {
 }
 END_TEST
 
+/* Such as a dump: until it ends no column can be added, and whoever waits for that would keep everybody waiting behind it. */
+START_TEST(a_migration_that_waits_for_a_table_holds_up_nobody_for_long) {
+    pthread_t thread;
+    unsigned applied = 0;
+    make_schema();
+    apply();
+    as_owner(
+        "ALTER TABLE store_test.sessions DROP COLUMN retry_generation, DROP COLUMN retry_successor, DROP COLUMN retried_after,"
+        " DROP COLUMN rotated_from, DROP COLUMN retries_elsewhere");
+    as_owner("DELETE FROM store_test.schema_migrations WHERE version = '0005'");
+    PGconn *reader = owner_connection();
+    PQclear(PQexec(reader, "BEGIN; SELECT FROM store_test.sessions"));
+    ck_assert_int_eq(pthread_create(&thread, NULL, apply_on_a_thread, &applied), 0);
+    int64_t end_us = clock_monotonic_us() + READER_US, slowest_us = 0;
+    while (clock_monotonic_us() < end_us) {
+        int64_t begin_us = clock_monotonic_us();
+        as_owner("UPDATE store_test.sessions SET last_used_at = now()");
+        slowest_us = clock_monotonic_us() - begin_us > slowest_us ? clock_monotonic_us() - begin_us : slowest_us;
+        usleep(50000);
+    }
+    PQclear(PQexec(reader, "COMMIT"));
+    PQfinish(reader);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(applied, 1);
+    ck_assert_msg(slowest_us < WAIT_MAX_US, "%lld us", (long long)slowest_us);
+    drop_schema();
+}
+END_TEST
+
 START_TEST(the_service_role_cannot_migrate_a_new_schema) {
     char service_url[URL_SIZE];
     struct db_options options = { .url = database_with(test_database(), "options", "-csearch_path=store_test", service_url),
@@ -179,6 +211,7 @@ TCase *store_migrations_tests(void) {
     tcase_add_test(tests, instances_that_start_together_apply_each_migration_once);
     tcase_add_test(tests, a_newer_schema_does_no_harm);
     tcase_add_test(tests, a_migration_that_fails_leaves_nothing_of_itself);
+    tcase_add_test(tests, a_migration_that_waits_for_a_table_holds_up_nobody_for_long);
     tcase_add_test(tests, the_service_role_cannot_migrate_a_new_schema);
     tcase_add_test(tests, the_service_role_cannot_write_down_migrations);
     return tests;

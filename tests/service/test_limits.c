@@ -551,16 +551,19 @@ START_TEST(many_guesses_at_once_are_no_way_around_the_limit) {
 }
 END_TEST
 
-START_TEST(a_stolen_token_is_no_means_to_guess_the_password_nor_to_lock_logins) {
+START_TEST(a_stolen_token_is_no_means_to_guess_the_password_nor_to_lock_its_owner_out) {
     struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
     struct account account = account_register(&server);
-    struct tokens tokens = account_login(&server, &account);
+    struct tokens tokens = account_login(&server, &account), own = account_login(&server, &account);
     static const char body[] = "{\"current_password\":\"" WRONG "\"}";
     for (int try = 0; try < 3; try++)
         expect_problem(http_json(&server, "DELETE", "/auth/me", tokens.access, body), 401, "invalid_credentials");
     static const char right[] = "{\"current_password\":\"" PASSWORD "\"}";
     expect_problem(http_json(&server, "DELETE", "/auth/me", tokens.access, right), 429, "rate_limited");
     ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, PASSWORD), 200);
+    ck_assert(server_log_contains(&server, "\"event\":\"session_locked\""));
+    static const char change[] = "{\"current_password\":\"" PASSWORD "\",\"new_password\":\"another long passphrase\"}";
+    expect_status(http_json(&server, "POST", "/auth/password", own.access, change), 204); /* which ends the thief's session */
     server_finish(&server);
 }
 END_TEST
@@ -606,7 +609,7 @@ Suite *limits_suite(void) {
     tcase_add_test(failures, a_lock_opens_by_itself_and_the_next_is_longer);
     tcase_add_test(failures, right_passwords_are_never_too_many_however_many_come_at_once);
     tcase_add_test(failures, many_guesses_at_once_are_no_way_around_the_limit);
-    tcase_add_test(failures, a_stolen_token_is_no_means_to_guess_the_password_nor_to_lock_logins);
+    tcase_add_test(failures, a_stolen_token_is_no_means_to_guess_the_password_nor_to_lock_its_owner_out);
     suite_add_tcase(suite, failures);
     return suite;
 }

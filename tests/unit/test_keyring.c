@@ -10,6 +10,7 @@
 
 Suite *keyring_suite(void);
 
+#define NOBODY 65534
 #define KEY_31 "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw"
 
 static struct scratch scratch;
@@ -378,6 +379,25 @@ START_TEST(keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_complete
 }
 END_TEST
 
+/* The service may have a user of its own, and an administrator makes a key in its directory. */
+START_TEST(what_root_makes_belongs_to_the_owner_of_the_directory) {
+    char kid[KID_MAX_LEN + 1], path[2 * PATH_MAX];
+    struct stat status;
+    if (geteuid() != 0)
+        return;
+    rmdir(keys_dir);
+    unlink(refresh_file);
+    ck_assert_int_eq(chown(scratch.path, NOBODY, NOBODY), 0);
+    ck_assert_msg(keyring_generate(keys_dir, refresh_file, kid, mistake, sizeof mistake), "%s", mistake);
+    snprintf(path, sizeof path, "%s/%s.hs256", keys_dir, kid);
+    const char *const made[] = { keys_dir, path, refresh_file };
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+        ck_assert_int_eq(stat(made[i], &status), 0);
+        ck_assert_msg(status.st_uid == NOBODY, "%s belongs to %u", made[i], (unsigned)status.st_uid);
+    }
+}
+END_TEST
+
 Suite *keyring_suite(void) {
     Suite *suite = suite_create("keyring");
     TCase *tests = tcase_create("keyring");
@@ -400,6 +420,7 @@ Suite *keyring_suite(void) {
     tcase_add_test(tests, more_keys_than_the_ring_holds_are_refused);
     tcase_add_test(tests, the_refresh_key_must_be_there_private_and_32_bytes);
     tcase_add_test(tests, keygen_makes_what_load_takes);
+    tcase_add_test(tests, what_root_makes_belongs_to_the_owner_of_the_directory);
     tcase_add_test(tests, keygen_leaves_nothing_aside_and_names_what_fails);
     tcase_add_test(tests, keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_completes);
     suite_add_tcase(suite, tests);
