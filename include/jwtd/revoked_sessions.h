@@ -18,6 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How much longer than a token lives a session is remembered. Two leeways of five seconds, for the clocks of the instance that signs and of the
+ * one that checks, and half a minute for tokens that are signed by requests which were under way when the session was revoked. */
+#define REVOKED_SESSIONS_MARGIN_S 40
+
 struct revoked_sessions;
 
 struct revoked_sessions *revoked_sessions_create(int64_t access_ttl_s); /* NULL: memory */

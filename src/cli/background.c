@@ -31,7 +31,8 @@ struct background {
     struct db *reading_db;
     struct db *cleanup_db; /* NULL between two rounds that are far apart */
     struct periodic *reading_thread, *cleanup_thread;
-    struct reading revocations; /* the reading thread's */
+    struct reading revocations; /* this and the next are the reading thread's */
+    struct revocations_horizon horizon;
 };
 
 /* ---- reading ---- */
@@ -41,7 +42,7 @@ struct background {
 static int64_t window_s(const struct background *background, const struct reading *reading) {
     const struct services *services = background->services;
     if (reading->good_began_us == 0)
-        return services->token_rules.access_ttl_s + ACCESS_TOKEN_LEEWAY_S;
+        return services->token_rules.access_ttl_s + REVOKED_SESSIONS_MARGIN_S;
     int64_t overlap_us = 2 * services->config->database.statement_timeout_ms * 1000 + 5 * CLOCK_US_PER_S;
     return (clock_monotonic_us() - reading->good_began_us + overlap_us) / CLOCK_US_PER_S + 1;
 }
@@ -77,15 +78,23 @@ static enum status read_roles(const struct background *background, const struct 
                                     window_s(background, reading) + BY_HAND_S, roles);
 }
 
+/* The horizon is looked at first in each round, so that the first look comes before the first page. */
+static enum status read_late(struct background *background, bool *is_last) {
+    return revocations_read_late(background->reading_db, clock_monotonic_us() + PAGE_DEADLINE_US, &background->horizon,
+                                 background->services->revoked, is_last);
+}
+
 /* One page, so that a round is short however much there is to read. Returns when the next one is due. */
 static int64_t read_revocations(struct background *background) {
     struct reading *reading = &background->revocations;
     if (!reading->is_under_way)
         begin_pass(background, reading);
     int64_t now_us = clock_monotonic_us();
-    bool is_last = false;
-    enum status status = revocations_read_page(background->reading_db, now_us + PAGE_DEADLINE_US, &reading->cursor,
-                                               background->services->revoked, &is_last);
+    bool is_last = false, is_last_late = false;
+    enum status status = read_late(background, &is_last_late);
+    if (status == STATUS_OK)
+        status = revocations_read_page(background->reading_db, now_us + PAGE_DEADLINE_US, &reading->cursor,
+                                       background->services->revoked, &is_last);
     if (status == STATUS_OK && is_last)
         status = read_roles(background, reading);
     note_page(background, reading, status == STATUS_OK);
@@ -94,7 +103,7 @@ static int64_t read_revocations(struct background *background) {
     if (!is_last)
         return now_us;
     end_pass(background, reading);
-    return reading->began_us + READ_INTERVAL_US;
+    return is_last_late ? reading->began_us + READ_INTERVAL_US : now_us;
 }
 
 static int64_t read_what_others_did(void *context) {

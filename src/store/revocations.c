@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 struct revocations_cursor revocations_from(int64_t window_s) {
     return (struct revocations_cursor){ .window_s = window_s };
@@ -53,6 +54,55 @@ enum status revocations_read_page(struct db *db, int64_t deadline_us, struct rev
     if (status == STATUS_OK && count > 0)
         move_behind(cursor, rows, count - 1);
     *is_last = count < REVOCATIONS_PAGE;
+    db_release(db);
+    return status;
+}
+
+static void copy(char target[24], struct text text) {
+    assert(text.len < 24);
+    snprintf(target, 24, "%.*s", (int)text.len, text.bytes);
+}
+
+/* One row at least: that of the horizon, without a session when there is nothing to read. */
+static void move_horizon(struct revocations_horizon *horizon, const struct db_rows *rows, bool is_last) {
+    size_t last = db_row_count(rows) - 1;
+    if (horizon->transaction[0] == '\0')
+        copy(horizon->next, db_text(rows, 0, 3));
+    if (!is_last) {
+        copy(horizon->transaction, db_text(rows, last, 1));
+        horizon->id = db_integer(rows, last, 2);
+        return;
+    }
+    memcpy(horizon->from, horizon->next, sizeof horizon->from);
+    horizon->transaction[0] = '\0';
+    horizon->id = 0;
+}
+
+enum status revocations_read_late(struct db *db, int64_t deadline_us, struct revocations_horizon *horizon,
+                                  struct revoked_sessions *set, bool *is_last) {
+    /* clang-format off */
+    static const struct db_statement statement = {
+        "revocations_read_late",
+        "SELECT r.session_id, r.transaction_id, r.id, pg_snapshot_xmin(pg_current_snapshot()) FROM (SELECT) AS one LEFT JOIN LATERAL"
+        " (SELECT session_id, transaction_id, id FROM revocations WHERE (transaction_id, id) > ($1::xid8, $2::bigint)"
+        " ORDER BY transaction_id, id LIMIT " TEXT_OF_MACRO(REVOCATIONS_PAGE) ") r ON true",
+        2
+    };
+    /* clang-format on */
+    char id_text[INTEGER_TEXT_SIZE];
+    const char *transaction = horizon->transaction[0] != '\0' ? horizon->transaction : horizon->from;
+    const char *const parameters[] = { transaction[0] != '\0' ? transaction : NULL, integer_text(horizon->id, id_text) };
+    const struct db_rows *rows;
+    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
+    if (status != STATUS_OK)
+        return status;
+    size_t count = db_row_count(rows);
+    assert(count > 0);
+    if (!db_is_null(rows, 0, 0))
+        status = add_all(rows, count, set);
+    *is_last = count < REVOCATIONS_PAGE;
+    if (status == STATUS_OK)
+        move_horizon(horizon, rows, *is_last);
     db_release(db);
     return status;
 }

@@ -11,9 +11,6 @@
 
 #define SHARDS 64
 #define SMALLEST 16 /* slots of a shard; always a power of two */
-/* Two leeways, for the clocks of the instance that signs and of the one that checks, and half a minute for tokens that are signed
- * by requests which were under way when the session was revoked. */
-#define MARGIN_S (2 * ACCESS_TOKEN_LEEWAY_S + 30)
 
 struct slot {
     struct uuid session_id;
@@ -52,7 +49,7 @@ struct revoked_sessions *revoked_sessions_create(int64_t access_ttl_s) {
     for (size_t i = 0; i < SHARDS; i++) {
         initialised = shard_init(&set->shards[i]) && initialised;
     }
-    set->remember_s = access_ttl_s + MARGIN_S;
+    set->remember_s = access_ttl_s + REVOKED_SESSIONS_MARGIN_S;
     crypto_shorthash_keygen(set->hash_key);
     atomic_init(&set->ready, false);
     if (!initialised) {

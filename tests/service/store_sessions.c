@@ -3,6 +3,10 @@
 #include "jwtd/migrations.h"
 #include "jwtd/revocations.h"
 
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include <string.h>
 #include <unistd.h>
 
@@ -64,6 +68,43 @@ static unsigned read_pages(int64_t window_s, struct revoked_sessions *set) {
         ck_assert_int_eq(revocations_read_page(db, soon(), &cursor, set, &is_last), STATUS_OK);
     return pages;
 }
+
+static void read_late(struct revocations_horizon *horizon, struct revoked_sessions *set) {
+    bool is_last = false;
+    while (!is_last)
+        ck_assert_int_eq(revocations_read_late(db, soon(), horizon, set, &is_last), STATUS_OK);
+}
+
+/* Its commit waits for a standby, say, until its time lies before every window. */
+START_TEST(a_revocation_that_is_committed_late_is_found_by_its_transaction) {
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
+    struct revoked_sessions *set = revoked_sessions_create(900);
+    struct revocations_horizon horizon = { .id = 0 };
+    char text[UUID_TEXT_SIZE], insert[512];
+    read_late(&horizon, set);
+    PGconn *writer = PQconnectdb(getenv("JWTD_TEST_SUPERUSER_DATABASE"));
+    snprintf(insert, sizeof insert,
+             "BEGIN; INSERT INTO revocations (session_id, user_id, reason, revoked_at) VALUES ('%s', gen_random_uuid(), 'logout',"
+             " clock_timestamp() - interval '1 minute')",
+             uuid_text(&id, text));
+    PQclear(PQexec(writer, insert));
+    ck_assert_int_eq(PQtransactionStatus(writer), PQTRANS_INTRANS);
+    for (int looks = 0; looks < 3; looks++) {
+        sql("INSERT INTO revocations (session_id, user_id, reason) SELECT gen_random_uuid(), gen_random_uuid(), 'logout'"
+            " FROM generate_series(1, 12000)"); /* more than a page */
+        read_late(&horizon, set);
+        ck_assert_uint_eq(revoked_sessions_count(set), 12000 * (size_t)(looks + 1));
+        ck_assert(!revoked_sessions_contain(set, &id));
+    }
+    PQclear(PQexec(writer, "COMMIT"));
+    ck_assert_uint_eq(read_pages(20, set), 4);
+    ck_assert(!revoked_sessions_contain(set, &id));
+    read_late(&horizon, set);
+    ck_assert(revoked_sessions_contain(set, &id));
+    PQfinish(writer);
+    revoked_sessions_destroy(set);
+}
+END_TEST
 
 START_TEST(reading_revocations_does_not_read_the_whole_table) {
     static const char lookups[] = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'revocations_revoked_at_id'";
@@ -300,6 +341,7 @@ TCase *store_sessions_tests(void) {
     tcase_add_test(tests, a_session_opens_only_for_the_password_that_was_checked);
     tcase_add_test(tests, the_same_session_opened_again_is_open_and_one);
     tcase_add_test(tests, the_oldest_session_makes_room_for_the_hundred_and_first);
+    tcase_add_test(tests, a_revocation_that_is_committed_late_is_found_by_its_transaction);
     tcase_add_test(tests, reading_revocations_does_not_read_the_whole_table);
     tcase_add_test(tests, a_session_that_was_logged_out_is_told_of_again);
     tcase_add_test(tests, a_session_that_was_logged_out_ends_no_other);
