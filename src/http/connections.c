@@ -23,6 +23,7 @@
 #define LOOKS_AT_ONCE 128
 #define PAUSE_US 50u
 #define SPARE_SHARE 10
+#define HURRY_US (2 * CLOCK_US_PER_S)
 /* The library asks the kernel for edges and takes a short read for the end of what there is: it never notices the end of a stream that came
  * together with the last request, and would keep the connection for the whole of its timeout. */
 #define HUNG_UP_US CLOCK_US_PER_S
@@ -57,6 +58,7 @@ struct connections {
     pthread_cond_t stop;
     struct connection *first;
     struct connection *next_look; /* of the thread, in its pauses */
+    int64_t request_limit_us;     /* for a header or a body, if that is shorter than the limits say */
     unsigned count;
     struct peers *peers;
     bool stopping;
@@ -100,16 +102,23 @@ static bool idle_is_overdue(struct connection *connection, int64_t now_us, int64
     return now_us - connection->header_since_us > limit_us;
 }
 
+static int64_t shorter(int64_t a_us, int64_t b_us) {
+    return a_us < b_us ? a_us : b_us;
+}
+
+/* The list's lock is held, too. */
 static bool is_overdue(struct connection *connection, int64_t now_us) {
-    const struct connection_limits *limits = &connection->connections->limits;
+    const struct connections *connections = connection->connections;
+    int64_t header_us = shorter(connections->limits.header_timeout_us, connections->request_limit_us);
     switch (connection->state) {
     case CONNECTION_IDLE:
-        return idle_is_overdue(connection, now_us, limits->header_timeout_us);
+        return idle_is_overdue(connection, now_us, header_us);
     case CONNECTION_HEADER:
-        return now_us - connection->since_us > limits->header_timeout_us;
+        return now_us - connection->since_us > header_us;
     case CONNECTION_BODY:
+        return now_us - connection->since_us > shorter(connections->limits.body_timeout_us, connections->request_limit_us);
     case CONNECTION_ANSWER:
-        return now_us - connection->since_us > limits->body_timeout_us;
+        return now_us - connection->since_us > connections->limits.body_timeout_us;
     case CONNECTION_BUSY:
         return false;
     }
@@ -219,6 +228,7 @@ struct connections *connections_create(const struct connection_limits *limits) {
         return NULL;
     }
     connections->limits = *limits;
+    connections->request_limit_us = INT64_MAX;
     connections->peers = peers;
     for (size_t i = 0; i < DIRECT_PROBLEMS; i++)
         write_problem(&connections->problems[i], direct_statuses[i]);
@@ -281,6 +291,12 @@ enum room connections_room_for(struct connections *connections, const struct add
     enum room room = find_room(connections, peer);
     pthread_mutex_unlock(&connections->list_lock);
     return room;
+}
+
+void connections_hurry(struct connections *connections) {
+    pthread_mutex_lock(&connections->list_lock);
+    connections->request_limit_us = HURRY_US;
+    pthread_mutex_unlock(&connections->list_lock);
 }
 
 unsigned connections_count(struct connections *connections) {

@@ -41,6 +41,9 @@ enum room { ROOM_FREE, ROOM_SPARE /* to be refused in words */, ROOM_NONE };
 /* Where one more connection of this address would find itself. Any thread. */
 enum room connections_room_for(struct connections *connections, const struct address *peer);
 
+/* The service stops: from now on a header and a body have two seconds, so that nobody keeps it who takes their time. */
+void connections_hurry(struct connections *connections);
+
 /* How many there are. Any thread. */
 unsigned connections_count(struct connections *connections);
 

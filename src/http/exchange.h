@@ -16,9 +16,9 @@
 
 #define REPLY_HEADERS_MAX 16
 
-/* What the library has for one connection, and touches even of an idle one: a header of 6 KiB in ordinary fields, or one of 4 KiB with the
- * 70 cookies of a busy browser, each of which it keeps twice and with a record of 64 bytes; beside it, the header of the reply. */
-#define CONNECTION_MEMORY ((size_t)14 * 1024)
+/* What the library has for one connection, and touches even of an idle one: a header of 6 KiB, with a record of 64 bytes for each field, and
+ * the header of the reply. */
+#define CONNECTION_MEMORY ((size_t)10 * 1024)
 #define REPLY_HEADER_MEMORY ((size_t)2 * 1024)
 
 struct connection;
@@ -80,7 +80,7 @@ struct exchange {
 
 /* What the header fields of a request say, gathered in one walk over them. */
 struct header_summary {
-    unsigned hosts, content_lengths, transfer_encodings, authorizations, content_types;
+    unsigned hosts, content_lengths, transfer_encodings, authorizations, content_types, expectations;
     uint64_t content_length;
     bool malformed; /* not written as RFC 9112 wants it, or a framing that two readers could read differently */
     bool has_body;

@@ -52,6 +52,11 @@ static void note_content_type(struct header_summary *summary, struct text value)
     summary->content_types++;
 }
 
+static void note_expectation(struct header_summary *summary, struct text value) {
+    (void)value;
+    summary->expectations++;
+}
+
 static const struct {
     const char *name;
     void (*note)(struct header_summary *summary, struct text value);
@@ -61,6 +66,7 @@ static const struct {
     { "Transfer-Encoding", note_transfer_encoding },
     { "Authorization", note_authorization },
     { "Content-Type", note_content_type },
+    { "Expect", note_expectation },
 };
 
 static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
@@ -79,21 +85,11 @@ static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const
 
 #define FIELD_RECORD ((size_t)64) /* of the library, on 64-bit machines */
 
-static enum MHD_Result add_memory(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
-                                  size_t value_len) {
-    size_t *memory = context;
-    (void)value;
-    *memory += FIELD_RECORD;
-    if (kind == MHD_HEADER_KIND && text_equal_ignoring_case((struct text){ name, name_len }, text_of("Cookie")))
-        *memory += value_len; /* copied, to be cut into cookies */
-    return MHD_YES;
-}
-
 bool framing_leaves_room_for_reply(struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    size_t memory = info != NULL ? info->header_size : 0;
-    MHD_get_connection_values_n(connection, MHD_HEADER_KIND | MHD_COOKIE_KIND, add_memory, &memory);
-    return memory <= CONNECTION_MEMORY - REPLY_HEADER_MEMORY;
+    size_t header = info != NULL ? info->header_size : 0;
+    size_t fields = (size_t)MHD_get_connection_values(connection, MHD_HEADER_KIND, NULL, NULL);
+    return header + fields * FIELD_RECORD <= CONNECTION_MEMORY - REPLY_HEADER_MEMORY;
 }
 
 static bool is_well_formed(struct MHD_Connection *connection) {
@@ -114,6 +110,9 @@ enum status framing_check(struct MHD_Connection *connection, const char *version
     if (summary->content_lengths > 1 || summary->transfer_encodings > 1 || summary->content_types > 1)
         return STATUS_BAD_REQUEST;
     if (summary->transfer_encodings > 0 && (summary->content_lengths > 0 || !is_http_1_1))
+        return STATUS_BAD_REQUEST;
+    /* RFC 9110 section 10.1.1 forbids it; the library would invite a body, and close without a reply when another request comes */
+    if (summary->expectations > 0 && !summary->has_body)
         return STATUS_BAD_REQUEST;
     /* two Authorization headers: a proxy may have checked the one and we would obey the other */
     return summary->authorizations > 1 ? STATUS_BAD_REQUEST : STATUS_OK;

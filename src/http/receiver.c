@@ -37,6 +37,7 @@ static struct connection *peer_of(struct MHD_Connection *connection) {
 void *receiver_begin(void *context, const char *target, struct MHD_Connection *connection) {
     struct http_server *server = context;
     struct connection *peer = peer_of(connection);
+    hide_query(target);
     struct exchange *exchange = peer != NULL ? calloc(1, sizeof *exchange) : NULL;
     if (exchange == NULL)
         return NULL;
@@ -50,7 +51,6 @@ void *receiver_begin(void *context, const char *target, struct MHD_Connection *c
     exchange->request.arena = &exchange->arena;
     exchange->request.request_id = "";
     exchange->target_status = target_path(&exchange->arena, target, &exchange->path);
-    hide_query(target);
     atomic_fetch_add(&server_flow(server)->in_flight, 1);
     connection_set_exchange(peer, exchange);
     connection_set_state(peer, CONNECTION_HEADER);

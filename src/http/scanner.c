@@ -13,16 +13,18 @@ enum state {
     VALUE,
     HEADER_LF, /* of the empty line */
     BODY,
-    STOPPED
+    WRONG_LINE, /* in the rest of a request line */
+    STOPPED,    /* behind a header with Transfer-Encoding */
+    WRONG
 };
 
-/* The fields that say where a request ends. Bit i of `names`, and field i + 1. */
+/* The fields that say where a request ends, and the one that is hidden. Bit i of `names`, and field i + 1. */
 static const struct {
     const char *name; /* in lower case */
     uint8_t len;
-} watched[] = { { "content-length", 14 }, { "transfer-encoding", 17 } };
+} watched[] = { { "content-length", 14 }, { "transfer-encoding", 17 }, { "cookie", 6 } };
 
-enum field { OTHER_FIELD, CONTENT_LENGTH, TRANSFER_ENCODING };
+enum field { OTHER_FIELD, CONTENT_LENGTH, TRANSFER_ENCODING, COOKIE };
 
 #define WATCHED_COUNT (sizeof watched / sizeof watched[0])
 #define ALL_NAMES ((1u << WATCHED_COUNT) - 1)
@@ -68,7 +70,7 @@ static enum state read_element(struct scanner *scanner, unsigned char c, unsigne
         return next;
     }
     if (!is_in(c, wanted))
-        return STOPPED;
+        return WRONG;
     scanner->run = 1;
     return current;
 }
@@ -93,7 +95,7 @@ static enum state read_name(struct scanner *scanner, unsigned char c) {
         return VALUE_START;
     }
     if (!is_in(c, IN_TOKEN))
-        return STOPPED;
+        return WRONG;
     for (size_t i = 0; scanner->names != 0 && i < WATCHED_COUNT; i++) {
         if (scanner->run >= watched[i].len || (unsigned char)watched[i].name[scanner->run] != lower(c))
             scanner->names &= (uint8_t) ~(1u << i);
@@ -116,7 +118,7 @@ static enum state read_length(struct scanner *scanner, unsigned char c) {
         return VALUE;
     }
     if (c < '0' || c > '9' || scanner->is_over || scanner->run == LENGTH_DIGITS_MAX)
-        return STOPPED;
+        return WRONG;
     scanner->content_length = scanner->content_length * 10 + (uint64_t)(c - '0');
     scanner->run++;
     return VALUE;
@@ -124,10 +126,10 @@ static enum state read_length(struct scanner *scanner, unsigned char c) {
 
 static enum state read_value(struct scanner *scanner, unsigned char c) {
     if (c == '\r')
-        return scanner->field == CONTENT_LENGTH && scanner->run == 0 ? STOPPED : LINE_LF;
+        return scanner->field == CONTENT_LENGTH && scanner->run == 0 ? WRONG : LINE_LF;
     if (scanner->field == CONTENT_LENGTH)
         return read_length(scanner, c);
-    return is_in(c, IN_VALUE) ? VALUE : STOPPED;
+    return is_in(c, IN_VALUE) ? VALUE : WRONG;
 }
 
 static enum state begin_value(struct scanner *scanner, unsigned char c) {
@@ -137,13 +139,13 @@ static enum state begin_value(struct scanner *scanner, unsigned char c) {
         scanner->has_coding = true;
     /* even when they agree: the library would take the first, and others the last */
     if (scanner->field == CONTENT_LENGTH && scanner->lengths++ > 0)
-        return STOPPED;
+        return WRONG;
     return read_value(scanner, c);
 }
 
 static enum state end_header(struct scanner *scanner, unsigned char c) {
     if (c != '\n')
-        return STOPPED;
+        return WRONG;
     scanner->pending++;
     if (scanner->has_coding)
         return STOPPED;
@@ -156,7 +158,7 @@ static enum state read_byte(struct scanner *scanner, unsigned char c) {
     case BEFORE_REQUEST:
         return begin_request(scanner, c);
     case BEFORE_REQUEST_LF:
-        return c == '\n' ? BEFORE_REQUEST : STOPPED;
+        return c == '\n' ? BEFORE_REQUEST : WRONG;
     case METHOD:
         return read_element(scanner, c, IN_TOKEN, ' ', METHOD, TARGET);
     case TARGET:
@@ -164,7 +166,7 @@ static enum state read_byte(struct scanner *scanner, unsigned char c) {
     case VERSION:
         return read_element(scanner, c, IN_TARGET, '\r', VERSION, LINE_LF);
     case LINE_LF:
-        return c == '\n' ? LINE_START : STOPPED;
+        return c == '\n' ? LINE_START : WRONG;
     case LINE_START:
         return begin_line(scanner, c);
     case NAME:
@@ -175,11 +177,14 @@ static enum state read_byte(struct scanner *scanner, unsigned char c) {
         return read_value(scanner, c);
     case HEADER_LF:
         return end_header(scanner, c);
+    case WRONG_LINE:
+        return c == '\n' ? WRONG : WRONG_LINE;
     case BODY:
     case STOPPED:
+    case WRONG:
         break;
     }
-    return STOPPED;
+    return WRONG;
 }
 
 /* How many bytes of a value come next. By sixteen, which the compiler makes one step of: with it a header of 712 bytes, most of
@@ -219,12 +224,28 @@ void scanner_init(struct scanner *scanner) {
     *scanner = (struct scanner){ .state = BEFORE_REQUEST };
 }
 
-void scanner_read(struct scanner *scanner, const char *bytes, size_t len) {
+/* The byte that was read last has made the name "cookie". */
+static bool has_named_cookie(const struct scanner *scanner) {
+    return scanner->state == NAME && scanner->run == watched[COOKIE - 1].len && (scanner->names & (1u << (COOKIE - 1))) != 0;
+}
+
+/* The next byte, which may be changed. */
+static void read_and_hide(struct scanner *scanner, char *byte) {
+    enum state before = (enum state)scanner->state, after = read_byte(scanner, (unsigned char)*byte);
+    bool is_in_line = before == METHOD || before == TARGET || before == VERSION;
+    scanner->state = (uint8_t)(after == WRONG && is_in_line ? WRONG_LINE : after);
+    if (has_named_cookie(scanner))
+        *byte = 'x';
+    if (scanner->state == WRONG_LINE && *byte == '\0')
+        *byte = '\1';
+}
+
+void scanner_read(struct scanner *scanner, char *bytes, size_t len) {
     size_t at = 0;
-    while (at < len && scanner->state != STOPPED) {
+    while (at < len && scanner->state < STOPPED) {
         at += skip_plain(scanner, bytes + at, len - at);
         if (at < len && scanner->state != BODY)
-            scanner->state = (uint8_t)read_byte(scanner, (unsigned char)bytes[at++]);
+            read_and_hide(scanner, &bytes[at++]);
     }
 }
 

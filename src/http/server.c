@@ -99,6 +99,10 @@ static void notice_connection(void *context, struct MHD_Connection *connection, 
         shutdown(fd->connect_fd, SHUT_RDWR); /* it would have no deadline, or nobody would read its requests */
 }
 
+static unsigned thread_count(const struct config *config) {
+    return config->server.threads > 0 ? config->server.threads : cores_available();
+}
+
 /* As many connections as there are descriptors for, with those that are accepted to be refused; told once when that is fewer than asked
  * for. */
 static unsigned clamp_connections(const struct config *config) {
@@ -109,7 +113,8 @@ static unsigned clamp_connections(const struct config *config) {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
-    rlim_t reserved = DESCRIPTORS_FOR_OTHERS + config->database.connections;
+    /* a thread of the library has two, and a check of it takes two more */
+    rlim_t reserved = DESCRIPTORS_FOR_OTHERS + config->database.connections + 4 * (rlim_t)thread_count(config);
     rlim_t possible = limit.rlim_cur > reserved ? limit.rlim_cur - reserved : 1;
     unsigned clamped = wanted;
     while (clamped > 1 && connections_with_spare(clamped) > possible)
@@ -130,7 +135,7 @@ static struct connections *create_connections(const struct config *config) {
 
 static bool start_daemon(struct http_server *server) {
     const struct config *config = server->services->config;
-    unsigned threads = config->server.threads > 0 ? config->server.threads : cores_available();
+    unsigned threads = thread_count(config);
     server->threads = threads;
     struct MHD_OptionItem options[] = {
         { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL },
@@ -222,6 +227,7 @@ static void serve_the_rest(struct http_server *server, int64_t grace_us) {
 void http_server_stop(struct http_server *server, int64_t grace_ms) {
     int64_t until_us = clock_monotonic_us() + grace_ms * 1000;
     waiting_release(server->waiting);
+    connections_hurry(server->connections);
     serve_the_rest(server, grace_ms * 1000);
     acceptor_stop(server->acceptor);
     /* who has just been accepted has not sent anything yet */

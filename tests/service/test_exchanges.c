@@ -29,9 +29,11 @@ Suite *exchanges_suite(void);
 #define WAIT_MS 2000
 #define HANG_UPS 20
 
-/* The ways to be too large: no memory is left for a reply, for the cookies and then for an error, for the cookies, for the fields. */
-static const struct { unsigned cookies, len; } too_large[] = { { 100, 26 }, { 150, 26 }, { 230, 26 }, { 280, 26 } };
-#define KINDS (sizeof too_large / sizeof too_large[0])
+/* Cookies that once were too many for the library's memory, and are not any more; and headers that are too large in one way or another. */
+static const struct {
+    unsigned cookies, len;
+} floods[] = { { 100, 26 }, { 150, 26 }, { 230, 26 }, { 300, 26 }, { 500, 26 }, { 3, 5000 } };
+#define KINDS (sizeof floods / sizeof floods[0])
 
 struct flood {
     char requests[KINDS][REQUEST_SIZE];
@@ -44,7 +46,7 @@ struct flood {
 static size_t write_cookies(char request[REQUEST_SIZE], unsigned count, unsigned len) {
     size_t at = (size_t)snprintf(
         request, REQUEST_SIZE,
-        "GET /health/live HTTP/1.1\r\nHost: app.example.com\r\nConnection: keep-alive\r\n"
+        "GET /health/live HTTP/1.1\r\nHost: app.example.com\r\nConnection: close\r\n"
         "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 "
         "Safari/537.36\r\nAccept: application/json, text/plain, */*\r\nAccept-Language: en-GB,en;q=0.9,de;q=0.8\r\n"
         "Accept-Encoding: gzip, deflate, br\r\nOrigin: https://app.example.com\r\nReferer: https://app.example.com/\r\n"
@@ -94,7 +96,7 @@ static void run_flood(struct flood *flood, size_t count) {
 START_TEST(a_hundred_thousand_headers_that_do_not_fit_leave_memory_where_it_was) {
     static struct flood flood;
     for (size_t i = 0; i < KINDS; i++)
-        flood.lens[i] = write_cookies(flood.requests[i], too_large[i].cookies, too_large[i].len);
+        flood.lens[i] = write_cookies(flood.requests[i], floods[i].cookies, floods[i].len);
     run_flood(&flood, WARM_UP);
     long before = process_status(shared_server.pid, "VmRSS");
     run_flood(&flood, flood_size());
@@ -103,8 +105,10 @@ START_TEST(a_hundred_thousand_headers_that_do_not_fit_leave_memory_where_it_was)
         getenv("JWTD_TEST_SANITIZE"); /* they keep what is freed; leaks they tell at the end of the process */
     bool is_sanitized = sanitizers != NULL && *sanitizers != '\0';
     ck_assert_msg(is_sanitized || after - before <= GROWTH_KIB, "grew by %ld KiB", after - before);
-    ck_assert_msg(flood.statuses[431] == (WARM_UP / CLIENTS + flood_size() / CLIENTS) * CLIENTS, "%u times 431, %u times closed",
-                  flood.statuses[431], flood.statuses[0]);
+    ck_assert_msg(flood.statuses[0] == 0, "%u times 200, %u times 431, %u times closed", flood.statuses[200], flood.statuses[431],
+                  flood.statuses[0]);
+    ck_assert_uint_gt(flood.statuses[200], 0);
+    ck_assert_uint_gt(flood.statuses[431], 0);
     ck_assert(server_log_contains(&shared_server, "\"event\":\"header_not_read\""));
     ck_assert_int_lt(server_log_count(&shared_server, "\"event\":\"header_not_read\""), 200);
 }
@@ -115,7 +119,7 @@ START_TEST(after_headers_that_do_not_fit_and_a_reload_the_service_stops_at_once)
     struct server server = server_start(NULL);
     for (size_t i = 0; i < 4 * KINDS; i++) {
         struct raw_reply reply;
-        size_t len = write_cookies(request, too_large[i % KINDS].cookies, too_large[i % KINDS].len);
+        size_t len = write_cookies(request, floods[i % KINDS].cookies, floods[i % KINDS].len);
         raw_exchange(&server, request, len, WAIT_MS, &reply);
         kill(server.pid, SIGHUP);
     }
@@ -134,8 +138,8 @@ static const struct cookie_case {
     unsigned count, len;
     int status;
 } cookie_cases[] = {
-    { 1, 26, 200 },   { 70, 26, 200 },  { 30, 125, 200 }, { 10, 400, 200 }, { 1, 4000, 200 }, /* what browsers hold */
-    { 100, 26, 431 }, { 150, 26, 431 }, { 230, 26, 431 }, { 300, 20, 431 }, { 60, 125, 431 }, { 2, 8000, 431 },
+    { 1, 26, 200 },   { 70, 26, 200 },  { 30, 125, 200 }, { 10, 400, 200 },  { 1, 4000, 200 }, { 180, 26, 200 },
+    { 500, 10, 200 }, { 1, 5000, 200 }, { 300, 26, 431 }, { 1000, 10, 431 }, { 2, 8000, 431 },
 };
 
 START_TEST(cookies_of_a_browser_are_served_and_those_that_do_not_fit_are_told_431) {
@@ -146,6 +150,72 @@ START_TEST(cookies_of_a_browser_are_served_and_those_that_do_not_fit_are_told_43
     /* the library's own page may come twice, after which it closes */
     ck_assert(reply.count == 1 || (reply.count == 2 && c->status == 431 && reply.closed));
     ck_assert_msg(reply.statuses[0] == c->status, "%u cookies of %u bytes: %d", c->count, c->len, reply.statuses[0]);
+}
+END_TEST
+
+/* What the library's own parser makes of such cookies is no concern of ours. */
+START_TEST(no_cookie_is_looked_at) {
+    static const char *const cookies[] = { "a=\"", "=", ";;;", "a=\"b;c", ",", "a" };
+    for (size_t i = 0; i < sizeof cookies / sizeof cookies[0]; i++) {
+        char request[256];
+        struct raw_reply reply;
+        int len = snprintf(request, sizeof request, "GET /health/live HTTP/1.1\r\nHost: x\r\nCookie: %s\r\n\r\n", cookies[i]);
+        raw_exchange(&shared_server, request, (size_t)len, 100, &reply);
+        ck_assert_msg(reply.count == 1 && reply.statuses[0] == 200, "%s: %zu replies, %d", cookies[i], reply.count,
+                      reply.statuses[0]);
+    }
+}
+END_TEST
+
+START_TEST(a_nul_before_many_parameters_is_told_400_at_once) {
+    char request[REQUEST_SIZE];
+    for (unsigned count = 100; count <= 500; count += 100) {
+        struct raw_reply reply;
+        size_t len = write_query(request, count);
+        *strchr(request, '?') = '\0';
+        request[strlen("GET /health/live")] = '\0';
+        request[strlen("GET /health/live") + 1] = '?';
+        raw_exchange(&shared_server, request, len, WAIT_MS, &reply);
+        ck_assert_msg(reply.closed && reply.count >= 1 && reply.statuses[0] == 400, "%u parameters: %zu replies", count,
+                      reply.count);
+    }
+}
+END_TEST
+
+static const char *const expectations[] = {
+    "GET /health/live HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\nGET /health/live HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /health/live HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n\r\n",
+    "GET /health/live HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n",
+};
+
+START_TEST(an_expectation_without_a_body_is_told_400) {
+    for (size_t i = 0; i < sizeof expectations / sizeof expectations[0]; i++) {
+        struct raw_reply reply;
+        raw_exchange(&shared_server, expectations[i], strlen(expectations[i]), WAIT_MS, &reply);
+        ck_assert(reply.closed);
+        ck_assert_uint_eq(reply.count, 1);
+        ck_assert_int_eq(reply.statuses[0], 400);
+    }
+}
+END_TEST
+
+START_TEST(a_client_that_takes_its_time_does_not_hold_up_the_stop) {
+    static const char half[] = "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: appl";
+    static const char half_body[] =
+        "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{";
+    struct server server = server_start(NULL);
+    int header = raw_connect(&server), body = raw_connect(&server);
+    raw_send(header, half, strlen(half));
+    raw_send(body, half_body, strlen(half_body));
+    usleep(200000);
+    struct timespec begin, end;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    ck_assert_int_eq(server_stop(&server, SIGTERM), 0);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    ck_assert_int_le(end.tv_sec - begin.tv_sec, 4);
+    close(header);
+    close(body);
+    server_finish(&server);
 }
 END_TEST
 
@@ -262,6 +332,9 @@ Suite *exchanges_suite(void) {
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
     tcase_add_loop_test(tcase, cookies_of_a_browser_are_served_and_those_that_do_not_fit_are_told_431, 0,
                         (int)(sizeof cookie_cases / sizeof cookie_cases[0]));
+    tcase_add_test(tcase, no_cookie_is_looked_at);
+    tcase_add_test(tcase, a_nul_before_many_parameters_is_told_400_at_once);
+    tcase_add_test(tcase, an_expectation_without_a_body_is_told_400);
     tcase_add_test(tcase, two_hundred_query_parameters_are_answered_and_so_is_the_next_request);
     tcase_add_test(tcase, a_list_of_a_hundred_sessions_with_the_longest_user_agents_is_shown);
     tcase_add_test(tcase, a_hundred_thousand_headers_that_do_not_fit_leave_memory_where_it_was);
@@ -269,6 +342,7 @@ Suite *exchanges_suite(void) {
     tcase = tcase_create("ends");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, after_headers_that_do_not_fit_and_a_reload_the_service_stops_at_once);
+    tcase_add_test(tcase, a_client_that_takes_its_time_does_not_hold_up_the_stop);
     tcase_add_test(tcase, a_client_that_hangs_up_together_with_its_request_is_answered_and_let_go);
     tcase_add_test(tcase, a_body_of_the_largest_limit_is_read_chunked_or_not);
     suite_add_tcase(suite, tcase);

@@ -22,7 +22,7 @@ Suite *idle_clients_suite(void);
 #define WANTED 18000u
 #define WANTED_OF_SANITIZERS 1500u
 #define HELPERS 3u /* each has an address of its own, 28,000 ports, and its own limit of descriptors */
-#define BYTES_EACH (16L * 1024)
+#define BYTES_EACH (12L * 1024)
 #define ANSWER_S 0.010
 #define PROBES 100
 #define SERVER_OTHERS 200u /* descriptors */
