@@ -435,12 +435,13 @@ START_TEST(a_logout_that_waits_for_a_refresh_is_judged_by_what_it_finds_then) {
 }
 END_TEST
 
-/* Who began to wait first finds the deadlock, after a second: the statement of the program. */
+/* Whoever has waited for deadlock_timeout finds the deadlock and is its victim: the statement of the program, since the test waits longer. */
 START_TEST(a_deadlock_is_run_again_and_costs_no_answer) {
     struct held_call call = { .act = act_change_password, .user = add_user("ada@example.org") };
     struct uuid other = add_session(&call.user);
     call.session = add_session(&call.user);
     sql("BEGIN");
+    sql("SET LOCAL deadlock_timeout = '30s'");
     sql("SELECT FROM sessions WHERE id = '%s' FOR UPDATE", show(&other));
     begin_held(&call);
     sql("SELECT FROM users WHERE id = '%s' FOR UPDATE", show(&call.user));
