@@ -1,6 +1,8 @@
 /* Many at once, and the moments in which two statements meet. */
 #include "store_fixture.h"
 
+#include <libpq-fe.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define THREADS_MAX 64
@@ -435,11 +437,20 @@ START_TEST(a_logout_that_waits_for_a_refresh_is_judged_by_what_it_finds_then) {
 }
 END_TEST
 
+static void allow_patience(void) {
+    PGconn *superuser = PQconnectdb(getenv("JWTD_TEST_SUPERUSER_DATABASE"));
+    PGresult *result = PQexec(superuser, "GRANT SET ON PARAMETER deadlock_timeout TO jwtd");
+    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(superuser));
+    PQclear(result);
+    PQfinish(superuser);
+}
+
 /* Whoever has waited for deadlock_timeout finds the deadlock and is its victim: the statement of the program, since the test waits longer. */
 START_TEST(a_deadlock_is_run_again_and_costs_no_answer) {
     struct held_call call = { .act = act_change_password, .user = add_user("ada@example.org") };
     struct uuid other = add_session(&call.user);
     call.session = add_session(&call.user);
+    allow_patience();
     sql("BEGIN");
     sql("SET LOCAL deadlock_timeout = '30s'");
     sql("SELECT FROM sessions WHERE id = '%s' FOR UPDATE", show(&other));
