@@ -2,12 +2,13 @@
  * current_roles: the roles of those users whose roles have changed while access tokens that say otherwise may be alive.
  *
  * A map in memory from user ids to roles. Every instance learns from the database within a second whose roles have changed
- * (users_read_changed_roles), and the check of a bearer token puts these in the place of those in the token. An entry is forgotten when
+ * (changed_roles), and the check of a bearer token puts these in the place of those in the token. An entry is forgotten when
  * the last token that was signed before the change must have expired, so that the map is bounded by the changes in an access token's
  * life: 80 bytes each, and the roles.
  *
- * What is not in the map yet after a start is covered by revoked_sessions, which is not ready before both have been read. Safe from
- * every thread: the map is cut into shards, each with its own lock; while it is empty nobody takes one.
+ * Until the first reading of the database has come to its end the map is not ready, and requests that need it are answered 503: who has lost
+ * a role must not have it again because the service was restarted. Safe from every thread: the map is cut into shards, each with its own
+ * lock; while it is empty nobody takes one.
  */
 #ifndef JWTD_CURRENT_ROLES_H
 #define JWTD_CURRENT_ROLES_H
@@ -30,6 +31,9 @@ enum status current_roles_apply(struct current_roles *map, struct arena *arena, 
 /* Forgets some of those that are due; all of them when called CURRENT_ROLES_SHARDS times. */
 #define CURRENT_ROLES_SHARDS 64
 void current_roles_forget(struct current_roles *map, int64_t now_s);
+
+void current_roles_set_ready(struct current_roles *map);
+bool current_roles_are_ready(const struct current_roles *map);
 
 size_t current_roles_count(struct current_roles *map);
 

@@ -6,7 +6,6 @@
 #ifndef JWTD_USERS_H
 #define JWTD_USERS_H
 
-#include "jwtd/current_roles.h"
 #include "jwtd/db.h"
 
 #define KNOWN_ADDRESS_DAYS 90
@@ -82,9 +81,6 @@ enum status users_delete(struct db *db, int64_t deadline_us, struct arena *arena
 enum status users_set_roles(struct db *db, int64_t deadline_us, struct text canonical, const char *roles_json,
                             bool *found) MUST_CHECK;
 enum status users_set_disabled(struct db *db, int64_t deadline_us, struct text canonical, bool disabled, bool *found) MUST_CHECK;
-
-/* Sets in `map` the roles of all users whose roles were changed, by whomever, since `window_s` seconds ago. */
-enum status users_read_changed_roles(struct db *db, int64_t deadline_us, int64_t window_s, struct current_roles *map) MUST_CHECK;
 
 /* Up to `limit` users with an id above `after` (NULL: from the first), in the order of ids. */
 enum status users_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *after, unsigned limit,

@@ -17,8 +17,10 @@ static bool schema_is_current(const struct request *request) {
     return readiness_read(request->services->readiness).schema;
 }
 
+/* Of sessions and of roles. */
 static bool revocations_are_known(const struct request *request) {
-    return revoked_sessions_are_ready(request->services->revoked);
+    const struct services *services = request->services;
+    return revoked_sessions_are_ready(services->revoked) && current_roles_are_ready(services->roles);
 }
 
 static bool is_staying(const struct request *request) {

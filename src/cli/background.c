@@ -2,6 +2,7 @@
 
 #include "periodic.h"
 
+#include "jwtd/changed_roles.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/readiness.h"
@@ -11,7 +12,6 @@
 
 #define READ_INTERVAL_US (CLOCK_US_PER_S / 2)
 #define PAGE_DEADLINE_US (2 * CLOCK_US_PER_S)
-#define BY_HAND_S 60 /* who changes roles in SQL may take that long to commit */
 #define CLEANUP_DEADLINE_US (2 * CLOCK_US_PER_S)
 #define CLEANUP_PAUSE_US (CLOCK_US_PER_S / 2)
 #define CLEANUP_BATCH 500u
@@ -25,14 +25,25 @@ struct reading {
     bool was_read;         /* the last page */
 };
 
+/* The same over the changed roles, where each pass begins with what the one before has found out. */
+struct roles_reading {
+    struct changed_roles_cursor cursor;
+    bool is_under_way;
+    bool was_through; /* a pass has come to its end */
+    bool was_read;    /* the last page */
+    int64_t began_us; /* this pass, or the last one */
+};
+
 struct background {
     const struct services *services;
     const struct db_options *db_options;
     struct db *reading_db;
     struct db *cleanup_db; /* NULL between two rounds that are far apart */
-    struct periodic *reading_thread, *cleanup_thread;
+    struct db *roles_db;
+    struct periodic *reading_thread, *cleanup_thread, *roles_thread;
     struct reading revocations; /* this and the next are the reading thread's */
     struct revocations_horizon horizon;
+    struct roles_reading roles; /* the roles thread's */
 };
 
 /* ---- reading ---- */
@@ -70,14 +81,6 @@ static void note_page(const struct background *background, struct reading *readi
     reading->was_read = is_good;
 }
 
-/* At the end of each pass over the revocations: nobody is let in before both have been read. */
-static enum status read_roles(const struct background *background, const struct reading *reading) {
-    struct current_roles *roles = background->services->roles;
-    current_roles_forget(roles, clock_wall_s());
-    return users_read_changed_roles(background->reading_db, clock_monotonic_us() + PAGE_DEADLINE_US,
-                                    window_s(background, reading) + BY_HAND_S, roles);
-}
-
 /* The horizon is looked at first in each round, so that the first look comes before the first page. */
 static enum status read_late(struct background *background, bool *is_last) {
     return revocations_read_late(background->reading_db, clock_monotonic_us() + PAGE_DEADLINE_US, &background->horizon,
@@ -95,8 +98,6 @@ static int64_t read_revocations(struct background *background) {
     if (status == STATUS_OK)
         status = revocations_read_page(background->reading_db, now_us + PAGE_DEADLINE_US, &reading->cursor,
                                        background->services->revoked, &is_last);
-    if (status == STATUS_OK && is_last)
-        status = read_roles(background, reading);
     note_page(background, reading, status == STATUS_OK);
     if (status != STATUS_OK)
         return now_us + READ_INTERVAL_US;
@@ -110,6 +111,53 @@ static int64_t read_what_others_did(void *context) {
     struct background *background = context;
     readiness_ask(background->services->readiness);
     return read_revocations(background);
+}
+
+/* ---- reading roles ---- */
+
+static void begin_roles_pass(const struct background *background, struct roles_reading *reading) {
+    const struct services *services = background->services;
+    if (reading->was_through)
+        reading->cursor = changed_roles_after(&reading->cursor);
+    else
+        reading->cursor = changed_roles_from(services->token_rules.access_ttl_s + ACCESS_TOKEN_LEEWAY_S);
+    reading->began_us = clock_monotonic_us();
+    reading->is_under_way = true;
+    current_roles_forget(services->roles, clock_wall_s());
+}
+
+/* A first pass that has taken long is followed by a short one before anybody is let in, as for the revocations. */
+static void end_roles_pass(const struct background *background, struct roles_reading *reading) {
+    bool is_up_to_date = reading->was_through || clock_monotonic_us() - reading->began_us < CLOCK_US_PER_S;
+    reading->was_through = true;
+    reading->is_under_way = false;
+    if (is_up_to_date)
+        current_roles_set_ready(background->services->roles);
+}
+
+static void note_roles_page(const struct background *background, struct roles_reading *reading, bool is_good) {
+    if (is_good != reading->was_read)
+        log_event(is_good ? LOG_INFO : LOG_WARN, is_good ? "roles_read" : "roles_unreadable", "users=%zu",
+                  current_roles_count(background->services->roles));
+    reading->was_read = is_good;
+}
+
+static int64_t read_roles(void *context) {
+    struct background *background = context;
+    struct roles_reading *reading = &background->roles;
+    if (!reading->is_under_way)
+        begin_roles_pass(background, reading);
+    int64_t now_us = clock_monotonic_us();
+    bool is_last = false;
+    enum status status = changed_roles_read_page(background->roles_db, now_us + PAGE_DEADLINE_US, &reading->cursor,
+                                                 background->services->roles, &is_last);
+    note_roles_page(background, reading, status == STATUS_OK);
+    if (status != STATUS_OK)
+        return now_us + READ_INTERVAL_US;
+    if (!is_last)
+        return now_us;
+    end_roles_pass(background, reading);
+    return reading->began_us + READ_INTERVAL_US;
 }
 
 /* ---- cleaning up ---- */
@@ -145,15 +193,17 @@ static int64_t clean_up(void *context) {
     return now_us + background->services->config->database.cleanup_interval_ms * 1000;
 }
 
-/* ---- both ---- */
+/* ---- all ---- */
 
 static bool start(struct background *background) {
     background->reading_db = db_create(background->db_options);
-    if (background->reading_db == NULL)
+    background->roles_db = db_create(background->db_options);
+    if (background->reading_db == NULL || background->roles_db == NULL)
         return false;
     background->reading_thread = periodic_start("revocations", read_what_others_did, background);
+    background->roles_thread = periodic_start("roles", read_roles, background);
     background->cleanup_thread = periodic_start("cleanup", clean_up, background);
-    return background->reading_thread != NULL && background->cleanup_thread != NULL;
+    return background->reading_thread != NULL && background->roles_thread != NULL && background->cleanup_thread != NULL;
 }
 
 struct background *background_start(const struct services *services, const struct db_options *db_options) {
@@ -162,7 +212,7 @@ struct background *background_start(const struct services *services, const struc
         return NULL;
     background->services = services;
     background->db_options = db_options;
-    background->revocations.was_read = true; /* so that a first failure is told */
+    background->revocations.was_read = background->roles.was_read = true; /* so that a first failure is told */
     if (start(background))
         return background;
     background_stop(background);
@@ -171,13 +221,17 @@ struct background *background_start(const struct services *services, const struc
 
 void background_stop(struct background *background) {
     periodic_stop(background->reading_thread);
+    periodic_stop(background->roles_thread);
     periodic_stop(background->cleanup_thread);
     if (background->reading_db != NULL)
         db_destroy(background->reading_db);
+    if (background->roles_db != NULL)
+        db_destroy(background->roles_db);
     end_cleanup_connection(background);
     free(background);
 }
 
 bool background_is_alive(const struct background *background, int64_t limit_us) {
-    return !periodic_is_late(background->reading_thread, limit_us) && !periodic_is_late(background->cleanup_thread, limit_us);
+    return !periodic_is_late(background->reading_thread, limit_us) && !periodic_is_late(background->roles_thread, limit_us) &&
+           !periodic_is_late(background->cleanup_thread, limit_us);
 }

@@ -44,7 +44,7 @@ static enum status check_token(struct exchange *exchange, struct text token) {
     enum status status = verify(&exchange->request, token);
     if (status != STATUS_OK)
         return status;
-    if (!revoked_sessions_are_ready(services->revoked))
+    if (!revoked_sessions_are_ready(services->revoked) || !current_roles_are_ready(services->roles))
         return STATUS_STARTING;
     exchange->request.session_has_ended = revoked_sessions_contain(services->revoked, &claims->session_id);
     if (exchange->request.session_has_ended)

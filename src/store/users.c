@@ -3,8 +3,6 @@
 #include "db_values.h"
 #include "sql.h"
 
-#include "jwtd/clock.h"
-
 #include <string.h>
 
 #define USER_COLUMNS                                                                                                             \
@@ -279,30 +277,6 @@ enum status users_set_roles(struct db *db, int64_t deadline_us, struct text cano
         2
     };
     return run_by_email(db, deadline_us, &statement, (const char *const[]){ canonical.bytes, roles_json }, found);
-}
-
-enum status users_read_changed_roles(struct db *db, int64_t deadline_us, int64_t window_s, struct current_roles *map) {
-    /* a range with two ends, so that the planner takes the index (revocations.c) */
-    static const struct db_statement statement = {
-        "users_read_changed_roles",
-        "SELECT id, array_to_json(roles)::text FROM users"
-        " WHERE roles_changed_at BETWEEN now() - $1::bigint * interval '1 second' AND 'infinity'",
-        1
-    };
-    char window_text[INTEGER_TEXT_SIZE];
-    const struct db_rows *rows;
-    const char *parameter = integer_text(window_s, window_text);
-    enum status status = db_run(db, deadline_us, &statement, &parameter, &rows);
-    if (status != STATUS_OK)
-        return status;
-    int64_t now_s = clock_wall_s();
-    size_t count = db_row_count(rows);
-    for (size_t row = 0; status == STATUS_OK && row < count; row++) {
-        struct uuid id = db_uuid(rows, row, 0);
-        status = current_roles_set(map, &id, db_text(rows, row, 1), now_s);
-    }
-    db_release(db);
-    return status;
 }
 
 enum status users_set_disabled(struct db *db, int64_t deadline_us, struct text canonical, bool disabled, bool *found) {

@@ -30,6 +30,7 @@ struct shard {
 struct current_roles {
     int64_t remember_s;
     uint8_t hash_key[crypto_shorthash_KEYBYTES];
+    atomic_bool ready;
     atomic_size_t count;
     atomic_uint next_to_forget;
     struct shard shards[CURRENT_ROLES_SHARDS];
@@ -151,6 +152,14 @@ enum status current_roles_apply(struct current_roles *map, struct arena *arena, 
     }
     pthread_mutex_unlock(&shard->lock);
     return status;
+}
+
+void current_roles_set_ready(struct current_roles *map) {
+    atomic_store(&map->ready, true);
+}
+
+bool current_roles_are_ready(const struct current_roles *map) {
+    return atomic_load(&map->ready);
 }
 
 size_t current_roles_count(struct current_roles *map) {

@@ -1,5 +1,7 @@
 #include "store_fixture.h"
 
+#include "jwtd/changed_roles.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -244,6 +246,22 @@ START_TEST(a_disabled_user_has_no_sessions_and_opens_none_until_enabled) {
 }
 END_TEST
 
+/* As after the promotion of a standby that had not received all transactions. */
+START_TEST(changed_roles_are_read_by_time_where_transactions_have_gone_back) {
+    struct changed_roles_cursor last = { .horizon = INT64_C(1) << 60 }, cursor = changed_roles_after(&last);
+    struct current_roles *map = current_roles_create(900);
+    bool found, is_last;
+    add_user("ada@example.org");
+    ck_assert_int_eq(users_set_roles(db, soon(), text_of("ada@example.org"), "[\"admin\"]", &found), STATUS_OK);
+    ck_assert_int_eq(changed_roles_read_page(db, soon(), &cursor, map, &is_last), STATUS_OK);
+    ck_assert(!is_last);
+    ck_assert_int_eq(changed_roles_read_page(db, soon(), &cursor, map, &is_last), STATUS_OK);
+    ck_assert(is_last);
+    ck_assert_uint_eq(current_roles_count(map), 1);
+    current_roles_destroy(map);
+}
+END_TEST
+
 START_TEST(roles_are_set_by_address_and_travel_as_json) {
     struct uuid id = add_user("ada@example.org");
     struct user user;
@@ -303,6 +321,7 @@ TCase *store_users_tests(void) {
     tcase_add_test(tests, a_deleted_user_takes_the_sessions_along_and_leaves_their_revocations);
     tcase_add_test(tests, a_disabled_user_has_no_sessions_and_opens_none_until_enabled);
     tcase_add_test(tests, roles_are_set_by_address_and_travel_as_json);
+    tcase_add_test(tests, changed_roles_are_read_by_time_where_transactions_have_gone_back);
     tcase_add_test(tests, users_are_listed_in_pages_in_the_order_of_their_ids);
     return tests;
 }

@@ -13,7 +13,7 @@
 Suite *database_pressure_suite(void);
 
 #define CONNECTIONS 4
-#define BACKGROUND 2 /* connections of the threads that no request asks */
+#define BACKGROUND 3 /* connections of the threads that no request asks */
 #define CONNECTIONS_SETTING "database.connections=4"
 #define HOGS_MAX 64
 #define PATH_SIZE 256

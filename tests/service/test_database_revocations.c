@@ -98,6 +98,58 @@ START_TEST(a_service_starts_with_half_a_million_revocations_to_read) {
 }
 END_TEST
 
+/* ---- beside changed roles ---- */
+
+/* So many that one statement cannot read them in the time that one statement has. */
+#define MANY_USERS "300000"
+
+static void expect_roles(const struct server *server, const char *access_token, const char *roles, double limit_s) {
+    int64_t began_us = clock_monotonic_us();
+    char value[256] = "";
+    while (clock_monotonic_us() < began_us + (int64_t)(limit_s * 1e6)) {
+        struct reply reply = http_json(server, "GET", "/auth/verify", access_token, NULL);
+        ck_assert_int_eq(reply.status, 200);
+        http_header(&reply, "X-Auth-Roles", value, sizeof value);
+        http_free(&reply);
+        if (strcmp(value, roles) == 0)
+            return;
+        usleep(20000);
+    }
+    ck_abort_msg("roles are %s and not %s", value, roles);
+}
+
+START_TEST(the_roles_of_everybody_change_and_hold_up_neither_logouts_nor_a_start) {
+    char url[CLUSTER_SETTING_SIZE];
+    const char *const settings[] = { cluster_setting(cluster.port, "", url), "database.statement_timeout=100ms", NULL };
+    struct server one = server_start((const char *const[]){ url, NULL });
+    struct account account = account_register(&one);
+    cluster_run(&cluster, "UPDATE users SET roles = '{admin}'");
+    cluster_run(&cluster,
+                "INSERT INTO users (id, email, email_canonical, password_hash, roles) SELECT gen_random_uuid(), n || '@x.org',"
+                " n || '@x.org', 'x', '{admin}' FROM generate_series(1, " MANY_USERS ") AS n");
+    struct server other = server_start_beside(&one, settings);
+    struct tokens kept = account_login(&one, &account), tokens[SESSIONS];
+    for (size_t i = 0; i < SESSIONS; i++)
+        tokens[i] = account_login(&one, &account);
+    await_ready(&other);
+    expect_roles(&other, kept.access, "admin", 1);
+    cluster_run(&cluster, "UPDATE users SET roles = '{}'");
+    for (size_t i = 0; i < SESSIONS; i++) {
+        expect_status(http_json(&one, "POST", "/auth/logout", tokens[i].access, NULL), 204);
+        double seconds = seconds_until_refused(&other, tokens[i].access);
+        ck_assert_msg(seconds < 1, "logout %zu was known after %.2f s", i, seconds);
+        expect_status(http_json(&other, "GET", "/health/ready", NULL, NULL), 200);
+    }
+    expect_roles(&other, kept.access, "-", 20);
+    struct server late = server_start_beside(&one, settings);
+    await_ready(&late);
+    expect_roles(&late, kept.access, "-", 0.5);
+    server_finish(&late);
+    server_finish(&other);
+    server_finish(&one);
+}
+END_TEST
+
 Suite *database_revocations_suite(void) {
     Suite *suite = suite_create("database_revocations");
     TCase *tcase = tcase_create("a cluster of their own");
@@ -105,6 +157,7 @@ Suite *database_revocations_suite(void) {
     tcase_add_unchecked_fixture(tcase, make_cluster, remove_cluster);
     tcase_add_test(tcase, a_logout_is_known_everywhere_within_a_second_while_the_cleanup_waits);
     tcase_add_test(tcase, a_service_starts_with_half_a_million_revocations_to_read);
+    tcase_add_test(tcase, the_roles_of_everybody_change_and_hold_up_neither_logouts_nor_a_start);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -4,6 +4,7 @@
 #include "support/load.h"
 
 #include <check.h>
+#include <libpq-fe.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,47 @@ START_TEST(an_instance_that_starts_after_the_change_knows_of_it) {
 }
 END_TEST
 
+/* As if it had been made two hours before its commit. */
+START_TEST(a_change_is_told_within_a_second_of_its_commit_however_long_its_transaction_was) {
+    start();
+    ck_assert_int_eq(set_by_command("admin", NULL), 0);
+    expect_soon("admin");
+    PGconn *connection = PQconnectdb(getenv("JWTD_TEST_DATABASE"));
+    char statement[256];
+    snprintf(statement, sizeof statement,
+             "BEGIN; UPDATE users SET roles = '{}' WHERE id = '%s';"
+             " UPDATE users SET roles_changed_at = now() - interval '2 hours' WHERE id = '%s'",
+             account.id, account.id);
+    PGresult *result = PQexec(connection, statement);
+    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(connection));
+    PQclear(result);
+    usleep(900000); /* more than one pass, for which it is not there */
+    expect_soon("admin");
+    PQclear(PQexec(connection, "COMMIT"));
+    expect_soon("-");
+    PQfinish(connection);
+    finish();
+}
+END_TEST
+
+START_TEST(roles_that_a_user_is_inserted_with_are_checked_and_are_no_change) {
+    struct account other = account_new();
+    char value[64], statement[512];
+    static const char with_roles[] =
+        "INSERT INTO users (id, email, email_canonical, password_hash, roles) SELECT gen_random_uuid(),"
+        " $1, $1, password_hash, '{%s}' FROM users LIMIT 1";
+    start();
+    snprintf(statement, sizeof statement, with_roles, "a b");
+    ck_assert(!database_takes(statement, other.email));
+    snprintf(statement, sizeof statement, with_roles, "admin");
+    ck_assert(database_takes(statement, other.email));
+    database_value("SELECT roles::text || coalesce(roles_changed_at::text, ' never') FROM users WHERE email = $1", other.email,
+                   value, sizeof value);
+    ck_assert_str_eq(value, "{admin} never");
+    finish();
+}
+END_TEST
+
 static const char *const no_roles[] = {
     "größe", "a b", "a,b", "-", "", "x\"y", "a\nb", "0123456789012345678901234567890123456789012345678901234567890123x"
 };
@@ -152,6 +194,8 @@ Suite *roles_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_change_is_told_by_every_instance_within_a_second);
     tcase_add_test(tcase, an_instance_that_starts_after_the_change_knows_of_it);
+    tcase_add_test(tcase, a_change_is_told_within_a_second_of_its_commit_however_long_its_transaction_was);
+    tcase_add_test(tcase, roles_that_a_user_is_inserted_with_are_checked_and_are_no_change);
     tcase_add_test(tcase, what_is_no_role_is_refused_at_the_command_line_and_in_sql);
     tcase_add_test(tcase, what_a_row_has_from_before_that_rule_gets_into_no_token_and_stops_nobody);
     suite_add_tcase(suite, tcase);
