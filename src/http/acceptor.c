@@ -63,7 +63,7 @@ static void end_storm(struct storm *storm, int64_t peace_us) {
 static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_storage *peer, socklen_t len) {
     const struct sockaddr *generic = (const struct sockaddr *)peer;
     struct address address = address_of_socket(generic);
-    enum room room = connections_room_for(acceptor->connections, &address);
+    enum room room = connections_reserve(acceptor->connections, fd, &address);
     if (room == ROOM_NONE) {
         note(&acceptor->storm, &acceptor->storm.closed, "limit");
         close(fd);
@@ -72,8 +72,10 @@ static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_s
     if (room == ROOM_SPARE)
         note(&acceptor->storm, &acceptor->storm.answered, "limit");
     /* the library closes the descriptor, also when it fails */
-    if (MHD_add_connection(acceptor->daemon, fd, generic, len) != MHD_YES)
+    if (MHD_add_connection(acceptor->daemon, fd, generic, len) != MHD_YES) {
+        connections_cancel(acceptor->connections, fd);
         note(&acceptor->storm, &acceptor->storm.closed, "memory");
+    }
 }
 
 static bool is_exhaustion(int error) {

@@ -29,6 +29,17 @@
 #define HUNG_UP_US CLOCK_US_PER_S
 #define STATE_CLOSE_WAIT 8 /* of the kernel's net/tcp_states.h; netinet/tcp.h has it too, but an older struct tcp_info */
 #define PROBLEM_SIZE 512
+/* An HTTP thread takes its new connections within a millisecond, and many at a time. */
+#define RESERVATIONS_MAX 64
+#define RESERVATION_LIMIT_US (CLOCK_US_PER_S / 2)
+
+/* Counts a connection that has been accepted and not been added yet. */
+struct reservation {
+    int fd;
+    enum room room;
+    struct peer *peer; /* NULL: not counted by address */
+    int64_t since_us;
+};
 
 struct connection {
     struct connection *next, *previous; /* the list's */
@@ -54,12 +65,15 @@ struct connections {
         char bytes[PROBLEM_SIZE];
         size_t len;
     } problems[DIRECT_PROBLEMS]; /* whole replies */
-    pthread_mutex_t list_lock;   /* guards the list, the count and the peers */
+    pthread_mutex_t list_lock;   /* guards the list, the counts, the reservations and the peers */
     pthread_cond_t stop;
+    pthread_cond_t reservations_free; /* half of them, for the acceptor */
     struct connection *first;
     struct connection *next_look; /* of the thread, in its pauses */
     int64_t request_limit_us;     /* for a header or a body, if that is shorter than the limits say */
     unsigned count;
+    struct reservation reservations[RESERVATIONS_MAX]; /* the first `reserved` */
+    unsigned reserved;
     struct peers *peers;
     bool stopping;
     pthread_t thread;
@@ -237,6 +251,7 @@ struct connections *connections_create(const struct connection_limits *limits) {
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&connections->stop, &attributes);
+    pthread_cond_init(&connections->reservations_free, &attributes);
     pthread_condattr_destroy(&attributes);
     if (start_thread(connections) == 0)
         return connections;
@@ -246,13 +261,14 @@ struct connections *connections_create(const struct connection_limits *limits) {
 }
 
 void connections_destroy(struct connections *connections) {
-    assert(connections->count == 0);
+    assert(connections->count == 0); /* a reservation may be left, of a connection that the library closed unseen */
     pthread_mutex_lock(&connections->list_lock);
     connections->stopping = true;
     pthread_cond_signal(&connections->stop);
     pthread_mutex_unlock(&connections->list_lock);
     pthread_join(connections->thread, NULL);
     pthread_cond_destroy(&connections->stop);
+    pthread_cond_destroy(&connections->reservations_free);
     pthread_mutex_destroy(&connections->list_lock);
     peers_destroy(connections->peers);
     free(connections);
@@ -277,7 +293,7 @@ static enum room room_in(unsigned count, unsigned limit) {
 /* The list's lock is held. */
 static enum room find_room(const struct connections *connections, const struct address *peer) {
     const struct connection_limits *limits = &connections->limits;
-    enum room room = room_in(connections->count, limits->total);
+    enum room room = room_in(connections->count + connections->reserved, limits->total);
     if (room == ROOM_NONE || !is_limited(connections, peer))
         return room;
     enum room at_address = room_in(peers_count(connections->peers, peer), limits->per_address);
@@ -286,11 +302,70 @@ static enum room find_room(const struct connections *connections, const struct a
     return there > room ? there : room;
 }
 
-enum room connections_room_for(struct connections *connections, const struct address *peer) {
+/* The list's lock is held. */
+static struct reservation take_reservation(struct connections *connections, unsigned index) {
+    struct reservation reservation = connections->reservations[index];
+    connections->reservations[index] = connections->reservations[--connections->reserved];
+    if (connections->reserved == RESERVATIONS_MAX / 2)
+        pthread_cond_signal(&connections->reservations_free);
+    return reservation;
+}
+
+/* The list's lock is held. False: this descriptor has none. */
+static bool find_reservation(const struct connections *connections, int fd, unsigned *index) {
+    for (*index = 0; *index < connections->reserved; ++*index)
+        if (connections->reservations[*index].fd == fd)
+            return true;
+    return false;
+}
+
+/* The list's lock is held. */
+static void cancel_reservation(struct connections *connections, int fd) {
+    unsigned index;
+    if (find_reservation(connections, fd, &index))
+        peers_leave(connections->peers, take_reservation(connections, index).peer);
+}
+
+/* The list's lock is held. */
+static void cancel_old_reservations(struct connections *connections) {
+    int64_t limit_us = clock_monotonic_us() - RESERVATION_LIMIT_US;
+    for (unsigned i = connections->reserved; i-- > 0;)
+        if (connections->reservations[i].since_us <= limit_us)
+            peers_leave(connections->peers, take_reservation(connections, i).peer);
+}
+
+/* The list's lock is held, but not while this waits. No reservation is newer than the wait, so that there is room after it. */
+static void await_reservation(struct connections *connections) {
+    int64_t until_us = clock_monotonic_us() + RESERVATION_LIMIT_US;
+    struct timespec until = { .tv_sec = until_us / CLOCK_US_PER_S, .tv_nsec = until_us % CLOCK_US_PER_S * 1000 };
+    int error = 0;
+    while (connections->reserved > RESERVATIONS_MAX / 2 && error == 0)
+        error = pthread_cond_timedwait(&connections->reservations_free, &connections->list_lock, &until);
+    cancel_old_reservations(connections);
+    assert(connections->reserved < RESERVATIONS_MAX);
+}
+
+enum room connections_reserve(struct connections *connections, int fd, const struct address *peer) {
     pthread_mutex_lock(&connections->list_lock);
+    /* of an earlier connection that was closed without being added, or the number would not be free again */
+    cancel_reservation(connections, fd);
+    cancel_old_reservations(connections);
+    if (connections->reserved == RESERVATIONS_MAX)
+        await_reservation(connections);
     enum room room = find_room(connections, peer);
+    if (room != ROOM_NONE) {
+        struct peer *entered = is_limited(connections, peer) ? peers_enter(connections->peers, peer) : NULL;
+        connections->reservations[connections->reserved++] =
+            (struct reservation){ .fd = fd, .room = room, .peer = entered, .since_us = clock_monotonic_us() };
+    }
     pthread_mutex_unlock(&connections->list_lock);
     return room;
+}
+
+void connections_cancel(struct connections *connections, int fd) {
+    pthread_mutex_lock(&connections->list_lock);
+    cancel_reservation(connections, fd);
+    pthread_mutex_unlock(&connections->list_lock);
 }
 
 void connections_hurry(struct connections *connections) {
@@ -308,16 +383,24 @@ unsigned connections_count(struct connections *connections) {
 
 /* The list's lock is held. */
 static void count_in(struct connections *connections, struct connection *connection, const struct address *peer) {
-    connection->is_too_many = find_room(connections, peer) != ROOM_FREE;
+    unsigned index;
+    if (find_reservation(connections, connection->fd, &index)) {
+        struct reservation reservation = take_reservation(connections, index);
+        connection->is_too_many = reservation.room != ROOM_FREE;
+        connection->peer = reservation.peer;
+    } else {
+        connection->is_too_many = find_room(connections, peer) != ROOM_FREE;
+        connection->peer = is_limited(connections, peer) ? peers_enter(connections->peers, peer) : NULL;
+    }
     connections->count++;
-    if (is_limited(connections, peer))
-        connection->peer = peers_enter(connections->peers, peer);
 }
 
 struct connection *connections_add(struct connections *connections, int fd, const struct address *peer) {
     struct connection *connection = calloc(1, sizeof *connection);
-    if (connection == NULL)
+    if (connection == NULL) {
+        connections_cancel(connections, fd);
         return NULL;
+    }
     connection->connections = connections;
     connection->fd = fd;
     pthread_mutex_init(&connection->state_lock, NULL);

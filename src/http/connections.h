@@ -38,16 +38,28 @@ void connections_destroy(struct connections *connections); /* when all have been
 
 enum room { ROOM_FREE, ROOM_SPARE /* to be refused in words */, ROOM_NONE };
 
-/* Where one more connection of this address would find itself. Any thread. */
-enum room connections_room_for(struct connections *connections, const struct address *peer);
+/*
+ * Counts a connection of this address as soon as it has been accepted: an HTTP thread adds it later, and many may be on the way to one.
+ * With ROOM_FREE and ROOM_SPARE it is reserved for its descriptor until that is added or cancelled; with ROOM_NONE nothing is, and the
+ * caller closes the descriptor. So the limits hold, and a tenth more, however many come at once.
+ *
+ * There are at most 64 reservations; the call waits then until there are half as many. One is forgotten after half a second (the wait
+ * ends with that, too): the library has closed the connection without adding it, for lack of memory, or an HTTP thread is stuck. What is
+ * added later than that comes on top of the limits. On the acceptor's thread alone.
+ */
+enum room connections_reserve(struct connections *connections, int fd, const struct address *peer);
+
+/* For a reserved descriptor that will not be added; does nothing for another. Any thread. */
+void connections_cancel(struct connections *connections, int fd);
 
 /* The service stops: from now on a header and a body have two seconds, so that nobody keeps it who takes their time. */
 void connections_hurry(struct connections *connections);
 
-/* How many there are. Any thread. */
+/* How many have been added and not been removed. Any thread. */
 unsigned connections_count(struct connections *connections);
 
-/* Borrows the descriptor until connections_remove, which must come before it is closed. NULL: memory. */
+/* Borrows the descriptor until connections_remove, which must come before it is closed. One that was not reserved, such as a
+ * check of the service by itself, is counted from here on. NULL: memory. */
 struct connection *connections_add(struct connections *connections, int fd, const struct address *peer);
 void connections_remove(struct connections *connections, struct connection *connection);
 

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ Suite *connections_suite(void);
 #define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 #define MANY 60
 #define WAIT_S 5
+#define BURST 1000
+#define DESCRIPTORS_OF_ITS_OWN 16 /* what the service may open besides: connections to the database, checks of its own */
 
 /* What a new connection is told: 200, 503, or 0 when it is closed without a word. */
 static int ask_from(const struct server *server, const char *source, int *fd) {
@@ -127,6 +130,32 @@ START_TEST(fewer_descriptors_than_connections_are_known_from_the_start) {
 }
 END_TEST
 
+static const char *const burst_limits[] = { "server.max_connections=40", "server.max_connections_per_address=40" };
+
+/* All of them are in the listen queue before the first one is accepted. */
+START_TEST(a_burst_is_held_to_the_limit_and_a_tenth_too) {
+    struct server server = server_start((const char *const[]){ burst_limits[_i], NULL });
+    int fds[BURST];
+    char byte;
+    unsigned long before = process_descriptors(server.pid);
+    ck_assert_int_eq(kill(server.pid, SIGSTOP), 0);
+    for (size_t i = 0; i < BURST; i++)
+        fds[i] = raw_connect(&server);
+    ck_assert_int_eq(kill(server.pid, SIGCONT), 0);
+    /* nobody sends anything, so that who was let in stays; the last of the queue is not let in */
+    struct timeval limit = { .tv_sec = WAIT_S };
+    setsockopt(fds[BURST - 1], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ssize_t last = recv(fds[BURST - 1], &byte, 1, 0);
+    ck_assert_msg(last == 0 || (last < 0 && errno == ECONNRESET), "the last one was let in");
+    unsigned long open = process_descriptors(server.pid) - before;
+    ck_assert_msg(open >= 40 && open <= 40 + 40 / 10 + 1 + DESCRIPTORS_OF_ITS_OWN, "%lu of the burst are open", open);
+    for (size_t i = 0; i < BURST; i++)
+        close(fds[i]);
+    expect_service_again(&server, "127.0.0.1");
+    server_finish(&server);
+}
+END_TEST
+
 /* The limit falls while the service runs, below what it has open: accepting fails although there is room for connections. */
 START_TEST(descriptors_that_run_out_neither_spin_the_service_nor_end_it) {
     struct server server = server_start(NULL);
@@ -180,6 +209,7 @@ Suite *connections_suite(void) {
     tcase_add_test(tcase, beyond_the_limit_some_are_told_503_and_the_rest_closed);
     tcase_add_test(tcase, one_address_cannot_take_the_connections_of_all);
     tcase_add_loop_test(tcase, a_trusted_proxy_may_have_as_many_as_it_likes, 0, 2);
+    tcase_add_loop_test(tcase, a_burst_is_held_to_the_limit_and_a_tenth_too, 0, 2);
     tcase_add_test(tcase, fewer_descriptors_than_connections_are_known_from_the_start);
     tcase_add_test(tcase, descriptors_that_run_out_neither_spin_the_service_nor_end_it);
     tcase_add_test(tcase, without_a_descriptor_a_client_is_turned_away_and_with_one_served_again);
