@@ -20,7 +20,8 @@ static const struct command {
 } commands[] = {
     { "serve", "", "serve until SIGTERM or SIGINT", cli_serve },
     { "migrate", "[--status]", "bring the database to this program's schema, or say how far it is", cli_migrate },
-    { "keygen", "", "make a new signing key, and the refresh key if there is none", cli_keygen },
+    { "keygen", "[--if-missing]", "make a new signing key, or one only if there is none, and the refresh key if there is none",
+      cli_keygen },
     { "check-config", "", "print the configuration that is in force, or everything that is wrong with it", cli_check_config },
     { "user", "list|show|add|set-roles|disable|enable", "look after accounts; alone it says how", cli_user },
 };

@@ -40,8 +40,8 @@ prepare_database() {
 
 make_keys() {
     local kid
-    if ! compgen -G "$JWTD_TOKEN_KEYS_DIR/*.hs256" >/dev/null || [[ ! -e $JWTD_TOKEN_REFRESH_KEY_FILE ]]; then
-        kid=$("$jwtd" keygen)
+    kid=$("$jwtd" keygen --if-missing)
+    if [[ -n $kid ]]; then
         echo "made signing key $kid in $JWTD_TOKEN_KEYS_DIR"
     fi
 }

@@ -268,18 +268,54 @@ static bool create_directory(const char *keys_dir) {
     return done;
 }
 
+static bool count_keys(const char *keys_dir, size_t *count) {
+    const struct dirent *entry;
+    struct text kid;
+    DIR *directory = opendir(keys_dir);
+    *count = 0;
+    if (directory == NULL) {
+        return false;
+    }
+    while ((errno = 0, entry = readdir(directory)) != NULL) {
+        *count += kid_of_file(entry->d_name, &kid);
+    }
+    int error = errno;
+    closedir(directory);
+    errno = error;
+    return error == 0;
+}
+
+/* The refresh key last: whoever finds it finds a signing key, too. */
+static bool create_keys(const char *keys_dir, const char *refresh_key_file, bool if_missing, char kid[KID_MAX_LEN + 1],
+                        struct mistake mistake) {
+    size_t count;
+    kid[0] = '\0';
+    if (sodium_init() < 0) {
+        snprintf(mistake.text, mistake.size, "libsodium cannot be initialised");
+        return false;
+    }
+    if (!create_directory(keys_dir) || !count_keys(keys_dir, &count)) {
+        snprintf(mistake.text, mistake.size, "%s: %s", keys_dir, strerrordesc_np(errno));
+        return false;
+    }
+    if (!if_missing && count >= KEYS_MAX) {
+        snprintf(mistake.text, mistake.size,
+                 "%s: holds %zu keys, and with more than %d the service does not start; remove old ones", keys_dir, count,
+                 KEYS_MAX);
+        return false;
+    }
+    if ((!if_missing || count == 0) && !create_signing_key(keys_dir, kid, mistake)) {
+        return false;
+    }
+    return key_file_create(refresh_key_file, REFRESH_KEY_BYTES, mistake.text, mistake.size) != KEY_FILE_FAILED;
+}
+
 bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *mistake,
                       size_t mistake_size) {
-    struct mistake reason = { mistake, mistake_size };
-    if (sodium_init() < 0) {
-        snprintf(mistake, mistake_size, "libsodium cannot be initialised");
-        return false;
-    }
-    if (!create_directory(keys_dir)) {
-        snprintf(mistake, mistake_size, "%s: %s", keys_dir, strerrordesc_np(errno));
-        return false;
-    }
-    /* the refresh key last: whoever finds it finds a signing key, too */
-    return create_signing_key(keys_dir, kid, reason) &&
-           key_file_create(refresh_key_file, REFRESH_KEY_BYTES, mistake, mistake_size) != KEY_FILE_FAILED;
+    return create_keys(keys_dir, refresh_key_file, false, kid, (struct mistake){ mistake, mistake_size });
+}
+
+bool keyring_complete(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *mistake,
+                      size_t mistake_size) {
+    return create_keys(keys_dir, refresh_key_file, true, kid, (struct mistake){ mistake, mistake_size });
 }

@@ -123,7 +123,7 @@ END_TEST
 
 /* What a systemd unit runs before the service, with this program in place of the one that would be installed. */
 static void read_start_pre(char *script, size_t size) {
-    static const char mark[] = "ExecStartPre=/bin/sh -c '", installed[] = "/usr/local/bin/jwtd";
+    static const char mark[] = "ExecStartPre=", installed[] = "/usr/local/bin/jwtd";
     char line[512] = "";
     FILE *unit = fopen("config/jwtd.service", "re");
     ck_assert_ptr_nonnull(unit);
@@ -134,7 +134,6 @@ static void read_start_pre(char *script, size_t size) {
     ck_assert_ptr_nonnull(program);
     snprintf(script, size, "%.*s%s%s", (int)(program - line - (long)sizeof mark + 1), line + sizeof mark - 1,
              getenv("JWTD_TEST_PROGRAM"), program + sizeof installed - 1);
-    *strrchr(script, '\'') = '\0';
 }
 
 /* Runs it by a shell in this directory; gives the number that it prints, or 0. */
@@ -168,7 +167,7 @@ static const struct {
     { "mkdir keys", 1 },
     { "echo " KEY_32 " > refresh.key", 1 },
     { "mkdir keys; echo " KEY_32 " > refresh.key; touch keys/a.hs256.new-12345678", 1 },
-    { "mkdir keys; echo " KEY_32 " > keys/a.hs256", 2 },
+    { "mkdir keys; echo " KEY_32 " > keys/a.hs256", 1 },
     { "mkdir keys; echo " KEY_32 " > keys/a.hs256; echo " KEY_32 " > refresh.key", 1 },
 };
 
@@ -187,6 +186,45 @@ START_TEST(before_each_start_the_unit_makes_the_keys_that_are_missing) {
     snprintf(listen, sizeof listen, "server.listen=127.0.0.1:%d", shared_server.port); /* taken: the keys are read before */
     ck_assert_int_eq(RUN("--set", keys, "--set", refresh, "--set", listen, "serve"), 1);
     ck_assert_msg(strstr(output, "listen_failed") != NULL, "%s", output);
+}
+END_TEST
+
+START_TEST(the_unit_looks_for_the_keys_where_the_configuration_says) {
+    char directory[160], script[1024];
+    snprintf(directory, sizeof directory, "%s/state-elsewhere", shared_server.directory);
+    ck_assert_int_eq(mkdir(directory, 0700), 0);
+    read_start_pre(script, sizeof script);
+    run_in(directory, "umask 077; mkdir elsewhere; "
+                      "printf '[token]\\nkeys_dir = elsewhere/signing\\nrefresh_key_file = elsewhere/secret\\n' > jwtd.conf");
+    for (int starts = 0; starts < 3; starts++) {
+        run_in(directory, script);
+        ck_assert_int_eq(run_in(directory, "ls elsewhere/signing/*.hs256 | wc -l"), 1);
+        ck_assert_int_eq(run_in(directory, "ls elsewhere/secret | wc -l"), 1);
+    }
+    ck_assert_int_eq(run_in(directory, "ls -d keys refresh.key 2>/dev/null | wc -l"), 0);
+}
+END_TEST
+
+START_TEST(keygen_names_the_key_that_it_makes_and_makes_no_key_too_many) {
+    char directory[160], keys[256], refresh[256];
+    snprintf(directory, sizeof directory, "%s/keygen", shared_server.directory);
+    ck_assert_int_eq(mkdir(directory, 0700), 0);
+    snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", directory);
+    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/refresh.key", directory);
+    ck_assert_int_eq(RUN("--set", keys, "--set", refresh, "keygen", "--if-missing"), 0);
+    char path[512];
+    output[strcspn(output, "\n")] = '\0';
+    snprintf(path, sizeof path, "%s/keys/%.100s.hs256", directory, output);
+    ck_assert_msg(access(path, F_OK) == 0, "%s", output);
+    ck_assert_int_eq(RUN("--set", keys, "--set", refresh, "keygen", "--if-missing"), 0);
+    ck_assert_str_eq(output, "");
+    for (int made = 1; made < 64; made++)
+        ck_assert_int_eq(RUN("--set", keys, "--set", refresh, "keygen"), 0);
+    ck_assert_int_eq(RUN("--set", keys, "--set", refresh, "keygen"), 1);
+    ck_assert_msg(strstr(output, "holds 64 keys") != NULL, "%s", output);
+    ck_assert_int_eq(RUN("--set", keys, "--set", refresh, "keygen", "--if-missing"), 0);
+    ck_assert_int_eq(RUN("keygen", "--always"), 2);
+    ck_assert_int_eq(RUN("keygen", "--if-missing", "now"), 2);
 }
 END_TEST
 
@@ -250,6 +288,8 @@ Suite *cli_suite(void) {
                         (int)(sizeof key_files / sizeof key_files[0]));
     tcase_add_loop_test(tcase, before_each_start_the_unit_makes_the_keys_that_are_missing, 0,
                         (int)(sizeof key_states / sizeof key_states[0]));
+    tcase_add_test(tcase, the_unit_looks_for_the_keys_where_the_configuration_says);
+    tcase_add_test(tcase, keygen_names_the_key_that_it_makes_and_makes_no_key_too_many);
     tcase_add_test(tcase, the_schema_is_current_and_five_migrations_at_once_agree);
     tcase_add_test(tcase, an_operator_adds_shows_disables_and_enables_a_user);
     tcase_add_test(tcase, a_weak_password_is_refused_at_the_command_line_too);

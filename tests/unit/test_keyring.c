@@ -252,12 +252,16 @@ START_TEST(without_any_key_the_way_out_is_named) {
 }
 END_TEST
 
-START_TEST(more_keys_than_the_ring_holds_are_refused) {
-    for (unsigned i = 0; i < KEYS_MAX; i++) {
+static void write_keys(unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
         char name[32];
         snprintf(name, sizeof name, "keys/k%03u.hs256", i);
         scratch_write_text(&scratch, name, FIXTURE_KEY_1);
     }
+}
+
+START_TEST(more_keys_than_the_ring_holds_are_refused) {
+    write_keys(KEYS_MAX);
     struct keyring *ring = load("");
     ck_assert_msg(ring != NULL, "%s", mistake);
     ck_assert_uint_eq(keyring_count(ring), KEYS_MAX);
@@ -325,6 +329,51 @@ START_TEST(keygen_leaves_nothing_aside_and_names_what_fails) {
 }
 END_TEST
 
+static size_t signing_keys(void) {
+    glob_t found;
+    size_t count = glob(scratch_path(&scratch, "keys/*.hs256"), 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return count;
+}
+
+START_TEST(keygen_makes_no_key_with_which_the_service_would_not_start) {
+    char kid[KID_MAX_LEN + 1];
+    write_keys(KEYS_MAX - 1);
+    ck_assert_msg(keyring_generate(keys_dir, refresh_file, kid, mistake, sizeof mistake), "%s", mistake);
+    ck_assert(!keyring_generate(keys_dir, refresh_file, kid, mistake, sizeof mistake));
+    ck_assert_msg(strstr(mistake, "holds 64 keys") != NULL && strstr(mistake, keys_dir) != NULL, "%s", mistake);
+    ck_assert_uint_eq(signing_keys(), KEYS_MAX);
+    struct keyring *ring = load("");
+    ck_assert_msg(ring != NULL, "%s", mistake);
+    keyring_destroy(ring);
+}
+END_TEST
+
+static const struct {
+    unsigned keys;
+    bool refresh_key;
+    unsigned keys_after;
+} incomplete[] = {
+    { 0, false, 1 }, { 0, true, 1 }, { 1, false, 1 }, { 1, true, 1 }, { KEYS_MAX, false, KEYS_MAX }, { KEYS_MAX, true, KEYS_MAX },
+};
+
+START_TEST(what_is_missing_is_made_and_nothing_else) {
+    char kid[KID_MAX_LEN + 1];
+    write_keys(incomplete[_i].keys);
+    if (!incomplete[_i].refresh_key)
+        unlink(refresh_file);
+    for (int times = 0; times < 2; times++) {
+        ck_assert_msg(keyring_complete(keys_dir, refresh_file, kid, mistake, sizeof mistake), "%s", mistake);
+        ck_assert_uint_eq(signing_keys(), incomplete[_i].keys_after);
+        ck_assert_int_eq(kid[0] != '\0', times == 0 && incomplete[_i].keys == 0);
+    }
+    struct keyring *ring = load("");
+    ck_assert_msg(ring != NULL, "%s", mistake);
+    ck_assert_int_eq(keyring_refresh_key(ring)[0] == 1, incomplete[_i].refresh_key); /* the first byte of what was there */
+    keyring_destroy(ring);
+}
+END_TEST
+
 /* Runs keygen until it is about to make its system call number `calls`, and kills it there. False: it has come to its end before. */
 static bool generate_and_kill(unsigned calls) {
     char kid[KID_MAX_LEN + 1];
@@ -333,7 +382,7 @@ static bool generate_and_kill(unsigned calls) {
     if (pid == 0) {
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         raise(SIGSTOP);
-        _exit(keyring_generate(keys_dir, refresh_file, kid, mistake, sizeof mistake) ? 0 : 1);
+        _exit(keyring_complete(keys_dir, refresh_file, kid, mistake, sizeof mistake) ? 0 : 1);
     }
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     for (unsigned stops = 0; WIFSTOPPED(status) && stops < 2 * calls - 1; stops++) { /* one before a call and one behind it */
@@ -349,14 +398,7 @@ static bool generate_and_kill(unsigned calls) {
     return true;
 }
 
-static bool has_signing_key(void) {
-    glob_t found;
-    bool has = glob(scratch_path(&scratch, "keys/*.hs256"), 0, NULL, &found) == 0;
-    globfree(&found);
-    return has;
-}
-
-/* What the systemd unit does before each start: keygen, if one of the two keys is missing. */
+/* The second call is what the systemd unit does before each start. */
 START_TEST(keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_completes) {
     char kid[KID_MAX_LEN + 1];
     unsigned calls = 0;
@@ -368,9 +410,9 @@ START_TEST(keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_complete
         unlink(refresh_file);
         was_killed = generate_and_kill(++calls);
         bool has_refresh_key = access(refresh_file, F_OK) == 0;
-        ck_assert_msg(!has_refresh_key || has_signing_key(), "a refresh key alone, before call %u", calls);
-        if (!has_refresh_key || !has_signing_key())
-            ck_assert_msg(keyring_generate(keys_dir, refresh_file, kid, mistake, sizeof mistake), "%s", mistake);
+        ck_assert_msg(!has_refresh_key || signing_keys() == 1, "a refresh key alone, before call %u", calls);
+        ck_assert_msg(keyring_complete(keys_dir, refresh_file, kid, mistake, sizeof mistake), "%s", mistake);
+        ck_assert_uint_eq(signing_keys(), 1);
         struct keyring *ring = load("");
         ck_assert_msg(ring != NULL, "killed before call %u: %s", calls, mistake);
         keyring_destroy(ring);
@@ -422,6 +464,8 @@ Suite *keyring_suite(void) {
     tcase_add_test(tests, keygen_makes_what_load_takes);
     tcase_add_test(tests, what_root_makes_belongs_to_the_owner_of_the_directory);
     tcase_add_test(tests, keygen_leaves_nothing_aside_and_names_what_fails);
+    tcase_add_test(tests, keygen_makes_no_key_with_which_the_service_would_not_start);
+    tcase_add_loop_test(tests, what_is_missing_is_made_and_nothing_else, 0, (int)(sizeof incomplete / sizeof incomplete[0]));
     tcase_add_test(tests, keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_completes);
     suite_add_tcase(suite, tests);
     return suite;
