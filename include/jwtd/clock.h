@@ -1,5 +1,5 @@
 /*
- * clock: the two clocks of the house. Deadlines and waits use the monotonic clock; claims of tokens use the wall clock;
+ * clock: the two clocks of the program. Deadlines and waits use the monotonic clock; claims of tokens use the wall clock;
  * sessions are timed by the database's own clock and never by these. Safe from every thread; cannot fail.
  */
 #ifndef JWTD_CLOCK_H

@@ -8,7 +8,7 @@
  * be kept in the session). Of several hosts, one that was silent is asked last from then on, and a connection is given up when its
  * server is no longer what target_session_attrs asks for.
  *
- * Every statement of this house is one transaction and idempotent (ids are made before, updates are conditional), so db_run
+ * Every statement of the program is one transaction and idempotent (ids are made before, updates are conditional), so db_run
  * may run it again: once after a lost connection, and after serialization failures and deadlocks, always within the deadline. The
  * mapping from SQLSTATE to status is one table in db_errors.c. What PostgreSQL says is logged, never returned.
  */

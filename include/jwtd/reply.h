@@ -1,5 +1,5 @@
 /*
- * reply: the one way to answer. Each function writes the reply of a request; the walker sends it. A second reply to the same
+ * reply: the one way to answer. Each function writes the reply of a request; the pipeline sends it. A second reply to the same
  * request is a mistake of ours and replaces the first. Called by the step that holds the request. Memory that runs out turns the
  * reply into 503.
  */

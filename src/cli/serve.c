@@ -1,4 +1,4 @@
-/* The service: builds the house from the cellar up, waits for a signal, takes it down again in the other order. */
+/* The service: makes its parts bottom up, waits for a signal, ends them in the other order. */
 #include "background.h"
 #include "limits.h"
 #include "notify.h"
