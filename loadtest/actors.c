@@ -125,10 +125,9 @@ const char *actor_email(const struct actors *actors, const struct actor *actor, 
 /* Visible ASCII without what JSON would escape. */
 static bool is_token(const char *text) {
     size_t len = 0;
-    for (; text[len] != '\0'; len++) {
+    for (; text[len] != '\0'; len++)
         if (text[len] <= ' ' || text[len] > '~' || text[len] == '"' || text[len] == '\\' || len >= TOKEN_SIZE)
             return false;
-    }
     return len > 0;
 }
 

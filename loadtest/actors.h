@@ -1,8 +1,8 @@
 /*
  * actors: who sends requests: accounts that exist, and sessions with their tokens. Those of one worker; nobody else knows them.
  *
- * A session that must have one request in flight at a time (refresh: each token is used once) is taken from the free ones and given
- * back when the reply is there.
+ * A session that must have one request in flight at a time (refresh: each token is used once) is taken from the free ones and
+ * given back when the reply is there.
  */
 #ifndef FAILPOINT_ACTORS_H
 #define FAILPOINT_ACTORS_H

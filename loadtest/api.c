@@ -51,10 +51,9 @@ const char *endpoint_name(enum endpoint endpoint) {
 }
 
 static int find_name(const char *const *names, size_t count, const char *name) {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (strcmp(names[i], name) == 0)
             return (int)i;
-    }
     return -1;
 }
 
@@ -63,10 +62,9 @@ int endpoint_find(const char *name) {
 }
 
 bool api_status_is_ok(const struct api_call *call, unsigned status) {
-    for (size_t i = 0; i < API_STATUSES && call->statuses[i] != 0; i++) {
+    for (size_t i = 0; i < API_STATUSES && call->statuses[i] != 0; i++)
         if (call->statuses[i] == status)
             return true;
-    }
     return false;
 }
 

@@ -1,5 +1,6 @@
 /*
- * api: where the endpoints are and what their members are called. The table in api.c is this service's own wire contract; a JSON file
+ * api: where the endpoints are and what their members are called. The table in api.c is this service's own wire contract; a JSON
+ * file
  * (`--api`) changes what is different elsewhere:
  *
  *     {
@@ -10,8 +11,8 @@
  *       "refresh": { "path": "/v1/token" }
  *     }
  *
- * `fields` are the members of the request's body, `reply` those of the answer; a dot goes one object down; an empty name means "there is
- * none". `extra` is added to each body. Whatever a file does not say stays as it is.
+ * `fields` are the members of the request's body, `reply` those of the answer; a dot goes one object down; an empty name means
+ * "there is none". `extra` is added to each body. Whatever a file does not say stays as it is.
  */
 #ifndef FAILPOINT_API_H
 #define FAILPOINT_API_H

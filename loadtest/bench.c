@@ -77,10 +77,9 @@ static bool take_email(struct plan *plan, const char *form) {
 }
 
 static bool is_printable(const char *text) {
-    for (; *text != '\0'; text++) {
+    for (; *text != '\0'; text++)
         if ((unsigned char)*text < ' ')
             return false;
-    }
     return true;
 }
 

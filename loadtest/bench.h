@@ -43,7 +43,8 @@ struct bench_step {
     void *context;
 };
 
-/* Reads the options, finds the target, starts workers. Otherwise prints why and gives the exit code; EXIT_FINE is success. bench_fini in any case. */
+/* Reads the options, finds the target, starts workers. Otherwise prints why and gives the exit code; EXIT_FINE is success.
+ * bench_fini in any case. */
 int bench_init(struct bench *bench, const struct options *options, const char *command, const char *line);
 void bench_fini(struct bench *bench);
 

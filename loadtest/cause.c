@@ -13,10 +13,9 @@ static const struct {
               { "database", "database access" }, { "db", "database access" }, { "http", "HTTP" } };
 
 static const char *work_of(const char *group) {
-    for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
+    for (size_t i = 0; i < sizeof works / sizeof works[0]; i++)
         if (strstr(group, works[i].group) != NULL)
             return works[i].work;
-    }
     return group;
 }
 

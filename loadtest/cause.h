@@ -1,6 +1,6 @@
 /*
- * cause: why the load fails there: the resource that is used to 90 % or more while it does. Where none is, it says that and does not
- * guess. Pure computation over usage and counts.
+ * cause: why the load fails there: the resource that is used to 90 % or more while it does. Where none is, it says that and does
+ * not guess. Pure computation over usage and counts.
  */
 #ifndef FAILPOINT_CAUSE_H
 #define FAILPOINT_CAUSE_H

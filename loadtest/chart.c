@@ -48,10 +48,9 @@ static void stretch(struct range *range, double value, bool is_log) {
 static struct range range_of(const struct chart *chart, bool of_x) {
     const struct chart_axis *axis = of_x ? &chart->x : &chart->y;
     struct range range = { .count = 0 };
-    for (size_t i = 0; i < chart->series_count; i++) {
+    for (size_t i = 0; i < chart->series_count; i++)
         for (size_t k = 0; k < chart->series[i].count; k++)
             stretch(&range, of_x ? chart->series[i].points[k].x : chart->series[i].points[k].y, axis->is_log);
-    }
     return range;
 }
 
@@ -204,10 +203,9 @@ static void write_area(const struct frame *frame, const struct chart_series *ser
 
 static void write_line(const struct frame *frame, const struct chart_series *series, FILE *out) {
     fprintf(out, "<polyline class=\"line %s\" points=\"", series->style);
-    for (size_t i = 0; i < series->count; i++) {
+    for (size_t i = 0; i < series->count; i++)
         if (is_drawn(frame, &series->points[i]))
             write_place(frame, series->points[i].x, series->points[i].y, out);
-    }
     fputs("\"/>", out);
     for (size_t i = 0; i < series->count && series->count <= DOTS_MAX; i++) {
         const struct chart_point *point = &series->points[i];
@@ -262,14 +260,12 @@ static void write_picture(const struct frame *frame, FILE *out) {
     write_bands(frame, out);
     write_axis(&chart->y, &frame->y, false, out);
     write_axis(&chart->x, &frame->x, true, out);
-    for (size_t i = 0; i < chart->series_count; i++) {
+    for (size_t i = 0; i < chart->series_count; i++)
         if (chart->series[i].is_area)
             write_area(frame, &chart->series[i], out);
-    }
-    for (size_t i = 0; i < chart->series_count; i++) {
+    for (size_t i = 0; i < chart->series_count; i++)
         if (!chart->series[i].is_area)
             write_line(frame, &chart->series[i], out);
-    }
     write_limit(frame, out);
     fputs("</svg>", out);
 }

@@ -1,7 +1,7 @@
 /*
- * chart: a picture of numbers as SVG, for a page that has the styles of report_style.c: lines and stacked areas over one axis, bands
- * that name a stretch of it, and a line that must not be crossed. Colours come from style classes, so that light and dark modes share
- * one picture; the picture scales with its column, and its letters stay readable at the width of a phone.
+ * chart: a picture of numbers as SVG, for a page that has the styles of report_style.c: lines and stacked areas over one axis,
+ * bands that name a stretch of it, and a line that must not be crossed. Colours come from style classes, so that light and dark
+ * modes share one picture; the picture scales with its column, and its letters stay readable at the width of a phone.
  */
 #ifndef FAILPOINT_CHART_H
 #define FAILPOINT_CHART_H

@@ -167,10 +167,9 @@ int command_compare(const struct options *options, const char *line) {
         merge(comparison);
         code = bench_finish(&comparison->sides[0]);
     }
-    for (size_t side = 0; side < SIDES; side++) {
+    for (size_t side = 0; side < SIDES; side++)
         if (comparison->sides[side].options != NULL)
             bench_fini(&comparison->sides[side]);
-    }
     free(comparison);
     return code;
 }

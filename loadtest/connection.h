@@ -3,8 +3,8 @@
  *
  *     CLOSED -> CONNECTING -> HANDSHAKING -> IDLE <-> SENDING -> RECEIVING -> IDLE or CLOSED
  *
- * It changes its state in connection_handle only, as epoll tells, and says what came of it. The worker owns the connections and what
- * they carry; nothing here allocates except the rest of a request that did not fit into the socket.
+ * It changes its state in connection_handle only, as epoll tells, and says what came of it. The worker owns the connections and
+ * what they carry; nothing here allocates except the rest of a request that did not fit into the socket.
  */
 #ifndef FAILPOINT_CONNECTION_H
 #define FAILPOINT_CONNECTION_H

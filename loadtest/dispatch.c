@@ -27,7 +27,8 @@ void dispatch_destroy(struct request *request) {
     free(request);
 }
 
-/* What of the latency the generator itself may have made: the way to the loop, and the loop's own work while the reply lay there. */
+/* What of the latency the generator itself may have made: the way to the loop, and the loop's own work while the reply lay there.
+ */
 static int64_t own_part(const struct worker *worker, const struct request *request, int64_t now_ns) {
     int64_t lag = request->issued_ns - request->due_ns;
     int64_t reading = now_ns - worker->woke_ns;
@@ -53,9 +54,8 @@ static void count(struct worker *worker, const struct request *request, enum rep
 static void end(struct worker *worker, struct request *request, enum reply_class class, unsigned status, int64_t retry_after_s,
                 int64_t now_ns) {
     remove_from_issued(worker, request);
-    if (worker_counts(request)) {
+    if (worker_counts(request))
         count(worker, request, class, status, now_ns);
-    }
     worker->share->in_flight--;
     flow_continue(worker, request, class, status, retry_after_s, now_ns);
     dispatch_destroy(request);
@@ -166,7 +166,8 @@ static void place(struct worker *worker, struct request *request, int64_t now_ns
     end(worker, request, class_of(event), 0, -1, now_ns);
 }
 
-/* The connection has lost its request's reply. A kept connection may be closed by the server at any moment, so that is no failure. */
+/* The connection has lost its request's reply. A kept connection may be closed by the server at any moment, so that is no
+ * failure. */
 static void lose(struct worker *worker, struct request *request, const struct connection *connection, enum connection_event event,
                  int64_t now_ns) {
     bool was_kept = connection->requests > 1 && !response_has_begun(&connection->response);

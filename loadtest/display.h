@@ -1,6 +1,6 @@
 /*
- * display: what a person sees while it runs: four lines that are drawn over themselves on a terminal, one line a second elsewhere, on
- * standard error; results go to standard output. `--quiet` shows nothing.
+ * display: what a person sees while it runs: four lines that are drawn over themselves on a terminal, one line a second
+ * elsewhere, on standard error; results go to standard output. `--quiet` shows nothing.
  */
 #ifndef FAILPOINT_DISPLAY_H
 #define FAILPOINT_DISPLAY_H

@@ -110,10 +110,9 @@ void engine_destroy(struct engine *engine) {
 
 size_t engine_pids(const struct engine *engine, int pids[ENGINE_WORKERS_MAX]) {
     size_t count = 0;
-    for (unsigned i = 0; i < engine->plan->workers; i++) {
+    for (unsigned i = 0; i < engine->plan->workers; i++)
         if (engine->hands[i].pid > 0)
             pids[count++] = engine->hands[i].pid;
-    }
     return count;
 }
 
@@ -143,10 +142,9 @@ static void look_for_dead(struct engine *engine) {
 }
 
 enum worker_trouble engine_trouble_kind(const struct engine *engine) {
-    for (unsigned i = 0; i < engine->plan->workers; i++) {
+    for (unsigned i = 0; i < engine->plan->workers; i++)
         if (engine->hands[i].share->trouble != TROUBLE_NONE)
             return (enum worker_trouble)engine->hands[i].share->trouble;
-    }
     return TROUBLE_NONE;
 }
 
@@ -154,10 +152,9 @@ enum engine_state engine_state(struct engine *engine) {
     look_for_dead(engine);
     if (engine->worker_died || engine_trouble_kind(engine) != TROUBLE_NONE)
         return ENGINE_TROUBLE;
-    for (unsigned i = 0; i < engine->plan->workers; i++) {
+    for (unsigned i = 0; i < engine->plan->workers; i++)
         if (engine->hands[i].share->finished != engine->orders_given)
             return ENGINE_BUSY;
-    }
     return ENGINE_DONE;
 }
 
@@ -173,10 +170,9 @@ static const char *const sentences[] = {
 const char *engine_trouble(struct engine *engine) {
     enum worker_trouble trouble = engine_trouble_kind(engine);
     const struct worker_share *share = engine->hands[0].share;
-    for (unsigned i = 0; i < engine->plan->workers; i++) {
+    for (unsigned i = 0; i < engine->plan->workers; i++)
         if (engine->hands[i].share->trouble != TROUBLE_NONE)
             share = engine->hands[i].share;
-    }
     const struct api_call *call = &engine->plan->api.calls[share->trouble_endpoint];
     const char *url = engine->plan->target.url;
     switch (trouble) {

@@ -1,10 +1,11 @@
 /*
- * find: the search for the highest load that is still good, as a machine without a clock or a network: it says which load to try, and is
- * told what came of it. So it can be tried out on a simulated server.
+ * find: the search for the highest load that is still good, as a machine without a clock or a network: it says which load to try,
+ * and is told what came of it. So it can be tried out on a simulated server.
  *
- * Double until it is bad, then bisect until the bracket is narrower than `precision`. Bad counts only when two trials out of at most three say
- * so, since a burst can spoil one; and an upper end that was found long ago is tried once more before it is believed. The highest good load is then held for long. If that is bad, twice, short trials have shown too little,
- * as they do where a queue takes long to fill, and only holds decide from then on: steps back, then a bisection.
+ * Double until it is bad, then bisect until the bracket is narrower than `precision`. Bad counts only when two trials out of at
+ * most three say so, since a burst can spoil one; and an upper end that was found long ago is tried once more before it is
+ * believed. The highest good load is then held for long. If that is bad, twice, short trials have shown too little, as they do
+ * where a queue takes long to fill, and only holds decide from then on: steps back, then a bisection.
  */
 #ifndef FAILPOINT_FIND_H
 #define FAILPOINT_FIND_H

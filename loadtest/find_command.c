@@ -203,10 +203,9 @@ static double warm_up(struct finder *finder) {
 }
 
 static double error_share_allowed(const struct objectives *objectives) {
-    for (size_t i = 0; i < objectives->count; i++) {
+    for (size_t i = 0; i < objectives->count; i++)
         if (objectives->items[i].of_errors)
             return objectives->items[i].share_allowed;
-    }
     return 0.001;
 }
 
@@ -225,12 +224,11 @@ static void search(struct finder *finder) {
     double max = options->max > 0 ? options->max : finder->by_users ? USERS_MAX : RATE_MAX;
     find_init(&finder->find, finder->by_users ? 1 : begin, finder->by_users ? 1 : RATE_MIN, max, options->precision / 100,
               finder->by_users);
-    while (finder->find.phase != FIND_DONE && !finder->ended && !is_near_generators_end(finder)) {
+    while (finder->find.phase != FIND_DONE && !finder->ended && !is_near_generators_end(finder))
         if (finder->find.phase == FIND_HOLD)
             hold_load(finder);
         else
             try_load(finder);
-    }
     bench->run.verdict.limit = finder->find.good;
     find_reason(finder);
     bool wanted = !finder->ended && !finder->by_users && !options->no_overload && finder->find.good > 0;

@@ -52,10 +52,9 @@ static bool is_own(const struct worker *worker, unsigned number) {
 void flow_begin_users(struct worker *worker) {
     unsigned workers = worker->plan->workers, users = worker->order.users;
     bool keep = dispatch_users_keep_connections(worker, (users + workers - 1) / workers);
-    for (unsigned i = 0; i < users; i++) {
+    for (unsigned i = 0; i < users; i++)
         if (is_own(worker, i) && flow_arrive(worker, PURPOSE_USER, keep ? worker->users + 1 : 0, worker->order.begin_ns))
             worker->users++;
-    }
 }
 
 /* Exponential, so that users do not march in step. */
@@ -192,7 +191,8 @@ static unsigned next_account(struct worker *worker) {
     return 0;
 }
 
-/* Accounts first: until the last of them is registered no session begins, since it may be of that one. False: nothing to begin. */
+/* Accounts first: until the last of them is registered no session begins, since it may be of that one. False: nothing to begin.
+ */
 static bool prepare_one(struct worker *worker, int64_t now_ns) {
     unsigned account = next_account(worker);
     if (account != 0)

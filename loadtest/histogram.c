@@ -39,7 +39,8 @@ void histogram_add(struct histogram *sum, const struct histogram *other) {
         sum->buckets[i] += other->buckets[i];
 }
 
-/* The copies of a histogram that is being written may be a moment apart from bucket to bucket, so the total is taken from the buckets. */
+/* The copies of a histogram that is being written may be a moment apart from bucket to bucket, so the total is taken from the
+ * buckets. */
 void histogram_subtract(struct histogram *later, const struct histogram *earlier) {
     if (later->total == earlier->total && later->sum_ns == earlier->sum_ns) {
         *later = (struct histogram){ .total = 0 };

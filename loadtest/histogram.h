@@ -1,10 +1,10 @@
 /*
- * histogram: counts of durations in log-linear buckets. Each power of two is cut into 128 buckets, so that the middle of a bucket is
- * off by 0.4 % at most (under 128 ns: by nothing). From 0 to 2^42 ns (73 minutes); longer ones count as the longest.
+ * histogram: counts of durations in log-linear buckets. Each power of two is cut into 128 buckets, so that the middle of a bucket
+ * is off by 0.4 % at most (under 128 ns: by nothing). From 0 to 2^42 ns (73 minutes); longer ones count as the longest.
  *
  * All counts only grow. Two histograms of the same thing, from two workers or two steps, are added; an earlier copy of one is
- * subtracted to see what came since. Plain data without pointers: it may lie in shared memory and be copied by assignment. One writer;
- * a reader in another process sees counts that are at most a moment apart from each other.
+ * subtracted to see what came since. Plain data without pointers: it may lie in shared memory and be copied by assignment. One
+ * writer; a reader in another process sees counts that are at most a moment apart from each other.
  */
 #ifndef FAILPOINT_HISTOGRAM_H
 #define FAILPOINT_HISTOGRAM_H

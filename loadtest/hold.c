@@ -51,14 +51,12 @@ static void make_step(const struct options *options, struct bench_step *step) {
 /* ---- the result ---- */
 
 static void print_replies(const struct tally *total) {
-    for (size_t i = 0; i < REPLY_CLASSES; i++) {
+    for (size_t i = 0; i < REPLY_CLASSES; i++)
         if (total->classes[i] > 0)
             printf("  %-10s %llu\n", reply_class_name((enum reply_class)i), (unsigned long long)total->classes[i]);
-    }
-    for (size_t i = 100; i < STATUS_CODES; i++) {
+    for (size_t i = 100; i < STATUS_CODES; i++)
         if (total->statuses[i] > 0)
             printf("  status %zu %llu\n", i, (unsigned long long)total->statuses[i]);
-    }
 }
 
 static void print_once(const struct engine_view *view, const struct options *options) {

@@ -1,4 +1,5 @@
-/* html: text and numbers as a page shows them. Everything that is not ours is escaped, so that no server can write into a report. */
+/* html: text and numbers as a page shows them. Everything that is not ours is escaped, so that no server can write into a report.
+ */
 #ifndef FAILPOINT_HTML_H
 #define FAILPOINT_HTML_H
 

@@ -1,6 +1,6 @@
 /*
- * instant: time as the tester counts it: nanoseconds of the monotonic clock, since a reply can take 20 us and a microsecond would be
- * 5 % of it. Every worker process reads the same clock. Any thread; cannot fail.
+ * instant: time as the tester counts it: nanoseconds of the monotonic clock, since a reply can take 20 us and a microsecond would
+ * be 5 % of it. Every worker process reads the same clock. Any thread; cannot fail.
  */
 #ifndef FAILPOINT_INSTANT_H
 #define FAILPOINT_INSTANT_H

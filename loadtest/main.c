@@ -81,10 +81,9 @@ static void print_help(const struct command *command) {
 }
 
 static const struct command *find_command(const char *name) {
-    for (size_t i = 0; i < COMMANDS; i++) {
+    for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
-    }
     return NULL;
 }
 

@@ -14,7 +14,8 @@
 
 /* ---- what is constant ---- */
 
-/* Placeholders that jansson writes as such escapes, which no other text of a body contains: control characters are refused in options. */
+/* Placeholders that jansson writes as such escapes, which no other text of a body contains: control characters are refused in
+ * options. */
 static const struct {
     const char *character, *escape;
     int field;
@@ -69,10 +70,9 @@ static bool cut_into_pieces(struct message_template *template, const char *text)
 }
 
 static bool has_body(const struct api_call *call) {
-    for (size_t i = 0; i < API_FIELDS; i++) {
+    for (size_t i = 0; i < API_FIELDS; i++)
         if (call->fields[i][0] != '\0')
             return true;
-    }
     return call->extra != NULL;
 }
 

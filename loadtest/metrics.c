@@ -59,10 +59,9 @@ static bool get(const struct target *target, const char *path, struct response *
 /* ---- the text ---- */
 
 static struct metric *find(struct metrics *metrics, const char *name) {
-    for (size_t i = 0; i < metrics->count; i++) {
+    for (size_t i = 0; i < metrics->count; i++)
         if (strcmp(metrics->items[i].name, name) == 0)
             return &metrics->items[i];
-    }
     return NULL;
 }
 

@@ -125,10 +125,9 @@ const struct objective *objectives_first_missed(const struct objectives *objecti
 
 static int64_t measured_percentile(const struct objective *objective, const struct tally tallies[ENDPOINTS]) {
     struct histogram sum = { .total = 0 };
-    for (size_t i = 0; i < ENDPOINTS; i++) {
+    for (size_t i = 0; i < ENDPOINTS; i++)
         if (concerns(objective, i))
             histogram_add(&sum, &tallies[i].latency);
-    }
     return histogram_percentile(&sum, 1 - objective->share_allowed);
 }
 

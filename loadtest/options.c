@@ -81,10 +81,9 @@ static const struct option table[] = {
 #define TABLE_COUNT (sizeof table / sizeof table[0])
 
 static const struct option *find_option(const char *name, unsigned command) {
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
+    for (size_t i = 0; i < TABLE_COUNT; i++)
         if (strcmp(table[i].name, name) == 0 && (table[i].commands & command) != 0)
             return &table[i];
-    }
     return NULL;
 }
 

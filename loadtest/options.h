@@ -41,7 +41,8 @@ struct options {
 bool options_parse(struct options *options, unsigned command, int argc, char **argv, char *mistake, size_t mistake_size);
 void options_print_help(unsigned command, FILE *out);
 
-/* "find http://... --rate 100": the words of a shell that say the same again, without the passwords of URLs. Cut when it does not fit. */
+/* "find http://... --rate 100": the words of a shell that say the same again, without the passwords of URLs. Cut when it does not
+ * fit. */
 void options_quote_line(int argc, char **argv, char *line, size_t size);
 
 #endif

@@ -45,10 +45,9 @@ double probe_listen_overflows(void) {
     char names[4096], values[4096];
     double overflows = 0;
     FILE *file = fopen("/proc/net/netstat", "re");
-    while (file != NULL && fgets(names, sizeof names, file) != NULL && fgets(values, sizeof values, file) != NULL) {
+    while (file != NULL && fgets(names, sizeof names, file) != NULL && fgets(values, sizeof values, file) != NULL)
         if (strncmp(names, "TcpExt:", 7) == 0)
             overflows = read_pair(names, values, "ListenOverflows");
-    }
     if (file != NULL)
         fclose(file);
     return overflows;

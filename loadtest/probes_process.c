@@ -130,7 +130,8 @@ static bool is_local(const struct target *target) {
     return bound;
 }
 
-/* Lines of /proc/net/tcp: "sl local_address:port remote state ... uid timeout inode", in hexadecimal up to the state, which is 0A. */
+/* Lines of /proc/net/tcp: "sl local_address:port remote state ... uid timeout inode", in hexadecimal up to the state, which is
+ * 0A. */
 static size_t read_inodes(const char *path, unsigned port, unsigned long *inodes, size_t count) {
     char line[256];
     FILE *file = fopen(path, "re");

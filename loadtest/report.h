@@ -1,6 +1,6 @@
 /*
- * report: a run as a page for a browser: one file without scripts that loads nothing, for phones and screens, in light and in dark. The
- * verdict is its headline; below it the numbers, the charts, the steps, and the command to run it again.
+ * report: a run as a page for a browser: one file without scripts that loads nothing, for phones and screens, in light and in
+ * dark. The verdict is its headline; below it the numbers, the charts, the steps, and the command to run it again.
  */
 #ifndef FAILPOINT_REPORT_H
 #define FAILPOINT_REPORT_H

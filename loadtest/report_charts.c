@@ -11,10 +11,9 @@
 
 static bool is_about_load(const struct run_step *step) {
     static const char *const others[] = { "warmup", "overload", "recover", "soak", "idle" };
-    for (size_t i = 0; i < COUNT_OF(others); i++) {
+    for (size_t i = 0; i < COUNT_OF(others); i++)
         if (strcmp(step->phase, others[i]) == 0)
             return false;
-    }
     return step->figures.ok > 0;
 }
 
@@ -201,10 +200,9 @@ static void write_latency_over_time(const struct run *run, struct chart_point *p
 }
 
 static bool any_second(const struct run *run, double (*value)(const struct run_second *second)) {
-    for (size_t i = 0; i < run->seconds_count; i++) {
+    for (size_t i = 0; i < run->seconds_count; i++)
         if (value(&run->seconds_list[i]) > 0)
             return true;
-    }
     return false;
 }
 
@@ -218,10 +216,9 @@ static void write_utilisation(const struct run *run, struct chart_point *points,
     };
     struct curve seen[COUNT_OF(all)];
     size_t count = 0;
-    for (size_t i = 0; i < COUNT_OF(all); i++) {
+    for (size_t i = 0; i < COUNT_OF(all); i++)
         if (any_second(run, all[i].value))
             seen[count++] = all[i];
-    }
     struct chart chart = { .title = "Processor time",
                            .x = { .label = "time", .unit = CHART_SECONDS },
                            .y = { .label = "of all cores", .unit = CHART_PERCENT, .at_least = 100 } };
@@ -242,10 +239,9 @@ static void write_growth(const struct run *run, const char *title, const char *l
 /* ---- overload and recovery ---- */
 
 static const struct run_step *find_step(const struct run *run, const char *phase) {
-    for (size_t i = run->steps_count; i > 0; i--) {
+    for (size_t i = run->steps_count; i > 0; i--)
         if (strcmp(run->steps[i - 1].phase, phase) == 0)
             return &run->steps[i - 1];
-    }
     return NULL;
 }
 

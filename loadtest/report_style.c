@@ -1,6 +1,7 @@
 #include "report.h"
 
-/* Colours are told apart also by those who see fewer of them, and have at least 4.5 : 1 against their ground where they are letters. */
+/* Colours are told apart also by those who see fewer of them, and have at least 4.5 : 1 against their ground where they are
+ * letters. */
 const char report_style[] =
     ":root{color-scheme:light dark;--ground:#fbfaf8;--card:#fff;--ink:#1d2430;--soft:#5a6472;--rule:#dfe3e8;--band:#eef1f5;"
     "--good:#1a7f4b;--warn:#9a5b00;--bad:#b42318;--p50:#2563c9;--p90:#7c3fc4;--p99:#b4480f;--ok:#2f9e6b;--shed:#d99a1b;"

@@ -1,10 +1,10 @@
 /*
- * response: an incremental parser of HTTP/1.1 responses (RFC 9112), made for replies that come in any number of pieces from a server that
- * may be wrong or hostile.
+ * response: an incremental parser of HTTP/1.1 responses (RFC 9112), made for replies that come in any number of pieces from a
+ * server that may be wrong or hostile.
  *
  * It knows the status line, Content-Length, Transfer-Encoding: chunked, Connection, Retry-After, and bodies that last until the
- * connection closes. 1xx replies are skipped. The head may have 64 KiB; the first 64 KiB of a body are kept and the rest is counted. A
- * reply that is not HTTP, has two lengths that differ, or a chunk size that no number holds, ends in RESPONSE_BROKEN.
+ * connection closes. 1xx replies are skipped. The head may have 64 KiB; the first 64 KiB of a body are kept and the rest is
+ * counted. A reply that is not HTTP, has two lengths that differ, or a chunk size that no number holds, ends in RESPONSE_BROKEN.
  *
  * One response at a time for each connection; response_init prepares for the next and keeps the buffer.
  */
@@ -52,7 +52,8 @@ struct response {
 void response_init(struct response *response);
 void response_fini(struct response *response);
 
-/* Takes in bytes until the reply is done or broken; gives how many it took. More than that belong to nothing that was asked for. */
+/* Takes in bytes until the reply is done or broken; gives how many it took. More than that belong to nothing that was asked for.
+ */
 size_t response_feed(struct response *response, const char *bytes, size_t len);
 
 /* The peer closed. Afterwards the state is RESPONSE_DONE if the reply was whole by that, and RESPONSE_BROKEN if it was cut. */

@@ -1,8 +1,9 @@
 /*
  * run: everything that is known about one run: what RUN.json holds and every report is made from.
  *
- * Written by the tester while it runs, read back by `report`, `compare` and `gate`. Times are seconds since the run began, rates are per
- * second of the scenario's unit, latencies are milliseconds unless a name says otherwise. Lists are on the heap and belong to the run.
+ * Written by the tester while it runs, read back by `report`, `compare` and `gate`. Times are seconds since the run began, rates
+ * are per second of the scenario's unit, latencies are milliseconds unless a name says otherwise. Lists are on the heap and
+ * belong to the run.
  */
 #ifndef FAILPOINT_RUN_H
 #define FAILPOINT_RUN_H

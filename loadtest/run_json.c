@@ -204,10 +204,9 @@ static bool read_member(const struct member *member, const json_t *value, char *
 }
 
 static bool read_struct(const struct member *members, const json_t *object, void *base) {
-    for (; members->name != NULL; members++) {
+    for (; members->name != NULL; members++)
         if (!read_member(members, json_object_get(object, members->name), (char *)base + members->offset))
             return false;
-    }
     return json_is_object(object);
 }
 
@@ -216,10 +215,9 @@ static bool read_struct(const struct member *members, const json_t *object, void
 /* Pairs of bucket and count, of those that are not empty. */
 static json_t *write_histogram(const struct histogram *histogram) {
     json_t *buckets = json_array();
-    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
         if (histogram->buckets[i] > 0)
             json_array_append_new(buckets, json_pack("[I,I]", (json_int_t)i, (json_int_t)histogram->buckets[i]));
-    }
     return json_pack("{s:I,s:o}", "sum_ns", (json_int_t)histogram->sum_ns, "buckets", buckets);
 }
 
@@ -280,10 +278,9 @@ static json_t *write_step(const struct run_step *step) {
         json_array_append_new(
             groups, json_pack("{s:s,s:i,s:f}", "name", group->name, "threads", (int)group->threads, "cores", group->cores));
     }
-    for (size_t i = 0; i < ENDPOINTS; i++) {
+    for (size_t i = 0; i < ENDPOINTS; i++)
         if (step->tallies[i].due > 0)
             json_object_set_new(endpoints, endpoint_name((enum endpoint)i), write_tally(&step->tallies[i]));
-    }
     json_object_set_new(object, "thread_groups", groups);
     json_object_set_new(object, "endpoints", endpoints);
     return object;
@@ -343,10 +340,9 @@ bool run_write(const struct run *run, const char *path, char *mistake, size_t mi
 static bool read_metrics(const json_t *list, struct metrics *metrics) {
     size_t count = json_array_size(list);
     metrics->items = count == 0 ? NULL : calloc(count, sizeof *metrics->items);
-    for (size_t i = 0; metrics->items != NULL && i < count; i++) {
+    for (size_t i = 0; metrics->items != NULL && i < count; i++)
         if (!read_struct(metric_members, json_array_get(list, i), &metrics->items[metrics->count++]))
             return false;
-    }
     metrics->known = count > 0;
     return json_is_array(list) && metrics->count == count;
 }

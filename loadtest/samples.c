@@ -46,10 +46,9 @@ void samples_fini(struct samples *samples) {
 }
 
 bool samples_server_lives(const struct samples *samples) {
-    for (size_t i = 0; i < samples->servers_count; i++) {
+    for (size_t i = 0; i < samples->servers_count; i++)
         if (probe_lives(samples->servers[i]))
             return true;
-    }
     return samples->servers_count == 0;
 }
 
@@ -96,20 +95,18 @@ static void group_name(const char *thread, char name[USAGE_NAME_SIZE]) {
 }
 
 static uint64_t earlier_cpu(const struct sample *earlier, pid_t id) {
-    for (size_t i = 0; i < earlier->threads_count; i++) {
+    for (size_t i = 0; i < earlier->threads_count; i++)
         if (earlier->threads[i].id == id)
             return earlier->threads[i].cpu_ns;
-    }
     return 0;
 }
 
 static struct usage_group *find_group(struct usage *usage, const char *thread) {
     char name[USAGE_NAME_SIZE];
     group_name(thread, name);
-    for (size_t i = 0; i < usage->groups_count; i++) {
+    for (size_t i = 0; i < usage->groups_count; i++)
         if (strcmp(usage->groups[i].name, name) == 0)
             return &usage->groups[i];
-    }
     if (usage->groups_count == USAGE_GROUPS)
         return &usage->groups[USAGE_GROUPS - 1];
     struct usage_group *group = &usage->groups[usage->groups_count++];

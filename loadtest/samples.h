@@ -2,8 +2,8 @@
  * samples: what the server's side looks like from the machine it runs on: processor time by thread, memory, descriptors, the
  * control group's throttling, overflows of listen queues, PostgreSQL's activity, and /metrics where there is one.
  *
- * A sample is a reading of counters at one moment; the usage between two of them is their difference per second. Everything is optional:
- * what cannot be read (another machine, other users' processes) is missing and marked so, and nothing fails for it.
+ * A sample is a reading of counters at one moment; the usage between two of them is their difference per second. Everything is
+ * optional: what cannot be read (another machine, other users' processes) is missing and marked so, and nothing fails for it.
  */
 #ifndef FAILPOINT_SAMPLES_H
 #define FAILPOINT_SAMPLES_H
@@ -59,8 +59,8 @@ struct samples {
 };
 
 /*
- * `server` 0: who listens on the target's port on this machine. `database_url` NULL: none. False, with a sentence in `mistake`, only
- * when a database was asked for and does not answer.
+ * `server` 0: who listens on the target's port on this machine. `database_url` NULL: none. False, with a sentence in `mistake`,
+ * only when a database was asked for and does not answer.
  */
 bool samples_init(struct samples *samples, const struct target *target, pid_t server, const char *database_url, char *mistake,
                   size_t mistake_size);
@@ -85,7 +85,8 @@ struct metrics {
     bool known;
 };
 
-/* GETs the text from `url` (NULL: /metrics of the target), waiting 2 s at most. The first call fills `before`, later ones `after`. */
+/* GETs the text from `url` (NULL: /metrics of the target), waiting 2 s at most. The first call fills `before`, later ones
+ * `after`. */
 void metrics_read(struct metrics *metrics, const struct target *target, const char *url, bool first);
 void metrics_fini(struct metrics *metrics);
 

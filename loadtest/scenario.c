@@ -64,9 +64,8 @@ const struct scenario scenarios[] = {
 const size_t scenarios_count = COUNT(scenarios);
 
 const struct scenario *scenario_find(const char *name) {
-    for (size_t i = 0; i < scenarios_count; i++) {
+    for (size_t i = 0; i < scenarios_count; i++)
         if (strcmp(scenarios[i].name, name) == 0)
             return &scenarios[i];
-    }
     return NULL;
 }

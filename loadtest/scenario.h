@@ -1,6 +1,6 @@
 /*
- * scenario: what a request is, as a table: which endpoint with which weight, or which steps one after the other, and what must be there
- * before (accounts, sessions). Data only.
+ * scenario: what a request is, as a table: which endpoint with which weight, or which steps one after the other, and what must be
+ * there before (accounts, sessions). Data only.
  */
 #ifndef FAILPOINT_SCENARIO_H
 #define FAILPOINT_SCENARIO_H

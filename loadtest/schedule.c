@@ -50,8 +50,8 @@ static double leg_mass(const struct schedule *schedule, const struct leg *leg) {
     return (leg->rate_begin + leg->rate_end) / 2 * seconds / (double)schedule->workers;
 }
 
-/* The time in a leg by which `mass` arrivals have come: the root of begin * t + slope * t^2 / 2 = mass, in the form that is stable for
- * small slopes. */
+/* The time in a leg by which `mass` arrivals have come: the root of begin * t + slope * t^2 / 2 = mass, in the form that is
+ * stable for small slopes. */
 static double leg_time(const struct schedule *schedule, const struct leg *leg, double mass) {
     double seconds = (double)leg->duration_ns / 1e9;
     double begin = leg->rate_begin / (double)schedule->workers;

@@ -50,10 +50,9 @@ double search_knee(const struct run *run) {
 /* ---- above the limit ---- */
 
 static const struct run_step *find_phase(const struct run *run, const char *phase) {
-    for (size_t i = run->steps_count; i > 0; i--) {
+    for (size_t i = run->steps_count; i > 0; i--)
         if (strcmp(run->steps[i - 1].phase, phase) == 0)
             return &run->steps[i - 1];
-    }
     return NULL;
 }
 

@@ -67,10 +67,9 @@ static bool *find_present(PGconn *database, const struct plan *plan) {
 }
 
 static void make_lower(char *text) {
-    for (; *text != '\0'; text++) {
+    for (; *text != '\0'; text++)
         if (*text >= 'A' && *text <= 'Z')
             *text = (char)(*text + 'a' - 'A');
-    }
 }
 
 /* COPY's text format: a backslash is the only character of a hash that could mean anything, and none has one. */

@@ -73,12 +73,11 @@ static void serve(int listener) {
         _exit(1);
     while (true) {
         int count = epoll_wait(epoll, events, EVENTS, -1);
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < count; i++)
             if (events[i].data.fd == listener)
                 accept_one(epoll, listener);
             else
                 answer(events[i].data.fd);
-        }
     }
 }
 

@@ -49,10 +49,9 @@ double stats_median(const double *values, size_t count) {
 static size_t fill_slopes(double *slopes, const double *times, const double *values, size_t count, size_t step) {
     size_t filled = 0;
     for (size_t i = 0; i < count; i += step) {
-        for (size_t j = i + step; j < count; j += step) {
+        for (size_t j = i + step; j < count; j += step)
             if (times[j] != times[i])
                 slopes[filled++] = (values[j] - values[i]) / (times[j] - times[i]);
-        }
     }
     return filled;
 }

@@ -1,8 +1,9 @@
 /*
- * tally: what became of the requests to one endpoint: each reply in exactly one class, each status counted, and how long they took.
+ * tally: what became of the requests to one endpoint: each reply in exactly one class, each status counted, and how long they
+ * took.
  *
- * Every count only grows for as long as a worker lives. What happened in an interval is the difference of two copies; what several
- * workers did is their sum. Plain data, for shared memory: one writer, and readers that copy.
+ * Every count only grows for as long as a worker lives. What happened in an interval is the difference of two copies; what
+ * several workers did is their sum. Plain data, for shared memory: one writer, and readers that copy.
  */
 #ifndef FAILPOINT_TALLY_H
 #define FAILPOINT_TALLY_H

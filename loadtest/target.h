@@ -1,6 +1,6 @@
 /*
- * target: what an URL such as http://127.0.0.1:8080 or https://auth.example.org/base means: one address to connect to, the Host header, a
- * prefix for every path, TLS or not. The name is resolved once, at the start. Not written to later.
+ * target: what an URL such as http://127.0.0.1:8080 or https://auth.example.org/base means: one address to connect to, the Host
+ * header, a prefix for every path, TLS or not. The name is resolved once, at the start. Not written to later.
  */
 #ifndef FAILPOINT_TARGET_H
 #define FAILPOINT_TARGET_H

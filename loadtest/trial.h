@@ -1,6 +1,6 @@
 /*
- * trial: is one load good? Decided while it runs, from what has been counted so far: each item of the objective by a sequential test,
- * and whether requests pile up, which a short trial would not see in its latencies yet. Pure computation.
+ * trial: is one load good? Decided while it runs, from what has been counted so far: each item of the objective by a sequential
+ * test, and whether requests pile up, which a short trial would not see in its latencies yet. Pure computation.
  */
 #ifndef FAILPOINT_TRIAL_H
 #define FAILPOINT_TRIAL_H

@@ -146,17 +146,15 @@ static void issue_arrivals(struct worker *worker, int64_t now_ns) {
 
 static void open_idle(struct worker *worker) {
     uint64_t wanted = own_part_of(worker, worker->order.connections);
-    for (unsigned i = 0; i < IDLE_OPENING_AT_ONCE && worker->accepting && worker->connections_count < wanted; i++) {
+    for (unsigned i = 0; i < IDLE_OPENING_AT_ONCE && worker->accepting && worker->connections_count < wanted; i++)
         if (!dispatch_open_idle(worker))
             return;
-    }
 }
 
 static bool has_future_load(const struct worker *worker) {
-    for (size_t i = 0; i < worker->timers_count; i++) {
+    for (size_t i = 0; i < worker->timers_count; i++)
         if (worker->timers[i].request->purpose != PURPOSE_RENEW)
             return true;
-    }
     return false;
 }
 

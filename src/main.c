@@ -39,9 +39,8 @@ static void print_help(void) {
     fputs("jwtd " JWTD_VERSION ": registers and logs in users, and issues the tokens that other services verify.\n\n" USAGE
           "       jwtd --help | --version\n\ncommands:\n",
           stdout);
-    for (size_t i = 0; i < COMMANDS; i++) {
+    for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-12s %-38s  %s\n", commands[i].name, commands[i].words, commands[i].help);
-    }
     fputs(
         "\noptions, before or behind the command:\n"
         "  --config FILE              read this INI file; without it none is read\n"
@@ -57,18 +56,16 @@ static int use_wrongly(const char *what, const char *word) {
     return 2;
 }
 
-/* The value of "--name=VALUE" or of "--name VALUE", where *index moves on; NULL: argv[*index] is not this option, or has no value. */
+/* The value of "--name=VALUE" or of "--name VALUE", where *index moves on; NULL: argv[*index] is not this option, or has no
+ * value. */
 static const char *option_value(const char *name, char **argv, int *index) {
     size_t len = strlen(name);
-    if (strncmp(argv[*index], name, len) != 0) {
+    if (strncmp(argv[*index], name, len) != 0)
         return NULL;
-    }
-    if (argv[*index][len] == '=') {
+    if (argv[*index][len] == '=')
         return argv[*index] + len + 1;
-    }
-    if (argv[*index][len] != '\0' || argv[*index + 1] == NULL) {
+    if (argv[*index][len] != '\0' || argv[*index + 1] == NULL)
         return NULL;
-    }
     ++*index;
     return argv[*index];
 }
@@ -77,17 +74,16 @@ static const char *option_value(const char *name, char **argv, int *index) {
 static bool take_option(struct invocation *invocation, char **argv, int *index) {
     const char *file = option_value("--config", argv, index);
     const char *set = file == NULL ? option_value("--set", argv, index) : NULL;
-    if (file != NULL) {
+    if (file != NULL)
         invocation->source.file = file;
-    } else if (set != NULL) {
+    else if (set != NULL)
         invocation->set[invocation->source.set_count++] = set;
-    } else if (strcmp(argv[*index], "--help") == 0) {
+    else if (strcmp(argv[*index], "--help") == 0)
         invocation->wants_help = true;
-    } else if (strcmp(argv[*index], "--version") == 0) {
+    else if (strcmp(argv[*index], "--version") == 0)
         invocation->wants_version = true;
-    } else {
+    else
         return false;
-    }
     return true;
 }
 
@@ -101,9 +97,8 @@ static const char *read_arguments(struct invocation *invocation, int argc, char 
             only_words = true;
         } else if (!take_option(invocation, argv, &i)) {
             bool lacks_value = strcmp(argv[i], "--config") == 0 || strcmp(argv[i], "--set") == 0;
-            if (lacks_value || (invocation->word_count == 0 && argv[i][0] == '-')) {
+            if (lacks_value || (invocation->word_count == 0 && argv[i][0] == '-'))
                 return argv[i];
-            }
             invocation->words[invocation->word_count++] = argv[i];
         }
     }
@@ -111,9 +106,8 @@ static const char *read_arguments(struct invocation *invocation, int argc, char 
 }
 
 static int run_command(const struct invocation *invocation) {
-    if (invocation->word_count == 0) {
+    if (invocation->word_count == 0)
         return use_wrongly("there is no command", "");
-    }
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(commands[i].name, invocation->words[0]) == 0) {
             struct cli_arguments arguments = { &invocation->source, invocation->word_count - 1, invocation->words + 1 };
@@ -127,9 +121,8 @@ static int run(struct invocation *invocation, int argc, char **argv) {
     invocation->source.environment = environ;
     invocation->source.set = invocation->set;
     const char *wrong = read_arguments(invocation, argc, argv);
-    if (wrong != NULL) {
+    if (wrong != NULL)
         return use_wrongly("an option that is unknown or lacks its value: ", wrong);
-    }
     if (invocation->wants_help) {
         print_help();
         return 0;
@@ -166,9 +159,8 @@ int main(int argc, char **argv) {
     struct invocation invocation = { .set = (const char **)calloc(room, sizeof(char *)),
                                      .words = (char **)calloc(room, sizeof(char *)) };
     int code = 1;
-    if (invocation.set != NULL && invocation.words != NULL) {
+    if (invocation.set != NULL && invocation.words != NULL)
         code = run(&invocation, argc, argv);
-    }
     free((void *)invocation.set);
     free((void *)invocation.words);
     if (fflush(stdout) != 0) {

@@ -1,6 +1,7 @@
 /*
  * The refresh rule of docs/contract.md as a pure function: what tests/unit/test_refresh_model.c explores, and what
- * tests/service/store_refresh.c compares with the statements that run in PostgreSQL. Time has any unit; it comes in as an argument.
+ * tests/service/store_refresh.c compares with the statements that run in PostgreSQL. Time has any unit; it comes in as an
+ * argument.
  */
 #ifndef JWTD_TESTS_REFRESH_RULE_H
 #define JWTD_TESTS_REFRESH_RULE_H

@@ -1,6 +1,6 @@
 /*
- * Runs the suites named on the command line, or all of them. Check's variables hold (CK_RUN_CASE, CK_FORK, CK_VERBOSITY, CK_TIMEOUT_MULTIPLIER).
- * The last line is "N passed, M failed"; the exit code is 0 when something ran and nothing failed.
+ * Runs the suites named on the command line, or all of them. Check's variables hold (CK_RUN_CASE, CK_FORK, CK_VERBOSITY,
+ * CK_TIMEOUT_MULTIPLIER). The last line is "N passed, M failed"; the exit code is 0 when something ran and nothing failed.
  */
 #include "suites.h"
 
@@ -9,10 +9,9 @@
 #include <string.h>
 
 static const struct suite_entry *find_suite(const char *name) {
-    for (const struct suite_entry *entry = suites; entry->name != NULL; entry++) {
+    for (const struct suite_entry *entry = suites; entry->name != NULL; entry++)
         if (strcmp(entry->name, name) == 0)
             return entry;
-    }
     return NULL;
 }
 

@@ -1,9 +1,11 @@
 /*
- * access_token: the JWT that sibling services verify (RFC 7519, RFC 8725). Signed and checked by libjwt, which is known here only.
+ * access_token: the JWT that sibling services verify (RFC 7519, RFC 8725). Signed and checked by libjwt, which is known here
+ * only.
  *
  * Checked on every use: length, alphabet and two dots before anything is parsed; `alg` exactly HS256; `kid` of the ring; `typ`
  * JWT; no `crit`; signature; then types and values of every claim: iss, aud (string or array that holds ours), sub, sid, jti
- * (UUIDs), iat, nbf, exp (integers), roles (array of strings, of which those that role.h refuses are left out). Leeway is 5 s for clocks of several instances.
+ * (UUIDs), iat, nbf, exp (integers), roles (array of strings, of which those that role.h refuses are left out). Leeway is 5 s for
+ * clocks of several instances.
  *
  * A verifier keeps the tokens that it has lately found good in a bounded table (keyed BLAKE2b-256 of the whole token to its
  * claims), since a client sends the same token for 15 minutes and a whole check takes 20 microseconds; times are checked on every
@@ -54,9 +56,9 @@ void verifier_destroy(struct verifier *verifier);
 enum status verifier_check(struct verifier *verifier, struct arena *arena, struct text token, int64_t now_s,
                            struct access_claims *claims) MUST_CHECK;
 
-/* For a token that verifier_check has refused. STATUS_OK, with the id of its key in `kid`, when nothing speaks against it but that the
- * ring does not have this key; its signature could not be looked at, so anybody can make such a token. STATUS_INVALID_TOKEN when something
- * does; STATUS_OUT_OF_MEMORY. */
+/* For a token that verifier_check has refused. STATUS_OK, with the id of its key in `kid`, when nothing speaks against it but
+ * that the ring does not have this key; its signature could not be looked at, so anybody can make such a token.
+ * STATUS_INVALID_TOKEN when something does; STATUS_OUT_OF_MEMORY. */
 enum status verifier_missing_kid(const struct verifier *verifier, struct text token, int64_t now_s,
                                  char kid[KID_MAX_LEN + 1]) MUST_CHECK;
 

@@ -1,14 +1,15 @@
 /*
- * changed_roles: how a change of roles travels to every instance: a trigger writes down on the user's row when its roles were changed, and
- * by which transaction, whoever changes them; every instance reads the changed rows twice a second. Roles that a user is inserted with
- * are no change, since no token says otherwise.
+ * changed_roles: how a change of roles travels to every instance: a trigger writes down on the user's row when its roles were
+ * changed, and by which transaction, whoever changes them; every instance reads the changed rows twice a second. Roles that a
+ * user is inserted with are no change, since no token says otherwise.
  *
- * A pass goes through the changes in pages, so that each statement is short and memory bounded however many there are. The first pass of
- * an instance goes by time. Each later one goes by transaction, from the oldest that was under way when the pass before began: that one
- * has seen all that were over by then. So a change is read within a pass of its commit, however long its transaction lasted, and changes
- * are read again only while a transaction older than theirs is under way. Only an instance that starts less than an access
- * token's life after such a commit misses it, if the change was made CHANGED_ROLES_LATE_S or more before. Where transactions have gone
- * back (a standby that had not received all of them was promoted), a pass turns to go by time again.
+ * A pass goes through the changes in pages, so that each statement is short and memory bounded however many there are. The first
+ * pass of an instance goes by time. Each later one goes by transaction, from the oldest that was under way when the pass before
+ * began: that one has seen all that were over by then. So a change is read within a pass of its commit, however long its
+ * transaction lasted, and changes are read again only while a transaction older than theirs is under way. Only an instance that
+ * starts less than an access token's life after such a commit misses it, if the change was made CHANGED_ROLES_LATE_S or more
+ * before. Where transactions have gone back (a standby that had not received all of them was promoted), a pass turns to go by
+ * time again.
  */
 #ifndef JWTD_CHANGED_ROLES_H
 #define JWTD_CHANGED_ROLES_H

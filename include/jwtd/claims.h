@@ -1,8 +1,8 @@
 /*
- * claims: what stands in an access token, read with every check that libjwt 1.10.2 leaves to the application. Nothing here looks at
- * the signature: token_split and token_read_kid come before that check (libjwt must not see what they refuse), claims_read after it
- * (or instead of it, for a token whose key is not known: then nothing that it says is to be believed).
- * Used by access_token and verifier; pure functions, any thread. What fails for lack of memory counts as invalid here: the verifier asks
+ * claims: what stands in an access token, read with every check that libjwt 1.10.2 leaves to the application. Nothing here looks
+ * at the signature: token_split and token_read_kid come before that check (libjwt must not see what they refuse), claims_read
+ * after it (or instead of it, for a token whose key is not known: then nothing that it says is to be believed). Used by
+ * access_token and verifier; pure functions, any thread. What fails for lack of memory counts as invalid here: the verifier asks
  * json_memory which of the two it was.
  */
 #ifndef JWTD_CLAIMS_H
@@ -50,8 +50,8 @@ enum status claims_read(const struct token_rules *rules, const struct token_part
 /* Whether the times allow the use of the token now, give or take ACCESS_TOKEN_LEEWAY_S. */
 bool token_is_current(const struct token_facts *facts, int64_t now_s);
 
-/* Reads a JSON array of strings, as the database writes it, and writes those of them that are roles (role.h) as compact JSON without a
- * NUL behind it; *dropped says how many are none. False: it is no such array, or too long. */
+/* Reads a JSON array of strings, as the database writes it, and writes those of them that are roles (role.h) as compact JSON
+ * without a NUL behind it; *dropped says how many are none. False: it is no such array, or too long. */
 bool roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) MUST_CHECK;
 
 #endif

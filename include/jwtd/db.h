@@ -4,9 +4,9 @@
  * A struct db belongs to one thread of the database pool. It connects when it is first needed and again, with back-off and
  * jitter, after it was lost; a kept connection is looked at for a hang-up before each statement, so that a restart of the server
  * costs no request its answer. All waiting is by poll against the request's deadline; a statement that misses it costs the
- * connection (its outcome on the server is bounded by statement_timeout, set at connection, or with each transaction when nothing may
- * be kept in the session). Of several hosts, one that was silent is asked last from then on, and a connection is given up when its
- * server is no longer what target_session_attrs asks for.
+ * connection (its outcome on the server is bounded by statement_timeout, set at connection, or with each transaction when nothing
+ * may be kept in the session). Of several hosts, one that was silent is asked last from then on, and a connection is given up
+ * when its server is no longer what target_session_attrs asks for.
  *
  * Every statement of the program is one transaction and idempotent (ids are made before, updates are conditional), so db_run
  * may run it again: once after a lost connection, and after serialization failures and deadlocks, always within the deadline. The

@@ -1,9 +1,9 @@
 /*
  * hasher: argon2id without the page faults of stock libsodium.
  *
- * libsodium maps and unmaps its memory for every hash, which costs 30 to 50 % of a hash, the more the dearer a page fault is on the
- * machine. The program therefore links libsodium statically and routes its mmap and munmap (linker option --wrap) to a
- * region that each hasher keeps: 1.4 to 2 times as many hashes per second (make bench). The result is the same, byte for byte.
+ * libsodium maps and unmaps its memory for every hash, which costs 30 to 50 % of a hash, the more the dearer a page fault is on
+ * the machine. The program therefore links libsodium statically and routes its mmap and munmap (linker option --wrap) to a region
+ * that each hasher keeps: 1.4 to 2 times as many hashes per second (make bench). The result is the same, byte for byte.
  * libsodium's pwhash is known here only.
  *
  * One hasher belongs to one thread from hasher_create to hasher_destroy. Passwords are taken with their length and never kept.

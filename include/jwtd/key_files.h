@@ -1,8 +1,8 @@
 /*
  * key_files: one secret key in one file, as base64url text (with or without padding; white space at the end is ignored).
  *
- * Reading follows symbolic links, since Kubernetes mounts secrets so, but it is mode and owner of the target that count. Buffers that
- * held key text are wiped. Used by the key ring, at start and by `jwtd keygen`; any thread.
+ * Reading follows symbolic links, since Kubernetes mounts secrets so, but it is mode and owner of the target that count. Buffers
+ * that held key text are wiped. Used by the key ring, at start and by `jwtd keygen`; any thread.
  */
 #ifndef JWTD_KEY_FILES_H
 #define JWTD_KEY_FILES_H
@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 /* Reads a key of min_len to max_len bytes into sodium_malloc'ed, read-only memory (to be freed by sodium_free). NULL, with the
- * reason and the file's name in `mistake`, when the file is missing, no regular file, open to others than owner and group, owned by
- * others than root and the user of this process, or holds no such key. */
+ * reason and the file's name in `mistake`, when the file is missing, no regular file, open to others than owner and group, owned
+ * by others than root and the user of this process, or holds no such key. */
 uint8_t *key_file_read(const char *path, size_t min_len, size_t max_len, size_t *len, char *mistake, size_t mistake_size);
 
 /* Whether nobody but root, the user of this process and the directory's group can add a key to it: it must belong to one of the
@@ -24,8 +24,8 @@ bool key_directory_check(int fd, const char *path, char *mistake, size_t mistake
 
 enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 
-/* Run by root, gives a new file or directory to the owner of the directory that `path` lies in, so that a service with a user of its own can
- * read what an administrator has made there. False: errno tells. */
+/* Run by root, gives a new file or directory to the owner of the directory that `path` lies in, so that a service with a user of
+ * its own can read what an administrator has made there. False: errno tells. */
 bool key_file_adopt(int fd, const char *path) MUST_CHECK;
 
 /* Writes a new random key of `len` bytes (at most 64) to a file of mode 0600 that appears whole or not at all; a file that is

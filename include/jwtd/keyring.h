@@ -4,8 +4,8 @@
  * token.keys_dir holds one file per key, `<kid>.hs256`, at least 32 bytes of key in base64url (with or without padding; white
  * space at the end is ignored). Every key verifies, one signs: token.active_kid, or the newest by name. A kid is 1 to 64 of
  * A-Z a-z 0-9 . _ -. Other files are ignored with a warning. A file that is too short, unreadable, readable by others than owner
- * and group, or owned by others than root and the user of this process is a refusal that names the file; so is a directory to which
- * anybody else could add a key (key_files.h). Keys live in sodium_malloc'ed, read-only memory.
+ * and group, or owned by others than root and the user of this process is a refusal that names the file; so is a directory to
+ * which anybody else could add a key (key_files.h). Keys live in sodium_malloc'ed, read-only memory.
  *
  * The ring is read-only after keyring_load; safe from every thread. A ring that replaces it is another object.
  */
@@ -45,23 +45,26 @@ size_t keyring_count(const struct keyring *keyring);
 
 bool keyring_is_kid(struct text name);
 
-/* Whether keys_dir has a file for this kid at the moment, good or not; true also when the directory cannot be listed. It is listed, since
- * a look for a name that is not there would leave the kernel an entry in its cache for each name that somebody makes up. */
+/* Whether keys_dir has a file for this kid at the moment, good or not; true also when the directory cannot be listed. It is
+ * listed, since a look for a name that is not there would leave the kernel an entry in its cache for each name that somebody
+ * makes up. */
 bool keyring_may_have(const char *keys_dir, struct text kid) MUST_CHECK;
 
 /*
  * Makes a new signing key (48 random bytes) in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
  * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. Files appear whole (written aside,
- * synced, then linked without overwriting); made by root, they belong to the owner of their directory. The new kid is written to `kid`. False, with the reason
- * in `mistake`; also when keys_dir holds KEYS_MAX keys, since keyring_load would refuse one more. Two calls at once may pass that limit.
+ * synced, then linked without overwriting); made by root, they belong to the owner of their directory. The new kid is written to
+ * `kid`. False, with the reason in `mistake`; also when keys_dir holds KEYS_MAX keys, since keyring_load would refuse one more.
+ * Two calls at once may pass that limit.
  *
- * Killed at any moment it leaves the refresh key only beside a signing key. A file that was written aside may stay, "<name>.new-<8
- * digits>", which is ignored.
+ * Killed at any moment it leaves the refresh key only beside a signing key. A file that was written aside may stay,
+ * "<name>.new-<8 digits>", which is ignored.
  */
 bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *mistake,
                       size_t mistake_size) MUST_CHECK;
 
-/* The same, but makes a signing key only if keys_dir holds none, good or not; otherwise `kid` is "". With nothing missing it writes nothing. */
+/* The same, but makes a signing key only if keys_dir holds none, good or not; otherwise `kid` is "". With nothing missing it
+ * writes nothing. */
 bool keyring_complete(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *mistake,
                       size_t mistake_size) MUST_CHECK;
 

@@ -1,18 +1,19 @@
 /*
  * limiter: token buckets in a fixed table.
  *
- * A class says how large a bucket is and how fast it refills; a key says whose bucket it is. A bucket is kept as one moment, the time at
- * which it will be full again, so that refilling costs nothing and a full bucket needs no entry. The table never grows: it is cut
- * into sets of 16 entries, guarded by sharded locks, and a new key takes the place of the entry that has been full for the longest,
- * or will be full soonest. Whoever sends a million addresses drives out buckets that are nearly full, and costs no memory.
+ * A class says how large a bucket is and how fast it refills; a key says whose bucket it is. A bucket is kept as one moment, the
+ * time at which it will be full again, so that refilling costs nothing and a full bucket needs no entry. The table never grows:
+ * it is cut into sets of 16 entries, guarded by sharded locks, and a new key takes the place of the entry that has been full for
+ * the longest, or will be full soonest. Whoever sends a million addresses drives out buckets that are nearly full, and costs no
+ * memory.
  *
  * An IPv6 client takes from two buckets: that of its network (/64) and that of its site (/48), which holds SITE_MULTIPLE times as
  * much. It takes one token of each or none at all, and the decision tells of the one that is nearer to its end.
  *
  * A bucket of a class with lock_us can also be locked: limiter_fail locks one whose tokens have all been used up by failures, for
- * lock_us the first time and twice as long with each repetition, up to lock_max_us. When the lock opens there is one token. Tokens
- * whose outcome is not known yet count as used for whoever wants one, but do not lock. Repetitions are forgotten when the bucket has
- * been full for lock_max_us.
+ * lock_us the first time and twice as long with each repetition, up to lock_max_us. When the lock opens there is one token.
+ * Tokens whose outcome is not known yet count as used for whoever wants one, but do not lock. Repetitions are forgotten when the
+ * bucket has been full for lock_max_us.
  *
  * The store sits behind these functions alone; one that is shared between instances would replace limiter.c and no caller.
  * Counters live in the memory of one instance: a restart forgets them, and N instances allow up to N times as much.
@@ -82,12 +83,12 @@ void limiter_destroy(struct limiter *limiter);
 /* Replaces the rules; what the buckets hold stays. */
 void limiter_set_rules(struct limiter *limiter, const struct limit_rule rules[LIMIT_CLASS_COUNT]);
 
-/* A client by its address: IPv4 whole, IPv6 by its network and its site. One that cannot be told gets a strict bucket, with all others that
- * came through the same peer and cannot be told. */
+/* A client by its address: IPv4 whole, IPv6 by its network and its site. One that cannot be told gets a strict bucket, with all
+ * others that came through the same peer and cannot be told. */
 struct limit_key limiter_key_of_client(const struct limiter *limiter, const struct address *client, const struct address *peer);
 
-/* An account by whatever names it, alone or with the address that it is used from. An address of a site is, for IPv6, the site: who
- * has one must not have 65,536 networks to guess from. `client` is not looked at for ACCOUNT_ALONE. */
+/* An account by whatever names it, alone or with the address that it is used from. An address of a site is, for IPv6, the site:
+ * who has one must not have 65,536 networks to guess from. `client` is not looked at for ACCOUNT_ALONE. */
 enum account_scope { ACCOUNT_ALONE, ACCOUNT_AT_NETWORK, ACCOUNT_AT_SITE };
 struct limit_key limiter_key_of_account(const struct limiter *limiter, struct text name, enum account_scope scope,
                                         const struct address *client);
@@ -99,7 +100,8 @@ struct limit_decision limiter_take(struct limiter *limiter, enum limit_class cla
 /* Gives a token back that was taken for something that turned out well. */
 void limiter_give_back(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us);
 
-/* What a token was taken for has failed: locks the bucket if failures have used it up. Gives for how long; 0: it is not locked. */
+/* What a token was taken for has failed: locks the bucket if failures have used it up. Gives for how long; 0: it is not locked.
+ */
 int64_t limiter_fail(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us);
 
 #endif

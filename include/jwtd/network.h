@@ -43,8 +43,8 @@ const char *address_text(const struct address *address, char text[ADDRESS_TEXT_S
 void address_network(const struct address *address, uint8_t network[16]);
 
 /*
- * The site that an IPv6 network belongs to: its first 48 bits, the most that one customer is usually assigned (RFC 6177). False for
- * IPv4. Whoever has a /48 has 65,536 networks; what is limited for each of them is therefore limited for the site as well, at
+ * The site that an IPv6 network belongs to: its first 48 bits, the most that one customer is usually assigned (RFC 6177). False
+ * for IPv4. Whoever has a /48 has 65,536 networks; what is limited for each of them is therefore limited for the site as well, at
  * SITE_MULTIPLE times as much: more than an organisation behind one IPv4 address has, and at the defaults less than half of what
  * the service holds. The address must be known.
  */

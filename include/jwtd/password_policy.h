@@ -3,9 +3,9 @@
  *
  * Length in code points, no composition rules (NIST SP 800-63B-4 section 3.1.1.2), nothing common, nothing that contains the
  * local part of the account's e-mail address or the service's name. Common is what is on a list, a few runs in a row (123456789,
- * qwertyuiop12), and the repetition of something that is common or shorter than 8 code points (abcabcabc, trustno1trustno1). The list
- * is compiled in, sorted, and searched by bisection; where it comes from stands in tools/common_passwords.sh. Pure functions: safe
- * from every thread.
+ * qwertyuiop12), and the repetition of something that is common or shorter than 8 code points (abcabcabc, trustno1trustno1). The
+ * list is compiled in, sorted, and searched by bisection; where it comes from stands in tools/common_passwords.sh. Pure
+ * functions: safe from every thread.
  */
 #ifndef JWTD_PASSWORD_POLICY_H
 #define JWTD_PASSWORD_POLICY_H

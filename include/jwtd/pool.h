@@ -9,15 +9,16 @@
  * that a crowd in one does not hold up the other. A job cannot fail: it carries its own outcome. Nothing here blocks the
  * thread that submits. What is not provided: priorities, cancellation of a submitted job, results.
  *
- * The prediction is (jobs reserved, queued and running) x (recent mean service time) / threads, and must leave a quarter of itself to the
- * deadline; a job that finds a thread free is
- * never refused, so an estimate that a stall has driven up is corrected by the jobs that come next.
+ * The prediction is (jobs reserved, queued and running) x (recent mean service time) / threads, and must leave a quarter of
+ * itself to the deadline; a job that finds a thread free is never refused, so an estimate that a stall has driven up is corrected
+ * by the jobs that come next.
  *
  * The log is told when a pool begins to turn jobs away, and when it has stopped, with counts; never of each job.
  *
  * Each thread may carry a state of its own (a database connection, an argon2 region) that thread_start makes and thread_stop
- * ends, both on that thread. A thread whose state is of no use for now (its connection is lost) leaves the jobs to those whose state is
- * good, and tries to get its own back meanwhile; when there is none that is good, all take jobs. One mutex guards the queue and the service times. Signals are blocked on all threads of a pool.
+ * ends, both on that thread. A thread whose state is of no use for now (its connection is lost) leaves the jobs to those whose
+ * state is good, and tries to get its own back meanwhile; when there is none that is good, all take jobs. One mutex guards the
+ * queue and the service times. Signals are blocked on all threads of a pool.
  */
 #ifndef JWTD_POOL_H
 #define JWTD_POOL_H
@@ -70,14 +71,14 @@ struct pool *pool_create(const struct pool_options *options);
 /* Waits until every submitted job has been handed over and has run, then ends the threads. Nobody may submit any more. */
 void pool_destroy(struct pool *pool);
 
-/* STATUS_OK: a place is held, *retry_after_us is 0. STATUS_OVERLOADED: it says when to come again; each who is refused is given a turn
- * of its own, up to ten seconds behind the backlog, so that a crowd comes back as fast as it can be served. Any thread. */
+/* STATUS_OK: a place is held, *retry_after_us is 0. STATUS_OVERLOADED: it says when to come again; each who is refused is given a
+ * turn of its own, up to ten seconds behind the backlog, so that a crowd comes back as fast as it can be served. Any thread. */
 enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) MUST_CHECK;
 void pool_cancel(struct pool *pool);
 
-/* The same judgement without holding a place: for work that will need this pool after another one, so that it can be refused before
- * the other has spent anything on it. STATUS_OK promises nothing, and takes no lock: the pool's own threads may have a low priority. Any
- * thread. */
+/* The same judgement without holding a place: for work that will need this pool after another one, so that it can be refused
+ * before the other has spent anything on it. STATUS_OK promises nothing, and takes no lock: the pool's own threads may have a low
+ * priority. Any thread. */
 enum status pool_foresee(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) MUST_CHECK;
 
 /* Gives the queue a job, for which a place was reserved. Any thread. */

@@ -1,10 +1,10 @@
 /*
  * readiness: whether the database answers, and has this program's schema, as GET /health/ready tells it.
  *
- * The question goes through the queue of the database pool, since that is how requests get there; it is asked by one thread of `serve` (the
- * background), at most twice a second and one at a time. Whoever wants to know reads the last answer, which costs the database nothing. So
- * an answer is at most half a second old while the database answers; once it has been silent for a second and a half, however
- * many questions are under way by then, "no" is the answer. Before the first answer it is "no", too.
+ * The question goes through the queue of the database pool, since that is how requests get there; it is asked by one thread of
+ * `serve` (the background), at most twice a second and one at a time. Whoever wants to know reads the last answer, which costs
+ * the database nothing. So an answer is at most half a second old while the database answers; once it has been silent for a
+ * second and a half, however many questions are under way by then, "no" is the answer. Before the first answer it is "no", too.
  */
 #ifndef JWTD_READINESS_H
 #define JWTD_READINESS_H

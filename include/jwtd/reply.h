@@ -28,12 +28,12 @@ enum step_result reply_retry_later(struct request *request, enum status status, 
 /* 422 with one entry in `errors`: pointer "/password", code "too_short", one sentence. */
 enum step_result reply_invalid_field(struct request *request, const char *pointer, const char *code, const char *detail);
 
-/* Says what the limiter has decided: RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10) beside those of other
- * buckets, and Retry-After with a refusal. Gives STATUS_RATE_LIMITED, for which the caller must reply, or STATUS_OK. */
+/* Says what the limiter has decided: RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10) beside those of
+ * other buckets, and Retry-After with a refusal. Gives STATUS_RATE_LIMITED, for which the caller must reply, or STATUS_OK. */
 enum status reply_limit(struct request *request, const struct limit_decision *decision);
 
-/* Adds a header to the reply; the value is copied. STATUS_INTERNAL for one with bytes outside visible ASCII and space, or one too many;
- * STATUS_OUT_OF_MEMORY. */
+/* Adds a header to the reply; the value is copied. STATUS_INTERNAL for one with bytes outside visible ASCII and space, or one too
+ * many; STATUS_OUT_OF_MEMORY. */
 enum status reply_header(struct request *request, const char *name, const char *value);
 
 #endif

@@ -1,11 +1,13 @@
 /*
  * revocations: how a revocation travels from the instance that made it to all others: an append-only table, written by the
  * same statement that revokes, read by every instance twice a second. Reading again what was read before is harmless, so each
- * pass overlaps the one before by more than a statement can last. That does not close the gap between the moment of a statement and its
- * commit: a commit may wait for a standby for as long as it likes, and clocks step. So what was written by transactions that were under way at
- * the last look is read as well, by transaction number (revocations_read_late); times serve the first reading after a start, and
- * a failover, after which numbers may begin again lower. A pass goes from the oldest to the newest in pages, so that each statement is short and memory bounded however
- * many there are; what is committed behind it meanwhile is for the next pass, which must go back to before this one BEGAN. Polling rather than NOTIFY, since it also works behind PgBouncer in transaction mode.
+ * pass overlaps the one before by more than a statement can last. That does not close the gap between the moment of a statement
+ * and its commit: a commit may wait for a standby for as long as it likes, and clocks step. So what was written by transactions
+ * that were under way at the last look is read as well, by transaction number (revocations_read_late); times serve the first
+ * reading after a start, and a failover, after which numbers may begin again lower. A pass goes from the oldest to the newest in
+ * pages, so that each statement is short and memory bounded however many there are; what is committed behind it meanwhile is for
+ * the next pass, which must go back to before this one BEGAN. Polling rather than NOTIFY, since it also works behind PgBouncer in
+ * transaction mode.
  */
 #ifndef JWTD_REVOCATIONS_H
 #define JWTD_REVOCATIONS_H
@@ -25,8 +27,8 @@ struct revocations_cursor {
 /* The beginning of a pass over what was revoked since `window_s` seconds ago. */
 struct revocations_cursor revocations_from(int64_t window_s);
 
-/* Adds the next REVOCATIONS_PAGE rows to `set` and moves the cursor behind them; *is_last: there are no more. On failure the cursor stays,
- * and the same page may be read again. */
+/* Adds the next REVOCATIONS_PAGE rows to `set` and moves the cursor behind them; *is_last: there are no more. On failure the
+ * cursor stays, and the same page may be read again. */
 enum status revocations_read_page(struct db *db, int64_t deadline_us, struct revocations_cursor *cursor,
                                   struct revoked_sessions *set, bool *is_last) MUST_CHECK;
 
@@ -38,9 +40,9 @@ struct revocations_horizon {
     int64_t id;
 };
 
-/* Adds up to REVOCATIONS_PAGE revocations that were written by transactions from the horizon on, whenever they were committed, and moves
- * the horizon; *is_last: there are no more. The first look only sets the horizon, and must come before the first page of the first pass: what
- * is committed before that is in the pass, everything else is found by this. On failure nothing moves. */
+/* Adds up to REVOCATIONS_PAGE revocations that were written by transactions from the horizon on, whenever they were committed,
+ * and moves the horizon; *is_last: there are no more. The first look only sets the horizon, and must come before the first page
+ * of the first pass: what is committed before that is in the pass, everything else is found by this. On failure nothing moves. */
 enum status revocations_read_late(struct db *db, int64_t deadline_us, struct revocations_horizon *horizon,
                                   struct revoked_sessions *set, bool *is_last) MUST_CHECK;
 

@@ -18,8 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How much longer than a token lives a session is remembered. Two leeways of five seconds, for the clocks of the instance that signs and of the
- * one that checks, and half a minute for tokens that are signed by requests which were under way when the session was revoked. */
+/* How much longer than a token lives a session is remembered. Two leeways of five seconds, for the clocks of the instance that
+ * signs and of the one that checks, and half a minute for tokens that are signed by requests which were under way when the
+ * session was revoked. */
 #define REVOKED_SESSIONS_MARGIN_S 40
 
 struct revoked_sessions;

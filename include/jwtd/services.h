@@ -19,7 +19,8 @@
 enum place {
     ON_HTTP,     /* at once, on the thread that holds the request: cheap, never blocks */
     ON_DATABASE, /* request->db is set */
-    ON_CRYPTO, /* request->hasher is set; at low priority: takes no lock that HTTP threads take, but its pool's, which they take to refuse */
+    ON_CRYPTO,   /* request->hasher is set; at low priority: takes no lock that HTTP threads take, but its pool's, which they take
+                    to refuse */
     ON_DISPATCH, /* of no step: where a request goes on after ON_CRYPTO */
     PLACE_COUNT
 };

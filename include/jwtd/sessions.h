@@ -69,10 +69,11 @@ struct session_credential {
 };
 
 /*
- * Ends the credential's session, or everywhere: all of its user, if the credential is good: the session is live, its user not disabled,
- * and a refresh token is the current one, its parent, or newer than the row. Anything else ends nothing; that is no failure, and `revoked`
- * does not tell it apart. `revoked` holds the sessions that ended, and those of the session or user that were revoked in the last minute:
- * a first run whose answer was lost may have done it. The row's lock is held from the judgement to the end.
+ * Ends the credential's session, or everywhere: all of its user, if the credential is good: the session is live, its user not
+ * disabled, and a refresh token is the current one, its parent, or newer than the row. Anything else ends nothing; that is no
+ * failure, and `revoked` does not tell it apart. `revoked` holds the sessions that ended, and those of the session or user that
+ * were revoked in the last minute: a first run whose answer was lost may have done it. The row's lock is held from the judgement
+ * to the end.
  */
 enum status sessions_log_out(struct db *db, int64_t deadline_us, struct arena *arena, const struct session_credential *credential,
                              const struct session_limits *limits, bool everywhere, struct session_ids *revoked) MUST_CHECK;
@@ -88,8 +89,9 @@ struct session {
 };
 
 /*
- * The live sessions of a user, newest first; at most SESSIONS_PER_USER. The last use of `current`, whose access token asks, is told to
- * the full hour only (and its expiry as if it were exact): who has stolen the token must not see when its owner refreshes.
+ * The live sessions of a user, newest first; at most SESSIONS_PER_USER. The last use of `current`, whose access token asks, is
+ * told to the full hour only (and its expiry as if it were exact): who has stolen the token must not see when its owner
+ * refreshes.
  */
 enum status sessions_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *user_id,
                           const struct uuid *current, const struct session_limits *limits, struct session **sessions,

@@ -1,7 +1,7 @@
 /*
  * users: the table of accounts and every statement on it. E-mail addresses are kept as typed and unique by their canonical
- * form (text.h). All functions take a db of the calling thread and a deadline, allocate what they give from the arena, and fail as
- * db_run does, besides what is named with each.
+ * form (text.h). All functions take a db of the calling thread and a deadline, allocate what they give from the arena, and fail
+ * as db_run does, besides what is named with each.
  */
 #ifndef JWTD_USERS_H
 #define JWTD_USERS_H
@@ -32,8 +32,8 @@ enum user_insert_result {
     USER_SAME_KEY  /* the address is taken by a row that was registered with the same idempotency key; *user is that row */
 };
 
-/* `idempotency_digest` is 64 hexadecimal digits or NULL. The network of `ip` (NULL: unknown) becomes known for the new user; a row that
- * is there already learns nothing. */
+/* `idempotency_digest` is 64 hexadecimal digits or NULL. The network of `ip` (NULL: unknown) becomes known for the new user; a
+ * row that is there already learns nothing. */
 enum status users_insert(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, struct email_forms email,
                          const char *password_hash, const char *idempotency_digest, const char *ip, struct user *user,
                          enum user_insert_result *result) MUST_CHECK;
@@ -66,8 +66,8 @@ struct session_ids {
     size_t count;
 };
 
-/* Sets the new hash, moves password_version, revokes every session of the user but `kept_session`, and forgets every known address
- * but the network of `ip` (NULL: unknown), which is known from now on, in one statement. */
+/* Sets the new hash, moves password_version, revokes every session of the user but `kept_session`, and forgets every known
+ * address but the network of `ip` (NULL: unknown), which is known from now on, in one statement. */
 enum status users_change_password(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
                                   int64_t password_version, const char *new_hash, const struct uuid *kept_session, const char *ip,
                                   struct session_ids *revoked, enum user_change *change) MUST_CHECK;
@@ -76,8 +76,8 @@ enum status users_change_password(struct db *db, int64_t deadline_us, struct are
 enum status users_delete(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, int64_t password_version,
                          struct session_ids *revoked, enum user_change *change) MUST_CHECK;
 
-/* For the command line: by canonical address. `roles_json` is an array of roles (role.h); the table refuses others, STATUS_INTERNAL.
- * Disabling revokes all sessions. */
+/* For the command line: by canonical address. `roles_json` is an array of roles (role.h); the table refuses others,
+ * STATUS_INTERNAL. Disabling revokes all sessions. */
 enum status users_set_roles(struct db *db, int64_t deadline_us, struct text canonical, const char *roles_json,
                             bool *found) MUST_CHECK;
 enum status users_set_disabled(struct db *db, int64_t deadline_us, struct text canonical, bool disabled, bool *found) MUST_CHECK;

@@ -59,8 +59,8 @@ static enum step_result refuse(struct request *request) {
 }
 
 /*
- * The answer to a change may be lost: who tries again has the old password wrong by now, and asks for the one that is set. Only for a
- * minute, so that this is no second guess at the password for each that is counted.
+ * The answer to a change may be lost: who tries again has the old password wrong by now, and asks for the one that is set. Only
+ * for a minute, so that this is no second guess at the password for each that is counted.
  */
 static bool was_done_before(const struct request *request, const struct account *account) {
     return account->new_password.bytes != NULL && account->user.changed_lately &&

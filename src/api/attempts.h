@@ -1,15 +1,16 @@
 /*
- * attempts: the limits on wrong passwords. An attempt is counted before the hash and given back after a right password, so that many at
- * once are no way around it; begin and end enclose the hash, so that nothing that is shed in between counts.
+ * attempts: the limits on wrong passwords. An attempt is counted before the hash and given back after a right password, so that
+ * many at once are no way around it; begin and end enclose the hash, so that nothing that is shed in between counts.
  *
  * A login counts in up to three buckets, of which each answers another attack:
  *   - its address, over all accounts (limit.address_failures): one password tried on many accounts;
- *   - its account at its address (limit.login_failures, limit.lock): many passwords from one address. This lock shuts out nobody else;
- *   - its account, from all addresses together that it does not know (limit.account_failures): many passwords from many addresses.
- * An address is known to an account that was registered or logged in from there; it is neither counted in the third nor refused by
- * it. At the defaults one address has ten guesses at an account and one an hour from then on, all unknown ones together have a hundred
- * and a hundred a day from then on. So no single address, however patient, shuts an account to the others; five and more can.
- * Whoever is refused by one bucket takes nothing from the others.
+ *   - its account at its address (limit.login_failures, limit.lock): many passwords from one address. This lock shuts out nobody
+ * else;
+ *   - its account, from all addresses together that it does not know (limit.account_failures): many passwords from many
+ * addresses. An address is known to an account that was registered or logged in from there; it is neither counted in the third
+ * nor refused by it. At the defaults one address has ten guesses at an account and one an hour from then on, all unknown ones
+ * together have a hundred and a hundred a day from then on. So no single address, however patient, shuts an account to the
+ * others; five and more can. Whoever is refused by one bucket takes nothing from the others.
  */
 #ifndef JWTD_API_ATTEMPTS_H
 #define JWTD_API_ATTEMPTS_H
@@ -30,8 +31,8 @@ struct attempt {
 /* At the password of the account with this canonical e-mail address, by whoever holds no token. */
 struct attempt attempt_at_login(const struct request *request, struct text canonical, bool knows_address);
 
-/* At the password of the user whose access token was sent: one bucket for each session, apart from those of logins, so that a stolen token
- * is no means to lock its owner out, neither of a login nor of changing the password from another session. */
+/* At the password of the user whose access token was sent: one bucket for each session, apart from those of logins, so that a
+ * stolen token is no means to lock its owner out, neither of a login nor of changing the password from another session. */
 struct attempt attempt_with_token(const struct request *request);
 
 /* False when there have been too many: the reply is written. */

@@ -28,10 +28,9 @@ static const struct field fields[] = {
 const struct body_schema register_body = { fields, sizeof fields / sizeof fields[0], false, sizeof(struct registration) };
 
 static bool is_visible_ascii(struct text text) {
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = 0; i < text.len; i++)
         if (text.bytes[i] <= ' ' || text.bytes[i] > '~')
             return false;
-    }
     return true;
 }
 
@@ -91,8 +90,8 @@ static enum step_result insert(struct request *request) {
     return answer_created(request, &user);
 }
 
-/* The same key and the same password: the client asks again because it lost the answer. Another password is a guess like that of a
- * login: who has come by the key shall not have more of them. */
+/* The same key and the same password: the client asks again because it lost the answer. Another password is a guess like that of
+ * a login: who has come by the key shall not have more of them. */
 static enum step_result compare(struct request *request) {
     struct registration *registration = request->scratch;
     registration->attempt = attempt_at_login(request, registration->canonical, false);

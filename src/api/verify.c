@@ -11,10 +11,9 @@ static const char *roles_list(struct request *request) {
     if (list == NULL)
         return NULL;
     size_t len = 0;
-    for (size_t i = 0; i < json.len; i++) {
+    for (size_t i = 0; i < json.len; i++)
         if (strchr("[]\"", json.bytes[i]) == NULL)
             list[len++] = json.bytes[i];
-    }
     if (len == 0)
         list[len++] = '-';
     list[len] = '\0';
@@ -22,8 +21,8 @@ static const char *roles_list(struct request *request) {
 }
 
 /*
- * Decided from memory; for proxies that ask before they let a request through (nginx auth_request, Envoy ext_authz, Traefik). A proxy that
- * copies a header which is not there may pass on what the client made up, so without one of them there is no 200.
+ * Decided from memory; for proxies that ask before they let a request through (nginx auth_request, Envoy ext_authz, Traefik). A
+ * proxy that copies a header which is not there may pass on what the client made up, so without one of them there is no 200.
  */
 static enum step_result answer(struct request *request) {
     char subject[UUID_TEXT_SIZE], session[UUID_TEXT_SIZE];

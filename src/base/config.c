@@ -34,9 +34,8 @@ static void print_visible(const char *text, size_t len, FILE *out) {
 
 static void print_environment_name(const char *name, FILE *out) {
     fputs(ENVIRONMENT_PREFIX, out);
-    for (; *name != '\0'; name++) {
+    for (; *name != '\0'; name++)
         fputc(*name == '.' ? '_' : toupper((unsigned char)*name), out);
-    }
 }
 
 static void print_place(const struct loading *loading, enum origin origin, unsigned line, const char *name) {
@@ -85,15 +84,13 @@ static void set_value(struct loading *loading, const struct setting *setting, en
     loading->states[index].origin = origin;
     loading->states[index].line = line;
     loading->states[index].wrong = !setting->type->parse(setting, value, setting_place(setting, loading->config), mistake);
-    if (loading->states[index].wrong) {
+    if (loading->states[index].wrong)
         report_value(loading, setting, origin, line, value, mistake);
-    }
 }
 
 static void load_defaults(struct loading *loading) {
-    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+    for (size_t i = 0; i < SETTINGS_COUNT; i++)
         set_value(loading, &settings[i], FROM_DEFAULT, 0, settings[i].value);
-    }
 }
 
 static void assign_from_file(void *context, unsigned line, const char *section, const char *key, const char *value) {
@@ -117,41 +114,36 @@ static void assign_from_file(void *context, unsigned line, const char *section, 
 
 static void report_line(void *context, unsigned line, const char *mistake) {
     struct loading *loading = (struct loading *)context;
-    if (line > 0) {
+    if (line > 0)
         fprintf(loading->out, "%s:%u: this line %s\n", loading->source->file, line, mistake);
-    } else {
+    else
         fprintf(loading->out, "%s: %s\n", loading->source->file, mistake);
-    }
     loading->mistakes++;
 }
 
 static void load_file(struct loading *loading) {
     const struct ini_visitor visitor = { .assign = assign_from_file, .report = report_line, .context = loading };
-    if (loading->source->file != NULL) {
+    if (loading->source->file != NULL)
         ini_read(loading->source->file, &visitor);
-    }
 }
 
 /* Whether a variable is called as this setting is, len bytes: "JWTD_SERVER_LISTEN" for "server.listen". */
 static bool is_variable_of(const struct setting *setting, const char *variable, size_t len) {
     size_t prefix = strlen(ENVIRONMENT_PREFIX);
-    if (len != prefix + strlen(setting->name)) {
+    if (len != prefix + strlen(setting->name))
         return false;
-    }
     for (size_t i = prefix; i < len; i++) {
         char expected = setting->name[i - prefix];
-        if (variable[i] != (expected == '.' ? '_' : (char)toupper((unsigned char)expected))) {
+        if (variable[i] != (expected == '.' ? '_' : (char)toupper((unsigned char)expected)))
             return false;
-        }
     }
     return true;
 }
 
 static void load_variable(struct loading *loading, const char *variable) {
     const char *equals = strchr(variable, '=');
-    if (strncmp(variable, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0 || equals == NULL) {
+    if (strncmp(variable, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0 || equals == NULL)
         return;
-    }
     for (size_t i = 0; i < SETTINGS_COUNT; i++) {
         if (is_variable_of(&settings[i], variable, (size_t)(equals - variable))) {
             set_value(loading, &settings[i], FROM_ENVIRONMENT, 0, equals + 1);
@@ -166,9 +158,8 @@ static void load_variable(struct loading *loading, const char *variable) {
 }
 
 static void load_environment(struct loading *loading) {
-    for (char *const *variable = loading->source->environment; variable != NULL && *variable != NULL; variable++) {
+    for (char *const *variable = loading->source->environment; variable != NULL && *variable != NULL; variable++)
         load_variable(loading, *variable);
-    }
 }
 
 static void load_set(struct loading *loading, const char *pair) {
@@ -176,13 +167,12 @@ static void load_set(struct loading *loading, const char *pair) {
     size_t len = strcspn(pair, "=");
     snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), pair);
     const struct setting *setting = setting_find(name);
-    if (pair[len] != '=') {
+    if (pair[len] != '=')
         report_name(loading, FROM_SET, 0, name, "must be section.key=value");
-    } else if (setting == NULL) {
+    else if (setting == NULL)
         report_name(loading, FROM_SET, 0, name, "there is no such setting");
-    } else {
+    else
         set_value(loading, setting, FROM_SET, 0, pair + len + 1);
-    }
 }
 
 static bool is_sound(void *context, const struct setting *setting) {
@@ -206,27 +196,23 @@ bool config_load(struct config *config, const struct config_source *source, FILE
     load_defaults(&loading);
     load_file(&loading);
     load_environment(&loading);
-    for (size_t i = 0; i < source->set_count; i++) {
+    for (size_t i = 0; i < source->set_count; i++)
         load_set(&loading, source->set[i]);
-    }
     config_check(config, &(struct config_check_visitor){ .report = report_check, .is_sound = is_sound, .context = &loading });
     return loading.mistakes == 0;
 }
 
 void config_fini(struct config *config) {
-    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
-        if (settings[i].type->release != NULL) {
+    for (size_t i = 0; i < SETTINGS_COUNT; i++)
+        if (settings[i].type->release != NULL)
             settings[i].type->release(setting_place(&settings[i], config));
-        }
-    }
 }
 
 /* Writes "[section]" when the setting is the first of its section; the table keeps sections together. */
 static void print_section(size_t index, FILE *out) {
     size_t len = strcspn(settings[index].name, ".") + 1;
-    if (index == 0 || strncmp(settings[index].name, settings[index - 1].name, len) != 0) {
+    if (index == 0 || strncmp(settings[index].name, settings[index - 1].name, len) != 0)
         fprintf(out, "%s[%.*s]\n", index > 0 ? "\n" : "", (int)len - 1, settings[index].name);
-    }
 }
 
 void config_print(const struct config *config, FILE *out) {
@@ -246,7 +232,6 @@ void config_print_help(FILE *out) {
 }
 
 void config_each(void (*visit)(const char *name, const char *value, const char *help, void *context), void *context) {
-    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+    for (size_t i = 0; i < SETTINGS_COUNT; i++)
         visit(settings[i].name, settings[i].value, settings[i].help, context);
-    }
 }

@@ -28,30 +28,25 @@ static void check_orders(const struct config *config, const struct config_check_
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
         const struct setting *shorter = setting_find(orders[i].shorter);
         const struct setting *longer = setting_find(orders[i].longer);
-        if (!visitor->is_sound(visitor->context, shorter) || !visitor->is_sound(visitor->context, longer)) {
+        if (!visitor->is_sound(visitor->context, shorter) || !visitor->is_sound(visitor->context, longer))
             continue;
-        }
-        if (*(const int64_t *)setting_value(shorter, config) > *(const int64_t *)setting_value(longer, config)) {
+        if (*(const int64_t *)setting_value(shorter, config) > *(const int64_t *)setting_value(longer, config))
             visitor->report(visitor->context, shorter, orders[i].mistake);
-        }
     }
 }
 
 static bool is_strong(size_t memory, unsigned operations) {
-    for (size_t i = 0; i < sizeof argon2_minimums / sizeof argon2_minimums[0]; i++) {
-        if (memory >= argon2_minimums[i].memory && operations >= argon2_minimums[i].operations) {
+    for (size_t i = 0; i < sizeof argon2_minimums / sizeof argon2_minimums[0]; i++)
+        if (memory >= argon2_minimums[i].memory && operations >= argon2_minimums[i].operations)
             return true;
-        }
-    }
     return false;
 }
 
 static void check_argon2(const struct config *config, const struct config_check_visitor *visitor) {
     const struct setting *memory = setting_find("password.memory");
     const struct setting *operations = setting_find("password.operations");
-    if (config->password.allow_weak || is_strong(config->password.memory, config->password.operations)) {
+    if (config->password.allow_weak || is_strong(config->password.memory, config->password.operations))
         return;
-    }
     if (visitor->is_sound(visitor->context, memory) && visitor->is_sound(visitor->context, operations)) {
         visitor->report(
             visitor->context, memory,

@@ -20,12 +20,10 @@ struct reading {
 /* What inih passes over in silence: a NUL ends its line, a long line is cut, and what stands behind "]" is dropped. */
 static const char *find_mistake(const char *line, size_t len) {
     const char *start = line + strspn(line, " \t");
-    if (memchr(line, '\0', len) != NULL) {
+    if (memchr(line, '\0', len) != NULL)
         return "contains a NUL byte";
-    }
-    if (len > LINE_MAX_LEN) {
+    if (len > LINE_MAX_LEN)
         return "is too long";
-    }
     if (*start == '[') {
         const char *end = strchr(start, ']');
         bool is_section = end != NULL && end[1 + strspn(end + 1, " \t\r\n")] == '\0';
@@ -38,9 +36,8 @@ static const char *find_mistake(const char *line, size_t len) {
 static char *next_line(char *buffer, int size, void *stream) {
     struct reading *reading = (struct reading *)stream;
     ssize_t len = getline(&reading->line, &reading->line_size, reading->file);
-    if (len < 0 || size < 2) {
+    if (len < 0 || size < 2)
         return NULL;
-    }
     reading->number++;
     const char *mistake = find_mistake(reading->line, (size_t)len);
     if (mistake != NULL || len >= size) {
@@ -55,11 +52,10 @@ static char *next_line(char *buffer, int size, void *stream) {
 static int take_pair(void *user, const char *section, const char *key, const char *value) {
     struct reading *reading = (struct reading *)user;
     const struct ini_visitor *visitor = reading->visitor;
-    if (value == NULL) {
+    if (value == NULL)
         visitor->report(visitor->context, reading->number, "is neither a section, a comment nor \"key = value\"");
-    } else {
+    else
         visitor->assign(visitor->context, reading->number, section, key, value);
-    }
     return 1;
 }
 
@@ -76,11 +72,10 @@ void ini_read(const char *file, const struct ini_visitor *visitor) {
     ini_allow_no_value = true;
     errno = 0;
     int result = ini_parse_stream(next_line, &reading, take_pair, &reading);
-    if (ferror(reading.file) != 0) {
+    if (ferror(reading.file) != 0)
         visitor->report(visitor->context, 0, strerror(errno));
-    } else if (result != 0) {
+    else if (result != 0)
         visitor->report(visitor->context, result > 0 ? (unsigned)result : 0, "cannot be read");
-    }
     if (reading.line != NULL) {
         sodium_memzero(reading.line, reading.line_size);
         free(reading.line);

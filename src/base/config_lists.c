@@ -29,9 +29,8 @@ static bool parse_networks(const struct setting *setting, const char *text, void
             snprintf(mistake, MISTAKE_SIZE, "must not hold more than %d networks", CIDR_LIST_MAX);
             return false;
         }
-        if (!cidr_parse(element, &list.items[list.count])) {
+        if (!cidr_parse(element, &list.items[list.count]))
             return refuse(mistake, "must be networks like 192.0.2.10/32 or ::1, without bits behind the prefix");
-        }
         list.count++;
     }
     *(struct cidr_list *)place = list;
@@ -51,23 +50,19 @@ static void print_networks(const struct setting *setting, const void *place, FIL
 static size_t scheme_len(struct text origin) {
     size_t len = 0;
     while (len < origin.len && ((origin.bytes[len] >= 'a' && origin.bytes[len] <= 'z') ||
-                                (len > 0 && strchr("0123456789+.-", origin.bytes[len]) != NULL))) {
+                                (len > 0 && strchr("0123456789+.-", origin.bytes[len]) != NULL)))
         len++;
-    }
     bool is_scheme = len > 0 && origin.len - len > 3 && memcmp(origin.bytes + len, "://", 3) == 0;
     return is_scheme ? len + 3 : 0;
 }
 
 static bool is_host(struct text host) {
     struct address address;
-    if (host.len > 2 && host.bytes[0] == '[') {
+    if (host.len > 2 && host.bytes[0] == '[')
         return host.bytes[host.len - 1] == ']' && address_parse(host, &address);
-    }
-    for (size_t i = 0; i < host.len; i++) {
-        if (strchr("abcdefghijklmnopqrstuvwxyz0123456789.-_", host.bytes[i]) == NULL) {
+    for (size_t i = 0; i < host.len; i++)
+        if (strchr("abcdefghijklmnopqrstuvwxyz0123456789.-_", host.bytes[i]) == NULL)
             return false;
-        }
-    }
     return host.len > 0;
 }
 
@@ -75,9 +70,8 @@ static bool is_host(struct text host) {
 static bool is_origin_port(struct text origin, struct text port) {
     unsigned number = 0;
     for (size_t i = 0; i < port.len; i++) {
-        if (port.bytes[i] < '0' || port.bytes[i] > '9' || port.len > 5) {
+        if (port.bytes[i] < '0' || port.bytes[i] > '9' || port.len > 5)
             return false;
-        }
         number = number * 10 + (unsigned)(port.bytes[i] - '0');
     }
     bool is_default =
@@ -89,15 +83,12 @@ static bool is_origin(struct text origin) {
     size_t start = scheme_len(origin);
     struct text host = { origin.bytes + start, origin.len - start };
     size_t colon = host.len;
-    while (colon > 0 && host.bytes[colon - 1] != ':' && host.bytes[colon - 1] != ']') {
+    while (colon > 0 && host.bytes[colon - 1] != ':' && host.bytes[colon - 1] != ']')
         colon--;
-    }
-    if (start == 0) {
+    if (start == 0)
         return false;
-    }
-    if (colon == 0 || host.bytes[colon - 1] == ']') {
+    if (colon == 0 || host.bytes[colon - 1] == ']')
         return is_host(host);
-    }
     struct text port = { host.bytes + colon, host.len - colon };
     host.len = colon - 1;
     return is_origin_port(origin, port) && is_host(host);
@@ -109,9 +100,8 @@ static void release_strings(void *place) {
 
 static bool add_string(struct string_list *list, struct text text) {
     list->items[list->count] = strndup(text.bytes, text.len);
-    if (list->items[list->count] == NULL) {
+    if (list->items[list->count] == NULL)
         return false;
-    }
     list->count++;
     return true;
 }
@@ -127,18 +117,16 @@ static bool fill_origins(struct string_list *list, const char *text, char mistak
                           "must be origins as browsers send them, like https://app.example.com or http://localhost:3000: "
                           "lower case, no path, no default port, no wildcard");
         }
-        if (!add_string(list, element)) {
+        if (!add_string(list, element))
             return refuse(mistake, OUT_OF_MEMORY);
-        }
     }
     return true;
 }
 
 static bool parse_origins(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
     struct string_list list = { .items = (char **)calloc(LIST_MAX, sizeof(char *)) };
-    if (list.items == NULL) {
+    if (list.items == NULL)
         return refuse(mistake, OUT_OF_MEMORY);
-    }
     if (!fill_origins(&list, text, mistake)) {
         release_strings(&list);
         return false;
@@ -151,9 +139,8 @@ static bool parse_origins(const struct setting *setting, const char *text, void 
 static void print_origins(const struct setting *setting, const void *place, FILE *out) {
     (void)setting;
     const struct string_list *list = (const struct string_list *)place;
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < list->count; i++)
         fprintf(out, "%s%s", i > 0 ? " " : "", list->items[i]);
-    }
 }
 
 const struct setting_type networks_setting = { parse_networks, print_networks, NULL };

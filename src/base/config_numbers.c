@@ -34,28 +34,22 @@ static const struct notation count_notation = { no_units, COUNT_OF(no_units), "m
 static const char *read_digits(const char *text, int64_t *number) {
     const char *next = text;
     *number = 0;
-    for (; *next >= '0' && *next <= '9'; next++) {
-        if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, *next - '0', number)) {
+    for (; *next >= '0' && *next <= '9'; next++)
+        if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, *next - '0', number))
             return NULL;
-        }
-    }
     return next != text ? next : NULL;
 }
 
 /* A bare number is refused, since half of its readers would guess another unit; but nothing is nothing in every unit. */
 static bool read_number(const struct notation *notation, const char *text, int64_t *number) {
     const char *unit = read_digits(text, number);
-    if (unit == NULL) {
+    if (unit == NULL)
         return false;
-    }
-    if (*unit == '\0' && *number == 0) {
+    if (*unit == '\0' && *number == 0)
         return true;
-    }
-    for (size_t i = 0; i < notation->count; i++) {
-        if (strcmp(unit, notation->units[i].name) == 0) {
+    for (size_t i = 0; i < notation->count; i++)
+        if (strcmp(unit, notation->units[i].name) == 0)
             return !__builtin_mul_overflow(*number, notation->units[i].factor, number);
-        }
-    }
     return false;
 }
 
@@ -63,14 +57,12 @@ static bool read_number(const struct notation *notation, const char *text, int64
 static const char *number_text(const struct notation *notation, int64_t number, char text[NUMBER_TEXT_SIZE]) {
     const struct unit *unit = notation->units;
     const struct unit *smallest = notation->units + notation->count - 1;
-    while (unit != smallest && (number == 0 || number % unit->factor != 0)) {
+    while (unit != smallest && (number == 0 || number % unit->factor != 0))
         unit++;
-    }
-    if (number == 0) {
+    if (number == 0)
         snprintf(text, NUMBER_TEXT_SIZE, "0");
-    } else {
+    else
         snprintf(text, NUMBER_TEXT_SIZE, "%" PRId64 "%s", number / unit->factor, unit->name);
-    }
     return text;
 }
 
@@ -101,9 +93,8 @@ static void print_number(const struct notation *notation, int64_t number, FILE *
 
 static bool parse_duration(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
     int64_t number;
-    if (!parse_number(&duration_notation, setting, text, &number, mistake)) {
+    if (!parse_number(&duration_notation, setting, text, &number, mistake))
         return false;
-    }
     *(int64_t *)place = number;
     return true;
 }
@@ -115,9 +106,8 @@ static void print_duration(const struct setting *setting, const void *place, FIL
 
 static bool parse_size(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
     int64_t number;
-    if (!parse_number(&size_notation, setting, text, &number, mistake)) {
+    if (!parse_number(&size_notation, setting, text, &number, mistake))
         return false;
-    }
     *(size_t *)place = (size_t)number;
     return true;
 }
@@ -129,9 +119,8 @@ static void print_size(const struct setting *setting, const void *place, FILE *o
 
 static bool parse_count(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
     int64_t number;
-    if (!parse_number(&count_notation, setting, text, &number, mistake)) {
+    if (!parse_number(&count_notation, setting, text, &number, mistake))
         return false;
-    }
     *(unsigned *)place = (unsigned)number;
     return true;
 }
@@ -163,9 +152,8 @@ static const char *const format_words[] = { [LOG_AUTO] = "auto", [LOG_TEXT] = "t
 static bool parse_boolean(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
     (void)setting;
     unsigned index;
-    if (!parse_word(boolean_words, COUNT_OF(boolean_words), text, &index, mistake)) {
+    if (!parse_word(boolean_words, COUNT_OF(boolean_words), text, &index, mistake))
         return false;
-    }
     *(bool *)place = index % 2 != 0;
     return true;
 }
@@ -178,9 +166,8 @@ static void print_boolean(const struct setting *setting, const void *place, FILE
 static bool parse_level(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
     (void)setting;
     unsigned index;
-    if (!parse_word(level_words, COUNT_OF(level_words), text, &index, mistake)) {
+    if (!parse_word(level_words, COUNT_OF(level_words), text, &index, mistake))
         return false;
-    }
     *(enum log_level *)place = (enum log_level)index;
     return true;
 }
@@ -193,9 +180,8 @@ static void print_level(const struct setting *setting, const void *place, FILE *
 static bool parse_format(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
     (void)setting;
     unsigned index;
-    if (!parse_word(format_words, COUNT_OF(format_words), text, &index, mistake)) {
+    if (!parse_word(format_words, COUNT_OF(format_words), text, &index, mistake))
         return false;
-    }
     *(enum log_format *)place = (enum log_format)index;
     return true;
 }

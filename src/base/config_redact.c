@@ -1,4 +1,5 @@
-/* Prints a connection string without its passwords. libpq's own parser is known in src/store/ only, so this reads with care instead. */
+/* Prints a connection string without its passwords. libpq's own parser is known in src/store/ only, so this reads with care
+ * instead. */
 #include "settings.h"
 
 #include <ctype.h>
@@ -9,11 +10,9 @@
 
 static bool is_secret(const char *key, size_t len) {
     static const char *const secrets[] = { "password", "sslpassword" };
-    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
-        if (strlen(secrets[i]) == len && strncasecmp(secrets[i], key, len) == 0) {
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)
+        if (strlen(secrets[i]) == len && strncasecmp(secrets[i], key, len) == 0)
             return true;
-        }
-    }
     return memchr(key, '%', len) != NULL; /* libpq decodes names too: p%61ssword */
 }
 
@@ -29,8 +28,8 @@ static void print_query(const char *query, FILE *out) {
     }
 }
 
-/* A password with an unescaped "@", "/" or "?" is no valid URL but may be typed, so the last "@" before the query that follows the
- * first one ends it. */
+/* A password with an unescaped "@", "/" or "?" is no valid URL but may be typed, so the last "@" before the query that follows
+ * the first one ends it. */
 static void print_url(const char *url, FILE *out) {
     const char *authority = strstr(url, "://") + strlen("://");
     const char *at = strchr(authority, '@');
@@ -51,9 +50,8 @@ static size_t value_len(const char *value) {
     bool quoted = value[0] == '\'';
     size_t len = quoted ? 1 : 0;
     while (value[len] != '\0') {
-        if (quoted ? value[len] == '\'' : isspace((unsigned char)value[len]) != 0) {
+        if (quoted ? value[len] == '\'' : isspace((unsigned char)value[len]) != 0)
             return quoted ? len + 1 : len;
-        }
         len += value[len] == '\\' && value[len + 1] != '\0' ? 2 : 1;
     }
     return len;
@@ -81,9 +79,8 @@ static void print_conninfo(const char *info, FILE *out) {
 /* The prefixes by which libpq tells a URL from a conninfo string. */
 void url_print_redacted(const char *url, FILE *out) {
     bool is_url = strncmp(url, "postgres://", 11) == 0 || strncmp(url, "postgresql://", 13) == 0;
-    if (is_url) {
+    if (is_url)
         print_url(url, out);
-    } else {
+    else
         print_conninfo(url, out);
-    }
 }

@@ -15,11 +15,9 @@ static bool refuse(char mistake[MISTAKE_SIZE], const char *why) {
 }
 
 static bool has_controls(const char *text) {
-    for (const unsigned char *byte = (const unsigned char *)text; *byte != '\0'; byte++) {
-        if (*byte < 0x20 || *byte == 0x7f) {
+    for (const unsigned char *byte = (const unsigned char *)text; *byte != '\0'; byte++)
+        if (*byte < 0x20 || *byte == 0x7f)
             return true;
-        }
-    }
     return false;
 }
 
@@ -35,17 +33,15 @@ static void release_text(void *place) {
 
 static void release_secret(void *place) {
     char **string = (char **)place;
-    if (*string != NULL) {
+    if (*string != NULL)
         sodium_memzero(*string, strlen(*string));
-    }
     release_text(place);
 }
 
 static bool replace_text(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
     char *copy = strdup(text);
-    if (copy == NULL) {
+    if (copy == NULL)
         return refuse(mistake, OUT_OF_MEMORY);
-    }
     setting->type->release(place);
     *(char **)place = copy;
     return true;
@@ -53,23 +49,19 @@ static bool replace_text(const struct setting *setting, const char *text, void *
 
 static bool parse_text(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
     size_t len = strlen(text);
-    if (len < (size_t)setting->min) {
+    if (len < (size_t)setting->min)
         return refuse(mistake, "must not be empty");
-    }
     if (len > (size_t)setting->max) {
         snprintf(mistake, MISTAKE_SIZE, "must not be longer than %lld bytes", (long long)setting->max);
         return false;
     }
     /* An INI file cannot hold them; the environment and --set must not mean something else. */
-    if (len > 0 && (text[0] == ' ' || text[len - 1] == ' ')) {
+    if (len > 0 && (text[0] == ' ' || text[len - 1] == ' '))
         return refuse(mistake, "must not begin or end with a space");
-    }
-    if (has_controls(text)) {
+    if (has_controls(text))
         return refuse(mistake, "must not contain control characters");
-    }
-    if (!text_is_utf8(text_of(text))) {
+    if (!text_is_utf8(text_of(text)))
         return refuse(mistake, "must be UTF-8");
-    }
     return replace_text(setting, text, place, mistake);
 }
 
@@ -85,11 +77,9 @@ static void print_url(const struct setting *setting, const void *place, FILE *ou
 
 /* A kid becomes the name of a file: no separators, and no name that the file system or a shell reads otherwise. */
 static bool parse_kid(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
-    for (const char *byte = text; *byte != '\0'; byte++) {
-        if (!is_alphanumeric(*byte) && strchr("._-", *byte) == NULL) {
+    for (const char *byte = text; *byte != '\0'; byte++)
+        if (!is_alphanumeric(*byte) && strchr("._-", *byte) == NULL)
             return refuse(mistake, "must consist of A-Z a-z 0-9 . _ -");
-        }
-    }
     return parse_text(setting, text, place, mistake);
 }
 
@@ -107,9 +97,8 @@ static bool is_internet_address(const char *text) {
 }
 
 static bool parse_listen(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
-    if (!is_unix_address(text) && !is_internet_address(text)) {
+    if (!is_unix_address(text) && !is_internet_address(text))
         return refuse(mistake, "must be address:port, [address]:port or unix:/path");
-    }
     return parse_text(setting, text, place, mistake);
 }
 

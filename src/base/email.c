@@ -28,10 +28,9 @@ static bool is_local_part(struct text local) {
 static bool is_label(const char *bytes, size_t len) {
     if (len == 0 || len > LABEL_MAX_LEN || bytes[0] == '-' || bytes[len - 1] == '-')
         return false;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         if (!is_alphanumeric((unsigned char)bytes[i]) && bytes[i] != '-')
             return false;
-    }
     return true;
 }
 

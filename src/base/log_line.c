@@ -113,10 +113,9 @@ static void put_quoted(struct log_line *line, struct text text) {
 }
 
 static bool is_word(const char *value, size_t len) {
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         if (value[i] <= ' ' || value[i] > '~' || value[i] == '"' || value[i] == '\\' || value[i] == '=')
             return false;
-    }
     return len > 0;
 }
 

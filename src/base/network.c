@@ -18,9 +18,8 @@ static void set_ipv4(uint8_t bytes[16], const void *ipv4) {
 
 struct address address_of_socket(const struct sockaddr *address) {
     struct address result = { .known = false };
-    if (address == NULL) {
+    if (address == NULL)
         return result;
-    }
     if (address->sa_family == AF_INET) {
         struct sockaddr_in ipv4;
         memcpy(&ipv4, address, sizeof ipv4);
@@ -37,9 +36,8 @@ struct address address_of_socket(const struct sockaddr *address) {
 
 /* inet_pton stops at a NUL, so bytes behind one would be ignored. */
 static bool copy_string(struct text text, char string[ADDRESS_TEXT_SIZE]) {
-    if (text.len == 0 || text.len >= ADDRESS_TEXT_SIZE || memchr(text.bytes, '\0', text.len) != NULL) {
+    if (text.len == 0 || text.len >= ADDRESS_TEXT_SIZE || memchr(text.bytes, '\0', text.len) != NULL)
         return false;
-    }
     memcpy(string, text.bytes, text.len);
     string[text.len] = '\0';
     return true;
@@ -48,9 +46,8 @@ static bool copy_string(struct text text, char string[ADDRESS_TEXT_SIZE]) {
 static bool parse_ipv4(struct text text, uint8_t bytes[16]) {
     char string[ADDRESS_TEXT_SIZE];
     struct in_addr ipv4;
-    if (!copy_string(text, string) || inet_pton(AF_INET, string, &ipv4) != 1) {
+    if (!copy_string(text, string) || inet_pton(AF_INET, string, &ipv4) != 1)
         return false;
-    }
     set_ipv4(bytes, &ipv4);
     return true;
 }
@@ -58,22 +55,19 @@ static bool parse_ipv4(struct text text, uint8_t bytes[16]) {
 static bool parse_ipv6(struct text text, uint8_t bytes[16]) {
     char string[ADDRESS_TEXT_SIZE];
     struct in6_addr ipv6;
-    if (!copy_string(text, string) || inet_pton(AF_INET6, string, &ipv6) != 1) {
+    if (!copy_string(text, string) || inet_pton(AF_INET6, string, &ipv6) != 1)
         return false;
-    }
     memcpy(bytes, &ipv6, sizeof ipv6);
     return true;
 }
 
 static bool parse_number(struct text text, size_t max_digits, unsigned max, unsigned *number) {
     unsigned value = 0;
-    if (text.len == 0 || text.len > max_digits) {
+    if (text.len == 0 || text.len > max_digits)
         return false;
-    }
     for (size_t i = 0; i < text.len; i++) {
-        if (text.bytes[i] < '0' || text.bytes[i] > '9') {
+        if (text.bytes[i] < '0' || text.bytes[i] > '9')
             return false;
-        }
         value = value * 10 + (unsigned)(text.bytes[i] - '0');
     }
     *number = value;
@@ -93,41 +87,34 @@ static bool is_port(struct text text) {
 /* "[2001:db8::1]" or "[2001:db8::1]:443". */
 static bool parse_bracketed(struct text text, uint8_t bytes[16]) {
     const char *end = memchr(text.bytes, ']', text.len);
-    if (end == NULL) {
+    if (end == NULL)
         return false;
-    }
     size_t inner = (size_t)(end - text.bytes) - 1;
     struct text behind = rest_of(text, inner + 2);
-    if (behind.len > 0 && (behind.bytes[0] != ':' || !is_port(rest_of(behind, 1)))) {
+    if (behind.len > 0 && (behind.bytes[0] != ':' || !is_port(rest_of(behind, 1))))
         return false;
-    }
     return parse_ipv6((struct text){ text.bytes + 1, inner }, bytes);
 }
 
 static bool parse_address_bytes(struct text text, uint8_t bytes[16]) {
-    if (text.len == 0) {
+    if (text.len == 0)
         return false;
-    }
-    if (text.bytes[0] == '[') {
+    if (text.bytes[0] == '[')
         return parse_bracketed(text, bytes);
-    }
     const char *colon = memchr(text.bytes, ':', text.len);
-    if (colon == NULL) {
+    if (colon == NULL)
         return parse_ipv4(text, bytes);
-    }
     /* One colon is an IPv4 address with a port; no IPv6 address has fewer than two. */
     size_t before = (size_t)(colon - text.bytes);
-    if (memchr(colon + 1, ':', text.len - before - 1) == NULL) {
+    if (memchr(colon + 1, ':', text.len - before - 1) == NULL)
         return is_port(rest_of(text, before + 1)) && parse_ipv4((struct text){ text.bytes, before }, bytes);
-    }
     return parse_ipv6(text, bytes);
 }
 
 bool address_parse(struct text text, struct address *address) {
     struct address parsed = { .known = true };
-    if (!parse_address_bytes(text, parsed.bytes)) {
+    if (!parse_address_bytes(text, parsed.bytes))
         return false;
-    }
     *address = parsed;
     return true;
 }
@@ -143,18 +130,16 @@ void address_network(const struct address *address, uint8_t network[16]) {
 
 bool address_site(const struct address *address, uint8_t site[16]) {
     memset(site, 0, 16);
-    if (is_mapped(address->bytes)) {
+    if (is_mapped(address->bytes))
         return false;
-    }
     memcpy(site, address->bytes, 6);
     return true;
 }
 
 const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE]) {
     text[0] = '\0';
-    if (!address->known) {
+    if (!address->known)
         return text;
-    }
     const char *written = is_mapped(address->bytes) ? inet_ntop(AF_INET, address->bytes + sizeof mapped, text, ADDRESS_TEXT_SIZE)
                                                     : inet_ntop(AF_INET6, address->bytes, text, ADDRESS_TEXT_SIZE);
     return written != NULL ? written : "";
@@ -162,11 +147,9 @@ const char *address_text(const struct address *address, char text[ADDRESS_TEXT_S
 
 /* Whether the bits of `bytes` behind the first `prefix` are all zero. */
 static bool host_bits_are_zero(const uint8_t bytes[16], unsigned prefix) {
-    for (unsigned bit = prefix; bit < 128; bit++) {
-        if ((bytes[bit / 8] & (0x80U >> (bit % 8))) != 0) {
+    for (unsigned bit = prefix; bit < 128; bit++)
+        if ((bytes[bit / 8] & (0x80U >> (bit % 8))) != 0)
             return false;
-        }
-    }
     return true;
 }
 
@@ -175,19 +158,16 @@ bool cidr_parse(struct text text, struct cidr *cidr) {
     const char *slash = text.len > 0 ? memchr(text.bytes, '/', text.len) : NULL;
     struct text host = { text.bytes, slash != NULL ? (size_t)(slash - text.bytes) : text.len };
     bool is_ipv4 = parse_ipv4(host, parsed.bytes);
-    if (!is_ipv4 && !parse_ipv6(host, parsed.bytes)) {
+    if (!is_ipv4 && !parse_ipv6(host, parsed.bytes))
         return false;
-    }
     if (slash != NULL) {
         unsigned prefix;
-        if (!parse_number(rest_of(text, host.len + 1), 3, is_ipv4 ? 32 : 128, &prefix)) {
+        if (!parse_number(rest_of(text, host.len + 1), 3, is_ipv4 ? 32 : 128, &prefix))
             return false;
-        }
         parsed.prefix = is_ipv4 ? prefix + MAPPED_PREFIX : prefix;
     }
-    if (!host_bits_are_zero(parsed.bytes, parsed.prefix)) {
+    if (!host_bits_are_zero(parsed.bytes, parsed.prefix))
         return false;
-    }
     *cidr = parsed;
     return true;
 }
@@ -205,18 +185,15 @@ const char *cidr_text(const struct cidr *cidr, char text[CIDR_TEXT_SIZE]) {
 static bool cidr_contains(const struct cidr *cidr, const uint8_t bytes[16]) {
     unsigned whole = cidr->prefix / 8;
     unsigned rest = cidr->prefix % 8;
-    if (memcmp(cidr->bytes, bytes, whole) != 0) {
+    if (memcmp(cidr->bytes, bytes, whole) != 0)
         return false;
-    }
     return rest == 0 || ((cidr->bytes[whole] ^ bytes[whole]) >> (8 - rest)) == 0;
 }
 
 bool cidr_list_contains(const struct cidr_list *list, const struct address *address) {
-    for (size_t i = 0; address->known && i < list->count; i++) {
-        if (cidr_contains(&list->items[i], address->bytes)) {
+    for (size_t i = 0; address->known && i < list->count; i++)
+        if (cidr_contains(&list->items[i], address->bytes))
             return true;
-        }
-    }
     return false;
 }
 
@@ -225,21 +202,18 @@ static bool is_blank(char byte) {
 }
 
 static struct text trim(struct text text) {
-    while (text.len > 0 && is_blank(text.bytes[0])) {
+    while (text.len > 0 && is_blank(text.bytes[0]))
         text = rest_of(text, 1);
-    }
-    while (text.len > 0 && is_blank(text.bytes[text.len - 1])) {
+    while (text.len > 0 && is_blank(text.bytes[text.len - 1]))
         text.len--;
-    }
     return text;
 }
 
 /* Takes the last element off a comma-separated list. */
 static struct text take_last(struct text *list) {
     size_t start = list->len;
-    while (start > 0 && list->bytes[start - 1] != ',') {
+    while (start > 0 && list->bytes[start - 1] != ',')
         start--;
-    }
     struct text last = rest_of(*list, start);
     list->len = start > 0 ? start - 1 : 0;
     return trim(last);
@@ -250,15 +224,12 @@ struct address client_address(const struct address *peer, struct text forwarded,
     struct address client = *peer;
     while (peer_is_trusted && forwarded.len > 0) {
         struct text last = take_last(&forwarded);
-        if (last.len == 0) {
+        if (last.len == 0)
             continue; /* RFC 9110 section 5.6.1.2: empty elements of a list are ignored */
-        }
-        if (!address_parse(last, &client)) {
+        if (!address_parse(last, &client))
             return (struct address){ .known = false };
-        }
-        if (!cidr_list_contains(trusted, &client)) {
+        if (!cidr_list_contains(trusted, &client))
             return client;
-        }
     }
     return client;
 }

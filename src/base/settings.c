@@ -99,11 +99,9 @@ const struct setting settings[SETTINGS_COUNT] = {
 };
 
 const struct setting *setting_find(const char *name) {
-    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
-        if (strcmp(settings[i].name, name) == 0) {
+    for (size_t i = 0; i < SETTINGS_COUNT; i++)
+        if (strcmp(settings[i].name, name) == 0)
             return &settings[i];
-        }
-    }
     return NULL;
 }
 

@@ -57,8 +57,8 @@ const struct setting *setting_find(const char *name);
 void *setting_place(const struct setting *setting, struct config *config);
 const void *setting_value(const struct setting *setting, const struct config *config);
 
-/* config_ini.c: calls `assign` for every "key = value" of the file, and `report` for every line that is neither that nor a section, a
- * comment or blank (line 0: the file itself cannot be read). */
+/* config_ini.c: calls `assign` for every "key = value" of the file, and `report` for every line that is neither that nor a
+ * section, a comment or blank (line 0: the file itself cannot be read). */
 struct ini_visitor {
     void (*assign)(void *context, unsigned line, const char *section, const char *key, const char *value);
     void (*report)(void *context, unsigned line, const char *mistake);

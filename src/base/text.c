@@ -22,10 +22,9 @@ static char lower(char c) {
 bool text_equal_ignoring_case(struct text a, struct text b) {
     if (a.len != b.len)
         return false;
-    for (size_t i = 0; i < a.len; i++) {
+    for (size_t i = 0; i < a.len; i++)
         if (lower(a.bytes[i]) != lower(b.bytes[i]))
             return false;
-    }
     return true;
 }
 
@@ -62,10 +61,9 @@ static struct text adopt(struct arena *arena, uint8_t *result, size_t len) {
 }
 
 static bool is_ascii(struct text text) {
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.bytes[i] >= 0x80)
             return false;
-    }
     return true;
 }
 

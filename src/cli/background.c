@@ -16,7 +16,8 @@
 #define CLEANUP_PAUSE_US (CLOCK_US_PER_S / 2)
 #define CLEANUP_BATCH 500u
 
-/* One pass over a table that is read again and again. A page that fails is tried again in the next round: what was read before it stays. */
+/* One pass over a table that is read again and again. A page that fails is tried again in the next round: what was read before it
+ * stays. */
 struct reading {
     struct revocations_cursor cursor;
     bool is_under_way;
@@ -48,8 +49,8 @@ struct background {
 
 /* ---- reading ---- */
 
-/* From long before the last good pass began: a statement commits up to its timeout after the moment that it writes down. What was committed
- * before is seen by every page of a pass. */
+/* From long before the last good pass began: a statement commits up to its timeout after the moment that it writes down. What was
+ * committed before is seen by every page of a pass. */
 static int64_t window_s(const struct background *background, const struct reading *reading) {
     const struct services *services = background->services;
     if (reading->good_began_us == 0)
@@ -64,8 +65,8 @@ static void begin_pass(const struct background *background, struct reading *read
     reading->is_under_way = true;
 }
 
-/* What others revoke during a pass may be written behind its cursor, and is left to the next one. So a long first pass, of millions of rows,
- * is followed by a second, short one before anybody is let in. */
+/* What others revoke during a pass may be written behind its cursor, and is left to the next one. So a long first pass, of
+ * millions of rows, is followed by a second, short one before anybody is let in. */
 static void end_pass(const struct background *background, struct reading *reading) {
     bool is_up_to_date = reading->good_began_us != 0 || clock_monotonic_us() - reading->began_us < CLOCK_US_PER_S;
     reading->good_began_us = reading->began_us;

@@ -1,10 +1,11 @@
 /*
- * background: the three threads that do what no request asks for, each with a database connection of its own (the last one only while it has
- * something to do), so that none waits behind requests or behind another, nor requests behind them.
+ * background: the three threads that do what no request asks for, each with a database connection of its own (the last one only
+ * while it has something to do), so that none waits behind requests or behind another, nor requests behind them.
  *
- * One, twice a second, reads what other instances have revoked, and has the readiness of this one asked anew. One, as often, reads whose roles
- * have changed. The first reading of each goes back for the life of an access token and may take many pages; once it is through, the
- * revoked sessions, or the roles, are ready. The last deletes dead sessions in small batches every database.cleanup_interval.
+ * One, twice a second, reads what other instances have revoked, and has the readiness of this one asked anew. One, as often,
+ * reads whose roles have changed. The first reading of each goes back for the life of an access token and may take many pages;
+ * once it is through, the revoked sessions, or the roles, are ready. The last deletes dead sessions in small batches every
+ * database.cleanup_interval.
  */
 #ifndef JWTD_CLI_BACKGROUND_H
 #define JWTD_CLI_BACKGROUND_H

@@ -9,9 +9,8 @@ int cli_check_config(const struct cli_arguments *arguments) {
     }
     struct config config;
     bool loaded = cli_load_config(arguments, &config);
-    if (loaded) {
+    if (loaded)
         config_print(&config, stdout);
-    }
     config_fini(&config);
     return loaded ? 0 : 1;
 }

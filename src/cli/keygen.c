@@ -11,9 +11,8 @@ static bool generate(const struct config *config, bool if_missing) {
         fprintf(stderr, "jwtd: %s\n", mistake);
         return false;
     }
-    if (kid[0] != '\0') {
+    if (kid[0] != '\0')
         printf("%s\n", kid);
-    }
     return true;
 }
 

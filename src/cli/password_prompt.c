@@ -25,22 +25,18 @@ static enum line_result read_line(struct typed_password *password) {
     password->len = 0;
     for (;;) {
         ssize_t count = read(STDIN_FILENO, &byte, 1);
-        if (count < 0) {
+        if (count < 0)
             return errno == EINTR ? LINE_INTERRUPTED : LINE_MISSING;
-        }
-        if (count == 0 && password->len == 0) {
+        if (count == 0 && password->len == 0)
             return LINE_MISSING;
-        }
-        if (count == 0 || byte == '\n') {
+        if (count == 0 || byte == '\n')
             return result;
-        }
-        if (byte == '\0') {
+        if (byte == '\0')
             result = LINE_HAS_NUL;
-        } else if (password->len == sizeof password->bytes) {
+        else if (password->len == sizeof password->bytes)
             result = LINE_TOO_LONG;
-        } else {
+        else
             password->bytes[password->len++] = byte;
-        }
     }
 }
 
@@ -58,26 +54,22 @@ static void catch_signals(struct sigaction old[TERMINAL_SIGNALS]) {
     struct sigaction action = { .sa_handler = catch_signal };
     sigemptyset(&action.sa_mask);
     caught_signal = 0;
-    for (size_t i = 0; i < TERMINAL_SIGNALS; i++) {
+    for (size_t i = 0; i < TERMINAL_SIGNALS; i++)
         sigaction(terminal_signals[i], &action, &old[i]);
-    }
 }
 
 static void restore_signals(const struct sigaction old[TERMINAL_SIGNALS]) {
-    for (size_t i = 0; i < TERMINAL_SIGNALS; i++) {
+    for (size_t i = 0; i < TERMINAL_SIGNALS; i++)
         sigaction(terminal_signals[i], &old[i], NULL);
-    }
-    if (caught_signal != 0) {
+    if (caught_signal != 0)
         raise(caught_signal);
-    }
 }
 
 static enum line_result ask(const char *question, struct typed_password *password) {
     struct sigaction old_actions[TERMINAL_SIGNALS];
     struct termios shown, hidden;
-    if (tcgetattr(STDIN_FILENO, &shown) != 0) {
+    if (tcgetattr(STDIN_FILENO, &shown) != 0)
         return LINE_MISSING;
-    }
     hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
     fputs(question, stderr);
@@ -93,9 +85,8 @@ static enum line_result ask(const char *question, struct typed_password *passwor
 }
 
 static bool is_read(enum line_result result) {
-    if (result != LINE_READ) {
+    if (result != LINE_READ)
         fprintf(stderr, "jwtd: %s\n", line_mistakes[result]);
-    }
     return result == LINE_READ;
 }
 
@@ -104,15 +95,13 @@ static bool confirm(const struct typed_password *password) {
     bool read = is_read(ask("The same again: ", &again));
     bool same = read && again.len == password->len && sodium_memcmp(again.bytes, password->bytes, password->len) == 0;
     sodium_memzero(&again, sizeof again);
-    if (read && !same) {
+    if (read && !same)
         fprintf(stderr, "jwtd: the two passwords differ\n");
-    }
     return same;
 }
 
 bool password_prompt(struct typed_password *password) {
-    if (isatty(STDIN_FILENO) == 0) {
+    if (isatty(STDIN_FILENO) == 0)
         return is_read(read_line(password));
-    }
     return is_read(ask("Password: ", password)) && confirm(password);
 }

@@ -1,6 +1,6 @@
 /*
- * periodic: a thread that does one thing over and over, each round when it is due. `serve` has a few of them; they wait neither for requests
- * nor for each other. Signals are blocked on the thread.
+ * periodic: a thread that does one thing over and over, each round when it is due. `serve` has a few of them; they wait neither
+ * for requests nor for each other. Signals are blocked on the thread.
  */
 #ifndef JWTD_CLI_PERIODIC_H
 #define JWTD_CLI_PERIODIC_H
@@ -10,8 +10,9 @@
 
 struct periodic;
 
-/* `run` does one round on the thread and returns when the next one is due (clock_monotonic_us); what has passed already means at once. The
- * first round begins now. `name`: at most 15 characters. Borrows `context` until periodic_stop. NULL: memory or thread; it is logged. */
+/* `run` does one round on the thread and returns when the next one is due (clock_monotonic_us); what has passed already means at
+ * once. The first round begins now. `name`: at most 15 characters. Borrows `context` until periodic_stop. NULL: memory or thread;
+ * it is logged. */
 struct periodic *periodic_start(const char *name, int64_t (*run)(void *context), void *context);
 
 /* Waits for the round in hand. NULL is none. */

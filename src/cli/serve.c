@@ -167,10 +167,9 @@ static void take_down(struct house *house) {
         http_server_stop(house->server, house->config.server.shutdown_grace_ms);
     if (house->background != NULL)
         background_stop(house->background);
-    for (size_t place = 0; place < PLACE_COUNT; place++) {
+    for (size_t place = 0; place < PLACE_COUNT; place++)
         if (services->pools[place] != NULL)
             pool_destroy(services->pools[place]);
-    }
     if (services->readiness != NULL)
         readiness_destroy(services->readiness);
     if (services->limiter != NULL)
@@ -205,8 +204,8 @@ static int wait_for_stop(struct house *house, const struct cli_arguments *argume
     return received;
 }
 
-/* From now on probes are told that the service stops, and clients to close; for a while longer it serves everybody, until those who
- * balance load have noticed. */
+/* From now on probes are told that the service stops, and clients to close; for a while longer it serves everybody, until those
+ * who balance load have noticed. */
 static void drain(const struct house *house, int received, const sigset_t *set) {
     log_event(LOG_INFO, "stopping", "signal=%s", received == SIGINT ? "SIGINT" : "SIGTERM");
     notify_supervisor("STOPPING=1");

@@ -32,9 +32,8 @@ static bool fail_not_found(void) {
 bool user_find(const struct user_task *task, struct user *user) {
     bool found = false;
     enum status status = users_find_by_email(task->db, user_deadline_us(), task->arena, task->email.canonical, user, &found);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return user_fail(status);
-    }
     return found || fail_not_found();
 }
 
@@ -48,9 +47,8 @@ static void print_roles(struct text roles_json) {
             printed++;
         }
     }
-    if (printed == 0) {
+    if (printed == 0)
         putchar('-');
-    }
 }
 
 void user_print(const struct user *user) {
@@ -85,17 +83,15 @@ const char *user_read_roles(struct arena *arena, char *const *words, int count) 
 bool user_set_roles(const struct user_task *task, const char *roles_json) {
     bool found = false;
     enum status status = users_set_roles(task->db, user_deadline_us(), task->email.canonical, roles_json, &found);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return user_fail(status);
-    }
     return found || fail_not_found();
 }
 
 static bool show(const struct user_task *task) {
     struct user user;
-    if (!user_find(task, &user)) {
+    if (!user_find(task, &user))
         return false;
-    }
     user_print(&user);
     return true;
 }
@@ -119,11 +115,9 @@ static bool print_page(struct db *db, struct uuid *after, bool *is_first, bool *
 static bool list(const struct user_task *task) {
     struct uuid after;
     bool is_first = true, is_last = false;
-    while (!is_last) {
-        if (!print_page(task->db, &after, &is_first, &is_last)) {
+    while (!is_last)
+        if (!print_page(task->db, &after, &is_first, &is_last))
             return false;
-        }
-    }
     return true;
 }
 
@@ -135,9 +129,8 @@ static bool set_roles(const struct user_task *task) {
 static bool set_disabled(const struct user_task *task, bool disabled) {
     bool found = false;
     enum status status = users_set_disabled(task->db, user_deadline_us(), task->email.canonical, disabled, &found);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return user_fail(status);
-    }
     return found ? show(task) : fail_not_found();
 }
 
@@ -166,18 +159,15 @@ static const struct subcommand {
 #define SUBCOMMANDS (sizeof subcommands / sizeof subcommands[0])
 
 static int print_usage(void) {
-    for (size_t i = 0; i < SUBCOMMANDS; i++) {
+    for (size_t i = 0; i < SUBCOMMANDS; i++)
         fprintf(stderr, "%s jwtd user %s%s\n", i == 0 ? "usage:" : "      ", subcommands[i].name, subcommands[i].words);
-    }
     return 2;
 }
 
 static const struct subcommand *find_subcommand(const struct cli_arguments *arguments) {
-    for (size_t i = 0; arguments->argc > 0 && i < SUBCOMMANDS; i++) {
-        if (strcmp(subcommands[i].name, arguments->argv[0]) == 0) {
+    for (size_t i = 0; arguments->argc > 0 && i < SUBCOMMANDS; i++)
+        if (strcmp(subcommands[i].name, arguments->argv[0]) == 0)
             return &subcommands[i];
-        }
-    }
     return NULL;
 }
 
@@ -185,9 +175,8 @@ static const struct subcommand *find_subcommand(const struct cli_arguments *argu
 static bool take_option_off(struct user_task *task, const char *option) {
     int count = 0;
     for (int i = 0; i < task->argc; i += 2) {
-        if (strcmp(task->argv[i], option) != 0 || i + 1 == task->argc) {
+        if (strcmp(task->argv[i], option) != 0 || i + 1 == task->argc)
             return false;
-        }
         task->argv[count++] = task->argv[i + 1];
     }
     task->argc = count;
@@ -199,9 +188,8 @@ static bool take_words(struct user_task *task, const struct subcommand *subcomma
     int taken = subcommand->takes_email ? 2 : 1;
     task->argc = arguments->argc - taken;
     task->argv = arguments->argv + taken;
-    if (task->argc < 0 || task->argc > subcommand->max_words) {
+    if (task->argc < 0 || task->argc > subcommand->max_words)
         return false;
-    }
     return subcommand->option == NULL || take_option_off(task, subcommand->option);
 }
 
@@ -223,9 +211,8 @@ static bool run(struct user_task *task, const struct subcommand *subcommand, con
     task->db = db_create(&options);
     bool done = task->db != NULL || user_fail(STATUS_OUT_OF_MEMORY);
     done = done && (!subcommand->takes_email || read_email(task, arguments->argv[1])) && subcommand->run(task);
-    if (task->db != NULL) {
+    if (task->db != NULL)
         db_destroy(task->db);
-    }
     return done;
 }
 
@@ -234,9 +221,8 @@ int cli_user(const struct cli_arguments *arguments) {
     struct config config;
     struct arena arena;
     struct user_task task = { .config = &config, .arena = &arena };
-    if (subcommand == NULL || !take_words(&task, subcommand, arguments)) {
+    if (subcommand == NULL || !take_words(&task, subcommand, arguments))
         return print_usage();
-    }
     bool done = false;
     arena_init(&arena, ARENA_LIMIT);
     if (cli_load_config(arguments, &config)) {

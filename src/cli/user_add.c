@@ -33,9 +33,8 @@ static struct text judge(const struct user_task *task, struct text typed) {
 static bool hash(const struct user_task *task, struct text password, char text[PASSWORD_HASH_SIZE]) {
     struct hasher *hasher = hasher_create(
         (struct hash_parameters){ .memory = task->config->password.memory, .operations = task->config->password.operations });
-    if (hasher == NULL) {
+    if (hasher == NULL)
         return user_fail(STATUS_OUT_OF_MEMORY);
-    }
     enum status status = hasher_hash(hasher, password, text);
     hasher_destroy(hasher);
     return status == STATUS_OK || user_fail(status);
@@ -58,18 +57,16 @@ static bool insert(const struct user_task *task, const char *password_hash) {
     enum user_insert_result result;
     enum status status =
         users_insert(task->db, user_deadline_us(), task->arena, &id, task->email, password_hash, NULL, NULL, &user, &result);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return user_fail(status);
-    }
     return result == USER_INSERTED || user_fail(STATUS_EMAIL_TAKEN);
 }
 
 bool user_add(const struct user_task *task) {
     char password_hash[PASSWORD_HASH_SIZE];
     const char *roles_json = user_read_roles(task->arena, task->argv, task->argc);
-    if (roles_json == NULL || !read_password_hash(task, password_hash) || !insert(task, password_hash)) {
+    if (roles_json == NULL || !read_password_hash(task, password_hash) || !insert(task, password_hash))
         return false;
-    }
     struct user user;
     if ((task->argc > 0 && !user_set_roles(task, roles_json)) || !user_find(task, &user)) {
         fprintf(stderr, "jwtd: the user was added, but see above; set-roles gives it its roles\n");

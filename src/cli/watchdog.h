@@ -1,11 +1,11 @@
 /*
- * watchdog: tells the supervisor that the service is alive (WATCHDOG=1, sd_watchdog_enabled(3)), twice in each WATCHDOG_USEC, as long as
- * it is: every HTTP thread answers a request, the thread that accepts connections goes round, and the threads of the background
- * begin their rounds. When one of them does not, nothing is said, and the supervisor restarts the service.
+ * watchdog: tells the supervisor that the service is alive (WATCHDOG=1, sd_watchdog_enabled(3)), twice in each WATCHDOG_USEC, as
+ * long as it is: every HTTP thread answers a request, the thread that accepts connections goes round, and the threads of the
+ * background begin their rounds. When one of them does not, nothing is said, and the supervisor restarts the service.
  *
- * Proven is that threads make progress, not that the database is there or that there is room for one more client: neither gets better by
- * a restart. The background may be silent for twice WATCHDOG_USEC, since a search for the database's name is the one thing there
- * without a deadline of its own.
+ * Proven is that threads make progress, not that the database is there or that there is room for one more client: neither gets
+ * better by a restart. The background may be silent for twice WATCHDOG_USEC, since a search for the database's name is the one
+ * thing there without a deadline of its own.
  */
 #ifndef JWTD_CLI_WATCHDOG_H
 #define JWTD_CLI_WATCHDOG_H
@@ -16,7 +16,8 @@
 
 struct watchdog;
 
-/* Borrows both until watchdog_stop. NULL: the supervisor does not ask for it, or there is no memory or thread (which is logged). */
+/* Borrows both until watchdog_stop. NULL: the supervisor does not ask for it, or there is no memory or thread (which is logged).
+ */
 struct watchdog *watchdog_start(struct http_server *server, const struct background *background);
 void watchdog_stop(struct watchdog *watchdog); /* NULL is none */
 

@@ -1,10 +1,10 @@
 /*
  * acceptor: the one thread that accepts connections and deals them out to the HTTP threads.
  *
- * The library could do that itself, but at its limit it stops accepting, so that clients wait in the kernel's queue for nothing, and when
- * the process has no descriptor left it may try again without a pause. Here a connection for which there is no room is accepted and
- * closed; without a descriptor a spare one is given up for the moment that takes; and if even that fails, the thread pauses. The log
- * is told when connections begin to be turned away, and when that has stopped, with counts.
+ * The library could do that itself, but at its limit it stops accepting, so that clients wait in the kernel's queue for nothing,
+ * and when the process has no descriptor left it may try again without a pause. Here a connection for which there is no room is
+ * accepted and closed; without a descriptor a spare one is given up for the moment that takes; and if even that fails, the thread
+ * pauses. The log is told when connections begin to be turned away, and when that has stopped, with counts.
  */
 #ifndef JWTD_HTTP_ACCEPTOR_H
 #define JWTD_HTTP_ACCEPTOR_H

@@ -18,14 +18,14 @@
 #include <unistd.h>
 
 #define LOOK_INTERVAL_S 1
-/* A look at a kept connection is a system call: thousands in a row would keep those waiting who come and go. The pause is long enough for
- * them to get the lock. */
+/* A look at a kept connection is a system call: thousands in a row would keep those waiting who come and go. The pause is long
+ * enough for them to get the lock. */
 #define LOOKS_AT_ONCE 128
 #define PAUSE_US 50u
 #define SPARE_SHARE 10
 #define HURRY_US (2 * CLOCK_US_PER_S)
-/* The library asks the kernel for edges and takes a short read for the end of what there is: it never notices the end of a stream that came
- * together with the last request, and would keep the connection for the whole of its timeout. */
+/* The library asks the kernel for edges and takes a short read for the end of what there is: it never notices the end of a stream
+ * that came together with the last request, and would keep the connection for the whole of its timeout. */
 #define HUNG_UP_US CLOCK_US_PER_S
 #define STATE_CLOSE_WAIT 8 /* of the kernel's net/tcp_states.h; netinet/tcp.h has it too, but an older struct tcp_info */
 #define PROBLEM_SIZE 512
@@ -139,8 +139,8 @@ static bool is_overdue(struct connection *connection, int64_t now_us) {
     return false;
 }
 
-/* Who has begun a request and gets no answer to it. A connection that was opened in advance, and never used, is closed without a word: its
- * owner would take one for the answer to the next request (RFC 9110 section 15.5.9). */
+/* Who has begun a request and gets no answer to it. A connection that was opened in advance, and never used, is closed without a
+ * word: its owner would take one for the answer to the next request (RFC 9110 section 15.5.9). */
 static bool is_owed_an_answer(const struct connection *connection) {
     uint64_t bytes;
     if (connection->has_hung_up)
@@ -150,7 +150,8 @@ static bool is_owed_an_answer(const struct connection *connection) {
     return connection->state == CONNECTION_HEADER || connection->state == CONNECTION_BODY;
 }
 
-/* Written past the library: it takes no reply while a request is coming in, and has none of its own on the way in these states. */
+/* Written past the library: it takes no reply while a request is coming in, and has none of its own on the way in these states.
+ */
 static void shut(const struct connection *connection) {
     if (is_owed_an_answer(connection))
         connection_send_problem(connection, DIRECT_REQUEST_TIMEOUT);

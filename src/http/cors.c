@@ -4,10 +4,9 @@
 
 static bool origin_is_allowed(const struct exchange *exchange, struct text origin) {
     const struct string_list *allowed = &exchange->request.live->allowed_origins;
-    for (size_t i = 0; i < allowed->count; i++) {
+    for (size_t i = 0; i < allowed->count; i++)
         if (text_equal(origin, text_of(allowed->items[i])))
             return true;
-    }
     return false;
 }
 

@@ -2,8 +2,8 @@
  * exchange: one HTTP request on its way through the house: the request that steps see, and what only src/http/ knows of it.
  *
  * It is made when the request line has been read and freed when the library says that the request is over. In between it has
- * one owner at any moment: the HTTP thread of its connection, or, while `state` is EXCHANGE_AWAY, the pool that holds its job, or the
- * wheel of replies that are held back.
+ * one owner at any moment: the HTTP thread of its connection, or, while `state` is EXCHANGE_AWAY, the pool that holds its job, or
+ * the wheel of replies that are held back.
  */
 #ifndef JWTD_HTTP_EXCHANGE_H
 #define JWTD_HTTP_EXCHANGE_H
@@ -16,8 +16,8 @@
 
 #define REPLY_HEADERS_MAX 16
 
-/* What the library has for one connection, and touches even of an idle one: a header of 6 KiB, with a record of 64 bytes for each field, and
- * the header of the reply. */
+/* What the library has for one connection, and touches even of an idle one: a header of 6 KiB, with a record of 64 bytes for each
+ * field, and the header of the reply. */
 #define CONNECTION_MEMORY ((size_t)10 * 1024)
 #define REPLY_HEADER_MEMORY ((size_t)2 * 1024)
 
@@ -93,8 +93,8 @@ enum status framing_check(struct MHD_Connection *connection, const char *version
 /* framing.c: whether the library has memory left for the header of a reply. It would close the connection without one. */
 bool framing_leaves_room_for_reply(struct MHD_Connection *connection);
 
-/* target.c: the path of a raw request target, absolute form allowed, copied into the arena. STATUS_BAD_REQUEST for one that makes no sense,
- * STATUS_OUT_OF_MEMORY: *path is NULL then. */
+/* target.c: the path of a raw request target, absolute form allowed, copied into the arena. STATUS_BAD_REQUEST for one that makes
+ * no sense, STATUS_OUT_OF_MEMORY: *path is NULL then. */
 enum status target_path(struct arena *arena, const char *target, char **path) MUST_CHECK;
 
 /* router.c */

@@ -76,10 +76,9 @@ static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const
     if (value == NULL)
         value = "";
     struct text field = { name, name_len };
-    for (size_t i = 0; i < sizeof watched_headers / sizeof watched_headers[0]; i++) {
+    for (size_t i = 0; i < sizeof watched_headers / sizeof watched_headers[0]; i++)
         if (text_equal_ignoring_case(field, text_of(watched_headers[i].name)))
             watched_headers[i].note(summary, (struct text){ value, value_len });
-    }
     return MHD_YES;
 }
 
@@ -111,7 +110,8 @@ enum status framing_check(struct MHD_Connection *connection, const char *version
         return STATUS_BAD_REQUEST;
     if (summary->transfer_encodings > 0 && (summary->content_lengths > 0 || !is_http_1_1))
         return STATUS_BAD_REQUEST;
-    /* RFC 9110 section 10.1.1 forbids it; the library would invite a body, and close without a reply when another request comes */
+    /* RFC 9110 section 10.1.1 forbids it; the library would invite a body, and close without a reply when another request comes
+     */
     if (summary->expectations > 0 && !summary->has_body)
         return STATUS_BAD_REQUEST;
     /* two Authorization headers: a proxy may have checked the one and we would obey the other */

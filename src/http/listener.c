@@ -170,8 +170,8 @@ bool listener_open(struct listener *listener, const char *listen_on) {
 }
 
 void listener_close_door(struct listener *listener) {
-    /* A filter that lets nothing pass: the kernel drops what would begin a connection, and the client tries again a second later, when this
-     * socket has gone, or a successor has it. Closing the socket now would reset everybody in its queue. */
+    /* A filter that lets nothing pass: the kernel drops what would begin a connection, and the client tries again a second later,
+     * when this socket has gone, or a successor has it. Closing the socket now would reset everybody in its queue. */
     struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = { .len = 1, .filter = &drop_all };
     if (listener->is_borrowed)

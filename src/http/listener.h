@@ -16,19 +16,19 @@ struct listener {
     bool is_borrowed; /* somebody else listens on it, too, and will after us */
 };
 
-/* The socket that whoever started this process has opened for it (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), or else one of our own.
- * `listen_on`: "address:port", "[::1]:port" or "unix:/path". False: the reason is logged. Main thread. */
+/* The socket that whoever started this process has opened for it (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), or else one of our
+ * own. `listen_on`: "address:port", "[::1]:port" or "unix:/path". False: the reason is logged. Main thread. */
 bool listener_open(struct listener *listener, const char *listen_on) __attribute__((warn_unused_result));
 
-/* No new client gets through any more; those that are in the queue already stay. A Unix socket loses its path: new clients are refused, and a
- * successor may take it. Not for a borrowed socket, which would close for its owner, too. */
+/* No new client gets through any more; those that are in the queue already stay. A Unix socket loses its path: new clients are
+ * refused, and a successor may take it. Not for a borrowed socket, which would close for its owner, too. */
 void listener_close_door(struct listener *listener);
 
 /* Whether somebody has connected and has not been accepted yet. */
 bool listener_has_guests(const struct listener *listener);
 
-/* Removes the file of a Unix socket, once, unless somebody has put another in its place. To be called before the descriptor is closed: while
- * it listens, no successor takes the file for a leftover and replaces it. */
+/* Removes the file of a Unix socket, once, unless somebody has put another in its place. To be called before the descriptor is
+ * closed: while it listens, no successor takes the file for a leftover and replaces it. */
 void listener_forget_path(struct listener *listener);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * peers: how many connections each address has open; IPv4 whole, IPv6 by its network (/64) and its site (/48). Holds an entry for each
- * of them that has one, so that memory is bounded by the connections. No lock of its own: for connections.c, under its lock.
+ * peers: how many connections each address has open; IPv4 whole, IPv6 by its network (/64) and its site (/48). Holds an entry for
+ * each of them that has one, so that memory is bounded by the connections. No lock of its own: for connections.c, under its lock.
  */
 #ifndef JWTD_HTTP_PEERS_H
 #define JWTD_HTTP_PEERS_H

@@ -10,17 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Beside the body: what parsing it takes, and the largest reply, a list of a hundred sessions with long User-Agents, which grows by
- * doubling. */
+/* Beside the body: what parsing it takes, and the largest reply, a list of a hundred sessions with long User-Agents, which grows
+ * by doubling. */
 #define ARENA_BESIDE_BODY ((size_t)1024 * 1024)
 #define USER_AGENT_MAX_LEN 512
 #define REQUEST_ID_MAX_LEN 64
 /* What a client may still send of a chunked body after the limit and be told 413; whoever sends more is cut off. */
 #define DROPPED_MAX ((size_t)256 * 1024)
 
-/* The library would make a record of each query parameter in the connection's memory, refuse a request with more of them than fit, and
- * give one with some more than that no answer at all. No route takes any, so the list is cut off: the library has found its beginning
- * before it calls back, and finds it empty. */
+/* The library would make a record of each query parameter in the connection's memory, refuse a request with more of them than
+ * fit, and give one with some more than that no answer at all. No route takes any, so the list is cut off: the library has found
+ * its beginning before it calls back, and finds it empty. */
 static void hide_query(const char *target) {
     char *own = (char *)(uintptr_t)target; /* the library's buffer, const only for those who log it */
     char *query = own != NULL ? strchr(own, '?') : NULL;
@@ -57,8 +57,8 @@ void *receiver_begin(void *context, const char *target, struct MHD_Connection *c
     return exchange;
 }
 
-/* The library has refused the request by itself, or dropped it: its header does not fit into the connection's memory, or makes no sense.
- * At most one line a second, since whoever likes can cause them. */
+/* The library has refused the request by itself, or dropped it: its header does not fit into the connection's memory, or makes no
+ * sense. At most one line a second, since whoever likes can cause them. */
 static void log_unread(const struct exchange *exchange) {
     struct http_flow *flow = server_flow(exchange->server);
     unsigned count = atomic_fetch_add(&flow->unread, 1) + 1;
@@ -171,10 +171,9 @@ static struct text clean_user_agent(struct exchange *exchange) {
     char *copy = arena_copy(exchange->request.arena, given.bytes, len);
     if (copy == NULL)
         return (struct text){ NULL, 0 };
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         if (copy[i] < ' ' || copy[i] > '~')
             copy[i] = '?';
-    }
     return (struct text){ copy, len };
 }
 
@@ -222,8 +221,8 @@ static bool make_body_buffer(struct exchange *exchange, const struct header_summ
     return exchange->body.bytes != NULL;
 }
 
-/* The request is complete: until its answer the service is the one that may be late. Only requests with a body may queue for so long that
- * the time before they were read matters. */
+/* The request is complete: until its answer the service is the one that may be late. Only requests with a body may queue for so
+ * long that the time before they were read matters. */
 static void begin_work(struct exchange *exchange) {
     exchange->received_us = clock_monotonic_us();
     if (exchange->body.len > 0)

@@ -40,10 +40,9 @@ enum step_result reply_json(struct request *request, unsigned http_status, struc
 }
 
 static bool is_header_value(const char *value) {
-    for (; *value != '\0'; value++) {
+    for (; *value != '\0'; value++)
         if (*value < ' ' || *value > '~')
             return false;
-    }
     return true;
 }
 
@@ -51,8 +50,8 @@ enum status reply_header(struct request *request, const char *name, const char *
     struct reply *reply = &exchange_of(request)->reply;
     if (value == NULL || !is_header_value(value) || reply->header_count == REPLY_HEADERS_MAX)
         return STATUS_INTERNAL;
-    /* the library refuses an empty value; a blank is the same on the wire (RFC 9110 section 5.5), and a proxy that copies the header
-     * must find it even when there is nothing to say, or it passes on what the client made up */
+    /* the library refuses an empty value; a blank is the same on the wire (RFC 9110 section 5.5), and a proxy that copies the
+     * header must find it even when there is nothing to say, or it passes on what the client made up */
     const char *said = value[0] != '\0' ? value : " ";
     char *copy = arena_copy(request->arena, said, strlen(said));
     if (copy == NULL)

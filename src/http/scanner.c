@@ -88,18 +88,16 @@ static enum state begin_request(struct scanner *scanner, unsigned char c) {
 static enum state read_name(struct scanner *scanner, unsigned char c) {
     if (c == ':' && scanner->run > 0) {
         scanner->field = OTHER_FIELD;
-        for (size_t i = 0; i < WATCHED_COUNT; i++) {
+        for (size_t i = 0; i < WATCHED_COUNT; i++)
             if ((scanner->names & (1u << i)) != 0 && scanner->run == watched[i].len)
                 scanner->field = (uint8_t)(i + 1);
-        }
         return VALUE_START;
     }
     if (!is_in(c, IN_TOKEN))
         return WRONG;
-    for (size_t i = 0; scanner->names != 0 && i < WATCHED_COUNT; i++) {
+    for (size_t i = 0; scanner->names != 0 && i < WATCHED_COUNT; i++)
         if (scanner->run >= watched[i].len || (unsigned char)watched[i].name[scanner->run] != lower(c))
             scanner->names &= (uint8_t) ~(1u << i);
-    }
     scanner->run = scanner->run < UINT8_MAX ? (uint8_t)(scanner->run + 1) : UINT8_MAX;
     return NAME;
 }

@@ -8,7 +8,8 @@
  *
  * The scanner knows where each body ends, and so where the next request begins. It stops for good at the first byte that is
  * wrong, and behind a header with Transfer-Encoding: no request behind that counts. It is pure but for what scanner_read says: no
- * allocation, no clock, no library. A line feed alone is nowhere the end of a line; empty lines before a request are skipped (section 2.2).
+ * allocation, no clock, no library. A line feed alone is nowhere the end of a line; empty lines before a request are skipped
+ * (section 2.2).
  */
 #ifndef JWTD_HTTP_SCANNER_H
 #define JWTD_HTTP_SCANNER_H
@@ -33,11 +34,12 @@ struct scanner {
 void scanner_init(struct scanner *scanner);
 
 /*
- * What came in, in pieces of any size. Two things are changed in it, since the library makes trouble of them and nobody looks at them:
- *   - the name of a Cookie field becomes Cookix, or the library would keep each cookie twice with a record of 64 bytes, answer those
- *     that do not fit in odd ways, and refuse a value that ends with a single quote;
- *   - in a request line, from the first byte on that is wrong, each NUL becomes 1: the request is refused, but the library works on with C
- *     strings, and would look for the query in another place than it found it in.
+ * What came in, in pieces of any size. Two things are changed in it, since the library makes trouble of them and nobody looks at
+ * them:
+ *   - the name of a Cookie field becomes Cookix, or the library would keep each cookie twice with a record of 64 bytes, answer
+ * those that do not fit in odd ways, and refuse a value that ends with a single quote;
+ *   - in a request line, from the first byte on that is wrong, each NUL becomes 1: the request is refused, but the library works
+ * on with C strings, and would look for the query in another place than it found it in.
  */
 void scanner_read(struct scanner *scanner, char *bytes, size_t len);
 

@@ -103,8 +103,8 @@ static unsigned thread_count(const struct config *config) {
     return config->server.threads > 0 ? config->server.threads : cores_available();
 }
 
-/* As many connections as there are descriptors for, with those that are accepted to be refused; told once when that is fewer than asked
- * for. */
+/* As many connections as there are descriptors for, with those that are accepted to be refused; told once when that is fewer than
+ * asked for. */
 static unsigned clamp_connections(const struct config *config) {
     struct rlimit limit;
     unsigned wanted = config->server.max_connections;
@@ -213,7 +213,8 @@ static void wait_until_zero(atomic_uint *count, int64_t until_us) {
         usleep(STOP_POLL_US);
 }
 
-/* Serves those who are in, or in the queue, while no more can come. The queue of a borrowed socket is left to the next who listens on it. */
+/* Serves those who are in, or in the queue, while no more can come. The queue of a borrowed socket is left to the next who
+ * listens on it. */
 static void serve_the_rest(struct http_server *server, int64_t grace_us) {
     if (server->listener.is_borrowed)
         return;
@@ -233,8 +234,8 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
     /* who has just been accepted has not sent anything yet */
     usleep(FIRST_BYTES_US);
     wait_until_zero(&server->flow.in_flight, until_us);
-    /* The library aborts when it is stopped with a connection suspended. Each one comes back by its deadline, since the pools hand over
-     * every job; after this flag none goes away any more. */
+    /* The library aborts when it is stopped with a connection suspended. Each one comes back by its deadline, since the pools
+     * hand over every job; after this flag none goes away any more. */
     atomic_store(&server->flow.closed, true);
     wait_until_zero(&server->flow.away, INT64_MAX);
     MHD_stop_daemon(server->daemon);

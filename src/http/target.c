@@ -19,10 +19,9 @@ enum status target_path(struct arena *arena, const char *target, char **path_cop
     if (path == NULL || path[0] != '/')
         return STATUS_BAD_REQUEST;
     size_t len = strcspn(path, "?");
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         if (path[i] <= ' ' || path[i] > '~')
             return STATUS_BAD_REQUEST;
-    }
     *path_copy = arena_copy(arena, path, len);
     return *path_copy != NULL ? STATUS_OK : STATUS_OUT_OF_MEMORY;
 }

@@ -1,10 +1,10 @@
 /*
  * waiting: replies that are held back.
  *
- * Whoever is told to come again later and comes at once is refused at once, again and again, tens of thousands of times a second, and
- * those refusals take the cores from the work that the service could do. So the second refusal of such a connection waits,
- * suspended, until about the time that the client was told (up to a third earlier, so that a crowd scatters), or until little is left
- * of the request's deadline.
+ * Whoever is told to come again later and comes at once is refused at once, again and again, tens of thousands of times a second,
+ * and those refusals take the cores from the work that the service could do. So the second refusal of such a connection waits,
+ * suspended, until about the time that the client was told (up to a third earlier, so that a crowd scatters), or until little is
+ * left of the request's deadline.
  *
  * A wheel of slots, each a list of exchanges; one thread turns it while anything waits. One lock guards it.
  */

@@ -12,9 +12,9 @@
 #define TIME_LEFT_SHARE 10
 
 /*
- * The one place where a request changes hands. Order matters: a place in the queue is reserved before the connection is suspended,
- * so that a refusal costs no suspension; the job is submitted last, since from then on the exchange belongs to the pool, which may have
- * answered and resumed it before pool_submit returns.
+ * The one place where a request changes hands. Order matters: a place in the queue is reserved before the connection is
+ * suspended, so that a refusal costs no suspension; the job is submitted last, since from then on the exchange belongs to the
+ * pool, which may have answered and resumed it before pool_submit returns.
  */
 
 static const struct step *current_step(const struct exchange *exchange) {
@@ -109,10 +109,9 @@ static struct exchange *exchange_of_job(struct pool_job *job) {
 
 /* Whoever hashes waits for that anyway; nobody else shall wait behind them, wherever they meet. */
 static enum pool_lane lane_of(const struct route *route) {
-    for (size_t i = 0; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++) {
+    for (size_t i = 0; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++)
         if (route->steps[i]->place == ON_CRYPTO)
             return LANE_HEAVY;
-    }
     return LANE_LIGHT;
 }
 
@@ -138,9 +137,10 @@ static void run_dispatched(struct pool_job *job, void *thread_state, bool late) 
     move_on(exchange, exchange->reply.written ? NULL : run_steps_at(exchange, ON_DISPATCH));
 }
 
-/* A thread of low priority that is descheduled while it holds a lock keeps everybody waiting who wants it, for as long as others use the
- * cores. So threads that hash neither resume connections (a lock of the library, which every HTTP thread takes in each round) nor submit to the
- * database's pool, but leave both to a thread of normal priority. Its queue refuses nobody: who is in it has passed admission. */
+/* A thread of low priority that is descheduled while it holds a lock keeps everybody waiting who wants it, for as long as others
+ * use the cores. So threads that hash neither resume connections (a lock of the library, which every HTTP thread takes in each
+ * round) nor submit to the database's pool, but leave both to a thread of normal priority. Its queue refuses nobody: who is in it
+ * has passed admission. */
 static void dispatch(struct exchange *exchange) {
     struct pool *pool = exchange->request.services->pools[ON_DISPATCH];
     int64_t retry_after_us;
@@ -162,16 +162,15 @@ static void run_on_pool(struct exchange *exchange, enum place here, void *thread
 }
 
 static bool hashes_up_to_now(const struct exchange *exchange) {
-    for (size_t i = 0; i <= exchange->next_step; i++) {
+    for (size_t i = 0; i <= exchange->next_step; i++)
         if (exchange->request.route->steps[i]->place == ON_CRYPTO)
             return true;
-    }
     return false;
 }
 
-/* A hash that nobody waits for is not worth its milliseconds, and what follows one would be a session or a user that nobody knows of.
- * Not before a hash: a client that has merely closed its sending side looks the same, and everything else is cheap enough to be
- * answered. */
+/* A hash that nobody waits for is not worth its milliseconds, and what follows one would be a session or a user that nobody knows
+ * of. Not before a hash: a client that has merely closed its sending side looks the same, and everything else is cheap enough to
+ * be answered. */
 static bool is_wasted(const struct exchange *exchange) {
     return hashes_up_to_now(exchange) && connection_is_gone(exchange->peer);
 }

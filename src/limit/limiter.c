@@ -35,8 +35,8 @@ struct rule {
 struct limiter {
     struct rule rules[LIMIT_CLASS_COUNT][TIER_COUNT];
     uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES]; /* so that nobody can aim at the set of somebody else */
-    /* Each guards the entries of every LOCKS-th set. Whoever holds one may read the rules, whoever holds all may write them. Several
-     * are taken in their order. */
+    /* Each guards the entries of every LOCKS-th set. Whoever holds one may read the rules, whoever holds all may write them.
+     * Several are taken in their order. */
     pthread_mutex_t locks[LOCKS];
     size_t set_count;
     struct set *sets; /* memory that is touched only as buckets come into use */
@@ -69,10 +69,9 @@ static struct rule rule_for_tier(const struct limit_rule *rule, enum tier tier) 
 }
 
 static void read_rules(struct limiter *limiter, const struct limit_rule rules[LIMIT_CLASS_COUNT]) {
-    for (size_t class = 0; class < LIMIT_CLASS_COUNT; class ++) {
+    for (size_t class = 0; class < LIMIT_CLASS_COUNT; class ++)
         for (enum tier tier = 0; tier < TIER_COUNT; tier++)
             limiter->rules[class][tier] = rule_for_tier(&rules[class], tier);
-    }
 }
 
 void limiter_set_rules(struct limiter *limiter, const struct limit_rule rules[LIMIT_CLASS_COUNT]) {
@@ -269,10 +268,9 @@ struct held {
 };
 
 static void release(const struct held *held) {
-    for (size_t i = 0; i < BUCKETS_MAX; i++) {
+    for (size_t i = 0; i < BUCKETS_MAX; i++)
         if (held->locks[i] != NULL)
             pthread_mutex_unlock(held->locks[i]);
-    }
 }
 
 static void lock_for(struct limiter *limiter, struct held *held, const size_t sets[BUCKETS_MAX]) {

@@ -40,8 +40,8 @@ static bool spend_work(struct hasher *hasher, struct text password) {
 }
 
 /*
- * libsodium 1.0.18 answers a failed allocation exactly as a wrong password: -1 and EINVAL. But the region is the last thing that it
- * allocates for a hash, so if the region was taken nothing has failed, and if it was not the password was never looked at.
+ * libsodium 1.0.18 answers a failed allocation exactly as a wrong password: -1 and EINVAL. But the region is the last thing that
+ * it allocates for a hash, so if the region was taken nothing has failed, and if it was not the password was never looked at.
  */
 static enum hash_match check_string(struct kept_region *region, struct text password, const char *hash) {
     kept_region_arm(region);

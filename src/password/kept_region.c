@@ -61,8 +61,8 @@ bool kept_region_init(struct kept_region *region, size_t size) {
     };
     /*
      * Advice: where the kernel does not take it, the region works all the same. With huge pages 2 threads hash 0 to 4 % faster
-     * at 19 MiB, and the first hash after a release costs 1.2 ms more than the next one instead of 5.2 ms. The rest behind the last
-     * whole huge page stays on small ones, so that no more memory becomes resident than was asked for.
+     * at 19 MiB, and the first hash after a release costs 1.2 ms more than the next one instead of 5.2 ms. The rest behind the
+     * last whole huge page stays on small ones, so that no more memory becomes resident than was asked for.
      */
     madvise(mapping, mapping_size, MADV_DONTDUMP);
     madvise(region->base, size / HUGE_PAGE_SIZE * HUGE_PAGE_SIZE, MADV_HUGEPAGE);
@@ -89,10 +89,10 @@ bool kept_region_disarm(struct kept_region *region) {
 /*
  * Why the region is not wiped after every hash: argon2 leaves its blocks behind, and whoever reads all of them can work back to
  * the first one and then try passwords without argon2's price. Wiping a few blocks does not help, since the ones near the start
- * are cheap to recompute; wiping all 19 MiB costs 0.8 ms, a tenth of the throughput of 2 threads. Under load the next hash writes over
- * every block within milliseconds; so the pages are given back, and with them what they hold, when the thread has become idle:
- * then it takes 0.05 ms that nobody waits for. Until then the region is out of core dumps, and nothing outside hashing knows its
- * address.
+ * are cheap to recompute; wiping all 19 MiB costs 0.8 ms, a tenth of the throughput of 2 threads. Under load the next hash writes
+ * over every block within milliseconds; so the pages are given back, and with them what they hold, when the thread has become
+ * idle: then it takes 0.05 ms that nobody waits for. Until then the region is out of core dumps, and nothing outside hashing
+ * knows its address.
  */
 void kept_region_release(struct kept_region *region) {
     madvise(region->base, region->size, MADV_DONTNEED);

@@ -1,12 +1,12 @@
 /*
  * kept_region: memory that libsodium's argon2id is given instead of a fresh mapping for every hash.
  *
- * The linker (--wrap=mmap, --wrap=munmap) leads the two calls in libsodium.a, and those of this program, through kept_region.c. While
- * a region is armed on a thread, that thread's first private anonymous mapping that fits gets the region's memory, and
+ * The linker (--wrap=mmap, --wrap=munmap) leads the two calls in libsodium.a, and those of this program, through kept_region.c.
+ * While a region is armed on a thread, that thread's first private anonymous mapping that fits gets the region's memory, and
  * unmapping it does nothing; every other call reaches the C library unchanged. Shared libraries are not touched at all.
  *
- * A region belongs to one thread. Its pages are had from the kernel when they are first used, are left out of core dumps, and keep
- * what was last written to them until kept_region_release.
+ * A region belongs to one thread. Its pages are had from the kernel when they are first used, are left out of core dumps, and
+ * keep what was last written to them until kept_region_release.
  */
 #ifndef JWTD_KEPT_REGION_H
 #define JWTD_KEPT_REGION_H

@@ -83,9 +83,8 @@ bool pattern_is_of_runs(struct text text) {
 }
 
 struct text pattern_unit(struct text text) {
-    for (size_t len = 1; len <= UNIT_MAX && len <= text.len / 2; len++) {
+    for (size_t len = 1; len <= UNIT_MAX && len <= text.len / 2; len++)
         if (memcmp(text.bytes, text.bytes + len, text.len - len) == 0)
             return (struct text){ text.bytes, len };
-    }
     return (struct text){ NULL, 0 };
 }

@@ -23,13 +23,15 @@
 /* One job moves the mean by an eighth: a single slow one is forgotten after a dozen, a change of load is followed as fast. */
 #define MEAN_WEIGHT 8.0
 
-/* A prediction may be too good by this part of itself: whoever is let in should not be told after a long wait that it was in vain. */
+/* A prediction may be too good by this part of itself: whoever is let in should not be told after a long wait that it was in
+ * vain. */
 #define DOUBT_SHARE 4
 
 /* What a refused caller is told while nothing has been measured yet. */
 #define RETRY_UNKNOWN_US CLOCK_US_PER_S
 
-/* How far ahead turns are promised. A larger crowd than has its turn in that time shares them: nobody is sent away for minutes. */
+/* How far ahead turns are promised. A larger crowd than has its turn in that time shares them: nobody is sent away for minutes.
+ */
 #define BOOK_AHEAD_US (10 * CLOCK_US_PER_S)
 
 struct pool_thread {
@@ -96,8 +98,8 @@ static void publish_load(struct pool *pool) {
     atomic_store_explicit(&pool->wait_now_us, predicted_wait(pool), memory_order_relaxed);
 }
 
-/* A turn for one who is refused: as many per second as the pool has, each promised to one, so that a crowd comes back evenly. They begin
- * when half of the backlog will have gone: there is room then, and the threads have not run dry. */
+/* A turn for one who is refused: as many per second as the pool has, each promised to one, so that a crowd comes back evenly.
+ * They begin when half of the backlog will have gone: there is room then, and the threads have not run dry. */
 static int64_t book_turn(struct pool *pool, int64_t now_us) {
     if (pool->completed == 0)
         return now_us + RETRY_UNKNOWN_US;
@@ -181,8 +183,8 @@ static bool should_leave_to_others(struct pool_thread *thread, const void *state
     return *until_us != 0 && thread->pool->useless < thread->pool->options.threads && !thread->pool->stopping;
 }
 
-/* Until its state is good again, or nobody's is. Without this the one thread that can only refuse, and so is done at once, would take
- * more jobs than all those that do them. The lock is held on both sides. */
+/* Until its state is good again, or nobody's is. Without this the one thread that can only refuse, and so is done at once, would
+ * take more jobs than all those that do them. The lock is held on both sides. */
 static void leave_to_others(struct pool_thread *thread, void *state) {
     struct pool *pool = thread->pool;
     int64_t until_us;

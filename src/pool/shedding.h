@@ -1,6 +1,6 @@
 /*
- * shedding: tells the log when a pool begins to turn work away and when it has stopped, with counts, and nothing in between: under
- * overload a line for each request would be one more thing to do. Called with the pool's lock held; for src/pool/ only.
+ * shedding: tells the log when a pool begins to turn work away and when it has stopped, with counts, and nothing in between:
+ * under overload a line for each request would be one more thing to do. Called with the pool's lock held; for src/pool/ only.
  */
 #ifndef JWTD_POOL_SHEDDING_H
 #define JWTD_POOL_SHEDDING_H

@@ -19,8 +19,8 @@ struct changed_roles_cursor changed_roles_after(const struct changed_roles_curso
     return (struct changed_roles_cursor){ .since = last->horizon, .id = NO_ID };
 }
 
-/* Also when there is none a row comes back, with the horizon. Of one row and a page only a nested loop can be made, which keeps the order.
- * Each range has two ends, so that the planner takes the index (revocations.c). */
+/* Also when there is none a row comes back, with the horizon. Of one row and a page only a nested loop can be made, which keeps
+ * the order. Each range has two ends, so that the planner takes the index (revocations.c). */
 #define PAGE_OF(key, beginning, end)                                                                                             \
     "SELECT pg_snapshot_xmin(pg_current_snapshot()), page.* FROM (SELECT) AS always LEFT JOIN LATERAL"                           \
     " (SELECT id, array_to_json(roles)::text, " key " FROM users WHERE (" key ", id) > (" beginning ", $3::uuid)"                \

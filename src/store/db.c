@@ -47,10 +47,9 @@ bool db_was_rerun(const struct db *db) {
 
 static enum status flush(struct db *db, int64_t deadline_us) {
     int left;
-    while ((left = PQflush(db->connection)) == 1) {
+    while ((left = PQflush(db->connection)) == 1)
         if (!db_wait(db, true, deadline_us))
             return STATUS_DEADLINE_EXCEEDED;
-    }
     return left == 0 ? STATUS_OK : STATUS_DATABASE_UNAVAILABLE;
 }
 
@@ -134,10 +133,9 @@ static enum status exchange(struct db *db, int sent, int64_t deadline_us, const 
 /* ---- one statement of the program ---- */
 
 static bool is_prepared(const struct db *db, const struct db_statement *statement) {
-    for (size_t i = 0; i < db->prepared_count; i++) {
+    for (size_t i = 0; i < db->prepared_count; i++)
         if (db->prepared[i] == statement)
             return true;
-    }
     return false;
 }
 
@@ -209,8 +207,9 @@ static void note_success(struct db *db) {
 }
 
 /*
- * A connection that cannot be used again is given up: a late answer may still be on its way, and nobody could tell it from the next
- * one's. When the next connection is no better (a server that is read-only, say), the following statements do not ask for more of them.
+ * A connection that cannot be used again is given up: a late answer may still be on its way, and nobody could tell it from the
+ * next one's. When the next connection is no better (a server that is read-only, say), the following statements do not ask for
+ * more of them.
  */
 static bool may_run_again(struct db *db, enum status status, enum db_remedy remedy) {
     if (remedy == REMEDY_RETRY) {

@@ -39,9 +39,9 @@ static void log_notice(void *context, const char *message) {
     log_event(LOG_DEBUG, "database_notice", "message=%s", message);
 }
 
-/* The options that a conninfo or URL brings stay in force; ours come behind them. No bitmap scans: what is looked up here is a few rows
- * by an index, and only plain index scans mark the entries of dead rows that they meet, so that the next one passes over them. Without
- * that, each login of a user who has a hundred sessions reads all that were pushed out since the last vacuum. */
+/* The options that a conninfo or URL brings stay in force; ours come behind them. No bitmap scans: what is looked up here is a
+ * few rows by an index, and only plain index scans mark the entries of dead rows that they meet, so that the next one passes over
+ * them. Without that, each login of a user who has a hundred sessions reads all that were pushed out since the last vacuum. */
 static char *session_options(const char *given, int64_t statement_timeout_ms) {
     static const char format[] = "%s -c enable_bitmapscan=off -c TimeZone=UTC -c DateStyle=ISO -c statement_timeout=%lld"
                                  " -c lock_timeout=%lld -c idle_in_transaction_session_timeout=%lld";
@@ -164,10 +164,9 @@ static enum status connect_anew(struct db *db, int64_t deadline_us) {
 /* A server that has gone has said so by now: what it said, and behind it the end of the stream, is waiting to be read. */
 static bool is_alive(const struct db *db) {
     struct pollfd look = { .fd = PQsocket(db->connection), .events = POLLIN };
-    while (poll(&look, 1, 0) > 0) {
+    while (poll(&look, 1, 0) > 0)
         if (PQconsumeInput(db->connection) == 0 || PQstatus(db->connection) != CONNECTION_OK)
             return false;
-    }
     return true;
 }
 

@@ -5,10 +5,9 @@
 #include <string.h>
 
 const char *db_option(const PQconninfoOption *options, const char *keyword) {
-    for (; options->keyword != NULL; options++) {
+    for (; options->keyword != NULL; options++)
         if (strcmp(options->keyword, keyword) == 0)
             return options->val;
-    }
     return NULL;
 }
 

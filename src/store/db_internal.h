@@ -1,6 +1,6 @@
 /*
- * What the files of the connection share: db.c runs statements, db_connect.c makes and keeps the connection, db_hosts.c chooses among
- * hosts, db_errors.c judges refusals, migrations.c runs scripts.
+ * What the files of the connection share: db.c runs statements, db_connect.c makes and keeps the connection, db_hosts.c chooses
+ * among hosts, db_errors.c judges refusals, migrations.c runs scripts.
  */
 #ifndef JWTD_STORE_DB_INTERNAL_H
 #define JWTD_STORE_DB_INTERNAL_H
@@ -40,16 +40,16 @@ bool db_wait(const struct db *db, bool for_write, int64_t deadline_us) MUST_CHEC
 /* db_hosts.c */
 const char *db_option(const PQconninfoOption *options, const char *keyword); /* NULL: not set */
 
-/* The lists of a URL with several hosts, the `first` one (counted beyond the last from the beginning again) in front; NULL: there is
- * one host, or one port for all. False: memory. */
+/* The lists of a URL with several hosts, the `first` one (counted beyond the last from the beginning again) in front; NULL: there
+ * is one host, or one port for all. False: memory. */
 struct db_hosts {
     char *host, *hostaddr, *port;
 };
 bool db_order_hosts(const PQconninfoOption *parsed, unsigned first, struct db_hosts *hosts) MUST_CHECK;
 void db_free_hosts(struct db_hosts *hosts);
 
-/* Whether the server still is what target_session_attrs asked for when the connection was made. One that was the primary says with the
- * answer to a statement that it is no more (since PostgreSQL 14); what is read there afterwards is getting old. */
+/* Whether the server still is what target_session_attrs asked for when the connection was made. One that was the primary says
+ * with the answer to a statement that it is no more (since PostgreSQL 14); what is read there afterwards is getting old. */
 void db_note_wanted_role(struct db *db);
 bool db_has_wanted_role(const struct db *db) MUST_CHECK;
 

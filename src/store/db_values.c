@@ -14,9 +14,8 @@ enum status copy_session_ids(const struct db_rows *rows, int column, struct aren
     if (copies == NULL)
         return STATUS_OUT_OF_MEMORY;
     ids->ids = copies;
-    for (size_t row = 0; row < count; row++) {
+    for (size_t row = 0; row < count; row++)
         if (!db_is_null(rows, row, column))
             copies[ids->count++] = db_uuid(rows, row, column);
-    }
     return STATUS_OK;
 }

@@ -21,7 +21,8 @@
 
 /*
  * Default privileges may let the role that serves write every table; this one says which schema the program may trust, and is for
- * those who migrate. By the table's owner only, who alone may take a privilege back; each time, since a grant on all tables may come again.
+ * those who migrate. By the table's owner only, who alone may take a privilege back; each time, since a grant on all tables may
+ * come again.
  */
 #define PROTECT_TABLE                                                                                                            \
     "DO $$ DECLARE grantee text; BEGIN"                                                                                          \
@@ -106,10 +107,9 @@ static bool apply_all(struct db *db, FILE *out) {
     if (db_connect(db, clock_monotonic_us() + CONNECT_US) != STATUS_OK ||
         run_script(db, "schema_migrations", create_table, &ignored) != STATUS_OK)
         return false;
-    for (size_t i = 0; i < migration_files_count; i++) {
+    for (size_t i = 0; i < migration_files_count; i++)
         if (!apply_one(db, &migration_files[i], out))
             return false;
-    }
     return true;
 }
 

@@ -34,8 +34,8 @@ static enum status add_all(const struct db_rows *rows, size_t count, struct revo
 
 enum status revocations_read_page(struct db *db, int64_t deadline_us, struct revocations_cursor *cursor,
                                   struct revoked_sessions *set, bool *is_last) {
-    /* By index, whatever the planner knows of the table: now() is the same for all rows, as clock_timestamp() is not, and a range with two
-     * ends is taken for a small part of it. The comparison of rows is what finds the place in the index. */
+    /* By index, whatever the planner knows of the table: now() is the same for all rows, as clock_timestamp() is not, and a range
+     * with two ends is taken for a small part of it. The comparison of rows is what finds the place in the index. */
     static const struct db_statement statement = { "revocations_read",
                                                    "SELECT session_id, revoked_at, id FROM revocations"
                                                    " WHERE (revoked_at, id) > (" BEGINNING

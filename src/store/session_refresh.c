@@ -16,10 +16,10 @@ static enum status read_refreshed(const struct db_rows *rows, struct arena *aren
 enum { PARAMETERS = 5, PRESENTED = 2 };
 
 /*
- * "generation <= $3" and not "=": a token newer than the row was made here (its MAC says so), and the database has lost the write in a
- * failover. Taking it costs nobody a session, and the older token of the two is still recognised as used. The parent of the new
- * generation is the one before it, whatever the retry columns say: they are about another successor. The sum
- * must not overflow: the planner may work it out before any condition is looked at.
+ * "generation <= $3" and not "=": a token newer than the row was made here (its MAC says so), and the database has lost the write
+ * in a failover. Taking it costs nobody a session, and the older token of the two is still recognised as used. The parent of the
+ * new generation is the one before it, whatever the retry columns say: they are about another successor. The sum must not
+ * overflow: the planner may work it out before any condition is looked at.
  */
 static enum status rotate(struct db *db, int64_t deadline_us, struct arena *arena, const char *const parameters[PARAMETERS],
                           struct refreshed *refreshed, bool *moved) {
@@ -59,17 +59,17 @@ static const struct {
 };
 
 static int verdict_of(struct text name) {
-    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
         if (text_equal(name, text_of(verdicts[i].name)))
             return verdicts[i].result;
-    }
     return CHANGED_MEANWHILE;
 }
 
 /*
- * Why nothing moved, told under the row's lock. The parent gets the successor that it got before, or, when the window has passed, a new
- * one; but not within a window of the last time that the old one was given out, since that may be about to be stored by one tab while
- * another asks. A row that `rotate` would move now was changed between the two statements. A session whose numbers are used up has to end.
+ * Why nothing moved, told under the row's lock. The parent gets the successor that it got before, or, when the window has passed,
+ * a new one; but not within a window of the last time that the old one was given out, since that may be about to be stored by one
+ * tab while another asks. A row that `rotate` would move now was changed between the two statements. A session whose numbers are
+ * used up has to end.
  */
 static enum status judge(struct db *db, int64_t deadline_us, struct arena *arena, const char *const parameters[PARAMETERS],
                          struct refreshed *refreshed, int *verdict) {
@@ -140,8 +140,9 @@ static enum status end_reused(struct db *db, int64_t deadline_us, const char *co
 }
 
 /*
- * When a statement ran a second time after a lost connection, its first run may have been committed, and what was presented may look used
- * because of ourselves: that is never judged. The client hears that the database was away, and what it presents then is.
+ * When a statement ran a second time after a lost connection, its first run may have been committed, and what was presented may
+ * look used because of ourselves: that is never judged. The client hears that the database was away, and what it presents then
+ * is.
  */
 static enum status refresh(struct db *db, int64_t deadline_us, struct arena *arena, const char *const parameters[PARAMETERS],
                            struct refreshed *refreshed) {

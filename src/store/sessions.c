@@ -14,8 +14,9 @@ static enum status run_and_copy_ids(struct db *db, int64_t deadline_us, struct a
 }
 
 /*
- * Each of several logins at the same moment counts without the others; but the one that trims last sees all of them, so that in the end
- * no more than SESSIONS_PER_USER live. Only those that go are locked: to lock the hundred that stay would write each of them.
+ * Each of several logins at the same moment counts without the others; but the one that trims last sees all of them, so that in
+ * the end no more than SESSIONS_PER_USER live. Only those that go are locked: to lock the hundred that stay would write each of
+ * them.
  */
 static enum status make_room(struct db *db, int64_t deadline_us, struct arena *arena, const char *user_id, const char *idle,
                              struct session_ids *revoked) {
@@ -74,8 +75,8 @@ enum status sessions_open(struct db *db, int64_t deadline_us, struct arena *aren
 }
 
 /*
- * What a credential must be to end anything: of a live session of a user who is not disabled; a refresh token ($3) also the current one,
- * its parent, or newer than the row, which lost it in a failover.
+ * What a credential must be to end anything: of a live session of a user who is not disabled; a refresh token ($3) also the
+ * current one, its parent, or newer than the row, which lost it in a failover.
  */
 #define CREDENTIAL_IS_GOOD                                                                                                       \
     "(" LIVE " AND EXISTS (SELECT FROM users u WHERE u.id = s.user_id AND u.disabled_at IS NULL)"                                \
@@ -169,8 +170,9 @@ enum status sessions_list(struct db *db, int64_t deadline_us, struct arena *aren
 }
 
 /*
- * A day more than they are dead: who comes back within it is told why the session ended. Idle and expired ones are found by the day
- * of their last use, which is indexed, since the time itself is not (0002_sessions.sql); SKIP LOCKED, since nobody should wait for this.
+ * A day more than they are dead: who comes back within it is told why the session ended. Idle and expired ones are found by the
+ * day of their last use, which is indexed, since the time itself is not (0002_sessions.sql); SKIP LOCKED, since nobody should
+ * wait for this.
  */
 enum status sessions_delete_dead(struct db *db, int64_t deadline_us, const struct session_limits *limits, int64_t access_ttl_ms,
                                  unsigned batch, unsigned *deleted) {

@@ -171,8 +171,8 @@ enum status users_change_email(struct db *db, int64_t deadline_us, struct arena 
 }
 
 /*
- * A login that is under way locks the user FOR SHARE. A change that waited for it must see its session, so the lock is a statement of
- * its own in front of the change.
+ * A login that is under way locks the user FOR SHARE. A change that waited for it must see its session, so the lock is a
+ * statement of its own in front of the change.
  */
 static const struct db_statement lock_by_id = { "users_lock_by_id", "SELECT FROM users WHERE id = $1 FOR UPDATE", 1 };
 static const struct db_statement lock_by_email = { "users_lock_by_email",
@@ -192,8 +192,8 @@ static enum status run_change(struct db *db, int64_t deadline_us, struct arena *
 }
 
 /*
- * Run again after its answer was lost, the version has moved: the row that already holds the new hash (a salted one, so nobody else's)
- * counts as changed.
+ * Run again after its answer was lost, the version has moved: the row that already holds the new hash (a salted one, so nobody
+ * else's) counts as changed.
  */
 enum status users_change_password(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
                                   int64_t password_version, const char *new_hash, const struct uuid *kept_session, const char *ip,

@@ -25,17 +25,15 @@ static int add_ids(jwt_t *jwt, const struct token_rules *rules, const struct uui
         { "jti", uuid_text(&token_id, token) },
     };
     int failure = 0;
-    for (size_t i = 0; i < sizeof claims / sizeof claims[0] && failure == 0; i++) {
+    for (size_t i = 0; i < sizeof claims / sizeof claims[0] && failure == 0; i++)
         failure = jwt_add_grant(jwt, claims[i].name, claims[i].value);
-    }
     return failure;
 }
 
 static int add_times(jwt_t *jwt, const struct token_rules *rules, int64_t now_s) {
     int failure = jwt_add_grant_int(jwt, "iat", now_s);
-    if (failure == 0) {
+    if (failure == 0)
         failure = jwt_add_grant_int(jwt, "nbf", now_s);
-    }
     return failure == 0 ? jwt_add_grant_int(jwt, "exp", now_s + rules->access_ttl_s) : failure;
 }
 
@@ -51,9 +49,8 @@ static int choose_key(jwt_t *jwt, const struct signing_key *key) {
 
 /* Takes what libjwt has allocated. */
 static enum status keep_in_arena(struct arena *arena, char *encoded, struct text *token) {
-    if (encoded == NULL) {
+    if (encoded == NULL)
         return STATUS_OUT_OF_MEMORY;
-    }
     size_t len = strlen(encoded);
     if (len > ACCESS_TOKEN_MAX_LEN) { /* an issuer or audience of kilobytes; our own verifier would refuse it */
         log_event(LOG_ERROR, "access_token_too_long", "len=%zu limit=%d", len, ACCESS_TOKEN_MAX_LEN);
@@ -70,25 +67,21 @@ enum status access_token_create(struct arena *arena, const struct keyring *keyri
                                 struct text *token) {
     char roles[ROLES_JSON_MAX_LEN], user[UUID_TEXT_SIZE];
     size_t roles_len, dropped;
-    if (!json_memory_begin()) {
+    if (!json_memory_begin())
         return STATUS_OUT_OF_MEMORY;
-    }
     if (!roles_json_read(roles_json, roles, &roles_len, &dropped)) {
-        if (json_memory_has_failed()) {
+        if (json_memory_has_failed())
             return STATUS_OUT_OF_MEMORY;
-        }
         log_event(LOG_ERROR, "roles_invalid", "user_id=%s", uuid_text(user_id, user));
         return STATUS_INTERNAL;
     }
-    if (dropped > 0) {
+    if (dropped > 0)
         log_event(LOG_WARN, "roles_dropped", "user_id=%s count=%zu", uuid_text(user_id, user), dropped);
-    }
     jwt_t *jwt = NULL;
     enum status status = STATUS_OUT_OF_MEMORY;
     if (jwt_new(&jwt) == 0 && choose_key(jwt, keyring_active(keyring)) == 0 && add_ids(jwt, rules, user_id, session_id) == 0 &&
-        add_times(jwt, rules, now_s) == 0 && add_roles(jwt, arena, (struct text){ roles, roles_len }) == 0) {
+        add_times(jwt, rules, now_s) == 0 && add_roles(jwt, arena, (struct text){ roles, roles_len }) == 0)
         status = keep_in_arena(arena, jwt_encode_str(jwt), token);
-    }
     jwt_free(jwt);
     return json_memory_has_failed() ? STATUS_OUT_OF_MEMORY : status; /* a claim may have come out short */
 }

@@ -27,15 +27,14 @@ static bool nesting_is_shallow(const struct token_part *part) {
     bool in_string = false;
     for (size_t i = 0; i < part->len; i++) {
         uint8_t c = part->bytes[i];
-        if (in_string && c == '\\') {
+        if (in_string && c == '\\')
             i++;
-        } else if (c == '"') {
+        else if (c == '"')
             in_string = !in_string;
-        } else if (!in_string && (c == '{' || c == '[') && ++depth > DEPTH_MAX) {
+        else if (!in_string && (c == '{' || c == '[') && ++depth > DEPTH_MAX)
             return false;
-        } else if (!in_string && (c == '}' || c == ']') && depth > 0) {
+        else if (!in_string && (c == '}' || c == ']') && depth > 0)
             depth--;
-        }
     }
     return true;
 }
@@ -44,9 +43,8 @@ bool token_split(struct text token, struct token_part *header, struct token_part
     const char *end = token.bytes + token.len;
     const char *first_dot = memchr(token.bytes, '.', token.len);
     const char *second_dot = first_dot == NULL ? NULL : memchr(first_dot + 1, '.', (size_t)(end - first_dot - 1));
-    if (second_dot == NULL || end - second_dot - 1 != SIGNATURE_LEN) {
+    if (second_dot == NULL || end - second_dot - 1 != SIGNATURE_LEN)
         return false;
-    }
     struct text header_text = { token.bytes, (size_t)(first_dot - token.bytes) };
     struct text payload_text = { first_dot + 1, (size_t)(second_dot - first_dot - 1) };
     struct text signature_text = { second_dot + 1, SIGNATURE_LEN };
@@ -60,9 +58,8 @@ bool token_split(struct text token, struct token_part *header, struct token_part
 /* Without JSON_REJECT_DUPLICATES the last of two claims would win. *object is NULL unless the status is STATUS_OK. */
 static enum status load_object(const struct token_part *part, json_t **object) {
     *object = json_loadb((const char *)part->bytes, part->len, JSON_REJECT_DUPLICATES, NULL);
-    if (json_is_object(*object)) {
+    if (json_is_object(*object))
         return STATUS_OK;
-    }
     json_decref(*object);
     *object = NULL;
     return STATUS_INVALID_TOKEN;
@@ -82,14 +79,12 @@ static bool text_is(struct text text, const char *expected) {
 enum status token_read_kid(const struct token_part *header, char kid[KID_MAX_LEN + 1]) {
     json_t *object;
     enum status status = load_object(header, &object);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
     /* byte by byte, since libjwt takes "hs256" for HS256, and any algorithm that the header asks for (RFC 8725 section 3.1) */
     bool good = text_is(text_member(object, "alg"), "HS256") && text_is(text_member(object, "typ"), "JWT");
-    for (size_t i = 0; i < sizeof refused_headers / sizeof refused_headers[0]; i++) {
+    for (size_t i = 0; i < sizeof refused_headers / sizeof refused_headers[0]; i++)
         good = good && json_object_get(object, refused_headers[i]) == NULL;
-    }
     struct text named = text_member(object, "kid");
     good = good && named.bytes != NULL && keyring_is_kid(named);
     if (good) {
@@ -103,9 +98,8 @@ enum status token_read_kid(const struct token_part *header, char kid[KID_MAX_LEN
 /* An integer as JSON writes it: libjwt's own reader gives 0 for "1" and 1.0, and -1 for a claim that is not there. */
 static bool read_time(const json_t *object, const char *name, int64_t *seconds) {
     const json_t *member = json_object_get(object, name);
-    if (!json_is_integer(member)) {
+    if (!json_is_integer(member))
         return false;
-    }
     *seconds = json_integer_value(member);
     return *seconds >= 0 && *seconds <= TIME_MAX;
 }
@@ -118,15 +112,13 @@ static bool read_uuid(const json_t *object, const char *name, struct uuid *id) {
 /* RFC 7519 section 4.1.3: one audience, or an array that must hold ours. */
 static bool audience_is(const json_t *object, const char *expected) {
     const json_t *audience = json_object_get(object, "aud");
-    if (!json_is_array(audience)) {
+    if (!json_is_array(audience))
         return text_is(text_member(object, "aud"), expected);
-    }
     bool found = false;
     for (size_t i = 0; i < json_array_size(audience); i++) {
         const json_t *item = json_array_get(audience, i);
-        if (!json_is_string(item)) {
+        if (!json_is_string(item))
             return false;
-        }
         found = found || text_is((struct text){ json_string_value(item), json_string_length(item) }, expected);
     }
     return found;
@@ -134,22 +126,19 @@ static bool audience_is(const json_t *object, const char *expected) {
 
 /* What is no role may stand in a token of an older version: one right less, and no reason to refuse it. */
 static bool read_roles(json_t *roles, char *compact, size_t *len, size_t *dropped) {
-    if (!json_is_array(roles)) {
+    if (!json_is_array(roles))
         return false;
-    }
     *dropped = 0;
     for (size_t i = 0; i < json_array_size(roles);) {
         const json_t *role = json_array_get(roles, i);
-        if (!json_is_string(role)) {
+        if (!json_is_string(role))
             return false;
-        }
-        if (role_is_valid((struct text){ json_string_value(role), json_string_length(role) })) {
+        if (role_is_valid((struct text){ json_string_value(role), json_string_length(role) }))
             i++;
-        } else if (json_array_remove(roles, i) == 0) {
+        else if (json_array_remove(roles, i) == 0)
             ++*dropped;
-        } else {
+        else
             return false;
-        }
     }
     *len = json_dumpb(roles, compact, ROLES_JSON_MAX_LEN, JSON_COMPACT);
     return *len >= 2 && *len <= ROLES_JSON_MAX_LEN;
@@ -164,9 +153,8 @@ static bool read_ids(const json_t *object, struct token_facts *facts) {
 static bool read_times(const json_t *object, struct token_facts *facts) {
     int64_t not_before;
     if (!read_time(object, "iat", &facts->issued_at) || !read_time(object, "nbf", &not_before) ||
-        !read_time(object, "exp", &facts->expires_at)) {
+        !read_time(object, "exp", &facts->expires_at))
         return false;
-    }
     facts->not_before = not_before > facts->issued_at ? not_before : facts->issued_at;
     return facts->expires_at > facts->issued_at;
 }
@@ -187,9 +175,8 @@ static bool read_claims(const json_t *object, const struct token_rules *rules, s
 enum status claims_read(const struct token_rules *rules, const struct token_part *payload, struct token_claims *claims) {
     json_t *object;
     enum status status = load_object(payload, &object);
-    if (status == STATUS_OK && !read_claims(object, rules, claims)) {
+    if (status == STATUS_OK && !read_claims(object, rules, claims))
         status = STATUS_INVALID_TOKEN;
-    }
     json_decref(object);
     return status;
 }
@@ -200,9 +187,8 @@ bool token_is_current(const struct token_facts *facts, int64_t now_s) {
 }
 
 bool roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) {
-    if (roles_json.bytes == NULL || roles_json.len > ROLES_JSON_MAX_LEN) {
+    if (roles_json.bytes == NULL || roles_json.len > ROLES_JSON_MAX_LEN)
         return false;
-    }
     json_t *roles = json_loadb(roles_json.bytes, roles_json.len, 0, NULL);
     bool valid = read_roles(roles, compact, len, dropped);
     json_decref(roles);

@@ -38,14 +38,12 @@ struct current_roles {
 
 struct current_roles *current_roles_create(int64_t access_ttl_s) {
     struct current_roles *map = calloc(1, sizeof *map);
-    if (map == NULL) {
+    if (map == NULL)
         return NULL;
-    }
     map->remember_s = access_ttl_s + MARGIN_S;
     crypto_shorthash_keygen(map->hash_key);
-    for (size_t i = 0; i < CURRENT_ROLES_SHARDS; i++) {
+    for (size_t i = 0; i < CURRENT_ROLES_SHARDS; i++)
         pthread_mutex_init(&map->shards[i].lock, NULL);
-    }
     return map;
 }
 
@@ -60,13 +58,11 @@ static void forget_in(struct current_roles *map, struct shard *shard, int64_t no
     pthread_mutex_lock(&shard->lock);
     for (size_t i = 0; i < CHAINS; i++) {
         struct entry **link = &shard->chains[i];
-        while (*link != NULL) {
-            if ((*link)->forget_at <= now_s) {
+        while (*link != NULL)
+            if ((*link)->forget_at <= now_s)
                 remove_entry(map, link);
-            } else {
+            else
                 link = &(*link)->next;
-            }
-        }
     }
     pthread_mutex_unlock(&shard->lock);
 }
@@ -79,9 +75,8 @@ void current_roles_forget(struct current_roles *map, int64_t now_s) {
 }
 
 void current_roles_destroy(struct current_roles *map) {
-    if (map == NULL) {
+    if (map == NULL)
         return;
-    }
     for (size_t i = 0; i < CURRENT_ROLES_SHARDS; i++) {
         forget_in(map, &map->shards[i], INT64_MAX);
         pthread_mutex_destroy(&map->shards[i].lock);
@@ -99,37 +94,31 @@ static struct shard *find_chain(struct current_roles *map, const struct uuid *us
 /* The link to the user's entry, or to the NULL at the end. The lock is held. */
 static struct entry **find_link(struct shard *shard, size_t chain, const struct uuid *user_id) {
     struct entry **link = &shard->chains[chain];
-    while (*link != NULL && !uuid_equal(&(*link)->user_id, user_id)) {
+    while (*link != NULL && !uuid_equal(&(*link)->user_id, user_id))
         link = &(*link)->next;
-    }
     return link;
 }
 
 enum status current_roles_set(struct current_roles *map, const struct uuid *user_id, struct text roles_json, int64_t now_s) {
     char compact[ROLES_JSON_MAX_LEN];
     size_t len, dropped, chain;
-    if (!json_memory_begin()) {
+    if (!json_memory_begin())
         return STATUS_OUT_OF_MEMORY;
-    }
     bool is_read = roles_json_read(roles_json, compact, &len, &dropped);
-    if (json_memory_has_failed()) {
+    if (json_memory_has_failed())
         return STATUS_OUT_OF_MEMORY;
-    }
-    if (!is_read) {
+    if (!is_read)
         return STATUS_INTERNAL;
-    }
     struct entry *entry = malloc(sizeof *entry + len);
-    if (entry == NULL) {
+    if (entry == NULL)
         return STATUS_OUT_OF_MEMORY;
-    }
     *entry = (struct entry){ .user_id = *user_id, .forget_at = now_s + map->remember_s, .len = len };
     memcpy(entry->roles, compact, len);
     struct shard *shard = find_chain(map, user_id, &chain);
     pthread_mutex_lock(&shard->lock);
     struct entry **link = find_link(shard, chain, user_id);
-    if (*link != NULL) {
+    if (*link != NULL)
         remove_entry(map, link);
-    }
     entry->next = shard->chains[chain];
     shard->chains[chain] = entry;
     atomic_fetch_add(&map->count, 1);
@@ -139,9 +128,8 @@ enum status current_roles_set(struct current_roles *map, const struct uuid *user
 
 enum status current_roles_apply(struct current_roles *map, struct arena *arena, struct access_claims *claims) {
     size_t chain;
-    if (atomic_load_explicit(&map->count, memory_order_relaxed) == 0) {
+    if (atomic_load_explicit(&map->count, memory_order_relaxed) == 0)
         return STATUS_OK;
-    }
     enum status status = STATUS_OK;
     struct shard *shard = find_chain(map, &claims->user_id, &chain);
     pthread_mutex_lock(&shard->lock);

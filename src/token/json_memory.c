@@ -15,9 +15,8 @@ static __thread bool has_failed;
 
 static void *allocate(size_t size) {
     void *memory = malloc(size);
-    if (memory != NULL) {
+    if (memory != NULL)
         return memory;
-    }
     has_failed = true;
     free(pthread_getspecific(reserve_key));
     pthread_setspecific(reserve_key, NULL);
@@ -25,17 +24,15 @@ static void *allocate(size_t size) {
 }
 
 static void free_wiped(void *memory) {
-    if (memory == NULL) {
+    if (memory == NULL)
         return;
-    }
     sodium_memzero(memory, malloc_usable_size(memory));
     free(memory);
 }
 
 static void init(void) {
-    if (pthread_key_create(&reserve_key, free) != 0) {
+    if (pthread_key_create(&reserve_key, free) != 0)
         abort(); /* of 1024 keys this process uses a handful */
-    }
     json_set_alloc_funcs(allocate, free_wiped);
     json_object_seed(0);
 }
@@ -47,9 +44,8 @@ void json_memory_init(void) {
 bool json_memory_begin(void) {
     json_memory_init();
     has_failed = false;
-    if (pthread_getspecific(reserve_key) == NULL) {
+    if (pthread_getspecific(reserve_key) == NULL)
         pthread_setspecific(reserve_key, malloc(RESERVE_SIZE));
-    }
     has_failed = pthread_getspecific(reserve_key) == NULL;
     return !has_failed;
 }

@@ -25,9 +25,8 @@ static bool refuse(char *mistake, size_t mistake_size, const char *path, const c
 
 /* Whoever owns a file can open it to himself and write what he likes. */
 static bool check_owner(const struct stat *status, const char *path, char *mistake, size_t mistake_size) {
-    if (status->st_uid == 0 || status->st_uid == geteuid()) {
+    if (status->st_uid == 0 || status->st_uid == geteuid())
         return true;
-    }
     snprintf(mistake, mistake_size,
              "%s: belongs to user %u, who is neither root nor the user of this process (%u); run chown on it", path,
              (unsigned)status->st_uid, (unsigned)geteuid());
@@ -36,12 +35,10 @@ static bool check_owner(const struct stat *status, const char *path, char *mista
 
 static bool check_kind(int fd, const char *path, char *mistake, size_t mistake_size) {
     struct stat status;
-    if (fstat(fd, &status) != 0) {
+    if (fstat(fd, &status) != 0)
         return refuse(mistake, mistake_size, path, strerrordesc_np(errno));
-    }
-    if (!S_ISREG(status.st_mode)) {
+    if (!S_ISREG(status.st_mode))
         return refuse(mistake, mistake_size, path, "not a regular file");
-    }
     if ((status.st_mode & (S_IROTH | S_IWOTH)) != 0) {
         snprintf(mistake, mistake_size, "%s: mode %04o lets others than owner and group read or write it; run chmod o-rwx on it",
                  path, (unsigned)(status.st_mode & 07777));
@@ -53,9 +50,8 @@ static bool check_kind(int fd, const char *path, char *mistake, size_t mistake_s
 bool key_directory_check(int fd, const char *path, char *mistake, size_t mistake_size) {
     struct stat status;
     struct statvfs mount;
-    if (fstat(fd, &status) != 0 || fstatvfs(fd, &mount) != 0) {
+    if (fstat(fd, &status) != 0 || fstatvfs(fd, &mount) != 0)
         return refuse(mistake, mistake_size, path, strerrordesc_np(errno));
-    }
     /* the directory of a Kubernetes secret has mode 1777, and is mounted so that nobody can write to it */
     if ((status.st_mode & S_IWOTH) != 0 && (mount.f_flag & ST_RDONLY) == 0) {
         snprintf(mistake, mistake_size, "%s: mode %04o lets others than owner and group add keys to it; run chmod o-w on it",
@@ -70,32 +66,27 @@ static bool read_text(int fd, char text[KEY_TEXT_MAX + 1], size_t *len) {
     *len = 0;
     while (*len <= KEY_TEXT_MAX) {
         ssize_t got = read(fd, text + *len, KEY_TEXT_MAX + 1 - *len);
-        if (got < 0 && errno == EINTR) {
+        if (got < 0 && errno == EINTR)
             continue;
-        }
-        if (got < 0) {
+        if (got < 0)
             return false;
-        }
-        if (got == 0) {
+        if (got == 0)
             break;
-        }
         *len += (size_t)got;
     }
     return true;
 }
 
 static size_t length_without_trailing_space(const char *text, size_t len) {
-    while (len > 0 && strchr(" \t\r\n\v\f", text[len - 1]) != NULL && text[len - 1] != '\0') {
+    while (len > 0 && strchr(" \t\r\n\v\f", text[len - 1]) != NULL && text[len - 1] != '\0')
         len--;
-    }
     return len;
 }
 
 /* Padding is optional, but where it stands it must be right (RFC 4648 section 4). */
 static size_t length_without_padding(const char *text, size_t len) {
-    if (len % 4 != 0 || text[len - 1] != '=') {
+    if (len % 4 != 0 || text[len - 1] != '=')
         return len;
-    }
     return text[len - 2] == '=' ? len - 2 : len - 1;
 }
 
@@ -132,9 +123,8 @@ uint8_t *key_file_read(const char *path, size_t min_len, size_t max_len, size_t 
     char text[KEY_TEXT_MAX + 1];
     size_t text_len = 0;
     uint8_t *key = NULL;
-    if (!check_kind(fd, path, mistake, mistake_size)) {
+    if (!check_kind(fd, path, mistake, mistake_size))
         goto done;
-    }
     if (!read_text(fd, text, &text_len)) {
         refuse(mistake, mistake_size, path, strerrordesc_np(errno));
         goto done;
@@ -158,9 +148,8 @@ done:
 static bool write_all(int fd, const char *bytes, size_t len) {
     while (len > 0) {
         ssize_t written = write(fd, bytes, len);
-        if (written < 0 && errno != EINTR) {
+        if (written < 0 && errno != EINTR)
             return false;
-        }
         if (written > 0) {
             bytes += written;
             len -= (size_t)written;
@@ -191,9 +180,8 @@ static bool directory_of(const char *path, char directory[PATH_MAX]) {
     }
     memcpy(directory, path, len);
     directory[len] = '\0';
-    if (len == 0) {
+    if (len == 0)
         memcpy(directory, slash == NULL ? "." : "/", 2);
-    }
     return true;
 }
 
@@ -201,9 +189,8 @@ static bool directory_of(const char *path, char directory[PATH_MAX]) {
 static bool sync_directory_of(const char *path) {
     char directory[PATH_MAX];
     int fd = directory_of(path, directory) ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd < 0) {
+    if (fd < 0)
         return false;
-    }
     bool synced = fsync(fd) == 0;
     close(fd);
     return synced;
@@ -212,20 +199,17 @@ static bool sync_directory_of(const char *path) {
 bool key_file_adopt(int fd, const char *path) {
     char directory[PATH_MAX];
     struct stat status;
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         return true;
-    }
-    if (!directory_of(path, directory) || stat(directory, &status) != 0) {
+    if (!directory_of(path, directory) || stat(directory, &status) != 0)
         return false;
-    }
     return status.st_uid == 0 || fchown(fd, status.st_uid, status.st_gid) == 0;
 }
 
 enum key_file_result key_file_create(const char *path, size_t len, char *mistake, size_t mistake_size) {
     struct stat status;
-    if (lstat(path, &status) == 0) {
+    if (lstat(path, &status) == 0)
         return KEY_FILE_EXISTS;
-    }
     char aside[PATH_MAX];
     int needed = snprintf(aside, sizeof aside, "%s.new-%08x", path, (unsigned)randombytes_random());
     if (needed < 0 || (size_t)needed >= sizeof aside || len > NEW_KEY_MAX) {
@@ -239,14 +223,12 @@ enum key_file_result key_file_create(const char *path, size_t len, char *mistake
     }
     enum key_file_result result = KEY_FILE_FAILED;
     /* link, not rename: rename would replace a key that somebody else has made meanwhile */
-    if (key_file_adopt(fd, path) && write_random_key(fd, len) && link(aside, path) == 0) {
+    if (key_file_adopt(fd, path) && write_random_key(fd, len) && link(aside, path) == 0)
         result = sync_directory_of(path) ? KEY_FILE_CREATED : KEY_FILE_FAILED;
-    } else if (errno == EEXIST) {
+    else if (errno == EEXIST)
         result = KEY_FILE_EXISTS;
-    }
-    if (result == KEY_FILE_FAILED) {
+    if (result == KEY_FILE_FAILED)
         refuse(mistake, mistake_size, path, strerrordesc_np(errno));
-    }
     close(fd);
     unlink(aside);
     return result;

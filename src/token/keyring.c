@@ -36,14 +36,11 @@ struct mistake {
 
 bool keyring_is_kid(struct text name) {
     static const char kid_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    if (name.len == 0 || name.len > KID_MAX_LEN) {
+    if (name.len == 0 || name.len > KID_MAX_LEN)
         return false;
-    }
-    for (size_t i = 0; i < name.len; i++) {
-        if (memchr(kid_characters, name.bytes[i], sizeof kid_characters - 1) == NULL) {
+    for (size_t i = 0; i < name.len; i++)
+        if (memchr(kid_characters, name.bytes[i], sizeof kid_characters - 1) == NULL)
             return false;
-        }
-    }
     return true;
 }
 
@@ -51,9 +48,8 @@ bool keyring_is_kid(struct text name) {
 static bool kid_of_file(const char *name, struct text *kid) {
     size_t len = strlen(name);
     size_t suffix_len = sizeof KEY_SUFFIX - 1;
-    if (len < suffix_len || strcmp(name + len - suffix_len, KEY_SUFFIX) != 0) {
+    if (len < suffix_len || strcmp(name + len - suffix_len, KEY_SUFFIX) != 0)
         return false;
-    }
     *kid = (struct text){ name, len - suffix_len };
     return keyring_is_kid(*kid);
 }
@@ -77,9 +73,8 @@ static bool list_kids(struct keyring *ring, const char *keys_dir, DIR *directory
         struct text kid;
         if (!kid_of_file(entry->d_name, &kid)) {
             /* ".", ".." and the "..data" of a Kubernetes secret are there by design */
-            if (entry->d_name[0] != '.') {
+            if (entry->d_name[0] != '.')
                 log_event(LOG_WARN, "key_file_ignored", "directory=%s file=%s", keys_dir, entry->d_name);
-            }
             continue;
         }
         if (ring->count == KEYS_MAX) {
@@ -114,14 +109,12 @@ static bool find_kids(struct keyring *ring, const char *keys_dir, struct mistake
 bool keyring_may_have(const char *keys_dir, struct text kid) {
     assert(keyring_is_kid(kid)); /* so that it fits into a name with the suffix behind it, and is no path */
     DIR *directory = opendir(keys_dir);
-    if (directory == NULL) {
+    if (directory == NULL)
         return true;
-    }
     const struct dirent *entry;
     bool found = false;
-    while (!found && (errno = 0, entry = readdir(directory)) != NULL) {
+    while (!found && (errno = 0, entry = readdir(directory)) != NULL)
         found = strncmp(entry->d_name, kid.bytes, kid.len) == 0 && strcmp(entry->d_name + kid.len, KEY_SUFFIX) == 0;
-    }
     found = found || errno != 0;
     closedir(directory);
     return found;
@@ -140,13 +133,11 @@ static bool read_keys(struct keyring *ring, const char *keys_dir, struct mistake
     for (size_t i = 0; i < ring->count; i++) {
         struct signing_key *key = &ring->keys[i];
         char path[PATH_MAX];
-        if (!path_of_key(keys_dir, key->kid, path, mistake)) {
+        if (!path_of_key(keys_dir, key->kid, path, mistake))
             return false;
-        }
         key->bytes = key_file_read(path, SIGNING_KEY_MIN, SIGNING_KEY_MAX, &key->len, mistake.text, mistake.size);
-        if (key->bytes == NULL) {
+        if (key->bytes == NULL)
             return false;
-        }
     }
     return true;
 }
@@ -183,20 +174,17 @@ struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const
         return NULL;
     }
     if (find_kids(ring, keys_dir, reason) && read_keys(ring, keys_dir, reason) &&
-        choose_active(ring, keys_dir, active_kid, reason) && read_refresh_key(ring, refresh_key_file, reason)) {
+        choose_active(ring, keys_dir, active_kid, reason) && read_refresh_key(ring, refresh_key_file, reason))
         return ring;
-    }
     keyring_destroy(ring);
     return NULL;
 }
 
 void keyring_destroy(struct keyring *keyring) {
-    if (keyring == NULL) {
+    if (keyring == NULL)
         return;
-    }
-    for (size_t i = 0; i < keyring->count; i++) {
+    for (size_t i = 0; i < keyring->count; i++)
         sodium_free((void *)(uintptr_t)keyring->keys[i].bytes); /* wipes; const only for those who borrow */
-    }
     sodium_free(keyring->refresh_key);
     free(keyring);
 }
@@ -207,14 +195,12 @@ const struct signing_key *keyring_active(const struct keyring *keyring) {
 
 /* A kid is public, so nothing is lost by a comparison that is not in constant time. */
 const struct signing_key *keyring_find(const struct keyring *keyring, struct text kid) {
-    if (!keyring_is_kid(kid)) {
+    if (!keyring_is_kid(kid))
         return NULL;
-    }
     for (size_t i = 0; i < keyring->count; i++) {
         const struct signing_key *key = &keyring->keys[i];
-        if (strncmp(key->kid, kid.bytes, kid.len) == 0 && key->kid[kid.len] == '\0') {
+        if (strncmp(key->kid, kid.bytes, kid.len) == 0 && key->kid[kid.len] == '\0')
             return key;
-        }
     }
     return NULL;
 }
@@ -242,13 +228,11 @@ static bool create_signing_key(const char *keys_dir, char kid[KID_MAX_LEN + 1], 
     for (int i = 0; i < NAME_TRIES; i++) {
         char path[PATH_MAX];
         name_new_key(clock_wall_us(), kid);
-        if (!path_of_key(keys_dir, kid, path, mistake)) {
+        if (!path_of_key(keys_dir, kid, path, mistake))
             return false;
-        }
         enum key_file_result result = key_file_create(path, NEW_KEY_LEN, mistake.text, mistake.size);
-        if (result != KEY_FILE_EXISTS) {
+        if (result != KEY_FILE_EXISTS)
             return result == KEY_FILE_CREATED;
-        }
         /* another keygen was as quick: the next name is due in 15 microseconds */
         nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
     }
@@ -257,14 +241,12 @@ static bool create_signing_key(const char *keys_dir, char kid[KID_MAX_LEN + 1], 
 }
 
 static bool create_directory(const char *keys_dir) {
-    if (mkdir(keys_dir, 0700) != 0) {
+    if (mkdir(keys_dir, 0700) != 0)
         return errno == EEXIST;
-    }
     int fd = open(keys_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool done = fd >= 0 && key_file_adopt(fd, keys_dir);
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
     return done;
 }
 
@@ -273,12 +255,10 @@ static bool count_keys(const char *keys_dir, size_t *count) {
     struct text kid;
     DIR *directory = opendir(keys_dir);
     *count = 0;
-    if (directory == NULL) {
+    if (directory == NULL)
         return false;
-    }
-    while ((errno = 0, entry = readdir(directory)) != NULL) {
+    while ((errno = 0, entry = readdir(directory)) != NULL)
         *count += kid_of_file(entry->d_name, &kid);
-    }
     int error = errno;
     closedir(directory);
     errno = error;
@@ -304,9 +284,8 @@ static bool create_keys(const char *keys_dir, const char *refresh_key_file, bool
                  KEYS_MAX);
         return false;
     }
-    if ((!if_missing || count == 0) && !create_signing_key(keys_dir, kid, mistake)) {
+    if ((!if_missing || count == 0) && !create_signing_key(keys_dir, kid, mistake))
         return false;
-    }
     return key_file_create(refresh_key_file, REFRESH_KEY_BYTES, mistake.text, mistake.size) != KEY_FILE_FAILED;
 }
 

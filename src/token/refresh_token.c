@@ -26,9 +26,8 @@ void refresh_token_write(const struct keyring *keyring, const struct refresh_tok
     uint8_t bytes[TOKEN_BYTES];
     uint8_t message[PREFIX_LEN + MAC_AT];
     memcpy(bytes + ID_AT, token->session_id.bytes, sizeof token->session_id.bytes);
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 4; i++)
         bytes[GENERATION_AT + i] = (uint8_t)(token->generation >> (24 - 8 * i));
-    }
     prefix_message(message, bytes);
     crypto_auth(bytes + MAC_AT, message, sizeof message, keyring_refresh_key(keyring));
     memcpy(text, PREFIX, PREFIX_LEN);
@@ -41,23 +40,18 @@ bool refresh_token_read(const struct keyring *keyring, struct text text, struct 
     uint8_t bytes[TOKEN_BYTES];
     uint8_t message[PREFIX_LEN + MAC_AT];
     size_t len = 0;
-    if (text.len != REFRESH_TOKEN_LEN || memcmp(text.bytes, PREFIX, PREFIX_LEN) != 0) {
+    if (text.len != REFRESH_TOKEN_LEN || memcmp(text.bytes, PREFIX, PREFIX_LEN) != 0)
         return false;
-    }
-    if (!base64url_decode((struct text){ text.bytes + PREFIX_LEN, BODY_LEN }, bytes, sizeof bytes, &len) || len != sizeof bytes) {
+    if (!base64url_decode((struct text){ text.bytes + PREFIX_LEN, BODY_LEN }, bytes, sizeof bytes, &len) || len != sizeof bytes)
         return false;
-    }
     prefix_message(message, bytes);
-    if (crypto_auth_verify(bytes + MAC_AT, message, sizeof message, keyring_refresh_key(keyring)) != 0) {
+    if (crypto_auth_verify(bytes + MAC_AT, message, sizeof message, keyring_refresh_key(keyring)) != 0)
         return false;
-    }
     uint32_t generation = 0;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 4; i++)
         generation = generation << 8 | bytes[GENERATION_AT + i];
-    }
-    if (generation == 0 || generation > GENERATION_MAX) {
+    if (generation == 0 || generation > GENERATION_MAX)
         return false;
-    }
     memcpy(token->session_id.bytes, bytes + ID_AT, sizeof token->session_id.bytes);
     token->generation = generation;
     sodium_memzero(bytes, sizeof bytes);

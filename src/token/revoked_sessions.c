@@ -42,13 +42,11 @@ static bool shard_init(struct shard *shard) {
 
 struct revoked_sessions *revoked_sessions_create(int64_t access_ttl_s) {
     struct revoked_sessions *set = calloc(1, sizeof *set);
-    if (set == NULL) {
+    if (set == NULL)
         return NULL;
-    }
     bool initialised = true;
-    for (size_t i = 0; i < SHARDS; i++) {
+    for (size_t i = 0; i < SHARDS; i++)
         initialised = shard_init(&set->shards[i]) && initialised;
-    }
     set->remember_s = access_ttl_s + REVOKED_SESSIONS_MARGIN_S;
     crypto_shorthash_keygen(set->hash_key);
     atomic_init(&set->ready, false);
@@ -60,9 +58,8 @@ struct revoked_sessions *revoked_sessions_create(int64_t access_ttl_s) {
 }
 
 void revoked_sessions_destroy(struct revoked_sessions *set) {
-    if (set == NULL) {
+    if (set == NULL)
         return;
-    }
     for (size_t i = 0; i < SHARDS; i++) {
         pthread_mutex_destroy(&set->shards[i].lock);
         free(set->shards[i].slots);
@@ -87,23 +84,19 @@ static struct slot *find_slot(const struct shard *shard, uint64_t hash, const st
     size_t place = first_place(hash, shard->capacity);
     for (;; place = (place + 1) & (shard->capacity - 1)) {
         struct slot *slot = &shard->slots[place];
-        if (slot->forget_at == 0) {
+        if (slot->forget_at == 0)
             return forgotten != NULL ? forgotten : slot;
-        }
-        if (uuid_equal(&slot->session_id, session_id)) {
+        if (uuid_equal(&slot->session_id, session_id))
             return slot;
-        }
-        if (forgotten == NULL && slot->forget_at <= now_s) {
+        if (forgotten == NULL && slot->forget_at <= now_s)
             forgotten = slot;
-        }
     }
 }
 
 static size_t count_live(const struct shard *shard, int64_t now_s) {
     size_t live = 0;
-    for (size_t i = 0; i < shard->capacity; i++) {
+    for (size_t i = 0; i < shard->capacity; i++)
         live += shard->slots[i].forget_at > now_s;
-    }
     return live;
 }
 
@@ -121,13 +114,11 @@ static void move_live(const struct revoked_sessions *set, const struct shard *fr
 static bool rebuild(const struct revoked_sessions *set, struct shard *shard, int64_t now_s) {
     size_t live = count_live(shard, now_s);
     struct shard larger = { .capacity = SMALLEST };
-    while (larger.capacity / 4 < live) {
+    while (larger.capacity / 4 < live)
         larger.capacity *= 2;
-    }
     larger.slots = calloc(larger.capacity, sizeof *larger.slots);
-    if (larger.slots == NULL) {
+    if (larger.slots == NULL)
         return false;
-    }
     move_live(set, shard, &larger, now_s);
     free(shard->slots);
     shard->slots = larger.slots;
@@ -139,16 +130,13 @@ static bool rebuild(const struct revoked_sessions *set, struct shard *shard, int
 static enum status add(const struct revoked_sessions *set, struct shard *shard, uint64_t hash, const struct uuid *session_id,
                        int64_t now_s) {
     /* half full is time for a new table; without memory for it the old one still takes some, but one slot must stay empty */
-    if (shard->used >= shard->capacity / 2 && !rebuild(set, shard, now_s) &&
-        shard->used >= shard->capacity - shard->capacity / 8) {
+    if (shard->used >= shard->capacity / 2 && !rebuild(set, shard, now_s) && shard->used >= shard->capacity - shard->capacity / 8)
         return STATUS_OUT_OF_MEMORY;
-    }
     struct slot *slot = find_slot(shard, hash, session_id, now_s);
     int64_t forget_at = now_s + set->remember_s;
     bool again = slot->forget_at != 0 && uuid_equal(&slot->session_id, session_id);
-    if (again && slot->forget_at >= forget_at) {
+    if (again && slot->forget_at >= forget_at)
         return STATUS_OK;
-    }
     shard->used += slot->forget_at == 0;
     *slot = (struct slot){ *session_id, forget_at };
     return STATUS_OK;

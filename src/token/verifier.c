@@ -47,25 +47,21 @@ struct verifier {
 
 struct verifier *verifier_create(const struct keyring *keyring, const struct token_rules *rules) {
     struct verifier *verifier = calloc(1, sizeof *verifier);
-    if (verifier == NULL) {
+    if (verifier == NULL)
         return NULL;
-    }
     verifier->keyring = keyring;
     verifier->rules = rules;
     crypto_generichash_keygen(verifier->digest_key);
-    for (size_t i = 0; i < SHARDS; i++) {
+    for (size_t i = 0; i < SHARDS; i++)
         pthread_mutex_init(&verifier->shards[i].lock, NULL);
-    }
     return verifier;
 }
 
 void verifier_destroy(struct verifier *verifier) {
-    if (verifier == NULL) {
+    if (verifier == NULL)
         return;
-    }
-    for (size_t i = 0; i < SHARDS; i++) {
+    for (size_t i = 0; i < SHARDS; i++)
         pthread_mutex_destroy(&verifier->shards[i].lock);
-    }
     sodium_memzero(verifier->digest_key, sizeof verifier->digest_key);
     free(verifier);
 }
@@ -98,18 +94,15 @@ static bool recall(struct verifier *verifier, const uint8_t digest[DIGEST_SIZE],
 
 /* Only tokens with a good signature come here, so that nobody can push the others out with rubbish. */
 static void remember(struct verifier *verifier, const uint8_t digest[DIGEST_SIZE], const struct token_claims *claims) {
-    if (claims->roles_len > KEPT_ROLES_MAX) {
+    if (claims->roles_len > KEPT_ROLES_MAX)
         return;
-    }
     struct shard *shard = choose_shard(verifier, digest);
     pthread_mutex_lock(&shard->lock);
     struct entry *set = choose_set(shard, digest);
     struct entry *victim = &set[0]; /* the soonest to expire; an empty entry expired at 0 */
-    for (size_t i = 1; i < WAYS; i++) {
-        if (set[i].facts.expires_at < victim->facts.expires_at) {
+    for (size_t i = 1; i < WAYS; i++)
+        if (set[i].facts.expires_at < victim->facts.expires_at)
             victim = &set[i];
-        }
-    }
     memcpy(victim->digest, digest, DIGEST_SIZE);
     victim->facts = claims->facts;
     victim->roles_len = claims->roles_len;
@@ -125,16 +118,15 @@ static enum status check_signature(struct text token, const struct signing_key *
     jwt_t *jwt = NULL;
     errno = 0;
     int failure = jwt_decode(&jwt, string, key->bytes, (int)key->len);
-    /* looked at whatever jwt_decode says: when memory runs out it can return 0 and a token that it has not verified (alg none); the
-     * token's own header was found to say HS256 before */
+    /* looked at whatever jwt_decode says: when memory runs out it can return 0 and a token that it has not verified (alg none);
+     * the token's own header was found to say HS256 before */
     bool is_unverified = failure == 0 && jwt_get_alg(jwt) != JWT_ALG_HS256;
     /* and some of its failed allocations it reports as a bad token: malloc leaves its own word in errno */
     bool has_no_memory = failure == ENOMEM || (failure != 0 && errno == ENOMEM);
     jwt_free(jwt);
     sodium_memzero(string, token.len);
-    if (has_no_memory || is_unverified) {
+    if (has_no_memory || is_unverified)
         return STATUS_OUT_OF_MEMORY;
-    }
     return failure == 0 ? STATUS_OK : STATUS_INVALID_TOKEN;
 }
 
@@ -142,9 +134,8 @@ static enum status check_parts(const struct verifier *verifier, struct text toke
     struct token_part header;
     struct token_part payload;
     char kid[KID_MAX_LEN + 1];
-    if (!token_split(token, &header, &payload)) {
+    if (!token_split(token, &header, &payload))
         return STATUS_INVALID_TOKEN;
-    }
     enum status status = token_read_kid(&header, kid);
     if (status == STATUS_OK) {
         const struct signing_key *key = keyring_find(verifier->keyring, text_of(kid));
@@ -155,9 +146,8 @@ static enum status check_parts(const struct verifier *verifier, struct text toke
 
 /* Without memory Jansson and libjwt call a good token bad, which would log its owner out, or read a claim short. */
 static enum status check_whole(const struct verifier *verifier, struct text token, struct token_claims *claims) {
-    if (!json_memory_begin()) {
+    if (!json_memory_begin())
         return STATUS_OUT_OF_MEMORY;
-    }
     enum status status = check_parts(verifier, token, claims);
     return json_memory_has_failed() ? STATUS_OUT_OF_MEMORY : status;
 }
@@ -176,24 +166,20 @@ static enum status hand_out(struct arena *arena, const struct token_claims *foun
 enum status verifier_check(struct verifier *verifier, struct arena *arena, struct text token, int64_t now_s,
                            struct access_claims *claims) {
     /* the length first: libjwt puts the parts on the stack before it looks at the signature */
-    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN) {
+    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN)
         return STATUS_INVALID_TOKEN;
-    }
     uint8_t digest[DIGEST_SIZE];
     crypto_generichash(digest, sizeof digest, (const uint8_t *)token.bytes, token.len, verifier->digest_key,
                        sizeof verifier->digest_key);
     struct token_claims found;
     bool known = recall(verifier, digest, &found);
     enum status status = known ? STATUS_OK : check_whole(verifier, token, &found);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         return status;
-    }
-    if (!token_is_current(&found.facts, now_s)) {
+    if (!token_is_current(&found.facts, now_s))
         return STATUS_INVALID_TOKEN;
-    }
-    if (!known) {
+    if (!known)
         remember(verifier, digest, &found);
-    }
     return hand_out(arena, &found, claims);
 }
 
@@ -202,21 +188,18 @@ static enum status look_for_missing_key(const struct verifier *verifier, struct 
     struct token_part header;
     struct token_part payload;
     struct token_claims claims;
-    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN || !token_split(token, &header, &payload)) {
+    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN || !token_split(token, &header, &payload))
         return STATUS_INVALID_TOKEN;
-    }
     enum status status = token_read_kid(&header, kid);
-    if (status != STATUS_OK || keyring_find(verifier->keyring, text_of(kid)) != NULL) {
+    if (status != STATUS_OK || keyring_find(verifier->keyring, text_of(kid)) != NULL)
         return STATUS_INVALID_TOKEN;
-    }
     status = claims_read(verifier->rules, &payload, &claims);
     return status == STATUS_OK && !token_is_current(&claims.facts, now_s) ? STATUS_INVALID_TOKEN : status;
 }
 
 enum status verifier_missing_kid(const struct verifier *verifier, struct text token, int64_t now_s, char kid[KID_MAX_LEN + 1]) {
-    if (!json_memory_begin()) {
+    if (!json_memory_begin())
         return STATUS_OUT_OF_MEMORY;
-    }
     enum status status = look_for_missing_key(verifier, token, now_s, kid);
     return json_memory_has_failed() ? STATUS_OUT_OF_MEMORY : status;
 }

@@ -1,7 +1,7 @@
 /*
  * probe: what wrk does not measure. One connection to 127.0.0.1, GET /health/live.
- *   probe rate PORT PER_SECOND SECONDS   sends at a fixed rate, counts from the moment a request was due, prints p50, p99, max in ms
- *   probe start PORT PROGRAM WORDS...    starts a program and prints the ms until the first 200; then ends it
+ *   probe rate PORT PER_SECOND SECONDS   sends at a fixed rate, counts from the moment a request was due, prints p50, p99, max in
+ * ms probe start PORT PROGRAM WORDS...    starts a program and prints the ms until the first 200; then ends it
  */
 #include <arpa/inet.h>
 #include <errno.h>

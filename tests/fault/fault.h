@@ -1,6 +1,6 @@
 /*
- * fault: memory that a test shares with fault_malloc.so inside the service, by a file: the test says which allocation is to fail, and
- * reads how many there were. Only threads that carry requests count.
+ * fault: memory that a test shares with fault_malloc.so inside the service, by a file: the test says which allocation is to fail,
+ * and reads how many there were. Only threads that carry requests count.
  */
 #ifndef JWTD_TEST_FAULT_H
 #define JWTD_TEST_FAULT_H

@@ -1,6 +1,6 @@
 /*
- * fault_malloc: a library that is loaded in front of the program's own (LD_PRELOAD) and makes the allocation fail that fault.h asks for.
- * It stands for every allocation of the program and its libraries, since all of them call malloc by name.
+ * fault_malloc: a library that is loaded in front of the program's own (LD_PRELOAD) and makes the allocation fail that fault.h
+ * asks for. It stands for every allocation of the program and its libraries, since all of them call malloc by name.
  */
 #include "fault.h"
 

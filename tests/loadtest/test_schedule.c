@@ -77,12 +77,11 @@ START_TEST(a_ramp_has_the_area_under_it) {
     const struct leg leg = { 0, 1000, 10 * SECOND };
     schedule_init(&schedule, ARRIVALS_UNIFORM, &leg, 1, 1, 0, 1);
     uint64_t first_half = 0, second_half = 0;
-    for (int64_t due = schedule_next(&schedule); due >= 0; due = schedule_next(&schedule)) {
+    for (int64_t due = schedule_next(&schedule); due >= 0; due = schedule_next(&schedule))
         if (due < 5 * SECOND)
             first_half++;
         else
             second_half++;
-    }
     ck_assert_double_eq_tol((double)first_half, 1250, 1);
     ck_assert_double_eq_tol((double)second_half, 3750, 1);
 }

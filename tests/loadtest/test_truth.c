@@ -128,8 +128,8 @@ START_TEST(a_hold_that_is_interrupted_says_so_and_gives_130_with_what_there_is) 
 }
 END_TEST
 
-/* The server is frozen for 0.5 s at 3, 6 and 9 s. Of 11 s, 1.5 s are late by 0 to 0.5 s, evenly: 13.6 %, of which 5 % of all are the
- * latest 37 %. */
+/* The server is frozen for 0.5 s at 3, 6 and 9 s. Of 11 s, 1.5 s are late by 0 to 0.5 s, evenly: 13.6 %, of which 5 % of all are
+ * the latest 37 %. */
 #define P95_MS (500 * (1 - 0.05 / (1.5 / 11)))
 
 START_TEST(a_freeze_of_half_a_second_shows_in_the_95th_percentile) {

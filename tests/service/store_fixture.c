@@ -111,10 +111,9 @@ void fixture_stop(void) {
 struct email_forms email_of(const char *typed) {
     char *canonical = arena_copy(&arena, typed, strlen(typed));
     ck_assert_ptr_nonnull(canonical);
-    for (char *c = canonical; *c != '\0'; c++) {
+    for (char *c = canonical; *c != '\0'; c++)
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c - 'A' + 'a');
-    }
     return (struct email_forms){ text_of(typed), text_of(canonical) };
 }
 

@@ -411,7 +411,8 @@ START_TEST(sessions_logged_out_by_a_run_whose_answer_was_lost_are_told_of_again)
 }
 END_TEST
 
-/* Each case: what a refresh commits while the logout waits for the row; how many sessions of two a logout of one, and of all, ends. */
+/* Each case: what a refresh commits while the logout waits for the row; how many sessions of two a logout of one, and of all,
+ * ends. */
 static const struct {
     const char *happened;
     size_t one, all;
@@ -445,7 +446,8 @@ static void allow_patience(void) {
     PQfinish(superuser);
 }
 
-/* Whoever has waited for deadlock_timeout finds the deadlock and is its victim: the statement of the program, since the test waits longer. */
+/* Whoever has waited for deadlock_timeout finds the deadlock and is its victim: the statement of the program, since the test
+ * waits longer. */
 START_TEST(a_deadlock_is_run_again_and_costs_no_answer) {
     struct held_call call = { .act = act_change_password, .user = add_user("ada@example.org") };
     struct uuid other = add_session(&call.user);

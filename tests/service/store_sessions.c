@@ -181,9 +181,8 @@ END_TEST
 START_TEST(all_sessions_of_a_user_end_together_and_nobody_elses) {
     struct uuid user = add_user("ada@example.org"), stranger = add_user("grace@example.org");
     struct uuid ids[] = { add_session(&user), add_session(&user), add_session(&user) }, foreign = add_session(&stranger);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         ck_assert_uint_eq(log_out(&ids[1], 1, true).count, 3);
-    }
     ck_assert_int_eq(live_sessions(&user), 0);
     ck_assert_int_eq(refresh(&foreign, 1), SESSION_ROTATED);
     ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations"), 3);

@@ -101,7 +101,8 @@ START_TEST(a_password_is_not_changed_without_the_current_one_or_to_a_weak_one) {
 }
 END_TEST
 
-/* Not even "it is that already": that would be a second guess for the price of one. For a minute after a change it is an answer. */
+/* Not even "it is that already": that would be a second guess for the price of one. For a minute after a change it is an answer.
+ */
 START_TEST(a_change_to_the_present_password_needs_it_as_current_one_too) {
     struct account account = account_register(&shared_server);
     struct tokens tokens = account_login(&shared_server, &account);

@@ -1,7 +1,7 @@
 /*
  * Each allocation of a request fails once, and then all from it on, for one after the other until there is none left to fail. The
- * service answers as it should, or 503 with Retry-After, or closes without a word what it could not even accept; it never crashes, and it
- * never says anything else. ONLY=4 runs one kind of request.
+ * service answers as it should, or 503 with Retry-After, or closes without a word what it could not even accept; it never
+ * crashes, and it never says anything else. ONLY=4 runs one kind of request.
  *
  * Not under the sanitizers, which bring an allocator of their own.
  */

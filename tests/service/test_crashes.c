@@ -1,6 +1,6 @@
 /*
- * The service is killed fifty times at random moments under load. Every client writes down what was acknowledged to it, and repeats what
- * was not; in the end all that was acknowledged must be true, and nothing that was not asked for.
+ * The service is killed fifty times at random moments under load. Every client writes down what was acknowledged to it, and
+ * repeats what was not; in the end all that was acknowledged must be true, and nothing that was not asked for.
  */
 #include "support/account.h"
 #include "support/database.h"

@@ -1,6 +1,7 @@
 /*
- * The connection is lost after PostgreSQL has committed and before it could say so. Lost once, the service finds out by itself what became
- * of the write; lost twice, it says 503, and the client that tries again with the same request gets what it asked for, once.
+ * The connection is lost after PostgreSQL has committed and before it could say so. Lost once, the service finds out by itself
+ * what became of the write; lost twice, it says 503, and the client that tries again with the same request gets what it asked
+ * for, once.
  */
 #include "support/account.h"
 #include "support/cluster.h"

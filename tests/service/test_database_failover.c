@@ -1,4 +1,5 @@
-/* Two PostgreSQL hosts in database.url, one following the other, and the ways in which the first stops being the one that takes writes. */
+/* Two PostgreSQL hosts in database.url, one following the other, and the ways in which the first stops being the one that takes
+ * writes. */
 #include "support/cluster.h"
 #include "support/load.h"
 #include "support/proxy.h"

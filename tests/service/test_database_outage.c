@@ -32,8 +32,8 @@ static struct server start_at(int port) {
     return server_start((const char *const[]){ cluster_setting(port, "", url), TIMEOUT_SETTING, NULL });
 }
 
-/* The best of three, since the machine may be busy with something else; a thread that waits for the database would be slow each time.
- * Instrumented code is slower, ThreadSanitizer's ten times. */
+/* The best of three, since the machine may be busy with something else; a thread that waits for the database would be slow each
+ * time. Instrumented code is slower, ThreadSanitizer's ten times. */
 static void expect_live(const struct server *server) {
     const char *sanitizers = getenv("JWTD_TEST_SANITIZE");
     double bound = sanitizers != NULL && sanitizers[0] != '\0' ? 0.5 : 0.1, seconds = 1;
@@ -250,8 +250,8 @@ static size_t most_within(const struct refusal *refusal, int64_t from_us, int64_
 }
 
 /*
- * Nine connections (eight for requests, one in the background) whose pauses double from 50 ms to 2 s, each shortened by up to half: in
- * four seconds that is at most nine tries each, few of them in the end, and not in step.
+ * Nine connections (eight for requests, one in the background) whose pauses double from 50 ms to 2 s, each shortened by up to
+ * half: in four seconds that is at most nine tries each, few of them in the end, and not in step.
  */
 START_TEST(connections_are_sought_again_less_and_less_often_and_not_in_step) {
     static struct refusal refusal;

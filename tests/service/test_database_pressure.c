@@ -1,4 +1,5 @@
-/* The database is there and refuses: no connection left, no space, no writes, locks held by others, transactions that cannot be put in order. */
+/* The database is there and refuses: no connection left, no space, no writes, locks held by others, transactions that cannot be
+ * put in order. */
 #include "support/account.h"
 #include "support/cluster.h"
 #include "support/load.h"
@@ -100,7 +101,8 @@ static void log_in(size_t index, void *context) {
     http_free(&reply);
 }
 
-/* Three of the service's connections cannot be had. Those who have one do the work: nobody is turned away because it came to another. */
+/* Three of the service's connections cannot be had. Those who have one do the work: nobody is turned away because it came to
+ * another. */
 START_TEST(with_few_connections_the_service_works_with_those) {
     PGconn *hogs[HOGS_MAX] = { NULL };
     struct account account = account_new();
@@ -139,8 +141,8 @@ END_TEST
 /* ---- no space left ---- */
 
 /*
- * The file of an empty table is replaced by /dev/full: what is written there fails with ENOSPC, from the kernel itself, wherever the
- * tests run and whoever runs them.
+ * The file of an empty table is replaced by /dev/full: what is written there fails with ENOSPC, from the kernel itself, wherever
+ * the tests run and whoever runs them.
  */
 static void find_file(const char *table, char path[PATH_SIZE]) {
     long node = cluster_number(&cluster, "SELECT pg_relation_filenode('%s')", table);

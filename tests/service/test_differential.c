@@ -338,10 +338,9 @@ static bool run_next(const struct bench *bench, const struct directory *director
 
 /* How many requests of a stream in order the service runs: it closes behind a chunked body, and when the client wants it. */
 static unsigned runnable(const struct reference *reference) {
-    for (unsigned i = 0; i < reference->count; i++) {
+    for (unsigned i = 0; i < reference->count; i++)
         if (reference->requests[i].is_chunked || reference->requests[i].is_last)
             return i + 1;
-    }
     return (unsigned)reference->count;
 }
 
@@ -506,10 +505,9 @@ START_TEST(nobody_sees_a_request_where_there_is_none) {
     int64_t begin_us = clock_monotonic_us();
     struct bench *bench = start_bench((enum way)_i);
     unsigned wrong = 0;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2; i++)
         for (size_t first = 0; first < streams; first += ROUND)
             wrong += run_round(bench, seeds[i], first, streams - first < ROUND ? streams - first : ROUND);
-    }
     printf("%s: %zu streams (%zu in order) with %zu requests, %zu seen by the service, in %lld ms; seeds %llu and %llu\n",
            names[_i], 2 * streams, bench->streams_in_order, bench->seen, bench->run,
            (long long)(clock_monotonic_us() - begin_us) / 1000, (unsigned long long)seeds[0], (unsigned long long)seeds[1]);

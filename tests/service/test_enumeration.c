@@ -12,8 +12,8 @@ Suite *enumeration_suite(void);
 
 static struct server server;
 
-/* The parameters of production: with the weak ones of the other tests the hash would not dominate. One worker, because two would take
- * turns, each always with the same one of a pair, and one of them may share its core with something else. */
+/* The parameters of production: with the weak ones of the other tests the hash would not dominate. One worker, because two would
+ * take turns, each always with the same one of a pair, and one of them may share its core with something else. */
 static void start(void) {
     server = server_start(
         (const char *const[]){ "password.memory=19MiB", "password.operations=2", "password.nice=0", "password.workers=1", NULL });

@@ -1,6 +1,6 @@
 /*
- * Every exchange ends exactly once, whatever way libmicrohttpd takes to close its connection. FLOOD=100000 sends as many requests as the
- * security review asked for; the default is what a test run can afford.
+ * Every exchange ends exactly once, whatever way libmicrohttpd takes to close its connection. FLOOD=100000 sends as many requests
+ * as the security review asked for; the default is what a test run can afford.
  */
 #include "support/account.h"
 #include "support/load.h"
@@ -29,7 +29,8 @@ Suite *exchanges_suite(void);
 #define WAIT_MS 2000
 #define HANG_UPS 20
 
-/* Cookies that once were too many for the library's memory, and are not any more; and headers that are too large in one way or another. */
+/* Cookies that once were too many for the library's memory, and are not any more; and headers that are too large in one way or
+ * another. */
 static const struct {
     unsigned cookies, len;
 } floods[] = { { 100, 26 }, { 150, 26 }, { 230, 26 }, { 300, 26 }, { 500, 26 }, { 3, 5000 } };

@@ -1,4 +1,5 @@
-/* The load tester against this service, each of its scenarios once: what it sends and what it expects is what the service means. */
+/* The load tester against this service, each of its scenarios once: what it sends and what it expects is what the service means.
+ */
 #include "support/database.h"
 #include "support/server.h"
 

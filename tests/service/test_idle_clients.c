@@ -57,10 +57,9 @@ static bool is_open(int fd) {
 static bool hold(const struct server *server, const char *source, unsigned count, int report, int leave) {
     char byte = 0;
     int *fds = calloc(count, sizeof *fds);
-    for (unsigned i = 0; fds != NULL && i < count; i++) {
+    for (unsigned i = 0; fds != NULL && i < count; i++)
         if (!open_one(server, source, &fds[i]))
             return false;
-    }
     if (fds == NULL || write(report, &byte, 1) != 1 || read(leave, &byte, 1) != 0)
         return false;
     unsigned open = 0;

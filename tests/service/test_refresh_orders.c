@@ -12,10 +12,10 @@
 Suite *refresh_orders_suite(void);
 
 /*
- * Events: O the owner presents the stored token and stores the answer; o the same, but the answer is lost. b the second tab reads the store,
- * B presents what it read and stores the answer. c the thief copies the stored token, T presents its newest token, t the one that it
- * copied. w the window passes, h six tenths of it.
- * Outcomes, one for each that presents: n a new token, = one that was given out before, s too soon, ! reuse.
+ * Events: O the owner presents the stored token and stores the answer; o the same, but the answer is lost. b the second tab reads
+ * the store, B presents what it read and stores the answer. c the thief copies the stored token, T presents its newest token, t
+ * the one that it copied. w the window passes, h six tenths of it. Outcomes, one for each that presents: n a new token, = one
+ * that was given out before, s too soon, ! reuse.
  */
 static const struct order {
     const char *events, *outcomes;
@@ -112,10 +112,9 @@ struct world {
 };
 
 static bool was_seen(const struct world *world, const char *token) {
-    for (size_t i = 0; i < world->seen_count; i++) {
+    for (size_t i = 0; i < world->seen_count; i++)
         if (strcmp(world->seen[i], token) == 0)
             return true;
-    }
     return false;
 }
 

@@ -71,10 +71,9 @@ static void oldest_key(char path[256]) {
     DIR *directory = opendir(path);
     ck_assert_ptr_nonnull(directory);
     const struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
+    while ((entry = readdir(directory)) != NULL)
         if (entry->d_name[0] != '.' && (oldest[0] == '\0' || strcmp(entry->d_name, oldest) < 0))
             snprintf(oldest, sizeof oldest, "%.100s", entry->d_name);
-    }
     closedir(directory);
     snprintf(path, 256, "%s/keys/%s", keeper.directory, oldest);
 }

@@ -1,4 +1,5 @@
-/* A new signing key on one of two instances that share a directory of keys: the other one follows when it meets its first token. */
+/* A new signing key on one of two instances that share a directory of keys: the other one follows when it meets its first token.
+ */
 #include "support/account.h"
 
 #include <check.h>

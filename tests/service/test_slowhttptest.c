@@ -88,7 +88,8 @@ static bool has_ended(struct run *run) {
     return run->pid == 0;
 }
 
-/* A line for each second: seconds, connections closed, pending and connected, and 0 when a probe of its own got no answer in time. */
+/* A line for each second: seconds, connections closed, pending and connected, and 0 when a probe of its own got no answer in
+ * time. */
 static void assert_available_throughout(const struct run *run) {
     char path[160], line[256];
     unsigned seconds, closed = 0, available, lines = 0;

@@ -46,18 +46,15 @@ struct outcome load_file(const char *text) {
 
 int count_lines(const char *text) {
     int lines = 0;
-    for (; *text != '\0'; text++) {
+    for (; *text != '\0'; text++)
         lines += *text == '\n';
-    }
     return lines;
 }
 
 bool has_line(const char *text, const char *needle) {
     size_t len = strlen(needle);
-    for (const char *at = strstr(text, needle); at != NULL; at = strstr(at + 1, needle)) {
-        if ((at == text || at[-1] == '\n') && at[len] == '\n') {
+    for (const char *at = strstr(text, needle); at != NULL; at = strstr(at + 1, needle))
+        if ((at == text || at[-1] == '\n') && at[len] == '\n')
             return true;
-        }
-    }
     return false;
 }

@@ -258,9 +258,8 @@ END_TEST
 
 START_TEST(a_token_cut_anywhere_is_refused) {
     sign_good();
-    for (size_t len = strlen(token); len-- > 0;) {
+    for (size_t len = strlen(token); len-- > 0;)
         ck_assert_msg(check_bytes(token, len) == STATUS_INVALID_TOKEN, "cut to %zu", len);
-    }
 }
 END_TEST
 
@@ -374,9 +373,8 @@ START_TEST(what_is_no_token_at_all_is_refused) {
         "\xff\xfe\xfd",
         "jr1_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     };
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         ck_assert_msg(check_bytes(texts[i], strlen(texts[i])) == STATUS_INVALID_TOKEN, "\"%s\"", texts[i]);
-    }
     ck_assert_int_eq(check_bytes(NULL, 0), STATUS_INVALID_TOKEN);
 }
 END_TEST
@@ -389,9 +387,8 @@ START_TEST(a_token_of_another_hmac_is_refused) {
     ck_assert_int_eq(jwt_new(&jwt), 0);
     ck_assert_int_eq(jwt_add_grants_json(jwt, PAYLOAD), 0);
     ck_assert_int_eq(jwt_add_header(jwt, "kid", "k1"), 0);
-    if (algorithms[_i] != JWT_ALG_NONE) {
+    if (algorithms[_i] != JWT_ALG_NONE)
         ck_assert_int_eq(jwt_set_alg(jwt, algorithms[_i], key_1()->bytes, (int)key_1()->len), 0);
-    }
     char *encoded = jwt_encode_str(jwt);
     bool keyed = algorithms[_i] != JWT_ALG_NONE;
     ck_assert_int_eq(jwt_decode(&decoded, encoded, keyed ? key_1()->bytes : NULL, keyed ? (int)key_1()->len : 0), 0);
@@ -476,9 +473,8 @@ START_TEST(a_created_token_says_what_the_contract_says) {
     char *grants = jwt_get_grants_json(jwt, NULL);
     json_t *object = json_loads(grants, 0, NULL);
     ck_assert_uint_eq(json_object_size(object), sizeof names / sizeof names[0]);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         ck_assert_msg(json_object_get(object, names[i]) != NULL, "%s", names[i]);
-    }
     ck_assert_str_eq(json_string_value(json_object_get(object, "iss")), "jwtd");
     ck_assert_str_eq(json_string_value(json_object_get(object, "aud")), "jwtd");
     ck_assert_str_eq(json_string_value(json_object_get(object, "sub")), "01000000-0000-0000-0000-000000000000");
@@ -513,9 +509,8 @@ END_TEST
 START_TEST(no_token_is_made_for_roles_that_no_token_may_carry) {
     static const char *const roles[] = { NULL, "", "null", "{}", "\"admin\"", "[1]", "[\"a\"],\"sub\":\"x\"", "[\"a\"" };
     struct text created;
-    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
         ck_assert_msg(create(roles[i], &created) == STATUS_INTERNAL, "roles %zu", i);
-    }
 }
 END_TEST
 

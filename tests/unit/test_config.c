@@ -116,9 +116,8 @@ static void uncomment_empty_settings(char *text) {
     for (char *line = text; line != NULL; line = strchr(line, '\n')) {
         line += *line == '\n';
         size_t len = strcspn(line, "\n");
-        if (len > 3 && line[0] == '#' && memcmp(line + len - 2, " =", 2) == 0) {
+        if (len > 3 && line[0] == '#' && memcmp(line + len - 2, " =", 2) == 0)
             line[0] = ' ';
-        }
     }
 }
 
@@ -288,9 +287,8 @@ static const struct {
 START_TEST(a_file_may_be_written_in_the_usual_ways) {
     struct outcome outcome = load_file(form_cases[_i].text);
     ck_assert_msg(outcome.loaded == (form_cases[_i].issuer != NULL), "%s: %s", form_cases[_i].text, outcome.mistakes);
-    if (outcome.loaded) {
+    if (outcome.loaded)
         ck_assert_str_eq(outcome.config.token.issuer, form_cases[_i].issuer);
-    }
     forget(&outcome);
 }
 END_TEST

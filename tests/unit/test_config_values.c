@@ -194,9 +194,8 @@ _Static_assert(HASH_OPERATIONS_MAX == 64, "password.operations goes as far as th
 
 START_TEST(a_list_may_be_full_but_not_overflow) {
     char set[2048] = "server.trusted_proxies=";
-    for (size_t i = 0, at = strlen(set); i < CIDR_LIST_MAX; i++, at = strlen(set)) {
+    for (size_t i = 0, at = strlen(set); i < CIDR_LIST_MAX; i++, at = strlen(set))
         snprintf(set + at, sizeof set - at, " 10.0.0.%zu", i);
-    }
     struct outcome full = load_set(set);
     ck_assert(full.loaded);
     ck_assert_uint_eq(full.config.server.trusted_proxies.count, CIDR_LIST_MAX);
@@ -211,9 +210,8 @@ END_TEST
 
 START_TEST(a_list_of_origins_may_be_full_but_not_overflow) {
     char set[4096] = "cors.allowed_origins=";
-    for (size_t i = 0, at = strlen(set); i < 64; i++, at = strlen(set)) {
+    for (size_t i = 0, at = strlen(set); i < 64; i++, at = strlen(set))
         snprintf(set + at, sizeof set - at, " https://a%zu.example", i);
-    }
     struct outcome full = load_set(set);
     ck_assert(full.loaded);
     ck_assert_uint_eq(full.config.cors.allowed_origins.count, 64);
@@ -274,9 +272,8 @@ static const struct {
 
 START_TEST(settings_that_do_not_fit_each_other_are_a_mistake_of_one_of_them) {
     size_t count = 0;
-    while (count < 3 && fit_cases[_i].sets[count] != NULL) {
+    while (count < 3 && fit_cases[_i].sets[count] != NULL)
         count++;
-    }
     struct outcome outcome = load(&(struct config_source){ .set = fit_cases[_i].sets, .set_count = count });
     ck_assert_msg(outcome.loaded == (fit_cases[_i].mistake == NULL), "%s", outcome.mistakes);
     if (!outcome.loaded) {

@@ -64,9 +64,8 @@ START_TEST(a_kid_is_found_only_whole) {
     scratch_write_text(&scratch, "keys/key-1.hs256", FIXTURE_KEY_1);
     struct keyring *ring = load("");
     ck_assert_ptr_nonnull(keyring_find(ring, text_of("key-1")));
-    for (size_t i = 0; unknown[i] != NULL; i++) {
+    for (size_t i = 0; unknown[i] != NULL; i++)
         ck_assert_msg(keyring_find(ring, text_of(unknown[i])) == NULL, "found \"%s\"", unknown[i]);
-    }
     ck_assert_ptr_null(keyring_find(ring, (struct text){ "key-1\0", 6 }));
     ck_assert_ptr_null(keyring_find(ring, (struct text){ NULL, 0 }));
     keyring_destroy(ring);
@@ -374,7 +373,8 @@ START_TEST(what_is_missing_is_made_and_nothing_else) {
 }
 END_TEST
 
-/* Runs keygen until it is about to make its system call number `calls`, and kills it there. False: it has come to its end before. */
+/* Runs keygen until it is about to make its system call number `calls`, and kills it there. False: it has come to its end before.
+ */
 static bool generate_and_kill(unsigned calls) {
     char kid[KID_MAX_LEN + 1];
     int status;

@@ -185,9 +185,8 @@ static const struct {
 START_TEST(a_network_holds_its_own_addresses_and_no_others) {
     struct cidr_list list = list_of(member_cases[_i].network, NULL);
     struct address address = { .known = false };
-    if (member_cases[_i].address != NULL) {
+    if (member_cases[_i].address != NULL)
         ck_assert(address_parse(text_of(member_cases[_i].address), &address));
-    }
     ck_assert_int_eq(cidr_list_contains(&list, &address), member_cases[_i].inside);
 }
 END_TEST
@@ -242,9 +241,8 @@ static const struct {
 START_TEST(the_client_is_the_last_address_that_no_trusted_proxy_has) {
     struct cidr_list trusted = list_of(client_cases[_i].trusted, NULL);
     struct address peer = { .known = false };
-    if (client_cases[_i].peer != NULL) {
+    if (client_cases[_i].peer != NULL)
         ck_assert(address_parse(text_of(client_cases[_i].peer), &peer));
-    }
     struct address client = client_address(&peer, text_of(client_cases[_i].forwarded), &trusted);
     char text[ADDRESS_TEXT_SIZE];
     ck_assert_str_eq(address_text(&client, text), client_cases[_i].client);

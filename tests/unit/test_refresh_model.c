@@ -1,30 +1,30 @@
 /*
- * An exhaustive search of a model of the refresh rule (tests/refresh_rule.h): every order of events that the model knows, for any length
- * of time, since the worlds that it can reach are finitely many and all of them are visited.
+ * An exhaustive search of a model of the refresh rule (tests/refresh_rule.h): every order of events that the model knows, for any
+ * length of time, since the worlds that it can reach are finitely many and all of them are visited.
  *
- * The model. Time goes in ticks; a message takes 0 to DELAY ticks each way, or is lost; the window is 2 * DELAY. The owner's tabs share
- * one store with one token. A tab may present the stored token at any moment, also while others are on their way (up to MESSAGES
- * messages in flight, requests and replies), but not within `rest` ticks of the moment when the token was stored: a client refreshes when
- * its access token runs out, and not twice in a row. A reply that arrives is put into the store, over whatever is there; a lost reply is
- * also the model of a tab that crashes before it could store it, and of one that was closed. A client never knows that a message was lost;
- * "too soon" is the same to it as a lost message.
- * The thief copies the stored token whenever it likes, keeps every token that it has ever seen, and may present any of them at any
- * moment; its messages take no time, since a later presentation is the same as a slow one. It is not told when the owner refreshes,
- * but the search tries every moment, so that it may also guess.
- * Tokens are told apart as far as the rule can: current, its parent, void (between them), older. Nothing else of a number matters.
+ * The model. Time goes in ticks; a message takes 0 to DELAY ticks each way, or is lost; the window is 2 * DELAY. The owner's tabs
+ * share one store with one token. A tab may present the stored token at any moment, also while others are on their way (up to
+ * MESSAGES messages in flight, requests and replies), but not within `rest` ticks of the moment when the token was stored: a
+ * client refreshes when its access token runs out, and not twice in a row. A reply that arrives is put into the store, over
+ * whatever is there; a lost reply is also the model of a tab that crashes before it could store it, and of one that was closed. A
+ * client never knows that a message was lost; "too soon" is the same to it as a lost message. The thief copies the stored token
+ * whenever it likes, keeps every token that it has ever seen, and may present any of them at any moment; its messages take no
+ * time, since a later presentation is the same as a slow one. It is not told when the owner refreshes, but the search tries every
+ * moment, so that it may also guess. Tokens are told apart as far as the rule can: current, its parent, void (between them),
+ * older. Nothing else of a number matters.
  *
  * What is proven of the model:
- * (P1) Without a thief no request of the owner is ever judged reuse, if `rest` is more than half a window. With less than that a client
- *      that refreshes twice in a row can overtake its own other tab, and the search shows how.
- * (P2) Counted from the last copy, or from the last time that both parties presented one token within one window and so hold the same
- *      one: when the thief has got a successor of its own and the owner then refreshes and stores the reply, no token that the thief
- *      got by itself is taken any more. All that is left to it is the copied parent, whose presentation makes the owner's token void;
- *      the owner's next refresh then ends the session. And when the owner does not refresh in between, its next refresh
- *      makes the thief's token void, or ends the session. So the two never go on side by side.
+ * (P1) Without a thief no request of the owner is ever judged reuse, if `rest` is more than half a window. With less than that a
+ * client that refreshes twice in a row can overtake its own other tab, and the search shows how. (P2) Counted from the last copy,
+ * or from the last time that both parties presented one token within one window and so hold the same one: when the thief has got
+ * a successor of its own and the owner then refreshes and stores the reply, no token that the thief got by itself is taken any
+ * more. All that is left to it is the copied parent, whose presentation makes the owner's token void; the owner's next refresh
+ * then ends the session. And when the owner does not refresh in between, its next refresh makes the thief's token void, or ends
+ * the session. So the two never go on side by side.
  *
- * What is not: a thief who can read the store for ever stays in step with its owner, under any rule for tokens that can be copied; one who
- * presents a token in the same window as its owner shares the successor until one of them refreshes alone. Failovers are not modelled
- * here (tests/service/store_refresh.c has them).
+ * What is not: a thief who can read the store for ever stays in step with its owner, under any rule for tokens that can be
+ * copied; one who presents a token in the same window as its owner shares the successor until one of them refreshes alone.
+ * Failovers are not modelled here (tests/service/store_refresh.c has them).
  *
  * The search can fail: it finds a counterexample for each of the wrong rules below.
  */
@@ -125,10 +125,9 @@ static void reach(struct search *search, struct world world, const char *event) 
     qsort(world.messages, MESSAGES, sizeof world.messages[0], by_content);
     uint64_t bits = pack(&world);
     size_t slot = bits * UINT64_C(0x9e3779b97f4a7c15) >> 40;
-    for (; search->slots[slot] != 0; slot = (slot + 1) % (2 * WORLDS_MAX)) {
+    for (; search->slots[slot] != 0; slot = (slot + 1) % (2 * WORLDS_MAX))
         if (search->nodes[search->slots[slot] - 1].world == bits)
             return;
-    }
     ck_assert_uint_lt(search->count, WORLDS_MAX);
     struct node *node = &search->nodes[search->count++];
     *node = (struct node){ .world = bits, .from = search->at };
@@ -148,10 +147,9 @@ static uint8_t rename_token(uint8_t token, const struct rule_session *row) {
 
 static uint8_t rename_set(uint8_t set, const struct rule_session *row) {
     uint8_t renamed = 0;
-    for (unsigned token = OLDER; token <= CURRENT; token++) {
+    for (unsigned token = OLDER; token <= CURRENT; token++)
         if ((set & 1u << token) != 0)
             renamed |= (uint8_t)(1u << rename_token((uint8_t)token, row));
-    }
     return renamed;
 }
 
@@ -207,10 +205,9 @@ static enum rule_outcome present(struct search *search, struct world *world, enu
 /* ---- events ---- */
 
 static void pass_time(struct search *search, struct world world) {
-    for (size_t i = 0; i < MESSAGES; i++) {
+    for (size_t i = 0; i < MESSAGES; i++)
         if (world.messages[i].kind != NO_MESSAGE && world.messages[i].age++ == DELAY)
             return; /* it must arrive first, or be lost */
-    }
     world.age = world.age < AGE_MAX ? world.age + 1 : world.age;
     world.given = world.given < AGE_MAX ? world.given + 1 : world.given;
     world.store_age = world.store_age < search->model->rest ? world.store_age + 1 : world.store_age;
@@ -284,8 +281,8 @@ static void expand(struct search *search, const struct world *world) {
     }
 }
 
-/* The events on the way to the world that the search stands at: t a tick, s a request is sent, q arrives, r a reply arrives, x one is lost,
- * C the thief copies, T it presents. The event that violates the property comes behind them. */
+/* The events on the way to the world that the search stands at: t a tick, s a request is sent, q arrives, r a reply arrives, x
+ * one is lost, C the thief copies, T it presents. The event that violates the property comes behind them. */
 static const char *way(const struct search *search, char text[512]) {
     size_t at = 511;
     text[at] = '\0';
@@ -351,7 +348,8 @@ static enum rule_outcome parent_survives_a_rotation(struct rule_session *session
     return outcome;
 }
 
-/* As refresh_rule, but for RULE_TOO_SOON: what was given out again at the end of the window is replaced while it is on its way. */
+/* As refresh_rule, but for RULE_TOO_SOON: what was given out again at the end of the window is replaced while it is on its way.
+ */
 static enum rule_outcome no_pause(struct rule_session *session, uint32_t presented, unsigned window) {
     session->given = AGE_MAX;
     return refresh_rule(session, presented, window);

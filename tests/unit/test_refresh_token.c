@@ -72,9 +72,8 @@ END_TEST
 
 START_TEST(a_token_of_another_length_is_refused) {
     char longer[REFRESH_TOKEN_SIZE + 8];
-    for (size_t len = 0; len < REFRESH_TOKEN_LEN; len++) {
+    for (size_t len = 0; len < REFRESH_TOKEN_LEN; len++)
         ck_assert(!reads(good, len));
-    }
     static const char *const tails[] = { "=", "==", "A", " ", "\n", "." };
     for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
         snprintf(longer, sizeof longer, "%s%s", good, tails[i]);

@@ -25,9 +25,8 @@ static void tear_down(void) {
 
 static struct uuid id_of(uint32_t number) {
     struct uuid id = { .bytes = { 1 } };
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 4; i++)
         id.bytes[12 + i] = (uint8_t)(number >> (8 * i));
-    }
     return id;
 }
 
@@ -66,9 +65,8 @@ START_TEST(the_id_of_zeros_is_an_id_like_others) {
 END_TEST
 
 START_TEST(the_set_grows_and_loses_none) {
-    for (uint32_t i = 0; i < MANY; i++) {
+    for (uint32_t i = 0; i < MANY; i++)
         add(i, NOW + i / 100);
-    }
     ck_assert_uint_eq(revoked_sessions_count(set), MANY);
     for (uint32_t i = 0; i < MANY; i++) {
         ck_assert(contains(i));
@@ -78,39 +76,34 @@ START_TEST(the_set_grows_and_loses_none) {
 END_TEST
 
 START_TEST(the_set_forgets_what_has_expired_and_stays_small) {
-    for (uint32_t i = 0; i < MANY; i++) {
+    for (uint32_t i = 0; i < MANY; i++)
         add(i, NOW);
-    }
-    for (uint32_t i = 0; i < 2 * MANY; i++) {
+    for (uint32_t i = 0; i < 2 * MANY; i++)
         add(MANY + i, LONG_AFTER);
-    }
     size_t count = revoked_sessions_count(set);
     ck_assert_uint_ge(count, (size_t)2 * MANY);
     ck_assert_uint_lt(count, (size_t)3 * MANY);
-    for (uint32_t i = 0; i < 2 * MANY; i++) {
+    for (uint32_t i = 0; i < 2 * MANY; i++)
         ck_assert(contains(MANY + i));
-    }
 }
 END_TEST
 
 START_TEST(a_steady_stream_keeps_the_set_bounded) {
-    for (uint32_t i = 0; i < 10 * MANY; i++) {
+    for (uint32_t i = 0; i < 10 * MANY; i++)
         add(i, NOW + i); /* one a second: never more than TTL and a margin alive */
-    }
     ck_assert_uint_lt(revoked_sessions_count(set), 4 * (TTL + 100));
 }
 END_TEST
 
 START_TEST(a_session_is_remembered_beyond_its_last_token) {
     add(1, NOW);
-    /* tokens may be signed by a clock that is ahead and checked by one that is behind; so many make every shard drop the expired */
-    for (uint32_t i = 0; i < MANY; i++) {
+    /* tokens may be signed by a clock that is ahead and checked by one that is behind; so many make every shard drop the expired
+     */
+    for (uint32_t i = 0; i < MANY; i++)
         add(MANY + i, NOW + TTL + INT64_C(2) * ACCESS_TOKEN_LEEWAY_S);
-    }
     ck_assert(contains(1));
-    for (uint32_t i = 0; i < MANY; i++) {
+    for (uint32_t i = 0; i < MANY; i++)
         add(2 * MANY + i, LONG_AFTER);
-    }
     ck_assert(!contains(1));
 }
 END_TEST
@@ -119,9 +112,8 @@ START_TEST(adding_again_remembers_longer_and_never_shorter) {
     add(1, NOW);
     add(1, NOW + TTL);
     add(1, NOW - TTL);
-    for (uint32_t i = 0; i < MANY; i++) {
+    for (uint32_t i = 0; i < MANY; i++)
         add(MANY + i, NOW + TTL + TTL / 2);
-    }
     ck_assert(contains(1));
 }
 END_TEST
@@ -139,9 +131,8 @@ static void *add_and_look(void *argument) {
     uint32_t base = *(const uint32_t *)argument;
     for (uint32_t i = 0; i < OF_EACH_THREAD; i++) {
         struct uuid id = id_of(base + i);
-        if (revoked_sessions_add(set, &id, NOW) != STATUS_OK || !revoked_sessions_contain(set, &id)) {
+        if (revoked_sessions_add(set, &id, NOW) != STATUS_OK || !revoked_sessions_contain(set, &id))
             return argument;
-        }
     }
     return NULL;
 }

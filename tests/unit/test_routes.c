@@ -46,10 +46,9 @@ START_TEST(no_password_is_hashed_on_a_thread_that_listens) {
     static const char *const hashing[] = { "hash_password", "check_password", "compare", "hash_new_password" };
     for (size_t i = 0; i < routes_count; i++) {
         for (size_t s = 0; s < ROUTE_STEPS_MAX && routes[i].steps[s] != NULL; s++) {
-            for (size_t h = 0; h < sizeof hashing / sizeof hashing[0]; h++) {
+            for (size_t h = 0; h < sizeof hashing / sizeof hashing[0]; h++)
                 if (strcmp(routes[i].steps[s]->name, hashing[h]) == 0)
                     ck_assert_int_eq(routes[i].steps[s]->place, ON_CRYPTO);
-            }
         }
     }
 }

@@ -166,9 +166,8 @@ static void *check_many(void *argument) {
         arena_init(&own, 1 << 20);
         uint8_t number = (uint8_t)(i % 16);
         if (verifier_check(verifier, &own, job->tokens[number], FIXTURE_NOW, &read) != STATUS_OK ||
-            read.user_id.bytes[0] != number) {
+            read.user_id.bytes[0] != number)
             job->failures++;
-        }
         arena_fini(&own);
     }
     return NULL;
@@ -178,9 +177,8 @@ START_TEST(many_threads_check_at_once) {
     pthread_t threads[THREADS];
     struct check_job jobs[THREADS];
     struct check_job first = { .failures = 0 };
-    for (uint8_t i = 0; i < 16; i++) {
+    for (uint8_t i = 0; i < 16; i++)
         first.tokens[i] = create(&arena, i, "[]", FIXTURE_NOW);
-    }
     for (size_t i = 0; i < THREADS; i++) {
         jobs[i] = first;
         ck_assert_int_eq(pthread_create(&threads[i], NULL, check_many, &jobs[i]), 0);

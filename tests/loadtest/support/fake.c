@@ -220,12 +220,11 @@ static void serve(void) {
     while (getppid() != 1) {
         int count = epoll_wait(server.epoll, events, EVENTS, wait_ms());
         freeze_if_due();
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < count; i++)
             if (events[i].data.fd == server.listener)
                 accept_all();
             else
                 read_client(events[i].data.fd);
-        }
         send_due();
     }
 }

@@ -1,6 +1,6 @@
 /*
- * fake: a small HTTP server with a known truth, in a process of its own, for tests of the tester. It answers as the wire contract says,
- * one request after the other as if each took 1/capacity seconds, and does what its manners say.
+ * fake: a small HTTP server with a known truth, in a process of its own, for tests of the tester. It answers as the wire contract
+ * says, one request after the other as if each took 1/capacity seconds, and does what its manners say.
  */
 #ifndef FAILPOINT_TEST_FAKE_H
 #define FAILPOINT_TEST_FAKE_H

@@ -1,6 +1,7 @@
 /*
- * cluster: a PostgreSQL of a test's own, which it may crash, fill and reconfigure, migrated and reached by TCP on 127.0.0.1. Its data
- * are in JWTD_TEST_DIRECTORY, where tools/test.sh removes what a failed test has left. All functions fail the test on any trouble.
+ * cluster: a PostgreSQL of a test's own, which it may crash, fill and reconfigure, migrated and reached by TCP on 127.0.0.1. Its
+ * data are in JWTD_TEST_DIRECTORY, where tools/test.sh removes what a failed test has left. All functions fail the test on any
+ * trouble.
  */
 #ifndef JWTD_TEST_CLUSTER_H
 #define JWTD_TEST_CLUSTER_H
@@ -25,8 +26,8 @@ void cluster_start(const struct cluster *cluster);
 void cluster_stop(const struct cluster *cluster);  /* ends its sessions and writes everything down */
 void cluster_crash(const struct cluster *cluster); /* as pg_ctl stop -m immediate: it must recover at its next start */
 
-/* A second one that follows the first one's log, until cluster_promote makes it a primary: with all that the first one has written, which
- * must write no more (it would never come to its end), or, when that is NULL, with what it has. */
+/* A second one that follows the first one's log, until cluster_promote makes it a primary: with all that the first one has
+ * written, which must write no more (it would never come to its end), or, when that is NULL, with what it has. */
 struct cluster cluster_create_standby(const struct cluster *primary);
 void cluster_promote(const struct cluster *standby, const struct cluster *primary);
 

@@ -1,6 +1,7 @@
 /*
- * http: requests as a client makes them (libcurl), and replies with their JSON (Jansson). Each call may come from any thread. A reply
- * is freed by http_free; all functions fail the test when there is no reply at all, but http_try, which gives status 0 then.
+ * http: requests as a client makes them (libcurl), and replies with their JSON (Jansson). Each call may come from any thread. A
+ * reply is freed by http_free; all functions fail the test when there is no reply at all, but http_try, which gives status 0
+ * then.
  */
 #ifndef JWTD_TEST_HTTP_H
 #define JWTD_TEST_HTTP_H

@@ -50,14 +50,12 @@ static void count(struct load_client *client, const struct reply *reply) {
     bool says_when = http_header(reply, "Retry-After", value, sizeof value)[0] != '\0';
     if (reply->seconds > client->slowest_s)
         client->slowest_s = reply->seconds;
-    if (reply->status == 200) {
+    if (reply->status == 200)
         client->good++;
-    } else if (reply->status == 503 && says_when) {
+    else if (reply->status == 503 && says_when)
         client->unavailable++;
-    } else {
-        if (client->other++ == 0)
-            client->other_status = reply->status;
-    }
+    else if (client->other++ == 0)
+        client->other_status = reply->status;
 }
 
 static void refresh_once(const struct server *server, struct load_client *client) {

@@ -32,10 +32,9 @@ long process_status(pid_t pid, const char *name) {
     size_t len = strlen(name);
     long value = -1;
     FILE *file = open_file(pid, "status");
-    while (value < 0 && fgets(line, sizeof line, file) != NULL) {
+    while (value < 0 && fgets(line, sizeof line, file) != NULL)
         if (strncmp(line, name, len) == 0 && line[len] == ':')
             value = strtol(line + len + 1, NULL, 10);
-    }
     fclose(file);
     ck_assert_msg(value >= 0, "there is no %s", name);
     return value;

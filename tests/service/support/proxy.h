@@ -1,7 +1,7 @@
 /*
  * proxy: stands between the service and a PostgreSQL on 127.0.0.1 and does to the connection what networks do: it cuts, delays,
- * holds up, swallows. It knows as much of PostgreSQL's protocol as it takes to lose the answer to one chosen statement after the server
- * has committed it. A thread of its own does the work; all functions may be called from any other thread.
+ * holds up, swallows. It knows as much of PostgreSQL's protocol as it takes to lose the answer to one chosen statement after the
+ * server has committed it. A thread of its own does the work; all functions may be called from any other thread.
  *
  * The client must connect with sslmode=disable and gssencmode=disable, so that the first bytes are the startup message.
  */
@@ -29,8 +29,8 @@ void proxy_set_delay(struct proxy *proxy, int ms); /* of each piece, in both dir
 void proxy_cut(struct proxy *proxy);               /* resets all connections */
 
 /*
- * The next `times` executions of the prepared statement of this name: the server gets them and completes them, its answer is thrown
- * away, and then the connection is reset. Gives nothing back; proxy_losses counts.
+ * The next `times` executions of the prepared statement of this name: the server gets them and completes them, its answer is
+ * thrown away, and then the connection is reset. Gives nothing back; proxy_losses counts.
  */
 void proxy_lose_answers(struct proxy *proxy, const char *statement, unsigned times);
 unsigned proxy_losses(struct proxy *proxy);

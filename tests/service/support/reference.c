@@ -63,10 +63,9 @@ static bool is_value(struct span span) {
 }
 
 static bool is_target(struct span span) {
-    for (const char *c = span.at; c < span.end; c++) {
+    for (const char *c = span.at; c < span.end; c++)
         if (*c <= ' ' || *c > '~')
             return false;
-    }
     return span.at < span.end;
 }
 

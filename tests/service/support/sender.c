@@ -105,10 +105,9 @@ static void receive(struct line *line) {
         finish(line);
         return;
     }
-    for (ssize_t i = 0; i < got; i++) {
+    for (ssize_t i = 0; i < got; i++)
         if (line->bytes[line->len + (size_t)i] == '\0')
             line->bytes[line->len + (size_t)i] = '?';
-    }
     line->len += (size_t)got;
     line->bytes[line->len] = '\0';
     line->heard_us = clock_monotonic_us();
@@ -148,10 +147,9 @@ void sender_run(int port, struct stream *streams, struct outcome *outcomes, size
             open += lines[i].fd >= 0;
         }
         ck_assert_int_ge(poll(look, AT_ONCE, TURN_MS), 0);
-        for (size_t i = 0; i < AT_ONCE; i++) {
+        for (size_t i = 0; i < AT_ONCE; i++)
             if (lines[i].fd >= 0)
                 turn(&lines[i], look[i].revents);
-        }
     }
     free(lines);
 }

@@ -240,10 +240,9 @@ struct server server_start(const char *const *settings) {
 
 /* On the command line the last one counts; a file may not say a thing twice. */
 static bool is_set_again(const struct words *words, size_t at, size_t name_len) {
-    for (size_t i = at + 2; i < words->count; i += 2) {
+    for (size_t i = at + 2; i < words->count; i += 2)
         if (strncmp(words->items[i], words->items[at], name_len) == 0)
             return true;
-    }
     return false;
 }
 

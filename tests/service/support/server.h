@@ -1,8 +1,8 @@
 /*
  * server: the real program, started for a test on the real database of the test run.
  *
- * Environment: JWTD_TEST_PROGRAM, the program; JWTD_TEST_DATABASE, conninfo of the service role. A server has a directory of its own for
- * keys and log; instances that share keys are made by server_start_beside. All functions fail the test on any trouble.
+ * Environment: JWTD_TEST_PROGRAM, the program; JWTD_TEST_DATABASE, conninfo of the service role. A server has a directory of its
+ * own for keys and log; instances that share keys are made by server_start_beside. All functions fail the test on any trouble.
  */
 #ifndef JWTD_TEST_SERVER_H
 #define JWTD_TEST_SERVER_H
@@ -45,7 +45,8 @@ int server_stop(struct server *server, int signal_number);
 /* As server_stop with SIGTERM, checks the exit code, and removes the directory. */
 void server_finish(struct server *server);
 
-/* One server for all tests of a case that need nothing special: tcase_add_unchecked_fixture(shared_server_start, shared_server_finish). */
+/* One server for all tests of a case that need nothing special: tcase_add_unchecked_fixture(shared_server_start,
+ * shared_server_finish). */
 extern struct server shared_server;
 void shared_server_start(void);
 void shared_server_finish(void);
@@ -55,7 +56,8 @@ char *server_log(const struct server *server);
 bool server_log_contains(const struct server *server, const char *text);
 int server_log_count(const struct server *server, const char *text); /* how often it is there */
 
-/* Runs the program with these words (NULL behind the last) and gives its exit code; what it printed on both streams to `output`. */
+/* Runs the program with these words (NULL behind the last) and gives its exit code; what it printed on both streams to `output`.
+ */
 int program_run(const char *const *words, const char *input, char *output, size_t output_size);
 
 /* The same for the load tester (FAILPOINT_TEST_PROGRAM). */
