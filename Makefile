@@ -46,7 +46,7 @@ test: ## the same set-up, then every test; SANITIZE=address,undefined or thread;
 	@tools/test.sh
 chaos: ## chaotic clients against the service under each sanitizer, for CHAOS_SECONDS=20 each
 	@tools/chaos.sh
-lint: ## clang-format, clang-tidy, cppcheck, shellcheck and the rules of the house
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck and the project's own rules
 	@tools/lint.sh
 deps: ## install the Debian packages that are missing, for all of these
 	@tools/packages.sh run test lint bench

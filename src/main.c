@@ -1,5 +1,6 @@
 /* The command line: takes the options that every command has, and hands the rest to one row of the table of commands. */
 #include "jwtd/cli.h"
+#include "jwtd/macros.h"
 #include "jwtd/version.h"
 
 #include <fcntl.h>
@@ -25,7 +26,7 @@ static const struct command {
     { "check-config", "", "print the configuration that is in force, or everything that is wrong with it", cli_check_config },
     { "user", "list|show|add|set-roles|disable|enable", "look after accounts; alone it says how", cli_user },
 };
-#define COMMANDS (sizeof commands / sizeof commands[0])
+#define COMMANDS ARRAY_LEN(commands)
 
 struct invocation {
     struct config_source source;

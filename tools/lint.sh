@@ -43,7 +43,7 @@ run_clang_tidy() {
 
 [[ -n ${CPPFLAGS-} ]] || die "run me by make lint"
 tools/packages.sh run test lint
-check house_rules tools/house_rules.sh
+check check_rules tools/check_rules.sh
 check shellcheck run_shellcheck
 check clang-format run_clang_format
 check cppcheck run_cppcheck

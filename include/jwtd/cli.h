@@ -1,5 +1,5 @@
 /*
- * cli: the commands of the program, one file each. A command takes what is left of argv behind its name and gives the exit
+ * cli: the commands of the program, one file each. A command takes what is left of argv behind its name and returns the exit
  * code: 0 done, 1 failed, 2 used wrongly.
  */
 #ifndef JWTD_CLI_H
@@ -19,7 +19,7 @@ int cli_keygen(const struct cli_arguments *arguments);
 int cli_check_config(const struct cli_arguments *arguments);
 int cli_user(const struct cli_arguments *arguments);
 
-/* Loads the configuration for a command, or reports its mistakes on standard error and gives false. */
+/* Loads the configuration for a command, or reports its errors on standard error and returns false. */
 bool cli_load_config(const struct cli_arguments *arguments, struct config *config) MUST_CHECK;
 
 #endif

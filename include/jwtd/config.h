@@ -4,7 +4,7 @@
  * The parser, `jwtd check-config`, `jwtd --help` and the test that config/jwtd.conf shows every key read the same table, so a
  * new setting is one row and one member of struct config. Strength, weakest first: the default, the INI file, the environment
  * (JWTD_<SECTION>_<KEY>), --set section.key=value. Unknown keys (also JWTD_* variables that name none) and values out of bounds
- * are mistakes; all of them are reported at once, with file and line, "environment JWTD_X" or "--set" as their place.
+ * are errors; all of them are reported at once, with file and line, "environment JWTD_X" or "--set" as their place.
  *
  * Read only after start; then safe from every thread. config_load and config_fini belong to the main thread.
  */
@@ -105,9 +105,9 @@ struct config_source {
     size_t set_count;
 };
 
-/* Fills *config from all sources. On any mistake writes one line for each to `mistakes` and gives false; config_fini is due in
+/* Fills *config from all sources. On any error writes one line for each to `errors` and returns false; config_fini is due in
  * both cases. */
-bool config_load(struct config *config, const struct config_source *source, FILE *mistakes) MUST_CHECK;
+bool config_load(struct config *config, const struct config_source *source, FILE *errors) MUST_CHECK;
 void config_fini(struct config *config);
 
 /* The effective values in the INI format, with secrets left out (a password in database.url becomes "***"). */

@@ -49,7 +49,7 @@ struct db_rows;
 
 /* Parameters are NUL-terminated strings, NULL for SQL NULL. Gives STATUS_OK and the rows, STATUS_DATABASE_UNAVAILABLE,
  * STATUS_DEADLINE_EXCEEDED, STATUS_OUT_OF_MEMORY, or for a statement that PostgreSQL refuses: STATUS_EMAIL_TAKEN (unique
- * violation), STATUS_BAD_REQUEST (text that the database cannot hold), else STATUS_INTERNAL (our mistake). */
+ * violation), STATUS_BAD_REQUEST (text that the database cannot hold), else STATUS_INTERNAL (our error). */
 enum status db_run(struct db *db, int64_t deadline_us, const struct db_statement *statement, const char *const *parameters,
                    const struct db_rows **rows) MUST_CHECK;
 void db_release(struct db *db);
@@ -76,7 +76,7 @@ struct text db_copy_text(const struct db_rows *rows, size_t row, int column, str
 struct text db_copy_time(const struct db_rows *rows, size_t row, int column, struct arena *arena);
 
 /* For a thread without work of its own: 0, or until when a lost connection will not be sought again; and that search. */
-int64_t db_useless_until(const struct db *db);
+int64_t db_unhealthy_until(const struct db *db);
 void db_recover(struct db *db);
 
 /* Answers "select 1" within the deadline. */

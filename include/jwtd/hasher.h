@@ -35,7 +35,7 @@ struct hash_parameters {
 struct hasher *hasher_create(struct hash_parameters parameters);
 void hasher_destroy(struct hasher *hasher);
 
-/* For a thread that has nothing to do: gives the region's pages back, and with them what the last hash has left there. */
+/* For a thread that has nothing to do: returns the region's pages back, and with them what the last hash has left there. */
 void hasher_release_memory(struct hasher *hasher);
 
 /* STATUS_OK and a hash string with a fresh salt, or STATUS_OUT_OF_MEMORY. */

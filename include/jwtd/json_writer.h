@@ -2,7 +2,7 @@
  * json_writer: writes one JSON value into a growing buffer of an arena, escaping as RFC 8259 section 7 says.
  *
  * Commas and nesting are the writer's business. The first failure (memory, or nesting over 8) sticks: later calls do nothing
- * and json_writer_finish gives NULL, so that only one result must be looked at. One owner, no lock. No name here is one of
+ * and json_writer_finish returns NULL, so that only one result must be looked at. One owner, no lock. No name here is one of
  * Jansson's, which is in the same process.
  */
 #ifndef JWTD_JSON_WRITER_H

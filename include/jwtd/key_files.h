@@ -14,13 +14,13 @@
 #include <stdint.h>
 
 /* Reads a key of min_len to max_len bytes into sodium_malloc'ed, read-only memory (to be freed by sodium_free). NULL, with the
- * reason and the file's name in `mistake`, when the file is missing, no regular file, open to others than owner and group, owned
+ * reason and the file's name in `error`, when the file is missing, no regular file, open to others than owner and group, owned
  * by others than root and the user of this process, or holds no such key. */
-uint8_t *key_file_read(const char *path, size_t min_len, size_t max_len, size_t *len, char *mistake, size_t mistake_size);
+uint8_t *key_file_read(const char *path, size_t min_len, size_t max_len, size_t *len, char *error, size_t error_size);
 
 /* Whether nobody but root, the user of this process and the directory's group can add a key to it: it must belong to one of the
  * first two and not be writable by others, unless it is mounted read-only. */
-bool key_directory_check(int fd, const char *path, char *mistake, size_t mistake_size) MUST_CHECK;
+bool key_directory_check(int fd, const char *path, char *error, size_t error_size) MUST_CHECK;
 
 enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 
@@ -29,7 +29,7 @@ enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 bool key_file_adopt(int fd, const char *path) MUST_CHECK;
 
 /* Writes a new random key of `len` bytes (at most 64) to a file of mode 0600 that appears whole or not at all; a file that is
- * there already stays as it is. The reason of a failure is in `mistake`. */
-enum key_file_result key_file_create(const char *path, size_t len, char *mistake, size_t mistake_size) MUST_CHECK;
+ * there already stays as it is. The reason of a failure is in `error`. */
+enum key_file_result key_file_create(const char *path, size_t len, char *error, size_t error_size) MUST_CHECK;
 
 #endif

@@ -33,9 +33,9 @@ struct signing_key {
     size_t len;
 };
 
-/* NULL on any refusal; the reason, with the file's name, is written to `mistake` (at least 512 bytes). */
-struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const char *refresh_key_file, char *mistake,
-                             size_t mistake_size);
+/* NULL on any refusal; the reason, with the file's name, is written to `error` (at least 512 bytes). */
+struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const char *refresh_key_file, char *error,
+                             size_t error_size);
 void keyring_destroy(struct keyring *keyring);
 
 const struct signing_key *keyring_active(const struct keyring *keyring);
@@ -54,18 +54,18 @@ bool keyring_may_have(const char *keys_dir, struct text kid) MUST_CHECK;
  * Makes a new signing key (48 random bytes) in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
  * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. Files appear whole (written aside,
  * synced, then linked without overwriting); made by root, they belong to the owner of their directory. The new kid is written to
- * `kid`. False, with the reason in `mistake`; also when keys_dir holds KEYS_MAX keys, since keyring_load would refuse one more.
+ * `kid`. False, with the reason in `error`; also when keys_dir holds KEYS_MAX keys, since keyring_load would refuse one more.
  * Two calls at once may pass that limit.
  *
  * Killed at any moment it leaves the refresh key only beside a signing key. A file that was written aside may stay,
  * "<name>.new-<8 digits>", which is ignored.
  */
-bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *mistake,
-                      size_t mistake_size) MUST_CHECK;
+bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
+                      size_t error_size) MUST_CHECK;
 
 /* The same, but makes a signing key only if keys_dir holds none, good or not; otherwise `kid` is "". With nothing missing it
  * writes nothing. */
-bool keyring_complete(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *mistake,
-                      size_t mistake_size) MUST_CHECK;
+bool keyring_complete(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
+                      size_t error_size) MUST_CHECK;
 
 #endif

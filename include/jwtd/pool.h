@@ -53,8 +53,8 @@ struct pool_options {
     void (*thread_stop)(void *thread_state);              /* may be NULL */
     void (*thread_idle)(void *thread_state);              /* may be NULL: on a thread that had no job for idle_us, once */
     int64_t idle_us;
-    int64_t (*thread_useless)(const void *thread_state); /* may be NULL: until when there is no use to try; 0: it is good */
-    void (*thread_recover)(void *thread_state);          /* with thread_useless: tries, when that moment has come */
+    int64_t (*thread_unhealthy)(const void *thread_state); /* may be NULL: until when there is no use to try; 0: it is good */
+    void (*thread_recover)(void *thread_state);            /* with thread_unhealthy: tries, when that moment has come */
     void *context;
 };
 
@@ -79,7 +79,7 @@ void pool_cancel(struct pool *pool);
 /* The same judgement without holding a place: for work that will need this pool after another one, so that it can be refused
  * before the other has spent anything on it. STATUS_OK promises nothing, and takes no lock: the pool's own threads may have a low
  * priority. Any thread. */
-enum status pool_foresee(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) MUST_CHECK;
+enum status pool_would_admit(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) MUST_CHECK;
 
 /* Gives the queue a job, for which a place was reserved. Any thread. */
 void pool_submit(struct pool *pool, struct pool_job *job); /* takes the job until run is called */

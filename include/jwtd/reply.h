@@ -1,6 +1,6 @@
 /*
  * reply: the one way to answer. Each function writes the reply of a request; the pipeline sends it. A second reply to the same
- * request is a mistake of ours and replaces the first. Called by the step that holds the request. Memory that runs out turns the
+ * request is an error of ours and replaces the first. Called by the step that holds the request. Memory that runs out turns the
  * reply into 503.
  */
 #ifndef JWTD_REPLY_H

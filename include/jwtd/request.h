@@ -27,7 +27,7 @@ enum step_result { STEP_NEXT, STEP_DONE };
 
 struct step {
     const char *name;
-    enum place place;
+    enum executor executor;
     enum step_result (*run)(struct request *request);
 };
 
@@ -79,8 +79,8 @@ struct route {
 struct request {
     /* for steps, read only */
     const struct services *services;
-    const struct live
-        *live; /* the keys and origins that were in force when the request began, or newer ones that have its token's key */
+    const struct snapshot
+        *snapshot; /* the keys and origins that were in force when the request began, or newer ones that have its token's key */
     const struct route *route;
     struct arena *arena;
     void *scratch; /* body->scratch_size zeroed bytes, filled by the body schema; NULL without one */

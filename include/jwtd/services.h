@@ -9,20 +9,20 @@
 #include "jwtd/config.h"
 #include "jwtd/current_roles.h"
 #include "jwtd/limiter.h"
-#include "jwtd/live.h"
 #include "jwtd/password_policy.h"
 #include "jwtd/pool.h"
 #include "jwtd/revoked_sessions.h"
 #include "jwtd/sessions.h"
+#include "jwtd/snapshot.h"
 
 /* Where a step runs. */
-enum place {
+enum executor {
     ON_HTTP,     /* at once, on the thread that holds the request: cheap, never blocks */
     ON_DATABASE, /* request->db is set */
     ON_CRYPTO,   /* request->hasher is set; at low priority: takes no lock that HTTP threads take, but its pool's, which they take
                     to refuse */
     ON_DISPATCH, /* of no step: where a request goes on after ON_CRYPTO */
-    PLACE_COUNT
+    EXECUTOR_COUNT
 };
 
 struct readiness;
@@ -30,7 +30,7 @@ struct readiness;
 struct services {
     const struct config *config;
     struct token_rules token_rules;
-    struct live_holder *live;
+    struct snapshot_holder *snapshots;
     struct revoked_sessions *revoked;
     struct readiness *readiness;
     struct limiter *limiter;         /* of requests; taken from on HTTP threads */
@@ -38,8 +38,8 @@ struct services {
     struct current_roles *roles;
     struct password_policy password_policy;
     struct session_limits session_limits;
-    struct pool *pools[PLACE_COUNT]; /* [ON_HTTP] is NULL */
-    bool (*is_draining)(void);       /* true once shutdown began */
+    struct pool *pools[EXECUTOR_COUNT]; /* [ON_HTTP] is NULL */
+    bool (*is_draining)(void);          /* true once shutdown began */
 };
 
 #endif

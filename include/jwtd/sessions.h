@@ -97,7 +97,7 @@ enum status sessions_list(struct db *db, int64_t deadline_us, struct arena *aren
                           const struct uuid *current, const struct session_limits *limits, struct session **sessions,
                           size_t *count) MUST_CHECK;
 
-/* Deletes up to `batch` sessions that have been dead for a day, and up to `batch` old revocations; gives how many sessions. An
+/* Deletes up to `batch` sessions that have been dead for a day, and up to `batch` old revocations; returns how many sessions. An
  * expired session that was used to its end may stay until it would have been idle. */
 enum status sessions_delete_dead(struct db *db, int64_t deadline_us, const struct session_limits *limits, int64_t access_ttl_ms,
                                  unsigned batch, unsigned *deleted) MUST_CHECK;

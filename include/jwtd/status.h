@@ -47,7 +47,7 @@ enum status {
     STATUS_STARTING,             /* 503: the revoked sessions have not been read yet */
     STATUS_KEYS_UNAVAILABLE,     /* 503: the token's key is newer than those that were read, and cannot be read */
     STATUS_SHUTTING_DOWN,        /* 503 */
-    /* a mistake of ours */
+    /* an error of ours */
     STATUS_INTERNAL, /* 500 */
     STATUS_COUNT
 };
@@ -60,7 +60,7 @@ struct status_info {
     bool retry_later;   /* carries Retry-After */
 };
 
-/* The row of a status; a value outside the enum gives the row of STATUS_INTERNAL. Never NULL. */
+/* The row of a status; a value outside the enum returns the row of STATUS_INTERNAL. Never NULL. */
 const struct status_info *status_info(enum status status);
 
 #endif

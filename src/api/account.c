@@ -4,6 +4,7 @@
 #include "steps.h"
 
 #include "jwtd/hasher.h"
+#include "jwtd/macros.h"
 
 #include <stddef.h>
 
@@ -36,12 +37,9 @@ static const struct field delete_fields[] = {
       .required = true,
       .offset = offsetof(struct account, current_password) },
 };
-const struct body_schema email_body = { email_fields, sizeof email_fields / sizeof email_fields[0], false,
-                                        sizeof(struct account) };
-const struct body_schema password_body = { password_fields, sizeof password_fields / sizeof password_fields[0], false,
-                                           sizeof(struct account) };
-const struct body_schema delete_body = { delete_fields, sizeof delete_fields / sizeof delete_fields[0], false,
-                                         sizeof(struct account) };
+const struct body_schema email_body = { email_fields, ARRAY_LEN(email_fields), false, sizeof(struct account) };
+const struct body_schema password_body = { password_fields, ARRAY_LEN(password_fields), false, sizeof(struct account) };
+const struct body_schema delete_body = { delete_fields, ARRAY_LEN(delete_fields), false, sizeof(struct account) };
 
 static enum step_result load(struct request *request) {
     struct account *account = request->scratch;
@@ -144,7 +142,7 @@ static enum step_result change_password(struct request *request) {
                                                client_ip(request, ip), &revoked, &change);
     if (judge_change(request, status, change) == STEP_DONE)
         return STEP_DONE;
-    forget_sessions(request, &revoked);
+    revoke_all_locally(request, &revoked);
     log_account_event(LOG_INFO, "password_changed", request, &account->user.id, &request->claims.session_id);
     return reply_empty(request, 204);
 }
@@ -157,7 +155,7 @@ static enum step_result delete_user(struct request *request) {
                                       account->user.password_version, &revoked, &change);
     if (judge_change(request, status, change) == STEP_DONE)
         return STEP_DONE;
-    forget_sessions(request, &revoked);
+    revoke_all_locally(request, &revoked);
     log_account_event(LOG_INFO, "user_deleted", request, &account->user.id, &request->claims.session_id);
     return reply_empty(request, 204);
 }

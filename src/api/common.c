@@ -28,12 +28,12 @@ const char *client_ip(const struct request *request, char text[ADDRESS_TEXT_SIZE
 enum step_result reply_tokens(struct request *request, const struct token_grant *grant) {
     const struct services *services = request->services;
     struct text access;
-    enum status status = access_token_create(request->arena, request->live->keyring, &services->token_rules, &grant->user_id,
+    enum status status = access_token_create(request->arena, request->snapshot->keyring, &services->token_rules, &grant->user_id,
                                              &grant->session_id, grant->roles_json, clock_wall_s(), &access);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     char refresh[REFRESH_TOKEN_SIZE];
-    refresh_token_write(request->live->keyring, &(struct refresh_token){ grant->session_id, grant->generation }, refresh);
+    refresh_token_write(request->snapshot->keyring, &(struct refresh_token){ grant->session_id, grant->generation }, refresh);
 
     struct json_writer writer;
     json_writer_init(&writer, request->arena);
@@ -47,15 +47,15 @@ enum step_result reply_tokens(struct request *request, const struct token_grant 
     return reply_json(request, 200, &writer);
 }
 
-void forget_session(const struct request *request, const struct uuid *id) {
+void revoke_locally(const struct request *request, const struct uuid *id) {
     /* without memory for it here, the reading of the database a moment later tries again */
     if (revoked_sessions_add(request->services->revoked, id, clock_wall_s()) != STATUS_OK)
         log_event(LOG_ERROR, "revocation_not_kept", "request_id=%s", request->request_id);
 }
 
-void forget_sessions(const struct request *request, const struct session_ids *ids) {
+void revoke_all_locally(const struct request *request, const struct session_ids *ids) {
     for (size_t i = 0; i < ids->count; i++)
-        forget_session(request, &ids->ids[i]);
+        revoke_locally(request, &ids->ids[i]);
 }
 
 void log_account_event(enum log_level level, const char *event, const struct request *request, const struct uuid *user_id,

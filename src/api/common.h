@@ -23,8 +23,8 @@ struct token_grant {
 enum step_result reply_tokens(struct request *request, const struct token_grant *grant);
 
 /* Makes the access tokens of these sessions dead on this instance at once. */
-void forget_sessions(const struct request *request, const struct session_ids *ids);
-void forget_session(const struct request *request, const struct uuid *id);
+void revoke_all_locally(const struct request *request, const struct session_ids *ids);
+void revoke_locally(const struct request *request, const struct uuid *id);
 
 /* One line of the log about something that a person did. user_id and session_id may be NULL. */
 void log_account_event(enum log_level level, const char *event, const struct request *request, const struct uuid *user_id,

@@ -1,5 +1,6 @@
 #include "steps.h"
 
+#include "jwtd/macros.h"
 #include "jwtd/readiness.h"
 #include "jwtd/reply.h"
 #include "jwtd/version.h"
@@ -40,8 +41,8 @@ static const struct {
 static enum step_result ready(struct request *request) {
     struct json_writer writer;
     bool healthy = true;
-    bool results[sizeof checks / sizeof checks[0]];
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+    bool results[ARRAY_LEN(checks)];
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         results[i] = checks[i].passes(request);
         healthy = healthy && results[i];
     }
@@ -51,7 +52,7 @@ static enum step_result ready(struct request *request) {
     json_member_string(&writer, "version", JWTD_VERSION);
     json_name(&writer, "checks");
     json_begin_object(&writer);
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++)
         json_member_string(&writer, checks[i].name, results[i] ? "ok" : "failed");
     json_end_object(&writer);
     json_end_object(&writer);

@@ -3,6 +3,7 @@
 #include "steps.h"
 
 #include "jwtd/hasher.h"
+#include "jwtd/macros.h"
 #include "jwtd/sessions.h"
 
 #include <stddef.h>
@@ -23,7 +24,7 @@ static const struct field fields[] = {
     { .name = "email", .type = FIELD_EMAIL, .required = true, .offset = offsetof(struct login, email) },
     { .name = "password", .type = FIELD_PASSWORD, .required = true, .offset = offsetof(struct login, password) },
 };
-const struct body_schema login_body = { fields, sizeof fields / sizeof fields[0], false, sizeof(struct login) };
+const struct body_schema login_body = { fields, ARRAY_LEN(fields), false, sizeof(struct login) };
 
 static enum step_result find_user(struct request *request) {
     struct login *login = request->scratch;
@@ -101,7 +102,7 @@ static enum step_result open_session(struct request *request) {
         return reply_problem(request, status);
     if (!opened)
         return refuse(request);
-    forget_sessions(request, &revoked);
+    revoke_all_locally(request, &revoked);
     log_account_event(LOG_INFO, "login_succeeded", request, &grant.user_id, &grant.session_id);
     return reply_tokens(request, &grant);
 }

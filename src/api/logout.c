@@ -1,6 +1,7 @@
 #include "common.h"
 #include "steps.h"
 
+#include "jwtd/macros.h"
 #include "jwtd/refresh_token.h"
 #include "jwtd/sessions.h"
 
@@ -16,7 +17,7 @@ static const struct field fields[] = {
     { .name = "refresh_token", .type = FIELD_TEXT, .max_len = 256, .offset = offsetof(struct logout, token_text) },
     { .name = "all", .type = FIELD_BOOLEAN, .offset = offsetof(struct logout, all) },
 };
-const struct body_schema logout_body = { fields, sizeof fields / sizeof fields[0], true, sizeof(struct logout) };
+const struct body_schema logout_body = { fields, ARRAY_LEN(fields), true, sizeof(struct logout) };
 
 /*
  * A refresh token decides alone, since who logs out often has an access token that expired long ago. One that is not ours has
@@ -26,7 +27,7 @@ static enum step_result choose_credential(struct request *request) {
     struct logout *logout = request->scratch;
     if (logout->token_text.bytes != NULL) {
         struct refresh_token token;
-        if (!refresh_token_read(request->live->keyring, logout->token_text, &token))
+        if (!refresh_token_read(request->snapshot->keyring, logout->token_text, &token))
             return reply_empty(request, 204);
         logout->credential = (struct session_credential){ token.session_id, token.generation };
         return STEP_NEXT;
@@ -47,7 +48,7 @@ static enum step_result revoke(struct request *request) {
                                           &request->services->session_limits, logout->all, &revoked);
     if (status != STATUS_OK)
         return reply_problem(request, status);
-    forget_sessions(request, &revoked);
+    revoke_all_locally(request, &revoked);
     const char *event = logout->all ? "logged_out_everywhere" : "logged_out";
     log_account_event(LOG_INFO, revoked.count > 0 ? event : "logged_out_already", request, NULL, &logout->credential.session_id);
     return reply_empty(request, 204);

@@ -1,6 +1,7 @@
 #include "common.h"
 #include "steps.h"
 
+#include "jwtd/macros.h"
 #include "jwtd/refresh_token.h"
 #include "jwtd/sessions.h"
 
@@ -18,12 +19,12 @@ static const struct field fields[] = {
       .max_len = 256,
       .offset = offsetof(struct refresh, token_text) },
 };
-const struct body_schema refresh_body = { fields, sizeof fields / sizeof fields[0], false, sizeof(struct refresh) };
+const struct body_schema refresh_body = { fields, ARRAY_LEN(fields), false, sizeof(struct refresh) };
 
 /* The MAC is checked here, so that a made-up token costs the database nothing. */
 static enum step_result read_token(struct request *request) {
     struct refresh *refresh = request->scratch;
-    if (!refresh_token_read(request->live->keyring, refresh->token_text, &refresh->token))
+    if (!refresh_token_read(request->snapshot->keyring, refresh->token_text, &refresh->token))
         return reply_problem(request, STATUS_INVALID_REFRESH_TOKEN);
     return STEP_NEXT;
 }
@@ -71,7 +72,7 @@ static enum step_result answer(struct request *request, const struct uuid *sessi
     if (refreshed->result == SESSION_TOO_SOON)
         return reply_retry_later(request, STATUS_REFRESH_TOO_SOON, refreshed->pause_ms * 1000);
     if (refreshed->result == SESSION_REUSED) {
-        forget_session(request, session_id);
+        revoke_locally(request, session_id);
         log_account_event(refreshed->revoked_now ? LOG_WARN : LOG_INFO, "refresh_token_reused", request, &refreshed->user_id,
                           session_id);
     }

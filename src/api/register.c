@@ -3,6 +3,7 @@
 #include "steps.h"
 
 #include "jwtd/hasher.h"
+#include "jwtd/macros.h"
 
 #include <sodium.h>
 #include <stddef.h>
@@ -25,7 +26,7 @@ static const struct field fields[] = {
     { .name = "email", .type = FIELD_EMAIL, .required = true, .offset = offsetof(struct registration, email) },
     { .name = "password", .type = FIELD_PASSWORD, .required = true, .offset = offsetof(struct registration, password) },
 };
-const struct body_schema register_body = { fields, sizeof fields / sizeof fields[0], false, sizeof(struct registration) };
+const struct body_schema register_body = { fields, ARRAY_LEN(fields), false, sizeof(struct registration) };
 
 static bool is_visible_ascii(struct text text) {
     for (size_t i = 0; i < text.len; i++)

@@ -2,6 +2,8 @@
 
 #include "steps.h"
 
+#include "jwtd/macros.h"
+
 const struct route routes[] = {
     { .method = METHOD_POST,
       .path = "/auth/register",
@@ -111,4 +113,4 @@ const struct route routes[] = {
       .steps = { &docs_show } },
 };
 
-const size_t routes_count = sizeof routes / sizeof routes[0];
+const size_t routes_count = ARRAY_LEN(routes);

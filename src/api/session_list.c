@@ -43,7 +43,7 @@ static enum step_result end(struct request *request) {
         return reply_problem(request, status);
     if (!found)
         return reply_problem(request, STATUS_NOT_FOUND);
-    forget_session(request, &request->path_id);
+    revoke_locally(request, &request->path_id);
     log_account_event(LOG_INFO, "session_revoked", request, &request->claims.user_id, &request->path_id);
     return reply_empty(request, 204);
 }

@@ -1,5 +1,6 @@
 #include "steps.h"
 
+#include "jwtd/macros.h"
 #include "jwtd/reply.h"
 
 #include <string.h>
@@ -36,7 +37,7 @@ static enum step_result answer(struct request *request) {
         { "X-Auth-Session", uuid_text(&request->claims.session_id, session) },
         { "X-Auth-Roles", roles },
     };
-    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
         enum status status = reply_header(request, headers[i].name, headers[i].value);
         if (status != STATUS_OK)
             return reply_problem(request, status);

@@ -16,7 +16,7 @@ struct loading {
     struct config *config;
     const struct config_source *source;
     FILE *out;
-    unsigned mistakes;
+    unsigned errors;
     struct {
         enum origin origin;
         unsigned line;
@@ -60,32 +60,32 @@ static void print_place(const struct loading *loading, enum origin origin, unsig
 }
 
 static void report_value(struct loading *loading, const struct setting *setting, enum origin origin, unsigned line,
-                         const char *value, const char *mistake) {
+                         const char *value, const char *error) {
     print_place(loading, origin, line, setting->name);
     if (setting->type != &url_setting) {
         fputs(" = \"", loading->out);
         print_visible(value, strlen(value), loading->out);
         fputc('"', loading->out);
     }
-    fprintf(loading->out, " %s\n", mistake);
-    loading->mistakes++;
+    fprintf(loading->out, " %s\n", error);
+    loading->errors++;
 }
 
-static void report_name(struct loading *loading, enum origin origin, unsigned line, const char *name, const char *mistake) {
+static void report_name(struct loading *loading, enum origin origin, unsigned line, const char *name, const char *error) {
     print_place(loading, origin, line, name);
-    fprintf(loading->out, ": %s\n", mistake);
-    loading->mistakes++;
+    fprintf(loading->out, ": %s\n", error);
+    loading->errors++;
 }
 
 static void set_value(struct loading *loading, const struct setting *setting, enum origin origin, unsigned line,
                       const char *value) {
-    char mistake[MISTAKE_SIZE];
+    char error[ERROR_SIZE];
     size_t index = (size_t)(setting - settings);
     loading->states[index].origin = origin;
     loading->states[index].line = line;
-    loading->states[index].wrong = !setting->type->parse(setting, value, setting_place(setting, loading->config), mistake);
+    loading->states[index].wrong = !setting->type->parse(setting, value, setting_place(setting, loading->config), error);
     if (loading->states[index].wrong)
-        report_value(loading, setting, origin, line, value, mistake);
+        report_value(loading, setting, origin, line, value, error);
 }
 
 static void load_defaults(struct loading *loading) {
@@ -104,21 +104,21 @@ static void assign_from_file(void *context, unsigned line, const char *section, 
     }
     size_t index = (size_t)(setting - settings);
     if (loading->states[index].origin == FROM_FILE) {
-        char mistake[MISTAKE_SIZE];
-        snprintf(mistake, sizeof mistake, "is set in line %u already", loading->states[index].line);
-        report_name(loading, FROM_FILE, line, name, mistake);
+        char error[ERROR_SIZE];
+        snprintf(error, sizeof error, "is set in line %u already", loading->states[index].line);
+        report_name(loading, FROM_FILE, line, name, error);
         return;
     }
     set_value(loading, setting, FROM_FILE, line, value);
 }
 
-static void report_line(void *context, unsigned line, const char *mistake) {
+static void report_line(void *context, unsigned line, const char *error) {
     struct loading *loading = (struct loading *)context;
     if (line > 0)
-        fprintf(loading->out, "%s:%u: this line %s\n", loading->source->file, line, mistake);
+        fprintf(loading->out, "%s:%u: this line %s\n", loading->source->file, line, error);
     else
-        fprintf(loading->out, "%s: %s\n", loading->source->file, mistake);
-    loading->mistakes++;
+        fprintf(loading->out, "%s: %s\n", loading->source->file, error);
+    loading->errors++;
 }
 
 static void load_file(struct loading *loading) {
@@ -154,7 +154,7 @@ static void load_variable(struct loading *loading, const char *variable) {
     fputs("environment ", loading->out);
     print_visible(variable, (size_t)(equals - variable), loading->out);
     fputs(": there is no such setting\n", loading->out);
-    loading->mistakes++;
+    loading->errors++;
 }
 
 static void load_environment(struct loading *loading) {
@@ -180,26 +180,26 @@ static bool is_sound(void *context, const struct setting *setting) {
     return !loading->states[setting - settings].wrong;
 }
 
-static void report_check(void *context, const struct setting *setting, const char *mistake) {
+static void report_check(void *context, const struct setting *setting, const char *error) {
     struct loading *loading = (struct loading *)context;
     size_t index = (size_t)(setting - settings);
     print_place(loading, loading->states[index].origin, loading->states[index].line, setting->name);
     fputs(" = \"", loading->out);
     setting->type->print(setting, setting_value(setting, loading->config), loading->out);
-    fprintf(loading->out, "\" %s\n", mistake);
-    loading->mistakes++;
+    fprintf(loading->out, "\" %s\n", error);
+    loading->errors++;
 }
 
-bool config_load(struct config *config, const struct config_source *source, FILE *mistakes) {
+bool config_load(struct config *config, const struct config_source *source, FILE *errors) {
     *config = (struct config){ 0 };
-    struct loading loading = { .config = config, .source = source, .out = mistakes };
+    struct loading loading = { .config = config, .source = source, .out = errors };
     load_defaults(&loading);
     load_file(&loading);
     load_environment(&loading);
     for (size_t i = 0; i < source->set_count; i++)
         load_set(&loading, source->set[i]);
     config_check(config, &(struct config_check_visitor){ .report = report_check, .is_sound = is_sound, .context = &loading });
-    return loading.mistakes == 0;
+    return loading.errors == 0;
 }
 
 void config_fini(struct config *config) {

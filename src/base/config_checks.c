@@ -1,13 +1,15 @@
 /* What no single setting can tell: how they stand to each other. */
 #include "settings.h"
 
+#include "jwtd/macros.h"
+
 #include <string.h>
 
 #define KIB ((size_t)1024)
 
 /* A duration that must not exceed another, and what goes wrong if it does. */
 static const struct {
-    const char *shorter, *longer, *mistake;
+    const char *shorter, *longer, *error;
 } orders[] = {
     { "token.access_ttl", "token.refresh_ttl",
       "must not be longer than token.refresh_ttl: access tokens would outlive their session" },
@@ -25,18 +27,18 @@ static const struct {
 };
 
 static void check_orders(const struct config *config, const struct config_check_visitor *visitor) {
-    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
         const struct setting *shorter = setting_find(orders[i].shorter);
         const struct setting *longer = setting_find(orders[i].longer);
         if (!visitor->is_sound(visitor->context, shorter) || !visitor->is_sound(visitor->context, longer))
             continue;
         if (*(const int64_t *)setting_value(shorter, config) > *(const int64_t *)setting_value(longer, config))
-            visitor->report(visitor->context, shorter, orders[i].mistake);
+            visitor->report(visitor->context, shorter, orders[i].error);
     }
 }
 
 static bool is_strong(size_t memory, unsigned operations) {
-    for (size_t i = 0; i < sizeof argon2_minimums / sizeof argon2_minimums[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(argon2_minimums); i++)
         if (memory >= argon2_minimums[i].memory && operations >= argon2_minimums[i].operations)
             return true;
     return false;

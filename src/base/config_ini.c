@@ -1,4 +1,4 @@
-/* Reads an INI file line by line, so that every mistake has its line; inih does the parsing. */
+/* Reads an INI file line by line, so that every error has its line; inih does the parsing. */
 #include "settings.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@ struct reading {
 };
 
 /* What inih passes over in silence: a NUL ends its line, a long line is cut, and what stands behind "]" is dropped. */
-static const char *find_mistake(const char *line, size_t len) {
+static const char *find_error(const char *line, size_t len) {
     const char *start = line + strspn(line, " \t");
     if (memchr(line, '\0', len) != NULL)
         return "contains a NUL byte";
@@ -39,9 +39,9 @@ static char *next_line(char *buffer, int size, void *stream) {
     if (len < 0 || size < 2)
         return NULL;
     reading->number++;
-    const char *mistake = find_mistake(reading->line, (size_t)len);
-    if (mistake != NULL || len >= size) {
-        reading->visitor->report(reading->visitor->context, reading->number, mistake != NULL ? mistake : "is too long");
+    const char *error = find_error(reading->line, (size_t)len);
+    if (error != NULL || len >= size) {
+        reading->visitor->report(reading->visitor->context, reading->number, error != NULL ? error : "is too long");
         memcpy(buffer, "\n", sizeof "\n");
         return buffer;
     }

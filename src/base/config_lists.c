@@ -6,8 +6,8 @@
 
 #define OUT_OF_MEMORY "cannot be kept: out of memory"
 
-static bool refuse(char mistake[MISTAKE_SIZE], const char *why) {
-    snprintf(mistake, MISTAKE_SIZE, "%s", why);
+static bool refuse(char error[ERROR_SIZE], const char *why) {
+    snprintf(error, ERROR_SIZE, "%s", why);
     return false;
 }
 
@@ -21,16 +21,16 @@ static struct text take_element(const char **rest) {
     return (struct text){ start, len };
 }
 
-static bool parse_networks(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_networks(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     (void)setting;
     struct cidr_list list = { .count = 0 };
     for (struct text element = take_element(&text); element.len > 0; element = take_element(&text)) {
         if (list.count == CIDR_LIST_MAX) {
-            snprintf(mistake, MISTAKE_SIZE, "must not hold more than %d networks", CIDR_LIST_MAX);
+            snprintf(error, ERROR_SIZE, "must not hold more than %d networks", CIDR_LIST_MAX);
             return false;
         }
         if (!cidr_parse(element, &list.items[list.count]))
-            return refuse(mistake, "must be networks like 192.0.2.10/32 or ::1, without bits behind the prefix");
+            return refuse(error, "must be networks like 192.0.2.10/32 or ::1, without bits behind the prefix");
         list.count++;
     }
     *(struct cidr_list *)place = list;
@@ -106,28 +106,27 @@ static bool add_string(struct string_list *list, struct text text) {
     return true;
 }
 
-static bool fill_origins(struct string_list *list, const char *text, char mistake[MISTAKE_SIZE]) {
+static bool fill_origins(struct string_list *list, const char *text, char error[ERROR_SIZE]) {
     for (struct text element = take_element(&text); element.len > 0; element = take_element(&text)) {
         if (list->count == LIST_MAX) {
-            snprintf(mistake, MISTAKE_SIZE, "must not hold more than %d origins", LIST_MAX);
+            snprintf(error, ERROR_SIZE, "must not hold more than %d origins", LIST_MAX);
             return false;
         }
         if (!is_origin(element)) {
-            return refuse(mistake,
-                          "must be origins as browsers send them, like https://app.example.com or http://localhost:3000: "
-                          "lower case, no path, no default port, no wildcard");
+            return refuse(error, "must be origins as browsers send them, like https://app.example.com or http://localhost:3000: "
+                                 "lower case, no path, no default port, no wildcard");
         }
         if (!add_string(list, element))
-            return refuse(mistake, OUT_OF_MEMORY);
+            return refuse(error, OUT_OF_MEMORY);
     }
     return true;
 }
 
-static bool parse_origins(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_origins(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     struct string_list list = { .items = (char **)calloc(LIST_MAX, sizeof(char *)) };
     if (list.items == NULL)
-        return refuse(mistake, OUT_OF_MEMORY);
-    if (!fill_origins(&list, text, mistake)) {
+        return refuse(error, OUT_OF_MEMORY);
+    if (!fill_origins(&list, text, error)) {
         release_strings(&list);
         return false;
     }

@@ -1,6 +1,8 @@
 /* The types of settings that are one number, or one word of a short list. */
 #include "settings.h"
 
+#include "jwtd/macros.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -23,14 +25,13 @@ struct notation {
     const char *expected;
 };
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-static const struct notation duration_notation = { duration_units, COUNT_OF(duration_units),
+static const struct notation duration_notation = { duration_units, ARRAY_LEN(duration_units),
                                                    "must be a whole number with a unit of ms, s, m, h or d, like 15m" };
-static const struct notation size_notation = { size_units, COUNT_OF(size_units),
+static const struct notation size_notation = { size_units, ARRAY_LEN(size_units),
                                                "must be a whole number with a unit of B, KiB, MiB or GiB, like 16KiB" };
-static const struct notation count_notation = { no_units, COUNT_OF(no_units), "must be a whole number" };
+static const struct notation count_notation = { no_units, ARRAY_LEN(no_units), "must be a whole number" };
 
-/* Reads digits; gives what is behind them, or NULL when there are none or too many. */
+/* Reads digits; returns what is behind them, or NULL when there are none or too many. */
 static const char *read_digits(const char *text, int64_t *number) {
     const char *next = text;
     *number = 0;
@@ -67,20 +68,20 @@ static const char *number_text(const struct notation *notation, int64_t number, 
 }
 
 static bool parse_number(const struct notation *notation, const struct setting *setting, const char *text, int64_t *number,
-                         char mistake[MISTAKE_SIZE]) {
+                         char error[ERROR_SIZE]) {
     if (!read_number(notation, text, number)) {
-        snprintf(mistake, MISTAKE_SIZE, "%s", notation->expected);
+        snprintf(error, ERROR_SIZE, "%s", notation->expected);
         return false;
     }
     if (*number < setting->min || *number > setting->max) {
         char min[NUMBER_TEXT_SIZE], max[NUMBER_TEXT_SIZE];
-        snprintf(mistake, MISTAKE_SIZE, "must be from %s to %s", number_text(notation, setting->min, min),
+        snprintf(error, ERROR_SIZE, "must be from %s to %s", number_text(notation, setting->min, min),
                  number_text(notation, setting->max, max));
         return false;
     }
     if (setting->unit != 0 && *number % setting->unit != 0) {
         char unit[NUMBER_TEXT_SIZE];
-        snprintf(mistake, MISTAKE_SIZE, "must be a multiple of %s", number_text(notation, setting->unit, unit));
+        snprintf(error, ERROR_SIZE, "must be a multiple of %s", number_text(notation, setting->unit, unit));
         return false;
     }
     return true;
@@ -91,9 +92,9 @@ static void print_number(const struct notation *notation, int64_t number, FILE *
     fputs(number_text(notation, number, text), out);
 }
 
-static bool parse_duration(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_duration(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     int64_t number;
-    if (!parse_number(&duration_notation, setting, text, &number, mistake))
+    if (!parse_number(&duration_notation, setting, text, &number, error))
         return false;
     *(int64_t *)place = number;
     return true;
@@ -104,9 +105,9 @@ static void print_duration(const struct setting *setting, const void *place, FIL
     print_number(&duration_notation, *(const int64_t *)place, out);
 }
 
-static bool parse_size(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_size(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     int64_t number;
-    if (!parse_number(&size_notation, setting, text, &number, mistake))
+    if (!parse_number(&size_notation, setting, text, &number, error))
         return false;
     *(size_t *)place = (size_t)number;
     return true;
@@ -117,9 +118,9 @@ static void print_size(const struct setting *setting, const void *place, FILE *o
     print_number(&size_notation, (int64_t) * (const size_t *)place, out);
 }
 
-static bool parse_count(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_count(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     int64_t number;
-    if (!parse_number(&count_notation, setting, text, &number, mistake))
+    if (!parse_number(&count_notation, setting, text, &number, error))
         return false;
     *(unsigned *)place = (unsigned)number;
     return true;
@@ -131,14 +132,14 @@ static void print_count(const struct setting *setting, const void *place, FILE *
 }
 
 /* A word's index is its value. */
-static bool parse_word(const char *const *words, unsigned count, const char *text, unsigned *index, char mistake[MISTAKE_SIZE]) {
-    size_t used = (size_t)snprintf(mistake, MISTAKE_SIZE, "must be one of:");
+static bool parse_word(const char *const *words, unsigned count, const char *text, unsigned *index, char error[ERROR_SIZE]) {
+    size_t used = (size_t)snprintf(error, ERROR_SIZE, "must be one of:");
     for (unsigned i = 0; i < count; i++) {
         if (strcmp(text, words[i]) == 0) {
             *index = i;
             return true;
         }
-        used += (size_t)snprintf(mistake + used, MISTAKE_SIZE - used, " %s", words[i]);
+        used += (size_t)snprintf(error + used, ERROR_SIZE - used, " %s", words[i]);
     }
     return false;
 }
@@ -149,10 +150,10 @@ static const char *const level_words[] = {
 };
 static const char *const format_words[] = { [LOG_AUTO] = "auto", [LOG_TEXT] = "text", [LOG_JSON] = "json" };
 
-static bool parse_boolean(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_boolean(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     (void)setting;
     unsigned index;
-    if (!parse_word(boolean_words, COUNT_OF(boolean_words), text, &index, mistake))
+    if (!parse_word(boolean_words, ARRAY_LEN(boolean_words), text, &index, error))
         return false;
     *(bool *)place = index % 2 != 0;
     return true;
@@ -163,10 +164,10 @@ static void print_boolean(const struct setting *setting, const void *place, FILE
     fputs(boolean_words[*(const bool *)place], out);
 }
 
-static bool parse_level(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_level(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     (void)setting;
     unsigned index;
-    if (!parse_word(level_words, COUNT_OF(level_words), text, &index, mistake))
+    if (!parse_word(level_words, ARRAY_LEN(level_words), text, &index, error))
         return false;
     *(enum log_level *)place = (enum log_level)index;
     return true;
@@ -177,10 +178,10 @@ static void print_level(const struct setting *setting, const void *place, FILE *
     fputs(level_words[*(const enum log_level *)place], out);
 }
 
-static bool parse_format(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_format(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     (void)setting;
     unsigned index;
-    if (!parse_word(format_words, COUNT_OF(format_words), text, &index, mistake))
+    if (!parse_word(format_words, ARRAY_LEN(format_words), text, &index, error))
         return false;
     *(enum log_format *)place = (enum log_format)index;
     return true;

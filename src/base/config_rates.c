@@ -1,6 +1,8 @@
 /* The type of settings that are a rate: "10/min burst 20", "10/15min", "off". */
 #include "settings.h"
 
+#include "jwtd/macros.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +26,7 @@ static const char *read_number(const char *text, unsigned max, unsigned *number)
     return *number >= 1 && *number <= max ? text + len : NULL;
 }
 
-/* "min" or "15min"; gives what is behind it. */
+/* "min" or "15min"; returns what is behind it. */
 static const char *read_period(const char *text, int64_t *period_ms) {
     unsigned count = 1;
     if (*text >= '0' && *text <= '9') {
@@ -33,7 +35,7 @@ static const char *read_period(const char *text, int64_t *period_ms) {
             return NULL;
     }
     size_t len = strcspn(text, " ");
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
         if (strlen(units[i].name) == len && strncmp(text, units[i].name, len) == 0) {
             *period_ms = count * units[i].ms;
             return text + len;
@@ -57,11 +59,11 @@ static bool read_rate(const char *text, struct limit_rate *rate) {
     return next != NULL && *next == '\0';
 }
 
-static bool parse_rate(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_rate(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     (void)setting;
     struct limit_rate rate;
     if (!read_rate(text, &rate)) {
-        snprintf(mistake, MISTAKE_SIZE, "%s", expected);
+        snprintf(error, ERROR_SIZE, "%s", expected);
         return false;
     }
     *(struct limit_rate *)place = rate;
@@ -76,7 +78,7 @@ static void print_rate(const struct setting *setting, const void *place, FILE *o
         fputs("off", out);
         return;
     }
-    size_t unit = sizeof units / sizeof units[0] - 1;
+    size_t unit = ARRAY_LEN(units) - 1;
     while (unit > 0 && rate->period_ms % units[unit].ms != 0)
         unit--;
     int64_t count = rate->period_ms / units[unit].ms;

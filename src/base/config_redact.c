@@ -2,6 +2,8 @@
  * instead. */
 #include "settings.h"
 
+#include "jwtd/macros.h"
+
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +12,7 @@
 
 static bool is_secret(const char *key, size_t len) {
     static const char *const secrets[] = { "password", "sslpassword" };
-    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
         if (strlen(secrets[i]) == len && strncasecmp(secrets[i], key, len) == 0)
             return true;
     return memchr(key, '%', len) != NULL; /* libpq decodes names too: p%61ssword */

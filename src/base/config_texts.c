@@ -9,8 +9,8 @@
 #define UNIX_PREFIX "unix:"
 #define UNIX_PATH_MAX 107 /* sockaddr_un.sun_path, less its NUL */
 
-static bool refuse(char mistake[MISTAKE_SIZE], const char *why) {
-    snprintf(mistake, MISTAKE_SIZE, "%s", why);
+static bool refuse(char error[ERROR_SIZE], const char *why) {
+    snprintf(error, ERROR_SIZE, "%s", why);
     return false;
 }
 
@@ -38,31 +38,31 @@ static void release_secret(void *place) {
     release_text(place);
 }
 
-static bool replace_text(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool replace_text(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     char *copy = strdup(text);
     if (copy == NULL)
-        return refuse(mistake, OUT_OF_MEMORY);
+        return refuse(error, OUT_OF_MEMORY);
     setting->type->release(place);
     *(char **)place = copy;
     return true;
 }
 
-static bool parse_text(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_text(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     size_t len = strlen(text);
     if (len < (size_t)setting->min)
-        return refuse(mistake, "must not be empty");
+        return refuse(error, "must not be empty");
     if (len > (size_t)setting->max) {
-        snprintf(mistake, MISTAKE_SIZE, "must not be longer than %lld bytes", (long long)setting->max);
+        snprintf(error, ERROR_SIZE, "must not be longer than %lld bytes", (long long)setting->max);
         return false;
     }
     /* An INI file cannot hold them; the environment and --set must not mean something else. */
     if (len > 0 && (text[0] == ' ' || text[len - 1] == ' '))
-        return refuse(mistake, "must not begin or end with a space");
+        return refuse(error, "must not begin or end with a space");
     if (has_controls(text))
-        return refuse(mistake, "must not contain control characters");
+        return refuse(error, "must not contain control characters");
     if (!text_is_utf8(text_of(text)))
-        return refuse(mistake, "must be UTF-8");
-    return replace_text(setting, text, place, mistake);
+        return refuse(error, "must be UTF-8");
+    return replace_text(setting, text, place, error);
 }
 
 static void print_text(const struct setting *setting, const void *place, FILE *out) {
@@ -76,11 +76,11 @@ static void print_url(const struct setting *setting, const void *place, FILE *ou
 }
 
 /* A kid becomes the name of a file: no separators, and no name that the file system or a shell reads otherwise. */
-static bool parse_kid(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_kid(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     for (const char *byte = text; *byte != '\0'; byte++)
         if (!is_alphanumeric(*byte) && strchr("._-", *byte) == NULL)
-            return refuse(mistake, "must consist of A-Z a-z 0-9 . _ -");
-    return parse_text(setting, text, place, mistake);
+            return refuse(error, "must consist of A-Z a-z 0-9 . _ -");
+    return parse_text(setting, text, place, error);
 }
 
 static bool is_unix_address(const char *text) {
@@ -96,10 +96,10 @@ static bool is_internet_address(const char *text) {
     return has_port && address_parse(text_of(text), &address);
 }
 
-static bool parse_listen(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]) {
+static bool parse_listen(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     if (!is_unix_address(text) && !is_internet_address(text))
-        return refuse(mistake, "must be address:port, [address]:port or unix:/path");
-    return parse_text(setting, text, place, mistake);
+        return refuse(error, "must be address:port, [address]:port or unix:/path");
+    return parse_text(setting, text, place, error);
 }
 
 const struct setting_type text_setting = { parse_text, print_text, release_text };

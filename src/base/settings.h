@@ -12,15 +12,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define MISTAKE_SIZE 256
+#define ERROR_SIZE 256
 #define LIST_MAX 64 /* items of a string_list */
 
 struct setting;
 
 /* How the text of a value becomes a member of struct config, and back. */
 struct setting_type {
-    /* Replaces the value at `place`. False, with *place untouched and a clause like "must be ..." in `mistake`. */
-    bool (*parse)(const struct setting *setting, const char *text, void *place, char mistake[MISTAKE_SIZE]);
+    /* Replaces the value at `place`. False, with *place untouched and a clause like "must be ..." in `error`. */
+    bool (*parse)(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]);
     void (*print)(const struct setting *setting, const void *place, FILE *out);
     void (*release)(void *place); /* frees what parse allocated and leaves zeroes; NULL: it allocates nothing */
 };
@@ -61,15 +61,15 @@ const void *setting_value(const struct setting *setting, const struct config *co
  * section, a comment or blank (line 0: the file itself cannot be read). */
 struct ini_visitor {
     void (*assign)(void *context, unsigned line, const char *section, const char *key, const char *value);
-    void (*report)(void *context, unsigned line, const char *mistake);
+    void (*report)(void *context, unsigned line, const char *error);
     void *context;
 };
 void ini_read(const char *file, const struct ini_visitor *visitor);
 
 /* config_checks.c: what no single setting can tell. Calls `report` with the setting to blame. */
 struct config_check_visitor {
-    void (*report)(void *context, const struct setting *setting, const char *mistake);
-    bool (*is_sound)(void *context, const struct setting *setting); /* false: it has a mistake of its own already */
+    void (*report)(void *context, const struct setting *setting, const char *error);
+    bool (*is_sound)(void *context, const struct setting *setting); /* false: it has an error of its own already */
     void *context;
 };
 void config_check(const struct config *config, const struct config_check_visitor *visitor);

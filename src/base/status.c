@@ -1,5 +1,7 @@
 #include "jwtd/status.h"
 
+#include "jwtd/macros.h"
+
 #include <stddef.h>
 
 static const struct status_info table[] = {
@@ -64,10 +66,10 @@ static const struct status_info table[] = {
     [STATUS_SHUTTING_DOWN] = { "shutting_down", 503, "Shutting down", "This instance is stopping; try again after Retry-After.",
                                true },
     [STATUS_INTERNAL] = { "internal_error", 500, "Internal error",
-                          "The service made a mistake; the request id finds it in its log.", false },
+                          "The service made an error; the request id finds it in its log.", false },
 };
 
-_Static_assert(sizeof table / sizeof table[0] == STATUS_COUNT, "every status has its row");
+_Static_assert(ARRAY_LEN(table) == STATUS_COUNT, "every status has its row");
 
 const struct status_info *status_info(enum status status) {
     if ((size_t)status >= STATUS_COUNT)

@@ -5,10 +5,10 @@
 #include <string.h>
 
 static bool generate(const struct config *config, bool if_missing) {
-    char kid[KID_MAX_LEN + 1], mistake[512];
+    char kid[KID_MAX_LEN + 1], error[512];
     bool (*make)(const char *, const char *, char *, char *, size_t) = if_missing ? keyring_complete : keyring_generate;
-    if (!make(config->token.keys_dir, config->token.refresh_key_file, kid, mistake, sizeof mistake)) {
-        fprintf(stderr, "jwtd: %s\n", mistake);
+    if (!make(config->token.keys_dir, config->token.refresh_key_file, kid, error, sizeof error)) {
+        fprintf(stderr, "jwtd: %s\n", error);
         return false;
     }
     if (kid[0] != '\0')

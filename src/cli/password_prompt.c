@@ -1,5 +1,7 @@
 #include "password_prompt.h"
 
+#include "jwtd/macros.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <sodium.h>
@@ -10,7 +12,7 @@
 
 enum line_result { LINE_READ, LINE_TOO_LONG, LINE_HAS_NUL, LINE_MISSING, LINE_INTERRUPTED };
 
-static const char *const line_mistakes[] = {
+static const char *const line_errors[] = {
     [LINE_TOO_LONG] = "the password is longer than 1024 bytes",
     [LINE_HAS_NUL] = "the password contains a NUL byte",
     [LINE_MISSING] = "there is no password on standard input",
@@ -47,7 +49,7 @@ static void catch_signal(int number) {
 }
 
 static const int terminal_signals[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP };
-#define TERMINAL_SIGNALS (sizeof terminal_signals / sizeof terminal_signals[0])
+#define TERMINAL_SIGNALS ARRAY_LEN(terminal_signals)
 
 /* Without SA_RESTART, so that a signal ends the read and the echo comes back before the process goes. */
 static void catch_signals(struct sigaction old[TERMINAL_SIGNALS]) {
@@ -86,7 +88,7 @@ static enum line_result ask(const char *question, struct typed_password *passwor
 
 static bool is_read(enum line_result result) {
     if (result != LINE_READ)
-        fprintf(stderr, "jwtd: %s\n", line_mistakes[result]);
+        fprintf(stderr, "jwtd: %s\n", line_errors[result]);
     return result == LINE_READ;
 }
 

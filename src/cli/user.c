@@ -3,6 +3,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/json_writer.h"
 #include "jwtd/log.h"
+#include "jwtd/macros.h"
 #include "jwtd/role.h"
 #include "user_task.h"
 
@@ -156,7 +157,7 @@ static const struct subcommand {
     { "disable", " EMAIL", true, 0, NULL, disable },
     { "enable", " EMAIL", true, 0, NULL, enable },
 };
-#define SUBCOMMANDS (sizeof subcommands / sizeof subcommands[0])
+#define SUBCOMMANDS ARRAY_LEN(subcommands)
 
 static int print_usage(void) {
     for (size_t i = 0; i < SUBCOMMANDS; i++)

@@ -18,7 +18,7 @@ struct user_task {
 
 int64_t user_deadline_us(void); /* of one statement, from now */
 
-/* Says what went wrong; gives false. */
+/* Says what went wrong; returns false. */
 bool user_fail(enum status status);
 
 /* The account of task->email. False, with the reason on standard error. */

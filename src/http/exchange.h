@@ -108,19 +108,20 @@ enum status bearer_check(struct exchange *exchange);
 /* limits.c: takes a token of the route's class from the client's bucket, and says in the reply what is left. */
 enum status limits_take(struct exchange *exchange);
 
-/* schema.c: reads the body into the scratch. A body that is refused has been answered and gives false. */
+/* schema.c: reads the body into the scratch. A body that is refused has been answered and returns false. */
 bool schema_read_body(struct exchange *exchange);
 
-/* cors.c: adds the headers of an allowed origin; answers a preflight and gives true. */
+/* cors.c: adds the headers of an allowed origin; answers a preflight and returns true. */
 void cors_add_headers(struct exchange *exchange);
 bool cors_answer_preflight(struct exchange *exchange);
 
-/* walker.c: runs the steps from exchange->next_step on. True: the exchange is answered. False: a pool has it, do not touch it. */
-bool walker_run(struct exchange *exchange);
+/* pipeline.c: runs the steps from exchange->next_step on. True: the exchange is answered. False: a pool has it, do not touch it.
+ */
+bool pipeline_run(struct exchange *exchange);
 
-/* Suspends the connection, unless the service stops (false). Whoever has the exchange then ends that by walker_come_back. */
-bool walker_suspend(struct exchange *exchange);
-void walker_come_back(struct exchange *exchange); /* from any thread; the exchange is answered, and may be gone on return */
+/* Suspends the connection, unless the service stops (false). Whoever has the exchange then ends that by pipeline_resume. */
+bool pipeline_suspend(struct exchange *exchange);
+void pipeline_resume(struct exchange *exchange); /* from any thread; the exchange is answered, and may be gone on return */
 
 /* reply.c */
 struct field_problem {

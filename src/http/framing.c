@@ -2,6 +2,8 @@
 
 #include "input.h"
 
+#include "jwtd/macros.h"
+
 #include <string.h>
 
 /*
@@ -76,7 +78,7 @@ static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const
     if (value == NULL)
         value = "";
     struct text field = { name, name_len };
-    for (size_t i = 0; i < sizeof watched_headers / sizeof watched_headers[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(watched_headers); i++)
         if (text_equal_ignoring_case(field, text_of(watched_headers[i].name)))
             watched_headers[i].note(summary, (struct text){ value, value_len });
     return MHD_YES;

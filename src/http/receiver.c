@@ -47,7 +47,7 @@ void *receiver_begin(void *context, const char *target, struct MHD_Connection *c
     exchange->peer = peer;
     exchange->started_us = clock_monotonic_us();
     exchange->request.services = server_services(server);
-    exchange->request.live = live_borrow(exchange->request.services->live);
+    exchange->request.snapshot = snapshot_acquire(exchange->request.services->snapshots);
     exchange->request.arena = &exchange->arena;
     exchange->request.request_id = "";
     exchange->target_status = target_path(&exchange->arena, target, &exchange->path);
@@ -74,7 +74,7 @@ static void end_exchange(struct exchange *exchange) {
     struct http_flow *flow = server_flow(exchange->server);
     assert(exchange->state != EXCHANGE_AWAY);
     connection_set_exchange(exchange->peer, NULL);
-    live_give_back(exchange->request.services->live, exchange->request.live);
+    snapshot_release(exchange->request.services->snapshots, exchange->request.snapshot);
     arena_fini(&exchange->arena);
     free(exchange);
     unsigned before = atomic_fetch_sub(&flow->in_flight, 1);
@@ -295,7 +295,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     if (!has_room(exchange, &summary)) {
         exchange->reply.close = true;
         begin_work(exchange);
-        if (!exchange->reply.written && !walker_run(exchange))
+        if (!exchange->reply.written && !pipeline_run(exchange))
             return MHD_YES; /* a route that ignores bodies need not wait for one */
         return queue_reply(exchange);
     }
@@ -320,7 +320,7 @@ static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes
 static enum MHD_Result finish_receiving(struct exchange *exchange) {
     begin_work(exchange);
     bool is_readable = !exchange->reply.written && (exchange->request.route->ignores_body || schema_read_body(exchange));
-    if (is_readable && !walker_run(exchange))
+    if (is_readable && !pipeline_run(exchange))
         return MHD_YES;
     return answer(exchange);
 }

@@ -1,5 +1,7 @@
 #include "scanner.h"
 
+#include "jwtd/macros.h"
+
 enum state {
     BEFORE_REQUEST,
     BEFORE_REQUEST_LF, /* a CR has come */
@@ -26,7 +28,7 @@ static const struct {
 
 enum field { OTHER_FIELD, CONTENT_LENGTH, TRANSFER_ENCODING, COOKIE };
 
-#define WATCHED_COUNT (sizeof watched / sizeof watched[0])
+#define WATCHED_COUNT ARRAY_LEN(watched)
 #define ALL_NAMES ((1u << WATCHED_COUNT) - 1)
 #define LENGTH_DIGITS_MAX 18
 #define VALUE_STEP ((size_t)16)

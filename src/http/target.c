@@ -1,11 +1,13 @@
 #include "exchange.h"
 
+#include "jwtd/macros.h"
+
 #include <string.h>
 
 /* RFC 9112 section 3.2.2: a server must accept the absolute form although only proxies need it. */
 static const char *skip_authority(const char *target) {
     static const char *const schemes[] = { "http://", "https://" };
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
         size_t len = strlen(schemes[i]);
         if (strncmp(target, schemes[i], len) == 0)
             return strchr(target + len, '/');

@@ -32,7 +32,7 @@ struct waiting {
 static void let_go(struct exchange *list) {
     while (list != NULL) {
         struct exchange *next = list->next_waiting; /* the exchange may be gone when it has come back */
-        walker_come_back(list);
+        pipeline_resume(list);
         list = next;
     }
 }
@@ -165,7 +165,7 @@ static void add(struct waiting *waiting, struct exchange *exchange, int64_t unti
 
 bool waiting_hold(struct waiting *waiting, struct exchange *exchange, int64_t until_us) {
     pthread_mutex_lock(&waiting->lock);
-    bool is_held = !waiting->released && walker_suspend(exchange);
+    bool is_held = !waiting->released && pipeline_suspend(exchange);
     if (is_held)
         add(waiting, exchange, until_us);
     pthread_mutex_unlock(&waiting->lock);

@@ -2,6 +2,7 @@
 
 #include "common_passwords.h"
 #include "jwtd/hasher.h"
+#include "jwtd/macros.h"
 #include "patterns.h"
 
 #include <string.h>
@@ -128,7 +129,7 @@ enum password_verdict password_judge(const struct password_policy *policy, struc
         return PASSWORD_OUT_OF_MEMORY;
     if (is_common(folded))
         return PASSWORD_TOO_COMMON;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         enum password_verdict verdict = judge_name(arena, folded, names[i].name, names[i].verdict);
         if (verdict != PASSWORD_ACCEPTED)
             return verdict;

@@ -1,5 +1,7 @@
 #include "patterns.h"
 
+#include "jwtd/macros.h"
+
 #include <stdint.h>
 #include <string.h>
 #include <uchar.h>
@@ -17,7 +19,7 @@ static const char32_t *const rows[] = {
     U"1q2w3e4r5t6y7u8i9o0p",
 };
 
-#define ROW_COUNT (sizeof rows / sizeof rows[0])
+#define ROW_COUNT ARRAY_LEN(rows)
 
 /* The ways in which one character follows another, one bit each: the steps, then each row in both directions. */
 enum { SAME_CHARACTER, NEXT_CODE_POINT, PREVIOUS_CODE_POINT, STEP_COUNT };

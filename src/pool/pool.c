@@ -92,7 +92,7 @@ static int64_t predicted_wait(const struct pool *pool) {
     return time_for(pool, ahead - threads + 1);
 }
 
-/* After each change of what a prediction rests on: pool_foresee looks at it without the lock. */
+/* After each change of what a prediction rests on: pool_would_admit looks at it without the lock. */
 static void publish_load(struct pool *pool) {
     atomic_store_explicit(&pool->waiting_now, pool->reserved + pool->queued, memory_order_relaxed);
     atomic_store_explicit(&pool->wait_now_us, predicted_wait(pool), memory_order_relaxed);
@@ -164,7 +164,7 @@ static struct pool_job *take_from_lanes(struct pool *pool) {
 /* Gives until when the thread is of no use; 0: it is good. The lock is held. */
 static int64_t judge_thread(struct pool_thread *thread, const void *state) {
     struct pool *pool = thread->pool;
-    int64_t until_us = pool->options.thread_useless == NULL ? 0 : pool->options.thread_useless(state);
+    int64_t until_us = pool->options.thread_unhealthy == NULL ? 0 : pool->options.thread_unhealthy(state);
 
     if (until_us != 0 && !thread->useless)
         pool->useless++;
@@ -418,7 +418,7 @@ static enum status refuse(struct pool *pool, int64_t *retry_after_us) {
     return STATUS_OVERLOADED;
 }
 
-enum status pool_foresee(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) {
+enum status pool_would_admit(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) {
     *retry_after_us = 0;
     if (has_place(pool, deadline_us))
         return STATUS_OK;

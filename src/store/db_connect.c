@@ -170,7 +170,7 @@ static bool is_alive(const struct db *db) {
     return true;
 }
 
-int64_t db_useless_until(const struct db *db) {
+int64_t db_unhealthy_until(const struct db *db) {
     return db->connection == NULL && db->backoff_us != 0 ? db->retry_us : 0;
 }
 

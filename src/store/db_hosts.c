@@ -1,6 +1,8 @@
 /* Several hosts in one URL: which is asked first, and whether the one that answered still is what was asked for. */
 #include "db_internal.h"
 
+#include "jwtd/macros.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +43,7 @@ bool db_order_hosts(const PQconninfoOption *parsed, unsigned first, struct db_ho
     const char *const lists[] = { db_option(parsed, "host"), db_option(parsed, "hostaddr"), db_option(parsed, "port") };
     char **const places[] = { &hosts->host, &hosts->hostaddr, &hosts->port };
     *hosts = (struct db_hosts){ NULL, NULL, NULL };
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         unsigned count = lists[i] == NULL ? 1 : count_items(lists[i]);
         if (count == 1) /* of ports: the same for all */
             continue;
@@ -67,7 +69,7 @@ void db_note_wanted_role(struct db *db) {
     PQconninfoOption *used = PQconninfo(db->connection);
     const char *attributes = used != NULL ? db_option(used, "target_session_attrs") : NULL;
     db->refuses_standby = db->refuses_read_only = false;
-    for (size_t i = 0; attributes != NULL && i < sizeof wanted_primaries / sizeof wanted_primaries[0]; i++) {
+    for (size_t i = 0; attributes != NULL && i < ARRAY_LEN(wanted_primaries); i++) {
         if (strcmp(attributes, wanted_primaries[i].attributes) == 0) {
             db->refuses_standby = true;
             db->refuses_read_only = wanted_primaries[i].refuses_read_only;

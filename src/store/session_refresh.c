@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "jwtd/sessions.h"
 
 #include "db_values.h"
@@ -59,7 +60,7 @@ static const struct {
 };
 
 static int verdict_of(struct text name) {
-    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(verdicts); i++)
         if (text_equal(name, text_of(verdicts[i].name)))
             return verdicts[i].result;
     return CHANGED_MEANWHILE;

@@ -4,6 +4,7 @@
 #include "jwtd/claims.h"
 #include "jwtd/json_memory.h"
 #include "jwtd/log.h"
+#include "jwtd/macros.h"
 
 #include <jwt.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static int add_ids(jwt_t *jwt, const struct token_rules *rules, const struct uui
         { "jti", uuid_text(&token_id, token) },
     };
     int failure = 0;
-    for (size_t i = 0; i < sizeof claims / sizeof claims[0] && failure == 0; i++)
+    for (size_t i = 0; i < ARRAY_LEN(claims) && failure == 0; i++)
         failure = jwt_add_grant(jwt, claims[i].name, claims[i].value);
     return failure;
 }

@@ -2,6 +2,7 @@
 #include "jwtd/claims.h"
 
 #include "jwtd/base64url.h"
+#include "jwtd/macros.h"
 #include "jwtd/role.h"
 
 #include <jansson.h>
@@ -83,7 +84,7 @@ enum status token_read_kid(const struct token_part *header, char kid[KID_MAX_LEN
         return status;
     /* byte by byte, since libjwt takes "hs256" for HS256, and any algorithm that the header asks for (RFC 8725 section 3.1) */
     bool good = text_is(text_member(object, "alg"), "HS256") && text_is(text_member(object, "typ"), "JWT");
-    for (size_t i = 0; i < sizeof refused_headers / sizeof refused_headers[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(refused_headers); i++)
         good = good && json_object_get(object, refused_headers[i]) == NULL;
     struct text named = text_member(object, "kid");
     good = good && named.bytes != NULL && keyring_is_kid(named);
@@ -95,7 +96,7 @@ enum status token_read_kid(const struct token_part *header, char kid[KID_MAX_LEN
     return good ? STATUS_OK : STATUS_INVALID_TOKEN;
 }
 
-/* An integer as JSON writes it: libjwt's own reader gives 0 for "1" and 1.0, and -1 for a claim that is not there. */
+/* An integer as JSON writes it: libjwt's own reader returns 0 for "1" and 1.0, and -1 for a claim that is not there. */
 static bool read_time(const json_t *object, const char *name, int64_t *seconds) {
     const json_t *member = json_object_get(object, name);
     if (!json_is_integer(member))

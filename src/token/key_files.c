@@ -18,47 +18,46 @@
 #define NEW_KEY_TEXT_SIZE (NEW_KEY_MAX * 2)
 
 /* Gives false, so that a refusal is one line. */
-static bool refuse(char *mistake, size_t mistake_size, const char *path, const char *reason) {
-    snprintf(mistake, mistake_size, "%s: %s", path, reason);
+static bool refuse(char *error, size_t error_size, const char *path, const char *reason) {
+    snprintf(error, error_size, "%s: %s", path, reason);
     return false;
 }
 
 /* Whoever owns a file can open it to himself and write what he likes. */
-static bool check_owner(const struct stat *status, const char *path, char *mistake, size_t mistake_size) {
+static bool check_owner(const struct stat *status, const char *path, char *error, size_t error_size) {
     if (status->st_uid == 0 || status->st_uid == geteuid())
         return true;
-    snprintf(mistake, mistake_size,
-             "%s: belongs to user %u, who is neither root nor the user of this process (%u); run chown on it", path,
-             (unsigned)status->st_uid, (unsigned)geteuid());
+    snprintf(error, error_size, "%s: belongs to user %u, who is neither root nor the user of this process (%u); run chown on it",
+             path, (unsigned)status->st_uid, (unsigned)geteuid());
     return false;
 }
 
-static bool check_kind(int fd, const char *path, char *mistake, size_t mistake_size) {
+static bool check_kind(int fd, const char *path, char *error, size_t error_size) {
     struct stat status;
     if (fstat(fd, &status) != 0)
-        return refuse(mistake, mistake_size, path, strerrordesc_np(errno));
+        return refuse(error, error_size, path, strerrordesc_np(errno));
     if (!S_ISREG(status.st_mode))
-        return refuse(mistake, mistake_size, path, "not a regular file");
+        return refuse(error, error_size, path, "not a regular file");
     if ((status.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-        snprintf(mistake, mistake_size, "%s: mode %04o lets others than owner and group read or write it; run chmod o-rwx on it",
+        snprintf(error, error_size, "%s: mode %04o lets others than owner and group read or write it; run chmod o-rwx on it",
                  path, (unsigned)(status.st_mode & 07777));
         return false;
     }
-    return check_owner(&status, path, mistake, mistake_size);
+    return check_owner(&status, path, error, error_size);
 }
 
-bool key_directory_check(int fd, const char *path, char *mistake, size_t mistake_size) {
+bool key_directory_check(int fd, const char *path, char *error, size_t error_size) {
     struct stat status;
     struct statvfs mount;
     if (fstat(fd, &status) != 0 || fstatvfs(fd, &mount) != 0)
-        return refuse(mistake, mistake_size, path, strerrordesc_np(errno));
+        return refuse(error, error_size, path, strerrordesc_np(errno));
     /* the directory of a Kubernetes secret has mode 1777, and is mounted so that nobody can write to it */
     if ((status.st_mode & S_IWOTH) != 0 && (mount.f_flag & ST_RDONLY) == 0) {
-        snprintf(mistake, mistake_size, "%s: mode %04o lets others than owner and group add keys to it; run chmod o-w on it",
-                 path, (unsigned)(status.st_mode & 07777));
+        snprintf(error, error_size, "%s: mode %04o lets others than owner and group add keys to it; run chmod o-w on it", path,
+                 (unsigned)(status.st_mode & 07777));
         return false;
     }
-    return check_owner(&status, path, mistake, mistake_size);
+    return check_owner(&status, path, error, error_size);
 }
 
 /* Reads up to KEY_TEXT_MAX + 1 bytes, so that the caller can tell a text that is too long. */
@@ -90,21 +89,21 @@ static size_t length_without_padding(const char *text, size_t len) {
     return text[len - 2] == '=' ? len - 2 : len - 1;
 }
 
-static uint8_t *decode_key(const char *path, struct text text, size_t min_len, size_t max_len, size_t *len, char *mistake,
-                           size_t mistake_size) {
+static uint8_t *decode_key(const char *path, struct text text, size_t min_len, size_t max_len, size_t *len, char *error,
+                           size_t error_size) {
     uint8_t decoded[KEY_TEXT_MAX];
     text.len = length_without_padding(text.bytes, text.len);
     if (!base64url_decode(text, decoded, sizeof decoded, len)) {
         sodium_memzero(decoded, sizeof decoded); /* the part before the bad character */
-        refuse(mistake, mistake_size, path, "not base64url text (A-Z a-z 0-9 - _)");
+        refuse(error, error_size, path, "not base64url text (A-Z a-z 0-9 - _)");
         return NULL;
     }
     uint8_t *key = NULL;
     if (*len < min_len || *len > max_len) {
-        snprintf(mistake, mistake_size, "%s: holds %zu bytes of key, but %s %zu are needed", path, *len,
+        snprintf(error, error_size, "%s: holds %zu bytes of key, but %s %zu are needed", path, *len,
                  min_len == max_len ? "exactly" : (*len < min_len ? "at least" : "at most"), *len < min_len ? min_len : max_len);
     } else if ((key = sodium_malloc(*len)) == NULL) {
-        refuse(mistake, mistake_size, path, "no memory for the key");
+        refuse(error, error_size, path, "no memory for the key");
     } else {
         memcpy(key, decoded, *len);
         sodium_mprotect_readonly(key);
@@ -113,32 +112,32 @@ static uint8_t *decode_key(const char *path, struct text text, size_t min_len, s
     return key;
 }
 
-uint8_t *key_file_read(const char *path, size_t min_len, size_t max_len, size_t *len, char *mistake, size_t mistake_size) {
+uint8_t *key_file_read(const char *path, size_t min_len, size_t max_len, size_t *len, char *error, size_t error_size) {
     /* O_NONBLOCK, since opening a FIFO would otherwise wait for a writer */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        refuse(mistake, mistake_size, path, strerrordesc_np(errno));
+        refuse(error, error_size, path, strerrordesc_np(errno));
         return NULL;
     }
     char text[KEY_TEXT_MAX + 1];
     size_t text_len = 0;
     uint8_t *key = NULL;
-    if (!check_kind(fd, path, mistake, mistake_size))
+    if (!check_kind(fd, path, error, error_size))
         goto done;
     if (!read_text(fd, text, &text_len)) {
-        refuse(mistake, mistake_size, path, strerrordesc_np(errno));
+        refuse(error, error_size, path, strerrordesc_np(errno));
         goto done;
     }
     if (text_len > KEY_TEXT_MAX) {
-        refuse(mistake, mistake_size, path, "too long for a key");
+        refuse(error, error_size, path, "too long for a key");
         goto done;
     }
     text_len = length_without_trailing_space(text, text_len);
     if (text_len == 0) {
-        refuse(mistake, mistake_size, path, "empty");
+        refuse(error, error_size, path, "empty");
         goto done;
     }
-    key = decode_key(path, (struct text){ text, text_len }, min_len, max_len, len, mistake, mistake_size);
+    key = decode_key(path, (struct text){ text, text_len }, min_len, max_len, len, error, error_size);
 done:
     sodium_memzero(text, sizeof text);
     close(fd);
@@ -206,19 +205,19 @@ bool key_file_adopt(int fd, const char *path) {
     return status.st_uid == 0 || fchown(fd, status.st_uid, status.st_gid) == 0;
 }
 
-enum key_file_result key_file_create(const char *path, size_t len, char *mistake, size_t mistake_size) {
+enum key_file_result key_file_create(const char *path, size_t len, char *error, size_t error_size) {
     struct stat status;
     if (lstat(path, &status) == 0)
         return KEY_FILE_EXISTS;
     char aside[PATH_MAX];
     int needed = snprintf(aside, sizeof aside, "%s.new-%08x", path, (unsigned)randombytes_random());
     if (needed < 0 || (size_t)needed >= sizeof aside || len > NEW_KEY_MAX) {
-        refuse(mistake, mistake_size, path, "name or key too long");
+        refuse(error, error_size, path, "name or key too long");
         return KEY_FILE_FAILED;
     }
     int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
-        refuse(mistake, mistake_size, aside, strerrordesc_np(errno));
+        refuse(error, error_size, aside, strerrordesc_np(errno));
         return KEY_FILE_FAILED;
     }
     enum key_file_result result = KEY_FILE_FAILED;
@@ -228,7 +227,7 @@ enum key_file_result key_file_create(const char *path, size_t len, char *mistake
     else if (errno == EEXIST)
         result = KEY_FILE_EXISTS;
     if (result == KEY_FILE_FAILED)
-        refuse(mistake, mistake_size, path, strerrordesc_np(errno));
+        refuse(error, error_size, path, strerrordesc_np(errno));
     close(fd);
     unlink(aside);
     return result;

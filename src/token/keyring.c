@@ -29,7 +29,7 @@ struct keyring {
     uint8_t *refresh_key;
 };
 
-struct mistake {
+struct error {
     char *text;
     size_t size;
 };
@@ -67,7 +67,7 @@ static void insert_kid(struct keyring *ring, struct text kid) {
     ring->count++;
 }
 
-static bool list_kids(struct keyring *ring, const char *keys_dir, DIR *directory, struct mistake mistake) {
+static bool list_kids(struct keyring *ring, const char *keys_dir, DIR *directory, struct error error) {
     const struct dirent *entry;
     while ((errno = 0, entry = readdir(directory)) != NULL) {
         struct text kid;
@@ -78,29 +78,29 @@ static bool list_kids(struct keyring *ring, const char *keys_dir, DIR *directory
             continue;
         }
         if (ring->count == KEYS_MAX) {
-            snprintf(mistake.text, mistake.size, "%s: more than %d keys", keys_dir, KEYS_MAX);
+            snprintf(error.text, error.size, "%s: more than %d keys", keys_dir, KEYS_MAX);
             return false;
         }
         insert_kid(ring, kid);
     }
     if (errno != 0) {
-        snprintf(mistake.text, mistake.size, "%s: %s", keys_dir, strerrordesc_np(errno));
+        snprintf(error.text, error.size, "%s: %s", keys_dir, strerrordesc_np(errno));
         return false;
     }
     return true;
 }
 
-static bool find_kids(struct keyring *ring, const char *keys_dir, struct mistake mistake) {
+static bool find_kids(struct keyring *ring, const char *keys_dir, struct error error) {
     DIR *directory = opendir(keys_dir);
     if (directory == NULL) {
-        snprintf(mistake.text, mistake.size, "%s: %s; `jwtd keygen` makes it, with a key", keys_dir, strerrordesc_np(errno));
+        snprintf(error.text, error.size, "%s: %s; `jwtd keygen` makes it, with a key", keys_dir, strerrordesc_np(errno));
         return false;
     }
-    bool listed = key_directory_check(dirfd(directory), keys_dir, mistake.text, mistake.size) &&
-                  list_kids(ring, keys_dir, directory, mistake);
+    bool listed =
+        key_directory_check(dirfd(directory), keys_dir, error.text, error.size) && list_kids(ring, keys_dir, directory, error);
     closedir(directory);
     if (listed && ring->count == 0) {
-        snprintf(mistake.text, mistake.size, "%s: no key (*" KEY_SUFFIX ") in this directory; `jwtd keygen` makes one", keys_dir);
+        snprintf(error.text, error.size, "%s: no key (*" KEY_SUFFIX ") in this directory; `jwtd keygen` makes one", keys_dir);
         return false;
     }
     return listed;
@@ -120,56 +120,56 @@ bool keyring_may_have(const char *keys_dir, struct text kid) {
     return found;
 }
 
-static bool path_of_key(const char *keys_dir, const char *kid, char path[PATH_MAX], struct mistake mistake) {
+static bool path_of_key(const char *keys_dir, const char *kid, char path[PATH_MAX], struct error error) {
     int len = snprintf(path, PATH_MAX, "%s/%s" KEY_SUFFIX, keys_dir, kid);
     if (len < 0 || len >= PATH_MAX) {
-        snprintf(mistake.text, mistake.size, "%s: name too long", keys_dir);
+        snprintf(error.text, error.size, "%s: name too long", keys_dir);
         return false;
     }
     return true;
 }
 
-static bool read_keys(struct keyring *ring, const char *keys_dir, struct mistake mistake) {
+static bool read_keys(struct keyring *ring, const char *keys_dir, struct error error) {
     for (size_t i = 0; i < ring->count; i++) {
         struct signing_key *key = &ring->keys[i];
         char path[PATH_MAX];
-        if (!path_of_key(keys_dir, key->kid, path, mistake))
+        if (!path_of_key(keys_dir, key->kid, path, error))
             return false;
-        key->bytes = key_file_read(path, SIGNING_KEY_MIN, SIGNING_KEY_MAX, &key->len, mistake.text, mistake.size);
+        key->bytes = key_file_read(path, SIGNING_KEY_MIN, SIGNING_KEY_MAX, &key->len, error.text, error.size);
         if (key->bytes == NULL)
             return false;
     }
     return true;
 }
 
-static bool choose_active(struct keyring *ring, const char *keys_dir, const char *active_kid, struct mistake mistake) {
+static bool choose_active(struct keyring *ring, const char *keys_dir, const char *active_kid, struct error error) {
     ring->active = active_kid[0] == '\0' ? &ring->keys[ring->count - 1]
                                          : keyring_find(ring, (struct text){ active_kid, strlen(active_kid) });
     if (ring->active == NULL) {
-        snprintf(mistake.text, mistake.size, "%s: token.active_kid names \"%s\", but there is no %s" KEY_SUFFIX, keys_dir,
-                 active_kid, active_kid);
+        snprintf(error.text, error.size, "%s: token.active_kid names \"%s\", but there is no %s" KEY_SUFFIX, keys_dir, active_kid,
+                 active_kid);
         return false;
     }
     return true;
 }
 
-static bool read_refresh_key(struct keyring *ring, const char *file, struct mistake mistake) {
+static bool read_refresh_key(struct keyring *ring, const char *file, struct error error) {
     size_t len;
     struct stat status;
     if (stat(file, &status) != 0 && errno == ENOENT) {
-        snprintf(mistake.text, mistake.size, "%s: no refresh key; `jwtd keygen` makes one", file);
+        snprintf(error.text, error.size, "%s: no refresh key; `jwtd keygen` makes one", file);
         return false;
     }
-    ring->refresh_key = key_file_read(file, REFRESH_KEY_BYTES, REFRESH_KEY_BYTES, &len, mistake.text, mistake.size);
+    ring->refresh_key = key_file_read(file, REFRESH_KEY_BYTES, REFRESH_KEY_BYTES, &len, error.text, error.size);
     return ring->refresh_key != NULL;
 }
 
-struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const char *refresh_key_file, char *mistake,
-                             size_t mistake_size) {
-    struct mistake reason = { mistake, mistake_size };
+struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const char *refresh_key_file, char *error,
+                             size_t error_size) {
+    struct error reason = { error, error_size };
     struct keyring *ring = calloc(1, sizeof *ring);
     if (ring == NULL || sodium_init() < 0) {
-        snprintf(mistake, mistake_size, "no memory for the keys");
+        snprintf(error, error_size, "no memory for the keys");
         free(ring);
         return NULL;
     }
@@ -224,19 +224,19 @@ static void name_new_key(int64_t now_us, char kid[KID_MAX_LEN + 1]) {
     snprintf(kid, KID_MAX_LEN + 1, "%s-%04x", stamp, fraction);
 }
 
-static bool create_signing_key(const char *keys_dir, char kid[KID_MAX_LEN + 1], struct mistake mistake) {
+static bool create_signing_key(const char *keys_dir, char kid[KID_MAX_LEN + 1], struct error error) {
     for (int i = 0; i < NAME_TRIES; i++) {
         char path[PATH_MAX];
         name_new_key(clock_wall_us(), kid);
-        if (!path_of_key(keys_dir, kid, path, mistake))
+        if (!path_of_key(keys_dir, kid, path, error))
             return false;
-        enum key_file_result result = key_file_create(path, NEW_KEY_LEN, mistake.text, mistake.size);
+        enum key_file_result result = key_file_create(path, NEW_KEY_LEN, error.text, error.size);
         if (result != KEY_FILE_EXISTS)
             return result == KEY_FILE_CREATED;
         /* another keygen was as quick: the next name is due in 15 microseconds */
         nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
     }
-    snprintf(mistake.text, mistake.size, "%s: no free name for a new key", keys_dir);
+    snprintf(error.text, error.size, "%s: no free name for a new key", keys_dir);
     return false;
 }
 
@@ -267,34 +267,33 @@ static bool count_keys(const char *keys_dir, size_t *count) {
 
 /* The refresh key last: whoever finds it finds a signing key, too. */
 static bool create_keys(const char *keys_dir, const char *refresh_key_file, bool if_missing, char kid[KID_MAX_LEN + 1],
-                        struct mistake mistake) {
+                        struct error error) {
     size_t count;
     kid[0] = '\0';
     if (sodium_init() < 0) {
-        snprintf(mistake.text, mistake.size, "libsodium cannot be initialised");
+        snprintf(error.text, error.size, "libsodium cannot be initialised");
         return false;
     }
     if (!create_directory(keys_dir) || !count_keys(keys_dir, &count)) {
-        snprintf(mistake.text, mistake.size, "%s: %s", keys_dir, strerrordesc_np(errno));
+        snprintf(error.text, error.size, "%s: %s", keys_dir, strerrordesc_np(errno));
         return false;
     }
     if (!if_missing && count >= KEYS_MAX) {
-        snprintf(mistake.text, mistake.size,
-                 "%s: holds %zu keys, and with more than %d the service does not start; remove old ones", keys_dir, count,
-                 KEYS_MAX);
+        snprintf(error.text, error.size, "%s: holds %zu keys, and with more than %d the service does not start; remove old ones",
+                 keys_dir, count, KEYS_MAX);
         return false;
     }
-    if ((!if_missing || count == 0) && !create_signing_key(keys_dir, kid, mistake))
+    if ((!if_missing || count == 0) && !create_signing_key(keys_dir, kid, error))
         return false;
-    return key_file_create(refresh_key_file, REFRESH_KEY_BYTES, mistake.text, mistake.size) != KEY_FILE_FAILED;
+    return key_file_create(refresh_key_file, REFRESH_KEY_BYTES, error.text, error.size) != KEY_FILE_FAILED;
 }
 
-bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *mistake,
-                      size_t mistake_size) {
-    return create_keys(keys_dir, refresh_key_file, false, kid, (struct mistake){ mistake, mistake_size });
+bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
+                      size_t error_size) {
+    return create_keys(keys_dir, refresh_key_file, false, kid, (struct error){ error, error_size });
 }
 
-bool keyring_complete(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *mistake,
-                      size_t mistake_size) {
-    return create_keys(keys_dir, refresh_key_file, true, kid, (struct mistake){ mistake, mistake_size });
+bool keyring_complete(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
+                      size_t error_size) {
+    return create_keys(keys_dir, refresh_key_file, true, kid, (struct error){ error, error_size });
 }

@@ -2,6 +2,7 @@
 #include "store_fixture.h"
 
 #include "jwtd/log.h"
+#include "jwtd/macros.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -43,7 +44,7 @@ END_TEST
 START_TEST(a_server_that_is_not_there_is_unavailable_at_once) {
     static const char *const urls[] = { "host=/nonexistent dbname=jwtd", "postgresql://jwtd@127.0.0.1:1/jwtd",
                                         "host=/nonexistent,127.0.0.1 port=1,1 dbname=jwtd" };
-    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
         int64_t began_us = clock_monotonic_us();
         ck_assert_int_eq(try_url(urls[i], soon()), STATUS_DATABASE_UNAVAILABLE);
         ck_assert_int_lt(clock_monotonic_us() - began_us, 200000);
@@ -170,7 +171,7 @@ static size_t capture_log(void (*act)(void), char *text, size_t size) {
 static void use_bad_urls(void) {
     static const char *const urls[] = { "postgres//jwtd:canary@127.0.0.1/jwtd", "postgresql://jwtd:canary@127.0.0.1:port/jwtd",
                                         "host=127.0.0.1 password=canary port=1 pasword=canary", "canary" };
-    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++)
         ck_assert_int_eq(try_url(urls[i], soon()), STATUS_DATABASE_UNAVAILABLE);
 }
 
@@ -207,7 +208,7 @@ START_TEST(the_service_may_not_change_the_schema) {
                                                       { "alter", "ALTER TABLE users ADD COLUMN extra text", 0 },
                                                       { "truncate", "TRUNCATE revocations", 0 } };
     const struct db_rows *rows;
-    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(statements); i++)
         ck_assert_int_eq(db_run(db, soon(), &statements[i], NULL, &rows), STATUS_DATABASE_UNAVAILABLE);
 }
 END_TEST

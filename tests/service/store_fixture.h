@@ -34,7 +34,7 @@ bool test_is_pooled(void);
 struct db *open_db(void); /* another connection, application_name jwtd_store_test; the caller destroys it */
 int64_t soon(void);       /* a deadline 5 s from now */
 
-/* printf into SQL and run it on the second connection; the test fails if it fails. sql_number gives the first value. */
+/* printf into SQL and run it on the second connection; the test fails if it fails. sql_number returns the first value. */
 void sql(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int64_t sql_number(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,6 +1,7 @@
 /* Migrations in a schema of their own, by the owner of the database (JWTD_TEST_OWNER_DATABASE). */
 #include "store_fixture.h"
 
+#include "jwtd/macros.h"
 #include "jwtd/migrations.h"
 
 #include <libpq-fe.h>
@@ -193,7 +194,7 @@ START_TEST(the_service_role_cannot_write_down_migrations) {
              " ALTER DEFAULT PRIVILEGES IN SCHEMA store_test GRANT ALL ON TABLES TO jwtd, PUBLIC");
     for (int i = 0; i < 2; i++) {
         (void)apply();
-        for (size_t j = 0; j < sizeof privileges / sizeof privileges[0]; j++) {
+        for (size_t j = 0; j < ARRAY_LEN(privileges); j++) {
             ck_assert_msg(!may("jwtd", privileges[j], "schema_migrations"), "%s in round %d", privileges[j], i);
             ck_assert(may("jwtd_owner", privileges[j], "schema_migrations"));
             ck_assert(may("jwtd", privileges[j], "users"));

@@ -1,6 +1,8 @@
 /* Many at once, and the moments in which two statements meet. */
 #include "store_fixture.h"
 
+#include "jwtd/macros.h"
+
 #include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
@@ -480,11 +482,10 @@ TCase *store_races_tests(void) {
     tcase_add_test(tests, a_connection_lost_in_the_middle_of_a_statement_costs_no_answer);
     tcase_add_test(tests, a_session_ended_by_a_run_whose_answer_was_lost_was_found);
     tcase_add_test(tests, a_user_deleted_by_a_run_whose_answer_was_lost_was_deleted);
-    tcase_add_loop_test(tests, a_refresh_whose_answer_was_lost_is_never_judged_reuse, 0,
-                        (int)(sizeof rerun_cases / sizeof rerun_cases[0]));
+    tcase_add_loop_test(tests, a_refresh_whose_answer_was_lost_is_never_judged_reuse, 0, (int)ARRAY_LEN(rerun_cases));
     tcase_add_loop_test(tests, sessions_logged_out_by_a_run_whose_answer_was_lost_are_told_of_again, 0, 2);
     tcase_add_loop_test(tests, a_logout_that_waits_for_a_refresh_is_judged_by_what_it_finds_then, 0,
-                        2 * (int)(sizeof overtaken / sizeof overtaken[0]));
+                        2 * (int)ARRAY_LEN(overtaken));
     tcase_add_test(tests, a_deadlock_is_run_again_and_costs_no_answer);
     return tests;
 }

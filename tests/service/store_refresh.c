@@ -3,6 +3,8 @@
 
 #include "tests/refresh_rule.h"
 
+#include "jwtd/macros.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -293,7 +295,7 @@ struct twins {
     struct uuid id, standby_id;
     struct rule_session model, standby;
     unsigned seed, random;
-    int outcomes[sizeof results / sizeof results[0]];
+    int outcomes[ARRAY_LEN(results)];
 };
 
 static unsigned roll(struct twins *twins, unsigned sides) {
@@ -370,7 +372,7 @@ START_TEST(the_statements_follow_the_model_in_any_order_of_events) {
         run_sequence(&twins);
         ck_assert_msg((live_sessions(&user) == 1) == twins.model.is_revoked, "seed %u", twins.seed);
     }
-    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(results); i++)
         ck_assert_int_gt(twins.outcomes[i], 10);
 }
 END_TEST
@@ -379,15 +381,14 @@ TCase *store_refresh_tests(void) {
     TCase *tests = tcase_create("refresh");
     tcase_add_test(tests, a_refresh_moves_the_generation_and_tells_of_the_user);
     tcase_add_test(tests, what_is_left_is_the_nearer_of_idle_and_absolute_end);
-    tcase_add_loop_test(tests, a_refresh_is_judged_by_what_happened_to_the_session, 0,
-                        (int)(sizeof refresh_cases / sizeof refresh_cases[0]));
+    tcase_add_loop_test(tests, a_refresh_is_judged_by_what_happened_to_the_session, 0, (int)ARRAY_LEN(refresh_cases));
     tcase_add_test(tests, a_retry_moves_nothing_but_the_time_of_the_last_answer);
     tcase_add_test(tests, who_comes_too_soon_is_told_when_to_come_again);
     tcase_add_test(tests, a_lost_answer_is_asked_for_again_however_often_and_late);
     tcase_add_test(tests, reuse_is_told_again_as_reuse_and_ends_the_current_token_too);
     tcase_add_test(tests, an_unknown_session_and_a_disabled_user_have_ended);
     tcase_add_test(tests, a_row_that_the_version_before_has_moved_has_the_generation_before_for_a_parent);
-    tcase_add_loop_test(tests, a_retry_from_another_network_is_told_and_counted, 0, (int)(sizeof networks / sizeof networks[0]));
+    tcase_add_loop_test(tests, a_retry_from_another_network_is_told_and_counted, 0, (int)ARRAY_LEN(networks));
     if (!test_is_pooled()) { /* it takes the end of a connection for the end of its server process, which hands in its counts */
         tcase_add_test(tests, a_refresh_touches_no_index);
         tcase_add_test(tests, a_new_successor_touches_no_index);

@@ -1,5 +1,6 @@
 #include "store_fixture.h"
 
+#include "jwtd/macros.h"
 #include "jwtd/migrations.h"
 #include "jwtd/revocations.h"
 
@@ -59,7 +60,7 @@ START_TEST(the_oldest_session_makes_room_for_the_hundred_and_first) {
 }
 END_TEST
 
-/* All pages; gives how many there were. */
+/* All pages; returns how many there were. */
 static unsigned read_pages(int64_t window_s, struct revoked_sessions *set) {
     struct revocations_cursor cursor = revocations_from(window_s);
     bool is_last = false;
@@ -247,7 +248,7 @@ START_TEST(the_dead_go_after_a_day_in_batches_and_the_living_stay) {
     };
     struct uuid user = add_user("ada@example.org");
     unsigned gone = 0;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct uuid id = add_session(&user);
         sql("UPDATE sessions SET %s, user_agent = '%s' WHERE id = '%s'", cases[i].happened, cases[i].goes ? "goes" : "stays",
             show(&id));
@@ -257,7 +258,7 @@ START_TEST(the_dead_go_after_a_day_in_batches_and_the_living_stay) {
     ck_assert_uint_eq(delete_dead(100), gone - 1);
     ck_assert_uint_eq(delete_dead(100), 0);
     ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions WHERE user_agent = 'goes'"), 0);
-    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions"), (int64_t)(sizeof cases / sizeof cases[0] - gone));
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions"), (int64_t)(ARRAY_LEN(cases) - gone));
 }
 END_TEST
 
@@ -351,8 +352,7 @@ TCase *store_sessions_tests(void) {
     tcase_add_test(tests, the_dead_go_after_a_day_in_batches_and_the_living_stay);
     tcase_add_test(tests, a_revocation_outlives_every_access_token_and_goes_a_day_later);
     tcase_add_test(tests, an_instance_learns_what_was_revoked_within_the_window);
-    tcase_add_loop_test(tests, many_revocations_are_read_in_pages_each_of_them_once, 0,
-                        (int)(sizeof page_cases / sizeof page_cases[0]));
+    tcase_add_loop_test(tests, many_revocations_are_read_in_pages_each_of_them_once, 0, (int)ARRAY_LEN(page_cases));
     tcase_add_test(tests, a_page_that_could_not_be_read_is_read_again);
     tcase_add_test(tests, the_service_sees_that_the_schema_is_its_own);
     return tests;

@@ -1,6 +1,7 @@
 #include "store_fixture.h"
 
 #include "jwtd/changed_roles.h"
+#include "jwtd/macros.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -134,7 +135,7 @@ START_TEST(a_change_of_address_is_done_refused_or_stale) {
     };
     struct uuid id = add_user("ada@example.org");
     add_user("grace@example.org");
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct user user;
         enum user_change change;
         ck_assert_int_eq(users_change_email(db, soon(), &arena, &id, cases[i].version, email_of(cases[i].email), &user, &change),

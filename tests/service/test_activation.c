@@ -1,6 +1,8 @@
 /* What the service and systemd say to each other: readiness, the end, and sockets that are open before the service is. */
 #include "support/account.h"
 
+#include "jwtd/macros.h"
+
 #include <arpa/inet.h>
 #include <check.h>
 #include <dirent.h>
@@ -311,8 +313,7 @@ Suite *activation_suite(void) {
     tcase_add_loop_test(tcase, the_supervisor_hears_when_it_is_ready_reloads_and_stops, 0, 2);
     tcase_add_test(tcase, a_supervisor_that_has_gone_does_not_matter);
     tcase_add_test(tcase, a_reload_that_comes_with_the_end_changes_nothing_about_it);
-    tcase_add_loop_test(tcase, the_supervisor_hears_that_all_is_well_only_while_each_thread_moves, 0,
-                        (int)(sizeof watched / sizeof watched[0]));
+    tcase_add_loop_test(tcase, the_supervisor_hears_that_all_is_well_only_while_each_thread_moves, 0, (int)ARRAY_LEN(watched));
     tcase_add_test(tcase, a_service_without_its_database_is_alive);
     tcase_add_test(tcase, a_watchdog_for_another_process_is_not_ours);
     tcase_add_test(tcase, a_socket_that_was_handed_over_is_served_on);

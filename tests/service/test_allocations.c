@@ -10,6 +10,8 @@
 #include "support/raw.h"
 #include "tests/fault/fault.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -149,7 +151,7 @@ static const struct request_case {
     { "large body", write_large_body, 400 },
     { "large chunked body", write_large_chunked_body, 400 },
 };
-#define CASES (sizeof cases / sizeof cases[0])
+#define CASES ARRAY_LEN(cases)
 
 /* ---- one run ---- */
 

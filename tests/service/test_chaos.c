@@ -9,6 +9,8 @@
 #include "support/process.h"
 #include "support/raw.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -134,7 +136,7 @@ static void add_request(struct client *client) {
         add_query(client);
         return;
     default:
-        add_get(client, paths[below(client, sizeof paths / sizeof paths[0])]);
+        add_get(client, paths[below(client, ARRAY_LEN(paths))]);
         return;
     }
 }
@@ -219,7 +221,7 @@ static void misbehave(struct client *client) {
     for (size_t i = below(client, 3) + 1; i > 0; i--) {
         client->len = 0;
         add_request(client);
-        manners[below(client, sizeof manners / sizeof manners[0])](client);
+        manners[below(client, ARRAY_LEN(manners))](client);
         atomic_fetch_add(&client->chaos->requests, 1);
     }
     close(client->fd);

@@ -1,5 +1,7 @@
 #include "support/account.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,7 +35,7 @@ START_TEST(help_and_version_answer_and_wrong_words_are_told) {
     static const char *const shown[] = {
         "serve", "migrate", "keygen", "check-config", "user", "server.listen", "cors.allowed_origins"
     };
-    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++)
         ck_assert_msg(strstr(output, shown[i]) != NULL, "%s", shown[i]);
     ck_assert_int_eq(RUN("dance"), 2);
     ck_assert_int_eq(RUN("serve", "now"), 2);
@@ -49,14 +51,14 @@ static void write_file(const char *path, const char *bytes, size_t len, mode_t m
     ck_assert_int_eq(chmod(path, mode), 0);
 }
 
-START_TEST(every_mistake_in_the_configuration_is_named_at_once) {
+START_TEST(every_error_in_the_configuration_is_named_at_once) {
     char path[160];
     static const char text[] = "[server]\nthreads = many\nbody_limit = 3 parsecs\n[password]\nmemory = 1MiB\n[nowhere]\nx = 1\n";
     snprintf(path, sizeof path, "%s/wrong.conf", shared_server.directory);
     write_file(path, text, sizeof text - 1, 0600);
     ck_assert_int_eq(RUN("--config", path, "--set", "token.nothing=1", "check-config"), 1);
     static const char *const named[] = { "wrong.conf:2", "wrong.conf:3", "wrong.conf:7", "token.nothing", "password.memory" };
-    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(named); i++)
         ck_assert_msg(strstr(output, named[i]) != NULL, "%s is missing in:\n%s", named[i], output);
     ck_assert_int_eq(RUN("--config", path, "serve"), 1);
 }
@@ -136,7 +138,7 @@ static void read_start_pre(char *script, size_t size) {
              getenv("JWTD_TEST_PROGRAM"), program + sizeof installed - 1);
 }
 
-/* Runs it by a shell in this directory; gives the number that it prints, or 0. */
+/* Runs it by a shell in this directory; returns the number that it prints, or 0. */
 static long run_in(const char *directory, const char *script) {
     char command[2048], answer[64] = "";
     int out[2], status;
@@ -282,12 +284,10 @@ Suite *cli_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
     tcase_add_test(tcase, help_and_version_answer_and_wrong_words_are_told);
-    tcase_add_test(tcase, every_mistake_in_the_configuration_is_named_at_once);
+    tcase_add_test(tcase, every_error_in_the_configuration_is_named_at_once);
     tcase_add_test(tcase, a_setting_on_the_command_line_beats_the_environment_and_that_the_file);
-    tcase_add_loop_test(tcase, a_key_file_that_is_no_good_refuses_to_start_and_is_named, 0,
-                        (int)(sizeof key_files / sizeof key_files[0]));
-    tcase_add_loop_test(tcase, before_each_start_the_unit_makes_the_keys_that_are_missing, 0,
-                        (int)(sizeof key_states / sizeof key_states[0]));
+    tcase_add_loop_test(tcase, a_key_file_that_is_no_good_refuses_to_start_and_is_named, 0, (int)ARRAY_LEN(key_files));
+    tcase_add_loop_test(tcase, before_each_start_the_unit_makes_the_keys_that_are_missing, 0, (int)ARRAY_LEN(key_states));
     tcase_add_test(tcase, the_unit_looks_for_the_keys_where_the_configuration_says);
     tcase_add_test(tcase, keygen_names_the_key_that_it_makes_and_makes_no_key_too_many);
     tcase_add_test(tcase, the_schema_is_current_and_five_migrations_at_once_agree);

@@ -8,6 +8,8 @@
 #include "support/load.h"
 #include "support/proxy.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -180,7 +182,7 @@ static const struct {
     { "users_change_email", act_change_email, 200, 200, see_the_new_address },
     { "users_delete", act_delete, 204, 401, see_nobody }, /* whose token was it? */
 };
-#define CASES (sizeof cases / sizeof cases[0])
+#define CASES ARRAY_LEN(cases)
 
 static struct story begin_story(void) {
     struct story story = { .account = account_register(&server) };

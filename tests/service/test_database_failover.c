@@ -4,6 +4,8 @@
 #include "support/load.h"
 #include "support/proxy.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -107,7 +109,7 @@ Suite *database_failover_suite(void) {
     TCase *tcase = tcase_create("two hosts");
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, create, remove_);
-    tcase_add_loop_test(tcase, the_service_finds_the_host_that_takes_writes, 0, (int)(sizeof ends / sizeof ends[0]));
+    tcase_add_loop_test(tcase, the_service_finds_the_host_that_takes_writes, 0, (int)ARRAY_LEN(ends));
     tcase_add_test(tcase, no_connection_stays_with_a_host_that_has_turned_read_only);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -4,6 +4,8 @@
 #include "support/cluster.h"
 #include "support/load.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <libpq-fe.h>
 #include <stdarg.h>
@@ -395,10 +397,9 @@ Suite *database_pressure_suite(void) {
     tcase_add_test(tcase, without_a_free_connection_everybody_is_told_to_come_later);
     tcase_add_test(tcase, with_few_connections_the_service_works_with_those);
     tcase_add_test(tcase, the_service_never_has_more_connections_than_it_may);
-    tcase_add_loop_test(tcase, a_full_disk_costs_503_and_leaves_nothing_half_done, 0,
-                        (int)(sizeof full_cases / sizeof full_cases[0]));
+    tcase_add_loop_test(tcase, a_full_disk_costs_503_and_leaves_nothing_half_done, 0, (int)ARRAY_LEN(full_cases));
     tcase_add_test(tcase, a_read_only_database_is_read_and_writes_get_503);
-    tcase_add_loop_test(tcase, what_another_transaction_spoils_is_done_again, 0, (int)(sizeof meetings / sizeof meetings[0]));
+    tcase_add_loop_test(tcase, what_another_transaction_spoils_is_done_again, 0, (int)ARRAY_LEN(meetings));
     tcase_add_test(tcase, a_lock_that_is_not_let_go_costs_503_in_time);
     suite_add_tcase(suite, tcase);
     return suite;

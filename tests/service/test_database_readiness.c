@@ -4,6 +4,7 @@
 #include "support/proxy.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/macros.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -115,7 +116,7 @@ Suite *database_readiness_suite(void) {
     tcase_add_unchecked_fixture(tcase, make_cluster, remove_cluster);
     tcase_add_test(tcase, thousands_of_questions_are_one_to_the_database);
     tcase_add_loop_test(tcase, a_database_that_has_gone_is_told_within_two_seconds_and_its_return_as_well, 0,
-                        (int)(sizeof troubles / sizeof troubles[0]));
+                        (int)ARRAY_LEN(troubles));
     tcase_add_test(tcase, a_schema_that_is_too_old_is_told_as_such);
     suite_add_tcase(suite, tcase);
     return suite;

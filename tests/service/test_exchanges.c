@@ -7,6 +7,8 @@
 #include "support/process.h"
 #include "support/raw.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -34,7 +36,7 @@ Suite *exchanges_suite(void);
 static const struct {
     unsigned cookies, len;
 } floods[] = { { 100, 26 }, { 150, 26 }, { 230, 26 }, { 300, 26 }, { 500, 26 }, { 3, 5000 } };
-#define KINDS (sizeof floods / sizeof floods[0])
+#define KINDS ARRAY_LEN(floods)
 
 struct flood {
     char requests[KINDS][REQUEST_SIZE];
@@ -157,7 +159,7 @@ END_TEST
 /* What the library's own parser makes of such cookies is no concern of ours. */
 START_TEST(no_cookie_is_looked_at) {
     static const char *const cookies[] = { "a=\"", "=", ";;;", "a=\"b;c", ",", "a" };
-    for (size_t i = 0; i < sizeof cookies / sizeof cookies[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cookies); i++) {
         char request[256];
         struct raw_reply reply;
         int len = snprintf(request, sizeof request, "GET /health/live HTTP/1.1\r\nHost: x\r\nCookie: %s\r\n\r\n", cookies[i]);
@@ -190,7 +192,7 @@ static const char *const expectations[] = {
 };
 
 START_TEST(an_expectation_without_a_body_is_told_400) {
-    for (size_t i = 0; i < sizeof expectations / sizeof expectations[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(expectations); i++) {
         struct raw_reply reply;
         raw_exchange(&shared_server, expectations[i], strlen(expectations[i]), WAIT_MS, &reply);
         ck_assert(reply.closed);
@@ -292,7 +294,7 @@ static void send_body(const struct server *server, size_t size, bool chunked, st
 
 START_TEST(a_body_of_the_largest_limit_is_read_chunked_or_not) {
     struct server server = server_start((const char *const[]){ "server.body_limit=1MiB", NULL });
-    for (size_t i = 0; i < sizeof body_sizes / sizeof body_sizes[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(body_sizes); i++) {
         for (int chunked = 0; chunked <= 1; chunked++) {
             struct raw_reply reply;
             send_body(&server, body_sizes[i], chunked, &reply);
@@ -332,7 +334,7 @@ Suite *exchanges_suite(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
     tcase_add_loop_test(tcase, cookies_of_a_browser_are_served_and_those_that_do_not_fit_are_told_431, 0,
-                        (int)(sizeof cookie_cases / sizeof cookie_cases[0]));
+                        (int)ARRAY_LEN(cookie_cases));
     tcase_add_test(tcase, no_cookie_is_looked_at);
     tcase_add_test(tcase, a_nul_before_many_parameters_is_told_400_at_once);
     tcase_add_test(tcase, an_expectation_without_a_body_is_told_400);

@@ -31,7 +31,7 @@ static bool is_sanitized(void) {
     return sanitizers != NULL && *sanitizers != '\0';
 }
 
-/* No more memory than the process has, and so much more; gives what was allowed before. */
+/* No more memory than the process has, and so much more; returns what was allowed before. */
 static struct rlimit limit_memory(const struct server *server, rlim_t more) {
     struct rlimit before, limit;
     ck_assert_int_eq(prlimit(server->pid, RLIMIT_DATA, NULL, &before), 0);

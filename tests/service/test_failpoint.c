@@ -3,6 +3,8 @@
 #include "support/database.h"
 #include "support/server.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +71,7 @@ Suite *failpoint_suite(void) {
     TCase *tcase = tcase_create("failpoint");
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
-    tcase_add_loop_test(tcase, a_scenario_holds, 0, sizeof scenarios / sizeof scenarios[0]);
+    tcase_add_loop_test(tcase, a_scenario_holds, 0, ARRAY_LEN(scenarios));
     tcase_add_loop_test(tcase, accounts_are_registered_however_few_they_are, 0, 4);
     tcase_add_test(tcase, seeded_accounts_can_log_in);
     suite_add_tcase(suite, tcase);

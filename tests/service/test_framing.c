@@ -1,6 +1,8 @@
 #include "support/account.h"
 #include "support/raw.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -280,14 +282,14 @@ Suite *framing_suite(void) {
     TCase *tcase = tcase_create("one server");
     tcase_set_timeout(tcase, 120);
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
-    tcase_add_loop_test(tcase, the_service_and_a_proxy_agree_where_a_request_ends, 0, (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(tcase, the_service_and_a_proxy_agree_where_a_request_ends, 0, (int)ARRAY_LEN(cases));
     tcase_add_loop_test(tcase, a_header_that_two_could_read_differently_is_refused_and_nothing_behind_it_is_run, 0,
-                        (int)(sizeof forgiven / sizeof forgiven[0]));
-    tcase_add_loop_test(tcase, a_header_that_is_merely_odd_is_taken, 0, (int)(sizeof odd / sizeof odd[0]));
+                        (int)ARRAY_LEN(forgiven));
+    tcase_add_loop_test(tcase, a_header_that_is_merely_odd_is_taken, 0, (int)ARRAY_LEN(odd));
     tcase_add_test(tcase, a_request_that_comes_byte_by_byte_is_the_same);
     tcase_add_loop_test(tcase, a_length_or_host_that_makes_no_sense_is_refused_and_nothing_behind_it_is_run, 0,
-                        (int)(sizeof library_refusals / sizeof library_refusals[0]));
-    tcase_add_loop_test(tcase, headers_of_6_kib_are_taken_and_larger_ones_refused, 0, (int)(sizeof sizes / sizeof sizes[0]));
+                        (int)ARRAY_LEN(library_refusals));
+    tcase_add_loop_test(tcase, headers_of_6_kib_are_taken_and_larger_ones_refused, 0, (int)ARRAY_LEN(sizes));
     tcase_add_test(tcase, a_chunked_body_over_the_limit_is_told_so_or_cut_off);
     tcase_add_test(tcase, half_sent_and_idle_connections_do_not_stop_the_service);
     suite_add_tcase(suite, tcase);

@@ -1,6 +1,7 @@
 /* health, CORS, methods, request ids, the page of error codes. */
 #include "support/account.h"
 
+#include "jwtd/macros.h"
 #include "jwtd/status.h"
 
 #include <check.h>
@@ -46,7 +47,7 @@ START_TEST(without_a_database_the_service_lives_and_asks_to_come_again) {
     ck_assert_str_eq(json_string_value(json_object_get(json_object_get(ready.json, "checks"), "database")), "failed");
     ck_assert_str_ne(http_header(&ready, "Retry-After", value, sizeof value), "");
     http_free(&ready);
-    for (size_t i = 0; i < sizeof needing_database / sizeof needing_database[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(needing_database); i++) {
         struct reply reply =
             http_json(&server, needing_database[i].method, needing_database[i].path, NULL, needing_database[i].body);
         assert_problem(&reply, 503, "database_unavailable");
@@ -86,7 +87,7 @@ START_TEST(a_method_that_a_path_does_not_take_is_told_which_it_takes) {
     assert_problem(&reply, 405, "method_not_allowed");
     http_header(&reply, "Allow", value, sizeof value);
     static const char *const methods[] = { "GET", "PATCH", "DELETE", "HEAD", "OPTIONS" };
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
         ck_assert_msg(strstr(value, methods[i]) != NULL, "%s", value);
     http_free(&reply);
     struct reply unknown = http_send(&shared_server, "GET", "/auth/unknown", NULL, NULL);
@@ -187,7 +188,7 @@ Suite *http_suite(void) {
     tcase_add_test(shared, a_healthy_service_says_what_it_checked);
     tcase_add_test(shared, every_error_code_has_its_paragraph);
     tcase_add_test(shared, a_method_that_a_path_does_not_take_is_told_which_it_takes);
-    tcase_add_loop_test(shared, a_sane_request_id_is_echoed_and_any_other_replaced, 0, (int)(sizeof ids / sizeof ids[0]));
+    tcase_add_loop_test(shared, a_sane_request_id_is_echoed_and_any_other_replaced, 0, (int)ARRAY_LEN(ids));
     suite_add_tcase(suite, shared);
     TCase *own = tcase_create("a server of its own");
     tcase_set_timeout(own, 60);
@@ -196,8 +197,8 @@ Suite *http_suite(void) {
     TCase *cors = tcase_create("cors");
     tcase_set_timeout(cors, 60);
     tcase_add_unchecked_fixture(cors, start_cors, finish_cors);
-    tcase_add_loop_test(cors, only_a_listed_origin_may_read_replies, 0, (int)(sizeof origins / sizeof origins[0]));
-    tcase_add_loop_test(cors, only_a_listed_origin_passes_a_preflight, 0, (int)(sizeof origins / sizeof origins[0]));
+    tcase_add_loop_test(cors, only_a_listed_origin_may_read_replies, 0, (int)ARRAY_LEN(origins));
+    tcase_add_loop_test(cors, only_a_listed_origin_passes_a_preflight, 0, (int)ARRAY_LEN(origins));
     suite_add_tcase(suite, cors);
     return suite;
 }

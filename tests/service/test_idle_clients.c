@@ -110,7 +110,7 @@ static bool is_sanitized(void) {
     return sanitizers != NULL && *sanitizers != '\0';
 }
 
-/* This process and what it starts get all the descriptors that they may have; gives how many clients that allows. */
+/* This process and what it starts get all the descriptors that they may have; returns how many clients that allows. */
 static unsigned clients_possible(void) {
     struct rlimit limit;
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);

@@ -1,6 +1,8 @@
 #include "support/account.h"
 #include "support/database.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,10 +35,10 @@ static const struct field_case fields[] = {
     { "POST", "/auth/password", "{\"new_password\":\"quite another passphrase\"", "current_password", "}", true, false },
     { "POST", "/auth/password", "{\"current_password\":" GOOD_PASSWORD, "new_password", "}", true, false },
 };
-#define FIELD_COUNT ((int)(sizeof fields / sizeof fields[0]))
+#define FIELD_COUNT ((int)ARRAY_LEN(fields))
 
 static const char *const wrong_values[] = { "null", "true", "42", "1.5", "[]", "{}", "\"\"", "[\"x\"]", NULL /* absent */ };
-#define VALUE_COUNT ((int)(sizeof wrong_values / sizeof wrong_values[0]))
+#define VALUE_COUNT ((int)ARRAY_LEN(wrong_values))
 
 static struct account shared_account;
 static struct tokens shared_tokens;
@@ -206,10 +208,10 @@ Suite *json_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
     tcase_add_loop_test(tcase, a_field_of_the_wrong_kind_is_refused_and_nothing_is_stored, 0, FIELD_COUNT * VALUE_COUNT);
-    tcase_add_loop_test(tcase, what_is_not_strictly_json_is_refused, 0, (int)(sizeof texts / sizeof texts[0]));
+    tcase_add_loop_test(tcase, what_is_not_strictly_json_is_refused, 0, (int)ARRAY_LEN(texts));
     tcase_add_test(tcase, members_that_nobody_asked_for_do_nothing);
-    tcase_add_loop_test(tcase, only_json_is_taken, 0, (int)(sizeof types / sizeof types[0]));
-    tcase_add_loop_test(tcase, what_is_no_address_is_refused, 0, (int)(sizeof not_addresses / sizeof not_addresses[0]));
+    tcase_add_loop_test(tcase, only_json_is_taken, 0, (int)ARRAY_LEN(types));
+    tcase_add_loop_test(tcase, what_is_no_address_is_refused, 0, (int)ARRAY_LEN(not_addresses));
     tcase_add_test(tcase, text_that_means_something_elsewhere_means_nothing_here);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -2,6 +2,8 @@
 #include "support/account.h"
 #include "support/raw.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -58,7 +60,7 @@ START_TEST(nothing_secret_and_nobodys_address_gets_into_the_log) {
                                     ("Cookie: " CANARY),
                                     ("Origin: https://" CANARY),
                                     NULL };
-    for (size_t i = 0; i < sizeof canaries / sizeof canaries[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(canaries); i++) {
         struct reply reply = http_send(&server, canaries[i].method, canaries[i].path, headers, canaries[i].body);
         http_free(&reply);
     }
@@ -69,7 +71,7 @@ START_TEST(nothing_secret_and_nobodys_address_gets_into_the_log) {
     const char *const secrets[] = {
         ("p-" CANARY), "jr1_", "eyJ", "$argon2id", PASSWORD, account.email, "@example.org", "agent "
     };
-    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
         ck_assert_msg(!server_log_contains(&server, secrets[i]), "%s is in the log", secrets[i]);
     assert_lines_are_json(&server);
     server_finish(&server);
@@ -93,7 +95,7 @@ START_TEST(what_a_person_did_is_logged_once) {
     struct reply failed = http_json(&server, "POST", "/auth/login", NULL, credentials(&account, "not the passphrase", body));
     struct reply out = http_json(&server, "POST", "/auth/logout", tokens.access, NULL);
     static const char *const events[] = { "user_registered", "login_succeeded", "login_failed", "logged_out" };
-    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(events); i++) {
         char text[64];
         snprintf(text, sizeof text, "\"event\":\"%s\"", events[i]);
         ck_assert_msg(count_in_log(&server, text) == 1, "%s", text);

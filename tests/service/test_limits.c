@@ -1,6 +1,8 @@
 #include "support/account.h"
 #include "support/database.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +42,7 @@ static long retry_after(const struct reply *reply) {
     return strtol(http_header(reply, "Retry-After", value, sizeof value), NULL, 10);
 }
 
-/* Asks until the answer is a 429; gives how many came before it. */
+/* Asks until the answer is a 429; returns how many came before it. */
 static int count_until_limited(const struct server *server, const char *forwarded, const char *method, const char *path,
                                const char *body) {
     for (int count = 0; count < 100; count++) {
@@ -573,14 +575,11 @@ Suite *limits_suite(void) {
     TCase *addresses = tcase_create("by address");
     tcase_set_timeout(addresses, 60);
     tcase_add_unchecked_fixture(addresses, shared_server_start, shared_server_finish);
-    tcase_add_loop_test(addresses, each_limited_endpoint_says_what_is_left_and_then_429, 0,
-                        (int)(sizeof limited / sizeof limited[0]));
+    tcase_add_loop_test(addresses, each_limited_endpoint_says_what_is_left_and_then_429, 0, (int)ARRAY_LEN(limited));
     tcase_add_test(addresses, a_client_that_waits_as_long_as_told_is_served);
-    tcase_add_loop_test(addresses, probes_and_proxies_are_never_limited, 0,
-                        (int)(sizeof unlimited_paths / sizeof unlimited_paths[0]));
+    tcase_add_loop_test(addresses, probes_and_proxies_are_never_limited, 0, (int)ARRAY_LEN(unlimited_paths));
     tcase_add_test(addresses, without_limits_no_header_speaks_of_them);
-    tcase_add_loop_test(addresses, a_client_is_its_address_as_far_as_it_can_be_believed, 0,
-                        (int)(sizeof clients / sizeof clients[0]));
+    tcase_add_loop_test(addresses, a_client_is_its_address_as_far_as_it_can_be_believed, 0, (int)ARRAY_LEN(clients));
     tcase_add_test(addresses, the_networks_of_one_ipv6_site_share_four_times_as_much);
     tcase_add_test(addresses, a_client_without_an_address_gets_a_quarter);
     tcase_add_test(addresses, the_bucket_is_asked_before_the_body_is_read);
@@ -591,8 +590,7 @@ Suite *limits_suite(void) {
     tcase_add_test(failures, an_account_is_locked_alike_whether_it_exists_or_not);
     tcase_add_test(failures, one_address_locks_an_account_for_itself_only_also_against_the_right_password);
     tcase_add_test(failures, many_addresses_lock_an_account_for_all_that_it_does_not_know);
-    tcase_add_loop_test(failures, one_address_has_so_many_wrong_passwords_for_all_accounts_together, 0,
-                        (int)(sizeof sprayers / sizeof sprayers[0]));
+    tcase_add_loop_test(failures, one_address_has_so_many_wrong_passwords_for_all_accounts_together, 0, (int)ARRAY_LEN(sprayers));
     tcase_add_test(failures, a_site_that_has_used_up_its_wrong_passwords_is_refused_in_each_of_its_networks);
     tcase_add_test(failures, an_address_that_is_refused_touches_no_account);
     tcase_add_test(failures, an_account_that_is_locked_costs_its_address_nothing);
@@ -603,8 +601,7 @@ Suite *limits_suite(void) {
     tcase_add_test(failures, an_address_is_known_also_after_a_restart_and_a_logout);
     tcase_add_test(failures, a_known_address_is_limited_as_well);
     tcase_add_test(failures, strangers_cannot_lock_the_owner_out_before_their_first_login);
-    tcase_add_loop_test(failures, a_password_change_forgets_every_address_but_the_one_it_came_from, 0,
-                        (int)(sizeof changes / sizeof changes[0]));
+    tcase_add_loop_test(failures, a_password_change_forgets_every_address_but_the_one_it_came_from, 0, (int)ARRAY_LEN(changes));
     tcase_add_test(failures, an_address_is_forgotten_when_it_was_not_used_for_long);
     tcase_add_test(failures, a_lock_opens_by_itself_and_the_next_is_longer);
     tcase_add_test(failures, right_passwords_are_never_too_many_however_many_come_at_once);

@@ -2,6 +2,8 @@
 #include "support/account.h"
 #include "support/database.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -165,8 +167,7 @@ Suite *logout_suite(void) {
     TCase *shared = tcase_create("one server");
     tcase_set_timeout(shared, 60);
     tcase_add_unchecked_fixture(shared, shared_server_start, shared_server_finish);
-    tcase_add_loop_test(shared, a_good_credential_ends_what_it_says_and_any_other_nothing, 0,
-                        2 * (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(shared, a_good_credential_ends_what_it_says_and_any_other_nothing, 0, 2 * (int)ARRAY_LEN(cases));
     tcase_add_test(shared, the_credentials_of_a_disabled_user_end_nothing);
     tcase_add_test(shared, no_credential_of_a_session_that_was_logged_out_ends_the_next_one);
     tcase_add_test(shared, a_token_that_says_nothing_ends_nothing);

@@ -2,6 +2,8 @@
 #include "support/database.h"
 #include "support/raw.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 
 Suite *refresh_suite(void);
 
-/* Refreshes and gives the new refresh token. */
+/* Refreshes and returns the new refresh token. */
 static void refreshed(const struct server *server, const char *token, char next[128]) {
     struct reply reply = refresh_with(server, token);
     ck_assert_msg(reply.status == 200, "refresh gave %ld %s", reply.status, reply.body);
@@ -129,7 +131,7 @@ START_TEST(a_retry_from_another_network_is_logged_as_a_warning) {
     struct account account = account_register(&server);
     struct tokens tokens = account_login(&server, &account);
     static const char *const ips[] = { "2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:2::1", "198.51.100.7" };
-    for (size_t i = 0; i < sizeof ips / sizeof ips[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(ips); i++)
         expect_status(refresh_from(&server, ips[i], tokens.refresh), 200);
     ck_assert_int_eq(server_log_count(&server, "\"event\":\"session_retried_elsewhere\""), 2);
     ck_assert(server_log_contains(&server, "\"level\":\"warn\",\"event\":\"session_retried_elsewhere\""));
@@ -342,7 +344,7 @@ Suite *refresh_suite(void) {
     tcase_add_test(shared, a_token_whose_successor_was_used_ends_the_session);
     tcase_add_test(shared, a_token_presented_after_the_retry_window_gets_a_new_successor_and_the_unused_one_is_void);
     tcase_add_test(shared, who_comes_too_soon_is_told_to_come_again_and_does);
-    tcase_add_loop_test(shared, a_token_that_was_not_made_here_is_refused, 0, (int)(sizeof forged / sizeof forged[0]));
+    tcase_add_loop_test(shared, a_token_that_was_not_made_here_is_refused, 0, (int)ARRAY_LEN(forged));
     tcase_add_test(shared, every_changed_character_makes_a_token_invalid);
     tcase_add_test(shared, an_access_token_is_no_refresh_token_and_the_other_way_round);
     tcase_add_test(shared, twenty_refreshes_at_once_are_one_lineage_and_twenty_times_the_answer);

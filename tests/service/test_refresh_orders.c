@@ -5,6 +5,8 @@
 #include "support/account.h"
 #include "support/database.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -209,8 +211,7 @@ Suite *refresh_orders_suite(void) {
     TCase *tcase = tcase_create("one server");
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
-    tcase_add_loop_test(tcase, an_order_of_events_has_the_outcomes_that_the_contract_says, 0,
-                        (int)(sizeof orders / sizeof orders[0]));
+    tcase_add_loop_test(tcase, an_order_of_events_has_the_outcomes_that_the_contract_says, 0, (int)ARRAY_LEN(orders));
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,6 +1,8 @@
 #include "support/account.h"
 #include "support/database.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -192,8 +194,7 @@ Suite *register_suite(void) {
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
     tcase_add_test(tcase, a_new_user_is_answered_with_the_resource_and_its_place);
     tcase_add_test(tcase, an_address_is_taken_without_regard_to_case);
-    tcase_add_loop_test(tcase, a_weak_password_is_refused_with_its_reason, 0,
-                        (int)(sizeof refused_passwords / sizeof refused_passwords[0]));
+    tcase_add_loop_test(tcase, a_weak_password_is_refused_with_its_reason, 0, (int)ARRAY_LEN(refused_passwords));
     tcase_add_test(tcase, a_password_that_names_the_account_is_refused);
     tcase_add_test(tcase, a_password_over_1024_bytes_is_refused_and_one_of_1024_is_not);
     tcase_add_test(tcase, only_an_argon2id_hash_with_the_configured_parameters_is_stored);

@@ -1,6 +1,8 @@
 /* SIGHUP: what changes while the service runs, and what does not. */
 #include "support/account.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <signal.h>
@@ -283,7 +285,7 @@ static const struct {
     { "log.level", "debug", true },
     { "log.format", "text", false },
 };
-#define CHANGES (sizeof changes / sizeof changes[0])
+#define CHANGES ARRAY_LEN(changes)
 
 static void expect_a_change_for_every_setting(void) {
     static char output[16384];
@@ -386,7 +388,7 @@ START_TEST(each_setting_is_applied_or_named_for_a_restart_and_then_has_no_effect
 }
 END_TEST
 
-START_TEST(a_file_with_a_mistake_changes_nothing) {
+START_TEST(a_file_with_an_error_changes_nothing) {
     start_with("[limit]\nlogin = 100/h\n[cors]\nallowed_origins = https://a.example\n",
                (const char *const[]){ "limit.enabled=true", NULL });
     reload_config("[limit]\nlogin = 1/h\n[cors]\nallowed_origins = https://b.example\n[log]\nlevel = loud\n",
@@ -411,7 +413,7 @@ Suite *reload_suite(void) {
     tcase_add_test(tcase, allowed_origins_change_at_once);
     tcase_add_test(tcase, what_needs_a_restart_is_named_and_stays);
     tcase_add_test(tcase, each_setting_is_applied_or_named_for_a_restart_and_then_has_no_effect);
-    tcase_add_test(tcase, a_file_with_a_mistake_changes_nothing);
+    tcase_add_test(tcase, a_file_with_an_error_changes_nothing);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -4,6 +4,8 @@
 #include "support/process.h"
 #include "support/raw.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,7 +110,7 @@ static void reset(int fd) {
 
 static void reset_in_the_middle(unsigned index) {
     char request[REQUEST_SIZE];
-    int len = stages[index % (sizeof stages / sizeof stages[0])](request);
+    int len = stages[index % (ARRAY_LEN(stages))](request);
     int fd = raw_connect(&victim.server);
     raw_send(fd, request, (size_t)len);
     usleep(index * 37 % PAUSE_MAX_US);

@@ -3,6 +3,8 @@
 #include "support/database.h"
 #include "support/load.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <libpq-fe.h>
 #include <signal.h>
@@ -161,7 +163,7 @@ START_TEST(what_is_no_role_is_refused_at_the_command_line_and_in_sql) {
     char value[64], statement[256];
     start();
     snprintf(statement, sizeof statement, "UPDATE users SET roles = ARRAY['good', $1] WHERE id = '%s'", account.id);
-    for (size_t i = 0; i < sizeof no_roles / sizeof no_roles[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(no_roles); i++) {
         ck_assert_msg(set_by_command("good", no_roles[i]) != 0, "%s", no_roles[i]);
         ck_assert_msg(!database_takes(statement, no_roles[i]), "%s", no_roles[i]);
     }

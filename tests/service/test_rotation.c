@@ -2,6 +2,8 @@
  */
 #include "support/account.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <signal.h>
@@ -221,7 +223,7 @@ START_TEST(only_a_token_that_would_be_good_has_the_keys_read) {
     start();
     randombytes_buf(key, sizeof key);
     write_key("zz", sizeof key);
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
         make_token(refused[i], token);
         ck_assert_msg(verify_status(&two, token) == 401, "%zu", i);
     }

@@ -1,6 +1,8 @@
 #include "support/account.h"
 #include "support/database.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,7 +96,7 @@ START_TEST(the_list_shows_the_live_sessions_and_which_one_asks) {
     ck_assert(json_is_true(json_object_get(json_array_get(sessions, 0), "current")));
     ck_assert(json_is_false(json_object_get(json_array_get(sessions, 1), "current")));
     static const char *const members[] = { "id", "created_at", "last_used_at", "expires_at", "ip" };
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(members); i++)
         ck_assert_msg(json_is_string(json_object_get(json_array_get(sessions, 0), members[i])), "%s", members[i]);
     ck_assert_str_eq(json_string_value(json_object_get(json_array_get(sessions, 0), "ip")), "127.0.0.1");
     http_free(&reply);
@@ -228,8 +230,8 @@ Suite *sessions_suite(void) {
     suite_add_tcase(suite, shared);
     TCase *own = tcase_create("servers of their own");
     tcase_set_timeout(own, 60);
-    tcase_add_loop_test(own, only_a_trusted_proxy_says_where_a_client_is, 0, (int)(sizeof proxies / sizeof proxies[0]));
-    tcase_add_loop_test(own, sessions_that_have_been_dead_for_a_day_are_deleted, 0, (int)(sizeof ages / sizeof ages[0]));
+    tcase_add_loop_test(own, only_a_trusted_proxy_says_where_a_client_is, 0, (int)ARRAY_LEN(proxies));
+    tcase_add_loop_test(own, sessions_that_have_been_dead_for_a_day_are_deleted, 0, (int)ARRAY_LEN(ages));
     suite_add_tcase(suite, own);
     return suite;
 }

@@ -2,6 +2,8 @@
 #include "support/account.h"
 #include "support/raw.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -90,7 +92,7 @@ static void expect_408(size_t index, void *context) {
 }
 
 START_TEST(a_request_that_trickles_in_is_told_408_when_its_time_is_over) {
-    run_parallel(sizeof trickles / sizeof trickles[0], expect_408, NULL);
+    run_parallel(ARRAY_LEN(trickles), expect_408, NULL);
 }
 END_TEST
 

@@ -1,6 +1,8 @@
 /* What slowhttptest (https://github.com/shekyan/slowhttptest), which people try on a service like this one, says of it. */
 #include "support/account.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,7 +36,7 @@ static const struct attack {
       false },
     { "ranges", "/docs", { "-R", "-t", "HEAD", "-a", "5", "-b", "500" }, ROOM, true },
 };
-#define ATTACKS (sizeof attacks / sizeof attacks[0])
+#define ATTACKS ARRAY_LEN(attacks)
 
 struct run {
     const struct attack *attack;

@@ -1,6 +1,8 @@
 /* Access tokens that somebody forged, against the running service: each is refused by both endpoints that read one. */
 #include "support/account.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -230,7 +232,7 @@ START_TEST(a_good_token_that_was_changed_is_refused) {
     static const char *const suffixes[] = { "=", ".x", "A", ".", "%20" };
     char token[TOKEN_SIZE], changed[4200];
     make_good_token(token);
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
         snprintf(changed, sizeof changed, "%s%s", token, suffixes[i]);
         ck_assert_msg(status_of("/auth/verify", changed) == 401, "%s", suffixes[i]);
     }
@@ -249,7 +251,7 @@ START_TEST(blanks_around_a_token_do_not_matter) {
     static const char *const blanks[] = { "Bearer %s ", "Bearer %s\t", "Bearer %s \t ", "  Bearer   %s  ", "bearer %s" };
     char token[TOKEN_SIZE], line[TOKEN_SIZE + 128];
     make_good_token(token);
-    for (size_t i = 0; i < sizeof blanks / sizeof blanks[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(blanks); i++) {
         const char *place = strstr(blanks[i], "%s");
         snprintf(line, sizeof line, "Authorization: %.*s%s%s", (int)(place - blanks[i]), blanks[i], token, place + 2);
         struct reply reply = http_send(&shared_server, "GET", "/auth/verify", (const char *const[]){ line, NULL }, NULL);
@@ -276,8 +278,8 @@ Suite *tokens_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
     tcase_add_test(tcase, the_forgers_hand_is_good_enough);
-    tcase_add_loop_test(tcase, a_forged_token_is_refused, 0, (int)(sizeof forged / sizeof forged[0]));
-    tcase_add_loop_test(tcase, a_forged_token_logs_nobody_out, 0, (int)(sizeof forged / sizeof forged[0]));
+    tcase_add_loop_test(tcase, a_forged_token_is_refused, 0, (int)ARRAY_LEN(forged));
+    tcase_add_loop_test(tcase, a_forged_token_logs_nobody_out, 0, (int)ARRAY_LEN(forged));
     tcase_add_test(tcase, a_good_token_that_was_changed_is_refused);
     tcase_add_test(tcase, blanks_around_a_token_do_not_matter);
     tcase_add_test(tcase, a_token_of_a_user_who_never_was_is_no_token);

@@ -1,5 +1,7 @@
 #include "support/account.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +67,7 @@ START_TEST(a_token_counts_in_the_authorization_header_only) {
     struct reply replies[] = { verify_as("GET", query, NULL), verify_as("GET", "/auth/verify", by_cookie),
                                verify_as("GET", "/auth/verify", by_basic),
                                http_send(&shared_server, "POST", "/auth/verify", NULL, form) };
-    for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
         assert_problem(&replies[i], 401, "missing_token");
         http_free(&replies[i]);
     }
@@ -90,7 +92,7 @@ Suite *verify_suite(void) {
     TCase *tcase = tcase_create("one server");
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
-    tcase_add_loop_test(tcase, a_proxy_may_ask_by_any_method_and_path_behind_verify, 0, (int)(sizeof calls / sizeof calls[0]));
+    tcase_add_loop_test(tcase, a_proxy_may_ask_by_any_method_and_path_behind_verify, 0, (int)ARRAY_LEN(calls));
     tcase_add_test(tcase, roles_are_told_as_a_list_once_they_are_in_a_token);
     tcase_add_test(tcase, a_token_counts_in_the_authorization_header_only);
     tcase_add_test(tcase, a_refusal_says_whether_a_token_was_sent);

@@ -32,7 +32,7 @@ static void ask(int fd, const char *forwarded) {
     raw_send(fd, request, (size_t)len);
 }
 
-/* Reads one reply and gives its status; *took_ms is the time until its first byte. */
+/* Reads one reply and returns its status; *took_ms is the time until its first byte. */
 static int read_status(int fd, int64_t *took_ms) {
     struct raw_reply reply;
     int64_t begin_ms = now_ms();

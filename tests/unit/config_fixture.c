@@ -8,9 +8,9 @@
 struct outcome load(const struct config_source *source) {
     struct outcome outcome;
     size_t len;
-    FILE *mistakes = open_memstream(&outcome.mistakes, &len);
-    outcome.loaded = config_load(&outcome.config, source, mistakes);
-    fclose(mistakes);
+    FILE *errors = open_memstream(&outcome.errors, &len);
+    outcome.loaded = config_load(&outcome.config, source, errors);
+    fclose(errors);
     FILE *printed = open_memstream(&outcome.printed, &len);
     config_print(&outcome.config, printed);
     fclose(printed);
@@ -19,7 +19,7 @@ struct outcome load(const struct config_source *source) {
 
 void forget(struct outcome *outcome) {
     config_fini(&outcome->config);
-    free(outcome->mistakes);
+    free(outcome->errors);
     free(outcome->printed);
 }
 

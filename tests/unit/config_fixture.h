@@ -3,13 +3,12 @@
 #define JWTD_TEST_CONFIG_FIXTURE_H
 
 #include "jwtd/config.h"
-
-#define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
+#include "jwtd/macros.h"
 
 struct outcome {
     bool loaded;
     struct config config;
-    char *mistakes;
+    char *errors;
     char *printed;
 };
 
@@ -18,7 +17,7 @@ struct outcome load_set(const char *set);   /* one --set, or none for NULL */
 struct outcome load_file(const char *text); /* of a file that holds this */
 void forget(struct outcome *outcome);
 
-/* Writes a new file and gives its name, which stays in file_name until the next call. */
+/* Writes a new file and returns its name, which stays in file_name until the next call. */
 extern char file_name[64];
 const char *write_file(const char *bytes, size_t len);
 

@@ -1,5 +1,6 @@
 #include "jwtd/access_token.h"
 #include "jwtd/claims.h"
+#include "jwtd/macros.h"
 #include "token_fixture.h"
 
 #include <jansson.h>
@@ -274,7 +275,7 @@ END_TEST
 
 START_TEST(a_token_followed_by_anything_is_refused) {
     static const char *const tails[] = { "=", "==", ".", "..", ".e30", "A", " ", "\n", "\r\n", "\t", ",", ";", "%3D" };
-    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
         sign_good();
         size_t len = strlen(token);
         snprintf(token + len, sizeof token - len, "%s", tails[i]);
@@ -347,7 +348,7 @@ START_TEST(an_empty_part_never_reaches_libjwt) {
     static const char *const parts[][2] = { { "e30", "" }, { "", "e30" }, { "", "" }, { "e30", "e30" } };
     struct token_part header;
     struct token_part payload;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         bool whole = parts[i][0][0] != '\0' && parts[i][1][0] != '\0';
         snprintf(token, sizeof token, "%s.%s.%s", parts[i][0], parts[i][1], signature);
         ck_assert_int_eq(token_split(text_of(token), &header, &payload), whole);
@@ -373,7 +374,7 @@ START_TEST(what_is_no_token_at_all_is_refused) {
         "\xff\xfe\xfd",
         "jr1_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     };
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         ck_assert_msg(check_bytes(texts[i], strlen(texts[i])) == STATUS_INVALID_TOKEN, "\"%s\"", texts[i]);
     ck_assert_int_eq(check_bytes(NULL, 0), STATUS_INVALID_TOKEN);
 }
@@ -472,8 +473,8 @@ START_TEST(a_created_token_says_what_the_contract_says) {
     ck_assert_str_eq(jwt_get_header(jwt, "kid"), "k2");
     char *grants = jwt_get_grants_json(jwt, NULL);
     json_t *object = json_loads(grants, 0, NULL);
-    ck_assert_uint_eq(json_object_size(object), sizeof names / sizeof names[0]);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    ck_assert_uint_eq(json_object_size(object), ARRAY_LEN(names));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
         ck_assert_msg(json_object_get(object, names[i]) != NULL, "%s", names[i]);
     ck_assert_str_eq(json_string_value(json_object_get(object, "iss")), "jwtd");
     ck_assert_str_eq(json_string_value(json_object_get(object, "aud")), "jwtd");
@@ -509,7 +510,7 @@ END_TEST
 START_TEST(no_token_is_made_for_roles_that_no_token_may_carry) {
     static const char *const roles[] = { NULL, "", "null", "{}", "\"admin\"", "[1]", "[\"a\"],\"sub\":\"x\"", "[\"a\"" };
     struct text created;
-    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++)
         ck_assert_msg(create(roles[i], &created) == STATUS_INTERNAL, "roles %zu", i);
 }
 END_TEST

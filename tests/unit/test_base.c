@@ -1,5 +1,6 @@
 /* status, clock and uuid: small enough for one file. */
 #include "jwtd/clock.h"
+#include "jwtd/macros.h"
 #include "jwtd/status.h"
 #include "jwtd/uuid.h"
 
@@ -64,7 +65,7 @@ static const struct {
     { STATUS_INTERNAL, "internal_error", 500 },
 };
 
-_Static_assert(sizeof published / sizeof published[0] == STATUS_COUNT, "every status is published");
+_Static_assert(ARRAY_LEN(published) == STATUS_COUNT, "every status is published");
 
 START_TEST(codes_and_numbers_are_those_that_were_published) {
     const struct status_info *info = status_info(published[_i].status);
@@ -196,10 +197,10 @@ Suite *base_suite(void) {
     TCase *tcase = tcase_create("base");
     tcase_add_test(tcase, every_status_has_a_code_of_its_own_and_says_what_to_do);
     tcase_add_loop_test(tcase, codes_and_numbers_are_those_that_were_published, 0, STATUS_COUNT);
-    tcase_add_loop_test(tcase, a_time_is_written_as_rfc_3339, 0, (int)(sizeof times / sizeof times[0]));
+    tcase_add_loop_test(tcase, a_time_is_written_as_rfc_3339, 0, (int)ARRAY_LEN(times));
     tcase_add_test(tcase, the_clocks_agree_and_run_forward);
     tcase_add_test(tcase, ids_are_version_7_of_now_and_never_twice);
-    tcase_add_loop_test(tcase, what_is_no_id_is_refused_and_changes_nothing, 0, (int)(sizeof no_ids / sizeof no_ids[0]));
+    tcase_add_loop_test(tcase, what_is_no_id_is_refused_and_changes_nothing, 0, (int)ARRAY_LEN(no_ids));
     tcase_add_test(tcase, every_character_of_an_id_counts);
     tcase_add_test(tcase, threads_never_make_the_same_id);
     tcase_add_test(tcase, an_id_may_be_written_in_upper_case);

@@ -1,3 +1,5 @@
+#include "jwtd/macros.h"
+
 #include "config_fixture.h"
 
 #include <check.h>
@@ -14,7 +16,7 @@ Suite *config_suite(void);
 START_TEST(the_defaults_are_those_of_the_contract) {
     struct outcome outcome = load_set(NULL);
     const struct config *config = &outcome.config;
-    ck_assert_msg(outcome.loaded, "%s", outcome.mistakes);
+    ck_assert_msg(outcome.loaded, "%s", outcome.errors);
     ck_assert_str_eq(config->server.listen, "127.0.0.1:8080");
     ck_assert_uint_eq(config->server.threads, 0);
     ck_assert_uint_eq(config->server.max_connections, 10000);
@@ -141,14 +143,14 @@ static int count_assignments(const char *text) {
 START_TEST(the_shipped_file_holds_nothing_but_the_defaults) {
     struct outcome defaults = load_set(NULL);
     struct outcome shipped = load(&(struct config_source){ .file = SHIPPED_FILE });
-    ck_assert_msg(shipped.loaded, "%s", shipped.mistakes);
+    ck_assert_msg(shipped.loaded, "%s", shipped.errors);
     ck_assert_str_eq(shipped.printed, defaults.printed);
     forget(&shipped);
 
     char *text = read_file(SHIPPED_FILE);
     uncomment_empty_settings(text);
     struct outcome uncommented = load_file(text);
-    ck_assert_msg(uncommented.loaded, "%s", uncommented.mistakes);
+    ck_assert_msg(uncommented.loaded, "%s", uncommented.errors);
     ck_assert_str_eq(uncommented.printed, defaults.printed);
     int settings = 0;
     config_each(count_setting, &settings);
@@ -171,7 +173,7 @@ START_TEST(set_is_stronger_than_the_environment_and_that_than_the_file) {
     };
     struct outcome outcome = load(&source);
     unlink(file_name);
-    ck_assert_msg(outcome.loaded, "%s", outcome.mistakes);
+    ck_assert_msg(outcome.loaded, "%s", outcome.errors);
     ck_assert_str_eq(outcome.config.token.keys_dir, "file");
     ck_assert_str_eq(outcome.config.token.issuer, "environment");
     ck_assert_str_eq(outcome.config.token.audience, "last");
@@ -179,18 +181,18 @@ START_TEST(set_is_stronger_than_the_environment_and_that_than_the_file) {
 }
 END_TEST
 
-START_TEST(a_wrong_value_stays_a_mistake_when_a_stronger_source_has_a_good_one) {
+START_TEST(a_wrong_value_stays_an_error_when_a_stronger_source_has_a_good_one) {
     char *environment[] = { "JWTD_SERVER_THREADS=many", NULL };
     const char *const sets[] = { "server.threads=2" };
     struct outcome outcome = load(&(struct config_source){ .environment = environment, .set = sets, .set_count = 1 });
     ck_assert(!outcome.loaded);
-    ck_assert_str_eq(outcome.mistakes, "environment JWTD_SERVER_THREADS = \"many\" must be a whole number\n");
+    ck_assert_str_eq(outcome.errors, "environment JWTD_SERVER_THREADS = \"many\" must be a whole number\n");
     forget(&outcome);
 }
 END_TEST
 
 static const struct {
-    const char *variable, *mistake; /* NULL: no mistake */
+    const char *variable, *error; /* NULL: no error */
 } variable_cases[] = {
     { "JWTD_PASSWORD_MIN_LENGTH=15", NULL },
     { "JWTD_DATABASE_URL=", NULL },
@@ -207,20 +209,20 @@ static const struct {
     { "JWTD_\x1b[2J=1", "environment JWTD_?[2J: there is no such setting\n" },
 };
 
-START_TEST(a_variable_of_ours_that_names_no_setting_is_a_mistake) {
+START_TEST(a_variable_of_ours_that_names_no_setting_is_a_error) {
     char variable[128];
     snprintf(variable, sizeof variable, "%s", variable_cases[_i].variable);
     char *environment[] = { variable, NULL };
     struct outcome outcome = load(&(struct config_source){ .environment = environment });
-    ck_assert_str_eq(outcome.mistakes, variable_cases[_i].mistake != NULL ? variable_cases[_i].mistake : "");
-    ck_assert(outcome.loaded == (variable_cases[_i].mistake == NULL));
+    ck_assert_str_eq(outcome.errors, variable_cases[_i].error != NULL ? variable_cases[_i].error : "");
+    ck_assert(outcome.loaded == (variable_cases[_i].error == NULL));
     forget(&outcome);
 }
 END_TEST
 
 /* ---- the file ---- */
 
-START_TEST(all_mistakes_of_a_file_are_reported_at_once_each_with_its_line) {
+START_TEST(all_errors_of_a_file_are_reported_at_once_each_with_its_line) {
     static const char text[] = "listen = 127.0.0.1:1\n" /* 1: no section */
                                "[server]\n"
                                "threads = many\n" /* 3 */
@@ -240,8 +242,8 @@ START_TEST(all_mistakes_of_a_file_are_reported_at_once_each_with_its_line) {
     char expected[2048], *at = expected;
     static const struct {
         int line;
-        const char *mistake;
-    } mistakes[] = {
+        const char *error;
+    } errors[] = {
         { 1, "listen: there is no such setting" },
         { 3, "server.threads = \"many\" must be a whole number" },
         { 4, "this line is neither a section, a comment nor \"key = value\"" },
@@ -252,18 +254,16 @@ START_TEST(all_mistakes_of_a_file_are_reported_at_once_each_with_its_line) {
         { 13, "nothing.issuer: there is no such setting" },
         { 15, "token.access_ttl = \"40d\" must be from 1s to 1d" },
     };
-    for (int i = 0; i < COUNT_OF(mistakes); i++) {
-        at += snprintf(at, sizeof expected - (size_t)(at - expected), "%s:%d: %s\n", file_name, mistakes[i].line,
-                       mistakes[i].mistake);
-    }
+    for (int i = 0; i < (int)ARRAY_LEN(errors); i++)
+        at += snprintf(at, sizeof expected - (size_t)(at - expected), "%s:%d: %s\n", file_name, errors[i].line, errors[i].error);
     ck_assert(!outcome.loaded);
-    ck_assert_str_eq(outcome.mistakes, expected);
+    ck_assert_str_eq(outcome.errors, expected);
     forget(&outcome);
 }
 END_TEST
 
 static const struct {
-    const char *text, *issuer; /* NULL: a mistake */
+    const char *text, *issuer; /* NULL: an error */
 } form_cases[] = {
     { "[token]\nissuer=x\n", "x" },
     { "[token]\nissuer = x", "x" },
@@ -286,27 +286,27 @@ static const struct {
 
 START_TEST(a_file_may_be_written_in_the_usual_ways) {
     struct outcome outcome = load_file(form_cases[_i].text);
-    ck_assert_msg(outcome.loaded == (form_cases[_i].issuer != NULL), "%s: %s", form_cases[_i].text, outcome.mistakes);
+    ck_assert_msg(outcome.loaded == (form_cases[_i].issuer != NULL), "%s: %s", form_cases[_i].text, outcome.errors);
     if (outcome.loaded)
         ck_assert_str_eq(outcome.config.token.issuer, form_cases[_i].issuer);
     forget(&outcome);
 }
 END_TEST
 
-START_TEST(a_long_line_is_taken_whole_and_one_that_is_too_long_is_a_mistake) {
+START_TEST(a_long_line_is_taken_whole_and_one_that_is_too_long_is_a_error) {
     char text[10000] = "[token]\nkeys_dir = ";
     size_t start = strlen(text);
     memset(text + start, 'k', 4000);
     struct outcome whole = load_file(text);
-    ck_assert_msg(whole.loaded, "%s", whole.mistakes);
+    ck_assert_msg(whole.loaded, "%s", whole.errors);
     ck_assert_uint_eq(strlen(whole.config.token.keys_dir), 4000);
     forget(&whole);
     memset(text + start, 'k', 9000);
     memcpy(text + start + 9000, "\n[log]\nlevel = debug\n", 22);
     struct outcome over = load_file(text);
     ck_assert(!over.loaded);
-    ck_assert_int_eq(count_lines(over.mistakes), 1);
-    ck_assert_ptr_nonnull(strstr(over.mistakes, ":2: this line is too long\n"));
+    ck_assert_int_eq(count_lines(over.errors), 1);
+    ck_assert_ptr_nonnull(strstr(over.errors, ":2: this line is too long\n"));
     ck_assert_int_eq(over.config.log.level, LOG_DEBUG);
     forget(&over);
 }
@@ -317,31 +317,31 @@ START_TEST(a_nul_does_not_hide_the_rest_of_its_line) {
     struct outcome outcome = load(&(struct config_source){ .file = write_file(text, sizeof text - 1) });
     unlink(file_name);
     ck_assert(!outcome.loaded);
-    ck_assert_int_eq(count_lines(outcome.mistakes), 1);
-    ck_assert_ptr_nonnull(strstr(outcome.mistakes, ":2: this line contains a NUL byte\n"));
+    ck_assert_int_eq(count_lines(outcome.errors), 1);
+    ck_assert_ptr_nonnull(strstr(outcome.errors, ":2: this line contains a NUL byte\n"));
     ck_assert_str_eq(outcome.config.token.audience, "z");
     forget(&outcome);
 }
 END_TEST
 
 static const struct {
-    const char *file, *mistake;
+    const char *file, *error;
 } unreadable_cases[] = {
     { "/nonexistent/jwtd.conf", "/nonexistent/jwtd.conf: No such file or directory\n" },
     { "/tmp", "/tmp: Is a directory\n" },
 };
 
-START_TEST(a_file_that_cannot_be_read_is_a_mistake) {
+START_TEST(a_file_that_cannot_be_read_is_a_error) {
     struct outcome outcome = load(&(struct config_source){ .file = unreadable_cases[_i].file });
     ck_assert(!outcome.loaded);
-    ck_assert_str_eq(outcome.mistakes, unreadable_cases[_i].mistake);
+    ck_assert_str_eq(outcome.errors, unreadable_cases[_i].error);
     forget(&outcome);
 }
 END_TEST
 
-START_TEST(a_mistake_cannot_give_orders_to_the_terminal) {
+START_TEST(an_error_cannot_give_orders_to_the_terminal) {
     struct outcome outcome = load_set("token.issuer=\x1b[2J");
-    ck_assert_ptr_null(strchr(outcome.mistakes, '\x1b'));
+    ck_assert_ptr_null(strchr(outcome.errors, '\x1b'));
     forget(&outcome);
 }
 END_TEST
@@ -391,7 +391,7 @@ START_TEST(a_password_in_the_database_url_is_never_printed) {
     snprintf(set, sizeof set, "database.url=%s", url_cases[_i].url);
     snprintf(line, sizeof line, "url = %s", url_cases[_i].printed);
     struct outcome outcome = load_set(set);
-    ck_assert_msg(outcome.loaded, "%s", outcome.mistakes);
+    ck_assert_msg(outcome.loaded, "%s", outcome.errors);
     ck_assert_str_eq(outcome.config.database.url, url_cases[_i].url);
     ck_assert_msg(has_line(outcome.printed, line), "%s\n%s", line, outcome.printed);
     ck_assert_ptr_null(strstr(outcome.printed, "hunter2"));
@@ -399,9 +399,9 @@ START_TEST(a_password_in_the_database_url_is_never_printed) {
 }
 END_TEST
 
-START_TEST(a_mistake_in_the_database_url_does_not_quote_it) {
+START_TEST(an_error_in_the_database_url_does_not_quote_it) {
     struct outcome outcome = load_set("database.url=postgres://u:hunter2@h\n");
-    ck_assert_str_eq(outcome.mistakes, "--set database.url must not contain control characters\n");
+    ck_assert_str_eq(outcome.errors, "--set database.url must not contain control characters\n");
     forget(&outcome);
 }
 END_TEST
@@ -447,20 +447,20 @@ Suite *config_suite(void) {
     suite_add_tcase(suite, shipped);
     TCase *sources = tcase_create("sources");
     tcase_add_test(sources, set_is_stronger_than_the_environment_and_that_than_the_file);
-    tcase_add_test(sources, a_wrong_value_stays_a_mistake_when_a_stronger_source_has_a_good_one);
-    tcase_add_loop_test(sources, a_variable_of_ours_that_names_no_setting_is_a_mistake, 0, COUNT_OF(variable_cases));
+    tcase_add_test(sources, a_wrong_value_stays_an_error_when_a_stronger_source_has_a_good_one);
+    tcase_add_loop_test(sources, a_variable_of_ours_that_names_no_setting_is_a_error, 0, (int)ARRAY_LEN(variable_cases));
     suite_add_tcase(suite, sources);
     TCase *files = tcase_create("files");
-    tcase_add_test(files, all_mistakes_of_a_file_are_reported_at_once_each_with_its_line);
-    tcase_add_loop_test(files, a_file_may_be_written_in_the_usual_ways, 0, COUNT_OF(form_cases));
-    tcase_add_test(files, a_long_line_is_taken_whole_and_one_that_is_too_long_is_a_mistake);
+    tcase_add_test(files, all_errors_of_a_file_are_reported_at_once_each_with_its_line);
+    tcase_add_loop_test(files, a_file_may_be_written_in_the_usual_ways, 0, (int)ARRAY_LEN(form_cases));
+    tcase_add_test(files, a_long_line_is_taken_whole_and_one_that_is_too_long_is_a_error);
     tcase_add_test(files, a_nul_does_not_hide_the_rest_of_its_line);
-    tcase_add_loop_test(files, a_file_that_cannot_be_read_is_a_mistake, 0, COUNT_OF(unreadable_cases));
-    tcase_add_test(files, a_mistake_cannot_give_orders_to_the_terminal);
+    tcase_add_loop_test(files, a_file_that_cannot_be_read_is_a_error, 0, (int)ARRAY_LEN(unreadable_cases));
+    tcase_add_test(files, an_error_cannot_give_orders_to_the_terminal);
     suite_add_tcase(suite, files);
     TCase *secrets = tcase_create("secrets");
-    tcase_add_loop_test(secrets, a_password_in_the_database_url_is_never_printed, 0, COUNT_OF(url_cases));
-    tcase_add_test(secrets, a_mistake_in_the_database_url_does_not_quote_it);
+    tcase_add_loop_test(secrets, a_password_in_the_database_url_is_never_printed, 0, (int)ARRAY_LEN(url_cases));
+    tcase_add_test(secrets, an_error_in_the_database_url_does_not_quote_it);
     tcase_add_test(secrets, a_configuration_may_be_ended_twice);
     suite_add_tcase(suite, secrets);
     return suite;

@@ -1,6 +1,7 @@
 #include "config_fixture.h"
 
 #include "jwtd/hasher.h"
+#include "jwtd/macros.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -10,9 +11,9 @@ Suite *config_values_suite(void);
 
 /* ---- values ---- */
 
-/* --set, and the line that config_print shows then; NULL: a mistake that contains `mistake` */
+/* --set, and the line that config_print shows then; NULL: an error that contains `error` */
 static const struct {
-    const char *set, *printed, *mistake;
+    const char *set, *printed, *error;
 } value_cases[] = {
     { "server.listen=127.0.0.1:0", "listen = 127.0.0.1:0", NULL },
     { "server.listen=[::1]:8080", "listen = [::1]:8080", NULL },
@@ -175,14 +176,14 @@ static const struct {
 
 START_TEST(a_value_is_taken_as_its_type_wants_it_or_refused_with_the_reason) {
     struct outcome outcome = load_set(value_cases[_i].set);
-    ck_assert_msg(outcome.loaded == (value_cases[_i].mistake == NULL), "%s: %s", value_cases[_i].set, outcome.mistakes);
+    ck_assert_msg(outcome.loaded == (value_cases[_i].error == NULL), "%s: %s", value_cases[_i].set, outcome.errors);
     if (outcome.loaded) {
-        ck_assert_str_eq(outcome.mistakes, "");
+        ck_assert_str_eq(outcome.errors, "");
         ck_assert_msg(has_line(outcome.printed, value_cases[_i].printed), "%s", outcome.printed);
     } else {
-        ck_assert_msg(strstr(outcome.mistakes, value_cases[_i].mistake) != NULL, "%s", outcome.mistakes);
-        ck_assert_msg(strncmp(outcome.mistakes, "--set ", 6) == 0, "%s", outcome.mistakes);
-        ck_assert_int_eq(count_lines(outcome.mistakes), 1);
+        ck_assert_msg(strstr(outcome.errors, value_cases[_i].error) != NULL, "%s", outcome.errors);
+        ck_assert_msg(strncmp(outcome.errors, "--set ", 6) == 0, "%s", outcome.errors);
+        ck_assert_int_eq(count_lines(outcome.errors), 1);
     }
     forget(&outcome);
 }
@@ -203,7 +204,7 @@ START_TEST(a_list_may_be_full_but_not_overflow) {
     snprintf(set + strlen(set), sizeof set - strlen(set), " 10.0.1.0");
     struct outcome over = load_set(set);
     ck_assert(!over.loaded);
-    ck_assert_ptr_nonnull(strstr(over.mistakes, "more than 64 networks"));
+    ck_assert_ptr_nonnull(strstr(over.errors, "more than 64 networks"));
     forget(&over);
 }
 END_TEST
@@ -220,7 +221,7 @@ START_TEST(a_list_of_origins_may_be_full_but_not_overflow) {
     snprintf(set + strlen(set), sizeof set - strlen(set), " https://b.example");
     struct outcome over = load_set(set);
     ck_assert(!over.loaded);
-    ck_assert_ptr_nonnull(strstr(over.mistakes, "more than 64 origins"));
+    ck_assert_ptr_nonnull(strstr(over.errors, "more than 64 origins"));
     forget(&over);
 }
 END_TEST
@@ -229,10 +230,10 @@ START_TEST(what_is_printed_loads_again_as_the_same) {
     const char *const sets[] = { "server.trusted_proxies=10.0.0.0/8 ::1",
                                  "cors.allowed_origins=https://a.example,https://b.example", "token.issuer=a = b ; c # d",
                                  "server.listen=unix:/tmp/a b", "log.level=warn" };
-    struct outcome first = load(&(struct config_source){ .set = sets, .set_count = COUNT_OF(sets) });
-    ck_assert_msg(first.loaded, "%s", first.mistakes);
+    struct outcome first = load(&(struct config_source){ .set = sets, .set_count = (int)ARRAY_LEN(sets) });
+    ck_assert_msg(first.loaded, "%s", first.errors);
     struct outcome second = load_file(first.printed);
-    ck_assert_msg(second.loaded, "%s", second.mistakes);
+    ck_assert_msg(second.loaded, "%s", second.errors);
     ck_assert_str_eq(first.printed, second.printed);
     forget(&first);
     forget(&second);
@@ -243,7 +244,7 @@ END_TEST
 
 static const struct {
     const char *sets[3];
-    const char *mistake; /* NULL: fine */
+    const char *error; /* NULL: fine */
 } fit_cases[] = {
     { { "password.memory=19MiB", "password.operations=2" }, NULL },
     { { "password.memory=46MiB", "password.operations=1" }, NULL },
@@ -270,15 +271,15 @@ static const struct {
     { { "token.refresh_retry_window=31s", "token.refresh_idle=30s" }, "must not be longer than token.refresh_idle" },
 };
 
-START_TEST(settings_that_do_not_fit_each_other_are_a_mistake_of_one_of_them) {
+START_TEST(settings_that_do_not_fit_each_other_are_an_error_of_one_of_them) {
     size_t count = 0;
     while (count < 3 && fit_cases[_i].sets[count] != NULL)
         count++;
     struct outcome outcome = load(&(struct config_source){ .set = fit_cases[_i].sets, .set_count = count });
-    ck_assert_msg(outcome.loaded == (fit_cases[_i].mistake == NULL), "%s", outcome.mistakes);
+    ck_assert_msg(outcome.loaded == (fit_cases[_i].error == NULL), "%s", outcome.errors);
     if (!outcome.loaded) {
-        ck_assert_msg(strstr(outcome.mistakes, fit_cases[_i].mistake) != NULL, "%s", outcome.mistakes);
-        ck_assert_int_eq(count_lines(outcome.mistakes), 1);
+        ck_assert_msg(strstr(outcome.errors, fit_cases[_i].error) != NULL, "%s", outcome.errors);
+        ck_assert_int_eq(count_lines(outcome.errors), 1);
     }
     forget(&outcome);
 }
@@ -287,11 +288,11 @@ END_TEST
 Suite *config_values_suite(void) {
     Suite *suite = suite_create("config_values");
     TCase *values = tcase_create("values");
-    tcase_add_loop_test(values, a_value_is_taken_as_its_type_wants_it_or_refused_with_the_reason, 0, COUNT_OF(value_cases));
+    tcase_add_loop_test(values, a_value_is_taken_as_its_type_wants_it_or_refused_with_the_reason, 0, (int)ARRAY_LEN(value_cases));
     tcase_add_test(values, a_list_may_be_full_but_not_overflow);
     tcase_add_test(values, a_list_of_origins_may_be_full_but_not_overflow);
     tcase_add_test(values, what_is_printed_loads_again_as_the_same);
-    tcase_add_loop_test(values, settings_that_do_not_fit_each_other_are_a_mistake_of_one_of_them, 0, COUNT_OF(fit_cases));
+    tcase_add_loop_test(values, settings_that_do_not_fit_each_other_are_an_error_of_one_of_them, 0, (int)ARRAY_LEN(fit_cases));
     suite_add_tcase(suite, values);
     return suite;
 }

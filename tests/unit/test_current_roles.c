@@ -1,4 +1,5 @@
 #include "jwtd/current_roles.h"
+#include "jwtd/macros.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -65,7 +66,7 @@ START_TEST(what_is_no_role_is_left_out_and_what_is_no_list_refused) {
     struct uuid id = id_of(1);
     set(1, "[\"a b\",\"good\",\"gr\xc3\xb6\xc3\x9f\"]");
     expect(1, "[\"good\"]");
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         ck_assert_int_eq(current_roles_set(map, &id, text_of(bad[i]), NOW), STATUS_INTERNAL);
     expect(1, "[\"good\"]");
 }

@@ -1,5 +1,7 @@
 #include "../../src/store/db_errors.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 
 Suite *db_errors_suite(void);
@@ -63,7 +65,7 @@ END_TEST
 Suite *db_errors_suite(void) {
     Suite *suite = suite_create("db_errors");
     TCase *table = tcase_create("table");
-    tcase_add_loop_test(table, an_sqlstate_means_one_status_and_one_remedy, 0, (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(table, an_sqlstate_means_one_status_and_one_remedy, 0, (int)ARRAY_LEN(cases));
     suite_add_tcase(suite, table);
     return suite;
 }

@@ -1,6 +1,7 @@
 /* What the default limits on wrong passwords leave to those who guess, simulated over a month. */
 #include "jwtd/clock.h"
-#include "src/cli/limits.h"
+#include "jwtd/macros.h"
+#include "src/server/limit_rules.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -156,7 +157,7 @@ Suite *guessing_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, one_address_however_patient_has_one_guess_an_hour_and_locks_nobody_else_out, 0,
-                        (int)(sizeof pauses / sizeof pauses[0]));
+                        (int)ARRAY_LEN(pauses));
     tcase_add_test(tcase, a_thousand_addresses_have_a_hundred_guesses_and_then_a_hundred_a_day);
     tcase_add_test(tcase, an_account_that_many_have_locked_opens_within_hours_although_one_goes_on);
     tcase_add_test(tcase, one_address_fails_for_no_more_than_thirty_accounts_and_then_two_a_minute);

@@ -1,5 +1,6 @@
 #include "../../src/password/kept_region.h"
 #include "jwtd/hasher.h"
+#include "jwtd/macros.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -428,14 +429,12 @@ START_TEST(an_impossible_size_makes_no_region) {
 }
 END_TEST
 
-#define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
-
 static TCase *region_case(void) {
     TCase *region = tcase_create("region");
 
     tcase_add_test(region, an_armed_region_serves_one_mapping_at_a_time);
     tcase_add_test(region, a_region_that_is_not_armed_serves_nothing);
-    tcase_add_loop_test(region, other_mappings_pass_an_armed_region_by, 0, COUNT_OF(foreign));
+    tcase_add_loop_test(region, other_mappings_pass_an_armed_region_by, 0, (int)ARRAY_LEN(foreign));
     tcase_add_test(region, unmapping_a_part_unmaps_nothing_and_frees_nothing);
     tcase_add_test(region, a_released_region_holds_nothing);
     tcase_add_test(region, an_impossible_size_makes_no_region);
@@ -451,14 +450,14 @@ Suite *hasher_suite(void) {
     tcase_add_test(hashes, a_password_is_taken_with_its_length);
     tcase_add_test(hashes, two_hashes_of_one_password_have_different_salts);
     tcase_add_test(hashes, a_hash_names_the_current_parameters);
-    tcase_add_loop_test(hashes, hashes_of_the_reference_implementation_are_understood, 0, COUNT_OF(reference));
+    tcase_add_loop_test(hashes, hashes_of_the_reference_implementation_are_understood, 0, (int)ARRAY_LEN(reference));
     tcase_add_test(hashes, the_kept_region_gives_the_result_of_fresh_memory);
     tcase_add_test(hashes, hashers_of_several_threads_do_not_meet);
-    tcase_add_loop_test(hashes, a_corrupt_hash_is_told_from_a_wrong_password, 0, COUNT_OF(corrupt));
+    tcase_add_loop_test(hashes, a_corrupt_hash_is_told_from_a_wrong_password, 0, (int)ARRAY_LEN(corrupt));
     tcase_add_test(hashes, no_hash_at_all_differs);
     tcase_add_test(hashes, a_corrupt_hash_and_none_cost_what_a_wrong_password_costs);
     tcase_add_test(hashes, a_hash_of_other_parameters_needs_a_new_one);
-    tcase_add_loop_test(hashes, impossible_parameters_make_no_hasher, 0, COUNT_OF(bounds));
+    tcase_add_loop_test(hashes, impossible_parameters_make_no_hasher, 0, (int)ARRAY_LEN(bounds));
     suite_add_tcase(suite, hashes);
 
     tcase_add_test(memory, memory_is_taken_by_the_first_hash_kept_and_given_back);

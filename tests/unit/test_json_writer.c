@@ -1,4 +1,5 @@
 #include "jwtd/json_writer.h"
+#include "jwtd/macros.h"
 
 #include <check.h>
 #include <jansson.h>
@@ -173,7 +174,7 @@ Suite *json_writer_suite(void) {
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, members_and_items_are_separated_by_commas);
     tcase_add_test(tcase, any_bytes_come_back_as_they_were_or_as_replacement);
-    tcase_add_loop_test(tcase, each_text_has_one_spelling, 0, (int)(sizeof spellings / sizeof spellings[0]));
+    tcase_add_loop_test(tcase, each_text_has_one_spelling, 0, (int)ARRAY_LEN(spellings));
     tcase_add_test(tcase, a_big_text_arrives_whole);
     tcase_add_test(tcase, what_is_missing_is_null_and_never_a_hole);
     tcase_add_test(tcase, eight_levels_are_not_too_deep);

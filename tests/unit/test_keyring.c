@@ -1,4 +1,5 @@
 #include "jwtd/keyring.h"
+#include "jwtd/macros.h"
 #include "token_fixture.h"
 
 #include <glob.h>
@@ -16,7 +17,7 @@ Suite *keyring_suite(void);
 static struct scratch scratch;
 static char keys_dir[PATH_MAX];
 static char refresh_file[PATH_MAX];
-static char mistake[512];
+static char error[512];
 
 static void set_up(void) {
     scratch = scratch_create();
@@ -24,7 +25,7 @@ static void set_up(void) {
     snprintf(refresh_file, sizeof refresh_file, "%s", scratch_path(&scratch, "refresh.key"));
     ck_assert_int_eq(mkdir(keys_dir, 0700), 0);
     scratch_write_text(&scratch, "refresh.key", FIXTURE_KEY_1);
-    mistake[0] = '\0';
+    error[0] = '\0';
 }
 
 static void tear_down(void) {
@@ -32,13 +33,13 @@ static void tear_down(void) {
 }
 
 static struct keyring *load(const char *active_kid) {
-    return keyring_load(keys_dir, active_kid, refresh_file, mistake, sizeof mistake);
+    return keyring_load(keys_dir, active_kid, refresh_file, error, sizeof error);
 }
 
-static void check_refused(const char *part_of_mistake) {
+static void check_refused(const char *part_of_error) {
     struct keyring *ring = load("");
-    ck_assert_msg(ring == NULL, "loaded, but should say: %s", part_of_mistake);
-    ck_assert_msg(strstr(mistake, part_of_mistake) != NULL, "\"%s\" does not say \"%s\"", mistake, part_of_mistake);
+    ck_assert_msg(ring == NULL, "loaded, but should say: %s", part_of_error);
+    ck_assert_msg(strstr(error, part_of_error) != NULL, "\"%s\" does not say \"%s\"", error, part_of_error);
 }
 
 START_TEST(every_key_verifies_and_the_newest_by_name_signs) {
@@ -46,7 +47,7 @@ START_TEST(every_key_verifies_and_the_newest_by_name_signs) {
     scratch_write_text(&scratch, "keys/c.hs256", FIXTURE_KEY_2 "\n");
     scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1 "=\r\n \t\n");
     struct keyring *ring = load("");
-    ck_assert_msg(ring != NULL, "%s", mistake);
+    ck_assert_msg(ring != NULL, "%s", error);
     ck_assert_uint_eq(keyring_count(ring), 3);
     ck_assert_str_eq(keyring_active(ring)->kid, "c");
     ck_assert_uint_eq(keyring_active(ring)->len, 32);
@@ -79,7 +80,7 @@ START_TEST(the_active_kid_of_the_configuration_signs) {
     ck_assert_str_eq(keyring_active(ring)->kid, "a");
     keyring_destroy(ring);
     ck_assert_ptr_null(load("c"));
-    ck_assert_ptr_nonnull(strstr(mistake, "there is no c.hs256"));
+    ck_assert_ptr_nonnull(strstr(error, "there is no c.hs256"));
     ck_assert_ptr_null(load("../a"));
 }
 END_TEST
@@ -87,7 +88,7 @@ END_TEST
 static const struct {
     const char *content;
     size_t len; /* 0: strlen */
-    const char *mistake;
+    const char *error;
 } bad_contents[] = {
     { "", 0, "empty" },
     { " \n\t\r\n", 0, "empty" },
@@ -112,7 +113,7 @@ START_TEST(a_file_without_a_good_key_is_refused_by_name) {
     scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
     scratch_write(&scratch, "keys/bad.hs256", bad_contents[_i].content, len, 0600);
     check_refused("keys/bad.hs256");
-    check_refused(bad_contents[_i].mistake);
+    check_refused(bad_contents[_i].error);
 }
 END_TEST
 
@@ -121,7 +122,7 @@ START_TEST(a_key_of_512_bytes_is_taken_and_one_more_refused) {
     memset(text, 'A', sizeof text);
     scratch_write(&scratch, "keys/a.hs256", text, 683, 0600); /* 512 bytes */
     struct keyring *ring = load("");
-    ck_assert_msg(ring != NULL, "%s", mistake);
+    ck_assert_msg(ring != NULL, "%s", error);
     ck_assert_uint_eq(keyring_active(ring)->len, 512);
     keyring_destroy(ring);
     scratch_write(&scratch, "keys/a.hs256", text, 684, 0600);
@@ -141,7 +142,7 @@ START_TEST(a_key_file_open_to_others_is_refused) {
     scratch_write(&scratch, "keys/a.hs256", FIXTURE_KEY_1, sizeof FIXTURE_KEY_1 - 1, modes[_i].mode);
     if (modes[_i].good) {
         struct keyring *ring = load("");
-        ck_assert_msg(ring != NULL, "%s", mistake);
+        ck_assert_msg(ring != NULL, "%s", error);
         keyring_destroy(ring);
     } else {
         check_refused("keys/a.hs256: mode 0");
@@ -161,7 +162,7 @@ START_TEST(a_directory_to_which_others_can_add_a_key_is_refused) {
     ck_assert_int_eq(chmod(keys_dir, directory_modes[_i].mode), 0);
     if (directory_modes[_i].good) {
         struct keyring *ring = load("");
-        ck_assert_msg(ring != NULL, "%s", mistake);
+        ck_assert_msg(ring != NULL, "%s", error);
         keyring_destroy(ring);
     } else {
         check_refused("keys: mode ");
@@ -181,7 +182,7 @@ START_TEST(a_directory_on_a_mount_without_writing_may_have_any_mode) {
     check_refused("keys: mode 1777");
     ck_assert_int_eq(mount(NULL, keys_dir, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
     struct keyring *ring = load("");
-    ck_assert_msg(ring != NULL, "%s", mistake);
+    ck_assert_msg(ring != NULL, "%s", error);
     keyring_destroy(ring);
     ck_assert_int_eq(umount(keys_dir), 0);
 }
@@ -194,14 +195,14 @@ START_TEST(what_belongs_to_somebody_else_is_refused) {
     if (geteuid() != 0)
         return; /* only root can give a file away */
     scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         ck_assert_int_eq(chown(scratch_path(&scratch, names[i]), SOMEBODY, 0), 0);
         check_refused(names[i]);
         check_refused("belongs to user 4711");
         ck_assert_int_eq(chown(scratch_path(&scratch, names[i]), 0, 0), 0);
     }
     struct keyring *ring = load("");
-    ck_assert_msg(ring != NULL, "%s", mistake);
+    ck_assert_msg(ring != NULL, "%s", error);
     keyring_destroy(ring);
 }
 END_TEST
@@ -210,7 +211,7 @@ START_TEST(a_link_is_followed_and_its_target_counts) {
     scratch_write(&scratch, "target", FIXTURE_KEY_1, sizeof FIXTURE_KEY_1 - 1, 0400);
     ck_assert_int_eq(symlink("../target", scratch_path(&scratch, "keys/a.hs256")), 0);
     struct keyring *ring = load("");
-    ck_assert_msg(ring != NULL, "%s", mistake);
+    ck_assert_msg(ring != NULL, "%s", error);
     keyring_destroy(ring);
     ck_assert_int_eq(chmod(scratch_path(&scratch, "target"), 0444), 0);
     check_refused("keys/a.hs256: mode 0444");
@@ -237,7 +238,7 @@ START_TEST(other_files_are_ignored) {
     scratch_write_text(&scratch, "keys/with space.hs256", "no kid");
     scratch_write_text(&scratch, "keys/0123456789012345678901234567890123456789012345678901234567890123x.hs256", "65");
     struct keyring *ring = load("");
-    ck_assert_msg(ring != NULL, "%s", mistake);
+    ck_assert_msg(ring != NULL, "%s", error);
     ck_assert_uint_eq(keyring_count(ring), 1);
     keyring_destroy(ring);
 }
@@ -247,7 +248,7 @@ START_TEST(without_any_key_the_way_out_is_named) {
     check_refused("jwtd keygen");
     rmdir(keys_dir);
     check_refused("jwtd keygen");
-    ck_assert_ptr_nonnull(strstr(mistake, keys_dir));
+    ck_assert_ptr_nonnull(strstr(error, keys_dir));
 }
 END_TEST
 
@@ -262,7 +263,7 @@ static void write_keys(unsigned count) {
 START_TEST(more_keys_than_the_ring_holds_are_refused) {
     write_keys(KEYS_MAX);
     struct keyring *ring = load("");
-    ck_assert_msg(ring != NULL, "%s", mistake);
+    ck_assert_msg(ring != NULL, "%s", error);
     ck_assert_uint_eq(keyring_count(ring), KEYS_MAX);
     ck_assert_str_eq(keyring_active(ring)->kid, "k063");
     keyring_destroy(ring);
@@ -290,15 +291,15 @@ START_TEST(keygen_makes_what_load_takes) {
     struct stat status;
     rmdir(keys_dir);
     unlink(refresh_file);
-    ck_assert_msg(keyring_generate(keys_dir, refresh_file, first, mistake, sizeof mistake), "%s", mistake);
+    ck_assert_msg(keyring_generate(keys_dir, refresh_file, first, error, sizeof error), "%s", error);
     ck_assert_int_eq(stat(keys_dir, &status), 0);
     ck_assert_uint_eq(status.st_mode & 07777, 0700);
     struct keyring *before = load("");
-    ck_assert_msg(before != NULL, "%s", mistake);
+    ck_assert_msg(before != NULL, "%s", error);
     ck_assert_str_eq(keyring_active(before)->kid, first);
     ck_assert_uint_eq(keyring_active(before)->len, 48);
 
-    ck_assert_msg(keyring_generate(keys_dir, refresh_file, second, mistake, sizeof mistake), "%s", mistake);
+    ck_assert_msg(keyring_generate(keys_dir, refresh_file, second, error, sizeof error), "%s", error);
     ck_assert_int_gt(strcmp(second, first), 0);
     struct keyring *after = load("");
     ck_assert_str_eq(keyring_active(after)->kid, second);
@@ -315,16 +316,16 @@ END_TEST
 START_TEST(keygen_leaves_nothing_aside_and_names_what_fails) {
     char kid[KID_MAX_LEN + 1];
     char missing[PATH_MAX];
-    ck_assert(keyring_generate(keys_dir, refresh_file, kid, mistake, sizeof mistake));
-    snprintf(mistake, sizeof mistake, "keys/%s.hs256", kid);
-    ck_assert_int_eq(unlink(scratch_path(&scratch, mistake)), 0);
+    ck_assert(keyring_generate(keys_dir, refresh_file, kid, error, sizeof error));
+    snprintf(error, sizeof error, "keys/%s.hs256", kid);
+    ck_assert_int_eq(unlink(scratch_path(&scratch, error)), 0);
     ck_assert_int_eq(rmdir(keys_dir), 0); /* only an empty directory goes */
 
     snprintf(missing, sizeof missing, "%s", scratch_path(&scratch, "no/keys"));
-    ck_assert(!keyring_generate(missing, refresh_file, kid, mistake, sizeof mistake));
-    ck_assert_ptr_nonnull(strstr(mistake, "no/keys: No such file"));
-    ck_assert(!keyring_generate(refresh_file, refresh_file, kid, mistake, sizeof mistake));
-    ck_assert_ptr_nonnull(strstr(mistake, "Not a directory"));
+    ck_assert(!keyring_generate(missing, refresh_file, kid, error, sizeof error));
+    ck_assert_ptr_nonnull(strstr(error, "no/keys: No such file"));
+    ck_assert(!keyring_generate(refresh_file, refresh_file, kid, error, sizeof error));
+    ck_assert_ptr_nonnull(strstr(error, "Not a directory"));
 }
 END_TEST
 
@@ -338,12 +339,12 @@ static size_t signing_keys(void) {
 START_TEST(keygen_makes_no_key_with_which_the_service_would_not_start) {
     char kid[KID_MAX_LEN + 1];
     write_keys(KEYS_MAX - 1);
-    ck_assert_msg(keyring_generate(keys_dir, refresh_file, kid, mistake, sizeof mistake), "%s", mistake);
-    ck_assert(!keyring_generate(keys_dir, refresh_file, kid, mistake, sizeof mistake));
-    ck_assert_msg(strstr(mistake, "holds 64 keys") != NULL && strstr(mistake, keys_dir) != NULL, "%s", mistake);
+    ck_assert_msg(keyring_generate(keys_dir, refresh_file, kid, error, sizeof error), "%s", error);
+    ck_assert(!keyring_generate(keys_dir, refresh_file, kid, error, sizeof error));
+    ck_assert_msg(strstr(error, "holds 64 keys") != NULL && strstr(error, keys_dir) != NULL, "%s", error);
     ck_assert_uint_eq(signing_keys(), KEYS_MAX);
     struct keyring *ring = load("");
-    ck_assert_msg(ring != NULL, "%s", mistake);
+    ck_assert_msg(ring != NULL, "%s", error);
     keyring_destroy(ring);
 }
 END_TEST
@@ -362,12 +363,12 @@ START_TEST(what_is_missing_is_made_and_nothing_else) {
     if (!incomplete[_i].refresh_key)
         unlink(refresh_file);
     for (int times = 0; times < 2; times++) {
-        ck_assert_msg(keyring_complete(keys_dir, refresh_file, kid, mistake, sizeof mistake), "%s", mistake);
+        ck_assert_msg(keyring_complete(keys_dir, refresh_file, kid, error, sizeof error), "%s", error);
         ck_assert_uint_eq(signing_keys(), incomplete[_i].keys_after);
         ck_assert_int_eq(kid[0] != '\0', times == 0 && incomplete[_i].keys == 0);
     }
     struct keyring *ring = load("");
-    ck_assert_msg(ring != NULL, "%s", mistake);
+    ck_assert_msg(ring != NULL, "%s", error);
     ck_assert_int_eq(keyring_refresh_key(ring)[0] == 1, incomplete[_i].refresh_key); /* the first byte of what was there */
     keyring_destroy(ring);
 }
@@ -382,7 +383,7 @@ static bool generate_and_kill(unsigned calls) {
     if (pid == 0) {
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         raise(SIGSTOP);
-        _exit(keyring_complete(keys_dir, refresh_file, kid, mistake, sizeof mistake) ? 0 : 1);
+        _exit(keyring_complete(keys_dir, refresh_file, kid, error, sizeof error) ? 0 : 1);
     }
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     for (unsigned stops = 0; WIFSTOPPED(status) && stops < 2 * calls - 1; stops++) { /* one before a call and one behind it */
@@ -411,10 +412,10 @@ START_TEST(keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_complete
         was_killed = generate_and_kill(++calls);
         bool has_refresh_key = access(refresh_file, F_OK) == 0;
         ck_assert_msg(!has_refresh_key || signing_keys() == 1, "a refresh key alone, before call %u", calls);
-        ck_assert_msg(keyring_complete(keys_dir, refresh_file, kid, mistake, sizeof mistake), "%s", mistake);
+        ck_assert_msg(keyring_complete(keys_dir, refresh_file, kid, error, sizeof error), "%s", error);
         ck_assert_uint_eq(signing_keys(), 1);
         struct keyring *ring = load("");
-        ck_assert_msg(ring != NULL, "killed before call %u: %s", calls, mistake);
+        ck_assert_msg(ring != NULL, "killed before call %u: %s", calls, error);
         keyring_destroy(ring);
     }
     ck_assert_uint_gt(calls, 10);
@@ -430,10 +431,10 @@ START_TEST(what_root_makes_belongs_to_the_owner_of_the_directory) {
     rmdir(keys_dir);
     unlink(refresh_file);
     ck_assert_int_eq(chown(scratch.path, NOBODY, NOBODY), 0);
-    ck_assert_msg(keyring_generate(keys_dir, refresh_file, kid, mistake, sizeof mistake), "%s", mistake);
+    ck_assert_msg(keyring_generate(keys_dir, refresh_file, kid, error, sizeof error), "%s", error);
     snprintf(path, sizeof path, "%s/%s.hs256", keys_dir, kid);
     const char *const made[] = { keys_dir, path, refresh_file };
-    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(made); i++) {
         ck_assert_int_eq(stat(made[i], &status), 0);
         ck_assert_msg(status.st_uid == NOBODY, "%s belongs to %u", made[i], (unsigned)status.st_uid);
     }
@@ -447,12 +448,10 @@ Suite *keyring_suite(void) {
     tcase_add_test(tests, every_key_verifies_and_the_newest_by_name_signs);
     tcase_add_test(tests, a_kid_is_found_only_whole);
     tcase_add_test(tests, the_active_kid_of_the_configuration_signs);
-    tcase_add_loop_test(tests, a_file_without_a_good_key_is_refused_by_name, 0,
-                        (int)(sizeof bad_contents / sizeof bad_contents[0]));
+    tcase_add_loop_test(tests, a_file_without_a_good_key_is_refused_by_name, 0, (int)ARRAY_LEN(bad_contents));
     tcase_add_test(tests, a_key_of_512_bytes_is_taken_and_one_more_refused);
-    tcase_add_loop_test(tests, a_key_file_open_to_others_is_refused, 0, (int)(sizeof modes / sizeof modes[0]));
-    tcase_add_loop_test(tests, a_directory_to_which_others_can_add_a_key_is_refused, 0,
-                        (int)(sizeof directory_modes / sizeof directory_modes[0]));
+    tcase_add_loop_test(tests, a_key_file_open_to_others_is_refused, 0, (int)ARRAY_LEN(modes));
+    tcase_add_loop_test(tests, a_directory_to_which_others_can_add_a_key_is_refused, 0, (int)ARRAY_LEN(directory_modes));
     tcase_add_test(tests, a_directory_on_a_mount_without_writing_may_have_any_mode);
     tcase_add_test(tests, what_belongs_to_somebody_else_is_refused);
     tcase_add_test(tests, a_link_is_followed_and_its_target_counts);
@@ -465,7 +464,7 @@ Suite *keyring_suite(void) {
     tcase_add_test(tests, what_root_makes_belongs_to_the_owner_of_the_directory);
     tcase_add_test(tests, keygen_leaves_nothing_aside_and_names_what_fails);
     tcase_add_test(tests, keygen_makes_no_key_with_which_the_service_would_not_start);
-    tcase_add_loop_test(tests, what_is_missing_is_made_and_nothing_else, 0, (int)(sizeof incomplete / sizeof incomplete[0]));
+    tcase_add_loop_test(tests, what_is_missing_is_made_and_nothing_else, 0, (int)ARRAY_LEN(incomplete));
     tcase_add_test(tests, keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_completes);
     suite_add_tcase(suite, tests);
     return suite;

@@ -1,5 +1,6 @@
 #include "jwtd/clock.h"
 #include "jwtd/limiter.h"
+#include "jwtd/macros.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -344,7 +345,7 @@ START_TEST(a_lock_opens_for_one_try_and_doubles_up_to_its_longest) {
     static const int64_t locks[] = { LOCK, 2 * LOCK, 4 * LOCK, LOCK_MAX, LOCK_MAX };
     struct limit_key key = account_key("ada@example.org");
     int64_t now_us = NOW;
-    for (size_t i = 0; i < sizeof locks / sizeof locks[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(locks); i++) {
         unsigned tries;
         ck_assert_int_eq(fail_until_locked(key, now_us, &tries), locks[i]);
         ck_assert_uint_eq(tries, i == 0 ? 3 : 1);
@@ -465,16 +466,14 @@ Suite *limiter_suite(void) {
     suite_add_tcase(suite, buckets);
     TCase *keys = tcase_create("keys");
     tcase_add_checked_fixture(keys, set_up, tear_down);
-    tcase_add_loop_test(keys, an_ipv4_address_and_an_ipv6_network_have_one_bucket_each, 0,
-                        (int)(sizeof neighbours / sizeof neighbours[0]));
+    tcase_add_loop_test(keys, an_ipv4_address_and_an_ipv6_network_have_one_bucket_each, 0, (int)ARRAY_LEN(neighbours));
     tcase_add_test(keys, a_site_has_four_times_what_one_of_its_networks_has);
     tcase_add_test(keys, neighbours_of_ipv4_have_nothing_in_common);
     tcase_add_test(keys, who_is_refused_takes_from_neither_bucket);
     tcase_add_test(keys, a_decision_tells_of_the_bucket_that_is_nearer_to_its_end);
     tcase_add_test(keys, each_class_has_a_bucket_of_its_own);
     tcase_add_test(keys, clients_without_an_address_share_a_strict_bucket_for_each_peer);
-    tcase_add_loop_test(keys, an_account_at_a_site_has_one_bucket_for_all_its_networks, 0,
-                        (int)(sizeof places / sizeof places[0]));
+    tcase_add_loop_test(keys, an_account_at_a_site_has_one_bucket_for_all_its_networks, 0, (int)ARRAY_LEN(places));
     tcase_add_test(keys, an_account_has_another_bucket_at_an_address_that_it_knows);
     suite_add_tcase(suite, keys);
     TCase *locks = tcase_create("locks");

@@ -2,6 +2,7 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/macros.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -137,7 +138,7 @@ START_TEST(not_even_an_event_can_break_a_line) {
     static char event[8000];
     memset(event, '"', sizeof event - 1);
     static const char *const events[] = { "\",\"forged\":\"", "line\nbreak", event };
-    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(events); i++) {
         struct log_line line;
         log_line_begin(&line, true, "t", LOG_INFO, events[i]);
         log_line_add_text(&line, "value", strlen("value"), "x", 1);
@@ -196,7 +197,7 @@ START_TEST(each_conversion_arrives_with_its_type) {
     ck_assert_str_eq(json_string_value(json_object_get(json, "cut")), "ab");
     ck_assert_str_eq(json_string_value(json_object_get(json, "none")), "");
     static const char *const numbers[] = { "d", "u", "ld", "lu", "lld", "llu", "zu" };
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         ck_assert_int_eq(llabs(json_integer_value(json_object_get(json, numbers[i]))), (long long)i + 1);
     json_decref(json);
 }
@@ -342,10 +343,10 @@ END_TEST
 Suite *log_suite(void) {
     Suite *suite = suite_create("log");
     TCase *lines = tcase_create("lines");
-    tcase_add_loop_test(lines, no_value_can_end_a_line_or_hide_in_it, 0, (int)(sizeof hostile / sizeof hostile[0]));
+    tcase_add_loop_test(lines, no_value_can_end_a_line_or_hide_in_it, 0, (int)ARRAY_LEN(hostile));
     tcase_add_test(lines, random_bytes_give_valid_lines);
     tcase_add_test(lines, a_line_that_is_cut_is_still_valid);
-    tcase_add_loop_test(lines, text_is_quoted_only_where_it_must_be, 0, (int)(sizeof texts / sizeof texts[0]));
+    tcase_add_loop_test(lines, text_is_quoted_only_where_it_must_be, 0, (int)ARRAY_LEN(texts));
     tcase_add_test(lines, a_long_word_is_cut_and_not_lost);
     tcase_add_test(lines, not_even_an_event_can_break_a_line);
     suite_add_tcase(suite, lines);

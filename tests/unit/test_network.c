@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "jwtd/network.h"
 
 #include <arpa/inet.h>
@@ -8,7 +9,6 @@
 
 Suite *network_suite(void);
 
-#define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 /* text -> address, written back; expected NULL: refused */
 static const struct {
@@ -153,7 +153,7 @@ END_TEST
 static struct cidr_list list_of(const char *first, const char *second) {
     struct cidr_list list = { .count = 0 };
     const char *const texts[] = { first, second };
-    for (int i = 0; i < COUNT_OF(texts) && texts[i] != NULL; i++) {
+    for (int i = 0; i < (int)ARRAY_LEN(texts) && texts[i] != NULL; i++) {
         ck_assert(cidr_parse(text_of(texts[i]), &list.items[list.count]));
         list.count++;
     }
@@ -252,18 +252,19 @@ END_TEST
 Suite *network_suite(void) {
     Suite *suite = suite_create("network");
     TCase *addresses = tcase_create("addresses");
-    tcase_add_loop_test(addresses, an_address_is_read_in_every_form_of_a_header_and_in_no_other, 0, COUNT_OF(address_cases));
+    tcase_add_loop_test(addresses, an_address_is_read_in_every_form_of_a_header_and_in_no_other, 0,
+                        (int)ARRAY_LEN(address_cases));
     tcase_add_test(addresses, bytes_behind_a_nul_are_not_overlooked);
     tcase_add_test(addresses, a_text_need_not_end_behind_the_address);
     tcase_add_test(addresses, a_socket_of_each_family_has_its_address);
     suite_add_tcase(suite, addresses);
     TCase *networks = tcase_create("networks");
-    tcase_add_loop_test(networks, a_network_is_read_when_no_bits_stand_behind_its_prefix, 0, COUNT_OF(cidr_cases));
-    tcase_add_loop_test(networks, a_network_holds_its_own_addresses_and_no_others, 0, COUNT_OF(member_cases));
+    tcase_add_loop_test(networks, a_network_is_read_when_no_bits_stand_behind_its_prefix, 0, (int)ARRAY_LEN(cidr_cases));
+    tcase_add_loop_test(networks, a_network_holds_its_own_addresses_and_no_others, 0, (int)ARRAY_LEN(member_cases));
     tcase_add_test(networks, each_network_of_a_list_counts_and_an_empty_list_holds_nothing);
     suite_add_tcase(suite, networks);
     TCase *clients = tcase_create("clients");
-    tcase_add_loop_test(clients, the_client_is_the_last_address_that_no_trusted_proxy_has, 0, COUNT_OF(client_cases));
+    tcase_add_loop_test(clients, the_client_is_the_last_address_that_no_trusted_proxy_has, 0, (int)ARRAY_LEN(client_cases));
     suite_add_tcase(suite, clients);
     return suite;
 }

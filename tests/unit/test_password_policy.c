@@ -1,5 +1,6 @@
 #include "../../src/password/common_passwords.h"
 #include "jwtd/hasher.h"
+#include "jwtd/macros.h"
 #include "jwtd/password_policy.h"
 
 #include <check.h>
@@ -8,7 +9,6 @@
 
 Suite *password_policy_suite(void);
 
-#define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
 static const char *const verdict_names[PASSWORD_VERDICT_COUNT] = {
     "accepted", "too_short", "too_long", "too_common", "contains_email", "contains_service", "out_of_memory",
@@ -305,9 +305,9 @@ static void generate_words(uint64_t *state, char password[64]) {
     unsigned words = 4 + next_random(state) % 3;
     size_t len = 0;
     for (unsigned i = 0; i < words; i++) {
-        const char *onset = onsets[next_random(state) % (sizeof onsets / sizeof onsets[0])];
-        const char *vowel = vowels[next_random(state) % (sizeof vowels / sizeof vowels[0])];
-        const char *coda = codas[next_random(state) % (sizeof codas / sizeof codas[0])];
+        const char *onset = onsets[next_random(state) % (ARRAY_LEN(onsets))];
+        const char *vowel = vowels[next_random(state) % (ARRAY_LEN(vowels))];
+        const char *coda = codas[next_random(state) % (ARRAY_LEN(codas))];
         len += (size_t)snprintf(password + len, 64 - len, "%s%s%s%s", i > 0 ? separator : "", onset, vowel, coda);
     }
 }
@@ -358,9 +358,9 @@ Suite *password_policy_suite(void) {
     TCase *policy = tcase_create("policy");
     TCase *list = tcase_create("list");
 
-    tcase_add_loop_test(policy, a_password_is_judged_by_its_worst_fault, 0, COUNT_OF(cases));
-    tcase_add_loop_test(policy, a_run_a_row_of_keys_and_a_repetition_are_common, 0, COUNT_OF(patterns));
-    tcase_add_loop_test(policy, ordinary_words_and_characters_are_not_common, 0, COUNT_OF(ordinary));
+    tcase_add_loop_test(policy, a_password_is_judged_by_its_worst_fault, 0, (int)ARRAY_LEN(cases));
+    tcase_add_loop_test(policy, a_run_a_row_of_keys_and_a_repetition_are_common, 0, (int)ARRAY_LEN(patterns));
+    tcase_add_loop_test(policy, ordinary_words_and_characters_are_not_common, 0, (int)ARRAY_LEN(ordinary));
     tcase_add_test(policy, no_generated_password_is_common);
     tcase_add_test(policy, a_password_of_the_longest_length_passes_and_a_longer_one_does_not);
     tcase_add_test(policy, the_minimum_length_is_the_policys);
@@ -370,7 +370,7 @@ Suite *password_policy_suite(void) {
 
     tcase_add_test(list, the_list_has_ten_thousand_words_in_order);
     tcase_add_test(list, every_word_of_the_list_is_found);
-    tcase_add_loop_test(list, words_beside_the_list_are_not_found, 0, COUNT_OF(neighbours));
+    tcase_add_loop_test(list, words_beside_the_list_are_not_found, 0, (int)ARRAY_LEN(neighbours));
     suite_add_tcase(suite, list);
     return suite;
 }

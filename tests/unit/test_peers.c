@@ -2,6 +2,7 @@
 #include "src/http/peers.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/macros.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -202,8 +203,7 @@ END_TEST
 Suite *peers_suite(void) {
     Suite *suite = suite_create("peers");
     TCase *tcase = tcase_create("peers");
-    tcase_add_loop_test(tcase, an_ipv4_address_is_a_peer_and_an_ipv6_network_of_64_bits_is_one, 0,
-                        (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(tcase, an_ipv4_address_is_a_peer_and_an_ipv6_network_of_64_bits_is_one, 0, (int)ARRAY_LEN(cases));
     tcase_add_test(tcase, whoever_enters_and_leaves_is_counted_and_then_forgotten);
     tcase_add_test(tcase, a_site_counts_the_connections_of_all_its_networks);
     tcase_add_test(tcase, a_site_has_room_for_four_times_the_connections_of_an_address);

@@ -1,4 +1,5 @@
 #include "jwtd/clock.h"
+#include "jwtd/macros.h"
 #include "jwtd/pool.h"
 
 #include <check.h>
@@ -278,10 +279,10 @@ START_TEST(a_look_ahead_takes_no_place) {
     int64_t deadline_us = clock_monotonic_us() + FAR_US;
     int64_t retry_after_us;
 
-    ck_assert_int_eq(pool_foresee(pool, deadline_us, &retry_after_us), STATUS_OK);
-    ck_assert_int_eq(pool_foresee(pool, deadline_us, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(pool_would_admit(pool, deadline_us, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(pool_would_admit(pool, deadline_us, &retry_after_us), STATUS_OK);
     ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), STATUS_OK);
-    ck_assert_int_eq(pool_foresee(pool, deadline_us, &retry_after_us), STATUS_OVERLOADED);
+    ck_assert_int_eq(pool_would_admit(pool, deadline_us, &retry_after_us), STATUS_OVERLOADED);
     ck_assert_int_gt(retry_after_us, 0);
     pool_cancel(pool);
     pool_destroy(pool);
@@ -339,7 +340,7 @@ START_TEST(a_job_is_refused_when_its_turn_would_come_too_late) {
     for (unsigned i = 0; i < admissions[_i].ahead; i++)
         ck_assert_int_eq(pool_reserve(pool, now_us + FAR_US, &retry_after_us), STATUS_OK);
     int64_t deadline_us = now_us + load.service_us * admissions[_i].due_percent / 100;
-    ck_assert_int_eq(pool_foresee(pool, deadline_us, &retry_after_us), admissions[_i].expected);
+    ck_assert_int_eq(pool_would_admit(pool, deadline_us, &retry_after_us), admissions[_i].expected);
     ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), admissions[_i].expected);
     if (admissions[_i].expected == STATUS_OVERLOADED)
         ck_assert_int_ge(retry_after_us, admissions[_i].ahead * load.service_us / admissions[_i].threads / 2);
@@ -549,7 +550,7 @@ static void recover_state(void *state) {
     atomic_fetch_add(&recoveries, 1);
 }
 
-/* Runs `count` jobs, one after the other, and gives how many of them ran on the last thread. */
+/* Runs `count` jobs, one after the other, and returns how many of them ran on the last thread. */
 static unsigned run_and_count(struct pool *pool, unsigned count) {
     unsigned on_last = 0;
     struct pool_load load;
@@ -565,7 +566,7 @@ static unsigned run_and_count(struct pool *pool, unsigned count) {
 
 static struct pool *pool_with_useless(struct states *states, unsigned useless, int64_t for_us) {
     struct pool_options options = options_with(states);
-    options.thread_useless = judge_state;
+    options.thread_unhealthy = judge_state;
     options.thread_recover = recover_state;
     atomic_store(&useless_until_index, useless);
     atomic_store(&recoveries, 0);
@@ -675,8 +676,7 @@ Suite *pool_suite(void) {
     tcase_add_test(admission, a_reservation_takes_a_place_until_it_is_given_back);
     tcase_add_test(admission, a_look_ahead_takes_no_place);
     tcase_add_test(admission, a_queued_job_takes_a_place_and_a_running_one_does_not);
-    tcase_add_loop_test(admission, a_job_is_refused_when_its_turn_would_come_too_late, 0,
-                        (int)(sizeof admissions / sizeof admissions[0]));
+    tcase_add_loop_test(admission, a_job_is_refused_when_its_turn_would_come_too_late, 0, (int)ARRAY_LEN(admissions));
     tcase_add_test(admission, a_crowd_that_is_refused_is_told_to_come_back_as_fast_as_it_can_be_served);
     tcase_add_test(admission, nothing_is_predicted_before_the_first_job_is_done);
     tcase_add_test(admission, a_stale_high_estimate_corrects_itself);

@@ -30,6 +30,8 @@
  */
 #include "tests/refresh_rule.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -416,8 +418,7 @@ Suite *refresh_model_suite(void) {
     Suite *suite = suite_create("refresh_model");
     TCase *tcase = tcase_create("exhaustive");
     tcase_set_timeout(tcase, 120);
-    tcase_add_loop_test(tcase, the_rule_holds_in_every_order_of_events_and_wrong_rules_are_found_out, 0,
-                        (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(tcase, the_rule_holds_in_every_order_of_events_and_wrong_rules_are_found_out, 0, (int)ARRAY_LEN(cases));
     suite_add_tcase(suite, tcase);
     return suite;
 }

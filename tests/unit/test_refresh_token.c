@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "jwtd/refresh_token.h"
 #include "token_fixture.h"
 
@@ -75,7 +76,7 @@ START_TEST(a_token_of_another_length_is_refused) {
     for (size_t len = 0; len < REFRESH_TOKEN_LEN; len++)
         ck_assert(!reads(good, len));
     static const char *const tails[] = { "=", "==", "A", " ", "\n", "." };
-    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
         snprintf(longer, sizeof longer, "%s%s", good, tails[i]);
         ck_assert(!reads(longer, strlen(longer)));
     }
@@ -105,11 +106,11 @@ END_TEST
 START_TEST(a_token_of_another_key_is_refused_and_leaves_the_result_alone) {
     struct scratch scratch = scratch_create();
     char refresh_file[PATH_MAX];
-    char mistake[512];
+    char error[512];
     scratch_write_text(&scratch, "k1.hs256", FIXTURE_KEY_1);
     scratch_write_text(&scratch, ".refresh", FIXTURE_KEY_2);
     snprintf(refresh_file, sizeof refresh_file, "%s", scratch_path(&scratch, ".refresh"));
-    struct keyring *other = keyring_load(scratch.path, "", refresh_file, mistake, sizeof mistake);
+    struct keyring *other = keyring_load(scratch.path, "", refresh_file, error, sizeof error);
     struct refresh_token read = { .generation = 99 };
     ck_assert(!refresh_token_read(other, text_of(good), &read));
     ck_assert_uint_eq(read.generation, 99);

@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "jwtd/role.h"
 
 #include <check.h>
@@ -45,8 +46,7 @@ END_TEST
 Suite *role_suite(void) {
     Suite *suite = suite_create("role");
     TCase *tests = tcase_create("role");
-    tcase_add_loop_test(tests, a_role_is_plain_and_needs_no_escape_in_a_header_or_in_json, 0,
-                        (int)(sizeof roles / sizeof roles[0]));
+    tcase_add_loop_test(tests, a_role_is_plain_and_needs_no_escape_in_a_header_or_in_json, 0, (int)ARRAY_LEN(roles));
     suite_add_tcase(suite, tests);
     return suite;
 }

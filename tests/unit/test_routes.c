@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "jwtd/routes.h"
 
 #include "src/http/exchange.h"
@@ -46,9 +47,9 @@ START_TEST(no_password_is_hashed_on_a_thread_that_listens) {
     static const char *const hashing[] = { "hash_password", "check_password", "compare", "hash_new_password" };
     for (size_t i = 0; i < routes_count; i++) {
         for (size_t s = 0; s < ROUTE_STEPS_MAX && routes[i].steps[s] != NULL; s++) {
-            for (size_t h = 0; h < sizeof hashing / sizeof hashing[0]; h++)
+            for (size_t h = 0; h < ARRAY_LEN(hashing); h++)
                 if (strcmp(routes[i].steps[s]->name, hashing[h]) == 0)
-                    ck_assert_int_eq(routes[i].steps[s]->place, ON_CRYPTO);
+                    ck_assert_int_eq(routes[i].steps[s]->executor, ON_CRYPTO);
         }
     }
 }
@@ -108,7 +109,7 @@ Suite *routes_suite(void) {
     tcase_add_test(tcase, what_proxies_and_probes_ask_is_never_limited);
     tcase_add_test(tcase, no_password_is_hashed_on_a_thread_that_listens);
     tcase_add_test(tcase, every_field_lies_inside_its_scratch);
-    tcase_add_loop_test(tcase, the_path_of_a_target_is_taken_as_it_was_sent, 0, (int)(sizeof targets / sizeof targets[0]));
+    tcase_add_loop_test(tcase, the_path_of_a_target_is_taken_as_it_was_sent, 0, (int)ARRAY_LEN(targets));
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,5 +1,7 @@
 #include "src/http/scanner.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -242,12 +244,12 @@ Suite *scanner_suite(void) {
     Suite *suite = suite_create("scanner");
     TCase *tcase = tcase_create("streams");
     tcase_add_loop_test(tcase, only_what_the_standard_calls_a_request_counts_and_nothing_behind_what_it_does_not, 0,
-                        (int)(sizeof cases / sizeof cases[0]));
-    tcase_add_loop_test(tcase, pieces_make_no_difference, 0, (int)(sizeof cases / sizeof cases[0]));
-    tcase_add_loop_test(tcase, cookies_are_hidden_and_nothing_else_is_changed, 0, (int)(sizeof hidden / sizeof hidden[0]));
+                        (int)ARRAY_LEN(cases));
+    tcase_add_loop_test(tcase, pieces_make_no_difference, 0, (int)ARRAY_LEN(cases));
+    tcase_add_loop_test(tcase, cookies_are_hidden_and_nothing_else_is_changed, 0, (int)ARRAY_LEN(hidden));
     tcase_add_test(tcase, a_wrong_request_line_has_no_nul_and_in_a_body_it_stays);
     tcase_add_test(tcase, a_request_is_taken_once_and_only_when_its_header_is_complete);
-    tcase_add_loop_test(tcase, no_byte_stands_where_the_standard_has_none, 0, (int)(sizeof places / sizeof places[0]));
+    tcase_add_loop_test(tcase, no_byte_stands_where_the_standard_has_none, 0, (int)ARRAY_LEN(places));
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "jwtd/text.h"
 
 #include <check.h>
@@ -75,7 +76,7 @@ START_TEST(without_memory_there_is_no_text) {
     struct arena arena;
     arena_init(&arena, 0);
     static const char *const texts[] = { "", "plain", "caf\xc3\xa9" };
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct text normal = text_nfc(&arena, text_of(texts[i])), folded = text_fold(&arena, text_of(texts[i]));
         ck_assert(normal.bytes == NULL && normal.len == 0);
         ck_assert(folded.bytes == NULL && folded.len == 0);
@@ -179,13 +180,13 @@ END_TEST
 Suite *text_suite(void) {
     Suite *suite = suite_create("text");
     TCase *tcase = tcase_create("text");
-    tcase_add_loop_test(tcase, only_rfc_3629_is_utf8, 0, (int)(sizeof encodings / sizeof encodings[0]));
+    tcase_add_loop_test(tcase, only_rfc_3629_is_utf8, 0, (int)ARRAY_LEN(encodings));
     tcase_add_test(tcase, normalisation_makes_one_of_two_spellings);
-    tcase_add_loop_test(tcase, folding_makes_one_of_two_cases, 0, (int)(sizeof foldings / sizeof foldings[0]));
+    tcase_add_loop_test(tcase, folding_makes_one_of_two_cases, 0, (int)ARRAY_LEN(foldings));
     tcase_add_test(tcase, without_memory_there_is_no_text);
     tcase_add_test(tcase, no_text_equals_empty_text);
     tcase_add_test(tcase, case_is_ignored_for_ascii_letters_only);
-    tcase_add_loop_test(tcase, an_email_address_has_a_form_that_mail_can_go_to, 0, (int)(sizeof emails / sizeof emails[0]));
+    tcase_add_loop_test(tcase, an_email_address_has_a_form_that_mail_can_go_to, 0, (int)ARRAY_LEN(emails));
     tcase_add_test(tcase, a_nul_in_an_address_is_refused);
     tcase_add_test(tcase, the_canonical_form_ignores_case_and_composition);
     suite_add_tcase(suite, tcase);

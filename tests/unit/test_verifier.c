@@ -1,4 +1,5 @@
 #include "jwtd/access_token.h"
+#include "jwtd/macros.h"
 #include "token_fixture.h"
 
 #include <pthread.h>
@@ -134,12 +135,12 @@ END_TEST
 START_TEST(a_token_of_the_older_key_is_accepted_beside_the_newer) {
     struct scratch scratch = scratch_create();
     char refresh_file[PATH_MAX];
-    char mistake[512] = "";
+    char error[512] = "";
     scratch_write_text(&scratch, "k1.hs256", FIXTURE_KEY_1);
     scratch_write_text(&scratch, ".refresh", FIXTURE_KEY_1);
     snprintf(refresh_file, sizeof refresh_file, "%s", scratch_path(&scratch, ".refresh"));
-    struct keyring *older = keyring_load(scratch.path, "", refresh_file, mistake, sizeof mistake);
-    ck_assert_msg(older != NULL, "%s", mistake);
+    struct keyring *older = keyring_load(scratch.path, "", refresh_file, error, sizeof error);
+    ck_assert_msg(older != NULL, "%s", error);
     struct uuid id = { .bytes = { 1 } };
     struct text token;
     ck_assert_int_eq(access_token_create(&arena, older, &fixture_rules, &id, &id, text_of("[]"), FIXTURE_NOW, &token), STATUS_OK);
@@ -193,7 +194,7 @@ END_TEST
 Suite *verifier_suite(void) {
     Suite *suite = suite_create("verifier");
     TCase *tests = tcase_create("verifier");
-    int time_rows = (int)(sizeof times / sizeof times[0]);
+    int time_rows = (int)ARRAY_LEN(times);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_remembered_token_gives_the_same_claims);
     tcase_add_loop_test(tests, times_are_checked_when_a_token_is_new, 0, time_rows);

@@ -2,6 +2,8 @@
 
 #include "server.h"
 
+#include "jwtd/macros.h"
+
 #include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
@@ -71,7 +73,7 @@ static void set_up(struct cluster *cluster, const char *const *settings) {
     static const char *const quick[] = { "fsync=off", "full_page_writes=off" };
     size_t count = 0;
     name_cluster(cluster);
-    for (size_t i = 0; i < sizeof quick / sizeof quick[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(quick); i++)
         cluster->settings[count++] = quick[i];
     for (; settings != NULL && *settings != NULL; settings++) {
         ck_assert_uint_lt(count, CLUSTER_SETTINGS_MAX);

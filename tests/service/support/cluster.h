@@ -36,7 +36,7 @@ const char *cluster_url(const char *role, int port, char url[CLUSTER_URL_SIZE]);
 /* The same as a setting of the service: "database.url=...", `more` being further words or "". */
 const char *cluster_setting(int port, const char *more, char setting[CLUSTER_SETTING_SIZE]);
 
-/* Runs one statement, printf-like, as the superuser. cluster_number gives its first value. */
+/* Runs one statement, printf-like, as the superuser. cluster_number returns its first value. */
 void cluster_run(const struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
 long cluster_number(const struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -42,7 +42,7 @@ unsigned load_unavailable(const struct load *load);
 /* Every client's session lives, in one lineage: its last token refreshes, within 5 s. */
 void load_assert_sessions_live(struct load *load);
 
-/* Waits until /health/ready says 200; gives how many seconds that took. Fails after 30 s. */
+/* Waits until /health/ready says 200; returns how many seconds that took. Fails after 30 s. */
 double await_ready(const struct server *server);
 
 #endif

@@ -12,7 +12,7 @@ struct raw_reply {
     bool closed; /* by the server, before the wait was over */
 };
 
-/* Connects and gives the socket; from another address of the loopback network, such as 127.0.0.2. */
+/* Connects and returns the socket; from another address of the loopback network, such as 127.0.0.2. */
 int raw_connect(const struct server *server);
 int raw_connect_from(const struct server *server, const char *source);
 void raw_send(int fd, const char *bytes, size_t len);

@@ -1,5 +1,7 @@
 #include "server.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +57,7 @@ static void add_settings(struct words *words, const struct server *server, struc
     add_setting(words, paths->keys);
     add_setting(words, paths->refresh_key);
     add_setting(words, paths->database);
-    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
         add_setting(words, defaults[i]);
     for (size_t i = 0; settings != NULL && settings[i] != NULL; i++)
         add_setting(words, settings[i]);
@@ -84,7 +86,7 @@ static pid_t spawn_with(const struct words *words, int input, int output, int li
     if (pid > 0)
         return pid;
     /* the program takes every JWTD_ variable for a setting */
-    for (size_t i = 0; i < sizeof test_variables / sizeof test_variables[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(test_variables); i++)
         unsetenv(test_variables[i]);
     dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);

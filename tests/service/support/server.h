@@ -39,7 +39,7 @@ struct server server_start_activated(const struct server *other, int listening, 
 /* Behind the words of another program that runs it, such as valgrind with its options. */
 struct server server_start_wrapped(const struct server *other, const char *const *wrapper, const char *const *settings);
 
-/* Sends a signal and gives the exit code, -1 for a death by signal. */
+/* Sends a signal and returns the exit code, -1 for a death by signal. */
 int server_stop(struct server *server, int signal_number);
 
 /* As server_stop with SIGTERM, checks the exit code, and removes the directory. */
@@ -56,7 +56,8 @@ char *server_log(const struct server *server);
 bool server_log_contains(const struct server *server, const char *text);
 int server_log_count(const struct server *server, const char *text); /* how often it is there */
 
-/* Runs the program with these words (NULL behind the last) and gives its exit code; what it printed on both streams to `output`.
+/* Runs the program with these words (NULL behind the last) and returns its exit code; what it printed on both streams to
+ * `output`.
  */
 int program_run(const char *const *words, const char *input, char *output, size_t output_size);
 

@@ -1,6 +1,6 @@
 /* limits: the rules of the limiter as the configuration has them. For serve and for its reload. */
-#ifndef JWTD_CLI_LIMITS_H
-#define JWTD_CLI_LIMITS_H
+#ifndef JWTD_SERVER_LIMITS_H
+#define JWTD_SERVER_LIMITS_H
 
 #include "jwtd/config.h"
 #include "jwtd/limiter.h"

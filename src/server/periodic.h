@@ -2,8 +2,8 @@
  * periodic: a thread that does one thing over and over, each round when it is due. `serve` has a few of them; they wait neither
  * for requests nor for each other. Signals are blocked on the thread.
  */
-#ifndef JWTD_CLI_PERIODIC_H
-#define JWTD_CLI_PERIODIC_H
+#ifndef JWTD_SERVER_PERIODIC_H
+#define JWTD_SERVER_PERIODIC_H
 
 #include <stdbool.h>
 #include <stdint.h>

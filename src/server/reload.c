@@ -1,17 +1,18 @@
 #include "reload.h"
 
-#include "limits.h"
+#include "limit_rules.h"
 #include "notify.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/macros.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NAMES_SIZE 1024
-#define MISTAKE_SIZE 512
+#define ERROR_SIZE 512
 
 /* Settings that take effect at once; a name that ends in "." stands for its section. */
 static const char *const reloadable[] = { "log.level", "limit.", "cors.allowed_origins", "token.active_kid" };
@@ -33,32 +34,31 @@ struct changes {
 
 static void note_change(const char *name, void *context) {
     struct changes *changes = context;
-    bool takes_effect = is_one_of(name, reloadable, sizeof reloadable / sizeof reloadable[0]) &&
-                        !is_one_of(name, fixed, sizeof fixed / sizeof fixed[0]);
+    bool takes_effect = is_one_of(name, reloadable, ARRAY_LEN(reloadable)) && !is_one_of(name, fixed, ARRAY_LEN(fixed));
     char *list = takes_effect ? changes->applied : changes->waiting;
     size_t len = strlen(list);
     snprintf(list + len, NAMES_SIZE - len, "%s%s", len > 0 ? " " : "", name);
 }
 
-/* Log lines take one line: the mistakes come one below the other. */
-static bool load_config(const struct cli_arguments *arguments, struct config *config) {
-    char *mistakes = NULL;
+/* Log lines take one line: the errors come one below the other. */
+static bool load_config(const struct config_source *source, struct config *config) {
+    char *errors = NULL;
     size_t len;
-    FILE *out = open_memstream(&mistakes, &len);
+    FILE *out = open_memstream(&errors, &len);
     if (out == NULL)
         return false;
-    bool is_good = config_load(config, arguments->source, out);
+    bool is_good = config_load(config, source, out);
     fclose(out);
     if (!is_good)
-        log_event(LOG_ERROR, "reload_failed", "mistakes=%s", mistakes);
-    free(mistakes);
+        log_event(LOG_ERROR, "reload_failed", "errors=%s", errors);
+    free(errors);
     return is_good;
 }
 
 static bool apply(const struct config *config, struct services *services) {
-    char mistake[MISTAKE_SIZE];
-    if (!live_reload(services->live, config, mistake, sizeof mistake)) {
-        log_event(LOG_ERROR, "reload_failed", "mistakes=%s", mistake);
+    char error[ERROR_SIZE];
+    if (!snapshot_reload(services->snapshots, config, error, sizeof error)) {
+        log_event(LOG_ERROR, "reload_failed", "errors=%s", error);
         return false;
     }
     struct limit_rule rules[LIMIT_CLASS_COUNT];
@@ -84,14 +84,14 @@ static void keep(struct config *applied, struct config *config) {
     config->token.active_kid = kid;
 }
 
-void reload(const struct cli_arguments *arguments, struct services *services, struct config *applied) {
+void reload(const struct config_source *source, struct services *services, struct config *applied) {
     char state[64];
     snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_us());
     notify_supervisor(state);
     struct config config = { 0 };
     struct changes changes = { .applied = "" };
     bool is_good =
-        load_config(arguments, &config) && config_compare(applied, &config, note_change, &changes) && apply(&config, services);
+        load_config(source, &config) && config_compare(applied, &config, note_change, &changes) && apply(&config, services);
     if (is_good) {
         keep(applied, &config);
         log_event(LOG_INFO, "reloaded", "changed=%s needs_restart=%s", changes.applied, changes.waiting);

@@ -22,12 +22,12 @@ static const struct step *current_step(const struct exchange *exchange) {
 }
 
 /* A step ON_HTTP runs wherever the request is, but not at the low priority of the threads that hash. */
-static bool runs_here(const struct step *step, enum place here) {
-    return step->place == here || (step->place == ON_HTTP && here != ON_CRYPTO);
+static bool runs_here(const struct step *step, enum executor here) {
+    return step->executor == here || (step->executor == ON_HTTP && here != ON_CRYPTO);
 }
 
 /* Runs steps until a reply is written (NULL) or one must run elsewhere (that step). */
-static const struct step *run_steps_at(struct exchange *exchange, enum place here) {
+static const struct step *run_steps_at(struct exchange *exchange, enum executor here) {
     const struct step *step;
     while ((step = current_step(exchange)) != NULL) {
         if (!runs_here(step, here))
@@ -59,28 +59,28 @@ static bool refuse(struct exchange *exchange, enum status status, int64_t retry_
     return false;
 }
 
-static bool reserve(struct exchange *exchange, enum place place) {
+static bool reserve(struct exchange *exchange, enum executor executor) {
     int64_t retry_after_us;
-    enum status status = pool_reserve(exchange->request.services->pools[place], turn_deadline_us(exchange), &retry_after_us);
+    enum status status = pool_reserve(exchange->request.services->pools[executor], turn_deadline_us(exchange), &retry_after_us);
     return status == STATUS_OK || refuse(exchange, status, retry_after_us);
 }
 
 /* Asks the pools of later steps, too: a login that the hashers will not reach in time need not trouble the database. */
-static bool foresee(struct exchange *exchange, enum place first) {
+static bool foresee(struct exchange *exchange, enum executor first) {
     const struct request *request = &exchange->request;
     for (size_t i = exchange->next_step; i < ROUTE_STEPS_MAX && request->route->steps[i] != NULL; i++) {
-        enum place place = request->route->steps[i]->place;
-        if (place == ON_HTTP || place == first)
+        enum executor executor = request->route->steps[i]->executor;
+        if (executor == ON_HTTP || executor == first)
             continue;
         int64_t retry_after_us;
-        enum status status = pool_foresee(request->services->pools[place], turn_deadline_us(exchange), &retry_after_us);
+        enum status status = pool_would_admit(request->services->pools[executor], turn_deadline_us(exchange), &retry_after_us);
         if (status != STATUS_OK)
             return refuse(exchange, status, retry_after_us);
     }
     return true;
 }
 
-bool walker_suspend(struct exchange *exchange) {
+bool pipeline_suspend(struct exchange *exchange) {
     struct http_flow *flow = server_flow(exchange->server);
     /* counted first and looked at second: http_server_stop closes first and waits for the count second */
     atomic_fetch_add(&flow->away, 1);
@@ -93,7 +93,7 @@ bool walker_suspend(struct exchange *exchange) {
     return true;
 }
 
-void walker_come_back(struct exchange *exchange) {
+void pipeline_resume(struct exchange *exchange) {
     struct http_flow *flow = server_flow(exchange->server);
     struct MHD_Connection *connection = exchange->connection;
     exchange->state = EXCHANGE_ANSWERED;
@@ -110,24 +110,24 @@ static struct exchange *exchange_of_job(struct pool_job *job) {
 /* Whoever hashes waits for that anyway; nobody else shall wait behind them, wherever they meet. */
 static enum pool_lane lane_of(const struct route *route) {
     for (size_t i = 0; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++)
-        if (route->steps[i]->place == ON_CRYPTO)
+        if (route->steps[i]->executor == ON_CRYPTO)
             return LANE_HEAVY;
     return LANE_LIGHT;
 }
 
-static void submit(struct exchange *exchange, enum place place) {
+static void submit(struct exchange *exchange, enum executor executor) {
     exchange->job.lane = lane_of(exchange->request.route);
     exchange->job.deadline_us = turn_deadline_us(exchange);
     exchange->job.run = run_job;
-    pool_submit(exchange->request.services->pools[place], &exchange->job);
+    pool_submit(exchange->request.services->pools[executor], &exchange->job);
 }
 
 /* The request leaves the thread it is on: for the next step's pool, or, answered, for the HTTP thread. */
 static void move_on(struct exchange *exchange, const struct step *next) {
-    if (next != NULL && reserve(exchange, next->place))
-        submit(exchange, next->place);
+    if (next != NULL && reserve(exchange, next->executor))
+        submit(exchange, next->executor);
     else
-        walker_come_back(exchange);
+        pipeline_resume(exchange);
 }
 
 static void run_dispatched(struct pool_job *job, void *thread_state, bool late) {
@@ -150,7 +150,7 @@ static void dispatch(struct exchange *exchange) {
     pool_submit(pool, &exchange->job);
 }
 
-static void run_on_pool(struct exchange *exchange, enum place here, void *thread_state) {
+static void run_on_pool(struct exchange *exchange, enum executor here, void *thread_state) {
     struct request *request = &exchange->request;
     request->db = here == ON_DATABASE ? thread_state : NULL;
     request->hasher = here == ON_CRYPTO ? thread_state : NULL;
@@ -163,7 +163,7 @@ static void run_on_pool(struct exchange *exchange, enum place here, void *thread
 
 static bool hashes_up_to_now(const struct exchange *exchange) {
     for (size_t i = 0; i <= exchange->next_step; i++)
-        if (exchange->request.route->steps[i]->place == ON_CRYPTO)
+        if (exchange->request.route->steps[i]->executor == ON_CRYPTO)
             return true;
     return false;
 }
@@ -177,7 +177,7 @@ static bool is_wasted(const struct exchange *exchange) {
 
 static void run_job(struct pool_job *job, void *thread_state, bool late) {
     struct exchange *exchange = exchange_of_job(job);
-    enum place here = current_step(exchange)->place;
+    enum executor here = current_step(exchange)->executor;
     if (!late && !is_wasted(exchange)) {
         run_on_pool(exchange, here, thread_state);
         return;
@@ -186,25 +186,25 @@ static void run_job(struct pool_job *job, void *thread_state, bool late) {
     if (here == ON_CRYPTO)
         dispatch(exchange);
     else
-        walker_come_back(exchange);
+        pipeline_resume(exchange);
 }
 
 /* False when it stayed, answered with a refusal. */
-static bool go_away(struct exchange *exchange, enum place place) {
-    if (!foresee(exchange, place) || !reserve(exchange, place))
+static bool go_away(struct exchange *exchange, enum executor executor) {
+    if (!foresee(exchange, executor) || !reserve(exchange, executor))
         return false;
-    if (!walker_suspend(exchange)) {
-        pool_cancel(exchange->request.services->pools[place]);
+    if (!pipeline_suspend(exchange)) {
+        pool_cancel(exchange->request.services->pools[executor]);
         reply_problem(&exchange->request, STATUS_SHUTTING_DOWN);
         return false;
     }
-    submit(exchange, place);
+    submit(exchange, executor);
     return true;
 }
 
-bool walker_run(struct exchange *exchange) {
+bool pipeline_run(struct exchange *exchange) {
     const struct step *elsewhere = run_steps_at(exchange, ON_HTTP);
-    if (elsewhere != NULL && go_away(exchange, elsewhere->place))
+    if (elsewhere != NULL && go_away(exchange, elsewhere->executor))
         return false;
     exchange->state = EXCHANGE_ANSWERED;
     return true;

@@ -1,16 +1,16 @@
 #!/bin/bash
-# tools/house_rules.sh: the rules of this house that a script can check. Prints FILE:LINE: RULE for each breach; fails if there is one.
+# tools/check_rules.sh: the rules of this project that a script can check. Prints FILE:LINE: RULE for each breach; fails if there is one.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
-# Rooms from the cellar up; an include only looks down, or stays.
-rooms="base pool limit password token store http api cli"
+# Layers, from the bottom up: an include of another directory goes down only.
+layers="base pool limit password token store services http api server cli"
 
-# Headers of include/jwtd/ whose room is not that of the source file of the same name.
-header_rooms="cli.h:cli version.h:base status.h:base services.h:http request.h:http http_server.h:http"
+# Headers of include/jwtd/ whose layer is not that of the source file of the same name.
+header_layers="cli.h:cli version.h:base status.h:base macros.h:base services.h:services request.h:http http_server.h:http server.h:server"
 
-# What a library is called, and the only rooms that know it.
+# What a library is called, and the only layers that know it.
 libraries="
 microhttpd.h:http
 libpq-fe.h:store
@@ -33,9 +33,9 @@ mapfile -t load_tester < <(find loadtest -name '*.[ch]' | sort)
 mapfile -t outside_password < <(printf '%s\n' "${program[@]}" | grep -v '^src/password/')
 mapfile -t everything < <(find include src loadtest tests -name '*.[ch]' | sort)
 
-room_of_header() {
+layer_of_header() {
     local known source
-    for known in $header_rooms; do
+    for known in $header_layers; do
         if [[ $known == "$1":* ]]; then
             echo "${known#*:}"
             return
@@ -46,46 +46,46 @@ room_of_header() {
     echo "${source%%/*}"
 }
 
-# A table for awk: the room of each file, and of each header as it is included.
-print_rooms() {
-    local file room
+# A table for awk: the layer of each file, and of each header as it is included.
+print_layers() {
+    local file layer
     for file in "${program[@]}"; do
         case $file in
-        src/main.c) room=cli ;;
-        src/*) room=${file#src/} room=${room%%/*} ;;
-        *) room=$(room_of_header "${file##*/}") ;;
+        src/main.c) layer=cli ;;
+        src/*) layer=${file#src/} layer=${layer%%/*} ;;
+        *) layer=$(layer_of_header "${file##*/}") ;;
         esac
-        echo "$file $room"
+        echo "$file $layer"
     done
 }
 
 check_includes() {
-    awk -v rooms="$rooms" -v libraries="$libraries" '
+    awk -v layers="$layers" -v libraries="$libraries" '
         BEGIN {
-            count = split(rooms, names, " ")
-            for (i = 1; i <= count; i++) floor_of[names[i]] = i
+            count = split(layers, names, " ")
+            for (i = 1; i <= count; i++) height_of[names[i]] = i
             count = split(libraries, rows)
             for (i = 1; i <= count; i++) { split(rows[i], row, ":"); known_in[row[1]] = "," row[2] "," }
         }
-        FILENAME == "-" { room_of[$1] = $2; if (!($2 in floor_of)) print $1 ":1: belongs to no room (" $2 ")"; next }
+        FILENAME == "-" { layer_of[$1] = $2; if (!($2 in height_of)) print $1 ":1: belongs to no layer (" $2 ")"; next }
         !/^#include/ { next }
-        { name = $2; gsub(/[<">]/, "", name); room = room_of[FILENAME] }
-        name in known_in && index(known_in[name], "," room ",") == 0 { print FILENAME ":" FNR ": " name " is known in" known_in[name] " only" }
-        $2 ~ /^"jwtd\// && floor_of[room_of["include/" name]] > floor_of[room] {
-            print FILENAME ":" FNR ": " room " looks up to " room_of["include/" name] " (" name ")"
+        { name = $2; gsub(/[<">]/, "", name); layer = layer_of[FILENAME] }
+        name in known_in && index(known_in[name], "," layer ",") == 0 { print FILENAME ":" FNR ": " name " is known in" known_in[name] " only" }
+        $2 ~ /^"jwtd\// && height_of[layer_of["include/" name]] > height_of[layer] {
+            print FILENAME ":" FNR ": " layer " includes upwards " layer_of["include/" name] " (" name ")"
         }
-        $2 ~ /^"/ && $2 !~ /^"jwtd\// && name ~ /\// { print FILENAME ":" FNR ": a header of another room goes through include/jwtd" }
-    ' - "${program[@]}" < <(print_rooms)
+        $2 ~ /^"/ && $2 !~ /^"jwtd\// && name ~ /\// { print FILENAME ":" FNR ": a header of another layer goes through include/jwtd" }
+    ' - "${program[@]}" < <(print_layers)
     check_load_tester
     forbid 'crypto_pwhash' 'crypto_pwhash is known in password only' "${outside_password[@]}"
 }
 
-# The load tester has its own headers, and of the server the cellar's only.
+# The load tester has its own headers, and of the service those of base only.
 check_load_tester() {
-    awk 'FILENAME == "-" { room_of[$1] = $2; next }
-        /^#include "jwtd\// && room_of["include/" substr($2, 2, length($2) - 2)] != "base" {
+    awk 'FILENAME == "-" { layer_of[$1] = $2; next }
+        /^#include "jwtd\// && layer_of["include/" substr($2, 2, length($2) - 2)] != "base" {
             print FILENAME ":" FNR ": the load tester knows of the server include/jwtd headers of base only"
-        }' - "${load_tester[@]}" < <(print_rooms)
+        }' - "${load_tester[@]}" < <(print_layers)
     local library
     for library in openssl/:transport.c libpq-fe.h:'\(probes_database\|seed\).c'; do
         { grep -Hn "#include <${library%%:*}" "${load_tester[@]}" || true; } | { grep -v "loadtest/${library#*:}:" || true; } |

@@ -7,8 +7,8 @@
  * once it is through, the revoked sessions, or the roles, are ready. The last deletes dead sessions in small batches every
  * database.cleanup_interval.
  */
-#ifndef JWTD_CLI_BACKGROUND_H
-#define JWTD_CLI_BACKGROUND_H
+#ifndef JWTD_SERVER_BACKGROUND_H
+#define JWTD_SERVER_BACKGROUND_H
 
 #include "jwtd/db.h"
 #include "jwtd/services.h"

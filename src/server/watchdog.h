@@ -7,8 +7,8 @@
  * better by a restart. The background may be silent for twice WATCHDOG_USEC, since a search for the database's name is the one
  * thing there without a deadline of its own.
  */
-#ifndef JWTD_CLI_WATCHDOG_H
-#define JWTD_CLI_WATCHDOG_H
+#ifndef JWTD_SERVER_WATCHDOG_H
+#define JWTD_SERVER_WATCHDOG_H
 
 #include "background.h"
 

@@ -1,0 +1,239 @@
+/* The service: makes its parts bottom up, waits for a signal, ends them in the other order. */
+#include "background.h"
+#include "limit_rules.h"
+#include "notify.h"
+#include "reload.h"
+#include "watchdog.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/cores.h"
+#include "jwtd/db.h"
+#include "jwtd/hasher.h"
+#include "jwtd/http_server.h"
+#include "jwtd/log.h"
+#include "jwtd/readiness.h"
+#include "jwtd/routes.h"
+#include "jwtd/server.h"
+#include "jwtd/services.h"
+#include "jwtd/version.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define CONNECT_TIMEOUT_MS 2000
+/* After this long without a hash the memory goes back to the kernel, and with it what hashing has left in it. */
+#define HASHER_IDLE_US (5 * CLOCK_US_PER_S)
+#define CRYPTO_QUEUE_LIMIT 4096u
+#define DATABASE_QUEUE_LIMIT 4096u
+#define DISPATCH_QUEUE_LIMIT UINT_MAX /* holds what has left the crypto queue, which is bounded */
+
+static atomic_bool draining;
+
+static bool is_draining(void) {
+    return atomic_load_explicit(&draining, memory_order_relaxed);
+}
+
+struct app {
+    struct config *config;
+    struct services services;
+    struct db_options db_options;
+    struct hash_parameters hash_parameters;
+    struct background *background;
+    struct http_server *server;
+    struct watchdog *watchdog;
+};
+
+static void *start_db(void *context, unsigned index) {
+    (void)index;
+    return db_create(context);
+}
+
+static void stop_db(void *state) {
+    db_destroy(state);
+}
+
+static int64_t unhealthy_db(const void *state) {
+    return db_unhealthy_until(state);
+}
+
+static void recover_db(void *state) {
+    db_recover(state);
+}
+
+static void *start_hasher(void *context, unsigned index) {
+    (void)index;
+    return hasher_create(*(const struct hash_parameters *)context);
+}
+
+static void stop_hasher(void *state) {
+    hasher_destroy(state);
+}
+
+static void idle_hasher(void *state) {
+    hasher_release_memory(state);
+}
+
+static bool build_pools(struct app *app) {
+    const struct config *config = app->config;
+    app->db_options = (struct db_options){ .url = config->database.url,
+                                           .statement_timeout_ms = config->database.statement_timeout_ms,
+                                           .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                           .unprepared = !config->database.prepared };
+    app->hash_parameters =
+        (struct hash_parameters){ .memory = config->password.memory, .operations = config->password.operations };
+    app->services.pools[ON_DATABASE] = pool_create(&(struct pool_options){ .name = "database",
+                                                                           .threads = config->database.connections,
+                                                                           .queue_limit = DATABASE_QUEUE_LIMIT,
+                                                                           .thread_start = start_db,
+                                                                           .thread_stop = stop_db,
+                                                                           .thread_unhealthy = unhealthy_db,
+                                                                           .thread_recover = recover_db,
+                                                                           .context = &app->db_options });
+    unsigned workers = config->password.workers > 0 ? config->password.workers : cores_available();
+    app->services.pools[ON_CRYPTO] = pool_create(&(struct pool_options){ .name = "crypto",
+                                                                         .threads = workers,
+                                                                         .queue_limit = CRYPTO_QUEUE_LIMIT,
+                                                                         .nice = config->password.nice,
+                                                                         .thread_start = start_hasher,
+                                                                         .thread_stop = stop_hasher,
+                                                                         .thread_idle = idle_hasher,
+                                                                         .idle_us = HASHER_IDLE_US,
+                                                                         .context = &app->hash_parameters });
+    app->services.pools[ON_DISPATCH] =
+        pool_create(&(struct pool_options){ .name = "dispatch", .threads = 1, .queue_limit = DISPATCH_QUEUE_LIMIT });
+    if (app->services.pools[ON_DATABASE] == NULL || app->services.pools[ON_CRYPTO] == NULL ||
+        app->services.pools[ON_DISPATCH] == NULL)
+        return false;
+    app->services.readiness = readiness_create(app->services.pools[ON_DATABASE]);
+    return app->services.readiness != NULL;
+}
+
+static bool build_tokens(struct app *app) {
+    struct services *services = &app->services;
+    const struct config *config = app->config;
+    char error[512];
+    services->token_rules = (struct token_rules){ .issuer = config->token.issuer,
+                                                  .audience = config->token.audience,
+                                                  .access_ttl_s = config->token.access_ttl_ms / 1000 };
+    services->snapshots = snapshot_holder_create(config, &services->token_rules, error, sizeof error);
+    if (services->snapshots == NULL) {
+        fprintf(stderr, "jwtd: %s\n", error);
+        return false;
+    }
+    services->revoked = revoked_sessions_create(services->token_rules.access_ttl_s);
+    services->roles = current_roles_create(services->token_rules.access_ttl_s);
+    return services->revoked != NULL && services->roles != NULL;
+}
+
+static bool build_limiter(struct app *app) {
+    const struct config *config = app->config;
+    struct limit_rule rules[LIMIT_CLASS_COUNT];
+    limits_read(config, rules);
+    app->services.limiter = limiter_create(rules, config->limit.table_size);
+    app->services.failure_limiter = limiter_create(rules, config->limit.table_size);
+    /* everybody behind such a socket shares the strict bucket of clients without an address */
+    if (config->limit.enabled && strncmp(config->server.listen, "unix:", 5) == 0 && config->server.trusted_proxies.count == 0)
+        log_event(LOG_WARN, "clients_without_address", "listen=%s missing=%s", config->server.listen, "server.trusted_proxies");
+    return app->services.limiter != NULL && app->services.failure_limiter != NULL;
+}
+
+static bool build(struct app *app) {
+    struct services *services = &app->services;
+    const struct config *config = app->config;
+    services->config = config;
+    services->is_draining = is_draining;
+    services->password_policy =
+        (struct password_policy){ .min_length = config->password.min_length, .service_name = text_of(config->token.issuer) };
+    services->session_limits = (struct session_limits){ .ttl_ms = config->token.refresh_ttl_ms,
+                                                        .idle_ms = config->token.refresh_idle_ms,
+                                                        .retry_window_ms = config->token.refresh_retry_window_ms };
+    if (!build_tokens(app) || !build_limiter(app) || !build_pools(app))
+        return false;
+    app->background = background_start(services, &app->db_options);
+    if (app->background == NULL)
+        return false;
+    app->server = http_server_start(services, routes, routes_count);
+    return app->server != NULL;
+}
+
+static void take_down(struct app *app) {
+    struct services *services = &app->services;
+    watchdog_stop(app->watchdog);
+    if (app->server != NULL)
+        http_server_stop(app->server, app->config->server.shutdown_grace_ms);
+    if (app->background != NULL)
+        background_stop(app->background);
+    for (size_t executor = 0; executor < EXECUTOR_COUNT; executor++)
+        if (services->pools[executor] != NULL)
+            pool_destroy(services->pools[executor]);
+    if (services->readiness != NULL)
+        readiness_destroy(services->readiness);
+    if (services->limiter != NULL)
+        limiter_destroy(services->limiter);
+    if (services->failure_limiter != NULL)
+        limiter_destroy(services->failure_limiter);
+    if (services->revoked != NULL)
+        revoked_sessions_destroy(services->revoked);
+    if (services->roles != NULL)
+        current_roles_destroy(services->roles);
+    if (services->snapshots != NULL)
+        snapshot_holder_destroy(services->snapshots);
+}
+
+/* Threads inherit the mask, so that every signal waits for the main thread. */
+static sigset_t block_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return set;
+}
+
+/* Answers SIGHUP until the service is to stop; returns the signal that says so. */
+static int wait_for_stop(struct app *app, const struct config_source *source, const sigset_t *set) {
+    int received = 0;
+    while (sigwait(set, &received) == 0 && received == SIGHUP)
+        reload(source, &app->services, app->config);
+    return received;
+}
+
+/* From now on probes are told that the service stops, and clients to close; for a while longer it serves everybody, until those
+ * who balance load have noticed. */
+static void drain(const struct app *app, int received, const sigset_t *set) {
+    log_event(LOG_INFO, "stopping", "signal=%s", received == SIGINT ? "SIGINT" : "SIGTERM");
+    notify_supervisor("STOPPING=1");
+    atomic_store(&draining, true);
+    /* before it is let through, or one that waits already would end the process */
+    signal(SIGHUP, SIG_IGN);
+    /* a second signal ends the process at once */
+    pthread_sigmask(SIG_UNBLOCK, set, NULL);
+    int64_t delay_ms = app->config->server.drain_delay_ms;
+    nanosleep(&(struct timespec){ .tv_sec = delay_ms / 1000, .tv_nsec = delay_ms % 1000 * 1000000 }, NULL);
+}
+
+int server_run(struct config *config, const struct config_source *source) {
+    static struct app the_app;
+    struct app *app = &the_app;
+    app->config = config;
+    sigset_t set = block_signals();
+    int64_t started_us = clock_monotonic_us();
+    bool is_built = build(app);
+    if (is_built) {
+        log_event(LOG_INFO, "started", "version=%s us=%lld", JWTD_VERSION, (long long)(clock_monotonic_us() - started_us));
+        notify_supervisor("READY=1");
+        app->watchdog = watchdog_start(app->server, app->background);
+        int received = wait_for_stop(app, source, &set);
+        drain(app, received, &set);
+    }
+    take_down(app);
+    if (is_built)
+        log_event(LOG_INFO, "stopped", "version=%s", JWTD_VERSION);
+    return is_built ? 0 : 1;
+}

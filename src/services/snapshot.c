@@ -1,0 +1,153 @@
+#include "jwtd/snapshot.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ERROR_SIZE 512
+#define FAILURE_PAUSE_US CLOCK_US_PER_S
+
+struct snapshot_holder {
+    pthread_mutex_t lock; /* guards the next, and every `refs` */
+    struct snapshot *current;
+    const struct config *config; /* its paths; the rest of it belongs to the main thread */
+    const struct token_rules *rules;
+    pthread_mutex_t
+        reading; /* guards all that follows, and that `current` is replaced by one thread at a time; `lock` is taken inside */
+    char active_kid[KID_MAX_LEN + 1];
+    int64_t failed_us; /* when snapshot_find_key has failed to read the keys; 0: not since the last success */
+};
+
+static void destroy(struct snapshot *snapshot) {
+    string_list_fini(&snapshot->allowed_origins);
+    verifier_destroy(snapshot->verifier);
+    keyring_destroy(snapshot->keyring);
+    free(snapshot);
+}
+
+static struct snapshot *load(const struct snapshot_holder *holder, const char *active_kid, const struct string_list *origins,
+                             char *error, size_t error_size) {
+    struct snapshot *snapshot = calloc(1, sizeof *snapshot);
+    snprintf(error, error_size, "out of memory");
+    if (snapshot == NULL)
+        return NULL;
+    snapshot->refs = 1; /* the holder's own */
+    const char *keys_dir = holder->config->token.keys_dir, *refresh_key_file = holder->config->token.refresh_key_file;
+    snapshot->keyring = keyring_load(keys_dir, active_kid, refresh_key_file, error, error_size);
+    if (snapshot->keyring != NULL)
+        snapshot->verifier = verifier_create(snapshot->keyring, holder->rules);
+    if (snapshot->verifier != NULL && string_list_copy(origins, &snapshot->allowed_origins))
+        return snapshot;
+    destroy(snapshot);
+    return NULL;
+}
+
+struct snapshot_holder *snapshot_holder_create(const struct config *config, const struct token_rules *rules, char *error,
+                                               size_t error_size) {
+    struct snapshot_holder *holder = calloc(1, sizeof *holder);
+    if (holder == NULL) {
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    holder->config = config;
+    holder->rules = rules;
+    snprintf(holder->active_kid, sizeof holder->active_kid, "%s", config->token.active_kid);
+    holder->current = load(holder, holder->active_kid, &config->cors.allowed_origins, error, error_size);
+    if (holder->current == NULL) {
+        free(holder);
+        return NULL;
+    }
+    pthread_mutex_init(&holder->lock, NULL);
+    pthread_mutex_init(&holder->reading, NULL);
+    return holder;
+}
+
+void snapshot_holder_destroy(struct snapshot_holder *holder) {
+    snapshot_release(holder, holder->current);
+    pthread_mutex_destroy(&holder->lock);
+    pthread_mutex_destroy(&holder->reading);
+    free(holder);
+}
+
+const struct snapshot *snapshot_acquire(struct snapshot_holder *holder) {
+    pthread_mutex_lock(&holder->lock);
+    struct snapshot *snapshot = holder->current;
+    snapshot->refs++;
+    pthread_mutex_unlock(&holder->lock);
+    return snapshot;
+}
+
+void snapshot_release(struct snapshot_holder *holder, const struct snapshot *snapshot) {
+    struct snapshot *own = (struct snapshot *)(uintptr_t)snapshot; /* const for those who borrow */
+    pthread_mutex_lock(&holder->lock);
+    bool is_last = --own->refs == 0;
+    pthread_mutex_unlock(&holder->lock);
+    if (is_last)
+        destroy(own);
+}
+
+/* `reading` is held. */
+static void replace(struct snapshot_holder *holder, struct snapshot *next, const char *cause) {
+    pthread_mutex_lock(&holder->lock);
+    struct snapshot *before = holder->current;
+    holder->current = next;
+    pthread_mutex_unlock(&holder->lock);
+    log_event(LOG_INFO, "keys_read", "count=%zu active_kid=%s cause=%s", keyring_count(next->keyring),
+              keyring_active(next->keyring)->kid, cause);
+    holder->failed_us = 0;
+    snapshot_release(holder, before);
+}
+
+bool snapshot_reload(struct snapshot_holder *holder, const struct config *config, char *error, size_t error_size) {
+    pthread_mutex_lock(&holder->reading);
+    struct snapshot *next = load(holder, config->token.active_kid, &config->cors.allowed_origins, error, error_size);
+    if (next != NULL) {
+        snprintf(holder->active_kid, sizeof holder->active_kid, "%s", config->token.active_kid);
+        replace(holder, next, "reload");
+    }
+    pthread_mutex_unlock(&holder->reading);
+    return next != NULL;
+}
+
+/* Gives what is in force back and takes what is in force now. */
+static void swap(struct snapshot_holder *holder, const struct snapshot **snapshot) {
+    const struct snapshot *before = *snapshot;
+    *snapshot = snapshot_acquire(holder);
+    snapshot_release(holder, before);
+}
+
+static bool has_key(const struct snapshot *snapshot, struct text kid) {
+    return keyring_find(snapshot->keyring, kid) != NULL;
+}
+
+/* `reading` is held, so that *snapshot is in force until this has come to its end. */
+static enum status read_again(struct snapshot_holder *holder, struct text kid, const struct snapshot **snapshot) {
+    char error[ERROR_SIZE];
+    swap(holder, snapshot);
+    if (has_key(*snapshot, kid))
+        return STATUS_OK; /* somebody else was as quick */
+    if (holder->failed_us != 0 && clock_monotonic_us() - holder->failed_us < FAILURE_PAUSE_US)
+        return STATUS_KEYS_UNAVAILABLE;
+    struct snapshot *next = load(holder, holder->active_kid, &(*snapshot)->allowed_origins, error, sizeof error);
+    if (next == NULL) {
+        holder->failed_us = clock_monotonic_us();
+        log_event(LOG_ERROR, "keys_unreadable", "error=%s", error);
+        return STATUS_KEYS_UNAVAILABLE;
+    }
+    replace(holder, next, "unknown_kid");
+    swap(holder, snapshot);
+    return has_key(*snapshot, kid) ? STATUS_OK : STATUS_INVALID_TOKEN; /* the file has gone again */
+}
+
+enum status snapshot_find_key(struct snapshot_holder *holder, struct text kid, const struct snapshot **snapshot) {
+    if (!keyring_may_have(holder->config->token.keys_dir, kid))
+        return STATUS_INVALID_TOKEN;
+    pthread_mutex_lock(&holder->reading);
+    enum status status = read_again(holder, kid, snapshot);
+    pthread_mutex_unlock(&holder->reading);
+    return status;
+}
