@@ -9,7 +9,6 @@
 
 Suite *network_suite(void);
 
-
 /* text -> address, written back; expected NULL: refused */
 static const struct {
     const char *text, *expected;
