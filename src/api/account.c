@@ -1,9 +1,8 @@
 /* What users change behind their current password: e-mail address, password, the account's existence. */
-#include "attempts.h"
 #include "common.h"
+#include "password_check.h"
 #include "steps.h"
 
-#include "jwtd/hasher.h"
 #include "jwtd/macros.h"
 
 #include <stddef.h>
@@ -11,9 +10,8 @@
 struct account {
     struct text email, current_password, new_password;
     struct user user;
-    struct attempt attempt;
-    enum hash_match match;
-    bool was_done_before; /* the current password is wrong, the new one is the one that is set */
+    struct password_check check;
+    bool is_repeated; /* the current password is wrong, the new one is the one that is set */
     char new_hash[PASSWORD_HASH_SIZE];
 };
 
@@ -60,38 +58,38 @@ static enum step_result refuse(struct request *request) {
  * The answer to a change may be lost: who tries again has the old password wrong by now, and asks for the one that is set. Only
  * for a minute, so that this is no second guess at the password for each that is counted.
  */
-static bool was_done_before(const struct request *request, const struct account *account) {
+static bool is_repeated_change(const struct request *request, const struct account *account) {
     return account->new_password.bytes != NULL && account->user.changed_lately &&
            hasher_verify(request->hasher, account->new_password, account->user.password_hash.bytes) == HASH_MATCHES;
 }
 
-/* Takes no lock that an HTTP thread may want, since it runs at low priority: what follows from the hash is the next step's. */
 static enum step_result check_password(struct request *request) {
     struct account *account = request->scratch;
-    account->attempt = attempt_with_token(request);
-    if (!attempt_begin(request, &account->attempt))
+    struct attempt attempt = attempt_with_token(request);
+    const char *hash = account->user.password_hash.bytes;
+    if (!password_check_run(request, &account->check, &attempt, account->current_password, hash))
         return STEP_DONE;
-    account->match = hasher_verify(request->hasher, account->current_password, account->user.password_hash.bytes);
-    account->was_done_before = account->match == HASH_DIFFERS && was_done_before(request, account);
-    if (account->match == HASH_MATCHES || account->match == HASH_OUT_OF_MEMORY || account->was_done_before)
-        attempt_take_back(request, &account->attempt);
+    account->is_repeated = account->check.match == HASH_DIFFERS && is_repeated_change(request, account);
+    if (account->check.match == HASH_MATCHES || account->is_repeated)
+        password_check_accept(request, &account->check);
     return STEP_NEXT;
 }
 
-static enum step_result judge_password(struct request *request) {
+static enum step_result end_password_check(struct request *request) {
     const struct account *account = request->scratch;
-    if (account->match == HASH_OUT_OF_MEMORY)
-        return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    if (account->match == HASH_MATCHES)
-        return STEP_NEXT;
-    if (account->was_done_before) {
+    if (account->is_repeated) {
         log_account_event(LOG_INFO, "password_change_repeated", request, &account->user.id, &request->claims.session_id);
         return reply_empty(request, 204);
     }
-    if (account->match == HASH_CORRUPT)
-        log_account_event(LOG_ERROR, "password_hash_corrupt", request, &account->user.id, NULL);
-    attempt_fail(request, &account->attempt, &account->user.id);
-    return refuse(request);
+    switch (password_check_end(request, &account->check, &account->user.id)) {
+    case PASSWORD_RIGHT:
+        return STEP_NEXT;
+    case PASSWORD_WRONG:
+        return refuse(request);
+    case PASSWORD_UNDECIDED:
+        break;
+    }
+    return STEP_DONE;
 }
 
 static enum step_result hash_new_password(struct request *request) {
@@ -102,8 +100,8 @@ static enum step_result hash_new_password(struct request *request) {
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
-/* What becomes of a change: the reply for each that did not happen; STEP_NEXT for the one that did. */
-static enum step_result judge_change(struct request *request, enum status status, enum user_change change) {
+/* Writes the reply for a change that did not happen; STEP_NEXT for one that did. */
+static enum step_result check_change(struct request *request, enum status status, enum user_change change) {
     if (status != STATUS_OK)
         return reply_problem(request, status);
     switch (change) {
@@ -126,7 +124,7 @@ static enum step_result change_email(struct request *request) {
     struct user changed;
     enum status status = users_change_email(request->db, request->deadline_us, request->arena, &account->user.id,
                                             account->user.password_version, email, &changed, &change);
-    if (judge_change(request, status, change) == STEP_DONE)
+    if (check_change(request, status, change) == STEP_DONE)
         return STEP_DONE;
     log_account_event(LOG_INFO, "email_changed", request, &changed.id, &request->claims.session_id);
     return reply_user(request, 200, &changed, true);
@@ -140,7 +138,7 @@ static enum step_result change_password(struct request *request) {
     enum status status = users_change_password(request->db, request->deadline_us, request->arena, &account->user.id,
                                                account->user.password_version, account->new_hash, &request->claims.session_id,
                                                client_ip(request, ip), &revoked, &change);
-    if (judge_change(request, status, change) == STEP_DONE)
+    if (check_change(request, status, change) == STEP_DONE)
         return STEP_DONE;
     revoke_all_locally(request, &revoked);
     log_account_event(LOG_INFO, "password_changed", request, &account->user.id, &request->claims.session_id);
@@ -153,7 +151,7 @@ static enum step_result delete_user(struct request *request) {
     struct session_ids revoked;
     enum status status = users_delete(request->db, request->deadline_us, request->arena, &account->user.id,
                                       account->user.password_version, &revoked, &change);
-    if (judge_change(request, status, change) == STEP_DONE)
+    if (check_change(request, status, change) == STEP_DONE)
         return STEP_DONE;
     revoke_all_locally(request, &revoked);
     log_account_event(LOG_INFO, "user_deleted", request, &account->user.id, &request->claims.session_id);
@@ -162,7 +160,7 @@ static enum step_result delete_user(struct request *request) {
 
 const struct step account_load = { "load", ON_DATABASE, load };
 const struct step account_check_password = { "check_password", ON_CRYPTO, check_password };
-const struct step account_judge_password = { "judge_password", ON_HTTP, judge_password };
+const struct step account_end_password_check = { "end_password_check", ON_HTTP, end_password_check };
 const struct step account_hash_password = { "hash_password", ON_CRYPTO, hash_new_password };
 const struct step account_change_email = { "change_email", ON_DATABASE, change_email };
 const struct step account_change_password = { "change_password", ON_DATABASE, change_password };

@@ -31,7 +31,7 @@ struct attempt attempt_with_token(const struct request *request) {
     return attempt;
 }
 
-static void give_back(const struct request *request, const struct attempt *attempt, size_t count) {
+static void refund(const struct request *request, const struct attempt *attempt, size_t count) {
     for (size_t i = 0; i < count; i++)
         limiter_give_back(request->services->failure_limiter, attempt->buckets[i].class, attempt->buckets[i].key,
                           clock_monotonic_us());
@@ -43,15 +43,15 @@ bool attempt_begin(struct request *request, const struct attempt *attempt) {
                                                       attempt->buckets[i].key, clock_monotonic_us());
         if (decision.allowed)
             continue;
-        give_back(request, attempt, i);
+        refund(request, attempt, i);
         reply_problem(request, reply_limit(request, &decision));
         return false;
     }
     return true;
 }
 
-void attempt_take_back(const struct request *request, const struct attempt *attempt) {
-    give_back(request, attempt, attempt->count);
+void attempt_refund(const struct request *request, const struct attempt *attempt) {
+    refund(request, attempt, attempt->count);
 }
 
 static void log_lock(const struct request *request, const char *event, const struct uuid *user_id, int64_t locked_us) {

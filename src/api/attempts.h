@@ -1,6 +1,6 @@
 /*
- * attempts: the limits on wrong passwords. An attempt is counted before the hash and given back after a right password, so that
- * many at once are no way around it; begin and end enclose the hash, so that nothing that is shed in between counts.
+ * attempts: the limits on wrong passwords. An attempt is counted before the hash and refunded after a right password, so that
+ * many at once are no way around it; begin and refund enclose the hash, so that nothing that is shed in between counts.
  *
  * A login counts in up to three buckets, of which each answers another attack:
  *   - its address, over all accounts (limit.address_failures): one password tried on many accounts;
@@ -36,10 +36,10 @@ struct attempt attempt_at_login(const struct request *request, struct text canon
 struct attempt attempt_with_token(const struct request *request);
 
 /* False when there have been too many: the reply is written. */
-bool attempt_begin(struct request *request, const struct attempt *attempt);
+bool attempt_begin(struct request *request, const struct attempt *attempt) MUST_CHECK;
 
 /* The password was right, or could not be checked. */
-void attempt_take_back(const struct request *request, const struct attempt *attempt);
+void attempt_refund(const struct request *request, const struct attempt *attempt);
 
 /* The password was wrong. `user_id` is NULL when there is no such account. */
 void attempt_fail(const struct request *request, const struct attempt *attempt, const struct uuid *user_id);

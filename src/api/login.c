@@ -1,8 +1,7 @@
-#include "attempts.h"
 #include "common.h"
+#include "password_check.h"
 #include "steps.h"
 
-#include "jwtd/hasher.h"
 #include "jwtd/macros.h"
 #include "jwtd/sessions.h"
 
@@ -14,8 +13,7 @@ struct login {
     struct user user;
     bool found;
     bool knows_address; /* the account was registered or logged in from there before */
-    struct attempt attempt;
-    enum hash_match match;
+    struct password_check check;
     enum status rehash_status;
     char new_hash[PASSWORD_HASH_SIZE]; /* empty: the stored one has the current parameters */
 };
@@ -44,35 +42,33 @@ static enum step_result refuse(struct request *request) {
     return reply_problem(request, STATUS_INVALID_CREDENTIALS);
 }
 
-static bool is_right(const struct login *login) {
-    return login->match == HASH_MATCHES && !login->user.disabled;
-}
-
-/* Takes no lock that an HTTP thread may want, since it runs at low priority: what follows from the hash is the next step's. */
 static enum step_result check_password(struct request *request) {
     struct login *login = request->scratch;
-    login->attempt = attempt_at_login(request, login->canonical, login->knows_address);
-    if (!attempt_begin(request, &login->attempt))
-        return STEP_DONE;
+    struct attempt attempt = attempt_at_login(request, login->canonical, login->knows_address);
     const char *hash = login->found ? login->user.password_hash.bytes : NULL;
-    login->match = hasher_verify(request->hasher, login->password, hash);
-    if (is_right(login) || login->match == HASH_OUT_OF_MEMORY)
-        attempt_take_back(request, &login->attempt);
-    if (is_right(login) && hasher_needs_rehash(request->hasher, hash))
+    if (!password_check_run(request, &login->check, &attempt, login->password, hash))
+        return STEP_DONE;
+    if (login->check.match != HASH_MATCHES || login->user.disabled)
+        return STEP_NEXT;
+    password_check_accept(request, &login->check);
+    if (hasher_needs_rehash(request->hasher, hash))
         login->rehash_status = hasher_hash(request->hasher, login->password, login->new_hash);
     return STEP_NEXT;
 }
 
-static enum step_result judge_password(struct request *request) {
+static enum step_result end_password_check(struct request *request) {
     const struct login *login = request->scratch;
-    if (login->match == HASH_OUT_OF_MEMORY || login->rehash_status != STATUS_OK)
-        return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    if (is_right(login))
+    if (login->rehash_status != STATUS_OK)
+        return reply_problem(request, login->rehash_status);
+    switch (password_check_end(request, &login->check, login->found ? &login->user.id : NULL)) {
+    case PASSWORD_RIGHT:
         return STEP_NEXT;
-    if (login->match == HASH_CORRUPT)
-        log_account_event(LOG_ERROR, "password_hash_corrupt", request, &login->user.id, NULL);
-    attempt_fail(request, &login->attempt, login->found ? &login->user.id : NULL);
-    return refuse(request);
+    case PASSWORD_WRONG:
+        return refuse(request);
+    case PASSWORD_UNDECIDED:
+        break;
+    }
+    return STEP_DONE;
 }
 
 /* A better hash is welcome, but no reason to refuse a login. */
@@ -109,5 +105,5 @@ static enum step_result open_session(struct request *request) {
 
 const struct step login_find_user = { "find_user", ON_DATABASE, find_user };
 const struct step login_check_password = { "check_password", ON_CRYPTO, check_password };
-const struct step login_judge_password = { "judge_password", ON_HTTP, judge_password };
+const struct step login_end_password_check = { "end_password_check", ON_HTTP, end_password_check };
 const struct step login_open_session = { "open_session", ON_DATABASE, open_session };

@@ -1,8 +1,7 @@
-#include "attempts.h"
 #include "common.h"
+#include "password_check.h"
 #include "steps.h"
 
-#include "jwtd/hasher.h"
 #include "jwtd/macros.h"
 
 #include <sodium.h>
@@ -18,8 +17,7 @@ struct registration {
     char idempotency_digest[DIGEST_TEXT_SIZE]; /* empty: no key was sent */
     char hash[PASSWORD_HASH_SIZE];
     struct user existing; /* registered before with the same idempotency key */
-    struct attempt attempt;
-    enum hash_match match;
+    struct password_check check;
 };
 
 static const struct field fields[] = {
@@ -65,7 +63,8 @@ static enum step_result hash_password(struct request *request) {
 }
 
 static enum step_result answer_created(struct request *request, const struct user *user) {
-    reply_header(request, "Location", "/auth/me");
+    if (reply_header(request, "Location", "/auth/me") != STATUS_OK)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
     return reply_user(request, 201, user, false);
 }
 
@@ -93,34 +92,32 @@ static enum step_result insert(struct request *request) {
 
 /* The same key and the same password: the client asks again because it lost the answer. Another password is a guess like that of
  * a login: who has come by the key shall not have more of them. */
-static enum step_result compare(struct request *request) {
+static enum step_result check_repeated(struct request *request) {
     struct registration *registration = request->scratch;
-    registration->attempt = attempt_at_login(request, registration->canonical, false);
-    if (!attempt_begin(request, &registration->attempt))
+    struct attempt attempt = attempt_at_login(request, registration->canonical, false);
+    const char *hash = registration->existing.password_hash.bytes;
+    if (!password_check_run(request, &registration->check, &attempt, registration->password, hash))
         return STEP_DONE;
-    registration->match = hasher_verify(request->hasher, registration->password, registration->existing.password_hash.bytes);
-    if (registration->match == HASH_MATCHES || registration->match == HASH_OUT_OF_MEMORY)
-        attempt_take_back(request, &registration->attempt);
+    if (registration->check.match == HASH_MATCHES)
+        password_check_accept(request, &registration->check);
     return STEP_NEXT;
 }
 
-static enum step_result judge(struct request *request) {
+static enum step_result answer_repeated(struct request *request) {
     const struct registration *registration = request->scratch;
-    switch (registration->match) {
-    case HASH_MATCHES:
+    switch (password_check_end(request, &registration->check, &registration->existing.id)) {
+    case PASSWORD_RIGHT:
         return answer_created(request, &registration->existing);
-    case HASH_OUT_OF_MEMORY:
-        return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    case HASH_DIFFERS:
-    case HASH_CORRUPT:
+    case PASSWORD_WRONG:
+        return reply_problem(request, STATUS_IDEMPOTENCY_KEY_REUSED);
+    case PASSWORD_UNDECIDED:
         break;
     }
-    attempt_fail(request, &registration->attempt, &registration->existing.id);
-    return reply_problem(request, STATUS_IDEMPOTENCY_KEY_REUSED);
+    return STEP_DONE;
 }
 
 const struct step register_check = { "check", ON_HTTP, check };
 const struct step register_hash_password = { "hash_password", ON_CRYPTO, hash_password };
 const struct step register_insert = { "insert", ON_DATABASE, insert };
-const struct step register_compare = { "compare", ON_CRYPTO, compare };
-const struct step register_judge = { "judge", ON_HTTP, judge };
+const struct step register_check_repeated = { "check_repeated", ON_CRYPTO, check_repeated };
+const struct step register_answer_repeated = { "answer_repeated", ON_HTTP, answer_repeated };

@@ -5,11 +5,12 @@
 #include "jwtd/request.h"
 
 /* register.c */
-extern const struct step register_check, register_hash_password, register_insert, register_compare, register_judge;
+extern const struct step register_check, register_hash_password, register_insert, register_check_repeated,
+    register_answer_repeated;
 extern const struct body_schema register_body;
 
 /* login.c */
-extern const struct step login_find_user, login_check_password, login_judge_password, login_open_session;
+extern const struct step login_find_user, login_check_password, login_end_password_check, login_open_session;
 extern const struct body_schema login_body;
 
 /* refresh.c */
@@ -21,7 +22,7 @@ extern const struct step logout_choose_credential, logout_revoke;
 extern const struct body_schema logout_body;
 
 /* account.c: what a user changes behind the current password */
-extern const struct step account_load, account_check_password, account_judge_password, account_hash_password;
+extern const struct step account_load, account_check_password, account_end_password_check, account_hash_password;
 extern const struct step account_change_email, account_change_password, account_delete;
 extern const struct body_schema email_body, password_body, delete_body;
 

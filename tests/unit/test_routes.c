@@ -44,7 +44,7 @@ START_TEST(what_proxies_and_probes_ask_is_never_limited) {
 END_TEST
 
 START_TEST(no_password_is_hashed_on_a_thread_that_listens) {
-    static const char *const hashing[] = { "hash_password", "check_password", "compare", "hash_new_password" };
+    static const char *const hashing[] = { "hash_password", "check_password", "check_repeated" };
     for (size_t i = 0; i < routes_count; i++) {
         for (size_t s = 0; s < ROUTE_STEPS_MAX && routes[i].steps[s] != NULL; s++) {
             for (size_t h = 0; h < ARRAY_LEN(hashing); h++)

@@ -1,0 +1,37 @@
+/*
+ * password_check: whether a password is the one that is stored, under the limits on wrong ones (attempts.h). For every route that
+ * asks for a password: login, changes of the account, and a registration that is repeated.
+ *
+ * It takes two steps. password_check_run is ON_CRYPTO and takes no lock that an HTTP thread may want, since it runs at low
+ * priority; password_check_end is ON_HTTP and writes down what follows from the hash. Between them the route may accept the
+ * password, when nothing else speaks against it.
+ */
+#ifndef JWTD_API_PASSWORD_CHECK_H
+#define JWTD_API_PASSWORD_CHECK_H
+
+#include "attempts.h"
+
+#include "jwtd/hasher.h"
+
+struct password_check {
+    struct attempt attempt;
+    enum hash_match match;
+    bool is_accepted;
+};
+
+/* Counts `attempt` and compares the password with `hash` (NULL: there is no such account; it takes as long). False: there were
+ * too many attempts, and the reply is written. An attempt that could not be decided for lack of memory does not count. */
+bool password_check_run(struct request *request, struct password_check *check, const struct attempt *attempt,
+                        struct text password, const char *hash) MUST_CHECK;
+
+/* Takes the password for right: the attempt does not count. Once, between password_check_run and password_check_end. */
+void password_check_accept(const struct request *request, struct password_check *check);
+
+enum password_result { PASSWORD_RIGHT, PASSWORD_WRONG, PASSWORD_UNDECIDED };
+
+/* PASSWORD_WRONG: the attempt counts, and the caller writes the reply. PASSWORD_UNDECIDED: memory; the reply is written.
+ * `user_id` is for the log; NULL: there is no such account. */
+enum password_result password_check_end(struct request *request, const struct password_check *check,
+                                        const struct uuid *user_id) MUST_CHECK;
+
+#endif
