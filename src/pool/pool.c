@@ -4,21 +4,15 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/thread.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
-
-/* Enough for libpq with name resolution and for argon2id, whose memory is not on the stack. */
-#define STACK_SIZE ((size_t)512 * 1024)
-#define THREAD_NAME_SIZE 16 /* Linux takes 15 characters and a NUL */
 
 /* One job moves the mean by an eighth: a single slow one is forgotten after a dozen, a change of load is followed as fast. */
 #define MEAN_WEIGHT 8.0
@@ -37,7 +31,7 @@
 struct pool_thread {
     struct pool *pool;
     unsigned index;
-    pthread_t id;
+    struct thread thread;
     bool useless; /* by its last job; guarded by the pool's lock */
 };
 
@@ -118,16 +112,6 @@ static void record_service(struct pool *pool, int64_t service_us) {
 
 /* ---- the threads ---- */
 
-/* Waits until wake_us, INT64_MAX for ever. */
-static void wait_until(struct pool *pool, pthread_cond_t *condition, int64_t wake_us) {
-    if (wake_us == INT64_MAX) {
-        pthread_cond_wait(condition, &pool->lock);
-        return;
-    }
-    struct timespec wake = { .tv_sec = wake_us / CLOCK_US_PER_S, .tv_nsec = wake_us % CLOCK_US_PER_S * 1000 };
-    pthread_cond_timedwait(condition, &pool->lock, &wake);
-}
-
 /* Waits until there is a job or the pool stops; calls thread_idle once if that takes long. The lock is held on both sides. */
 static void wait_for_work(struct pool *pool, void *state) {
     int64_t now_us = clock_monotonic_us();
@@ -135,7 +119,7 @@ static void wait_for_work(struct pool *pool, void *state) {
 
     while (pool->queued == 0 && !pool->stopping) {
         int64_t look_us = shedding_look(&pool->shedding, now_us);
-        wait_until(pool, &pool->work, rest_us < look_us ? rest_us : look_us);
+        condition_wait_until(&pool->work, &pool->lock, rest_us < look_us ? rest_us : look_us);
         now_us = clock_monotonic_us();
         if (now_us < rest_us || pool->queued > 0)
             continue;
@@ -191,7 +175,7 @@ static void leave_to_others(struct pool_thread *thread, void *state) {
 
     while (should_leave_to_others(thread, state, &until_us)) {
         if (clock_monotonic_us() < until_us) {
-            wait_until(pool, &pool->all_useless, until_us);
+            condition_wait_until(&pool->all_useless, &pool->lock, until_us);
             continue;
         }
         pthread_mutex_unlock(&pool->lock);
@@ -268,38 +252,34 @@ static void report_start(struct pool *pool, bool success) {
 }
 
 /* On Linux nice belongs to a thread. It is added to the process's, since lowering it again would need a privilege. */
-static void set_name_and_nice(const struct pool_thread *thread) {
-    const struct pool_options *options = &thread->pool->options;
-    char name[THREAD_NAME_SIZE];
+static void set_nice(const struct pool_thread *thread) {
+    int nice = thread->pool->options.nice;
 
-    (void)snprintf(name, sizeof name, "%.9s-%u", options->name, thread->index % 100000);
-    pthread_setname_np(pthread_self(), name);
-    if (options->nice == 0)
+    if (nice == 0)
         return;
     id_t id = (id_t)gettid();
-    if (setpriority(PRIO_PROCESS, id, getpriority(PRIO_PROCESS, id) + options->nice) != 0)
-        log_event(LOG_WARN, "pool_nice_failed", "thread=%s error=%s", name, strerrordesc_np(errno));
+    if (setpriority(PRIO_PROCESS, id, getpriority(PRIO_PROCESS, id) + nice) != 0)
+        log_event(LOG_WARN, "pool_nice_failed", "thread=%s error=%s", thread->thread.name, strerrordesc_np(errno));
 }
 
-static void *thread_main(void *argument) {
-    struct pool_thread *thread = argument;
+static void thread_main(void *context) {
+    struct pool_thread *thread = context;
     struct pool *pool = thread->pool;
     const struct pool_options *options = &pool->options;
     void *state = NULL;
 
-    set_name_and_nice(thread);
+    set_nice(thread);
     if (options->thread_start != NULL) {
         state = options->thread_start(options->context, thread->index);
         if (state == NULL) {
             report_start(pool, false);
-            return NULL;
+            return;
         }
     }
     report_start(pool, true);
     run_jobs(thread, state);
     if (options->thread_stop != NULL)
         options->thread_stop(state);
-    return NULL;
 }
 
 /* ---- making and ending ---- */
@@ -308,36 +288,19 @@ static void log_failure(const struct pool_options *options, const char *error) {
     log_event(LOG_ERROR, "pool_failed", "pool=%s error=%s", options->name, error);
 }
 
-static int attributes_init(pthread_attr_t *attributes) {
-    sigset_t all;
-    int error = pthread_attr_init(attributes);
+static enum status spawn_threads(struct pool *pool) {
+    enum status status = STATUS_OK;
 
-    if (error != 0)
-        return error;
-    sigfillset(&all);
-    error = pthread_attr_setstacksize(attributes, STACK_SIZE);
-    if (error == 0)
-        error = pthread_attr_setsigmask_np(attributes, &all);
-    if (error != 0)
-        pthread_attr_destroy(attributes);
-    return error;
-}
-
-static int spawn_threads(struct pool *pool) {
-    pthread_attr_t attributes;
-    int error = attributes_init(&attributes);
-
-    if (error != 0)
-        return error;
-    while (error == 0 && pool->spawned < pool->options.threads) {
+    while (status == STATUS_OK && pool->spawned < pool->options.threads) {
         struct pool_thread *thread = &pool->threads[pool->spawned];
+        char name[THREAD_NAME_MAX_LEN + 1];
         *thread = (struct pool_thread){ .pool = pool, .index = pool->spawned };
-        error = pthread_create(&thread->id, &attributes, thread_main, thread);
-        if (error == 0)
+        (void)snprintf(name, sizeof name, "%.9s-%u", pool->options.name, thread->index % 100000);
+        status = thread_start(&thread->thread, name, thread_main, thread);
+        if (status == STATUS_OK)
             pool->spawned++;
     }
-    pthread_attr_destroy(&attributes);
-    return error;
+    return status;
 }
 
 static bool wait_for_threads(struct pool *pool) {
@@ -350,16 +313,11 @@ static bool wait_for_threads(struct pool *pool) {
 }
 
 static void locks_init(struct pool *pool) {
-    pthread_condattr_t monotonic;
-
-    /* With default attributes none of these can fail in glibc. */
+    /* With default attributes neither can fail in glibc. */
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->thread_ready, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool->work, &monotonic);
-    pthread_cond_init(&pool->all_useless, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init_monotonic(&pool->work);
+    condition_init_monotonic(&pool->all_useless);
 }
 
 struct pool *pool_create(const struct pool_options *options) {
@@ -372,11 +330,11 @@ struct pool *pool_create(const struct pool_options *options) {
     pool->options = *options;
     pool->shedding.pool = pool->options.name;
     locks_init(pool);
-    int error = spawn_threads(pool);
+    enum status status = spawn_threads(pool);
     bool started = wait_for_threads(pool);
-    if (error == 0 && started)
+    if (status == STATUS_OK && started)
         return pool;
-    log_failure(options, error != 0 ? strerrordesc_np(error) : "a thread could not make its state");
+    log_failure(options, status != STATUS_OK ? "a thread could not be started" : "a thread could not make its state");
     pool_destroy(pool);
     return NULL;
 }
@@ -390,7 +348,7 @@ void pool_destroy(struct pool *pool) {
     pthread_cond_broadcast(&pool->all_useless);
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->spawned; i++)
-        pthread_join(pool->threads[i].id, NULL);
+        thread_join(&pool->threads[i].thread);
     pthread_cond_destroy(&pool->work);
     pthread_cond_destroy(&pool->all_useless);
     pthread_cond_destroy(&pool->thread_ready);
