@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 layers="base pool limit password token store services http api server cli"
 
 # Headers of include/jwtd/ whose layer is not that of the source file of the same name.
-header_layers="cli.h:cli version.h:base status.h:base macros.h:base services.h:services request.h:http http_server.h:http server.h:server"
+header_layers="cli.h:cli version.h:base status.h:base macros.h:base services.h:services executor.h:services route.h:http request.h:http http_server.h:http server.h:server"
 
 # What a library is called, and the only layers that know it.
 libraries="

@@ -9,13 +9,13 @@
 #ifndef JWTD_HTTP_SERVER_H
 #define JWTD_HTTP_SERVER_H
 
-#include "jwtd/request.h"
-#include "jwtd/services.h"
+#include "jwtd/route.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct http_server;
+struct services;
 
 /* Borrows services and routes. NULL: the reason is logged (a row without access, an address that cannot be bound). */
 struct http_server *http_server_start(const struct services *services, const struct route *routes, size_t count);

@@ -1,8 +1,8 @@
-/* routes: the table of every endpoint of the service; whoever reads routes.c knows what there is. */
+/* routes: the table of every endpoint of the service; routes.c lists every endpoint. */
 #ifndef JWTD_ROUTES_H
 #define JWTD_ROUTES_H
 
-#include "jwtd/request.h"
+#include "jwtd/route.h"
 
 #include <stddef.h>
 

@@ -8,22 +8,13 @@
 #include "jwtd/access_token.h"
 #include "jwtd/config.h"
 #include "jwtd/current_roles.h"
+#include "jwtd/executor.h"
 #include "jwtd/limiter.h"
 #include "jwtd/password_policy.h"
 #include "jwtd/pool.h"
 #include "jwtd/revoked_sessions.h"
 #include "jwtd/sessions.h"
 #include "jwtd/snapshot.h"
-
-/* Where a step runs. */
-enum executor {
-    ON_HTTP,     /* at once, on the thread that holds the request: cheap, never blocks */
-    ON_DATABASE, /* request->db is set */
-    ON_CRYPTO,   /* request->hasher is set; at low priority: takes no lock that HTTP threads take, but its pool's, which they take
-                    to refuse */
-    ON_DISPATCH, /* of no step: where a request goes on after ON_CRYPTO */
-    EXECUTOR_COUNT
-};
 
 struct readiness;
 

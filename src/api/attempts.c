@@ -3,6 +3,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/reply.h"
+#include "jwtd/services.h"
 
 /* `event` is what the log calls the end of the bucket. */
 static void add(struct attempt *attempt, enum limit_class class, struct limit_key key, const char *event) {

@@ -2,6 +2,7 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/refresh_token.h"
+#include "jwtd/services.h"
 
 #include <stdio.h>
 

@@ -3,6 +3,7 @@
 #include "jwtd/macros.h"
 #include "jwtd/readiness.h"
 #include "jwtd/reply.h"
+#include "jwtd/services.h"
 #include "jwtd/version.h"
 
 static enum step_result live(struct request *request) {

@@ -3,6 +3,7 @@
 #include "steps.h"
 
 #include "jwtd/macros.h"
+#include "jwtd/services.h"
 #include "jwtd/sessions.h"
 
 #include <stddef.h>

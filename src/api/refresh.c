@@ -3,6 +3,7 @@
 
 #include "jwtd/macros.h"
 #include "jwtd/refresh_token.h"
+#include "jwtd/services.h"
 #include "jwtd/sessions.h"
 
 #include <stddef.h>

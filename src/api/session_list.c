@@ -1,6 +1,7 @@
 #include "common.h"
 #include "steps.h"
 
+#include "jwtd/services.h"
 #include "jwtd/sessions.h"
 
 static void write_session(struct json_writer *writer, const struct session *session, const struct uuid *current) {

@@ -2,7 +2,7 @@
 #ifndef JWTD_API_STEPS_H
 #define JWTD_API_STEPS_H
 
-#include "jwtd/request.h"
+#include "jwtd/route.h"
 
 /* register.c */
 extern const struct step register_check, register_hash_password, register_insert, register_check_repeated,

@@ -10,6 +10,7 @@
 
 #include "jwtd/reply.h"
 #include "jwtd/request.h"
+#include "jwtd/services.h"
 
 #include <microhttpd.h>
 #include <stdatomic.h>
