@@ -5,13 +5,16 @@
 #
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
 # JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_SANITIZE, JWTD_TEST_DIRECTORY (for databases of their own),
-# JWTD_TEST_FAULT_MALLOC (a library that lets allocations fail). The database is migrated.
+# JWTD_TEST_FAULT_MALLOC (a library that lets allocations fail). The database is migrated. JWTD_TEST_EXCHANGES, when set by the caller, names
+# the file in which they record what was replied to what (tests/service/support/recorder.h).
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
 passed=0
 failed=0
 work=
+exchanges=${JWTD_TEST_EXCHANGES:+$(realpath -m "$JWTD_TEST_EXCHANGES")}
+unset JWTD_TEST_EXCHANGES # the program takes every JWTD_ variable for a setting
 pooled= # the process of the tests through PgBouncer, while there is one
 
 # Names of TESTS, or of all tests, that are of this kind.
@@ -116,6 +119,9 @@ start_database() {
     JWTD_TEST_DIRECTORY=$work
     export JWTD_TEST_PROGRAM JWTD_TEST_DATABASE JWTD_TEST_OWNER_DATABASE JWTD_TEST_SUPERUSER_DATABASE JWTD_TEST_PG_BIN \
         JWTD_TEST_SANITIZE JWTD_TEST_FAULT_MALLOC JWTD_TEST_DIRECTORY
+    if [[ -n $exchanges ]]; then
+        export JWTD_TEST_EXCHANGES=$exchanges
+    fi
 }
 
 use_pooler() {

@@ -1,5 +1,7 @@
 #include "http.h"
 
+#include "recorder.h"
+
 #include <check.h>
 #include <curl/curl.h>
 #include <pthread.h>
@@ -84,6 +86,8 @@ static struct reply perform(const struct server *server, const char *method, con
     reply.body_len = content.len;
     if (content.len > 0)
         reply.json = json_loadb(content.bytes, content.len, 0, NULL);
+    if (reply.status != 0)
+        recorder_add(&(struct recorded_exchange){ method, path, reply.status, reply.headers, reply.body, reply.body_len });
     return reply;
 }
 

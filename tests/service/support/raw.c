@@ -1,5 +1,7 @@
 #include "raw.h"
 
+#include "recorder.h"
+
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
@@ -22,11 +24,13 @@ int raw_connect_from(const struct server *server, const char *source) {
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(bind(fd, (const struct sockaddr *)&own, sizeof own), 0);
     ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    recorder_opened(fd);
     return fd;
 }
 
 /* The server may close in the middle, which is an answer too. */
 void raw_send(int fd, const char *bytes, size_t len) {
+    recorder_sent(fd, bytes, len);
     while (len > 0) {
         ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);
         if (sent <= 0)
@@ -56,6 +60,7 @@ void raw_read(int fd, int wait_ms, struct raw_reply *reply) {
         reply->len += (size_t)got;
     }
     find_statuses(reply);
+    recorder_received(fd, reply->bytes, reply->len);
 }
 
 void raw_exchange(const struct server *server, const char *bytes, size_t len, int wait_ms, struct raw_reply *reply) {

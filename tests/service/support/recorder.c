@@ -1,0 +1,137 @@
+#include "recorder.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define FDS_MAX 1024
+#define REQUEST_LINE_MAX 512
+
+/* The beginning of what was sent on each socket; a socket belongs to one thread. */
+static struct {
+    char bytes[REQUEST_LINE_MAX];
+    size_t len;
+} sent[FDS_MAX];
+
+static const char *file_name(void) {
+    const char *name = getenv("JWTD_TEST_EXCHANGES");
+    return name != NULL && name[0] != '\0' ? name : NULL;
+}
+
+/* As one field: no tab, no line end, not empty. */
+static void write_field(FILE *line, const char *bytes, size_t len, bool ascii_only) {
+    if (len == 0)
+        fputc('-', line);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (ascii_only && (c <= ' ' || c >= 0x7f))
+            c = '?';
+        fputc(c < ' ' ? ' ' : c, line);
+    }
+}
+
+static void write_media_type(FILE *line, const char *headers) {
+    static const char name[] = "Content-Type:";
+    for (const char *at = headers; at != NULL && *at != '\0' && *at != '\r';) {
+        const char *end = strstr(at, "\r\n");
+        if (strncasecmp(at, name, sizeof name - 1) == 0) {
+            at += sizeof name - 1;
+            at += strspn(at, " ");
+            write_field(line, at, strcspn(at, ";\r\n"), true);
+            return;
+        }
+        at = end == NULL ? NULL : end + 2;
+    }
+    fputc('-', line);
+}
+
+static void write_code(FILE *line, const char *body, size_t body_len) {
+    static const char mark[] = "\"code\":\"";
+    const char *found = body_len == 0 ? NULL : memmem(body, body_len, mark, sizeof mark - 1);
+    const char *start = found == NULL ? NULL : found + sizeof mark - 1;
+    const char *end = start == NULL ? NULL : memchr(start, '"', body_len - (size_t)(start - body));
+    write_field(line, start, end == NULL ? 0 : (size_t)(end - start), true);
+}
+
+static void append_to_file(const char *line, size_t len) {
+    int fd = open(file_name(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0 || write(fd, line, len) != (ssize_t)len) {
+        perror("JWTD_TEST_EXCHANGES");
+        abort();
+    }
+    close(fd);
+}
+
+void recorder_add(const struct recorded_exchange *exchange) {
+    char *text = NULL;
+    size_t len = 0;
+    FILE *line = file_name() == NULL ? NULL : open_memstream(&text, &len);
+    if (line == NULL)
+        return;
+    write_field(line, exchange->method, strlen(exchange->method), true);
+    fputc('\t', line);
+    write_field(line, exchange->path, strlen(exchange->path), true);
+    fprintf(line, "\t%ld\t", exchange->status);
+    write_media_type(line, exchange->headers);
+    fputc('\t', line);
+    write_code(line, exchange->body, exchange->body_len);
+    fputc('\t', line);
+    write_field(line, exchange->body, exchange->body_len, false);
+    fputc('\n', line);
+    fclose(line);
+    append_to_file(text, len);
+    free(text);
+}
+
+void recorder_opened(int fd) {
+    if (fd < FDS_MAX)
+        sent[fd].len = 0;
+}
+
+void recorder_sent(int fd, const char *bytes, size_t len) {
+    if (fd >= FDS_MAX || file_name() == NULL)
+        return;
+    size_t left = REQUEST_LINE_MAX - 1 - sent[fd].len;
+    size_t taken = len < left ? len : left;
+    memcpy(sent[fd].bytes + sent[fd].len, bytes, taken);
+    sent[fd].len += taken;
+    sent[fd].bytes[sent[fd].len] = '\0';
+}
+
+/* The body is what stands behind the header, as long as Content-Length says, since another reply may follow. */
+static void find_body(struct recorded_exchange *exchange, const char *end) {
+    static const char name[] = "\r\nContent-Length:";
+    const char *header_end = strstr(exchange->headers, "\r\n\r\n");
+    const char *length = strcasestr(exchange->headers, name);
+    if (header_end == NULL || length == NULL || length > header_end)
+        return;
+    size_t announced = strtoul(length + sizeof name - 1, NULL, 10);
+    exchange->body = header_end + 4;
+    exchange->body_len = (size_t)(end - exchange->body) < announced ? (size_t)(end - exchange->body) : announced;
+}
+
+void recorder_received(int fd, const char *bytes, size_t len) {
+    static const char version[] = "HTTP/1.1 ";
+    char request[REQUEST_LINE_MAX];
+    if (fd >= FDS_MAX || file_name() == NULL)
+        return;
+    const char *reply = bytes;
+    while ((reply = strstr(reply, version)) != NULL && reply[sizeof version - 1] == '1')
+        reply++; /* 100 Continue */
+    if (reply == NULL)
+        return;
+    snprintf(request, sizeof request, "%.*s", (int)strcspn(sent[fd].bytes, "\r\n"), sent[fd].len == 0 ? "" : sent[fd].bytes);
+    sent[fd].len = 0;
+    char *rest = NULL;
+    const char *method = strtok_r(request, " ", &rest), *path = strtok_r(NULL, " ", &rest);
+    struct recorded_exchange exchange = { .method = method == NULL ? "" : method,
+                                          .path = path == NULL ? "" : path,
+                                          .status = strtol(reply + sizeof version - 1, NULL, 10),
+                                          .headers = reply };
+    find_body(&exchange, bytes + len);
+    recorder_add(&exchange);
+}

@@ -1,0 +1,33 @@
+/*
+ * recorder: what the service replied to the requests of the service tests, in a file, for a check against the table of routes.
+ *
+ * JWTD_TEST_EXCHANGES names the file; without it nothing is recorded. Each exchange is one line of six fields, separated by tabs:
+ * method, path with its query, status, media type, code and body. A field that is empty or unknown is "-"; a control character
+ * is a space, which in a body of JSON is no more than white space. `code` is that of a problem (RFC 9457). The path is as sent,
+ * with other bytes than printable ASCII as "?".
+ *
+ * Each line is one write to a file opened with O_APPEND, so tests of several processes and threads may share the file. Requests
+ * of libcurl (http.h) are all recorded. Of raw bytes (raw.h), each raw_read records the first final reply that it read, as the
+ * reply to the first request line sent on that socket since the read before; requests pipelined behind it are not recorded.
+ */
+#ifndef JWTD_TEST_RECORDER_H
+#define JWTD_TEST_RECORDER_H
+
+#include <stddef.h>
+
+struct recorded_exchange {
+    const char *method, *path;
+    long status;
+    const char *headers; /* of the reply, lines that end with CR LF; NULL for none */
+    const char *body;
+    size_t body_len;
+};
+
+void recorder_add(const struct recorded_exchange *exchange);
+
+/* Bytes sent on a socket, and bytes read from it. The first forgets what an earlier socket of that number left. */
+void recorder_opened(int fd);
+void recorder_sent(int fd, const char *bytes, size_t len);
+void recorder_received(int fd, const char *bytes, size_t len);
+
+#endif
