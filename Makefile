@@ -28,7 +28,7 @@ migrations := $(sort $(wildcard migrations/*.sql))
 generated := $(addprefix $(BUILD)/generated/,common_passwords.c migrations.c)
 objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/main.c,$(wildcard src/*/*.c))) $(generated:.c=.o)
 main := $(BUILD)/src/main.o
-test_kinds := unit loadtest service
+test_kinds := unit loadtest service contract
 test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/support/*.c)) $(BUILD)/generated/$(1)_suites.o
 failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,clock.c cores.c))
 all_objects := $(failpoint_objects) $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
@@ -60,8 +60,9 @@ lint: export CPPFLAGS := $(CPPFLAGS)
 $(BUILD)/jwtd: $(main) $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 .SECONDEXPANSION:
-$(BUILD)/unit_tests $(BUILD)/service_tests: $(BUILD)/%_tests: $(BUILD)/tests/runner.o $$(call test_objects,%) $(objects)
+$(BUILD)/unit_tests $(BUILD)/service_tests $(BUILD)/contract_tests: $(BUILD)/%_tests: $(BUILD)/tests/runner.o $$(call test_objects,%) $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(LDLIBS)
+$(BUILD)/contract_tests: TEST_LDLIBS := -ljson-c $(TEST_LDLIBS)
 $(BUILD)/loadtest_tests: $(BUILD)/tests/runner.o $$(call test_objects,loadtest) $(filter-out %/main.o,$(failpoint_objects))
 	$(CC) $(FAILPOINT_LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(FAILPOINT_LDLIBS)
 

@@ -5,8 +5,9 @@
 #
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
 # JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_SANITIZE, JWTD_TEST_DIRECTORY (for databases of their own),
-# JWTD_TEST_FAULT_MALLOC (a library that lets allocations fail). The database is migrated. JWTD_TEST_EXCHANGES, when set by the caller, names
-# the file in which they record what was replied to what (tests/service/support/recorder.h).
+# JWTD_TEST_FAULT_MALLOC (a library that lets allocations fail). The database is migrated. JWTD_TEST_EXCHANGES names
+# the file in which they record what was replied to what (tests/service/support/recorder.h), which is then checked against the table of
+# routes (tests/contract); when set by the caller, the file stays.
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
@@ -119,9 +120,7 @@ start_database() {
     JWTD_TEST_DIRECTORY=$work
     export JWTD_TEST_PROGRAM JWTD_TEST_DATABASE JWTD_TEST_OWNER_DATABASE JWTD_TEST_SUPERUSER_DATABASE JWTD_TEST_PG_BIN \
         JWTD_TEST_SANITIZE JWTD_TEST_FAULT_MALLOC JWTD_TEST_DIRECTORY
-    if [[ -n $exchanges ]]; then
-        export JWTD_TEST_EXCHANGES=$exchanges
-    fi
+    export JWTD_TEST_EXCHANGES=$exchanges
 }
 
 use_pooler() {
@@ -176,12 +175,26 @@ clean_up() {
     rm -rf "$work"
 }
 
+# What the service tests recorded, against the table of routes. All of them must have run for every reply to be seen.
+run_contract_tests() {
+    if [[ ! -s $exchanges ]]; then
+        return
+    fi
+    if [[ -z ${TESTS-} ]]; then
+        export JWTD_TEST_EXCHANGES_COMPLETE=1
+    fi
+    export JWTD_TEST_EXCHANGES=$exchanges
+    run_tests contract "replies against the table of routes" replies
+}
+
 check_names
 tools/packages.sh run test
 build "$BUILD/jwtd" "$BUILD/failpoint" tests
 work=$(mktemp -d /tmp/jwtd-test.XXXXXX)
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
+exchanges=${exchanges:-$work/exchanges}
+rm -f "$exchanges"
 chmod 711 "$work" # as root, PostgreSQL runs as another user
 set_sanitizer_options
 run_tests unit "unit tests" "$(chosen unit)"
@@ -190,5 +203,6 @@ export FAILPOINT_TEST_PROGRAM
 run_tests loadtest "tests of the load tester" "$(chosen loadtest)"
 run_browser_tests
 run_service_tests
+run_contract_tests
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 && $passed -gt 0 ]]

@@ -38,10 +38,10 @@ struct request {
     bool has_claims;
     bool session_has_ended; /* the token is good but for that; `claims` are filled in */
     struct access_claims claims;
-    struct uuid path_id;   /* of "{id}" */
-    int64_t deadline_us;   /* clock_monotonic_us */
-    struct db *db;         /* in a step ON_DATABASE */
-    struct hasher *hasher; /* in a step ON_CRYPTO */
+    struct uuid path_ids[ROUTE_IDS_MAX]; /* of the path's "{name}" segments, in their order */
+    int64_t deadline_us;                 /* clock_monotonic_us */
+    struct db *db;                       /* in a step ON_DATABASE */
+    struct hasher *hasher;               /* in a step ON_CRYPTO */
 };
 
 /* The value of a header, {NULL, 0} if absent; of a repeated header the first. ON any thread that holds the request. */

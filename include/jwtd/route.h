@@ -1,14 +1,18 @@
 /*
  * route: what a row of the route table says of an endpoint: its method and path, who may call it, which limit counts it, what
- * its body must be, and the steps that answer it, each with the executor that runs it.
+ * its body must be, the steps that answer it, each with the executor that runs it, and every reply that it can have.
  *
- * Rows, steps and schemas are constant data. routes.h declares the table; the server checks it at start.
+ * Rows, steps and schemas are constant data. routes.h declares the table; the server checks it at start. Router, validator,
+ * limiter and the tests read the same rows: a reply that a row does not declare fails the tests.
  */
 #ifndef JWTD_ROUTE_H
 #define JWTD_ROUTE_H
 
 #include "jwtd/executor.h"
 #include "jwtd/limiter.h"
+
+#include "jwtd/status.h"
+#include "jwtd/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,10 +41,24 @@ enum field_type {
 struct field {
     const char *name;
     enum field_type type;
+    size_t offset;
     bool required;  /* an optional one that is absent leaves zeroes; null is refused in both cases */
     size_t max_len; /* FIELD_TEXT */
-    size_t offset;
 };
+
+/* A field that is named like the member of `struct scratch` that it fills: FIELD(login, email, FIELD_EMAIL, .required = true).
+ * Does not compile when the member's type is not that of the field. */
+#define FIELD(scratch, member, field_type, ...)                                                                                  \
+    {                                                                                                                            \
+        .name = #member, .type = field_type,                                                                                     \
+        .offset =                                                                                                                \
+            offsetof(struct scratch, member) + 0 * sizeof(char[FIELD_FITS(((struct scratch *)0)->member, field_type) ? 1 : -1]), \
+        __VA_ARGS__                                                                                                              \
+    }
+/* clang-format off */
+#define FIELD_FITS(member, field_type) \
+    _Generic(member, struct text: (field_type) != FIELD_BOOLEAN, bool: (field_type) == FIELD_BOOLEAN, default: 0)
+/* clang-format on */
 
 struct body_schema {
     const struct field *fields;
@@ -56,19 +74,64 @@ enum access {
     ACCESS_OPTIONAL_BEARER /* no token, or a good one: a bad one is refused; request->has_claims */
 };
 
+/* What a reply's JSON object has, for the tests and the API document. */
+enum reply_type { REPLY_STRING, REPLY_INTEGER, REPLY_BOOLEAN, REPLY_OBJECT, REPLY_ARRAY };
+
+struct reply_schema;
+
+struct reply_member {
+    const char *name;
+    enum reply_type type;
+    bool nullable;
+    const struct reply_schema *schema; /* of an object, or of each element of an array; NULL: an array of strings */
+};
+
+struct reply_schema {
+    const struct reply_member *members; /* all are there, and no others */
+    size_t count;
+};
+
+struct route_reply {
+    unsigned http_status;
+    const struct reply_schema *schema; /* of an application/json body */
+    const char *content_type;          /* without a schema: of another body; NULL: there is none */
+};
+
+enum body_format {
+    BODY_NONE,   /* none is taken; one that comes is read up to the limit and not looked at */
+    BODY_JSON,   /* by the schema */
+    BODY_IGNORED /* neither read nor looked at; the connection closes behind it */
+};
+
 enum method { METHOD_GET, METHOD_POST, METHOD_PATCH, METHOD_DELETE, METHOD_ANY };
 
 #define ROUTE_STEPS_MAX 5
+#define ROUTE_IDS_MAX 2
+#define ROUTE_REPLIES_MAX 3
+#define ROUTE_PROBLEMS_MAX 6
 
 struct route {
     enum method method;
-    const char *path; /* exact; a last segment "{id}" takes a UUID; a last segment "*" takes any rest */
+    const char *path;    /* exact, but for up to ROUTE_IDS_MAX segments "{name}", each a UUID, and a last segment "*", any rest */
+    const char *summary; /* one line for the reader and the API document */
     enum access access;
-    enum limit_class limit;                    /* no default either */
-    bool ignores_body;                         /* the body is neither read nor looked at */
-    const struct body_schema *body;            /* NULL: none is taken; one that comes is refused unless empty */
-    const char *summary;                       /* one line for the reader and the API document */
-    const struct step *steps[ROUTE_STEPS_MAX]; /* NULL behind the last */
+    const char *role;       /* that the token must have, or 403; only with ACCESS_BEARER; NULL: none */
+    enum limit_class limit; /* no default either */
+    enum body_format body_format;
+    const struct body_schema *body;                /* with BODY_JSON */
+    const struct step *steps[ROUTE_STEPS_MAX];     /* NULL behind the last */
+    struct route_reply replies[ROUTE_REPLIES_MAX]; /* those that are no problem; http_status 0 behind the last */
+    enum status problems[ROUTE_PROBLEMS_MAX];      /* those that its steps decide on; STATUS_OK behind the last */
 };
+
+/* Whether the row says enough to be served. If not, it is logged. */
+bool routes_are_sound(const struct route *routes, size_t count) MUST_CHECK;
+
+/* Whether requests to this route may be answered with this problem: it is listed, or follows from another column (whoever asks
+ * for a token answers missing_token). */
+bool route_may_answer(const struct route *route, enum status problem);
+
+/* The route's reply with this HTTP status; NULL: it has none. */
+const struct route_reply *route_reply(const struct route *route, unsigned http_status);
 
 #endif

@@ -16,24 +16,15 @@ struct account {
 };
 
 static const struct field email_fields[] = {
-    { .name = "email", .type = FIELD_EMAIL, .required = true, .offset = offsetof(struct account, email) },
-    { .name = "current_password",
-      .type = FIELD_PASSWORD,
-      .required = true,
-      .offset = offsetof(struct account, current_password) },
+    FIELD(account, email, FIELD_EMAIL, .required = true),
+    FIELD(account, current_password, FIELD_PASSWORD, .required = true),
 };
 static const struct field password_fields[] = {
-    { .name = "current_password",
-      .type = FIELD_PASSWORD,
-      .required = true,
-      .offset = offsetof(struct account, current_password) },
-    { .name = "new_password", .type = FIELD_PASSWORD, .required = true, .offset = offsetof(struct account, new_password) },
+    FIELD(account, current_password, FIELD_PASSWORD, .required = true),
+    FIELD(account, new_password, FIELD_PASSWORD, .required = true),
 };
 static const struct field delete_fields[] = {
-    { .name = "current_password",
-      .type = FIELD_PASSWORD,
-      .required = true,
-      .offset = offsetof(struct account, current_password) },
+    FIELD(account, current_password, FIELD_PASSWORD, .required = true),
 };
 const struct body_schema email_body = { email_fields, ARRAY_LEN(email_fields), false, sizeof(struct account) };
 const struct body_schema password_body = { password_fields, ARRAY_LEN(password_fields), false, sizeof(struct account) };

@@ -1,6 +1,8 @@
 #include "common.h"
+#include "steps.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/macros.h"
 #include "jwtd/refresh_token.h"
 #include "jwtd/services.h"
 
@@ -21,10 +23,26 @@ enum step_result reply_user(struct request *request, unsigned http_status, const
     return reply_json(request, http_status, &writer);
 }
 
+/* a user that has just been created was not updated yet */
+static const struct reply_member user_members[] = {
+    { .name = "id", .type = REPLY_STRING },         { .name = "email", .type = REPLY_STRING },
+    { .name = "roles", .type = REPLY_ARRAY },       { .name = "created_at", .type = REPLY_STRING },
+    { .name = "updated_at", .type = REPLY_STRING },
+};
+const struct reply_schema user_reply = { user_members, ARRAY_LEN(user_members) };
+const struct reply_schema new_user_reply = { user_members, ARRAY_LEN(user_members) - 1 };
+
 const char *client_ip(const struct request *request, char text[ADDRESS_TEXT_SIZE]) {
     address_text(&request->client, text);
     return request->client.known ? text : NULL;
 }
+
+static const struct reply_member token_members[] = {
+    { .name = "access_token", .type = REPLY_STRING },        { .name = "token_type", .type = REPLY_STRING },
+    { .name = "expires_in", .type = REPLY_INTEGER },         { .name = "refresh_token", .type = REPLY_STRING },
+    { .name = "refresh_expires_in", .type = REPLY_INTEGER },
+};
+const struct reply_schema tokens_reply = { token_members, ARRAY_LEN(token_members) };
 
 enum step_result reply_tokens(struct request *request, const struct token_grant *grant) {
     const struct services *services = request->services;

@@ -6,6 +6,9 @@
 #include "jwtd/services.h"
 #include "jwtd/version.h"
 
+static const struct reply_member live_members[] = { { .name = "status", .type = REPLY_STRING } };
+const struct reply_schema live_reply = { live_members, ARRAY_LEN(live_members) };
+
 static enum step_result live(struct request *request) {
     static const struct text body = { "{\"status\":\"alive\"}", sizeof "{\"status\":\"alive\"}" - 1 };
     return reply_bytes(request, 200, "application/json", body);
@@ -39,6 +42,21 @@ static const struct {
     { "serving", is_staying },
 };
 
+static const struct reply_member check_members[] = {
+    { .name = "database", .type = REPLY_STRING },
+    { .name = "migrations", .type = REPLY_STRING },
+    { .name = "revocations", .type = REPLY_STRING },
+    { .name = "serving", .type = REPLY_STRING },
+};
+_Static_assert(ARRAY_LEN(check_members) == ARRAY_LEN(checks), "every check is in the reply");
+static const struct reply_schema checks_schema = { check_members, ARRAY_LEN(check_members) };
+static const struct reply_member ready_members[] = {
+    { .name = "status", .type = REPLY_STRING },
+    { .name = "version", .type = REPLY_STRING },
+    { .name = "checks", .type = REPLY_OBJECT, .schema = &checks_schema },
+};
+const struct reply_schema ready_reply = { ready_members, ARRAY_LEN(ready_members) };
+
 static enum step_result ready(struct request *request) {
     struct json_writer writer;
     bool healthy = true;
@@ -57,8 +75,8 @@ static enum step_result ready(struct request *request) {
         json_member_string(&writer, checks[i].name, results[i] ? "ok" : "failed");
     json_end_object(&writer);
     json_end_object(&writer);
-    if (!healthy)
-        reply_header(request, "Retry-After", "1");
+    if (!healthy && reply_header(request, "Retry-After", "1") != STATUS_OK)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
     return reply_json(request, healthy ? 200 : 503, &writer);
 }
 

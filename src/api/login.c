@@ -20,8 +20,8 @@ struct login {
 };
 
 static const struct field fields[] = {
-    { .name = "email", .type = FIELD_EMAIL, .required = true, .offset = offsetof(struct login, email) },
-    { .name = "password", .type = FIELD_PASSWORD, .required = true, .offset = offsetof(struct login, password) },
+    FIELD(login, email, FIELD_EMAIL, .required = true),
+    FIELD(login, password, FIELD_PASSWORD, .required = true),
 };
 const struct body_schema login_body = { fields, ARRAY_LEN(fields), false, sizeof(struct login) };
 

@@ -9,14 +9,14 @@
 #include <stddef.h>
 
 struct logout {
-    struct text token_text;
+    struct text refresh_token;
     bool all;
     struct session_credential credential;
 };
 
 static const struct field fields[] = {
-    { .name = "refresh_token", .type = FIELD_TEXT, .max_len = 256, .offset = offsetof(struct logout, token_text) },
-    { .name = "all", .type = FIELD_BOOLEAN, .offset = offsetof(struct logout, all) },
+    FIELD(logout, refresh_token, FIELD_TEXT, .required = false, .max_len = 256),
+    FIELD(logout, all, FIELD_BOOLEAN, .required = false),
 };
 const struct body_schema logout_body = { fields, ARRAY_LEN(fields), true, sizeof(struct logout) };
 
@@ -26,9 +26,9 @@ const struct body_schema logout_body = { fields, ARRAY_LEN(fields), true, sizeof
  */
 static enum step_result choose_credential(struct request *request) {
     struct logout *logout = request->scratch;
-    if (logout->token_text.bytes != NULL) {
+    if (logout->refresh_token.bytes != NULL) {
         struct refresh_token token;
-        if (!refresh_token_read(request->snapshot->keyring, logout->token_text, &token))
+        if (!refresh_token_read(request->snapshot->keyring, logout->refresh_token, &token))
             return reply_empty(request, 204);
         logout->credential = (struct session_credential){ token.session_id, token.generation };
         return STEP_NEXT;

@@ -9,23 +9,19 @@
 #include <stddef.h>
 
 struct refresh {
-    struct text token_text;
+    struct text refresh_token;
     struct refresh_token token;
 };
 
 static const struct field fields[] = {
-    { .name = "refresh_token",
-      .type = FIELD_TEXT,
-      .required = true,
-      .max_len = 256,
-      .offset = offsetof(struct refresh, token_text) },
+    FIELD(refresh, refresh_token, FIELD_TEXT, .required = true, .max_len = 256),
 };
 const struct body_schema refresh_body = { fields, ARRAY_LEN(fields), false, sizeof(struct refresh) };
 
 /* The MAC is checked here, so that a made-up token costs the database nothing. */
 static enum step_result read_token(struct request *request) {
     struct refresh *refresh = request->scratch;
-    if (!refresh_token_read(request->snapshot->keyring, refresh->token_text, &refresh->token))
+    if (!refresh_token_read(request->snapshot->keyring, refresh->refresh_token, &refresh->token))
         return reply_problem(request, STATUS_INVALID_REFRESH_TOKEN);
     return STEP_NEXT;
 }

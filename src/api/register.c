@@ -21,8 +21,8 @@ struct registration {
 };
 
 static const struct field fields[] = {
-    { .name = "email", .type = FIELD_EMAIL, .required = true, .offset = offsetof(struct registration, email) },
-    { .name = "password", .type = FIELD_PASSWORD, .required = true, .offset = offsetof(struct registration, password) },
+    FIELD(registration, email, FIELD_EMAIL, .required = true),
+    FIELD(registration, password, FIELD_PASSWORD, .required = true),
 };
 const struct body_schema register_body = { fields, ARRAY_LEN(fields), false, sizeof(struct registration) };
 

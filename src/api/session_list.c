@@ -1,8 +1,22 @@
 #include "common.h"
 #include "steps.h"
 
+#include "jwtd/macros.h"
 #include "jwtd/services.h"
 #include "jwtd/sessions.h"
+
+static const struct reply_member session_members[] = {
+    { .name = "id", .type = REPLY_STRING },
+    { .name = "created_at", .type = REPLY_STRING },
+    { .name = "last_used_at", .type = REPLY_STRING },
+    { .name = "expires_at", .type = REPLY_STRING },
+    { .name = "ip", .type = REPLY_STRING, .nullable = true },
+    { .name = "user_agent", .type = REPLY_STRING, .nullable = true },
+    { .name = "current", .type = REPLY_BOOLEAN },
+};
+static const struct reply_schema session_schema = { session_members, ARRAY_LEN(session_members) };
+static const struct reply_member list_members[] = { { .name = "sessions", .type = REPLY_ARRAY, .schema = &session_schema } };
+const struct reply_schema sessions_reply = { list_members, ARRAY_LEN(list_members) };
 
 static void write_session(struct json_writer *writer, const struct session *session, const struct uuid *current) {
     char id[UUID_TEXT_SIZE];
@@ -38,14 +52,14 @@ static enum step_result show(struct request *request) {
 
 static enum step_result end(struct request *request) {
     bool found;
-    enum status status = sessions_revoke_of_user(request->db, request->deadline_us, &request->path_id, &request->claims.user_id,
-                                                 "ended_by_user", &found);
+    enum status status = sessions_revoke_of_user(request->db, request->deadline_us, &request->path_ids[0],
+                                                 &request->claims.user_id, "ended_by_user", &found);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     if (!found)
         return reply_problem(request, STATUS_NOT_FOUND);
-    revoke_locally(request, &request->path_id);
-    log_account_event(LOG_INFO, "session_revoked", request, &request->claims.user_id, &request->path_id);
+    revoke_locally(request, &request->path_ids[0]);
+    log_account_event(LOG_INFO, "session_revoked", request, &request->claims.user_id, &request->path_ids[0]);
     return reply_empty(request, 204);
 }
 

@@ -1,8 +1,11 @@
-/* steps: what the resources of src/api/ offer to the table in routes.c: their steps and body schemas. */
+/* steps: what the resources of src/api/ offer to the table in routes.c: their steps, and the schemas of bodies and replies. */
 #ifndef JWTD_API_STEPS_H
 #define JWTD_API_STEPS_H
 
 #include "jwtd/route.h"
+
+/* common.c */
+extern const struct reply_schema tokens_reply, user_reply, new_user_reply;
 
 /* register.c */
 extern const struct step register_check, register_hash_password, register_insert, register_check_repeated,
@@ -31,10 +34,12 @@ extern const struct step me_show;
 
 /* session_list.c */
 extern const struct step sessions_show, sessions_end;
+extern const struct reply_schema sessions_reply;
 
 /* verify.c, health.c, docs.c */
 extern const struct step verify_answer;
 extern const struct step health_live, health_ready;
+extern const struct reply_schema live_reply, ready_reply;
 extern const struct step docs_show;
 
 #endif

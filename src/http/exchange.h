@@ -101,7 +101,6 @@ enum status target_path(struct arena *arena, const char *target, char **path) MU
 /* router.c */
 enum status router_find(const struct route *routes, size_t count, struct exchange *exchange);
 const char *router_allowed_methods(const struct route *routes, size_t count, const struct exchange *exchange);
-bool routes_are_sound(const struct route *routes, size_t count);
 
 /* bearer.c: looks at the access token as route->access asks. */
 enum status bearer_check(struct exchange *exchange);

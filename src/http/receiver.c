@@ -196,7 +196,7 @@ static enum status judge_header(struct exchange *exchange, const struct header_s
     }
     if (status != STATUS_OK)
         return status;
-    if (!exchange->request.route->ignores_body && !has_room(exchange, summary))
+    if (exchange->request.route->body_format != BODY_IGNORED && !has_room(exchange, summary))
         return STATUS_BODY_TOO_LARGE;
     status = limits_take(exchange);
     return status == STATUS_OK ? bearer_check(exchange) : status;
@@ -212,7 +212,7 @@ static bool make_scratch(struct exchange *exchange) {
 
 /* Room for the whole body at once, so that no copy of a password is left behind by growing. */
 static bool make_body_buffer(struct exchange *exchange, const struct header_summary *summary) {
-    if (!summary->has_body || exchange->request.route->ignores_body)
+    if (!summary->has_body || exchange->request.route->body_format == BODY_IGNORED)
         return true;
     size_t limit = exchange->request.services->config->server.body_limit;
     size_t size = summary->transfer_encodings > 0 ? limit : (size_t)summary->content_length;
@@ -319,7 +319,8 @@ static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes
 
 static enum MHD_Result finish_receiving(struct exchange *exchange) {
     begin_work(exchange);
-    bool is_readable = !exchange->reply.written && (exchange->request.route->ignores_body || schema_read_body(exchange));
+    bool is_readable =
+        !exchange->reply.written && (exchange->request.route->body_format == BODY_IGNORED || schema_read_body(exchange));
     if (is_readable && !pipeline_run(exchange))
         return MHD_YES;
     return answer(exchange);

@@ -1,7 +1,5 @@
 #include "exchange.h"
 
-#include "jwtd/log.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -9,16 +7,29 @@ static const char *const method_names[] = {
     [METHOD_GET] = "GET", [METHOD_POST] = "POST", [METHOD_PATCH] = "PATCH", [METHOD_DELETE] = "DELETE", [METHOD_ANY] = "*"
 };
 
+/* One segment of the pattern and of the path, from behind the slash; both move on behind it. */
+static bool segment_matches(const char **pattern, const char **path, struct uuid *ids, size_t *count) {
+    size_t wanted_len = strcspn(*pattern, "/"), len = strcspn(*path, "/");
+    const char *wanted = *pattern, *segment = *path;
+    *pattern += wanted_len;
+    *path += len;
+    if (wanted[0] == '{')
+        return *count < ROUTE_IDS_MAX && uuid_parse(segment, len, &ids[(*count)++]);
+    return wanted_len == len && memcmp(wanted, segment, len) == 0;
+}
+
 /* Paths are compared with the raw target: what is percent-encoded matches no row, so no second spelling reaches a handler. */
-static bool path_matches(const char *pattern, const char *path, struct uuid *id) {
-    size_t len = strlen(pattern);
-    if (pattern[len - 1] == '*')
-        return strncmp(path, pattern, len - 1) == 0;
-    const char *parameter = strstr(pattern, "{id}");
-    if (parameter == NULL)
-        return strcmp(path, pattern) == 0;
-    size_t prefix = (size_t)(parameter - pattern);
-    return strncmp(path, pattern, prefix) == 0 && uuid_parse(path + prefix, strlen(path + prefix), id);
+static bool path_matches(const char *pattern, const char *path, struct uuid ids[ROUTE_IDS_MAX]) {
+    size_t count = 0;
+    while (*pattern == '/' && *path == '/') {
+        pattern++;
+        path++;
+        if (strcmp(pattern, "*") == 0)
+            return true;
+        if (!segment_matches(&pattern, &path, ids, &count))
+            return false;
+    }
+    return *pattern == '\0' && *path == '\0';
 }
 
 static bool method_matches(const struct route *route, const char *method) {
@@ -31,7 +42,7 @@ static bool method_matches(const struct route *route, const char *method) {
 
 enum status router_find(const struct route *routes, size_t count, struct exchange *exchange) {
     for (size_t i = 0; i < count; i++) {
-        if (!path_matches(routes[i].path, exchange->path, &exchange->request.path_id))
+        if (!path_matches(routes[i].path, exchange->path, exchange->request.path_ids))
             continue;
         exchange->allowed_path = &routes[i];
         if (!method_matches(&routes[i], exchange->method))
@@ -46,23 +57,12 @@ const char *router_allowed_methods(const struct route *routes, size_t count, con
     char list[128] = "OPTIONS";
     size_t len = strlen(list);
     for (size_t i = 0; i < count; i++) {
-        struct uuid ignored;
-        if (!path_matches(routes[i].path, exchange->path, &ignored))
+        struct uuid ignored[ROUTE_IDS_MAX];
+        if (!path_matches(routes[i].path, exchange->path, ignored))
             continue;
         const char *name = routes[i].method == METHOD_GET ? "GET, HEAD" : method_names[routes[i].method];
         if (len + strlen(name) + 3 < sizeof list)
             len += (size_t)snprintf(list + len, sizeof list - len, ", %s", name);
     }
     return arena_copy(exchange->request.arena, list, len);
-}
-
-bool routes_are_sound(const struct route *routes, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        if (routes[i].access == ACCESS_UNSET || routes[i].limit == LIMIT_UNSET || routes[i].path == NULL ||
-            routes[i].path[0] != '/' || routes[i].steps[0] == NULL) {
-            log_event(LOG_ERROR, "route_incomplete", "path=%s", routes[i].path);
-            return false;
-        }
-    }
-    return true;
 }

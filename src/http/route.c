@@ -1,0 +1,117 @@
+#include "jwtd/route.h"
+
+#include "jwtd/log.h"
+#include "jwtd/macros.h"
+
+static bool is_any(const struct route *route) {
+    (void)route;
+    return true;
+}
+
+static bool reads_token(const struct route *route) {
+    return route->access != ACCESS_PUBLIC;
+}
+
+static bool requires_role(const struct route *route) {
+    return route->role != NULL;
+}
+
+static bool is_limited(const struct route *route) {
+    return route->limit != LIMIT_NONE;
+}
+
+static bool reads_body(const struct route *route) {
+    return route->body_format != BODY_IGNORED;
+}
+
+static bool parses_body(const struct route *route) {
+    return route->body_format == BODY_JSON;
+}
+
+static bool runs_on(const struct route *route, enum executor executor) {
+    for (size_t i = 0; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++)
+        if (route->steps[i]->executor == executor)
+            return true;
+    return false;
+}
+
+static bool asks_database(const struct route *route) {
+    return runs_on(route, ON_DATABASE);
+}
+
+static bool waits_for_executor(const struct route *route) {
+    return runs_on(route, ON_DATABASE) || runs_on(route, ON_CRYPTO);
+}
+
+/* The problems that follow from a column. */
+static const struct {
+    enum status problem;
+    bool (*applies)(const struct route *route);
+} implied[] = {
+    { STATUS_BAD_REQUEST, is_any },
+    { STATUS_REQUEST_TIMEOUT, is_any },
+    { STATUS_HEADER_TOO_LARGE, is_any },
+    { STATUS_OVERLOADED, is_any }, /* too many connections */
+    { STATUS_OUT_OF_MEMORY, is_any },
+    { STATUS_INTERNAL, is_any },
+    { STATUS_BODY_TOO_LARGE, reads_body },
+    { STATUS_UNSUPPORTED_MEDIA_TYPE, parses_body },
+    { STATUS_INVALID_JSON, parses_body },
+    { STATUS_INVALID_BODY, parses_body },
+    { STATUS_MISSING_TOKEN, reads_token },
+    { STATUS_INVALID_TOKEN, reads_token },
+    { STATUS_STARTING, reads_token },
+    { STATUS_KEYS_UNAVAILABLE, reads_token },
+    { STATUS_FORBIDDEN, requires_role },
+    { STATUS_RATE_LIMITED, is_limited },
+    { STATUS_DATABASE_UNAVAILABLE, asks_database },
+    { STATUS_DEADLINE_EXCEEDED, waits_for_executor },
+    { STATUS_SHUTTING_DOWN, waits_for_executor },
+};
+
+bool route_may_answer(const struct route *route, enum status problem) {
+    for (size_t i = 0; i < ARRAY_LEN(implied); i++)
+        if (implied[i].problem == problem && implied[i].applies(route))
+            return true;
+    for (size_t i = 0; i < ROUTE_PROBLEMS_MAX && route->problems[i] != STATUS_OK; i++)
+        if (route->problems[i] == problem)
+            return true;
+    return false;
+}
+
+const struct route_reply *route_reply(const struct route *route, unsigned http_status) {
+    for (size_t i = 0; i < ROUTE_REPLIES_MAX && route->replies[i].http_status != 0; i++)
+        if (route->replies[i].http_status == http_status)
+            return &route->replies[i];
+    return NULL;
+}
+
+/* What is missing in a row, or NULL. */
+static const char *missing_column(const struct route *route) {
+    if (route->path == NULL || route->path[0] != '/')
+        return "path";
+    if (route->summary == NULL)
+        return "summary";
+    if (route->access == ACCESS_UNSET)
+        return "access";
+    if (route->role != NULL && route->access != ACCESS_BEARER)
+        return "access to look for the role";
+    if (route->limit == LIMIT_UNSET)
+        return "limit";
+    if ((route->body_format == BODY_JSON) != (route->body != NULL))
+        return "body";
+    if (route->steps[0] == NULL)
+        return "steps";
+    return route->replies[0].http_status == 0 ? "replies" : NULL;
+}
+
+bool routes_are_sound(const struct route *routes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const char *missing = missing_column(&routes[i]);
+        if (missing != NULL) {
+            log_event(LOG_ERROR, "route_incomplete", "path=%s missing=%s", routes[i].path != NULL ? routes[i].path : "", missing);
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,239 @@
+/*
+ * Every reply that the service tests saw, against the table of routes: JWTD_TEST_EXCHANGES names the file in which they were
+ * recorded (tests/service/support/recorder.h). Run behind them. With JWTD_TEST_EXCHANGES_COMPLETE, which says that all of them
+ * ran, every reply of every row must have been seen too.
+ */
+#include "jwtd/macros.h"
+#include "jwtd/routes.h"
+#include "jwtd/status.h"
+#include "jwtd/uuid.h"
+
+#include <check.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REPLIES_MAX (ROUTE_REPLIES_MAX + ROUTE_PROBLEMS_MAX)
+#define ROUTES_MAX 64
+
+Suite *replies_suite(void);
+
+enum { METHOD, PATH, STATUS, MEDIA_TYPE, CODE, BODY, FIELDS };
+
+/* What was seen of each row: its replies, then its problems. */
+static unsigned seen[ROUTES_MAX][REPLIES_MAX];
+static unsigned undeclared, read_count;
+
+static const char *const method_names[] = {
+    [METHOD_GET] = "GET", [METHOD_POST] = "POST", [METHOD_PATCH] = "PATCH", [METHOD_DELETE] = "DELETE", [METHOD_ANY] = "*"
+};
+
+/* Segment by segment; written apart from the router, so that one checks the other. */
+static bool path_matches(const char *pattern, const char *path) {
+    char wanted[256], given[1024];
+    snprintf(wanted, sizeof wanted, "%s", pattern);
+    snprintf(given, sizeof given, "%s", path);
+    char *w = wanted, *g = given;
+    for (;;) {
+        const char *wanted_segment = strsep(&w, "/"), *segment = strsep(&g, "/");
+        struct uuid id;
+        if (wanted_segment == NULL || segment == NULL)
+            return wanted_segment == NULL && segment == NULL;
+        if (strcmp(wanted_segment, "*") == 0)
+            return true;
+        bool fits = wanted_segment[0] == '{' ? uuid_parse(segment, strlen(segment), &id) : strcmp(wanted_segment, segment) == 0;
+        if (!fits)
+            return false;
+    }
+}
+
+static bool method_matches(enum method method, const char *name) {
+    return method == METHOD_ANY || strcmp(method_names[method], name) == 0 || (method == METHOD_GET && strcmp(name, "HEAD") == 0);
+}
+
+static const struct route *find_route(const char *method, char *path) {
+    static const char absolute[] = "http://x";
+    path[strcspn(path, "?")] = '\0';
+    if (strncmp(path, absolute, sizeof absolute - 1) == 0)
+        path += sizeof absolute - 1;
+    for (size_t i = 0; i < routes_count; i++)
+        if (method_matches(routes[i].method, method) && path_matches(routes[i].path, path))
+            return &routes[i];
+    return NULL;
+}
+
+static const char *violation_of_object(const struct reply_schema *schema, struct json_object *object);
+
+static const char *violation_of_array(const struct reply_schema *schema, struct json_object *array) {
+    for (size_t i = 0; i < json_object_array_length(array); i++) {
+        struct json_object *element = json_object_array_get_idx(array, i);
+        if (schema == NULL && !json_object_is_type(element, json_type_string))
+            return "an element that is no string";
+        const char *violation = schema != NULL ? violation_of_object(schema, element) : NULL;
+        if (violation != NULL)
+            return violation;
+    }
+    return NULL;
+}
+
+static const char *violation_of_member(const struct reply_member *member, struct json_object *value) {
+    static const json_type types[] = { [REPLY_STRING] = json_type_string,
+                                       [REPLY_INTEGER] = json_type_int,
+                                       [REPLY_BOOLEAN] = json_type_boolean,
+                                       [REPLY_OBJECT] = json_type_object,
+                                       [REPLY_ARRAY] = json_type_array };
+    if (value == NULL)
+        return member->nullable ? NULL : "a null";
+    if (!json_object_is_type(value, types[member->type]))
+        return "a member of another type";
+    if (member->type == REPLY_OBJECT)
+        return violation_of_object(member->schema, value);
+    return member->type == REPLY_ARRAY ? violation_of_array(member->schema, value) : NULL;
+}
+
+/* What an object does against its schema; NULL: nothing. */
+static const char *violation_of_object(const struct reply_schema *schema, struct json_object *object) {
+    if (!json_object_is_type(object, json_type_object))
+        return "no object";
+    if ((size_t)json_object_object_length(object) != schema->count)
+        return "more or fewer members";
+    for (size_t i = 0; i < schema->count; i++) {
+        struct json_object *value;
+        if (!json_object_object_get_ex(object, schema->members[i].name, &value))
+            return "a member is missing";
+        const char *violation = violation_of_member(&schema->members[i], value);
+        if (violation != NULL)
+            return violation;
+    }
+    return NULL;
+}
+
+static const char *violation_of_reply(const struct route_reply *reply, char *const fields[FIELDS]) {
+    const char *media_type = reply->schema != NULL ? "application/json" : reply->content_type != NULL ? reply->content_type : "-";
+    bool is_bodiless = strcmp(fields[METHOD], "HEAD") == 0;
+    if (strcmp(fields[MEDIA_TYPE], media_type) != 0)
+        return "another media type";
+    if (reply->schema == NULL || is_bodiless)
+        return NULL;
+    struct json_object *body = json_tokener_parse(fields[BODY]);
+    const char *violation = violation_of_object(reply->schema, body);
+    json_object_put(body);
+    return violation;
+}
+
+static enum status status_of_code(const char *code) {
+    for (int status = STATUS_OK + 1; status < STATUS_COUNT; status++)
+        if (strcmp(status_info((enum status)status)->name, code) == 0)
+            return (enum status)status;
+    return STATUS_OK;
+}
+
+static const char *violation_of_problem(const struct route *route, unsigned *seen_of_route, char *const fields[FIELDS]) {
+    enum status problem = status_of_code(fields[CODE]);
+    if (problem == STATUS_OK)
+        return "a code that nobody has published";
+    if (status_info(problem)->http != (unsigned)strtoul(fields[STATUS], NULL, 10))
+        return "a code of another status";
+    if (route == NULL || !route_may_answer(route, problem))
+        return "a problem that the row does not declare";
+    for (size_t i = 0; i < ROUTE_PROBLEMS_MAX; i++)
+        if (route->problems[i] == problem)
+            seen_of_route[ROUTE_REPLIES_MAX + i]++;
+    return NULL;
+}
+
+/* A path without a row, a preflight, and what the library answers by itself when it cannot read a request. */
+static bool is_outside_of_routes(const struct route *route, char *const fields[FIELDS]) {
+    static const char *const codes[] = { "not_found",       "method_not_allowed", "bad_request",  "header_too_large",
+                                         "request_timeout", "overloaded",         "out_of_memory" };
+    static const char *const library[] = { "400", "413", "414", "431", "505" };
+    bool is_preflight = strcmp(fields[METHOD], "OPTIONS") == 0;
+    for (size_t i = 0; route == NULL && i < ARRAY_LEN(codes); i++)
+        if (strcmp(fields[CODE], codes[i]) == 0)
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(library); i++)
+        if (strcmp(fields[STATUS], library[i]) == 0 && strcmp(fields[CODE], "-") == 0)
+            return true;
+    /* a second reply on a connection, to a request that was not recorded */
+    return (route == NULL && is_preflight) || strcmp(fields[METHOD], "-") == 0;
+}
+
+static const char *violation(char *fields[FIELDS]) {
+    const struct route *route = find_route(fields[METHOD], fields[PATH]);
+    if (is_outside_of_routes(route, fields))
+        return NULL;
+    unsigned none[REPLIES_MAX] = { 0 };
+    unsigned *seen_of_route = route != NULL ? seen[route - routes] : none;
+    if (strcmp(fields[CODE], "-") != 0)
+        return violation_of_problem(route, seen_of_route, fields);
+    const struct route_reply *reply = route != NULL ? route_reply(route, (unsigned)strtoul(fields[STATUS], NULL, 10)) : NULL;
+    if (reply == NULL)
+        return "a status that the row does not declare";
+    seen_of_route[reply - route->replies]++;
+    return violation_of_reply(reply, fields);
+}
+
+static void read_exchange(char *line) {
+    char *fields[FIELDS];
+    for (size_t i = 0; i < FIELDS; i++) {
+        fields[i] = strsep(&line, i + 1 < FIELDS ? "\t" : "\n");
+        ck_assert_ptr_nonnull(fields[i]);
+    }
+    read_count++;
+    const char *what = violation(fields);
+    if (what == NULL)
+        return;
+    undeclared++;
+    fprintf(stderr, "%s: %s %s answered %s %s %s\n", what, fields[METHOD], fields[PATH], fields[STATUS], fields[CODE],
+            fields[BODY]);
+}
+
+static void read_exchanges(void) {
+    FILE *file = fopen(getenv("JWTD_TEST_EXCHANGES"), "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_le(routes_count, ROUTES_MAX);
+    char *line = NULL;
+    size_t size = 0;
+    while (getline(&line, &size, file) > 0)
+        read_exchange(line);
+    free(line);
+    fclose(file);
+}
+
+START_TEST(every_reply_is_one_that_its_row_declares) {
+    read_exchanges();
+    ck_assert_uint_gt(read_count, 0);
+    ck_assert_uint_eq(undeclared, 0);
+}
+END_TEST
+
+START_TEST(every_reply_that_a_row_declares_was_seen) {
+    read_exchanges();
+    unsigned unseen = 0;
+    for (size_t i = 0; i < routes_count; i++) {
+        for (size_t r = 0; r < REPLIES_MAX; r++) {
+            bool is_problem = r >= ROUTE_REPLIES_MAX;
+            enum status problem = is_problem ? routes[i].problems[r - ROUTE_REPLIES_MAX] : STATUS_OK;
+            unsigned http_status = is_problem ? status_info(problem)->http : routes[i].replies[r].http_status;
+            bool is_declared = is_problem ? problem != STATUS_OK : http_status != 0;
+            if (!is_declared || seen[i][r] > 0)
+                continue;
+            fprintf(stderr, "never seen: %s %s answering %u %s\n", method_names[routes[i].method], routes[i].path, http_status,
+                    is_problem ? status_info(problem)->name : "");
+            unseen++;
+        }
+    }
+    ck_assert_uint_eq(unseen, 0);
+}
+END_TEST
+
+Suite *replies_suite(void) {
+    Suite *suite = suite_create("replies");
+    TCase *tcase = tcase_create("replies");
+    tcase_add_test(tcase, every_reply_is_one_that_its_row_declares);
+    if (getenv("JWTD_TEST_EXCHANGES_COMPLETE") != NULL)
+        tcase_add_test(tcase, every_reply_that_a_row_declares_was_seen);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
