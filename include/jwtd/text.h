@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define EMAIL_MAX_LEN 254 /* RFC 5321 section 4.5.3.1.3, less the angle brackets */
 
@@ -18,9 +19,25 @@ struct text {
     size_t len;
 };
 
-struct text text_of(const char *string); /* of a C string; NULL gives {NULL, 0} */
+struct text text_of(const char *string); /* of a C string; {NULL, 0} for NULL */
 bool text_equal(struct text a, struct text b);
 bool text_equal_ignoring_case(struct text a, struct text b); /* ASCII only: header names and schemes */
+
+/* Reads a decimal number, all of the text: digits of ASCII only, no sign, no space; zeros in front are allowed. False, with
+ * *number as it was, for anything else and for more than `max`. */
+bool text_parse_unsigned(struct text text, uint64_t max, uint64_t *number);
+
+#define TEXT_ALPHANUMERIC "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define TEXT_ID_ALPHABET TEXT_ALPHANUMERIC "._-" /* of key ids and request ids */
+
+/* Whether the text has min_len to max_len bytes, and each is one of `alphabet`. */
+bool text_is_made_of(struct text text, const char *alphabet, size_t min_len, size_t max_len);
+
+bool text_is_alphanumeric(char byte); /* A-Z a-z 0-9, whatever the locale */
+
+/* The bytes of the UTF-8 sequence at the front, and its code point; 0, with *code_point as it was, if there is none: the text is
+ * empty, or its front is not what RFC 3629 allows. */
+size_t text_code_point(struct text text, uint32_t *code_point);
 
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool text_is_utf8(struct text text);

@@ -60,23 +60,17 @@ static bool is_host(struct text host) {
     struct address address;
     if (host.len > 2 && host.bytes[0] == '[')
         return host.bytes[host.len - 1] == ']' && address_parse(host, &address);
-    for (size_t i = 0; i < host.len; i++)
-        if (strchr("abcdefghijklmnopqrstuvwxyz0123456789.-_", host.bytes[i]) == NULL)
-            return false;
-    return host.len > 0;
+    return text_is_made_of(host, "abcdefghijklmnopqrstuvwxyz0123456789.-_", 1, SIZE_MAX);
 }
 
 /* A port as browsers write it: no zero in front, and never the scheme's own, which they leave out (RFC 6454 section 6.2). */
 static bool is_origin_port(struct text origin, struct text port) {
-    unsigned number = 0;
-    for (size_t i = 0; i < port.len; i++) {
-        if (port.bytes[i] < '0' || port.bytes[i] > '9' || port.len > 5)
-            return false;
-        number = number * 10 + (unsigned)(port.bytes[i] - '0');
-    }
+    uint64_t number;
+    if (!text_parse_unsigned(port, 65535, &number))
+        return false;
     bool is_default =
         (strncmp(origin.bytes, "http:", 5) == 0 && number == 80) || (strncmp(origin.bytes, "https:", 6) == 0 && number == 443);
-    return port.len > 0 && port.bytes[0] != '0' && number <= 65535 && !is_default;
+    return port.bytes[0] != '0' && !is_default;
 }
 
 static bool is_origin(struct text origin) {

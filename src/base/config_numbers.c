@@ -33,12 +33,12 @@ static const struct notation count_notation = { no_units, ARRAY_LEN(no_units), "
 
 /* Reads digits; returns what is behind them, or NULL when there are none or too many. */
 static const char *read_digits(const char *text, int64_t *number) {
-    const char *next = text;
-    *number = 0;
-    for (; *next >= '0' && *next <= '9'; next++)
-        if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, *next - '0', number))
-            return NULL;
-    return next != text ? next : NULL;
+    struct text digits = { text, strspn(text, "0123456789") };
+    uint64_t value;
+    if (!text_parse_unsigned(digits, INT64_MAX, &value))
+        return NULL;
+    *number = (int64_t)value;
+    return text + digits.len;
 }
 
 /* A bare number is refused, since half of its readers would guess another unit; but nothing is nothing in every unit. */

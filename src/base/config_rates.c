@@ -4,7 +4,6 @@
 #include "jwtd/macros.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define AMOUNT_MAX 1000000
@@ -17,13 +16,14 @@ static const struct {
 
 static const char expected[] = "must be a rate like 10/min, 10/15min or 10/min burst 20 with s, min or h, or off";
 
-/* Reads up to seven digits; NULL when there are none, too many, or zero. */
+/* Reads 1 to max; returns what is behind the digits, NULL for any other number. */
 static const char *read_number(const char *text, unsigned max, unsigned *number) {
-    size_t len = strspn(text, "0123456789");
-    if (len == 0 || len > 7)
+    struct text digits = { text, strspn(text, "0123456789") };
+    uint64_t value;
+    if (!text_parse_unsigned(digits, max, &value) || value == 0)
         return NULL;
-    *number = (unsigned)strtoul(text, NULL, 10);
-    return *number >= 1 && *number <= max ? text + len : NULL;
+    *number = (unsigned)value;
+    return text + digits.len;
 }
 
 /* "min" or "15min"; returns what is behind it. */

@@ -21,10 +21,6 @@ static bool has_controls(const char *text) {
     return false;
 }
 
-static bool is_alphanumeric(char byte) {
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
-}
-
 static void release_text(void *place) {
     char **string = (char **)place;
     free(*string);
@@ -77,9 +73,8 @@ static void print_url(const struct setting *setting, const void *place, FILE *ou
 
 /* A kid becomes the name of a file: no separators, and no name that the file system or a shell reads otherwise. */
 static bool parse_kid(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
-    for (const char *byte = text; *byte != '\0'; byte++)
-        if (!is_alphanumeric(*byte) && strchr("._-", *byte) == NULL)
-            return refuse(error, "must consist of A-Z a-z 0-9 . _ -");
+    if (!text_is_made_of(text_of(text), TEXT_ID_ALPHABET, 0, SIZE_MAX))
+        return refuse(error, "must consist of A-Z a-z 0-9 . _ -");
     return parse_text(setting, text, place, error);
 }
 

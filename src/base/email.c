@@ -5,13 +5,14 @@
 #define LOCAL_MAX_LEN 64
 #define LABEL_MAX_LEN 63
 
-static bool is_alphanumeric(unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 0x80;
+/* RFC 6531: what is not ASCII may stand wherever a letter may. */
+static bool is_letter_or_digit(char c) {
+    return text_is_alphanumeric(c) || (unsigned char)c >= 0x80;
 }
 
 /* RFC 5322 section 3.2.3; the check against NUL is needed since strchr finds the end of a string too. */
-static bool is_atom_character(unsigned char c) {
-    return is_alphanumeric(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+static bool is_atom_character(char c) {
+    return is_letter_or_digit(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 static bool is_local_part(struct text local) {
@@ -19,7 +20,7 @@ static bool is_local_part(struct text local) {
         return false;
     for (size_t i = 0; i < local.len; i++) {
         bool is_dot = local.bytes[i] == '.';
-        if (is_dot ? local.bytes[i + 1] == '.' : !is_atom_character((unsigned char)local.bytes[i]))
+        if (is_dot ? local.bytes[i + 1] == '.' : !is_atom_character(local.bytes[i]))
             return false;
     }
     return true;
@@ -29,7 +30,7 @@ static bool is_label(const char *bytes, size_t len) {
     if (len == 0 || len > LABEL_MAX_LEN || bytes[0] == '-' || bytes[len - 1] == '-')
         return false;
     for (size_t i = 0; i < len; i++)
-        if (!is_alphanumeric((unsigned char)bytes[i]) && bytes[i] != '-')
+        if (!is_letter_or_digit(bytes[i]) && bytes[i] != '-')
             return false;
     return true;
 }

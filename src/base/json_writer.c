@@ -81,13 +81,6 @@ void json_end_array(struct json_writer *writer) {
     close_bracket(writer, "]");
 }
 
-/* The bytes of the UTF-8 sequence at the front of `text`; 0 when there is none. */
-static size_t sequence_len(struct text text) {
-    unsigned char first = (unsigned char)text.bytes[0];
-    size_t len = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    return len <= text.len && text_is_utf8((struct text){ text.bytes, len }) ? len : 0;
-}
-
 static void put_control(struct json_writer *writer, unsigned char c) {
     char escaped[8];
     switch (c) {
@@ -121,7 +114,8 @@ static void put_quoted(struct json_writer *writer, struct text text) {
         text.len -= plain;
         if (text.len == 0)
             break;
-        size_t len = sequence_len(text);
+        uint32_t code_point;
+        size_t len = text_code_point(text, &code_point);
         if (len == 1)
             put_control(writer, (unsigned char)text.bytes[0]);
         else if (len > 1)

@@ -2,12 +2,15 @@
 
 #include "jwtd/text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
 
 /* Kept free for what ends a line: the closing quote, the brace and the newline. */
 #define END_RESERVE ((size_t)4)
+
+#define REPLACEMENT UINT32_C(0xfffd) /* for a byte that begins no code point */
 
 static const struct {
     const char *json, *text;
@@ -40,7 +43,7 @@ static void put_string(struct log_line *line, const char *string) {
 }
 
 /* What may stand in a line as it is; everything else could end the line, move a terminal's cursor or turn the text around. */
-static bool is_plain(unsigned long code_point) {
+static bool is_plain(uint32_t code_point) {
     if (code_point < 0x20 || (code_point >= 0x7f && code_point <= 0x9f) || code_point == '"' || code_point == '\\')
         return false;
     bool is_separator_or_bidi = (code_point >= 0x200b && code_point <= 0x200f) ||
@@ -49,22 +52,7 @@ static bool is_plain(unsigned long code_point) {
     return !is_separator_or_bidi;
 }
 
-/* The code point at the front and its length; U+FFFD and 1 for a byte that begins none. */
-static size_t decode(struct text text, unsigned long *code_point) {
-    const unsigned char *at = (const unsigned char *)text.bytes;
-    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    if (len > text.len || !text_is_utf8((struct text){ text.bytes, len })) {
-        *code_point = 0xfffd;
-        return 1;
-    }
-    unsigned long sum = len == 1 ? at[0] : at[0] & (0x7fUL >> len);
-    for (size_t i = 1; i < len; i++)
-        sum = sum << 6 | (at[i] & 0x3f);
-    *code_point = sum;
-    return len;
-}
-
-static bool put_escape(struct log_line *line, unsigned long code_point) {
+static bool put_escape(struct log_line *line, uint32_t code_point) {
     char escape[16];
     switch (code_point) {
     case '"':
@@ -74,7 +62,7 @@ static bool put_escape(struct log_line *line, unsigned long code_point) {
     case '\n':
         return put(line, "\\n", 2);
     default: /* four digits are enough: whatever is not plain lies below U+10000 */
-        return put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04lx", code_point));
+        return put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04" PRIx32, code_point));
     }
 }
 
@@ -95,10 +83,11 @@ static void put_escaped(struct log_line *line, struct text text) {
             fitted = fits(line, len);
             put(line, text.bytes, fitted ? len : room_left(line));
         } else {
-            unsigned long code_point;
-            len = decode(text, &code_point);
-            bool is_itself = is_plain(code_point) && code_point != 0xfffd;
+            uint32_t code_point = REPLACEMENT;
+            len = text_code_point(text, &code_point);
+            bool is_itself = is_plain(code_point) && code_point != REPLACEMENT;
             fitted = is_itself ? put(line, text.bytes, len) : put_escape(line, code_point);
+            len = len > 0 ? len : 1;
         }
         text.bytes += len;
         text.len -= len;

@@ -8,6 +8,7 @@
 #define MAPPED_PREFIX 96 /* bits of ::ffff:0:0/96, the IPv4-mapped addresses (RFC 4291 section 2.5.5.2) */
 #define PORT_MAX_DIGITS 5
 #define PORT_MAX 65535
+#define PREFIX_MAX_DIGITS 3
 
 static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
@@ -61,27 +62,14 @@ static bool parse_ipv6(struct text text, uint8_t bytes[16]) {
     return true;
 }
 
-static bool parse_number(struct text text, size_t max_digits, unsigned max, unsigned *number) {
-    unsigned value = 0;
-    if (text.len == 0 || text.len > max_digits)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.bytes[i] < '0' || text.bytes[i] > '9')
-            return false;
-        value = value * 10 + (unsigned)(text.bytes[i] - '0');
-    }
-    *number = value;
-    return value <= max;
-}
-
 /* The bytes of `text` from `start` on. */
 static struct text rest_of(struct text text, size_t start) {
     return (struct text){ text.bytes + start, text.len - start };
 }
 
 static bool is_port(struct text text) {
-    unsigned port;
-    return parse_number(text, PORT_MAX_DIGITS, PORT_MAX, &port);
+    uint64_t port;
+    return text.len <= PORT_MAX_DIGITS && text_parse_unsigned(text, PORT_MAX, &port);
 }
 
 /* "[2001:db8::1]" or "[2001:db8::1]:443". */
@@ -161,10 +149,11 @@ bool cidr_parse(struct text text, struct cidr *cidr) {
     if (!is_ipv4 && !parse_ipv6(host, parsed.bytes))
         return false;
     if (slash != NULL) {
-        unsigned prefix;
-        if (!parse_number(rest_of(text, host.len + 1), 3, is_ipv4 ? 32 : 128, &prefix))
+        struct text digits = rest_of(text, host.len + 1);
+        uint64_t prefix;
+        if (digits.len > PREFIX_MAX_DIGITS || !text_parse_unsigned(digits, is_ipv4 ? 32 : 128, &prefix))
             return false;
-        parsed.prefix = is_ipv4 ? prefix + MAPPED_PREFIX : prefix;
+        parsed.prefix = (unsigned)prefix + (is_ipv4 ? MAPPED_PREFIX : 0);
     }
     if (!host_bits_are_zero(parsed.bytes, parsed.prefix))
         return false;

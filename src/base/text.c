@@ -1,5 +1,6 @@
 #include "jwtd/text.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unicase.h>
@@ -28,6 +29,44 @@ bool text_equal_ignoring_case(struct text a, struct text b) {
     return true;
 }
 
+bool text_parse_unsigned(struct text text, uint64_t max, uint64_t *number) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)text.bytes[i] - '0';
+        if (digit > 9 || __builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value))
+            return false;
+    }
+    if (text.len == 0 || value > max)
+        return false;
+    *number = value;
+    return true;
+}
+
+bool text_is_made_of(struct text text, const char *alphabet, size_t min_len, size_t max_len) {
+    if (text.len < min_len || text.len > max_len)
+        return false;
+    bool is_allowed[UCHAR_MAX + 1] = { false };
+    for (const char *byte = alphabet; *byte != '\0'; byte++)
+        is_allowed[(unsigned char)*byte] = true;
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_allowed[(unsigned char)text.bytes[i]])
+            return false;
+    return true;
+}
+
+bool text_is_alphanumeric(char byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
+}
+
+size_t text_code_point(struct text text, uint32_t *code_point) {
+    ucs4_t decoded;
+    int len = text.len == 0 ? 0 : u8_mbtoucr(&decoded, (const uint8_t *)text.bytes, text.len);
+    if (len <= 0)
+        return 0;
+    *code_point = decoded;
+    return (size_t)len;
+}
+
 bool text_is_utf8(struct text text) {
     return text.len == 0 || u8_check((const uint8_t *)text.bytes, text.len) == NULL;
 }
@@ -37,15 +76,13 @@ size_t text_code_points(struct text text) {
 }
 
 bool text_is_visible(struct text text) {
-    const uint8_t *at = (const uint8_t *)text.bytes;
-    size_t left = text.len;
-    while (left > 0) {
-        ucs4_t code_point;
-        int len = u8_mbtouc(&code_point, at, left);
-        if (uc_is_general_category_withtable(code_point, UC_CATEGORY_MASK_Z | UC_CATEGORY_MASK_C))
+    while (text.len > 0) {
+        uint32_t code_point;
+        size_t len = text_code_point(text, &code_point);
+        if (len == 0 || uc_is_general_category_withtable(code_point, UC_CATEGORY_MASK_Z | UC_CATEGORY_MASK_C))
             return false;
-        at += len;
-        left -= (size_t)len;
+        text.bytes += len;
+        text.len -= len;
     }
     return true;
 }

@@ -177,10 +177,137 @@ START_TEST(the_canonical_form_ignores_case_and_composition) {
 }
 END_TEST
 
+/* A length of its own, since some have a NUL inside. */
+#define BYTES(literal)                                                                                                           \
+    { literal, sizeof(literal) - 1 }
+
+static const struct {
+    struct text text;
+    uint64_t max;
+    bool valid;
+    uint64_t number;
+} decimals[] = {
+    { BYTES("0"), 0, true, 0 },
+    { BYTES("7"), 7, true, 7 },
+    { BYTES("8"), 7, false, 0 },
+    { BYTES("65535"), 65535, true, 65535 },
+    { BYTES("65536"), 65535, false, 0 },
+    { BYTES("007"), 7, true, 7 },
+    { BYTES("18446744073709551615"), UINT64_MAX, true, UINT64_MAX },
+    { BYTES("18446744073709551616"), UINT64_MAX, false, 0 }, /* by the last digit */
+    { BYTES("18446744073709551620"), UINT64_MAX, false, 0 }, /* by the multiplication */
+    { BYTES("99999999999999999999999"), UINT64_MAX, false, 0 },
+    { BYTES("00000000000000000000000000000001"), UINT64_MAX, true, 1 },
+    { BYTES(""), UINT64_MAX, false, 0 },
+    { { NULL, 0 }, UINT64_MAX, false, 0 },
+    { BYTES("-1"), UINT64_MAX, false, 0 },
+    { BYTES("+1"), UINT64_MAX, false, 0 },
+    { BYTES(" 1"), UINT64_MAX, false, 0 },
+    { BYTES("1 "), UINT64_MAX, false, 0 },
+    { BYTES("1\0"), UINT64_MAX, false, 0 },
+    { BYTES("0x1"), UINT64_MAX, false, 0 },
+    { BYTES("1e3"), UINT64_MAX, false, 0 },
+    { BYTES("1/"), UINT64_MAX, false, 0 }, /* the neighbours of 0 and 9 */
+    { BYTES("1:"), UINT64_MAX, false, 0 },
+    { BYTES("1\xb2"), UINT64_MAX, false, 0 },    /* superscript two of Latin-1 */
+    { BYTES("\xd9\xa1"), UINT64_MAX, false, 0 }, /* Arabic digit one */
+    { { "123456", 3 }, UINT64_MAX, true, 123 },  /* the length counts, not what is behind */
+};
+
+START_TEST(a_decimal_number_is_digits_and_nothing_else) {
+    uint64_t number = 4711;
+    ck_assert_int_eq(text_parse_unsigned(decimals[_i].text, decimals[_i].max, &number), decimals[_i].valid);
+    ck_assert_uint_eq(number, decimals[_i].valid ? decimals[_i].number : 4711);
+}
+END_TEST
+
+static const struct {
+    struct text text;
+    size_t min_len, max_len;
+    bool fits;
+} ids[] = {
+    { BYTES("Az09._-"), 1, 64, true },
+    { BYTES("a"), 1, 1, true },
+    { BYTES("aa"), 1, 1, false },
+    { BYTES(""), 1, 64, false },
+    { BYTES(""), 0, 64, true },
+    { { NULL, 0 }, 0, 64, true },
+    { BYTES("a b"), 1, 64, false },
+    { BYTES("a/b"), 1, 64, false },
+    { BYTES("a\0b"), 1, 64, false },
+    { BYTES("\0"), 1, 64, false },
+    { BYTES("caf\xc3\xa9"), 1, 64, false },
+    { BYTES("\xff"), 1, 64, false },
+};
+
+START_TEST(an_id_is_made_of_its_alphabet_and_as_long_as_it_may_be) {
+    ck_assert_int_eq(text_is_made_of(ids[_i].text, TEXT_ID_ALPHABET, ids[_i].min_len, ids[_i].max_len), ids[_i].fits);
+}
+END_TEST
+
+START_TEST(letters_and_digits_are_those_of_ascii) {
+    for (int byte = 0; byte < 256; byte++) {
+        char c = (char)byte;
+        bool is_listed = memchr(TEXT_ALPHANUMERIC, c, sizeof TEXT_ALPHANUMERIC - 1) != NULL;
+        ck_assert_int_eq(text_is_alphanumeric(c), is_listed);
+        ck_assert_int_eq(text_is_made_of((struct text){ &c, 1 }, TEXT_ALPHANUMERIC, 1, 1), is_listed);
+    }
+}
+END_TEST
+
+static const struct {
+    struct text text;
+    size_t len;
+    uint32_t code_point;
+} sequences[] = {
+    { BYTES("ab"), 1, 'a' },
+    { BYTES("\0"), 1, 0 },
+    { BYTES("\x7f"), 1, 0x7f },
+    { BYTES("\xc2\x80"), 2, 0x80 },
+    { BYTES("\xc3\xa9t\xc3\xa9"), 2, 0xe9 },
+    { BYTES("\xe2\x82\xac"), 3, 0x20ac },
+    { BYTES("\xef\xbf\xbd"), 3, 0xfffd }, /* a replacement character that stands there */
+    { BYTES("\xf4\x8f\xbf\xbf"), 4, 0x10ffff },
+    { BYTES(""), 0, 0 },
+    { BYTES("\x80"), 0, 0 },
+    { BYTES("\xc0\xaf"), 0, 0 },         /* overlong */
+    { BYTES("\xe0\x80\xaf"), 0, 0 },     /* overlong */
+    { BYTES("\xf0\x80\x80\xaf"), 0, 0 }, /* overlong */
+    { BYTES("\xed\xa0\x80"), 0, 0 },     /* surrogate */
+    { BYTES("\xf4\x90\x80\x80"), 0, 0 }, /* above U+10FFFF */
+    { BYTES("\xf5\x80\x80\x80"), 0, 0 },
+    { BYTES("\xff"), 0, 0 },
+    { { "\xe2\x82\xac", 2 }, 0, 0 }, /* cut by the length */
+};
+
+START_TEST(a_code_point_is_decoded_or_is_none) {
+    uint32_t code_point = 4711;
+    ck_assert_uint_eq(text_code_point(sequences[_i].text, &code_point), sequences[_i].len);
+    ck_assert_uint_eq(code_point, sequences[_i].len > 0 ? sequences[_i].code_point : 4711);
+}
+END_TEST
+
+START_TEST(decoding_and_validity_agree_on_every_sequence_of_three_bytes) {
+    for (unsigned bytes = 0x800000; bytes < 0x1000000; bytes++) {
+        char sequence[] = { (char)(bytes >> 16), (char)(bytes >> 8), (char)bytes };
+        uint32_t code_point;
+        size_t len = text_code_point((struct text){ sequence, sizeof sequence }, &code_point);
+        bool is_valid = text_is_utf8((struct text){ sequence, sizeof sequence });
+        if ((len == 3) != (is_valid && text_code_points((struct text){ sequence, 3 }) == 1))
+            ck_abort_msg("%06x", bytes);
+    }
+}
+END_TEST
+
 Suite *text_suite(void) {
     Suite *suite = suite_create("text");
     TCase *tcase = tcase_create("text");
     tcase_add_loop_test(tcase, only_rfc_3629_is_utf8, 0, (int)ARRAY_LEN(encodings));
+    tcase_add_loop_test(tcase, a_decimal_number_is_digits_and_nothing_else, 0, (int)ARRAY_LEN(decimals));
+    tcase_add_loop_test(tcase, an_id_is_made_of_its_alphabet_and_as_long_as_it_may_be, 0, (int)ARRAY_LEN(ids));
+    tcase_add_test(tcase, letters_and_digits_are_those_of_ascii);
+    tcase_add_loop_test(tcase, a_code_point_is_decoded_or_is_none, 0, (int)ARRAY_LEN(sequences));
+    tcase_add_test(tcase, decoding_and_validity_agree_on_every_sequence_of_three_bytes);
     tcase_add_test(tcase, normalisation_makes_one_of_two_spellings);
     tcase_add_loop_test(tcase, folding_makes_one_of_two_cases, 0, (int)ARRAY_LEN(foldings));
     tcase_add_test(tcase, without_memory_there_is_no_text);
