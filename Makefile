@@ -20,7 +20,7 @@ CFLAGS := -std=c11 -g -pthread $(hardening) $(warnings)
 # libsodium is linked statically so that its mmap and munmap can be routed to a region that is kept (hasher.h).
 LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--wrap=mmap -Wl,--wrap=munmap
 FAILPOINT_LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack
-FAILPOINT_LDLIBS := -lssl -lcrypto -ljansson -lpq -lm
+FAILPOINT_LDLIBS := -lssl -lcrypto -ljansson -lpq -l:libsodium.a -lunistring -lm
 LDLIBS := -lmicrohttpd -ljwt -l:libsodium.a -ljansson -lpq -linih -lunistring
 TEST_LDLIBS := -lcheck_pic -lsubunit -lrt -lm -lcurl
 
@@ -30,7 +30,7 @@ objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/main.c,$(wildcard src/*/
 main := $(BUILD)/src/main.o
 test_kinds := unit loadtest service contract
 test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/support/*.c)) $(BUILD)/generated/$(1)_suites.o
-failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,clock.c cores.c))
+failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,arena.c cgroup.c clock.c cores.c text.c))
 all_objects := $(failpoint_objects) $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
 .PHONY: all failpoint tests run test chaos lint bench soak deps install clean reset help always
@@ -84,7 +84,7 @@ $(BUILD)/generated/%_suites.c: always
 $(BUILD)/fault_malloc.so: tests/fault/fault_malloc.c tests/fault/fault.h Makefile
 	$(CC) $(CPPFLAGS) -std=c11 -O2 -g -fPIC -shared $(warnings) -o $@ $<
 
-# the load tester, which knows of the server no more than its clock
+# the load tester, which knows of the server nothing above src/base
 $(BUILD)/failpoint: $(failpoint_objects)
 	$(CC) $(FAILPOINT_LDFLAGS) -o $@ $^ $(FAILPOINT_LDLIBS)
 

@@ -1,5 +1,7 @@
 #include "probes.h"
 
+#include "jwtd/cgroup.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,11 +93,11 @@ bool probe_cgroup(pid_t pid, struct probe_cgroup *cgroup) {
     const char *throttled = strstr(text, "throttled_usec ");
     if (throttled != NULL)
         cgroup->throttled_us = strtoull(throttled + strlen("throttled_usec "), NULL, 10);
-    if (read_group_file(group, "cpu.max", text, sizeof text) && strncmp(text, "max", 3) != 0) {
-        char *end;
-        double quota = strtod(text, &end), period = strtod(end, NULL);
-        cgroup->quota_cores = period > 0 ? quota / period : 0;
-    }
+    char process[16];
+    struct cgroup_quota quota;
+    snprintf(process, sizeof process, "%d", (int)pid);
+    cgroup_read_quota("", process, &quota);
+    cgroup->quota_cores = quota.cores;
     if (read_group_file(group, "memory.max", text, sizeof text) && strncmp(text, "max", 3) != 0)
         cgroup->memory_limit_mib = strtod(text, NULL) / (1024 * 1024);
     return true;

@@ -86,7 +86,7 @@ static void read_cpu_name(char *name, size_t size) {
 
 void run_read_machine(struct run_machine *machine) {
     struct utsname names;
-    *machine = (struct run_machine){ .cores = (double)cores_available() };
+    *machine = (struct run_machine){ .cores = (double)cores_affinity() };
     read_cpu_name(machine->cpu, sizeof machine->cpu);
     if (uname(&names) == 0) {
         snprintf(machine->kernel, sizeof machine->kernel, "%s %s", names.sysname, names.release);

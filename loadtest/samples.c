@@ -143,7 +143,7 @@ static double per_second(double earlier, double later, double seconds) {
 
 void sample_usage(const struct sample *earlier, const struct sample *later, struct usage *usage) {
     double seconds = ns_to_s(later->taken_ns - earlier->taken_ns);
-    *usage = (struct usage){ .seconds = seconds > 0.001 ? seconds : 0.001, .machine_cores = (double)cores_available() };
+    *usage = (struct usage){ .seconds = seconds > 0.001 ? seconds : 0.001, .machine_cores = (double)cores_affinity() };
     seconds = usage->seconds;
     usage->machine_busy = per_second(earlier->machine_busy_s, later->machine_busy_s, seconds);
     usage->generator_cores = per_second((double)earlier->generator_ns / 1e9, (double)later->generator_ns / 1e9, seconds);

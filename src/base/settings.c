@@ -17,7 +17,7 @@ const struct setting settings[SETTINGS_COUNT] = {
     /* name, type, default, min, max, unit, offset, help */
     { "server.listen", &listen_setting, "127.0.0.1:8080", 1, 127, 0, AT(server.listen),
       "where to serve: address:port, [address]:port or unix:/path; port 0 picks a free one" },
-    { "server.threads", &count_setting, "0", 0, 1024, 0, AT(server.threads), "HTTP threads; 0: one per core" },
+    { "server.threads", &count_setting, "0", 0, 1024, 0, AT(server.threads), "HTTP threads; 0: one per core that the process may use" },
     { "server.max_connections", &count_setting, "10000", 1, 1000000, 0, AT(server.max_connections),
       "open connections; clamped to what the limit of open files allows" },
     { "server.max_connections_per_address", &count_setting, "1000", 0, 1000000, 0, AT(server.max_connections_per_address),
@@ -51,7 +51,7 @@ const struct setting settings[SETTINGS_COUNT] = {
     { "password.operations", &count_setting, "2", 1, 64, 0, AT(password.operations), "argon2id: passes over that memory" },
     { "password.allow_weak", &boolean_setting, "false", 0, 0, 0, AT(password.allow_weak),
       "accept argon2id parameters below OWASP's minimum; for tests only" },
-    { "password.workers", &count_setting, "0", 0, 1024, 0, AT(password.workers), "threads that hash; 0: one per core" },
+    { "password.workers", &count_setting, "0", 0, 1024, 0, AT(password.workers), "threads that hash; 0: one per core that the process may use" },
     { "password.min_length", &count_setting, "8", 8, 64, 0, AT(password.min_length),
       "shortest new password in characters; NIST asks for 15 where a password stands alone" },
     { "password.nice", &count_setting, "5", 0, 19, 0, AT(password.nice),

@@ -77,6 +77,18 @@ static void idle_hasher(void *state) {
     hasher_release_memory(state);
 }
 
+/* What the numbers of threads follow from, for whom they surprise. */
+static unsigned choose_cores(void) {
+    struct cores cores;
+    char quota[32] = "none";
+    cores_read(&cores);
+    if (cores.quota.cores > 0)
+        (void)snprintf(quota, sizeof quota, "%.2f", cores.quota.cores);
+    log_event(LOG_INFO, "cores", "available=%u affinity=%u quota=%s cgroup=%s", cores.available, cores.affinity, quota,
+              cores.quota.path);
+    return cores.available;
+}
+
 static bool build_pools(struct app *app) {
     const struct config *config = app->config;
     app->db_options = (struct db_options){ .url = config->database.url,
@@ -93,7 +105,8 @@ static bool build_pools(struct app *app) {
                                                                            .thread_unhealthy = unhealthy_db,
                                                                            .thread_recover = recover_db,
                                                                            .context = &app->db_options });
-    unsigned workers = config->password.workers > 0 ? config->password.workers : cores_available();
+    unsigned cores = choose_cores();
+    unsigned workers = config->password.workers > 0 ? config->password.workers : cores;
     app->services.pools[ON_CRYPTO] = pool_create(&(struct pool_options){ .name = "crypto",
                                                                          .threads = workers,
                                                                          .queue_limit = CRYPTO_QUEUE_LIMIT,
