@@ -41,15 +41,19 @@ void db_destroy(struct db *db);
 struct db_statement {
     const char *name; /* for the log and as the name of the prepared statement */
     const char *sql;
-    int parameters;
+    int parameters; /* $1 to $n */
+    struct {
+        const char *constraint; /* NULL: none */
+        enum status status;
+    } expected; /* what the violation of this one constraint means; it is not logged */
 };
 
 /* Rows in text form, as libpq gives them; owned by the db until the next db_run or db_release. */
 struct db_rows;
 
 /* Parameters are NUL-terminated strings, NULL for SQL NULL. Gives STATUS_OK and the rows, STATUS_DATABASE_UNAVAILABLE,
- * STATUS_DEADLINE_EXCEEDED, STATUS_OUT_OF_MEMORY, or for a statement that PostgreSQL refuses: STATUS_EMAIL_TAKEN (unique
- * violation), STATUS_BAD_REQUEST (text that the database cannot hold), else STATUS_INTERNAL (our error). */
+ * STATUS_DEADLINE_EXCEEDED, STATUS_OUT_OF_MEMORY, or for a statement that PostgreSQL refuses: the status of its
+ * `expected` constraint, STATUS_BAD_REQUEST (text that the database cannot hold), else STATUS_INTERNAL (our error). */
 enum status db_run(struct db *db, int64_t deadline_us, const struct db_statement *statement, const char *const *parameters,
                    const struct db_rows **rows) MUST_CHECK;
 void db_release(struct db *db);

@@ -28,14 +28,15 @@ struct changed_roles_cursor changed_roles_after(const struct changed_roles_curso
     ", id LIMIT " TEXT_OF_MACRO(CHANGED_ROLES_PAGE) ") AS page ON true"
 
 static const struct db_statement by_time = {
-    "changed_roles_by_time",
-    PAGE_OF("roles_changed_at", "coalesce($1::timestamptz, now() - $2::bigint * interval '1 second')", "'infinity'"), 3
+    .name = "changed_roles_by_time",
+    .sql = PAGE_OF("roles_changed_at", "coalesce($1::timestamptz, now() - $2::bigint * interval '1 second')", "'infinity'"),
+    .parameters = 3
 };
 /* Nothing visible is beyond that end but what was restored from another cluster, where transactions count differently. */
-static const struct db_statement by_transaction = {
-    "changed_roles_by_transaction",
-    PAGE_OF("roles_changed_xid", "coalesce($1::xid8, $2::xid8)", "pg_snapshot_xmax(pg_current_snapshot())"), 3
-};
+static const struct db_statement by_transaction = { .name = "changed_roles_by_transaction",
+                                                    .sql = PAGE_OF("roles_changed_xid", "coalesce($1::xid8, $2::xid8)",
+                                                                   "pg_snapshot_xmax(pg_current_snapshot())"),
+                                                    .parameters = 3 };
 
 static enum status set_all(const struct db_rows *rows, size_t count, struct current_roles *map) {
     int64_t now_s = clock_wall_s();

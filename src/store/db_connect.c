@@ -3,7 +3,6 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -19,19 +18,6 @@ void db_disconnect(struct db *db) {
         PQfinish(db->connection);
     db->connection = NULL;
     db->prepared_count = 0;
-}
-
-bool db_wait(const struct db *db, bool for_write, int64_t deadline_us) {
-    struct pollfd look = { .fd = PQsocket(db->connection), .events = for_write ? POLLOUT : POLLIN };
-    for (;;) {
-        int64_t left_us = deadline_us - clock_monotonic_us();
-        if (left_us <= 0)
-            return false;
-        int64_t left_ms = (left_us + 999) / 1000;
-        int ready = poll(&look, 1, left_ms > 60000 ? 60000 : (int)left_ms);
-        if (ready > 0 || (ready < 0 && errno != EINTR))
-            return true;
-    }
 }
 
 static void log_notice(void *context, const char *message) {
@@ -64,11 +50,11 @@ static const char *given_options(const PQconninfoOption *parsed) {
 /* Name resolution is the one thing here that libpq does without looking at the clock. */
 static PGconn *begin_connecting(const struct db_options *options, const PQconninfoOption *parsed, const struct db_hosts *hosts) {
     char *session = session_options(given_options(parsed), options->statement_timeout_ms);
-    char patience[24];
+    char timeout_ms[24];
     if (session == NULL)
         return NULL;
     /* half of the whole time, so that one silent host of several leaves time for the next */
-    snprintf(patience, sizeof patience, "%lld", (long long)options->connect_timeout_ms / 2);
+    snprintf(timeout_ms, sizeof timeout_ms, "%lld", (long long)options->connect_timeout_ms / 2);
     /* a pooler refuses options, or forgets them when it lends another connection: see send_settings */
     const char *own_options = options->unprepared ? NULL : "options";
     /* what stands before dbname is overridden by the url, what stands behind it overrides the url unless it is NULL */
@@ -84,7 +70,7 @@ static PGconn *begin_connecting(const struct db_options *options, const PQconnin
                                      "client_encoding",
                                      own_options,
                                      NULL };
-    const char *const values[] = { "jwtd",          "10",        "5",    "3",     patience, options->url, hosts->host,
+    const char *const values[] = { "jwtd",          "10",        "5",    "3",     timeout_ms, options->url, hosts->host,
                                    hosts->hostaddr, hosts->port, "UTF8", session, NULL };
     PGconn *connection = PQconnectStartParams(keywords, values, 1);
     free(session);
@@ -122,8 +108,9 @@ static bool settle_times(struct db *db, int64_t deadline_us) {
     const char *style = PQparameterStatus(db->connection, "DateStyle");
     if (zone != NULL && strcmp(zone, "UTC") == 0 && style != NULL && strncmp(style, "ISO", 3) == 0)
         return true;
-    const struct db_rows *rows;
-    enum status status = db_run_script(db, deadline_us, "set_times", "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'", &rows);
+    static const struct db_statement statement = { .name = "set_times", .sql = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'" };
+    enum db_remedy remedy;
+    enum status status = db_round_trip(db, PQsendQuery(db->connection, statement.sql), &statement, deadline_us, &remedy);
     db_release(db);
     return status == STATUS_OK;
 }
@@ -149,7 +136,7 @@ static enum status connect_anew(struct db *db, int64_t deadline_us) {
     int64_t now_us = clock_monotonic_us();
     if (now_us < db->retry_us)
         return STATUS_DATABASE_UNAVAILABLE;
-    /* parsed here first, since libpq's own complaint quotes the text, and with it the password */
+    /* parsed here first, since libpq's own error message quotes the text, and with it the password */
     PQconninfoOption *parsed = PQconninfoParse(db->options.url, NULL);
     if (parsed == NULL) {
         db_back_off(db, "database.url is neither a URL nor a list of key=value words that libpq understands");
@@ -163,8 +150,8 @@ static enum status connect_anew(struct db *db, int64_t deadline_us) {
 
 /* A server that has gone has said so by now: what it said, and behind it the end of the stream, is waiting to be read. */
 static bool is_alive(const struct db *db) {
-    struct pollfd look = { .fd = PQsocket(db->connection), .events = POLLIN };
-    while (poll(&look, 1, 0) > 0)
+    struct pollfd socket = { .fd = PQsocket(db->connection), .events = POLLIN };
+    while (poll(&socket, 1, 0) > 0)
         if (PQconsumeInput(db->connection) == 0 || PQstatus(db->connection) != CONNECTION_OK)
             return false;
     return true;

@@ -5,17 +5,17 @@
 #include "jwtd/status.h"
 
 enum db_remedy {
-    REMEDY_NONE,     /* tell the caller */
+    REMEDY_NONE,     /* the caller gets the status; the connection is good */
     REMEDY_RETRY,    /* run the statement again: it did nothing */
     REMEDY_RECONNECT /* run it again on another connection: its outcome is unknown, and it is idempotent */
 };
 
-struct db_verdict {
+struct db_error {
     enum status status;
     enum db_remedy remedy;
 };
 
 /* Of an SQLSTATE of five characters; NULL or "" is a lost connection. */
-struct db_verdict db_judge(const char *sqlstate);
+struct db_error db_classify_sqlstate(const char *sqlstate);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * What the files of the connection share: db.c runs statements, db_connect.c makes and keeps the connection, db_hosts.c chooses
- * among hosts, db_errors.c judges refusals, migrations.c runs scripts.
+ * What the files of the connection share. From the top down: db.c prepares and runs statements, and runs them again where that
+ * helps; db_connect.c makes, checks and ends the connection; db_hosts.c chooses among hosts; round_trip.c sends and receives;
+ * db_errors.c says what an SQLSTATE means. Each calls only those that stand behind it here.
  */
 #ifndef JWTD_STORE_DB_INTERNAL_H
 #define JWTD_STORE_DB_INTERNAL_H
@@ -10,8 +11,7 @@
 #include "jwtd/db.h"
 
 #include <libpq-fe.h>
-
-#define DB_PREPARED_MAX 64
+#include <stdatomic.h>
 
 struct db_rows {
     PGresult *result;
@@ -19,14 +19,15 @@ struct db_rows {
 
 struct db {
     struct db_options options;
-    PGconn *connection; /* NULL: none */
-    const struct db_statement *prepared[DB_PREPARED_MAX];
-    size_t prepared_count;
+    PGconn *connection;                   /* NULL: none */
+    const struct db_statement **prepared; /* on this connection */
+    size_t prepared_count, prepared_capacity;
     struct db_rows rows;
     int64_t retry_us;   /* no new connection before this moment */
     int64_t backoff_us; /* the last pause; 0: the last statement was answered, or none was tried */
     bool was_rerun;
-    unsigned first_host; /* of several, where the next connection is sought first */
+    atomic_bool is_in_use; /* by a thread, at this moment; asserts that it is one only */
+    unsigned first_host;   /* of several, where the next connection is sought first */
     bool refuses_standby, refuses_read_only;
 };
 
@@ -34,8 +35,6 @@ struct db {
 enum status db_connect(struct db *db, int64_t deadline_us) MUST_CHECK; /* a usable connection, new or kept */
 void db_disconnect(struct db *db);
 void db_back_off(struct db *db, const char *reason); /* no connection for a while; told to the operator once per outage */
-/* Waits until the socket can be read (or written). False: the deadline has passed. */
-bool db_wait(const struct db *db, bool for_write, int64_t deadline_us) MUST_CHECK;
 
 /* db_hosts.c */
 const char *db_option(const PQconninfoOption *options, const char *keyword); /* NULL: not set */
@@ -53,7 +52,16 @@ void db_free_hosts(struct db_hosts *hosts);
 void db_note_wanted_role(struct db *db);
 bool db_has_wanted_role(const struct db *db) MUST_CHECK;
 
-/* db.c: several statements at once, on the connection that there is and on no other; never run again. The rows of the last. */
+/* round_trip.c */
+/* Waits until the socket can be read (or written). False: the deadline has passed. */
+bool db_wait(const struct db *db, bool for_write, int64_t deadline_us) MUST_CHECK;
+/* `sent` is what a send function of libpq returned for `statement`. The result stays until db_release. On failure *remedy says
+ * whether the connection can still be used. */
+enum status db_round_trip(struct db *db, int sent, const struct db_statement *statement, int64_t deadline_us,
+                          enum db_remedy *remedy) MUST_CHECK;
+
+/* db.c: several statements at once, on the connection that there is and on no other; never run again. The rows of the last. On
+ * failure the connection is closed. */
 enum status db_run_script(struct db *db, int64_t deadline_us, const char *name, const char *script,
                           const struct db_rows **rows) MUST_CHECK;
 

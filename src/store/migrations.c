@@ -123,7 +123,9 @@ bool migrations_apply(const struct db_options *options, FILE *out) {
 }
 
 static enum status is_applied(struct db *db, int64_t deadline_us, const struct migration_file *file, bool *applied) {
-    static const struct db_statement statement = { "migrations_applied", "SELECT FROM schema_migrations WHERE version = $1", 1 };
+    static const struct db_statement statement = { .name = "migrations_applied",
+                                                   .sql = "SELECT FROM schema_migrations WHERE version = $1",
+                                                   .parameters = 1 };
     const struct db_rows *rows;
     enum status status = db_run(db, deadline_us, &statement, &file->version, &rows);
     if (status == STATUS_OK)
@@ -133,7 +135,9 @@ static enum status is_applied(struct db *db, int64_t deadline_us, const struct m
 }
 
 static enum status has_table(struct db *db, int64_t deadline_us, bool *exists) {
-    static const struct db_statement statement = { "migrations_table", "SELECT to_regclass('schema_migrations') IS NOT NULL", 0 };
+    static const struct db_statement statement = { .name = "migrations_table",
+                                                   .sql = "SELECT to_regclass('schema_migrations') IS NOT NULL",
+                                                   .parameters = 0 };
     const struct db_rows *rows;
     enum status status = db_run(db, deadline_us, &statement, NULL, &rows);
     if (status == STATUS_OK)
@@ -182,8 +186,10 @@ static char *list_versions(void) {
 }
 
 static enum status count_applied(struct db *db, int64_t deadline_us, const char *versions, size_t *count) {
-    static const struct db_statement statement = { "migrations_count",
-                                                   "SELECT count(*) FROM schema_migrations WHERE version = ANY ($1::text[])", 1 };
+    static const struct db_statement statement = { .name = "migrations_count",
+                                                   .sql =
+                                                       "SELECT count(*) FROM schema_migrations WHERE version = ANY ($1::text[])",
+                                                   .parameters = 1 };
     const struct db_rows *rows;
     enum status status = db_run(db, deadline_us, &statement, &versions, &rows);
     if (status == STATUS_OK)

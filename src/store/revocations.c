@@ -36,12 +36,12 @@ enum status revocations_read_page(struct db *db, int64_t deadline_us, struct rev
                                   struct revoked_sessions *set, bool *is_last) {
     /* By index, whatever the planner knows of the table: now() is the same for all rows, as clock_timestamp() is not, and a range
      * with two ends is taken for a small part of it. The comparison of rows is what finds the place in the index. */
-    static const struct db_statement statement = { "revocations_read",
-                                                   "SELECT session_id, revoked_at, id FROM revocations"
-                                                   " WHERE (revoked_at, id) > (" BEGINNING
-                                                   ", $3::bigint) AND revoked_at BETWEEN " BEGINNING " AND 'infinity'"
-                                                   " ORDER BY revoked_at, id LIMIT " TEXT_OF_MACRO(REVOCATIONS_PAGE),
-                                                   3 };
+    static const struct db_statement statement = { .name = "revocations_read",
+                                                   .sql = "SELECT session_id, revoked_at, id FROM revocations"
+                                                          " WHERE (revoked_at, id) > (" BEGINNING
+                                                          ", $3::bigint) AND revoked_at BETWEEN " BEGINNING " AND 'infinity'"
+                                                          " ORDER BY revoked_at, id LIMIT " TEXT_OF_MACRO(REVOCATIONS_PAGE),
+                                                   .parameters = 3 };
     char window_text[INTEGER_TEXT_SIZE], id_text[INTEGER_TEXT_SIZE];
     const char *const parameters[] = { cursor->revoked_at[0] != '\0' ? cursor->revoked_at : NULL,
                                        integer_text(cursor->window_s, window_text), integer_text(cursor->id, id_text) };
@@ -82,12 +82,9 @@ enum status revocations_read_late(struct db *db, int64_t deadline_us, struct rev
                                   struct revoked_sessions *set, bool *is_last) {
     /* clang-format off */
     static const struct db_statement statement = {
-        "revocations_read_late",
-        "SELECT r.session_id, r.transaction_id, r.id, pg_snapshot_xmin(pg_current_snapshot()) FROM (SELECT) AS one LEFT JOIN LATERAL"
+        .name = "revocations_read_late", .sql = "SELECT r.session_id, r.transaction_id, r.id, pg_snapshot_xmin(pg_current_snapshot()) FROM (SELECT) AS one LEFT JOIN LATERAL"
         " (SELECT session_id, transaction_id, id FROM revocations WHERE (transaction_id, id) > ($1::xid8, $2::bigint)"
-        " ORDER BY transaction_id, id LIMIT " TEXT_OF_MACRO(REVOCATIONS_PAGE) ") r ON true",
-        2
-    };
+        " ORDER BY transaction_id, id LIMIT " TEXT_OF_MACRO(REVOCATIONS_PAGE) ") r ON true", .parameters = 2};
     /* clang-format on */
     char id_text[INTEGER_TEXT_SIZE];
     const char *transaction = horizon->transaction[0] != '\0' ? horizon->transaction : horizon->from;

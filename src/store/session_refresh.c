@@ -26,14 +26,11 @@ static enum status rotate(struct db *db, int64_t deadline_us, struct arena *aren
                           struct refreshed *refreshed, bool *moved) {
     /* clang-format off */
     static const struct db_statement statement = {
-        "sessions_rotate",
-        "UPDATE sessions s SET generation = least($3, " GENERATION_MAX " - 1) + 1, rotated_at = now(), retried_after = '0', last_used_at = now(),"
+        .name = "sessions_rotate", .sql = "UPDATE sessions s SET generation = least($3, " GENERATION_MAX " - 1) + 1, rotated_at = now(), retried_after = '0', last_used_at = now(),"
         " rotated_from = " NETWORK_OF("$4") " FROM users u WHERE s.id = $1 AND u.id = s.user_id AND s.generation <= $3"
         " AND $3 < " GENERATION_MAX " AND u.disabled_at IS NULL AND " LIVE
         " RETURNING s.user_id, s.generation, array_to_json(u.roles)::text,"
-        " floor(extract(epoch FROM least(s.expires_at - now(), $2 * interval '1 millisecond')))::bigint",
-        4
-    };
+        " floor(extract(epoch FROM least(s.expires_at - now(), $2 * interval '1 millisecond')))::bigint", .parameters = 4};
     /* clang-format on */
     const struct db_rows *rows;
     enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
@@ -76,8 +73,7 @@ static enum status judge(struct db *db, int64_t deadline_us, struct arena *arena
                          struct refreshed *refreshed, int *verdict) {
     /* clang-format off */
     static const struct db_statement statement = {
-        "sessions_judge",
-        "WITH found AS (SELECT s.id, s.user_id, s.generation, array_to_json(u.roles)::text AS roles, s.retries_elsewhere,"
+        .name = "sessions_judge", .sql = "WITH found AS (SELECT s.id, s.user_id, s.generation, array_to_json(u.roles)::text AS roles, s.retries_elsewhere,"
         " coalesce(s.rotated_from <> " NETWORK_OF("$4") ", false) AS is_elsewhere,"
         " least(s.expires_at, s.last_used_at + $2 * interval '1 millisecond') - now() AS retried_left,"
         " least(s.expires_at - now(), $2 * interval '1 millisecond') AS replaced_left,"
@@ -103,9 +99,7 @@ static enum status judge(struct db *db, int64_t deadline_us, struct arena *arena
         " SELECT user_id, generation + (verdict = 'replaced')::integer, roles,"
         " floor(extract(epoch FROM CASE verdict WHEN 'replaced' THEN replaced_left ELSE retried_left END))::bigint,"
         " verdict, is_elsewhere, retries_elsewhere + is_elsewhere::integer, ceil(extract(epoch FROM pause) * 1000)::bigint"
-        " FROM found",
-        5
-    };
+        " FROM found", .parameters = 5};
     /* clang-format on */
     const struct db_rows *rows;
     enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
@@ -126,10 +120,10 @@ static enum status judge(struct db *db, int64_t deadline_us, struct arena *arena
 /* Judged again under the row's lock. When its answer was lost it may be this very statement that ended the session. */
 static enum status end_reused(struct db *db, int64_t deadline_us, const char *const parameters[PARAMETERS], bool *revoked_now) {
     static const struct db_statement statement = {
-        "sessions_end_reused",
-        "WITH doomed AS (SELECT id, 'reuse' AS reason FROM sessions s WHERE id = $1 AND revoked_at IS NULL"
-        " AND generation > $2 AND " PARENT " <> $2 FOR UPDATE), " END_DOOMED " SELECT id FROM ended",
-        2
+        .name = "sessions_end_reused",
+        .sql = "WITH doomed AS (SELECT id, 'reuse' AS reason FROM sessions s WHERE id = $1 AND revoked_at IS NULL"
+               " AND generation > $2 AND " PARENT " <> $2 FOR UPDATE), " END_DOOMED " SELECT id FROM ended",
+        .parameters = 2
     };
     const struct db_rows *rows;
     enum status status =

@@ -45,14 +45,17 @@ static enum status find_user(struct db *db, int64_t deadline_us, struct arena *a
 
 enum status users_find_by_email(struct db *db, int64_t deadline_us, struct arena *arena, struct text canonical, struct user *user,
                                 bool *found) {
-    static const struct db_statement statement = { "users_find_by_email",
-                                                   "SELECT " USER_COLUMNS " FROM users WHERE email_canonical = $1", 1 };
+    static const struct db_statement statement = { .name = "users_find_by_email",
+                                                   .sql = "SELECT " USER_COLUMNS " FROM users WHERE email_canonical = $1",
+                                                   .parameters = 1 };
     return find_user(db, deadline_us, arena, &statement, canonical.bytes, user, found);
 }
 
 enum status users_find_by_id(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, struct user *user,
                              bool *found) {
-    static const struct db_statement statement = { "users_find_by_id", "SELECT " USER_COLUMNS " FROM users WHERE id = $1", 1 };
+    static const struct db_statement statement = { .name = "users_find_by_id",
+                                                   .sql = "SELECT " USER_COLUMNS " FROM users WHERE id = $1",
+                                                   .parameters = 1 };
     char id_text[UUID_TEXT_SIZE];
     return find_user(db, deadline_us, arena, &statement, uuid_text(id, id_text), user, found);
 }
@@ -60,10 +63,11 @@ enum status users_find_by_id(struct db *db, int64_t deadline_us, struct arena *a
 enum status users_find_for_login(struct db *db, int64_t deadline_us, struct arena *arena, struct text canonical, const char *ip,
                                  struct user *user, bool *found, bool *knows_address) {
     static const struct db_statement statement = {
-        "users_find_for_login",
-        "SELECT " USER_COLUMNS ", EXISTS (SELECT FROM known_addresses k WHERE k.user_id = users.id AND k.network = " NETWORK_OF(
-            "$2") ") FROM users WHERE email_canonical = $1",
-        2
+        .name = "users_find_for_login",
+        .sql = "SELECT " USER_COLUMNS
+               ", EXISTS (SELECT FROM known_addresses k WHERE k.user_id = users.id AND k.network = " NETWORK_OF(
+                   "$2") ") FROM users WHERE email_canonical = $1",
+        .parameters = 2
     };
     const struct db_rows *rows;
     *knows_address = false;
@@ -84,8 +88,9 @@ static enum status look_at_holder(struct db *db, int64_t deadline_us, struct are
                                   const char *canonical, const char *idempotency_digest, struct user *user,
                                   enum user_insert_result *result) {
     static const struct db_statement statement = {
-        "users_look_at_holder",
-        "SELECT " USER_COLUMNS ", coalesce(idempotency_digest = $2, false) FROM users WHERE email_canonical = $1", 2
+        .name = "users_look_at_holder",
+        .sql = "SELECT " USER_COLUMNS ", coalesce(idempotency_digest = $2, false) FROM users WHERE email_canonical = $1",
+        .parameters = 2
     };
     const struct db_rows *rows;
     enum status status = db_run(db, deadline_us, &statement, (const char *const[]){ canonical, idempotency_digest }, &rows);
@@ -109,13 +114,13 @@ enum status users_insert(struct db *db, int64_t deadline_us, struct arena *arena
                          const char *password_hash, const char *idempotency_digest, const char *ip, struct user *user,
                          enum user_insert_result *result) {
     static const struct db_statement statement = {
-        "users_insert",
-        "WITH inserted AS (INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest)"
-        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING *),"
-        " known AS (INSERT INTO known_addresses (user_id, network, last_login_day)"
-        " SELECT id, " NETWORK_OF("$6") ", current_date FROM inserted WHERE $6::inet IS NOT NULL)"
-                                        " SELECT " USER_COLUMNS " FROM inserted",
-        6
+        .name = "users_insert",
+        .sql = "WITH inserted AS (INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest)"
+               " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING *),"
+               " known AS (INSERT INTO known_addresses (user_id, network, last_login_day)"
+               " SELECT id, " NETWORK_OF("$6") ", current_date FROM inserted WHERE $6::inet IS NOT NULL)"
+                                               " SELECT " USER_COLUMNS " FROM inserted",
+        .parameters = 6
     };
     char id_text[UUID_TEXT_SIZE];
     const char *const parameters[] = { uuid_text(id, id_text), email.typed.bytes,  email.canonical.bytes,
@@ -133,9 +138,9 @@ enum status users_insert(struct db *db, int64_t deadline_us, struct arena *arena
 }
 
 enum status users_rehash(struct db *db, int64_t deadline_us, const struct uuid *id, const char *old_hash, const char *new_hash) {
-    static const struct db_statement statement = { "users_rehash",
-                                                   "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
-                                                   3 };
+    static const struct db_statement statement = {
+        .name = "users_rehash", .sql = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", .parameters = 3
+    };
     char id_text[UUID_TEXT_SIZE];
     const struct db_rows *rows;
     enum status status =
@@ -147,10 +152,11 @@ enum status users_rehash(struct db *db, int64_t deadline_us, const struct uuid *
 enum status users_change_email(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
                                int64_t password_version, struct email_forms email, struct user *user, enum user_change *change) {
     static const struct db_statement statement = {
-        "users_change_email",
-        "UPDATE users SET email = $3, email_canonical = $4, updated_at = now()"
-        " WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL RETURNING " USER_COLUMNS,
-        4
+        .name = "users_change_email",
+        .sql = "UPDATE users SET email = $3, email_canonical = $4, updated_at = now()"
+               " WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL RETURNING " USER_COLUMNS,
+        .parameters = 4,
+        .expected = { "users_email_canonical_key", STATUS_EMAIL_TAKEN }
     };
     char id_text[UUID_TEXT_SIZE], version_text[INTEGER_TEXT_SIZE];
     const char *const parameters[] = { uuid_text(id, id_text), integer_text(password_version, version_text), email.typed.bytes,
@@ -174,9 +180,12 @@ enum status users_change_email(struct db *db, int64_t deadline_us, struct arena 
  * A login that is under way locks the user FOR SHARE. A change that waited for it must see its session, so the lock is a
  * statement of its own in front of the change.
  */
-static const struct db_statement lock_by_id = { "users_lock_by_id", "SELECT FROM users WHERE id = $1 FOR UPDATE", 1 };
-static const struct db_statement lock_by_email = { "users_lock_by_email",
-                                                   "SELECT FROM users WHERE email_canonical = $1 FOR UPDATE", 1 };
+static const struct db_statement lock_by_id = { .name = "users_lock_by_id",
+                                                .sql = "SELECT FROM users WHERE id = $1 FOR UPDATE",
+                                                .parameters = 1 };
+static const struct db_statement lock_by_email = { .name = "users_lock_by_email",
+                                                   .sql = "SELECT FROM users WHERE email_canonical = $1 FOR UPDATE",
+                                                   .parameters = 1 };
 
 /* A change gives one row per ended session, and at least one if the user was changed; the second column is the session. */
 static enum status run_change(struct db *db, int64_t deadline_us, struct arena *arena, const struct db_statement *statement,
@@ -199,21 +208,22 @@ enum status users_change_password(struct db *db, int64_t deadline_us, struct are
                                   int64_t password_version, const char *new_hash, const struct uuid *kept_session, const char *ip,
                                   struct session_ids *revoked, enum user_change *change) {
     static const struct db_statement statement = {
-        "users_change_password",
-        "WITH changed AS (UPDATE users SET password_hash = $3, password_version = $2::bigint + 1, updated_at = now()"
-        " WHERE id = $1 AND disabled_at IS NULL"
-        " AND (password_version = $2 OR (password_version = $2 + 1 AND password_hash = $3)) RETURNING id),"
-        " doomed AS (SELECT id, 'password_changed' AS reason FROM sessions WHERE user_id IN (SELECT id FROM changed) AND id <> $4"
-        " AND " NOT_LONG_REVOKED NEWEST_FIRST " FOR UPDATE), " END_DOOMED ","
-        " forgotten AS (DELETE FROM known_addresses WHERE user_id IN (SELECT id FROM changed)"
-        " AND ($5::inet IS NULL OR network <> " NETWORK_OF(
-            "$5") ")),"
-                  " known AS (INSERT INTO known_addresses (user_id, network, last_login_day)"
-                  " SELECT id, " NETWORK_OF(
-                      "$5") ", current_date FROM changed WHERE $5::inet IS NOT NULL"
-                            " ON CONFLICT (user_id, network) DO UPDATE SET last_login_day = excluded.last_login_day)"
-                            " SELECT changed.id, doomed.id FROM changed LEFT JOIN doomed ON true",
-        5
+        .name = "users_change_password",
+        .sql = "WITH changed AS (UPDATE users SET password_hash = $3, password_version = $2::bigint + 1, updated_at = now()"
+               " WHERE id = $1 AND disabled_at IS NULL"
+               " AND (password_version = $2 OR (password_version = $2 + 1 AND password_hash = $3)) RETURNING id),"
+               " doomed AS (SELECT id, 'password_changed' AS reason FROM sessions WHERE user_id IN (SELECT id FROM changed) AND "
+               "id <> $4"
+               " AND " NOT_LONG_REVOKED NEWEST_FIRST " FOR UPDATE), " END_DOOMED ","
+               " forgotten AS (DELETE FROM known_addresses WHERE user_id IN (SELECT id FROM changed)"
+               " AND ($5::inet IS NULL OR network <> " NETWORK_OF(
+                   "$5") ")),"
+                         " known AS (INSERT INTO known_addresses (user_id, network, last_login_day)"
+                         " SELECT id, " NETWORK_OF(
+                             "$5") ", current_date FROM changed WHERE $5::inet IS NOT NULL"
+                                   " ON CONFLICT (user_id, network) DO UPDATE SET last_login_day = excluded.last_login_day)"
+                                   " SELECT changed.id, doomed.id FROM changed LEFT JOIN doomed ON true",
+        .parameters = 5
     };
     char id_text[UUID_TEXT_SIZE], version_text[INTEGER_TEXT_SIZE], kept_text[UUID_TEXT_SIZE];
     const char *const parameters[] = { uuid_text(id, id_text), integer_text(password_version, version_text), new_hash,
@@ -225,10 +235,10 @@ enum status users_change_password(struct db *db, int64_t deadline_us, struct are
 static enum status look_for_deletion(struct db *db, int64_t deadline_us, struct arena *arena, const char *const *parameters,
                                      struct session_ids *revoked, enum user_change *change) {
     static const struct db_statement statement = {
-        "users_look_for_deletion",
-        "SELECT user_id, session_id FROM revocations"
-        " WHERE user_id = $1 AND reason = 'user_deleted' AND revoked_at > now() - interval '1 minute'",
-        1
+        .name = "users_look_for_deletion",
+        .sql = "SELECT user_id, session_id FROM revocations"
+               " WHERE user_id = $1 AND reason = 'user_deleted' AND revoked_at > now() - interval '1 minute'",
+        .parameters = 1
     };
     const struct db_rows *rows;
     enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
@@ -244,12 +254,12 @@ enum status users_delete(struct db *db, int64_t deadline_us, struct arena *arena
                          struct session_ids *revoked, enum user_change *change) {
     /* The sessions themselves go by the cascade, when the statement ends. */
     static const struct db_statement statement = {
-        "users_delete",
-        "WITH deleted AS (DELETE FROM users WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL RETURNING id),"
-        " told AS (INSERT INTO revocations (session_id, user_id, reason) SELECT s.id, s.user_id, 'user_deleted'"
-        " FROM sessions s JOIN deleted ON s.user_id = deleted.id WHERE s.revoked_at IS NULL RETURNING session_id)"
-        " SELECT deleted.id, told.session_id FROM deleted LEFT JOIN told ON true",
-        2
+        .name = "users_delete",
+        .sql = "WITH deleted AS (DELETE FROM users WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL RETURNING id),"
+               " told AS (INSERT INTO revocations (session_id, user_id, reason) SELECT s.id, s.user_id, 'user_deleted'"
+               " FROM sessions s JOIN deleted ON s.user_id = deleted.id WHERE s.revoked_at IS NULL RETURNING session_id)"
+               " SELECT deleted.id, told.session_id FROM deleted LEFT JOIN told ON true",
+        .parameters = 2
     };
     char id_text[UUID_TEXT_SIZE], version_text[INTEGER_TEXT_SIZE];
     const char *const parameters[] = { uuid_text(id, id_text), integer_text(password_version, version_text) };
@@ -271,22 +281,23 @@ static enum status run_by_email(struct db *db, int64_t deadline_us, const struct
 
 enum status users_set_roles(struct db *db, int64_t deadline_us, struct text canonical, const char *roles_json, bool *found) {
     static const struct db_statement statement = {
-        "users_set_roles",
-        "UPDATE users SET roles = ARRAY(SELECT json_array_elements_text($2::json)), updated_at = now()"
-        " WHERE email_canonical = $1 RETURNING id",
-        2
+        .name = "users_set_roles",
+        .sql = "UPDATE users SET roles = ARRAY(SELECT json_array_elements_text($2::json)), updated_at = now()"
+               " WHERE email_canonical = $1 RETURNING id",
+        .parameters = 2
     };
     return run_by_email(db, deadline_us, &statement, (const char *const[]){ canonical.bytes, roles_json }, found);
 }
 
 enum status users_set_disabled(struct db *db, int64_t deadline_us, struct text canonical, bool disabled, bool *found) {
     static const struct db_statement statement = {
-        "users_set_disabled",
-        "WITH changed AS (UPDATE users SET disabled_at = CASE WHEN $2::boolean THEN coalesce(disabled_at, now()) END,"
-        " updated_at = now() WHERE email_canonical = $1 RETURNING id),"
-        " doomed AS (SELECT id, 'user_disabled' AS reason FROM sessions WHERE user_id IN (SELECT id FROM changed) AND $2::boolean"
-        " AND " NOT_LONG_REVOKED NEWEST_FIRST " FOR UPDATE), " END_DOOMED " SELECT id FROM changed",
-        2
+        .name = "users_set_disabled",
+        .sql = "WITH changed AS (UPDATE users SET disabled_at = CASE WHEN $2::boolean THEN coalesce(disabled_at, now()) END,"
+               " updated_at = now() WHERE email_canonical = $1 RETURNING id),"
+               " doomed AS (SELECT id, 'user_disabled' AS reason FROM sessions WHERE user_id IN (SELECT id FROM changed) AND "
+               "$2::boolean"
+               " AND " NOT_LONG_REVOKED NEWEST_FIRST " FOR UPDATE), " END_DOOMED " SELECT id FROM changed",
+        .parameters = 2
     };
     return run_by_email(db, deadline_us, &statement, (const char *const[]){ canonical.bytes, disabled ? "true" : "false" },
                         found);
@@ -294,8 +305,9 @@ enum status users_set_disabled(struct db *db, int64_t deadline_us, struct text c
 
 enum status users_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *after, unsigned limit,
                        struct user **users, size_t *count) {
-    static const struct db_statement statement = { "users_list",
-                                                   "SELECT " USER_COLUMNS " FROM users WHERE id > $1 ORDER BY id LIMIT $2", 2 };
+    static const struct db_statement statement = { .name = "users_list",
+                                                   .sql = "SELECT " USER_COLUMNS " FROM users WHERE id > $1 ORDER BY id LIMIT $2",
+                                                   .parameters = 2 };
     static const struct uuid lowest = { { 0 } };
     char after_text[UUID_TEXT_SIZE], limit_text[INTEGER_TEXT_SIZE];
     const struct db_rows *rows;

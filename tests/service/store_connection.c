@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ START_TEST(a_connection_ended_while_idle_is_replaced_unnoticed) {
 END_TEST
 
 START_TEST(prepared_statements_that_are_gone_are_made_again) {
-    static const struct db_statement forget = { "forget", "DEALLOCATE ALL", 0 };
+    static const struct db_statement forget = { .name = "forget", .sql = "DEALLOCATE ALL", .parameters = 0 };
     const struct db_rows *rows;
     struct uuid user = add_user("ada@example.org"), session = add_session(&user);
     ck_assert_int_eq(refresh(&session, 1), SESSION_ROTATED);
@@ -123,10 +124,11 @@ END_TEST
 
 START_TEST(the_session_is_set_up_whatever_url_and_environment_say) {
     static const struct db_statement look = {
-        "look",
-        "SELECT current_setting('statement_timeout'), current_setting('lock_timeout') <> '0', current_setting('search_path'),"
-        " current_setting('client_encoding'), current_setting('application_name'), timestamptz '2026-11-20 21:35:00.5+00'",
-        0
+        .name = "look",
+        .sql =
+            "SELECT current_setting('statement_timeout'), current_setting('lock_timeout') <> '0', current_setting('search_path'),"
+            " current_setting('client_encoding'), current_setting('application_name'), timestamptz '2026-11-20 21:35:00.5+00'",
+        .parameters = 0
     };
     static const char *const expected[] = { "1s", "t", "public,pg_temp", "UTF8", "jwtd" };
     const struct db_rows *rows;
@@ -184,8 +186,10 @@ START_TEST(a_mistyped_url_is_reported_without_its_password) {
 END_TEST
 
 static void run_refused_statements(void) {
-    static const struct db_statement refused[] = { { "refused_value", "SELECT $1::uuid", 1 },
-                                                   { "refused_number", "SELECT 1 / length($1) - ($1)::integer", 1 } };
+    static const struct db_statement refused[] = {
+        { .name = "refused_value", .sql = "SELECT $1::uuid", .parameters = 1 },
+        { .name = "refused_number", .sql = "SELECT 1 / length($1) - ($1)::integer", .parameters = 1 }
+    };
     const char *canary = "canary";
     const struct db_rows *rows;
     for (size_t i = 0; i < 2; i++)
@@ -203,13 +207,89 @@ START_TEST(a_refused_statement_is_logged_by_name_and_without_its_values) {
 END_TEST
 
 START_TEST(the_service_may_not_change_the_schema) {
-    static const struct db_statement statements[] = { { "create", "CREATE TABLE mine (id integer)", 0 },
-                                                      { "drop", "DROP TABLE sessions", 0 },
-                                                      { "alter", "ALTER TABLE users ADD COLUMN extra text", 0 },
-                                                      { "truncate", "TRUNCATE revocations", 0 } };
+    static const struct db_statement statements[] = {
+        { .name = "create", .sql = "CREATE TABLE mine (id integer)", .parameters = 0 },
+        { .name = "drop", .sql = "DROP TABLE sessions", .parameters = 0 },
+        { .name = "alter", .sql = "ALTER TABLE users ADD COLUMN extra text", .parameters = 0 },
+        { .name = "truncate", .sql = "TRUNCATE revocations", .parameters = 0 }
+    };
     const struct db_rows *rows;
     for (size_t i = 0; i < ARRAY_LEN(statements); i++)
         ck_assert_int_eq(db_run(db, soon(), &statements[i], NULL, &rows), STATUS_DATABASE_UNAVAILABLE);
+}
+END_TEST
+
+#define STATEMENTS 300
+
+START_TEST(a_connection_prepares_as_many_statements_as_there_are) {
+    static char names[STATEMENTS][24], texts[STATEMENTS][24];
+    static struct db_statement statements[STATEMENTS];
+    const struct db_rows *rows;
+    for (int i = 0; i < STATEMENTS; i++) {
+        snprintf(names[i], sizeof names[i], "statement_%d", i);
+        snprintf(texts[i], sizeof texts[i], "SELECT %d", i);
+        statements[i] = (struct db_statement){ .name = names[i], .sql = texts[i] };
+    }
+    for (int run = 0; run < 2; run++) {
+        for (int i = 0; i < STATEMENTS; i++) {
+            ck_assert_int_eq(db_run(db, soon(), &statements[i], NULL, &rows), STATUS_OK);
+            ck_assert_int_eq(db_integer(rows, 0, 0), i);
+        }
+    }
+}
+END_TEST
+
+#define INSERT_USER(id, email)                                                                                                   \
+    "INSERT INTO users (id, email, email_canonical, password_hash) VALUES ('" id "', 'a@b', '" email "', 'hash')"
+#define ID_1 "00000000-0000-7000-8000-000000000001"
+#define ID_2 "00000000-0000-7000-8000-000000000002"
+
+static enum status insert(const struct db_statement *statement) {
+    const struct db_rows *rows;
+    return db_run(db, soon(), statement, NULL, &rows);
+}
+
+static const struct db_statement inserts[] = {
+    { .name = "first", .sql = INSERT_USER(ID_1, "a@b") },
+    { .name = "taken", .sql = INSERT_USER(ID_2, "a@b"), .expected = { "users_email_canonical_key", STATUS_EMAIL_TAKEN } },
+    { .name = "other", .sql = INSERT_USER(ID_1, "c@d"), .expected = { "users_email_canonical_key", STATUS_EMAIL_TAKEN } },
+    { .name = "unnamed", .sql = INSERT_USER(ID_2, "a@b") },
+};
+static const enum status insert_statuses[] = { STATUS_OK, STATUS_EMAIL_TAKEN, STATUS_INTERNAL, STATUS_INTERNAL };
+
+static void insert_all(void) {
+    for (size_t i = 0; i < ARRAY_LEN(inserts); i++)
+        ck_assert_int_eq(insert(&inserts[i]), insert_statuses[i]);
+}
+
+START_TEST(a_violated_constraint_means_what_the_statement_says_or_is_an_error) {
+    char text[8192];
+    capture_log(insert_all, text, sizeof text);
+    ck_assert_msg(strstr(text, "\"taken\"") == NULL, "%s", text);
+    ck_assert_msg(strstr(text, "\"other\",\"sqlstate\":\"23505\",\"constraint\":\"users_pkey\"") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "\"unnamed\",\"sqlstate\":\"23505\"") != NULL, "%s", text);
+}
+END_TEST
+
+static void *use_for_long(void *argument) {
+    static const struct db_statement slow = { .name = "slow", .sql = "SELECT pg_sleep(10)" };
+    const struct db_rows *rows;
+    (void)argument;
+    (void)!db_run(db, soon(), &slow, NULL, &rows);
+    return NULL;
+}
+
+static int64_t sleeping_statements(void) {
+    sql("SELECT pg_stat_clear_snapshot()");
+    return sql_number("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+}
+
+START_TEST(a_connection_used_by_two_threads_at_once_ends_the_program) {
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, use_for_long, NULL), 0);
+    for (int tries = 0; tries < 300 && sleeping_statements() == 0; tries++)
+        usleep(10000);
+    ck_assert_int_eq(db_ping(db, soon()), STATUS_OK); /* does not return */
 }
 END_TEST
 
@@ -226,5 +306,8 @@ TCase *store_connection_tests(void) {
     tcase_add_test(tests, a_mistyped_url_is_reported_without_its_password);
     tcase_add_test(tests, a_refused_statement_is_logged_by_name_and_without_its_values);
     tcase_add_test(tests, the_service_may_not_change_the_schema);
+    tcase_add_test(tests, a_connection_prepares_as_many_statements_as_there_are);
+    tcase_add_test(tests, a_violated_constraint_means_what_the_statement_says_or_is_an_error);
+    tcase_add_test_raise_signal(tests, a_connection_used_by_two_threads_at_once_ends_the_program, SIGABRT);
     return tests;
 }

@@ -17,10 +17,11 @@ static struct db *open_unprepared(int64_t statement_timeout_ms) {
 
 START_TEST(each_transaction_is_set_up_as_a_session_is_otherwise) {
     static const struct db_statement look = {
-        "look",
-        "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'), current_setting('application_name'),"
-        " timestamptz '2026-11-20 21:35:00.5+00'",
-        0
+        .name = "look",
+        .sql =
+            "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'), current_setting('application_name'),"
+            " timestamptz '2026-11-20 21:35:00.5+00'",
+        .parameters = 0
     };
     static const char *const expected[] = { "1s", "1s", "jwtd" };
     const struct db_rows *rows;
@@ -58,7 +59,7 @@ START_TEST(nothing_is_left_behind_in_the_session) {
 END_TEST
 
 START_TEST(a_statement_that_takes_too_long_is_ended_by_the_server) {
-    static const struct db_statement slow = { "slow", "SELECT pg_sleep(10)", 0 };
+    static const struct db_statement slow = { .name = "slow", .sql = "SELECT pg_sleep(10)", .parameters = 0 };
     const struct db_rows *rows;
     struct db *own = open_unprepared(200);
     int64_t began_us = clock_monotonic_us();

@@ -40,7 +40,7 @@ static const struct {
     { "42P01", STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE },
     { "42703", STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE },
     { "42501", STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE },
-    { "23505", STATUS_EMAIL_TAKEN, REMEDY_NONE },
+    { "23505", STATUS_INTERNAL, REMEDY_NONE },
     { "23503", STATUS_INTERNAL, REMEDY_NONE },
     { "23514", STATUS_INTERNAL, REMEDY_NONE },
     { "22021", STATUS_BAD_REQUEST, REMEDY_NONE },
@@ -56,9 +56,9 @@ static const struct {
 };
 
 START_TEST(an_sqlstate_means_one_status_and_one_remedy) {
-    struct db_verdict verdict = db_judge(cases[_i].sqlstate);
-    ck_assert_int_eq(verdict.status, cases[_i].status);
-    ck_assert_int_eq(verdict.remedy, cases[_i].remedy);
+    struct db_error error = db_classify_sqlstate(cases[_i].sqlstate);
+    ck_assert_int_eq(error.status, cases[_i].status);
+    ck_assert_int_eq(error.remedy, cases[_i].remedy);
 }
 END_TEST
 
