@@ -1,18 +1,9 @@
 #include "actors.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void append_free(struct actors *actors, struct actor *actor) {
-    actor->next = NULL;
-    actor->busy = false;
-    if (actors->free_last == NULL)
-        actors->free_first = actor;
-    else
-        actors->free_last->next = actor;
-    actors->free_last = actor;
-}
 
 /* Account `turn` of this worker's share of them, so that two workers prepare different ones. */
 static unsigned own_account(const struct actors *actors, unsigned turn) {
@@ -23,6 +14,7 @@ static unsigned own_account(const struct actors *actors, unsigned turn) {
 
 bool actors_init(struct actors *actors, const struct plan *plan, unsigned worker, size_t count) {
     *actors = (struct actors){ .plan = plan, .worker = worker, .count = count };
+    STAILQ_INIT(&actors->free);
     if (count == 0)
         return true;
     actors->items = calloc(count, sizeof *actors->items);
@@ -59,35 +51,27 @@ struct actor *actors_shared(struct actors *actors) {
     return NULL;
 }
 
+bool actors_has_free(const struct actors *actors) {
+    return !STAILQ_EMPTY(&actors->free);
+}
+
 struct actor *actors_take(struct actors *actors) {
-    struct actor *actor = actors->free_first;
-    if (actor == NULL)
-        return NULL;
-    actors->free_first = actor->next;
-    if (actors->free_first == NULL)
-        actors->free_last = NULL;
-    actor->busy = true;
+    struct actor *actor = STAILQ_FIRST(&actors->free);
+    if (actor != NULL)
+        actors_take_this(actors, actor);
     return actor;
 }
 
 void actors_take_this(struct actors *actors, struct actor *actor) {
-    struct actor *before = NULL;
-    for (struct actor *each = actors->free_first; each != NULL; before = each, each = each->next) {
-        if (each != actor)
-            continue;
-        if (before == NULL)
-            actors->free_first = actor->next;
-        else
-            before->next = actor->next;
-        if (actors->free_last == actor)
-            actors->free_last = before;
-        actor->busy = true;
-        return;
-    }
+    assert(!actor->busy);
+    STAILQ_REMOVE(&actors->free, actor, actor, free);
+    actor->busy = true;
 }
 
 void actors_give_back(struct actors *actors, struct actor *actor) {
-    append_free(actors, actor);
+    assert(actor->busy);
+    STAILQ_INSERT_TAIL(&actors->free, actor, free);
+    actor->busy = false;
 }
 
 struct actor *actor_create_account(struct actors *actors) {

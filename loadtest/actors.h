@@ -11,12 +11,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #define TOKEN_SIZE 4096
 
 struct actor {
-    struct actor *next; /* in the list of the free */
-    unsigned account;   /* its number; 0: an address of its own, `fresh` */
+    STAILQ_ENTRY(actor) free; /* among the free */
+    unsigned account;         /* its number; 0: an address of its own, `fresh` */
     uint64_t fresh;
     char *access_token; /* NULL: none */
     char *refresh_token;
@@ -29,8 +30,8 @@ struct actors {
     const struct plan *plan;
     struct actor *items;
     size_t count;
-    struct actor *free_first, *free_last;
-    size_t turn; /* round robin of the shared */
+    STAILQ_HEAD(, actor) free; /* the one that was given back first comes first */
+    size_t turn;               /* round robin of the shared */
     unsigned account_turn;
     unsigned worker;
     uint64_t fresh_count;
@@ -40,10 +41,12 @@ bool actors_init(struct actors *actors, const struct plan *plan, unsigned worker
 void actors_fini(struct actors *actors);
 
 struct actor *actors_shared(struct actors *actors); /* the next in turn that has a token; NULL when none has */
-struct actor *actors_take(struct actors *actors);   /* a free one, now busy; NULL when all are busy */
+bool actors_has_free(const struct actors *actors);
+struct actor *actors_take(struct actors *actors); /* a free one, now busy; NULL when all are busy */
 void actors_give_back(struct actors *actors, struct actor *actor);
 
-/* One that is outside the lists, for one request or one journey; freed with actor_destroy. NULL when memory is exhausted. */
+/* One that is outside the lists, for one request or one scenario flow; freed with actor_destroy. NULL when memory is exhausted.
+ */
 struct actor *actor_create_account(struct actors *actors); /* of the next account in turn */
 struct actor *actor_create_fresh(struct actors *actors);   /* of an address that nobody has used */
 void actor_destroy(struct actor *actor);

@@ -128,8 +128,8 @@ static bool make_plan(struct plan *plan, const struct options *options, char *mi
     plan->new_connections = options->new_connections;
     plan->verify_peer = !options->insecure;
     plan->timeout_ns = s_to_ns(options->timeout_s);
-    plan->think_ns = s_to_ns(or_default(options->think_s, plan->scenario->journey ? 1 : 0));
-    plan->handicap_ns = (int64_t)(options->handicap_us * (double)NS_PER_US);
+    plan->think_ns = s_to_ns(or_default(options->think_s, plan->scenario->is_flow ? 1 : 0));
+    plan->artificial_delay_ns = (int64_t)(options->artificial_delay_us * (double)NS_PER_US);
     plan->once = options->once;
     snprintf(plan->run_tag, sizeof plan->run_tag, "%" PRIx64, (uint64_t)instant_now() & UINT64_C(0xffffffffff));
     return true;

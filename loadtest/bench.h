@@ -32,7 +32,7 @@ struct bench_progress {
     struct trial_progress trial;
 };
 
-/* An order with two legs makes two steps, the second of next_phase. */
+/* An order with two segments makes two steps, the second of next_phase. */
 struct bench_step {
     const char *phase, *next_phase;
     struct order order;

@@ -32,8 +32,8 @@ static struct bench_step slice_of(const struct options *options, uint64_t number
     slice.order = (struct order){ .seed = (uint64_t)options->seed + number };
     if (options->rate > 0) {
         slice.order.kind = ORDER_LOAD;
-        slice.order.legs_count = 1;
-        slice.order.legs[0] = (struct leg){ options->rate, options->rate, length };
+        slice.order.segments_count = 1;
+        slice.order.segments[0] = (struct segment){ options->rate, options->rate, length };
     } else {
         slice.order.kind = ORDER_USERS;
         slice.order.users = (unsigned)options->users;

@@ -13,6 +13,7 @@
 #include "transport.h"
 
 #include <stdint.h>
+#include <sys/queue.h>
 
 enum connection_state {
     CONNECTION_CLOSED,
@@ -38,8 +39,8 @@ enum connection_event {
 struct request;
 
 struct connection {
-    struct connection *next_idle; /* the worker's list of those that are IDLE */
-    struct connection *previous_idle;
+    LIST_ENTRY(connection) free; /* among the closed or the idle of connection_pool */
+    bool is_listed_idle;
     enum connection_state state;
     int fd;
     uint32_t watched; /* what epoll waits for */
@@ -47,13 +48,15 @@ struct connection {
     const struct transport *transport;
     const struct target *target;
     struct request *request; /* NULL: none */
-    unsigned user;           /* of the closed loop who keeps it, from 1; 0: anybody may have it when it is idle */
-    uint64_t opened_in;      /* the round of the worker's loop: what epoll has told in that round is about another one */
+    unsigned user;           /* of the closed loop who keeps it, from 1; 0: it is for any request when it is idle */
+    uint64_t opened_in;      /* the round of the worker's loop: events that epoll reported in that round are of an earlier one */
     unsigned requests;       /* that it has carried */
     char *rest;              /* of a request that is being sent; NULL: none */
     size_t rest_len, rest_sent;
     struct response response;
 };
+
+LIST_HEAD(connection_list, connection);
 
 /* Begins to connect, from 127.0.0.`source` when source is not 0. For one that is CLOSED and zeroed once. */
 enum connection_event connection_open(struct connection *connection, const struct target *target, int epoll, unsigned source);

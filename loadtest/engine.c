@@ -16,7 +16,7 @@
 #define BEGIN_AFTER_NS (20 * NS_PER_MS)
 #define SENTENCE_SIZE 512
 
-struct hand {
+struct worker_handle {
     pid_t pid; /* 0: not started, or waited for */
     int orders;
     struct worker_share *share;
@@ -24,7 +24,7 @@ struct hand {
 
 struct engine {
     const struct plan *plan;
-    struct hand hands[ENGINE_WORKERS_MAX];
+    struct worker_handle workers[ENGINE_WORKERS_MAX];
     uint64_t orders_given;
     bool worker_died;
     char sentence[SENTENCE_SIZE];
@@ -32,36 +32,36 @@ struct engine {
 
 /* ---- processes ---- */
 
-static int live_as_worker(const struct engine *engine, unsigned number, int orders, pid_t tester) {
+static int be_worker(const struct engine *engine, unsigned number, int orders, pid_t tester) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != tester)
         return 1;
     for (unsigned i = 0; i < number; i++) /* the pipes of those before, which must end when the tester closes them */
-        close(engine->hands[i].orders);
-    close(engine->hands[number].orders);
-    return worker_run(engine->plan, number, orders, engine->hands[number].share);
+        close(engine->workers[i].orders);
+    close(engine->workers[number].orders);
+    return worker_run(engine->plan, number, orders, engine->workers[number].share);
 }
 
 static bool start_worker(struct engine *engine, unsigned number) {
-    struct hand *hand = &engine->hands[number];
+    struct worker_handle *worker = &engine->workers[number];
     int ends[2];
-    hand->share = mmap(NULL, sizeof *hand->share, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (hand->share == MAP_FAILED) {
-        hand->share = NULL;
+    worker->share = mmap(NULL, sizeof *worker->share, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (worker->share == MAP_FAILED) {
+        worker->share = NULL;
         return false;
     }
     if (pipe2(ends, O_CLOEXEC) != 0)
         return false;
     pid_t tester = getpid();
-    hand->orders = ends[1];
+    worker->orders = ends[1];
     fflush(NULL);
-    hand->pid = fork();
-    if (hand->pid == 0)
-        _exit(live_as_worker(engine, number, ends[0], tester));
+    worker->pid = fork();
+    if (worker->pid == 0)
+        _exit(be_worker(engine, number, ends[0], tester));
     close(ends[0]);
-    if (hand->pid > 0)
+    if (worker->pid > 0)
         return true;
-    hand->pid = 0;
+    worker->pid = 0;
     close(ends[1]);
     return false;
 }
@@ -86,7 +86,7 @@ struct engine *engine_create(const struct plan *plan, char *mistake, size_t mist
 static void give_order(struct engine *engine, const struct order *order) {
     for (unsigned i = 0; i < engine->plan->workers; i++) {
         /* a pipe takes so little at once or not at all; a worker that has died is noticed by engine_state */
-        if (engine->hands[i].pid > 0 && write(engine->hands[i].orders, order, sizeof *order) < 0)
+        if (engine->workers[i].pid > 0 && write(engine->workers[i].orders, order, sizeof *order) < 0)
             engine->worker_died = true;
     }
 }
@@ -96,14 +96,14 @@ void engine_destroy(struct engine *engine) {
         return;
     give_order(engine, &(struct order){ .kind = ORDER_QUIT });
     for (unsigned i = 0; i < engine->plan->workers; i++) {
-        struct hand *hand = &engine->hands[i];
-        if (hand->pid > 0) {
-            close(hand->orders);
-            while (waitpid(hand->pid, NULL, 0) < 0 && errno == EINTR)
+        struct worker_handle *worker = &engine->workers[i];
+        if (worker->pid > 0) {
+            close(worker->orders);
+            while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
                 continue;
         }
-        if (hand->share != NULL)
-            munmap(hand->share, sizeof *hand->share);
+        if (worker->share != NULL)
+            munmap(worker->share, sizeof *worker->share);
     }
     free(engine);
 }
@@ -111,8 +111,8 @@ void engine_destroy(struct engine *engine) {
 size_t engine_pids(const struct engine *engine, int pids[ENGINE_WORKERS_MAX]) {
     size_t count = 0;
     for (unsigned i = 0; i < engine->plan->workers; i++)
-        if (engine->hands[i].pid > 0)
-            pids[count++] = engine->hands[i].pid;
+        if (engine->workers[i].pid > 0)
+            pids[count++] = engine->workers[i].pid;
     return count;
 }
 
@@ -132,10 +132,10 @@ void engine_stop(struct engine *engine) {
 
 static void look_for_dead(struct engine *engine) {
     for (unsigned i = 0; i < engine->plan->workers; i++) {
-        struct hand *hand = &engine->hands[i];
-        if (hand->pid > 0 && waitpid(hand->pid, NULL, WNOHANG) == hand->pid) {
-            hand->pid = 0;
-            close(hand->orders);
+        struct worker_handle *worker = &engine->workers[i];
+        if (worker->pid > 0 && waitpid(worker->pid, NULL, WNOHANG) == worker->pid) {
+            worker->pid = 0;
+            close(worker->orders);
             engine->worker_died = true;
         }
     }
@@ -143,8 +143,8 @@ static void look_for_dead(struct engine *engine) {
 
 enum worker_trouble engine_trouble_kind(const struct engine *engine) {
     for (unsigned i = 0; i < engine->plan->workers; i++)
-        if (engine->hands[i].share->trouble != TROUBLE_NONE)
-            return (enum worker_trouble)engine->hands[i].share->trouble;
+        if (engine->workers[i].share->trouble != TROUBLE_NONE)
+            return (enum worker_trouble)engine->workers[i].share->trouble;
     return TROUBLE_NONE;
 }
 
@@ -153,7 +153,7 @@ enum engine_state engine_state(struct engine *engine) {
     if (engine->worker_died || engine_trouble_kind(engine) != TROUBLE_NONE)
         return ENGINE_TROUBLE;
     for (unsigned i = 0; i < engine->plan->workers; i++)
-        if (engine->hands[i].share->finished != engine->orders_given)
+        if (engine->workers[i].share->finished != engine->orders_given)
             return ENGINE_BUSY;
     return ENGINE_DONE;
 }
@@ -169,10 +169,10 @@ static const char *const sentences[] = {
 
 const char *engine_trouble(struct engine *engine) {
     enum worker_trouble trouble = engine_trouble_kind(engine);
-    const struct worker_share *share = engine->hands[0].share;
+    const struct worker_share *share = engine->workers[0].share;
     for (unsigned i = 0; i < engine->plan->workers; i++)
-        if (engine->hands[i].share->trouble != TROUBLE_NONE)
-            share = engine->hands[i].share;
+        if (engine->workers[i].share->trouble != TROUBLE_NONE)
+            share = engine->workers[i].share;
     const struct api_call *call = &engine->plan->api.calls[share->trouble_endpoint];
     const char *url = engine->plan->target.url;
     switch (trouble) {
@@ -203,7 +203,7 @@ const char *engine_trouble(struct engine *engine) {
 void engine_read(const struct engine *engine, struct engine_view *view) {
     *view = (struct engine_view){ .taken_ns = instant_now() };
     for (unsigned i = 0; i < engine->plan->workers; i++) {
-        const struct worker_share *share = engine->hands[i].share;
+        const struct worker_share *share = engine->workers[i].share;
         view->in_flight += share->in_flight;
         view->waiting += share->waiting;
         view->connections += share->connections;

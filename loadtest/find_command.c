@@ -67,8 +67,8 @@ static void make_order(struct finder *finder, struct order *order, double load, 
         return;
     }
     order->kind = ORDER_LOAD;
-    order->legs_count = 1;
-    order->legs[0] = (struct leg){ load, load, s_to_ns(seconds) };
+    order->segments_count = 1;
+    order->segments[0] = (struct segment){ load, load, s_to_ns(seconds) };
 }
 
 static void show(struct finder *finder, const char *phase, double load) {
@@ -184,7 +184,8 @@ static void overload(struct finder *finder) {
         .phase = "overload", .next_phase = "recover", .load = limit * OVERLOAD, .next_load = limit * RECOVER_PART
     };
     make_order(finder, &asked.order, limit * OVERLOAD, OVERLOAD_S);
-    asked.order.legs[asked.order.legs_count++] = (struct leg){ limit * RECOVER_PART, limit * RECOVER_PART, s_to_ns(RECOVER_S) };
+    asked.order.segments[asked.order.segments_count++] =
+        (struct segment){ limit * RECOVER_PART, limit * RECOVER_PART, s_to_ns(RECOVER_S) };
     show(finder, "overload, then half:", limit * OVERLOAD);
     run_step(finder, &asked);
 }
@@ -198,7 +199,7 @@ static double warm_up(struct finder *finder) {
     if (step == NULL)
         return 0;
     step->load = step->load_end = step->figures.offered;
-    double steps = finder->bench->plan.scenario->journey ? (double)finder->bench->plan.scenario->steps_count : 1;
+    double steps = finder->bench->plan.scenario->is_flow ? (double)finder->bench->plan.scenario->steps_count : 1;
     return step->figures.mean > 0 ? fmax(500 / step->figures.mean / steps, RATE_MIN) : 1;
 }
 

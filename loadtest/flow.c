@@ -1,21 +1,61 @@
-#include "instant.h"
-#include "workshop.h"
+#include "flow.h"
 
+#include "instant.h"
+
+#include <assert.h>
 #include <math.h>
 
+#define EXPECTATION_REPLIES 32 /* whose mean is what a user expects of an endpoint */
 #define PREPARING_AT_ONCE 8
-#define PATIENCE_NS (15 * NS_PER_S) /* with a server that says "later" while the test is prepared */
+#define PREPARATION_MAX_NS (15 * NS_PER_S) /* with a server that answers 503 meanwhile */
 #define PREPARE_PAUSE_NS (200 * NS_PER_MS)
 #define RENEW_PAUSE_NS NS_PER_S
 #define PAUSE_AFTER_LOSS_NS (100 * NS_PER_MS) /* of a user whose connection was refused or lost */
 
-/* ---- what a request is ---- */
+void flow_init(struct flow *flow, const struct plan *plan, struct worker_share *share, struct actors *actors,
+               struct timers *timers, unsigned worker) {
+    *flow = (struct flow){ .plan = plan, .share = share, .actors = actors, .timers = timers, .worker = worker };
+    random_init(&flow->random, plan->seed * 7919 + worker);
+}
 
-static size_t pick_step(struct worker *worker) {
-    const struct scenario *scenario = worker->plan->scenario;
-    if (scenario->journey || scenario->steps_count == 1)
+void flow_begin(struct flow *flow, int64_t begin_ns) {
+    flow->accepting = true;
+    flow->begin_ns = begin_ns;
+    flow->users = flow->users_done = 0;
+    flow->share->users_done = 0;
+}
+
+void flow_stop(struct flow *flow) {
+    flow->accepting = false;
+}
+
+bool flow_is_accepting(const struct flow *flow) {
+    return flow->accepting && !share_is_in_trouble(flow->share);
+}
+
+/* ---- creating requests ---- */
+
+/* NULL when memory is exhausted, which the share then says. */
+static struct request *create(struct flow *flow, enum request_purpose purpose, enum endpoint endpoint, int64_t due_ns) {
+    struct request *request = request_create(purpose, endpoint, due_ns);
+    if (request == NULL)
+        share_report_trouble(flow->share, TROUBLE_NO_MEMORY, endpoint, 0);
+    return request;
+}
+
+static bool plan_request(struct flow *flow, struct request *request) {
+    if (timers_add(flow->timers, request))
+        return true;
+    share_report_trouble(flow->share, TROUBLE_NO_MEMORY, request->endpoint, 0);
+    request_destroy(request);
+    return false;
+}
+
+static size_t pick_step(struct flow *flow) {
+    const struct scenario *scenario = flow->plan->scenario;
+    if (scenario->is_flow || scenario->steps_count == 1)
         return 0;
-    double at = random_unit(&worker->random) * 100;
+    double at = random_unit(&flow->random) * 100;
     for (size_t i = 0; i < scenario->steps_count; i++) {
         at -= scenario->steps[i].weight;
         if (at <= 0)
@@ -24,9 +64,9 @@ static size_t pick_step(struct worker *worker) {
     return 0;
 }
 
-static struct request *create_step(struct worker *worker, enum purpose purpose, size_t step, int64_t due_ns) {
-    const struct scenario_step *row = &worker->plan->scenario->steps[step];
-    struct request *request = dispatch_create(worker, purpose, row->endpoint, due_ns);
+static struct request *create_step(struct flow *flow, enum request_purpose purpose, size_t step, int64_t due_ns) {
+    const struct scenario_step *row = &flow->plan->scenario->steps[step];
+    struct request *request = create(flow, purpose, row->endpoint, due_ns);
     if (request == NULL)
         return NULL;
     request->step = (unsigned)step;
@@ -34,246 +74,259 @@ static struct request *create_step(struct worker *worker, enum purpose purpose, 
     return request;
 }
 
-bool flow_arrive(struct worker *worker, enum purpose purpose, unsigned user, int64_t due_ns) {
-    struct request *request = create_step(worker, purpose, pick_step(worker), due_ns);
-    if (request == NULL)
-        return false;
-    request->user = user;
-    return worker_add_timer(worker, request);
+void flow_arrive(struct flow *flow, int64_t due_ns) {
+    struct request *request = create_step(flow, REQUEST_LOAD, pick_step(flow), due_ns);
+    if (request != NULL)
+        plan_request(flow, request);
 }
 
 /* ---- users ---- */
 
-static bool is_own(const struct worker *worker, unsigned number) {
-    return number % worker->plan->workers == worker->number;
+static bool is_own(const struct flow *flow, unsigned number) {
+    return number % flow->plan->workers == flow->worker;
 }
 
-/* Each keeps its connection, as a browser does, if there are enough of them: a server may tell its connections apart. */
-void flow_begin_users(struct worker *worker) {
-    unsigned workers = worker->plan->workers, users = worker->order.users;
-    bool keep = dispatch_users_keep_connections(worker, (users + workers - 1) / workers);
+static bool user_arrives(struct flow *flow, unsigned user, int64_t due_ns) {
+    struct request *request = create_step(flow, REQUEST_USER, pick_step(flow), due_ns);
+    if (request == NULL)
+        return false;
+    request->user = user;
+    return plan_request(flow, request);
+}
+
+void flow_begin_users(struct flow *flow, unsigned users, bool keep_connections) {
     for (unsigned i = 0; i < users; i++)
-        if (is_own(worker, i) && flow_arrive(worker, PURPOSE_USER, keep ? worker->users + 1 : 0, worker->order.begin_ns))
-            worker->users++;
+        if (is_own(flow, i) && user_arrives(flow, keep_connections ? flow->users + 1 : 0, flow->begin_ns))
+            flow->users++;
+    if (flow->users == 0)
+        flow_stop(flow);
 }
 
 /* Exponential, so that users do not march in step. */
-static int64_t think(struct worker *worker) {
-    return (int64_t)((double)worker->plan->think_ns * -log(random_unit(&worker->random)));
+static int64_t think(struct flow *flow) {
+    return (int64_t)((double)flow->plan->think_ns * -log(random_unit(&flow->random)));
 }
 
-/* A client that was told seconds waits at least that long, and not all of them to the same moment. */
-static int64_t user_pause(struct worker *worker, enum reply_class class, int64_t retry_after_s) {
-    if (class == REPLY_REFUSED || class == REPLY_RESET || class == REPLY_LOCAL)
+/* A client that honours Retry-After waits at least that long, and not all of them until the same moment. */
+static int64_t user_pause(struct flow *flow, const struct request_outcome *outcome) {
+    if (outcome->reply_class == REPLY_REFUSED || outcome->reply_class == REPLY_RESET || outcome->reply_class == REPLY_LOCAL)
         return PAUSE_AFTER_LOSS_NS;
-    if (class != REPLY_SHED || worker->plan->retry_after != RETRY_HONOUR)
-        return think(worker);
-    int64_t told = retry_after_s < 0 ? NS_PER_S : retry_after_s * NS_PER_S;
-    return told + (int64_t)(random_unit(&worker->random) * (double)told / 10);
+    if (outcome->reply_class != REPLY_SHED || flow->plan->retry_after != RETRY_HONOUR)
+        return think(flow);
+    int64_t retry_after = outcome->retry_after_s < 0 ? NS_PER_S : outcome->retry_after_s * NS_PER_S;
+    return retry_after + (int64_t)(random_unit(&flow->random) * (double)retry_after / 10);
 }
 
-static void user_goes_on(struct worker *worker, const struct request *request, enum reply_class class, int64_t retry_after_s,
-                         int64_t now_ns) {
-    if (!worker->accepting)
+static void continue_user(struct flow *flow, const struct request *request) {
+    const struct request_outcome *outcome = &request->outcome;
+    if (!flow_is_accepting(flow))
         return;
-    if (worker->plan->once && class == REPLY_OK) {
-        histogram_record(&worker->share->logged_in, now_ns - worker->order.begin_ns);
-        worker->share->users_done++;
-        worker->accepting = ++worker->users_done < worker->users;
+    if (flow->plan->once && outcome->reply_class == REPLY_OK) {
+        histogram_record(&flow->share->logged_in, outcome->ended_ns - flow->begin_ns);
+        flow->share->users_done++;
+        if (++flow->users_done == flow->users)
+            flow_stop(flow);
         return;
     }
-    flow_arrive(worker, PURPOSE_USER, request->user, now_ns + user_pause(worker, class, retry_after_s));
+    user_arrives(flow, request->user, outcome->ended_ns + user_pause(flow, outcome));
 }
 
-/* ---- journeys ---- */
+/* ---- scenario flows ---- */
 
-/* The first replies of an endpoint tell what a user expects of it; later ones may be as slow as they like without moving that. */
-static void calibrate(struct worker *worker, const struct request *request, int64_t now_ns) {
-    if (worker->latency_count[request->endpoint] == CALIBRATION)
+/* Only the first replies count: later ones may be as slow as they like without moving the expectation. */
+static void learn_expectation(struct flow *flow, const struct request *request) {
+    struct expectation *expected = &flow->expected[request->endpoint];
+    if (expected->count == EXPECTATION_REPLIES)
         return;
-    worker->latency_count[request->endpoint]++;
-    worker->latency_sum[request->endpoint] += (uint64_t)(now_ns - request->due_ns);
-}
-
-static int64_t expected(const struct worker *worker, enum endpoint endpoint) {
-    return (int64_t)(worker->latency_sum[endpoint] / worker->latency_count[endpoint]);
+    expected->count++;
+    expected->latency_sum_ns += (uint64_t)(request->outcome.ended_ns - request->due_ns);
 }
 
 /* The next step is due when the user expects to come to it, even if the reply is late. False: there is none. */
-static bool journey_goes_on(struct worker *worker, struct request *request) {
-    const struct scenario *scenario = worker->plan->scenario;
-    if (!scenario->journey || request->step + 1 == scenario->steps_count)
+static bool continue_scenario(struct flow *flow, struct request *request) {
+    const struct scenario *scenario = flow->plan->scenario;
+    const struct expectation *expected = &flow->expected[request->endpoint];
+    if (!scenario->is_flow || request->step + 1 == scenario->steps_count)
         return false;
-    int64_t due = request->due_ns + expected(worker, request->endpoint) + think(worker);
-    struct request *next = create_step(worker, request->purpose, request->step + 1, due);
+    assert(expected->count > 0);
+    int64_t due = request->due_ns + (int64_t)(expected->latency_sum_ns / expected->count) + think(flow);
+    struct request *next = create_step(flow, request->purpose, request->step + 1, due);
     if (next == NULL)
         return false;
-    next->actor = request->actor;
-    next->owns_actor = request->owns_actor;
+    request_pass_actor(request, next);
     next->user = request->user;
-    request->actor = NULL;
-    request->owns_actor = false;
-    return worker_add_timer(worker, next);
+    return plan_request(flow, next);
 }
 
 /* ---- tokens ---- */
 
-static void renew(struct worker *worker, struct actor *actor, int64_t due_ns) {
-    struct request *request = dispatch_create(worker, PURPOSE_RENEW, ENDPOINT_LOGIN, due_ns);
+static void renew(struct flow *flow, struct actor *actor, int64_t due_ns) {
+    struct request *request = create(flow, REQUEST_RENEW, ENDPOINT_LOGIN, due_ns);
     if (request == NULL)
         return;
     actor->renewing = true;
     request->actor = actor;
-    worker_add_timer(worker, request);
+    plan_request(flow, request);
 }
 
-void flow_renew_tokens(struct worker *worker, int64_t now_ns) {
-    for (size_t i = 0; i < worker->actors.count; i++) {
-        struct actor *actor = &worker->actors.items[i];
+void flow_renew_tokens(struct flow *flow, int64_t now_ns) {
+    for (size_t i = 0; i < flow->actors->count; i++) {
+        struct actor *actor = &flow->actors->items[i];
         if (actor->busy || actor->renewing || actor->renew_at_ns > now_ns)
             continue;
-        actors_take_this(&worker->actors, actor);
-        renew(worker, actor, now_ns);
+        actors_take_this(flow->actors, actor);
+        renew(flow, actor, now_ns);
     }
 }
 
-static void renewal_goes_on(struct worker *worker, struct actor *actor, enum reply_class class, int64_t now_ns) {
-    actor->renewing = false;
-    if (class == REPLY_OK)
-        actors_give_back(&worker->actors, actor);
+static void continue_renewal(struct flow *flow, const struct request *request) {
+    request->actor->renewing = false;
+    if (request->outcome.reply_class == REPLY_OK)
+        actors_give_back(flow->actors, request->actor);
     else
-        renew(worker, actor, now_ns + RENEW_PAUSE_NS);
+        renew(flow, request->actor, request->outcome.ended_ns + RENEW_PAUSE_NS);
 }
 
-/* A session whose token the server no longer knows would fail for ever; it logs in anew. */
-static void session_goes_on(struct worker *worker, const struct request *request, enum reply_class class, int64_t now_ns) {
+/* A session whose token the server no longer accepts would fail for ever; it logs in anew. */
+static void continue_session(struct flow *flow, const struct request *request) {
+    const struct request_outcome *outcome = &request->outcome;
     struct actor *actor = request->actor;
-    if (class == REPLY_CLIENT)
-        actor->renew_at_ns = now_ns;
+    if (outcome->reply_class == REPLY_CLIENT)
+        actor->renew_at_ns = outcome->ended_ns;
     if (request->actor_kind != ACTOR_EXCLUSIVE)
         return;
-    if (class == REPLY_CLIENT)
-        renew(worker, actor, now_ns);
+    if (outcome->reply_class == REPLY_CLIENT)
+        renew(flow, actor, outcome->ended_ns);
     else
-        actors_give_back(&worker->actors, actor);
+        actors_give_back(flow->actors, actor);
 }
 
 /* ---- preparation ---- */
 
-static bool prepare_account(struct worker *worker, unsigned number, int64_t now_ns) {
-    struct request *request = dispatch_create(worker, PURPOSE_PREPARE, ENDPOINT_REGISTER, now_ns);
+static bool prepare_account(struct flow *flow, unsigned number, int64_t now_ns) {
+    struct request *request = create(flow, REQUEST_PREPARE, ENDPOINT_REGISTER, now_ns);
     if (request == NULL)
         return false;
     request->actor_kind = ACTOR_ACCOUNT;
-    request->actor = actor_create_account(&worker->actors);
+    request->actor = actor_create_account(flow->actors);
     request->owns_actor = true;
     if (request->actor != NULL)
         request->actor->account = number;
-    return worker_add_timer(worker, request);
+    return plan_request(flow, request);
 }
 
-static bool prepare_session(struct worker *worker, struct actor *actor, int64_t now_ns) {
-    struct request *request = dispatch_create(worker, PURPOSE_PREPARE, ENDPOINT_LOGIN, now_ns);
+static bool prepare_session(struct flow *flow, struct actor *actor, int64_t now_ns) {
+    struct request *request = create(flow, REQUEST_PREPARE, ENDPOINT_LOGIN, now_ns);
     if (request == NULL)
         return false;
     request->actor = actor;
-    return worker_add_timer(worker, request);
+    return plan_request(flow, request);
 }
 
-/* The next of this worker's accounts; 0: no more. */
-static unsigned next_account(struct worker *worker) {
-    const struct plan *plan = worker->plan;
-    while (!plan->seeded && worker->to_register <= plan->accounts) {
-        unsigned number = worker->to_register++;
-        if (is_own(worker, number - 1))
+/* The next of this worker's accounts; 0: there are no more. */
+static unsigned next_account(struct flow *flow) {
+    const struct plan *plan = flow->plan;
+    while (!plan->seeded && flow->preparation.to_register <= plan->accounts) {
+        unsigned number = flow->preparation.to_register++;
+        if (is_own(flow, number - 1))
             return number;
     }
     return 0;
 }
 
-/* Accounts first: until the last of them is registered no session begins, since it may be of that one. False: nothing to begin.
- */
-static bool prepare_one(struct worker *worker, int64_t now_ns) {
-    unsigned account = next_account(worker);
+/* A session begins when all accounts are registered, since it may be of the last. False: there is nothing to begin. */
+static bool prepare_one(struct flow *flow, int64_t now_ns) {
+    struct preparation *preparation = &flow->preparation;
+    unsigned account = next_account(flow);
     if (account != 0)
-        return prepare_account(worker, account, now_ns);
-    bool registering = worker->to_log_in == 0 && worker->preparing > 0;
-    if (registering || worker->to_log_in == worker->actors.count)
+        return prepare_account(flow, account, now_ns);
+    bool registering = preparation->to_log_in == 0 && preparation->under_way > 0;
+    if (registering || preparation->to_log_in == flow->actors->count)
         return false;
-    return prepare_session(worker, &worker->actors.items[worker->to_log_in++], now_ns);
+    return prepare_session(flow, &flow->actors->items[preparation->to_log_in++], now_ns);
 }
 
-static void prepare_more(struct worker *worker, int64_t now_ns) {
-    while (worker->preparing < PREPARING_AT_ONCE && prepare_one(worker, now_ns))
-        worker->preparing++;
-    if (worker->preparing == 0)
-        worker->accepting = false;
+static void prepare_more(struct flow *flow, int64_t now_ns) {
+    while (flow->preparation.under_way < PREPARING_AT_ONCE && prepare_one(flow, now_ns))
+        flow->preparation.under_way++;
+    if (flow->preparation.under_way == 0)
+        flow_stop(flow);
 }
 
-void flow_begin_prepare(struct worker *worker) {
-    worker->to_register = 1;
-    worker->to_log_in = 0;
-    worker->preparing = 0;
-    prepare_more(worker, worker->order.begin_ns);
+void flow_begin_preparation(struct flow *flow) {
+    flow->preparation = (struct preparation){ .to_register = 1 };
+    prepare_more(flow, flow->begin_ns);
 }
 
-static void prepare_again(struct worker *worker, struct request *request, int64_t due_ns) {
-    struct request *again = dispatch_create(worker, PURPOSE_PREPARE, request->endpoint, due_ns);
+static void prepare_again(struct flow *flow, struct request *request) {
+    int64_t retry_after_s = request->outcome.retry_after_s;
+    int64_t pause = retry_after_s > 0 && retry_after_s < 10 ? retry_after_s * NS_PER_S : PREPARE_PAUSE_NS;
+    struct request *again = create(flow, REQUEST_PREPARE, request->endpoint, request->outcome.ended_ns + pause);
     if (again == NULL)
         return;
     again->actor_kind = request->actor_kind;
-    again->actor = request->actor;
-    again->owns_actor = request->owns_actor;
-    request->actor = NULL;
-    request->owns_actor = false;
-    worker_add_timer(worker, again);
+    request_pass_actor(request, again);
+    plan_request(flow, again);
 }
 
-static void preparation_goes_on(struct worker *worker, struct request *request, enum reply_class class, unsigned status,
-                                int64_t retry_after_s, int64_t now_ns) {
-    bool registered = request->endpoint == ENDPOINT_REGISTER;
-    if (!worker->accepting)
-        return;
-    if (class == REPLY_OK ||
-        (registered && class == REPLY_CLIENT)) { /* the account may be there from an earlier run; its login will tell */
-        if (!registered) {
-            actors_give_back(&worker->actors, request->actor);
-            worker->share->sessions++;
-        }
-        worker->preparing--;
-        prepare_more(worker, now_ns);
-        return;
+/* An account may be there from an earlier run: its login decides. */
+static bool is_prepared(const struct request *request) {
+    enum reply_class reply_class = request->outcome.reply_class;
+    return reply_class == REPLY_OK || (request->endpoint == ENDPOINT_REGISTER && reply_class == REPLY_CLIENT);
+}
+
+static void finish_one(struct flow *flow, const struct request *request) {
+    if (request->endpoint == ENDPOINT_LOGIN) {
+        actors_give_back(flow->actors, request->actor);
+        flow->share->sessions++;
     }
-    if (status == 429) {
-        worker_trouble(worker, TROUBLE_RATE_LIMITED, request->endpoint, status);
-    } else if (class == REPLY_SHED && now_ns < worker->order.begin_ns + PATIENCE_NS) {
-        prepare_again(worker, request,
-                      now_ns + (retry_after_s > 0 && retry_after_s < 10 ? retry_after_s * NS_PER_S : PREPARE_PAUSE_NS));
-    } else {
-        bool answered = status != 0;
-        worker_trouble(worker, answered ? TROUBLE_NOT_ADMITTED : TROUBLE_UNREACHABLE, request->endpoint, status);
-    }
+    assert(flow->preparation.under_way > 0);
+    flow->preparation.under_way--;
+    prepare_more(flow, request->outcome.ended_ns);
+}
+
+static void continue_preparation(struct flow *flow, struct request *request) {
+    const struct request_outcome *outcome = &request->outcome;
+    if (!flow_is_accepting(flow))
+        return;
+    if (is_prepared(request))
+        finish_one(flow, request);
+    else if (outcome->status == 429)
+        share_report_trouble(flow->share, TROUBLE_RATE_LIMITED, request->endpoint, outcome->status);
+    else if (outcome->reply_class == REPLY_SHED && outcome->ended_ns < flow->begin_ns + PREPARATION_MAX_NS)
+        prepare_again(flow, request);
+    else
+        share_report_trouble(flow->share, outcome->status == 0 ? TROUBLE_UNREACHABLE : TROUBLE_NOT_ADMITTED, request->endpoint,
+                             outcome->status);
 }
 
 /* ---- after a request ---- */
 
-void flow_continue(struct worker *worker, struct request *request, enum reply_class class, unsigned status, int64_t retry_after_s,
-                   int64_t now_ns) {
-    if (request->purpose == PURPOSE_PREPARE) {
-        preparation_goes_on(worker, request, class, status, retry_after_s, now_ns);
-        return;
-    }
-    if (request->purpose == PURPOSE_RENEW) {
-        renewal_goes_on(worker, request->actor, class, now_ns);
-        return;
-    }
+static void continue_load(struct flow *flow, struct request *request) {
     if (request->actor != NULL && !request->owns_actor)
-        session_goes_on(worker, request, class, now_ns);
-    if (class == REPLY_OK) {
-        calibrate(worker, request, now_ns);
-        if (journey_goes_on(worker, request))
+        continue_session(flow, request);
+    if (request->outcome.reply_class == REPLY_OK) {
+        learn_expectation(flow, request);
+        if (continue_scenario(flow, request))
             return;
     }
-    if (request->purpose == PURPOSE_USER)
-        user_goes_on(worker, request, class, retry_after_s, now_ns);
+    if (request->purpose == REQUEST_USER)
+        continue_user(flow, request);
+}
+
+void flow_continue(struct flow *flow, struct request *request) {
+    assert(request->state == REQUEST_ENDED);
+    switch (request->purpose) {
+    case REQUEST_PREPARE:
+        continue_preparation(flow, request);
+        break;
+    case REQUEST_RENEW:
+        continue_renewal(flow, request);
+        break;
+    case REQUEST_LOAD:
+    case REQUEST_USER:
+        continue_load(flow, request);
+        break;
+    }
+    request_destroy(request);
 }

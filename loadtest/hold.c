@@ -43,8 +43,8 @@ static void make_step(const struct options *options, struct bench_step *step) {
     }
     step->load = options->rate;
     step->order.kind = ORDER_LOAD;
-    step->order.legs_count = 1;
-    step->order.legs[0] = (struct leg){ options->rate, options->rate, duration };
+    step->order.segments_count = 1;
+    step->order.segments[0] = (struct segment){ options->rate, options->rate, duration };
     step->order.requests = (uint64_t)options->requests;
 }
 

@@ -29,7 +29,7 @@ bool judge_generator_fell_behind(const struct bench *bench, const struct run_ste
     const struct scenario *scenario = bench->plan.scenario;
     double asked = (step->load + step->load_end) / 2 * step->seconds;
     double arrivals = step->figures.offered * step->seconds;
-    if (scenario->journey)
+    if (scenario->is_flow)
         arrivals = (double)step->tallies[scenario->steps[0].endpoint].due;
     return strcmp(bench->run.options.by, "rate") == 0 && arrivals < (1 - BEHIND) * asked - 3 * sqrt(asked);
 }

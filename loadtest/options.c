@@ -73,7 +73,7 @@ static const struct option table[] = {
       "how much worse is still no regression, in percent (5)" },
     { "--out", "FILE", OPTION_TEXT, AT(out), FOR_RUNS, 0, 0, "the record (RUN.json)" },
     { "--html", "FILE", OPTION_TEXT, AT(html), FOR_RUNS | FOR_REPORT, 0, 0, "the report (RUN.html)" },
-    { "--handicap", "US", OPTION_NUMBER, AT(handicap_us), FOR_RUNS | FOR_SELFTEST, 0, 1e6,
+    { "--handicap", "US", OPTION_NUMBER, AT(artificial_delay_us), FOR_RUNS | FOR_SELFTEST, 0, 1e6,
       "waste so many microseconds before each request: a slow generator, to test what is said of it" },
     { "--quiet", NULL, OPTION_FLAG, AT(quiet), FOR_RUNS | FOR_SEED | FOR_SELFTEST, 0, 0, "show nothing but the result" },
     { "--help", NULL, OPTION_FLAG, AT(help), ~0U, 0, 0, "this text" },

@@ -32,7 +32,7 @@ struct options {
     size_t words_count;
     const char *scenario, *slo, *api, *by, *arrivals, *retry_after, *pg, *out, *html, *email, *password, *metrics;
     double rate, rate_end, users, duration_s, requests, timeout_s, think_s;
-    double workers, connections, sources, accounts, sessions, seed, pid, precision, max, handicap_us;
+    double workers, connections, sources, accounts, sessions, seed, pid, precision, max, artificial_delay_us;
     bool new_connections, insecure, once, quiet, help, seeded, no_overload;
     double tolerance;
 };

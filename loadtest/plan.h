@@ -31,8 +31,8 @@ struct plan {
     bool new_connections;         /* one for each request */
     bool verify_peer;             /* TLS: believe only certificates that the system's authorities have signed */
     int64_t timeout_ns;           /* of one request, from when it is issued */
-    int64_t think_ns;             /* mean pause between the steps of a journey, and between the requests of a user */
-    int64_t handicap_ns;          /* time to waste before each request: to test what a slow generator is told */
+    int64_t think_ns;             /* mean pause between the steps of a flow, and between the requests of a user */
+    int64_t artificial_delay_ns;  /* time to waste before each request: to test what a slow generator is told */
     enum retry_after retry_after; /* of a user who was told to come later */
     bool once;                    /* a user stops when one request of its was answered well */
     char email_before[PLAN_TEXT_SIZE], email_after[PLAN_TEXT_SIZE]; /* around the number of an account */

@@ -59,8 +59,8 @@ static void ramp(struct bench *bench) {
     const struct options *options = bench->options;
     double seconds = options->duration_s > 0 ? options->duration_s : SECONDS_DEFAULT;
     struct bench_step asked = { .phase = "ramp", .load = options->rate, .load_end = options->rate_end };
-    asked.order = (struct order){ .kind = ORDER_LOAD, .legs_count = 1, .seed = (uint64_t)options->seed };
-    asked.order.legs[0] = (struct leg){ options->rate, options->rate_end, s_to_ns(seconds) };
+    asked.order = (struct order){ .kind = ORDER_LOAD, .segments_count = 1, .seed = (uint64_t)options->seed };
+    asked.order.segments[0] = (struct segment){ options->rate, options->rate_end, s_to_ns(seconds) };
     char from[DISPLAY_NUMBER_SIZE], to[DISPLAY_NUMBER_SIZE];
     snprintf(bench->display.progress, sizeof bench->display.progress, "ramp %s to %s %s", display_load(options->rate, from),
              display_load(options->rate_end, to), bench->run.options.unit);

@@ -59,7 +59,7 @@ const struct scenario scenarios[] = {
                  { ENDPOINT_ME, ACTOR_ACCOUNT, 0 },
                  { ENDPOINT_LOGOUT, ACTOR_ACCOUNT, 0 } },
       .steps_count = 5,
-      .journey = true },
+      .is_flow = true },
 };
 const size_t scenarios_count = COUNT(scenarios);
 

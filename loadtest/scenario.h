@@ -28,7 +28,7 @@ struct scenario {
     const char *slo;                   /* the default */
     struct scenario_step steps[SCENARIO_STEPS];
     size_t steps_count;
-    bool journey;      /* the steps follow each other, with think time between */
+    bool is_flow;      /* the steps follow each other, with think time between */
     unsigned sessions; /* to open before, over all workers */
 };
 

@@ -34,28 +34,28 @@ double random_unit(struct random *random) {
     return (double)((random_next(random) >> 11) + 1) * 0x1.0p-53;
 }
 
-void schedule_init(struct schedule *schedule, enum arrivals arrivals, const struct leg *legs, size_t legs_count, uint64_t seed,
-                   unsigned worker, unsigned workers) {
-    *schedule = (struct schedule){ .arrivals = arrivals, .legs_count = legs_count, .worker = worker, .workers = workers };
-    for (size_t i = 0; i < legs_count && i < SCHEDULE_LEGS; i++)
-        schedule->legs[i] = legs[i];
+void schedule_init(struct schedule *schedule, enum arrivals arrivals, const struct segment *segments, size_t segments_count,
+                   uint64_t seed, unsigned worker, unsigned workers) {
+    *schedule = (struct schedule){ .arrivals = arrivals, .segments_count = segments_count, .worker = worker, .workers = workers };
+    for (size_t i = 0; i < segments_count && i < SCHEDULE_SEGMENTS; i++)
+        schedule->segments[i] = segments[i];
     random_init(&schedule->random, seed * 1009 + worker);
     /* uniform arrivals of worker w come at (w + 0.5) / W of the common gap */
     schedule->mass = arrivals == ARRIVALS_UNIFORM ? ((double)worker + 0.5) / (double)workers - 1 : 0;
 }
 
-/* Arrivals of one worker that a leg holds: the area under its rate. */
-static double leg_mass(const struct schedule *schedule, const struct leg *leg) {
-    double seconds = (double)leg->duration_ns / 1e9;
-    return (leg->rate_begin + leg->rate_end) / 2 * seconds / (double)schedule->workers;
+/* Arrivals of one worker that a segment holds: the area under its rate. */
+static double segment_mass(const struct schedule *schedule, const struct segment *segment) {
+    double seconds = (double)segment->duration_ns / 1e9;
+    return (segment->rate_begin + segment->rate_end) / 2 * seconds / (double)schedule->workers;
 }
 
-/* The time in a leg by which `mass` arrivals have come: the root of begin * t + slope * t^2 / 2 = mass, in the form that is
+/* The time in a segment by which `mass` arrivals have come: the root of begin * t + slope * t^2 / 2 = mass, in the form that is
  * stable for small slopes. */
-static double leg_time(const struct schedule *schedule, const struct leg *leg, double mass) {
-    double seconds = (double)leg->duration_ns / 1e9;
-    double begin = leg->rate_begin / (double)schedule->workers;
-    double slope = (leg->rate_end - leg->rate_begin) / (double)schedule->workers / seconds;
+static double segment_time(const struct schedule *schedule, const struct segment *segment, double mass) {
+    double seconds = (double)segment->duration_ns / 1e9;
+    double begin = segment->rate_begin / (double)schedule->workers;
+    double slope = (segment->rate_end - segment->rate_begin) / (double)schedule->workers / seconds;
     double root = sqrt(fmax(begin * begin + 2 * slope * mass, 0));
     return begin + root > 0 ? 2 * mass / (begin + root) : 0;
 }
@@ -64,13 +64,13 @@ int64_t schedule_next(struct schedule *schedule) {
     schedule->mass += schedule->arrivals == ARRIVALS_UNIFORM ? 1 : -log(random_unit(&schedule->random));
     double mass = schedule->mass;
     int64_t begin = 0;
-    for (size_t i = 0; i < schedule->legs_count; i++) {
-        const struct leg *leg = &schedule->legs[i];
-        double whole = leg_mass(schedule, leg);
+    for (size_t i = 0; i < schedule->segments_count; i++) {
+        const struct segment *segment = &schedule->segments[i];
+        double whole = segment_mass(schedule, segment);
         if (mass < whole)
-            return begin + (int64_t)(leg_time(schedule, leg, mass) * 1e9);
+            return begin + (int64_t)(segment_time(schedule, segment, mass) * 1e9);
         mass -= whole;
-        begin += leg->duration_ns;
+        begin += segment->duration_ns;
     }
     return -1;
 }

@@ -2,9 +2,10 @@
  * schedule: when requests are due. Arrivals are laid down ahead of time, whatever the server does: that is what makes a test open
  * loop.
  *
- * A schedule is a list of legs, each with a rate at its beginning and at its end, changing evenly between. Poisson arrivals have
- * exponential gaps (so do several of them merged: each worker of W takes 1/W of the rate with a seed of its own); uniform ones
- * have equal gaps, and the workers' ones interleave. The same seed gives the same arrivals. Pure computation; no clock is read.
+ * A schedule is a list of segments, each with a rate at its beginning and at its end, changing evenly between. Poisson arrivals
+ * have exponential gaps (so do several of them merged: each worker of W takes 1/W of the rate with a seed of its own); uniform
+ * ones have equal gaps, and the workers' ones interleave. The same seed gives the same arrivals. Pure computation; no clock is
+ * read.
  */
 #ifndef FAILPOINT_SCHEDULE_H
 #define FAILPOINT_SCHEDULE_H
@@ -13,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCHEDULE_LEGS 4
+#define SCHEDULE_SEGMENTS 4
 
 /* xoshiro256**: fast, small, and the same on every machine. */
 struct random {
@@ -25,25 +26,25 @@ double random_unit(struct random *random); /* above 0, at most 1 */
 
 enum arrivals { ARRIVALS_POISSON, ARRIVALS_UNIFORM };
 
-struct leg {
+struct segment {
     double rate_begin, rate_end; /* per second, of all workers */
     int64_t duration_ns;
 };
 
 struct schedule {
     enum arrivals arrivals;
-    struct leg legs[SCHEDULE_LEGS];
-    size_t legs_count;
+    struct segment segments[SCHEDULE_SEGMENTS];
+    size_t segments_count;
     unsigned worker, workers;
     struct random random;
     double mass; /* of the arrivals of one worker so far: the integral of its rate up to the next one */
 };
 
 /* Rates must not be negative, durations must be positive. `worker` counts from 0. */
-void schedule_init(struct schedule *schedule, enum arrivals arrivals, const struct leg *legs, size_t legs_count, uint64_t seed,
-                   unsigned worker, unsigned workers);
+void schedule_init(struct schedule *schedule, enum arrivals arrivals, const struct segment *segments, size_t segments_count,
+                   uint64_t seed, unsigned worker, unsigned workers);
 
-/* When the next request is due, in ns from the beginning of the first leg; -1 when there are no more. Never decreases. */
+/* When the next request is due, in ns from the beginning of the first segment; -1 when there are no more. Never decreases. */
 int64_t schedule_next(struct schedule *schedule);
 
 #endif

@@ -98,8 +98,8 @@ static int measure_all(struct bench *bench) {
         return EXIT_GENERATOR;
     }
     double ceiling = step->figures.served, cores = step->usage.generator_cores, cost = ceiling > 0 ? cores / ceiling * 1e6 : 0;
-    order = (struct order){ .kind = ORDER_LOAD, .legs_count = 1, .seed = 1 };
-    order.legs[0] = (struct leg){ PACE_RATE, PACE_RATE, s_to_ns(SECONDS) };
+    order = (struct order){ .kind = ORDER_LOAD, .segments_count = 1, .seed = 1 };
+    order.segments[0] = (struct segment){ PACE_RATE, PACE_RATE, s_to_ns(SECONDS) };
     step = measure(bench, "pace", &order, PACE_RATE);
     if (step == NULL)
         return EXIT_GENERATOR;

@@ -119,8 +119,8 @@ static void soak(struct bench *bench) {
         asked.order.duration_ns = s_to_ns(seconds);
     } else {
         asked.order.kind = ORDER_LOAD;
-        asked.order.legs_count = 1;
-        asked.order.legs[0] = (struct leg){ options->rate, options->rate, s_to_ns(seconds) };
+        asked.order.segments_count = 1;
+        asked.order.segments[0] = (struct segment){ options->rate, options->rate, s_to_ns(seconds) };
     }
     char load[DISPLAY_NUMBER_SIZE];
     snprintf(bench->display.progress, sizeof bench->display.progress, "soak %s %s", display_load(asked.load, load),

@@ -224,15 +224,15 @@ static struct run_step *record(struct watch *watch, int64_t end_ns) {
     return step;
 }
 
-static int64_t legs_end(const struct watch *watch, size_t legs) {
+static int64_t segments_end(const struct watch *watch, size_t segments) {
     int64_t length = watch->step->order.duration_ns;
-    for (size_t i = 0; i < legs; i++)
-        length += watch->step->order.legs[i].duration_ns;
+    for (size_t i = 0; i < segments; i++)
+        length += watch->step->order.segments[i].duration_ns;
     return length;
 }
 
-/* The first leg becomes a step of its own, and the second begins without a pause. */
-static void begin_second_leg(struct watch *watch, int64_t now_ns) {
+/* The first segment becomes a step of its own, and the second begins without a pause. */
+static void begin_second_segment(struct watch *watch, int64_t now_ns) {
     struct bench *bench = watch->bench;
     end_second(watch, now_ns);
     note_end(watch, now_ns);
@@ -254,7 +254,7 @@ static void begin_second_leg(struct watch *watch, int64_t now_ns) {
 
 static int64_t line_interval_ns(const struct watch *watch) {
     const struct order *order = &watch->step->order;
-    int64_t length = order->legs_count > 0 ? legs_end(watch, order->legs_count) : order->duration_ns;
+    int64_t length = order->segments_count > 0 ? segments_end(watch, order->segments_count) : order->duration_ns;
     return length / LINES_MAX > NS_PER_S ? length / LINES_MAX : NS_PER_S;
 }
 
@@ -263,7 +263,7 @@ static int64_t watch_until_done(struct watch *watch) {
     struct bench *bench = watch->bench;
     const struct order *order = &watch->step->order;
     int64_t order_begin = watch->begin_ns, stopped_ns = 0;
-    int64_t arrivals_end = legs_end(watch, order->legs_count);
+    int64_t arrivals_end = segments_end(watch, order->segments_count);
     int64_t interval_ns = line_interval_ns(watch);
     bool told = false; /* the workers, to stop */
     while (engine_state(bench->engine) == ENGINE_BUSY) {
@@ -272,16 +272,16 @@ static int64_t watch_until_done(struct watch *watch) {
         look(watch, now);
         if (now - watch->second_ns >= interval_ns)
             end_second(watch, now);
-        if (order->legs_count == 2 && watch->begin_ns == order_begin && now >= order_begin + legs_end(watch, 1))
-            begin_second_leg(watch, now);
+        if (order->segments_count == 2 && watch->begin_ns == order_begin && now >= order_begin + segments_end(watch, 1))
+            begin_second_segment(watch, now);
         bool over = arrivals_end > 0 && now >= order_begin + arrivals_end;
         bool enough = !told && is_enough(watch, now);
         if (stopped_ns == 0 && (over || enough)) {
             stopped_ns = over ? order_begin + arrivals_end : now;
             note_end(watch, now);
         }
-        /* arrivals end by themselves, late ones included; what is left of journeys would take long */
-        if (enough || (over && !told && bench->plan.scenario->journey)) {
+        /* arrivals end by themselves, late ones included; what is left of scenario flows would take long */
+        if (enough || (over && !told && bench->plan.scenario->is_flow)) {
             engine_stop(bench->engine);
             told = true;
         }

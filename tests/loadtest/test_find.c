@@ -76,8 +76,8 @@ static bool run_trial(struct server *server, const struct trial *trial, double l
     struct pending *pending = calloc(1, sizeof *pending);
     ck_assert(simulation.tallies != NULL && pending != NULL);
     struct schedule schedule;
-    const struct leg leg = { load, load, s_to_ns(seconds) };
-    schedule_init(&schedule, ARRIVALS_POISSON, &leg, 1, random_next(&server->random), 0, 1);
+    const struct segment segment = { load, load, s_to_ns(seconds) };
+    schedule_init(&schedule, ARRIVALS_POISSON, &segment, 1, random_next(&server->random), 0, 1);
     if (random_unit(&server->random) < server->burst)
         simulation.free_at[0] = simulation.free_at[1] = s_to_ns(0.3);
     struct tally *tally = &simulation.tallies[ENDPOINT_LOGIN];

@@ -31,8 +31,8 @@ static struct gaps run(struct schedule *schedule) {
 
 START_TEST(poisson_arrivals_have_the_rate_and_exponential_gaps) {
     struct schedule schedule;
-    const struct leg leg = { 1000, 1000, 100 * SECOND };
-    schedule_init(&schedule, ARRIVALS_POISSON, &leg, 1, 1, 0, 1);
+    const struct segment segment = { 1000, 1000, 100 * SECOND };
+    schedule_init(&schedule, ARRIVALS_POISSON, &segment, 1, 1, 0, 1);
     struct gaps gaps = run(&schedule);
     ck_assert_double_eq_tol((double)gaps.count, 100000, 4 * sqrt(100000));
     ck_assert_double_eq_tol(gaps.mean, 1e-3, 2e-5);
@@ -41,11 +41,11 @@ START_TEST(poisson_arrivals_have_the_rate_and_exponential_gaps) {
 END_TEST
 
 START_TEST(uniform_arrivals_have_equal_gaps_also_over_several_workers) {
-    const struct leg leg = { 100, 100, 10 * SECOND };
+    const struct segment segment = { 100, 100, 10 * SECOND };
     double last[4];
     for (unsigned worker = 0; worker < 4; worker++) {
         struct schedule schedule;
-        schedule_init(&schedule, ARRIVALS_UNIFORM, &leg, 1, 1, worker, 4);
+        schedule_init(&schedule, ARRIVALS_UNIFORM, &segment, 1, 1, worker, 4);
         int64_t first = schedule_next(&schedule), second = schedule_next(&schedule);
         last[worker] = (double)first / 1e9;
         ck_assert_double_eq_tol((double)(second - first) / 1e9, 0.04, 1e-6);
@@ -59,10 +59,10 @@ END_TEST
 START_TEST(workers_take_their_part_and_differ) {
     uint64_t sum = 0;
     int64_t firsts[3];
-    const struct leg leg = { 3000, 3000, 10 * SECOND };
+    const struct segment segment = { 3000, 3000, 10 * SECOND };
     for (unsigned worker = 0; worker < 3; worker++) {
         struct schedule schedule;
-        schedule_init(&schedule, ARRIVALS_POISSON, &leg, 1, 5, worker, 3);
+        schedule_init(&schedule, ARRIVALS_POISSON, &segment, 1, 5, worker, 3);
         firsts[worker] = schedule_next(&schedule);
         sum += run(&schedule).count + 1;
     }
@@ -74,8 +74,8 @@ END_TEST
 
 START_TEST(a_ramp_has_the_area_under_it) {
     struct schedule schedule;
-    const struct leg leg = { 0, 1000, 10 * SECOND };
-    schedule_init(&schedule, ARRIVALS_UNIFORM, &leg, 1, 1, 0, 1);
+    const struct segment segment = { 0, 1000, 10 * SECOND };
+    schedule_init(&schedule, ARRIVALS_UNIFORM, &segment, 1, 1, 0, 1);
     uint64_t first_half = 0, second_half = 0;
     for (int64_t due = schedule_next(&schedule); due >= 0; due = schedule_next(&schedule))
         if (due < 5 * SECOND)
@@ -87,11 +87,11 @@ START_TEST(a_ramp_has_the_area_under_it) {
 }
 END_TEST
 
-START_TEST(legs_follow_each_other_and_may_be_silent) {
+START_TEST(segments_follow_each_other_and_may_be_silent) {
     struct schedule schedule;
-    const struct leg legs[] = { { 100, 100, SECOND }, { 0, 0, SECOND }, { 200, 200, SECOND } };
+    const struct segment segments[] = { { 100, 100, SECOND }, { 0, 0, SECOND }, { 200, 200, SECOND } };
     uint64_t counts[3] = { 0, 0, 0 };
-    schedule_init(&schedule, ARRIVALS_UNIFORM, legs, 3, 1, 0, 1);
+    schedule_init(&schedule, ARRIVALS_UNIFORM, segments, 3, 1, 0, 1);
     for (int64_t due = schedule_next(&schedule); due >= 0; due = schedule_next(&schedule))
         counts[due / SECOND]++;
     ck_assert_uint_eq(counts[0], 100);
@@ -102,10 +102,10 @@ END_TEST
 
 START_TEST(the_same_seed_gives_the_same_arrivals_and_another_one_others) {
     struct schedule a, b, c;
-    const struct leg leg = { 50, 50, 10 * SECOND };
-    schedule_init(&a, ARRIVALS_POISSON, &leg, 1, 42, 0, 1);
-    schedule_init(&b, ARRIVALS_POISSON, &leg, 1, 42, 0, 1);
-    schedule_init(&c, ARRIVALS_POISSON, &leg, 1, 43, 0, 1);
+    const struct segment segment = { 50, 50, 10 * SECOND };
+    schedule_init(&a, ARRIVALS_POISSON, &segment, 1, 42, 0, 1);
+    schedule_init(&b, ARRIVALS_POISSON, &segment, 1, 42, 0, 1);
+    schedule_init(&c, ARRIVALS_POISSON, &segment, 1, 43, 0, 1);
     ck_assert_int_ne(schedule_next(&a), schedule_next(&c));
     schedule_next(&b);
     for (int i = 0; i < 200; i++)
@@ -120,7 +120,7 @@ Suite *schedule_suite(void) {
     tcase_add_test(tests, uniform_arrivals_have_equal_gaps_also_over_several_workers);
     tcase_add_test(tests, workers_take_their_part_and_differ);
     tcase_add_test(tests, a_ramp_has_the_area_under_it);
-    tcase_add_test(tests, legs_follow_each_other_and_may_be_silent);
+    tcase_add_test(tests, segments_follow_each_other_and_may_be_silent);
     tcase_add_test(tests, the_same_seed_gives_the_same_arrivals_and_another_one_others);
     suite_add_tcase(suite, tests);
     return suite;

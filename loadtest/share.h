@@ -1,0 +1,58 @@
+/*
+ * share: what a worker counts, in memory that it shares with the tester. The worker is the only writer, the tester the only
+ * reader; counts only grow.
+ *
+ * What decides how the tester proceeds is atomic. The other counters are plain 64-bit integers, and the tester copies them while
+ * the worker writes: each is aligned and one machine word, which the processors that this runs on load and store whole, so a copy
+ * holds for each counter a value that it had, and counters that belong together differ by the requests of the copy's few
+ * microseconds. The figures allow for that: a histogram's total is taken from its buckets, and a difference of two copies of a
+ * counter is never negative. Atomic increments would cost a locked instruction for each of the dozen counters of a request.
+ */
+#ifndef FAILPOINT_SHARE_H
+#define FAILPOINT_SHARE_H
+
+#include "api.h"
+#include "tally.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+_Static_assert(sizeof(uint64_t) <= sizeof(void *), "a counter is read while it is written: it must be one machine word");
+
+/* Why the order cannot be carried out. */
+enum worker_trouble {
+    TROUBLE_NONE,
+    TROUBLE_NO_PORTS, /* every source address is used up */
+    TROUBLE_NO_DESCRIPTORS,
+    TROUBLE_NO_MEMORY,
+    TROUBLE_UNREACHABLE,  /* while preparing: nobody accepts connections */
+    TROUBLE_RATE_LIMITED, /* while preparing: 429 */
+    TROUBLE_NOT_ADMITTED, /* while preparing: `trouble_status` to register or log in */
+};
+
+struct worker_share {
+    _Atomic uint64_t finished; /* the number of the last order that is done */
+    _Atomic int trouble;       /* enum worker_trouble; once set, the worker accepts no further load */
+    _Atomic unsigned trouble_status;
+    _Atomic int trouble_endpoint;
+    _Atomic unsigned in_flight, waiting, connections, users_done; /* now */
+    _Atomic unsigned sessions;                                    /* that are open: progress while preparing */
+    uint64_t opened;                                              /* connections */
+    uint64_t retried;                                             /* requests sent again: request.h */
+    uint64_t issued;
+    uint64_t wait_sum_ns;       /* for a free connection, or a free session */
+    struct histogram lag;       /* of the generator: from due to issued */
+    struct histogram logged_in; /* with plan.once: from the beginning to each user's success */
+    struct tally tallies[ENDPOINTS];
+};
+
+void share_report_trouble(struct worker_share *share, enum worker_trouble trouble, enum endpoint endpoint, unsigned status);
+bool share_is_in_trouble(const struct worker_share *share);
+
+void share_count_issued(struct worker_share *share, enum endpoint endpoint, int64_t lag_ns);
+
+/* The end of a request; `status` 0 without a reply. Of `latency_ns`, `generator_ns` may be the generator's own doing. */
+void share_count_ended(struct worker_share *share, enum endpoint endpoint, enum reply_class reply_class, unsigned status,
+                       int64_t latency_ns, int64_t generator_ns);
+
+#endif
