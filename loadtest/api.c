@@ -1,21 +1,27 @@
 #include "api.h"
 
+#include "names.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char *const endpoint_names[ENDPOINTS] = {
+static const char *const endpoint_items[ENDPOINTS] = {
     [ENDPOINT_REGISTER] = "register", [ENDPOINT_LOGIN] = "login",   [ENDPOINT_REFRESH] = "refresh", [ENDPOINT_ME] = "me",
     [ENDPOINT_VERIFY] = "verify",     [ENDPOINT_LOGOUT] = "logout",
 };
 
-static const char *const field_names[API_FIELDS] = {
+static const struct names endpoint_names = { endpoint_items, ENDPOINTS };
+
+static const char *const field_items[API_FIELDS] = {
     [FIELD_EMAIL] = "email",
     [FIELD_PASSWORD] = "password",
     [FIELD_ACCESS_TOKEN] = "access_token",
     [FIELD_REFRESH_TOKEN] = "refresh_token",
     [FIELD_EXPIRES_IN] = "expires_in",
 };
+
+static const struct names field_names = { field_items, API_FIELDS };
 
 #define CREDENTIALS                                                                                                              \
     { [FIELD_EMAIL] = "email", [FIELD_PASSWORD] = "password" }
@@ -47,18 +53,11 @@ static const struct api_call own_contract[ENDPOINTS] = {
 };
 
 const char *endpoint_name(enum endpoint endpoint) {
-    return endpoint_names[endpoint];
-}
-
-static int find_name(const char *const *names, size_t count, const char *name) {
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            return (int)i;
-    return -1;
+    return names_get(&endpoint_names, (int)endpoint);
 }
 
 int endpoint_find(const char *name) {
-    return find_name(endpoint_names, ENDPOINTS, name);
+    return names_find(&endpoint_names, name);
 }
 
 bool api_status_is_ok(const struct api_call *call, unsigned status) {
@@ -97,7 +96,7 @@ static bool read_names(json_t *value, char names[API_FIELDS][API_NAME_SIZE]) {
     if (!json_is_object(value))
         return false;
     json_object_foreach(value, name, item) {
-        int field = find_name(field_names, API_FIELDS, name);
+        int field = names_find(&field_names, name);
         if (field < 0 || !read_text(item, names[field], API_NAME_SIZE))
             return false;
     }
@@ -127,19 +126,19 @@ static bool read_member(struct api_call *call, const char *name, json_t *value) 
     return false;
 }
 
-static bool read_calls(struct api *api, const char *file, json_t *root, char *mistake, size_t mistake_size) {
+static bool read_calls(struct api *api, const char *file, json_t *root, char *error, size_t error_size) {
     const char *endpoint, *name;
     json_t *members, *value;
     json_object_foreach(root, endpoint, members) {
         int number = endpoint_find(endpoint);
         if (number < 0 || !json_is_object(members)) {
-            snprintf(mistake, mistake_size,
-                     "%s: \"%s\" must be one of register, login, refresh, me, verify, logout, with an object", file, endpoint);
+            snprintf(error, error_size, "%s: \"%s\" must be one of register, login, refresh, me, verify, logout, with an object",
+                     file, endpoint);
             return false;
         }
         json_object_foreach(members, name, value) {
             if (!read_member(&api->calls[number], name, value)) {
-                snprintf(mistake, mistake_size,
+                snprintf(error, error_size,
                          "%s: %s.%s: known are method, path (with / in front), status (a list), bearer, fields, reply, extra",
                          file, endpoint, name);
                 return false;
@@ -149,18 +148,18 @@ static bool read_calls(struct api *api, const char *file, json_t *root, char *mi
     return true;
 }
 
-bool api_init(struct api *api, const char *file, char *mistake, size_t mistake_size) {
+bool api_init(struct api *api, const char *file, char *error, size_t error_size) {
     memcpy(api->calls, own_contract, sizeof api->calls);
     if (file == NULL)
         return true;
-    json_error_t error;
-    json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &error);
+    json_error_t problem;
+    json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &problem);
     if (!json_is_object(root)) {
-        snprintf(mistake, mistake_size, "%s:%d: %s", file, error.line, root == NULL ? error.text : "an object is expected");
+        snprintf(error, error_size, "%s:%d: %s", file, problem.line, root == NULL ? problem.text : "an object is expected");
         json_decref(root);
         return false;
     }
-    bool done = read_calls(api, file, root, mistake, mistake_size);
+    bool done = read_calls(api, file, root, error, error_size);
     json_decref(root);
     if (!done)
         api_fini(api);

@@ -47,8 +47,8 @@ struct api {
 const char *endpoint_name(enum endpoint endpoint);
 int endpoint_find(const char *name); /* -1: there is none */
 
-/* This service's contract; `file` NULL or a path. False, with a sentence in `mistake`. */
-bool api_init(struct api *api, const char *file, char *mistake, size_t mistake_size);
+/* This service's contract; `file` NULL or a path. False, with a sentence in `error`. */
+bool api_init(struct api *api, const char *file, char *error, size_t error_size);
 void api_fini(struct api *api);
 
 bool api_status_is_ok(const struct api_call *call, unsigned status);

@@ -34,7 +34,7 @@ struct bench_progress {
 
 /* An order with two segments makes two steps, the second of next_phase. */
 struct bench_step {
-    const char *phase, *next_phase;
+    enum run_phase phase, next_phase;
     struct order order;
     double load, load_end; /* load_end 0: the same */
     double next_load;
@@ -43,7 +43,19 @@ struct bench_step {
     void *context;
 };
 
-/* Reads the options, finds the target, starts workers. Otherwise prints why and gives the exit code; EXIT_FINE is success.
+/* How a command that makes load differs from the others. */
+struct bench_command {
+    const char *name;
+    const char *unit;                 /* of the load; NULL: the scenario's, or users */
+    bool needs_load;                  /* --rate or --users */
+    bool without_accounts;            /* bench_prepare is left out */
+    void (*run)(struct bench *bench); /* runs the steps, and says in the verdict what came of them */
+};
+
+/* The whole of such a command; returns its exit code. What follows are its parts, for commands of another shape. */
+int bench_run_command(const struct bench_command *command, const struct options *options, const char *line);
+
+/* Reads the options, finds the target, starts workers. Otherwise prints why and returns the exit code; EXIT_FINE is success.
  * bench_fini in any case. */
 int bench_init(struct bench *bench, const struct options *options, const char *command, const char *line);
 void bench_fini(struct bench *bench);
@@ -51,19 +63,24 @@ void bench_fini(struct bench *bench);
 /* Accounts, sessions. EXIT_FINE, or the exit code; then the verdict says why, and bench_finish is next. */
 int bench_prepare(struct bench *bench);
 
+/* An order of one load for so long: users of the closed loop, or requests a second of the open loop. */
+struct order bench_order(enum run_by by, double load, double seconds, uint64_t seed);
+double bench_seconds(const struct bench *bench, double by_default);  /* --duration, if it was given */
+void bench_show(struct bench *bench, const char *what, double load); /* "hold 100 req/s" on the display */
+
 /* NULL when memory is exhausted or the engine is in trouble (which the verdict says). The step is the last of bench->run. */
 struct run_step *bench_run(struct bench *bench, const struct bench_step *step);
 
 bool bench_interrupted(void);
 
-/* The engine cannot go on: says why in the verdict, and gives its exit code. */
+/* The engine cannot go on: says why in the verdict, and returns its exit code. */
 int bench_trouble(struct bench *bench);
 
 /* The figures of what a view holds, which came within `seconds`; in_flight, waiting and connections stay as they are. */
 void bench_figures(const struct objectives *objectives, const struct engine_view *view, double seconds,
                    struct run_figures *figures);
 
-/* The last of all: writes RUN.json and RUN.html, prints the headline and gives its exit code. */
+/* The last of all: writes RUN.json and RUN.html, prints the headline and returns its exit code. */
 int bench_finish(struct bench *bench);
 
 #endif

@@ -1,5 +1,7 @@
 #include "cause.h"
 
+#include "array.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -12,8 +14,21 @@ static const struct {
 } works[] = { { "crypto", "hashing" },           { "hash", "hashing" },       { "argon", "hashing" },
               { "database", "database access" }, { "db", "database access" }, { "http", "HTTP" } };
 
+static const char *const cause_items[] = {
+    [CAUSE_UNKNOWN] = "unknown",
+    [CAUSE_NONE] = "none",
+    [CAUSE_LIMITER] = "limiter",
+    [CAUSE_CPU] = "cpu",
+    [CAUSE_QUOTA] = "quota",
+    [CAUSE_MEMORY] = "memory",
+    [CAUSE_DESCRIPTORS] = "descriptors",
+    [CAUSE_LISTEN_QUEUE] = "listen queue",
+    [CAUSE_DATABASE] = "database",
+};
+const struct names cause_names = { cause_items, ARRAY_LEN(cause_items) };
+
 static const char *work_of(const char *group) {
-    for (size_t i = 0; i < sizeof works / sizeof works[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(works); i++)
         if (strstr(group, works[i].group) != NULL)
             return works[i].work;
     return group;
@@ -37,7 +52,7 @@ static void describe_users(const struct usage *usage, char *text, size_t size) {
         { "others", true, usage->machine_busy - usage->server_cores - usage->database_cores - usage->generator_cores },
     };
     const char *separator = ":";
-    for (size_t i = 0; i < sizeof users / sizeof users[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(users); i++) {
         if (!users[i].known || users[i].cores < 0.05 * usage->machine_cores)
             continue;
         int len = snprintf(text, size, "%s %s %.2f", separator, users[i].name, users[i].cores);

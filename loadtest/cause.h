@@ -5,6 +5,7 @@
 #ifndef FAILPOINT_CAUSE_H
 #define FAILPOINT_CAUSE_H
 
+#include "names.h"
 #include "samples.h"
 #include "tally.h"
 
@@ -22,6 +23,7 @@ enum cause_kind {
     CAUSE_LISTEN_QUEUE,
     CAUSE_DATABASE
 };
+extern const struct names cause_names;
 
 struct cause {
     enum cause_kind kind;

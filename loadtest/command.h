@@ -17,13 +17,17 @@ enum exit_code {
     EXIT_INTERRUPTED = 130
 };
 
+/* `run` returns the exit code; `line` is the command line without its passwords. */
 struct command {
     const char *name;
     unsigned flag; /* of enum option_commands */
-    const char *words, *summary, *description, *example;
-    size_t words_min, words_max;
+    const char *operands, *summary, *description, *example;
+    size_t operands_count;
     int (*run)(const struct options *options, const char *line);
 };
+
+/* "failpoint: ..." on standard error; returns `code`. */
+int command_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 int command_find(const struct options *options, const char *line);
 int command_hold(const struct options *options, const char *line);

@@ -1,7 +1,6 @@
 /* compare A B: both services under the same load, slice by slice. */
 #include "bench.h"
 #include "command.h"
-#include "instant.h"
 #include "stats.h"
 
 #include <math.h>
@@ -25,27 +24,19 @@ struct comparison {
 
 /* ---- slices ---- */
 
-static struct bench_step slice_of(const struct options *options, uint64_t number) {
-    double total = options->duration_s > 0 ? options->duration_s : SECONDS_DEFAULT;
-    int64_t length = s_to_ns(fmax(total / (BLOCKS * 4), SLICE_MIN_S));
-    struct bench_step slice = { .phase = "slice", .load = options->rate > 0 ? options->rate : options->users };
-    slice.order = (struct order){ .seed = (uint64_t)options->seed + number };
-    if (options->rate > 0) {
-        slice.order.kind = ORDER_LOAD;
-        slice.order.segments_count = 1;
-        slice.order.segments[0] = (struct segment){ options->rate, options->rate, length };
-    } else {
-        slice.order.kind = ORDER_USERS;
-        slice.order.users = (unsigned)options->users;
-        slice.order.duration_ns = length;
-    }
+static struct bench_step slice_of(const struct bench *bench, uint64_t number) {
+    const struct options *options = bench->options;
+    enum run_by by = options->rate > 0 ? BY_RATE : BY_USERS;
+    double seconds = fmax(bench_seconds(bench, SECONDS_DEFAULT) / (BLOCKS * 4), SLICE_MIN_S);
+    struct bench_step slice = { .phase = PHASE_SLICE, .load = by == BY_RATE ? options->rate : options->users };
+    slice.order = bench_order(by, slice.load, seconds, (uint64_t)options->seed + number);
     return slice;
 }
 
 /* One slice on one side; its figures are added to the block's. */
 static bool run_slice(struct comparison *comparison, size_t side, size_t block, uint64_t number) {
     struct bench *bench = &comparison->sides[side];
-    struct bench_step slice = slice_of(&comparison->options[side], number);
+    struct bench_step slice = slice_of(bench, number);
     struct run_step *step = bench_run(bench, &slice);
     if (step == NULL || bench_interrupted())
         return false;
@@ -109,7 +100,7 @@ static void conclude(struct comparison *comparison) {
 static void print_sides(const struct comparison *comparison) {
     for (size_t side = 0; side < SIDES; side++) {
         char answered[DISPLAY_NUMBER_SIZE], latency[DISPLAY_NUMBER_SIZE];
-        printf("  %c  %s: %s/s answered, mean latency %s, %zu slices\n", 'A' + (char)side, comparison->options[side].words[0],
+        printf("  %c  %s: %s/s answered, mean latency %s, %zu slices\n", 'A' + (char)side, comparison->options[side].operands[0],
                display_load(stats_mean(comparison->answered[side], comparison->blocks), answered),
                display_ms(stats_mean(comparison->latency[side], comparison->blocks), latency), comparison->blocks * 2);
     }
@@ -119,7 +110,7 @@ static void print_sides(const struct comparison *comparison) {
 static void merge(struct comparison *comparison) {
     struct run *all = &comparison->sides[0].run, *other = &comparison->sides[1].run;
     for (size_t i = 0; i < all->steps_count; i++)
-        snprintf(all->steps[i].phase, sizeof all->steps[i].phase, "A");
+        all->steps[i].phase = PHASE_SIDE_A;
     for (size_t i = 0; i < other->steps_count; i++) {
         struct run_step *step = run_add_step(all);
         if (step == NULL)
@@ -128,7 +119,7 @@ static void merge(struct comparison *comparison) {
         *step = other->steps[i];
         step->tallies = tallies;
         memcpy(tallies, other->steps[i].tallies, ENDPOINTS * sizeof *tallies);
-        snprintf(step->phase, sizeof step->phase, "B");
+        step->phase = PHASE_SIDE_B;
     }
 }
 
@@ -138,7 +129,7 @@ static int prepare(struct comparison *comparison, const struct options *options,
     for (size_t side = 0; side < SIDES; side++) {
         struct options *own = &comparison->options[side];
         *own = *options;
-        own->words[0] = options->words[side];
+        own->operands[0] = options->operands[side];
         if (own->rate <= 0 && own->users <= 0)
             own->users = USERS_DEFAULT;
         int code = bench_init(&comparison->sides[side], own, "compare", line);

@@ -66,16 +66,16 @@ static bool start_worker(struct engine *engine, unsigned number) {
     return false;
 }
 
-struct engine *engine_create(const struct plan *plan, char *mistake, size_t mistake_size) {
+struct engine *engine_create(const struct plan *plan, char *error, size_t error_size) {
     struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) {
-        snprintf(mistake, mistake_size, "no memory");
+        snprintf(error, error_size, "no memory");
         return NULL;
     }
     engine->plan = plan;
     for (unsigned i = 0; i < plan->workers; i++) {
         if (!start_worker(engine, i)) {
-            snprintf(mistake, mistake_size, "worker process %u cannot be started: %s", i, strerror(errno));
+            snprintf(error, error_size, "worker process %u cannot be started: %s", i, strerror(errno));
             engine_destroy(engine);
             return NULL;
         }

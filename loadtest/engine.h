@@ -29,8 +29,8 @@ enum engine_state {
     ENGINE_TROUBLE /* engine_trouble says what */
 };
 
-/* NULL, with a sentence in `mistake`, when memory or processes cannot be had. `plan` must outlive it. */
-struct engine *engine_create(const struct plan *plan, char *mistake, size_t mistake_size);
+/* NULL, with a sentence in `error`, when memory or processes cannot be had. `plan` must outlive it. */
+struct engine *engine_create(const struct plan *plan, char *error, size_t error_size);
 void engine_destroy(struct engine *engine);
 
 /* Begins an order 20 ms from now, so that every worker begins at the same moment; gives that moment. */

@@ -6,8 +6,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define WARM_UP_S 1.0
 #define TRIAL_MIN_S 1.0
@@ -58,25 +56,16 @@ static bool is_hopeless(void *context, const struct bench_progress *progress) {
     return is_decided(context, progress) && ((struct finder *)context)->verdict == TRIAL_BAD;
 }
 
-static void make_order(struct finder *finder, struct order *order, double load, double seconds) {
-    *order = (struct order){ .seed = (uint64_t)finder->bench->options->seed + finder->trials++ };
-    if (finder->by_users) {
-        order->kind = ORDER_USERS;
-        order->users = (unsigned)load;
-        order->duration_ns = s_to_ns(seconds);
-        return;
-    }
-    order->kind = ORDER_LOAD;
-    order->segments_count = 1;
-    order->segments[0] = (struct segment){ load, load, s_to_ns(seconds) };
+static struct order make_order(struct finder *finder, double load, double seconds) {
+    uint64_t seed = (uint64_t)finder->bench->options->seed + finder->trials++;
+    return bench_order(finder->bench->run.options.by, load, seconds, seed);
 }
 
-static void show(struct finder *finder, const char *phase, double load) {
+static void show(struct finder *finder, const char *what, double load) {
     struct display *display = &finder->bench->display;
     const struct find *find = &finder->find;
-    char at[DISPLAY_NUMBER_SIZE], good[DISPLAY_NUMBER_SIZE], bad[DISPLAY_NUMBER_SIZE];
-    snprintf(display->progress, sizeof display->progress, "%s %s %s", phase, display_load(load, at),
-             finder->bench->run.options.unit);
+    char good[DISPLAY_NUMBER_SIZE], bad[DISPLAY_NUMBER_SIZE];
+    bench_show(finder->bench, what, load);
     snprintf(display->bracket, sizeof display->bracket, "good %s, bad %s", find->good > 0 ? display_load(find->good, good) : "?",
              find->bad > 0 ? display_load(find->bad, bad) : "?");
 }
@@ -97,17 +86,14 @@ static void find_reason(struct finder *finder) {
     const struct run_step *step = NULL;
     for (size_t i = 0; i < run->steps_count; i++) {
         const struct run_step *each = &run->steps[i];
-        if (strcmp(each->verdict, "bad") == 0 && (each->load == finder->find.bad || finder->find.bad <= 0))
+        if (each->verdict == STEP_BAD && (each->load == finder->find.bad || finder->find.bad <= 0))
             step = each;
     }
-    struct tally *total = step == NULL ? NULL : calloc(1, sizeof *total);
-    if (total == NULL)
+    if (step == NULL)
         return;
     finder->bench->run.verdict.generator_limited = step->generator_limited;
-    run_step_total(step, total);
-    cause_find(&finder->cause, &step->usage, total, step->seconds);
+    run_find_cause(step, &step->usage, &finder->cause);
     snprintf(finder->why, sizeof finder->why, "%s", step->why);
-    free(total);
 }
 
 /* NULL: the search is over. */
@@ -123,7 +109,7 @@ static struct run_step *run_step(struct finder *finder, const struct bench_step 
     if (is_gone(finder, step)) {
         finder->ended = true;
         finder->bench->run.verdict.beyond = COLLAPSE_CRASHES;
-        snprintf(step->verdict, sizeof step->verdict, "bad");
+        step->verdict = STEP_BAD;
         snprintf(step->why, sizeof step->why, "the server is gone");
         return NULL;
     }
@@ -132,7 +118,7 @@ static struct run_step *run_step(struct finder *finder, const struct bench_step 
 
 static bool record_verdict(struct finder *finder, struct run_step *step, bool good) {
     good = good && !judge_generator_fell_behind(finder->bench, step);
-    snprintf(step->verdict, sizeof step->verdict, "%s", good ? "good" : "bad");
+    step->verdict = good ? STEP_GOOD : STEP_BAD;
     if (good)
         return true;
     judge_describe_bad(finder->bench, step);
@@ -146,13 +132,13 @@ static bool record_verdict(struct finder *finder, struct run_step *step, bool go
 
 static void try_load(struct finder *finder) {
     bool doubling = finder->find.phase == FIND_DOUBLE;
-    const char *phase = doubling ? "double" : "bisect";
+    enum run_phase phase = doubling ? PHASE_DOUBLE : PHASE_BISECT;
     finder->trial.seconds_min = TRIAL_MIN_S;
     finder->trial.requests_min = doubling ? 0 : BISECTING_REQUESTS;
     finder->trial.seconds_max = doubling ? DOUBLING_MAX_S : BISECTING_MAX_S;
     struct bench_step asked = { .phase = phase, .load = finder->find.load, .enough = is_decided, .context = finder };
-    make_order(finder, &asked.order, finder->find.load, finder->trial.seconds_max * 5);
-    show(finder, phase, finder->find.load);
+    asked.order = make_order(finder, finder->find.load, finder->trial.seconds_max * 5);
+    show(finder, names_get(&run_phase_names, (int)phase), finder->find.load);
     struct run_step *step = run_step(finder, &asked);
     if (step == NULL)
         return;
@@ -167,8 +153,8 @@ static void hold_load(struct finder *finder) {
     double served = finder->by_users ? finder->find.hint : finder->find.load;
     double seconds = fmin(fmax(served > 0 ? HOLD_REQUESTS / served : 2 * BISECTING_MAX_S, HOLD_MIN_S), HOLD_MAX_S);
     finder->trial.seconds_min = finder->trial.seconds_max = seconds;
-    struct bench_step asked = { .phase = "hold", .load = finder->find.load, .enough = is_hopeless, .context = finder };
-    make_order(finder, &asked.order, finder->find.load, seconds);
+    struct bench_step asked = { .phase = PHASE_HOLD, .load = finder->find.load, .enough = is_hopeless, .context = finder };
+    asked.order = make_order(finder, finder->find.load, seconds);
     show(finder, "hold", finder->find.load);
     struct run_step *step = run_step(finder, &asked);
     if (step == NULL)
@@ -181,9 +167,9 @@ static void hold_load(struct finder *finder) {
 static void overload(struct finder *finder) {
     double limit = finder->find.good;
     struct bench_step asked = {
-        .phase = "overload", .next_phase = "recover", .load = limit * OVERLOAD, .next_load = limit * RECOVER_PART
+        .phase = PHASE_OVERLOAD, .next_phase = PHASE_RECOVER, .load = limit * OVERLOAD, .next_load = limit * RECOVER_PART
     };
-    make_order(finder, &asked.order, limit * OVERLOAD, OVERLOAD_S);
+    asked.order = make_order(finder, limit * OVERLOAD, OVERLOAD_S);
     asked.order.segments[asked.order.segments_count++] =
         (struct segment){ limit * RECOVER_PART, limit * RECOVER_PART, s_to_ns(RECOVER_S) };
     show(finder, "overload, then half:", limit * OVERLOAD);
@@ -192,8 +178,8 @@ static void overload(struct finder *finder) {
 
 /* One user alone: how fast is it when nothing waits, and so where to begin. 0: over. */
 static double warm_up(struct finder *finder) {
-    struct bench_step asked = { .phase = "warmup", .load = 1 };
-    asked.order = (struct order){ .kind = ORDER_USERS, .users = 1, .duration_ns = s_to_ns(WARM_UP_S) };
+    struct bench_step asked = { .phase = PHASE_WARM_UP, .load = 1 };
+    asked.order = bench_order(BY_USERS, 1, WARM_UP_S, 0);
     show(finder, "warm-up", 1);
     struct run_step *step = run_step(finder, &asked);
     if (step == NULL)
@@ -201,13 +187,6 @@ static double warm_up(struct finder *finder) {
     step->load = step->load_end = step->figures.offered;
     double steps = finder->bench->plan.scenario->is_flow ? (double)finder->bench->plan.scenario->steps_count : 1;
     return step->figures.mean > 0 ? fmax(500 / step->figures.mean / steps, RATE_MIN) : 1;
-}
-
-static double error_share_allowed(const struct objectives *objectives) {
-    for (size_t i = 0; i < objectives->count; i++)
-        if (objectives->items[i].of_errors)
-            return objectives->items[i].share_allowed;
-    return 0.001;
 }
 
 /* "At least so many" needs no more digits. */
@@ -235,7 +214,7 @@ static void search(struct finder *finder) {
     bool wanted = !finder->ended && !finder->by_users && !options->no_overload && finder->find.good > 0;
     if (wanted && !bench->run.verdict.generator_limited) {
         overload(finder);
-        search_judge_overload(&bench->run, error_share_allowed(&bench->plan.objectives));
+        search_judge_overload(&bench->run, objectives_error_share(&bench->plan.objectives));
     }
     if (finder->cause.kind == CAUSE_LIMITER)
         snprintf(finder->cause.text, sizeof finder->cause.text, "a rate limiter answers 429: it lets %.3g per second through",
@@ -250,26 +229,17 @@ static void print_numbers(const struct run *run) {
            verdict->collapse > 0 ? display_load(verdict->collapse, collapse) : "not seen", run->options.unit);
 }
 
+static void find_limit(struct bench *bench) {
+    struct finder finder = { .bench = bench, .by_users = bench->run.options.by == BY_USERS };
+    finder.trial = (struct trial){ .objectives = &bench->plan.objectives, .open_loop = !finder.by_users };
+    search(&finder);
+    if (bench->run.verdict.headline[0] == '\0') /* else it says already what the engine's trouble is */
+        search_conclude(&bench->run, &finder.find, finder.why, &finder.cause);
+    display_clear(&bench->display);
+    print_numbers(&bench->run);
+}
+
 int command_find(const struct options *options, const char *line) {
-    struct bench bench;
-    int code = bench_init(&bench, options, "find", line);
-    bool by_users = strcmp(options->by, "users") == 0;
-    if (code != EXIT_FINE || (!by_users && strcmp(options->by, "rate") != 0)) {
-        if (code == EXIT_FINE)
-            fputs("failpoint: --by is rate or users\n", stderr);
-        bench_fini(&bench);
-        return code == EXIT_FINE ? EXIT_USAGE : code;
-    }
-    struct finder finder = { .bench = &bench, .by_users = by_users };
-    finder.trial = (struct trial){ .objectives = &bench.plan.objectives, .open_loop = !finder.by_users };
-    if (bench_prepare(&bench) == EXIT_FINE) {
-        search(&finder);
-        if (bench.run.verdict.headline[0] == '\0') /* else the engine's trouble is what there is to say */
-            search_conclude(&bench.run, &finder.find, finder.why, &finder.cause);
-        display_clear(&bench.display);
-        print_numbers(&bench.run);
-    }
-    code = bench_finish(&bench);
-    bench_fini(&bench);
-    return code;
+    static const struct bench_command command = { .name = "find", .run = find_limit };
+    return bench_run_command(&command, options, line);
 }

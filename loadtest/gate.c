@@ -1,5 +1,7 @@
 #include "gate.h"
 
+#include "array.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,30 +18,31 @@ static bool is_same_memory(const struct run_machine *one, const struct run_machi
     return fabs(one->memory_mib - other->memory_mib) <= SAME_MEMORY * other->memory_mib;
 }
 
-static bool is_same_test(const struct run *run, const struct run *baseline, char *mistake, size_t mistake_size) {
+static bool is_same_test(const struct run *run, const struct run *baseline, char *error, size_t error_size) {
     const struct same texts[] = {
         { "processors", run->machine.cpu, baseline->machine.cpu },
         { "hash parameters", run->machine.hash_parameters, baseline->machine.hash_parameters },
         { "commands", run->options.command, baseline->options.command },
         { "scenarios", run->options.scenario, baseline->options.scenario },
         { "objectives", run->options.slo, baseline->options.slo },
-        { "kinds of load", run->options.by, baseline->options.by },
-        { "arrivals", run->options.arrivals, baseline->options.arrivals },
+        { "kinds of load", names_get(&run_by_names, (int)run->options.by), names_get(&run_by_names, (int)baseline->options.by) },
+        { "arrivals", names_get(&arrivals_names, (int)run->options.arrivals),
+          names_get(&arrivals_names, (int)baseline->options.arrivals) },
     };
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (strcmp(texts[i].run, texts[i].baseline) != 0) {
-            snprintf(mistake, mistake_size, "the two runs have other %s: \"%s\" and \"%s\"", texts[i].what, texts[i].run,
+            snprintf(error, error_size, "the two runs have other %s: \"%s\" and \"%s\"", texts[i].what, texts[i].run,
                      texts[i].baseline);
             return false;
         }
     }
     if (run->machine.cores != baseline->machine.cores || !is_same_memory(&run->machine, &baseline->machine)) {
-        snprintf(mistake, mistake_size, "the two runs are of different machines: %.0f cores, %.0f MiB and %.0f cores, %.0f MiB",
+        snprintf(error, error_size, "the two runs are of different machines: %.0f cores, %.0f MiB and %.0f cores, %.0f MiB",
                  run->machine.cores, run->machine.memory_mib, baseline->machine.cores, baseline->machine.memory_mib);
         return false;
     }
     if (run->options.new_connections != baseline->options.new_connections || run->options.tls != baseline->options.tls) {
-        snprintf(mistake, mistake_size, "the two runs have other connections");
+        snprintf(error, error_size, "the two runs have other connections");
         return false;
     }
     return true;
@@ -65,10 +68,10 @@ static const struct run_step *last_step(const struct run *run) {
     return run->steps_count > 0 ? &run->steps[run->steps_count - 1] : NULL;
 }
 
-bool gate_compare(const struct run *run, const struct run *baseline, double tolerance_percent, struct gate *gate, char *mistake,
-                  size_t mistake_size) {
+bool gate_compare(const struct run *run, const struct run *baseline, double tolerance_percent, struct gate *gate, char *error,
+                  size_t error_size) {
     *gate = (struct gate){ .count = 0 };
-    if (!is_same_test(run, baseline, mistake, mistake_size))
+    if (!is_same_test(run, baseline, error, error_size))
         return false;
     if (strcmp(run->options.command, "find") == 0) {
         add_line(gate, "limit", run->options.unit, run->verdict.limit, baseline->verdict.limit, true, tolerance_percent);
@@ -76,7 +79,7 @@ bool gate_compare(const struct run *run, const struct run *baseline, double tole
     }
     const struct run_step *own = last_step(run), *other = last_step(baseline);
     if (own == NULL || other == NULL || own->load != other->load || own->load_end != other->load_end) {
-        snprintf(mistake, mistake_size, "the two runs have other loads");
+        snprintf(error, error_size, "the two runs have other loads");
         return false;
     }
     add_line(gate, "answered", "/s", own->figures.served, other->figures.served, true, tolerance_percent);

@@ -21,8 +21,8 @@ struct gate {
     bool is_regression;
 };
 
-/* False, with a sentence in `mistake`, when the two cannot be compared: another machine, other hash parameters, another test. */
-bool gate_compare(const struct run *run, const struct run *baseline, double tolerance_percent, struct gate *gate, char *mistake,
-                  size_t mistake_size);
+/* False, with a sentence in `error`, when the two cannot be compared: another machine, other hash parameters, another test. */
+bool gate_compare(const struct run *run, const struct run *baseline, double tolerance_percent, struct gate *gate, char *error,
+                  size_t error_size);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#define MISTAKE_SIZE 512
+#define ERROR_SIZE 512
 
 static void print_gate(const struct gate *gate) {
     for (size_t i = 0; i < gate->count; i++) {
@@ -20,16 +20,16 @@ int command_gate(const struct options *options, const char *line) {
     (void)line;
     struct run run, baseline;
     struct gate gate;
-    char mistake[MISTAKE_SIZE] = "";
+    char error[ERROR_SIZE] = "";
     run_init(&run);
     run_init(&baseline);
-    bool is_known = run_read(&run, options->words[0], mistake, sizeof mistake) &&
-                    run_read(&baseline, options->words[1], mistake, sizeof mistake) &&
-                    gate_compare(&run, &baseline, options->tolerance, &gate, mistake, sizeof mistake);
+    bool is_known = run_read(&run, options->operands[0], error, sizeof error) &&
+                    run_read(&baseline, options->operands[1], error, sizeof error) &&
+                    gate_compare(&run, &baseline, options->tolerance, &gate, error, sizeof error);
     if (is_known)
         print_gate(&gate);
     else
-        fprintf(stderr, "failpoint: %s\n", mistake);
+        command_fail(EXIT_USAGE, "%s", error);
     run_fini(&run);
     run_fini(&baseline);
     if (!is_known)

@@ -1,6 +1,5 @@
 #include "bench.h"
 #include "command.h"
-#include "instant.h"
 #include "probes.h"
 
 #include <math.h>
@@ -61,10 +60,8 @@ static void conclude(struct bench *bench, const struct idling *idling, const str
 }
 
 static void idle(struct bench *bench) {
-    const struct options *options = bench->options;
-    struct idling idling = { .wanted = (unsigned)options->connections,
-                             .seconds = options->duration_s > 0 ? options->duration_s : SECONDS_DEFAULT };
-    struct bench_step asked = { .phase = "idle", .load = options->connections, .enough = is_enough, .context = &idling };
+    struct idling idling = { .wanted = (unsigned)bench->options->connections, .seconds = bench_seconds(bench, SECONDS_DEFAULT) };
+    struct bench_step asked = { .phase = PHASE_IDLE, .load = idling.wanted, .enough = is_enough, .context = &idling };
     asked.order = (struct order){ .kind = ORDER_IDLE, .connections = idling.wanted };
     double before = rss_mib(&bench->samples);
     snprintf(bench->display.progress, sizeof bench->display.progress, "idle %u connections", idling.wanted);
@@ -74,16 +71,9 @@ static void idle(struct bench *bench) {
 }
 
 int command_idle(const struct options *options, const char *line) {
+    static const struct bench_command command = { .name = "idle", .unit = "connections", .without_accounts = true, .run = idle };
     struct options complete = *options;
-    struct bench bench;
     if (complete.connections <= 0)
         complete.connections = CONNECTIONS_DEFAULT;
-    int code = bench_init(&bench, &complete, "idle", line);
-    if (code == EXIT_FINE) {
-        snprintf(bench.run.options.unit, sizeof bench.run.options.unit, "connections");
-        idle(&bench);
-        code = bench_finish(&bench);
-    }
-    bench_fini(&bench);
-    return code;
+    return bench_run_command(&command, &complete, line);
 }

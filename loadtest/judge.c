@@ -4,8 +4,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define BEHIND 0.02
 
@@ -31,7 +29,7 @@ bool judge_generator_fell_behind(const struct bench *bench, const struct run_ste
     double arrivals = step->figures.offered * step->seconds;
     if (scenario->is_flow)
         arrivals = (double)step->tallies[scenario->steps[0].endpoint].due;
-    return strcmp(bench->run.options.by, "rate") == 0 && arrivals < (1 - BEHIND) * asked - 3 * sqrt(asked);
+    return bench->run.options.by == BY_RATE && arrivals < (1 - BEHIND) * asked - 3 * sqrt(asked);
 }
 
 void judge_describe_bad(const struct bench *bench, struct run_step *step) {
@@ -46,19 +44,6 @@ void judge_describe_bad(const struct bench *bench, struct run_step *step) {
     else
         snprintf(step->why, sizeof step->why, "%s",
                  step->generator_limited ? "the generator falls behind" : "too many slow requests");
-}
-
-static void record_cause(struct run_verdict *verdict, const struct run_step *step) {
-    struct cause cause;
-    struct tally *total = calloc(1, sizeof *total);
-    if (total == NULL)
-        return;
-    run_step_total(step, total);
-    cause_find(&cause, &step->usage, total, step->seconds);
-    snprintf(verdict->because, sizeof verdict->because, "%s", cause.text);
-    verdict->cause_kind = (double)cause.kind;
-    verdict->cause_utilisation = cause.utilisation;
-    free(total);
 }
 
 static void write_headline(struct bench *bench, const struct run_step *step, bool met) {
@@ -80,7 +65,7 @@ static void write_headline(struct bench *bench, const struct run_step *step, boo
                  step->why);
     else
         snprintf(verdict->headline, sizeof verdict->headline, "%s%s misses its objective at %s %s (%s) because %s.", cut_short,
-                 scenario, load, unit, step->why, verdict->because);
+                 scenario, load, unit, step->why, verdict->cause.text);
 }
 
 static int code_of(const struct bench *bench, const struct run_step *step, bool met) {
@@ -96,10 +81,10 @@ static int code_of(const struct bench *bench, const struct run_step *step, bool 
 void judge_hold(struct bench *bench, struct run_step *step) {
     struct run_verdict *verdict = &bench->run.verdict;
     bool met = objectives_first_missed(&bench->plan.objectives, step->tallies) == NULL;
-    snprintf(step->verdict, sizeof step->verdict, "%s", met ? "good" : "bad");
+    step->verdict = met ? STEP_GOOD : STEP_BAD;
     if (!met)
         judge_describe_bad(bench, step);
-    record_cause(verdict, step);
+    run_find_cause(step, &step->usage, &verdict->cause);
     verdict->generator_limited = step->generator_limited;
     verdict->interrupted = bench_interrupted();
     verdict->exit_code = code_of(bench, step, met);

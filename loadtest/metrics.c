@@ -96,12 +96,12 @@ static void read_line(struct metrics *metrics, char *line, bool first) {
 
 void metrics_read(struct metrics *metrics, const struct target *target, const char *url, bool first) {
     struct target elsewhere;
-    char mistake[256];
+    char error[256];
     const char *path = "/metrics";
     if (!first && !metrics->known)
         return;
     if (url != NULL) {
-        if (!target_init(&elsewhere, url, mistake, sizeof mistake))
+        if (!target_init(&elsewhere, url, error, sizeof error))
             return;
         target = &elsewhere;
         path = elsewhere.prefix[0] == '\0' ? path : elsewhere.prefix;

@@ -1,28 +1,23 @@
 #include "objective.h"
 
 #include "display.h"
+#include "duration.h"
+#include "instant.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PERCENTILE_MIN 50.0
+#define ERROR_SHARE_DEFAULT 0.001
 
-static const struct {
-    const char *suffix;
-    double ns;
-} units[] = { { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 } };
-
-static bool parse_duration(const char *text, int64_t *ns) {
-    char *end;
-    double value = strtod(text, &end);
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (end != text && value > 0 && value < 1e6 && strcmp(end, units[i].suffix) == 0) {
-            *ns = (int64_t)(value * units[i].ns);
-            return *ns > 0;
-        }
-    }
-    return false;
+static bool parse_latency(const char *text, int64_t *ns) {
+    double seconds;
+    if (!duration_parse(text, false, &seconds))
+        return false;
+    *ns = llround(seconds * (double)NS_PER_S);
+    return *ns > 0;
 }
 
 static bool parse_share(const char *text, double *share) {
@@ -61,10 +56,10 @@ static bool parse_item(char *item, struct objective *objective) {
         objective->of_errors = true;
         return parse_share(limit, &objective->share_allowed);
     }
-    return name[0] == 'p' && parse_percentile(name + 1, &objective->share_allowed) && parse_duration(limit, &objective->limit_ns);
+    return name[0] == 'p' && parse_percentile(name + 1, &objective->share_allowed) && parse_latency(limit, &objective->limit_ns);
 }
 
-bool objectives_parse(const char *text, struct objectives *objectives, char *mistake, size_t mistake_size) {
+bool objectives_parse(const char *text, struct objectives *objectives, char *error, size_t error_size) {
     *objectives = (struct objectives){ .count = 0 };
     while (*text != '\0') {
         char item[OBJECTIVE_TEXT_SIZE];
@@ -75,14 +70,14 @@ bool objectives_parse(const char *text, struct objectives *objectives, char *mis
             continue;
         if (objectives->count == OBJECTIVES_MAX || len >= sizeof item ||
             !parse_item(item, &objectives->items[objectives->count++])) {
-            snprintf(mistake, mistake_size,
+            snprintf(error, error_size,
                      "--slo is a list like p99<=250ms,err<=0.1%%,login.p99.9<=2s (percentiles from p50 on), not \"%.*s\"",
                      (int)len, text - len);
             return false;
         }
     }
     if (objectives->count == 0)
-        snprintf(mistake, mistake_size, "--slo is empty");
+        snprintf(error, error_size, "--slo is empty");
     return objectives->count > 0;
 }
 
@@ -159,6 +154,13 @@ int64_t objectives_latency_ns(const struct objectives *objectives) {
             tightest = objective->limit_ns;
     }
     return tightest;
+}
+
+double objectives_error_share(const struct objectives *objectives) {
+    for (size_t i = 0; i < objectives->count; i++)
+        if (objectives->items[i].of_errors)
+            return objectives->items[i].share_allowed;
+    return ERROR_SHARE_DEFAULT;
 }
 
 uint64_t objectives_goodput(const struct objectives *objectives, const struct tally tallies[ENDPOINTS]) {

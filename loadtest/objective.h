@@ -33,8 +33,8 @@ struct objective_count {
     uint64_t bad_without_generator; /* still bad when the generator's own delay is left out */
 };
 
-/* False, with a sentence in `mistake`, when the text is none. */
-bool objectives_parse(const char *text, struct objectives *objectives, char *mistake, size_t mistake_size);
+/* False, with a sentence in `error`, when the text is none. */
+bool objectives_parse(const char *text, struct objectives *objectives, char *error, size_t error_size);
 
 struct objective_count objective_count(const struct objective *objective, const struct tally tallies[ENDPOINTS]);
 bool objective_is_met(const struct objective *objective, const struct objective_count *count);
@@ -42,12 +42,15 @@ bool objective_is_met(const struct objective *objective, const struct objective_
 /* The first that is missed, or NULL. */
 const struct objective *objectives_first_missed(const struct objectives *objectives, const struct tally tallies[ENDPOINTS]);
 
-/* "p99 1.02 s > 1 s", "errors 3.1 % > 0.1 %": the figure that was measured beside the one that was asked for. Gives `text`. */
+/* "p99 1.02 s > 1 s", "errors 3.1 % > 0.1 %": the figure that was measured beside the one that was asked for. Returns `text`. */
 const char *objective_describe(const struct objective *objective, const struct tally tallies[ENDPOINTS],
                                char text[OBJECTIVE_TEXT_SIZE]);
 
 /* The tightest latency that all requests are held to: what goodput is counted by. INT64_MAX when there is none. */
 int64_t objectives_latency_ns(const struct objectives *objectives);
+
+/* The share of requests that may be shed or fail; 0.001 when nothing is said of it. */
+double objectives_error_share(const struct objectives *objectives);
 
 /* Requests answered well and within that latency. */
 uint64_t objectives_goodput(const struct objectives *objectives, const struct tally tallies[ENDPOINTS]);

@@ -1,174 +1,228 @@
 #include "options.h"
 
+#include "array.h"
+#include "duration.h"
+#include "probes.h"
+
+#include <getopt.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER, OPTION_SECONDS };
+/* The values of the last two are texts too; they are shown as *** and without the passwords of a conninfo. */
+enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER, OPTION_SECONDS, OPTION_CHOICE, OPTION_SECRET, OPTION_CONNINFO };
 
-struct option {
+struct option_row {
     const char *name, *value; /* value: its name in --help */
     enum option_kind kind;
     size_t offset;
     unsigned commands;
     double min, max;
     const char *help;
+    const struct names *names; /* of a choice: the names of an enum of two */
 };
+
+_Static_assert(sizeof(enum run_by) == sizeof(int) && sizeof(enum arrivals) == sizeof(int) &&
+                   sizeof(enum retry_after) == sizeof(int),
+               "a choice is stored as an int");
 
 #define AT(member) offsetof(struct options, member)
 #define FOR_TARGETS (FOR_RUNS | FOR_SEED)
 #define MANY 1e9
+#define HIDDEN "***"
+#define SHOWN_SIZE 1024
 
-static const struct option table[] = {
-    { "--scenario", "NAME", OPTION_TEXT, AT(scenario), FOR_LOAD | FOR_COMPARE, 0, 0,
-      "register, login (default), refresh, me, verify, mixed, session" },
-    { "--slo", "LIST", OPTION_TEXT, AT(slo), FOR_LOAD | FOR_COMPARE, 0, 0,
-      "what is good: p99<=1s,err<=0.1% (default for what hashes passwords), login.p95<=2s for one endpoint" },
-    { "--by", "WHAT", OPTION_TEXT, AT(by), FOR_FIND, 0, 0,
-      "what is varied: rate (default), or users, who wait for their replies" },
-    { "--rate", "N", OPTION_NUMBER, AT(rate), FOR_HOLD | FOR_RAMP | FOR_SOAK | FOR_COMPARE, 0, MANY,
-      "requests per second; for ramp the first" },
-    { "--to", "N", OPTION_NUMBER, AT(rate_end), FOR_RAMP, 0, MANY, "requests per second at the end of the ramp" },
-    { "--users", "N", OPTION_NUMBER, AT(users), FOR_HOLD | FOR_SOAK | FOR_COMPARE, 1, 1e6,
-      "users who each wait for a reply before they go on (closed loop)" },
-    { "--duration", "TIME", OPTION_SECONDS, AT(duration_s), FOR_HOLD | FOR_RAMP | FOR_SOAK | FOR_IDLE | FOR_COMPARE, 0, 0,
-      "how long: 10s, 5m, 8h" },
-    { "--requests", "N", OPTION_NUMBER, AT(requests), FOR_HOLD, 1, 1e12, "stop after so many" },
-    { "--once", NULL, OPTION_FLAG, AT(once), FOR_HOLD, 0, 0,
-      "with --users: a user stops when it has been answered well once; tells how long that took all" },
-    { "--retry-after", "WORD", OPTION_TEXT, AT(retry_after), FOR_LOAD, 0, 0,
-      "with --users: honour (wait as 429 and 503 say) or ignore (default: at once again)" },
-    { "--think", "TIME", OPTION_SECONDS, AT(think_s), FOR_LOAD, 0, 0,
-      "mean pause of users, and between the steps of a session (1s there)" },
-    { "--max", "N", OPTION_NUMBER, AT(max), FOR_FIND, 1, MANY, "do not go above this load" },
-    { "--precision", "P", OPTION_NUMBER, AT(precision), FOR_FIND, 0.1, 50, "width of the last bracket in percent (2)" },
-    { "--no-overload", NULL, OPTION_FLAG, AT(no_overload), FOR_FIND, 0, 0, "do not look what happens above the limit" },
-    { "--connections", "N", OPTION_NUMBER, AT(connections), FOR_RUNS, 1, 1e6,
-      "connections at most (2000; for idle: to open, 10000)" },
-    { "--new-connections", NULL, OPTION_FLAG, AT(new_connections), FOR_LOAD | FOR_COMPARE, 0, 0,
-      "a new connection for each request" },
-    { "--timeout", "TIME", OPTION_SECONDS, AT(timeout_s), FOR_RUNS, 0, 0, "a request without an answer by then has failed (5s)" },
-    { "--arrivals", "WORD", OPTION_TEXT, AT(arrivals), FOR_LOAD | FOR_COMPARE, 0, 0, "poisson (default) or uniform" },
-    { "--seed", "N", OPTION_NUMBER, AT(seed), FOR_LOAD | FOR_COMPARE, 0, 9e15, "of the arrivals (1)" },
-    { "--workers", "N", OPTION_NUMBER, AT(workers), FOR_RUNS | FOR_SELFTEST, 1, 64, "processes that send" },
-    { "--sources", "N", OPTION_NUMBER, AT(sources), FOR_RUNS, 1, 250,
-      "loopback addresses to come from: 127.0.0.1 and on (1; more when ports run out)" },
-    { "--accounts", "N", OPTION_NUMBER, AT(accounts), FOR_TARGETS, 1, 1e8,
-      "accounts to use (16, registered if need be; seed: 100000)" },
-    { "--seeded", NULL, OPTION_FLAG, AT(seeded), FOR_RUNS, 0, 0, "the accounts are there: do not register them" },
-    { "--sessions", "N", OPTION_NUMBER, AT(sessions), FOR_LOAD | FOR_COMPARE, 1, 1e6,
-      "sessions to open before (256 for refresh and mixed, 16 for me and verify)" },
-    { "--email", "FORM", OPTION_TEXT, AT(email), FOR_TARGETS, 0, 0,
-      "addresses of accounts, {} for the number (failpoint-{}@example.org)" },
-    { "--password", "TEXT", OPTION_TEXT, AT(password), FOR_TARGETS, 0, 0, "of all accounts" },
-    { "--api", "FILE", OPTION_TEXT, AT(api), FOR_TARGETS, 0, 0, "JSON with the paths and names of another service" },
-    { "--insecure", NULL, OPTION_FLAG, AT(insecure), FOR_TARGETS, 0, 0, "https: believe any certificate" },
-    { "--pg", "URL", OPTION_TEXT, AT(pg), FOR_TARGETS, 0, 0,
-      "the service's PostgreSQL, to look at its activity (for seed: to fill)" },
-    { "--pid", "N", OPTION_NUMBER, AT(pid), FOR_RUNS, 1, 1e7, "the server's process (default: who listens there)" },
-    { "--metrics", "URL", OPTION_TEXT, AT(metrics), FOR_LOAD | FOR_COMPARE, 0, 0,
-      "where /metrics is (default: at the target, if there)" },
-    { "--tolerance", "P", OPTION_NUMBER, AT(tolerance), FOR_GATE, 0, 100,
-      "how much worse is still no regression, in percent (5)" },
-    { "--out", "FILE", OPTION_TEXT, AT(out), FOR_RUNS, 0, 0, "the record (RUN.json)" },
-    { "--html", "FILE", OPTION_TEXT, AT(html), FOR_RUNS | FOR_REPORT, 0, 0, "the report (RUN.html)" },
-    { "--handicap", "US", OPTION_NUMBER, AT(artificial_delay_us), FOR_RUNS | FOR_SELFTEST, 0, 1e6,
-      "waste so many microseconds before each request: a slow generator, to test what is said of it" },
-    { "--quiet", NULL, OPTION_FLAG, AT(quiet), FOR_RUNS | FOR_SEED | FOR_SELFTEST, 0, 0, "show nothing but the result" },
-    { "--help", NULL, OPTION_FLAG, AT(help), ~0U, 0, 0, "this text" },
+static const struct option_row table[] = {
+    { "scenario", "NAME", OPTION_TEXT, AT(scenario), FOR_LOAD | FOR_COMPARE, 0, 0,
+      "register, login (default), refresh, me, verify, mixed, session", NULL },
+    { "slo", "LIST", OPTION_TEXT, AT(slo), FOR_LOAD | FOR_COMPARE, 0, 0,
+      "what is good: p99<=1s,err<=0.1% (default for what hashes passwords), login.p95<=2s for one endpoint", NULL },
+    { "by", "WHAT", OPTION_CHOICE, AT(by), FOR_FIND, 0, 0, "what is varied: rate (default), or users, who wait for their replies",
+      &run_by_names },
+    { "rate", "N", OPTION_NUMBER, AT(rate), FOR_HOLD | FOR_RAMP | FOR_SOAK | FOR_COMPARE, 0, MANY,
+      "requests per second; for ramp the first", NULL },
+    { "to", "N", OPTION_NUMBER, AT(rate_end), FOR_RAMP, 0, MANY, "requests per second at the end of the ramp", NULL },
+    { "users", "N", OPTION_NUMBER, AT(users), FOR_HOLD | FOR_SOAK | FOR_COMPARE, 1, 1e6,
+      "users who each wait for a reply before they go on (closed loop)", NULL },
+    { "duration", "TIME", OPTION_SECONDS, AT(duration_s), FOR_HOLD | FOR_RAMP | FOR_SOAK | FOR_IDLE | FOR_COMPARE, 0, 0,
+      "how long: 10s, 5m, 8h", NULL },
+    { "requests", "N", OPTION_NUMBER, AT(requests), FOR_HOLD, 1, 1e12, "stop after so many", NULL },
+    { "once", NULL, OPTION_FLAG, AT(once), FOR_HOLD, 0, 0,
+      "with --users: a user stops when it has been answered well once; tells how long that took all", NULL },
+    { "retry-after", "WORD", OPTION_CHOICE, AT(retry_after), FOR_LOAD, 0, 0,
+      "with --users: honour (wait as 429 and 503 say) or ignore (default: at once again)", &retry_after_names },
+    { "think", "TIME", OPTION_SECONDS, AT(think_s), FOR_LOAD, 0, 0,
+      "mean pause of users, and between the steps of a session (1s there)", NULL },
+    { "max", "N", OPTION_NUMBER, AT(max), FOR_FIND, 1, MANY, "do not go above this load", NULL },
+    { "precision", "P", OPTION_NUMBER, AT(precision), FOR_FIND, 0.1, 50, "width of the last bracket in percent (2)", NULL },
+    { "no-overload", NULL, OPTION_FLAG, AT(no_overload), FOR_FIND, 0, 0, "do not look what happens above the limit", NULL },
+    { "connections", "N", OPTION_NUMBER, AT(connections), FOR_RUNS, 1, 1e6,
+      "connections at most (2000; for idle: to open, 10000)", NULL },
+    { "new-connections", NULL, OPTION_FLAG, AT(new_connections), FOR_LOAD | FOR_COMPARE, 0, 0,
+      "a new connection for each request", NULL },
+    { "timeout", "TIME", OPTION_SECONDS, AT(timeout_s), FOR_RUNS, 0, 0, "a request without an answer by then has failed (5s)",
+      NULL },
+    { "arrivals", "WORD", OPTION_CHOICE, AT(arrivals), FOR_LOAD | FOR_COMPARE, 0, 0, "poisson (default) or uniform",
+      &arrivals_names },
+    { "seed", "N", OPTION_NUMBER, AT(seed), FOR_LOAD | FOR_COMPARE, 0, 9e15, "of the arrivals (1)", NULL },
+    { "workers", "N", OPTION_NUMBER, AT(workers), FOR_RUNS | FOR_SELFTEST, 1, 64, "processes that send", NULL },
+    { "sources", "N", OPTION_NUMBER, AT(sources), FOR_RUNS, 1, 250,
+      "loopback addresses to come from: 127.0.0.1 and on (1; more when ports run out)", NULL },
+    { "accounts", "N", OPTION_NUMBER, AT(accounts), FOR_TARGETS, 1, 1e8,
+      "accounts to use (16, registered if need be; seed: 100000)", NULL },
+    { "seeded", NULL, OPTION_FLAG, AT(seeded), FOR_RUNS, 0, 0, "the accounts are there: do not register them", NULL },
+    { "sessions", "N", OPTION_NUMBER, AT(sessions), FOR_LOAD | FOR_COMPARE, 1, 1e6,
+      "sessions to open before (256 for refresh and mixed, 16 for me and verify)", NULL },
+    { "email", "FORM", OPTION_TEXT, AT(email), FOR_TARGETS, 0, 0,
+      "addresses of accounts, {} for the number (failpoint-{}@example.org)", NULL },
+    { "password", "TEXT", OPTION_SECRET, AT(password), FOR_TARGETS, 0, 0, "of all accounts", NULL },
+    { "api", "FILE", OPTION_TEXT, AT(api), FOR_TARGETS, 0, 0, "JSON with the paths and names of another service", NULL },
+    { "insecure", NULL, OPTION_FLAG, AT(insecure), FOR_TARGETS, 0, 0, "https: believe any certificate", NULL },
+    { "pg", "URL", OPTION_CONNINFO, AT(pg), FOR_TARGETS, 0, 0,
+      "the service's PostgreSQL, to look at its activity (for seed: to fill)", NULL },
+    { "pid", "N", OPTION_NUMBER, AT(pid), FOR_RUNS, 1, 1e7, "the server's process (default: who listens there)", NULL },
+    { "metrics", "URL", OPTION_TEXT, AT(metrics), FOR_LOAD | FOR_COMPARE, 0, 0,
+      "where /metrics is (default: at the target, if there)", NULL },
+    { "tolerance", "P", OPTION_NUMBER, AT(tolerance), FOR_GATE, 0, 100, "how much worse is still no regression, in percent (5)",
+      NULL },
+    { "out", "FILE", OPTION_TEXT, AT(out), FOR_RUNS, 0, 0, "the record (RUN.json)", NULL },
+    { "html", "FILE", OPTION_TEXT, AT(html), FOR_RUNS | FOR_REPORT, 0, 0, "the report (RUN.html)", NULL },
+    { "handicap", "US", OPTION_NUMBER, AT(artificial_delay_us), FOR_RUNS | FOR_SELFTEST, 0, 1e6,
+      "waste so many microseconds before each request: a slow generator, to test what is said of it", NULL },
+    { "quiet", NULL, OPTION_FLAG, AT(quiet), FOR_RUNS | FOR_SEED | FOR_SELFTEST, 0, 0, "show nothing but the result", NULL },
+    { "help", NULL, OPTION_FLAG, AT(help), ~0U, 0, 0, "this text", NULL },
 };
-#define TABLE_COUNT (sizeof table / sizeof table[0])
+#define OPTIONS ARRAY_LEN(table)
+#define FIRST_VALUE 256 /* what getopt_long returns for the first row: no character */
 
-static const struct option *find_option(const char *name, unsigned command) {
-    for (size_t i = 0; i < TABLE_COUNT; i++)
-        if (strcmp(table[i].name, name) == 0 && (table[i].commands & command) != 0)
-            return &table[i];
-    return NULL;
-}
+/* ---- values ---- */
 
-static bool parse_seconds(const char *text, double *seconds) {
-    static const struct {
-        const char *suffix;
-        double seconds;
-    } units[] = { { "us", 1e-6 }, { "ms", 1e-3 }, { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "", 1 } };
+static bool parse_number(const struct option_row *row, const char *text, double *number) {
     char *end;
     double value = strtod(text, &end);
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (end != text && value > 0 && value < MANY && strcmp(end, units[i].suffix) == 0) {
-            *seconds = value * units[i].seconds;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool parse_number(const struct option *option, const char *text, double *number) {
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || *end != '\0' || !isfinite(value) || value < option->min || value > option->max)
+    if (end == text || *end != '\0' || !isfinite(value) || value < row->min || value > row->max)
         return false;
     *number = value;
     return true;
 }
 
-static bool set_option(struct options *options, const struct option *option, const char *value, char *mistake,
-                       size_t mistake_size) {
-    char *place = (char *)options + option->offset;
-    switch (option->kind) {
+static bool set_choice(int *member, const struct option_row *row, const char *value, char *error, size_t error_size) {
+    *member = names_find(row->names, value);
+    if (*member < 0)
+        snprintf(error, error_size, "--%s is %s or %s", row->name, row->names->items[0], row->names->items[1]);
+    return *member >= 0;
+}
+
+static bool set_option(struct options *options, const struct option_row *row, const char *value, char *error, size_t error_size) {
+    char *member = (char *)options + row->offset;
+    switch (row->kind) {
     case OPTION_FLAG:
-        *(bool *)place = true;
+        *(bool *)member = true;
         return true;
     case OPTION_TEXT:
-        memcpy(place, (const void *)&value, sizeof value);
+    case OPTION_SECRET:
+    case OPTION_CONNINFO:
+        memcpy(member, (const void *)&value, sizeof value);
         return true;
     case OPTION_NUMBER:
-        if (parse_number(option, value, (double *)(void *)place))
+        if (parse_number(row, value, (double *)(void *)member))
             return true;
-        snprintf(mistake, mistake_size, "%s takes a number from %.10g to %.10g, not \"%.60s\"", option->name, option->min,
-                 option->max, value);
+        snprintf(error, error_size, "--%s takes a number from %.10g to %.10g, not \"%.60s\"", row->name, row->min, row->max,
+                 value);
         return false;
     case OPTION_SECONDS:
-        if (parse_seconds(value, (double *)(void *)place))
+        if (duration_parse(value, true, (double *)(void *)member))
             return true;
-        snprintf(mistake, mistake_size, "%s takes a time like 500ms, 10s, 5m or 8h, not \"%.60s\"", option->name, value);
+        snprintf(error, error_size, "--%s takes a time like 500ms, 10s, 5m or 8h, not \"%.60s\"", row->name, value);
         return false;
+    case OPTION_CHOICE:
+        return set_choice((int *)(void *)member, row, value, error, error_size);
     }
     return false;
 }
 
-/* "--name=value" or "--name value": gives how many words it took; 0: a mistake. */
-static int take_option(struct options *options, unsigned command, int left, char **words, char *mistake, size_t mistake_size) {
-    char name[32];
-    const char *equals = strchr(words[0], '=');
-    size_t len = equals != NULL ? (size_t)(equals - words[0]) : strlen(words[0]);
-    snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : 0), words[0]);
-    const struct option *option = find_option(name, command);
-    if (option == NULL) {
-        snprintf(mistake, mistake_size, "there is no option \"%.60s\" here; --help lists them", words[0]);
-        return 0;
-    }
-    if ((option->kind == OPTION_FLAG) == (equals != NULL) && equals != NULL) {
-        snprintf(mistake, mistake_size, "%s takes no value", option->name);
-        return 0;
-    }
-    if (option->kind == OPTION_FLAG)
-        return set_option(options, option, NULL, mistake, mistake_size) ? 1 : 0;
-    if (equals == NULL && left < 2) {
-        snprintf(mistake, mistake_size, "%s takes a value: %s", option->name, option->value);
-        return 0;
-    }
-    const char *value = equals != NULL ? equals + 1 : words[1];
-    if (!set_option(options, option, value, mistake, mistake_size))
-        return 0;
-    return equals != NULL ? 1 : 2;
+/* ---- the command line ---- */
+
+/* The rows that a command takes, as getopt_long wants them. */
+static void list_options(unsigned command, struct option list[OPTIONS + 1]) {
+    size_t count = 0;
+    for (size_t i = 0; i < OPTIONS; i++)
+        if ((table[i].commands & command) != 0)
+            list[count++] = (struct option){ table[i].name, table[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL,
+                                             FIRST_VALUE + (int)i };
+    list[count] = (struct option){ .name = NULL };
 }
 
-bool options_parse(struct options *options, unsigned command, int argc, char **argv, char *mistake, size_t mistake_size) {
+/* getopt_long also takes the beginnings of names. They are refused: --pass would not be known as what hides a password. */
+static bool is_whole_name(const char *word, const struct option_row *row) {
+    size_t len = strlen(row->name);
+    return strncmp(word, "--", 2) == 0 && strncmp(word + 2, row->name, len) == 0 &&
+           (word[2 + len] == '\0' || word[2 + len] == '=');
+}
+
+static bool add_operand(struct options *options, const char *word, char *error, size_t error_size) {
+    if (options->operands_count == OPTIONS_OPERANDS_MAX) {
+        snprintf(error, error_size, "\"%.60s\" is one word too many", word);
+        return false;
+    }
+    options->operands[options->operands_count++] = word;
+    return true;
+}
+
+static bool explain_unknown(const char *word, char *error, size_t error_size) {
+    snprintf(error, error_size, "there is no option \"%.60s\" here; --help lists them", word);
+    return false;
+}
+
+/* `found` is '?' for an unknown option or a value that a flag does not take, ':' for a value that is missing. */
+static bool explain(int found, const char *word, char *error, size_t error_size) {
+    const struct option_row *row = optopt >= FIRST_VALUE ? &table[optopt - FIRST_VALUE] : NULL;
+    if (row == NULL || !is_whole_name(word, row))
+        return explain_unknown(word, error, error_size);
+    if (found == ':')
+        snprintf(error, error_size, "--%s takes a value: %s", row->name, row->value);
+    else
+        snprintf(error, error_size, "--%s takes no value", row->name);
+    return false;
+}
+
+static bool take_word(struct options *options, int found, const char *word, char *error, size_t error_size) {
+    if (found == 1)
+        return add_operand(options, word, error, error_size);
+    if (found == '?' || found == ':')
+        return explain(found, word, error, error_size);
+    const struct option_row *row = &table[found - FIRST_VALUE];
+    if (!is_whole_name(word, row))
+        return explain_unknown(word, error, error_size);
+    return set_option(options, row, optarg, error, error_size);
+}
+
+/* In the order of the command line, which stays as it is ("-"), without messages by getopt itself. */
+static bool parse_words(struct options *options, unsigned command, int argc, char **argv, char *error, size_t error_size) {
+    struct option list[OPTIONS + 1];
+    list_options(command, list);
+    optind = 0; /* glibc: from the beginning, whatever was parsed before */
+    opterr = 0;
+    while (true) {
+        const char *word = argv[optind == 0 ? 1 : optind];
+        int found = getopt_long(argc, argv, "-:", list, NULL);
+        if (found == -1)
+            break;
+        if (!take_word(options, found, word, error, error_size))
+            return false;
+    }
+    while (optind < argc) /* behind "--" */
+        if (!add_operand(options, argv[optind++], error, error_size))
+            return false;
+    return true;
+}
+
+bool options_parse(struct options *options, unsigned command, int argc, char **argv, char *error, size_t error_size) {
     *options = (struct options){ .scenario = "login",
-                                 .by = "rate",
-                                 .arrivals = "poisson",
-                                 .retry_after = "ignore",
+                                 .by = BY_RATE,
+                                 .arrivals = ARRIVALS_POISSON,
+                                 .retry_after = RETRY_IGNORE,
                                  .timeout_s = 5,
                                  .seed = 1,
                                  .precision = 2,
@@ -177,31 +231,17 @@ bool options_parse(struct options *options, unsigned command, int argc, char **a
                                  .html = "RUN.html",
                                  .email = "failpoint-{}@example.org",
                                  .password = "failpoint walks along the sea wall" };
-    for (int i = 0; i < argc;) {
-        if (strncmp(argv[i], "--", 2) == 0) {
-            int taken = take_option(options, command, argc - i, argv + i, mistake, mistake_size);
-            if (taken == 0)
-                return false;
-            i += taken;
-        } else if (options->words_count == OPTIONS_WORDS_MAX) {
-            snprintf(mistake, mistake_size, "\"%.60s\" is one word too many", argv[i]);
-            return false;
-        } else {
-            options->words[options->words_count++] = argv[i++];
-        }
-    }
-    return true;
+    return parse_words(options, command, argc, argv, error, error_size);
 }
 
 void options_print_help(unsigned command, FILE *out) {
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-        const struct option *option = &table[i];
-        if ((option->commands & command) == 0)
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const struct option_row *row = &table[i];
+        if ((row->commands & command) == 0)
             continue;
         char left[40];
-        snprintf(left, sizeof left, "%s%s%s", option->name, option->value == NULL ? "" : " ",
-                 option->value == NULL ? "" : option->value);
-        fprintf(out, "  %-20s %s\n", left, option->help);
+        snprintf(left, sizeof left, "--%s%s%s", row->name, row->value == NULL ? "" : " ", row->value == NULL ? "" : row->value);
+        fprintf(out, "  %-20s %s\n", left, row->help);
     }
 }
 
@@ -226,35 +266,43 @@ static void append_quoted(char *line, size_t size, const char *word) {
     append(line, size, "'", 1);
 }
 
-/* Of "scheme://user:password@host" or "host=... password=..." the password; 0 bytes where there is none. */
-static const char *find_password(const char *word, size_t *len) {
-    static const char key[] = "password=";
-    const char *named = strstr(word, key);
-    if (named != NULL) {
-        const char *value = named + sizeof key - 1;
-        *len = value[0] == '\'' ? strlen(value) : strcspn(value, " &");
-        return value;
-    }
-    const char *authority = strstr(word, "://");
-    if (authority == NULL)
-        return NULL;
-    authority += 3;
-    size_t end = strcspn(authority, "/?");
-    const char *at = memrchr(authority, '@', end);
-    const char *colon = at == NULL ? NULL : memchr(authority, ':', (size_t)(at - authority));
-    *len = colon == NULL ? 0 : (size_t)(at - colon - 1);
-    return colon == NULL ? NULL : colon + 1;
+/* The row of an option that is written "--name", or "--name=" and more. */
+static const struct option_row *find_row(const char *word) {
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (is_whole_name(word, &table[i]))
+            return &table[i];
+    return NULL;
 }
 
-/* With passwords left out: the line goes into reports that people show around. */
-static void append_word(char *line, size_t size, const char *word) {
-    char shown[1024];
-    size_t len = 0;
-    const char *password = find_password(word, &len);
-    if (password != NULL)
-        snprintf(shown, sizeof shown, "%.*s***%s", (int)(password - word), word, password + len);
+/* A URL without what is before the host, which may be a name and a password. */
+static void hide_userinfo(const char *word, char *shown, size_t size) {
+    const char *authority = strstr(word, "://");
+    const char *at = authority == NULL ? NULL : memrchr(authority + 3, '@', strcspn(authority + 3, "/?"));
+    if (at == NULL)
+        snprintf(shown, size, "%s", word);
     else
-        snprintf(shown, sizeof shown, "%s", word);
+        snprintf(shown, size, "%.*s***%s", (int)(authority + 3 - word), word, at);
+}
+
+/* The value of an option, or an operand, as it may be shown. */
+static void redact(const struct option_row *row, const char *value, char *shown, size_t size) {
+    if (row != NULL && row->kind == OPTION_SECRET)
+        snprintf(shown, size, "%s", HIDDEN);
+    else if (row != NULL && row->kind == OPTION_CONNINFO)
+        probe_redact_conninfo(value, shown, size);
+    else
+        hide_userinfo(value, shown, size);
+}
+
+/* `row` is of the option whose value this word is; NULL: it is an operand, or an option itself. */
+static void append_word(char *line, size_t size, const struct option_row *row, const char *word) {
+    char shown[SHOWN_SIZE];
+    const char *equals = row == NULL ? strchr(word, '=') : NULL;
+    const struct option_row *own = equals == NULL ? NULL : find_row(word);
+    size_t name_len = own == NULL ? 0 : (size_t)(equals + 1 - word);
+    snprintf(shown, sizeof shown, "%.*s", (int)name_len, word);
+    name_len = strlen(shown);
+    redact(own == NULL ? row : own, word + name_len, shown + name_len, sizeof shown - name_len);
     if (is_plain(shown))
         append(line, size, shown, strlen(shown));
     else
@@ -262,11 +310,15 @@ static void append_word(char *line, size_t size, const char *word) {
 }
 
 void options_quote_line(int argc, char **argv, char *line, size_t size) {
+    const struct option_row *row = NULL;
     line[0] = '\0';
     for (int i = 0; i < argc; i++) {
         if (i > 0)
             append(line, size, " ", 1);
-        bool is_password = i > 0 && strcmp(argv[i - 1], "--password") == 0;
-        append_word(line, size, is_password ? "***" : argv[i]);
+        append_word(line, size, row, argv[i]);
+        bool takes_next = row == NULL && strchr(argv[i], '=') == NULL;
+        row = takes_next ? find_row(argv[i]) : NULL;
+        if (row != NULL && row->kind == OPTION_FLAG)
+            row = NULL;
     }
 }

@@ -1,5 +1,5 @@
 /*
- * options: the command line, as a table: one row an option, from which parsing, --help and the defaults come.
+ * options: the command line, as a table: one row an option, from which parsing and --help come.
  */
 #ifndef FAILPOINT_OPTIONS_H
 #define FAILPOINT_OPTIONS_H
@@ -25,24 +25,33 @@ enum option_commands { /* which commands take an option: a set */
                        FOR_RUNS = FOR_LOAD | FOR_IDLE | FOR_COMPARE
 };
 
-#define OPTIONS_WORDS_MAX 2
+#define OPTIONS_OPERANDS_MAX 2
 
+/* Texts belong to the command line. Numbers are 0 where nothing was said and there is no default. */
 struct options {
-    const char *words[OPTIONS_WORDS_MAX]; /* URL, or files */
-    size_t words_count;
-    const char *scenario, *slo, *api, *by, *arrivals, *retry_after, *pg, *out, *html, *email, *password, *metrics;
+    const char *operands[OPTIONS_OPERANDS_MAX]; /* URLs, or files */
+    size_t operands_count;
+    const char *scenario, *slo, *api, *pg, *out, *html, *email, *password, *metrics;
+    enum run_by by;
+    enum arrivals arrivals;
+    enum retry_after retry_after;
     double rate, rate_end, users, duration_s, requests, timeout_s, think_s;
     double workers, connections, sources, accounts, sessions, seed, pid, precision, max, artificial_delay_us;
     bool new_connections, insecure, once, quiet, help, seeded, no_overload;
     double tolerance;
 };
 
-/* False, with a sentence in `mistake`, when a word is no option of that command or a value is none of its kind. */
-bool options_parse(struct options *options, unsigned command, int argc, char **argv, char *mistake, size_t mistake_size);
+/*
+ * Reads argv[1] and on by the rows of that command; options and operands may come in any order. False, with a sentence in
+ * `error`, when a word is no option of that command, a value is none of its kind, or there are too many operands.
+ */
+bool options_parse(struct options *options, unsigned command, int argc, char **argv, char *error, size_t error_size);
 void options_print_help(unsigned command, FILE *out);
 
-/* "find http://... --rate 100": the words of a shell that say the same again, without the passwords of URLs. Cut when it does not
- * fit. */
+/*
+ * The command line for a shell, "failpoint find http://... --rate 100", without its passwords: it goes into records and reports.
+ * Cut when it does not fit.
+ */
 void options_quote_line(int argc, char **argv, char *line, size_t size);
 
 #endif

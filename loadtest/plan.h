@@ -13,7 +13,8 @@
 
 #define PLAN_TEXT_SIZE 128
 
-enum retry_after { RETRY_IGNORE, RETRY_HONOUR };
+enum retry_after { RETRY_HONOUR, RETRY_IGNORE };
+extern const struct names retry_after_names;
 
 struct plan {
     struct target target;
@@ -32,7 +33,7 @@ struct plan {
     bool verify_peer;             /* TLS: believe only certificates that the system's authorities have signed */
     int64_t timeout_ns;           /* of one request, from when it is issued */
     int64_t think_ns;             /* mean pause between the steps of a flow, and between the requests of a user */
-    int64_t artificial_delay_ns;  /* time to waste before each request: to test what a slow generator is told */
+    int64_t artificial_delay_ns;  /* before each request: to test how a slow generator is reported */
     enum retry_after retry_after; /* of a user who was told to come later */
     bool once;                    /* a user stops when one request of its was answered well */
     char email_before[PLAN_TEXT_SIZE], email_after[PLAN_TEXT_SIZE]; /* around the number of an account */
@@ -40,9 +41,15 @@ struct plan {
     char run_tag[16]; /* in new users' addresses, so that two runs do not meet */
 };
 
+struct options;
+
+/* From the options of a command that has a target. False, with a sentence in `error`. plan_fini in any case. */
+bool plan_init(struct plan *plan, const struct options *options, char *error, size_t error_size);
+void plan_fini(struct plan *plan);
+
 #define EMAIL_SIZE 320
 
-/* The address of account `number` (from 1); gives `email`. */
+/* The address of account `number` (from 1); returns `email`. */
 const char *plan_email(const struct plan *plan, unsigned number, char email[EMAIL_SIZE]);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * probes: single readings of the machine's counters, for samples.c only. Each gives false, or 0, where there is nothing to read.
+ * probes: single readings of the machine's counters, for samples.c, and what else needs libpq. A reading is false, or 0, where
+ * there is nothing to read.
  */
 #ifndef FAILPOINT_PROBES_H
 #define FAILPOINT_PROBES_H
@@ -26,7 +27,10 @@ struct probe_cgroup {
 
 /* ---- probes_process.c ---- */
 
-/* Adds the threads of a process behind those that are there; gives the new count. */
+/* The beginning of a file, NUL behind it; false when it is empty or cannot be read. */
+bool probe_read_file(const char *path, char *text, size_t size);
+
+/* Adds the threads of a process behind those that are there; returns the new count. */
 size_t probe_threads(pid_t pid, struct probe_thread threads[PROBE_THREADS], size_t count);
 uint64_t probe_cpu_ns(pid_t pid); /* of a process with one thread, as the workers and PostgreSQL's backends are */
 double probe_rss_mib(pid_t pid);
@@ -51,8 +55,14 @@ struct probe_database {
     uint64_t cpu_ns; /* of its backends, where they run here */
 };
 
-/* PGconn, or NULL with a sentence in `mistake`. */
-void *probe_database_open(const char *url, char *mistake, size_t mistake_size);
+/*
+ * A connection string of libpq, URL or not, without its passwords: with *** for them, written as keywords and values; as it is
+ * when it has none. What libpq cannot read is hidden whole. Connects to nothing.
+ */
+void probe_redact_conninfo(const char *conninfo, char *text, size_t size);
+
+/* PGconn, or NULL with a sentence in `error`. */
+void *probe_database_open(const char *url, char *error, size_t error_size);
 void probe_database_close(void *database);
 bool probe_database(void *database, struct probe_database *reading);
 void probe_hash_parameters(void *database, char *text, size_t size); /* empty when there is no such table */

@@ -5,15 +5,77 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- connection strings ---- */
+
+static void append(char *text, size_t size, const char *more) {
+    size_t len = strlen(text);
+    snprintf(text + len, size - len, "%s", more);
+}
+
+/* A backslash keeps a quote, or another backslash, from ending the value. */
+static void append_quoted(char *text, size_t size, const char *value) {
+    append(text, size, "'");
+    for (; *value != '\0'; value++) {
+        if (*value == '\'' || *value == '\\')
+            append(text, size, "\\");
+        append(text, size, (const char[]){ *value, '\0' });
+    }
+    append(text, size, "'");
+}
+
+/* libpq marks what is not to be shown: dispchar. */
+static bool is_secret(const PQconninfoOption *option) {
+    return option->dispchar[0] == '*';
+}
+
+static void append_option(char *text, size_t size, const PQconninfoOption *option) {
+    append(text, size, text[0] == '\0' ? "" : " ");
+    append(text, size, option->keyword);
+    append(text, size, "=");
+    if (is_secret(option))
+        append(text, size, "***");
+    else if (option->val[strcspn(option->val, " '\\")] == '\0' && option->val[0] != '\0')
+        append(text, size, option->val);
+    else
+        append_quoted(text, size, option->val);
+}
+
+static bool has_password(const PQconninfoOption *options) {
+    for (; options->keyword != NULL; options++)
+        if (options->val != NULL && is_secret(options))
+            return true;
+    return false;
+}
+
+/* The name of a database alone is none that PQconninfoParse reads. */
+static bool is_name(const char *conninfo) {
+    return strpbrk(conninfo, "=:@/") == NULL;
+}
+
+void probe_redact_conninfo(const char *conninfo, char *text, size_t size) {
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+    if (options == NULL || !has_password(options)) {
+        snprintf(text, size, "%s", options != NULL || is_name(conninfo) ? conninfo : "***");
+    } else {
+        text[0] = '\0';
+        for (const PQconninfoOption *option = options; option->keyword != NULL; option++)
+            if (option->val != NULL)
+                append_option(text, size, option);
+    }
+    PQconninfoFree(options);
+}
+
+/* ---- readings ---- */
+
 /* What is asked once a second must never hold the tester up for long. */
-void *probe_database_open(const char *url, char *mistake, size_t mistake_size) {
+void *probe_database_open(const char *url, char *error, size_t error_size) {
     const char *const names[] = { "dbname", "connect_timeout", "application_name", "options", NULL };
     const char *const values[] = { url, "3", "failpoint", "-c statement_timeout=1000", NULL };
     PGconn *connection = PQconnectdbParams(names, values, 1);
     if (connection != NULL && PQstatus(connection) == CONNECTION_OK)
         return connection;
-    snprintf(mistake, mistake_size, "--pg: %.300s", connection == NULL ? "no memory" : PQerrorMessage(connection));
-    mistake[strcspn(mistake, "\n")] = '\0';
+    snprintf(error, error_size, "--pg: %.300s", connection == NULL ? "no memory" : PQerrorMessage(connection));
+    error[strcspn(error, "\n")] = '\0';
     PQfinish(connection);
     return NULL;
 }

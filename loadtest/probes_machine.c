@@ -76,13 +76,7 @@ static bool read_group_path(pid_t pid, char group[CGROUP_PATH]) {
 static bool read_group_file(const char *group, const char *name, char *text, size_t size) {
     char path[CGROUP_PATH + 64];
     snprintf(path, sizeof path, "/sys/fs/cgroup%s/%s", group, name);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    size_t len = fread(text, 1, size - 1, file);
-    text[len] = '\0';
-    fclose(file);
-    return len > 0;
+    return probe_read_file(path, text, size);
 }
 
 bool probe_cgroup(pid_t pid, struct probe_cgroup *cgroup) {

@@ -11,8 +11,7 @@
 #define PATH_SIZE 96
 #define INODES_MAX 64
 
-/* The whole of a small file, NUL behind it; false when it cannot be read. */
-static bool read_file(const char *path, char *text, size_t size) {
+bool probe_read_file(const char *path, char *text, size_t size) {
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return false;
@@ -34,12 +33,12 @@ static pid_t parse_pid(const char *name) {
 static bool read_thread(pid_t pid, pid_t id, struct probe_thread *thread) {
     char path[PATH_SIZE], text[128];
     snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", (int)pid, (int)id);
-    if (!read_file(path, text, sizeof text))
+    if (!probe_read_file(path, text, sizeof text))
         return false;
     thread->id = id;
     thread->cpu_ns = strtoull(text, NULL, 10);
     snprintf(path, sizeof path, "/proc/%d/task/%d/comm", (int)pid, (int)id);
-    if (!read_file(path, text, sizeof text))
+    if (!probe_read_file(path, text, sizeof text))
         return false;
     snprintf(thread->name, sizeof thread->name, "%.*s", (int)strcspn(text, "\n"), text);
     return true;
@@ -68,7 +67,7 @@ uint64_t probe_cpu_ns(pid_t pid) {
 static double read_status_kib(pid_t pid, const char *name) {
     char path[PATH_SIZE], text[4096];
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    const char *line = read_file(path, text, sizeof text) ? strstr(text, name) : NULL;
+    const char *line = probe_read_file(path, text, sizeof text) ? strstr(text, name) : NULL;
     return line == NULL ? 0 : strtod(line + strlen(name), NULL);
 }
 
@@ -93,21 +92,21 @@ double probe_descriptors_max(pid_t pid) {
     char path[PATH_SIZE], text[4096];
     static const char name[] = "Max open files";
     snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
-    const char *line = read_file(path, text, sizeof text) ? strstr(text, name) : NULL;
+    const char *line = probe_read_file(path, text, sizeof text) ? strstr(text, name) : NULL;
     return line == NULL ? 0 : strtod(line + sizeof name - 1, NULL);
 }
 
 bool probe_lives(pid_t pid) {
     char path[PATH_SIZE], text[512];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    const char *end = read_file(path, text, sizeof text) ? strrchr(text, ')') : NULL;
+    const char *end = probe_read_file(path, text, sizeof text) ? strrchr(text, ')') : NULL;
     return end != NULL && end[1] == ' ' && end[2] != 'Z' && end[2] != 'X';
 }
 
 bool probe_name(pid_t pid, char *name, size_t size) {
     char path[PATH_SIZE], text[64];
     snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-    if (!read_file(path, text, sizeof text))
+    if (!probe_read_file(path, text, sizeof text))
         return false;
     snprintf(name, size, "%.*s", (int)strcspn(text, "\n"), text);
     return true;

@@ -1,26 +1,18 @@
 #include "bench.h"
 #include "command.h"
-#include "instant.h"
-#include "judge.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #define SECONDS_DEFAULT 60.0
 #define IN_A_ROW 3 /* seconds that miss the objective: one may be chance */
 
-static bool second_is_good(const struct bench *bench, const struct run_second *second) {
-    const struct run_figures *figures = &second->figures;
-    double limit = bench->run.options.slo_latency_ms, bad = figures->shed + figures->failed;
-    return (limit <= 0 || figures->p99 <= limit) && bad <= fmax(1, 0.001 * (figures->ok + bad));
-}
-
 /* The first of so many in a row; NULL: none. */
 static const struct run_second *first_missed(const struct bench *bench) {
+    double allowed = objectives_error_share(&bench->plan.objectives);
     unsigned in_a_row = 0;
     for (size_t i = 0; i < bench->run.seconds_count; i++) {
-        in_a_row = second_is_good(bench, &bench->run.seconds_list[i]) ? 0 : in_a_row + 1;
+        in_a_row = run_second_is_good(&bench->run, &bench->run.seconds_list[i], allowed) ? 0 : in_a_row + 1;
         if (in_a_row == IN_A_ROW)
             return &bench->run.seconds_list[i + 1 - IN_A_ROW];
     }
@@ -39,15 +31,11 @@ static void conclude(struct bench *bench, const struct run_step *step) {
     } else {
         double part = fmin(fmax((second->at - second->seconds - step->begin) / step->seconds, 0), 1);
         verdict->limit = step->load + part * (step->load_end - step->load);
-        struct tally total;
-        struct cause cause;
-        run_step_total(step, &total);
-        cause_find(&cause, &second->usage, &total, step->seconds);
-        snprintf(verdict->because, sizeof verdict->because, "%s", cause.text);
+        run_find_cause(step, &second->usage, &verdict->cause);
         snprintf(verdict->headline, sizeof verdict->headline,
                  "%s first misses its objective at about %s %s (p99 %s, shed %.0f, failed %.0f in that second) because %s.",
                  bench->plan.scenario->name, display_load(verdict->limit, limit), bench->run.options.unit,
-                 display_ms(second->figures.p99, p99), second->figures.shed, second->figures.failed, cause.text);
+                 display_ms(second->figures.p99, p99), second->figures.shed, second->figures.failed, verdict->cause.text);
         verdict->exit_code = bench->crashed ? EXIT_BROKE : EXIT_MISSED;
     }
     verdict->interrupted = bench_interrupted();
@@ -57,30 +45,20 @@ static void conclude(struct bench *bench, const struct run_step *step) {
 
 static void ramp(struct bench *bench) {
     const struct options *options = bench->options;
-    double seconds = options->duration_s > 0 ? options->duration_s : SECONDS_DEFAULT;
-    struct bench_step asked = { .phase = "ramp", .load = options->rate, .load_end = options->rate_end };
-    asked.order = (struct order){ .kind = ORDER_LOAD, .segments_count = 1, .seed = (uint64_t)options->seed };
-    asked.order.segments[0] = (struct segment){ options->rate, options->rate_end, s_to_ns(seconds) };
-    char from[DISPLAY_NUMBER_SIZE], to[DISPLAY_NUMBER_SIZE];
-    snprintf(bench->display.progress, sizeof bench->display.progress, "ramp %s to %s %s", display_load(options->rate, from),
-             display_load(options->rate_end, to), bench->run.options.unit);
+    struct bench_step asked = { .phase = PHASE_RAMP, .load = options->rate, .load_end = options->rate_end };
+    asked.order = bench_order(BY_RATE, options->rate, bench_seconds(bench, SECONDS_DEFAULT), (uint64_t)options->seed);
+    asked.order.segments[0].rate_end = options->rate_end;
+    char from[DISPLAY_NUMBER_SIZE], what[2 * DISPLAY_NUMBER_SIZE];
+    snprintf(what, sizeof what, "ramp %s to", display_load(options->rate, from));
+    bench_show(bench, what, options->rate_end);
     const struct run_step *step = bench_run(bench, &asked);
     if (step != NULL)
         conclude(bench, step);
 }
 
 int command_ramp(const struct options *options, const char *line) {
-    struct bench bench;
-    if (options->rate_end <= 0) {
-        fputs("failpoint: ramp takes --to N, and --rate N to begin with\n", stderr);
-        return EXIT_USAGE;
-    }
-    int code = bench_init(&bench, options, "ramp", line);
-    if (code == EXIT_FINE) {
-        if (bench_prepare(&bench) == EXIT_FINE)
-            ramp(&bench);
-        code = bench_finish(&bench);
-    }
-    bench_fini(&bench);
-    return code;
+    static const struct bench_command command = { .name = "ramp", .run = ramp };
+    if (options->rate_end <= 0)
+        return command_fail(EXIT_USAGE, "ramp takes --to N, and --rate N to begin with");
+    return bench_run_command(&command, options, line);
 }

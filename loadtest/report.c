@@ -8,8 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 /* ---- the headline ---- */
 
 static const char *class_of_verdict(const struct run_verdict *verdict) {
@@ -103,9 +101,8 @@ static void write_duration(FILE *out, double ms) {
 }
 
 static void write_words(FILE *out, const struct run_step *step) {
-    bool is_bad = strcmp(step->verdict, "bad") == 0;
-    fprintf(out, "<td class=\"words %s\">", is_bad ? "bad-word" : "good");
-    html_text(out, step->verdict);
+    fprintf(out, "<td class=\"words %s\">", step->verdict == STEP_BAD ? "bad-word" : "good");
+    html_text(out, names_get(&step_verdict_names, (int)step->verdict));
     if (step->why[0] != '\0') {
         fputs(": ", out);
         html_text(out, step->why);
@@ -120,7 +117,7 @@ static void write_words(FILE *out, const struct run_step *step) {
 static void write_step(FILE *out, const struct run_step *step) {
     const struct run_figures *figures = &step->figures;
     fputs("<tr><td>", out);
-    html_text(out, step->phase);
+    html_text(out, names_get(&run_phase_names, (int)step->phase));
     fputs("</td>", out);
     write_cell(out, step->load);
     write_cell(out, figures->offered);
@@ -188,8 +185,8 @@ static void write_facts(const struct run *run, FILE *out) {
     fputs("</pre><dl class=facts>", out);
     write_fact(out, "Objective", options->slo);
     snprintf(text, sizeof text, "%s, seed %s, %s connections at most, processes that send: %s%s",
-             strcmp(options->by, "users") == 0 ? "closed loop" : options->arrivals, html_number(options->seed, number),
-             html_number(options->connections_max, (char[HTML_NUMBER_SIZE]){ 0 }),
+             options->by == BY_USERS ? "closed loop" : names_get(&arrivals_names, (int)options->arrivals),
+             html_number(options->seed, number), html_number(options->connections_max, (char[HTML_NUMBER_SIZE]){ 0 }),
              html_number(options->workers, (char[HTML_NUMBER_SIZE]){ 0 }),
              options->new_connections ? ", a new connection for each request" : "");
     write_fact(out, "Load", text);
@@ -197,7 +194,7 @@ static void write_facts(const struct run *run, FILE *out) {
     write_fact(out, "Machine", text);
     write_fact(out, "Server", machine->server);
     write_fact(out, "Password hash", machine->hash_parameters);
-    write_fact(out, "Because", run->verdict.because);
+    write_fact(out, "Because", run->verdict.cause.text);
     snprintf(text, sizeof text, "%s s", html_number(run->seconds, number));
     write_fact(out, "Took", text);
     fputs("</dl>\n", out);
@@ -224,7 +221,7 @@ static void write_page(const struct run *run, FILE *out) {
     fputs("</main></body></html>\n", out);
 }
 
-bool report_write(const struct run *run, const char *path, char *mistake, size_t mistake_size) {
+bool report_write(const struct run *run, const char *path, char *error, size_t error_size) {
     FILE *out = fopen(path, "we");
     if (out != NULL)
         write_page(run, out);
@@ -232,6 +229,6 @@ bool report_write(const struct run *run, const char *path, char *mistake, size_t
     if (out != NULL)
         is_written = fclose(out) == 0 && is_written;
     if (!is_written)
-        snprintf(mistake, mistake_size, "%s cannot be written: %s", path, strerrordesc_np(errno));
+        snprintf(error, error_size, "%s cannot be written: %s", path, strerrordesc_np(errno));
     return is_written;
 }

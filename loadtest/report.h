@@ -8,8 +8,8 @@
 #include "chart.h"
 #include "run.h"
 
-/* False, with a sentence in `mistake`, when the file cannot be written. */
-bool report_write(const struct run *run, const char *path, char *mistake, size_t mistake_size);
+/* False, with a sentence in `error`, when the file cannot be written. */
+bool report_write(const struct run *run, const char *path, char *error, size_t error_size);
 
 /* report_charts.c: writes those figures for which the run has the numbers. */
 void report_write_charts(const struct run *run, FILE *out);

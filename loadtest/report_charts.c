@@ -1,20 +1,24 @@
 /* Which pictures a run gives, and from which of its numbers. */
+#include "array.h"
 #include "report.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define POINTS_MAX 2000 /* of a picture: more seconds than that are thinned out */
 
 /* ---- latency over load, from the steps ---- */
 
 static bool is_about_load(const struct run_step *step) {
-    static const char *const others[] = { "warmup", "overload", "recover", "soak", "idle" };
-    for (size_t i = 0; i < COUNT_OF(others); i++)
-        if (strcmp(step->phase, others[i]) == 0)
-            return false;
-    return step->figures.ok > 0;
+    switch (step->phase) {
+    case PHASE_WARM_UP:
+    case PHASE_OVERLOAD:
+    case PHASE_RECOVER:
+    case PHASE_SOAK:
+    case PHASE_IDLE:
+        return false;
+    default:
+        return step->figures.ok > 0;
+    }
 }
 
 static int by_load(const void *one, const void *other) {
@@ -72,7 +76,7 @@ static void write_latency_over_load(const struct run *run, struct chart_point *p
         .limit = run->options.slo_latency_ms,
         .limit_name = "objective"
     };
-    for (size_t i = 0; i < COUNT_OF(percentiles); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(percentiles); i++) {
         struct chart_point *own = points + i * POINTS_MAX;
         size_t count = points_over_load(run, percentiles[i].offset, own);
         chart.series[chart.series_count++] =
@@ -181,7 +185,7 @@ static void write_outcomes(const struct run *run, struct chart_point *points, FI
     struct chart chart = { .title = "What became of the requests",
                            .x = { .label = "time", .unit = CHART_SECONDS },
                            .y = { .label = "requests per second" } };
-    add_curves(run, 0, run->seconds_count, outcomes, COUNT_OF(outcomes), &chart, points);
+    add_curves(run, 0, run->seconds_count, outcomes, ARRAY_LEN(outcomes), &chart, points);
     chart_write(&chart, out);
 }
 
@@ -195,7 +199,7 @@ static void write_latency_over_time(const struct run *run, struct chart_point *p
         .limit = run->options.slo_latency_ms,
         .limit_name = "objective"
     };
-    add_curves(run, 0, run->seconds_count, latencies, COUNT_OF(latencies), &chart, points);
+    add_curves(run, 0, run->seconds_count, latencies, ARRAY_LEN(latencies), &chart, points);
     chart_write(&chart, out);
 }
 
@@ -214,9 +218,9 @@ static void write_utilisation(const struct run *run, struct chart_point *points,
         { "database", "database", false, database_share },
         { "generator", "generator", false, generator_share },
     };
-    struct curve seen[COUNT_OF(all)];
+    struct curve seen[ARRAY_LEN(all)];
     size_t count = 0;
-    for (size_t i = 0; i < COUNT_OF(all); i++)
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (any_second(run, all[i].value))
             seen[count++] = all[i];
     struct chart chart = { .title = "Processor time",
@@ -238,13 +242,6 @@ static void write_growth(const struct run *run, const char *title, const char *l
 
 /* ---- overload and recovery ---- */
 
-static const struct run_step *find_step(const struct run *run, const char *phase) {
-    for (size_t i = run->steps_count; i > 0; i--)
-        if (strcmp(run->steps[i - 1].phase, phase) == 0)
-            return &run->steps[i - 1];
-    return NULL;
-}
-
 static size_t seconds_before(const struct run *run, double at) {
     size_t count = 0;
     while (count < run->seconds_count && run->seconds_list[count].at <= at)
@@ -253,7 +250,7 @@ static size_t seconds_before(const struct run *run, double at) {
 }
 
 static void write_overload(const struct run *run, struct chart_point *points, FILE *out) {
-    const struct run_step *overload = find_step(run, "overload"), *recover = find_step(run, "recover");
+    const struct run_step *overload = run_find_step(run, PHASE_OVERLOAD), *recover = run_find_step(run, PHASE_RECOVER);
     if (overload == NULL)
         return;
     const struct run_step *last = recover != NULL ? recover : overload;
@@ -268,7 +265,7 @@ static void write_overload(const struct run *run, struct chart_point *points, FI
                                            { "answered", "ok", false, ok_rate },
                                            { "shed (429, 503)", "shed", false, shed_rate },
                                            { "failed", "failed", false, failed_rate } };
-    add_curves(run, first, end - first, curves, COUNT_OF(curves), &chart, points);
+    add_curves(run, first, end - first, curves, ARRAY_LEN(curves), &chart, points);
     chart_write(&chart, out);
 }
 

@@ -4,22 +4,22 @@
 
 #include <stdio.h>
 
-#define MISTAKE_SIZE 512
+#define ERROR_SIZE 512
 
 int command_report(const struct options *options, const char *line) {
     (void)line;
     struct run run;
-    char mistake[MISTAKE_SIZE] = "";
+    char error[ERROR_SIZE] = "";
     run_init(&run);
     int code = EXIT_FINE;
-    if (!run_read(&run, options->words[0], mistake, sizeof mistake))
+    if (!run_read(&run, options->operands[0], error, sizeof error))
         code = EXIT_USAGE;
-    else if (!report_write(&run, options->html, mistake, sizeof mistake))
+    else if (!report_write(&run, options->html, error, sizeof error))
         code = EXIT_MISSED;
     else
         printf("%s\n%s\n", run.verdict.headline, options->html);
     if (code != EXIT_FINE)
-        fprintf(stderr, "failpoint: %s\n", mistake);
+        command_fail(EXIT_USAGE, "%s", error);
     run_fini(&run);
     return code;
 }

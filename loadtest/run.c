@@ -1,8 +1,10 @@
 #include "run.h"
 
+#include "array.h"
 #include "jwtd/clock.h"
 #include "jwtd/cores.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +96,51 @@ void run_read_machine(struct run_machine *machine) {
     }
     machine->memory_mib = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1024 * 1024);
 }
+
+const struct run_step *run_find_step(const struct run *run, enum run_phase phase) {
+    for (size_t i = run->steps_count; i > 0; i--)
+        if (run->steps[i - 1].phase == phase)
+            return &run->steps[i - 1];
+    return NULL;
+}
+
+/* A single bad request of a second says nothing, however few there were. */
+bool run_second_is_good(const struct run *run, const struct run_second *second, double share_allowed) {
+    const struct run_figures *figures = &second->figures;
+    double bad = figures->shed + figures->failed, ended = figures->ok + bad;
+    if (ended == 0)
+        return figures->in_flight < 1;
+    bool in_time = run->options.slo_latency_ms <= 0 || figures->p99 <= run->options.slo_latency_ms;
+    return in_time && bad <= fmax(1, share_allowed * ended);
+}
+
+void run_find_cause(const struct run_step *step, const struct usage *usage, struct cause *cause) {
+    struct tally total;
+    run_step_total(step, &total);
+    cause_find(cause, usage, &total, step->seconds);
+}
+
+/* ---- names ---- */
+
+static const char *const by_items[] = { [BY_RATE] = "rate", [BY_USERS] = "users" };
+const struct names run_by_names = { by_items, ARRAY_LEN(by_items) };
+
+static const char *const phase_items[] = {
+    [PHASE_WARM_UP] = "warmup",    [PHASE_DOUBLE] = "double",   [PHASE_BISECT] = "bisect", [PHASE_HOLD] = "hold",
+    [PHASE_OVERLOAD] = "overload", [PHASE_RECOVER] = "recover", [PHASE_RAMP] = "ramp",     [PHASE_SOAK] = "soak",
+    [PHASE_IDLE] = "idle",         [PHASE_CEILING] = "ceiling", [PHASE_PACE] = "pace",     [PHASE_SLICE] = "slice",
+    [PHASE_SIDE_A] = "A",          [PHASE_SIDE_B] = "B",
+};
+const struct names run_phase_names = { phase_items, ARRAY_LEN(phase_items) };
+
+static const char *const verdict_items[] = { [STEP_NOT_JUDGED] = "", [STEP_GOOD] = "good", [STEP_BAD] = "bad" };
+const struct names step_verdict_names = { verdict_items, ARRAY_LEN(verdict_items) };
+
+static const char *const collapse_items[] = {
+    [COLLAPSE_UNKNOWN] = "unknown", [COLLAPSE_SHEDS] = "sheds",         [COLLAPSE_DEGRADES] = "degrades",
+    [COLLAPSE_FAILS] = "fails",     [COLLAPSE_COLLAPSES] = "collapses", [COLLAPSE_CRASHES] = "crashes",
+};
+const struct names run_collapse_names = { collapse_items, ARRAY_LEN(collapse_items) };
 
 static const char *const collapse_texts[] = {
     [COLLAPSE_UNKNOWN] = "not tried",

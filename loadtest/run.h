@@ -10,7 +10,9 @@
 
 #include "api.h"
 #include "cause.h"
+#include "names.h"
 #include "samples.h"
+#include "schedule.h"
 #include "tally.h"
 
 #include <stdbool.h>
@@ -20,6 +22,31 @@
 #define RUN_TEXT_SIZE 256
 #define RUN_HEADLINE_SIZE 1024
 
+enum run_by { BY_RATE, BY_USERS };
+extern const struct names run_by_names;
+
+/* What a step is for. */
+enum run_phase {
+    PHASE_WARM_UP,
+    PHASE_DOUBLE,
+    PHASE_BISECT,
+    PHASE_HOLD,
+    PHASE_OVERLOAD,
+    PHASE_RECOVER,
+    PHASE_RAMP,
+    PHASE_SOAK,
+    PHASE_IDLE,
+    PHASE_CEILING, /* selftest: as many requests as it can send */
+    PHASE_PACE,    /* selftest: a rate */
+    PHASE_SLICE,   /* compare: of either service */
+    PHASE_SIDE_A,  /* compare: in the record */
+    PHASE_SIDE_B
+};
+extern const struct names run_phase_names;
+
+enum step_verdict { STEP_NOT_JUDGED, STEP_GOOD, STEP_BAD };
+extern const struct names step_verdict_names; /* that of STEP_NOT_JUDGED is empty */
+
 /* What was asked for. */
 struct run_options {
     char command[16];             /* find, hold, ramp, soak, idle */
@@ -27,9 +54,9 @@ struct run_options {
     char url[RUN_TEXT_SIZE];
     char scenario[16], unit[16]; /* unit: "req/s", "sessions/s", "users" */
     char slo[RUN_TEXT_SIZE];
-    char arrivals[16]; /* poisson, uniform */
-    char by[16];       /* what is varied: rate, users */
-    double seed;       /* below 2^53 */
+    enum arrivals arrivals;
+    enum run_by by; /* what is varied */
+    double seed;    /* below 2^53 */
     double workers, connections_max, timeout_s;
     bool new_connections, tls;
     double slo_latency_ms; /* the tightest that holds for all requests; 0: none. The objective line of charts */
@@ -59,10 +86,10 @@ struct run_second {
 };
 
 struct run_step {
-    char phase[16]; /* warmup, double, bisect, hold, overload, recover, ramp, soak, idle */
+    enum run_phase phase;
     double begin, seconds;
-    double load, load_end;               /* asked for, in the run's `by`: a rate or a number of users; they differ for ramps */
-    char verdict[16];                    /* good, bad, or empty where nothing was judged */
+    double load, load_end; /* asked for, in the run's `by`: a rate or a number of users; they differ for ramps */
+    enum step_verdict verdict;
     char why[RUN_TEXT_SIZE];             /* of a bad one: "p99 1.02 s > 1 s" */
     bool generator_limited;              /* bad only by the generator's own delay */
     double little_expected, little_seen; /* requests in flight: rate times mean latency, and as sampled */
@@ -80,6 +107,7 @@ enum run_collapse {
     COLLAPSE_COLLAPSES, /* goodput falls under half of what it was at the limit */
     COLLAPSE_CRASHES    /* nobody answers any more */
 };
+extern const struct names run_collapse_names;
 
 /* Soak: does something grow? Per hour, 95 % interval. */
 struct run_trend {
@@ -92,8 +120,7 @@ struct run_trend {
 struct run_verdict {
     int exit_code;
     char headline[RUN_HEADLINE_SIZE]; /* the one line: the whole answer */
-    char because[RUN_TEXT_SIZE];      /* cause.text */
-    double cause_kind, cause_utilisation;
+    struct cause cause;
     double knee, limit, collapse, safe; /* loads; 0: not found */
     bool at_least;                      /* the limit was not reached: "at least" */
     enum run_collapse beyond;           /* above the limit */
@@ -130,10 +157,19 @@ void run_read_machine(struct run_machine *machine);
 /* All endpoints' counts of a step in one. */
 void run_step_total(const struct run_step *step, struct tally *total);
 
+/* The last step of that phase; NULL: there is none. */
+const struct run_step *run_find_step(const struct run *run, enum run_phase phase);
+
+/* Whether a second met the run's objective: p99 within its latency, and a share of at most `share_allowed` shed or failed. */
+bool run_second_is_good(const struct run *run, const struct run_second *second, double share_allowed);
+
+/* Why a step fails where it does, by the usage of the whole step or of a part of it. */
+void run_find_cause(const struct run_step *step, const struct usage *usage, struct cause *cause);
+
 const char *run_collapse_text(enum run_collapse beyond); /* "sheds with 503, no failures", ... */
 
-/* RUN.json. False, with a sentence in `mistake`, when the file cannot be written; read, parsed, or is of another version. */
-bool run_write(const struct run *run, const char *path, char *mistake, size_t mistake_size);
-bool run_read(struct run *run, const char *path, char *mistake, size_t mistake_size); /* into a run that run_init prepared */
+/* RUN.json. False, with a sentence in `error`, when the file cannot be written; read, parsed, or is of another version. */
+bool run_write(const struct run *run, const char *path, char *error, size_t error_size);
+bool run_read(struct run *run, const char *path, char *error, size_t error_size); /* into a run that run_init prepared */
 
 #endif

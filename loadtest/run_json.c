@@ -6,29 +6,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum member_kind { MEMBER_NUMBER, MEMBER_WHOLE, MEMBER_TEXT, MEMBER_FLAG, MEMBER_STRUCT };
+enum member_kind { MEMBER_NUMBER, MEMBER_WHOLE, MEMBER_TEXT, MEMBER_FLAG, MEMBER_ENUM, MEMBER_STRUCT };
 
 struct member {
     const char *name;
     enum member_kind kind;
     size_t offset, size;
     const struct member *members; /* of a struct; a row without a name ends them */
+    const struct names *names;    /* of an enum */
 };
 
-#define NUMBER(type, member)                                                                                                     \
-    { #member, MEMBER_NUMBER, offsetof(struct type, member), 0, NULL }
+#define NUMBER_AS(name, type, member)                                                                                            \
+    { name, MEMBER_NUMBER, offsetof(struct type, member), 0, NULL, NULL }
+#define NUMBER(type, member) NUMBER_AS(#member, type, member)
 #define WHOLE(type, member)                                                                                                      \
-    { #member, MEMBER_WHOLE, offsetof(struct type, member), 0, NULL } /* an int or an enum */
-#define TEXT(type, member)                                                                                                       \
-    { #member, MEMBER_TEXT, offsetof(struct type, member), sizeof(((struct type *)0)->member), NULL }
+    { #member, MEMBER_WHOLE, offsetof(struct type, member), 0, NULL, NULL }
+#define TEXT_AS(name, type, member)                                                                                              \
+    { name, MEMBER_TEXT, offsetof(struct type, member), sizeof(((struct type *)0)->member), NULL, NULL }
+#define TEXT(type, member) TEXT_AS(#member, type, member)
 #define FLAG(type, member)                                                                                                       \
-    { #member, MEMBER_FLAG, offsetof(struct type, member), 0, NULL }
+    { #member, MEMBER_FLAG, offsetof(struct type, member), 0, NULL, NULL }
+#define ENUM_AS(name, type, member, names)                                                                                       \
+    { name, MEMBER_ENUM, offsetof(struct type, member), 0, NULL, names }
+#define ENUM(type, member, names) ENUM_AS(#member, type, member, names)
 #define STRUCT(type, member, table)                                                                                              \
-    { #member, MEMBER_STRUCT, offsetof(struct type, member), 0, table }
+    { #member, MEMBER_STRUCT, offsetof(struct type, member), 0, table, NULL }
 #define END                                                                                                                      \
-    { NULL, MEMBER_NUMBER, 0, 0, NULL }
+    { NULL, MEMBER_NUMBER, 0, 0, NULL, NULL }
 
-_Static_assert(sizeof(enum run_collapse) == sizeof(int), "WHOLE reads enums as ints");
+_Static_assert(sizeof(enum run_phase) == sizeof(int), "enums are read and written as ints");
 
 static const struct member options_members[] = {
     TEXT(run_options, command),
@@ -37,8 +43,8 @@ static const struct member options_members[] = {
     TEXT(run_options, scenario),
     TEXT(run_options, unit),
     TEXT(run_options, slo),
-    TEXT(run_options, arrivals),
-    TEXT(run_options, by),
+    ENUM(run_options, arrivals, &arrivals_names),
+    ENUM(run_options, by, &run_by_names),
     NUMBER(run_options, seed),
     NUMBER(run_options, workers),
     NUMBER(run_options, connections_max),
@@ -102,12 +108,12 @@ static const struct member second_members[] = {
 };
 
 static const struct member step_members[] = {
-    TEXT(run_step, phase),
+    ENUM(run_step, phase, &run_phase_names),
     NUMBER(run_step, begin),
     NUMBER(run_step, seconds),
     NUMBER(run_step, load),
     NUMBER(run_step, load_end),
-    TEXT(run_step, verdict),
+    ENUM(run_step, verdict, &step_verdict_names),
     TEXT(run_step, why),
     FLAG(run_step, generator_limited),
     NUMBER(run_step, little_expected),
@@ -129,15 +135,15 @@ static const struct member metric_members[] = { TEXT(metric, name), NUMBER(metri
 static const struct member verdict_members[] = {
     WHOLE(run_verdict, exit_code),
     TEXT(run_verdict, headline),
-    TEXT(run_verdict, because),
-    NUMBER(run_verdict, cause_kind),
-    NUMBER(run_verdict, cause_utilisation),
+    TEXT_AS("because", run_verdict, cause.text),
+    ENUM_AS("cause_kind", run_verdict, cause.kind, &cause_names),
+    NUMBER_AS("cause_utilisation", run_verdict, cause.utilisation),
     NUMBER(run_verdict, knee),
     NUMBER(run_verdict, limit),
     NUMBER(run_verdict, collapse),
     NUMBER(run_verdict, safe),
     FLAG(run_verdict, at_least),
-    WHOLE(run_verdict, beyond),
+    ENUM(run_verdict, beyond, &run_collapse_names),
     FLAG(run_verdict, recovered),
     NUMBER(run_verdict, recovery),
     FLAG(run_verdict, generator_limited),
@@ -168,6 +174,8 @@ static json_t *write_member(const struct member *member, const char *place) {
         return json_string(place);
     case MEMBER_FLAG:
         return json_boolean(*(const bool *)place);
+    case MEMBER_ENUM:
+        return json_string(names_get(member->names, *(const int *)(const void *)place));
     case MEMBER_STRUCT:
         return write_struct(member->members, place);
     }
@@ -183,6 +191,17 @@ static json_t *write_struct(const struct member *members, const void *base) {
 
 static bool read_struct(const struct member *members, const json_t *object, void *base);
 
+/* By its name; by its number in records that were written before there were names for all. */
+static bool read_enum(const struct names *names, const json_t *value, int *number) {
+    if (json_is_number(value)) {
+        double written = json_number_value(value);
+        *number = written >= 0 && written < (double)names->count ? (int)written : -1;
+    } else {
+        *number = json_is_string(value) ? names_find(names, json_string_value(value)) : -1;
+    }
+    return *number >= 0;
+}
+
 static bool read_member(const struct member *member, const json_t *value, char *place) {
     switch (member->kind) {
     case MEMBER_NUMBER:
@@ -197,6 +216,8 @@ static bool read_member(const struct member *member, const json_t *value, char *
     case MEMBER_FLAG:
         *(bool *)place = json_is_true(value);
         return json_is_boolean(value);
+    case MEMBER_ENUM:
+        return read_enum(member->names, value, (int *)(void *)place);
     case MEMBER_STRUCT:
         return read_struct(member->members, value, place);
     }
@@ -314,7 +335,7 @@ static bool read_step(const json_t *object, struct run_step *step) {
 
 /* ---- the file ---- */
 
-bool run_write(const struct run *run, const char *path, char *mistake, size_t mistake_size) {
+bool run_write(const struct run *run, const char *path, char *error, size_t error_size) {
     json_t *root = write_struct(run_members, run), *steps = json_array(), *seconds = json_array(), *trends = json_array(),
            *metrics = json_array();
     for (size_t i = 0; i < run->steps_count; i++)
@@ -332,7 +353,7 @@ bool run_write(const struct run *run, const char *path, char *mistake, size_t mi
     json_object_set_new(root, "metrics", metrics);
     bool written = root != NULL && json_dump_file(root, path, JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0;
     if (!written)
-        snprintf(mistake, mistake_size, "%s cannot be written", path);
+        snprintf(error, error_size, "%s cannot be written", path);
     json_decref(root);
     return written;
 }
@@ -370,17 +391,17 @@ static bool read_root(const json_t *root, struct run *run) {
     return true;
 }
 
-bool run_read(struct run *run, const char *path, char *mistake, size_t mistake_size) {
-    json_error_t error;
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+bool run_read(struct run *run, const char *path, char *error, size_t error_size) {
+    json_error_t problem;
+    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &problem);
     const json_t *version = json_object_get(root, "version");
     bool read = false;
     if (root == NULL)
-        snprintf(mistake, mistake_size, "%s:%d: %s", path, error.line, error.text);
+        snprintf(error, error_size, "%s:%d: %s", path, problem.line, problem.text);
     else if (json_integer_value(version) != RUN_VERSION)
-        snprintf(mistake, mistake_size, "%s is no record of version %d", path, RUN_VERSION);
+        snprintf(error, error_size, "%s is no record of version %d", path, RUN_VERSION);
     else if (!(read = read_root(root, run)))
-        snprintf(mistake, mistake_size, "%s is damaged: a member is missing or of another type", path);
+        snprintf(error, error_size, "%s is damaged: a member is missing or of another type", path);
     json_decref(root);
     return read;
 }

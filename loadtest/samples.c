@@ -22,8 +22,8 @@ struct sample {
     struct probe_database database;
 };
 
-bool samples_init(struct samples *samples, const struct target *target, pid_t server, const char *database_url, char *mistake,
-                  size_t mistake_size) {
+bool samples_init(struct samples *samples, const struct target *target, pid_t server, const char *database_url, char *error,
+                  size_t error_size) {
     *samples = (struct samples){ .servers_count = 0 };
     if (server > 0) {
         samples->servers[0] = server;
@@ -35,7 +35,7 @@ bool samples_init(struct samples *samples, const struct target *target, pid_t se
         samples->servers_count = 0;
     if (database_url == NULL)
         return true;
-    samples->database = probe_database_open(database_url, mistake, mistake_size);
+    samples->database = probe_database_open(database_url, error, error_size);
     probe_hash_parameters(samples->database, samples->hash_parameters, sizeof samples->hash_parameters);
     return samples->database != NULL;
 }

@@ -59,11 +59,11 @@ struct samples {
 };
 
 /*
- * `server` 0: who listens on the target's port on this machine. `database_url` NULL: none. False, with a sentence in `mistake`,
+ * `server` 0: who listens on the target's port on this machine. `database_url` NULL: none. False, with a sentence in `error`,
  * only when a database was asked for and does not answer.
  */
-bool samples_init(struct samples *samples, const struct target *target, pid_t server, const char *database_url, char *mistake,
-                  size_t mistake_size);
+bool samples_init(struct samples *samples, const struct target *target, pid_t server, const char *database_url, char *error,
+                  size_t error_size);
 void samples_fini(struct samples *samples);
 
 /* NULL when memory is exhausted. */

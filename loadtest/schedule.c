@@ -1,6 +1,11 @@
 #include "schedule.h"
 
+#include "array.h"
+
 #include <math.h>
+
+static const char *const arrivals_items[] = { [ARRIVALS_POISSON] = "poisson", [ARRIVALS_UNIFORM] = "uniform" };
+const struct names arrivals_names = { arrivals_items, ARRAY_LEN(arrivals_items) };
 
 /* splitmix64, which the authors of xoshiro recommend for its first state: no seed gives a bad one. */
 void random_init(struct random *random, uint64_t seed) {

@@ -10,6 +10,8 @@
 #ifndef FAILPOINT_SCHEDULE_H
 #define FAILPOINT_SCHEDULE_H
 
+#include "names.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +27,7 @@ uint64_t random_next(struct random *random);
 double random_unit(struct random *random); /* above 0, at most 1 */
 
 enum arrivals { ARRIVALS_POISSON, ARRIVALS_UNIFORM };
+extern const struct names arrivals_names;
 
 struct segment {
     double rate_begin, rate_end; /* per second, of all workers */

@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #define KNEE_FACTOR 3.0
 #define SAFE_PART 0.75
@@ -16,7 +15,7 @@
 /* ---- knee ---- */
 
 static bool is_good(const struct run_step *step) {
-    return strcmp(step->verdict, "good") == 0;
+    return step->verdict == STEP_GOOD;
 }
 
 static const struct run_step *lowest_good(const struct run *run) {
@@ -49,22 +48,6 @@ double search_knee(const struct run *run) {
 
 /* ---- above the limit ---- */
 
-static const struct run_step *find_phase(const struct run *run, const char *phase) {
-    for (size_t i = run->steps_count; i > 0; i--)
-        if (strcmp(run->steps[i - 1].phase, phase) == 0)
-            return &run->steps[i - 1];
-    return NULL;
-}
-
-static bool second_is_good(const struct run *run, const struct run_second *second, double allowed) {
-    const struct run_figures *figures = &second->figures;
-    double bad = figures->shed + figures->failed, ended = figures->ok + bad;
-    if (ended == 0)
-        return figures->in_flight < 1;
-    bool in_time = run->options.slo_latency_ms <= 0 || figures->p99 <= run->options.slo_latency_ms;
-    return in_time && bad <= fmax(1, allowed * ended);
-}
-
 /* 1.5 times what was tried at most may be no overload at all. */
 static bool is_met(const struct run *run, const struct run_figures *figures) {
     return run->options.slo_latency_ms > 0 && figures->p99 <= run->options.slo_latency_ms;
@@ -78,7 +61,7 @@ static void judge_recovery(struct run *run, const struct run_step *recover, doub
     verdict->recovered = true;
     for (size_t i = 0; i < run->seconds_count; i++) {
         const struct run_second *second = &run->seconds_list[i];
-        if (second->at <= recover->begin + 0.2 || second->at > end + 0.5 || second_is_good(run, second, allowed))
+        if (second->at <= recover->begin + 0.2 || second->at > end + 0.5 || run_second_is_good(run, second, allowed))
             continue;
         verdict->recovery = second->at - recover->begin;
         verdict->recovered = second->at < end - 1;
@@ -87,7 +70,7 @@ static void judge_recovery(struct run *run, const struct run_step *recover, doub
 
 void search_judge_overload(struct run *run, double error_share_allowed) {
     struct run_verdict *verdict = &run->verdict;
-    const struct run_step *overload = find_phase(run, "overload"), *recover = find_phase(run, "recover");
+    const struct run_step *overload = run_find_step(run, PHASE_OVERLOAD), *recover = run_find_step(run, PHASE_RECOVER);
     if (overload == NULL)
         return;
     const struct run_figures *figures = &overload->figures;
@@ -137,10 +120,8 @@ bool search_meets_limiter(struct run *run, const struct run_step *step) {
         return false;
     char load[DISPLAY_NUMBER_SIZE];
     struct run_verdict *verdict = &run->verdict;
-    verdict->cause_kind = CAUSE_LIMITER;
-    verdict->cause_utilisation = 1;
+    verdict->cause = (struct cause){ CAUSE_LIMITER, 1, "a rate limiter answers 429" };
     verdict->exit_code = EXIT_MISSED;
-    snprintf(verdict->because, sizeof verdict->because, "a rate limiter answers 429");
     snprintf(verdict->headline, sizeof verdict->headline,
              "%s meets a rate limiter: at %s %s it answers 429 to %.0f %% of requests. " ADVICE, run->options.scenario,
              display_load(step->load, load), run->options.unit, limited / ended * 100);
@@ -169,7 +150,7 @@ static void describe_shedding(const struct run_step *overload, char *text, size_
 
 static void describe_beyond(const struct run *run, char *text, size_t size) {
     const struct run_verdict *verdict = &run->verdict;
-    const struct run_step *overload = find_phase(run, "overload");
+    const struct run_step *overload = run_find_step(run, PHASE_OVERLOAD);
     if (overload == NULL || verdict->beyond == COLLAPSE_UNKNOWN) {
         text[0] = '\0';
         return;
@@ -257,16 +238,14 @@ void search_conclude(struct run *run, const struct find *find, const char *why, 
         verdict->safe = fmax(floor(verdict->safe), 1);
     verdict->knee = search_knee(run);
     verdict->at_least = outcome == FIND_NONE_BAD || verdict->generator_limited;
-    verdict->cause_kind = (double)cause->kind;
-    verdict->cause_utilisation = cause->utilisation;
-    snprintf(verdict->because, sizeof verdict->because, "%s", cause->text);
+    verdict->cause = *cause;
     verdict->exit_code = code_of(verdict, outcome);
     char load[DISPLAY_NUMBER_SIZE], good[DISPLAY_NUMBER_SIZE];
     if (verdict->interrupted)
         snprintf(verdict->headline, sizeof verdict->headline, "interrupted: %s holds %s %s%s%s", run->options.scenario,
                  display_load(find->good, good), run->options.unit, find->bad > 0 ? " and fails at " : " so far",
                  find->bad > 0 ? display_load(find->bad, load) : "");
-    else if (verdict->beyond == COLLAPSE_CRASHES && find_phase(run, "overload") == NULL)
+    else if (verdict->beyond == COLLAPSE_CRASHES && run_find_step(run, PHASE_OVERLOAD) == NULL)
         write_crash(run, find);
     else if (outcome == FIND_NONE_GOOD)
         write_none_good(run, find, why, cause);

@@ -14,11 +14,6 @@
 #define LINE_MAX_SIZE ((size_t)1024)
 #define ID_SIZE 64
 
-static int fail(int code, const char *what, const char *detail) {
-    fprintf(stderr, "failpoint: %s%s\n", what, detail);
-    return code;
-}
-
 static bool run_sql(PGconn *database, const char *sql, ExecStatusType expected) {
     PGresult *result = PQexec(database, sql);
     bool done = PQresultStatus(result) == expected;
@@ -130,11 +125,12 @@ static int seed_database(const struct bench *bench, PGconn *database, unsigned a
     int64_t begin = instant_now();
     char *hash = read_hash(database, plan_email(&plan, 1, email));
     if (hash == NULL)
-        return fail(EXIT_UNREACHABLE, "that database has no row in its table users for the account just registered, ", email);
+        return command_fail(EXIT_UNREACHABLE, "that database has no row in its table users for the account just registered, %s",
+                            email);
     bool filled = fill(database, &plan, hash, &added);
     free(hash);
     if (!filled)
-        return fail(EXIT_MISSED, "PostgreSQL: ", PQerrorMessage(database));
+        return command_fail(EXIT_MISSED, "PostgreSQL: %s", PQerrorMessage(database));
     printf("accounts 1 to %u are there (%u of them new) after %.1f s; use them with --seeded --accounts %u\n", accounts, added,
            ns_to_s(instant_now() - begin), accounts);
     return EXIT_FINE;
@@ -144,7 +140,7 @@ int command_seed(const struct options *options, const char *line) {
     struct options alone = *options;
     unsigned accounts = (unsigned)(options->accounts > 0 ? options->accounts : ACCOUNTS_DEFAULT);
     if (options->pg == NULL)
-        return fail(EXIT_USAGE, "seed takes --pg URL: ", "a role of the service's database that may insert into users");
+        return command_fail(EXIT_USAGE, "seed takes --pg URL: a role of the service's database that may insert into users");
     alone.accounts = 1; /* to register over HTTP */
     struct bench bench;
     int code = bench_init(&bench, &alone, "seed", line);
@@ -153,7 +149,7 @@ int command_seed(const struct options *options, const char *line) {
     if (code == EXIT_FINE)
         code = seed_database(&bench, bench.samples.database, accounts);
     else if (bench.run.verdict.headline[0] != '\0')
-        fail(code, bench.run.verdict.headline, "");
+        command_fail(code, "%s", bench.run.verdict.headline);
     bench_fini(&bench);
     return code;
 }

@@ -1,6 +1,5 @@
 #include "bench.h"
 #include "command.h"
-#include "instant.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -83,24 +82,19 @@ static void serve(int listener) {
 
 /* ---- the measurement ---- */
 
-static const struct run_step *measure(struct bench *bench, const char *phase, const struct order *order, double load) {
-    struct bench_step asked = { .phase = phase, .order = *order, .load = load };
-    snprintf(bench->display.progress, sizeof bench->display.progress, "%s", phase);
+static const struct run_step *measure(struct bench *bench, enum run_phase phase, enum run_by by, double load) {
+    struct bench_step asked = { .phase = phase, .order = bench_order(by, load, SECONDS, 1), .load = load };
+    snprintf(bench->display.progress, sizeof bench->display.progress, "%s", names_get(&run_phase_names, (int)phase));
     return bench_run(bench, &asked);
 }
 
 static int measure_all(struct bench *bench) {
     char numbers[4][DISPLAY_NUMBER_SIZE];
-    struct order order = { .kind = ORDER_USERS, .users = USERS, .duration_ns = s_to_ns(SECONDS) };
-    const struct run_step *step = measure(bench, "ceiling", &order, USERS);
-    if (step == NULL || step->figures.ok < step->figures.due) {
-        fputs("failpoint: its own server did not answer everything\n", stderr);
-        return EXIT_GENERATOR;
-    }
+    const struct run_step *step = measure(bench, PHASE_CEILING, BY_USERS, USERS);
+    if (step == NULL || step->figures.ok < step->figures.due)
+        return command_fail(EXIT_GENERATOR, "its own server did not answer everything");
     double ceiling = step->figures.served, cores = step->usage.generator_cores, cost = ceiling > 0 ? cores / ceiling * 1e6 : 0;
-    order = (struct order){ .kind = ORDER_LOAD, .segments_count = 1, .seed = 1 };
-    order.segments[0] = (struct segment){ PACE_RATE, PACE_RATE, s_to_ns(SECONDS) };
-    step = measure(bench, "pace", &order, PACE_RATE);
+    step = measure(bench, PHASE_PACE, BY_RATE, PACE_RATE);
     if (step == NULL)
         return EXIT_GENERATOR;
     display_clear(&bench->display);
@@ -117,7 +111,7 @@ static int run_against(const struct options *options, const char *line, unsigned
     struct options complete = *options;
     struct bench bench;
     snprintf(url, sizeof url, "http://127.0.0.1:%u", port);
-    complete.words[0] = url;
+    complete.operands[0] = url;
     complete.scenario = "verify";
     complete.seeded = true;
     int code = bench_init(&bench, &complete, "selftest", line);
@@ -126,7 +120,7 @@ static int run_against(const struct options *options, const char *line, unsigned
     if (code == EXIT_FINE)
         code = measure_all(&bench);
     if (code != EXIT_FINE && bench.run.verdict.headline[0] != '\0')
-        fprintf(stderr, "failpoint: %s\n", bench.run.verdict.headline);
+        command_fail(code, "%s", bench.run.verdict.headline);
     bench_fini(&bench);
     return code;
 }
@@ -140,10 +134,8 @@ int command_selftest(const struct options *options, const char *line) {
         serve(listener);
     if (listener >= 0)
         close(listener);
-    if (server < 0) {
-        fputs("failpoint: its own server cannot be started\n", stderr);
-        return EXIT_GENERATOR;
-    }
+    if (server < 0)
+        return command_fail(EXIT_GENERATOR, "its own server cannot be started");
     int code = run_against(options, line, port);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);

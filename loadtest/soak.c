@@ -1,6 +1,6 @@
+#include "array.h"
 #include "bench.h"
 #include "command.h"
-#include "instant.h"
 #include "judge.h"
 #include "stats.h"
 
@@ -25,7 +25,6 @@ static const struct {
     { "threads", "threads", offsetof(struct run_second, usage.threads), 2, 0.1 },
     { "p99", "ms", offsetof(struct run_second, figures.p99), 5, 0.5 },
 };
-#define WATCHED (sizeof watched / sizeof watched[0])
 
 static bool fill_trend(const struct run *run, size_t which, double *times, double *values, struct run_trend *trend) {
     size_t first = (size_t)(SETTLING * (double)run->seconds_count), count = 0;
@@ -58,7 +57,7 @@ static bool fill_trend(const struct run *run, size_t which, double *times, doubl
 static bool find_trends(struct run *run) {
     double *times = calloc(run->seconds_count + 1, sizeof *times), *values = calloc(run->seconds_count + 1, sizeof *values);
     bool grows = false;
-    for (size_t i = 0; i < WATCHED && times != NULL && values != NULL; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(watched) && times != NULL && values != NULL; i++) {
         struct run_trend trend = { .grows = false };
         if (!fill_trend(run, i, times, values, &trend))
             continue;
@@ -112,36 +111,16 @@ static void conclude(struct bench *bench, struct run_step *step) {
 
 static void soak(struct bench *bench) {
     const struct options *options = bench->options;
-    double seconds = options->duration_s > 0 ? options->duration_s : SECONDS_DEFAULT;
-    struct bench_step asked = { .phase = "soak", .load = options->users > 0 ? options->users : options->rate };
-    asked.order = (struct order){ .kind = ORDER_USERS, .users = (unsigned)options->users, .seed = (uint64_t)options->seed };
-    if (options->users > 0) {
-        asked.order.duration_ns = s_to_ns(seconds);
-    } else {
-        asked.order.kind = ORDER_LOAD;
-        asked.order.segments_count = 1;
-        asked.order.segments[0] = (struct segment){ options->rate, options->rate, s_to_ns(seconds) };
-    }
-    char load[DISPLAY_NUMBER_SIZE];
-    snprintf(bench->display.progress, sizeof bench->display.progress, "soak %s %s", display_load(asked.load, load),
-             bench->run.options.unit);
+    enum run_by by = bench->run.options.by;
+    struct bench_step asked = { .phase = PHASE_SOAK, .load = by == BY_USERS ? options->users : options->rate };
+    asked.order = bench_order(by, asked.load, bench_seconds(bench, SECONDS_DEFAULT), (uint64_t)options->seed);
+    bench_show(bench, "soak", asked.load);
     struct run_step *step = bench_run(bench, &asked);
     if (step != NULL)
         conclude(bench, step);
 }
 
 int command_soak(const struct options *options, const char *line) {
-    struct bench bench;
-    if (options->rate <= 0 && options->users <= 0) {
-        fputs("failpoint: soak takes --rate N or --users N\n", stderr);
-        return EXIT_USAGE;
-    }
-    int code = bench_init(&bench, options, "soak", line);
-    if (code == EXIT_FINE) {
-        if (bench_prepare(&bench) == EXIT_FINE)
-            soak(&bench);
-        code = bench_finish(&bench);
-    }
-    bench_fini(&bench);
-    return code;
+    static const struct bench_command command = { .name = "soak", .needs_load = true, .run = soak };
+    return bench_run_command(&command, options, line);
 }

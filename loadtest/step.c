@@ -18,7 +18,7 @@
 struct watch {
     struct bench *bench;
     const struct bench_step *step;
-    const char *phase;
+    enum run_phase phase;
     double load, load_end;
     int64_t begin_ns, second_ns;
     struct sample *at_begin, *a_second_ago, *at_stop; /* at_stop: when the arrivals were over */
@@ -207,7 +207,7 @@ static struct run_step *record(struct watch *watch, int64_t end_ns) {
         return NULL;
     engine_read(bench->engine, bench->now);
     engine_view_subtract(bench->now, bench->before);
-    snprintf(step->phase, sizeof step->phase, "%s", watch->phase);
+    step->phase = watch->phase;
     step->begin = ns_to_s(watch->begin_ns - bench->begin_ns);
     step->seconds = fmax(ns_to_s(end_ns - watch->begin_ns), 1e-3);
     step->load = watch->load;

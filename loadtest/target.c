@@ -52,13 +52,13 @@ static bool parse_port(struct target *target, const struct parts *parts) {
     return *end == '\0' && text[0] >= '0' && text[0] <= '9' && port > 0 && port < 65536;
 }
 
-static bool resolve(struct target *target, char *mistake, size_t mistake_size) {
+static bool resolve(struct target *target, char *error, size_t error_size) {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC }, *found = NULL;
     char port[8];
     snprintf(port, sizeof port, "%u", target->port);
-    int error = getaddrinfo(target->name, port, &hints, &found);
-    if (error != 0 || found == NULL) {
-        snprintf(mistake, mistake_size, "%s: %s", target->name, gai_strerror(error));
+    int status = getaddrinfo(target->name, port, &hints, &found);
+    if (status != 0 || found == NULL) {
+        snprintf(error, error_size, "%s: %s", target->name, gai_strerror(status));
         return false;
     }
     /* an IPv4 address first, since "localhost" is often both and served on one */
@@ -77,10 +77,10 @@ static bool resolve(struct target *target, char *mistake, size_t mistake_size) {
     return true;
 }
 
-bool target_init(struct target *target, const char *url, char *mistake, size_t mistake_size) {
+bool target_init(struct target *target, const char *url, char *error, size_t error_size) {
     *target = (struct target){ .tls = strncmp(url, "https://", 8) == 0 };
     struct parts parts;
-    snprintf(mistake, mistake_size, "\"%.100s\" is no URL such as http://127.0.0.1:8080", url);
+    snprintf(error, error_size, "\"%.100s\" is no URL such as http://127.0.0.1:8080", url);
     size_t scheme = target->tls ? 8 : 7;
     if ((!target->tls && strncmp(url, "http://", 7) != 0) || strlen(url) >= TARGET_TEXT_SIZE || strpbrk(url, " \t\r\n?#") != NULL)
         return false;
@@ -96,5 +96,5 @@ bool target_init(struct target *target, const char *url, char *mistake, size_t m
         text[strlen(text) - 1] = '\0';
     for (char *text = target->url; text[strlen(text) - 1] == '/';)
         text[strlen(text) - 1] = '\0';
-    return resolve(target, mistake, mistake_size);
+    return resolve(target, error, error_size);
 }

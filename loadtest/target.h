@@ -23,7 +23,7 @@ struct target {
     bool loopback4; /* 127.0.0.0/8: the generator may take any source address there */
 };
 
-/* False, with a sentence in `mistake`, when it is no URL or the name has no address. */
-bool target_init(struct target *target, const char *url, char *mistake, size_t mistake_size);
+/* False, with a sentence in `error`, when it is no URL or the name has no address. */
+bool target_init(struct target *target, const char *url, char *error, size_t error_size);
 
 #endif

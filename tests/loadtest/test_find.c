@@ -116,8 +116,8 @@ static bool run_trial(struct server *server, const struct trial *trial, double l
 static double run_search(struct server *server, const char *slo) {
     struct find find;
     struct objectives objectives;
-    char mistake[256];
-    ck_assert(objectives_parse(slo, &objectives, mistake, sizeof mistake));
+    char error[256];
+    ck_assert(objectives_parse(slo, &objectives, error, sizeof error));
     struct trial trial = { .objectives = &objectives, .seconds_min = 1, .open_loop = true };
     find_init(&find, server->capacity / 13, 0.5, 1e6, 0.02, false);
     unsigned steps = 0;

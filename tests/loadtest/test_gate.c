@@ -42,9 +42,9 @@ static void tear_down(void) {
 }
 
 static bool compare(struct gate *gate) {
-    char mistake[512] = "";
-    bool is_known = gate_compare(&run, &baseline, TOLERANCE, gate, mistake, sizeof mistake);
-    ck_assert(is_known == (mistake[0] == '\0'));
+    char error[512] = "";
+    bool is_known = gate_compare(&run, &baseline, TOLERANCE, gate, error, sizeof error);
+    ck_assert(is_known == (error[0] == '\0'));
     return is_known;
 }
 

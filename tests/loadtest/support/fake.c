@@ -37,7 +37,7 @@ struct waiting {
 };
 
 static struct {
-    struct fake_manners manners;
+    struct fake_behaviour behaviour;
     int listener, epoll;
     struct client clients[CLIENTS_MAX];
     struct waiting waiting[WAITING_MAX]; /* a ring, by due_ns */
@@ -54,7 +54,7 @@ static int64_t now_ns(void) {
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* ---- what a request is told ---- */
+/* ---- replies ---- */
 
 static void write_reply(char reply[REPLY_SIZE], const char *status, const char *headers, const char *body) {
     snprintf(reply, REPLY_SIZE, "HTTP/1.1 %s\r\n%sContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", status,
@@ -79,7 +79,7 @@ static void answer(const char *request, char reply[REPLY_SIZE]) {
     if (strncmp(request, "POST /auth/register ", 20) == 0)
         write_user(reply, "201 Created", request);
     else if (strncmp(request, "POST /auth/", 11) == 0)
-        write_reply(reply, "200 OK", "", server.manners.wrong_body != NULL ? server.manners.wrong_body : tokens);
+        write_reply(reply, "200 OK", "", server.behaviour.wrong_body != NULL ? server.behaviour.wrong_body : tokens);
     else if (strncmp(request, "GET /auth/me ", 13) == 0)
         write_user(reply, "200 OK", request);
     else
@@ -87,12 +87,12 @@ static void answer(const char *request, char reply[REPLY_SIZE]) {
 }
 
 static bool is_over_limit(void) {
-    if (server.manners.limit <= 0)
+    if (server.behaviour.limit <= 0)
         return false;
     int64_t now = now_ns();
-    server.tokens += (double)(now - server.refilled_ns) / 1e9 * server.manners.limit;
-    if (server.tokens > server.manners.limit / 10)
-        server.tokens = server.manners.limit / 10;
+    server.tokens += (double)(now - server.refilled_ns) / 1e9 * server.behaviour.limit;
+    if (server.tokens > server.behaviour.limit / 10)
+        server.tokens = server.behaviour.limit / 10;
     server.refilled_ns = now;
     if (server.tokens < 1)
         return true;
@@ -101,9 +101,9 @@ static bool is_over_limit(void) {
 }
 
 static void leak(void) {
-    char *lost = server.manners.leak > 0 ? malloc(server.manners.leak) : NULL;
+    char *lost = server.behaviour.leak > 0 ? malloc(server.behaviour.leak) : NULL;
     if (lost != NULL)
-        memset(lost, 1, server.manners.leak);
+        memset(lost, 1, server.behaviour.leak);
     __asm__ volatile("" : : "r"(lost) : "memory");
 } /* NOLINT(clang-analyzer-unix.Malloc): a leak is what this is for */
 
@@ -116,7 +116,7 @@ static void send_reply(int fd, const char *reply) {
 static void take(int fd, const char *request) {
     char reply[REPLY_SIZE];
     bool is_login = strncmp(request, "POST /auth/login ", 17) == 0;
-    if (++server.requests == server.manners.crash_after)
+    if (++server.requests == server.behaviour.crash_after)
         _exit(1);
     leak();
     if (is_login && is_over_limit()) {
@@ -125,17 +125,17 @@ static void take(int fd, const char *request) {
         return;
     }
     answer(request, reply);
-    if (server.manners.capacity <= 0) {
+    if (server.behaviour.capacity <= 0) {
         send_reply(fd, reply);
         return;
     }
-    if (server.count == WAITING_MAX || (server.manners.queue > 0 && server.count >= server.manners.queue)) {
+    if (server.count == WAITING_MAX || (server.behaviour.queue > 0 && server.count >= server.behaviour.queue)) {
         write_reply(reply, "503 Service Unavailable", "Retry-After: 1\r\n", "{}");
         send_reply(fd, reply);
         return;
     }
     int64_t now = now_ns(), begin = server.busy_until_ns > now ? server.busy_until_ns : now;
-    server.busy_until_ns = begin + (int64_t)(1e9 / server.manners.capacity);
+    server.busy_until_ns = begin + (int64_t)(1e9 / server.behaviour.capacity);
     struct waiting *waiting = &server.waiting[(server.first + server.count++) % WAITING_MAX];
     waiting->fd = fd;
     waiting->due_ns = server.busy_until_ns;
@@ -151,13 +151,13 @@ static void send_due(void) {
 }
 
 static void freeze_if_due(void) {
-    if (server.manners.freeze_every_s <= 0)
+    if (server.behaviour.freeze_every_s <= 0)
         return;
-    int64_t period = (int64_t)(server.manners.freeze_every_s * 1e9);
+    int64_t period = (int64_t)(server.behaviour.freeze_every_s * 1e9);
     if (now_ns() - server.frozen_ns < period)
         return;
     server.frozen_ns += period;
-    usleep((useconds_t)(server.manners.freeze_s * 1e6));
+    usleep((useconds_t)(server.behaviour.freeze_s * 1e6));
 }
 
 /* ---- connections ---- */
@@ -239,11 +239,11 @@ static void raise_descriptors(void) {
     }
 }
 
-struct fake fake_start(const struct fake_manners *manners) {
+struct fake fake_start(const struct fake_behaviour *behaviour) {
     struct fake fake;
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof address;
-    server.manners = *manners;
+    server.behaviour = *behaviour;
     server.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     ck_assert_int_ge(server.listener, 0);
     ck_assert_int_eq(bind(server.listener, (const struct sockaddr *)&address, len), 0);

@@ -1,4 +1,4 @@
-/* The tester against servers of which the truth is known. */
+/* The tester against servers whose limits and faults are known. */
 #include "loadtest/run.h"
 #include "support/fake.h"
 
@@ -12,9 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-Suite *truth_suite(void);
+Suite *known_answers_suite(void);
 
-#define WORDS_MAX 24
+#define ARGUMENTS_MAX 24
 #define OUTPUT_SIZE 16384
 
 struct result {
@@ -38,16 +38,17 @@ static void read_all(int fd, char output[OUTPUT_SIZE]) {
     output[len] = '\0';
 }
 
-/* Runs the program with these words, NULL behind the last, for so long (0: to its end), and reads what it says and writes. */
-static void run_program_for(const char *const *words, unsigned seconds, struct result *result) {
+/* Runs the program with these arguments, NULL behind the last, for so long (0: to its end), and reads its output and its record.
+ */
+static void run_program_for(const char *const *arguments, unsigned seconds, struct result *result) {
     char record[] = "/tmp/failpoint-test-XXXXXX";
-    const char *all[WORDS_MAX + 8] = { program() };
+    const char *all[ARGUMENTS_MAX + 8] = { program() };
     size_t count = 1;
     int file = mkstemp(record), pipes[2];
     ck_assert_int_ge(file, 0);
     close(file);
-    for (size_t i = 0; words[i] != NULL; i++)
-        all[count++] = words[i];
+    for (size_t i = 0; arguments[i] != NULL; i++)
+        all[count++] = arguments[i];
     const char *const more[] = { "--out", record, "--html", "/dev/null", "--quiet" };
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
         all[count++] = more[i];
@@ -70,26 +71,26 @@ static void run_program_for(const char *const *words, unsigned seconds, struct r
     int status;
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     result->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    char mistake[256];
+    char error[256];
     run_init(&result->run);
-    result->has_run = run_read(&result->run, record, mistake, sizeof mistake);
+    result->has_run = run_read(&result->run, record, error, sizeof error);
     unlink(record);
 }
 
-static void run_program(const char *const *words, struct result *result) {
-    run_program_for(words, 0, result);
+static void run_program(const char *const *arguments, struct result *result) {
+    run_program_for(arguments, 0, result);
 }
 
-static void forget(struct result *result) {
+static void release(struct result *result) {
     run_fini(&result->run);
 }
 
-static void assert_says(const struct result *result, const char *words) {
-    ck_assert_msg(strstr(result->output, words) != NULL, "it does not say \"%s\" but: %s", words, result->output);
+static void assert_says(const struct result *result, const char *text) {
+    ck_assert_msg(strstr(result->output, text) != NULL, "it does not say \"%s\" but: %s", text, result->output);
 }
 
 START_TEST(a_capacity_of_500_a_second_is_found_within_5_percent) {
-    struct fake fake = fake_start(&(struct fake_manners){ .capacity = 500, .queue = 200 });
+    struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 500, .queue = 200 });
     static struct result result;
     run_program((const char *const[]){ "find", fake.url, "--slo", "p99<=300ms,err<=1%", NULL }, &result);
     double limit = result.run.verdict.limit;
@@ -97,33 +98,33 @@ START_TEST(a_capacity_of_500_a_second_is_found_within_5_percent) {
     ck_assert_int_eq(result.code, 0);
     ck_assert_int_eq(result.run.verdict.beyond, COLLAPSE_SHEDS);
     ck_assert(result.run.verdict.recovered);
-    forget(&result);
+    release(&result);
     fake_stop(&fake);
 }
 END_TEST
 
 /* Users who wait for each other at 500 a second, and for 100 ms at most: 50 of them. */
 START_TEST(the_number_of_users_is_found_within_5_percent_and_is_whole) {
-    struct fake fake = fake_start(&(struct fake_manners){ .capacity = 500 });
+    struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 500 });
     static struct result result;
     run_program((const char *const[]){ "find", fake.url, "--by", "users", "--slo", "p99<=100ms,err<=1%", NULL }, &result);
     double limit = result.run.verdict.limit, safe = result.run.verdict.safe;
     ck_assert_msg(limit >= 47 && limit <= 52, "%.1f: %s", limit, result.output);
     ck_assert_msg(safe > 0 && safe == floor(safe), "%.2f users", safe);
     ck_assert_int_eq(result.code, 0);
-    forget(&result);
+    release(&result);
     fake_stop(&fake);
 }
 END_TEST
 
-START_TEST(a_hold_that_is_interrupted_says_so_and_gives_130_with_what_there_is) {
-    struct fake fake = fake_start(&(struct fake_manners){ .capacity = 500 });
+START_TEST(an_interrupted_hold_says_so_records_what_there_is_and_exits_with_130) {
+    struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 500 });
     static struct result result;
     run_program_for((const char *const[]){ "hold", fake.url, "--rate", "100", "--duration", "60s", NULL }, 3, &result);
     ck_assert_msg(result.code == 130, "%d: %s", result.code, result.output);
     assert_says(&result, "interrupted: login holds 100 req/s");
     ck_assert(result.has_run && result.run.steps_count > 0);
-    forget(&result);
+    release(&result);
     fake_stop(&fake);
 }
 END_TEST
@@ -133,7 +134,7 @@ END_TEST
 #define P95_MS (500 * (1 - 0.05 / (1.5 / 11)))
 
 START_TEST(a_freeze_of_half_a_second_shows_in_the_95th_percentile) {
-    struct fake fake = fake_start(&(struct fake_manners){ .freeze_every_s = 3, .freeze_s = 0.5 });
+    struct fake fake = fake_start(&(struct fake_behaviour){ .freeze_every_s = 3, .freeze_s = 0.5 });
     static struct result result;
     run_program((const char *const[]){ "hold", fake.url, "--rate", "400", "--duration", "11s", "--arrivals", "uniform", NULL },
                 &result);
@@ -142,90 +143,90 @@ START_TEST(a_freeze_of_half_a_second_shows_in_the_95th_percentile) {
     run_step_total(&result.run.steps[result.run.steps_count - 1], &total);
     double p95_ms = (double)histogram_percentile(&total.latency, 0.95) / 1e6;
     ck_assert_msg(p95_ms > P95_MS * 0.95 && p95_ms < P95_MS * 1.05, "%.0f ms instead of %.0f", p95_ms, P95_MS);
-    forget(&result);
+    release(&result);
     fake_stop(&fake);
 }
 END_TEST
 
 START_TEST(a_limiter_is_named_as_one) {
-    struct fake fake = fake_start(&(struct fake_manners){ .limit = 50 });
+    struct fake fake = fake_start(&(struct fake_behaviour){ .limit = 50 });
     static struct result result;
     run_program((const char *const[]){ "hold", fake.url, "--rate", "150", "--duration", "4s", NULL }, &result);
     ck_assert_int_eq(result.code, 1);
     assert_says(&result, "429");
     assert_says(&result, "limit");
-    forget(&result);
+    release(&result);
     fake_stop(&fake);
 }
 END_TEST
 
-START_TEST(a_crash_is_told_and_gives_5) {
-    struct fake fake = fake_start(&(struct fake_manners){ .crash_after = 1500 });
+START_TEST(a_crash_is_reported_and_exits_with_5) {
+    struct fake fake = fake_start(&(struct fake_behaviour){ .crash_after = 1500 });
     static struct result result;
     run_program((const char *const[]){ "find", fake.url, NULL }, &result);
     ck_assert_msg(result.code == 5, "%d: %s", result.code, result.output);
-    forget(&result);
+    release(&result);
     fake_stop(&fake);
 }
 END_TEST
 
-START_TEST(a_hundred_bytes_of_each_request_are_found) {
-    struct fake fake = fake_start(&(struct fake_manners){ .leak = 100 });
+START_TEST(a_leak_of_a_hundred_bytes_a_request_is_found) {
+    struct fake fake = fake_start(&(struct fake_behaviour){ .leak = 100 });
     static struct result result;
     run_program((const char *const[]){ "soak", fake.url, "--rate", "1500", "--duration", "25s", NULL }, &result);
     ck_assert_msg(result.code == 1, "%d: %s", result.code, result.output);
     assert_says(&result, "memory grows");
-    forget(&result);
+    release(&result);
     fake_stop(&fake);
 }
 END_TEST
 
-START_TEST(a_server_that_does_not_leak_is_not_accused) {
-    struct fake fake = fake_start(&(struct fake_manners){ .leak = 0 });
+START_TEST(a_server_without_a_leak_passes_the_soak) {
+    struct fake fake = fake_start(&(struct fake_behaviour){ .leak = 0 });
     static struct result result;
     run_program((const char *const[]){ "soak", fake.url, "--rate", "1500", "--duration", "15s", "--slo", "err<=1%", NULL },
                 &result);
     ck_assert_msg(result.code == 0, "%d: %s", result.code, result.output);
-    forget(&result);
+    release(&result);
     fake_stop(&fake);
 }
 END_TEST
 
-START_TEST(a_generator_that_is_too_slow_says_so_and_gives_4) {
-    struct fake fake = fake_start(&(struct fake_manners){ .capacity = 0 });
+START_TEST(a_generator_that_is_too_slow_says_so_and_exits_with_4) {
+    struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 0 });
     static struct result result;
     run_program((const char *const[]){ "hold", fake.url, "--rate", "4000", "--duration", "3s", "--handicap", "1000", NULL },
                 &result);
     ck_assert_msg(result.code == 4, "%d: %s", result.code, result.output);
     assert_says(&result, "generator");
-    forget(&result);
+    release(&result);
     fake_stop(&fake);
 }
 END_TEST
 
 START_TEST(a_reply_with_the_wrong_body_is_a_failure) {
-    struct fake fake = fake_start(&(struct fake_manners){ .wrong_body = "{\"message\":\"welcome\"}" });
+    struct fake fake = fake_start(&(struct fake_behaviour){ .wrong_body = "{\"message\":\"welcome\"}" });
     static struct result result;
     run_program((const char *const[]){ "hold", fake.url, "--rate", "100", "--duration", "2s", NULL }, &result);
     ck_assert_msg(result.code == 1 || result.code == 3, "%d: %s", result.code, result.output);
-    forget(&result);
+    release(&result);
     fake_stop(&fake);
 }
 END_TEST
 
-START_TEST(nobody_there_gives_3) {
-    struct fake fake = fake_start(&(struct fake_manners){ .capacity = 0 });
+START_TEST(an_unreachable_server_exits_with_3) {
+    struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 0 });
     static struct result result;
     fake_stop(&fake);
     run_program((const char *const[]){ "hold", fake.url, "--rate", "100", "--duration", "2s", NULL }, &result);
     ck_assert_msg(result.code == 3, "%d: %s", result.code, result.output);
-    forget(&result);
+    release(&result);
 }
 END_TEST
 
 /* Refusals come at once: with a connection for all of them, 60 users would need a handful. */
 START_TEST(each_user_keeps_a_connection) {
-    struct fake fake = fake_start(&(struct fake_manners){ .limit = 5 });
+    struct fake fake = fake_start(&(struct fake_behaviour){ .limit = 5 });
     static struct result result;
     run_program((const char *const[]){ "hold", fake.url, "--users", "60", "--think", "100ms", "--retry-after", "ignore",
                                        "--duration", "3s", NULL },
@@ -233,41 +234,41 @@ START_TEST(each_user_keeps_a_connection) {
     ck_assert(result.has_run && result.run.steps_count > 0);
     double descriptors = result.run.steps[result.run.steps_count - 1].usage.descriptors;
     ck_assert_msg(descriptors >= 60 && descriptors < 80, "%.0f", descriptors);
-    forget(&result);
+    release(&result);
     fake_stop(&fake);
 }
 END_TEST
 
-START_TEST(of_two_services_the_slower_one_is_told) {
-    struct fake quick = fake_start(&(struct fake_manners){ .capacity = 600 });
-    struct fake slow = fake_start(&(struct fake_manners){ .capacity = 500 });
+START_TEST(the_slower_of_two_services_is_named) {
+    struct fake quick = fake_start(&(struct fake_behaviour){ .capacity = 600 });
+    struct fake slow = fake_start(&(struct fake_behaviour){ .capacity = 500 });
     static struct result result;
     run_program((const char *const[]){ "compare", quick.url, slow.url, "--duration", "24s", NULL }, &result);
     ck_assert_msg(result.code == 0, "%d: %s", result.code, result.output);
     assert_says(&result, "B answers less than A: 0.8");
-    forget(&result);
+    release(&result);
     fake_stop(&quick);
     fake_stop(&slow);
 }
 END_TEST
 
-Suite *truth_suite(void) {
-    Suite *suite = suite_create("truth");
-    TCase *tcase = tcase_create("truth");
+Suite *known_answers_suite(void) {
+    Suite *suite = suite_create("known_answers");
+    TCase *tcase = tcase_create("known_answers");
     tcase_set_timeout(tcase, 300);
     tcase_add_test(tcase, a_capacity_of_500_a_second_is_found_within_5_percent);
     tcase_add_test(tcase, the_number_of_users_is_found_within_5_percent_and_is_whole);
-    tcase_add_test(tcase, a_hold_that_is_interrupted_says_so_and_gives_130_with_what_there_is);
+    tcase_add_test(tcase, an_interrupted_hold_says_so_records_what_there_is_and_exits_with_130);
     tcase_add_test(tcase, a_freeze_of_half_a_second_shows_in_the_95th_percentile);
     tcase_add_test(tcase, a_limiter_is_named_as_one);
-    tcase_add_test(tcase, a_crash_is_told_and_gives_5);
-    tcase_add_test(tcase, a_hundred_bytes_of_each_request_are_found);
-    tcase_add_test(tcase, a_server_that_does_not_leak_is_not_accused);
-    tcase_add_test(tcase, a_generator_that_is_too_slow_says_so_and_gives_4);
+    tcase_add_test(tcase, a_crash_is_reported_and_exits_with_5);
+    tcase_add_test(tcase, a_leak_of_a_hundred_bytes_a_request_is_found);
+    tcase_add_test(tcase, a_server_without_a_leak_passes_the_soak);
+    tcase_add_test(tcase, a_generator_that_is_too_slow_says_so_and_exits_with_4);
     tcase_add_test(tcase, a_reply_with_the_wrong_body_is_a_failure);
-    tcase_add_test(tcase, nobody_there_gives_3);
+    tcase_add_test(tcase, an_unreachable_server_exits_with_3);
     tcase_add_test(tcase, each_user_keeps_a_connection);
-    tcase_add_test(tcase, of_two_services_the_slower_one_is_told);
+    tcase_add_test(tcase, the_slower_of_two_services_is_named);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,0 +1,23 @@
+#include "duration.h"
+
+#include "array.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool duration_parse(const char *text, bool bare, double *seconds) {
+    static const struct {
+        const char *suffix;
+        double seconds;
+    } units[] = { { "us", 1e-6 }, { "ms", 1e-3 }, { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "", 1 } };
+    size_t count = ARRAY_LEN(units) - (bare ? 0 : 1);
+    char *end;
+    double value = strtod(text, &end);
+    for (size_t i = 0; i < count && end != text; i++) {
+        if (strcmp(end, units[i].suffix) != 0)
+            continue;
+        *seconds = value * units[i].seconds;
+        return *seconds > 0 && *seconds <= DURATION_MAX_S;
+    }
+    return false;
+}

@@ -1,0 +1,123 @@
+/* What explains a figure: the objective that it missed, the resource that was used up. */
+#include "loadtest/cause.h"
+#include "loadtest/display.h"
+#include "loadtest/objective.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+Suite *cause_suite(void);
+
+static char error[256];
+
+START_TEST(an_objective_counts_what_breaks_it_and_says_so) {
+    struct objectives objectives;
+    struct tally *tallies = calloc(ENDPOINTS, sizeof *tallies);
+    ck_assert_ptr_nonnull(tallies);
+    ck_assert(objectives_parse("p99<=1s,err<=0.1%", &objectives, error, sizeof error));
+    struct tally *tally = &tallies[ENDPOINT_LOGIN];
+    tally->due = tally->classes[REPLY_OK] = 1000;
+    for (int i = 0; i < 1000; i++) {
+        histogram_record(&tally->latency, i < 985 ? 100000000 : INT64_C(2000000000));
+        histogram_record(&tally->service, 100000000);
+    }
+    struct objective_count count = objective_count(&objectives.items[0], tallies);
+    ck_assert_uint_eq(count.requests, 1000);
+    ck_assert_uint_eq(count.bad, 15);
+    ck_assert_uint_eq(count.bad_without_generator, 0);
+    ck_assert_ptr_eq(objectives_first_missed(&objectives, tallies), &objectives.items[0]);
+    ck_assert_uint_eq(objectives_goodput(&objectives, tallies), 985);
+    char text[OBJECTIVE_TEXT_SIZE];
+    ck_assert_str_eq(objective_describe(&objectives.items[0], tallies, text), "p99 2 s > 1 s");
+    tally->classes[REPLY_SHED] = 10;
+    ck_assert_str_eq(objective_describe(&objectives.items[1], tallies, text), "errors 0.99 % > 0.1 %");
+    free(tallies);
+}
+END_TEST
+
+START_TEST(the_cause_is_what_is_at_ninety_percent_or_nothing) {
+    static const struct {
+        struct usage usage;
+        uint64_t limited;
+        enum cause_kind kind;
+        const char *text;
+    } cases[] = {
+        { { .machine_cores = 2,
+            .machine_busy = 1.98,
+            .server_known = true,
+            .server_cores = 1.95,
+            .groups = { { "crypto", 2, 1.93 } },
+            .groups_count = 1 },
+          0,
+          CAUSE_CPU,
+          "CPU saturates: hashing uses 1.93 of 2 cores" },
+        { { .machine_cores = 8,
+            .machine_busy = 1.1,
+            .server_known = true,
+            .server_cores = 1,
+            .groups = { { "node", 1, 0.99 } },
+            .groups_count = 1 },
+          0,
+          CAUSE_CPU,
+          "CPU saturates: node uses 0.99 cores with 1 thread (of 8 cores)" },
+        { { .machine_cores = 2, .machine_busy = 1, .server_known = true, .server_cores = 0.9 }, 0, CAUSE_NONE, NULL },
+        { { .machine_cores = 2, .machine_busy = 1 }, 0, CAUSE_UNKNOWN, NULL },
+        { { .machine_cores = 2, .machine_busy = 2 }, 500, CAUSE_LIMITER, NULL },
+        { { .machine_cores = 8, .server_known = true, .server_cores = 0.49, .cgroup_known = true, .quota_cores = 0.5 },
+          0,
+          CAUSE_QUOTA,
+          NULL },
+        { { .machine_cores = 2, .server_known = true, .descriptors = 1000, .descriptors_max = 1024 },
+          0,
+          CAUSE_DESCRIPTORS,
+          NULL },
+        { { .machine_cores = 2,
+            .server_known = true,
+            .database_known = true,
+            .database_connections = 99,
+            .database_connections_max = 100 },
+          0,
+          CAUSE_DATABASE,
+          NULL },
+        { { .machine_cores = 2, .server_known = true, .listen_overflows = 12 }, 0, CAUSE_LISTEN_QUEUE, NULL },
+        { { .machine_cores = 2, .server_known = true, .rss_mib = 95, .cgroup_known = true, .memory_limit_mib = 100 },
+          0,
+          CAUSE_MEMORY,
+          NULL },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct cause cause;
+        struct tally tally = { .due = 1000 };
+        tally.classes[REPLY_OK] = 1000 - cases[i].limited;
+        tally.classes[REPLY_SHED] = tally.statuses[429] = cases[i].limited;
+        cause_find(&cause, &cases[i].usage, &tally, 10);
+        ck_assert_msg(cause.kind == cases[i].kind, "case %zu: %d, %s", i, (int)cause.kind, cause.text);
+        if (cases[i].text != NULL)
+            ck_assert_str_eq(cause.text, cases[i].text);
+        ck_assert(cause.text[0] != '\0');
+    }
+}
+END_TEST
+
+START_TEST(numbers_are_written_for_people) {
+    char text[DISPLAY_NUMBER_SIZE];
+    ck_assert_str_eq(display_ms(1020, text), "1.02 s");
+    ck_assert_str_eq(display_ms(999.6, text), "1 s");
+    ck_assert_str_eq(display_ms(250, text), "250 ms");
+    ck_assert_str_eq(display_ms(0.083, text), "83 us");
+    ck_assert_str_eq(display_load(230.7, text), "231");
+    ck_assert_str_eq(display_load(139456, text), "139000");
+    ck_assert_str_eq(display_load(0.5, text), "0.5");
+    ck_assert_str_eq(display_load(0, text), "0");
+}
+END_TEST
+
+Suite *cause_suite(void) {
+    Suite *suite = suite_create("cause");
+    TCase *tests = tcase_create("cause");
+    tcase_add_test(tests, an_objective_counts_what_breaks_it_and_says_so);
+    tcase_add_test(tests, the_cause_is_what_is_at_ninety_percent_or_nothing);
+    tcase_add_test(tests, numbers_are_written_for_people);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
