@@ -17,11 +17,13 @@ warnings := -Wall -Wextra -Wconversion -Werror -Wformat=2 -Werror=format-securit
 	-Wmissing-prototypes -Wvla -Wimplicit-fallthrough
 CPPFLAGS := -D_GNU_SOURCE -Iinclude -iquote . -I/usr/include/postgresql
 CFLAGS := -std=c11 -g -pthread $(hardening) $(warnings)
-# libsodium is linked statically so that its mmap and munmap can be routed to a region that is kept (hasher.h).
-LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--wrap=mmap -Wl,--wrap=munmap
+# Linked statically, so that their calls can be routed: libsodium's mmap and munmap to memory that is kept (hasher.h), json-c's
+# allocations to an arena (json.c). json-c's names stay inside: libjwt means Jansson's when it calls json_object_get.
+wrapped := mmap munmap malloc calloc realloc strdup free
+LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack $(wrapped:%=-Wl,--wrap=%) -Wl,--exclude-libs,libjson-c.a
 FAILPOINT_LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack
 FAILPOINT_LDLIBS := -lssl -lcrypto -ljansson -lpq -l:libsodium.a -lunistring -lm
-LDLIBS := -lmicrohttpd -ljwt -l:libsodium.a -ljansson -lpq -linih -lunistring
+LDLIBS := -lmicrohttpd -ljwt -l:libsodium.a -l:libjson-c.a -ljansson -lpq -linih -lunistring
 TEST_LDLIBS := -lcheck_pic -lsubunit -lrt -lm -lcurl
 
 migrations := $(sort $(wildcard migrations/*.sql))
@@ -91,6 +93,8 @@ $(BUILD)/failpoint: $(failpoint_objects)
 $(BUILD)/bench_hasher: $(BUILD)/tests/bench/bench_hasher.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/bench_limiter: $(BUILD)/tests/bench/bench_limiter.o $(objects)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/bench_json: $(BUILD)/tests/bench/bench_json.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # without --wrap and with the shared library: what everybody else gets
 $(BUILD)/bench_stock: $(BUILD)/tests/bench/bench_stock.o

@@ -15,7 +15,8 @@ libraries="
 microhttpd.h:http
 libpq-fe.h:store
 jwt.h:token
-jansson.h:token,http
+jansson.h:token
+json-c/json.h:base
 ini.h:base
 unicase.h:base
 uninorm.h:base

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 declare -A packages=(
-    [run]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libsodium-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
+    [run]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libsodium-dev libjson-c-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
            python3-zxcvbn postgresql curl"
     [test]="check libcurl4-openssl-dev libssl-dev pgbouncer haproxy nginx-light valgrind slowhttptest
             chromium nodejs npm"

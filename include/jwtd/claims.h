@@ -1,9 +1,10 @@
 /*
- * claims: what stands in an access token, read with every check that libjwt 1.10.2 leaves to the application. Nothing here looks
- * at the signature: token_split and token_read_kid come before that check (libjwt must not see what they refuse), claims_read
- * after it (or instead of it, for a token whose key is not known: then nothing that it says is to be believed). Used by
- * access_token and verifier; pure functions, any thread. What fails for lack of memory counts as invalid here: the verifier asks
- * json_memory which of the two it was.
+ * claims: what stands in an access token, read with every check that libjwt 1.10.2 leaves to the application. Nothing here checks
+ * the signature: token_split, token_read_kid and claims_read come before that check, since libjwt parses header and payload
+ * before it checks the signature, and must not see what they refuse. What they return is not to be believed until the signature
+ * is found good. Used in src/token only; pure functions, any thread.
+ *
+ * Every function that parses returns STATUS_OUT_OF_MEMORY if memory fails, and never calls a good token bad for that.
  */
 #ifndef JWTD_CLAIMS_H
 #define JWTD_CLAIMS_H
@@ -21,7 +22,7 @@ struct token_part {
 };
 
 /* Header and payload, decoded. False unless the token (of 1 to ACCESS_TOKEN_MAX_LEN bytes) is three base64url parts, none of them
- * empty, with JSON hardly deeper than that of our own tokens, and a signature as long as that of HS256. */
+ * empty, and a signature as long as that of HS256. */
 bool token_split(struct text token, struct token_part *header, struct token_part *payload) MUST_CHECK;
 
 /* STATUS_OK and the kid that the header names, as good as a kid can be, known or not; STATUS_INVALID_TOKEN unless the header says
@@ -43,7 +44,7 @@ struct token_claims {
     char roles[ROLES_JSON_MAX_LEN]; /* compact JSON, no NUL behind it */
 };
 
-/* All claims but the times against a clock. STATUS_OK or STATUS_INVALID_TOKEN. */
+/* All claims but the times against a clock. STATUS_OK, STATUS_INVALID_TOKEN or STATUS_OUT_OF_MEMORY. */
 enum status claims_read(const struct token_rules *rules, const struct token_part *payload,
                         struct token_claims *claims) MUST_CHECK;
 
@@ -51,7 +52,8 @@ enum status claims_read(const struct token_rules *rules, const struct token_part
 bool token_is_current(const struct token_facts *facts, int64_t now_s);
 
 /* Reads a JSON array of strings, as the database writes it, and writes those of them that are roles (role.h) as compact JSON
- * without a NUL behind it; *dropped says how many are none. False: it is no such array, or too long. */
-bool roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) MUST_CHECK;
+ * without a NUL behind it; *dropped says how many are none. STATUS_INVALID_JSON if it is no such array, or too long;
+ * STATUS_OUT_OF_MEMORY. */
+enum status roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) MUST_CHECK;
 
 #endif

@@ -1,11 +1,13 @@
 /*
- * json_memory: what Jansson allocates, in our own code and inside libjwt: wiped when it is freed, since parsed bodies hold
- * passwords; and a note, for each thread, of whether an allocation has failed.
+ * json_memory: what Jansson allocates inside libjwt: wiped when it is freed, since it holds tokens; and a flag of each thread
+ * that says whether an allocation has failed. The service itself parses with json.h.
  *
  * Jansson 2.14 reports some failed allocations as a syntax error and does not notice others, so that a string comes out short:
- * without the note a right password would be refused as wrong. libjwt 1.10.2 copies from the NULL that Jansson returns when it
- * has no memory for the text of a token. So each thread keeps a block in reserve, 64 KiB that are freed when malloc fails: the
- * work goes on to its end, and is thrown away because of the note.
+ * without the flag a good token would be refused, which logs its owner out. libjwt 1.10.2 copies from the NULL that Jansson
+ * returns when it has no memory for the text of a token. So each thread keeps a block in reserve, 64 KiB that are freed when
+ * malloc fails: libjwt goes on to its end, and the caller discards the result because of the flag.
+ *
+ * Each use of libjwt stands between json_memory_begin and json_memory_has_failed, on one thread; any thread.
  */
 #ifndef JWTD_JSON_MEMORY_H
 #define JWTD_JSON_MEMORY_H
@@ -14,14 +16,11 @@
 
 #include <stdbool.h>
 
-/* Before the first use of Jansson; more than once is the same as once. Any thread. */
-void json_memory_init(void);
-
-/* Begins a piece of work on this thread: forgets what failed before, and sees to the reserve. False: there is no memory for it,
- * and the work must not begin. */
+/* Clears the flag of this thread and allocates the reserve if it was used up. False: there is no memory for it, and libjwt must
+ * not be called. The first call in the process gives Jansson its allocator, so nobody may have called Jansson before. */
 bool json_memory_begin(void) MUST_CHECK;
 
-/* Whether an allocation of this piece of work has failed: its result is worth nothing then. */
+/* Whether an allocation has failed since json_memory_begin: what libjwt has returned is to be discarded then. */
 bool json_memory_has_failed(void);
 
 #endif

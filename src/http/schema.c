@@ -1,31 +1,12 @@
 #include "exchange.h"
 
 #include "jwtd/hasher.h"
-#include "jwtd/json_memory.h"
+#include "jwtd/json.h"
 
-#include <jansson.h>
 #include <string.h>
 
 #define NESTING_MAX 16
 #define FIELDS_MAX 8
-
-/* Jansson stops at 2048 levels; this counts brackets outside strings, which is enough since it parses what comes through. */
-static bool nests_too_deeply(const char *bytes, size_t len) {
-    unsigned depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < len; i++) {
-        char c = bytes[i];
-        if (in_string && c == '\\')
-            i++;
-        else if (c == '"')
-            in_string = !in_string;
-        else if (!in_string && (c == '{' || c == '[') && ++depth > NESTING_MAX)
-            return true;
-        else if (!in_string && (c == '}' || c == ']') && depth > 0)
-            depth--;
-    }
-    return false;
-}
 
 /* What is wrong with a value; code NULL: nothing. */
 struct complaint {
@@ -38,10 +19,6 @@ static const struct complaint too_short = { "too_short", "must not be empty" };
 static const struct complaint too_long = { "too_long", "is longer than this endpoint takes" };
 static const struct complaint no_memory = { "out_of_memory", "could not be read" };
 
-static struct text string_of(const json_t *value) {
-    return (struct text){ json_string_value(value), json_string_length(value) };
-}
-
 /* A copy, since the parsed body is freed before the steps run. */
 static struct complaint keep_text(struct arena *arena, struct text text, void *target) {
     struct text kept = { arena_copy(arena, text.bytes, text.len), text.len };
@@ -51,23 +28,23 @@ static struct complaint keep_text(struct arena *arena, struct text text, void *t
     return no_complaint;
 }
 
-static struct complaint read_text(struct arena *arena, const struct field *field, const json_t *value, void *target) {
-    struct text text = string_of(value);
+static struct complaint read_text(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+    struct text text = json_as_text(value);
     if (text.len == 0)
         return too_short;
     return text.len > field->max_len ? too_long : keep_text(arena, text, target);
 }
 
-static struct complaint read_email(struct arena *arena, const struct field *field, const json_t *value, void *target) {
+static struct complaint read_email(struct arena *arena, const struct field *field, const struct json *value, void *target) {
     (void)field;
-    if (!email_is_valid(string_of(value)))
+    if (!email_is_valid(json_as_text(value)))
         return (struct complaint){ "invalid_email", "is not an e-mail address of the form name@example.org" };
-    return keep_text(arena, string_of(value), target);
+    return keep_text(arena, json_as_text(value), target);
 }
 
-static struct complaint read_password(struct arena *arena, const struct field *field, const json_t *value, void *target) {
+static struct complaint read_password(struct arena *arena, const struct field *field, const struct json *value, void *target) {
     (void)field;
-    struct text typed = string_of(value);
+    struct text typed = json_as_text(value);
     if (typed.len == 0)
         return too_short;
     if (typed.len > PASSWORD_MAX_LEN)
@@ -81,45 +58,37 @@ static struct complaint read_password(struct arena *arena, const struct field *f
     return no_complaint;
 }
 
-static struct complaint read_boolean(struct arena *arena, const struct field *field, const json_t *value, void *target) {
+static struct complaint read_boolean(struct arena *arena, const struct field *field, const struct json *value, void *target) {
     (void)arena;
     (void)field;
-    bool truth = json_is_true(value);
+    bool truth = json_as_boolean(value);
     memcpy(target, &truth, sizeof truth);
     return no_complaint;
 }
 
-static bool is_string(const json_t *value) {
-    return json_is_string(value);
-}
-
-static bool is_boolean(const json_t *value) {
-    return json_is_boolean(value);
-}
-
 static const struct {
-    bool (*has_type)(const json_t *value);
+    enum json_kind kind;
     struct complaint wrong_type;
-    struct complaint (*read)(struct arena *arena, const struct field *field, const json_t *value, void *target);
+    struct complaint (*read)(struct arena *arena, const struct field *field, const struct json *value, void *target);
 } field_types[] = {
-    [FIELD_EMAIL] = { is_string, { "wrong_type", "must be a string" }, read_email },
-    [FIELD_PASSWORD] = { is_string, { "wrong_type", "must be a string" }, read_password },
-    [FIELD_TEXT] = { is_string, { "wrong_type", "must be a string" }, read_text },
-    [FIELD_BOOLEAN] = { is_boolean, { "wrong_type", "must be true or false" }, read_boolean },
+    [FIELD_EMAIL] = { JSON_KIND_TEXT, { "wrong_type", "must be a string" }, read_email },
+    [FIELD_PASSWORD] = { JSON_KIND_TEXT, { "wrong_type", "must be a string" }, read_password },
+    [FIELD_TEXT] = { JSON_KIND_TEXT, { "wrong_type", "must be a string" }, read_text },
+    [FIELD_BOOLEAN] = { JSON_KIND_BOOLEAN, { "wrong_type", "must be true or false" }, read_boolean },
 };
 
-static struct complaint read_field(struct exchange *exchange, const struct field *field, const json_t *body) {
-    const json_t *value = json_object_get(body, field->name);
-    if (value == NULL)
+static struct complaint read_field(struct exchange *exchange, const struct field *field, const struct json *body) {
+    const struct json *value;
+    if (!json_find(body, field->name, &value))
         return field->required ? (struct complaint){ "required", "is missing" } : no_complaint;
-    if (!field_types[field->type].has_type(value))
+    if (json_kind(value) != field_types[field->type].kind)
         return field_types[field->type].wrong_type;
     return field_types[field->type].read(exchange->request.arena, field, value,
                                          (char *)exchange->request.scratch + field->offset);
 }
 
 /* All fields are looked at, so that a form can mark everything that is wrong in one go. */
-static bool read_fields(struct exchange *exchange, const struct body_schema *schema, const json_t *body) {
+static bool read_fields(struct exchange *exchange, const struct body_schema *schema, const struct json *body) {
     struct field_problem problems[FIELDS_MAX];
     size_t count = 0;
     for (size_t i = 0; i < schema->count && count < FIELDS_MAX; i++) {
@@ -140,8 +109,8 @@ static bool read_fields(struct exchange *exchange, const struct body_schema *sch
     return count == 0;
 }
 
-static bool read_object(struct exchange *exchange, const struct body_schema *schema, const json_t *body) {
-    if (json_is_object(body))
+static bool read_object(struct exchange *exchange, const struct body_schema *schema, const struct json *body) {
+    if (json_kind(body) == JSON_KIND_OBJECT)
         return read_fields(exchange, schema, body);
     reply_invalid_field(&exchange->request, "", "wrong_type", "the body must be one JSON object");
     return false;
@@ -176,23 +145,15 @@ static bool refuse(struct exchange *exchange, enum status status) {
     return false;
 }
 
-/* Jansson refuses what RFC 8259 refuses, and duplicate members, NUL, lone surrogates and invalid UTF-8 besides. */
+/* The parsed body has an arena of its own, since it may be many times as large as what the steps need of it. */
 static bool read_json(struct exchange *exchange, const struct body_schema *schema) {
-    const struct body_buffer *buffer = &exchange->body;
-    if (nests_too_deeply(buffer->bytes, buffer->len))
-        return refuse(exchange, STATUS_INVALID_JSON);
-    if (!json_memory_begin())
-        return refuse(exchange, STATUS_OUT_OF_MEMORY);
-    json_t *body = json_loadb(buffer->bytes, buffer->len, JSON_REJECT_DUPLICATES, NULL);
-    /* looked at first: a string for which memory failed in the middle may come out short, and the body as good */
-    if (json_memory_has_failed()) {
-        json_decref(body);
-        return refuse(exchange, STATUS_OUT_OF_MEMORY);
-    }
-    if (body == NULL)
-        return refuse(exchange, STATUS_INVALID_JSON);
-    bool is_good = read_object(exchange, schema, body);
-    json_decref(body);
+    struct text text = { exchange->body.bytes, exchange->body.len };
+    struct arena arena;
+    const struct json *body;
+    arena_init(&arena, JSON_ARENA_LIMIT(text.len));
+    enum status status = json_parse(&arena, text, NESTING_MAX, &body);
+    bool is_good = status == STATUS_OK ? read_object(exchange, schema, body) : refuse(exchange, status);
+    arena_fini(&arena);
     return is_good;
 }
 

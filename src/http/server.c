@@ -11,7 +11,6 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/cores.h"
-#include "jwtd/json_memory.h"
 #include "jwtd/log.h"
 
 #include <assert.h>
@@ -183,7 +182,6 @@ struct http_server *http_server_start(const struct services *services, const str
     server->services = services;
     server->routes = routes;
     server->route_count = count;
-    json_memory_init();
     MHD_set_panic_func(log_panic, NULL);
     if (!listener_open(&server->listener, services->config->server.listen)) {
         free(server);

@@ -68,18 +68,17 @@ enum status access_token_create(struct arena *arena, const struct keyring *keyri
                                 struct text *token) {
     char roles[ROLES_JSON_MAX_LEN], user[UUID_TEXT_SIZE];
     size_t roles_len, dropped;
-    if (!json_memory_begin())
+    enum status status = roles_json_read(roles_json, roles, &roles_len, &dropped);
+    if (status == STATUS_OUT_OF_MEMORY || !json_memory_begin())
         return STATUS_OUT_OF_MEMORY;
-    if (!roles_json_read(roles_json, roles, &roles_len, &dropped)) {
-        if (json_memory_has_failed())
-            return STATUS_OUT_OF_MEMORY;
+    if (status != STATUS_OK) {
         log_event(LOG_ERROR, "roles_invalid", "user_id=%s", uuid_text(user_id, user));
         return STATUS_INTERNAL;
     }
     if (dropped > 0)
         log_event(LOG_WARN, "roles_dropped", "user_id=%s count=%zu", uuid_text(user_id, user), dropped);
     jwt_t *jwt = NULL;
-    enum status status = STATUS_OUT_OF_MEMORY;
+    status = STATUS_OUT_OF_MEMORY;
     if (jwt_new(&jwt) == 0 && choose_key(jwt, keyring_active(keyring)) == 0 && add_ids(jwt, rules, user_id, session_id) == 0 &&
         add_times(jwt, rules, now_s) == 0 && add_roles(jwt, arena, (struct text){ roles, roles_len }) == 0)
         status = keep_in_arena(arena, jwt_encode_str(jwt), token);

@@ -2,10 +2,10 @@
 #include "jwtd/claims.h"
 
 #include "jwtd/base64url.h"
+#include "jwtd/json.h"
 #include "jwtd/macros.h"
 #include "jwtd/role.h"
 
-#include <jansson.h>
 #include <string.h>
 
 #define SIGNATURE_BYTES 32
@@ -22,24 +22,6 @@ static bool decode_part(struct text text, struct token_part *part) {
     return text.len > 0 && base64url_decode(text, part->bytes, sizeof part->bytes, &part->len);
 }
 
-/* Jansson recurses for each level (up to 2048), on whatever stack the thread has, before any signature is checked. */
-static bool nesting_is_shallow(const struct token_part *part) {
-    unsigned depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < part->len; i++) {
-        uint8_t c = part->bytes[i];
-        if (in_string && c == '\\')
-            i++;
-        else if (c == '"')
-            in_string = !in_string;
-        else if (!in_string && (c == '{' || c == '[') && ++depth > DEPTH_MAX)
-            return false;
-        else if (!in_string && (c == '}' || c == ']') && depth > 0)
-            depth--;
-    }
-    return true;
-}
-
 bool token_split(struct text token, struct token_part *header, struct token_part *payload) {
     const char *end = token.bytes + token.len;
     const char *first_dot = memchr(token.bytes, '.', token.len);
@@ -52,24 +34,14 @@ bool token_split(struct text token, struct token_part *header, struct token_part
     uint8_t signature[SIGNATURE_BYTES];
     size_t signature_len;
     return decode_part(header_text, header) && decode_part(payload_text, payload) &&
-           base64url_decode(signature_text, signature, sizeof signature, &signature_len) && nesting_is_shallow(header) &&
-           nesting_is_shallow(payload);
+           base64url_decode(signature_text, signature, sizeof signature, &signature_len);
 }
 
-/* Without JSON_REJECT_DUPLICATES the last of two claims would win. *object is NULL unless the status is STATUS_OK. */
-static enum status load_object(const struct token_part *part, json_t **object) {
-    *object = json_loadb((const char *)part->bytes, part->len, JSON_REJECT_DUPLICATES, NULL);
-    if (json_is_object(*object))
-        return STATUS_OK;
-    json_decref(*object);
-    *object = NULL;
-    return STATUS_INVALID_TOKEN;
-}
-
-/* The text of a member; {NULL, 0} when it is missing or of another type. */
-static struct text text_member(const json_t *object, const char *name) {
-    const json_t *member = json_object_get(object, name);
-    return json_is_string(member) ? (struct text){ json_string_value(member), json_string_length(member) } : (struct text){ 0 };
+static enum status parse_object(struct arena *arena, const struct token_part *part, const struct json **object) {
+    enum status status = json_parse(arena, (struct text){ (const char *)part->bytes, part->len }, DEPTH_MAX, object);
+    if (status == STATUS_INVALID_JSON || (status == STATUS_OK && json_kind(*object) != JSON_KIND_OBJECT))
+        return STATUS_INVALID_TOKEN;
+    return status;
 }
 
 static bool text_is(struct text text, const char *expected) {
@@ -77,81 +49,103 @@ static bool text_is(struct text text, const char *expected) {
     return text.bytes != NULL && text.len == len && memcmp(text.bytes, expected, len) == 0;
 }
 
-enum status token_read_kid(const struct token_part *header, char kid[KID_MAX_LEN + 1]) {
-    json_t *object;
-    enum status status = load_object(header, &object);
-    if (status != STATUS_OK)
-        return status;
-    /* byte by byte, since libjwt takes "hs256" for HS256, and any algorithm that the header asks for (RFC 8725 section 3.1) */
-    bool good = text_is(text_member(object, "alg"), "HS256") && text_is(text_member(object, "typ"), "JWT");
+static enum status read_header(const struct json *header, char kid[KID_MAX_LEN + 1]) {
+    const struct json *value;
     for (size_t i = 0; i < ARRAY_LEN(refused_headers); i++)
-        good = good && json_object_get(object, refused_headers[i]) == NULL;
-    struct text named = text_member(object, "kid");
-    good = good && named.bytes != NULL && keyring_is_kid(named);
-    if (good) {
-        memcpy(kid, named.bytes, named.len);
-        kid[named.len] = '\0';
-    }
-    json_decref(object);
-    return good ? STATUS_OK : STATUS_INVALID_TOKEN;
+        if (json_find(header, refused_headers[i], &value))
+            return STATUS_INVALID_TOKEN;
+    struct text named = json_find_text(header, "kid");
+    /* byte by byte, since libjwt takes "hs256" for HS256, and any algorithm that the header asks for (RFC 8725 section 3.1) */
+    if (!text_is(json_find_text(header, "alg"), "HS256") || !text_is(json_find_text(header, "typ"), "JWT") ||
+        named.bytes == NULL || !keyring_is_kid(named))
+        return STATUS_INVALID_TOKEN;
+    memcpy(kid, named.bytes, named.len);
+    kid[named.len] = '\0';
+    return STATUS_OK;
+}
+
+enum status token_read_kid(const struct token_part *header, char kid[KID_MAX_LEN + 1]) {
+    struct arena arena;
+    const struct json *object;
+    arena_init(&arena, JSON_ARENA_LIMIT(header->len));
+    enum status status = parse_object(&arena, header, &object);
+    if (status == STATUS_OK)
+        status = read_header(object, kid);
+    arena_fini(&arena);
+    return status;
 }
 
 /* An integer as JSON writes it: libjwt's own reader returns 0 for "1" and 1.0, and -1 for a claim that is not there. */
-static bool read_time(const json_t *object, const char *name, int64_t *seconds) {
-    const json_t *member = json_object_get(object, name);
-    if (!json_is_integer(member))
+static bool read_time(const struct json *object, const char *name, int64_t *seconds) {
+    const struct json *member;
+    json_find(object, name, &member);
+    if (json_kind(member) != JSON_KIND_INTEGER)
         return false;
-    *seconds = json_integer_value(member);
+    *seconds = json_as_int64(member);
     return *seconds >= 0 && *seconds <= TIME_MAX;
 }
 
-static bool read_uuid(const json_t *object, const char *name, struct uuid *id) {
-    struct text text = text_member(object, name);
+static bool read_uuid(const struct json *object, const char *name, struct uuid *id) {
+    struct text text = json_find_text(object, name);
     return text.bytes != NULL && uuid_parse(text.bytes, text.len, id);
 }
 
 /* RFC 7519 section 4.1.3: one audience, or an array that must hold ours. */
-static bool audience_is(const json_t *object, const char *expected) {
-    const json_t *audience = json_object_get(object, "aud");
-    if (!json_is_array(audience))
-        return text_is(text_member(object, "aud"), expected);
+static bool audience_is(const struct json *object, const char *expected) {
+    const struct json *audience;
+    json_find(object, "aud", &audience);
+    if (json_kind(audience) != JSON_KIND_ARRAY)
+        return text_is(json_as_text(audience), expected);
     bool found = false;
-    for (size_t i = 0; i < json_array_size(audience); i++) {
-        const json_t *item = json_array_get(audience, i);
-        if (!json_is_string(item))
+    for (size_t i = 0; i < json_item_count(audience); i++) {
+        struct text item = json_as_text(json_item(audience, i));
+        if (item.bytes == NULL)
             return false;
-        found = found || text_is((struct text){ json_string_value(item), json_string_length(item) }, expected);
+        found = found || text_is(item, expected);
     }
     return found;
 }
 
-/* What is no role may stand in a token of an older version: one right less, and no reason to refuse it. */
-static bool read_roles(json_t *roles, char *compact, size_t *len, size_t *dropped) {
-    if (!json_is_array(roles))
+/* A role needs no escape in JSON. */
+static bool append_role(char compact[ROLES_JSON_MAX_LEN], size_t *len, struct text role) {
+    if (role.len + sizeof ",\"\"]" - 1 > ROLES_JSON_MAX_LEN - *len)
         return false;
-    *dropped = 0;
-    for (size_t i = 0; i < json_array_size(roles);) {
-        const json_t *role = json_array_get(roles, i);
-        if (!json_is_string(role))
-            return false;
-        if (role_is_valid((struct text){ json_string_value(role), json_string_length(role) }))
-            i++;
-        else if (json_array_remove(roles, i) == 0)
-            ++*dropped;
-        else
-            return false;
-    }
-    *len = json_dumpb(roles, compact, ROLES_JSON_MAX_LEN, JSON_COMPACT);
-    return *len >= 2 && *len <= ROLES_JSON_MAX_LEN;
+    if (*len > 1)
+        compact[(*len)++] = ',';
+    compact[(*len)++] = '"';
+    memcpy(compact + *len, role.bytes, role.len);
+    *len += role.len;
+    compact[(*len)++] = '"';
+    return true;
 }
 
-static bool read_ids(const json_t *object, struct token_facts *facts) {
+/* What is no role may stand in a token of an older version: one right less, and no reason to refuse it. */
+static bool read_roles(const struct json *roles, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) {
+    if (json_kind(roles) != JSON_KIND_ARRAY)
+        return false;
+    *dropped = 0;
+    *len = 0;
+    compact[(*len)++] = '[';
+    for (size_t i = 0; i < json_item_count(roles); i++) {
+        struct text role = json_as_text(json_item(roles, i));
+        if (role.bytes == NULL)
+            return false;
+        if (!role_is_valid(role))
+            ++*dropped;
+        else if (!append_role(compact, len, role))
+            return false;
+    }
+    compact[(*len)++] = ']';
+    return true;
+}
+
+static bool read_ids(const struct json *object, struct token_facts *facts) {
     struct uuid token_id; /* jti has to be there, for those who log or list tokens; here it decides nothing */
     return read_uuid(object, "sub", &facts->user_id) && read_uuid(object, "sid", &facts->session_id) &&
            read_uuid(object, "jti", &token_id);
 }
 
-static bool read_times(const json_t *object, struct token_facts *facts) {
+static bool read_times(const struct json *object, struct token_facts *facts) {
     int64_t not_before;
     if (!read_time(object, "iat", &facts->issued_at) || !read_time(object, "nbf", &not_before) ||
         !read_time(object, "exp", &facts->expires_at))
@@ -165,20 +159,23 @@ static bool lives_no_longer(const struct token_facts *facts, int64_t limit_s) {
     return facts->expires_at - facts->issued_at <= limit_s;
 }
 
-static bool read_claims(const json_t *object, const struct token_rules *rules, struct token_claims *claims) {
+static bool read_claims(const struct json *object, const struct token_rules *rules, struct token_claims *claims) {
     size_t dropped;
-    return text_is(text_member(object, "iss"), rules->issuer) && audience_is(object, rules->audience) &&
+    const struct json *roles;
+    json_find(object, "roles", &roles);
+    return text_is(json_find_text(object, "iss"), rules->issuer) && audience_is(object, rules->audience) &&
            read_ids(object, &claims->facts) && read_times(object, &claims->facts) &&
-           lives_no_longer(&claims->facts, rules->access_ttl_s) &&
-           read_roles(json_object_get(object, "roles"), claims->roles, &claims->roles_len, &dropped);
+           lives_no_longer(&claims->facts, rules->access_ttl_s) && read_roles(roles, claims->roles, &claims->roles_len, &dropped);
 }
 
 enum status claims_read(const struct token_rules *rules, const struct token_part *payload, struct token_claims *claims) {
-    json_t *object;
-    enum status status = load_object(payload, &object);
+    struct arena arena;
+    const struct json *object;
+    arena_init(&arena, JSON_ARENA_LIMIT(payload->len));
+    enum status status = parse_object(&arena, payload, &object);
     if (status == STATUS_OK && !read_claims(object, rules, claims))
         status = STATUS_INVALID_TOKEN;
-    json_decref(object);
+    arena_fini(&arena);
     return status;
 }
 
@@ -187,11 +184,15 @@ bool token_is_current(const struct token_facts *facts, int64_t now_s) {
     return facts->not_before <= now_s + ACCESS_TOKEN_LEEWAY_S && now_s < facts->expires_at + ACCESS_TOKEN_LEEWAY_S;
 }
 
-bool roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) {
+enum status roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) {
+    struct arena arena;
+    const struct json *roles;
     if (roles_json.bytes == NULL || roles_json.len > ROLES_JSON_MAX_LEN)
-        return false;
-    json_t *roles = json_loadb(roles_json.bytes, roles_json.len, 0, NULL);
-    bool valid = read_roles(roles, compact, len, dropped);
-    json_decref(roles);
-    return valid;
+        return STATUS_INVALID_JSON;
+    arena_init(&arena, JSON_ARENA_LIMIT(roles_json.len));
+    enum status status = json_parse(&arena, roles_json, 1, &roles);
+    if (status == STATUS_OK && !read_roles(roles, compact, len, dropped))
+        status = STATUS_INVALID_JSON;
+    arena_fini(&arena);
+    return status;
 }

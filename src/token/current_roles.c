@@ -2,7 +2,6 @@
 #include "jwtd/current_roles.h"
 
 #include "jwtd/claims.h"
-#include "jwtd/json_memory.h"
 
 #include <pthread.h>
 #include <sodium.h>
@@ -102,13 +101,9 @@ static struct entry **find_link(struct shard *shard, size_t chain, const struct 
 enum status current_roles_set(struct current_roles *map, const struct uuid *user_id, struct text roles_json, int64_t now_s) {
     char compact[ROLES_JSON_MAX_LEN];
     size_t len, dropped, chain;
-    if (!json_memory_begin())
-        return STATUS_OUT_OF_MEMORY;
-    bool is_read = roles_json_read(roles_json, compact, &len, &dropped);
-    if (json_memory_has_failed())
-        return STATUS_OUT_OF_MEMORY;
-    if (!is_read)
-        return STATUS_INTERNAL;
+    enum status status = roles_json_read(roles_json, compact, &len, &dropped);
+    if (status != STATUS_OK)
+        return status == STATUS_INVALID_JSON ? STATUS_INTERNAL : status;
     struct entry *entry = malloc(sizeof *entry + len);
     if (entry == NULL)
         return STATUS_OUT_OF_MEMORY;

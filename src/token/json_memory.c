@@ -37,12 +37,8 @@ static void init(void) {
     json_object_seed(0);
 }
 
-void json_memory_init(void) {
-    pthread_once(&once, init);
-}
-
 bool json_memory_begin(void) {
-    json_memory_init();
+    pthread_once(&once, init);
     has_failed = false;
     if (pthread_getspecific(reserve_key) == NULL)
         pthread_setspecific(reserve_key, malloc(RESERVE_SIZE));

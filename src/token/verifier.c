@@ -116,13 +116,15 @@ static enum status check_signature(struct text token, const struct signing_key *
     memcpy(string, token.bytes, token.len);
     string[token.len] = '\0';
     jwt_t *jwt = NULL;
+    if (!json_memory_begin())
+        return STATUS_OUT_OF_MEMORY;
     errno = 0;
     int failure = jwt_decode(&jwt, string, key->bytes, (int)key->len);
     /* looked at whatever jwt_decode says: when memory runs out it can return 0 and a token that it has not verified (alg none);
      * the token's own header was found to say HS256 before */
     bool is_unverified = failure == 0 && jwt_get_alg(jwt) != JWT_ALG_HS256;
     /* and some of its failed allocations it reports as a bad token: malloc leaves its own word in errno */
-    bool has_no_memory = failure == ENOMEM || (failure != 0 && errno == ENOMEM);
+    bool has_no_memory = failure == ENOMEM || (failure != 0 && errno == ENOMEM) || json_memory_has_failed();
     jwt_free(jwt);
     sodium_memzero(string, token.len);
     if (has_no_memory || is_unverified)
@@ -137,19 +139,14 @@ static enum status check_parts(const struct verifier *verifier, struct text toke
     if (!token_split(token, &header, &payload))
         return STATUS_INVALID_TOKEN;
     enum status status = token_read_kid(&header, kid);
-    if (status == STATUS_OK) {
-        const struct signing_key *key = keyring_find(verifier->keyring, text_of(kid));
-        status = key == NULL ? STATUS_INVALID_TOKEN : check_signature(token, key);
-    }
-    return status == STATUS_OK ? claims_read(verifier->rules, &payload, claims) : status;
-}
-
-/* Without memory Jansson and libjwt call a good token bad, which would log its owner out, or read a claim short. */
-static enum status check_whole(const struct verifier *verifier, struct text token, struct token_claims *claims) {
-    if (!json_memory_begin())
-        return STATUS_OUT_OF_MEMORY;
-    enum status status = check_parts(verifier, token, claims);
-    return json_memory_has_failed() ? STATUS_OUT_OF_MEMORY : status;
+    if (status != STATUS_OK)
+        return status;
+    const struct signing_key *key = keyring_find(verifier->keyring, text_of(kid));
+    if (key == NULL)
+        return STATUS_INVALID_TOKEN;
+    /* before the signature, since libjwt parses the payload before it checks that, to any depth: it must see strict JSON only */
+    status = claims_read(verifier->rules, &payload, claims);
+    return status == STATUS_OK ? check_signature(token, key) : status;
 }
 
 static enum status hand_out(struct arena *arena, const struct token_claims *found, struct access_claims *claims) {
@@ -173,7 +170,7 @@ enum status verifier_check(struct verifier *verifier, struct arena *arena, struc
                        sizeof verifier->digest_key);
     struct token_claims found;
     bool known = recall(verifier, digest, &found);
-    enum status status = known ? STATUS_OK : check_whole(verifier, token, &found);
+    enum status status = known ? STATUS_OK : check_parts(verifier, token, &found);
     if (status != STATUS_OK)
         return status;
     if (!token_is_current(&found.facts, now_s))
@@ -183,23 +180,17 @@ enum status verifier_check(struct verifier *verifier, struct arena *arena, struc
     return hand_out(arena, &found, claims);
 }
 
-static enum status look_for_missing_key(const struct verifier *verifier, struct text token, int64_t now_s,
-                                        char kid[KID_MAX_LEN + 1]) {
+enum status verifier_missing_kid(const struct verifier *verifier, struct text token, int64_t now_s, char kid[KID_MAX_LEN + 1]) {
     struct token_part header;
     struct token_part payload;
     struct token_claims claims;
     if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN || !token_split(token, &header, &payload))
         return STATUS_INVALID_TOKEN;
     enum status status = token_read_kid(&header, kid);
-    if (status != STATUS_OK || keyring_find(verifier->keyring, text_of(kid)) != NULL)
+    if (status != STATUS_OK)
+        return status;
+    if (keyring_find(verifier->keyring, text_of(kid)) != NULL)
         return STATUS_INVALID_TOKEN;
     status = claims_read(verifier->rules, &payload, &claims);
     return status == STATUS_OK && !token_is_current(&claims.facts, now_s) ? STATUS_INVALID_TOKEN : status;
-}
-
-enum status verifier_missing_kid(const struct verifier *verifier, struct text token, int64_t now_s, char kid[KID_MAX_LEN + 1]) {
-    if (!json_memory_begin())
-        return STATUS_OUT_OF_MEMORY;
-    enum status status = look_for_missing_key(verifier, token, now_s, kid);
-    return json_memory_has_failed() ? STATUS_OUT_OF_MEMORY : status;
 }

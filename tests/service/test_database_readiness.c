@@ -31,7 +31,7 @@ static struct reply ask(const struct server *server) {
 }
 
 static const char *check_of(const struct reply *reply, const char *name) {
-    const char *result = json_string_value(json_object_get(json_object_get(reply->json, "checks"), name));
+    const char *result = json_object_get_string(json_object_object_get(json_object_object_get(reply->json, "checks"), name));
     return result != NULL ? result : "";
 }
 

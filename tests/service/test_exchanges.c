@@ -323,7 +323,7 @@ START_TEST(a_list_of_a_hundred_sessions_with_the_longest_user_agents_is_shown) {
     snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", tokens.access);
     struct reply reply = http_send(&shared_server, "GET", "/auth/sessions", (const char *const[]){ bearer, NULL }, NULL);
     ck_assert_int_eq(reply.status, 200);
-    ck_assert_uint_eq(json_array_size(json_object_get(reply.json, "sessions")), 100);
+    ck_assert_uint_eq(json_object_array_length(json_object_object_get(reply.json, "sessions")), 100);
     http_free(&reply);
 }
 END_TEST

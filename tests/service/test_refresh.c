@@ -31,8 +31,8 @@ START_TEST(a_refresh_gives_tokens_as_a_login_does) {
     struct reply reply = refresh_with(&shared_server, tokens.refresh);
     ck_assert_int_eq(reply.status, 200);
     ck_assert_str_eq(http_member(&reply, "token_type"), "Bearer");
-    ck_assert_int_eq(json_integer_value(json_object_get(reply.json, "expires_in")), 900);
-    ck_assert_int_eq(json_integer_value(json_object_get(reply.json, "refresh_expires_in")), 7 * 24 * 3600);
+    ck_assert_int_eq(json_integer_at(reply.json, "expires_in"), 900);
+    ck_assert_int_eq(json_integer_at(reply.json, "refresh_expires_in"), 7 * 24 * 3600);
     ck_assert_str_ne(http_member(&reply, "refresh_token"), tokens.refresh);
     ck_assert_int_eq(strncmp(http_member(&reply, "refresh_token"), "jr1_", 4), 0);
     ck_assert_int_eq(me_status(&shared_server, http_member(&reply, "access_token")), 200);

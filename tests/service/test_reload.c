@@ -316,7 +316,7 @@ static void expect_tokens_as_before(const char *access, struct tokens *latest) {
     ck_assert_int_eq(reply.status, 200);
     snprintf(latest->refresh, sizeof latest->refresh, "%s", http_member(&reply, "refresh_token"));
     ck_assert_str_eq(kid_of(http_member(&reply, "access_token"), after), kid_of(access, before));
-    ck_assert_int_eq(json_integer_value(json_object_get(reply.json, "expires_in")), 900);
+    ck_assert_int_eq(json_integer_at(reply.json, "expires_in"), 900);
     http_free(&reply);
 }
 

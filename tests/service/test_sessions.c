@@ -91,14 +91,16 @@ START_TEST(the_list_shows_the_live_sessions_and_which_one_asks) {
     struct tokens tokens = account_login(&shared_server, &account);
     struct reply reply = http_json(&shared_server, "GET", "/auth/sessions", tokens.access, NULL);
     ck_assert_int_eq(reply.status, 200);
-    const json_t *sessions = json_object_get(reply.json, "sessions");
-    ck_assert_uint_eq(json_array_size(sessions), 2);
-    ck_assert(json_is_true(json_object_get(json_array_get(sessions, 0), "current")));
-    ck_assert(json_is_false(json_object_get(json_array_get(sessions, 1), "current")));
+    const struct json_object *sessions = json_object_object_get(reply.json, "sessions");
+    ck_assert_uint_eq(json_object_array_length(sessions), 2);
+    ck_assert(json_boolean_at(json_object_array_get_idx(sessions, 0), "current"));
+    ck_assert(!json_boolean_at(json_object_array_get_idx(sessions, 1), "current"));
     static const char *const members[] = { "id", "created_at", "last_used_at", "expires_at", "ip" };
     for (size_t i = 0; i < ARRAY_LEN(members); i++)
-        ck_assert_msg(json_is_string(json_object_get(json_array_get(sessions, 0), members[i])), "%s", members[i]);
-    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(sessions, 0), "ip")), "127.0.0.1");
+        ck_assert_msg(
+            json_object_is_type(json_object_object_get(json_object_array_get_idx(sessions, 0), members[i]), json_type_string),
+            "%s", members[i]);
+    ck_assert_str_eq(json_string_at(json_object_array_get_idx(sessions, 0), "ip"), "127.0.0.1");
     http_free(&reply);
 }
 END_TEST
@@ -114,10 +116,10 @@ START_TEST(the_session_that_asks_tells_its_last_use_to_the_hour) {
     (void)other;
     struct reply reply = http_json(&shared_server, "GET", "/auth/sessions", tokens.access, NULL);
     for (size_t i = 0; i < 2; i++) {
-        const json_t *session = json_array_get(json_object_get(reply.json, "sessions"), i);
-        const char *used = json_string_value(json_object_get(session, "last_used_at"));
-        const char *expires = json_string_value(json_object_get(session, "expires_at"));
-        const char *shown = json_is_true(json_object_get(session, "current")) ? ":00:00Z" : ":34:43Z";
+        const struct json_object *session = json_object_array_get_idx(json_object_object_get(reply.json, "sessions"), i);
+        const char *used = json_string_at(session, "last_used_at");
+        const char *expires = json_string_at(session, "expires_at");
+        const char *shown = json_boolean_at(session, "current") ? ":00:00Z" : ":34:43Z";
         ck_assert_ptr_nonnull(strstr(used, shown));
         ck_assert_ptr_nonnull(strstr(expires, shown));
     }
@@ -128,12 +130,12 @@ END_TEST
 /* The id of the session that a token belongs to. */
 static void current_id(const char *token, char id[64]) {
     struct reply reply = http_json(&shared_server, "GET", "/auth/sessions", token, NULL);
-    size_t index;
-    json_t *session;
+    const struct json_object *sessions = json_object_object_get(reply.json, "sessions");
     id[0] = '\0';
-    json_array_foreach(json_object_get(reply.json, "sessions"), index, session) {
-        if (json_is_true(json_object_get(session, "current")))
-            snprintf(id, 64, "%s", json_string_value(json_object_get(session, "id")));
+    for (size_t i = 0; i < json_object_array_length(sessions); i++) {
+        const struct json_object *session = json_object_array_get_idx(sessions, i);
+        if (json_boolean_at(session, "current"))
+            snprintf(id, 64, "%s", json_string_at(session, "id"));
     }
     http_free(&reply);
 }

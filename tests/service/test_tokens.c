@@ -56,8 +56,8 @@ static void start(void) {
     struct account account = account_register(&shared_server);
     struct tokens tokens = account_login(&shared_server, &account);
     struct reply reply = http_json(&shared_server, "GET", "/auth/sessions", tokens.access, NULL);
-    const json_t *session = json_array_get(json_object_get(reply.json, "sessions"), 0);
-    snprintf(session_id, sizeof session_id, "%s", json_string_value(json_object_get(session, "id")));
+    const struct json_object *session = json_object_array_get_idx(json_object_object_get(reply.json, "sessions"), 0);
+    snprintf(session_id, sizeof session_id, "%s", json_string_at(session, "id"));
     snprintf(user_id, sizeof user_id, "%s", account.id);
     http_free(&reply);
 }

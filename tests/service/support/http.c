@@ -64,6 +64,15 @@ static void set_options(CURL *curl, const char *url, const char *method, struct 
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, append);
 }
 
+/* NULL unless all of it is JSON. */
+static struct json_object *parse_json(const char *bytes, size_t len) {
+    struct json_tokener *tokener = json_tokener_new();
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    struct json_object *json = json_tokener_parse_ex(tokener, bytes, (int)len);
+    json_tokener_free(tokener);
+    return json;
+}
+
 static struct reply perform(const struct server *server, const char *method, const char *path, const char *const *headers,
                             const char *body, size_t body_len) {
     char url[512];
@@ -85,7 +94,7 @@ static struct reply perform(const struct server *server, const char *method, con
     reply.body = content.bytes;
     reply.body_len = content.len;
     if (content.len > 0)
-        reply.json = json_loadb(content.bytes, content.len, 0, NULL);
+        reply.json = parse_json(content.bytes, content.len);
     if (reply.status != 0)
         recorder_add(&(struct recorded_exchange){ method, path, reply.status, reply.headers, reply.body, reply.body_len });
     return reply;
@@ -111,7 +120,7 @@ struct reply http_send(const struct server *server, const char *method, const ch
 }
 
 void http_free(struct reply *reply) {
-    json_decref(reply->json);
+    json_object_put(reply->json);
     free(reply->headers);
     free(reply->body);
     *reply = (struct reply){ 0 };
@@ -145,8 +154,26 @@ const char *http_header(const struct reply *reply, const char *name, char *value
 }
 
 const char *http_member(const struct reply *reply, const char *name) {
-    const char *value = json_string_value(json_object_get(reply->json, name));
-    return value != NULL ? value : "";
+    struct json_object *value = json_object_object_get(reply->json, name);
+    return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+}
+
+static struct json_object *member_of_type(const struct json_object *object, const char *name, enum json_type type) {
+    struct json_object *value = json_object_object_get(object, name);
+    ck_assert_msg(json_object_is_type(value, type), "%s is no %s", name, json_type_to_name(type));
+    return value;
+}
+
+const char *json_string_at(const struct json_object *object, const char *name) {
+    return json_object_get_string(member_of_type(object, name, json_type_string));
+}
+
+int64_t json_integer_at(const struct json_object *object, const char *name) {
+    return json_object_get_int64(member_of_type(object, name, json_type_int));
+}
+
+bool json_boolean_at(const struct json_object *object, const char *name) {
+    return json_object_get_boolean(member_of_type(object, name, json_type_boolean));
 }
 
 void assert_problem(const struct reply *reply, long status, const char *code) {
@@ -154,7 +181,7 @@ void assert_problem(const struct reply *reply, long status, const char *code) {
     ck_assert_msg(reply->status == status && strcmp(http_member(reply, "code"), code) == 0, "expected %ld %s, got %ld %s", status,
                   code, reply->status, reply->body != NULL ? reply->body : "");
     ck_assert_str_eq(http_header(reply, "Content-Type", value, sizeof value), "application/problem+json");
-    ck_assert_int_eq(json_integer_value(json_object_get(reply->json, "status")), status);
+    ck_assert_int_eq(json_integer_at(reply->json, "status"), status);
     ck_assert_str_ne(http_member(reply, "title"), "");
     ck_assert_str_ne(http_member(reply, "detail"), "");
     ck_assert_str_ne(http_member(reply, "type"), "");

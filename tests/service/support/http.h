@@ -1,5 +1,5 @@
 /*
- * http: requests as a client makes them (libcurl), and replies with their JSON (Jansson). Each call may come from any thread. A
+ * http: requests as a client makes them (libcurl), and replies with their JSON (json-c). Each call may come from any thread. A
  * reply is freed by http_free; all functions fail the test when there is no reply at all, but http_try, which gives status 0
  * then.
  */
@@ -8,15 +8,16 @@
 
 #include "server.h"
 
-#include <jansson.h>
+#include <json-c/json.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct reply {
     long status;
     char *headers; /* as received, all lines */
     char *body;
     size_t body_len;
-    json_t *json; /* NULL: no JSON */
+    struct json_object *json; /* NULL: no JSON */
     double seconds;
 };
 
@@ -37,6 +38,11 @@ const char *http_header(const struct reply *reply, const char *name, char *value
 
 /* A string member of the reply's object; "" when there is none. */
 const char *http_member(const struct reply *reply, const char *name);
+
+/* A member of an object; they fail the test if it is missing or of another type. */
+const char *json_string_at(const struct json_object *object, const char *name);
+int64_t json_integer_at(const struct json_object *object, const char *name);
+bool json_boolean_at(const struct json_object *object, const char *name);
 
 /* Fails the test unless the reply is a problem with this status and code, in the form of RFC 9457. */
 void assert_problem(const struct reply *reply, long status, const char *code);

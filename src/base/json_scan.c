@@ -1,0 +1,158 @@
+#include "json_scan.h"
+
+#include <stdint.h>
+#include <string.h>
+
+struct cursor {
+    const char *at, *end;
+};
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool skip(struct cursor *cursor, char c) {
+    bool found = cursor->at < cursor->end && *cursor->at == c;
+    cursor->at += found;
+    return found;
+}
+
+static bool skip_word(struct cursor *cursor, const char *word) {
+    size_t len = strlen(word);
+    bool found = (size_t)(cursor->end - cursor->at) >= len && memcmp(cursor->at, word, len) == 0;
+    cursor->at += found ? len : 0;
+    return found;
+}
+
+static bool skip_digits(struct cursor *cursor) {
+    const char *start = cursor->at;
+    while (cursor->at < cursor->end && is_digit(*cursor->at))
+        cursor->at++;
+    return cursor->at > start;
+}
+
+/* Whether the integer, which json-c would saturate, is one of int64_t. */
+static bool is_in_range(const char *at, const char *end) {
+    uint64_t magnitude = 0;
+    bool is_negative = *at == '-';
+    for (at += is_negative; at < end; at++)
+        if (__builtin_mul_overflow(magnitude, 10, &magnitude) ||
+            __builtin_add_overflow(magnitude, (uint64_t)(*at - '0'), &magnitude))
+            return false;
+    return magnitude <= (uint64_t)INT64_MAX + is_negative;
+}
+
+static bool skip_number(struct cursor *cursor) {
+    const char *start = cursor->at;
+    bool is_integer = true;
+    skip(cursor, '-');
+    if (!skip(cursor, '0') && !skip_digits(cursor))
+        return false;
+    if (skip(cursor, '.')) {
+        is_integer = false;
+        if (!skip_digits(cursor))
+            return false;
+    }
+    if (skip(cursor, 'e') || skip(cursor, 'E')) {
+        is_integer = false;
+        if (!skip(cursor, '+'))
+            skip(cursor, '-');
+        if (!skip_digits(cursor))
+            return false;
+    }
+    bool ends = cursor->at < cursor->end && !is_digit(*cursor->at); /* no digit behind a leading zero */
+    return ends && (!is_integer || is_in_range(start, cursor->at));
+}
+
+static bool read_hex(struct cursor *cursor, unsigned *unit) {
+    *unit = 0;
+    if (cursor->end - cursor->at < 4)
+        return false;
+    for (int i = 0; i < 4; i++) {
+        char c = *cursor->at++;
+        unsigned digit = is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
+        if (digit > 15)
+            return false;
+        *unit = *unit << 4 | digit;
+    }
+    return true;
+}
+
+/* Behind "\u": RFC 8259 section 7, and section 8.2 on surrogates that are no pair. */
+static bool skip_unicode_escape(struct cursor *cursor) {
+    unsigned unit, low;
+    if (!read_hex(cursor, &unit) || unit == 0)
+        return false;
+    if (unit < 0xd800 || unit > 0xdfff)
+        return true;
+    return unit < 0xdc00 && skip_word(cursor, "\\u") && read_hex(cursor, &low) && low >= 0xdc00 && low <= 0xdfff;
+}
+
+static bool skip_escape(struct cursor *cursor) {
+    if (cursor->at == cursor->end)
+        return false;
+    char c = *cursor->at++;
+    if (c == 'u')
+        return skip_unicode_escape(cursor);
+    return c != '\0' && strchr("\"\\/bfnrt", c) != NULL;
+}
+
+static bool skip_string(struct cursor *cursor) {
+    cursor->at++;
+    while (cursor->at < cursor->end) {
+        char c = *cursor->at++;
+        if (c == '"')
+            return true;
+        if ((unsigned char)c < ' ' || (c == '\\' && !skip_escape(cursor)))
+            return false;
+    }
+    return false;
+}
+
+static bool skip_scalar(struct cursor *cursor) {
+    if (*cursor->at == '"')
+        return skip_string(cursor);
+    if (*cursor->at == '-' || is_digit(*cursor->at))
+        return skip_number(cursor);
+    return skip_word(cursor, "true") || skip_word(cursor, "false") || skip_word(cursor, "null");
+}
+
+static void skip_blanks(struct cursor *cursor) {
+    while (cursor->at < cursor->end && is_blank(*cursor->at))
+        cursor->at++;
+}
+
+/* From the first bracket to the one that closes it. */
+static bool skip_brackets(struct cursor *cursor, unsigned depth_max, size_t *members) {
+    unsigned depth = 0;
+    do {
+        char c = *cursor->at;
+        bool is_scalar = false;
+        if (c == '{' || c == '[')
+            depth++;
+        else if (c == '}' || c == ']')
+            depth--;
+        else if (c == ':')
+            ++*members;
+        else
+            is_scalar = c != ',' && !is_blank(c);
+        if (depth > depth_max || (is_scalar && !skip_scalar(cursor)))
+            return false;
+        cursor->at += !is_scalar;
+    } while (depth > 0 && cursor->at < cursor->end);
+    return depth == 0;
+}
+
+bool json_scan(struct text text, unsigned depth_max, size_t *members) {
+    struct cursor cursor = { text.bytes, text.bytes + text.len };
+    *members = 0;
+    skip_blanks(&cursor);
+    if (cursor.at == cursor.end || (*cursor.at != '{' && *cursor.at != '[') || !skip_brackets(&cursor, depth_max, members))
+        return false;
+    skip_blanks(&cursor);
+    return cursor.at == cursor.end && text_is_utf8(text);
+}
