@@ -2,8 +2,11 @@
  * json_writer: writes one JSON value into a growing buffer of an arena, escaping as RFC 8259 section 7 says.
  *
  * Commas and nesting are the writer's business. The first failure (memory, or nesting over 8) sticks: later calls do nothing
- * and json_writer_finish returns NULL, so that only one result must be looked at. One owner, no lock. No name here is one of
- * Jansson's, which is in the same process.
+ * and json_writer_finish returns NULL, so that only one result must be looked at. One owner, no lock.
+ *
+ * Replies are not written by json-c (json.h): the reply to a login takes 0.9 microseconds here and 1.4 there, where each member is
+ * an object of the heap first (`make build/bench_json && build/bench_json`; a shared two-core Xeon), and there memory that runs out
+ * would have to be noticed after each of them. No name here is one of json-c's or of Jansson's.
  */
 #ifndef JWTD_JSON_WRITER_H
 #define JWTD_JSON_WRITER_H
