@@ -1,0 +1,101 @@
+/*
+ * json.h against Jansson: both accept a text or both refuse it, and what they accept is the same tree. The first byte is taken
+ * off and halves the arena limit that many times, so that memory runs out at every place: then the verdict is "out of memory", or
+ * the same as with memory.
+ */
+#include "jwtd/json.h"
+
+#include <dlfcn.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEPTH_MAX 16
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+/* json-c has a function of this name too, and its are those of this program: Jansson's is that of the library. */
+static void *next_member(json_t *object, void *member) {
+    static void *(*next)(json_t * object, void *member);
+    if (next == NULL)
+        next = (void *(*)(json_t *, void *))dlsym(RTLD_NEXT, "json_object_iter_next");
+    return next(object, member);
+}
+
+/* libjwt's Jansson recurses up to 2048 levels; the verdict on depth is the module's own. */
+static bool is_deeper(const json_t *value, unsigned left) {
+    json_t *parent = (json_t *)value;
+    if (!json_is_array(value) && !json_is_object(value))
+        return false;
+    if (left == 0)
+        return true;
+    for (size_t i = 0; i < json_array_size(value); i++)
+        if (is_deeper(json_array_get(value, i), left - 1))
+            return true;
+    for (void *member = json_object_iter(parent); member != NULL; member = next_member(parent, member))
+        if (is_deeper(json_object_iter_value(member), left - 1))
+            return true;
+    return false;
+}
+
+static void require(bool condition) {
+    if (!condition)
+        abort();
+}
+
+static void compare_text(const struct json *ours, const json_t *theirs) {
+    struct text text = json_as_text(ours);
+    require(text.len == json_string_length(theirs) && strlen(text.bytes) == text.len &&
+            memcmp(text.bytes, json_string_value(theirs), text.len) == 0);
+}
+
+static void compare(const struct json *ours, json_t *theirs) {
+    static const json_type types[] = {
+        [JSON_KIND_NULL] = JSON_NULL,   [JSON_KIND_INTEGER] = JSON_INTEGER, [JSON_KIND_REAL] = JSON_REAL,
+        [JSON_KIND_TEXT] = JSON_STRING, [JSON_KIND_ARRAY] = JSON_ARRAY,     [JSON_KIND_OBJECT] = JSON_OBJECT,
+    };
+    enum json_kind kind = json_kind(ours);
+    if (kind == JSON_KIND_BOOLEAN) {
+        require(json_is_boolean(theirs) && json_as_boolean(ours) == json_is_true(theirs));
+        return;
+    }
+    require(types[kind] == json_typeof(theirs));
+    require(json_as_int64(ours) == json_integer_value(theirs));
+    require(json_item_count(ours) == json_array_size(theirs));
+    for (size_t i = 0; i < json_item_count(ours); i++)
+        compare(json_item(ours, i), json_array_get(theirs, i));
+    if (kind == JSON_KIND_TEXT)
+        compare_text(ours, theirs);
+    /* the number of members is that of the colons, which the module has compared */
+    for (void *member = json_object_iter(theirs); member != NULL; member = next_member(theirs, member)) {
+        const struct json *value;
+        require(json_find(ours, json_object_iter_key(member), &value));
+        compare(value, json_object_iter_value(member));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    if (size == 0)
+        return 0;
+    struct text text = { (const char *)bytes + 1, size - 1 };
+    struct arena arena;
+    const struct json *ours;
+    arena_init(&arena, JSON_ARENA_LIMIT(text.len));
+    enum status status = json_parse(&arena, text, DEPTH_MAX, &ours);
+    json_t *theirs = json_loadb(text.bytes, text.len, JSON_REJECT_DUPLICATES, NULL);
+    bool has_nul = memchr(text.bytes, '\0', text.len) != NULL; /* Jansson 2.14 swallows one behind a number */
+    if (theirs == NULL || has_nul || is_deeper(theirs, DEPTH_MAX)) {
+        require(status == STATUS_INVALID_JSON && ours == NULL);
+    } else {
+        require(status == STATUS_OK);
+        compare(ours, theirs);
+    }
+    arena_fini(&arena);
+    json_decref(theirs);
+
+    arena_init(&arena, JSON_ARENA_LIMIT(text.len) >> (bytes[0] % 32));
+    enum status with_less = json_parse(&arena, text, DEPTH_MAX, &ours);
+    require(with_less == status || (with_less == STATUS_OUT_OF_MEMORY && ours == NULL));
+    arena_fini(&arena);
+    return 0;
+}
