@@ -30,17 +30,30 @@ static void print_query(const char *query, FILE *out) {
     }
 }
 
-/* A password with an unescaped "@", "/" or "?" is no valid URL but may be typed, so the last "@" before the query that follows
- * the first one ends it. */
+static bool is_port(const char *text) {
+    return strchr("/?,", text[strspn(text, "0123456789")]) != NULL;
+}
+
+/*
+ * To libpq, what stands before an "@" that comes before any "/" is the user and the password, and may have a "?" in it; otherwise
+ * the first "?" begins the query. A password with an unescaped "@", "/" or "?" is no valid URL but may be typed, so the last "@"
+ * before the query that follows the first one ends it; and where nobody can tell one from an "@" in the query, all is hidden.
+ */
 static void print_url(const char *url, FILE *out) {
     const char *authority = strstr(url, "://") + strlen("://");
     const char *at = strchr(authority, '@');
     const char *colon = strchr(authority, ':');
-    if (at != NULL && colon != NULL && colon < at) {
-        size_t searched = strcspn(at, "?");
-        at = (const char *)memrchr(at, '@', searched);
+    const char *query = authority + strcspn(authority, "?");
+    bool has_user = authority[strcspn(authority, "@/")] == '@';
+    bool is_in_query = at != NULL && !has_user && query < at;
+    if (is_in_query && colon != NULL && colon < query && !is_port(colon + 1)) {
         fprintf(out, "%.*s" HIDDEN, (int)(colon + 1 - url), url);
-        url = at;
+        return;
+    }
+    if (at != NULL && !is_in_query) {
+        bool hide = colon != NULL && colon < at;
+        fprintf(out, "%.*s%s", (int)((hide ? colon + 1 : at) - url), url, hide ? HIDDEN : "");
+        url = hide ? (const char *)memrchr(at, '@', strcspn(at, "?")) : at;
     }
     size_t before_query = strcspn(url, "?");
     fprintf(out, "%.*s", (int)before_query, url);
