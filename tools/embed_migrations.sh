@@ -1,6 +1,8 @@
 #!/bin/sh
 # Writes the C file that holds the "up" half of each migration: tools/embed_migrations.sh OUT.c FILE.sql...
 set -eu
+# bytes, whatever they mean: sed's "." matches no byte that is not UTF-8 in a locale of that encoding
+export LC_ALL=C
 out=$1
 shift
 mkdir -p "$(dirname "$out")"
@@ -12,7 +14,7 @@ mkdir -p "$(dirname "$out")"
         name=$(basename "$file")
         printf '    { "%s", "%s",\n' "${name%%_*}" "$name"
         awk '/^-- migrate:up/ { up = 1; next } /^-- migrate:down/ { up = 0 } up' "$file" |
-            sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^.*$/      "&\\n"/'
+            sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/?/\\?/g' -e 's/^.*$/      "&\\n"/'
         echo '    },'
     done
     echo '};'
