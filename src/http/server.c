@@ -59,7 +59,7 @@ const struct route *server_routes(const struct http_server *server, size_t *coun
     return server->routes;
 }
 
-static void log_library(void *context, const char *format, va_list arguments) {
+__attribute__((format(printf, 2, 0))) static void log_library(void *context, const char *format, va_list arguments) {
     (void)context;
     char message[512];
     vsnprintf(message, sizeof message, format, arguments);
