@@ -35,7 +35,7 @@ test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/
 failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,arena.c cgroup.c clock.c cores.c text.c))
 all_objects := $(failpoint_objects) $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
-.PHONY: all failpoint tests run test chaos lint bench soak deps install clean reset help always
+.PHONY: all failpoint tests run test chaos fuzz coverage lint bench soak deps install clean reset help always
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BUILD)/jwtd ## build the program
@@ -48,6 +48,10 @@ test: ## the same set-up, then every test; SANITIZE=address,undefined or thread;
 	@tools/test.sh
 chaos: ## chaotic clients against the service under each sanitizer, for CHAOS_SECONDS=20 each
 	@tools/chaos.sh
+fuzz: ## libFuzzer with sanitizers against each parser, for FUZZ_SECONDS=10 each; FUZZ="token http" for some
+	@tools/fuzz.sh
+coverage: ## run the tests with gcov and write build/coverage/index.html; TESTS="pool config" for some
+	@tools/coverage.sh
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck and the project's own rules
 	@tools/lint.sh
 deps: ## install the Debian packages that are missing, for all of these
@@ -56,7 +60,7 @@ bench: ## measure the figures of the README, a few minutes; SECONDS_EACH=10 for 
 	@tools/bench.sh
 soak: ## a million requests an hour for SOAK=10m (72h works the same); fails when something grows
 	@tools/soak.sh
-run test chaos lint bench soak: export BUILD := $(BUILD)
+run test chaos coverage lint bench soak: export BUILD := $(BUILD)
 lint: export CPPFLAGS := $(CPPFLAGS)
 
 $(BUILD)/jwtd: $(main) $(objects)
@@ -85,6 +89,11 @@ $(BUILD)/generated/%_suites.c: always
 # loaded in front of the program by the tests that let its allocations fail
 $(BUILD)/fault_malloc.so: tests/fault/fault_malloc.c tests/fault/fault.h Makefile
 	$(CC) $(CPPFLAGS) -std=c11 -O2 -g -fPIC -shared $(warnings) -o $@ $<
+
+# see tests/fuzz/fuzz.h; built by tools/fuzz.sh, with clang
+fuzz_support := $(addprefix $(BUILD)/,tests/fuzz/support.o tests/service/support/reference.o loadtest/response.o)
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(fuzz_support) $(objects)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
 # the load tester, which knows of the server nothing above src/base
 $(BUILD)/failpoint: $(failpoint_objects)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# tools/packages.sh PURPOSE...: installs the Debian packages that are missing to run, test, lint or bench. This is the only list.
+# tools/packages.sh PURPOSE...: installs the Debian packages that are missing for each PURPOSE. This is the only list.
 set -euo pipefail
 
 declare -A packages=(
@@ -8,6 +8,8 @@ declare -A packages=(
     [test]="check libcurl4-openssl-dev libssl-dev pgbouncer haproxy nginx-light valgrind slowhttptest
             chromium nodejs npm"
     [lint]="clang-format clang-tidy cppcheck shellcheck"
+    [fuzz]="clang libclang-rt-14-dev"
+    [coverage]="gcovr"
     [soak]="libssl-dev"
     [bench]="wrk nginx-light procps libssl-dev"
 )

@@ -1,0 +1,324 @@
+/*
+ * Raw bytes into the real server: all of `jwtd serve` in this process, with one HTTP thread, on a Unix socket. With a database in
+ * JWTD_TEST_DATABASE (and its owner's in JWTD_TEST_OWNER_DATABASE) every route works; without one those that ask it answer 503.
+ * In the input "@A" becomes an access token and "@R" a refresh token.
+ *
+ * Most inputs are completed, so that the server need not wait for the rest of a header or a body: with an empty line, and with
+ * the bytes that the last Content-Length still wants.
+ *
+ * Checked: what comes back is HTTP responses; there are no more of them than requests
+ * that the strict reading of tests/service/support/reference.h sees, but for errors behind which the connection is closed; when
+ * the bytes are requests in order, there is a response to each up to the first that closes, and then the end of the connection;
+ * who has sent no access token is never told whom it belongs to; the server answers a new client afterwards, and at the end it
+ * stops by itself.
+ */
+#include "fuzz.h"
+
+#include "jwtd/access_token.h"
+#include "jwtd/clock.h"
+#include "jwtd/config.h"
+#include "jwtd/log.h"
+#include "jwtd/macros.h"
+#include "jwtd/migrations.h"
+#include "jwtd/refresh_token.h"
+#include "jwtd/server.h"
+
+#include "loadtest/response.h"
+#include "src/http/scanner.h"
+#include "tests/service/support/reference.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define INPUT_MAX ((size_t)8 * 1024)
+#define BYTES_MAX ((size_t)64 * 1024)
+#define COMPLETED_MAX ((size_t)20 * 1024) /* of a body; above the limit of the server nothing waits for one */
+#define REPLIES_MAX (REFERENCE_MAX + 4)
+#define SILENCE_MS 25     /* for replies that may be missing */
+#define PATIENCE_MS 20000 /* for those that must not, and for the end */
+#define PROBE_EVERY 64
+
+static struct config config;
+static struct config_source source;
+static pthread_t server_thread;
+static struct sockaddr_un socket_address = { .sun_family = AF_UNIX };
+static struct text access_token, refresh_token;
+static char subject[UUID_TEXT_SIZE];
+static struct arena token_arena;
+
+struct replies {
+    struct response response; /* the one that is being read */
+    unsigned statuses[REPLIES_MAX];
+    bool keeps_alive[REPLIES_MAX];
+    size_t count;
+    bool is_at_end, names_subject;
+    char tail[128]; /* of what came before, so that what is cut in two is found */
+    size_t tail_len;
+};
+
+/* ---- the server ---- */
+
+static void *serve(void *context) {
+    (void)context;
+    int code = server_run(&config, &source);
+    assert(code == 0);
+    return NULL;
+}
+
+static void load_config(const char *directory) {
+    static char listen_on[192], keys[192], refresh_key[192], url[1024];
+    static const char *settings[] = { listen_on,
+                                      keys,
+                                      refresh_key,
+                                      url,
+                                      "server.threads=1",
+                                      "server.header_timeout=1s",
+                                      "server.body_timeout=1s",
+                                      "server.request_timeout=500ms",
+                                      "server.shutdown_grace=5s",
+                                      "server.trusted_proxies=127.0.0.1",
+                                      "cors.allowed_origins=https://app.example.org",
+                                      "password.allow_weak=true",
+                                      "password.memory=8KiB",
+                                      "password.operations=1",
+                                      "password.workers=1",
+                                      "database.connections=2",
+                                      "limit.enabled=false",
+                                      "token.access_ttl=1d",
+                                      "log.level=error" };
+    const char *database = getenv("JWTD_TEST_DATABASE");
+    snprintf(listen_on, sizeof listen_on, "server.listen=unix:%s/socket", directory);
+    snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", directory);
+    snprintf(refresh_key, sizeof refresh_key, "token.refresh_key_file=%s/refresh.key", directory);
+    snprintf(url, sizeof url, "database.url=%s", database != NULL ? database : "host=/nonexistent");
+    source = (struct config_source){ .set = settings, .set_count = ARRAY_LEN(settings) };
+    bool is_good = config_load(&config, &source, stderr);
+    assert(is_good);
+}
+
+static void migrate(void) {
+    const char *owner = getenv("JWTD_TEST_OWNER_DATABASE");
+    if (owner == NULL)
+        return;
+    FILE *out = fopen("/dev/null", "we");
+    assert(out != NULL);
+    bool is_done = migrations_apply(&(struct db_options){ .url = owner, .connect_timeout_ms = 5000 }, out);
+    assert(is_done);
+    fclose(out);
+}
+
+/* Tokens of a user and a session that nobody knows but who is told by the service. */
+static void make_tokens(const char *directory) {
+    char keys[192], refresh_key[192], error[512];
+    static char refresh_text[REFRESH_TOKEN_SIZE];
+    struct token_rules rules = { .issuer = config.token.issuer,
+                                 .audience = config.token.audience,
+                                 .access_ttl_s = config.token.access_ttl_ms / 1000 };
+    struct uuid user = uuid_create();
+    struct refresh_token token = { .session_id = uuid_create(), .generation = 1 };
+    snprintf(keys, sizeof keys, "%s/keys", directory);
+    snprintf(refresh_key, sizeof refresh_key, "%s/refresh.key", directory);
+    struct keyring *ring = keyring_load(keys, "", refresh_key, error, sizeof error);
+    assert(ring != NULL);
+    arena_init(&token_arena, 1 << 20);
+    enum status status = access_token_create(&token_arena, ring, &rules, &user, &token.session_id, text_of("[\"admin\"]"),
+                                             clock_wall_s(), &access_token);
+    assert(status == STATUS_OK);
+    refresh_token_write(ring, &token, refresh_text);
+    refresh_token = text_of(refresh_text);
+    uuid_text(&user, subject);
+    keyring_destroy(ring);
+}
+
+static int try_to_connect(void) {
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert(fd >= 0);
+    if (connect(fd, (const struct sockaddr *)&socket_address, sizeof socket_address) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static int connect_to_server(void) {
+    int fd = try_to_connect();
+    for (int tries = 0; fd < 0 && tries < PATIENCE_MS / 10; tries++) {
+        usleep(10000);
+        fd = try_to_connect();
+    }
+    assert(fd >= 0);
+    return fd;
+}
+
+static void stop_server(void) {
+    pthread_kill(server_thread, SIGTERM);
+    pthread_join(server_thread, NULL);
+    config_fini(&config);
+    arena_fini(&token_arena);
+}
+
+/* ---- the client ---- */
+
+/* False: nothing more comes for `wait_ms`, or ever. */
+static bool read_more(int fd, struct replies *replies, int wait_ms) {
+    char bytes[16 * 1024 + sizeof replies->tail];
+    struct pollfd look = { .fd = fd, .events = POLLIN };
+    int ready = poll(&look, 1, wait_ms);
+    if (ready == 0)
+        return false;
+    memcpy(bytes, replies->tail, replies->tail_len);
+    ssize_t got = read(fd, bytes + replies->tail_len, sizeof bytes - sizeof replies->tail);
+    replies->is_at_end = got <= 0; /* a reset is an end, too: not all was read that was sent */
+    if (got <= 0)
+        return false;
+    size_t len = replies->tail_len + (size_t)got;
+    replies->names_subject = replies->names_subject || fuzz_contains((struct text){ bytes, len }, text_of(subject));
+    for (size_t at = replies->tail_len; at < len && replies->count < REPLIES_MAX;) {
+        at += response_feed(&replies->response, bytes + at, len - at);
+        assert(replies->response.state != RESPONSE_BROKEN);
+        if (replies->response.state != RESPONSE_DONE)
+            continue;
+        replies->statuses[replies->count] = replies->response.status;
+        replies->keeps_alive[replies->count++] = replies->response.keep_alive;
+        response_init(&replies->response);
+    }
+    replies->tail_len = len < sizeof replies->tail ? len : sizeof replies->tail;
+    memmove(replies->tail, bytes + len - replies->tail_len, replies->tail_len);
+    return true;
+}
+
+/* Reads until there are `expected` replies, and then until the server closes. Unless everything is owed (`is_in_order`), silence
+ * ends it, too: the server may wait for the rest of a header until its timeout. */
+static void exchange(const char *bytes, size_t len, size_t expected, bool is_in_order, struct replies *replies) {
+    int wait_ms = is_in_order ? PATIENCE_MS : SILENCE_MS;
+    int fd = connect_to_server();
+    *replies = (struct replies){ .count = 0 };
+    response_init(&replies->response);
+    while (len > 0) {
+        ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);
+        if (sent <= 0)
+            break;
+        bytes += sent;
+        len -= (size_t)sent;
+    }
+    while (replies->count < expected && !replies->is_at_end)
+        if (!read_more(fd, replies, replies->response.head_len > 0 ? PATIENCE_MS : wait_ms))
+            break;
+    shutdown(fd, SHUT_WR);
+    while (!replies->is_at_end)
+        if (!read_more(fd, replies, wait_ms))
+            break;
+    assert(replies->is_at_end || !is_in_order);
+    close(fd);
+    response_close(&replies->response);
+}
+
+static void assert_is_served(void) {
+    static const char request[] = "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    struct replies replies;
+    exchange(request, sizeof request - 1, 1, true, &replies);
+    assert(replies.count == 1 && replies.statuses[0] == 200);
+    response_fini(&replies.response);
+}
+
+/* ---- the input ---- */
+
+static size_t expand(const uint8_t *input, size_t len, char bytes[BYTES_MAX]) {
+    size_t count = 0;
+    for (size_t i = 0; i < len && count + ACCESS_TOKEN_MAX_LEN + COMPLETED_MAX + 8 < BYTES_MAX; i++) {
+        bool is_mark = input[i] == '@' && i + 1 < len && (input[i + 1] == 'A' || input[i + 1] == 'R');
+        if (!is_mark) {
+            bytes[count++] = (char)input[i];
+            continue;
+        }
+        struct text token = input[++i] == 'A' ? access_token : refresh_token;
+        memcpy(bytes + count, token.bytes, token.len);
+        count += token.len;
+    }
+    return count;
+}
+
+/* Bytes of the last body that have not come. */
+static uint64_t missing(const char *bytes, size_t len) {
+    struct scanner scanner;
+    char *copy = fuzz_string((struct text){ bytes, len });
+    scanner_init(&scanner);
+    scanner_read(&scanner, copy, len);
+    free(copy);
+    return scanner.body_left;
+}
+
+static size_t complete(char bytes[BYTES_MAX], size_t len) {
+    if (missing(bytes, len) == 0) {
+        memcpy(bytes + len, "\r\n\r\n", 4);
+        len += 4;
+    }
+    uint64_t wanted = missing(bytes, len);
+    if (wanted > COMPLETED_MAX)
+        return len;
+    memset(bytes + len, ' ', wanted);
+    return len + (size_t)wanted;
+}
+
+/* ---- what must hold ---- */
+
+static bool is_refusal_by_header(unsigned status) {
+    return status == 400 || status == 408 || status == 413 || status == 414 || status == 431 || status == 501 || status == 503 ||
+           status == 505;
+}
+
+static void check_replies(const struct replies *replies, const struct reference *reference, const char *bytes, size_t len) {
+    struct text sent = { bytes, len };
+    for (size_t i = reference->count; i < replies->count && reference->count < REFERENCE_MAX; i++)
+        assert(is_refusal_by_header(replies->statuses[i]) && (i == replies->count - 1 || !replies->keeps_alive[i + 1]));
+    if (reference->is_in_order)
+        assert(replies->count >= reference->count || (replies->count > 0 && !replies->keeps_alive[replies->count - 1]));
+    if (!fuzz_contains(sent, access_token))
+        assert(!replies->names_subject);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    (void)argc;
+    (void)argv;
+    const char *directory = fuzz_directory();
+    fuzz_write_keys(directory);
+    load_config(directory);
+    log_init(config.log.level, LOG_TEXT);
+    make_tokens(directory);
+    migrate();
+    snprintf(socket_address.sun_path, sizeof socket_address.sun_path, "%s/socket", directory);
+    int failure = pthread_create(&server_thread, NULL, serve, NULL);
+    assert(failure == 0);
+    assert_is_served();
+    failure = atexit(stop_server);
+    assert(failure == 0);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t len) {
+    static char bytes[BYTES_MAX];
+    static unsigned runs;
+    struct reference reference;
+    struct replies replies;
+    if (len > INPUT_MAX)
+        return 0;
+    size_t count = expand(input, len, bytes);
+    if (len == 0 || input[len - 1] % 8 != 0)
+        count = complete(bytes, count);
+    reference_read(bytes, count, &reference);
+    exchange(bytes, count, reference.count, reference.is_in_order, &replies);
+    /* a HEAD has a length and no body, which the parser cannot know */
+    if (!fuzz_contains((struct text){ bytes, count }, text_of("HEAD")))
+        check_replies(&replies, &reference, bytes, count);
+    response_fini(&replies.response);
+    if (++runs % PROBE_EVERY == 0)
+        assert_is_served();
+    return 0;
+}
