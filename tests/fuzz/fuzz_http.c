@@ -34,6 +34,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -194,10 +195,48 @@ static bool read_more(int fd, struct replies *replies, int wait_ms) {
     return true;
 }
 
+/* One request on a connection of its own, which is kept. The server has one HTTP thread, which goes through its connections in
+ * turn: when the answer is there, it has read what lay on the others before. */
+static void probe(void) {
+    static const char request[] = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    static int fd = -1;
+    static struct response response;
+    char bytes[1024];
+    ssize_t got = 0;
+    if (fd < 0)
+        fd = connect_to_server();
+    response_init(&response);
+    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)sizeof request - 1)
+        while (response.state != RESPONSE_DONE && (got = read(fd, bytes, sizeof bytes)) > 0)
+            response_feed(&response, bytes, (size_t)got);
+    if (response.state == RESPONSE_DONE)
+        return;
+    close(fd); /* it was idle for too long */
+    fd = -1;
+}
+
+/* Waits for more on a connection that may be owed nothing. False: the server has read all that was sent, and says nothing. */
+static bool read_more_or_settle(int fd, struct replies *replies) {
+    int unread = 1;
+    int64_t until_us = clock_monotonic_us() + SILENCE_MS * 1000;
+    do {
+        if (read_more(fd, replies, unread > 0 ? 1 : 0))
+            return true;
+        ioctl(fd, TIOCOUTQ, &unread);
+    } while (unread > 0 && !replies->is_at_end && clock_monotonic_us() < until_us);
+    probe();
+    probe();
+    return !replies->is_at_end && read_more(fd, replies, 0);
+}
+
+static bool read_next(int fd, struct replies *replies, bool is_owed) {
+    bool is_cut = replies->response.head_len > 0;
+    return is_owed || is_cut ? read_more(fd, replies, PATIENCE_MS) : read_more_or_settle(fd, replies);
+}
+
 /* Reads until there are `expected` replies, and then until the server closes. Unless everything is owed (`is_in_order`), silence
  * ends it, too: the server may wait for the rest of a header until its timeout. */
 static void exchange(const char *bytes, size_t len, size_t expected, bool is_in_order, struct replies *replies) {
-    int wait_ms = is_in_order ? PATIENCE_MS : SILENCE_MS;
     int fd = connect_to_server();
     *replies = (struct replies){ .count = 0 };
     response_init(&replies->response);
@@ -208,13 +247,11 @@ static void exchange(const char *bytes, size_t len, size_t expected, bool is_in_
         bytes += sent;
         len -= (size_t)sent;
     }
-    while (replies->count < expected && !replies->is_at_end)
-        if (!read_more(fd, replies, replies->response.head_len > 0 ? PATIENCE_MS : wait_ms))
-            break;
+    while (replies->count < expected && read_next(fd, replies, is_in_order))
+        continue;
     shutdown(fd, SHUT_WR);
-    while (!replies->is_at_end)
-        if (!read_more(fd, replies, wait_ms))
-            break;
+    while (!replies->is_at_end && read_next(fd, replies, is_in_order))
+        continue;
     assert(replies->is_at_end || !is_in_order);
     close(fd);
     response_close(&replies->response);
