@@ -3,14 +3,18 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # A list for -fsanitize=, such as address,undefined or thread.
 SANITIZE ?=
+# Anything: counts for gcov what is executed, without optimization.
+COVERAGE ?=
 # Names of test files (pool for test_pool.c); empty runs all.
 TESTS ?=
 comma := ,
-BUILD := build$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+BUILD := build$(if $(COVERAGE),/coverage)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 CC := gcc
 
+# What gcc says of cut strings it says without optimization of those that cannot be cut, too.
+counting := -O0 --coverage -fprofile-update=atomic -Wno-format-truncation
 # Fortify and the sanitizers check the same calls in ways that get in each other's way.
-fortify := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=3)
+fortify := $(if $(COVERAGE),$(counting),$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=3))
 # Hidden, since a library that we load must not find a function of ours under a name of its own.
 hardening := -O2 -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE $(fortify)
 warnings := -Wall -Wextra -Wconversion -Werror -Wformat=2 -Werror=format-security -Wshadow -Wstrict-prototypes \
