@@ -72,7 +72,6 @@ $(BUILD)/jwtd: $(main) $(objects)
 .SECONDEXPANSION:
 $(BUILD)/unit_tests $(BUILD)/service_tests $(BUILD)/contract_tests: $(BUILD)/%_tests: $(BUILD)/tests/runner.o $$(call test_objects,%) $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(LDLIBS)
-$(BUILD)/contract_tests: TEST_LDLIBS := -ljson-c $(TEST_LDLIBS)
 $(BUILD)/loadtest_tests: $(BUILD)/tests/runner.o $$(call test_objects,loadtest) $(filter-out %/main.o,$(failpoint_objects))
 	$(CC) $(FAILPOINT_LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(FAILPOINT_LDLIBS)
 
