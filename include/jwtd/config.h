@@ -1,16 +1,19 @@
 /*
  * config: every setting of the program in one table: name, type, default, bounds, and a line of help.
  *
- * The parser, `jwtd check-config`, `jwtd --help` and the test that config/jwtd.conf shows every key read the same table, so a
- * new setting is one row and one member of struct config. Strength, weakest first: the default, the INI file, the environment
- * (JWTD_<SECTION>_<KEY>), --set section.key=value. Unknown keys (also JWTD_* variables that name none) and values out of bounds
- * are errors; all of them are reported at once, with file and line, "environment JWTD_X" or "--set" as their place.
+ * The parser, `jwtd check-config`, `jwtd --help` and the reload read the same table (src/base/settings.c), so a new setting is
+ * one row, one member of struct config, and a line in config/jwtd.conf, which a test compares with the table. Precedence, lowest
+ * first: the default, the INI file, the environment (JWTD_<SECTION>_<KEY>), --set section.key=value. Unknown keys (also JWTD_*
+ * variables that name none) and values out of bounds are errors; all of them are reported at once, with file and line,
+ * "environment JWTD_X" or "--set" as their place.
  *
- * Read only after start; then safe from every thread. config_load and config_fini belong to the main thread.
+ * A configuration that was loaded is never written again: a reload makes another one (config_reload, snapshot.h). So all threads
+ * may read it. config_load belongs to the main thread, as it sets options of inih that are global.
  */
 #ifndef JWTD_CONFIG_H
 #define JWTD_CONFIG_H
 
+#include "jwtd/endpoint.h"
 #include "jwtd/log.h"
 #include "jwtd/network.h"
 #include "jwtd/status.h"
@@ -25,8 +28,9 @@ struct string_list {
     size_t count;
 };
 
-bool string_list_copy(const struct string_list *list, struct string_list *copy) MUST_CHECK; /* false: memory; *copy is empty */
-void string_list_fini(struct string_list *list);                                            /* leaves an empty list */
+bool string_list_copy(const struct string_list *list,
+                      struct string_list *copy) MUST_CHECK; /* false: out of memory; *copy is empty */
+void string_list_fini(struct string_list *list);            /* leaves an empty list */
 
 /* "10/min burst 20": `amount` in `period_ms`, at most `burst` at once; "off" is amount 0. */
 struct limit_rate {
@@ -38,7 +42,7 @@ struct limit_rate {
 /* Times are milliseconds, sizes are bytes. Strings are never NULL. */
 struct config {
     struct {
-        char *listen;
+        struct endpoint listen;
         unsigned threads;
         unsigned max_connections;
         unsigned max_connections_per_address; /* 0: no limit */
@@ -110,17 +114,23 @@ struct config_source {
 bool config_load(struct config *config, const struct config_source *source, FILE *errors) MUST_CHECK;
 void config_fini(struct config *config);
 
-/* The effective values in the INI format, with secrets left out (a password in database.url becomes "***"). */
-void config_print(const struct config *config, FILE *out);
+/* The effective values in the INI format. What may hold a password (database.url) is written by print_secret, which leaves the
+ * password out. */
+void config_print(const struct config *config, void (*print_secret)(const char *secret, FILE *out), FILE *out);
 
-/* Calls visit for each setting that the two have differently. False: memory, and not all were seen. */
-bool config_compare(const struct config *one, const struct config *other, void (*visit)(const char *name, void *context),
-                    void *context) MUST_CHECK;
+/* A print_secret: a libpq URL or conninfo string with each password replaced by "***". When in doubt it hides too much. */
+void url_print_redacted(const char *url, FILE *out);
+
+/* False: out of memory; *copy is empty. config_fini is due for a copy, too. */
+bool config_copy(const struct config *config, struct config *copy) MUST_CHECK;
+
+/* Makes the configuration that a reload puts in force: the settings that can change in a running service as in `loaded`, all
+ * others as in `in_force`. Calls visit for each setting that differs between the two. False: out of memory, visit was not called
+ * for all, *next is empty. */
+bool config_reload(const struct config *in_force, const struct config *loaded, struct config *next,
+                   void (*visit)(const char *name, bool takes_effect, void *context), void *context) MUST_CHECK;
 
 /* One line for each setting: name, default, help; for --help. */
 void config_print_help(FILE *out);
-
-/* Calls visit for each setting ("server.listen", its default as text, its help), in the order of the table. */
-void config_each(void (*visit)(const char *name, const char *value, const char *help, void *context), void *context);
 
 #endif

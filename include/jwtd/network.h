@@ -30,7 +30,10 @@ struct cidr_list {
     size_t count;
 };
 
-struct address address_of_socket(const struct sockaddr *address); /* NULL and AF_UNIX give an unknown one */
+struct address address_of_socket(const struct sockaddr *address); /* an unknown one for NULL and AF_UNIX */
+
+/* For bind and connect: AF_INET for an IPv4 address, else AF_INET6; returns the length of what it wrote. The address is known. */
+socklen_t address_to_socket(const struct address *address, uint16_t port, struct sockaddr_storage *socket_address);
 
 /* "192.0.2.1", "2001:db8::1", "[2001:db8::1]", each optionally with ":port"; false for anything else. */
 bool address_parse(struct text text, struct address *address) __attribute__((warn_unused_result));

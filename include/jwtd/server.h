@@ -6,8 +6,8 @@
 #include "jwtd/config.h"
 
 /* Serves until SIGTERM or SIGINT, and returns the exit code: 0 after a stop that was asked for, 1 if it could not start (the
- * reason is logged or on standard error). SIGHUP loads the configuration from `source` again. `config` is the one to start with;
- * what a reload changes is written into it. Once in a process, on its main thread. */
-int server_run(struct config *config, const struct config_source *source);
+ * reason is logged or on standard error). SIGHUP loads the configuration from `source` again. `config` is the one to start
+ * with, and is only read. Once in a process, on its main thread. */
+int server_run(const struct config *config, const struct config_source *source);
 
 #endif

@@ -19,7 +19,7 @@
 struct readiness;
 
 struct services {
-    const struct config *config;
+    const struct config *config; /* as of the start; a setting that a reload changes is read from request->snapshot */
     struct token_rules token_rules;
     struct snapshot_holder *snapshots;
     struct revoked_sessions *revoked;

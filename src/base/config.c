@@ -2,6 +2,7 @@
 
 #include "settings.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ struct loading {
         enum origin origin;
         unsigned line;
         bool wrong; /* a value was refused: checks against other settings would mislead */
-    } states[SETTINGS_COUNT];
+    } states[SETTINGS_MAX];
 };
 
 /* Mistakes quote what an operator typed or a file held; a terminal must not obey it. */
@@ -62,7 +63,7 @@ static void print_place(const struct loading *loading, enum origin origin, unsig
 static void report_value(struct loading *loading, const struct setting *setting, enum origin origin, unsigned line,
                          const char *value, const char *error) {
     print_place(loading, origin, line, setting->name);
-    if (setting->type != &url_setting) {
+    if ((setting->flags & SECRET) == 0) {
         fputs(" = \"", loading->out);
         print_visible(value, strlen(value), loading->out);
         fputc('"', loading->out);
@@ -89,7 +90,7 @@ static void set_value(struct loading *loading, const struct setting *setting, en
 }
 
 static void load_defaults(struct loading *loading) {
-    for (size_t i = 0; i < SETTINGS_COUNT; i++)
+    for (size_t i = 0; i < settings_count; i++)
         set_value(loading, &settings[i], FROM_DEFAULT, 0, settings[i].value);
 }
 
@@ -144,7 +145,7 @@ static void load_variable(struct loading *loading, const char *variable) {
     const char *equals = strchr(variable, '=');
     if (strncmp(variable, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0 || equals == NULL)
         return;
-    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+    for (size_t i = 0; i < settings_count; i++) {
         if (is_variable_of(&settings[i], variable, (size_t)(equals - variable))) {
             set_value(loading, &settings[i], FROM_ENVIRONMENT, 0, equals + 1);
             return;
@@ -183,6 +184,7 @@ static bool is_sound(void *context, const struct setting *setting) {
 static void report_check(void *context, const struct setting *setting, const char *error) {
     struct loading *loading = (struct loading *)context;
     size_t index = (size_t)(setting - settings);
+    assert((setting->flags & SECRET) == 0);
     print_place(loading, loading->states[index].origin, loading->states[index].line, setting->name);
     fputs(" = \"", loading->out);
     setting->type->print(setting, setting_value(setting, loading->config), loading->out);
@@ -203,7 +205,7 @@ bool config_load(struct config *config, const struct config_source *source, FILE
 }
 
 void config_fini(struct config *config) {
-    for (size_t i = 0; i < SETTINGS_COUNT; i++)
+    for (size_t i = 0; i < settings_count; i++)
         if (settings[i].type->release != NULL)
             settings[i].type->release(setting_place(&settings[i], config));
 }
@@ -215,23 +217,22 @@ static void print_section(size_t index, FILE *out) {
         fprintf(out, "%s[%.*s]\n", index > 0 ? "\n" : "", (int)len - 1, settings[index].name);
 }
 
-void config_print(const struct config *config, FILE *out) {
-    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+void config_print(const struct config *config, void (*print_secret)(const char *secret, FILE *out), FILE *out) {
+    for (size_t i = 0; i < settings_count; i++) {
+        const void *value = setting_value(&settings[i], config);
         print_section(i, out);
         fprintf(out, "%s = ", strchr(settings[i].name, '.') + 1);
-        settings[i].type->print(&settings[i], setting_value(&settings[i], config), out);
+        if ((settings[i].flags & SECRET) != 0)
+            print_secret(*(char *const *)value, out);
+        else
+            settings[i].type->print(&settings[i], value, out);
         fputc('\n', out);
     }
 }
 
 void config_print_help(FILE *out) {
-    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+    for (size_t i = 0; i < settings_count; i++) {
         const char *value = settings[i].value[0] != '\0' ? settings[i].value : "empty";
         fprintf(out, "  %-27s %-15s %s\n", settings[i].name, value, settings[i].help);
     }
-}
-
-void config_each(void (*visit)(const char *name, const char *value, const char *help, void *context), void *context) {
-    for (size_t i = 0; i < SETTINGS_COUNT; i++)
-        visit(settings[i].name, settings[i].value, settings[i].help, context);
 }

@@ -92,6 +92,10 @@ static void release_strings(void *place) {
     string_list_fini((struct string_list *)place);
 }
 
+static bool copy_strings(const void *value, void *place) {
+    return string_list_copy((const struct string_list *)value, (struct string_list *)place);
+}
+
 static bool add_string(struct string_list *list, struct text text) {
     list->items[list->count] = strndup(text.bytes, text.len);
     if (list->items[list->count] == NULL)
@@ -136,5 +140,6 @@ static void print_origins(const struct setting *setting, const void *place, FILE
         fprintf(out, "%s%s", i > 0 ? " " : "", list->items[i]);
 }
 
-const struct setting_type networks_setting = { parse_networks, print_networks, NULL };
-const struct setting_type origins_setting = { parse_origins, print_origins, release_strings };
+const struct setting_type networks_setting = { sizeof(struct cidr_list), parse_networks, print_networks, NULL, NULL };
+const struct setting_type origins_setting = { sizeof(struct string_list), parse_origins, print_origins, copy_strings,
+                                              release_strings };

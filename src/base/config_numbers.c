@@ -192,9 +192,9 @@ static void print_format(const struct setting *setting, const void *place, FILE 
     fputs(format_words[*(const enum log_format *)place], out);
 }
 
-const struct setting_type duration_setting = { parse_duration, print_duration, NULL };
-const struct setting_type size_setting = { parse_size, print_size, NULL };
-const struct setting_type count_setting = { parse_count, print_count, NULL };
-const struct setting_type boolean_setting = { parse_boolean, print_boolean, NULL };
-const struct setting_type level_setting = { parse_level, print_level, NULL };
-const struct setting_type format_setting = { parse_format, print_format, NULL };
+const struct setting_type duration_setting = { sizeof(int64_t), parse_duration, print_duration, NULL, NULL };
+const struct setting_type size_setting = { sizeof(size_t), parse_size, print_size, NULL, NULL };
+const struct setting_type count_setting = { sizeof(unsigned), parse_count, print_count, NULL, NULL };
+const struct setting_type boolean_setting = { sizeof(bool), parse_boolean, print_boolean, NULL, NULL };
+const struct setting_type level_setting = { sizeof(enum log_level), parse_level, print_level, NULL, NULL };
+const struct setting_type format_setting = { sizeof(enum log_format), parse_format, print_format, NULL, NULL };

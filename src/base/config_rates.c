@@ -90,4 +90,4 @@ static void print_rate(const struct setting *setting, const void *place, FILE *o
         fprintf(out, " burst %u", rate->burst);
 }
 
-const struct setting_type rate_setting = { parse_rate, print_rate, NULL };
+const struct setting_type rate_setting = { sizeof(struct limit_rate), parse_rate, print_rate, NULL, NULL };

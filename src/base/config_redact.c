@@ -1,6 +1,6 @@
 /* Prints a connection string without its passwords. libpq's own parser is known in src/store/ only, so this reads with care
  * instead. */
-#include "settings.h"
+#include "jwtd/config.h"
 
 #include "jwtd/macros.h"
 

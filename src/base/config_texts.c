@@ -6,8 +6,6 @@
 #include <string.h>
 
 #define OUT_OF_MEMORY "cannot be kept: out of memory"
-#define UNIX_PREFIX "unix:"
-#define UNIX_PATH_MAX 107 /* sockaddr_un.sun_path, less its NUL */
 
 static bool refuse(char error[ERROR_SIZE], const char *why) {
     snprintf(error, ERROR_SIZE, "%s", why);
@@ -32,6 +30,13 @@ static void release_secret(void *place) {
     if (*string != NULL)
         sodium_memzero(*string, strlen(*string));
     release_text(place);
+}
+
+static bool copy_text(const void *value, void *place) {
+    char *copy = strdup(*(char *const *)value);
+    if (copy != NULL)
+        *(char **)place = copy;
+    return copy != NULL;
 }
 
 static bool replace_text(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
@@ -66,11 +71,6 @@ static void print_text(const struct setting *setting, const void *place, FILE *o
     fputs(*(char *const *)place, out);
 }
 
-static void print_url(const struct setting *setting, const void *place, FILE *out) {
-    (void)setting;
-    url_print_redacted(*(char *const *)place, out);
-}
-
 /* A kid becomes the name of a file: no separators, and no name that the file system or a shell reads otherwise. */
 static bool parse_kid(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     if (!text_is_made_of(text_of(text), TEXT_ID_ALPHABET, 0, SIZE_MAX))
@@ -78,26 +78,22 @@ static bool parse_kid(const struct setting *setting, const char *text, void *pla
     return parse_text(setting, text, place, error);
 }
 
-static bool is_unix_address(const char *text) {
-    size_t prefix = strlen(UNIX_PREFIX);
-    return strncmp(text, UNIX_PREFIX "/", prefix + 1) == 0 && strlen(text) <= prefix + UNIX_PATH_MAX;
-}
-
-/* An address alone parses too, but to listen there must be a port: behind the one colon, or behind the bracket. */
-static bool is_internet_address(const char *text) {
-    struct address address;
-    const char *colon = strrchr(text, ':');
-    bool has_port = colon != NULL && (text[0] == '[' ? colon[-1] == ']' : strchr(text, ':') == colon);
-    return has_port && address_parse(text_of(text), &address);
-}
-
-static bool parse_listen(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
-    if (!is_unix_address(text) && !is_internet_address(text))
+static bool parse_endpoint(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
+    (void)setting;
+    struct endpoint endpoint;
+    if (!endpoint_parse(text_of(text), &endpoint))
         return refuse(error, "must be address:port, [address]:port or unix:/path");
-    return parse_text(setting, text, place, error);
+    *(struct endpoint *)place = endpoint;
+    return true;
 }
 
-const struct setting_type text_setting = { parse_text, print_text, release_text };
-const struct setting_type url_setting = { parse_text, print_url, release_secret };
-const struct setting_type kid_setting = { parse_kid, print_text, release_text };
-const struct setting_type listen_setting = { parse_listen, print_text, release_text };
+static void print_endpoint(const struct setting *setting, const void *place, FILE *out) {
+    (void)setting;
+    char text[ENDPOINT_TEXT_SIZE];
+    fputs(endpoint_text((const struct endpoint *)place, text), out);
+}
+
+const struct setting_type text_setting = { sizeof(char *), parse_text, print_text, copy_text, release_text };
+const struct setting_type url_setting = { sizeof(char *), parse_text, print_text, copy_text, release_secret };
+const struct setting_type kid_setting = { sizeof(char *), parse_kid, print_text, copy_text, release_text };
+const struct setting_type endpoint_setting = { sizeof(struct endpoint), parse_endpoint, print_endpoint, NULL, NULL };

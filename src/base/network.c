@@ -111,6 +111,19 @@ static bool is_mapped(const uint8_t bytes[16]) {
     return memcmp(bytes, mapped, sizeof mapped) == 0;
 }
 
+socklen_t address_to_socket(const struct address *address, uint16_t port, struct sockaddr_storage *socket_address) {
+    if (is_mapped(address->bytes)) {
+        struct sockaddr_in ipv4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+        memcpy(&ipv4.sin_addr, address->bytes + sizeof mapped, sizeof ipv4.sin_addr);
+        memcpy(socket_address, &ipv4, sizeof ipv4);
+        return sizeof ipv4;
+    }
+    struct sockaddr_in6 ipv6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+    memcpy(&ipv6.sin6_addr, address->bytes, sizeof ipv6.sin6_addr);
+    memcpy(socket_address, &ipv6, sizeof ipv6);
+    return sizeof ipv6;
+}
+
 void address_network(const struct address *address, uint8_t network[16]) {
     memset(network, 0, 16);
     memcpy(network, address->bytes, is_mapped(address->bytes) ? 16 : 8);

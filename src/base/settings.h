@@ -19,10 +19,13 @@ struct setting;
 
 /* How the text of a value becomes a member of struct config, and back. */
 struct setting_type {
+    size_t size; /* of the member */
     /* Replaces the value at `place`. False, with *place untouched and a clause like "must be ..." in `error`. */
     bool (*parse)(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]);
     void (*print)(const struct setting *setting, const void *place, FILE *out);
-    void (*release)(void *place); /* frees what parse allocated and leaves zeroes; NULL: it allocates nothing */
+    bool (*copy)(const void *value,
+                 void *place);    /* into zeroes, which stay when it is false: out of memory; NULL: memcpy will do */
+    void (*release)(void *place); /* frees what parse or copy allocated and leaves zeroes; NULL: they allocate nothing */
 };
 
 extern const struct setting_type boolean_setting;  /* bool: true, false, on, off */
@@ -31,17 +34,23 @@ extern const struct setting_type duration_setting; /* int64_t milliseconds: 250m
 extern const struct setting_type size_setting;     /* size_t bytes: 512B, 16KiB, 19MiB, 1GiB, 0 */
 extern const struct setting_type rate_setting;     /* struct limit_rate: 10/min, 5/15min burst 10, off */
 extern const struct setting_type text_setting;     /* char *: UTF-8 without control characters */
-extern const struct setting_type url_setting;      /* char *: as text, but printed without its password and wiped */
-extern const struct setting_type listen_setting;   /* char *: address:port, [address]:port, unix:/path */
+extern const struct setting_type url_setting;      /* char *: as text, but wiped */
+extern const struct setting_type endpoint_setting; /* struct endpoint */
 extern const struct setting_type kid_setting;      /* char *: the name of a signing key */
 extern const struct setting_type networks_setting; /* struct cidr_list */
 extern const struct setting_type origins_setting;  /* struct string_list */
 extern const struct setting_type level_setting;    /* enum log_level */
 extern const struct setting_type format_setting;   /* enum log_format */
 
+enum setting_flags {
+    RELOADABLE = 1, /* SIGHUP changes it; any other waits for a restart */
+    SECRET = 2      /* a text that holds a password: no error quotes it, and config_print hides the password */
+};
+
 struct setting {
     const char *name; /* "section.key" */
     const struct setting_type *type;
+    unsigned flags;    /* of enum setting_flags */
     const char *value; /* the default */
     int64_t min, max;  /* of the number; of a text its length in bytes */
     int64_t unit;      /* the number must be a multiple of this; 0: of anything */
@@ -49,8 +58,9 @@ struct setting {
     const char *help;
 };
 
-#define SETTINGS_COUNT 45
-extern const struct setting settings[SETTINGS_COUNT];
+#define SETTINGS_MAX 64 /* at most so many rows */
+extern const struct setting settings[];
+extern const size_t settings_count;
 
 /* NULL: there is none of that name. */
 const struct setting *setting_find(const char *name);
@@ -73,8 +83,5 @@ struct config_check_visitor {
     void *context;
 };
 void config_check(const struct config *config, const struct config_check_visitor *visitor);
-
-/* config_redact.c: a libpq URL or conninfo string with each password replaced by "***". When in doubt it hides too much. */
-void url_print_redacted(const char *url, FILE *out);
 
 #endif

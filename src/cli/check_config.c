@@ -10,7 +10,7 @@ int cli_check_config(const struct cli_arguments *arguments) {
     struct config config;
     bool loaded = cli_load_config(arguments, &config);
     if (loaded)
-        config_print(&config, stdout);
+        config_print(&config, url_print_redacted, stdout);
     config_fini(&config);
     return loaded ? 0 : 1;
 }

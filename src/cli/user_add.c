@@ -2,8 +2,7 @@
 #include "password_prompt.h"
 #include "user_task.h"
 
-#include "jwtd/hasher.h"
-#include "jwtd/password_policy.h"
+#include "jwtd/options.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -11,8 +10,7 @@
 /* The password in the form that is hashed; {NULL, 0}, with the reason on standard error, if it is refused. */
 static struct text judge(const struct user_task *task, struct text typed) {
     static const struct text refused = { NULL, 0 };
-    struct password_policy policy = { .min_length = task->config->password.min_length,
-                                      .service_name = text_of(task->config->token.issuer) };
+    struct password_policy policy = password_policy_from_config(task->config);
     if (!text_is_utf8(typed)) {
         fprintf(stderr, "jwtd: the password is not UTF-8\n");
         return refused;
@@ -31,8 +29,7 @@ static struct text judge(const struct user_task *task, struct text typed) {
 }
 
 static bool hash(const struct user_task *task, struct text password, char text[PASSWORD_HASH_SIZE]) {
-    struct hasher *hasher = hasher_create(
-        (struct hash_parameters){ .memory = task->config->password.memory, .operations = task->config->password.operations });
+    struct hasher *hasher = hasher_create(hash_parameters_from_config(task->config));
     if (hasher == NULL)
         return user_fail(STATUS_OUT_OF_MEMORY);
     enum status status = hasher_hash(hasher, password, text);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 static bool origin_is_allowed(const struct exchange *exchange, struct text origin) {
-    const struct string_list *allowed = &exchange->request.snapshot->allowed_origins;
+    const struct string_list *allowed = &exchange->request.snapshot->config.cors.allowed_origins;
     for (size_t i = 0; i < allowed->count; i++)
         if (text_equal(origin, text_of(allowed->items[i])))
             return true;
@@ -12,7 +12,7 @@ static bool origin_is_allowed(const struct exchange *exchange, struct text origi
 
 void cors_add_headers(struct exchange *exchange) {
     struct request *request = &exchange->request;
-    if (request->snapshot->allowed_origins.count == 0)
+    if (request->snapshot->config.cors.allowed_origins.count == 0)
         return;
     reply_header(request, "Vary", "Origin");
     struct text origin = request_header(request, "Origin");

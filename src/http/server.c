@@ -183,7 +183,8 @@ struct http_server *http_server_start(const struct services *services, const str
     server->routes = routes;
     server->route_count = count;
     MHD_set_panic_func(log_panic, NULL);
-    if (!listener_open(&server->listener, services->config->server.listen)) {
+    char listen_on[ENDPOINT_TEXT_SIZE];
+    if (!listener_open(&server->listener, endpoint_text(&services->config->server.listen, listen_on))) {
         free(server);
         return NULL;
     }

@@ -1,11 +1,10 @@
 #include "reload.h"
 
-#include "limit_rules.h"
 #include "notify.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
-#include "jwtd/macros.h"
+#include "jwtd/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,27 +13,12 @@
 #define NAMES_SIZE 1024
 #define ERROR_SIZE 512
 
-/* Settings that take effect at once; a name that ends in "." stands for its section. */
-static const char *const reloadable[] = { "log.level", "limit.", "cors.allowed_origins", "token.active_kid" };
-/* The table of buckets is made once. */
-static const char *const fixed[] = { "limit.table_size" };
-
-static bool is_one_of(const char *name, const char *const *names, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        size_t len = strlen(names[i]);
-        if (strncmp(name, names[i], len) == 0 && (name[len] == '\0' || names[i][len - 1] == '.'))
-            return true;
-    }
-    return false;
-}
-
 struct changes {
     char applied[NAMES_SIZE], waiting[NAMES_SIZE];
 };
 
-static void note_change(const char *name, void *context) {
+static void note_change(const char *name, bool takes_effect, void *context) {
     struct changes *changes = context;
-    bool takes_effect = is_one_of(name, reloadable, ARRAY_LEN(reloadable)) && !is_one_of(name, fixed, ARRAY_LEN(fixed));
     char *list = takes_effect ? changes->applied : changes->waiting;
     size_t len = strlen(list);
     snprintf(list + len, NAMES_SIZE - len, "%s%s", len > 0 ? " " : "", name);
@@ -55,47 +39,39 @@ static bool load_config(const struct config_source *source, struct config *confi
     return is_good;
 }
 
-static bool apply(const struct config *config, struct services *services) {
-    char error[ERROR_SIZE];
-    if (!snapshot_reload(services->snapshots, config, error, sizeof error)) {
-        log_event(LOG_ERROR, "reload_failed", "errors=%s", error);
-        return false;
-    }
+/* What keeps copies of its own of the settings follows the new snapshot. */
+static void follow(const struct services *services) {
+    const struct snapshot *snapshot = snapshot_acquire(services->snapshots);
     struct limit_rule rules[LIMIT_CLASS_COUNT];
-    limits_read(config, rules);
+    limit_rules_from_config(&snapshot->config, rules);
     limiter_set_rules(services->limiter, rules);
     limiter_set_rules(services->failure_limiter, rules);
-    log_set_level(config->log.level);
-    return true;
+    log_set_level(snapshot->config.log.level);
+    snapshot_release(services->snapshots, snapshot);
 }
 
-/* The members that take effect move over; the rest of `applied` is what the service was started with. */
-static void keep(struct config *applied, struct config *config) {
-    enum log_level level = config->log.level;
-    applied->log.level = level;
-    unsigned table_size = applied->limit.table_size;
-    applied->limit = config->limit;
-    applied->limit.table_size = table_size;
-    struct string_list origins = applied->cors.allowed_origins;
-    applied->cors.allowed_origins = config->cors.allowed_origins;
-    config->cors.allowed_origins = origins;
-    char *kid = applied->token.active_kid;
-    applied->token.active_kid = config->token.active_kid;
-    config->token.active_kid = kid;
+static bool replace(const struct services *services, const struct config *loaded, struct changes *changes) {
+    char error[ERROR_SIZE] = "out of memory";
+    struct config next;
+    const struct snapshot *current = snapshot_acquire(services->snapshots);
+    bool is_good = config_reload(&current->config, loaded, &next, note_change, changes) &&
+                   snapshot_reload(services->snapshots, &next, error, sizeof error);
+    snapshot_release(services->snapshots, current);
+    if (!is_good)
+        log_event(LOG_ERROR, "reload_failed", "errors=%s", error);
+    return is_good;
 }
 
-void reload(const struct config_source *source, struct services *services, struct config *applied) {
+void reload(const struct config_source *source, const struct services *services) {
     char state[64];
     snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_us());
     notify_supervisor(state);
-    struct config config = { 0 };
+    struct config loaded = { 0 };
     struct changes changes = { .applied = "" };
-    bool is_good =
-        load_config(source, &config) && config_compare(applied, &config, note_change, &changes) && apply(&config, services);
-    if (is_good) {
-        keep(applied, &config);
+    if (load_config(source, &loaded) && replace(services, &loaded, &changes)) {
+        follow(services);
         log_event(LOG_INFO, "reloaded", "changed=%s needs_restart=%s", changes.applied, changes.waiting);
     }
-    config_fini(&config);
+    config_fini(&loaded);
     notify_supervisor("READY=1");
 }

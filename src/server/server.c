@@ -1,6 +1,5 @@
 /* The service: makes its parts bottom up, waits for a signal, ends them in the other order. */
 #include "background.h"
-#include "limit_rules.h"
 #include "notify.h"
 #include "reload.h"
 #include "watchdog.h"
@@ -11,6 +10,7 @@
 #include "jwtd/hasher.h"
 #include "jwtd/http_server.h"
 #include "jwtd/log.h"
+#include "jwtd/options.h"
 #include "jwtd/readiness.h"
 #include "jwtd/routes.h"
 #include "jwtd/server.h"
@@ -21,7 +21,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #define CONNECT_TIMEOUT_MS 2000
@@ -38,7 +37,7 @@ static bool is_draining(void) {
 }
 
 struct app {
-    struct config *config;
+    const struct config *config;
     struct services services;
     struct db_options db_options;
     struct hash_parameters hash_parameters;
@@ -95,8 +94,7 @@ static bool build_pools(struct app *app) {
                                            .statement_timeout_ms = config->database.statement_timeout_ms,
                                            .connect_timeout_ms = CONNECT_TIMEOUT_MS,
                                            .unprepared = !config->database.prepared };
-    app->hash_parameters =
-        (struct hash_parameters){ .memory = config->password.memory, .operations = config->password.operations };
+    app->hash_parameters = hash_parameters_from_config(config);
     app->services.pools[ON_DATABASE] = pool_create(&(struct pool_options){ .name = "database",
                                                                            .threads = config->database.connections,
                                                                            .queue_limit = DATABASE_QUEUE_LIMIT,
@@ -129,9 +127,7 @@ static bool build_tokens(struct app *app) {
     struct services *services = &app->services;
     const struct config *config = app->config;
     char error[512];
-    services->token_rules = (struct token_rules){ .issuer = config->token.issuer,
-                                                  .audience = config->token.audience,
-                                                  .access_ttl_s = config->token.access_ttl_ms / 1000 };
+    services->token_rules = token_rules_from_config(config);
     services->snapshots = snapshot_holder_create(config, &services->token_rules, error, sizeof error);
     if (services->snapshots == NULL) {
         fprintf(stderr, "jwtd: %s\n", error);
@@ -145,12 +141,14 @@ static bool build_tokens(struct app *app) {
 static bool build_limiter(struct app *app) {
     const struct config *config = app->config;
     struct limit_rule rules[LIMIT_CLASS_COUNT];
-    limits_read(config, rules);
+    limit_rules_from_config(config, rules);
     app->services.limiter = limiter_create(rules, config->limit.table_size);
     app->services.failure_limiter = limiter_create(rules, config->limit.table_size);
     /* everybody behind such a socket shares the strict bucket of clients without an address */
-    if (config->limit.enabled && strncmp(config->server.listen, "unix:", 5) == 0 && config->server.trusted_proxies.count == 0)
-        log_event(LOG_WARN, "clients_without_address", "listen=%s missing=%s", config->server.listen, "server.trusted_proxies");
+    char listen[ENDPOINT_TEXT_SIZE];
+    if (config->limit.enabled && config->server.listen.is_unix && config->server.trusted_proxies.count == 0)
+        log_event(LOG_WARN, "clients_without_address", "listen=%s missing=%s", endpoint_text(&config->server.listen, listen),
+                  "server.trusted_proxies");
     return app->services.limiter != NULL && app->services.failure_limiter != NULL;
 }
 
@@ -159,11 +157,8 @@ static bool build(struct app *app) {
     const struct config *config = app->config;
     services->config = config;
     services->is_draining = is_draining;
-    services->password_policy =
-        (struct password_policy){ .min_length = config->password.min_length, .service_name = text_of(config->token.issuer) };
-    services->session_limits = (struct session_limits){ .ttl_ms = config->token.refresh_ttl_ms,
-                                                        .idle_ms = config->token.refresh_idle_ms,
-                                                        .retry_window_ms = config->token.refresh_retry_window_ms };
+    services->password_policy = password_policy_from_config(config);
+    services->session_limits = session_limits_from_config(config);
     if (!build_tokens(app) || !build_limiter(app) || !build_pools(app))
         return false;
     app->background = background_start(services, &app->db_options);
@@ -213,7 +208,7 @@ static sigset_t block_signals(void) {
 static int wait_for_stop(struct app *app, const struct config_source *source, const sigset_t *set) {
     int received = 0;
     while (sigwait(set, &received) == 0 && received == SIGHUP)
-        reload(source, &app->services, app->config);
+        reload(source, &app->services);
     return received;
 }
 
@@ -231,7 +226,7 @@ static void drain(const struct app *app, int received, const sigset_t *set) {
     nanosleep(&(struct timespec){ .tv_sec = delay_ms / 1000, .tv_nsec = delay_ms % 1000 * 1000000 }, NULL);
 }
 
-int server_run(struct config *config, const struct config_source *source) {
+int server_run(const struct config *config, const struct config_source *source) {
     static struct app the_app;
     struct app *app = &the_app;
     app->config = config;

@@ -3,6 +3,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,37 +13,47 @@
 #define FAILURE_PAUSE_US CLOCK_US_PER_S
 
 struct snapshot_holder {
+    const struct token_rules *rules;
     pthread_mutex_t lock; /* guards the next, and every `refs` */
     struct snapshot *current;
-    const struct config *config; /* its paths; the rest of it belongs to the main thread */
-    const struct token_rules *rules;
-    pthread_mutex_t
-        reading; /* guards all that follows, and that `current` is replaced by one thread at a time; `lock` is taken inside */
-    char active_kid[KID_MAX_LEN + 1];
-    int64_t failed_us; /* when snapshot_find_key has failed to read the keys; 0: not since the last success */
+    pthread_mutex_t reading; /* guards the next, and that one thread at a time replaces `current`; `lock` is taken inside */
+    int64_t failed_us;       /* when snapshot_find_key has failed to read the keys; 0: not since the last success */
 };
 
 static void destroy(struct snapshot *snapshot) {
-    string_list_fini(&snapshot->allowed_origins);
+    config_fini(&snapshot->config);
     verifier_destroy(snapshot->verifier);
     keyring_destroy(snapshot->keyring);
     free(snapshot);
 }
 
-static struct snapshot *load(const struct snapshot_holder *holder, const char *active_kid, const struct string_list *origins,
-                             char *error, size_t error_size) {
+/* Takes *config in both cases. */
+static struct snapshot *create(struct config *config, const struct token_rules *rules, char *error, size_t error_size) {
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     snprintf(error, error_size, "out of memory");
-    if (snapshot == NULL)
+    if (snapshot == NULL) {
+        config_fini(config);
         return NULL;
+    }
     snapshot->refs = 1; /* the holder's own */
-    const char *keys_dir = holder->config->token.keys_dir, *refresh_key_file = holder->config->token.refresh_key_file;
-    snapshot->keyring = keyring_load(keys_dir, active_kid, refresh_key_file, error, error_size);
+    snapshot->config = *config;
+    *config = (struct config){ 0 };
+    const struct config *own = &snapshot->config;
+    snapshot->keyring = keyring_load(own->token.keys_dir, own->token.active_kid, own->token.refresh_key_file, error, error_size);
     if (snapshot->keyring != NULL)
-        snapshot->verifier = verifier_create(snapshot->keyring, holder->rules);
-    if (snapshot->verifier != NULL && string_list_copy(origins, &snapshot->allowed_origins))
+        snapshot->verifier = verifier_create(snapshot->keyring, rules);
+    if (snapshot->verifier != NULL)
         return snapshot;
     destroy(snapshot);
+    return NULL;
+}
+
+static struct snapshot *create_like(const struct config *config, const struct token_rules *rules, char *error,
+                                    size_t error_size) {
+    struct config copy;
+    if (config_copy(config, &copy))
+        return create(&copy, rules, error, error_size);
+    snprintf(error, error_size, "out of memory");
     return NULL;
 }
 
@@ -53,10 +64,8 @@ struct snapshot_holder *snapshot_holder_create(const struct config *config, cons
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
-    holder->config = config;
     holder->rules = rules;
-    snprintf(holder->active_kid, sizeof holder->active_kid, "%s", config->token.active_kid);
-    holder->current = load(holder, holder->active_kid, &config->cors.allowed_origins, error, error_size);
+    holder->current = create_like(config, rules, error, error_size);
     if (holder->current == NULL) {
         free(holder);
         return NULL;
@@ -67,7 +76,8 @@ struct snapshot_holder *snapshot_holder_create(const struct config *config, cons
 }
 
 void snapshot_holder_destroy(struct snapshot_holder *holder) {
-    snapshot_release(holder, holder->current);
+    assert(holder->current->refs == 1);
+    destroy(holder->current);
     pthread_mutex_destroy(&holder->lock);
     pthread_mutex_destroy(&holder->reading);
     free(holder);
@@ -82,8 +92,9 @@ const struct snapshot *snapshot_acquire(struct snapshot_holder *holder) {
 }
 
 void snapshot_release(struct snapshot_holder *holder, const struct snapshot *snapshot) {
-    struct snapshot *own = (struct snapshot *)(uintptr_t)snapshot; /* const for those who borrow */
+    struct snapshot *own = (struct snapshot *)(uintptr_t)snapshot; /* const for those who acquire it */
     pthread_mutex_lock(&holder->lock);
+    assert(own->refs > 0);
     bool is_last = --own->refs == 0;
     pthread_mutex_unlock(&holder->lock);
     if (is_last)
@@ -102,18 +113,16 @@ static void replace(struct snapshot_holder *holder, struct snapshot *next, const
     snapshot_release(holder, before);
 }
 
-bool snapshot_reload(struct snapshot_holder *holder, const struct config *config, char *error, size_t error_size) {
+bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char *error, size_t error_size) {
     pthread_mutex_lock(&holder->reading);
-    struct snapshot *next = load(holder, config->token.active_kid, &config->cors.allowed_origins, error, error_size);
-    if (next != NULL) {
-        snprintf(holder->active_kid, sizeof holder->active_kid, "%s", config->token.active_kid);
+    struct snapshot *next = create(config, holder->rules, error, error_size);
+    if (next != NULL)
         replace(holder, next, "reload");
-    }
     pthread_mutex_unlock(&holder->reading);
     return next != NULL;
 }
 
-/* Gives what is in force back and takes what is in force now. */
+/* Releases a snapshot and acquires the one in force. */
 static void swap(struct snapshot_holder *holder, const struct snapshot **snapshot) {
     const struct snapshot *before = *snapshot;
     *snapshot = snapshot_acquire(holder);
@@ -129,10 +138,10 @@ static enum status read_again(struct snapshot_holder *holder, struct text kid, c
     char error[ERROR_SIZE];
     swap(holder, snapshot);
     if (has_key(*snapshot, kid))
-        return STATUS_OK; /* somebody else was as quick */
+        return STATUS_OK; /* another thread has read them meanwhile */
     if (holder->failed_us != 0 && clock_monotonic_us() - holder->failed_us < FAILURE_PAUSE_US)
         return STATUS_KEYS_UNAVAILABLE;
-    struct snapshot *next = load(holder, holder->active_kid, &(*snapshot)->allowed_origins, error, sizeof error);
+    struct snapshot *next = create_like(&(*snapshot)->config, holder->rules, error, sizeof error);
     if (next == NULL) {
         holder->failed_us = clock_monotonic_us();
         log_event(LOG_ERROR, "keys_unreadable", "error=%s", error);
@@ -144,7 +153,7 @@ static enum status read_again(struct snapshot_holder *holder, struct text kid, c
 }
 
 enum status snapshot_find_key(struct snapshot_holder *holder, struct text kid, const struct snapshot **snapshot) {
-    if (!keyring_may_have(holder->config->token.keys_dir, kid))
+    if (!keyring_may_have((*snapshot)->config.token.keys_dir, kid))
         return STATUS_INVALID_TOKEN;
     pthread_mutex_lock(&holder->reading);
     enum status status = read_again(holder, kid, snapshot);

@@ -225,6 +225,32 @@ START_TEST(allowed_origins_change_at_once) {
 }
 END_TEST
 
+static void ask_for_origins(size_t index, void *context) {
+    static const char *const origins[] = { "https://a.example", "https://b.example" };
+    struct load *load = context;
+    if (index == CLIENTS) {
+        for (int i = 0; i < 20; i++)
+            reload_config(i % 2 == 0 ? "[cors]\nallowed_origins = https://b.example\n[server]\nbody_limit = 2KiB\n"
+                                     : "[cors]\nallowed_origins = https://a.example\n",
+                          "\"event\":\"reloaded\"");
+        atomic_store(&load->over, true);
+        return;
+    }
+    while (!atomic_load(&load->over))
+        atomic_fetch_add(is_allowed(origins[index % 2]) ? &load->answered : &load->refused, 1);
+}
+
+START_TEST(settings_are_reloaded_while_requests_read_them) {
+    start_with("[cors]\nallowed_origins = https://a.example\n", NULL);
+    static struct load load;
+    run_parallel(CLIENTS + 1, ask_for_origins, &load);
+    ck_assert_uint_gt(load.answered, 0);
+    ck_assert_uint_gt(load.refused, 0);
+    ck_assert(is_allowed("https://a.example") && !is_allowed("https://b.example"));
+    finish();
+}
+END_TEST
+
 START_TEST(what_needs_a_restart_is_named_and_stays) {
     start_with("", NULL);
     reload_config("[server]\nbody_limit = 2KiB\n[limit]\ntable_size = 2048\nlogin = 1/h\n",
@@ -411,6 +437,7 @@ Suite *reload_suite(void) {
     tcase_add_test(tcase, limits_change_at_once);
     tcase_add_test(tcase, the_level_of_the_log_changes_at_once);
     tcase_add_test(tcase, allowed_origins_change_at_once);
+    tcase_add_test(tcase, settings_are_reloaded_while_requests_read_them);
     tcase_add_test(tcase, what_needs_a_restart_is_named_and_stays);
     tcase_add_test(tcase, each_setting_is_applied_or_named_for_a_restart_and_then_has_no_effect);
     tcase_add_test(tcase, a_file_with_an_error_changes_nothing);

@@ -12,7 +12,7 @@ struct outcome load(const struct config_source *source) {
     outcome.loaded = config_load(&outcome.config, source, errors);
     fclose(errors);
     FILE *printed = open_memstream(&outcome.printed, &len);
-    config_print(&outcome.config, printed);
+    config_print(&outcome.config, url_print_redacted, printed);
     fclose(printed);
     return outcome;
 }

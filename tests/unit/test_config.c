@@ -1,3 +1,5 @@
+#include "src/base/settings.h"
+
 #include "jwtd/macros.h"
 
 #include "config_fixture.h"
@@ -17,7 +19,8 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     struct outcome outcome = load_set(NULL);
     const struct config *config = &outcome.config;
     ck_assert_msg(outcome.loaded, "%s", outcome.errors);
-    ck_assert_str_eq(config->server.listen, "127.0.0.1:8080");
+    char listen[ENDPOINT_TEXT_SIZE];
+    ck_assert_str_eq(endpoint_text(&config->server.listen, listen), "127.0.0.1:8080");
     ck_assert_uint_eq(config->server.threads, 0);
     ck_assert_uint_eq(config->server.max_connections, 10000);
     ck_assert_uint_eq(config->server.max_connections_per_address, 1000);
@@ -73,16 +76,14 @@ static void write_line(char line[256], const char *name, const char *value) {
     snprintf(line, 256, "%s =%s%s", strchr(name, '.') + 1, value[0] != '\0' ? " " : "", value);
 }
 
-static void expect_printed_default(const char *name, const char *value, const char *help, void *context) {
-    char line[256];
-    snprintf(line, sizeof line, "%s = %s", strchr(name, '.') + 1, value);
-    ck_assert_msg(has_line((const char *)context, line), "%s", line);
-    ck_assert_uint_gt(strlen(help), 0);
-}
-
 START_TEST(every_default_is_printed_as_the_table_has_it) {
     struct outcome outcome = load_set(NULL);
-    config_each(expect_printed_default, outcome.printed);
+    for (size_t i = 0; i < settings_count; i++) {
+        char line[256];
+        snprintf(line, sizeof line, "%s = %s", strchr(settings[i].name, '.') + 1, settings[i].value);
+        ck_assert_msg(has_line(outcome.printed, line), "%s", line);
+        ck_assert_uint_gt(strlen(settings[i].help), 0);
+    }
     forget(&outcome);
 }
 END_TEST
@@ -98,17 +99,15 @@ static char *read_file(const char *path) {
 }
 
 /* An empty default is shown as a comment. */
-static void expect_in_shipped_file(const char *name, const char *value, const char *help, void *context) {
-    (void)help;
-    char line[256], commented[260];
-    write_line(line, name, value);
-    snprintf(commented, sizeof commented, "# %s", line);
-    ck_assert_msg(has_line((const char *)context, value[0] != '\0' ? line : commented), "%s lacks: %s", SHIPPED_FILE, line);
-}
-
 START_TEST(the_shipped_file_shows_every_setting_with_its_default) {
     char *shipped = read_file(SHIPPED_FILE);
-    config_each(expect_in_shipped_file, shipped);
+    for (size_t i = 0; i < settings_count; i++) {
+        const char *value = settings[i].value;
+        char line[256], commented[260];
+        write_line(line, settings[i].name, value);
+        snprintf(commented, sizeof commented, "# %s", line);
+        ck_assert_msg(has_line(shipped, value[0] != '\0' ? line : commented), "%s lacks: %s", SHIPPED_FILE, line);
+    }
     free(shipped);
 }
 END_TEST
@@ -121,13 +120,6 @@ static void uncomment_empty_settings(char *text) {
         if (len > 3 && line[0] == '#' && memcmp(line + len - 2, " =", 2) == 0)
             line[0] = ' ';
     }
-}
-
-static void count_setting(const char *name, const char *value, const char *help, void *context) {
-    (void)name;
-    (void)value;
-    (void)help;
-    ++*(int *)context;
 }
 
 static int count_assignments(const char *text) {
@@ -152,9 +144,7 @@ START_TEST(the_shipped_file_holds_nothing_but_the_defaults) {
     struct outcome uncommented = load_file(text);
     ck_assert_msg(uncommented.loaded, "%s", uncommented.errors);
     ck_assert_str_eq(uncommented.printed, defaults.printed);
-    int settings = 0;
-    config_each(count_setting, &settings);
-    ck_assert_int_eq(count_assignments(text), settings);
+    ck_assert_int_eq(count_assignments(text), (int)settings_count);
     free(text);
     forget(&uncommented);
     forget(&defaults);
@@ -419,13 +409,161 @@ START_TEST(a_configuration_may_be_ended_twice) {
 }
 END_TEST
 
-/* ---- help ---- */
+/* ---- copies and reloads ---- */
 
-static void expect_in_help(const char *name, const char *value, const char *help, void *context) {
-    ck_assert_ptr_nonnull(strstr((const char *)context, name));
-    ck_assert_ptr_nonnull(strstr((const char *)context, value));
-    ck_assert_ptr_nonnull(strstr((const char *)context, help));
+/* A value for each setting that is not its default. */
+static const char *const others[] = {
+    "server.listen=unix:/run/other.sock",
+    "server.threads=3",
+    "server.max_connections=77",
+    "server.max_connections_per_address=7",
+    "server.header_timeout=7s",
+    "server.body_timeout=7s",
+    "server.request_timeout=7s",
+    "server.body_limit=7KiB",
+    "server.trusted_proxies=192.0.2.7/32 10.0.0.0/8",
+    "server.drain_delay=7s",
+    "server.shutdown_grace=7s",
+    "database.url=postgres://u:hunter2@h/d",
+    "database.connections=7",
+    "database.statement_timeout=7s",
+    "database.prepared=false",
+    "database.cleanup_interval=7s",
+    "password.memory=64MiB",
+    "password.operations=7",
+    "password.allow_weak=true",
+    "password.workers=7",
+    "password.min_length=17",
+    "password.nice=7",
+    "token.keys_dir=other",
+    "token.active_kid=other",
+    "token.refresh_key_file=other",
+    "token.issuer=other",
+    "token.audience=other",
+    "token.access_ttl=7m",
+    "token.refresh_ttl=17d",
+    "token.refresh_idle=2d",
+    "token.refresh_retry_window=7s",
+    "limit.enabled=false",
+    "limit.table_size=2048",
+    "limit.register=7/min",
+    "limit.login=7/min",
+    "limit.refresh=7/min",
+    "limit.account=7/min",
+    "limit.address_failures=7/min",
+    "limit.login_failures=7/min",
+    "limit.lock=7m",
+    "limit.lock_max=7h",
+    "limit.account_failures=7/min",
+    "cors.allowed_origins=https://a.example https://b.example",
+    "log.level=debug",
+    "log.format=json",
+};
+
+static struct outcome load_others(void) {
+    struct outcome outcome = load(&(struct config_source){ .set = others, .set_count = ARRAY_LEN(others) });
+    ck_assert_msg(outcome.loaded, "%s", outcome.errors);
+    return outcome;
 }
+
+static char *print(const struct config *config) {
+    char *text;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    config_print(config, url_print_redacted, out);
+    fclose(out);
+    return text;
+}
+
+START_TEST(a_copy_has_every_value_and_outlives_its_origin) {
+    ck_assert_uint_eq(ARRAY_LEN(others), settings_count);
+    struct outcome outcome = load_others();
+    struct config copy;
+    ck_assert(config_copy(&outcome.config, &copy));
+    config_fini(&outcome.config);
+    char *printed = print(&copy);
+    ck_assert_str_eq(printed, outcome.printed);
+    ck_assert_str_eq(copy.database.url, "postgres://u:hunter2@h/d");
+    free(printed);
+    config_fini(&copy);
+    forget(&outcome);
+}
+END_TEST
+
+struct visits {
+    size_t applied, waiting;
+};
+
+static void count_visit(const char *name, bool takes_effect, void *context) {
+    struct visits *visits = context;
+    const struct setting *setting = setting_find(name);
+    ck_assert_ptr_nonnull(setting);
+    ck_assert_int_eq(takes_effect, (setting->flags & RELOADABLE) != 0);
+    visits->applied += takes_effect;
+    visits->waiting += !takes_effect;
+}
+
+/* Of two configurations that differ everywhere. */
+START_TEST(a_reload_takes_what_is_reloadable_and_keeps_the_rest) {
+    struct outcome in_force = load_set(NULL), loaded = load_others();
+    struct config next;
+    struct visits visits = { 0, 0 };
+    ck_assert(config_reload(&in_force.config, &loaded.config, &next, count_visit, &visits));
+    ck_assert_uint_eq(visits.applied + visits.waiting, settings_count);
+    ck_assert_uint_gt(visits.applied, 0);
+    ck_assert_uint_gt(visits.waiting, 0);
+    config_fini(&in_force.config);
+    config_fini(&loaded.config);
+    char *printed = print(&next);
+    ck_assert(has_line(printed, "login = 7/min"));
+    ck_assert(has_line(printed, "lock_max = 7h"));
+    ck_assert(has_line(printed, "enabled = false"));
+    ck_assert(has_line(printed, "level = debug"));
+    ck_assert(has_line(printed, "active_kid = other"));
+    ck_assert(has_line(printed, "allowed_origins = https://a.example https://b.example"));
+    ck_assert(has_line(printed, "table_size = 65536"));
+    ck_assert(has_line(printed, "listen = 127.0.0.1:8080"));
+    ck_assert(has_line(printed, "keys_dir = keys"));
+    ck_assert(has_line(printed, "url = "));
+    ck_assert(has_line(printed, "format = auto"));
+    free(printed);
+    config_fini(&next);
+    forget(&in_force);
+    forget(&loaded);
+}
+END_TEST
+
+START_TEST(a_reload_of_the_same_changes_nothing) {
+    struct outcome in_force = load_others(), loaded = load_others();
+    struct config next;
+    struct visits visits = { 0, 0 };
+    ck_assert(config_reload(&in_force.config, &loaded.config, &next, count_visit, &visits));
+    ck_assert_uint_eq(visits.applied + visits.waiting, 0);
+    char *printed = print(&next);
+    ck_assert_str_eq(printed, in_force.printed);
+    free(printed);
+    config_fini(&next);
+    forget(&in_force);
+    forget(&loaded);
+}
+END_TEST
+
+/* It is not printed, but it is a difference. */
+START_TEST(a_new_password_of_the_database_waits_for_a_restart) {
+    struct outcome in_force = load_set("database.url=postgres://u:one@h"), loaded = load_set("database.url=postgres://u:two@h");
+    struct config next;
+    struct visits visits = { 0, 0 };
+    ck_assert_str_eq(in_force.printed, loaded.printed);
+    ck_assert(config_reload(&in_force.config, &loaded.config, &next, count_visit, &visits));
+    ck_assert_uint_eq(visits.waiting, 1);
+    ck_assert_str_eq(next.database.url, "postgres://u:one@h");
+    config_fini(&next);
+    forget(&in_force);
+    forget(&loaded);
+}
+END_TEST
+
+/* ---- help ---- */
 
 START_TEST(the_help_has_a_line_for_each_setting) {
     char *text;
@@ -433,10 +571,12 @@ START_TEST(the_help_has_a_line_for_each_setting) {
     FILE *out = open_memstream(&text, &len);
     config_print_help(out);
     fclose(out);
-    config_each(expect_in_help, text);
-    int settings = 0;
-    config_each(count_setting, &settings);
-    ck_assert_int_eq(count_lines(text), settings);
+    for (size_t i = 0; i < settings_count; i++) {
+        ck_assert_ptr_nonnull(strstr(text, settings[i].name));
+        ck_assert_ptr_nonnull(strstr(text, settings[i].value));
+        ck_assert_ptr_nonnull(strstr(text, settings[i].help));
+    }
+    ck_assert_int_eq(count_lines(text), (int)settings_count);
     free(text);
 }
 END_TEST
@@ -455,6 +595,12 @@ Suite *config_suite(void) {
     tcase_add_test(sources, a_wrong_value_stays_an_error_when_a_stronger_source_has_a_good_one);
     tcase_add_loop_test(sources, a_variable_of_ours_that_names_no_setting_is_a_error, 0, (int)ARRAY_LEN(variable_cases));
     suite_add_tcase(suite, sources);
+    TCase *reloads = tcase_create("copies and reloads");
+    tcase_add_test(reloads, a_copy_has_every_value_and_outlives_its_origin);
+    tcase_add_test(reloads, a_reload_takes_what_is_reloadable_and_keeps_the_rest);
+    tcase_add_test(reloads, a_reload_of_the_same_changes_nothing);
+    tcase_add_test(reloads, a_new_password_of_the_database_waits_for_a_restart);
+    suite_add_tcase(suite, reloads);
     TCase *files = tcase_create("files");
     tcase_add_test(files, all_errors_of_a_file_are_reported_at_once_each_with_its_line);
     tcase_add_loop_test(files, a_file_may_be_written_in_the_usual_ways, 0, (int)ARRAY_LEN(form_cases));

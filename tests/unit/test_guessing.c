@@ -1,7 +1,7 @@
 /* What the default limits on wrong passwords leave to those who guess, simulated over a month. */
 #include "jwtd/clock.h"
 #include "jwtd/macros.h"
-#include "src/server/limit_rules.h"
+#include "jwtd/options.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static void set_up(void) {
     struct config config = { 0 };
     struct limit_rule rules[LIMIT_CLASS_COUNT];
     ck_assert(config_load(&config, &(struct config_source){ .file = NULL }, stderr));
-    limits_read(&config, rules);
+    limit_rules_from_config(&config, rules);
     config_fini(&config);
     limiter = limiter_create(rules, TABLE_SIZE);
     ck_assert_ptr_nonnull(limiter);

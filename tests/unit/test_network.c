@@ -1,9 +1,12 @@
+#include "jwtd/endpoint.h"
 #include "jwtd/macros.h"
 #include "jwtd/network.h"
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -248,6 +251,48 @@ START_TEST(the_client_is_the_last_address_that_no_trusted_proxy_has) {
 }
 END_TEST
 
+/* Which socket address an endpoint is, and back: what getsockname would return. */
+static const struct {
+    const char *text;
+    int family;
+} endpoints[] = {
+    { "127.0.0.1:8080", AF_INET }, { "0.0.0.0:0", AF_INET },        { "[::1]:8080", AF_INET6 },
+    { "[::]:65535", AF_INET6 },    { "[2001:db8::1]:1", AF_INET6 }, { "unix:/run/jwtd.sock", AF_UNIX },
+};
+
+START_TEST(an_endpoint_is_one_socket_address) {
+    struct endpoint endpoint;
+    struct sockaddr_storage address;
+    char text[ENDPOINT_TEXT_SIZE];
+    ck_assert(endpoint_parse(text_of(endpoints[_i].text), &endpoint));
+    ck_assert_str_eq(endpoint_text(&endpoint, text), endpoints[_i].text);
+    socklen_t len = endpoint_socket_address(&endpoint, &address);
+    ck_assert_int_eq(address.ss_family, endpoints[_i].family);
+    ck_assert_uint_le(len, sizeof address);
+    ck_assert_int_eq(endpoint.is_unix, address.ss_family == AF_UNIX);
+    if (endpoint.is_unix) {
+        ck_assert_str_eq(((const struct sockaddr_un *)&address)->sun_path, endpoint.path);
+        return;
+    }
+    char host[64], port[8], expected[128];
+    ck_assert_int_eq(getnameinfo((const struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
+                                 NI_NUMERICHOST | NI_NUMERICSERV),
+                     0);
+    snprintf(expected, sizeof expected, endpoints[_i].family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    ck_assert_str_eq(expected, endpoints[_i].text);
+}
+END_TEST
+
+/* What the setting cannot hold: the rest is among its values. */
+START_TEST(an_endpoint_with_a_nul_is_none) {
+    struct endpoint endpoint = { .port = 4711 };
+    ck_assert(!endpoint_parse((struct text){ "unix:/a\0b", 9 }, &endpoint));
+    ck_assert(!endpoint_parse((struct text){ "127.0.0.1\0:80", 13 }, &endpoint));
+    ck_assert(!endpoint_parse((struct text){ NULL, 0 }, &endpoint));
+    ck_assert_uint_eq(endpoint.port, 4711);
+}
+END_TEST
+
 Suite *network_suite(void) {
     Suite *suite = suite_create("network");
     TCase *addresses = tcase_create("addresses");
@@ -256,6 +301,8 @@ Suite *network_suite(void) {
     tcase_add_test(addresses, bytes_behind_a_nul_are_not_overlooked);
     tcase_add_test(addresses, a_text_need_not_end_behind_the_address);
     tcase_add_test(addresses, a_socket_of_each_family_has_its_address);
+    tcase_add_loop_test(addresses, an_endpoint_is_one_socket_address, 0, (int)ARRAY_LEN(endpoints));
+    tcase_add_test(addresses, an_endpoint_with_a_nul_is_none);
     suite_add_tcase(suite, addresses);
     TCase *networks = tcase_create("networks");
     tcase_add_loop_test(networks, a_network_is_read_when_no_bits_stand_behind_its_prefix, 0, (int)ARRAY_LEN(cidr_cases));

@@ -1,0 +1,151 @@
+#include "config_fixture.h"
+
+#include "jwtd/macros.h"
+#include "jwtd/options.h"
+#include "jwtd/snapshot.h"
+#include "jwtd/thread.h"
+
+#include <check.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *snapshot_suite(void);
+
+static char directory[64], keys_setting[128], refresh_setting[128];
+static struct outcome started;
+static struct token_rules rules;
+static struct snapshot_holder *holder;
+
+static struct outcome load_with(const char *one, const char *other) {
+    const char *const sets[] = { keys_setting, refresh_setting, one, other };
+    struct outcome outcome = load(&(struct config_source){ .set = sets, .set_count = ARRAY_LEN(sets) });
+    ck_assert_msg(outcome.loaded, "%s", outcome.errors);
+    return outcome;
+}
+
+static void setup(void) {
+    char kid[KID_MAX_LEN + 1], error[512], keys[80], refresh[80];
+    snprintf(directory, sizeof directory, "/tmp/jwtd-snapshot-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(keys, sizeof keys, "%s/keys", directory);
+    snprintf(refresh, sizeof refresh, "%s/refresh.key", directory);
+    snprintf(keys_setting, sizeof keys_setting, "token.keys_dir=%s", keys);
+    snprintf(refresh_setting, sizeof refresh_setting, "token.refresh_key_file=%s", refresh);
+    ck_assert_msg(keyring_generate(keys, refresh, kid, error, sizeof error), "%s", error);
+    started = load_with("cors.allowed_origins=https://a.example", "server.body_limit=4KiB");
+    rules = token_rules_from_config(&started.config);
+    holder = snapshot_holder_create(&started.config, &rules, error, sizeof error);
+    ck_assert_msg(holder != NULL, "%s", error);
+}
+
+static void teardown(void) {
+    char command[96];
+    snapshot_holder_destroy(holder);
+    forget(&started);
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void ignore_change(const char *name, bool takes_effect, void *context) {
+    (void)name, (void)takes_effect, (void)context;
+}
+
+static bool reload_with(const char *one, const char *other) {
+    struct outcome loaded = load_with(one, other);
+    const struct snapshot *current = snapshot_acquire(holder);
+    struct config next;
+    char error[512];
+    ck_assert(config_reload(&current->config, &loaded.config, &next, ignore_change, NULL));
+    bool is_good = snapshot_reload(holder, &next, error, sizeof error);
+    snapshot_release(holder, current);
+    ck_assert_ptr_null(next.database.url);
+    forget(&loaded);
+    return is_good;
+}
+
+static const char *origin_of(const struct snapshot *snapshot) {
+    return snapshot->config.cors.allowed_origins.items[0];
+}
+
+START_TEST(a_reload_is_seen_by_those_who_come_later_only) {
+    const struct snapshot *before = snapshot_acquire(holder);
+    ck_assert(reload_with("cors.allowed_origins=https://b.example", "limit.login=7/min"));
+    const struct snapshot *after = snapshot_acquire(holder);
+    ck_assert_str_eq(origin_of(before), "https://a.example");
+    ck_assert_uint_eq(before->config.limit.login.amount, 10);
+    ck_assert_str_eq(origin_of(after), "https://b.example");
+    ck_assert_uint_eq(after->config.limit.login.amount, 7);
+    snapshot_release(holder, before);
+    snapshot_release(holder, after);
+    ck_assert_str_eq(started.config.cors.allowed_origins.items[0], "https://a.example"); /* its own was copied */
+}
+END_TEST
+
+START_TEST(what_needs_a_restart_keeps_its_value_however_often_it_is_reloaded) {
+    for (int i = 0; i < 3; i++) {
+        ck_assert(reload_with("server.body_limit=8KiB", "token.issuer=other"));
+        const struct snapshot *snapshot = snapshot_acquire(holder);
+        ck_assert_uint_eq(snapshot->config.server.body_limit, 4096);
+        ck_assert_str_eq(snapshot->config.token.issuer, "jwtd");
+        ck_assert_uint_eq(snapshot->config.cors.allowed_origins.count, 0);
+        snapshot_release(holder, snapshot);
+    }
+}
+END_TEST
+
+START_TEST(a_reload_that_fails_leaves_what_was_in_force) {
+    const struct snapshot *before = snapshot_acquire(holder);
+    ck_assert(!reload_with("token.active_kid=nobody", "cors.allowed_origins=https://b.example"));
+    const struct snapshot *after = snapshot_acquire(holder);
+    ck_assert_ptr_eq(before, after);
+    snapshot_release(holder, before);
+    snapshot_release(holder, after);
+}
+END_TEST
+
+static atomic_bool is_over;
+static atomic_uint reads[2];
+
+/* Both settings of a snapshot come from one configuration. */
+static void read_both(void *context) {
+    (void)context;
+    while (!atomic_load(&is_over)) {
+        const struct snapshot *snapshot = snapshot_acquire(holder);
+        bool is_first = strcmp(origin_of(snapshot), "https://a.example") == 0;
+        ck_assert_uint_eq(snapshot->config.limit.login.amount, is_first ? 1 : 2);
+        ck_assert_uint_eq(snapshot->config.server.body_limit, 4096);
+        atomic_fetch_add(&reads[is_first], 1);
+        snapshot_release(holder, snapshot);
+    }
+}
+
+START_TEST(readers_under_reloads_see_one_configuration_at_a_time) {
+    struct thread readers[3];
+    ck_assert(reload_with("cors.allowed_origins=https://a.example", "limit.login=1/min"));
+    for (size_t i = 0; i < ARRAY_LEN(readers); i++)
+        ck_assert_int_eq(thread_start(&readers[i], "reader", read_both, NULL), STATUS_OK);
+    for (int i = 0; i < 200 || atomic_load(&reads[0]) == 0 || atomic_load(&reads[1]) == 0; i++) {
+        ck_assert(reload_with("cors.allowed_origins=https://b.example", "limit.login=2/min"));
+        ck_assert(reload_with("cors.allowed_origins=https://a.example", "limit.login=1/min"));
+    }
+    atomic_store(&is_over, true);
+    for (size_t i = 0; i < ARRAY_LEN(readers); i++)
+        thread_join(&readers[i]);
+}
+END_TEST
+
+Suite *snapshot_suite(void) {
+    Suite *suite = suite_create("snapshot");
+    TCase *tcase = tcase_create("snapshot");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, a_reload_is_seen_by_those_who_come_later_only);
+    tcase_add_test(tcase, what_needs_a_restart_keeps_its_value_however_often_it_is_reloaded);
+    tcase_add_test(tcase, a_reload_that_fails_leaves_what_was_in_force);
+    tcase_add_test(tcase, readers_under_reloads_see_one_configuration_at_a_time);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
