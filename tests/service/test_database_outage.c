@@ -4,6 +4,7 @@
 #include "support/proxy.h"
 
 #include "jwtd/clock.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -35,8 +36,7 @@ static struct server start_at(int port) {
 /* The best of three, since the machine may be busy with something else; a thread that waits for the database would be slow each
  * time. Instrumented code is slower, ThreadSanitizer's ten times. */
 static void expect_live(const struct server *server) {
-    const char *sanitizers = getenv("JWTD_TEST_SANITIZE");
-    double bound = sanitizers != NULL && sanitizers[0] != '\0' ? 0.5 : 0.1, seconds = 1;
+    double bound = test_is_sanitized() ? 0.5 : 0.1, seconds = 1;
     for (int i = 0; i < 3 && seconds >= bound; i++) {
         struct reply reply = http_send(server, "GET", "/health/live", NULL, NULL);
         ck_assert_int_eq(reply.status, 200);

@@ -2,6 +2,7 @@
 #include "support/account.h"
 #include "support/process.h"
 #include "support/raw.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <poll.h>
@@ -25,12 +26,6 @@ Suite *exhaustion_suite(void);
 #define AFTER_US 1500000u
 #define PATIENCE_S 20
 
-/* The sanitizers need memory for themselves and do not take no for an answer. */
-static bool is_sanitized(void) {
-    const char *sanitizers = getenv("JWTD_TEST_SANITIZE");
-    return sanitizers != NULL && *sanitizers != '\0';
-}
-
 /* No more memory than the process has, and so much more; returns what was allowed before. */
 static struct rlimit limit_memory(const struct server *server, rlim_t more) {
     struct rlimit before, limit;
@@ -43,8 +38,8 @@ static struct rlimit limit_memory(const struct server *server, rlim_t more) {
 
 /* A worker has the memory for a hash of the current parameters from the start; one of former times may need more. */
 START_TEST(a_hash_for_which_there_is_no_memory_is_told_503_and_nothing_else_is_disturbed) {
-    if (is_sanitized())
-        return;
+    if (test_is_sanitized())
+        SKIP_TEST("the sanitizers need memory for themselves and end the process that gets none");
     struct server other = server_start((const char *const[]){ "password.memory=64MiB", "password.nice=0", NULL });
     struct server server = server_start_beside(&other, (const char *const[]){ "password.nice=0", NULL });
     struct account account = account_register(&other);
@@ -191,8 +186,8 @@ static void allow_descriptors(void) {
 
 START_TEST(without_memory_each_request_is_answered_or_its_connection_closed_and_with_it_all_is_well_again) {
     static struct storm storm;
-    if (is_sanitized())
-        return;
+    if (test_is_sanitized())
+        SKIP_TEST("the sanitizers need memory for themselves and end the process that gets none");
     allow_descriptors();
     storm.server = server_start((const char *const[]){ "server.max_connections_per_address=0", "password.nice=0", NULL });
     storm.account = account_register(&storm.server);

@@ -54,12 +54,25 @@ static bool is_right(const struct field_case *field, const char *value) {
     return is_flag || (value == NULL && field->optional);
 }
 
+/* Each field with each value that is wrong for it; of these pairs the one with this index is returned, and how many there are. */
+static int pick_wrong(int index, const struct field_case **field, const char **value) {
+    int count = 0;
+    for (int i = 0; i < FIELD_COUNT * VALUE_COUNT; i++) {
+        if (is_right(&fields[i / VALUE_COUNT], wrong_values[i % VALUE_COUNT]))
+            continue;
+        if (count++ == index) {
+            *field = &fields[i / VALUE_COUNT];
+            *value = wrong_values[i % VALUE_COUNT];
+        }
+    }
+    return count;
+}
+
 START_TEST(a_field_of_the_wrong_kind_is_refused_and_nothing_is_stored) {
-    const struct field_case *field = &fields[_i / VALUE_COUNT];
-    const char *value = wrong_values[_i % VALUE_COUNT];
+    const struct field_case *field;
+    const char *value;
     char body[BODY_SIZE];
-    if (is_right(field, value))
-        return;
+    pick_wrong(_i, &field, &value);
     if (value == NULL)
         snprintf(body, sizeof body, "%s%s", field->before, field->after);
     else
@@ -207,7 +220,7 @@ Suite *json_suite(void) {
     TCase *tcase = tcase_create("one server");
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
-    tcase_add_loop_test(tcase, a_field_of_the_wrong_kind_is_refused_and_nothing_is_stored, 0, FIELD_COUNT * VALUE_COUNT);
+    tcase_add_loop_test(tcase, a_field_of_the_wrong_kind_is_refused_and_nothing_is_stored, 0, pick_wrong(-1, NULL, NULL));
     tcase_add_loop_test(tcase, what_is_not_strictly_json_is_refused, 0, (int)ARRAY_LEN(texts));
     tcase_add_test(tcase, members_that_nobody_asked_for_do_nothing);
     tcase_add_loop_test(tcase, only_json_is_taken, 0, (int)ARRAY_LEN(types));

@@ -1,5 +1,6 @@
 /* The end of the service in the middle of its work. */
 #include "support/account.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <signal.h>
@@ -35,12 +36,6 @@ static void log_in_or_stop(size_t index, void *context) {
     http_free(&reply);
 }
 
-/* The sanitizers look after the same things, and do not run under valgrind. */
-static bool is_sanitized(void) {
-    const char *sanitizers = getenv("JWTD_TEST_SANITIZE");
-    return sanitizers != NULL && sanitizers[0] != '\0';
-}
-
 START_TEST(fifty_logins_are_answered_in_full_and_valgrind_finds_nothing) {
     static const char *const valgrind[] = { "/usr/bin/valgrind",
                                             "--quiet",
@@ -48,10 +43,12 @@ START_TEST(fifty_logins_are_answered_in_full_and_valgrind_finds_nothing) {
                                             "--leak-check=full",
                                             "--errors-for-leak-kinds=definite,indirect",
                                             NULL };
+    if (test_is_sanitized())
+        test_leaves_out(__func__, "valgrind, under which the sanitizers do not run");
     struct server keys = server_start(NULL);
     struct logins logins = { .account = account_register(&keys) };
     struct server server = server_start_wrapped(
-        &keys, is_sanitized() ? NULL : valgrind,
+        &keys, test_is_sanitized() ? NULL : valgrind,
         (const char *const[]){ "server.request_timeout=2m", "server.shutdown_grace=2m", "database.connections=2", NULL });
     logins.server = &server;
     run_parallel(CLIENTS + 1, log_in_or_stop, &logins);

@@ -1,5 +1,6 @@
 #include "jwtd/keyring.h"
 #include "jwtd/macros.h"
+#include "tests/runner.h"
 #include "token_fixture.h"
 
 #include <glob.h>
@@ -174,7 +175,7 @@ END_TEST
 /* As a Kubernetes secret: a mount that is read-only, of a directory of mode 1777, with links into one of its own. */
 START_TEST(a_directory_on_a_mount_without_writing_may_have_any_mode) {
     if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-        return; /* only root can mount */
+        SKIP_TEST("only root can mount");
     ck_assert_int_eq(mount("keys", keys_dir, "tmpfs", 0, "mode=1777"), 0);
     ck_assert_int_eq(mkdir(scratch_path(&scratch, "keys/..data"), 0755), 0);
     scratch_write(&scratch, "keys/..data/a.hs256", FIXTURE_KEY_1, sizeof FIXTURE_KEY_1 - 1, 0440);
@@ -193,7 +194,7 @@ END_TEST
 START_TEST(what_belongs_to_somebody_else_is_refused) {
     static const char *const names[] = { "keys", "keys/a.hs256", "refresh.key" };
     if (geteuid() != 0)
-        return; /* only root can give a file away */
+        SKIP_TEST("only root can give a file to somebody else");
     scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         ck_assert_int_eq(chown(scratch_path(&scratch, names[i]), SOMEBODY, 0), 0);
@@ -427,7 +428,7 @@ START_TEST(what_root_makes_belongs_to_the_owner_of_the_directory) {
     char kid[KID_MAX_LEN + 1], path[2 * PATH_MAX];
     struct stat status;
     if (geteuid() != 0)
-        return;
+        SKIP_TEST("only root makes files for somebody else");
     rmdir(keys_dir);
     unlink(refresh_file);
     ck_assert_int_eq(chown(scratch.path, NOBODY, NOBODY), 0);
