@@ -1,22 +1,28 @@
 #!/bin/bash
-# tools/test.sh: sets up what is missing, builds, and runs every test: unit tests, those of the load tester, then service tests on a
-# PostgreSQL of their own that lives as long as they do, and beside them those once more through a PgBouncer in transaction mode. The last line is
-# "N passed, M failed". TESTS="pool config" runs some; SANITIZE, set by make, builds with -fsanitize.
+# tools/test.sh: sets up what is missing, builds, and runs every test: unit tests, then, beside each other, those of the load tester, the
+# service tests, and those service tests once more that make sense through a PgBouncer in transaction mode. The suites of the service tests
+# are shared out among workers, each with a PostgreSQL of its own that lives as long as the worker, since a suite mostly waits. What a suite
+# prints is printed when it has ended. The last line is "N passed, M failed", the one before it "K skipped". TESTS="pool config" runs some;
+# SANITIZE, set by make, builds with -fsanitize; WORKERS, POOLED_WORKERS: how many (2 and 1).
 #
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
-# JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_SANITIZE, JWTD_TEST_DIRECTORY (for databases of their own),
-# JWTD_TEST_FAULT_MALLOC (a library that lets allocations fail). The database is migrated. JWTD_TEST_EXCHANGES names
-# the file in which they record what was replied to what (tests/service/support/recorder.h), which is then checked against the table of
-# routes (tests/contract); when set by the caller, the file stays.
+# JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_DIRECTORY (for databases of their own), JWTD_TEST_FAULT_MALLOC (a library that
+# lets allocations fail). The database is migrated. JWTD_TEST_EXCHANGES names the file in which they record what was replied to what
+# (tests/service/support/recorder.h), which is then checked against the table of routes (tests/contract); when set by the caller, the file
+# stays.
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
 passed=0
 failed=0
+skipped=0
+failures=() # "KIND SUITE" of each that failed
 work=
+workers=() # their processes, while they run
+# Suites of the service tests that take longest, longest first, so that no worker begins one when the others have nothing left.
+long_suites="database_revocations database_failover crashes store database_pressure database_outage exchanges shutdown chaos activation database_commit differential"
 exchanges=${JWTD_TEST_EXCHANGES:+$(realpath -m "$JWTD_TEST_EXCHANGES")}
 unset JWTD_TEST_EXCHANGES # the program takes every JWTD_ variable for a setting
-pooled= # the process of the tests through PgBouncer, while there is one
 
 # Names of TESTS, or of all tests, that are of this kind.
 chosen() {
@@ -53,42 +59,52 @@ all_names() {
     basename -a -s .c tests/"$1"/test_*.c | sed 's/^test_//'
 }
 
-# add_counts KIND COMMAND...; a program that dies before its last line counts as one failure.
-add_counts() {
-    local kind=$1 counts status=0
-    shift
-    "$@" 2>&1 | tee "$work/$kind.out" || status=$?
+# count NAME FILE: adds the counts in the last two lines; a program that ended before it wrote them counts as one failure.
+count() {
+    local skips counts
     # shellcheck disable=SC2016 # sed's own dollar
-    counts=$(sed -n '${s/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p}' "$work/$kind.out")
-    if [[ -z $counts || ($status -ne 0 && $counts == *" 0") ]]; then
-        counts="${counts:-0 0}"
-        counts="${counts% *} 1"
-    fi
+    counts=$(sed -n '${s/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p}' "$2")
+    skips=$(tail -n 2 "$2" | sed -n 's/^\([0-9]*\) skipped.*/\1/p')
+    counts=${counts:-0 1}
     passed=$((passed + ${counts% *}))
     failed=$((failed + ${counts#* }))
+    skipped=$((skipped + ${skips:-0}))
+    if [[ $counts != *" 0" ]]; then
+        failures+=("$1")
+    fi
+}
+
+# run_program NAME TITLE COMMAND...
+run_program() {
+    local name=$1 title=$2
+    shift 2
+    echo "---- $title"
+    "$@" 2>&1 | tee "$work/$name.out" || true # its last line says whether it failed
+    count "$name" "$work/$name.out"
 }
 
 # run_tests KIND TITLE NAMES
 run_tests() {
-    local kind=$1 title=$2 names=$3
-    if [[ -z $names ]]; then
-        return
+    if [[ -n $3 ]]; then
+        # shellcheck disable=SC2086 # a list of words
+        run_program "$1" "$2" "${run_as_is[@]}" "$BUILD/${1}_tests" $3
     fi
-    echo "---- $title"
-    # shellcheck disable=SC2086 # a list of words
-    add_counts "$kind" "${run_as_is[@]}" "$BUILD/${kind}_tests" $names
 }
 
 # Opens the page of a recorded run in a browser. Not with the sanitizers: they look at C.
 run_browser_tests() {
-    if [[ -n $SANITIZE || (-n ${TESTS-} && " $TESTS " != *" browser "*) ]]; then
+    if [[ -n ${TESTS-} && " $TESTS " != *" browser "* ]]; then
         return
     fi
-    echo "---- browser tests"
+    if [[ -n $SANITIZE ]]; then
+        echo "skipped: browser tests: the sanitizers check C"
+        skipped=$((skipped + 1))
+        return
+    fi
     mkdir -p "$BUILD/browser"
     cp tests/browser/* "$BUILD/browser/"
     npm ci --prefix "$BUILD/browser" --no-audit --no-fund --silent || die "npm cannot install playwright-core"
-    add_counts browser node "$BUILD/browser/test_report.mjs" "$(realpath "$BUILD/failpoint")" docs/run.json \
+    run_program browser "browser tests" node "$BUILD/browser/test_report.mjs" "$(realpath "$BUILD/failpoint")" docs/run.json \
         "$(realpath "$BUILD/browser")"
 }
 
@@ -114,12 +130,11 @@ start_database() {
     JWTD_TEST_OWNER_DATABASE=$(tools/database.sh url "$work/postgres" jwtd_owner)
     JWTD_TEST_SUPERUSER_DATABASE=$(tools/database.sh url "$work/postgres" postgres)
     JWTD_TEST_PG_BIN=$(tools/database.sh bin)
-    JWTD_TEST_SANITIZE=$SANITIZE
     JWTD_TEST_FAULT_MALLOC=$(realpath "$BUILD/fault_malloc.so")
     JWTD_DATABASE_URL=$JWTD_TEST_OWNER_DATABASE "${run_as_is[@]}" "$JWTD_TEST_PROGRAM" migrate
     JWTD_TEST_DIRECTORY=$work
     export JWTD_TEST_PROGRAM JWTD_TEST_DATABASE JWTD_TEST_OWNER_DATABASE JWTD_TEST_SUPERUSER_DATABASE JWTD_TEST_PG_BIN \
-        JWTD_TEST_SANITIZE JWTD_TEST_FAULT_MALLOC JWTD_TEST_DIRECTORY
+        JWTD_TEST_FAULT_MALLOC JWTD_TEST_DIRECTORY
     export JWTD_TEST_EXCHANGES=$exchanges
 }
 
@@ -129,45 +144,111 @@ use_pooler() {
     export JWTD_DATABASE_PREPARED=off
 }
 
-# On a database of its own, beside the tests that talk to PostgreSQL directly: both mostly wait.
-run_pooled_tests() {
-    work=$work/pooled
+# ---- the service tests, by workers ----
+
+# The names on standard input, those of long_suites first.
+longest_first() {
+    awk -v long="$long_suites" '
+        BEGIN { count = split(long, order); for (i = 1; i <= count; i++) rank[order[i]] = i }
+        { print ($1 in rank ? rank[$1] : count + 1), NR, $1 }' | sort -n | cut -d " " -f 3
+}
+
+# next_suite KIND: prints the first name of the kind's queue, and removes it.
+next_suite() {
+    # shellcheck disable=SC2016 # sed's own dollar
+    flock "$work/lock" sed -n -i -e '1w /dev/stdout' -e '2,$p' "$work/$1.queue"
+}
+
+# run_suite KIND NAME [HOW], in the background of its worker, so that the worker may be ended.
+run_suite() {
+    local out=$results/$1-$2.out
+    "${run_as_is[@]}" "$BUILD/service_tests" "$2" >"$out.part" 2>&1 &
+    running=$!
+    wait "$running" || true # its last line says whether it failed
+    running=
+    sed -i "1i ---- $2${3-}" "$out.part"
+    flock "$results" cat "$out.part"
+    mv "$out.part" "$out"
+}
+
+end_worker() {
+    if [[ -n $running ]]; then
+        kill "$running" 2>/dev/null || true
+        wait "$running" || true
+    fi
+    exit 130
+}
+
+# work_on KIND DIRECTORY: runs suites until none of the kind is left.
+work_on() {
+    local kind=$1 name how="" results=$work/results running=
+    trap - EXIT
+    trap end_worker INT TERM HUP
+    work=$2
     mkdir "$work"
     chmod 711 "$work"
-    start_database
-    use_pooler
-    # shellcheck disable=SC2086 # a list of words
-    "${run_as_is[@]}" "$BUILD/service_tests" $1
+    start_database >"$work/database.out" 2>&1 || { cat "$work/database.out"; return; }
+    if [[ $kind == pooled ]]; then
+        use_pooler
+        how=", through PgBouncer"
+    fi
+    work=${results%/*}
+    while name=$(next_suite "$kind") && [[ -n $name ]]; do
+        run_suite "$kind" "$name" "$how"
+    done
 }
 
-run_service_tests() {
-    local names
-    names=$(chosen_for_pooler)
-    if [[ -n $names ]]; then
-        (run_pooled_tests "$names") >"$work/pooled.log" 2>&1 &
-        pooled=$!
-    fi
-    if [[ -n $(chosen service) ]]; then
-        start_database
-    fi
-    run_tests service "service tests" "$(chosen service)"
-    if [[ -n $pooled ]]; then
-        echo "---- service tests through PgBouncer"
-        wait "$pooled" || true # what it says tells
-        pooled=
-        add_counts pooled cat "$work/pooled.log"
-    fi
+# start_workers KIND COUNT NAMES
+start_workers() {
+    local i count
+    tr ' ' '\n' <<<"$3" | grep . | longest_first >"$work/$1.queue" || return 0
+    count=$(wc -l <"$work/$1.queue")
+    for ((i = 0; i < $2 && i < count; i++)); do
+        work_on "$1" "$work/$1$i" &
+        workers+=($!)
+    done
 }
 
-# Its own database, and those of tests that did not come to their end.
+count_suites() {
+    local kind=$1 name
+    shift
+    for name; do
+        if [[ ! -e $work/results/$kind-$name.out ]]; then
+            echo "$name was not run to its end" >"$work/results/$kind-$name.out"
+        fi
+        count "$kind $name" "$work/results/$kind-$name.out"
+    done
+}
+
+# Those of the load tester run here, beside the workers.
+run_tests_beside_each_other() {
+    local direct pooled loadtest
+    direct=$(chosen service)
+    pooled=$(chosen_for_pooler)
+    loadtest=$(chosen loadtest)
+    mkdir "$work/results"
+    touch "$work/lock"
+    start_workers service "${WORKERS:-2}" "$direct"
+    start_workers pooled "${POOLED_WORKERS:-1}" "$pooled"
+    renice -n -5 $$ >/dev/null 2>&1 || true # who measures time goes first, where this is allowed
+    run_tests loadtest "tests of the load tester" "$loadtest"
+    wait "${workers[@]}" || true # what they left behind says how it went
+    workers=()
+    # shellcheck disable=SC2086 # lists of words
+    count_suites service $direct
+    # shellcheck disable=SC2086
+    count_suites pooled $pooled
+}
+
+# The databases of the workers, and those of tests that did not come to their end.
 clean_up() {
     local data
     trap '' INT TERM HUP
-    if [[ -n $pooled ]]; then
-        kill "$pooled" 2>/dev/null || true
-        wait "$pooled" || true
+    if [[ ${#workers[@]} -gt 0 ]]; then
+        kill "${workers[@]}" 2>/dev/null || true
+        wait "${workers[@]}" || true
     fi
-    for data in "$work"/*/data "$work"/pooled/*/data; do
+    for data in "$work"/*/*/data; do
         if [[ -d $data ]]; then
             tools/database.sh remove "${data%/data}"
         fi
@@ -198,11 +279,14 @@ rm -f "$exchanges"
 chmod 711 "$work" # as root, PostgreSQL runs as another user
 set_sanitizer_options
 run_tests unit "unit tests" "$(chosen unit)"
+run_browser_tests
 FAILPOINT_TEST_PROGRAM=$(realpath "$BUILD/failpoint")
 export FAILPOINT_TEST_PROGRAM
-run_tests loadtest "tests of the load tester" "$(chosen loadtest)"
-run_browser_tests
-run_service_tests
+run_tests_beside_each_other
 run_contract_tests
+if [[ $failed -gt 0 ]]; then
+    printf 'failed: %s\n' "${failures[@]}"
+fi
+echo "$skipped skipped"
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 && $passed -gt 0 ]]

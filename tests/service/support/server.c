@@ -63,10 +63,10 @@ static void add_settings(struct words *words, const struct server *server, struc
         add_setting(words, settings[i]);
 }
 
-static const char *const test_variables[] = {
-    "JWTD_TEST_PROGRAM",  "JWTD_TEST_DATABASE",  "JWTD_TEST_OWNER_DATABASE", "JWTD_TEST_SUPERUSER_DATABASE", "JWTD_TEST_PG_BIN",
-    "JWTD_TEST_SANITIZE", "JWTD_TEST_DIRECTORY", "JWTD_TEST_FAULT_MALLOC",   "JWTD_TEST_EXCHANGES"
-};
+static const char *const test_variables[] = { "JWTD_TEST_PROGRAM",        "JWTD_TEST_DATABASE",
+                                              "JWTD_TEST_OWNER_DATABASE", "JWTD_TEST_SUPERUSER_DATABASE",
+                                              "JWTD_TEST_PG_BIN",         "JWTD_TEST_DIRECTORY",
+                                              "JWTD_TEST_FAULT_MALLOC",   "JWTD_TEST_EXCHANGES" };
 
 /* As sd_listen_fds(3) wants it: the first descriptor behind the standard ones, and the process's own number. */
 static void hand_over(int socket) {
