@@ -10,21 +10,42 @@
 #define REST_S 2
 
 static FILE *open_file(pid_t pid, const char *name) {
-    char path[64];
+    char path[384];
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
     FILE *file = fopen(path, "re");
     ck_assert_msg(file != NULL, "%s", path);
     return file;
 }
 
-unsigned long process_ticks(pid_t pid) {
+/* "stat" of the process, or "task/TID/stat" of a thread; only of a thread whose name begins like this. */
+static unsigned long read_ticks(pid_t pid, const char *stat, const char *name) {
     char line[1024];
     unsigned long user, kernel;
-    FILE *file = open_file(pid, "stat");
+    FILE *file = open_file(pid, stat);
     ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
     fclose(file);
     ck_assert_int_eq(sscanf(strrchr(line, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel), 2);
-    return user + kernel;
+    return strncmp(strchr(line, '(') + 1, name, strlen(name)) == 0 ? user + kernel : 0;
+}
+
+unsigned long process_ticks(pid_t pid) {
+    return read_ticks(pid, "stat", "");
+}
+
+unsigned long process_thread_ticks(pid_t pid, const char *name) {
+    char path[64], stat[320];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *directory = opendir(path);
+    ck_assert_ptr_nonnull(directory);
+    unsigned long ticks = 0;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(stat, sizeof stat, "task/%s/stat", entry->d_name);
+        ticks += read_ticks(pid, stat, name);
+    }
+    closedir(directory);
+    return ticks;
 }
 
 long process_status(pid_t pid, const char *name) {
