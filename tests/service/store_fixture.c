@@ -34,6 +34,8 @@ const char *database_with(const char *database, const char *word, const char *va
     return url;
 }
 
+#define APPLICATION "jwtd_store_test"
+
 bool test_is_pooled(void) {
     const char *prepared = getenv("JWTD_DATABASE_PREPARED");
     return prepared != NULL && strcmp(prepared, "off") == 0;
@@ -45,7 +47,7 @@ struct db *open_db(void) {
         .url = url, .statement_timeout_ms = 4000, .connect_timeout_ms = 3000, .unprepared = test_is_pooled()
     };
     if (url[0] == '\0')
-        database_with(test_database(), "application_name", "jwtd_store_test", url);
+        database_with(test_database(), "application_name", APPLICATION, url);
     struct db *opened = db_create(&options);
     ck_assert_ptr_nonnull(opened);
     return opened;
@@ -90,6 +92,19 @@ void await_blocked_statement(void) {
         usleep(10000);
     }
     ck_abort_msg("no statement is waiting for a lock");
+}
+
+void reopen_and_report_counts(void) {
+    db_destroy(db);
+    for (int tries = 0; tries < 500; tries++) {
+        sql("SELECT pg_stat_clear_snapshot()");
+        if (sql_number("SELECT count(*) FROM pg_stat_activity WHERE application_name = '" APPLICATION "'") == 0)
+            break;
+        usleep(10000);
+    }
+    sql("SELECT pg_stat_force_next_flush()");
+    sql("SELECT pg_stat_clear_snapshot()");
+    db = open_db();
 }
 
 void fixture_start(void) {

@@ -32,7 +32,11 @@ const char *database_with(const char *database, const char *word, const char *va
 /* Whether that database is behind a pooler (JWTD_DATABASE_PREPARED=off, as for the service itself). */
 bool test_is_pooled(void);
 struct db *open_db(void); /* another connection, application_name jwtd_store_test; the caller destroys it */
-int64_t soon(void);       /* a deadline 5 s from now */
+
+/* Ends the connection `db` and opens another. What the server counts (pg_stat_*) is reported: a server process does so when it
+ * ends. Not through a pooler, which keeps its server processes. */
+void reopen_and_report_counts(void);
+int64_t soon(void); /* a deadline 5 s from now */
 
 /* printf into SQL and run it on the second connection; the test fails if it fails. sql_number returns the first value. */
 void sql(const char *format, ...) __attribute__((format(printf, 1, 2)));

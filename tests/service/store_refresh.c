@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #define WINDOW_S 10
 
@@ -234,20 +233,8 @@ static int64_t updates(const char *counter) {
     return sql_number("SELECT %s FROM pg_stat_user_tables WHERE relname = 'sessions'", counter);
 }
 
-/* A server process that ends has handed in its counts. */
-static void hand_in_counts(void) {
-    db_destroy(db);
-    db = open_db();
-    usleep(100000);
-    sql("SELECT pg_stat_clear_snapshot()");
-}
-
-static void await_updates(int64_t count) {
-    hand_in_counts();
-    for (int tries = 0; tries < 100 && updates("n_tup_upd") < count; tries++) {
-        usleep(20000);
-        sql("SELECT pg_stat_clear_snapshot()");
-    }
+static void expect_updates(int64_t count) {
+    reopen_and_report_counts();
     ck_assert_int_eq(updates("n_tup_upd"), count);
 }
 
@@ -258,13 +245,13 @@ START_TEST(a_refresh_touches_no_index) {
     if (test_is_pooled())
         SKIP_TEST(POOLED_COUNTS);
     struct uuid user = add_user("ada@example.org"), id = add_session(&user);
-    hand_in_counts();
+    reopen_and_report_counts();
     int64_t before = updates("n_tup_upd"), within_page = updates("n_tup_hot_upd");
     for (uint32_t generation = 1; generation <= 100; generation++) {
         ck_assert_int_eq(refresh(&id, generation), SESSION_ROTATED);
         ck_assert(present(&id, generation, "198.51.100.9").is_elsewhere);
     }
-    await_updates(before + 200);
+    expect_updates(before + 200);
     ck_assert_int_eq(updates("n_tup_hot_upd") - within_page, 200);
 }
 END_TEST
@@ -274,7 +261,7 @@ START_TEST(a_new_successor_touches_no_index) {
         SKIP_TEST(POOLED_COUNTS);
     struct uuid user = add_user("ada@example.org"), id = add_session(&user);
     ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
-    hand_in_counts();
+    reopen_and_report_counts();
     int64_t before = updates("n_tup_upd"), within_page = updates("n_tup_hot_upd");
     struct session_limits no_window = limits;
     no_window.retry_window_ms = 0;
@@ -283,7 +270,7 @@ START_TEST(a_new_successor_touches_no_index) {
         ck_assert_int_eq(sessions_refresh(db, soon(), &arena, &id, 1, CLIENT_IP, &no_window, &refreshed), STATUS_OK);
         ck_assert_int_eq(refreshed.result, SESSION_REPLACED);
     }
-    await_updates(before + 100);
+    expect_updates(before + 100);
     ck_assert_int_eq(updates("n_tup_hot_upd") - within_page, 100);
 }
 END_TEST

@@ -1,5 +1,6 @@
 #include "support/account.h"
 #include "support/database.h"
+#include "support/load.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -137,6 +138,7 @@ END_TEST
 /* What one instance revokes is dead on another within a second. */
 START_TEST(another_instance_learns_within_a_second_that_a_user_was_deleted) {
     struct server second = server_start_beside(&shared_server, NULL);
+    await_ready(&second);
     struct account account = account_register(&shared_server);
     struct tokens tokens = account_login(&shared_server, &account);
     ck_assert_int_eq(me_status(&second, tokens.access), 200);

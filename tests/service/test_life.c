@@ -109,12 +109,13 @@ END_TEST
 
 /* ---- more than can be done ---- */
 
-#define CROWD 120
+#define CROWD 240
 
 struct crowd {
     const struct server *server;
     struct account account;
     long statuses[CROWD];
+    bool is_refused[CROWD]; /* before any work */
     double seconds[CROWD];
     long retry_after[CROWD];
 };
@@ -126,6 +127,7 @@ static void log_in_with_the_crowd(size_t index, void *context) {
     if (reply.status == 503)
         assert_problem(&reply, 503, http_member(&reply, "code"));
     crowd->statuses[index] = reply.status;
+    crowd->is_refused[index] = strcmp(http_member(&reply, "code"), "overloaded") == 0;
     crowd->seconds[index] = reply.seconds;
     crowd->retry_after[index] = strtol(http_header(&reply, "Retry-After", value, sizeof value), NULL, 10);
     http_free(&reply);
@@ -138,27 +140,52 @@ static int count_of(const struct crowd *crowd, long status) {
     return count;
 }
 
-/* About a tenth of a second for each hash, two seconds for all: most of the crowd must be told to come again, and at once. */
+static long refused_by_clients(const struct crowd *crowd) {
+    long count = 0;
+    for (size_t i = 0; i < CROWD; i++)
+        count += crowd->is_refused[i];
+    return count;
+}
+
+/* In all lines that say that the overload has ended: more than one on a machine that is slow. */
+static long refused_in_log(const struct server *server) {
+    static const char mark[] = "\"pool\":\"crypto\",\"refused\":";
+    char *log = server_log(server);
+    long count = 0;
+    for (const char *at = log; (at = strstr(at, mark)) != NULL;) {
+        at += sizeof mark - 1;
+        count += strtol(at, NULL, 10);
+    }
+    free(log);
+    return count;
+}
+
+/* About a twentieth of a second for each hash, two seconds for all: most of the crowd must be told to come again, and that long
+ * before all of them could have been served. */
 START_TEST(whoever_cannot_be_served_in_time_is_told_so_and_when_to_come_again) {
-    struct server server = server_start((const char *const[]){ "password.memory=64MiB", "password.operations=6",
-                                                               "password.workers=1", "server.request_timeout=2s", NULL });
+    struct server server =
+        server_start((const char *const[]){ "password.memory=64MiB", "password.operations=3", "password.nice=0",
+                                            "password.workers=1", "server.request_timeout=2s", NULL });
     struct crowd crowd = { .server = &server, .account = account_register(&server) };
+    log_in_with_the_crowd(0, &crowd);
+    ck_assert_int_eq(crowd.statuses[0], 200);
+    double seconds_for_all = CROWD * crowd.seconds[0], bound = seconds_for_all / 2 > 4 ? seconds_for_all / 2 : 4;
     run_parallel(CROWD, log_in_with_the_crowd, &crowd);
     ck_assert_int_eq(count_of(&crowd, 200) + count_of(&crowd, 503), CROWD);
     ck_assert_int_ge(count_of(&crowd, 200), 1);
     ck_assert_int_ge(count_of(&crowd, 503), CROWD / 4);
     for (size_t i = 0; i < CROWD; i++) {
-        ck_assert_msg(crowd.seconds[i] < 4, "%.1f s", crowd.seconds[i]);
+        ck_assert_msg(crowd.seconds[i] < bound, "%.1f s", crowd.seconds[i]);
         ck_assert(crowd.statuses[i] == 200 || crowd.retry_after[i] >= 1);
     }
     account_login(&server, &crowd.account);
-    for (int i = 0; i < 100 && !server_log_contains(&server, "\"event\":\"shedding_stopped\""); i++)
+    for (int i = 0; i < 100 && refused_in_log(&server) < refused_by_clients(&crowd); i++)
         usleep(100000);
-    char refused[64];
-    snprintf(refused, sizeof refused, "\"pool\":\"crypto\",\"refused\":%d,", count_of(&crowd, 503));
-    ck_assert_int_eq(server_log_count(&server, "\"event\":\"shedding_started\""), 1);
-    ck_assert_int_eq(server_log_count(&server, "\"event\":\"shedding_stopped\""), 1);
-    ck_assert(server_log_contains(&server, refused));
+    ck_assert_int_eq(refused_in_log(&server), refused_by_clients(&crowd));
+    ck_assert_int_ge(refused_by_clients(&crowd), CROWD / 4);
+    int episodes = server_log_count(&server, "\"event\":\"shedding_started\"");
+    ck_assert_msg(episodes >= 1 && episodes <= 3, "%d lines for %ld refusals", episodes, refused_by_clients(&crowd));
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"shedding_stopped\""), episodes);
     server_finish(&server);
 }
 END_TEST
@@ -217,7 +244,8 @@ static void log_in_or_signal(size_t index, void *context) {
 static const int signals[] = { SIGTERM, SIGINT };
 
 START_TEST(logins_under_way_are_answered_before_the_service_ends) {
-    struct server server = server_start((const char *const[]){ "password.memory=64MiB", "password.operations=3", NULL });
+    struct server server = server_start((const char *const[]){ "password.memory=64MiB", "password.nice=0",
+                                                               "server.request_timeout=50s", "server.shutdown_grace=50s", NULL });
     struct storm storm = {
         .server = &server, .account = account_register(&server), .pid = server.pid, .signal_number = signals[_i]
     };
