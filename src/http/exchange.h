@@ -8,6 +8,8 @@
 #ifndef JWTD_HTTP_EXCHANGE_H
 #define JWTD_HTTP_EXCHANGE_H
 
+#include "wheel.h"
+
 #include "jwtd/reply.h"
 #include "jwtd/request.h"
 #include "jwtd/services.h"
@@ -73,10 +75,10 @@ struct exchange {
     struct pool_job job;
     struct body_buffer body;
     struct reply reply;
-    int64_t started_us;  /* the request line was there */
-    int64_t received_us; /* all of it was there: from now on the service is to blame */
-    bool was_held;       /* its answer */
-    struct exchange *next_waiting;
+    int64_t started_us;         /* the request line was there */
+    int64_t received_us;        /* all of it was there: from now on the service is to blame */
+    bool was_held;              /* its answer */
+    struct wheel_entry waiting; /* while it is held back */
 };
 
 /* What the header fields of a request say, gathered in one walk over them. */

@@ -4,6 +4,8 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/macros.h"
+#include "jwtd/thread.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -11,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOT_US (CLOCK_US_PER_S / 20)
-#define SLOTS 256
 /* What is left of a request's time when its refusal goes out at the latest: the client has a deadline, too. */
 #define TIME_LEFT_SHARE 5
 
@@ -21,59 +21,28 @@
 struct waiting {
     pthread_mutex_t lock; /* guards all that follows, but `thread` */
     pthread_cond_t changed;
-    struct exchange *slots[SLOTS];
-    unsigned count;
-    int64_t turned; /* the slots up to this one, counted since the clock began, are empty */
+    struct wheel wheel;
     bool released;
     bool stopping;
     pthread_t thread;
 };
 
-static void let_go(struct exchange *list) {
+static void let_go(struct wheel_entry *list) {
     while (list != NULL) {
-        struct exchange *next = list->next_waiting; /* the exchange may be gone when it has come back */
-        pipeline_resume(list);
-        list = next;
+        struct exchange *exchange = container_of(list, struct exchange, waiting);
+        list = list->next; /* the exchange may be gone when it has come back */
+        pipeline_resume(exchange);
     }
-}
-
-/* Takes the exchanges whose time has come. The lock is held. */
-static struct exchange *turn(struct waiting *waiting, int64_t now_slot) {
-    struct exchange *due = NULL;
-    int64_t last = now_slot - waiting->turned > SLOTS ? waiting->turned + SLOTS : now_slot;
-    for (int64_t slot = waiting->turned + 1; slot <= last; slot++) {
-        struct exchange **list = &waiting->slots[slot % SLOTS];
-        while (*list != NULL) {
-            struct exchange *exchange = *list;
-            *list = exchange->next_waiting;
-            exchange->next_waiting = due;
-            due = exchange;
-            waiting->count--;
-        }
-    }
-    waiting->turned = now_slot;
-    return due;
-}
-
-/* The lock is held on both sides. */
-static void wait_for_next_slot(struct waiting *waiting) {
-    if (waiting->stopping || (waiting->released && waiting->count > 0))
-        return;
-    if (waiting->count == 0) {
-        pthread_cond_wait(&waiting->changed, &waiting->lock);
-        return;
-    }
-    int64_t until_us = (waiting->turned + 1) * SLOT_US;
-    struct timespec until = { .tv_sec = until_us / CLOCK_US_PER_S, .tv_nsec = until_us % CLOCK_US_PER_S * 1000 };
-    pthread_cond_timedwait(&waiting->changed, &waiting->lock, &until);
 }
 
 static void *turn_the_wheel(void *context) {
     struct waiting *waiting = context;
+    struct wheel *wheel = &waiting->wheel;
     pthread_mutex_lock(&waiting->lock);
     while (!waiting->stopping) {
-        wait_for_next_slot(waiting);
-        struct exchange *due = turn(waiting, waiting->released ? waiting->turned + SLOTS : clock_monotonic_us() / SLOT_US);
+        if (!waiting->released || wheel->count == 0)
+            condition_wait_until(&waiting->changed, &waiting->lock, wheel_next_us(wheel));
+        struct wheel_entry *due = waiting->released ? wheel_take_all(wheel) : wheel_take_due(wheel, clock_monotonic_us());
         pthread_mutex_unlock(&waiting->lock);
         let_go(due);
         pthread_mutex_lock(&waiting->lock);
@@ -97,7 +66,7 @@ struct waiting *waiting_create(void) {
     struct waiting *waiting = calloc(1, sizeof *waiting);
     if (waiting == NULL)
         return NULL;
-    waiting->turned = clock_monotonic_us() / SLOT_US;
+    wheel_init(&waiting->wheel, clock_monotonic_us());
     pthread_mutex_init(&waiting->lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -147,27 +116,15 @@ int64_t waiting_time(const struct exchange *exchange) {
     return clock_monotonic_us() + left_us - left_us * randombytes_uniform(SCATTER_PERCENT + 1) / 100;
 }
 
-/* The lock is held. */
-static void add(struct waiting *waiting, struct exchange *exchange, int64_t until_us) {
-    if (waiting->count == 0) /* the wheel stands still while it is empty */
-        waiting->turned = clock_monotonic_us() / SLOT_US;
-    int64_t slot = until_us / SLOT_US + 1;
-    if (slot <= waiting->turned)
-        slot = waiting->turned + 1;
-    if (slot > waiting->turned + SLOTS)
-        slot = waiting->turned + SLOTS;
-    exchange->next_waiting = waiting->slots[slot % SLOTS];
-    waiting->slots[slot % SLOTS] = exchange;
-    waiting->count++;
-    if (waiting->count == 1)
-        pthread_cond_signal(&waiting->changed);
-}
-
 bool waiting_hold(struct waiting *waiting, struct exchange *exchange, int64_t until_us) {
     pthread_mutex_lock(&waiting->lock);
     bool is_held = !waiting->released && pipeline_suspend(exchange);
-    if (is_held)
-        add(waiting, exchange, until_us);
+    if (is_held) {
+        bool was_empty = waiting->wheel.count == 0;
+        wheel_add(&waiting->wheel, &exchange->waiting, until_us, clock_monotonic_us());
+        if (was_empty)
+            pthread_cond_signal(&waiting->changed);
+    }
     pthread_mutex_unlock(&waiting->lock);
     return is_held;
 }

@@ -6,7 +6,7 @@
  * suspended, until about the time that the client was told (up to a third earlier, so that a crowd scatters), or until little is
  * left of the request's deadline.
  *
- * A wheel of slots, each a list of exchanges; one thread turns it while anything waits. One lock guards it.
+ * They are in a wheel (wheel.h), from which one thread takes those that are due. One lock guards it.
  */
 #ifndef JWTD_HTTP_WAITING_H
 #define JWTD_HTTP_WAITING_H

@@ -74,19 +74,6 @@ START_TEST(a_second_refusal_on_a_connection_waits_and_the_first_does_not) {
 }
 END_TEST
 
-/* Longer than the wheel of those who wait takes for a turn. */
-START_TEST(the_first_that_is_held_back_after_a_long_peace_waits_as_long) {
-    struct server server = start_with_one_login_an_hour("server.trusted_proxies=");
-    sleep(14);
-    int fd = connect_to(&server);
-    expect(fd, "", 422, 0, AT_ONCE_MS);
-    expect(fd, "", 429, 0, AT_ONCE_MS);
-    expect(fd, "", 429, HELD_MS - 100, 2000);
-    close(fd);
-    server_finish(&server);
-}
-END_TEST
-
 START_TEST(an_answer_that_is_no_refusal_never_waits) {
     struct server server = start_with_one_login_an_hour("server.trusted_proxies=");
     int fd = connect_to(&server);
@@ -210,7 +197,6 @@ Suite *waiting_suite(void) {
     TCase *tcase = tcase_create("waiting");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_second_refusal_on_a_connection_waits_and_the_first_does_not);
-    tcase_add_test(tcase, the_first_that_is_held_back_after_a_long_peace_waits_as_long);
     tcase_add_test(tcase, an_answer_that_is_no_refusal_never_waits);
     tcase_add_test(tcase, who_was_told_a_second_waits_no_longer_than_that);
     tcase_add_test(tcase, nobody_behind_a_proxy_waits_for_what_another_was_told);
