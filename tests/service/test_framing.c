@@ -13,7 +13,7 @@ Suite *framing_suite(void);
 
 #define LOGIN "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 #define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
-#define WAIT_MS 700
+#define CLOSED 16 /* replies that are waited for until the connection is closed: more than any test expects */
 
 struct exchange_case {
     const char *name;
@@ -82,7 +82,9 @@ static void assert_exchange(const struct exchange_case *each, const struct raw_r
 
 START_TEST(the_service_and_a_proxy_agree_where_a_request_ends) {
     struct raw_reply reply;
-    raw_exchange(&shared_server, cases[_i].bytes, strlen(cases[_i].bytes), WAIT_MS, &reply);
+    bool is_closed = cases[_i].second == 0;
+    raw_exchange_replies(&shared_server, cases[_i].bytes, strlen(cases[_i].bytes), is_closed ? CLOSED : 2, &reply);
+    ck_assert_msg(reply.closed == is_closed, "%s: %s", cases[_i].name, is_closed ? "not closed" : "closed");
     assert_exchange(&cases[_i], &reply);
 }
 END_TEST
@@ -137,7 +139,7 @@ START_TEST(a_header_that_two_could_read_differently_is_refused_and_nothing_behin
     char bytes[1024];
     memcpy(bytes, forgiven[_i].bytes, forgiven[_i].len);
     memcpy(bytes + forgiven[_i].len, LIVE LIVE, sizeof(LIVE LIVE));
-    raw_exchange(&shared_server, bytes, forgiven[_i].len + sizeof(LIVE LIVE) - 1, WAIT_MS, &reply);
+    raw_exchange_replies(&shared_server, bytes, forgiven[_i].len + sizeof(LIVE LIVE) - 1, CLOSED, &reply);
     ck_assert_msg(reply.count == 1, "%s: %zu replies", forgiven[_i].name, reply.count);
     ck_assert_msg(reply.statuses[0] == 400, "%s: %d", forgiven[_i].name, reply.statuses[0]);
     ck_assert_msg(strstr(reply.bytes, "application/problem+json") != NULL, "%s: %s", forgiven[_i].name, reply.bytes);
@@ -169,7 +171,7 @@ START_TEST(a_header_that_is_merely_odd_is_taken) {
     struct raw_reply reply;
     char bytes[1024];
     snprintf(bytes, sizeof bytes, "%s" LIVE, odd[_i]);
-    raw_exchange(&shared_server, bytes, strlen(bytes), WAIT_MS, &reply);
+    raw_exchange_replies(&shared_server, bytes, strlen(bytes), 2, &reply);
     ck_assert_msg(reply.count == 2 && reply.statuses[0] == 200 && reply.statuses[1] == 200, "%s: %s", odd[_i], reply.bytes);
 }
 END_TEST
@@ -183,7 +185,7 @@ START_TEST(a_request_that_comes_byte_by_byte_is_the_same) {
         raw_send(fd, good + i, 1);
         usleep(200);
     }
-    raw_read(fd, WAIT_MS, &reply);
+    raw_read_replies(fd, 2, &reply);
     ck_assert_uint_eq(reply.count, 2);
     ck_assert_int_eq(reply.statuses[0], 422);
     ck_assert_int_eq(reply.statuses[1], 200);
@@ -191,7 +193,7 @@ START_TEST(a_request_that_comes_byte_by_byte_is_the_same) {
         raw_send(fd, bad + i, 1);
         usleep(200);
     }
-    raw_read(fd, WAIT_MS, &reply);
+    raw_read_replies(fd, CLOSED, &reply);
     close(fd);
     ck_assert_uint_eq(reply.count, 1);
     ck_assert_int_eq(reply.statuses[0], 400);
@@ -212,7 +214,7 @@ static const char *const library_refusals[] = {
 
 START_TEST(a_length_or_host_that_makes_no_sense_is_refused_and_nothing_behind_it_is_run) {
     struct raw_reply reply;
-    raw_exchange(&shared_server, library_refusals[_i], strlen(library_refusals[_i]), WAIT_MS, &reply);
+    raw_exchange_replies(&shared_server, library_refusals[_i], strlen(library_refusals[_i]), CLOSED, &reply);
     ck_assert_uint_ge(reply.count, 1);
     ck_assert(reply.closed);
     for (size_t i = 0; i < reply.count; i++)
@@ -237,7 +239,7 @@ START_TEST(headers_of_6_kib_are_taken_and_larger_ones_refused) {
                   ? snprintf(request, 32768, "GET /health/live?%s HTTP/1.1\r\nHost: x\r\n\r\n", filler)
                   : snprintf(request, 32768, "GET /health/live HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n", filler);
     struct raw_reply reply;
-    raw_exchange(&shared_server, request, (size_t)len, WAIT_MS, &reply);
+    raw_exchange_replies(&shared_server, request, (size_t)len, 1, &reply);
     ck_assert_uint_eq(reply.count, 1);
     ck_assert_int_eq(reply.statuses[0], sizes[_i].status);
     free(request);
@@ -254,7 +256,7 @@ START_TEST(a_chunked_body_over_the_limit_is_told_so_or_cut_off) {
     static const char end[] = { '\r', '\n', '0', '\r', '\n', '\r', '\n' };
     memcpy(request + (size_t)head + chunk, end, sizeof end);
     struct raw_reply reply;
-    raw_exchange(&shared_server, request, (size_t)head + chunk + sizeof end, WAIT_MS, &reply);
+    raw_exchange_replies(&shared_server, request, (size_t)head + chunk + sizeof end, 1, &reply);
     ck_assert_uint_eq(reply.count, 1);
     ck_assert_int_eq(reply.statuses[0], 413);
     free(request);

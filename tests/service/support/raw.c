@@ -11,6 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define PATIENCE_MS 10000
+#define SURPLUS_MS 200
+
 int raw_connect(const struct server *server) {
     return raw_connect_from(server, "127.0.0.1");
 }
@@ -42,30 +45,46 @@ void raw_send(int fd, const char *bytes, size_t len) {
 
 static void find_statuses(struct raw_reply *reply) {
     const char *at = reply->bytes;
+    reply->count = 0;
     while (reply->count < 16 && (at = strstr(at, "HTTP/1.1 ")) != NULL) {
         at += strlen("HTTP/1.1 ");
         reply->statuses[reply->count++] = (int)strtol(at, NULL, 10);
     }
 }
 
-void raw_read(int fd, int wait_ms, struct raw_reply *reply) {
-    struct pollfd look = { .fd = fd, .events = POLLIN };
+static void read_replies(int fd, size_t count, int wait_ms, int wait_behind_ms, struct raw_reply *reply) {
+    struct pollfd readable = { .fd = fd, .events = POLLIN };
     *reply = (struct raw_reply){ .len = 0 };
-    while (reply->len < sizeof reply->bytes - 1 && poll(&look, 1, wait_ms) == 1) {
+    while (reply->len < sizeof reply->bytes - 1 && poll(&readable, 1, reply->count < count ? wait_ms : wait_behind_ms) == 1) {
         ssize_t got = recv(fd, reply->bytes + reply->len, sizeof reply->bytes - 1 - reply->len, 0);
         if (got <= 0) {
             reply->closed = true;
             break;
         }
         reply->len += (size_t)got;
+        find_statuses(reply);
     }
-    find_statuses(reply);
     recorder_received(fd, reply->bytes, reply->len);
+}
+
+void raw_read(int fd, int wait_ms, struct raw_reply *reply) {
+    read_replies(fd, 0, wait_ms, wait_ms, reply);
+}
+
+void raw_read_replies(int fd, size_t count, struct raw_reply *reply) {
+    read_replies(fd, count, PATIENCE_MS, SURPLUS_MS, reply);
 }
 
 void raw_exchange(const struct server *server, const char *bytes, size_t len, int wait_ms, struct raw_reply *reply) {
     int fd = raw_connect(server);
     raw_send(fd, bytes, len);
     raw_read(fd, wait_ms, reply);
+    close(fd);
+}
+
+void raw_exchange_replies(const struct server *server, const char *bytes, size_t len, size_t count, struct raw_reply *reply) {
+    int fd = raw_connect(server);
+    raw_send(fd, bytes, len);
+    raw_read_replies(fd, count, reply);
     close(fd);
 }

@@ -21,4 +21,9 @@ void raw_send(int fd, const char *bytes, size_t len);
 void raw_exchange(const struct server *server, const char *bytes, size_t len, int wait_ms, struct raw_reply *reply);
 void raw_read(int fd, int wait_ms, struct raw_reply *reply);
 
+/* The same for `count` replies that are expected: patient until they have begun, and then until there is silence for 200 ms, in
+ * which a reply too many would come. */
+void raw_exchange_replies(const struct server *server, const char *bytes, size_t len, size_t count, struct raw_reply *reply);
+void raw_read_replies(int fd, size_t count, struct raw_reply *reply);
+
 #endif
