@@ -66,7 +66,7 @@ static bool hash_rate_run(struct hash_rate *rate, unsigned threads) {
     return running == threads && !hash_rate_failed;
 }
 
-/* Arguments: threads, seconds, memory in bytes, operations. Gives the exit code. */
+/* Arguments: threads, seconds, memory in bytes, operations. Returns the exit code. */
 static int hash_rate_main(struct hash_rate rate, int argc, char **argv) {
     if (argc != 5) {
         fprintf(stderr, "usage: %s THREADS SECONDS MEMORY OPERATIONS\n", argv[0]);

@@ -98,7 +98,7 @@ START_TEST(a_deadline_in_the_past_costs_nothing) {
 END_TEST
 
 /* A server that lost the part of the primary: each statement would ask for a new connection. */
-START_TEST(a_read_only_server_is_unavailable_and_not_stormed_with_connections) {
+START_TEST(a_read_only_server_is_unavailable_and_gets_few_connections) {
     struct uuid id = uuid_create();
     struct user user;
     enum user_insert_result result;
@@ -301,7 +301,7 @@ TCase *store_connection_tests(void) {
     tcase_add_test(tests, a_server_that_is_silent_costs_the_connect_timeout_or_the_deadline);
     tcase_add_test(tests, after_a_failed_connect_the_next_calls_fail_without_trying);
     tcase_add_test(tests, a_deadline_in_the_past_costs_nothing);
-    tcase_add_test(tests, a_read_only_server_is_unavailable_and_not_stormed_with_connections);
+    tcase_add_test(tests, a_read_only_server_is_unavailable_and_gets_few_connections);
     tcase_add_test(tests, the_session_is_set_up_whatever_url_and_environment_say);
     tcase_add_test(tests, a_mistyped_url_is_reported_without_its_password);
     tcase_add_test(tests, a_refused_statement_is_logged_by_name_and_without_its_values);

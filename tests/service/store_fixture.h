@@ -1,5 +1,5 @@
 /*
- * What the tests of the store share: a second connection that looks at the database and gets in the way, and short names for
+ * What the tests of the store share: a second connection that reads the database and holds locks, and short names for
  * users and sessions. The database is the one of JWTD_TEST_DATABASE; its tables are emptied before each test.
  */
 #ifndef JWTD_STORE_FIXTURE_H
@@ -27,7 +27,7 @@ void fixture_start(void); /* checked fixture */
 void fixture_stop(void);
 
 const char *test_database(void);
-/* A URL or conninfo with one more word; gives `url`. The value must need no escaping in either. */
+/* A URL or conninfo with one more word; returns `url`. The value must need no escaping in either. */
 const char *database_with(const char *database, const char *word, const char *value, char url[URL_SIZE]);
 /* Whether that database is behind a pooler (JWTD_DATABASE_PREPARED=off, as for the service itself). */
 bool test_is_pooled(void);

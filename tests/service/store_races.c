@@ -396,7 +396,7 @@ static void act_log_out(struct held_call *call) {
                                     call->everywhere, &call->revoked);
 }
 
-START_TEST(sessions_logged_out_by_a_run_whose_answer_was_lost_are_told_of_again) {
+START_TEST(sessions_logged_out_by_a_run_whose_answer_was_lost_are_reported_again) {
     struct held_call call = { .act = act_log_out, .user = add_user("ada@example.org"), .everywhere = _i == 1 };
     add_session(&call.user);
     call.session = add_session(&call.user);
@@ -483,7 +483,7 @@ TCase *store_races_tests(void) {
     tcase_add_test(tests, a_session_ended_by_a_run_whose_answer_was_lost_was_found);
     tcase_add_test(tests, a_user_deleted_by_a_run_whose_answer_was_lost_was_deleted);
     tcase_add_loop_test(tests, a_refresh_whose_answer_was_lost_is_never_judged_reuse, 0, (int)ARRAY_LEN(rerun_cases));
-    tcase_add_loop_test(tests, sessions_logged_out_by_a_run_whose_answer_was_lost_are_told_of_again, 0, 2);
+    tcase_add_loop_test(tests, sessions_logged_out_by_a_run_whose_answer_was_lost_are_reported_again, 0, 2);
     tcase_add_loop_test(tests, a_logout_that_waits_for_a_refresh_is_judged_by_what_it_finds_then, 0,
                         2 * (int)ARRAY_LEN(overtaken));
     tcase_add_test(tests, a_deadlock_is_run_again_and_costs_no_answer);

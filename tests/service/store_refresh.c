@@ -125,7 +125,7 @@ START_TEST(a_retry_moves_nothing_but_the_time_of_the_last_answer) {
 }
 END_TEST
 
-START_TEST(who_comes_too_soon_is_told_when_to_come_again) {
+START_TEST(a_retry_that_comes_too_soon_gets_a_time_to_come_again) {
     struct uuid user = add_user("ada@example.org"), id = add_session(&user);
     ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
     pass_seconds(8);
@@ -156,7 +156,7 @@ START_TEST(a_lost_answer_is_asked_for_again_however_often_and_late) {
 }
 END_TEST
 
-START_TEST(reuse_is_told_again_as_reuse_and_ends_the_current_token_too) {
+START_TEST(reuse_is_reported_again_as_reuse_and_ends_the_current_token_too) {
     struct uuid user = add_user("ada@example.org"), id = add_session(&user);
     ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
     ck_assert_int_eq(refresh(&id, 2), SESSION_ROTATED);
@@ -208,7 +208,7 @@ static const struct {
     { "192.0.2.1", NULL, false },
 };
 
-START_TEST(a_retry_from_another_network_is_told_and_counted) {
+START_TEST(a_retry_from_another_network_is_reported_and_counted) {
     struct uuid user = add_user("ada@example.org"), id = add_session(&user);
     bool is_elsewhere = networks[_i].is_elsewhere;
     ck_assert(!present(&id, 1, networks[_i].rotated_from).is_elsewhere);
@@ -378,12 +378,12 @@ TCase *store_refresh_tests(void) {
     tcase_add_test(tests, what_is_left_is_the_nearer_of_idle_and_absolute_end);
     tcase_add_loop_test(tests, a_refresh_is_judged_by_what_happened_to_the_session, 0, (int)ARRAY_LEN(refresh_cases));
     tcase_add_test(tests, a_retry_moves_nothing_but_the_time_of_the_last_answer);
-    tcase_add_test(tests, who_comes_too_soon_is_told_when_to_come_again);
+    tcase_add_test(tests, a_retry_that_comes_too_soon_gets_a_time_to_come_again);
     tcase_add_test(tests, a_lost_answer_is_asked_for_again_however_often_and_late);
-    tcase_add_test(tests, reuse_is_told_again_as_reuse_and_ends_the_current_token_too);
+    tcase_add_test(tests, reuse_is_reported_again_as_reuse_and_ends_the_current_token_too);
     tcase_add_test(tests, an_unknown_session_and_a_disabled_user_have_ended);
     tcase_add_test(tests, a_row_that_the_version_before_has_moved_has_the_generation_before_for_a_parent);
-    tcase_add_loop_test(tests, a_retry_from_another_network_is_told_and_counted, 0, (int)ARRAY_LEN(networks));
+    tcase_add_loop_test(tests, a_retry_from_another_network_is_reported_and_counted, 0, (int)ARRAY_LEN(networks));
     tcase_add_test(tests, a_refresh_touches_no_index);
     tcase_add_test(tests, a_new_successor_touches_no_index);
     tcase_add_test(tests, the_statements_follow_the_model_in_any_order_of_events);

@@ -43,7 +43,7 @@ START_TEST(the_same_session_opened_again_is_open_and_one) {
 }
 END_TEST
 
-START_TEST(the_oldest_session_makes_room_for_the_hundred_and_first) {
+START_TEST(the_oldest_session_is_ended_for_the_hundred_and_first) {
     struct uuid user = add_user("ada@example.org"), first = add_session(&user), second = add_session(&user);
     for (int i = 2; i < SESSIONS_PER_USER; i++)
         add_session(&user);
@@ -133,7 +133,7 @@ static struct session_ids log_out(const struct uuid *id, uint32_t generation, bo
     return revoked;
 }
 
-START_TEST(a_session_that_was_logged_out_is_told_of_again) {
+START_TEST(a_session_that_was_logged_out_is_reported_again) {
     struct uuid user = add_user("ada@example.org"), id = add_session(&user), unknown = uuid_create();
     for (int i = 0; i < 2; i++) {
         struct session_ids revoked = log_out(&id, 1, false);
@@ -159,9 +159,9 @@ START_TEST(a_session_that_was_logged_out_ends_no_other) {
 END_TEST
 
 START_TEST(a_user_can_end_only_sessions_of_the_same_user_and_only_once) {
-    struct uuid user = add_user("ada@example.org"), stranger = add_user("grace@example.org"), id = add_session(&user);
+    struct uuid user = add_user("ada@example.org"), other_user = add_user("grace@example.org"), id = add_session(&user);
     bool found = true;
-    ck_assert_int_eq(sessions_revoke_of_user(db, soon(), &id, &stranger, "ended", &found), STATUS_OK);
+    ck_assert_int_eq(sessions_revoke_of_user(db, soon(), &id, &other_user, "ended", &found), STATUS_OK);
     ck_assert(!found);
     ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
     ck_assert_int_eq(sessions_revoke_of_user(db, soon(), &id, &user, "ended", &found), STATUS_OK);
@@ -173,8 +173,8 @@ START_TEST(a_user_can_end_only_sessions_of_the_same_user_and_only_once) {
 END_TEST
 
 START_TEST(all_sessions_of_a_user_end_together_and_nobody_elses) {
-    struct uuid user = add_user("ada@example.org"), stranger = add_user("grace@example.org");
-    struct uuid ids[] = { add_session(&user), add_session(&user), add_session(&user) }, foreign = add_session(&stranger);
+    struct uuid user = add_user("ada@example.org"), other_user = add_user("grace@example.org");
+    struct uuid ids[] = { add_session(&user), add_session(&user), add_session(&user) }, foreign = add_session(&other_user);
     for (int i = 0; i < 2; i++)
         ck_assert_uint_eq(log_out(&ids[1], 1, true).count, 3);
     ck_assert_int_eq(live_sessions(&user), 0);
@@ -333,10 +333,10 @@ TCase *store_sessions_tests(void) {
     TCase *tests = tcase_create("sessions");
     tcase_add_test(tests, a_session_opens_only_for_the_password_that_was_checked);
     tcase_add_test(tests, the_same_session_opened_again_is_open_and_one);
-    tcase_add_test(tests, the_oldest_session_makes_room_for_the_hundred_and_first);
+    tcase_add_test(tests, the_oldest_session_is_ended_for_the_hundred_and_first);
     tcase_add_test(tests, a_revocation_that_is_committed_late_is_found_by_its_transaction);
     tcase_add_test(tests, reading_revocations_does_not_read_the_whole_table);
-    tcase_add_test(tests, a_session_that_was_logged_out_is_told_of_again);
+    tcase_add_test(tests, a_session_that_was_logged_out_is_reported_again);
     tcase_add_test(tests, a_session_that_was_logged_out_ends_no_other);
     tcase_add_test(tests, the_session_that_asks_tells_its_last_use_to_the_hour);
     tcase_add_test(tests, a_user_can_end_only_sessions_of_the_same_user_and_only_once);

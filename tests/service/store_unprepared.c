@@ -40,7 +40,7 @@ START_TEST(each_transaction_is_set_up_as_a_session_is_otherwise) {
 }
 END_TEST
 
-/* Looked at by a script, which brings no settings along. */
+/* Read by a script, which brings no settings along. */
 START_TEST(nothing_is_left_behind_in_the_session) {
     static const char look[] = "SELECT (SELECT count(*) FROM pg_prepared_statements),"
                                " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),"

@@ -160,12 +160,12 @@ static enum user_change change_password(const struct uuid *id, int64_t version, 
 }
 
 START_TEST(a_new_password_leaves_the_network_known_that_set_it) {
-    struct uuid id = add_user("ada@example.org"), stranger = add_user("grace@example.org"), kept = add_session(&id);
+    struct uuid id = add_user("ada@example.org"), other_user = add_user("grace@example.org"), kept = add_session(&id);
     struct session_ids revoked;
     sql("INSERT INTO known_addresses (user_id, network, last_login_day) SELECT u, n::cidr, current_date - 89"
         " FROM unnest(ARRAY['%s', '%s']::uuid[]) u, unnest(ARRAY['192.0.2.1/32', '198.51.100.7/32', '2001:db8:1:2::/64']) n"
         " ON CONFLICT (user_id, network) DO UPDATE SET last_login_day = excluded.last_login_day",
-        show(&id), show(&stranger));
+        show(&id), show(&other_user));
     ck_assert_int_eq(change_password_from(origins[_i].ip, &id, 2, OTHER_HASH, &kept, &revoked), USER_STALE);
     ck_assert(knows(&id, "192.0.2.1/32 198.51.100.7/32 2001:db8:1:2::/64"));
     for (int run = 0; run < 2; run++) {
@@ -174,13 +174,13 @@ START_TEST(a_new_password_leaves_the_network_known_that_set_it) {
     }
     ck_assert_int_eq(
         sql_number("SELECT count(*) FROM known_addresses WHERE user_id = '%s' AND last_login_day < current_date", show(&id)), 0);
-    ck_assert(knows(&stranger, "192.0.2.1/32 198.51.100.7/32 2001:db8:1:2::/64"));
+    ck_assert(knows(&other_user, "192.0.2.1/32 198.51.100.7/32 2001:db8:1:2::/64"));
 }
 END_TEST
 
 START_TEST(a_new_password_ends_every_session_but_the_one_that_set_it) {
-    struct uuid id = add_user("ada@example.org"), stranger = add_user("grace@example.org");
-    struct uuid kept = add_session(&id), other = add_session(&id), foreign = add_session(&stranger);
+    struct uuid id = add_user("ada@example.org"), other_user = add_user("grace@example.org");
+    struct uuid kept = add_session(&id), other = add_session(&id), foreign = add_session(&other_user);
     struct session_ids revoked;
     struct user user;
     ck_assert_int_eq(change_password(&id, 1, OTHER_HASH, &kept, &revoked), USER_CHANGED);

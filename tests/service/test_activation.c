@@ -278,7 +278,7 @@ static void ask_or_start(size_t index, void *context) {
     *after = server_start_activated(before, after->port, NULL);
 }
 
-START_TEST(nobody_is_turned_away_between_two_instances_of_one_socket) {
+START_TEST(no_connection_is_refused_between_two_instances_of_one_socket) {
     struct server keeper = server_start(NULL);
     int port, listening = listen_on_loopback(&port);
     struct server first = server_start_activated(&keeper, listening, NULL);
@@ -317,7 +317,7 @@ Suite *activation_suite(void) {
     tcase_add_test(tcase, a_service_without_its_database_is_alive);
     tcase_add_test(tcase, a_watchdog_for_another_process_is_not_ours);
     tcase_add_test(tcase, a_socket_that_was_handed_over_is_served_on);
-    tcase_add_test(tcase, nobody_is_turned_away_between_two_instances_of_one_socket);
+    tcase_add_test(tcase, no_connection_is_refused_between_two_instances_of_one_socket);
     tcase_add_test(tcase, variables_for_another_process_are_not_ours);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -44,7 +44,7 @@ struct chaos {
     atomic_ulong requests, replies;
 };
 
-/* A generator of each thread's own, so that a seed tells what each of them did (xorshift64*). */
+/* A generator of each thread's own, so that a seed determines what each of them does (xorshift64*). */
 struct client {
     struct chaos *chaos;
     size_t index;

@@ -28,7 +28,7 @@ static void start(void) {
     snprintf(database_setting, sizeof database_setting, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
 }
 
-START_TEST(help_and_version_answer_and_wrong_words_are_told) {
+START_TEST(help_and_version_answer_and_wrong_arguments_are_reported) {
     ck_assert_int_eq(RUN("--version"), 0);
     ck_assert_int_eq(strncmp(output, "jwtd ", 5), 0);
     ck_assert_int_eq(RUN("--help"), 0);
@@ -283,7 +283,7 @@ Suite *cli_suite(void) {
     TCase *tcase = tcase_create("beside a server");
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
-    tcase_add_test(tcase, help_and_version_answer_and_wrong_words_are_told);
+    tcase_add_test(tcase, help_and_version_answer_and_wrong_arguments_are_reported);
     tcase_add_test(tcase, every_error_in_the_configuration_is_named_at_once);
     tcase_add_test(tcase, a_setting_on_the_command_line_beats_the_environment_and_that_the_file);
     tcase_add_loop_test(tcase, a_key_file_that_is_no_good_refuses_to_start_and_is_named, 0, (int)ARRAY_LEN(key_files));

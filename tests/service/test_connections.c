@@ -1,4 +1,4 @@
-/* More connections than there is room for. */
+/* More connections than are allowed. */
 #include "support/account.h"
 #include "support/process.h"
 #include "support/raw.h"
@@ -22,7 +22,7 @@ Suite *connections_suite(void);
 #define BURST 1000
 #define DESCRIPTORS_OF_ITS_OWN 16 /* what the service may open besides: connections to the database, checks of its own */
 
-/* What a new connection is told: 200, 503, or 0 when it is closed without a word. */
+/* What a new connection gets: 200, 503, or 0 when it is closed without a word. */
 static int ask_from(const struct server *server, const char *source, int *fd) {
     char reply[1024];
     struct timeval limit = { .tv_sec = WAIT_S };
@@ -68,7 +68,7 @@ static void expect_service_again(const struct server *server, const char *source
     ck_assert_int_eq(status, 200);
 }
 
-START_TEST(beyond_the_limit_some_are_told_503_and_the_rest_closed) {
+START_TEST(beyond_the_limit_some_get_503_and_the_rest_are_closed) {
     struct server server = server_start((const char *const[]){ "server.max_connections=40", NULL });
     struct crowd crowd;
     gather(&crowd, &server, "127.0.0.1");
@@ -156,7 +156,7 @@ START_TEST(a_burst_is_held_to_the_limit_and_a_tenth_too) {
 }
 END_TEST
 
-/* The limit falls while the service runs, below what it has open: accepting fails although there is room for connections. */
+/* The limit falls while the service runs, below what it has open: accepting fails although connections are allowed. */
 START_TEST(descriptors_that_run_out_neither_spin_the_service_nor_end_it) {
     struct server server = server_start(NULL);
     struct rlimit before, none;
@@ -181,7 +181,7 @@ START_TEST(descriptors_that_run_out_neither_spin_the_service_nor_end_it) {
 END_TEST
 
 /* Those who have connections keep them, so that no descriptor comes free. */
-START_TEST(without_a_descriptor_a_client_is_turned_away_and_with_one_served_again) {
+START_TEST(without_a_descriptor_a_client_is_refused_and_with_one_served_again) {
     struct server server = server_start(NULL);
     struct crowd kept, crowd;
     struct rlimit before, tight;
@@ -206,13 +206,13 @@ Suite *connections_suite(void) {
     Suite *suite = suite_create("connections");
     TCase *tcase = tcase_create("connections");
     tcase_set_timeout(tcase, 240);
-    tcase_add_test(tcase, beyond_the_limit_some_are_told_503_and_the_rest_closed);
+    tcase_add_test(tcase, beyond_the_limit_some_get_503_and_the_rest_are_closed);
     tcase_add_test(tcase, one_address_cannot_take_the_connections_of_all);
     tcase_add_loop_test(tcase, a_trusted_proxy_may_have_as_many_as_it_likes, 0, 2);
     tcase_add_loop_test(tcase, a_burst_is_held_to_the_limit_and_a_tenth_too, 0, 2);
     tcase_add_test(tcase, fewer_descriptors_than_connections_are_known_from_the_start);
     tcase_add_test(tcase, descriptors_that_run_out_neither_spin_the_service_nor_end_it);
-    tcase_add_test(tcase, without_a_descriptor_a_client_is_turned_away_and_with_one_served_again);
+    tcase_add_test(tcase, without_a_descriptor_a_client_is_refused_and_with_one_served_again);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -18,7 +18,7 @@ Suite *database_pressure_suite(void);
 #define CONNECTIONS 4
 #define BACKGROUND 3 /* connections of the threads that no request asks */
 #define CONNECTIONS_SETTING "database.connections=4"
-#define HOGS_MAX 64
+#define TAKEN_MAX 64
 #define PATH_SIZE 256
 
 static struct cluster cluster;
@@ -56,22 +56,22 @@ static long status_in_the_end(const struct server *server, const char *path, con
 
 /* ---- no connection left ---- */
 
-static size_t take_all_connections(PGconn **hogs) {
+static size_t take_all_connections(PGconn **taken) {
     char url[CLUSTER_URL_SIZE];
-    for (size_t count = 0; count < HOGS_MAX; count++) {
-        hogs[count] = PQconnectdb(cluster_url("jwtd_owner", cluster.port, url));
-        if (PQstatus(hogs[count]) == CONNECTION_OK)
+    for (size_t count = 0; count < TAKEN_MAX; count++) {
+        taken[count] = PQconnectdb(cluster_url("jwtd_owner", cluster.port, url));
+        if (PQstatus(taken[count]) == CONNECTION_OK)
             continue;
-        PQfinish(hogs[count]);
+        PQfinish(taken[count]);
         return count;
     }
     ck_abort_msg("there is no end of connections");
 }
 
-START_TEST(without_a_free_connection_everybody_is_told_to_come_later) {
-    PGconn *hogs[HOGS_MAX] = { NULL };
+START_TEST(without_a_free_connection_everybody_gets_503) {
+    PGconn *taken[TAKEN_MAX] = { NULL };
     struct account account = account_new();
-    size_t count = take_all_connections(hogs);
+    size_t count = take_all_connections(taken);
     ck_assert_uint_ge(count, 10);
     struct server server = start_service("");
     for (int i = 0; i < 20; i++) {
@@ -82,7 +82,7 @@ START_TEST(without_a_free_connection_everybody_is_told_to_come_later) {
     }
     ck_assert(server_log_contains(&server, "too many clients") || server_log_contains(&server, "remaining connection slots"));
     while (count > 0)
-        PQfinish(hogs[--count]);
+        PQfinish(taken[--count]);
     double seconds = await_ready(&server);
     ck_assert_msg(seconds < 5, "ready after %.1f s", seconds);
     ck_assert_int_eq(status_in_the_end(&server, "/auth/register", &account), 201);
@@ -103,14 +103,14 @@ static void log_in(size_t index, void *context) {
     http_free(&reply);
 }
 
-/* Three of the service's connections cannot be had. Those who have one do the work: nobody is turned away because it came to
+/* Three of the service's connections cannot be had. Those who have one do the work: nobody is refused because it came to
  * another. */
 START_TEST(with_few_connections_the_service_works_with_those) {
-    PGconn *hogs[HOGS_MAX] = { NULL };
+    PGconn *taken[TAKEN_MAX] = { NULL };
     struct account account = account_new();
-    size_t count = take_all_connections(hogs);
+    size_t count = take_all_connections(taken);
     for (int i = 0; i < CONNECTIONS + BACKGROUND - 3; i++)
-        PQfinish(hogs[--count]);
+        PQfinish(taken[--count]);
     struct server server = start_service("");
     ck_assert_int_eq(status_in_the_end(&server, "/auth/register", &account), 201);
     struct crowd crowd = { .server = &server, .account = account };
@@ -123,7 +123,7 @@ START_TEST(with_few_connections_the_service_works_with_those) {
             ck_assert_msg(crowd.statuses[i] == 200, "%ld in round %d", crowd.statuses[i], round);
     }
     while (count > 0)
-        PQfinish(hogs[--count]);
+        PQfinish(taken[--count]);
     server_finish(&server);
 }
 END_TEST
@@ -330,7 +330,7 @@ static void commit(const struct rival *rival) {
     run_as(rival, "COMMIT");
 }
 
-/* The service holds the user by now. It is told of the deadlock, lets go, and this statement goes on. */
+/* The service holds the user by now. It fails for the deadlock, releases the row, and this statement goes on. */
 static void lock_user_and_commit(const struct rival *rival) {
     run_as(rival, "SELECT FROM users WHERE id = '%s' FOR UPDATE", rival->account.id);
     run_as(rival, "COMMIT");
@@ -372,7 +372,7 @@ START_TEST(what_another_transaction_spoils_is_done_again) {
 END_TEST
 
 /* Nobody lets go: the statement is ended by its timeout, and again there is nothing half done. */
-START_TEST(a_lock_that_is_not_let_go_costs_503_in_time) {
+START_TEST(a_lock_that_is_not_released_costs_503_in_time) {
     char url[CLUSTER_SETTING_SIZE];
     struct server server =
         server_start((const char *const[]){ cluster_setting(cluster.port, "", url), "database.statement_timeout=500ms", NULL });
@@ -394,13 +394,13 @@ Suite *database_pressure_suite(void) {
     TCase *tcase = tcase_create("a database of its own");
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, create, remove_);
-    tcase_add_test(tcase, without_a_free_connection_everybody_is_told_to_come_later);
+    tcase_add_test(tcase, without_a_free_connection_everybody_gets_503);
     tcase_add_test(tcase, with_few_connections_the_service_works_with_those);
     tcase_add_test(tcase, the_service_never_has_more_connections_than_it_may);
     tcase_add_loop_test(tcase, a_full_disk_costs_503_and_leaves_nothing_half_done, 0, (int)ARRAY_LEN(full_cases));
     tcase_add_test(tcase, a_read_only_database_is_read_and_writes_get_503);
     tcase_add_loop_test(tcase, what_another_transaction_spoils_is_done_again, 0, (int)ARRAY_LEN(meetings));
-    tcase_add_test(tcase, a_lock_that_is_not_let_go_costs_503_in_time);
+    tcase_add_test(tcase, a_lock_that_is_not_released_costs_503_in_time);
     suite_add_tcase(suite, tcase);
     return suite;
 }

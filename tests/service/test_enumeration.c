@@ -52,7 +52,7 @@ static double ratio_of(const struct account *one, const char *password_of_one, c
     return median(ones) / median(others);
 }
 
-/* A machine that is busy with something else can spoil a round; a difference that tells something is there in every one. */
+/* A machine that is busy with something else can spoil a round; a real difference is there in every one. */
 static void assert_alike(const struct account *one, const char *password_of_one, const struct account *other) {
     double ratio = 0;
     for (int i = 0; i < ROUNDS; i++) {

@@ -145,7 +145,7 @@ static const struct cookie_case {
     { 500, 10, 200 }, { 1, 5000, 200 }, { 300, 26, 431 }, { 1000, 10, 431 }, { 2, 8000, 431 },
 };
 
-START_TEST(cookies_of_a_browser_are_served_and_those_that_do_not_fit_are_told_431) {
+START_TEST(cookies_of_a_browser_are_served_and_those_that_do_not_fit_get_431) {
     const struct cookie_case *c = &cookie_cases[_i];
     char request[REQUEST_SIZE];
     struct raw_reply reply;
@@ -170,7 +170,7 @@ START_TEST(no_cookie_is_looked_at) {
 }
 END_TEST
 
-START_TEST(a_nul_before_many_parameters_is_told_400_at_once) {
+START_TEST(a_nul_before_many_parameters_gets_400_at_once) {
     char request[REQUEST_SIZE];
     for (unsigned count = 100; count <= 500; count += 100) {
         struct raw_reply reply;
@@ -191,7 +191,7 @@ static const char *const expectations[] = {
     "GET /health/live HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n",
 };
 
-START_TEST(an_expectation_without_a_body_is_told_400) {
+START_TEST(an_expectation_without_a_body_gets_400) {
     for (size_t i = 0; i < ARRAY_LEN(expectations); i++) {
         struct raw_reply reply;
         raw_exchange(&shared_server, expectations[i], strlen(expectations[i]), WAIT_MS, &reply);
@@ -333,11 +333,11 @@ Suite *exchanges_suite(void) {
     TCase *tcase = tcase_create("life");
     tcase_set_timeout(tcase, 120);
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
-    tcase_add_loop_test(tcase, cookies_of_a_browser_are_served_and_those_that_do_not_fit_are_told_431, 0,
+    tcase_add_loop_test(tcase, cookies_of_a_browser_are_served_and_those_that_do_not_fit_get_431, 0,
                         (int)ARRAY_LEN(cookie_cases));
     tcase_add_test(tcase, no_cookie_is_looked_at);
-    tcase_add_test(tcase, a_nul_before_many_parameters_is_told_400_at_once);
-    tcase_add_test(tcase, an_expectation_without_a_body_is_told_400);
+    tcase_add_test(tcase, a_nul_before_many_parameters_gets_400_at_once);
+    tcase_add_test(tcase, an_expectation_without_a_body_gets_400);
     tcase_add_test(tcase, two_hundred_query_parameters_are_answered_and_so_is_the_next_request);
     tcase_add_test(tcase, a_list_of_a_hundred_sessions_with_the_longest_user_agents_is_shown);
     tcase_add_test(tcase, a_hundred_thousand_large_headers_leave_memory_where_it_was);

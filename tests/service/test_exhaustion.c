@@ -18,7 +18,7 @@
 Suite *exhaustion_suite(void);
 
 #define CLIENTS 8
-#define EATERS 4000
+#define HOLDERS 4000
 #define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 #define REQUEST_SIZE 8192
 #define REPLY_SIZE 32768
@@ -37,7 +37,7 @@ static struct rlimit limit_memory(const struct server *server, rlim_t more) {
 }
 
 /* A worker has the memory for a hash of the current parameters from the start; one of former times may need more. */
-START_TEST(a_hash_for_which_there_is_no_memory_is_told_503_and_nothing_else_is_disturbed) {
+START_TEST(a_hash_for_which_there_is_no_memory_costs_503_and_disturbs_nothing_else) {
     if (test_is_sanitized())
         SKIP_TEST("the sanitizers need memory for themselves and end the process that gets none");
     struct server other = server_start((const char *const[]){ "password.memory=64MiB", "password.nice=0", NULL });
@@ -61,7 +61,7 @@ END_TEST
 
 /* ---- under load, and to the last byte ---- */
 
-struct storm {
+struct shortage {
     struct server server;
     struct account account;
     struct tokens tokens;
@@ -72,14 +72,14 @@ struct storm {
     } limited, after;
 };
 
-static int write_request(const struct storm *storm, unsigned number, char request[REQUEST_SIZE]) {
+static int write_request(const struct shortage *shortage, unsigned number, char request[REQUEST_SIZE]) {
     char body[BODY_SIZE];
     if (number % 3 == 0)
         return snprintf(request, REQUEST_SIZE, "GET /docs HTTP/1.1\r\nHost: x\r\n\r\n");
     if (number % 3 == 1)
         return snprintf(request, REQUEST_SIZE, "GET /auth/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n",
-                        storm->tokens.access);
-    credentials(&storm->account, number % 2 == 0 ? PASSWORD : "not the passphrase", body);
+                        shortage->tokens.access);
+    credentials(&shortage->account, number % 2 == 0 ? PASSWORD : "not the passphrase", body);
     return snprintf(request, REQUEST_SIZE,
                     "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
                     strlen(body), body);
@@ -130,48 +130,48 @@ static int connect_with_patience(const struct server *server) {
 }
 
 /* Keeps its connection for as long as the service does. */
-static void ask_all_the_time(struct storm *storm, unsigned first) {
+static void ask_all_the_time(struct shortage *shortage, unsigned first) {
     char request[REQUEST_SIZE];
-    int fd = connect_with_patience(&storm->server);
-    for (unsigned number = first; !atomic_load(&storm->is_over); number++) {
-        struct counts *counts = atomic_load(&storm->is_lifted) ? &storm->after : &storm->limited;
-        raw_send(fd, request, (size_t)write_request(storm, number, request));
+    int fd = connect_with_patience(&shortage->server);
+    for (unsigned number = first; !atomic_load(&shortage->is_over); number++) {
+        struct counts *counts = atomic_load(&shortage->is_lifted) ? &shortage->after : &shortage->limited;
+        raw_send(fd, request, (size_t)write_request(shortage, number, request));
         int status = read_reply(fd);
         count(counts, status);
         if (status > 0 && status != 503)
             continue;
         close(fd);
         usleep(1000);
-        fd = connect_with_patience(&storm->server);
+        fd = connect_with_patience(&shortage->server);
     }
     close(fd);
 }
 
 /* Takes what memory there is: each connection costs the service its buffers. */
-static void eat(const struct server *server, int fds[EATERS]) {
-    for (size_t i = 0; i < EATERS; i++) {
+static void take_memory(const struct server *server, int fds[HOLDERS]) {
+    for (size_t i = 0; i < HOLDERS; i++) {
         fds[i] = raw_connect(server);
         raw_send(fds[i], LIVE, strlen(LIVE));
     }
 }
 
-static void starve(struct storm *storm) {
-    static int fds[EATERS];
-    struct rlimit before = limit_memory(&storm->server, 0);
-    eat(&storm->server, fds);
+static void limit_for_a_while(struct shortage *shortage) {
+    static int fds[HOLDERS];
+    struct rlimit before = limit_memory(&shortage->server, 0);
+    take_memory(&shortage->server, fds);
     usleep(LIMITED_US);
-    ck_assert_int_eq(prlimit(storm->server.pid, RLIMIT_DATA, &before, NULL), 0);
-    for (size_t i = 0; i < EATERS; i++)
+    ck_assert_int_eq(prlimit(shortage->server.pid, RLIMIT_DATA, &before, NULL), 0);
+    for (size_t i = 0; i < HOLDERS; i++)
         close(fds[i]);
     usleep(AFTER_US / 3); /* what was refused before is still on its way */
-    atomic_store(&storm->is_lifted, true);
+    atomic_store(&shortage->is_lifted, true);
     usleep(AFTER_US);
-    atomic_store(&storm->is_over, true);
+    atomic_store(&shortage->is_over, true);
 }
 
-static void starve_or_ask(size_t index, void *context) {
+static void limit_or_ask(size_t index, void *context) {
     if (index == CLIENTS)
-        starve(context);
+        limit_for_a_while(context);
     else
         ask_all_the_time(context, (unsigned)index);
 }
@@ -181,27 +181,27 @@ static void allow_descriptors(void) {
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
     limit.rlim_cur = limit.rlim_max;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    ck_assert_uint_gt(limit.rlim_cur, EATERS + 200);
+    ck_assert_uint_gt(limit.rlim_cur, HOLDERS + 200);
 }
 
 START_TEST(without_memory_each_request_is_answered_or_its_connection_closed_and_with_it_all_is_well_again) {
-    static struct storm storm;
+    static struct shortage shortage;
     if (test_is_sanitized())
         SKIP_TEST("the sanitizers need memory for themselves and end the process that gets none");
     allow_descriptors();
-    storm.server = server_start((const char *const[]){ "server.max_connections_per_address=0", "password.nice=0", NULL });
-    storm.account = account_register(&storm.server);
-    storm.tokens = account_login(&storm.server, &storm.account);
-    run_parallel(CLIENTS + 1, starve_or_ask, &storm);
-    struct counts *limited = &storm.limited, *after = &storm.after;
+    shortage.server = server_start((const char *const[]){ "server.max_connections_per_address=0", "password.nice=0", NULL });
+    shortage.account = account_register(&shortage.server);
+    shortage.tokens = account_login(&shortage.server, &shortage.account);
+    run_parallel(CLIENTS + 1, limit_or_ask, &shortage);
+    struct counts *limited = &shortage.limited, *after = &shortage.after;
     ck_assert_msg(limited->other + after->other + limited->cut_short + after->cut_short == 0,
                   "status %d, %u others; %u cut short", limited->other_status, limited->other, limited->cut_short);
     ck_assert_msg(limited->unavailable + limited->closed > 0, "%u good, %u unavailable, %u closed: memory was not short",
                   limited->good, limited->unavailable, limited->closed);
     ck_assert_msg(after->good > 0 && after->unavailable + after->closed <= CLIENTS,
                   "after that %u good, %u unavailable, %u closed", after->good, after->unavailable, after->closed);
-    account_login(&storm.server, &storm.account);
-    server_finish(&storm.server);
+    account_login(&shortage.server, &shortage.account);
+    server_finish(&shortage.server);
 }
 END_TEST
 
@@ -209,7 +209,7 @@ Suite *exhaustion_suite(void) {
     Suite *suite = suite_create("exhaustion");
     TCase *tcase = tcase_create("memory");
     tcase_set_timeout(tcase, 120);
-    tcase_add_test(tcase, a_hash_for_which_there_is_no_memory_is_told_503_and_nothing_else_is_disturbed);
+    tcase_add_test(tcase, a_hash_for_which_there_is_no_memory_costs_503_and_disturbs_nothing_else);
     tcase_add_test(tcase, without_memory_each_request_is_answered_or_its_connection_closed_and_with_it_all_is_well_again);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -247,7 +247,7 @@ START_TEST(headers_of_6_kib_are_taken_and_larger_ones_refused) {
 }
 END_TEST
 
-START_TEST(a_chunked_body_over_the_limit_is_told_so_or_cut_off) {
+START_TEST(a_chunked_body_over_the_limit_gets_413) {
     size_t chunk = 0x8000;
     char *request = malloc(chunk + 1024);
     ck_assert_ptr_nonnull(request);
@@ -292,7 +292,7 @@ Suite *framing_suite(void) {
     tcase_add_loop_test(tcase, a_length_or_host_that_makes_no_sense_is_refused_and_nothing_behind_it_is_run, 0,
                         (int)ARRAY_LEN(library_refusals));
     tcase_add_loop_test(tcase, headers_of_6_kib_are_taken_and_larger_ones_refused, 0, (int)ARRAY_LEN(sizes));
-    tcase_add_test(tcase, a_chunked_body_over_the_limit_is_told_so_or_cut_off);
+    tcase_add_test(tcase, a_chunked_body_over_the_limit_gets_413);
     tcase_add_test(tcase, half_sent_and_idle_connections_do_not_stop_the_service);
     suite_add_tcase(suite, tcase);
     return suite;

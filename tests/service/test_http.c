@@ -81,7 +81,7 @@ START_TEST(every_error_code_has_its_paragraph) {
 }
 END_TEST
 
-START_TEST(a_method_that_a_path_does_not_take_is_told_which_it_takes) {
+START_TEST(a_method_that_a_path_does_not_take_gets_405_and_which_it_takes) {
     char value[128];
     struct reply reply = http_send(&shared_server, "PUT", "/auth/me", NULL, NULL);
     assert_problem(&reply, 405, "method_not_allowed");
@@ -187,7 +187,7 @@ Suite *http_suite(void) {
     tcase_add_unchecked_fixture(shared, shared_server_start, shared_server_finish);
     tcase_add_test(shared, a_healthy_service_says_what_it_checked);
     tcase_add_test(shared, every_error_code_has_its_paragraph);
-    tcase_add_test(shared, a_method_that_a_path_does_not_take_is_told_which_it_takes);
+    tcase_add_test(shared, a_method_that_a_path_does_not_take_gets_405_and_which_it_takes);
     tcase_add_loop_test(shared, a_sane_request_id_is_echoed_and_any_other_replaced, 0, (int)ARRAY_LEN(ids));
     suite_add_tcase(suite, shared);
     TCase *own = tcase_create("a server of its own");

@@ -51,7 +51,7 @@ static void assert_lines_are_json(const struct server *server) {
     free(log);
 }
 
-START_TEST(nothing_secret_and_nobodys_address_gets_into_the_log) {
+START_TEST(no_secret_and_no_address_gets_into_the_log) {
     struct server server = server_start((const char *const[]){ "log.level=debug", NULL });
     const char *const headers[] = { "Content-Type: application/json",
                                     ("Authorization: Bearer a." CANARY ".b"),
@@ -160,9 +160,9 @@ static long refused_in_log(const struct server *server) {
     return count;
 }
 
-/* About a twentieth of a second for each hash, two seconds for all: most of the crowd must be told to come again, and that long
+/* About a twentieth of a second for each hash, two seconds for all: most of the crowd must get 503, and that long
  * before all of them could have been served. */
-START_TEST(whoever_cannot_be_served_in_time_is_told_so_and_when_to_come_again) {
+START_TEST(a_login_that_cannot_be_served_in_time_gets_503_and_a_time_to_come_again) {
     struct server server =
         server_start((const char *const[]){ "password.memory=64MiB", "password.operations=3", "password.nice=0",
                                             "password.workers=1", "server.request_timeout=2s", NULL });
@@ -217,7 +217,7 @@ END_TEST
 
 #define CLIENTS 50
 
-struct storm {
+struct logins {
     const struct server *server;
     struct account account;
     long statuses[CLIENTS];
@@ -227,17 +227,17 @@ struct storm {
 };
 
 static void log_in_or_signal(size_t index, void *context) {
-    struct storm *storm = context;
+    struct logins *logins = context;
     char body[BODY_SIZE];
     if (index == CLIENTS) {
         usleep(150000);
-        kill(storm->pid, storm->signal_number);
+        kill(logins->pid, logins->signal_number);
         return;
     }
     const char *const headers[] = { "Content-Type: application/json", NULL };
-    struct reply reply = http_try(storm->server, "POST", "/auth/login", headers, credentials(&storm->account, PASSWORD, body));
-    storm->statuses[index] = reply.status;
-    storm->body_lens[index] = reply.body_len;
+    struct reply reply = http_try(logins->server, "POST", "/auth/login", headers, credentials(&logins->account, PASSWORD, body));
+    logins->statuses[index] = reply.status;
+    logins->body_lens[index] = reply.body_len;
     http_free(&reply);
 }
 
@@ -246,26 +246,26 @@ static const int signals[] = { SIGTERM, SIGINT };
 START_TEST(logins_under_way_are_answered_before_the_service_ends) {
     struct server server = server_start((const char *const[]){ "password.memory=64MiB", "password.nice=0",
                                                                "server.request_timeout=50s", "server.shutdown_grace=50s", NULL });
-    struct storm storm = {
+    struct logins logins = {
         .server = &server, .account = account_register(&server), .pid = server.pid, .signal_number = signals[_i]
     };
-    run_parallel(CLIENTS + 1, log_in_or_signal, &storm);
+    run_parallel(CLIENTS + 1, log_in_or_signal, &logins);
     for (size_t i = 0; i < CLIENTS; i++) {
-        ck_assert_msg(storm.statuses[i] == 200, "client %zu got %ld", i, storm.statuses[i]);
-        ck_assert_uint_gt(storm.body_lens[i], 0);
+        ck_assert_msg(logins.statuses[i] == 200, "client %zu got %ld", i, logins.statuses[i]);
+        ck_assert_uint_gt(logins.body_lens[i], 0);
     }
     ck_assert_int_eq(server_stop(&server, 0), 0);
     server_finish(&server);
 }
 END_TEST
 
-#define HAMMERS 6
+#define ASKERS 6
 #define STOPS 25
 
-static void hammer_or_stop(size_t index, void *context) {
+static void ask_or_stop(size_t index, void *context) {
     const struct server *server = context;
     long status = 200;
-    if (index == HAMMERS) {
+    if (index == ASKERS) {
         usleep(40000);
         kill(server->pid, SIGTERM);
         return;
@@ -282,7 +282,7 @@ START_TEST(a_busy_service_ends_well_every_time) {
     struct server keys = server_start(NULL);
     for (int i = 0; i < STOPS; i++) {
         struct server server = server_start_beside(&keys, NULL);
-        run_parallel(HAMMERS + 1, hammer_or_stop, &server);
+        run_parallel(ASKERS + 1, ask_or_stop, &server);
         ck_assert_int_eq(server_stop(&server, 0), 0);
     }
     server_finish(&keys);
@@ -304,7 +304,7 @@ START_TEST(a_service_that_stops_closes_kept_connections) {
 }
 END_TEST
 
-START_TEST(a_taken_port_is_told_and_refused) {
+START_TEST(a_taken_port_is_an_error) {
     struct server server = server_start(NULL);
     char listen[64], output[4096], keys[128], refresh[128];
     snprintf(listen, sizeof listen, "server.listen=127.0.0.1:%d", server.port);
@@ -423,14 +423,14 @@ Suite *life_suite(void) {
     Suite *suite = suite_create("life");
     TCase *tcase = tcase_create("servers of their own");
     tcase_set_timeout(tcase, 120);
-    tcase_add_test(tcase, nothing_secret_and_nobodys_address_gets_into_the_log);
+    tcase_add_test(tcase, no_secret_and_no_address_gets_into_the_log);
     tcase_add_test(tcase, what_a_person_did_is_logged_once);
-    tcase_add_test(tcase, whoever_cannot_be_served_in_time_is_told_so_and_when_to_come_again);
+    tcase_add_test(tcase, a_login_that_cannot_be_served_in_time_gets_503_and_a_time_to_come_again);
     tcase_add_loop_test(tcase, logins_under_way_are_answered_before_the_service_ends, 0, 2);
     tcase_add_test(tcase, a_busy_service_ends_well_every_time);
     tcase_add_test(tcase, a_service_that_drains_says_so_to_probes_and_serves_everybody_else);
     tcase_add_test(tcase, a_service_that_stops_closes_kept_connections);
-    tcase_add_test(tcase, a_taken_port_is_told_and_refused);
+    tcase_add_test(tcase, a_taken_port_is_an_error);
     tcase_add_test(tcase, a_service_listens_on_ipv6_and_on_a_unix_socket);
     tcase_add_test(tcase, a_socket_file_that_another_has_put_there_stays);
     tcase_add_test(tcase, a_successor_takes_the_path_while_the_first_still_answers);

@@ -90,7 +90,7 @@ START_TEST(each_limited_endpoint_says_what_is_left_and_then_429) {
 }
 END_TEST
 
-START_TEST(a_client_that_waits_as_long_as_told_is_served) {
+START_TEST(a_client_that_waits_for_retry_after_is_served) {
     struct server server = server_start((const char *const[]){ "limit.enabled=true", "limit.login=1/s", NULL });
     ck_assert_int_eq(count_until_limited(&server, HOME, "POST", "/auth/login", "{}"), 1);
     struct reply reply = send_from(&server, HOME, "POST", "/auth/login", "{}");
@@ -386,7 +386,7 @@ START_TEST(another_spelling_of_the_address_is_the_same_account) {
 }
 END_TEST
 
-START_TEST(strangers_cannot_lock_the_owner_out_nor_end_their_session) {
+START_TEST(others_cannot_lock_the_owner_out_nor_end_their_session) {
     struct server server = start_with_failures("limit.login_failures=3/h", "limit.account_failures=6/h");
     struct account account = account_register(&server);
     struct reply reply = log_in_from(&server, HOME, &account, PASSWORD);
@@ -430,7 +430,7 @@ START_TEST(a_known_address_is_limited_as_well) {
 }
 END_TEST
 
-START_TEST(strangers_cannot_lock_the_owner_out_before_their_first_login) {
+START_TEST(others_cannot_lock_the_owner_out_before_their_first_login) {
     struct server server = start_with_failures("limit.login_failures=3/h", "limit.account_failures=6/h");
     struct account account = register_from(&server, HOME);
     lock_from_many(&server, &account);
@@ -574,7 +574,7 @@ Suite *limits_suite(void) {
     tcase_set_timeout(addresses, 60);
     tcase_add_unchecked_fixture(addresses, shared_server_start, shared_server_finish);
     tcase_add_loop_test(addresses, each_limited_endpoint_says_what_is_left_and_then_429, 0, (int)ARRAY_LEN(limited));
-    tcase_add_test(addresses, a_client_that_waits_as_long_as_told_is_served);
+    tcase_add_test(addresses, a_client_that_waits_for_retry_after_is_served);
     tcase_add_loop_test(addresses, probes_and_proxies_are_never_limited, 0, (int)ARRAY_LEN(unlimited_paths));
     tcase_add_test(addresses, without_limits_no_header_speaks_of_them);
     tcase_add_loop_test(addresses, a_client_is_its_address_as_far_as_it_can_be_believed, 0, (int)ARRAY_LEN(clients));
@@ -595,10 +595,10 @@ Suite *limits_suite(void) {
     tcase_add_test(failures, right_passwords_cost_an_address_nothing);
     tcase_add_test(failures, a_registration_that_is_repeated_is_no_way_to_guess_the_password);
     tcase_add_test(failures, another_spelling_of_the_address_is_the_same_account);
-    tcase_add_test(failures, strangers_cannot_lock_the_owner_out_nor_end_their_session);
+    tcase_add_test(failures, others_cannot_lock_the_owner_out_nor_end_their_session);
     tcase_add_test(failures, an_address_is_known_also_after_a_restart_and_a_logout);
     tcase_add_test(failures, a_known_address_is_limited_as_well);
-    tcase_add_test(failures, strangers_cannot_lock_the_owner_out_before_their_first_login);
+    tcase_add_test(failures, others_cannot_lock_the_owner_out_before_their_first_login);
     tcase_add_loop_test(failures, a_password_change_forgets_every_address_but_the_one_it_came_from, 0, (int)ARRAY_LEN(changes));
     tcase_add_test(failures, an_address_is_forgotten_when_it_was_not_used_for_long);
     tcase_add_test(failures, a_lock_opens_by_itself_and_the_next_is_longer);

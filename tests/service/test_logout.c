@@ -99,12 +99,12 @@ static struct reply present(const struct user *user, enum credential credential,
     return credential == ACCESS ? log_out(NULL, user->access, all) : log_out(user->refresh[credential], NULL, all);
 }
 
-/* How many sessions of the user were ended by a logout, and told to the other instances. */
+/* How many sessions of the user were ended by a logout, and published to the other instances. */
 static void expect_ended(const struct user *user, long count, bool all) {
     static const char ended[] = "SELECT count(*) FROM sessions WHERE user_id = $1::uuid AND revoke_reason = 'logout'";
-    static const char told[] = "SELECT count(*) FROM revocations WHERE user_id = $1::uuid AND reason = 'logout'";
+    static const char published[] = "SELECT count(*) FROM revocations WHERE user_id = $1::uuid AND reason = 'logout'";
     ck_assert_int_eq(database_number(ended, user->account.id), count);
-    ck_assert_int_eq(database_number(told, user->account.id), count);
+    ck_assert_int_eq(database_number(published, user->account.id), count);
     ck_assert_int_eq(me_status(&shared_server, user->other.access), count > 0 && all ? 401 : 200);
     if (count > 0)
         ck_assert_int_eq(me_status(&shared_server, user->access), 401);

@@ -85,7 +85,7 @@ START_TEST(a_token_presented_after_the_retry_window_gets_a_new_successor_and_the
 }
 END_TEST
 
-START_TEST(who_comes_too_soon_is_told_to_come_again_and_does) {
+START_TEST(a_retry_that_comes_too_soon_gets_503_and_later_its_answer) {
     struct account account = account_register(&shared_server);
     struct tokens tokens = account_login(&shared_server, &account);
     char second[128], again[128], seconds[16];
@@ -344,7 +344,7 @@ Suite *refresh_suite(void) {
     tcase_add_test(shared, presenting_a_token_again_gives_the_same_successor);
     tcase_add_test(shared, a_token_whose_successor_was_used_ends_the_session);
     tcase_add_test(shared, a_token_presented_after_the_retry_window_gets_a_new_successor_and_the_unused_one_is_void);
-    tcase_add_test(shared, who_comes_too_soon_is_told_to_come_again_and_does);
+    tcase_add_test(shared, a_retry_that_comes_too_soon_gets_503_and_later_its_answer);
     tcase_add_test(shared, a_session_ends_at_its_absolute_end_however_often_it_is_refreshed);
     tcase_add_test(shared, a_session_that_nobody_uses_for_a_week_ends);
     tcase_add_loop_test(shared, a_token_that_was_not_made_here_is_refused, 0, (int)ARRAY_LEN(forged));

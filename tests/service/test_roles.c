@@ -83,7 +83,7 @@ static void expect_soon(const char *roles) {
     }
 }
 
-START_TEST(a_change_is_told_by_every_instance_within_a_second) {
+START_TEST(every_instance_knows_a_change_within_a_second) {
     start();
     expect_soon("-");
     ck_assert_int_eq(set_by_command("admin", "editor"), 0);
@@ -115,7 +115,7 @@ START_TEST(an_instance_that_starts_after_the_change_knows_of_it) {
 END_TEST
 
 /* As if it had been made two hours before its commit. */
-START_TEST(a_change_is_told_within_a_second_of_its_commit_however_long_its_transaction_was) {
+START_TEST(a_change_is_known_within_a_second_of_its_commit_however_long_its_transaction_was) {
     start();
     ck_assert_int_eq(set_by_command("admin", NULL), 0);
     expect_soon("admin");
@@ -194,9 +194,9 @@ Suite *roles_suite(void) {
     Suite *suite = suite_create("roles");
     TCase *tcase = tcase_create("two instances");
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, a_change_is_told_by_every_instance_within_a_second);
+    tcase_add_test(tcase, every_instance_knows_a_change_within_a_second);
     tcase_add_test(tcase, an_instance_that_starts_after_the_change_knows_of_it);
-    tcase_add_test(tcase, a_change_is_told_within_a_second_of_its_commit_however_long_its_transaction_was);
+    tcase_add_test(tcase, a_change_is_known_within_a_second_of_its_commit_however_long_its_transaction_was);
     tcase_add_test(tcase, roles_that_a_user_is_inserted_with_are_checked_and_are_no_change);
     tcase_add_test(tcase, what_is_no_role_is_refused_at_the_command_line_and_in_sql);
     tcase_add_test(tcase, what_a_row_has_from_before_that_rule_gets_into_no_token_and_stops_nobody);

@@ -33,8 +33,8 @@ START_TEST(a_logout_by_either_token_ends_the_session_and_may_be_repeated) {
 END_TEST
 
 START_TEST(a_logout_everywhere_ends_all_sessions_of_the_user_and_nobody_elses) {
-    struct account account = account_register(&shared_server), stranger = account_register(&shared_server);
-    struct tokens other = account_login(&shared_server, &stranger);
+    struct account account = account_register(&shared_server), other_user = account_register(&shared_server);
+    struct tokens other = account_login(&shared_server, &other_user);
     for (int by_refresh = 0; by_refresh < 2; by_refresh++) {
         struct tokens one = account_login(&shared_server, &account), two = account_login(&shared_server, &account);
         char body[BODY_SIZE];
@@ -149,9 +149,9 @@ static struct reply end_session(const char *token, const char *id) {
 }
 
 START_TEST(a_user_ends_own_sessions_and_no_others) {
-    struct account account = account_register(&shared_server), stranger = account_register(&shared_server);
+    struct account account = account_register(&shared_server), other_user = account_register(&shared_server);
     struct tokens one = account_login(&shared_server, &account), two = account_login(&shared_server, &account);
-    struct tokens other = account_login(&shared_server, &stranger);
+    struct tokens other = account_login(&shared_server, &other_user);
     char id[64], other_id[64];
     current_id(two.access, id);
     current_id(other.access, other_id);

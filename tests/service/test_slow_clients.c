@@ -59,7 +59,7 @@ static const struct {
     { "a body that nobody reads", "", "GET /auth/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n", "a" },
 };
 
-/* Sends drops until the server closes; gives when that was, and what it said. */
+/* Sends drops until the server closes; returns when that was, and what it said. */
 static double trickle(int fd, const char *drop, struct raw_reply *reply) {
     double begin = seconds_now();
     size_t len = 0;
@@ -91,7 +91,7 @@ static void expect_408(size_t index, void *context) {
     close(fd);
 }
 
-START_TEST(a_request_that_trickles_in_is_told_408_when_its_time_is_over) {
+START_TEST(a_request_that_trickles_in_gets_408_when_its_time_is_over) {
     run_parallel(ARRAY_LEN(trickles), expect_408, NULL);
 }
 END_TEST
@@ -112,7 +112,7 @@ START_TEST(the_deadlines_of_header_and_body_and_work_follow_one_another) {
 }
 END_TEST
 
-START_TEST(a_connection_that_never_speaks_is_closed_without_a_word) {
+START_TEST(a_connection_that_never_speaks_is_closed_without_a_reply) {
     struct raw_reply reply;
     int fd = raw_connect(&server);
     raw_read(fd, 8000, &reply);
@@ -157,9 +157,9 @@ Suite *slow_clients_suite(void) {
     TCase *tcase = tcase_create("slow clients");
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, start, finish);
-    tcase_add_test(tcase, a_request_that_trickles_in_is_told_408_when_its_time_is_over);
+    tcase_add_test(tcase, a_request_that_trickles_in_gets_408_when_its_time_is_over);
     tcase_add_test(tcase, the_deadlines_of_header_and_body_and_work_follow_one_another);
-    tcase_add_test(tcase, a_connection_that_never_speaks_is_closed_without_a_word);
+    tcase_add_test(tcase, a_connection_that_never_speaks_is_closed_without_a_reply);
     tcase_add_test(tcase, a_kept_connection_may_rest_for_longer_than_a_header_may_take);
     tcase_add_test(tcase, a_client_that_takes_no_answer_is_cut_off);
     suite_add_tcase(suite, tcase);

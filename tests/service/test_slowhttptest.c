@@ -15,26 +15,26 @@ Suite *slowhttptest_suite(void);
 
 #define WORDS_MAX 40
 #define PROBE_PAUSE_US 200000u
-/* Twice as many slow clients as there is room for. */
-#define ROOM "server.max_connections=300"
+/* Twice as many slow clients as may be connected. */
+#define LIMITED "server.max_connections=300"
 #define SLOW_CLIENTS "600"
 
 static const struct attack {
     const char *name;
     const char *path;
     const char *words[12]; /* NULL behind the last */
-    const char *room;
+    const char *limit;
     bool is_cut; /* within the time of the test */
 } attacks[] = {
-    { "slow header", "/docs", { "-H", "-t", "GET", "-i", "1", "-x", "24" }, ROOM, true },
-    { "slow body", "/auth/login", { "-B", "-t", "POST", "-i", "1", "-x", "24", "-f", "application/json" }, ROOM, true },
+    { "slow header", "/docs", { "-H", "-t", "GET", "-i", "1", "-x", "24" }, LIMITED, true },
+    { "slow body", "/auth/login", { "-B", "-t", "POST", "-i", "1", "-x", "24", "-f", "application/json" }, LIMITED, true },
     /* the kernel takes these answers as a whole, so that such a client is an idle one for the service */
     { "slow read",
       "/docs",
       { "-X", "-k", "10", "-w", "1", "-y", "2", "-z", "1", "-n", "1" },
       "server.max_connections=1000",
       false },
-    { "ranges", "/docs", { "-R", "-t", "HEAD", "-a", "5", "-b", "500" }, ROOM, true },
+    { "ranges", "/docs", { "-R", "-t", "HEAD", "-a", "5", "-b", "500" }, LIMITED, true },
 };
 #define ATTACKS ARRAY_LEN(attacks)
 
@@ -60,7 +60,8 @@ static pid_t spawn(const char *const *words) {
 
 static void begin(struct run *run, const struct attack *attack) {
     *run = (struct run){ .attack = attack };
-    run->server = server_start((const char *const[]){ attack->room, "server.header_timeout=1s", "server.body_timeout=1s", NULL });
+    run->server =
+        server_start((const char *const[]){ attack->limit, "server.header_timeout=1s", "server.body_timeout=1s", NULL });
     char url[256];
     snprintf(url, sizeof url, "%s%s", run->server.url, attack->path);
     snprintf(run->report, sizeof run->report, "%s/report", run->server.directory);

@@ -39,7 +39,7 @@ START_TEST(a_proxy_may_ask_by_any_method_and_path_behind_verify) {
 }
 END_TEST
 
-START_TEST(roles_are_told_as_a_list_once_they_are_in_a_token) {
+START_TEST(roles_are_sent_as_a_list_once_they_are_in_a_token) {
     struct account account = account_register(&shared_server);
     char database[512], output[4096], authorization[TOKEN_SIZE + 32], value[128];
     snprintf(database, sizeof database, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
@@ -93,7 +93,7 @@ Suite *verify_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
     tcase_add_loop_test(tcase, a_proxy_may_ask_by_any_method_and_path_behind_verify, 0, (int)ARRAY_LEN(calls));
-    tcase_add_test(tcase, roles_are_told_as_a_list_once_they_are_in_a_token);
+    tcase_add_test(tcase, roles_are_sent_as_a_list_once_they_are_in_a_token);
     tcase_add_test(tcase, a_token_counts_in_the_authorization_header_only);
     tcase_add_test(tcase, a_refusal_says_whether_a_token_was_sent);
     suite_add_tcase(suite, tcase);

@@ -1,4 +1,4 @@
-/* Clients that are told to come again later, and come at once. */
+/* Clients that are refused with Retry-After, and come again at once. */
 #include "support/account.h"
 #include "support/raw.h"
 
@@ -89,7 +89,7 @@ START_TEST(an_answer_that_is_no_refusal_never_waits) {
 }
 END_TEST
 
-START_TEST(who_was_told_a_second_waits_no_longer_than_that) {
+START_TEST(a_client_with_a_retry_after_of_a_second_waits_no_longer) {
     struct server server = server_start((const char *const[]){ "limit.enabled=true", "limit.login=1/s", NULL });
     int fd = connect_to(&server);
     expect(fd, "", 422, 0, AT_ONCE_MS);
@@ -103,8 +103,8 @@ START_TEST(who_was_told_a_second_waits_no_longer_than_that) {
 }
 END_TEST
 
-/* Of the many who share a proxy's connection only one was told. */
-START_TEST(nobody_behind_a_proxy_waits_for_what_another_was_told) {
+/* Of the many who share a proxy's connection only one was refused. */
+START_TEST(no_client_behind_a_proxy_waits_for_the_refusal_of_another) {
     struct server server = start_with_one_login_an_hour("server.trusted_proxies=127.0.0.1/32");
     int fd = connect_to(&server);
     expect(fd, "X-Forwarded-For: 192.0.2.1\r\n", 422, 0, AT_ONCE_MS);
@@ -198,8 +198,8 @@ Suite *waiting_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_second_refusal_on_a_connection_waits_and_the_first_does_not);
     tcase_add_test(tcase, an_answer_that_is_no_refusal_never_waits);
-    tcase_add_test(tcase, who_was_told_a_second_waits_no_longer_than_that);
-    tcase_add_test(tcase, nobody_behind_a_proxy_waits_for_what_another_was_told);
+    tcase_add_test(tcase, a_client_with_a_retry_after_of_a_second_waits_no_longer);
+    tcase_add_test(tcase, no_client_behind_a_proxy_waits_for_the_refusal_of_another);
     tcase_add_test(tcase, others_are_served_at_once_while_many_are_held_back);
     tcase_add_test(tcase, a_client_that_leaves_while_held_back_leaves_nothing_behind);
     tcase_add_test(tcase, whoever_is_held_back_when_the_service_stops_is_answered_at_once);

@@ -517,7 +517,7 @@ START_TEST(no_token_is_made_for_roles_that_no_token_may_carry) {
 }
 END_TEST
 
-START_TEST(without_room_in_the_arena_it_says_so) {
+START_TEST(a_full_arena_is_out_of_memory) {
     struct text created;
     struct arena full;
     ck_assert_int_eq(create("[]", &created), STATUS_OK);
@@ -556,7 +556,7 @@ Suite *access_token_suite(void) {
     tcase_add_test(tests, two_tokens_of_one_second_differ);
     tcase_add_test(tests, what_is_no_role_does_not_get_into_a_token);
     tcase_add_test(tests, no_token_is_made_for_roles_that_no_token_may_carry);
-    tcase_add_test(tests, without_room_in_the_arena_it_says_so);
+    tcase_add_test(tests, a_full_arena_is_out_of_memory);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -100,7 +100,7 @@ START_TEST(a_change_that_is_read_again_is_remembered_for_longer) {
 }
 END_TEST
 
-START_TEST(without_room_for_the_roles_it_says_so) {
+START_TEST(a_full_arena_is_out_of_memory) {
     struct arena full;
     struct access_claims claims = { .user_id = id_of(1) };
     set(1, "[\"new\"]");
@@ -144,7 +144,7 @@ Suite *current_roles_suite(void) {
     tcase_add_test(tests, what_is_no_role_is_left_out_and_what_is_no_list_refused);
     tcase_add_test(tests, they_are_remembered_for_the_life_of_a_token_and_then_forgotten);
     tcase_add_test(tests, a_change_that_is_read_again_is_remembered_for_longer);
-    tcase_add_test(tests, without_room_for_the_roles_it_says_so);
+    tcase_add_test(tests, a_full_arena_is_out_of_memory);
     tcase_add_test(tests, several_threads_may_change_and_look);
     suite_add_tcase(suite, tests);
     return suite;

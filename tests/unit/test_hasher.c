@@ -169,7 +169,7 @@ static const char *const corrupt[] = {
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 };
 
-START_TEST(a_corrupt_hash_is_told_from_a_wrong_password) {
+START_TEST(a_corrupt_hash_is_not_a_wrong_password) {
     struct hasher *hasher = hasher_with(light);
 
     ck_assert_int_eq(hasher_verify(hasher, text_of("password"), corrupt[_i]), HASH_CORRUPT);
@@ -455,7 +455,7 @@ Suite *hasher_suite(void) {
     tcase_add_loop_test(hashes, hashes_of_the_reference_implementation_are_understood, 0, (int)ARRAY_LEN(reference));
     tcase_add_test(hashes, the_kept_region_gives_the_result_of_fresh_memory);
     tcase_add_test(hashes, hashers_of_several_threads_do_not_meet);
-    tcase_add_loop_test(hashes, a_corrupt_hash_is_told_from_a_wrong_password, 0, (int)ARRAY_LEN(corrupt));
+    tcase_add_loop_test(hashes, a_corrupt_hash_is_not_a_wrong_password, 0, (int)ARRAY_LEN(corrupt));
     tcase_add_test(hashes, no_hash_at_all_differs);
     tcase_add_test(hashes, a_corrupt_hash_and_none_cost_what_a_wrong_password_costs);
     tcase_add_test(hashes, a_hash_of_other_parameters_needs_a_new_one);

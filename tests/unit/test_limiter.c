@@ -116,7 +116,7 @@ START_TEST(a_decision_says_what_is_left_and_when_more_comes) {
 }
 END_TEST
 
-START_TEST(who_waits_as_long_as_told_is_let_in) {
+START_TEST(a_client_that_waits_as_long_as_it_must_is_let_in) {
     struct limit_key key = client_key("192.0.2.1");
     take_all(LIMIT_LOGIN, key, NOW);
     int64_t wait_us = limiter_take(limiter, LIMIT_LOGIN, key, NOW).retry_after_us;
@@ -298,7 +298,7 @@ END_TEST
 
 /* ---- locks ---- */
 
-/* Wrong passwords until the account is locked; gives for how long. */
+/* Wrong passwords until the account is locked; returns for how long. */
 static int64_t fail_until_locked(struct limit_key key, int64_t now_us, unsigned *tries) {
     int64_t locked_us = 0;
     for (*tries = 0; locked_us == 0 && take(LIMIT_LOGIN_FAILURES, key, now_us); ++*tries)
@@ -354,7 +354,7 @@ START_TEST(a_lock_opens_for_one_try_and_doubles_up_to_its_longest) {
 }
 END_TEST
 
-START_TEST(locks_are_forgotten_after_a_long_peace) {
+START_TEST(locks_are_forgotten_after_a_long_time_without_wrong_passwords) {
     struct limit_key key = account_key("ada@example.org");
     unsigned tries;
     fail_until_locked(key, NOW, &tries);
@@ -459,7 +459,7 @@ Suite *limiter_suite(void) {
     tcase_add_test(buckets, a_bucket_gives_its_burst_and_then_one_token_for_each_that_comes_back);
     tcase_add_test(buckets, a_bucket_never_holds_more_than_its_burst);
     tcase_add_test(buckets, a_decision_says_what_is_left_and_when_more_comes);
-    tcase_add_test(buckets, who_waits_as_long_as_told_is_let_in);
+    tcase_add_test(buckets, a_client_that_waits_as_long_as_it_must_is_let_in);
     tcase_add_test(buckets, a_class_without_a_rule_is_not_limited);
     tcase_add_test(buckets, new_rules_hold_for_buckets_that_are_in_use);
     tcase_add_test(buckets, a_token_that_is_given_back_can_be_taken_again);
@@ -483,7 +483,7 @@ Suite *limiter_suite(void) {
     tcase_add_test(locks, only_failures_lock_and_no_tries_that_are_under_way);
     tcase_add_test(locks, a_lock_opens_for_one_try_and_doubles_up_to_its_longest);
     tcase_add_test(locks, a_lock_of_one_token_opens_when_the_token_is_back_and_never_grows);
-    tcase_add_test(locks, locks_are_forgotten_after_a_long_peace);
+    tcase_add_test(locks, locks_are_forgotten_after_a_long_time_without_wrong_passwords);
     suite_add_tcase(suite, locks);
     TCase *table = tcase_create("table");
     tcase_add_checked_fixture(table, set_up, tear_down);

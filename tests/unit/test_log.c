@@ -247,7 +247,7 @@ START_TEST(what_is_below_the_level_is_not_written) {
 }
 END_TEST
 
-START_TEST(a_full_sink_blocks_nobody_and_the_loss_is_told) {
+START_TEST(a_full_sink_blocks_nobody_and_the_loss_is_logged) {
     struct capture capture = capture_begin();
     static char text[1024 * 1024];
     log_init(LOG_INFO, LOG_JSON);
@@ -358,7 +358,7 @@ Suite *log_suite(void) {
     TCase *sink = tcase_create("sink");
     tcase_add_test(sink, each_conversion_arrives_with_its_type);
     tcase_add_test(sink, what_is_below_the_level_is_not_written);
-    tcase_add_test(sink, a_full_sink_blocks_nobody_and_the_loss_is_told);
+    tcase_add_test(sink, a_full_sink_blocks_nobody_and_the_loss_is_logged);
     tcase_add_test(sink, counted_bytes_are_taken_behind_a_nul_too);
     tcase_add_test(sink, a_format_is_chosen_by_the_kind_of_sink);
     tcase_add_test(sink, written_and_dropped_lines_add_up);

@@ -81,7 +81,7 @@ END_TEST
 
 START_TEST(a_site_counts_the_connections_of_all_its_networks) {
     static const char *const members[] = { "2001:db8:1::1", "2001:db8:1::2", "2001:db8:1:2::1", "2001:db8:1:ffff::1" };
-    struct address first = address_of(members[0]), stranger = address_of("2001:db8:2::1"), ipv4 = address_of("192.0.2.1");
+    struct address first = address_of(members[0]), other_site = address_of("2001:db8:2::1"), ipv4 = address_of("192.0.2.1");
     struct peer *entered[4];
     struct peers *peers = peers_create();
     ck_assert_ptr_nonnull(peers);
@@ -92,7 +92,7 @@ START_TEST(a_site_counts_the_connections_of_all_its_networks) {
         ck_assert_uint_eq(peers_count_site(peers, &first), i + 1);
     }
     ck_assert_uint_eq(peers_count(peers, &first), 2);
-    ck_assert_uint_eq(peers_count_site(peers, &stranger), 0);
+    ck_assert_uint_eq(peers_count_site(peers, &other_site), 0);
     ck_assert_uint_eq(peers_count_site(peers, &ipv4), 0);
     for (unsigned i = 0; i < 4; i++) {
         ck_assert_uint_eq(peers_count_site(peers, &first), 4 - i);

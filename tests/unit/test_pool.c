@@ -351,7 +351,7 @@ START_TEST(a_job_is_refused_when_its_turn_would_come_too_late) {
 END_TEST
 
 /* 100 ms a job: 20 turns a second by two threads, 200 in ten seconds. */
-START_TEST(a_crowd_that_is_refused_is_told_to_come_back_as_fast_as_it_can_be_served) {
+START_TEST(a_crowd_that_is_refused_comes_back_as_fast_as_it_can_be_served) {
     enum { CROWD = 350, QUEUE = 20, THREADS = 2 };
     struct pool *pool = pool_with_history(THREADS, QUEUE, 100000);
     int64_t deadline_us = clock_monotonic_us() + FAR_US, retry_after_us, last_us = 0;
@@ -490,7 +490,7 @@ static void await_idled(struct states *states, unsigned times) {
         usleep(1000);
 }
 
-START_TEST(an_idle_thread_is_told_once) {
+START_TEST(an_idle_thread_is_notified_once) {
     struct states states = { .fail_at = 99 };
     struct pool_options options = options_with(&states);
 
@@ -510,7 +510,7 @@ START_TEST(an_idle_thread_is_told_once) {
 }
 END_TEST
 
-START_TEST(a_busy_thread_is_not_told_that_it_is_idle) {
+START_TEST(a_busy_thread_is_not_notified_as_idle) {
     struct states states = { .fail_at = 99 };
     struct pool_options options = options_with(&states);
 
@@ -677,7 +677,7 @@ Suite *pool_suite(void) {
     tcase_add_test(admission, a_look_ahead_takes_no_place);
     tcase_add_test(admission, a_queued_job_takes_a_place_and_a_running_one_does_not);
     tcase_add_loop_test(admission, a_job_is_refused_when_its_turn_would_come_too_late, 0, (int)ARRAY_LEN(admissions));
-    tcase_add_test(admission, a_crowd_that_is_refused_is_told_to_come_back_as_fast_as_it_can_be_served);
+    tcase_add_test(admission, a_crowd_that_is_refused_comes_back_as_fast_as_it_can_be_served);
     tcase_add_test(admission, nothing_is_predicted_before_the_first_job_is_done);
     tcase_add_test(admission, a_stale_high_estimate_corrects_itself);
     tcase_add_test(admission, late_jobs_do_not_lower_the_estimate);
@@ -685,8 +685,8 @@ Suite *pool_suite(void) {
 
     tcase_add_test(threads, each_thread_makes_and_ends_its_own_state);
     tcase_add_loop_test(threads, a_thread_without_its_state_fails_the_pool, 0, 4);
-    tcase_add_test(threads, an_idle_thread_is_told_once);
-    tcase_add_test(threads, a_busy_thread_is_not_told_that_it_is_idle);
+    tcase_add_test(threads, an_idle_thread_is_notified_once);
+    tcase_add_test(threads, a_busy_thread_is_not_notified_as_idle);
     tcase_add_test(threads, useless_threads_leave_the_jobs_to_a_good_one);
     tcase_add_test(threads, when_no_thread_is_good_all_take_jobs);
     tcase_add_test(threads, a_useless_thread_gets_its_state_back_without_a_job);

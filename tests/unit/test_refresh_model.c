@@ -375,7 +375,7 @@ static enum rule_outcome window_too_short(struct rule_session *session, uint32_t
     return refresh_rule(session, presented, window - 1);
 }
 
-static enum rule_outcome reuse_is_not_told(struct rule_session *session, uint32_t presented, unsigned window) {
+static enum rule_outcome reuse_is_not_reported(struct rule_session *session, uint32_t presented, unsigned window) {
     (void)window;
     return presented == session->generation ? refresh_rule(session, presented, 0) : RULE_RETRIED;
 }
@@ -401,7 +401,7 @@ static const struct {
     { "P1, window too short", { window_too_short, WINDOW, false }, false },
     { "P2, same successor for ever", { same_successor_for_ever, REST, true }, false },
     { "P2, nothing is void", { nothing_is_void, REST, true }, false },
-    { "P2, reuse is not told", { reuse_is_not_told, REST, true }, false },
+    { "P2, reuse is not reported", { reuse_is_not_reported, REST, true }, false },
 };
 
 START_TEST(the_rule_holds_in_every_order_of_events_and_wrong_rules_are_found_out) {

@@ -118,7 +118,7 @@ START_TEST(adding_again_remembers_longer_and_never_shorter) {
 }
 END_TEST
 
-START_TEST(the_set_is_ready_only_when_told) {
+START_TEST(the_set_is_ready_only_when_marked_so) {
     ck_assert(!revoked_sessions_are_ready(set));
     add(1, NOW);
     ck_assert(!revoked_sessions_are_ready(set));
@@ -165,7 +165,7 @@ Suite *revoked_sessions_suite(void) {
     tcase_add_test(tests, a_steady_stream_keeps_the_set_bounded);
     tcase_add_test(tests, a_session_is_remembered_beyond_its_last_token);
     tcase_add_test(tests, adding_again_remembers_longer_and_never_shorter);
-    tcase_add_test(tests, the_set_is_ready_only_when_told);
+    tcase_add_test(tests, the_set_is_ready_only_when_marked_so);
     tcase_add_test(tests, many_threads_add_and_look_at_once);
     suite_add_tcase(suite, tests);
     return suite;

@@ -50,7 +50,7 @@ static inline void scratch_destroy(const struct scratch *scratch) {
     nftw(scratch->path, scratch_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Gives the path, in a buffer of its own until the next call. */
+/* Returns the path, in a buffer of its own until the next call. */
 static inline const char *scratch_path(const struct scratch *scratch, const char *name) {
     static char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", scratch->path, name);

@@ -31,7 +31,7 @@ void cluster_crash(const struct cluster *cluster); /* as pg_ctl stop -m immediat
 struct cluster cluster_create_standby(const struct cluster *primary);
 void cluster_promote(const struct cluster *standby, const struct cluster *primary);
 
-/* How to connect: `port` is the cluster's own or a proxy's. Gives `url`. */
+/* How to connect: `port` is the cluster's own or a proxy's. Returns `url`. */
 const char *cluster_url(const char *role, int port, char url[CLUSTER_URL_SIZE]);
 /* The same as a setting of the service: "database.url=...", `more` being further words or "". */
 const char *cluster_setting(int port, const char *more, char setting[CLUSTER_SETTING_SIZE]);
@@ -40,7 +40,7 @@ const char *cluster_setting(int port, const char *more, char setting[CLUSTER_SET
 void cluster_run(const struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
 long cluster_number(const struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Polls until the statement gives a number above 0; fails after some 20 s. */
+/* Polls until the statement returns a number above 0; fails after some 20 s. */
 void cluster_await(const struct cluster *cluster, const char *statement);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * http: requests as a client makes them (libcurl), and replies with their JSON (json-c). Each call may come from any thread. A
- * reply is freed by http_free; all functions fail the test when there is no reply at all, but http_try, which gives status 0
+ * reply is freed by http_free; all functions fail the test when there is no reply at all, but http_try, which returns status 0
  * then.
  */
 #ifndef JWTD_TEST_HTTP_H

@@ -16,7 +16,7 @@ struct load_client {
     struct tokens tokens;
     unsigned good;        /* 200 */
     unsigned unavailable; /* 503 with Retry-After */
-    unsigned other;       /* anything else; told by the first one of them */
+    unsigned other;       /* anything else; other_status is that of the first */
     long other_status;
     double slowest_s;
 };

@@ -347,7 +347,7 @@ static void wake(struct proxy *proxy) {
     ck_assert_int_eq(write(proxy->wake[1], "", 1), 1);
 }
 
-/* The lock is held; gives it back when the thread has acted on what was changed. */
+/* The lock is held; releases it when the thread has acted on what was changed. */
 static void unlock_when_done(struct proxy *proxy) {
     unsigned rounds = proxy->rounds;
     wake(proxy);

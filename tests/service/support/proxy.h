@@ -30,7 +30,7 @@ void proxy_cut(struct proxy *proxy);               /* resets all connections */
 
 /*
  * The next `times` executions of the prepared statement of this name: the server gets them and completes them, its answer is
- * thrown away, and then the connection is reset. Gives nothing back; proxy_losses counts.
+ * thrown away, and then the connection is reset. Returns nothing; proxy_losses counts.
  */
 void proxy_lose_answers(struct proxy *proxy, const char *statement, unsigned times);
 unsigned proxy_losses(struct proxy *proxy);

@@ -30,7 +30,7 @@ struct server server_start_beside(const struct server *other, const char *const 
 /* As server_start, but all settings, those of the tests too, stand in SERVER_CONFIG, so that a reload may meet others. */
 struct server server_start_from_file(const char *const *settings);
 
-/* `jwtd keygen` in the server's directory; nobody is told. */
+/* `jwtd keygen` in the server's directory; no server is signalled. */
 void server_make_key(const struct server *server);
 
 /* With a socket that listens already, handed over as systemd does; the caller keeps its own descriptor of it. */
