@@ -22,8 +22,8 @@ Suite *exhaustion_suite(void);
 #define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 #define REQUEST_SIZE 8192
 #define REPLY_SIZE 32768
-#define LIMITED_US 2000000u
-#define AFTER_US 1500000u
+#define LIMITED_US 1000000u
+#define AFTER_US 1000000u
 #define PATIENCE_S 20
 
 /* No more memory than the process has, and so much more; returns what was allowed before. */

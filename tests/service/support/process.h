@@ -9,7 +9,7 @@ unsigned long process_thread_ticks(pid_t pid, const char *name); /* the same of 
 long process_status(pid_t pid, const char *name); /* a number of /proc/PID/status, such as "VmRSS" (KiB) or "Threads" */
 unsigned long process_descriptors(pid_t pid);
 
-/* Fails the test if the process uses more than a tenth of a core for two seconds. */
+/* Fails the test if the process uses more than a tenth of a core in a second. */
 void process_assert_rests(pid_t pid);
 
 #endif
