@@ -47,9 +47,10 @@ START_TEST(fifty_logins_are_answered_in_full_and_valgrind_finds_nothing) {
         test_leaves_out(__func__, "valgrind, under which the sanitizers do not run");
     struct server keys = server_start(NULL);
     struct logins logins = { .account = account_register(&keys) };
-    struct server server = server_start_wrapped(
-        &keys, test_is_sanitized() ? NULL : valgrind,
-        (const char *const[]){ "server.request_timeout=2m", "server.shutdown_grace=2m", "database.connections=2", NULL });
+    struct server server = server_start_wrapped(&keys, test_is_sanitized() ? NULL : valgrind,
+                                                (const char *const[]){ "server.request_timeout=2m", "server.shutdown_grace=2m",
+                                                                       "server.header_timeout=2m", "server.body_timeout=2m",
+                                                                       "database.connections=2", NULL });
     logins.server = &server;
     run_parallel(CLIENTS + 1, log_in_or_stop, &logins);
     char *log = server_log(&server);

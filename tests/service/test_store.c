@@ -5,7 +5,7 @@ Suite *store_suite(void);
 
 static void add(Suite *suite, TCase *tcase) {
     tcase_add_checked_fixture(tcase, fixture_start, fixture_stop);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 180);
     suite_add_tcase(suite, tcase);
 }
 

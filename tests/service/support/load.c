@@ -85,9 +85,11 @@ static void work(size_t index, void *context) {
         atomic_store(&load->over, true);
         return;
     }
-    while (!atomic_load(&load->over)) {
-        refresh_once(load->server, &load->clients[index]);
-        ask_once(load->server, &load->clients[index]);
+    struct load_client *client = &load->clients[index];
+    int64_t began_us = clock_monotonic_us();
+    while (!atomic_load(&load->over) || (client->good == 0 && clock_monotonic_us() < began_us + READY_US)) {
+        refresh_once(load->server, client);
+        ask_once(load->server, client);
         usleep(PAUSE_US);
     }
 }

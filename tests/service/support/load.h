@@ -32,7 +32,8 @@ struct load {
 /* Registers and logs in, so the service must be well. */
 void load_prepare(struct load *load, const struct server *server);
 
-/* Runs the clients until the script has returned. */
+/* Runs the clients until the script has returned and each has had one 200, which a busy machine may not reach before; for that no
+ * longer than 30 s. */
 void load_run(struct load *load, void (*script)(struct load *load), void *context);
 
 /* Whether all requests were answered, each with 200 or 503; fails the test if not, and if none went well or one took longer. */
