@@ -1,5 +1,7 @@
 /* Clients that are refused with Retry-After, and come again at once. */
 #include "support/account.h"
+#include "support/load.h"
+#include "support/process.h"
 #include "support/raw.h"
 
 #include <check.h>
@@ -147,7 +149,10 @@ START_TEST(others_are_served_at_once_while_many_are_held_back) {
 END_TEST
 
 START_TEST(a_client_that_leaves_while_held_back_leaves_nothing_behind) {
-    struct server server = start_with_one_login_an_hour("server.trusted_proxies=");
+    struct server server =
+        server_start((const char *const[]){ "limit.enabled=true", "limit.login=1/h", TIMEOUT, "database.connections=1", NULL });
+    await_ready(&server);
+    unsigned long descriptors = process_descriptors(server.pid);
     for (int i = 0; i < 20; i++) {
         int fd = connect_to(&server);
         int64_t took_ms;
@@ -158,6 +163,9 @@ START_TEST(a_client_that_leaves_while_held_back_leaves_nothing_behind) {
             usleep(20000);
         close(fd);
     }
+    for (int i = 0; i < 200 && process_descriptors(server.pid) > descriptors; i++)
+        usleep(50000);
+    ck_assert_uint_le(process_descriptors(server.pid), descriptors);
     expect_status(http_send(&server, "GET", "/health/live", NULL, NULL), 200);
     server_finish(&server);
 }
