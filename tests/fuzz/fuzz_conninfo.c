@@ -3,8 +3,8 @@
  * SECRET where a password may stand.
  *
  * Checked: when libpq finds SECRET in a password, and nowhere else, what `jwtd check-config` prints does not hold it, neither as
- * it is nor behind percent-encoding or backslashes, and no complaint about the setting does; the hosts of each connection attempt
- * are those that were given, beginning with another one.
+ * it is nor behind percent-encoding (in a URL) or backslashes (elsewhere), and no complaint about the setting does; the hosts of
+ * each connection attempt are those that were given, beginning with another one.
  */
 #include "fuzz.h"
 
@@ -30,17 +30,21 @@ static int digit(char c) {
     return found != NULL ? (int)(found - digits) : -1;
 }
 
-/* "%41" becomes A; with `backslashes` each is left out instead. */
-static char *decoded(const char *text, bool backslashes) {
+static bool is_url(const char *text) {
+    return strncmp(text, "postgres://", 11) == 0 || strncmp(text, "postgresql://", 13) == 0;
+}
+
+/* What libpq makes of escapes: "%41" in a URL becomes A; in a conninfo string a backslash only takes the next character with it.
+ */
+static char *decoded(const char *text, bool in_url) {
     char *copy = strdup(text);
     assert(copy != NULL);
     size_t len = 0;
     for (const char *at = text; *at != '\0'; at++) {
-        bool is_encoded = !backslashes && *at == '%' && digit(at[1]) >= 0 && digit(at[2]) >= 0;
-        if (is_encoded) {
+        if (in_url && *at == '%' && digit(at[1]) >= 0 && digit(at[2]) >= 0) {
             copy[len++] = (char)(digit(at[1]) * 16 + digit(at[2]));
             at += 2;
-        } else if (!backslashes || *at != '\\') {
+        } else if (in_url || *at != '\\') {
             copy[len++] = *at;
         }
     }
@@ -48,13 +52,11 @@ static char *decoded(const char *text, bool backslashes) {
     return copy;
 }
 
-static void assert_hides_secret(const char *printed) {
-    char *without_percent = decoded(printed, false), *without_backslashes = decoded(printed, true);
+static void assert_hides_secret(const char *printed, bool in_url) {
+    char *meant = decoded(printed, in_url);
     assert(strstr(printed, SECRET) == NULL);
-    assert(strstr(without_percent, SECRET) == NULL);
-    assert(strstr(without_backslashes, SECRET) == NULL);
-    free(without_percent);
-    free(without_backslashes);
+    assert(strstr(meant, SECRET) == NULL);
+    free(meant);
 }
 
 /* Whether libpq has it in a password, and in nothing else. */
@@ -83,7 +85,7 @@ static void check_printing(const char *url, const PQconninfoOption *options) {
     assert(strstr(mistakes, SECRET) == NULL);
     char *printed = fuzz_printed(print, &config);
     if (is_good && options != NULL && is_secret(options))
-        assert_hides_secret(printed);
+        assert_hides_secret(printed, is_url(url));
     config_fini(&config);
     free(printed);
     free(mistakes);

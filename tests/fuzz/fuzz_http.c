@@ -159,6 +159,7 @@ static int connect_to_server(void) {
 }
 
 static void stop_server(void) {
+    /* server_run takes it with sigwait on that thread; NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread,cert-pos44-c) */
     pthread_kill(server_thread, SIGTERM);
     pthread_join(server_thread, NULL);
     config_fini(&config);
