@@ -1,5 +1,5 @@
 /*
- * actors: who sends requests: accounts that exist, and sessions with their tokens. Those of one worker; nobody else knows them.
+ * actors: who sends requests: accounts that exist, and sessions with their tokens. Each worker has its own.
  *
  * A session that must have one request in flight at a time (refresh: each token is used once) is taken from the free ones and
  * given back when the reply is there.
@@ -48,7 +48,7 @@ void actors_give_back(struct actors *actors, struct actor *actor);
 /* One that is outside the lists, for one request or one scenario flow; freed with actor_destroy. NULL when memory is exhausted.
  */
 struct actor *actor_create_account(struct actors *actors); /* of the next account in turn */
-struct actor *actor_create_fresh(struct actors *actors);   /* of an address that nobody has used */
+struct actor *actor_create_fresh(struct actors *actors);   /* of an unused address */
 void actor_destroy(struct actor *actor);
 
 const char *actor_email(const struct actors *actors, const struct actor *actor, char email[EMAIL_SIZE]);

@@ -1,10 +1,12 @@
 #include "bench.h"
 
 #include "command.h"
+#include "duration.h"
 #include "instant.h"
 #include "report.h"
 #include "transport.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,6 +172,7 @@ int bench_run_command(const struct bench_command *command, const struct options 
 }
 
 struct order bench_order(enum run_by by, double load, double seconds, uint64_t seed) {
+    assert(load >= 0 && seconds > 0 && seconds <= DURATION_MAX_S);
     struct order order = { .seed = seed };
     if (by == BY_USERS) {
         order.kind = ORDER_USERS;

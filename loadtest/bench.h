@@ -1,6 +1,6 @@
 /*
  * bench: what every command that makes load has: the plan from the options, the engine, the samples, the record, the display; and
- * the one way to run a step: hand out an order, look at it 20 times a second, write a line a second into the record, stop it when
+ * the one way to run a step: send an order, poll its progress 20 times a second, record a line a second, stop it when
  * the command has seen enough.
  *
  * Ctrl-C is noticed here: the step is stopped, and bench_interrupted says so.
@@ -26,13 +26,13 @@ struct bench {
     bool crashed;                            /* the server's process has gone */
 };
 
-/* What a step looks like while it runs, for whoever decides whether it goes on. */
+/* The progress of a step, by which a command decides whether it goes on. */
 struct bench_progress {
     const struct engine_view *view; /* since the step began */
     struct trial_progress trial;
 };
 
-/* An order with two segments makes two steps, the second of next_phase. */
+/* An order of two segments makes two steps, the second of next_phase. */
 struct bench_step {
     enum run_phase phase, next_phase;
     struct order order;
@@ -80,7 +80,7 @@ int bench_trouble(struct bench *bench);
 void bench_figures(const struct objectives *objectives, const struct engine_view *view, double seconds,
                    struct run_figures *figures);
 
-/* The last of all: writes RUN.json and RUN.html, prints the headline and returns its exit code. */
+/* At the end: writes RUN.json and RUN.html, prints the headline and returns its exit code. */
 int bench_finish(struct bench *bench);
 
 #endif

@@ -8,7 +8,7 @@
 #define LIMITER_SHARE 0.001 /* of replies that are 429: the limiter, not the machine, decides */
 #define THROTTLED_SHARE 0.1
 
-/* What a person calls the threads of this service. */
+/* What the threads of this service do, by their names. */
 static const struct {
     const char *group, *work;
 } works[] = { { "crypto", "hashing" },           { "hash", "hashing" },       { "argon", "hashing" },
@@ -39,7 +39,7 @@ static void set(struct cause *cause, enum cause_kind kind, double utilisation) {
     cause->utilisation = utilisation;
 }
 
-/* Who has the cores. The database is one of the others when nobody asked it. */
+/* Who uses the cores. Without --pg the database is one of the others. */
 static void describe_users(const struct usage *usage, char *text, size_t size) {
     const struct {
         const char *name;

@@ -30,7 +30,7 @@ static double place(const struct scale *scale, double value) {
     return scale->begin + (value - from) / (to - from) * (scale->end - scale->begin);
 }
 
-/* ---- how far the values reach ---- */
+/* ---- ranges ---- */
 
 struct range {
     double min, max;
@@ -170,7 +170,7 @@ static void write_axis(const struct chart_axis *axis, const struct scale *scale,
     fputs("</text>", out);
 }
 
-/* ---- what is drawn ---- */
+/* ---- drawing ---- */
 
 struct frame {
     const struct chart *chart;

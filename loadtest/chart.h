@@ -41,7 +41,7 @@ struct chart_axis {
 };
 
 struct chart {
-    const char *title, *note; /* the note, in words below, may be NULL */
+    const char *title, *note; /* the note below it may be NULL */
     struct chart_axis x, y;
     struct chart_series series[CHART_SERIES_MAX];
     size_t series_count;

@@ -66,7 +66,7 @@ static void run_blocks(struct comparison *comparison) {
     }
 }
 
-/* ---- what it says ---- */
+/* ---- the result ---- */
 
 struct quantity {
     const char *name, *more, *less;

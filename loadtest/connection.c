@@ -1,6 +1,7 @@
 #include "connection.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- its life ---- */
+/* ---- opening and closing ---- */
 
 static bool watch(struct connection *connection, int epoll, uint32_t events) {
     if (connection->watched == events)
@@ -44,7 +45,7 @@ static enum connection_event end(struct connection *connection, enum connection_
     return event;
 }
 
-/* What an errno of socket or connect says. */
+/* By an errno of socket or connect. */
 static enum connection_event refusal(int error) {
     switch (error) {
     case EADDRNOTAVAIL:
@@ -68,6 +69,7 @@ static int bind_source(int fd, unsigned source) {
 }
 
 enum connection_event connection_open(struct connection *connection, const struct target *target, int epoll, unsigned source) {
+    assert(connection->state == CONNECTION_CLOSED && connection->rest == NULL);
     int on = 1;
     int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -119,7 +121,7 @@ static enum connection_event finish_connect(struct connection *connection, int e
 
 /* ---- sending ---- */
 
-/* Sends what it can. Gives how much, or SIZE_MAX when the connection is lost; *events is what to wait for. */
+/* Sends what it can. Returns how much, or SIZE_MAX when the connection is lost; *events is what to wait for. */
 static size_t push(struct connection *connection, const char *bytes, size_t len, uint32_t *events) {
     size_t sent = 0;
     while (sent < len) {
@@ -139,6 +141,7 @@ static size_t push(struct connection *connection, const char *bytes, size_t len,
 
 enum connection_event connection_send(struct connection *connection, int epoll, const char *bytes, size_t len) {
     uint32_t events;
+    assert(connection->state == CONNECTION_IDLE && connection->rest == NULL);
     response_init(&connection->response);
     connection->requests++;
     size_t sent = push(connection, bytes, len, &events);
@@ -205,6 +208,7 @@ static enum connection_event receive(struct connection *connection, char *buffer
     case TRANSPORT_OK:
         break;
     }
+    assert(io.len > 0 && io.len <= buffer_size);
     size_t taken = response_feed(response, buffer, io.len);
     if (response->state == RESPONSE_DONE || response->state == RESPONSE_BROKEN)
         return finish_reply(connection, taken < io.len);
@@ -212,7 +216,7 @@ static enum connection_event receive(struct connection *connection, char *buffer
 }
 
 /* Nothing was asked for: TLS may have housekeeping (session tickets), anything else ends the connection. */
-static enum connection_event look_while_idle(struct connection *connection, char *buffer, size_t buffer_size) {
+static enum connection_event read_while_idle(struct connection *connection, char *buffer, size_t buffer_size) {
     struct transport_io io = connection->transport->read(connection->transport_state, connection->fd, buffer, buffer_size);
     if (io.result == TRANSPORT_WANTS_READ || io.result == TRANSPORT_WANTS_WRITE)
         return CONNECTION_NOTHING;
@@ -226,7 +230,7 @@ enum connection_event connection_handle(struct connection *connection, int epoll
     case CONNECTION_HANDSHAKING:
         return shake_hands(connection, epoll);
     case CONNECTION_IDLE:
-        return look_while_idle(connection, buffer, buffer_size);
+        return read_while_idle(connection, buffer, buffer_size);
     case CONNECTION_SENDING: {
         /* a server may answer, and refuse, before it has read everything */
         enum connection_event event = receive(connection, buffer, buffer_size);

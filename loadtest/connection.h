@@ -3,8 +3,9 @@
  *
  *     CLOSED -> CONNECTING -> HANDSHAKING -> IDLE <-> SENDING -> RECEIVING -> IDLE or CLOSED
  *
- * It changes its state in connection_handle only, as epoll tells, and says what came of it. The worker owns the connections and
- * what they carry; nothing here allocates except the rest of a request that did not fit into the socket.
+ * Its state changes when it is opened, when a request is sent, and in connection_handle, which returns the event. The connection
+ * pool owns the connections, dispatch the requests; nothing here allocates except the rest of a request that did not fit into the
+ * socket.
  */
 #ifndef FAILPOINT_CONNECTION_H
 #define FAILPOINT_CONNECTION_H
@@ -25,7 +26,7 @@ enum connection_state {
 };
 
 enum connection_event {
-    CONNECTION_NOTHING,     /* goes on */
+    CONNECTION_NOTHING,     /* it continues */
     CONNECTION_READY,       /* just connected: IDLE now */
     CONNECTION_ANSWERED,    /* `response` holds a whole reply; IDLE now, or CLOSED if it may not be used again */
     CONNECTION_REFUSED,     /* it could not be made; CLOSED now */
@@ -33,7 +34,7 @@ enum connection_event {
     CONNECTION_NO_RESOURCE, /* no descriptor or no memory; CLOSED now */
     CONNECTION_LOST,        /* reset or closed before the reply was whole; CLOSED now */
     CONNECTION_GARBLED,     /* what came is not HTTP; CLOSED now */
-    CONNECTION_HUNG_UP,     /* closed while idle, which is its right; CLOSED now */
+    CONNECTION_HUNG_UP,     /* closed by the server while idle; CLOSED now */
 };
 
 struct request;
@@ -66,7 +67,7 @@ void connection_fini(struct connection *connection); /* closes, and frees the bu
 /* For one that is IDLE. The bytes are taken over or copied. */
 enum connection_event connection_send(struct connection *connection, int epoll, const char *bytes, size_t len);
 
-/* Goes on after epoll_wait. `buffer` is room for one read, shared by all connections of a worker. */
+/* Continues after epoll_wait. `buffer` is room for one read, shared by all connections of a worker. */
 enum connection_event connection_handle(struct connection *connection, int epoll, char *buffer, size_t buffer_size);
 
 #endif

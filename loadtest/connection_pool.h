@@ -30,7 +30,7 @@ void connection_pool_fini(struct connection_pool *pool);
 bool connection_pool_keep_for_users(struct connection_pool *pool, unsigned users);
 void connection_pool_forget_users(struct connection_pool *pool); /* what they kept is idle */
 
-/* The user's own, or any that is idle, which becomes the user's. `user` 0: nobody's. NULL: there is none. */
+/* The user's own, or any that is idle, which becomes the user's. `user` 0: no user's. NULL: there is none. */
 struct connection *connection_pool_take_idle(struct connection_pool *pool, unsigned user);
 
 bool connection_pool_can_open(const struct connection_pool *pool);

@@ -13,7 +13,7 @@
 #include "message.h"
 #include "request.h"
 
-/* When the worker's loop worked and slept, kept by the worker: it tells which part of a latency the generator may have made. */
+/* When the worker's loop worked and slept, kept by the worker: which part of a latency may be the generator's. */
 struct loop_times {
     uint64_t round;
     int64_t slept_ns, woke_ns; /* called epoll_wait, returned from it */

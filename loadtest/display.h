@@ -21,7 +21,7 @@ void display_second(struct display *display, const struct run *run, const struct
 void display_note(struct display *display, const char *format, ...) __attribute__((format(printf, 2, 3))); /* a line that stays */
 void display_clear(struct display *display); /* before the result is printed */
 
-/* For people: "1.02 s", "250 ms", "83 us"; "231", "1,250", "28.4 k" are kept as digits: "28400". Give `text`. */
+/* "1.02 s", "250 ms", "83 us"; "231", "1,250", "28.4 k" are kept as digits: "28400". Return `text`. */
 #define DISPLAY_NUMBER_SIZE 32
 const char *display_ms(double ms, char text[DISPLAY_NUMBER_SIZE]);
 const char *display_load(double load, char text[DISPLAY_NUMBER_SIZE]); /* three digits that count */

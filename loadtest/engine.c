@@ -2,6 +2,7 @@
 
 #include "instant.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -25,7 +26,7 @@ struct worker_handle {
 struct engine {
     const struct plan *plan;
     struct worker_handle workers[ENGINE_WORKERS_MAX];
-    uint64_t orders_given;
+    uint64_t orders_sent;
     bool worker_died;
     char sentence[SENTENCE_SIZE];
 };
@@ -72,6 +73,7 @@ struct engine *engine_create(const struct plan *plan, char *error, size_t error_
         snprintf(error, error_size, "no memory");
         return NULL;
     }
+    assert(plan->workers > 0 && plan->workers <= ENGINE_WORKERS_MAX);
     engine->plan = plan;
     for (unsigned i = 0; i < plan->workers; i++) {
         if (!start_worker(engine, i)) {
@@ -83,7 +85,7 @@ struct engine *engine_create(const struct plan *plan, char *error, size_t error_
     return engine;
 }
 
-static void give_order(struct engine *engine, const struct order *order) {
+static void send_order(struct engine *engine, const struct order *order) {
     for (unsigned i = 0; i < engine->plan->workers; i++) {
         /* a pipe takes so little at once or not at all; a worker that has died is noticed by engine_state */
         if (engine->workers[i].pid > 0 && write(engine->workers[i].orders, order, sizeof *order) < 0)
@@ -94,7 +96,7 @@ static void give_order(struct engine *engine, const struct order *order) {
 void engine_destroy(struct engine *engine) {
     if (engine == NULL)
         return;
-    give_order(engine, &(struct order){ .kind = ORDER_QUIT });
+    send_order(engine, &(struct order){ .kind = ORDER_QUIT });
     for (unsigned i = 0; i < engine->plan->workers; i++) {
         struct worker_handle *worker = &engine->workers[i];
         if (worker->pid > 0) {
@@ -120,17 +122,17 @@ size_t engine_pids(const struct engine *engine, int pids[ENGINE_WORKERS_MAX]) {
 
 int64_t engine_begin(struct engine *engine, const struct order *order) {
     struct order numbered = *order;
-    numbered.number = ++engine->orders_given;
+    numbered.number = ++engine->orders_sent;
     numbered.begin_ns = instant_now() + BEGIN_AFTER_NS;
-    give_order(engine, &numbered);
+    send_order(engine, &numbered);
     return numbered.begin_ns;
 }
 
 void engine_stop(struct engine *engine) {
-    give_order(engine, &(struct order){ .kind = ORDER_STOP });
+    send_order(engine, &(struct order){ .kind = ORDER_STOP });
 }
 
-static void look_for_dead(struct engine *engine) {
+static void reap_workers(struct engine *engine) {
     for (unsigned i = 0; i < engine->plan->workers; i++) {
         struct worker_handle *worker = &engine->workers[i];
         if (worker->pid > 0 && waitpid(worker->pid, NULL, WNOHANG) == worker->pid) {
@@ -149,11 +151,11 @@ enum worker_trouble engine_trouble_kind(const struct engine *engine) {
 }
 
 enum engine_state engine_state(struct engine *engine) {
-    look_for_dead(engine);
+    reap_workers(engine);
     if (engine->worker_died || engine_trouble_kind(engine) != TROUBLE_NONE)
         return ENGINE_TROUBLE;
     for (unsigned i = 0; i < engine->plan->workers; i++)
-        if (engine->workers[i].share->finished != engine->orders_given)
+        if (engine->workers[i].share->finished != engine->orders_sent)
             return ENGINE_BUSY;
     return ENGINE_DONE;
 }

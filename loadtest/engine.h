@@ -1,5 +1,5 @@
 /*
- * engine: the workers as one: starts their processes, hands them orders, adds up what they count.
+ * engine: the workers as one: starts their processes, sends them orders, adds up what they count.
  *
  * One thread, the tester's. Workers die with the tester, and the tester notices when one dies.
  */
@@ -26,19 +26,19 @@ struct engine_view {
 enum engine_state {
     ENGINE_BUSY,
     ENGINE_DONE,   /* every worker has finished the order */
-    ENGINE_TROUBLE /* engine_trouble says what */
+    ENGINE_TROUBLE /* see engine_trouble */
 };
 
 /* NULL, with a sentence in `error`, when memory or processes cannot be had. `plan` must outlive it. */
 struct engine *engine_create(const struct plan *plan, char *error, size_t error_size);
 void engine_destroy(struct engine *engine);
 
-/* Begins an order 20 ms from now, so that every worker begins at the same moment; gives that moment. */
+/* Begins an order 20 ms from now, so that every worker begins at the same moment, which it returns. */
 int64_t engine_begin(struct engine *engine, const struct order *order);
 void engine_stop(struct engine *engine);
 enum engine_state engine_state(struct engine *engine);
 
-/* A sentence for people, or NULL. */
+/* What the trouble is, as a sentence; NULL: there is none. */
 const char *engine_trouble(struct engine *engine);
 enum worker_trouble engine_trouble_kind(const struct engine *engine);
 

@@ -1,5 +1,6 @@
 #include "find.h"
 
+#include <assert.h>
 #include <math.h>
 
 #define UNDER_HINT 0.98
@@ -42,7 +43,7 @@ static double next_inside(const struct find *find) {
     return find->whole ? fmin(fmax(round(load), find->good + 1), find->bad - 1) : load;
 }
 
-static void go(struct find *find, enum find_phase phase, double load) {
+static void enter(struct find *find, enum find_phase phase, double load) {
     find->phase = phase;
     find->load = load;
     find->votes_good = find->votes_bad = 0;
@@ -53,13 +54,13 @@ static void narrow(struct find *find) {
         find->phase = FIND_DONE;
     } else if (find->good == 0) {
         double load = fmax(fmin(find->bad / 2, find->hint > 0 ? find->hint * UNDER_HINT : INFINITY), find->load_min);
-        go(find, FIND_DOUBLE, find->whole ? fmax(floor(load), find->load_min) : load);
+        enter(find, FIND_DOUBLE, find->whole ? fmax(floor(load), find->load_min) : load);
     } else if (!is_narrow(find)) {
-        go(find, FIND_BISECT, next_inside(find));
+        enter(find, FIND_BISECT, next_inside(find));
     } else if (find->answers - find->bad_since > BAD_IS_STALE_AFTER) {
-        go(find, FIND_BISECT, find->bad);
+        enter(find, FIND_BISECT, find->bad);
     } else {
-        go(find, FIND_HOLD, find->good);
+        enter(find, FIND_HOLD, find->good);
     }
 }
 
@@ -70,9 +71,9 @@ static void accept(struct find *find) {
     if (find->bad > 0)
         narrow(find);
     else if (find->load >= find->load_max)
-        go(find, FIND_HOLD, find->good);
+        enter(find, FIND_HOLD, find->good);
     else
-        go(find, FIND_DOUBLE, fmin(find->load * 2, find->load_max));
+        enter(find, FIND_DOUBLE, fmin(find->load * 2, find->load_max));
 }
 
 static void reject(struct find *find, double served) {
@@ -95,7 +96,7 @@ static void next_hold(struct find *find) {
     double load = find->held > 0 ? (find->held + find->bad) / 2 : find->bad * back;
     find->good = find->whole ? floor(load) : load;
     if (find->good >= find->load_min && find->holds_failed <= HOLDS_MAX) {
-        go(find, FIND_HOLD, find->good);
+        enter(find, FIND_HOLD, find->good);
         return;
     }
     find->good = find->held;
@@ -119,6 +120,7 @@ static void answer_hold(struct find *find, bool good) {
 }
 
 void find_answer(struct find *find, bool good, double served) {
+    assert(find->phase != FIND_DONE);
     find->answers++;
     if (find->phase == FIND_HOLD) {
         answer_hold(find, good);
@@ -134,6 +136,7 @@ void find_answer(struct find *find, bool good, double served) {
 }
 
 enum find_outcome find_outcome(const struct find *find) {
+    assert(find->bad == 0 || find->good < find->bad);
     if (find->good == 0)
         return FIND_NONE_GOOD;
     return find->bad == 0 ? FIND_NONE_BAD : FIND_LIMIT;

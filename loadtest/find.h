@@ -1,6 +1,6 @@
 /*
- * find: the search for the highest load that is still good, as a machine without a clock or a network: it says which load to try,
- * and is told what came of it. So it can be tried out on a simulated server.
+ * find: the search for the highest load that is still good, as a machine without a clock or a network: it names the load to try
+ * and is given the result, so it can be tested on a simulated server.
  *
  * Double until it is bad, then bisect until the bracket is narrower than `precision`. Bad counts only when two trials out of at
  * most three say so, since a burst can spoil one; and an upper end that was found long ago is tried once more before it is
@@ -37,8 +37,8 @@ enum find_outcome {
 void find_init(struct find *find, double load_begin, double load_min, double load_max, double precision, bool whole);
 
 /*
- * What came of trying `load`; `served` is the rate that was served well meanwhile, a hint for where to look next (0: none).
- * Afterwards `phase` and `load` say what to do next.
+ * The result of trying `load`; `served` is the rate that was served well meanwhile, a hint where to search next (0: none).
+ * Afterwards `phase` and `load` are what to do next.
  */
 void find_answer(struct find *find, bool good, double served);
 enum find_outcome find_outcome(const struct find *find); /* in FIND_DONE */

@@ -23,7 +23,7 @@
 #define RATE_MIN 0.5
 #define RATE_MAX 1e7
 #define USERS_MAX 100000.0
-#define GONE_SHARE 0.5 /* of requests that are refused: nobody listens any more */
+#define GONE_SHARE 0.5 /* of requests that are refused: no process listens any more */
 
 struct finder {
     struct bench *bench;
@@ -70,7 +70,7 @@ static void show(struct finder *finder, const char *what, double load) {
              find->bad > 0 ? display_load(find->bad, bad) : "?");
 }
 
-/* Nobody is there any more: the process has gone, or connections are refused. */
+/* The process has gone, or connections are refused. */
 static bool is_gone(const struct finder *finder, const struct run_step *step) {
     double refused = 0, ended = 0;
     for (size_t i = 0; i < ENDPOINTS; i++) {

@@ -2,6 +2,7 @@
 
 #include "array.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +55,7 @@ static void add_line(struct gate *gate, const char *name, const char *unit, doub
                      double tolerance) {
     if (baseline <= 0)
         return;
+    assert(gate->count < GATE_LINES);
     struct gate_line *line = &gate->lines[gate->count++];
     snprintf(line->name, sizeof line->name, "%s", name);
     snprintf(line->unit, sizeof line->unit, "%s", unit);

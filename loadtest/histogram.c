@@ -1,5 +1,7 @@
 #include "histogram.h"
 
+#include <assert.h>
+
 #define SUB_BITS 7
 #define SUB_BUCKETS ((size_t)1 << SUB_BITS)
 #define LONGEST_NS ((INT64_C(1) << 42) - 1)
@@ -17,6 +19,7 @@ size_t histogram_bucket(int64_t ns) {
 }
 
 int64_t histogram_value(size_t bucket) {
+    assert(bucket < HISTOGRAM_BUCKETS);
     if (bucket < SUB_BUCKETS)
         return (int64_t)bucket;
     size_t shift = bucket / SUB_BUCKETS - 1;
@@ -57,6 +60,7 @@ void histogram_subtract(struct histogram *later, const struct histogram *earlier
 int64_t histogram_percentile(const struct histogram *histogram, double share) {
     if (histogram->total == 0)
         return 0;
+    assert(share >= 0 && share <= 1);
     double wanted = share * (double)histogram->total;
     uint64_t seen = 0;
     size_t last = 0;

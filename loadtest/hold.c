@@ -4,16 +4,17 @@
 #include "instant.h"
 #include "judge.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #define SECONDS_DEFAULT 10.0
-#define ARRIVALS_FOR_EVER_S 1e6
+#define SECONDS_MAX 1e6 /* when the number of requests decides */
 
 static double seconds_of(const struct options *options) {
     if (options->duration_s > 0)
         return options->duration_s;
     if (options->requests > 0)
-        return options->users > 0 || options->rate <= 0 ? ARRIVALS_FOR_EVER_S : options->requests / options->rate * 2 + 1;
+        return options->users > 0 ? SECONDS_MAX : fmin(options->requests / options->rate * 2 + 1, SECONDS_MAX);
     return SECONDS_DEFAULT;
 }
 

@@ -10,7 +10,7 @@
 /* Escapes the five characters that mean something in HTML; control characters but LF become spaces. */
 void html_text(FILE *out, const char *text);
 
-/* "231", "1,250", "12.5", "0.42": three significant digits and no fewer than all before the point. Gives `text`. */
+/* "231", "1,250", "12.5", "0.42": three significant digits and no fewer than all before the point. Returns `text`. */
 const char *html_number(double number, char text[HTML_NUMBER_SIZE]);
 
 #endif

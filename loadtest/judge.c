@@ -22,7 +22,8 @@ static bool is_generators_doing(const struct objectives *objectives, const struc
     return missed;
 }
 
-/* Fewer requests were issued than were due by then, and more than Poisson's luck explains: it cannot send so many. */
+/* Fewer requests were issued than were due by then, and more than chance explains with Poisson arrivals: it cannot send so many.
+ */
 bool judge_generator_fell_behind(const struct bench *bench, const struct run_step *step) {
     const struct scenario *scenario = bench->plan.scenario;
     double asked = (step->load + step->load_end) / 2 * step->seconds;
@@ -39,7 +40,7 @@ void judge_describe_bad(const struct bench *bench, struct run_step *step) {
     step->generator_limited = is_generators_doing(objectives, step) || judge_generator_fell_behind(bench, step);
     if (missed != NULL)
         snprintf(step->why, sizeof step->why, "%s", objective_describe(missed, step->tallies, text));
-    else if (bench->backlog_growth > 1) /* the trial saw it coming */
+    else if (bench->backlog_growth > 1) /* the trial noticed it before latency did */
         snprintf(step->why, sizeof step->why, "%.3g more requests a second pile up", bench->backlog_growth);
     else
         snprintf(step->why, sizeof step->why, "%s",

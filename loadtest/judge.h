@@ -1,5 +1,6 @@
 /*
- * judge: what one step says: met or missed, why, and whether it was the generator's doing; for hold, soak and the steps of find.
+ * judge: the result of one step: met or missed, why, and whether the generator was the cause; for hold, soak and the steps of
+ * find.
  */
 #ifndef FAILPOINT_JUDGE_H
 #define FAILPOINT_JUDGE_H
@@ -9,7 +10,7 @@
 /* Fills in `why` and `generator_limited` of a step that is known to be bad. */
 void judge_describe_bad(const struct bench *bench, struct run_step *step);
 
-/* Fewer requests were sent than were due: such a step says nothing good of the load that was asked for. */
+/* Fewer requests were sent than were due: such a step is no proof that the load that was asked for is good. */
 bool judge_generator_fell_behind(const struct bench *bench, const struct run_step *step);
 
 /* Verdict of the step, and of the run: headline, because, exit code. */

@@ -12,7 +12,7 @@
 /* A token is renewed when a fifth of its life is left. */
 #define RENEW_AT 0.8
 
-/* ---- what is constant ---- */
+/* ---- templates ---- */
 
 /* Placeholders that jansson writes as such escapes, which no other text of a body contains: control characters are refused in
  * options. */

@@ -27,7 +27,7 @@ struct objectives {
     size_t count;
 };
 
-/* What was found for one of them: of `requests`, `bad` broke it. */
+/* The counts for one of them: of `requests`, `bad` broke it. */
 struct objective_count {
     uint64_t requests, bad;
     uint64_t bad_without_generator; /* still bad when the generator's own delay is left out */

@@ -89,7 +89,7 @@ static const struct option_row table[] = {
     { "out", "FILE", OPTION_TEXT, AT(out), FOR_RUNS, 0, 0, "the record (RUN.json)", NULL },
     { "html", "FILE", OPTION_TEXT, AT(html), FOR_RUNS | FOR_REPORT, 0, 0, "the report (RUN.html)", NULL },
     { "handicap", "US", OPTION_NUMBER, AT(artificial_delay_us), FOR_RUNS | FOR_SELFTEST, 0, 1e6,
-      "waste so many microseconds before each request: a slow generator, to test what is said of it", NULL },
+      "spin for so many microseconds before each request: a slow generator, to test how it is reported", NULL },
     { "quiet", NULL, OPTION_FLAG, AT(quiet), FOR_RUNS | FOR_SEED | FOR_SELFTEST, 0, 0, "show nothing but the result", NULL },
     { "help", NULL, OPTION_FLAG, AT(help), ~0U, 0, 0, "this text", NULL },
 };
@@ -154,7 +154,8 @@ static void list_options(unsigned command, struct option list[OPTIONS + 1]) {
     list[count] = (struct option){ .name = NULL };
 }
 
-/* getopt_long also takes the beginnings of names. They are refused: --pass would not be known as what hides a password. */
+/* getopt_long also takes the beginnings of names. They are refused: --pass would not be known as the option whose value is
+ * hidden. */
 static bool is_whole_name(const char *word, const struct option_row *row) {
     size_t len = strlen(row->name);
     return strncmp(word, "--", 2) == 0 && strncmp(word + 2, row->name, len) == 0 &&

@@ -1,5 +1,5 @@
 /*
- * plan: what all workers know and nobody changes once they run: target, API, scenario, and how connections are made and used.
+ * plan: what all workers read and nothing changes once they run: target, API, scenario, and how connections are made and used.
  */
 #ifndef FAILPOINT_PLAN_H
 #define FAILPOINT_PLAN_H
@@ -30,15 +30,15 @@ struct plan {
     unsigned sessions;            /* over all workers */
     bool seeded;                  /* the accounts are there already */
     bool new_connections;         /* one for each request */
-    bool verify_peer;             /* TLS: believe only certificates that the system's authorities have signed */
+    bool verify_peer;             /* TLS: accept only certificates that the system's authorities have signed */
     int64_t timeout_ns;           /* of one request, from when it is issued */
     int64_t think_ns;             /* mean pause between the steps of a flow, and between the requests of a user */
     int64_t artificial_delay_ns;  /* before each request: to test how a slow generator is reported */
-    enum retry_after retry_after; /* of a user who was told to come later */
+    enum retry_after retry_after; /* of a user, after 429 or 503 */
     bool once;                    /* a user stops when one request of its was answered well */
     char email_before[PLAN_TEXT_SIZE], email_after[PLAN_TEXT_SIZE]; /* around the number of an account */
     char password[PLAN_TEXT_SIZE];
-    char run_tag[16]; /* in new users' addresses, so that two runs do not meet */
+    char run_tag[16]; /* in new users' addresses, so that two runs do not use the same */
 };
 
 struct options;

@@ -112,7 +112,7 @@ bool probe_name(pid_t pid, char *name, size_t size) {
     return true;
 }
 
-/* ---- who listens ---- */
+/* ---- listeners ---- */
 
 /* Another machine's address cannot be bound to; what listens here on the same port has nothing to do with it. */
 static bool is_local(const struct target *target) {

@@ -1,7 +1,8 @@
-/* Which pictures a run gives, and from which of its numbers. */
+/* The charts of a run, and the figures that they are drawn from. */
 #include "array.h"
 #include "report.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define POINTS_MAX 2000 /* of a picture: more seconds than that are thinned out */
@@ -158,6 +159,7 @@ struct curve {
 /* Curves over the seconds from `first` on, `count` of them. */
 static void add_curves(const struct run *run, size_t first, size_t count, const struct curve *curves, size_t curves_count,
                        struct chart *chart, struct chart_point *points) {
+    assert(chart->series_count + curves_count <= CHART_SERIES_MAX && first + count <= run->seconds_count);
     size_t step = stride(run);
     for (size_t c = 0; c < curves_count; c++) {
         struct chart_point *own = points + c * POINTS_MAX;

@@ -1,5 +1,6 @@
 #include "response.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -88,7 +89,7 @@ static enum response_state read_status_line(struct response *response) {
     return RESPONSE_HEADER;
 }
 
-/* Whether a comma-separated list has a word. */
+/* Whether a comma-separated list has an item. */
 static bool list_has(const char *list, const char *word) {
     size_t len = strlen(word);
     while (*list != '\0') {
@@ -181,7 +182,7 @@ static enum response_state read_line(struct response *response) {
     case RESPONSE_HEADER:
         if (len == 0)
             return begin_body(response);
-        /* a continuation of the header before (obsolete folding), which is none that matters unless somebody plays tricks */
+        /* a continuation of the header before (obsolete folding), which no server that is well needs */
         if (response->line[0] == ' ' || response->line[0] == '\t')
             return RESPONSE_BROKEN;
         return cut ? RESPONSE_HEADER : read_header(response, response->line);
@@ -235,6 +236,7 @@ static bool grow_body(struct response *response, size_t needed) {
 }
 
 static bool keep_body(struct response *response, const char *bytes, size_t len) {
+    assert(response->body_len <= RESPONSE_BODY_KEPT);
     response->body_total += len;
     size_t room = RESPONSE_BODY_KEPT - response->body_len;
     size_t kept = len < room ? len : room;

@@ -52,8 +52,7 @@ struct response {
 void response_init(struct response *response);
 void response_fini(struct response *response);
 
-/* Takes in bytes until the reply is done or broken; gives how many it took. More than that belong to nothing that was asked for.
- */
+/* Takes bytes until the reply is done or broken; returns how many it took. Those behind belong to no request. */
 size_t response_feed(struct response *response, const char *bytes, size_t len);
 
 /* The peer closed. Afterwards the state is RESPONSE_DONE if the reply was whole by that, and RESPONSE_BROKEN if it was cut. */

@@ -1,5 +1,5 @@
 /*
- * run: everything that is known about one run: what RUN.json holds and every report is made from.
+ * run: the record of one run: what RUN.json holds and every report is made from.
  *
  * Written by the tester while it runs, read back by `report`, `compare` and `gate`. Times are seconds since the run began, rates
  * are per second of the scenario's unit, latencies are milliseconds unless a name says otherwise. Lists are on the heap and
@@ -105,7 +105,7 @@ enum run_collapse {
     COLLAPSE_DEGRADES,  /* goodput holds, the rest is late */
     COLLAPSE_FAILS,     /* requests fail in other ways than 429 and 503 */
     COLLAPSE_COLLAPSES, /* goodput falls under half of what it was at the limit */
-    COLLAPSE_CRASHES    /* nobody answers any more */
+    COLLAPSE_CRASHES    /* the server is gone */
 };
 extern const struct names run_collapse_names;
 
@@ -114,12 +114,12 @@ struct run_trend {
     char name[32], unit[16]; /* memory MiB, descriptors, p99 ms */
     double slope, low, high;
     double begin, end; /* medians of the first and the last tenth */
-    bool grows;        /* the interval is above 0 and the growth is worth mentioning */
+    bool grows;        /* the interval is above 0 and the growth is large enough to matter */
 };
 
 struct run_verdict {
     int exit_code;
-    char headline[RUN_HEADLINE_SIZE]; /* the one line: the whole answer */
+    char headline[RUN_HEADLINE_SIZE]; /* the result in one line */
     struct cause cause;
     double knee, limit, collapse, safe; /* loads; 0: not found */
     bool at_least;                      /* the limit was not reached: "at least" */

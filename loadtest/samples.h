@@ -1,5 +1,5 @@
 /*
- * samples: what the server's side looks like from the machine it runs on: processor time by thread, memory, descriptors, the
+ * samples: the state of the server and its machine: processor time by thread, memory, descriptors, the
  * control group's throttling, overflows of listen queues, PostgreSQL's activity, and /metrics where there is one.
  *
  * A sample is a reading of counters at one moment; the usage between two of them is their difference per second. Everything is
@@ -29,7 +29,7 @@ struct usage_group {
 struct usage {
     double seconds;
     double machine_cores;    /* there are */
-    double machine_busy;     /* of them, by anybody */
+    double machine_busy;     /* of them, by any process */
     double generator_cores;  /* used by the workers */
     double listen_overflows; /* connections dropped since a listen queue was full, on this machine */
 

@@ -11,7 +11,7 @@
 
 /* Who takes part in a request. */
 enum scenario_actor {
-    ACTOR_NEW,       /* an address that nobody has used */
+    ACTOR_NEW,       /* an unused address */
     ACTOR_ACCOUNT,   /* an account, with its password; any number of requests at a time */
     ACTOR_SHARED,    /* a session, for any number of requests at a time */
     ACTOR_EXCLUSIVE, /* a session that has one such request in flight at a time */
@@ -28,7 +28,7 @@ struct scenario {
     const char *slo;                   /* the default */
     struct scenario_step steps[SCENARIO_STEPS];
     size_t steps_count;
-    bool is_flow;      /* the steps follow each other, with think time between */
+    bool is_flow;      /* a scenario flow: the steps follow each other, with think time between */
     unsigned sessions; /* to open before, over all workers */
 };
 

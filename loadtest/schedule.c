@@ -2,6 +2,7 @@
 
 #include "array.h"
 
+#include <assert.h>
 #include <math.h>
 
 static const char *const arrivals_items[] = { [ARRIVALS_POISSON] = "poisson", [ARRIVALS_UNIFORM] = "uniform" };
@@ -41,8 +42,9 @@ double random_unit(struct random *random) {
 
 void schedule_init(struct schedule *schedule, enum arrivals arrivals, const struct segment *segments, size_t segments_count,
                    uint64_t seed, unsigned worker, unsigned workers) {
+    assert(segments_count <= SCHEDULE_SEGMENTS && worker < workers);
     *schedule = (struct schedule){ .arrivals = arrivals, .segments_count = segments_count, .worker = worker, .workers = workers };
-    for (size_t i = 0; i < segments_count && i < SCHEDULE_SEGMENTS; i++)
+    for (size_t i = 0; i < segments_count; i++)
         schedule->segments[i] = segments[i];
     random_init(&schedule->random, seed * 1009 + worker);
     /* uniform arrivals of worker w come at (w + 0.5) / W of the common gap */

@@ -94,8 +94,8 @@ void search_judge_overload(struct run *run, double error_share_allowed) {
 
 #define ADVICE "Raise the limit of the server, or switch it off (limit.enabled=false), to measure the service itself."
 #define WALL_SHARE 0.5
-#define WALL_SERVED 5.0 /* per second: with so little, a search would take hours and say no more */
-#define LIMITED_S 1.0   /* a step shorter than that tells of the burst, not of the rate */
+#define WALL_SERVED 5.0 /* per second: with so little, a search would take hours and find no more */
+#define LIMITED_S 1.0   /* a step shorter than that shows the burst, not the rate */
 
 double search_limiter_rate(const struct run *run) {
     double rate = 0;

@@ -1,5 +1,20 @@
 /*
- * search: what find found, turned into numbers and one sentence. Pure computation over the record.
+ * search: the conclusions of a search for the limit, as numbers and one sentence. Pure computation over the record.
+ *
+ * The modules of a search:
+ *
+ *     find_command runs one step after the other
+ *
+ *         find -------- load -------> bench ---- progress, 20 times a second ----> trial ----> sequential
+ *           ^      (which to try)       |                                            |   (is the share of bad
+ *           |                           | step, with its counts                      |    requests too large?)
+ *           |                           v                                            |
+ *           +------ good or bad ----- judge <---- good, bad: stop; undecided: continue
+ *                        (why it is bad, and whether the generator is the cause)
+ *
+ *     and at the end
+ *
+ *         record of all steps -------> search -------> knee, limit, collapse, recovery, headline, exit code
  */
 #ifndef FAILPOINT_SEARCH_H
 #define FAILPOINT_SEARCH_H

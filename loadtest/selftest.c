@@ -20,7 +20,7 @@
 #define PACE_RATE 5000.0
 #define EVENTS 64
 
-/* ---- a server that does nothing ---- */
+/* ---- a server that does no work ---- */
 
 #define BODY "{\"access_token\":\"a.b.c\",\"refresh_token\":\"r.s\"}"
 #define HEAD "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n" BODY

@@ -1,5 +1,6 @@
 #include "sequential.h"
 
+#include <assert.h>
 #include <math.h>
 
 #define WRONG_IN 0.05
@@ -13,6 +14,7 @@ static double boundary(void) {
 }
 
 enum sequential_verdict sequential_test(double allowed, uint64_t requests, uint64_t bad) {
+    assert(allowed > 0 && allowed <= 0.5 && bad <= requests);
     double good_share = allowed * GOOD_PART, bad_share = fmax(allowed * BAD_PART, BAD_SHARE_MIN);
     double likelihood =
         (double)bad * log(bad_share / good_share) + (double)(requests - bad) * log((1 - bad_share) / (1 - good_share));

@@ -14,7 +14,7 @@
 #define SETTLING 0.1 /* of the run: caches fill, pools open */
 #define HOUR 3600.0
 
-/* What may grow; a growth over the whole run under `worth` of the unit and under `part` of where it began is not worth a word. */
+/* What may grow; a growth over the whole run under `worth` of the unit and under `part` of where it began is not reported. */
 static const struct {
     const char *name, *unit;
     size_t offset; /* into struct run_second */

@@ -45,7 +45,7 @@ double stats_median(const double *values, size_t count) {
     return median;
 }
 
-/* The slopes between all pairs of every step-th point; gives how many. */
+/* The slopes between all pairs of every step-th point; returns how many. */
 static size_t fill_slopes(double *slopes, const double *times, const double *values, size_t count, size_t step) {
     size_t filled = 0;
     for (size_t i = 0; i < count; i += step) {

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOOK_EVERY_US 50000U
-#define LOOKS_MAX 4096 /* of the step that are kept; later ones overwrite every other */
+#define POLL_EVERY_US 50000U
+#define POLLS_MAX 4096 /* of the step that are kept; then every other is dropped */
 #define LITTLE_TOLERANCE 0.2
 #define LINES_MAX 3600   /* of a step in the record: a step of days has a line a minute or so */
 #define LITTLE_FLOOR 3.0 /* requests in flight under which sampling is too coarse to say */
@@ -22,12 +22,12 @@ struct watch {
     double load, load_end;
     int64_t begin_ns, second_ns;
     struct sample *at_begin, *a_second_ago, *at_stop; /* at_stop: when the arrivals were over */
-    double in_flight[LOOKS_MAX], times[LOOKS_MAX];
-    size_t looks;
+    double in_flight[POLLS_MAX], times[POLLS_MAX];
+    size_t polls;
     double in_flight_sum, waiting_sum, connections_sum; /* of the present second */
-    unsigned second_looks;
+    unsigned second_polls;
     double all_in_flight_sum, all_waiting_sum, all_connections_sum;
-    unsigned all_looks;
+    unsigned all_polls;
     struct run_figures at_end; /* when the arrivals were over: what came later was not served at that rate */
 };
 
@@ -89,10 +89,10 @@ static void end_second(struct watch *watch, int64_t now_ns) {
     engine_read(bench->engine, view);
     engine_view_subtract(view, bench->mark);
     bench_figures(&bench->plan.objectives, view, second->seconds, &second->figures);
-    if (watch->second_looks > 0) {
-        second->figures.in_flight = watch->in_flight_sum / watch->second_looks;
-        second->figures.waiting = watch->waiting_sum / watch->second_looks;
-        second->figures.connections = watch->connections_sum / watch->second_looks;
+    if (watch->second_polls > 0) {
+        second->figures.in_flight = watch->in_flight_sum / watch->second_polls;
+        second->figures.waiting = watch->waiting_sum / watch->second_polls;
+        second->figures.connections = watch->connections_sum / watch->second_polls;
     }
     if (watch->a_second_ago != NULL)
         sample_usage(watch->a_second_ago, sample, &second->usage);
@@ -100,7 +100,7 @@ static void end_second(struct watch *watch, int64_t now_ns) {
         sample_destroy(watch->a_second_ago);
     watch->a_second_ago = sample;
     watch->second_ns = now_ns;
-    watch->second_looks = 0;
+    watch->second_polls = 0;
     watch->in_flight_sum = watch->waiting_sum = watch->connections_sum = 0;
     engine_read(bench->engine, bench->mark);
     free(view);
@@ -108,37 +108,37 @@ static void end_second(struct watch *watch, int64_t now_ns) {
     display_second(&bench->display, &bench->run, second);
 }
 
-/* ---- every look ---- */
+/* ---- every poll ---- */
 
-static void look(struct watch *watch, int64_t now_ns) {
+static void poll_workers(struct watch *watch, int64_t now_ns) {
     struct bench *bench = watch->bench;
     engine_read(bench->engine, bench->now);
     double in_flight = (double)bench->now->in_flight;
     watch->in_flight_sum += in_flight;
     watch->waiting_sum += (double)bench->now->waiting;
     watch->connections_sum += (double)bench->now->connections;
-    watch->second_looks++;
+    watch->second_polls++;
     watch->all_in_flight_sum += in_flight;
     watch->all_waiting_sum += (double)bench->now->waiting;
     watch->all_connections_sum += (double)bench->now->connections;
-    watch->all_looks++;
-    if (watch->looks == LOOKS_MAX) {
-        watch->looks /= 2;
-        for (size_t i = 0; i < watch->looks; i++) {
+    watch->all_polls++;
+    if (watch->polls == POLLS_MAX) {
+        watch->polls /= 2;
+        for (size_t i = 0; i < watch->polls; i++) {
             watch->in_flight[i] = watch->in_flight[2 * i];
             watch->times[i] = watch->times[2 * i];
         }
     }
-    watch->times[watch->looks] = ns_to_s(now_ns - watch->begin_ns);
-    watch->in_flight[watch->looks++] = in_flight;
+    watch->times[watch->polls] = ns_to_s(now_ns - watch->begin_ns);
+    watch->in_flight[watch->polls++] = in_flight;
     engine_view_subtract(bench->now, bench->before);
 }
 
 /* Least squares over the second half of the step. */
 static double backlog_growth(const struct watch *watch) {
     double sum_t = 0, sum_y = 0, sum_tt = 0, sum_ty = 0, n = 0;
-    double last = watch->looks == 0 ? 0 : watch->times[watch->looks - 1];
-    for (size_t i = 0; i < watch->looks; i++) {
+    double last = watch->polls == 0 ? 0 : watch->times[watch->polls - 1];
+    for (size_t i = 0; i < watch->polls; i++) {
         double t = watch->times[i], y = watch->in_flight[i];
         if (t < last / 2)
             continue;
@@ -165,7 +165,7 @@ static bool is_enough(struct watch *watch, int64_t now_ns) {
     return watch->step->enough(watch->step->context, &progress);
 }
 
-static void note_end(struct watch *watch, int64_t now_ns) {
+static void record_stop(struct watch *watch, int64_t now_ns) {
     struct bench *bench = watch->bench;
     bench_figures(&bench->plan.objectives, bench->now, fmax(ns_to_s(now_ns - watch->begin_ns), 1e-3), &watch->at_end);
     bench->backlog_growth = backlog_growth(watch);
@@ -183,21 +183,21 @@ static void audit(const struct watch *watch, struct run_step *step) {
         time += (double)(tally->latency.sum_ns + tally->shed.sum_ns) / (double)NS_PER_S;
         ended += (double)tally->latency.total + (double)tally->shed.total;
     }
-    double watched = watch->looks == 0 ? step->seconds : watch->times[watch->looks - 1];
-    time -= (double)watch->bench->now->lag.sum_ns / (double)NS_PER_S; /* until it is issued nobody counts it as in flight */
+    double watched = watch->polls == 0 ? step->seconds : watch->times[watch->polls - 1];
+    time -= (double)watch->bench->now->lag.sum_ns / (double)NS_PER_S; /* it counts as in flight when it is issued */
     step->little_expected = watched > 0 ? fmax(time, 0) / watched : 0;
-    step->little_seen = watch->all_looks == 0 ? 0 : watch->all_in_flight_sum / watch->all_looks;
+    step->little_seen = watch->all_polls == 0 ? 0 : watch->all_in_flight_sum / watch->all_polls;
     double larger = fmax(step->little_expected, step->little_seen);
     double difference = fabs(step->little_expected - step->little_seen);
     step->little_agrees = ended == 0 || larger < LITTLE_FLOOR || difference <= LITTLE_TOLERANCE * larger;
 }
 
 static void record_means(const struct watch *watch, struct run_figures *figures) {
-    if (watch->all_looks == 0)
+    if (watch->all_polls == 0)
         return;
-    figures->in_flight = watch->all_in_flight_sum / watch->all_looks;
-    figures->waiting = watch->all_waiting_sum / watch->all_looks;
-    figures->connections = watch->all_connections_sum / watch->all_looks;
+    figures->in_flight = watch->all_in_flight_sum / watch->all_polls;
+    figures->waiting = watch->all_waiting_sum / watch->all_polls;
+    figures->connections = watch->all_connections_sum / watch->all_polls;
 }
 
 static struct run_step *record(struct watch *watch, int64_t end_ns) {
@@ -235,16 +235,16 @@ static int64_t segments_end(const struct watch *watch, size_t segments) {
 static void begin_second_segment(struct watch *watch, int64_t now_ns) {
     struct bench *bench = watch->bench;
     end_second(watch, now_ns);
-    note_end(watch, now_ns);
+    record_stop(watch, now_ns);
     record(watch, now_ns);
     struct sample *last = watch->a_second_ago;
     if (watch->at_begin != last)
         sample_destroy(watch->at_begin);
     watch->at_begin = last;
     watch->begin_ns = now_ns;
-    watch->looks = 0;
+    watch->polls = 0;
     watch->all_in_flight_sum = watch->all_waiting_sum = watch->all_connections_sum = 0;
-    watch->all_looks = 0;
+    watch->all_polls = 0;
     watch->phase = watch->step->next_phase;
     watch->load = watch->load_end = watch->step->next_load;
     engine_read(bench->engine, bench->before);
@@ -258,39 +258,39 @@ static int64_t line_interval_ns(const struct watch *watch) {
     return length / LINES_MAX > NS_PER_S ? length / LINES_MAX : NS_PER_S;
 }
 
-/* Until every request has ended. The arrivals' end is what counts as the step's length: the rest is the way home. */
+/* Until every request has ended. The step's length is that of its arrivals: what is in flight then still ends, and is counted. */
 static int64_t watch_until_done(struct watch *watch) {
     struct bench *bench = watch->bench;
     const struct order *order = &watch->step->order;
     int64_t order_begin = watch->begin_ns, stopped_ns = 0;
     int64_t arrivals_end = segments_end(watch, order->segments_count);
     int64_t interval_ns = line_interval_ns(watch);
-    bool told = false; /* the workers, to stop */
+    bool stopped = false; /* the workers */
     while (engine_state(bench->engine) == ENGINE_BUSY) {
-        usleep(LOOK_EVERY_US);
+        usleep(POLL_EVERY_US);
         int64_t now = instant_now();
-        look(watch, now);
+        poll_workers(watch, now);
         if (now - watch->second_ns >= interval_ns)
             end_second(watch, now);
         if (order->segments_count == 2 && watch->begin_ns == order_begin && now >= order_begin + segments_end(watch, 1))
             begin_second_segment(watch, now);
         bool over = arrivals_end > 0 && now >= order_begin + arrivals_end;
-        bool enough = !told && is_enough(watch, now);
+        bool enough = !stopped && is_enough(watch, now);
         if (stopped_ns == 0 && (over || enough)) {
             stopped_ns = over ? order_begin + arrivals_end : now;
-            note_end(watch, now);
+            record_stop(watch, now);
         }
         /* arrivals end by themselves, late ones included; what is left of scenario flows would take long */
-        if (enough || (over && !told && bench->plan.scenario->is_flow)) {
+        if (enough || (over && !stopped && bench->plan.scenario->is_flow)) {
             engine_stop(bench->engine);
-            told = true;
+            stopped = true;
         }
     }
     if (stopped_ns != 0)
         return stopped_ns;
     int64_t now = instant_now();
-    look(watch, now);
-    note_end(watch, now);
+    poll_workers(watch, now);
+    record_stop(watch, now);
     return now;
 }
 

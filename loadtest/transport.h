@@ -1,6 +1,7 @@
 /*
  * transport: bytes to and from a non-blocking socket, plain or through TLS, as a table with one row for each, so that the
- * connection never asks which it has. A handshake goes on for as long as it gives TRANSPORT_AGAIN.
+ * connection never asks which it has. A handshake is repeated for as long as it returns TRANSPORT_WANTS_READ or
+ * TRANSPORT_WANTS_WRITE.
  *
  * OpenSSL is known in transport.c only.
  */

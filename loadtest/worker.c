@@ -31,7 +31,7 @@ struct worker {
     uint64_t arrivals_left;
 
     struct loop_times loop;
-    int64_t renewed_ns; /* the tokens were last looked through */
+    int64_t renewed_ns; /* when tokens were last checked */
     struct actors actors;
     struct timers timers;
     struct flow flow;
@@ -59,7 +59,8 @@ static void begin_load(struct worker *worker) {
     plan_next_arrival(worker);
 }
 
-/* Each user keeps its connection, as a browser does, if there are enough of them: a server may tell its connections apart. */
+/* Each user keeps its connection, as a browser does, if there are enough of them: a server may treat its connections differently.
+ */
 static void begin_users(struct worker *worker) {
     unsigned workers = worker->plan->workers, users = worker->order.users;
     bool keep = connection_pool_keep_for_users(&worker->dispatch.connections, (users + workers - 1) / workers);
