@@ -63,9 +63,15 @@ struct text json_as_text(const struct json *value);
 /* False, 0, 0 unless the value is a JSON_KIND_BOOLEAN, JSON_KIND_INTEGER, JSON_KIND_ARRAY. */
 bool json_as_boolean(const struct json *value);
 int64_t json_as_int64(const struct json *value);
+double json_as_double(const struct json *value); /* of a JSON_KIND_INTEGER or JSON_KIND_REAL; else 0 */
 size_t json_item_count(const struct json *array);
 
 /* `index` is less than json_item_count. */
 const struct json *json_item(const struct json *array, size_t index);
+
+/* Calls `visit` for the members of an object in their order, until it returns false. Returns whether it never did; true without a
+ * call for what is no object. */
+typedef bool json_visit(void *context, const char *name, const struct json *value);
+bool json_each_member(const struct json *object, json_visit *visit, void *context);
 
 #endif

@@ -207,3 +207,19 @@ const struct json *json_item(const struct json *array, size_t index) {
     assert(index < json_item_count(array));
     return (const struct json *)json_object_array_get_idx(object_of(array), index);
 }
+
+double json_as_double(const struct json *value) {
+    bool is_number = json_kind(value) == JSON_KIND_INTEGER || json_kind(value) == JSON_KIND_REAL;
+    return is_number ? json_object_get_double(object_of(value)) : 0;
+}
+
+bool json_each_member(const struct json *object, json_visit *visit, void *context) {
+    const struct lh_entry *entry;
+    if (json_kind(object) != JSON_KIND_OBJECT)
+        return true;
+    lh_foreach(json_object_get_object(object_of(object)), entry) {
+        if (!visit(context, lh_entry_k(entry), (const struct json *)lh_entry_v(entry)))
+            return false;
+    }
+    return true;
+}

@@ -341,6 +341,42 @@ static size_t write_large(char *bytes, size_t size) {
     return (size_t)len + (size_t)snprintf(bytes + len, size - (size_t)len, "}");
 }
 
+START_TEST(numbers_of_both_kinds_are_read_as_doubles) {
+    static const char bytes[] = "[3, -0.5, 1e3, 9007199254740993, \"3\", null, true]";
+    static const double expected[] = { 3, -0.5, 1000, 9007199254740992, 0, 0, 0 };
+    ck_assert_int_eq(parse(bytes, sizeof bytes - 1), STATUS_OK);
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++)
+        ck_assert_double_eq(json_as_double(json_item(root, i)), expected[i]);
+}
+END_TEST
+
+struct visits {
+    char names[16];
+    size_t most;
+};
+
+static bool visit(void *context, const char *name, const struct json *value) {
+    struct visits *visits = context;
+    size_t len = strlen(visits->names);
+    ck_assert_int_eq(json_as_int64(value), (int64_t)len + 1);
+    snprintf(visits->names + len, sizeof visits->names - len, "%s", name);
+    return len + 1 < visits->most;
+}
+
+START_TEST(members_are_visited_in_their_order_until_it_is_enough) {
+    static const char bytes[] = "{\"b\":1,\"a\":2,\"c\":3}";
+    struct visits all = { "", 9 }, two = { "", 2 }, none = { "", 9 };
+    const struct json *number;
+    ck_assert_int_eq(parse(bytes, sizeof bytes - 1), STATUS_OK);
+    ck_assert(json_each_member(root, visit, &all));
+    ck_assert_str_eq(all.names, "bac");
+    ck_assert(!json_each_member(root, visit, &two));
+    ck_assert_str_eq(two.names, "ba");
+    ck_assert(json_find(root, "a", &number) && json_each_member(number, visit, &none));
+    ck_assert_str_eq(none.names, "");
+}
+END_TEST
+
 START_TEST(however_little_memory_there_is_the_verdict_is_right_or_out_of_memory) {
     static char bytes[16384];
     size_t len = write_large(bytes, sizeof bytes), exhausted = 0;
@@ -390,6 +426,8 @@ Suite *json_suite(void) {
     tcase_add_test(tcase, ten_thousand_brackets_are_refused_without_recursion);
     tcase_add_test(tcase, values_come_out_as_they_were_written);
     tcase_add_test(tcase, a_value_of_another_kind_is_nothing);
+    tcase_add_test(tcase, numbers_of_both_kinds_are_read_as_doubles);
+    tcase_add_test(tcase, members_are_visited_in_their_order_until_it_is_enough);
     tcase_add_test(tcase, however_little_memory_there_is_the_verdict_is_right_or_out_of_memory);
     tcase_add_loop_test(tcase, no_text_exceeds_the_documented_limit, 0, (int)(sizeof hungry / sizeof hungry[0]));
     suite_add_tcase(suite, tcase);
