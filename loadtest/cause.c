@@ -1,6 +1,6 @@
 #include "cause.h"
 
-#include "array.h"
+#include "jwtd/macros.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "duration.h"
 
-#include "array.h"
+#include "jwtd/macros.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The command line: one row of the table of commands. */
-#include "array.h"
 #include "command.h"
+#include "jwtd/macros.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "options.h"
 
-#include "array.h"
 #include "duration.h"
+#include "jwtd/macros.h"
 #include "probes.h"
 
 #include <getopt.h>

@@ -1,8 +1,8 @@
 #include "plan.h"
 
-#include "array.h"
 #include "engine.h"
 #include "instant.h"
+#include "jwtd/macros.h"
 #include "options.h"
 
 #include <inttypes.h>

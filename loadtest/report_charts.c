@@ -1,5 +1,5 @@
 /* The charts of a run, and the figures that they are drawn from. */
-#include "array.h"
+#include "jwtd/macros.h"
 #include "report.h"
 
 #include <assert.h>

@@ -1,8 +1,8 @@
 #include "run.h"
 
-#include "array.h"
 #include "jwtd/clock.h"
 #include "jwtd/cores.h"
+#include "jwtd/macros.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 #include "scenario.h"
 
+#include "jwtd/macros.h"
+
 #include <string.h>
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define SLO_FOR_HASHING "p99<=1s,err<=0.1%" /* a password hash alone takes 10 ms and more */
 #define SLO_FOR_TOKENS "p99<=250ms,err<=0.1%"
 
@@ -61,7 +62,7 @@ const struct scenario scenarios[] = {
       .steps_count = 5,
       .is_flow = true },
 };
-const size_t scenarios_count = COUNT(scenarios);
+const size_t scenarios_count = ARRAY_LEN(scenarios);
 
 const struct scenario *scenario_find(const char *name) {
     for (size_t i = 0; i < scenarios_count; i++)

@@ -1,6 +1,6 @@
 #include "schedule.h"
 
-#include "array.h"
+#include "jwtd/macros.h"
 
 #include <assert.h>
 #include <math.h>

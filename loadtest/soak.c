@@ -1,7 +1,7 @@
-#include "array.h"
 #include "bench.h"
 #include "command.h"
 #include "judge.h"
+#include "jwtd/macros.h"
 #include "stats.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
 /* What explains a figure: the objective that it missed, the resource that was used up. */
+#include "jwtd/macros.h"
 #include "loadtest/cause.h"
 #include "loadtest/display.h"
 #include "loadtest/objective.h"
@@ -85,7 +86,7 @@ START_TEST(the_cause_is_what_is_at_ninety_percent_or_nothing) {
           CAUSE_MEMORY,
           NULL },
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct cause cause;
         struct tally tally = { .due = 1000 };
         tally.classes[REPLY_OK] = 1000 - cases[i].limited;

@@ -1,4 +1,5 @@
 /* The search, on a simulated server: one queue, some workers, a fixed service time, a bound. Its capacity is known exactly. */
+#include "jwtd/macros.h"
 #include "loadtest/find.h"
 #include "loadtest/instant.h"
 #include "loadtest/schedule.h"
@@ -173,7 +174,7 @@ static void answer_by(struct find *find, double limit) {
 
 START_TEST(an_exact_limit_is_bracketed) {
     const double limits[] = { 0.7, 1, 3.3, 231, 1e4, 139000 };
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
         struct find find;
         find_init(&find, 20, 0.5, 1e6, 0.02, false);
         answer_by(&find, limits[i]);

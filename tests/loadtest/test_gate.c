@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "loadtest/gate.h"
 
 #include <check.h>
@@ -134,16 +135,13 @@ Suite *gate_suite(void) {
     Suite *suite = suite_create("gate");
     TCase *find = tcase_create("find");
     tcase_add_checked_fixture(find, set_up, tear_down);
-    tcase_add_loop_test(find, a_limit_that_is_lower_by_more_than_the_tolerance_is_a_regression, 0,
-                        (int)(sizeof limits / sizeof limits[0]));
-    tcase_add_loop_test(find, runs_of_another_machine_or_of_another_test_are_not_compared, 0,
-                        (int)(sizeof differences / sizeof differences[0]));
+    tcase_add_loop_test(find, a_limit_that_is_lower_by_more_than_the_tolerance_is_a_regression, 0, (int)ARRAY_LEN(limits));
+    tcase_add_loop_test(find, runs_of_another_machine_or_of_another_test_are_not_compared, 0, (int)ARRAY_LEN(differences));
     tcase_add_test(find, a_few_mebibytes_of_memory_are_the_same_machine);
     suite_add_tcase(suite, find);
     TCase *hold = tcase_create("hold");
     tcase_add_checked_fixture(hold, set_up_hold, tear_down);
-    tcase_add_loop_test(hold, a_held_load_is_compared_by_rate_and_with_more_patience_by_p99, 0,
-                        (int)(sizeof holds / sizeof holds[0]));
+    tcase_add_loop_test(hold, a_held_load_is_compared_by_rate_and_with_more_patience_by_p99, 0, (int)ARRAY_LEN(holds));
     tcase_add_test(hold, another_load_is_another_test);
     suite_add_tcase(suite, hold);
     return suite;

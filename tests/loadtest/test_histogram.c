@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "loadtest/histogram.h"
 #include "loadtest/schedule.h"
 
@@ -39,7 +40,7 @@ START_TEST(percentiles_are_those_of_the_sorted_values) {
     for (int64_t i = 1; i <= 10000; i++)
         histogram_record(histogram, i * 1000);
     const double shares[] = { 0.001, 0.5, 0.9, 0.99, 0.999, 1 };
-    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(shares); i++)
         ck_assert_double_eq_tol((double)histogram_percentile(histogram, shares[i]), shares[i] * 1e7, 0.01 * shares[i] * 1e7);
     ck_assert_double_eq_tol(histogram_mean(histogram), 5000500, 0.5);
     ck_assert_uint_eq(histogram->total, 10000);

@@ -1,4 +1,5 @@
 /* The tester against servers whose limits and faults are known. */
+#include "jwtd/macros.h"
 #include "loadtest/run.h"
 #include "support/fake.h"
 
@@ -50,7 +51,7 @@ static void run_program_for(const char *const *arguments, unsigned seconds, stru
     for (size_t i = 0; arguments[i] != NULL; i++)
         all[count++] = arguments[i];
     const char *const more[] = { "--out", record, "--html", "/dev/null", "--quiet" };
-    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(more); i++)
         all[count++] = more[i];
     all[count] = NULL;
     ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);

@@ -1,4 +1,5 @@
 /* What a person writes: URLs, objectives, durations, options, API files. */
+#include "jwtd/macros.h"
 #include "loadtest/api.h"
 #include "loadtest/duration.h"
 #include "loadtest/objective.h"
@@ -27,7 +28,7 @@ START_TEST(urls_are_taken_apart) {
         { "https://192.0.2.7/a/b", "192.0.2.7", "/a/b", 443, true, false },
         { "http://[::1]:99", "[::1]:99", "", 99, false, false },
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct target target;
         ck_assert_msg(target_init(&target, cases[i].url, error, sizeof error), "%s: %s", cases[i].url, error);
         ck_assert_str_eq(target.host, cases[i].host);
@@ -54,7 +55,7 @@ START_TEST(what_is_no_url_is_refused) {
                                  "http://127.0.0.1/a b",
                                  "http://127.0.0.1/?q",
                                  "http://127.0.0.1/\r\nX: y" };
-    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
         struct target target;
         ck_assert_msg(!target_init(&target, urls[i], error, sizeof error), "%s", urls[i]);
     }
@@ -75,7 +76,7 @@ START_TEST(objectives_are_read) {
     ck_assert_int_eq(objectives_latency_ns(&objectives), 900000);
     const char *const wrong[] = { "",        "p99",    "p99<250ms", "p99<=250",       "p99<=-1s", "p100<=1s",
                                   "p20<=1s", "err<=1", "err<=60%",  "nobody.p99<=1s", "q99<=1s" };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
         ck_assert_msg(!objectives_parse(wrong[i], &objectives, error, sizeof error), "%s", wrong[i]);
 }
 END_TEST
@@ -101,7 +102,7 @@ START_TEST(an_api_file_changes_what_it_names) {
         { "[]", false },
         { "{", false },
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         FILE *file = fopen(path, "w");
         ck_assert_ptr_nonnull(file);
         fputs(cases[i].text, file);
@@ -132,7 +133,7 @@ START_TEST(durations_have_a_unit_and_a_bound) {
         { "10", true, 10 },       { "10", false, 0 },       { "", true, 0 },        { "s", true, 0 },     { "5y", true, 0 },
         { "-1s", true, 0 },       { "0s", true, 0 },        { "1e9h", true, 0 },    { "infs", true, 0 },  { "nan", true, 0 },
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         double seconds = 0;
         ck_assert_msg(duration_parse(cases[i].text, cases[i].bare, &seconds) == (cases[i].seconds > 0), "%s", cases[i].text);
         if (cases[i].seconds > 0)
@@ -235,10 +236,8 @@ Suite *parsing_suite(void) {
     tcase_add_test(tests, an_api_file_changes_what_it_names);
     tcase_add_test(tests, durations_have_a_unit_and_a_bound);
     tcase_add_test(tests, options_are_read_by_the_table);
-    tcase_add_loop_test(tests, what_is_no_option_is_refused_with_a_sentence, 0,
-                        (int)(sizeof wrong_options / sizeof wrong_options[0]));
-    tcase_add_loop_test(tests, a_command_line_can_be_pasted_again_and_keeps_no_password, 0,
-                        (int)(sizeof quoted_lines / sizeof quoted_lines[0]));
+    tcase_add_loop_test(tests, what_is_no_option_is_refused_with_a_sentence, 0, (int)ARRAY_LEN(wrong_options));
+    tcase_add_loop_test(tests, a_command_line_can_be_pasted_again_and_keeps_no_password, 0, (int)ARRAY_LEN(quoted_lines));
     suite_add_tcase(suite, tests);
     return suite;
 }

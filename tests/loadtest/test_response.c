@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "loadtest/response.h"
 #include "loadtest/schedule.h"
 
@@ -35,7 +36,7 @@ static const struct whole {
       "ok" },
     { "HTTP/1.1 200 OK\nContent-Length: 2\n\nok", 200, true, -1, "ok" },
 };
-#define WHOLES ((int)(sizeof wholes / sizeof wholes[0]))
+#define WHOLES ((int)ARRAY_LEN(wholes))
 
 static void assert_is(const struct response *response, const struct whole *expected) {
     ck_assert_int_eq(response->state, RESPONSE_DONE);
@@ -154,7 +155,7 @@ static size_t feed_endlessly(struct response *response, const char *piece, size_
 
 START_TEST(endless_heads_lines_and_interim_replies_end) {
     const char *const pieces[] = { "X-Header: again and again\r\n", "no-end-of-line", "HTTP/1.1 100 Continue\r\n\r\n" };
-    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
         struct response response = { .body = NULL };
         response_init(&response);
         if (i < 2)
@@ -207,7 +208,7 @@ Suite *response_suite(void) {
     TCase *tests = tcase_create("response");
     tcase_add_loop_test(tests, a_reply_is_the_same_wherever_it_is_split, 0, WHOLES);
     tcase_add_loop_test(tests, a_reply_is_the_same_byte_by_byte_and_leaves_what_follows, 0, WHOLES);
-    tcase_add_loop_test(tests, what_is_no_http_is_broken, 0, (int)(sizeof broken / sizeof broken[0]));
+    tcase_add_loop_test(tests, what_is_no_http_is_broken, 0, (int)ARRAY_LEN(broken));
     tcase_add_test(tests, without_a_length_the_close_ends_the_body_and_nothing_else);
     tcase_add_test(tests, endless_heads_lines_and_interim_replies_end);
     tcase_add_test(tests, of_a_large_body_the_beginning_is_kept_and_all_of_it_counted);

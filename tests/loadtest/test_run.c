@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "loadtest/run.h"
 
 #include <check.h>
@@ -123,7 +124,7 @@ START_TEST(what_is_no_record_is_refused_with_a_sentence) {
         "", "{", "[]", "{}", "{\"version\": 2}", "{\"version\": 1}", "{\"version\": 1, \"started\": \"now\"}"
     };
     open_file();
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct run run;
         run_init(&run);
         error[0] = '\0';
@@ -197,8 +198,7 @@ Suite *run_suite(void) {
     tcase_add_test(tests, what_was_written_is_read_back);
     tcase_add_test(tests, a_record_from_before_enums_had_names_is_read);
     tcase_add_test(tests, what_is_no_record_is_refused_with_a_sentence);
-    tcase_add_loop_test(tests, a_record_with_a_member_of_another_type_is_refused_and_nothing_leaks, 0,
-                        (int)(sizeof damages / sizeof damages[0]));
+    tcase_add_loop_test(tests, a_record_with_a_member_of_another_type_is_refused_and_nothing_leaks, 0, (int)ARRAY_LEN(damages));
     tcase_add_test(tests, a_path_that_cannot_be_written_is_said);
     suite_add_tcase(suite, tests);
     return suite;

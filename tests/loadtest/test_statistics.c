@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "loadtest/schedule.h"
 #include "loadtest/sequential.h"
 #include "loadtest/stats.h"
@@ -28,7 +29,7 @@ START_TEST(the_sequential_test_is_seldom_wrong_and_quick) {
                   { 0.001, 0.02, SEQUENTIAL_BAD },  { 0.5, 0.2, SEQUENTIAL_GOOD },   { 0.05, 0.5, SEQUENTIAL_BAD } };
     struct random random;
     random_init(&random, 3);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         unsigned wrong = 0;
         double sum = 0;
         for (int run = 0; run < 400; run++) {
@@ -44,7 +45,7 @@ END_TEST
 
 START_TEST(so_many_good_ones_in_a_row_are_enough_and_one_less_is_not) {
     const double allowed[] = { 0.0001, 0.001, 0.01, 0.05, 0.5 };
-    for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
         uint64_t shortest = sequential_shortest(allowed[i]);
         ck_assert_int_eq(sequential_test(allowed[i], shortest, 0), SEQUENTIAL_GOOD);
         ck_assert_int_eq(sequential_test(allowed[i], shortest - 1, 0), SEQUENTIAL_UNDECIDED);
