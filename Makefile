@@ -23,10 +23,11 @@ CPPFLAGS := -D_GNU_SOURCE -Iinclude -iquote . -I/usr/include/postgresql
 CFLAGS := -std=c11 -g -pthread $(hardening) $(warnings)
 # Linked statically, so that their calls can be routed: libsodium's mmap and munmap to memory that is kept (hasher.h), json-c's
 # allocations to an arena (json.c). json-c's names stay inside: libjwt means Jansson's when it calls json_object_get.
-wrapped := mmap munmap malloc calloc realloc strdup free
+json_wrapped := malloc calloc realloc strdup free
+wrapped := mmap munmap $(json_wrapped)
 LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack $(wrapped:%=-Wl,--wrap=%) -Wl,--exclude-libs,libjson-c.a
-FAILPOINT_LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack
-FAILPOINT_LDLIBS := -lssl -lcrypto -ljansson -lpq -l:libsodium.a -lunistring -lm
+FAILPOINT_LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack $(json_wrapped:%=-Wl,--wrap=%)
+FAILPOINT_LDLIBS := -lssl -lcrypto -l:libjson-c.a -lpq -l:libsodium.a -lunistring -lm
 LDLIBS := -lmicrohttpd -ljwt -l:libsodium.a -l:libjson-c.a -ljansson -lpq -linih -lunistring
 TEST_LDLIBS := -lcheck_pic -lsubunit -lrt -lm -lcurl
 
@@ -36,7 +37,7 @@ objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/main.c,$(wildcard src/*/
 main := $(BUILD)/src/main.o
 test_kinds := unit loadtest service contract
 test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/support/*.c)) $(BUILD)/generated/$(1)_suites.o
-failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,arena.c cgroup.c clock.c cores.c text.c))
+failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,arena.c cgroup.c clock.c cores.c json.c json_scan.c text.c))
 all_objects := $(failpoint_objects) $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
 .PHONY: all failpoint tests run test chaos fuzz coverage lint bench soak deps install clean reset help always

@@ -1,5 +1,7 @@
 #include "api.h"
 
+#include "document.h"
+#include "json_file.h"
 #include "names.h"
 
 #include <stdint.h>
@@ -69,20 +71,21 @@ bool api_status_is_ok(const struct api_call *call, unsigned status) {
 
 /* ---- the file ---- */
 
-static bool read_text(const json_t *value, char *text, size_t size) {
-    if (!json_is_string(value) || json_string_length(value) >= size || strpbrk(json_string_value(value), "\r\n") != NULL)
+static bool read_text(const struct json *value, char *text, size_t size) {
+    struct text from = json_as_text(value);
+    if (from.bytes == NULL || from.len >= size || strpbrk(from.bytes, "\r\n") != NULL)
         return false;
-    snprintf(text, size, "%s", json_string_value(value));
+    snprintf(text, size, "%s", from.bytes);
     return true;
 }
 
-static bool read_statuses(const json_t *value, unsigned statuses[API_STATUSES]) {
-    size_t count = json_array_size(value);
+static bool read_statuses(const struct json *value, unsigned statuses[API_STATUSES]) {
+    size_t count = json_item_count(value);
     if (count == 0 || count > API_STATUSES)
         return false;
     memset(statuses, 0, API_STATUSES * sizeof *statuses);
     for (size_t i = 0; i < count; i++) {
-        json_int_t status = json_integer_value(json_array_get(value, i));
+        int64_t status = json_as_int64(json_item(value, i));
         if (status < 100 || status > 599)
             return false;
         statuses[i] = (unsigned)status;
@@ -90,20 +93,32 @@ static bool read_statuses(const json_t *value, unsigned statuses[API_STATUSES]) 
     return true;
 }
 
-static bool read_names(json_t *value, char names[API_FIELDS][API_NAME_SIZE]) {
-    const char *name;
-    json_t *item;
-    if (!json_is_object(value))
-        return false;
-    json_object_foreach(value, name, item) {
-        int field = names_find(&field_names, name);
-        if (field < 0 || !read_text(item, names[field], API_NAME_SIZE))
-            return false;
-    }
-    return true;
+static bool read_name(void *names, const char *name, const struct json *value) {
+    int field = names_find(&field_names, name);
+    return field >= 0 && read_text(value, ((char(*)[API_NAME_SIZE])names)[field], API_NAME_SIZE);
 }
 
-static bool read_member(struct api_call *call, const char *name, json_t *value) {
+static bool read_names(const struct json *value, char names[API_FIELDS][API_NAME_SIZE]) {
+    return json_kind(value) == JSON_KIND_OBJECT && json_each_member(value, read_name, names);
+}
+
+static bool read_extra(const struct json *value, struct api_call *call) {
+    if (json_kind(value) != JSON_KIND_OBJECT)
+        return false;
+    call->extra = document_copy(value);
+    return call->extra != NULL;
+}
+
+/* The call that is being read, and what to say of a member that is wrong. */
+struct reader {
+    struct api *api;
+    const char *file, *endpoint;
+    struct api_call *call;
+    char *error;
+    size_t error_size;
+};
+
+static bool read_known_member(struct api_call *call, const char *name, const struct json *value) {
     if (strcmp(name, "method") == 0)
         return read_text(value, call->method, sizeof call->method) && call->method[0] != '\0';
     if (strcmp(name, "path") == 0)
@@ -114,53 +129,52 @@ static bool read_member(struct api_call *call, const char *name, json_t *value) 
         return read_names(value, call->fields);
     if (strcmp(name, "reply") == 0)
         return read_names(value, call->reply);
+    if (strcmp(name, "extra") == 0)
+        return read_extra(value, call);
     if (strcmp(name, "bearer") == 0) {
-        call->bearer = json_is_true(value);
-        return json_is_boolean(value);
-    }
-    if (strcmp(name, "extra") == 0 && json_is_object(value)) {
-        json_decref(call->extra);
-        call->extra = json_incref(value);
-        return true;
+        call->bearer = json_as_boolean(value);
+        return json_kind(value) == JSON_KIND_BOOLEAN;
     }
     return false;
 }
 
-static bool read_calls(struct api *api, const char *file, json_t *root, char *error, size_t error_size) {
-    const char *endpoint, *name;
-    json_t *members, *value;
-    json_object_foreach(root, endpoint, members) {
-        int number = endpoint_find(endpoint);
-        if (number < 0 || !json_is_object(members)) {
-            snprintf(error, error_size, "%s: \"%s\" must be one of register, login, refresh, me, verify, logout, with an object",
-                     file, endpoint);
-            return false;
-        }
-        json_object_foreach(members, name, value) {
-            if (!read_member(&api->calls[number], name, value)) {
-                snprintf(error, error_size,
-                         "%s: %s.%s: known are method, path (with / in front), status (a list), bearer, fields, reply, extra",
-                         file, endpoint, name);
-                return false;
-            }
-        }
-    }
-    return true;
+static bool read_member(void *context, const char *name, const struct json *value) {
+    const struct reader *reader = context;
+    if (read_known_member(reader->call, name, value))
+        return true;
+    snprintf(reader->error, reader->error_size,
+             "%s: %s.%s: known are method, path (with / in front), status (a list), bearer, fields, reply, extra", reader->file,
+             reader->endpoint, name);
+    return false;
 }
 
-bool api_init(struct api *api, const char *file, char *error, size_t error_size) {
-    memcpy(api->calls, own_contract, sizeof api->calls);
-    if (file == NULL)
-        return true;
-    json_error_t problem;
-    json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &problem);
-    if (!json_is_object(root)) {
-        snprintf(error, error_size, "%s:%d: %s", file, problem.line, root == NULL ? problem.text : "an object is expected");
-        json_decref(root);
+static bool read_call(void *context, const char *endpoint, const struct json *members) {
+    struct reader *reader = context;
+    int number = endpoint_find(endpoint);
+    if (number < 0 || json_kind(members) != JSON_KIND_OBJECT) {
+        snprintf(reader->error, reader->error_size,
+                 "%s: \"%s\" must be one of register, login, refresh, me, verify, logout, with an object", reader->file,
+                 endpoint);
         return false;
     }
-    bool done = read_calls(api, file, root, error, error_size);
-    json_decref(root);
+    reader->endpoint = endpoint;
+    reader->call = &reader->api->calls[number];
+    return json_each_member(members, read_member, reader);
+}
+
+bool api_init(struct api *api, const char *path, char *error, size_t error_size) {
+    struct json_file file;
+    struct reader reader = { .api = api, .file = path, .error = error, .error_size = error_size };
+    memcpy(api->calls, own_contract, sizeof api->calls);
+    if (path == NULL)
+        return true;
+    if (!json_file_open(&file, path, error, error_size))
+        return false;
+    bool done = json_kind(file.root) == JSON_KIND_OBJECT;
+    if (!done)
+        snprintf(error, error_size, "%s: an object is expected", path);
+    done = done && json_each_member(file.root, read_call, &reader);
+    json_file_close(&file);
     if (!done)
         api_fini(api);
     return done;
@@ -168,7 +182,7 @@ bool api_init(struct api *api, const char *file, char *error, size_t error_size)
 
 void api_fini(struct api *api) {
     for (size_t i = 0; i < ENDPOINTS; i++) {
-        json_decref(api->calls[i].extra);
+        json_object_put(api->calls[i].extra);
         api->calls[i].extra = NULL;
     }
 }

@@ -17,7 +17,6 @@
 #ifndef FAILPOINT_API_H
 #define FAILPOINT_API_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,6 +29,8 @@ enum api_field { FIELD_EMAIL, FIELD_PASSWORD, FIELD_ACCESS_TOKEN, FIELD_REFRESH_
 #define API_PATH_SIZE 256
 #define API_STATUSES 4
 
+struct json_object;
+
 struct api_call {
     char method[16];
     char path[API_PATH_SIZE];
@@ -37,7 +38,7 @@ struct api_call {
     bool bearer;                            /* sends the access token */
     char fields[API_FIELDS][API_NAME_SIZE]; /* of the request's body; empty: not sent */
     char reply[API_FIELDS][API_NAME_SIZE];  /* that must be in the answer; empty: not looked for */
-    json_t *extra;                          /* NULL: nothing */
+    struct json_object *extra;              /* json-c's; NULL: nothing */
 };
 
 struct api {
@@ -47,8 +48,8 @@ struct api {
 const char *endpoint_name(enum endpoint endpoint);
 int endpoint_find(const char *name); /* -1: there is none */
 
-/* This service's contract; `file` NULL or a path. False, with a sentence in `error`. */
-bool api_init(struct api *api, const char *file, char *error, size_t error_size);
+/* This service's contract; `path` NULL or of a file. False, with a sentence in `error`. */
+bool api_init(struct api *api, const char *path, char *error, size_t error_size);
 void api_fini(struct api *api);
 
 bool api_status_is_ok(const struct api_call *call, unsigned status);

@@ -1,6 +1,8 @@
 #include "message.h"
 
+#include "document.h"
 #include "instant.h"
+#include "jwtd/macros.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@
 
 /* ---- templates ---- */
 
-/* Placeholders that jansson writes as such escapes, which no other text of a body contains: control characters are refused in
+/* Placeholders that json-c writes as such escapes, which no other text of a body contains: control characters are refused in
  * options. */
 static const struct {
     const char *character, *escape;
@@ -24,24 +26,32 @@ static const struct {
     { "\x02", "\\u0002", FIELD_ACCESS_TOKEN },
     { "\x03", "\\u0003", FIELD_REFRESH_TOKEN },
 };
-#define PLACEHOLDERS (sizeof placeholders / sizeof placeholders[0])
 
-static json_t *make_body(const struct plan *plan, const struct api_call *call) {
-    json_t *body = call->extra != NULL ? json_deep_copy(call->extra) : json_object();
-    for (size_t i = 0; i < PLACEHOLDERS; i++) {
+/* Both then share the values. */
+static void add_all(struct json_object *object, const struct json_object *other) {
+    json_object_object_foreach(other, name, value) {
+        document_add(object, name, json_object_get(value));
+    }
+}
+
+static struct json_object *make_body(const struct plan *plan, const struct api_call *call) {
+    struct json_object *body = document_object();
+    if (call->extra != NULL)
+        add_all(body, call->extra);
+    for (size_t i = 0; i < ARRAY_LEN(placeholders); i++) {
         const char *name = call->fields[placeholders[i].field];
         if (name[0] != '\0')
-            json_object_set_new(body, name, json_string(placeholders[i].character));
+            document_add(body, name, document_text(placeholders[i].character));
     }
     if (call->fields[FIELD_PASSWORD][0] != '\0')
-        json_object_set_new(body, call->fields[FIELD_PASSWORD], json_string(plan->password));
+        document_add(body, call->fields[FIELD_PASSWORD], document_text(plan->password));
     return body;
 }
 
 /* The placeholder that comes first in the text, at *place; NULL: none. */
 static const char *next_placeholder(const char *text, int *field, size_t *len) {
     const char *first = NULL;
-    for (size_t i = 0; i < PLACEHOLDERS; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(placeholders); i++) {
         const char *found = strstr(text, placeholders[i].escape);
         if (found == NULL || (first != NULL && found > first))
             continue;
@@ -87,11 +97,10 @@ static bool make_template(struct message_template *template, const struct plan *
     }
     if (!has_body(call))
         return true;
-    json_t *body = make_body(plan, call);
-    char *text = json_dumps(body, JSON_COMPACT);
-    json_decref(body);
+    struct json_object *body = make_body(plan, call);
+    const char *text = json_object_to_json_string_ext(body, DOCUMENT_FLAGS);
     bool made = text != NULL && cut_into_pieces(template, text);
-    free(text);
+    json_object_put(body);
     return made;
 }
 
@@ -172,29 +181,28 @@ size_t message_write(const struct messages *messages, const struct actors *actor
 
 /* ---- a reply ---- */
 
-/* "data.token": one object down for each dot. */
-static const json_t *find_member(const json_t *root, const char *path) {
+/* "data.token": one object down for each dot. NULL: there is no such member. */
+static const struct json *find_member(const struct json *root, const char *path) {
     char name[API_NAME_SIZE];
-    while (root != NULL) {
+    while (true) {
         size_t len = strcspn(path, ".");
         snprintf(name, sizeof name, "%.*s", (int)len, path);
-        root = json_object_get(root, name);
+        json_find(root, name, &root);
         if (path[len] == '\0')
             return root;
         path += len + 1;
     }
-    return NULL;
 }
 
 static bool wants(const struct api_call *call, enum api_field field) {
     return call->reply[field][0] != '\0';
 }
 
-static const char *find_text(const json_t *root, const struct api_call *call, enum api_field field) {
-    return wants(call, field) ? json_string_value(find_member(root, call->reply[field])) : NULL;
+static const char *find_text(const struct json *root, const struct api_call *call, enum api_field field) {
+    return wants(call, field) ? json_as_text(find_member(root, call->reply[field])).bytes : NULL;
 }
 
-static bool take_in(const struct actors *actors, const struct api_call *call, const json_t *root, struct actor *actor,
+static bool take_in(const struct actors *actors, const struct api_call *call, const struct json *root, struct actor *actor,
                     int64_t now_ns) {
     char email[EMAIL_SIZE];
     const char *address = find_text(root, call, FIELD_EMAIL);
@@ -207,9 +215,9 @@ static bool take_in(const struct actors *actors, const struct api_call *call, co
     if (access_token == NULL && refresh_token == NULL)
         return true;
     int64_t renew_at = INT64_MAX;
-    const json_t *expires = wants(call, FIELD_EXPIRES_IN) ? find_member(root, call->reply[FIELD_EXPIRES_IN]) : NULL;
-    if (json_is_number(expires) && json_number_value(expires) > 0 && json_number_value(expires) < 1e9)
-        renew_at = now_ns + s_to_ns(json_number_value(expires) * RENEW_AT);
+    double expires = wants(call, FIELD_EXPIRES_IN) ? json_as_double(find_member(root, call->reply[FIELD_EXPIRES_IN])) : 0;
+    if (expires > 0 && expires < 1e9)
+        renew_at = now_ns + s_to_ns(expires * RENEW_AT);
     return actor_set_tokens(actor, access_token, refresh_token, renew_at);
 }
 
@@ -223,9 +231,12 @@ static bool body_is_right(const struct actors *actors, const struct api_call *ca
         return true;
     if (response->body_total != response->body_len || response->body_len == 0)
         return false;
-    json_t *root = json_loadb(response->body, response->body_len, JSON_REJECT_DUPLICATES, NULL);
-    bool right = json_is_object(root) && take_in(actors, call, root, actor, now_ns);
-    json_decref(root);
+    struct arena arena;
+    const struct json *root;
+    arena_init(&arena, JSON_ARENA_LIMIT(response->body_len));
+    bool parsed = json_parse(&arena, (struct text){ response->body, response->body_len }, JSON_DEPTH_MAX, &root) == STATUS_OK;
+    bool right = parsed && take_in(actors, call, root, actor, now_ns);
+    arena_fini(&arena);
     return right;
 }
 
