@@ -53,7 +53,7 @@ static bool load_file(struct config *config, const void *bytes, size_t len) {
 }
 
 static void print(const void *config, FILE *out) {
-    config_print(config, out);
+    config_print(config, url_print_redacted, out);
 }
 
 /* The lines of a printed configuration as "section.key=value"; returns their number. */

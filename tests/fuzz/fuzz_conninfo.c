@@ -21,7 +21,7 @@
 #define ATTEMPTS 4
 
 static void print(const void *config, FILE *out) {
-    config_print(config, out);
+    config_print(config, url_print_redacted, out);
 }
 
 static int digit(char c) {

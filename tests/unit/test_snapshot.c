@@ -1,4 +1,5 @@
 #include "config_fixture.h"
+#include "token_fixture.h"
 
 #include "jwtd/macros.h"
 #include "jwtd/options.h"
@@ -8,13 +9,12 @@
 #include <check.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 Suite *snapshot_suite(void);
 
-static char directory[64], keys_setting[128], refresh_setting[128];
+static struct scratch scratch;
+static char keys_setting[PATH_MAX + 32], refresh_setting[PATH_MAX + 32];
 static struct outcome started;
 static struct token_rules rules;
 static struct snapshot_holder *holder;
@@ -27,26 +27,23 @@ static struct outcome load_with(const char *one, const char *other) {
 }
 
 static void setup(void) {
-    char kid[KID_MAX_LEN + 1], error[512], keys[80], refresh[80];
-    snprintf(directory, sizeof directory, "/tmp/jwtd-snapshot-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
-    snprintf(keys, sizeof keys, "%s/keys", directory);
-    snprintf(refresh, sizeof refresh, "%s/refresh.key", directory);
-    snprintf(keys_setting, sizeof keys_setting, "token.keys_dir=%s", keys);
-    snprintf(refresh_setting, sizeof refresh_setting, "token.refresh_key_file=%s", refresh);
-    ck_assert_msg(keyring_generate(keys, refresh, kid, error, sizeof error), "%s", error);
+    char kid[KID_MAX_LEN + 1], error[512];
+    scratch = scratch_create();
+    snprintf(keys_setting, sizeof keys_setting, "token.keys_dir=%s", scratch_path(&scratch, "keys"));
+    snprintf(refresh_setting, sizeof refresh_setting, "token.refresh_key_file=%s", scratch_path(&scratch, "refresh.key"));
     started = load_with("cors.allowed_origins=https://a.example", "server.body_limit=4KiB");
-    rules = token_rules_from_config(&started.config);
-    holder = snapshot_holder_create(&started.config, &rules, error, sizeof error);
+    const struct config *config = &started.config;
+    ck_assert_msg(keyring_generate(config->token.keys_dir, config->token.refresh_key_file, kid, error, sizeof error), "%s",
+                  error);
+    rules = token_rules_from_config(config);
+    holder = snapshot_holder_create(config, &rules, error, sizeof error);
     ck_assert_msg(holder != NULL, "%s", error);
 }
 
 static void teardown(void) {
-    char command[96];
     snapshot_holder_destroy(holder);
     forget(&started);
-    snprintf(command, sizeof command, "rm -r %s", directory);
-    ck_assert_int_eq(system(command), 0);
+    scratch_destroy(&scratch);
 }
 
 static void ignore_change(const char *name, bool takes_effect, void *context) {
