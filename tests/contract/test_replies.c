@@ -231,6 +231,7 @@ END_TEST
 Suite *replies_suite(void) {
     Suite *suite = suite_create("replies");
     TCase *tcase = tcase_create("replies");
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, every_reply_is_one_that_its_row_declares);
     if (getenv("JWTD_TEST_EXCHANGES_COMPLETE") != NULL)
         tcase_add_test(tcase, every_reply_that_a_row_declares_was_seen);

@@ -59,7 +59,7 @@ struct balancer {
 };
 
 static struct balancer start_balancer(const struct server *keys, const int ports[INSTANCES]) {
-    struct balancer balancer = { .front = { .port = free_port() } };
+    struct balancer balancer = { .front = { .port = free_port(), .is_proxy = true } };
     char path[128];
     snprintf(path, sizeof path, "%s/haproxy.cfg", keys->directory);
     FILE *file = fopen(path, "we");

@@ -95,7 +95,7 @@ static struct reply perform(const struct server *server, const char *method, con
     reply.body_len = content.len;
     if (content.len > 0)
         reply.json = parse_json(content.bytes, content.len);
-    if (reply.status != 0)
+    if (reply.status != 0 && !server->is_proxy)
         recorder_add(&(struct recorded_exchange){ method, path, reply.status, reply.headers, reply.body, reply.body_len });
     return reply;
 }

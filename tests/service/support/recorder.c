@@ -11,10 +11,16 @@
 #define FDS_MAX 1024
 #define REQUEST_LINE_MAX 512
 
-/* The beginning of what was sent on each socket; a socket belongs to one thread. */
-static struct {
-    char bytes[REQUEST_LINE_MAX];
+/* In the line of each request, and seldom elsewhere. */
+#define REQUEST_MARK " HTTP/1."
+
+/* What was sent on each socket since the last read; a socket belongs to one thread. */
+static struct sent {
+    char bytes[REQUEST_LINE_MAX]; /* the beginning */
     size_t len;
+    size_t matched; /* of REQUEST_MARK, at the end of what was sent */
+    unsigned requests;
+    bool is_out_of_step; /* which reply belongs to which request is not known any more */
 } sent[FDS_MAX];
 
 static const char *file_name(void) {
@@ -89,7 +95,19 @@ void recorder_add(const struct recorded_exchange *exchange) {
 
 void recorder_opened(int fd) {
     if (fd < FDS_MAX)
-        sent[fd].len = 0;
+        sent[fd] = (struct sent){ .len = 0 };
+}
+
+static void count_requests(struct sent *socket, const char *bytes, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != REQUEST_MARK[socket->matched])
+            socket->matched = 0;
+        socket->matched += bytes[i] == REQUEST_MARK[socket->matched];
+        if (socket->matched == sizeof REQUEST_MARK - 1) {
+            socket->matched = 0;
+            socket->requests++;
+        }
+    }
 }
 
 void recorder_sent(int fd, const char *bytes, size_t len) {
@@ -100,6 +118,7 @@ void recorder_sent(int fd, const char *bytes, size_t len) {
     memcpy(sent[fd].bytes + sent[fd].len, bytes, taken);
     sent[fd].len += taken;
     sent[fd].bytes[sent[fd].len] = '\0';
+    count_requests(&sent[fd], bytes, len);
 }
 
 /* The body is what stands behind the header, as long as Content-Length says, since another reply may follow. */
@@ -114,24 +133,37 @@ static void find_body(struct recorded_exchange *exchange, const char *end) {
     exchange->body_len = (size_t)(end - exchange->body) < announced ? (size_t)(end - exchange->body) : announced;
 }
 
-void recorder_received(int fd, const char *bytes, size_t len) {
+/* The first that is not 100 Continue; NULL: none. */
+static const char *find_final_reply(const char *bytes) {
     static const char version[] = "HTTP/1.1 ";
-    char request[REQUEST_LINE_MAX];
-    if (fd >= FDS_MAX || file_name() == NULL)
-        return;
     const char *reply = bytes;
     while ((reply = strstr(reply, version)) != NULL && reply[sizeof version - 1] == '1')
-        reply++; /* 100 Continue */
-    if (reply == NULL)
-        return;
-    snprintf(request, sizeof request, "%.*s", (int)strcspn(sent[fd].bytes, "\r\n"), sent[fd].len == 0 ? "" : sent[fd].bytes);
-    sent[fd].len = 0;
-    char *rest = NULL;
+        reply++;
+    return reply;
+}
+
+static void record_first(const struct sent *socket, const char *reply, const char *end) {
+    char request[REQUEST_LINE_MAX], *rest = NULL;
+    snprintf(request, sizeof request, "%.*s", (int)strcspn(socket->bytes, "\r\n"), socket->bytes);
     const char *method = strtok_r(request, " ", &rest), *path = strtok_r(NULL, " ", &rest);
     struct recorded_exchange exchange = { .method = method == NULL ? "" : method,
                                           .path = path == NULL ? "" : path,
-                                          .status = strtol(reply + sizeof version - 1, NULL, 10),
+                                          .status = strtol(reply + strlen("HTTP/1.1 "), NULL, 10),
                                           .headers = reply };
-    find_body(&exchange, bytes + len);
+    find_body(&exchange, end);
     recorder_add(&exchange);
+}
+
+void recorder_received(int fd, const char *bytes, size_t len) {
+    if (fd >= FDS_MAX || file_name() == NULL)
+        return;
+    struct sent *socket = &sent[fd];
+    const char *reply = find_final_reply(bytes);
+    if (reply != NULL && !socket->is_out_of_step && socket->len > 0)
+        record_first(socket, reply, bytes + len);
+    bool is_one = reply != NULL && find_final_reply(reply + 1) == NULL;
+    if (socket->requests > 1 || (socket->len > 0 && !is_one))
+        socket->is_out_of_step = true;
+    socket->len = 0;
+    socket->requests = 0;
 }

@@ -7,8 +7,9 @@
  * with other bytes than printable ASCII as "?".
  *
  * Each line is one write to a file opened with O_APPEND, so tests of several processes and threads may share the file. Requests
- * of libcurl (http.h) are all recorded. Of raw bytes (raw.h), each raw_read records the first final reply that it read, as the
- * reply to the first request line sent on that socket since the read before; requests pipelined behind it are not recorded.
+ * of libcurl (http.h) are all recorded, unless the server is a proxy. Of raw bytes (raw.h), each read records the first final
+ * reply that it got, as the reply to the first request line sent on that socket since the read before; requests pipelined behind
+ * it are not recorded, nor is anything on that socket after them or after a read without a reply.
  */
 #ifndef JWTD_TEST_RECORDER_H
 #define JWTD_TEST_RECORDER_H

@@ -21,6 +21,7 @@ struct server {
     char url[128]; /* "http://127.0.0.1:40123" */
     int port;
     bool owns_directory;
+    bool is_proxy; /* another program that may reply itself: what it replies is not recorded (recorder.h) */
 };
 
 /* `settings`: "section.key=value", NULL behind the last; they come after the defaults of the tests (weak and fast hashing). */
