@@ -1,6 +1,8 @@
 /* The service in a control group of its own, nested in one that has half a processor. */
 #include "support/server.h"
 
+#include "tests/runner.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -57,10 +59,8 @@ static int count_threads(pid_t pid, const char *prefix) {
 }
 
 START_TEST(threads_are_as_many_as_the_quota_pays_for) {
-    if (!make_groups("/sys/fs/cgroup") && !make_groups("/sys/fs/cgroup/cpu")) {
-        fputs("skipped: no control group with a CPU quota can be made here\n", stderr);
-        return;
-    }
+    if (!make_groups("/sys/fs/cgroup") && !make_groups("/sys/fs/cgroup/cpu"))
+        SKIP_TEST("no control group with a CPU quota can be made here");
     struct server keys = server_start(NULL);
     const char *const wrapper[] = { "/bin/sh", "-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"", inner, NULL };
     struct server server = server_start_wrapped(&keys, wrapper, (const char *const[]){ NULL });

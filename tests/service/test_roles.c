@@ -26,6 +26,7 @@ static struct tokens tokens;
 static void start(void) {
     one = server_start(NULL);
     two = server_start_beside(&one, NULL);
+    await_ready(&two);
     account = account_register(&one);
     tokens = account_login(&one, &account);
 }

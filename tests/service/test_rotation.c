@@ -1,6 +1,7 @@
 /* A new signing key on one of two instances that share a directory of keys: the other one follows when it meets its first token.
  */
 #include "support/account.h"
+#include "support/load.h"
 
 #include "jwtd/macros.h"
 
@@ -29,6 +30,7 @@ static void start(void) {
     ck_assert_int_ge(sodium_init(), 0);
     one = server_start(NULL);
     two = server_start_beside(&one, NULL);
+    await_ready(&two);
 }
 
 static void finish(void) {
@@ -76,27 +78,27 @@ END_TEST
 
 /* ---- under load ---- */
 
-struct load {
+struct readers {
     struct account account;
     struct server own[2]; /* copies: where they listen stays, whatever process does */
     atomic_bool over;
     atomic_uint good, refused;
 };
 
-static void count(struct load *load, struct reply reply) {
+static void count(struct readers *readers, struct reply reply) {
     if (reply.status == 200)
-        atomic_fetch_add(&load->good, 1);
+        atomic_fetch_add(&readers->good, 1);
     else if (reply.status != 0 && reply.status != 503) /* no answer, or "starting": that instance is being started again */
-        atomic_fetch_add(&load->refused, 1);
+        atomic_fetch_add(&readers->refused, 1);
     http_free(&reply);
 }
 
 /* Each takes its tokens from one instance and shows them to the other. */
-static void use_tokens(size_t index, struct load *load) {
-    const struct server *mine = &load->own[index % 2], *other = &load->own[1 - index % 2];
-    struct tokens tokens = account_login(mine, &load->account);
+static void use_tokens(size_t index, struct readers *readers) {
+    const struct server *mine = &readers->own[index % 2], *other = &readers->own[1 - index % 2];
+    struct tokens tokens = account_login(mine, &readers->account);
     char bearer[TOKEN_SIZE + 32], body[BODY_SIZE];
-    while (!atomic_load(&load->over)) {
+    while (!atomic_load(&readers->over)) {
         static const char *const type = "Content-Type: application/json";
         struct reply reply =
             http_try(mine, "POST", "/auth/refresh", (const char *const[]){ type, NULL }, refresh_json(tokens.refresh, body));
@@ -104,10 +106,10 @@ static void use_tokens(size_t index, struct load *load) {
             snprintf(tokens.access, sizeof tokens.access, "%s", http_member(&reply, "access_token"));
             snprintf(tokens.refresh, sizeof tokens.refresh, "%s", http_member(&reply, "refresh_token"));
         }
-        count(load, reply);
+        count(readers, reply);
         snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", tokens.access);
-        count(load, http_try(other, "GET", "/auth/verify", (const char *const[]){ bearer, NULL }, NULL));
-        count(load, http_try(other, "GET", "/auth/me", (const char *const[]){ bearer, NULL }, NULL));
+        count(readers, http_try(other, "GET", "/auth/verify", (const char *const[]){ bearer, NULL }, NULL));
+        count(readers, http_try(other, "GET", "/auth/me", (const char *const[]){ bearer, NULL }, NULL));
     }
 }
 
@@ -120,7 +122,7 @@ static void start_again(struct server *server, bool is_first) {
     *server = next;
 }
 
-static void rotate(struct load *load) {
+static void rotate(struct readers *readers) {
     for (int round = 0; round < ROUNDS; round++) {
         server_make_key(&one);
         reload(round % 2 == 0 ? &one : &two);
@@ -132,7 +134,7 @@ static void rotate(struct load *load) {
         start_again(is_first ? &one : &two, is_first);
         usleep(200000);
     }
-    atomic_store(&load->over, true);
+    atomic_store(&readers->over, true);
 }
 
 static void run_client(size_t index, void *context) {
@@ -143,14 +145,14 @@ static void run_client(size_t index, void *context) {
 }
 
 START_TEST(rotations_on_one_of_two_instances_cost_no_token_a_refusal) {
-    static struct load load;
+    static struct readers readers;
     start();
-    load.account = account_register(&one);
-    load.own[0] = one;
-    load.own[1] = two;
-    run_parallel(CLIENTS + 1, run_client, &load);
-    ck_assert_uint_eq(load.refused, 0);
-    ck_assert_uint_ge(load.good, 100);
+    readers.account = account_register(&one);
+    readers.own[0] = one;
+    readers.own[1] = two;
+    run_parallel(CLIENTS + 1, run_client, &readers);
+    ck_assert_uint_eq(readers.refused, 0);
+    ck_assert_uint_ge(readers.good, 100);
     finish();
 }
 END_TEST
