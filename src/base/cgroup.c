@@ -34,9 +34,13 @@ static bool has_word(const char *list, const char *word) {
 static void copy_path(const char *text, char path[PATH_MAX]) {
     size_t len = 0;
     while (*text != '\0' && len < PATH_MAX - 1) {
-        bool is_escape = text[0] == '\\' && strspn(text + 1, "01234567") >= 3;
-        path[len++] = is_escape ? (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0')) : text[0];
-        text += is_escape ? 4 : 1;
+        if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
+            int escaped = (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
+            path[len++] = (char)escaped;
+            text += 4;
+        } else {
+            path[len++] = *text++;
+        }
     }
     path[len] = '\0';
 }
