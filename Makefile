@@ -45,7 +45,7 @@ all_objects := $(failpoint_objects) $(objects) $(main) $(BUILD)/tests/runner.o $
 .SECONDARY:
 all: $(BUILD)/jwtd ## build the program
 failpoint: $(BUILD)/failpoint ## build the load tester
-tests: $(test_kinds:%=$(BUILD)/%_tests) $(BUILD)/fault_malloc.so ## build the tests
+tests: $(test_kinds:%=$(BUILD)/%_tests) $(BUILD)/fault.so ## build the tests
 
 run: ## install what is missing, build, start a private PostgreSQL, serve on http://127.0.0.1:8080
 	@tools/run.sh
@@ -90,8 +90,8 @@ $(BUILD)/generated/%_suites.c: always
 	@tools/list_suites.sh $@ $(sort $(wildcard tests/$*/test_*.c))
 -include $(all_objects:.o=.d)
 
-# loaded in front of the program by the tests that let its allocations fail
-$(BUILD)/fault_malloc.so: tests/fault/fault_malloc.c tests/fault/fault.h Makefile
+# loaded in front of the program by the tests that make its calls fail
+$(BUILD)/fault.so: tests/fault/fault.c tests/fault/fault.h Makefile
 	$(CC) $(CPPFLAGS) -std=c11 -O2 -g -fPIC -shared $(warnings) -o $@ $<
 
 # see tests/fuzz/fuzz.h; built by tools/fuzz.sh, with clang

@@ -6,8 +6,8 @@
 # SANITIZE, set by make, builds with -fsanitize; WORKERS, POOLED_WORKERS: how many (2 and 1).
 #
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
-# JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_DIRECTORY (for databases of their own), JWTD_TEST_FAULT_MALLOC (a library that
-# lets allocations fail). The database is migrated. JWTD_TEST_EXCHANGES names the file in which they record what was replied to what
+# JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_DIRECTORY (for databases of their own), JWTD_TEST_FAULT_LIBRARY (a library that
+# makes calls fail). The database is migrated. JWTD_TEST_EXCHANGES names the file in which they record what was replied to what
 # (tests/service/support/recorder.h), which is then checked against the table of routes (tests/contract); when set by the caller, the file
 # stays.
 # shellcheck source=tools/common.sh
@@ -130,11 +130,11 @@ start_database() {
     JWTD_TEST_OWNER_DATABASE=$(tools/database.sh url "$work/postgres" jwtd_owner)
     JWTD_TEST_SUPERUSER_DATABASE=$(tools/database.sh url "$work/postgres" postgres)
     JWTD_TEST_PG_BIN=$(tools/database.sh bin)
-    JWTD_TEST_FAULT_MALLOC=$(realpath "$BUILD/fault_malloc.so")
+    JWTD_TEST_FAULT_LIBRARY=$(realpath "$BUILD/fault.so")
     JWTD_DATABASE_URL=$JWTD_TEST_OWNER_DATABASE "${run_as_is[@]}" "$JWTD_TEST_PROGRAM" migrate
     JWTD_TEST_DIRECTORY=$work
     export JWTD_TEST_PROGRAM JWTD_TEST_DATABASE JWTD_TEST_OWNER_DATABASE JWTD_TEST_SUPERUSER_DATABASE JWTD_TEST_PG_BIN \
-        JWTD_TEST_FAULT_MALLOC JWTD_TEST_DIRECTORY
+        JWTD_TEST_FAULT_LIBRARY JWTD_TEST_DIRECTORY
     export JWTD_TEST_EXCHANGES=$exchanges
 }
 

@@ -1,6 +1,6 @@
 /*
- * fault: memory that a test shares with fault_malloc.so inside the service, by a file: the test says which allocation is to fail,
- * and reads how many there were. Only threads that carry requests count.
+ * fault: memory that a test shares with fault.so inside the program, by a file: the test says which call of which kind is to
+ * fail and how, and reads how many there were.
  */
 #ifndef JWTD_TEST_FAULT_H
 #define JWTD_TEST_FAULT_H
@@ -8,18 +8,37 @@
 #include <stdatomic.h>
 
 #define FAULT_FILE_VARIABLE "FAULT_FILE"
+#define FAULT_SHORT (-1) /* as an error: half of the bytes are written, which is no error to the caller */
+
+/* The table in fault.c says which calls are of which kind. */
+enum fault_kind {
+    FAULT_MEMORY,
+    FAULT_THREADS,
+    FAULT_DESCRIPTORS, /* whatever makes one */
+    FAULT_WRITES,      /* to files and pipes, with fsync and link */
+    FAULT_SENDS        /* to sockets */
+};
 
 enum fault_mode {
     FAULT_NONE,
-    FAULT_ONE, /* the wanted one */
-    FAULT_ALL  /* from the wanted one on memory is full: only as much as is freed can be had again */
+    FAULT_ONE, /* the wanted call */
+    FAULT_ALL  /* from the wanted one on; of memory only as much as is freed can be had again */
+};
+
+enum fault_scope {
+    FAULT_REQUEST_THREADS, /* those that carry requests; the others call when they like, and so would make two runs differ */
+    FAULT_MAIN_THREAD,
+    FAULT_ANY_THREAD
 };
 
 struct fault_control {
-    atomic_int mode;
+    atomic_int mode; /* set last; FAULT_NONE while the other members change */
+    atomic_int kind, scope;
+    atomic_int error;   /* an errno, or FAULT_SHORT */
     atomic_long wanted; /* counted from 1 */
     atomic_long seen, failed;
-    atomic_long freed; /* bytes, since memory was full */
+    atomic_long freed;    /* bytes, since memory was full */
+    char last_failed[24]; /* the function's name */
 };
 
 #endif

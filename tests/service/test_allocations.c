@@ -6,6 +6,7 @@
  * Not under the sanitizers, which bring an allocator of their own.
  */
 #include "support/account.h"
+#include "support/faults.h"
 #include "support/process.h"
 #include "support/raw.h"
 #include "tests/fault/fault.h"
@@ -14,12 +15,11 @@
 #include "jwtd/macros.h"
 
 #include <check.h>
-#include <fcntl.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,8 +37,7 @@ Suite *allocations_suite(void);
 static struct server keeper, server;
 static struct account account;
 static struct tokens tokens;
-static struct fault_control *control;
-static char control_path[96];
+static struct faults faults;
 
 /* ---- requests ---- */
 
@@ -157,20 +156,10 @@ static const struct request_case {
 /* ---- one run ---- */
 
 static void start(void) {
-    char preload[512], file[128];
     keeper = server_start(NULL);
-    snprintf(control_path, sizeof control_path, "%s/fault", keeper.directory);
-    int fd = open(control_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(ftruncate(fd, sizeof *control), 0);
-    control = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    ck_assert_ptr_ne(control, MAP_FAILED);
-    close(fd);
-    snprintf(preload, sizeof preload, "LD_PRELOAD=%s", getenv("JWTD_TEST_FAULT_MALLOC"));
-    snprintf(file, sizeof file, FAULT_FILE_VARIABLE "=%s", control_path);
-    const char *const wrapper[] = { "/usr/bin/env", preload, file, NULL };
+    faults_open(&faults, keeper.directory, "fault");
     server =
-        server_start_wrapped(&keeper, wrapper,
+        server_start_wrapped(&keeper, faults.wrapper,
                              (const char *const[]){ "server.body_limit=1MiB", "server.request_timeout=400ms", "server.threads=1",
                                                     "password.workers=1", "database.connections=1", NULL });
     account = account_register(&server);
@@ -178,7 +167,7 @@ static void start(void) {
 }
 
 static void finish(void) {
-    munmap(control, sizeof *control);
+    faults_close(&faults);
     server_finish(&server);
     server_finish(&keeper);
 }
@@ -193,21 +182,17 @@ static struct outcome ask(const struct request_case *request_case, enum fault_mo
     static char request[REQUEST_SIZE];
     static struct raw_reply reply;
     size_t len = request_case->write(request);
-    atomic_store(&control->seen, 0);
-    atomic_store(&control->failed, 0);
-    atomic_store(&control->freed, 0);
-    atomic_store(&control->wanted, wanted);
-    atomic_store(&control->mode, mode);
+    faults_arm(&faults, (struct fault){ FAULT_MEMORY, ENOMEM }, FAULT_REQUEST_THREADS, mode, wanted);
     int fd = raw_connect(&server);
     raw_send(fd, request, len);
     raw_read(fd, WAIT_MS, &reply);
-    atomic_store(&control->mode, FAULT_NONE);
+    faults_disarm(&faults);
     close(fd);
     ck_assert_msg(waitpid(server.pid, NULL, WNOHANG) == 0, "%s: the service died when allocation %ld failed", request_case->name,
                   wanted);
     ck_assert_msg(reply.closed, "%s: no answer when allocation %ld failed", request_case->name, wanted);
     return (struct outcome){ .status = reply.count > 0 ? reply.statuses[0] : 0,
-                             .failed = atomic_load(&control->failed),
+                             .failed = atomic_load(&faults.control->failed),
                              .retry_after = strcasestr(reply.bytes, "\r\nRetry-After: ") != NULL };
 }
 

@@ -66,7 +66,7 @@ static void add_settings(struct words *words, const struct server *server, struc
 static const char *const test_variables[] = { "JWTD_TEST_PROGRAM",        "JWTD_TEST_DATABASE",
                                               "JWTD_TEST_OWNER_DATABASE", "JWTD_TEST_SUPERUSER_DATABASE",
                                               "JWTD_TEST_PG_BIN",         "JWTD_TEST_DIRECTORY",
-                                              "JWTD_TEST_FAULT_MALLOC",   "JWTD_TEST_EXCHANGES" };
+                                              "JWTD_TEST_FAULT_LIBRARY",  "JWTD_TEST_EXCHANGES" };
 
 /* As sd_listen_fds(3) wants it: the first descriptor behind the standard ones, and the process's own number. */
 static void hand_over(int socket) {
@@ -151,7 +151,7 @@ static bool read_url(struct server *server) {
     return end != NULL;
 }
 
-static void wait_until_listening(struct server *server) {
+void server_await(struct server *server) {
     for (int i = 0; i < START_TRIES; i++) {
         if (read_url(server))
             return;
@@ -168,7 +168,7 @@ struct launch {
     int listening;              /* -1: none */
 };
 
-static void launch(struct server *server, struct launch options) {
+static void start_program(struct server *server, struct launch options) {
     struct words words = { .count = 0 };
     struct paths paths;
     char config[96];
@@ -191,7 +191,11 @@ static void launch(struct server *server, struct launch options) {
     server->pid = spawn_with(&words, null, log, options.listening);
     close(log);
     close(null);
-    wait_until_listening(server);
+}
+
+static void launch(struct server *server, struct launch options) {
+    start_program(server, options);
+    server_await(server);
 }
 
 static void read_output(int fd, char *output, size_t size) {
@@ -268,12 +272,22 @@ static void write_settings(const struct server *server, const char *const *setti
     ck_assert_int_eq(fclose(file), 0);
 }
 
-struct server server_start_from_file(const char *const *settings) {
+struct server server_prepare(const char *const *settings) {
     struct server server = { .directory = "/tmp/jwtd-test-XXXXXX", .owns_directory = true };
     ck_assert_ptr_nonnull(mkdtemp(server.directory));
     server_make_key(&server);
     write_settings(&server, settings);
-    launch(&server, (struct launch){ .from_file = true, .listening = -1 });
+    return server;
+}
+
+void server_launch(struct server *server, const char *const *wrapper) {
+    start_program(server, (struct launch){ .from_file = true, .wrapper = wrapper, .listening = -1 });
+}
+
+struct server server_start_from_file(const char *const *settings) {
+    struct server server = server_prepare(settings);
+    server_launch(&server, NULL);
+    server_await(&server);
     return server;
 }
 
@@ -325,6 +339,10 @@ void shared_server_start(void) {
 
 void shared_server_finish(void) {
     server_finish(&shared_server);
+}
+
+int command_run(const char *const *words, const char *input, char *output, size_t output_size) {
+    return run(words[0], words + 1, input, output, output_size);
 }
 
 int program_run(const char *const *words, const char *input, char *output, size_t output_size) {

@@ -31,6 +31,11 @@ struct server server_start_beside(const struct server *other, const char *const 
 /* As server_start, but all settings, those of the tests too, stand in SERVER_CONFIG, so that a reload may meet others. */
 struct server server_start_from_file(const char *const *settings);
 
+/* The same in steps: a directory with keys and SERVER_CONFIG; the program, which may never listen; the wait until it does. */
+struct server server_prepare(const char *const *settings);
+void server_launch(struct server *server, const char *const *wrapper);
+void server_await(struct server *server);
+
 /* `jwtd keygen` in the server's directory; no server is signalled. */
 void server_make_key(const struct server *server);
 
@@ -61,6 +66,9 @@ int server_log_count(const struct server *server, const char *text); /* how ofte
  * `output`.
  */
 int program_run(const char *const *words, const char *input, char *output, size_t output_size);
+
+/* The same for any program, whose path is the first word. */
+int command_run(const char *const *words, const char *input, char *output, size_t output_size);
 
 /* The same for the load tester (FAILPOINT_TEST_PROGRAM). */
 int failpoint_run(const char *const *words, char *output, size_t output_size);

@@ -1,0 +1,387 @@
+/*
+ * fault: a library that is loaded in front of the program's own (LD_PRELOAD) and makes the call fail that fault.h asks for. It
+ * stands for every such call of the program and its libraries, since they make them by name. What libc does inside itself is out
+ * of reach, except its allocations: getaddrinfo's files and sockets, and what stdio writes.
+ */
+#include "fault.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+#define WATCHED_MAX 1024
+
+enum function {
+    MALLOC,
+    CALLOC,
+    REALLOC,
+    MEMALIGN,
+    MMAP,
+    PTHREAD_CREATE,
+    OPEN,
+    OPEN64,
+    FOPEN,
+    FOPEN64,
+    OPENDIR,
+    SOCKET,
+    SOCKETPAIR,
+    ACCEPT4,
+    EPOLL_CREATE1,
+    EVENTFD,
+    FCNTL,
+    WRITE,
+    FSYNC,
+    LINK,
+    SEND,
+    SENDTO,
+    SENDMSG,
+    FREE,
+    EPOLL_CTL,
+    FUNCTIONS
+};
+
+static const struct {
+    const char *name;
+    enum fault_kind kind;
+} functions[FUNCTIONS] = {
+    [MALLOC] = { "malloc", FAULT_MEMORY },
+    [CALLOC] = { "calloc", FAULT_MEMORY },
+    [REALLOC] = { "realloc", FAULT_MEMORY },
+    [MEMALIGN] = { "memalign", FAULT_MEMORY },
+    [MMAP] = { "mmap", FAULT_MEMORY },
+    [PTHREAD_CREATE] = { "pthread_create", FAULT_THREADS },
+    [OPEN] = { "open", FAULT_DESCRIPTORS },
+    [OPEN64] = { "open64", FAULT_DESCRIPTORS },
+    [FOPEN] = { "fopen", FAULT_DESCRIPTORS },
+    [FOPEN64] = { "fopen64", FAULT_DESCRIPTORS },
+    [OPENDIR] = { "opendir", FAULT_DESCRIPTORS },
+    [SOCKET] = { "socket", FAULT_DESCRIPTORS },
+    [SOCKETPAIR] = { "socketpair", FAULT_DESCRIPTORS },
+    [ACCEPT4] = { "accept4", FAULT_DESCRIPTORS },
+    [EPOLL_CREATE1] = { "epoll_create1", FAULT_DESCRIPTORS },
+    [EVENTFD] = { "eventfd", FAULT_DESCRIPTORS },
+    [FCNTL] = { "fcntl", FAULT_DESCRIPTORS }, /* F_DUPFD_CLOEXEC */
+    [WRITE] = { "write", FAULT_WRITES },
+    [FSYNC] = { "fsync", FAULT_WRITES },
+    [LINK] = { "link", FAULT_WRITES },
+    [SEND] = { "send", FAULT_SENDS },
+    [SENDTO] = { "sendto", FAULT_SENDS },
+    [SENDMSG] = { "sendmsg", FAULT_SENDS },
+    /* these two never fail */
+    [FREE] = { "free", FAULT_MEMORY },
+    [EPOLL_CTL] = { "epoll_ctl", FAULT_DESCRIPTORS },
+};
+
+static struct fault_control *control; /* NULL until the constructor has run, and without a file */
+static _Atomic(void *) others[FUNCTIONS];
+
+/* The function of this name that would have been called without this library: libc's, or a sanitizer's. */
+static void *next(enum function function) {
+    void *other = atomic_load_explicit(&others[function], memory_order_relaxed);
+    if (other == NULL) {
+        other = dlsym(RTLD_NEXT, functions[function].name);
+        atomic_store_explicit(&others[function], other, memory_order_relaxed);
+    }
+    return other;
+}
+
+__attribute__((constructor)) static void open_control(void) {
+    const char *path = getenv(FAULT_FILE_VARIABLE);
+    int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return;
+    void *memory = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    control = memory != MAP_FAILED ? memory : NULL;
+}
+
+/* ---- which call ---- */
+
+static bool serves_requests(void) {
+    static const char *const names[] = { "accept", "MHD-", "database-", "crypto-" };
+    static __thread bool serves; /* only a yes is kept: a thread gets its name after its first allocations */
+    char name[17] = "";
+    if (serves || prctl(PR_GET_NAME, name) != 0)
+        return serves;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        serves = serves || strncmp(name, names[i], strlen(names[i])) == 0;
+    return serves;
+}
+
+static bool is_in_scope(void) {
+    switch (atomic_load(&control->scope)) {
+    case FAULT_REQUEST_THREADS:
+        return serves_requests();
+    case FAULT_MAIN_THREAD:
+        return gettid() == getpid();
+    default:
+        return true;
+    }
+}
+
+static bool is_armed(enum function function) {
+    return control != NULL && atomic_load(&control->mode) != FAULT_NONE &&
+           atomic_load(&control->kind) == (int)functions[function].kind && is_in_scope();
+}
+
+static bool takes_what_was_freed(size_t size) {
+    long left = atomic_fetch_sub(&control->freed, (long)size) - (long)size;
+    if (left < 0)
+        atomic_fetch_add(&control->freed, (long)size);
+    return left >= 0;
+}
+
+/* `size` of an allocation, 0 for all else. */
+static bool must_fail(enum function function, size_t size) {
+    if (!is_armed(function))
+        return false;
+    long number = atomic_fetch_add(&control->seen, 1) + 1;
+    long wanted = atomic_load(&control->wanted);
+    bool is_one = atomic_load(&control->mode) == FAULT_ONE;
+    bool fails = is_one ? number == wanted : number >= wanted && !(size > 0 && takes_what_was_freed(size));
+    if (fails) {
+        strncpy(control->last_failed, functions[function].name, sizeof control->last_failed - 1);
+        atomic_fetch_add(&control->failed, 1);
+        errno = atomic_load(&control->error);
+    }
+    return fails;
+}
+
+/* How many bytes of `len` are to be written before this call ends; -1: none, it fails. */
+static ssize_t let_through(enum function function, size_t len) {
+    if (!must_fail(function, 0))
+        return (ssize_t)len;
+    return errno == FAULT_SHORT ? (ssize_t)(len - len / 2) : -1;
+}
+
+/* ---- memory ---- */
+
+static void note_freed(void *memory) {
+    if (memory == NULL || !is_armed(FREE) || atomic_load(&control->mode) != FAULT_ALL)
+        return;
+    if (atomic_load(&control->seen) >= atomic_load(&control->wanted))
+        atomic_fetch_add(&control->freed, (long)malloc_usable_size(memory));
+}
+
+EXPORTED void *malloc(size_t size) {
+    void *(*other)(size_t) = next(MALLOC);
+    return must_fail(MALLOC, size) ? NULL : other(size);
+}
+
+EXPORTED void *calloc(size_t count, size_t size) {
+    void *(*other)(size_t, size_t) = next(CALLOC);
+    return must_fail(CALLOC, count * size) ? NULL : other(count, size);
+}
+
+EXPORTED void *realloc(void *memory, size_t size) {
+    void *(*other)(void *, size_t) = next(REALLOC);
+    return must_fail(REALLOC, size) ? NULL : other(memory, size);
+}
+
+EXPORTED void *memalign(size_t alignment, size_t size) {
+    void *(*other)(size_t, size_t) = next(MEMALIGN);
+    return must_fail(MEMALIGN, size) ? NULL : other(alignment, size);
+}
+
+EXPORTED void *aligned_alloc(size_t alignment, size_t size) {
+    return memalign(alignment, size);
+}
+
+EXPORTED int posix_memalign(void **memory, size_t alignment, size_t size) {
+    void *made = memalign(alignment, size);
+    if (made == NULL)
+        return ENOMEM;
+    *memory = made;
+    return 0;
+}
+
+EXPORTED void free(void *memory) {
+    void (*other)(void *) = next(FREE);
+    note_freed(memory);
+    other(memory);
+}
+
+EXPORTED void *mmap(void *address, size_t len, int protection, int flags, int fd, off_t offset) {
+    void *(*other)(void *, size_t, int, int, int, off_t) = next(MMAP);
+    return must_fail(MMAP, len) ? MAP_FAILED : other(address, len, protection, flags, fd, offset);
+}
+
+/* ---- threads ---- */
+
+EXPORTED int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *context) {
+    int (*other)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = next(PTHREAD_CREATE);
+    return must_fail(PTHREAD_CREATE, 0) ? errno : other(thread, attributes, run, context);
+}
+
+/* ---- descriptors ---- */
+
+static int open_as(enum function function, const char *path, int flags, va_list more) {
+    int (*other)(const char *, int, ...) = next(function);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : 0;
+    return must_fail(function, 0) ? -1 : other(path, flags, mode);
+}
+
+EXPORTED int open(const char *path, int flags, ...) {
+    va_list more;
+    va_start(more, flags);
+    int fd = open_as(OPEN, path, flags, more);
+    va_end(more);
+    return fd;
+}
+
+EXPORTED int open64(const char *path, int flags, ...) {
+    va_list more;
+    va_start(more, flags);
+    int fd = open_as(OPEN64, path, flags, more);
+    va_end(more);
+    return fd;
+}
+
+EXPORTED FILE *fopen(const char *path, const char *mode) {
+    FILE *(*other)(const char *, const char *) = next(FOPEN);
+    return must_fail(FOPEN, 0) ? NULL : other(path, mode);
+}
+
+EXPORTED FILE *fopen64(const char *path, const char *mode) {
+    FILE *(*other)(const char *, const char *) = next(FOPEN64);
+    return must_fail(FOPEN64, 0) ? NULL : other(path, mode);
+}
+
+EXPORTED DIR *opendir(const char *path) {
+    DIR *(*other)(const char *) = next(OPENDIR);
+    return must_fail(OPENDIR, 0) ? NULL : other(path);
+}
+
+EXPORTED int socket(int family, int type, int protocol) {
+    int (*other)(int, int, int) = next(SOCKET);
+    return must_fail(SOCKET, 0) ? -1 : other(family, type, protocol);
+}
+
+EXPORTED int socketpair(int family, int type, int protocol, int ends[2]) {
+    int (*other)(int, int, int, int[2]) = next(SOCKETPAIR);
+    return must_fail(SOCKETPAIR, 0) ? -1 : other(family, type, protocol, ends);
+}
+
+EXPORTED int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags) {
+    int (*other)(int, struct sockaddr *, socklen_t *, int) = next(ACCEPT4);
+    return must_fail(ACCEPT4, 0) ? -1 : other(fd, address, len, flags);
+}
+
+EXPORTED int epoll_create1(int flags) {
+    int (*other)(int) = next(EPOLL_CREATE1);
+    return must_fail(EPOLL_CREATE1, 0) ? -1 : other(flags);
+}
+
+EXPORTED int eventfd(unsigned value, int flags) {
+    int (*other)(unsigned, int) = next(EVENTFD);
+    return must_fail(EVENTFD, 0) ? -1 : other(value, flags);
+}
+
+/* All that is asked of it takes a long, a pointer or nothing. */
+EXPORTED int fcntl(int fd, int command, ...) {
+    int (*other)(int, int, ...) = next(FCNTL);
+    va_list more;
+    va_start(more, command);
+    long argument = va_arg(more, long);
+    va_end(more);
+    return command == F_DUPFD_CLOEXEC && must_fail(FCNTL, 0) ? -1 : other(fd, command, argument);
+}
+
+/* ---- files ---- */
+
+/* An eventfd always takes what is written to it. */
+static bool is_file_or_pipe(int fd) {
+    struct stat file;
+    return fstat(fd, &file) == 0 && (S_ISREG(file.st_mode) || S_ISFIFO(file.st_mode));
+}
+
+EXPORTED ssize_t write(int fd, const void *bytes, size_t len) {
+    ssize_t (*other)(int, const void *, size_t) = next(WRITE);
+    if (!is_armed(WRITE) || !is_file_or_pipe(fd))
+        return other(fd, bytes, len);
+    ssize_t part = let_through(WRITE, len);
+    return part < 0 ? -1 : other(fd, bytes, (size_t)part);
+}
+
+EXPORTED int fsync(int fd) {
+    int (*other)(int) = next(FSYNC);
+    return let_through(FSYNC, 1) < 0 ? -1 : other(fd);
+}
+
+EXPORTED int link(const char *from, const char *to) {
+    int (*other)(const char *, const char *) = next(LINK);
+    return let_through(LINK, 1) < 0 ? -1 : other(from, to);
+}
+
+/* ---- sockets ---- */
+
+static struct watched {
+    _Atomic(int) epoll_fd; /* 0: none */
+    struct epoll_event event;
+} watched[WATCHED_MAX];
+
+EXPORTED int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event) {
+    int (*other)(int, int, int, struct epoll_event *) = next(EPOLL_CTL);
+    if (fd < WATCHED_MAX && operation != EPOLL_CTL_DEL) {
+        watched[fd].event = *event;
+        atomic_store(&watched[fd].epoll_fd, epoll_fd);
+    }
+    return other(epoll_fd, operation, fd, event);
+}
+
+/* The kernel takes only a part when its buffer is full, and raises an edge when there is room again: so must this. */
+static void raise_edge(int fd) {
+    int (*other)(int, int, int, struct epoll_event *) = next(EPOLL_CTL);
+    int epoll_fd = fd < WATCHED_MAX ? atomic_load(&watched[fd].epoll_fd) : 0;
+    if (epoll_fd > 0)
+        other(epoll_fd, EPOLL_CTL_MOD, fd, &watched[fd].event);
+}
+
+static ssize_t send_part(enum function function, int fd, const void *bytes, size_t len, int flags, const struct sockaddr *address,
+                         socklen_t address_len) {
+    ssize_t (*other)(int, const void *, size_t, int, const struct sockaddr *, socklen_t) = next(SENDTO);
+    ssize_t part = let_through(function, len);
+    ssize_t sent = part < 0 ? -1 : other(fd, bytes, (size_t)part, flags, address, address_len);
+    if (part >= 0 && (size_t)part < len)
+        raise_edge(fd);
+    return sent;
+}
+
+EXPORTED ssize_t send(int fd, const void *bytes, size_t len, int flags) {
+    return send_part(SEND, fd, bytes, len, flags, NULL, 0);
+}
+
+EXPORTED ssize_t sendto(int fd, const void *bytes, size_t len, int flags, const struct sockaddr *address, socklen_t address_len) {
+    return send_part(SENDTO, fd, bytes, len, flags, address, address_len);
+}
+
+/* The first piece alone is the part. */
+EXPORTED ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    ssize_t (*other)(int, const struct msghdr *, int) = next(SENDMSG);
+    struct msghdr part = *message;
+    if (let_through(SENDMSG, 2) == 2)
+        return other(fd, message, flags);
+    if (errno != FAULT_SHORT)
+        return -1;
+    part.msg_iovlen = part.msg_iovlen > 0 ? 1 : 0;
+    ssize_t sent = other(fd, &part, flags);
+    raise_edge(fd);
+    return sent;
+}

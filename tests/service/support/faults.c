@@ -1,0 +1,58 @@
+#include "faults.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+void faults_open(struct faults *faults, const char *directory, const char *name) {
+    char path[128];
+    const char *library = getenv("JWTD_TEST_FAULT_LIBRARY"), *options = getenv("ASAN_OPTIONS");
+    ck_assert_msg(library != NULL, "JWTD_TEST_FAULT_LIBRARY is not set; run the tests by make test");
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, sizeof *faults->control), 0);
+    faults->control = mmap(NULL, sizeof *faults->control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ck_assert_ptr_ne(faults->control, MAP_FAILED);
+    close(fd);
+    snprintf(faults->preload, sizeof faults->preload, "LD_PRELOAD=%s", library);
+    snprintf(faults->file, sizeof faults->file, FAULT_FILE_VARIABLE "=%s", path);
+    /* the sanitizer wants to be the first library; behind ours it still gets every call that is to succeed */
+    snprintf(faults->sanitizer, sizeof faults->sanitizer, "ASAN_OPTIONS=%s%sverify_asan_link_order=0",
+             options != NULL ? options : "", options != NULL ? ":" : "");
+    const char *const wrapper[] = { "/usr/bin/env", faults->preload, faults->file, faults->sanitizer, NULL };
+    memcpy(faults->wrapper, wrapper, sizeof faults->wrapper);
+}
+
+void faults_close(struct faults *faults) {
+    munmap(faults->control, sizeof *faults->control);
+}
+
+void faults_arm(struct faults *faults, struct fault fault, enum fault_scope scope, enum fault_mode mode, long wanted) {
+    struct fault_control *control = faults->control;
+    atomic_store(&control->mode, FAULT_NONE);
+    atomic_store(&control->kind, (int)fault.kind);
+    atomic_store(&control->scope, (int)scope);
+    atomic_store(&control->error, fault.error);
+    atomic_store(&control->seen, 0);
+    atomic_store(&control->failed, 0);
+    atomic_store(&control->freed, 0);
+    atomic_store(&control->wanted, wanted);
+    memset(control->last_failed, 0, sizeof control->last_failed);
+    atomic_store(&control->mode, (int)mode);
+}
+
+void faults_disarm(struct faults *faults) {
+    atomic_store(&faults->control->mode, FAULT_NONE);
+}
+
+const char *faults_describe(const struct faults *faults, struct fault fault, long wanted) {
+    static __thread char text[128];
+    snprintf(text, sizeof text, "call %ld, to %s: %s", wanted, faults->control->last_failed,
+             fault.error == FAULT_SHORT ? "half of the bytes" : strerrordesc_np(fault.error));
+    return text;
+}

@@ -1,0 +1,35 @@
+/*
+ * faults: programs of the tests whose N-th call of a kind fails (tests/fault/fault.h), loaded with fault.so by a wrapper of
+ * server_launch or by the words before a command. One struct faults serves one program after the other.
+ */
+#ifndef JWTD_TEST_FAULTS_H
+#define JWTD_TEST_FAULTS_H
+
+#include "tests/fault/fault.h"
+
+#include <stdbool.h>
+
+struct faults {
+    struct fault_control *control;
+    char preload[512], file[160], sanitizer[512];
+    const char *wrapper[5]; /* env(1) with the words above, NULL behind the last; `faults` must not move */
+};
+
+/* How calls of a kind fail. */
+struct fault {
+    enum fault_kind kind;
+    int error; /* an errno or FAULT_SHORT */
+};
+
+/* Opens a control file of this name in an existing directory. */
+void faults_open(struct faults *faults, const char *directory, const char *name);
+void faults_close(struct faults *faults);
+
+void faults_arm(struct faults *faults, struct fault fault, enum fault_scope scope, enum fault_mode mode, long wanted);
+/* Nothing fails any more; `seen`, `failed` and `last_failed` of the control stay to be read. */
+void faults_disarm(struct faults *faults);
+
+/* "call 3, to open: Too many open files", in a buffer of the thread's own. */
+const char *faults_describe(const struct faults *faults, struct fault fault, long wanted);
+
+#endif
