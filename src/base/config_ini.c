@@ -15,6 +15,7 @@ struct reading {
     char *line;
     size_t line_size;
     unsigned number;
+    int error; /* an errno: the file could not be read to its end; 0: it could */
 };
 
 /* What inih passes over in silence: a NUL ends its line, a long line is cut, and what stands behind "]" is dropped. */
@@ -36,6 +37,9 @@ static const char *find_error(const char *line, size_t len) {
 static char *next_line(char *buffer, int size, void *stream) {
     struct reading *reading = (struct reading *)stream;
     ssize_t len = getline(&reading->line, &reading->line_size, reading->file);
+    /* ferror does not see that there was no memory for the line: what follows it would be left out without a word */
+    if (len < 0 && feof(reading->file) == 0)
+        reading->error = errno;
     if (len < 0 || size < 2)
         return NULL;
     reading->number++;
@@ -70,10 +74,9 @@ void ini_read(const char *file, const struct ini_visitor *visitor) {
     ini_allow_inline_comments = false;
     ini_allow_multiline = false;
     ini_allow_no_value = true;
-    errno = 0;
     int result = ini_parse_stream(next_line, &reading, take_pair, &reading);
-    if (ferror(reading.file) != 0)
-        visitor->report(visitor->context, 0, strerror(errno));
+    if (reading.error != 0)
+        visitor->report(visitor->context, 0, strerror(reading.error));
     else if (result != 0)
         visitor->report(visitor->context, result > 0 ? (unsigned)result : 0, "cannot be read");
     if (reading.line != NULL) {
