@@ -153,7 +153,7 @@ static bool forbid_core_dumps(void) {
 int main(int argc, char **argv) {
     umask(S_IRWXG | S_IRWXO);
     if (!open_standard_streams() || !forbid_core_dumps() || sodium_init() < 0) {
-        fputs("jwtd: the process cannot be set up safely\n", stderr);
+        perror("jwtd: the process cannot be set up safely");
         return 1;
     }
     size_t room = argc > 0 ? (size_t)argc : 1;
@@ -162,6 +162,8 @@ int main(int argc, char **argv) {
     int code = 1;
     if (invocation.set != NULL && invocation.words != NULL)
         code = run(&invocation, argc, argv);
+    else
+        perror("jwtd");
     free((void *)invocation.set);
     free((void *)invocation.words);
     if (fflush(stdout) != 0) {

@@ -49,7 +49,7 @@ struct pool_options {
     unsigned threads;                                     /* at least 1 */
     unsigned queue_limit;                                 /* jobs reserved or queued, not counting those that run */
     int nice;                                             /* 0 to 19, added to the process's own, for each thread */
-    void *(*thread_start)(void *context, unsigned index); /* may be NULL; NULL from it fails pool_create */
+    void *(*thread_start)(void *context, unsigned index); /* may be NULL; NULL from it: memory, fails pool_create */
     void (*thread_stop)(void *thread_state);              /* may be NULL */
     void (*thread_idle)(void *thread_state);              /* may be NULL: on a thread that had no job for idle_us, once */
     int64_t idle_us;

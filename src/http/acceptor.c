@@ -134,6 +134,7 @@ static int start_thread(struct acceptor *acceptor) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error == 0)
         pthread_setname_np(acceptor->thread, "accept");
+    errno = error;
     return error;
 }
 
@@ -152,7 +153,7 @@ struct acceptor *acceptor_start(int listen_fd, struct MHD_Daemon *daemon, struct
     *acceptor = (struct acceptor){ .listen_fd = listen_fd, .daemon = daemon, .connections = connections };
     atomic_init(&acceptor->round_us, clock_monotonic_us());
     acceptor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    acceptor->spare_fd = fcntl(acceptor->wake_fd, F_DUPFD_CLOEXEC, 0);
+    acceptor->spare_fd = acceptor->wake_fd >= 0 ? fcntl(acceptor->wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
     if (acceptor->spare_fd >= 0 && start_thread(acceptor) == 0)
         return acceptor;
     free_acceptor(acceptor);

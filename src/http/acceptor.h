@@ -16,7 +16,8 @@ struct MHD_Daemon;
 struct acceptor;
 struct connections;
 
-/* Borrows all three; the socket listens and does not block. NULL: no memory, thread or descriptor. */
+/* Borrows all three; the socket listens and does not block. NULL: no memory, thread or descriptor, as errno
+ * says. */
 struct acceptor *acceptor_start(int listen_fd, struct MHD_Daemon *daemon, struct connections *connections);
 
 /* Whether its thread has gone round within `limit_us` and the second that it may have nothing to do. Any thread. */

@@ -6,6 +6,7 @@
 #include "jwtd/status.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -231,6 +232,7 @@ static int start_thread(struct connections *connections) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error == 0)
         pthread_setname_np(connections->thread, "reaper");
+    errno = error;
     return error;
 }
 

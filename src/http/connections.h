@@ -32,7 +32,7 @@ struct connection_limits {
 /* A tenth more than `limit`: those that are accepted to be told that they are too many. */
 unsigned connections_with_spare(unsigned limit);
 
-/* NULL: memory or thread. */
+/* NULL: memory or thread, as errno says. */
 struct connections *connections_create(const struct connection_limits *limits);
 void connections_destroy(struct connections *connections); /* when all have been removed */
 

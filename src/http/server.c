@@ -14,6 +14,7 @@
 #include "jwtd/log.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -132,6 +133,13 @@ static struct connections *create_connections(const struct config *config) {
                                                            .body_timeout_us = config->server.body_timeout_ms * 1000 });
 }
 
+/* errno says why not. */
+static bool is_made(const void *part, const char *name) {
+    if (part == NULL)
+        log_event(LOG_ERROR, "http_start_failed", "part=%s error=%s", name, strerrordesc_np(errno));
+    return part != NULL;
+}
+
 static bool start_daemon(struct http_server *server) {
     const struct config *config = server->services->config;
     unsigned threads = thread_count(config);
@@ -154,11 +162,18 @@ static bool start_daemon(struct http_server *server) {
     };
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
     server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, receiver_handle, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-    if (server->daemon != NULL)
-        server->acceptor = acceptor_start(server->listener.fd, server->daemon, server->connections);
-    if (server->acceptor == NULL)
-        log_event(LOG_ERROR, "http_start_failed", "threads=%u", threads);
-    return server->acceptor != NULL;
+    return is_made(server->daemon, "daemon");
+}
+
+static bool start_parts(struct http_server *server) {
+    server->connections = create_connections(server->services->config);
+    if (!is_made(server->connections, "connections"))
+        return false;
+    server->waiting = waiting_create();
+    if (!is_made(server->waiting, "waiting") || !start_daemon(server))
+        return false;
+    server->acceptor = acceptor_start(server->listener.fd, server->daemon, server->connections);
+    return is_made(server->acceptor, "acceptor");
 }
 
 static void free_server(struct http_server *server) {
@@ -177,7 +192,7 @@ struct http_server *http_server_start(const struct services *services, const str
     if (!routes_are_sound(routes, count))
         return NULL;
     struct http_server *server = calloc(1, sizeof *server);
-    if (server == NULL)
+    if (!is_made(server, "server"))
         return NULL;
     server->services = services;
     server->routes = routes;
@@ -188,9 +203,7 @@ struct http_server *http_server_start(const struct services *services, const str
         free(server);
         return NULL;
     }
-    server->connections = create_connections(services->config);
-    server->waiting = waiting_create();
-    if (server->connections == NULL || server->waiting == NULL || !start_daemon(server)) {
+    if (!start_parts(server)) {
         free_server(server);
         return NULL;
     }

@@ -3,10 +3,10 @@
 #include "connections.h"
 
 #include "jwtd/clock.h"
-#include "jwtd/log.h"
 #include "jwtd/macros.h"
 #include "jwtd/thread.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
@@ -59,6 +59,7 @@ static int start_thread(struct waiting *waiting) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error == 0)
         pthread_setname_np(waiting->thread, "waiting");
+    errno = error;
     return error;
 }
 
@@ -75,7 +76,6 @@ struct waiting *waiting_create(void) {
     pthread_condattr_destroy(&attributes);
     if (start_thread(waiting) == 0)
         return waiting;
-    log_event(LOG_ERROR, "waiting_start_failed", "thread=%s", "waiting");
     free(waiting);
     return NULL;
 }

@@ -15,7 +15,7 @@
 
 struct waiting;
 
-/* NULL when there is no memory or no thread. */
+/* NULL: memory or thread, as errno says. */
 struct waiting *waiting_create(void);
 void waiting_destroy(struct waiting *waiting); /* after waiting_release */
 

@@ -334,7 +334,8 @@ struct pool *pool_create(const struct pool_options *options) {
     bool started = wait_for_threads(pool);
     if (status == STATUS_OK && started)
         return pool;
-    log_failure(options, status != STATUS_OK ? "a thread could not be started" : "a thread could not make its state");
+    log_failure(options,
+                status != STATUS_OK ? "a thread could not be started" : "a thread could not make its state: out of memory");
     pool_destroy(pool);
     return NULL;
 }

@@ -199,8 +199,10 @@ static int64_t clean_up(void *context) {
 static bool start(struct background *background) {
     background->reading_db = db_create(background->db_options);
     background->roles_db = db_create(background->db_options);
-    if (background->reading_db == NULL || background->roles_db == NULL)
+    if (background->reading_db == NULL || background->roles_db == NULL) {
+        log_event(LOG_ERROR, "background_start_failed", "error=%s", "out of memory");
         return false;
+    }
     background->reading_thread = periodic_start("revocations", read_what_others_did, background);
     background->roles_thread = periodic_start("roles", read_roles, background);
     background->cleanup_thread = periodic_start("cleanup", clean_up, background);
@@ -209,8 +211,10 @@ static bool start(struct background *background) {
 
 struct background *background_start(const struct services *services, const struct db_options *db_options) {
     struct background *background = calloc(1, sizeof *background);
-    if (background == NULL)
+    if (background == NULL) {
+        log_event(LOG_ERROR, "background_start_failed", "error=%s", "out of memory");
         return NULL;
+    }
     background->services = services;
     background->db_options = db_options;
     background->revocations.was_read = background->roles.was_read = true; /* so that a first failure is told */

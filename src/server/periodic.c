@@ -1,6 +1,7 @@
 #include "periodic.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/log.h"
 #include "jwtd/thread.h"
 
 #include <stdatomic.h>
@@ -44,8 +45,10 @@ static void free_periodic(struct periodic *periodic) {
 
 struct periodic *periodic_start(const char *name, int64_t (*run)(void *context), void *context) {
     struct periodic *periodic = calloc(1, sizeof *periodic);
-    if (periodic == NULL)
+    if (periodic == NULL) {
+        log_event(LOG_ERROR, "thread_start_failed", "thread=%s error=%s", name, "out of memory");
         return NULL;
+    }
     periodic->run = run;
     periodic->context = context;
     atomic_init(&periodic->due_us, clock_monotonic_us());

@@ -88,6 +88,13 @@ static unsigned choose_cores(void) {
     return cores.available;
 }
 
+/* For what is not made only when there is no memory. */
+static bool is_made(const void *part, const char *name) {
+    if (part == NULL)
+        log_event(LOG_ERROR, "start_failed", "part=%s error=%s", name, "out of memory");
+    return part != NULL;
+}
+
 static bool build_pools(struct app *app) {
     const struct config *config = app->config;
     app->db_options = (struct db_options){ .url = config->database.url,
@@ -120,7 +127,7 @@ static bool build_pools(struct app *app) {
         app->services.pools[ON_DISPATCH] == NULL)
         return false;
     app->services.readiness = readiness_create(app->services.pools[ON_DATABASE]);
-    return app->services.readiness != NULL;
+    return is_made(app->services.readiness, "readiness");
 }
 
 static bool build_tokens(struct app *app) {
@@ -135,7 +142,7 @@ static bool build_tokens(struct app *app) {
     }
     services->revoked = revoked_sessions_create(services->token_rules.access_ttl_s);
     services->roles = current_roles_create(services->token_rules.access_ttl_s);
-    return services->revoked != NULL && services->roles != NULL;
+    return is_made(services->revoked, "revoked_sessions") && is_made(services->roles, "current_roles");
 }
 
 static bool build_limiter(struct app *app) {
@@ -149,7 +156,7 @@ static bool build_limiter(struct app *app) {
     if (config->limit.enabled && config->server.listen.is_unix && config->server.trusted_proxies.count == 0)
         log_event(LOG_WARN, "clients_without_address", "listen=%s missing=%s", endpoint_text(&config->server.listen, listen),
                   "server.trusted_proxies");
-    return app->services.limiter != NULL && app->services.failure_limiter != NULL;
+    return is_made(app->services.limiter, "limiter") && is_made(app->services.failure_limiter, "failure_limiter");
 }
 
 static bool build(struct app *app) {
@@ -165,7 +172,7 @@ static bool build(struct app *app) {
     if (app->background == NULL)
         return false;
     app->server = http_server_start(services, routes, routes_count);
-    return app->server != NULL;
+    return app->server != NULL && watchdog_start(app->server, app->background, &app->watchdog);
 }
 
 static void take_down(struct app *app) {
@@ -236,7 +243,6 @@ int server_run(const struct config *config, const struct config_source *source) 
     if (is_built) {
         log_event(LOG_INFO, "started", "version=%s us=%lld", JWTD_VERSION, (long long)(clock_monotonic_us() - started_us));
         notify_supervisor("READY=1");
-        app->watchdog = watchdog_start(app->server, app->background);
         int received = wait_for_stop(app, source, &set);
         drain(app, received, &set);
     }

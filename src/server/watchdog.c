@@ -50,17 +50,24 @@ static int64_t look(void *context) {
     return now_us + watchdog->interval_us / 2;
 }
 
-struct watchdog *watchdog_start(struct http_server *server, const struct background *background) {
+bool watchdog_start(struct http_server *server, const struct background *background, struct watchdog **started) {
     int64_t interval_us = interval_asked_for();
-    struct watchdog *watchdog = interval_us == 0 ? NULL : calloc(1, sizeof *watchdog);
-    if (watchdog == NULL)
-        return NULL;
+    *started = NULL;
+    if (interval_us == 0)
+        return true;
+    struct watchdog *watchdog = calloc(1, sizeof *watchdog);
+    if (watchdog == NULL) {
+        log_event(LOG_ERROR, "thread_start_failed", "thread=%s error=%s", "watchdog", "out of memory");
+        return false;
+    }
     *watchdog = (struct watchdog){ .server = server, .background = background, .interval_us = interval_us, .was_alive = true };
     watchdog->thread = periodic_start("watchdog", look, watchdog);
-    if (watchdog->thread != NULL)
-        return watchdog;
-    free(watchdog);
-    return NULL;
+    if (watchdog->thread == NULL) {
+        free(watchdog);
+        return false;
+    }
+    *started = watchdog;
+    return true;
 }
 
 void watchdog_stop(struct watchdog *watchdog) {

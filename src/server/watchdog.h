@@ -13,12 +13,15 @@
 #include "background.h"
 
 #include "jwtd/http_server.h"
+#include "jwtd/status.h"
+
+#include <stdbool.h>
 
 struct watchdog;
 
-/* Borrows both until watchdog_stop. NULL: the supervisor does not ask for it, or there is no memory or thread (which is logged).
- */
-struct watchdog *watchdog_start(struct http_server *server, const struct background *background);
+/* Borrows both until watchdog_stop. *started is NULL if the supervisor does not ask for a watchdog. False: no memory or thread;
+ * it is logged. */
+bool watchdog_start(struct http_server *server, const struct background *background, struct watchdog **started) MUST_CHECK;
 void watchdog_stop(struct watchdog *watchdog); /* NULL is none */
 
 #endif
