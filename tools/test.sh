@@ -48,7 +48,7 @@ chosen_for_pooler() {
     local name
     for name in $(chosen service); do
         case $name in
-            database_* | connections | *_clients | slowhttptest | exhaustion | exchanges | allocations | chaos | differential) ;;
+            database_* | connections | *_clients | slowhttptest | exhaustion | exchanges | fault_* | chaos | differential) ;;
             activation | failpoint | framing | http | json | life | waiting) ;;
             *) echo "$name" ;;
         esac

@@ -114,23 +114,25 @@ __attribute__((constructor)) static void open_control(void) {
 
 /* ---- which call ---- */
 
-static bool serves_requests(void) {
-    static const char *const names[] = { "accept", "MHD-", "database-", "crypto-" };
-    static __thread bool serves; /* only a yes is kept: a thread gets its name after its first allocations */
+/* Beginnings of the names of threads, NULL behind the last. */
+static const char *const request_threads[] = { "accept", "MHD-", "database-", "crypto-", NULL };
+static const char *const other_connecting_threads[] = { "database-", "roles", "cleanup", NULL };
+
+static bool is_one_of(const char *const *beginnings) {
     char name[17] = "";
-    if (serves || prctl(PR_GET_NAME, name) != 0)
-        return serves;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        serves = serves || strncmp(name, names[i], strlen(names[i])) == 0;
-    return serves;
+    prctl(PR_GET_NAME, name);
+    for (; *beginnings != NULL; beginnings++)
+        if (strncmp(name, *beginnings, strlen(*beginnings)) == 0)
+            return true;
+    return false;
 }
 
 static bool is_in_scope(void) {
     switch (atomic_load(&control->scope)) {
     case FAULT_REQUEST_THREADS:
-        return serves_requests();
-    case FAULT_MAIN_THREAD:
-        return gettid() == getpid();
+        return is_one_of(request_threads);
+    case FAULT_START_THREADS:
+        return !is_one_of(other_connecting_threads);
     default:
         return true;
     }
@@ -158,6 +160,7 @@ static bool must_fail(enum function function, size_t size) {
     bool fails = is_one ? number == wanted : number >= wanted && !(size > 0 && takes_what_was_freed(size));
     if (fails) {
         strncpy(control->last_failed, functions[function].name, sizeof control->last_failed - 1);
+        prctl(PR_GET_NAME, control->last_thread);
         atomic_fetch_add(&control->failed, 1);
         errno = atomic_load(&control->error);
     }

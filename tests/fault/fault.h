@@ -26,9 +26,9 @@ enum fault_mode {
 };
 
 enum fault_scope {
+    FAULT_ANY_THREAD,
     FAULT_REQUEST_THREADS, /* those that carry requests; the others call when they like, and so would make two runs differ */
-    FAULT_MAIN_THREAD,
-    FAULT_ANY_THREAD
+    FAULT_START_THREADS    /* of those that connect to the database only one, since they all do it in the same way */
 };
 
 struct fault_control {
@@ -39,6 +39,7 @@ struct fault_control {
     atomic_long seen, failed;
     atomic_long freed;    /* bytes, since memory was full */
     char last_failed[24]; /* the function's name */
+    char last_thread[17]; /* and that of its thread */
 };
 
 #endif

@@ -1,5 +1,7 @@
 #include "faults.h"
 
+#include "tests/runner.h"
+
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#define SANITIZED_STRIDE 13
 
 void faults_open(struct faults *faults, const char *directory, const char *name) {
     char path[128];
@@ -43,6 +47,7 @@ void faults_arm(struct faults *faults, struct fault fault, enum fault_scope scop
     atomic_store(&control->freed, 0);
     atomic_store(&control->wanted, wanted);
     memset(control->last_failed, 0, sizeof control->last_failed);
+    memset(control->last_thread, 0, sizeof control->last_thread);
     atomic_store(&control->mode, (int)mode);
 }
 
@@ -52,7 +57,20 @@ void faults_disarm(struct faults *faults) {
 
 const char *faults_describe(const struct faults *faults, struct fault fault, long wanted) {
     static __thread char text[128];
-    snprintf(text, sizeof text, "call %ld, to %s: %s", wanted, faults->control->last_failed,
+    snprintf(text, sizeof text, "call %ld, to %s on %s: %s", wanted, faults->control->last_failed, faults->control->last_thread,
              fault.error == FAULT_SHORT ? "half of the bytes" : strerrordesc_np(fault.error));
     return text;
+}
+
+long faults_stride(void) {
+    const char *stride = getenv("STRIDE");
+    if (stride != NULL)
+        return strtol(stride, NULL, 10);
+    return test_is_sanitized() ? SANITIZED_STRIDE : 1;
+}
+
+void faults_add_test(TCase *tcase, const TTest *test, size_t count) {
+    const char *only = getenv("ONLY");
+    int first = only != NULL ? (int)strtol(only, NULL, 10) : 0;
+    tcase_add_loop_test(tcase, test, first, only != NULL ? first + 1 : (int)count);
 }

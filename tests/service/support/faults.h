@@ -7,7 +7,8 @@
 
 #include "tests/fault/fault.h"
 
-#include <stdbool.h>
+#include <check.h>
+#include <stddef.h>
 
 struct faults {
     struct fault_control *control;
@@ -29,7 +30,13 @@ void faults_arm(struct faults *faults, struct fault fault, enum fault_scope scop
 /* Nothing fails any more; `seen`, `failed` and `last_failed` of the control stay to be read. */
 void faults_disarm(struct faults *faults);
 
-/* "call 3, to open: Too many open files", in a buffer of the thread's own. */
+/* From one call that fails to the next: STRIDE of the environment; else 1, or more under a sanitizer, which takes its time. */
+long faults_stride(void);
+
+/* Adds a loop test over `count` rows of a table, or over the one whose number is ONLY of the environment. */
+void faults_add_test(TCase *tcase, const TTest *test, size_t count);
+
+/* "call 3, to open on jwtd: Too many open files", in a buffer of the thread's own. */
 const char *faults_describe(const struct faults *faults, struct fault fault, long wanted);
 
 #endif
