@@ -1,0 +1,316 @@
+/*
+ * Each call that a request causes fails once, kind by kind, and of the allocations also all from it on, for one after the other
+ * until there is none left to fail. The service answers as it should, or 503 with Retry-After, or closes without a word where it
+ * cannot answer; it never dies, it never says anything else, and the request may be repeated: nobody is registered twice, and no
+ * session is lost. ONLY=4 runs one kind of request, STRIDE=10 every tenth call.
+ */
+#include "support/account.h"
+#include "support/database.h"
+#include "support/faults.h"
+#include "support/process.h"
+#include "support/raw.h"
+
+#include "jwtd/macros.h"
+
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+Suite *fault_requests_suite(void);
+
+#define REQUEST_SIZE ((size_t)512 * 1024)
+#define LARGE_BODY ((size_t)300 * 1000)
+#define WAIT_MS 8000
+#define WELL_TRIES 200
+#define WELL_PAUSE_US 20000u
+#define CALLS_MAX 3000
+/* Of one kind of request: of the connection itself, before there is anybody who could answer. */
+#define CLOSED_MAX 12
+
+static struct server server;
+static struct account account;
+static struct tokens tokens;
+static struct faults faults;
+
+/* ---- requests ---- */
+
+static size_t with_body(char *request, const char *path, const char *headers, const char *body, bool chunked) {
+    size_t len = strlen(body);
+    if (chunked)
+        return (size_t)snprintf(request, REQUEST_SIZE,
+                                "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: "
+                                "application/json\r\n%sTransfer-Encoding: chunked\r\n\r\n"
+                                "%zx\r\n%s\r\n0\r\n\r\n",
+                                path, headers, len, body);
+    return (size_t)snprintf(
+        request, REQUEST_SIZE,
+        "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
+        path, headers, len, body);
+}
+
+static size_t with_token(char *request, const char *method, const char *path) {
+    return (size_t)snprintf(request, REQUEST_SIZE,
+                            "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n", method, path,
+                            tokens.access);
+}
+
+static size_t write_live(char *request) {
+    return (size_t)snprintf(request, REQUEST_SIZE, "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+}
+
+static size_t write_docs(char *request) {
+    return (size_t)snprintf(request, REQUEST_SIZE,
+                            "GET /docs HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: a=b; c=d\r\n\r\n");
+}
+
+static size_t write_verify(char *request) {
+    return with_token(request, "GET", "/auth/verify");
+}
+
+/* A token that nobody has seen yet is checked from its signature on. */
+static size_t write_first_verify(char *request) {
+    tokens = account_login(&server, &account);
+    return write_verify(request);
+}
+
+static size_t write_me(char *request) {
+    return with_token(request, "GET", "/auth/me");
+}
+
+static size_t write_sessions(char *request) {
+    return with_token(request, "GET", "/auth/sessions");
+}
+
+static long sessions_before; /* of the account, when a kind of request begins and after each */
+
+static long count_sessions(void) {
+    return database_number("SELECT count(*) FROM sessions JOIN users ON users.id = user_id WHERE email = $1", account.email);
+}
+
+static size_t write_login(char *request) {
+    char body[BODY_SIZE];
+    return with_body(request, "/auth/login", "", credentials(&account, PASSWORD, body), false);
+}
+
+/* As after a restart of the database: the connection that is found dead is replaced in the middle of the request. */
+static size_t write_reconnecting_login(char *request) {
+    size_t len = write_login(request);
+    database_number("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1", "jwtd");
+    return len;
+}
+
+static size_t write_chunked_login(char *request) {
+    char body[BODY_SIZE];
+    return with_body(request, "/auth/login", "", credentials(&account, PASSWORD, body), true);
+}
+
+/* Of a session that has not been refreshed yet. */
+static size_t write_refresh(char *request) {
+    char body[BODY_SIZE];
+    tokens = account_login(&server, &account);
+    return with_body(request, "/auth/refresh", "", refresh_json(tokens.refresh, body), false);
+}
+
+static struct account registered;
+
+static size_t write_register(char *request) {
+    char body[BODY_SIZE];
+    registered = account_new();
+    return with_body(request, "/auth/register", "Idempotency-Key: a-key\r\n", credentials(&registered, PASSWORD, body), false);
+}
+
+static size_t write_logout(char *request) {
+    return with_body(request, "/auth/logout", "", "{\"refresh_token\":\"jr1_none\"}", false);
+}
+
+/* Blanks, which are no JSON. */
+static size_t write_large(char *request, bool chunked) {
+    char *body = malloc(LARGE_BODY + 1);
+    ck_assert_ptr_nonnull(body);
+    memset(body, ' ', LARGE_BODY);
+    body[LARGE_BODY] = '\0';
+    size_t len = with_body(request, "/auth/login", "", body, chunked);
+    free(body);
+    return len;
+}
+
+static size_t write_large_body(char *request) {
+    return write_large(request, false);
+}
+
+static size_t write_large_chunked_body(char *request) {
+    return write_large(request, true);
+}
+
+/* ---- what holds however the request has ended ---- */
+
+static void expect_one_session_at_most(int status) {
+    long sessions = count_sessions(), made = sessions - sessions_before - 1; /* await_database has made one */
+    sessions_before = sessions;
+    ck_assert_msg(made == 1 || (made == 0 && status != 200), "%ld sessions by one login that was answered %d", made, status);
+}
+
+/* The same request again, as the contract allows. */
+static void expect_one_user(int status) {
+    char body[BODY_SIZE];
+    const char *const headers[] = { "Content-Type: application/json", "Idempotency-Key: a-key", NULL };
+    (void)status;
+    expect_status(http_send(&server, "POST", "/auth/register", headers, credentials(&registered, PASSWORD, body)), 201);
+    ck_assert_int_eq(database_number("SELECT count(*) FROM users WHERE email = $1", registered.email), 1);
+}
+
+static void expect_living_session(int status) {
+    (void)status;
+    expect_status(refresh_with(&server, tokens.refresh), 200);
+}
+
+static const struct request_case {
+    const char *name;
+    size_t (*write)(char *request);
+    int status;
+    void (*check)(int status); /* when nothing fails any more, with the status of the request; NULL: there is nothing to check */
+} cases[] = {
+    { "live", write_live, 200, NULL },
+    { "docs", write_docs, 200, NULL },
+    { "verify", write_verify, 200, NULL },
+    { "first verify", write_first_verify, 200, NULL },
+    { "me", write_me, 200, NULL },
+    { "sessions", write_sessions, 200, NULL },
+    { "login", write_login, 200, expect_one_session_at_most },
+    { "reconnecting login", write_reconnecting_login, 200, expect_one_session_at_most },
+    { "chunked login", write_chunked_login, 200, NULL },
+    { "refresh", write_refresh, 200, expect_living_session },
+    { "register", write_register, 201, expect_one_user },
+    { "logout", write_logout, 204, NULL },
+    { "large body", write_large_body, 400, NULL },
+    { "large chunked body", write_large_chunked_body, 400, NULL },
+};
+#define CASES (sizeof cases / sizeof cases[0])
+
+static const struct run {
+    const char *name;
+    struct fault fault;
+    enum fault_mode mode;
+    bool leads_to_503; /* sooner or later, whatever the request */
+} runs[] = {
+    { "allocations", { FAULT_MEMORY, ENOMEM }, FAULT_ONE, true },
+    { "all allocations", { FAULT_MEMORY, ENOMEM }, FAULT_ALL, true },
+    { "descriptors", { FAULT_DESCRIPTORS, EMFILE }, FAULT_ONE, false },
+    { "forbidden descriptors", { FAULT_DESCRIPTORS, EACCES }, FAULT_ONE, false },
+    { "writes", { FAULT_WRITES, EIO }, FAULT_ONE, false },
+    { "writes to a full disk", { FAULT_WRITES, ENOSPC }, FAULT_ONE, false },
+    { "short writes", { FAULT_WRITES, FAULT_SHORT }, FAULT_ONE, false },
+    { "sends", { FAULT_SENDS, ECONNRESET }, FAULT_ONE, false },
+    { "sends without a reader", { FAULT_SENDS, EPIPE }, FAULT_ONE, false },
+    { "sends without buffers", { FAULT_SENDS, ENOBUFS }, FAULT_ONE, false },
+    { "short sends", { FAULT_SENDS, FAULT_SHORT }, FAULT_ONE, false },
+};
+#define RUNS (sizeof runs / sizeof runs[0])
+
+/* ---- one run ---- */
+
+static void start(void) {
+    server =
+        server_prepare((const char *const[]){ "server.body_limit=1MiB", "server.request_timeout=400ms", "server.threads=1",
+                                              "password.memory=64KiB", "password.workers=1", "database.connections=1", NULL });
+    faults_open(&faults, server.directory, "fault");
+    server_launch(&server, faults.wrapper);
+    server_await(&server);
+    account = account_register(&server);
+    tokens = account_login(&server, &account);
+    sessions_before = count_sessions();
+}
+
+static void finish(void) {
+    faults_close(&faults);
+    server_finish(&server);
+}
+
+struct outcome {
+    int status; /* 0: closed without a word */
+    long seen, failed;
+    bool retry_after;
+};
+
+static struct outcome ask(const struct request_case *request_case, const struct run *run, long wanted) {
+    static char request[REQUEST_SIZE];
+    static struct raw_reply reply;
+    size_t len = request_case->write(request);
+    faults_arm(&faults, run->fault, FAULT_REQUEST_THREADS, wanted > 0 ? run->mode : FAULT_NONE, wanted);
+    int fd = raw_connect(&server);
+    raw_send(fd, request, len);
+    raw_read(fd, WAIT_MS, &reply);
+    faults_disarm(&faults);
+    close(fd);
+    const char *what = faults_describe(&faults, run->fault, wanted);
+    ck_assert_msg(waitpid(server.pid, NULL, WNOHANG) == 0, "%s: the service died after %s", request_case->name, what);
+    ck_assert_msg(reply.closed, "%s: no answer after %s", request_case->name, what);
+    return (struct outcome){ .status = reply.count > 0 ? reply.statuses[0] : 0,
+                             .seen = atomic_load(&faults.control->seen),
+                             .failed = atomic_load(&faults.control->failed),
+                             .retry_after = strcasestr(reply.bytes, "\r\nRetry-After: ") != NULL };
+}
+
+/* A connection to the database that has failed is sought again a little later. */
+static void await_database(void) {
+    char body[BODY_SIZE];
+    long status = 0;
+    for (int i = 0; i < WELL_TRIES && status != 200; i++) {
+        if (i > 0)
+            usleep(WELL_PAUSE_US);
+        struct reply reply = http_json(&server, "POST", "/auth/login", NULL, credentials(&account, PASSWORD, body));
+        status = reply.status;
+        http_free(&reply);
+    }
+    ck_assert_msg(status == 200, "%ld although nothing fails any more", status);
+}
+
+static void fail_each_call(const struct request_case *request_case, const struct run *run) {
+    unsigned closed = 0, unavailable = 0;
+    struct outcome outcome;
+    long wanted = 1;
+    do {
+        ck_assert_int_lt(wanted, CALLS_MAX);
+        outcome = ask(request_case, run, wanted);
+        bool is_unavailable = outcome.status == 503 && outcome.retry_after;
+        ck_assert_msg(outcome.status == request_case->status || is_unavailable || outcome.status == 0, "%s: %d after %s%s",
+                      request_case->name, outcome.status, faults_describe(&faults, run->fault, wanted),
+                      run->mode == FAULT_ALL ? " and all that followed" : "");
+        closed += outcome.status == 0;
+        unavailable += is_unavailable;
+        if (request_case->check != NULL || outcome.status != request_case->status)
+            await_database();
+        if (request_case->check != NULL)
+            request_case->check(outcome.status);
+        wanted += faults_stride();
+    } while (outcome.failed > 0);
+    /* few requests are worth a line in the log */
+    ck_assert(outcome.seen > 0 || (run->fault.kind == FAULT_WRITES && request_case->write != write_register));
+    ck_assert_msg(closed <= CLOSED_MAX, "%s, %s: closed %u times without a word", request_case->name, run->name, closed);
+    ck_assert_msg(unavailable > 0 || !run->leads_to_503, "%s, %s: never 503", request_case->name, run->name);
+    printf("%s, %s: %ld calls, %u times 503, %u times closed\n", request_case->name, run->name, outcome.seen, unavailable,
+           closed);
+}
+
+START_TEST(whichever_call_fails_the_answer_is_right_or_503) {
+    start();
+    for (size_t i = 0; i < RUNS; i++)
+        if (runs[i].mode == FAULT_ONE || cases[_i].write != write_reconnecting_login) /* which has to wait each time */
+            fail_each_call(&cases[_i], &runs[i]);
+    finish();
+}
+END_TEST
+
+Suite *fault_requests_suite(void) {
+    Suite *suite = suite_create("fault_requests");
+    TCase *tcase = tcase_create("every call");
+    tcase_set_timeout(tcase, 120);
+    faults_add_test(tcase, whichever_call_fails_the_answer_is_right_or_503, CASES);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
