@@ -29,12 +29,10 @@ static bool load_config(const struct config_source *source, struct config *confi
     char *errors = NULL;
     size_t len;
     FILE *out = open_memstream(&errors, &len);
-    if (out == NULL)
-        return false;
-    bool is_good = config_load(config, source, out);
-    fclose(out);
+    bool is_good = out != NULL && config_load(config, source, out);
+    bool is_listed = out != NULL && fclose(out) == 0 && errors != NULL && errors[0] != '\0';
     if (!is_good)
-        log_event(LOG_ERROR, "reload_failed", "errors=%s", errors);
+        log_event(LOG_ERROR, "reload_failed", "errors=%s", is_listed ? errors : "out of memory");
     free(errors);
     return is_good;
 }
