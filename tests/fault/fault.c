@@ -129,6 +129,8 @@ static bool is_one_of(const char *const *beginnings) {
 
 static bool is_in_scope(void) {
     switch (atomic_load(&control->scope)) {
+    case FAULT_MAIN_THREAD:
+        return gettid() == getpid();
     case FAULT_REQUEST_THREADS:
         return is_one_of(request_threads);
     case FAULT_START_THREADS:

@@ -27,6 +27,7 @@ enum fault_mode {
 
 enum fault_scope {
     FAULT_ANY_THREAD,
+    FAULT_MAIN_THREAD,
     FAULT_REQUEST_THREADS, /* those that carry requests; the others call when they like, and so would make two runs differ */
     FAULT_START_THREADS    /* of those that connect to the database only one, since they all do it in the same way */
 };
