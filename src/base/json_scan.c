@@ -148,8 +148,10 @@ static bool skip_brackets(struct cursor *cursor, unsigned depth_max, size_t *mem
 }
 
 bool json_scan(struct text text, unsigned depth_max, size_t *members) {
-    struct cursor cursor = { text.bytes, text.bytes + text.len };
     *members = 0;
+    if (text.len == 0) /* its bytes may be NULL, to which C adds nothing, not even 0 */
+        return false;
+    struct cursor cursor = { text.bytes, text.bytes + text.len };
     skip_blanks(&cursor);
     if (cursor.at == cursor.end || (*cursor.at != '{' && *cursor.at != '[') || !skip_brackets(&cursor, depth_max, members))
         return false;

@@ -264,6 +264,12 @@ START_TEST(anything_else_is_refused) {
 }
 END_TEST
 
+START_TEST(no_text_at_all_is_refused) {
+    ck_assert_int_eq(parse(NULL, 0), STATUS_INVALID_JSON);
+    ck_assert_ptr_null(root);
+}
+END_TEST
+
 START_TEST(a_text_that_is_cut_off_anywhere_is_refused) {
     static const char whole[] = "{\"a\":[1,-2.5e3,true,false,null,\"x\\ud83d\\ude00\\n\xc3\xa9\"],\"b\":{}}";
     ck_assert_int_eq(parse_copy(whole, sizeof whole - 1), STATUS_OK);
@@ -422,6 +428,7 @@ Suite *json_suite(void) {
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_loop_test(tcase, strict_json_is_accepted, 0, (int)(sizeof good / sizeof good[0]));
     tcase_add_loop_test(tcase, anything_else_is_refused, 0, (int)(sizeof bad / sizeof bad[0]));
+    tcase_add_test(tcase, no_text_at_all_is_refused);
     tcase_add_test(tcase, a_text_that_is_cut_off_anywhere_is_refused);
     tcase_add_test(tcase, ten_thousand_brackets_are_refused_without_recursion);
     tcase_add_test(tcase, values_come_out_as_they_were_written);
