@@ -60,7 +60,7 @@ coverage: ## run the tests with gcov and write build/coverage/index.html; TESTS=
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck and the project's own rules
 	@tools/lint.sh
 deps: ## install the Debian packages that are missing, for all of these
-	@tools/packages.sh run test lint bench
+	@tools/packages.sh run test lint bench fuzz coverage
 bench: ## measure the figures of the README, a few minutes; SECONDS_EACH=10 for longer ones
 	@tools/bench.sh
 soak: ## a million requests an hour for SOAK=10m (72h works the same); fails when something grows
