@@ -38,11 +38,14 @@ run_target() {
         END { printf "fuzz: %s: %d inputs in %d s, %d edges\n", name, units, seconds, edges }' "$log"
 }
 
+clean_up() {
+    if [[ -d $work/postgres ]]; then
+        tools/database.sh remove "$work/postgres"
+    fi
+    rm -rf "$work"
+}
+
 start_database() {
-    work=$(mktemp -d /tmp/jwtd-fuzz-database.XXXXXX)
-    trap 'tools/database.sh remove "$work/postgres"; rm -rf "$work"' EXIT
-    trap 'exit 130' INT TERM HUP
-    chmod 711 "$work" # as root, PostgreSQL runs as another user
     tools/database.sh start "$work/postgres" fsync=off full_page_writes=off
     JWTD_TEST_DATABASE=$(tools/database.sh url "$work/postgres" jwtd)
     JWTD_TEST_OWNER_DATABASE=$(tools/database.sh url "$work/postgres" jwtd_owner)
@@ -61,6 +64,11 @@ for name in "${names[@]}"; do
 done
 tools/packages.sh run fuzz
 SANITIZE=fuzzer-no-link,address,undefined build CC=clang BUILD="$BUILD" "${names[@]/#/$BUILD/fuzz_}"
+work=$(mktemp -d /tmp/jwtd-fuzz.XXXXXX)
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP
+chmod 711 "$work" # as root, PostgreSQL runs as another user
+export TMPDIR=$work
 if [[ " ${names[*]} " == *" http "* ]]; then
     start_database
 fi

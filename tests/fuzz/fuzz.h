@@ -28,7 +28,7 @@ char *fuzz_string(struct text text);
 
 bool fuzz_contains(struct text text, struct text part);
 
-/* A new directory, which is removed, with all files in it, when the process exits normally. One a process. */
+/* A new directory below TMPDIR, which is removed, with all files in it, when the process exits normally. One a process. */
 const char *fuzz_directory(void);
 
 /* A ring of two keys, k1 and k2 (which signs), of known bytes. FUZZ_KEY_1 is k1 and the refresh key. */

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char directory[] = "/tmp/jwtd-fuzz.XXXXXX";
+static char directory[64];
 
 struct text fuzz_take_line(struct text *rest) {
     const char *end = rest->len > 0 ? memchr(rest->bytes, '\n', rest->len) : NULL;
@@ -45,7 +45,9 @@ static void remove_directory(void) {
 }
 
 const char *fuzz_directory(void) {
-    const char *made = mkdtemp(directory);
+    const char *parent = getenv("TMPDIR");
+    int len = snprintf(directory, sizeof directory, "%s/jwtd-fuzz.XXXXXX", parent != NULL ? parent : "/tmp");
+    const char *made = len < (int)sizeof directory ? mkdtemp(directory) : NULL;
     assert(made != NULL);
     int failure = atexit(remove_directory);
     assert(failure == 0);
