@@ -30,8 +30,8 @@ struct actors {
     const struct plan *plan;
     struct actor *items;
     size_t count;
-    STAILQ_HEAD(, actor) free; /* the one that was given back first comes first */
-    size_t turn;               /* round robin of the shared */
+    STAILQ_HEAD(actor_queue, actor) free; /* the one that was given back first comes first */
+    size_t turn;                          /* round robin of the shared */
     unsigned account_turn;
     unsigned worker;
     uint64_t fresh_count;

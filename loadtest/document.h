@@ -1,6 +1,6 @@
 /*
- * document: JSON that failpoint writes: json-c's objects, of which this file has what json-c itself lacks. A document belongs to
- * whoever made it, until it is added to another one; json_object_put frees it with all that was added.
+ * document: JSON that failpoint writes: json-c's objects, of which this file has what json-c itself lacks. The caller
+ * owns a document, until it is added to another one; json_object_put frees it with all that was added.
  *
  * Making one fails only when memory is exhausted, and that ends the program: nothing that comes after would be true.
  */

@@ -22,7 +22,7 @@ static const struct command commands[] = {
     { "hold", FOR_HOLD, "URL", "keep one load and say whether the objective holds",
       "Sends at a fixed rate (open loop), or keeps N users busy who wait for their replies (closed loop). With --once each user "
       "stops when it\n"
-      "was answered well; --retry-after honour lets users come back when a 429 or 503 told them to. Exit code 1: the objective "
+      "was answered well; --retry-after honour lets users come back when a 429 or 503 says they may. Exit code 1: the objective "
       "was missed.",
       "failpoint hold http://127.0.0.1:8080 --scenario login --rate 100 --requests 10000\n"
       "failpoint hold http://127.0.0.1:8080 --scenario login --users 5000 --duration 10s --retry-after honour",
@@ -31,7 +31,7 @@ static const struct command commands[] = {
       "Sends at --rate at first and at --to at the end of --duration (60s). A picture rather than a limit: find measures that.",
       "failpoint ramp http://127.0.0.1:8080 --scenario me --rate 100 --to 20000 --duration 60s", 1, command_ramp },
     { "soak", FOR_SOAK, "URL", "keep one load for long and say whether memory, descriptors or latency grow",
-      "Holds a rate or users for --duration (1h) and gives the slope of each with its 95 % interval. Exit code 1: something "
+      "Holds a rate or users for --duration (1h) and reports the slope of each with its 95 % interval. Exit code 1: something "
       "grows.",
       "failpoint soak http://127.0.0.1:8080 --scenario mixed --rate 500 --duration 8h", 1, command_soak },
     { "idle", FOR_IDLE, "URL", "open many connections, keep them idle, and say what each costs the server",
@@ -43,7 +43,7 @@ static const struct command commands[] = {
       "Accounts that are there already stay as they are.",
       "failpoint seed http://127.0.0.1:8080 --pg postgres:///jwtd?host=/run/postgresql --accounts 100000", 1, command_seed },
     { "compare", FOR_COMPARE, "URL URL", "say which of two services is better, and how sure that is",
-      "Loads both in turn, in slices of the order ABBA, so that whatever else the machine does falls on both; gives the ratio "
+      "Loads both in turn, in slices of the order ABBA, so that whatever else the machine does falls on both; reports the ratio "
       "with "
       "its 99 %\n"
       "interval, and shows no difference when 1 is inside. --users N (16) compares how much is answered, --rate N how long it "

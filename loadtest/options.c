@@ -49,7 +49,7 @@ static const struct option_row table[] = {
       "how long: 10s, 5m, 8h", NULL },
     { "requests", "N", OPTION_NUMBER, AT(requests), FOR_HOLD, 1, 1e12, "stop after so many", NULL },
     { "once", NULL, OPTION_FLAG, AT(once), FOR_HOLD, 0, 0,
-      "with --users: a user stops when it has been answered well once; tells how long that took all", NULL },
+      "with --users: a user stops when it has been answered well once; reports how long that took", NULL },
     { "retry-after", "WORD", OPTION_CHOICE, AT(retry_after), FOR_LOAD, 0, 0,
       "with --users: honour (wait as 429 and 503 say) or ignore (default: at once again)", &retry_after_names },
     { "think", "TIME", OPTION_SECONDS, AT(think_s), FOR_LOAD, 0, 0,

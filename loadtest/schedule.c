@@ -8,7 +8,7 @@
 static const char *const arrivals_items[] = { [ARRIVALS_POISSON] = "poisson", [ARRIVALS_UNIFORM] = "uniform" };
 const struct names arrivals_names = { arrivals_items, ARRAY_LEN(arrivals_items) };
 
-/* splitmix64, which the authors of xoshiro recommend for its first state: no seed gives a bad one. */
+/* splitmix64, which the authors of xoshiro recommend for its first state: no seed leads to a bad one. */
 void random_init(struct random *random, uint64_t seed) {
     for (size_t i = 0; i < 4; i++) {
         seed += UINT64_C(0x9e3779b97f4a7c15);

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-/* The kind comes last: whoever sees it sees the rest. */
+/* The kind comes last: a reader that sees it sees the rest. */
 void share_report_trouble(struct worker_share *share, enum worker_trouble trouble, enum endpoint endpoint, unsigned status) {
     assert(trouble != TROUBLE_NONE);
     share->trouble_endpoint = (int)endpoint;

@@ -37,7 +37,7 @@ function makePage(name, content) {
   return html;
 }
 
-// Gives the page and everything that it said or asked for.
+// Returns the page, and what it logged or requested.
 async function open(browser, file, view) {
   const context = await browser.newContext({ viewport: view, colorScheme: view.colorScheme });
   const page = await context.newPage();

@@ -145,7 +145,7 @@ START_TEST(without_a_length_the_close_ends_the_body_and_nothing_else) {
 }
 END_TEST
 
-/* Feeds the same piece again and again; gives how many bytes it took until it was done or broken. */
+/* Feeds the same piece again and again; returns how many bytes it took until it was done or broken. */
 static size_t feed_endlessly(struct response *response, const char *piece, size_t most) {
     size_t taken = 0;
     while (response->state != RESPONSE_BROKEN && response->state != RESPONSE_DONE && taken < most)

@@ -1,4 +1,5 @@
-/* The load tester against this service, each of its scenarios once: what it sends and what it expects is what the service means.
+/* The load tester against this service, each of its scenarios once: its requests and the replies that it expects are the
+ * service's.
  */
 #include "support/database.h"
 #include "support/server.h"
@@ -27,7 +28,7 @@ START_TEST(a_scenario_holds) {
 }
 END_TEST
 
-/* Its own addresses: nobody has registered one of them yet. */
+/* With addresses that are not registered yet. */
 START_TEST(accounts_are_registered_however_few_they_are) {
     static const int counts[] = { 1, 2, 7, 20 };
     char emails[64], pattern[64], count[16];
