@@ -97,6 +97,7 @@ END_TEST
 Suite *histogram_suite(void) {
     Suite *suite = suite_create("histogram");
     TCase *tests = tcase_create("histogram");
+    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_bucket_is_off_by_less_than_one_percent);
     tcase_add_test(tests, buckets_rise_with_durations_and_stay_in_range);
     tcase_add_test(tests, percentiles_are_those_of_the_sorted_values);

@@ -206,6 +206,7 @@ END_TEST
 Suite *response_suite(void) {
     Suite *suite = suite_create("response");
     TCase *tests = tcase_create("response");
+    tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, a_reply_is_the_same_wherever_it_is_split, 0, WHOLES);
     tcase_add_loop_test(tests, a_reply_is_the_same_byte_by_byte_and_leaves_what_follows, 0, WHOLES);
     tcase_add_loop_test(tests, what_is_no_http_is_broken, 0, (int)ARRAY_LEN(broken));

@@ -116,6 +116,7 @@ END_TEST
 Suite *schedule_suite(void) {
     Suite *suite = suite_create("schedule");
     TCase *tests = tcase_create("schedule");
+    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, poisson_arrivals_have_the_rate_and_exponential_gaps);
     tcase_add_test(tests, uniform_arrivals_have_equal_gaps_also_over_several_workers);
     tcase_add_test(tests, workers_take_their_part_and_differ);

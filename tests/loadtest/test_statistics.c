@@ -153,6 +153,7 @@ END_TEST
 Suite *statistics_suite(void) {
     Suite *suite = suite_create("statistics");
     TCase *tests = tcase_create("statistics");
+    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, the_sequential_test_is_seldom_wrong_and_quick);
     tcase_add_test(tests, so_many_good_ones_in_a_row_are_enough_and_one_less_is_not);
     tcase_add_test(tests, the_slope_of_a_line_is_found_among_outliers);
