@@ -1,7 +1,6 @@
 /*
- * api: where the endpoints are and what their members are called. The table in api.c is this service's own wire contract; a JSON
- * file
- * (`--api`) changes what is different elsewhere:
+ * api: where the endpoints are and what their members are called. The table in api.c is this service's own wire contract; a file
+ * of JSON (`--api`) changes what is different elsewhere:
  *
  *     {
  *       "login":   { "method": "POST", "path": "/v1/session", "status": [200, 201],
@@ -12,7 +11,7 @@
  *     }
  *
  * `fields` are the members of the request's body, `reply` those of the answer; a dot goes one object down; an empty name means
- * "there is none". `extra` is added to each body. Whatever a file does not say stays as it is.
+ * that there is none. `extra` is added to each body. What a file does not name stays as it is.
  */
 #ifndef FAILPOINT_API_H
 #define FAILPOINT_API_H

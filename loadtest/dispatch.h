@@ -1,7 +1,7 @@
 /*
  * dispatch: requests that are due, until they have ended: finds a session and a connection for each, or queues it until there is
  * one; sends it, judges its reply, counts it, and ends it after the plan's timeout. Sessions and connections that become free go
- * to the requests that wait longest.
+ * to the requests that wait longest; one that is sent again, since the server had closed its kept connection, goes before them.
  *
  * A request that has ended waits in a queue of its own for dispatch_take_ended. Dispatch neither creates requests nor decides
  * what follows one: that is flow's.

@@ -3,8 +3,10 @@
  * pipe; what it counts lies in memory that it shares with the tester (share.h). It is one thread: a loop around epoll that moves
  * requests between its parts, none of which calls another in a circle:
  *
- *     schedule -> flow -> timers -> dispatch -> flow
- *     (when)      (what)  (until due)  (sessions, connections, replies)  (what follows)
+ *     schedule ----> flow ----> timers ----> dispatch ------> flow
+ *     when           what       until due    session,         what follows
+ *                                            connection,
+ *                                            reply
  *
  * A request is due at some moment; it is issued when the worker's loop gets to it (the time between is the generator's own lag),
  * sent when there is a connection for it (the time between is waiting, which is the server's doing: every connection is busy),
