@@ -153,7 +153,7 @@ END_TEST
 Suite *database_revocations_suite(void) {
     Suite *suite = suite_create("database_revocations");
     TCase *tcase = tcase_create("a cluster of their own");
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 300);
     tcase_add_unchecked_fixture(tcase, make_cluster, remove_cluster);
     tcase_add_test(tcase, a_logout_is_known_everywhere_within_a_second_while_the_cleanup_waits);
     tcase_add_test(tcase, a_service_starts_with_half_a_million_revocations_to_read);
