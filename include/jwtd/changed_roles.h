@@ -16,6 +16,7 @@
 
 #include "jwtd/current_roles.h"
 #include "jwtd/db.h"
+#include "jwtd/uuid.h"
 
 #define CHANGED_ROLES_PAGE 5000
 #define CHANGED_ROLES_LATE_S 3600 /* between a change in SQL and its commit */
@@ -35,9 +36,9 @@ struct changed_roles_cursor changed_roles_from(int64_t window_s);
 /* The beginning of the pass that follows one that has come to its end. */
 struct changed_roles_cursor changed_roles_after(const struct changed_roles_cursor *last);
 
-/* Sets in `map` the roles of the next CHANGED_ROLES_PAGE users and moves the cursor behind them; *is_last: there are no more;
- * On failure the cursor stays, and the same page may be read again. Fails as db_run does, and as current_roles_set. */
-enum status changed_roles_read_page(struct db *db, int64_t deadline_us, struct changed_roles_cursor *cursor,
-                                    struct current_roles *map, bool *is_last) MUST_CHECK;
+/* Sets in `map` the roles of the next CHANGED_ROLES_PAGE users and moves the cursor behind them; *is_last: there are no more.
+ * On failure the cursor stays, and the same page may be read again. Fails as db.h says, and as current_roles_set. */
+enum status changed_roles_read_page(const struct db_call *call, struct changed_roles_cursor *cursor, struct current_roles *map,
+                                    bool *is_last) MUST_CHECK;
 
 #endif

@@ -19,6 +19,6 @@ bool migrations_apply(const struct db_options *options, FILE *out) MUST_CHECK;
 bool migrations_print_status(const struct db_options *options, FILE *out, unsigned *pending) MUST_CHECK;
 
 /* Whether the schema holds all migrations of this program (newer ones do no harm). For the readiness check. */
-enum status migrations_are_applied(struct db *db, int64_t deadline_us, bool *applied) MUST_CHECK;
+enum status migrations_are_applied(const struct db_call *call, bool *applied) MUST_CHECK;
 
 #endif

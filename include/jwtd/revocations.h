@@ -3,7 +3,7 @@
  * same statement that revokes, read by every instance twice a second. Reading again what was read before is harmless, so each
  * pass overlaps the one before by more than a statement can last. That does not close the gap between the moment of a statement
  * and its commit: a commit may wait for a standby for as long as it likes, and clocks step. So what was written by transactions
- * that were under way at the last look is read as well, by transaction number (revocations_read_late); times serve the first
+ * that were under way at the last reading is read as well, by transaction number (revocations_read_late); times serve the first
  * reading after a start, and a failover, after which numbers may begin again lower. A pass goes from the oldest to the newest in
  * pages, so that each statement is short and memory bounded however many there are; what is committed behind it meanwhile is for
  * the next pass, which must go back to before this one BEGAN. Polling rather than NOTIFY, since it also works behind PgBouncer in
@@ -16,6 +16,7 @@
 #include "jwtd/revoked_sessions.h"
 
 #define REVOCATIONS_PAGE 10000
+#define TRANSACTION_TEXT_SIZE 24
 
 /* How far a pass has come: behind a row, by its time and its number. */
 struct revocations_cursor {
@@ -29,21 +30,23 @@ struct revocations_cursor revocations_from(int64_t window_s);
 
 /* Adds the next REVOCATIONS_PAGE rows to `set` and moves the cursor behind them; *is_last: there are no more. On failure the
  * cursor stays, and the same page may be read again. */
-enum status revocations_read_page(struct db *db, int64_t deadline_us, struct revocations_cursor *cursor,
-                                  struct revoked_sessions *set, bool *is_last) MUST_CHECK;
+enum status revocations_read_page(const struct db_call *call, struct revocations_cursor *cursor, struct revoked_sessions *set,
+                                  bool *is_last) MUST_CHECK;
 
-/* Where the next look at late commits begins, and how far one has come that took several pages. Zeroed: there was none. */
+/* Where the next reading of late commits begins, and how far one has come that takes several pages. Zeroed: there was none. */
 struct revocations_horizon {
-    char from[24];        /* the oldest transaction that was under way at the last look, as PostgreSQL writes it; empty: none */
-    char next[24];        /* the same of the look that has begun */
-    char transaction[24]; /* the last one of the pages that were read; empty: none was */
+    char from[TRANSACTION_TEXT_SIZE]; /* the oldest transaction that was under way at the last reading, as PostgreSQL writes it;
+                                         empty: none */
+    char next[TRANSACTION_TEXT_SIZE]; /* the same of the reading that has begun */
+    char transaction[TRANSACTION_TEXT_SIZE]; /* the last one of the pages that were read; empty: none was */
     int64_t id;
 };
 
 /* Adds up to REVOCATIONS_PAGE revocations that were written by transactions from the horizon on, whenever they were committed,
- * and moves the horizon; *is_last: there are no more. The first look only sets the horizon, and must come before the first page
- * of the first pass: what is committed before that is in the pass, everything else is found by this. On failure nothing moves. */
-enum status revocations_read_late(struct db *db, int64_t deadline_us, struct revocations_horizon *horizon,
-                                  struct revoked_sessions *set, bool *is_last) MUST_CHECK;
+ * and moves the horizon; *is_last: there are no more. The first reading only sets the horizon, and must come before the first
+ * page of the first pass: what is committed before that is in the pass, everything else is found by this. On failure nothing
+ * moves. */
+enum status revocations_read_late(const struct db_call *call, struct revocations_horizon *horizon, struct revoked_sessions *set,
+                                  bool *is_last) MUST_CHECK;
 
 #endif

@@ -1,12 +1,16 @@
 /*
  * users: the table of accounts and every statement on it. E-mail addresses are kept as typed and unique by their canonical
- * form (text.h). All functions take a db of the calling thread and a deadline, allocate what they give from the arena, and fail
- * as db_run does, besides what is named with each.
+ * form (text.h). All functions fail as db.h says, besides what is named with each; what they return is in the call's arena.
  */
 #ifndef JWTD_USERS_H
 #define JWTD_USERS_H
 
 #include "jwtd/db.h"
+#include "jwtd/sessions.h"
+#include "jwtd/text.h"
+#include "jwtd/uuid.h"
+
+#include <stddef.h>
 
 #define KNOWN_ADDRESS_DAYS 90
 
@@ -18,7 +22,8 @@ struct user {
     struct text roles_json;    /* ["admin", ...], as in the table */
     struct text created_at, updated_at;
     bool disabled;
-    bool changed_lately; /* password or address, within a minute: what comes now may be the same request again */
+    bool changed_lately; /* changed within the last minute: what comes now may be the same request again */
+    bool knows_address;  /* of users_find_for_login only */
 };
 
 struct email_forms {
@@ -26,64 +31,79 @@ struct email_forms {
     struct text canonical;
 };
 
+/* What to insert. Times, version 1 and no roles are the table's defaults. */
+struct new_user {
+    struct uuid id;
+    struct email_forms email;
+    const char *password_hash;
+    const char *idempotency_digest; /* 64 hexadecimal digits or NULL */
+    const char *ip;                 /* its network becomes known for the user; NULL: unknown */
+};
+
 enum user_insert_result {
     USER_INSERTED, /* *user is the new row; also when this very id was inserted by an earlier try of the same statement */
-    USER_EXISTS,   /* the address is taken; *user untouched */
+    USER_EXISTS,   /* the address is taken; *user is undefined */
     USER_SAME_KEY  /* the address is taken by a row that was registered with the same idempotency key; *user is that row */
 };
 
-/* `idempotency_digest` is 64 hexadecimal digits or NULL. The network of `ip` (NULL: unknown) becomes known for the new user; a
- * row that is there already learns nothing. */
-enum status users_insert(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, struct email_forms email,
-                         const char *password_hash, const char *idempotency_digest, const char *ip, struct user *user,
+/* Changes nothing in a row that is there already. */
+enum status users_insert(const struct db_call *call, const struct new_user *new_user, struct user *user,
                          enum user_insert_result *result) MUST_CHECK;
 
 /* *found says whether there is one. */
-enum status users_find_by_email(struct db *db, int64_t deadline_us, struct arena *arena, struct text canonical, struct user *user,
-                                bool *found) MUST_CHECK;
-enum status users_find_by_id(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, struct user *user,
-                             bool *found) MUST_CHECK;
+enum status users_find_by_email(const struct db_call *call, struct text canonical, struct user *user, bool *found) MUST_CHECK;
+enum status users_find_by_id(const struct db_call *call, const struct uuid *id, struct user *user, bool *found) MUST_CHECK;
 
-/* As by e-mail address; *knows_address says whether the account was registered or logged in from the network of `ip` (NULL:
+/* As by e-mail address; user->knows_address says whether the account was registered or logged in from the network of `ip` (NULL:
  * unknown) in the last KNOWN_ADDRESS_DAYS, and the password was not changed from elsewhere since. */
-enum status users_find_for_login(struct db *db, int64_t deadline_us, struct arena *arena, struct text canonical, const char *ip,
-                                 struct user *user, bool *found, bool *knows_address) MUST_CHECK;
+enum status users_find_for_login(const struct db_call *call, struct text canonical, const char *ip, struct user *user,
+                                 bool *found) MUST_CHECK;
 
 /* Replaces the hash of an unchanged password, if it is still `old_hash`. */
-enum status users_rehash(struct db *db, int64_t deadline_us, const struct uuid *id, const char *old_hash,
+enum status users_rehash(const struct db_call *call, const struct uuid *id, const char *old_hash,
                          const char *new_hash) MUST_CHECK;
 
-enum user_change { USER_CHANGED, USER_STALE /* gone, disabled, or another password by now */, USER_EMAIL_TAKEN };
-
-/* Each changes the user only while password_version is still the one that was checked. */
-enum status users_change_email(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
-                               int64_t password_version, struct email_forms email, struct user *user,
-                               enum user_change *change) MUST_CHECK;
-
-/* Session ids that a change has revoked, for revoked_sessions. */
-struct session_ids {
-    struct uuid *ids; /* in the arena */
-    size_t count;
+/* A user whose password was checked. Each of the following changes it only while it still has that password. */
+struct checked_user {
+    struct uuid id;
+    int64_t password_version;
 };
 
-/* Sets the new hash, moves password_version, revokes every session of the user but `kept_session`, and forgets every known
- * address but the network of `ip` (NULL: unknown), which is known from now on, in one statement. */
-enum status users_change_password(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id,
-                                  int64_t password_version, const char *new_hash, const struct uuid *kept_session, const char *ip,
-                                  struct session_ids *revoked, enum user_change *change) MUST_CHECK;
+enum user_change { USER_CHANGED, USER_STALE /* deleted, disabled, or another password by now */, USER_EMAIL_TAKEN };
 
-/* Deletes the user; the sessions go with it, their revocations stay for the other instances. Gone already is USER_STALE. */
-enum status users_delete(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *id, int64_t password_version,
-                         struct session_ids *revoked, enum user_change *change) MUST_CHECK;
+enum status users_change_email(const struct db_call *call, const struct checked_user *checked, struct email_forms email,
+                               struct user *user, enum user_change *change) MUST_CHECK;
+
+struct password_change {
+    struct checked_user user;
+    const char *new_hash;
+    struct uuid kept_session;
+    const char *ip; /* NULL: unknown */
+};
+
+/* Sets the new hash, moves password_version, revokes every session of the user but kept_session, and deletes every known address
+ * but the network of `ip`, which is known from now on, in one transaction. A user who already has this very hash counts as
+ * changed: it is salted, so an earlier run whose answer was lost has set it. */
+enum status users_change_password(const struct db_call *call, const struct password_change *wanted, struct session_ids *revoked,
+                                  enum user_change *change) MUST_CHECK;
+
+/* Deletes the user; the sessions go with it, their revocations stay for the other instances. One that is deleted already is
+ * USER_STALE, unless the connection was lost and a session was revoked by a deletion in the last minute: that was the first run.
+ */
+enum status users_delete(const struct db_call *call, const struct checked_user *checked, struct session_ids *revoked,
+                         enum user_change *change) MUST_CHECK;
 
 /* For the command line: by canonical address. `roles_json` is an array of roles (role.h); the table refuses others,
  * STATUS_INTERNAL. Disabling revokes all sessions. */
-enum status users_set_roles(struct db *db, int64_t deadline_us, struct text canonical, const char *roles_json,
-                            bool *found) MUST_CHECK;
-enum status users_set_disabled(struct db *db, int64_t deadline_us, struct text canonical, bool disabled, bool *found) MUST_CHECK;
+enum status users_set_roles(const struct db_call *call, struct text canonical, const char *roles_json, bool *found) MUST_CHECK;
+enum status users_set_disabled(const struct db_call *call, struct text canonical, bool disabled, bool *found) MUST_CHECK;
+
+struct user_list {
+    struct user *users;
+    size_t count;
+};
 
 /* Up to `limit` users with an id above `after` (NULL: from the first), in the order of ids. */
-enum status users_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *after, unsigned limit,
-                       struct user **users, size_t *count) MUST_CHECK;
+enum status users_list(const struct db_call *call, const struct uuid *after, unsigned limit, struct user_list *list) MUST_CHECK;
 
 #endif

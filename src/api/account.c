@@ -33,8 +33,8 @@ const struct body_schema delete_body = { delete_fields, ARRAY_LEN(delete_fields)
 static enum step_result load(struct request *request) {
     struct account *account = request->scratch;
     bool found;
-    enum status status =
-        users_find_by_id(request->db, request->deadline_us, request->arena, &request->claims.user_id, &account->user, &found);
+    struct db_call call = database_call(request);
+    enum status status = users_find_by_id(&call, &request->claims.user_id, &account->user, &found);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     return found && !account->user.disabled ? STEP_NEXT : reply_problem(request, STATUS_INVALID_TOKEN);
@@ -113,8 +113,9 @@ static enum step_result change_email(struct request *request) {
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
     enum user_change change = USER_STALE;
     struct user changed;
-    enum status status = users_change_email(request->db, request->deadline_us, request->arena, &account->user.id,
-                                            account->user.password_version, email, &changed, &change);
+    struct db_call call = database_call(request);
+    struct checked_user checked = { account->user.id, account->user.password_version };
+    enum status status = users_change_email(&call, &checked, email, &changed, &change);
     if (check_change(request, status, change) == STEP_DONE)
         return STEP_DONE;
     log_account_event(LOG_INFO, "email_changed", request, &changed.id, &request->claims.session_id);
@@ -126,9 +127,14 @@ static enum step_result change_password(struct request *request) {
     enum user_change change = USER_STALE;
     struct session_ids revoked;
     char ip[ADDRESS_TEXT_SIZE];
-    enum status status = users_change_password(request->db, request->deadline_us, request->arena, &account->user.id,
-                                               account->user.password_version, account->new_hash, &request->claims.session_id,
-                                               client_ip(request, ip), &revoked, &change);
+    struct db_call call = database_call(request);
+    struct password_change wanted = {
+        .user = { account->user.id, account->user.password_version },
+        .new_hash = account->new_hash,
+        .kept_session = request->claims.session_id,
+        .ip = client_ip(request, ip),
+    };
+    enum status status = users_change_password(&call, &wanted, &revoked, &change);
     if (check_change(request, status, change) == STEP_DONE)
         return STEP_DONE;
     revoke_all_locally(request, &revoked);
@@ -140,8 +146,9 @@ static enum step_result delete_user(struct request *request) {
     struct account *account = request->scratch;
     enum user_change change = USER_STALE;
     struct session_ids revoked;
-    enum status status = users_delete(request->db, request->deadline_us, request->arena, &account->user.id,
-                                      account->user.password_version, &revoked, &change);
+    struct db_call call = database_call(request);
+    struct checked_user checked = { account->user.id, account->user.password_version };
+    enum status status = users_delete(&call, &checked, &revoked, &change);
     if (check_change(request, status, change) == STEP_DONE)
         return STEP_DONE;
     revoke_all_locally(request, &revoked);

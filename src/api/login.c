@@ -13,7 +13,6 @@ struct login {
     struct text canonical;
     struct user user;
     bool found;
-    bool knows_address; /* the account was registered or logged in from there before */
     struct password_check check;
     enum status rehash_status;
     char new_hash[PASSWORD_HASH_SIZE]; /* empty: the stored one has the current parameters */
@@ -31,8 +30,8 @@ static enum step_result find_user(struct request *request) {
     if (login->canonical.bytes == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
     char ip[ADDRESS_TEXT_SIZE];
-    enum status status = users_find_for_login(request->db, request->deadline_us, request->arena, login->canonical,
-                                              client_ip(request, ip), &login->user, &login->found, &login->knows_address);
+    struct db_call call = database_call(request);
+    enum status status = users_find_for_login(&call, login->canonical, client_ip(request, ip), &login->user, &login->found);
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
@@ -45,7 +44,7 @@ static enum step_result refuse(struct request *request) {
 
 static enum step_result check_password(struct request *request) {
     struct login *login = request->scratch;
-    struct attempt attempt = attempt_at_login(request, login->canonical, login->knows_address);
+    struct attempt attempt = attempt_at_login(request, login->canonical, login->found && login->user.knows_address);
     const char *hash = login->found ? login->user.password_hash.bytes : NULL;
     if (!password_check_run(request, &login->check, &attempt, login->password, hash))
         return STEP_DONE;
@@ -76,8 +75,8 @@ static enum step_result end_password_check(struct request *request) {
 static void store_new_hash(struct request *request, const struct login *login) {
     if (login->new_hash[0] == '\0')
         return;
-    enum status status =
-        users_rehash(request->db, request->deadline_us, &login->user.id, login->user.password_hash.bytes, login->new_hash);
+    struct db_call call = database_call(request);
+    enum status status = users_rehash(&call, &login->user.id, login->user.password_hash.bytes, login->new_hash);
     log_account_event(status == STATUS_OK ? LOG_INFO : LOG_WARN, status == STATUS_OK ? "password_rehashed" : "rehash_failed",
                       request, &login->user.id, NULL);
 }
@@ -85,23 +84,28 @@ static void store_new_hash(struct request *request, const struct login *login) {
 static enum step_result open_session(struct request *request) {
     struct login *login = request->scratch;
     char ip[ADDRESS_TEXT_SIZE];
-    struct session_origin origin = { client_ip(request, ip), request->user_agent.bytes };
-    struct token_grant grant = {
-        .user_id = login->user.id, .session_id = uuid_create(), .roles_json = login->user.roles_json, .generation = 1
+    struct new_session session = {
+        .id = uuid_create(),
+        .user_id = login->user.id,
+        .password_version = login->user.password_version,
+        .ip = client_ip(request, ip),
+        .user_agent = request->user_agent.bytes,
     };
-    struct session_ids revoked;
-    bool opened;
+    struct opened_session opened;
+    struct db_call call = database_call(request);
     store_new_hash(request, login);
-    enum status status = sessions_open(request->db, request->deadline_us, request->arena, &grant.session_id, &grant.user_id,
-                                       login->user.password_version, &request->services->session_limits, &origin, &opened,
-                                       &grant.refresh_expires_in_s, &revoked);
+    enum status status = sessions_open(&call, &session, &request->services->session_limits, &opened);
     if (status != STATUS_OK)
         return reply_problem(request, status);
-    if (!opened)
+    if (!opened.done)
         return refuse(request);
-    revoke_all_locally(request, &revoked);
-    log_account_event(LOG_INFO, "login_succeeded", request, &grant.user_id, &grant.session_id);
-    return reply_tokens(request, &grant);
+    revoke_all_locally(request, &opened.revoked);
+    log_account_event(LOG_INFO, "login_succeeded", request, &session.user_id, &session.id);
+    return reply_tokens(request, &(struct token_grant){ .user_id = session.user_id,
+                                                        .session_id = session.id,
+                                                        .roles_json = login->user.roles_json,
+                                                        .generation = 1,
+                                                        .refresh_expires_in_s = opened.refresh_expires_in_s });
 }
 
 const struct step login_find_user = { "find_user", ON_DATABASE, find_user };

@@ -45,8 +45,8 @@ static enum step_result choose_credential(struct request *request) {
 static enum step_result revoke(struct request *request) {
     const struct logout *logout = request->scratch;
     struct session_ids revoked;
-    enum status status = sessions_log_out(request->db, request->deadline_us, request->arena, &logout->credential,
-                                          &request->services->session_limits, logout->all, &revoked);
+    struct db_call call = database_call(request);
+    enum status status = sessions_log_out(&call, &logout->credential, &request->services->session_limits, logout->all, &revoked);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     revoke_all_locally(request, &revoked);

@@ -4,8 +4,8 @@
 static enum step_result show(struct request *request) {
     struct user user;
     bool found;
-    enum status status =
-        users_find_by_id(request->db, request->deadline_us, request->arena, &request->claims.user_id, &user, &found);
+    struct db_call call = database_call(request);
+    enum status status = users_find_by_id(&call, &request->claims.user_id, &user, &found);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     return found ? reply_user(request, 200, &user, true) : reply_problem(request, STATUS_INVALID_TOKEN);

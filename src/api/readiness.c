@@ -37,7 +37,8 @@ void readiness_destroy(struct readiness *readiness) {
 static void ask_database(struct pool_job *job, void *db, bool late) {
     struct readiness *readiness = (struct readiness *)((char *)job - offsetof(struct readiness, job));
     bool has_schema = false;
-    bool answers = !late && migrations_are_applied(db, job->deadline_us, &has_schema) == STATUS_OK;
+    struct db_call call = { .db = db, .deadline_us = job->deadline_us };
+    bool answers = !late && migrations_are_applied(&call, &has_schema) == STATUS_OK;
     if (answers && !has_schema && !readiness->was_told)
         log_event(LOG_ERROR, "schema_outdated", "cure=%s", "run jwtd migrate as the owner of the tables");
     readiness->was_told = answers && !has_schema;

@@ -79,11 +79,11 @@ static enum step_result answer(struct request *request, const struct uuid *sessi
 static enum step_result rotate(struct request *request) {
     const struct refresh *refresh = request->scratch;
     struct refreshed refreshed;
+    struct session_credential credential = { refresh->token.session_id, refresh->token.generation };
     char ip[ADDRESS_TEXT_SIZE];
-    address_text(&request->client, ip);
+    struct db_call call = database_call(request);
     enum status status =
-        sessions_refresh(request->db, request->deadline_us, request->arena, &refresh->token.session_id, refresh->token.generation,
-                         request->client.known ? ip : NULL, &request->services->session_limits, &refreshed);
+        sessions_refresh(&call, &credential, client_ip(request, ip), &request->services->session_limits, &refreshed);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     return answer(request, &refresh->token.session_id, &refreshed);

@@ -70,14 +70,18 @@ static enum step_result answer_created(struct request *request, const struct use
 
 static enum step_result insert(struct request *request) {
     struct registration *registration = request->scratch;
-    struct uuid id = uuid_create();
-    struct email_forms email = { registration->email, registration->canonical };
-    const char *digest = registration->idempotency_digest[0] != '\0' ? registration->idempotency_digest : NULL;
     enum user_insert_result result;
     struct user user;
     char ip[ADDRESS_TEXT_SIZE];
-    enum status status = users_insert(request->db, request->deadline_us, request->arena, &id, email, registration->hash, digest,
-                                      client_ip(request, ip), &user, &result);
+    struct new_user new_user = {
+        .id = uuid_create(),
+        .email = { registration->email, registration->canonical },
+        .password_hash = registration->hash,
+        .idempotency_digest = registration->idempotency_digest[0] != '\0' ? registration->idempotency_digest : NULL,
+        .ip = client_ip(request, ip),
+    };
+    struct db_call call = database_call(request);
+    enum status status = users_insert(&call, &new_user, &user, &result);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     if (result == USER_EXISTS)

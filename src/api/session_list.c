@@ -32,10 +32,10 @@ static void write_session(struct json_writer *writer, const struct session *sess
 }
 
 static enum step_result show(struct request *request) {
-    struct session *sessions;
-    size_t count;
-    enum status status = sessions_list(request->db, request->deadline_us, request->arena, &request->claims.user_id,
-                                       &request->claims.session_id, &request->services->session_limits, &sessions, &count);
+    struct session_list list;
+    struct db_call call = database_call(request);
+    enum status status =
+        sessions_list(&call, &request->claims.user_id, &request->claims.session_id, &request->services->session_limits, &list);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     struct json_writer writer;
@@ -43,8 +43,8 @@ static enum step_result show(struct request *request) {
     json_begin_object(&writer);
     json_name(&writer, "sessions");
     json_begin_array(&writer);
-    for (size_t i = 0; i < count; i++)
-        write_session(&writer, &sessions[i], &request->claims.session_id);
+    for (size_t i = 0; i < list.count; i++)
+        write_session(&writer, &list.sessions[i], &request->claims.session_id);
     json_end_array(&writer);
     json_end_object(&writer);
     return reply_json(request, 200, &writer);
@@ -52,8 +52,9 @@ static enum step_result show(struct request *request) {
 
 static enum step_result end(struct request *request) {
     bool found;
-    enum status status = sessions_revoke_of_user(request->db, request->deadline_us, &request->path_ids[0],
-                                                 &request->claims.user_id, "ended_by_user", &found);
+    struct db_call call = database_call(request);
+    enum status status =
+        sessions_revoke_of_user(&call, &request->path_ids[0], &request->claims.user_id, "ended_by_user", &found);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     if (!found)

@@ -16,8 +16,8 @@
 #define ARENA_LIMIT ((size_t)4 * 1024 * 1024)
 #define LIST_PAGE 500U
 
-int64_t user_deadline_us(void) {
-    return clock_monotonic_us() + STATEMENT_TIMEOUT_US;
+struct db_call user_call(const struct user_task *task) {
+    return (struct db_call){ .db = task->db, .deadline_us = clock_monotonic_us() + STATEMENT_TIMEOUT_US, .arena = task->arena };
 }
 
 bool user_fail(enum status status) {
@@ -32,7 +32,8 @@ static bool fail_not_found(void) {
 
 bool user_find(const struct user_task *task, struct user *user) {
     bool found = false;
-    enum status status = users_find_by_email(task->db, user_deadline_us(), task->arena, task->email.canonical, user, &found);
+    struct db_call call = user_call(task);
+    enum status status = users_find_by_email(&call, task->email.canonical, user, &found);
     if (status != STATUS_OK)
         return user_fail(status);
     return found || fail_not_found();
@@ -83,7 +84,8 @@ const char *user_read_roles(struct arena *arena, char *const *words, int count) 
 
 bool user_set_roles(const struct user_task *task, const char *roles_json) {
     bool found = false;
-    enum status status = users_set_roles(task->db, user_deadline_us(), task->email.canonical, roles_json, &found);
+    struct db_call call = user_call(task);
+    enum status status = users_set_roles(&call, task->email.canonical, roles_json, &found);
     if (status != STATUS_OK)
         return user_fail(status);
     return found || fail_not_found();
@@ -97,19 +99,20 @@ static bool show(const struct user_task *task) {
     return true;
 }
 
-static bool print_page(struct db *db, struct uuid *after, bool *is_first, bool *is_last) {
+static bool print_page(const struct user_task *task, struct uuid *after, bool *is_first, bool *is_last) {
     struct arena arena;
-    struct user *users;
-    size_t count = 0;
+    struct user_list list = { .count = 0 };
+    struct db_call call = user_call(task);
     arena_init(&arena, ARENA_LIMIT);
-    enum status status = users_list(db, user_deadline_us(), &arena, *is_first ? NULL : after, LIST_PAGE, &users, &count);
-    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        user_print(&users[i]);
-        *after = users[i].id;
+    call.arena = &arena;
+    enum status status = users_list(&call, *is_first ? NULL : after, LIST_PAGE, &list);
+    for (size_t i = 0; status == STATUS_OK && i < list.count; i++) {
+        user_print(&list.users[i]);
+        *after = list.users[i].id;
     }
     arena_fini(&arena);
     *is_first = false;
-    *is_last = count < LIST_PAGE;
+    *is_last = list.count < LIST_PAGE;
     return status == STATUS_OK || user_fail(status);
 }
 
@@ -117,7 +120,7 @@ static bool list(const struct user_task *task) {
     struct uuid after;
     bool is_first = true, is_last = false;
     while (!is_last)
-        if (!print_page(task->db, &after, &is_first, &is_last))
+        if (!print_page(task, &after, &is_first, &is_last))
             return false;
     return true;
 }
@@ -129,7 +132,8 @@ static bool set_roles(const struct user_task *task) {
 
 static bool set_disabled(const struct user_task *task, bool disabled) {
     bool found = false;
-    enum status status = users_set_disabled(task->db, user_deadline_us(), task->email.canonical, disabled, &found);
+    struct db_call call = user_call(task);
+    enum status status = users_set_disabled(&call, task->email.canonical, disabled, &found);
     if (status != STATUS_OK)
         return user_fail(status);
     return found ? show(task) : fail_not_found();

@@ -49,11 +49,11 @@ static bool read_password_hash(const struct user_task *task, char text[PASSWORD_
 }
 
 static bool insert(const struct user_task *task, const char *password_hash) {
-    struct uuid id = uuid_create();
+    struct new_user new_user = { .id = uuid_create(), .email = task->email, .password_hash = password_hash };
     struct user user;
     enum user_insert_result result;
-    enum status status =
-        users_insert(task->db, user_deadline_us(), task->arena, &id, task->email, password_hash, NULL, NULL, &user, &result);
+    struct db_call call = user_call(task);
+    enum status status = users_insert(&call, &new_user, &user, &result);
     if (status != STATUS_OK)
         return user_fail(status);
     return result == USER_INSERTED || user_fail(STATUS_EMAIL_TAKEN);

@@ -16,7 +16,7 @@ struct user_task {
     char **argv;
 };
 
-int64_t user_deadline_us(void); /* of one statement, from now */
+struct db_call user_call(const struct user_task *task); /* for one statement, from now */
 
 /* Says what went wrong; returns false. */
 bool user_fail(enum status status);

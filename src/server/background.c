@@ -3,6 +3,7 @@
 #include "periodic.h"
 
 #include "jwtd/changed_roles.h"
+#include "jwtd/cleanup.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/readiness.h"
@@ -13,7 +14,8 @@
 #define READ_INTERVAL_US (CLOCK_US_PER_S / 2)
 #define PAGE_DEADLINE_US (2 * CLOCK_US_PER_S)
 #define CLEANUP_DEADLINE_US (2 * CLOCK_US_PER_S)
-#define CLEANUP_PAUSE_US (CLOCK_US_PER_S / 2)
+#define CLEANUP_PAUSE_US CLOCK_US_PER_S /* as long as the rounds before and after it take, where there is more than one's work   \
+                                         */
 #define CLEANUP_BATCH 500u
 
 /* One pass over a table that is read again and again. A page that fails is tried again in the next round: what was read before it
@@ -82,10 +84,14 @@ static void note_page(const struct background *background, struct reading *readi
     reading->was_read = is_good;
 }
 
-/* The horizon is looked at first in each round, so that the first look comes before the first page. */
+static struct db_call call_on(struct db *db) {
+    return (struct db_call){ .db = db, .deadline_us = clock_monotonic_us() + PAGE_DEADLINE_US };
+}
+
+/* The horizon is read first in each round, so that its first reading comes before the first page. */
 static enum status read_late(struct background *background, bool *is_last) {
-    return revocations_read_late(background->reading_db, clock_monotonic_us() + PAGE_DEADLINE_US, &background->horizon,
-                                 background->services->revoked, is_last);
+    struct db_call call = call_on(background->reading_db);
+    return revocations_read_late(&call, &background->horizon, background->services->revoked, is_last);
 }
 
 /* One page, so that a round is short however much there is to read. Returns when the next one is due. */
@@ -96,9 +102,9 @@ static int64_t read_revocations(struct background *background) {
     int64_t now_us = clock_monotonic_us();
     bool is_last = false, is_last_late = false;
     enum status status = read_late(background, &is_last_late);
+    struct db_call call = call_on(background->reading_db);
     if (status == STATUS_OK)
-        status = revocations_read_page(background->reading_db, now_us + PAGE_DEADLINE_US, &reading->cursor,
-                                       background->services->revoked, &is_last);
+        status = revocations_read_page(&call, &reading->cursor, background->services->revoked, &is_last);
     note_page(background, reading, status == STATUS_OK);
     if (status != STATUS_OK)
         return now_us + READ_INTERVAL_US;
@@ -150,8 +156,8 @@ static int64_t read_roles(void *context) {
         begin_roles_pass(background, reading);
     int64_t now_us = clock_monotonic_us();
     bool is_last = false;
-    enum status status = changed_roles_read_page(background->roles_db, now_us + PAGE_DEADLINE_US, &reading->cursor,
-                                                 background->services->roles, &is_last);
+    struct db_call call = call_on(background->roles_db);
+    enum status status = changed_roles_read_page(&call, &reading->cursor, background->services->roles, &is_last);
     note_roles_page(background, reading, status == STATUS_OK);
     if (status != STATUS_OK)
         return now_us + READ_INTERVAL_US;
@@ -163,14 +169,15 @@ static int64_t read_roles(void *context) {
 
 /* ---- cleaning up ---- */
 
-static enum status delete_dead(struct background *background, int64_t deadline_us, unsigned *deleted) {
+static enum status delete_dead(struct background *background, bool *is_complete) {
     const struct services *services = background->services;
     if (background->cleanup_db == NULL)
         background->cleanup_db = db_create(background->db_options);
     if (background->cleanup_db == NULL)
         return STATUS_OUT_OF_MEMORY;
-    return sessions_delete_dead(background->cleanup_db, deadline_us, &services->session_limits,
-                                services->config->token.access_ttl_ms, CLEANUP_BATCH, deleted);
+    struct cleanup_rules rules = { &services->session_limits, services->config->token.access_ttl_ms, CLEANUP_BATCH };
+    struct db_call call = { .db = background->cleanup_db, .deadline_us = clock_monotonic_us() + CLEANUP_DEADLINE_US };
+    return cleanup_run(&call, &rules, is_complete);
 }
 
 /* Not kept for a minute: nobody would notice meanwhile that its host has turned read-only. */
@@ -182,13 +189,10 @@ static void end_cleanup_connection(struct background *background) {
 
 static int64_t clean_up(void *context) {
     struct background *background = context;
+    bool is_complete = false;
+    enum status status = delete_dead(background, &is_complete);
     int64_t now_us = clock_monotonic_us();
-    unsigned deleted = 0;
-    enum status status = delete_dead(background, now_us + CLEANUP_DEADLINE_US, &deleted);
-    if (status == STATUS_OK && deleted > 0)
-        log_event(LOG_INFO, "dead_sessions_deleted", "count=%u", deleted);
-    /* a full batch means that there is more */
-    if (status == STATUS_OK && deleted == CLEANUP_BATCH)
+    if (status == STATUS_OK && !is_complete)
         return now_us + CLEANUP_PAUSE_US;
     end_cleanup_connection(background);
     return now_us + background->services->config->database.cleanup_interval_ms * 1000;

@@ -4,8 +4,8 @@
  *
  * One, twice a second, reads what other instances have revoked, and has the readiness of this one asked anew. One, as often,
  * reads whose roles have changed. The first reading of each goes back for the life of an access token and may take many pages;
- * once it is through, the revoked sessions, or the roles, are ready. The last deletes dead sessions in small batches every
- * database.cleanup_interval.
+ * once it is through, the revoked sessions, or the roles, are ready. The last deletes dead rows (cleanup.h) in rounds, every
+ * database.cleanup_interval, and a second after one that left some.
  */
 #ifndef JWTD_SERVER_BACKGROUND_H
 #define JWTD_SERVER_BACKGROUND_H

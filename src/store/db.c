@@ -1,7 +1,4 @@
-#include "jwtd/db.h"
-
 #include "db_internal.h"
-#include "db_values.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
@@ -14,14 +11,6 @@
 
 #define TRIES_MAX 6
 #define PAUSE_MAX_US 20000u
-
-/* What one db_run runs. */
-struct call {
-    const struct db_statement *lock; /* NULL: none */
-    const struct db_statement *statement;
-    const char *const *parameters;
-    int64_t deadline_us;
-};
 
 /* libpq must not be used by two threads at once on one connection, and does not notice. */
 static void begin_use(struct db *db) {
@@ -45,6 +34,13 @@ void db_destroy(struct db *db) {
     db_disconnect(db);
     free(db->prepared);
     free(db);
+}
+
+void db_recover(struct db *db) {
+    begin_use(db);
+    if (db_connect(db, clock_monotonic_us() + db->options.connect_timeout_ms * 1000) != STATUS_OK)
+        log_event(LOG_DEBUG, "database_still_unavailable", "pause_us=%lld", (long long)db->backoff_us);
+    end_use(db);
 }
 
 bool db_was_rerun(const struct db *db) {
@@ -102,39 +98,45 @@ static int send_statement(struct db *db, const struct db_statement *statement, c
 
 /* What db_connect sets for a session, for one transaction. It needs no limit to its idleness: its end is sent along with it. */
 static bool send_settings(struct db *db) {
+    /* clang-format off */
     static const struct db_statement settings = {
         .name = "transaction_settings",
-        .sql = "SELECT set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true),"
-               " set_config('statement_timeout', $1, true), set_config('lock_timeout', $1, true)",
-        .parameters = 1
+        .parameters = 1,
+        .columns = 4,
+        .sql = "SELECT set_config('TimeZone', 'UTC', true),"
+               " set_config('DateStyle', 'ISO', true),"
+               " set_config('statement_timeout', $1, true),"
+               " set_config('lock_timeout', $1, true)",
     };
-    char timeout_text[INTEGER_TEXT_SIZE];
-    const char *parameter = integer_text(db->options.statement_timeout_ms, timeout_text);
+    /* clang-format on */
+    const char *parameter = INTEGER_PARAMETER(db->options.statement_timeout_ms);
     return send_statement(db, &settings, &parameter) == 1;
 }
 
 /* The statements of a pipeline up to its end are one transaction, and each sees what was committed before it began. */
-static int send_call(struct db *db, const struct call *call) {
-    if (call->lock == NULL && !db->options.unprepared)
-        return send_statement(db, call->statement, call->parameters);
+static int send_call(struct db *db, const struct db_statement *statement, const char *const *parameters) {
+    if (statement->lock == NULL && !db->options.unprepared)
+        return send_statement(db, statement, parameters);
     bool sent = PQenterPipelineMode(db->connection) == 1 && (!db->options.unprepared || send_settings(db)) &&
-                (call->lock == NULL || send_statement(db, call->lock, call->parameters) == 1) &&
-                send_statement(db, call->statement, call->parameters) == 1 && PQpipelineSync(db->connection) == 1;
+                (statement->lock == NULL || send_statement(db, statement->lock, parameters) == 1) &&
+                send_statement(db, statement, parameters) == 1 && PQpipelineSync(db->connection) == 1;
     return sent ? 1 : 0;
 }
 
-static enum status run_once(struct db *db, const struct call *call, enum db_remedy *remedy) {
+static enum status run_once(const struct db_call *call, const struct db_statement *statement, const char *const *parameters,
+                            enum db_remedy *remedy) {
+    struct db *db = call->db;
     *remedy = REMEDY_NONE;
     if (clock_monotonic_us() >= call->deadline_us)
         return STATUS_DEADLINE_EXCEEDED;
     enum status status = db_connect(db, call->deadline_us);
     if (status == STATUS_OK)
-        status = prepare(db, call->lock, call->deadline_us, remedy);
+        status = prepare(db, statement->lock, call->deadline_us, remedy);
     if (status == STATUS_OK)
-        status = prepare(db, call->statement, call->deadline_us, remedy);
+        status = prepare(db, statement, call->deadline_us, remedy);
     if (status != STATUS_OK)
         return status;
-    return db_round_trip(db, send_call(db, call), call->statement, call->deadline_us, remedy);
+    return db_round_trip(db, send_call(db, statement, parameters), statement, call->deadline_us, remedy);
 }
 
 /* Two transactions that met once do not meet again at once. */
@@ -173,13 +175,15 @@ static bool may_run_again(struct db *db, int64_t deadline_us, enum status status
     return true;
 }
 
-static enum status run_until_done(struct db *db, const struct call *call) {
+static enum status run_until_done(const struct db_call *call, const struct db_statement *statement,
+                                  const char *const *parameters) {
+    struct db *db = call->db;
     enum status status = STATUS_INTERNAL;
     db->was_rerun = false;
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         enum db_remedy remedy;
         db_release(db);
-        status = run_once(db, call, &remedy);
+        status = run_once(call, statement, parameters, &remedy);
         if (status == STATUS_OK) {
             note_success(db);
             return STATUS_OK;
@@ -191,24 +195,17 @@ static enum status run_until_done(struct db *db, const struct call *call) {
     return status;
 }
 
-static enum status run(struct db *db, const struct call *call, const struct db_rows **rows) {
+enum status db_run(const struct db_call *call, const struct db_statement *statement, const char *const *parameters,
+                   void *result) {
+    struct db *db = call->db;
     begin_use(db);
-    enum status status = run_until_done(db, call);
-    *rows = status == STATUS_OK ? &db->rows : NULL;
+    enum status status = run_until_done(call, statement, parameters);
+    assert(status != STATUS_OK || PQnfields(db->rows.result) == statement->columns);
+    if (status == STATUS_OK && statement->read != NULL)
+        status = statement->read(&db->rows, call->arena, result);
+    db_release(db);
     end_use(db);
     return status;
-}
-
-enum status db_run(struct db *db, int64_t deadline_us, const struct db_statement *statement, const char *const *parameters,
-                   const struct db_rows **rows) {
-    struct call call = { NULL, statement, parameters, deadline_us };
-    return run(db, &call, rows);
-}
-
-enum status db_run_locked(struct db *db, int64_t deadline_us, const struct db_statement *lock,
-                          const struct db_statement *statement, const char *const *parameters, const struct db_rows **rows) {
-    struct call call = { lock, statement, parameters, deadline_us };
-    return run(db, &call, rows);
 }
 
 enum status db_run_script(struct db *db, int64_t deadline_us, const char *name, const char *script, const struct db_rows **rows) {
@@ -225,13 +222,5 @@ enum status db_run_script(struct db *db, int64_t deadline_us, const char *name, 
     else
         db_disconnect(db); /* and with it any open transaction */
     end_use(db);
-    return status;
-}
-
-enum status db_ping(struct db *db, int64_t deadline_us) {
-    static const struct db_statement ping = { .name = "ping", .sql = "SELECT 1", .parameters = 0 };
-    const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, &ping, NULL, &rows);
-    db_release(db);
     return status;
 }

@@ -161,12 +161,6 @@ int64_t db_unhealthy_until(const struct db *db) {
     return db->connection == NULL && db->backoff_us != 0 ? db->retry_us : 0;
 }
 
-void db_recover(struct db *db) {
-    int64_t deadline_us = clock_monotonic_us() + db->options.connect_timeout_ms * 1000;
-    if (db_connect(db, deadline_us) != STATUS_OK)
-        log_event(LOG_DEBUG, "database_still_unavailable", "pause_us=%lld", (long long)db->backoff_us);
-}
-
 enum status db_connect(struct db *db, int64_t deadline_us) {
     if (db->connection != NULL && is_alive(db) && db_has_wanted_role(db))
         return STATUS_OK;

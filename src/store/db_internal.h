@@ -7,8 +7,7 @@
 #define JWTD_STORE_DB_INTERNAL_H
 
 #include "db_errors.h"
-
-#include "jwtd/db.h"
+#include "statement.h"
 
 #include <libpq-fe.h>
 #include <stdatomic.h>
@@ -53,6 +52,7 @@ void db_note_wanted_role(struct db *db);
 bool db_has_wanted_role(const struct db *db) MUST_CHECK;
 
 /* round_trip.c */
+void db_release(struct db *db); /* ends the life of the rows */
 /* Waits until the socket can be read (or written). False: the deadline has passed. */
 bool db_wait(const struct db *db, bool for_write, int64_t deadline_us) MUST_CHECK;
 /* `sent` is what a send function of libpq returned for `statement`. The result stays until db_release. On failure *remedy says

@@ -1,28 +1,41 @@
 #include "db_internal.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+const char *db_integer_text(int64_t value, char text[INTEGER_TEXT_SIZE]) {
+    snprintf(text, INTEGER_TEXT_SIZE, "%lld", (long long)value);
+    return text;
+}
+
+static const char *value_at(const struct db_rows *rows, size_t row, int column) {
+    assert(row < db_row_count(rows) && column >= 0 && column < PQnfields(rows->result));
+    return PQgetvalue(rows->result, (int)row, column);
+}
 
 size_t db_row_count(const struct db_rows *rows) {
     return (size_t)PQntuples(rows->result);
 }
 
 bool db_is_null(const struct db_rows *rows, size_t row, int column) {
+    assert(row < db_row_count(rows) && column >= 0 && column < PQnfields(rows->result));
     return PQgetisnull(rows->result, (int)row, column) == 1;
 }
 
 struct text db_text(const struct db_rows *rows, size_t row, int column) {
     if (db_is_null(rows, row, column))
         return (struct text){ NULL, 0 };
-    return (struct text){ PQgetvalue(rows->result, (int)row, column), (size_t)PQgetlength(rows->result, (int)row, column) };
+    return (struct text){ value_at(rows, row, column), (size_t)PQgetlength(rows->result, (int)row, column) };
 }
 
 int64_t db_integer(const struct db_rows *rows, size_t row, int column) {
-    return db_is_null(rows, row, column) ? 0 : strtoll(PQgetvalue(rows->result, (int)row, column), NULL, 10);
+    return db_is_null(rows, row, column) ? 0 : strtoll(value_at(rows, row, column), NULL, 10);
 }
 
 bool db_boolean(const struct db_rows *rows, size_t row, int column) {
-    return PQgetvalue(rows->result, (int)row, column)[0] == 't';
+    return value_at(rows, row, column)[0] == 't';
 }
 
 struct uuid db_uuid(const struct db_rows *rows, size_t row, int column) {
@@ -50,4 +63,23 @@ struct text db_copy_time(const struct db_rows *rows, size_t row, int column, str
     copy[10] = 'T';
     copy[text.len - 3] = 'Z';
     return (struct text){ copy, text.len - 2 };
+}
+
+enum status db_copy_uuids(const struct db_rows *rows, int column, struct arena *arena, struct uuid **ids, size_t *count) {
+    size_t row_count = db_row_count(rows);
+    *count = 0;
+    *ids = arena_alloc(arena, row_count * sizeof **ids);
+    if (*ids == NULL)
+        return STATUS_OUT_OF_MEMORY;
+    for (size_t row = 0; row < row_count; row++)
+        if (!db_is_null(rows, row, column))
+            (*ids)[(*count)++] = db_uuid(rows, row, column);
+    return STATUS_OK;
+}
+
+enum status db_read_found(const struct db_rows *rows, struct arena *arena, void *result) {
+    bool *found = result;
+    (void)arena;
+    *found = db_row_count(rows) > 0;
+    return STATUS_OK;
 }

@@ -122,38 +122,48 @@ bool migrations_apply(const struct db_options *options, FILE *out) {
     return done;
 }
 
-static enum status is_applied(struct db *db, int64_t deadline_us, const struct migration_file *file, bool *applied) {
-    static const struct db_statement statement = { .name = "migrations_applied",
-                                                   .sql = "SELECT FROM schema_migrations WHERE version = $1",
-                                                   .parameters = 1 };
-    const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, &statement, &file->version, &rows);
-    if (status == STATUS_OK)
-        *applied = db_row_count(rows) > 0;
-    db_release(db);
-    return status;
+static enum status read_count(const struct db_rows *rows, struct arena *arena, void *result) {
+    int64_t *count = result;
+    (void)arena;
+    *count = db_integer(rows, 0, 0);
+    return STATUS_OK;
 }
 
-static enum status has_table(struct db *db, int64_t deadline_us, bool *exists) {
-    static const struct db_statement statement = { .name = "migrations_table",
-                                                   .sql = "SELECT to_regclass('schema_migrations') IS NOT NULL",
-                                                   .parameters = 0 };
-    const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, &statement, NULL, &rows);
-    if (status == STATUS_OK)
-        *exists = db_boolean(rows, 0, 0);
-    db_release(db);
-    return status;
-}
+/* clang-format off */
+
+static const struct db_statement find_version = {
+    .name = "migrations_find_version",
+    .parameters = 1,
+    .read = db_read_found,
+    .sql = "SELECT FROM schema_migrations WHERE version = $1",
+};
+
+static const struct db_statement find_table = {
+    .name = "migrations_find_table",
+    .columns = 1,
+    .read = db_read_found,
+    .sql = "SELECT to_regclass('schema_migrations') AS name"
+           " WHERE to_regclass('schema_migrations') IS NOT NULL",
+};
+
+static const struct db_statement count_versions = {
+    .name = "migrations_count_versions",
+    .parameters = 1,
+    .columns = 1,
+    .read = read_count,
+    .sql = "SELECT count(*) FROM schema_migrations WHERE version = ANY ($1::text[])",
+};
+
+/* clang-format on */
 
 static bool print_status(struct db *db, FILE *out, unsigned *pending) {
-    int64_t deadline_us = clock_monotonic_us() + CONNECT_US;
+    struct db_call call = { .db = db, .deadline_us = clock_monotonic_us() + CONNECT_US };
     bool exists;
-    if (has_table(db, deadline_us, &exists) != STATUS_OK)
+    if (db_run(&call, &find_table, NULL, &exists) != STATUS_OK)
         return false;
     for (size_t i = 0; i < migration_files_count; i++) {
         bool applied = false;
-        if (exists && is_applied(db, deadline_us, &migration_files[i], &applied) != STATUS_OK)
+        if (exists && db_run(&call, &find_version, &migration_files[i].version, &applied) != STATUS_OK)
             return false;
         fprintf(out, "%-8s %s\n", applied ? "applied" : "pending", migration_files[i].name);
         *pending += applied ? 0 : 1;
@@ -185,30 +195,18 @@ static char *list_versions(void) {
     return list;
 }
 
-static enum status count_applied(struct db *db, int64_t deadline_us, const char *versions, size_t *count) {
-    static const struct db_statement statement = { .name = "migrations_count",
-                                                   .sql =
-                                                       "SELECT count(*) FROM schema_migrations WHERE version = ANY ($1::text[])",
-                                                   .parameters = 1 };
-    const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, &statement, &versions, &rows);
-    if (status == STATUS_OK)
-        *count = (size_t)db_integer(rows, 0, 0);
-    db_release(db);
-    return status;
-}
-
 /* Two short statements, for a check that comes twice a second. */
-enum status migrations_are_applied(struct db *db, int64_t deadline_us, bool *applied) {
-    size_t count = 0;
-    enum status status = has_table(db, deadline_us, applied);
+enum status migrations_are_applied(const struct db_call *call, bool *applied) {
+    int64_t count = 0;
+    enum status status = db_run(call, &find_table, NULL, applied);
     if (status != STATUS_OK || !*applied)
         return status;
     char *versions = list_versions();
     if (versions == NULL)
         return STATUS_OUT_OF_MEMORY;
-    status = count_applied(db, deadline_us, versions, &count);
-    *applied = count == migration_files_count;
+    const char *parameter = versions;
+    status = db_run(call, &count_versions, &parameter, &count);
+    *applied = status == STATUS_OK && count == (int64_t)migration_files_count;
     free(versions);
     return status;
 }

@@ -1,6 +1,6 @@
 #include "jwtd/revocations.h"
 
-#include "db_values.h"
+#include "cleanup_tables.h"
 #include "sql.h"
 
 #include "jwtd/clock.h"
@@ -9,16 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct revocations_cursor revocations_from(int64_t window_s) {
-    return (struct revocations_cursor){ .window_s = window_s };
-}
-
-static void move_behind(struct revocations_cursor *cursor, const struct db_rows *rows, size_t row) {
-    struct text revoked_at = db_text(rows, row, 1);
-    assert(revoked_at.len < sizeof cursor->revoked_at);
-    snprintf(cursor->revoked_at, sizeof cursor->revoked_at, "%.*s", (int)revoked_at.len, revoked_at.bytes);
-    cursor->id = db_integer(rows, row, 2);
-}
+/* ---- reading rows ---- */
 
 static enum status add_all(const struct db_rows *rows, size_t count, struct revoked_sessions *set) {
     int64_t now_s = clock_wall_s();
@@ -30,76 +21,173 @@ static enum status add_all(const struct db_rows *rows, size_t count, struct revo
     return status;
 }
 
-#define BEGINNING "coalesce($1::timestamptz, now() - $2::bigint * interval '1 second')"
+struct page {
+    struct revocations_cursor *cursor;
+    struct revocations_horizon *horizon;
+    struct revoked_sessions *set;
+    bool is_last;
+};
 
-enum status revocations_read_page(struct db *db, int64_t deadline_us, struct revocations_cursor *cursor,
-                                  struct revoked_sessions *set, bool *is_last) {
-    /* By index, whatever the planner knows of the table: now() is the same for all rows, as clock_timestamp() is not, and a range
-     * with two ends is taken for a small part of it. The comparison of rows is what finds the place in the index. */
-    static const struct db_statement statement = { .name = "revocations_read",
-                                                   .sql = "SELECT session_id, revoked_at, id FROM revocations"
-                                                          " WHERE (revoked_at, id) > (" BEGINNING
-                                                          ", $3::bigint) AND revoked_at BETWEEN " BEGINNING " AND 'infinity'"
-                                                          " ORDER BY revoked_at, id LIMIT " TEXT_OF_MACRO(REVOCATIONS_PAGE),
-                                                   .parameters = 3 };
-    char window_text[INTEGER_TEXT_SIZE], id_text[INTEGER_TEXT_SIZE];
-    const char *const parameters[] = { cursor->revoked_at[0] != '\0' ? cursor->revoked_at : NULL,
-                                       integer_text(cursor->window_s, window_text), integer_text(cursor->id, id_text) };
-    const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
-    if (status != STATUS_OK)
-        return status;
+enum { PAGE_SESSION, PAGE_REVOKED_AT, PAGE_ID, PAGE_COLUMNS };
+
+static void move_cursor(struct revocations_cursor *cursor, const struct db_rows *rows, size_t row) {
+    struct text revoked_at = db_text(rows, row, PAGE_REVOKED_AT);
+    assert(revoked_at.len > 0 && revoked_at.len < sizeof cursor->revoked_at);
+    snprintf(cursor->revoked_at, sizeof cursor->revoked_at, "%.*s", (int)revoked_at.len, revoked_at.bytes);
+    cursor->id = db_integer(rows, row, PAGE_ID);
+}
+
+static enum status read_page(const struct db_rows *rows, struct arena *arena, void *result) {
+    struct page *page = result;
     size_t count = db_row_count(rows);
-    status = add_all(rows, count, set);
+    (void)arena;
+    assert(count <= REVOCATIONS_PAGE);
+    enum status status = add_all(rows, count, page->set);
     if (status == STATUS_OK && count > 0)
-        move_behind(cursor, rows, count - 1);
-    *is_last = count < REVOCATIONS_PAGE;
-    db_release(db);
+        move_cursor(page->cursor, rows, count - 1);
+    page->is_last = count < REVOCATIONS_PAGE;
     return status;
 }
 
-static void copy(char target[24], struct text text) {
-    assert(text.len < 24);
-    snprintf(target, 24, "%.*s", (int)text.len, text.bytes);
+enum { LATE_SESSION, LATE_TRANSACTION, LATE_ID, LATE_OLDEST_RUNNING, LATE_COLUMNS };
+
+static void copy(char target[TRANSACTION_TEXT_SIZE], struct text text) {
+    assert(text.len > 0 && text.len < TRANSACTION_TEXT_SIZE);
+    snprintf(target, TRANSACTION_TEXT_SIZE, "%.*s", (int)text.len, text.bytes);
 }
 
-/* One row at least: that of the horizon, without a session when there is nothing to read. */
 static void move_horizon(struct revocations_horizon *horizon, const struct db_rows *rows, bool is_last) {
     size_t last = db_row_count(rows) - 1;
     if (horizon->transaction[0] == '\0')
-        copy(horizon->next, db_text(rows, 0, 3));
+        copy(horizon->next, db_text(rows, 0, LATE_OLDEST_RUNNING));
     if (!is_last) {
-        copy(horizon->transaction, db_text(rows, last, 1));
-        horizon->id = db_integer(rows, last, 2);
+        copy(horizon->transaction, db_text(rows, last, LATE_TRANSACTION));
+        horizon->id = db_integer(rows, last, LATE_ID);
         return;
     }
+    assert(horizon->next[0] != '\0');
     memcpy(horizon->from, horizon->next, sizeof horizon->from);
     horizon->transaction[0] = '\0';
     horizon->id = 0;
 }
 
-enum status revocations_read_late(struct db *db, int64_t deadline_us, struct revocations_horizon *horizon,
-                                  struct revoked_sessions *set, bool *is_last) {
-    /* clang-format off */
-    static const struct db_statement statement = {
-        .name = "revocations_read_late", .sql = "SELECT r.session_id, r.transaction_id, r.id, pg_snapshot_xmin(pg_current_snapshot()) FROM (SELECT) AS one LEFT JOIN LATERAL"
-        " (SELECT session_id, transaction_id, id FROM revocations WHERE (transaction_id, id) > ($1::xid8, $2::bigint)"
-        " ORDER BY transaction_id, id LIMIT " TEXT_OF_MACRO(REVOCATIONS_PAGE) ") r ON true", .parameters = 2};
-    /* clang-format on */
-    char id_text[INTEGER_TEXT_SIZE];
-    const char *transaction = horizon->transaction[0] != '\0' ? horizon->transaction : horizon->from;
-    const char *const parameters[] = { transaction[0] != '\0' ? transaction : NULL, integer_text(horizon->id, id_text) };
-    const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
-    if (status != STATUS_OK)
-        return status;
+/* One row at least: that of the horizon, without a session when there is nothing to read. */
+static enum status read_late(const struct db_rows *rows, struct arena *arena, void *result) {
+    struct page *page = result;
     size_t count = db_row_count(rows);
-    assert(count > 0);
-    if (!db_is_null(rows, 0, 0))
-        status = add_all(rows, count, set);
-    *is_last = count < REVOCATIONS_PAGE;
+    enum status status = STATUS_OK;
+    (void)arena;
+    assert(count > 0 && count <= REVOCATIONS_PAGE);
+    if (!db_is_null(rows, 0, LATE_SESSION))
+        status = add_all(rows, count, page->set);
+    page->is_last = count < REVOCATIONS_PAGE;
     if (status == STATUS_OK)
-        move_horizon(horizon, rows, *is_last);
-    db_release(db);
+        move_horizon(page->horizon, rows, page->is_last);
     return status;
+}
+
+/* ---- statements ---- */
+
+/* clang-format off */
+
+enum { PAGE_AFTER /* $1 */, PAGE_WINDOW_S /* $2 */, PAGE_AFTER_ID /* $3 */, PAGE_PARAMETERS };
+
+#define PAGE_BEGINNING "coalesce($1::timestamptz, now() - $2::bigint * interval '1 second')"
+
+/*
+ * By index, whatever the planner knows of the table: now() is the same for all rows, as clock_timestamp() is not, and a range with
+ * two ends is estimated as a small part of the table. The comparison of rows is what finds the position in the index.
+ */
+static const struct db_statement read_by_time = {
+    .name = "revocations_read",
+    .parameters = PAGE_PARAMETERS,
+    .columns = PAGE_COLUMNS,
+    .read = read_page,
+    .sql = "SELECT session_id, revoked_at, id"
+           " FROM revocations"
+           " WHERE (revoked_at, id) > (" PAGE_BEGINNING ", $3::bigint)"
+           "   AND revoked_at BETWEEN " PAGE_BEGINNING " AND 'infinity'"
+           " ORDER BY revoked_at, id"
+           " LIMIT " TEXT_OF_MACRO(REVOCATIONS_PAGE),
+};
+
+enum { LATE_AFTER /* $1 */, LATE_AFTER_ID /* $2 */, LATE_PARAMETERS };
+
+static const struct db_statement read_by_transaction = {
+    .name = "revocations_read_late",
+    .parameters = LATE_PARAMETERS,
+    .columns = LATE_COLUMNS,
+    .read = read_late,
+    .sql = "SELECT r.session_id, r.transaction_id, r.id, pg_snapshot_xmin(pg_current_snapshot())"
+           " FROM (SELECT) AS one"
+           " LEFT JOIN LATERAL ("
+           "   SELECT session_id, transaction_id, id"
+           "   FROM revocations"
+           "   WHERE (transaction_id, id) > ($1::xid8, $2::bigint)"
+           "   ORDER BY transaction_id, id"
+           "   LIMIT " TEXT_OF_MACRO(REVOCATIONS_PAGE)
+           " ) r ON true",
+};
+
+enum { OLD_BATCH /* $1 */, OLD_ACCESS_TTL_MS /* $2 */, OLD_PARAMETERS };
+
+static const struct db_statement delete_old = {
+    .name = "revocations_delete_old",
+    .parameters = OLD_PARAMETERS,
+    .columns = 1,
+    .read = cleanup_read_count,
+    .sql = "WITH deleted AS ("
+           "   DELETE FROM revocations"
+           "   WHERE id IN (SELECT id"
+           "                FROM revocations"
+           "                WHERE revoked_at < now() - interval '1 day' - $2 * interval '1 millisecond'"
+           "                ORDER BY revoked_at"
+           "                LIMIT $1"
+           "                FOR UPDATE SKIP LOCKED)"
+           "   RETURNING id"
+           " )"
+           " SELECT count(*) FROM deleted",
+};
+
+/* clang-format on */
+
+/* ---- calls ---- */
+
+struct revocations_cursor revocations_from(int64_t window_s) {
+    assert(window_s >= 0);
+    return (struct revocations_cursor){ .window_s = window_s };
+}
+
+enum status revocations_read_page(const struct db_call *call, struct revocations_cursor *cursor, struct revoked_sessions *set,
+                                  bool *is_last) {
+    const char *const parameters[PAGE_PARAMETERS] = {
+        [PAGE_AFTER] = cursor->revoked_at[0] != '\0' ? cursor->revoked_at : NULL,
+        [PAGE_WINDOW_S] = INTEGER_PARAMETER(cursor->window_s),
+        [PAGE_AFTER_ID] = INTEGER_PARAMETER(cursor->id),
+    };
+    struct page page = { .cursor = cursor, .set = set };
+    enum status status = db_run(call, &read_by_time, parameters, &page);
+    *is_last = page.is_last;
+    return status;
+}
+
+enum status revocations_read_late(const struct db_call *call, struct revocations_horizon *horizon, struct revoked_sessions *set,
+                                  bool *is_last) {
+    const char *transaction = horizon->transaction[0] != '\0' ? horizon->transaction : horizon->from;
+    const char *const parameters[LATE_PARAMETERS] = {
+        [LATE_AFTER] = transaction[0] != '\0' ? transaction : NULL,
+        [LATE_AFTER_ID] = INTEGER_PARAMETER(horizon->id),
+    };
+    struct page page = { .horizon = horizon, .set = set };
+    enum status status = db_run(call, &read_by_transaction, parameters, &page);
+    *is_last = page.is_last;
+    return status;
+}
+
+enum status revocations_delete_old(const struct db_call *call, const struct cleanup_rules *rules, int64_t *deleted) {
+    const char *const parameters[OLD_PARAMETERS] = {
+        [OLD_BATCH] = INTEGER_PARAMETER(rules->batch),
+        [OLD_ACCESS_TTL_MS] = INTEGER_PARAMETER(rules->access_ttl_ms),
+    };
+    return db_run(call, &delete_old, parameters, deleted);
 }

@@ -1,214 +1,291 @@
 #include "jwtd/sessions.h"
 
-#include "db_values.h"
 #include "sql.h"
+#include "statement.h"
 
-static enum status run_and_copy_ids(struct db *db, int64_t deadline_us, struct arena *arena, const struct db_statement *statement,
-                                    const char *const *parameters, struct session_ids *ids) {
-    const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, statement, parameters, &rows);
-    if (status == STATUS_OK)
-        status = copy_session_ids(rows, 0, arena, ids);
-    db_release(db);
-    return status;
-}
+/* ---- reading rows ---- */
 
-/*
- * Each of several logins at the same moment counts without the others; but the one that trims last sees all of them, so that in
- * the end no more than SESSIONS_PER_USER live. Only those that go are locked: to lock the hundred that stay would write each of
- * them.
- */
-static enum status make_room(struct db *db, int64_t deadline_us, struct arena *arena, const char *user_id, const char *idle,
-                             struct session_ids *revoked) {
-    static const struct db_statement statement = { .name = "sessions_make_room",
-                                                   .sql = "WITH doomed AS (SELECT id, 'limit' AS reason FROM sessions WHERE "
-                                                          "revoked_at IS NULL AND id IN (SELECT id FROM sessions"
-                                                          " WHERE user_id = $1 AND " LIVE NEWEST_FIRST
-                                                          " OFFSET " TEXT_OF_MACRO(SESSIONS_PER_USER) ")" NEWEST_FIRST
-                                                                                                      " FOR UPDATE), " END_DOOMED
-                                                                                                      " SELECT id FROM ended",
-                                                   .parameters = 2 };
-    return run_and_copy_ids(db, deadline_us, arena, &statement, (const char *const[]){ user_id, idle }, revoked);
-}
-
-enum status sessions_open(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *session_id,
-                          const struct uuid *user_id, int64_t password_version, const struct session_limits *limits,
-                          const struct session_origin *origin, bool *opened, int64_t *refresh_expires_in_s,
-                          struct session_ids *revoked) {
-    /* FOR SHARE: a password change either waits for this session, and revokes it, or is seen here. */
-    static const struct db_statement statement = {
-        .name = "sessions_open",
-        .sql = "WITH owner AS (SELECT id FROM users WHERE id = $3 AND password_version = $4 AND disabled_at IS NULL FOR SHARE),"
-               " opened AS (INSERT INTO sessions (id, user_id, expires_at, ip, user_agent)"
-               " SELECT $1, id, now() + $5 * interval '1 millisecond', $6, $7 FROM owner"
-               " ON CONFLICT (id) DO UPDATE SET last_used_at = now() RETURNING expires_at),"
-               " known AS (INSERT INTO known_addresses (user_id, network, last_login_day)"
-               " SELECT id, " NETWORK_OF(
-                   "$6") ", current_date FROM owner WHERE $6 IS NOT NULL AND NOT EXISTS (SELECT FROM known_addresses k"
-                         " WHERE k.user_id = $3 AND k.network = " NETWORK_OF(
-                             "$6") " AND k.last_login_day = current_date)"
-                                   " ON CONFLICT (user_id, network) DO UPDATE SET last_login_day = excluded.last_login_day)"
-                                   " SELECT floor(extract(epoch FROM least(opened.expires_at - now(), $2 * interval '1 "
-                                   "millisecond')))::bigint,"
-                                   " (SELECT count(*) FROM sessions WHERE user_id = $3 AND " LIVE ") FROM opened",
-        .parameters = 7
-    };
-    char session_text[UUID_TEXT_SIZE], user_text[UUID_TEXT_SIZE];
-    char version[INTEGER_TEXT_SIZE], idle[INTEGER_TEXT_SIZE], ttl[INTEGER_TEXT_SIZE];
-    const char *const parameters[] = { uuid_text(session_id, session_text),
-                                       integer_text(limits->idle_ms, idle),
-                                       uuid_text(user_id, user_text),
-                                       integer_text(password_version, version),
-                                       integer_text(limits->ttl_ms, ttl),
-                                       origin->ip,
-                                       origin->user_agent };
-    const struct db_rows *rows;
-    *revoked = (struct session_ids){ NULL, 0 };
-    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
-    if (status != STATUS_OK)
-        return status;
-    *opened = db_row_count(rows) == 1;
-    *refresh_expires_in_s = *opened ? db_integer(rows, 0, 0) : 0;
-    /* so far below the limit that the logins which are under way at one moment cannot pass it unseen */
-    bool may_be_full = *opened && db_integer(rows, 0, 1) >= SESSIONS_PER_USER / 2;
-    db_release(db);
-    return may_be_full ? make_room(db, deadline_us, arena, user_text, idle, revoked) : STATUS_OK;
-}
-
-/*
- * What a credential must be to end anything: of a live session of a user who is not disabled; a refresh token ($3) also the
- * current one, its parent, or newer than the row, which lost it in a failover.
- */
-#define CREDENTIAL_IS_GOOD                                                                                                       \
-    "(" LIVE " AND EXISTS (SELECT FROM users u WHERE u.id = s.user_id AND u.disabled_at IS NULL)"                                \
-    " AND ($3::integer IS NULL OR s.generation <= $3::integer OR " PARENT " = $3::integer))"
-
-/* Those revoked a minute ago are told of again, whoever asks: they are dead, and nothing more happens to them. */
-static const struct db_statement log_out = {
-    .name = "sessions_log_out",
-    .sql = "WITH doomed AS (SELECT id, 'logout' AS reason FROM sessions s"
-           " WHERE id = $1 AND (revoked_at > now() - interval '1 minute' OR " CREDENTIAL_IS_GOOD ") FOR UPDATE), " END_DOOMED
-           " SELECT id FROM doomed",
-    .parameters = 3
+struct opened {
+    bool done;
+    int64_t refresh_expires_in_s, live_sessions;
 };
 
-/* The credential is judged twice: before any lock is taken, so that a dead one costs nothing, and again under the locks. */
-static const struct db_statement log_out_everywhere = {
-    .name = "sessions_log_out_everywhere",
-    .sql = "WITH locked AS (SELECT id, revoked_at IS NULL AS is_live, id = $1 AND " CREDENTIAL_IS_GOOD
-           " AS is_entitled FROM sessions s"
-           " WHERE user_id = (SELECT user_id FROM sessions s"
-           " WHERE id = $1 AND (revoked_at > now() - interval '1 minute' OR " CREDENTIAL_IS_GOOD "))"
-           " AND " NOT_LONG_REVOKED NEWEST_FIRST " FOR UPDATE),"
-           " doomed AS (SELECT id, 'logout' AS reason FROM locked WHERE is_live AND (SELECT bool_or(is_entitled) FROM "
-           "locked)), " END_DOOMED " SELECT id FROM locked WHERE NOT is_live OR id IN (SELECT id FROM doomed)",
-    .parameters = 3
+static enum status read_opened(const struct db_rows *rows, struct arena *arena, void *result) {
+    struct opened *opened = result;
+    (void)arena;
+    *opened = (struct opened){ .done = db_row_count(rows) == 1 };
+    if (opened->done) {
+        opened->refresh_expires_in_s = db_integer(rows, 0, 0);
+        opened->live_sessions = db_integer(rows, 0, 1);
+    }
+    return STATUS_OK;
+}
+
+static enum status read_ids(const struct db_rows *rows, struct arena *arena, void *result) {
+    struct session_ids *ids = result;
+    return db_copy_uuids(rows, 0, arena, &ids->ids, &ids->count);
+}
+
+struct revoked {
+    bool found, is_new;
 };
 
-enum status sessions_log_out(struct db *db, int64_t deadline_us, struct arena *arena, const struct session_credential *credential,
-                             const struct session_limits *limits, bool everywhere, struct session_ids *revoked) {
-    char session_text[UUID_TEXT_SIZE], idle[INTEGER_TEXT_SIZE], generation[INTEGER_TEXT_SIZE];
-    const char *const parameters[] = { uuid_text(&credential->session_id, session_text), integer_text(limits->idle_ms, idle),
-                                       credential->generation == 0 ? NULL : integer_text(credential->generation, generation) };
-    return run_and_copy_ids(db, deadline_us, arena, everywhere ? &log_out_everywhere : &log_out, parameters, revoked);
+static enum status read_revoked(const struct db_rows *rows, struct arena *arena, void *result) {
+    struct revoked *revoked = result;
+    (void)arena;
+    revoked->found = db_row_count(rows) == 1;
+    revoked->is_new = revoked->found && db_boolean(rows, 0, 0);
+    return STATUS_OK;
 }
 
-/* One that was revoked before is not found; but after a lost answer it was this very statement that revoked it. */
-enum status sessions_revoke_of_user(struct db *db, int64_t deadline_us, const struct uuid *session_id, const struct uuid *user_id,
-                                    const char *reason, bool *found) {
-    static const struct db_statement statement = {
-        .name = "sessions_revoke_of_user",
-        .sql = "WITH doomed AS (SELECT id, $2 AS reason, revoked_at IS NULL AS is_live FROM sessions"
-               " WHERE id = $1 AND user_id = $3 AND " NOT_LONG_REVOKED "), " END_DOOMED " SELECT is_live FROM doomed",
-        .parameters = 3
-    };
-    char session_text[UUID_TEXT_SIZE], user_text[UUID_TEXT_SIZE];
-    const char *const parameters[] = { uuid_text(session_id, session_text), reason, uuid_text(user_id, user_text) };
-    const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
-    if (status == STATUS_OK)
-        *found = db_row_count(rows) == 1 && (db_boolean(rows, 0, 0) || db_was_rerun(db));
-    db_release(db);
-    return status;
-}
+enum { LISTED_ID, LISTED_CREATED_AT, LISTED_LAST_USED_AT, LISTED_EXPIRES_AT, LISTED_IP, LISTED_USER_AGENT, LISTED_COLUMNS };
 
 static enum status read_session(const struct db_rows *rows, size_t row, struct arena *arena, struct session *session) {
     *session = (struct session){
-        .id = db_uuid(rows, row, 0),
-        .created_at = db_copy_time(rows, row, 1, arena),
-        .last_used_at = db_copy_time(rows, row, 2, arena),
-        .expires_at = db_copy_time(rows, row, 3, arena),
-        .ip = db_copy_text(rows, row, 4, arena),
-        .user_agent = db_copy_text(rows, row, 5, arena),
+        .id = db_uuid(rows, row, LISTED_ID),
+        .created_at = db_copy_time(rows, row, LISTED_CREATED_AT, arena),
+        .last_used_at = db_copy_time(rows, row, LISTED_LAST_USED_AT, arena),
+        .expires_at = db_copy_time(rows, row, LISTED_EXPIRES_AT, arena),
+        .ip = db_copy_text(rows, row, LISTED_IP, arena),
+        .user_agent = db_copy_text(rows, row, LISTED_USER_AGENT, arena),
     };
     bool is_complete =
         session->created_at.bytes != NULL && session->last_used_at.bytes != NULL && session->expires_at.bytes != NULL;
     return is_complete ? STATUS_OK : STATUS_OUT_OF_MEMORY;
 }
 
-enum status sessions_list(struct db *db, int64_t deadline_us, struct arena *arena, const struct uuid *user_id,
-                          const struct uuid *current, const struct session_limits *limits, struct session **sessions,
-                          size_t *count) {
-    static const struct db_statement statement = {
-        .name = "sessions_list",
-        .sql =
-            "SELECT id, created_at, shown_use, least(expires_at, shown_use + $2 * interval '1 millisecond'), host(ip), user_agent"
-            " FROM sessions, LATERAL (SELECT CASE WHEN id = $3 THEN date_trunc('hour', last_used_at, 'UTC') ELSE last_used_at "
-            "END AS"
-            " shown_use) AS shown WHERE user_id = $1 AND " LIVE NEWEST_FIRST " LIMIT " TEXT_OF_MACRO(SESSIONS_PER_USER),
-        .parameters = 3
-    };
-    char user_text[UUID_TEXT_SIZE], idle[INTEGER_TEXT_SIZE], current_text[UUID_TEXT_SIZE];
-    const char *const parameters[] = { uuid_text(user_id, user_text), integer_text(limits->idle_ms, idle),
-                                       uuid_text(current, current_text) };
-    const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
-    if (status != STATUS_OK)
-        return status;
-    *count = db_row_count(rows);
-    *sessions = arena_alloc(arena, *count * sizeof **sessions);
-    if (*sessions == NULL)
-        status = STATUS_OUT_OF_MEMORY;
-    for (size_t row = 0; status == STATUS_OK && row < *count; row++)
-        status = read_session(rows, row, arena, &(*sessions)[row]);
-    db_release(db);
+static enum status read_list(const struct db_rows *rows, struct arena *arena, void *result) {
+    struct session_list *list = result;
+    list->count = db_row_count(rows);
+    list->sessions = arena_alloc(arena, list->count * sizeof *list->sessions);
+    enum status status = list->sessions != NULL ? STATUS_OK : STATUS_OUT_OF_MEMORY;
+    for (size_t row = 0; status == STATUS_OK && row < list->count; row++)
+        status = read_session(rows, row, arena, &list->sessions[row]);
     return status;
 }
 
+/* ---- statements ---- */
+
+/* clang-format off */
+
+enum {
+    OPEN_SESSION /* $1 */,
+    OPEN_IDLE_MS /* $2 */,
+    OPEN_USER /* $3 */,
+    OPEN_PASSWORD_VERSION /* $4 */,
+    OPEN_TTL_MS /* $5 */,
+    OPEN_IP /* $6 */,
+    OPEN_USER_AGENT /* $7 */,
+    OPEN_PARAMETERS
+};
+
+/* FOR SHARE: a password change either waits for this session, and revokes it, or is seen here. */
+static const struct db_statement open_session = {
+    .name = "sessions_open",
+    .parameters = OPEN_PARAMETERS,
+    .columns = 2,
+    .read = read_opened,
+    .sql = "WITH owner AS ("
+           "   SELECT id"
+           "   FROM users"
+           "   WHERE id = $3 AND password_version = $4 AND disabled_at IS NULL"
+           "   FOR SHARE"
+           " ),"
+           " opened AS ("
+           "   INSERT INTO sessions (id, user_id, expires_at, ip, user_agent)"
+           "   SELECT $1, id, now() + $5 * interval '1 millisecond', $6, $7"
+           "   FROM owner"
+           "   ON CONFLICT (id) DO UPDATE SET last_used_at = now()"
+           "   RETURNING expires_at"
+           " ),"
+           " known AS ("
+           "   INSERT INTO known_addresses (user_id, network, last_login_day)"
+           "   SELECT id, " NETWORK_OF("$6") ", current_date"
+           "   FROM owner"
+           "   WHERE $6 IS NOT NULL"
+           "     AND NOT EXISTS (SELECT FROM known_addresses k"
+           "                     WHERE k.user_id = $3 AND k.network = " NETWORK_OF("$6")
+           "                       AND k.last_login_day = current_date)"
+           "   ON CONFLICT (user_id, network) DO UPDATE SET last_login_day = excluded.last_login_day"
+           " )"
+           " SELECT floor(extract(epoch FROM least(opened.expires_at - now(), $2 * interval '1 millisecond')))::bigint,"
+           "   (SELECT count(*) FROM sessions WHERE user_id = $3 AND " LIVE("$2") ")"
+           " FROM opened",
+};
+
+enum { EXCESS_USER /* $1 */, EXCESS_IDLE_MS /* $2 */, EXCESS_PARAMETERS };
+
 /*
- * A day more than they are dead: who comes back within it is told why the session ended. Idle and expired ones are found by the
- * day of their last use, which is indexed, since the time itself is not (0002_sessions.sql); SKIP LOCKED, since nobody should
- * wait for this.
+ * Each of several logins at the same moment counts without the others; but the one that trims last sees all of them, so that in
+ * the end no more than SESSIONS_PER_USER live. Only those that go are locked: to lock the hundred that stay would write each of
+ * them.
  */
-enum status sessions_delete_dead(struct db *db, int64_t deadline_us, const struct session_limits *limits, int64_t access_ttl_ms,
-                                 unsigned batch, unsigned *deleted) {
-    static const struct db_statement statement = {
-        .name = "sessions_delete_dead",
-        .sql =
-            "WITH revoked AS (SELECT id FROM sessions WHERE revoked_at < now() - interval '1 day' LIMIT $4 FOR UPDATE SKIP "
-            "LOCKED),"
-            " unused AS (SELECT id FROM sessions"
-            " WHERE last_used_day <= ((now() - least($1::bigint, $2::bigint) * interval '1 millisecond' - interval '1 day') AT "
-            "TIME "
-            "ZONE 'UTC')::date"
-            " AND least(expires_at, last_used_at + $2 * interval '1 millisecond') < now() - interval '1 day'"
-            " LIMIT $4 FOR UPDATE SKIP LOCKED),"
-            " gone AS (DELETE FROM sessions WHERE id IN (SELECT id FROM revoked UNION SELECT id FROM unused LIMIT $4) RETURNING "
-            "id),"
-            " forgotten AS (DELETE FROM revocations WHERE id IN (SELECT id FROM revocations"
-            " WHERE revoked_at < now() - interval '1 day' - $3 * interval '1 millisecond' ORDER BY revoked_at LIMIT $4)),"
-            " strangers AS (DELETE FROM known_addresses WHERE (user_id, network) IN (SELECT user_id, network FROM known_addresses"
-            " WHERE last_login_day < current_date - " TEXT_OF_MACRO(KNOWN_ADDRESS_DAYS) " LIMIT $4 FOR UPDATE SKIP LOCKED))"
-                                                                                        " SELECT count(*) FROM gone",
-        .parameters = 4
+static const struct db_statement revoke_excess = {
+    .name = "sessions_revoke_excess",
+    .parameters = EXCESS_PARAMETERS,
+    .columns = 1,
+    .read = read_ids,
+    .sql = "WITH to_revoke AS ("
+           "   SELECT id, 'limit' AS reason"
+           "   FROM sessions"
+           "   WHERE revoked_at IS NULL"
+           "     AND id IN (SELECT id FROM sessions"
+           "                WHERE user_id = $1 AND " LIVE("$2")
+                            NEWEST_FIRST
+           "                OFFSET " TEXT_OF_MACRO(SESSIONS_PER_USER) ")"
+               NEWEST_FIRST
+           "   FOR UPDATE"
+           " ),"
+             REVOKE_AND_PUBLISH("to_revoke")
+           " SELECT id FROM revoked",
+};
+
+enum { LOGOUT_SESSION /* $1 */, LOGOUT_IDLE_MS /* $2 */, LOGOUT_GENERATION /* $3 */, LOGOUT_PARAMETERS };
+
+/*
+ * What a credential ($1, $3) must be to end anything: of a live session of a user who is not disabled; a refresh token ($3 is not
+ * NULL) also the current one, its parent, or newer than the row, which lost it in a failover. $2 is the idle limit.
+ */
+#define CREDENTIAL_IS_VALID \
+    "(" LIVE("$2") \
+    " AND EXISTS (SELECT FROM users u WHERE u.id = s.user_id AND u.disabled_at IS NULL)" \
+    " AND ($3::integer IS NULL OR s.generation <= $3::integer OR " PARENT " = $3::integer))"
+
+/* Those revoked within the last minute are returned again, to anybody: they have ended, and nothing more happens to them. */
+static const struct db_statement log_out = {
+    .name = "sessions_log_out",
+    .parameters = LOGOUT_PARAMETERS,
+    .columns = 1,
+    .read = read_ids,
+    .sql = "WITH to_revoke AS ("
+           "   SELECT id, 'logout' AS reason"
+           "   FROM sessions s"
+           "   WHERE id = $1 AND (" RECENTLY_REVOKED " OR " CREDENTIAL_IS_VALID ")"
+           "   FOR UPDATE"
+           " ),"
+             REVOKE_AND_PUBLISH("to_revoke")
+           " SELECT id FROM to_revoke",
+};
+
+/* The credential is checked twice: before any lock is taken, so that an invalid one costs nothing, and again under the locks. */
+static const struct db_statement log_out_everywhere = {
+    .name = "sessions_log_out_everywhere",
+    .parameters = LOGOUT_PARAMETERS,
+    .columns = 1,
+    .read = read_ids,
+    .sql = "WITH locked AS ("
+           "   SELECT id, revoked_at IS NULL AS is_live, id = $1 AND " CREDENTIAL_IS_VALID " AS is_valid"
+           "   FROM sessions s"
+           "   WHERE user_id = (SELECT user_id FROM sessions s"
+           "                    WHERE id = $1 AND (" RECENTLY_REVOKED " OR " CREDENTIAL_IS_VALID "))"
+           "     AND (revoked_at IS NULL OR " RECENTLY_REVOKED ")"
+               NEWEST_FIRST
+           "   FOR UPDATE"
+           " ),"
+           " to_revoke AS ("
+           "   SELECT id, 'logout' AS reason"
+           "   FROM locked"
+           "   WHERE is_live AND (SELECT bool_or(is_valid) FROM locked)"
+           " ),"
+             REVOKE_AND_PUBLISH("to_revoke")
+           " SELECT id FROM locked"
+           " WHERE NOT is_live OR id IN (SELECT id FROM to_revoke)",
+};
+
+enum { REVOKE_SESSION /* $1 */, REVOKE_REASON /* $2 */, REVOKE_USER /* $3 */, REVOKE_PARAMETERS };
+
+static const struct db_statement revoke_of_user = {
+    .name = "sessions_revoke_of_user",
+    .parameters = REVOKE_PARAMETERS,
+    .columns = 1,
+    .read = read_revoked,
+    .sql = "WITH to_revoke AS ("
+           "   SELECT id, $2 AS reason, revoked_at IS NULL AS is_new"
+           "   FROM sessions"
+           "   WHERE id = $1 AND user_id = $3 AND (revoked_at IS NULL OR " RECENTLY_REVOKED ")"
+           " ),"
+             REVOKE_AND_PUBLISH("to_revoke")
+           " SELECT is_new FROM to_revoke",
+};
+
+enum { LIST_USER /* $1 */, LIST_IDLE_MS /* $2 */, LIST_CURRENT /* $3 */, LIST_PARAMETERS };
+
+static const struct db_statement list_live = {
+    .name = "sessions_list",
+    .parameters = LIST_PARAMETERS,
+    .columns = LISTED_COLUMNS,
+    .read = read_list,
+    .sql = "SELECT id, created_at, shown_use, least(expires_at, shown_use + $2 * interval '1 millisecond'), host(ip), user_agent"
+           " FROM sessions,"
+           "   LATERAL (SELECT CASE WHEN id = $3 THEN date_trunc('hour', last_used_at, 'UTC')"
+           "                   ELSE last_used_at END AS shown_use) AS shown"
+           " WHERE user_id = $1 AND " LIVE("$2")
+             NEWEST_FIRST
+           " LIMIT " TEXT_OF_MACRO(SESSIONS_PER_USER),
+};
+
+/* clang-format on */
+
+/* ---- calls ---- */
+
+static enum status trim(const struct db_call *call, const struct uuid *user_id, int64_t idle_ms, struct session_ids *revoked) {
+    const char *const parameters[EXCESS_PARAMETERS] = {
+        [EXCESS_USER] = UUID_PARAMETER(user_id),
+        [EXCESS_IDLE_MS] = INTEGER_PARAMETER(idle_ms),
     };
-    char ttl[INTEGER_TEXT_SIZE], idle[INTEGER_TEXT_SIZE], access_ttl[INTEGER_TEXT_SIZE], limit[INTEGER_TEXT_SIZE];
-    const char *const parameters[] = { integer_text(limits->ttl_ms, ttl), integer_text(limits->idle_ms, idle),
-                                       integer_text(access_ttl_ms, access_ttl), integer_text(batch, limit) };
-    const struct db_rows *rows;
-    enum status status = db_run(db, deadline_us, &statement, parameters, &rows);
-    if (status == STATUS_OK)
-        *deleted = (unsigned)db_integer(rows, 0, 0);
-    db_release(db);
+    return db_run(call, &revoke_excess, parameters, revoked);
+}
+
+enum status sessions_open(const struct db_call *call, const struct new_session *session, const struct session_limits *limits,
+                          struct opened_session *opened) {
+    const char *const parameters[OPEN_PARAMETERS] = {
+        [OPEN_SESSION] = UUID_PARAMETER(&session->id),     [OPEN_IDLE_MS] = INTEGER_PARAMETER(limits->idle_ms),
+        [OPEN_USER] = UUID_PARAMETER(&session->user_id),   [OPEN_PASSWORD_VERSION] = INTEGER_PARAMETER(session->password_version),
+        [OPEN_TTL_MS] = INTEGER_PARAMETER(limits->ttl_ms), [OPEN_IP] = session->ip,
+        [OPEN_USER_AGENT] = session->user_agent,
+    };
+    struct opened result;
+    *opened = (struct opened_session){ .done = false };
+    enum status status = db_run(call, &open_session, parameters, &result);
+    if (status != STATUS_OK || !result.done)
+        return status;
+    opened->done = true;
+    opened->refresh_expires_in_s = result.refresh_expires_in_s;
+    /* so far below the limit that the logins which are under way at one moment cannot pass it unseen */
+    bool may_be_full = result.live_sessions >= SESSIONS_PER_USER / 2;
+    return may_be_full ? trim(call, &session->user_id, limits->idle_ms, &opened->revoked) : STATUS_OK;
+}
+
+enum status sessions_log_out(const struct db_call *call, const struct session_credential *credential,
+                             const struct session_limits *limits, bool everywhere, struct session_ids *revoked) {
+    const char *const parameters[LOGOUT_PARAMETERS] = {
+        [LOGOUT_SESSION] = UUID_PARAMETER(&credential->session_id),
+        [LOGOUT_IDLE_MS] = INTEGER_PARAMETER(limits->idle_ms),
+        [LOGOUT_GENERATION] = credential->generation == 0 ? NULL : INTEGER_PARAMETER(credential->generation),
+    };
+    return db_run(call, everywhere ? &log_out_everywhere : &log_out, parameters, revoked);
+}
+
+/* One that was revoked before is not found; but after a lost answer it was this very statement that revoked it. */
+enum status sessions_revoke_of_user(const struct db_call *call, const struct uuid *session_id, const struct uuid *user_id,
+                                    const char *reason, bool *found) {
+    const char *const parameters[REVOKE_PARAMETERS] = {
+        [REVOKE_SESSION] = UUID_PARAMETER(session_id),
+        [REVOKE_REASON] = reason,
+        [REVOKE_USER] = UUID_PARAMETER(user_id),
+    };
+    struct revoked revoked = { .found = false };
+    enum status status = db_run(call, &revoke_of_user, parameters, &revoked);
+    *found = revoked.found && (revoked.is_new || db_was_rerun(call->db));
     return status;
+}
+
+enum status sessions_list(const struct db_call *call, const struct uuid *user_id, const struct uuid *current,
+                          const struct session_limits *limits, struct session_list *list) {
+    const char *const parameters[LIST_PARAMETERS] = {
+        [LIST_USER] = UUID_PARAMETER(user_id),
+        [LIST_IDLE_MS] = INTEGER_PARAMETER(limits->idle_ms),
+        [LIST_CURRENT] = UUID_PARAMETER(current),
+    };
+    return db_run(call, &list_live, parameters, list);
 }

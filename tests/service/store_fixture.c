@@ -57,6 +57,19 @@ int64_t soon(void) {
     return clock_monotonic_us() + 5 * CLOCK_US_PER_S;
 }
 
+enum status read_first_row(const struct db_rows *rows, struct arena *row_arena, void *result) {
+    struct first_row *row = result;
+    ck_assert_uint_eq(db_row_count(rows), 1);
+    for (int i = 0; i < row->count; i++)
+        row->texts[i] = db_copy_time(rows, 0, i, row_arena).bytes;
+    return STATUS_OK;
+}
+
+enum status ping(struct db *own, int64_t deadline_us) {
+    static const struct db_statement statement = { .name = "ping", .sql = "SELECT 1", .columns = 1 };
+    return db_run(&(struct db_call){ .db = own, .deadline_us = deadline_us }, &statement, NULL, NULL);
+}
+
 static PGresult *run(const char *format, va_list arguments) {
     char text[2048];
     vsnprintf(text, sizeof text, format, arguments);
@@ -136,26 +149,27 @@ struct uuid add_user(const char *email) {
     struct uuid id = uuid_create();
     struct user user;
     enum user_insert_result result;
-    ck_assert_int_eq(users_insert(db, soon(), &arena, &id, email_of(email), HASH, NULL, NULL, &user, &result), STATUS_OK);
+    ck_assert_int_eq(
+        users_insert(CALL, &(struct new_user){ .id = id, .email = email_of(email), .password_hash = HASH }, &user, &result),
+        STATUS_OK);
     ck_assert_int_eq(result, USER_INSERTED);
     return id;
 }
 
 struct uuid add_session(const struct uuid *user_id) {
     struct uuid id = uuid_create();
-    struct session_origin origin = { CLIENT_IP, "a test" };
-    struct session_ids revoked;
-    bool opened = false;
-    int64_t expires_in_s = 0;
-    ck_assert_int_eq(sessions_open(db, soon(), &arena, &id, user_id, 1, &limits, &origin, &opened, &expires_in_s, &revoked),
-                     STATUS_OK);
-    ck_assert(opened);
+    struct new_session session = { id, *user_id, 1, CLIENT_IP, "a test" };
+    struct opened_session opened;
+    ck_assert_int_eq(sessions_open(CALL, &session, &limits, &opened), STATUS_OK);
+    ck_assert(opened.done);
     return id;
 }
 
 enum session_refresh refresh(const struct uuid *session_id, uint32_t generation) {
     struct refreshed refreshed;
-    ck_assert_int_eq(sessions_refresh(db, soon(), &arena, session_id, generation, CLIENT_IP, &limits, &refreshed), STATUS_OK);
+    ck_assert_int_eq(
+        sessions_refresh(CALL, &(struct session_credential){ *session_id, generation }, CLIENT_IP, &limits, &refreshed),
+        STATUS_OK);
     if (refreshed.result == SESSION_ROTATED)
         ck_assert_uint_eq(refreshed.generation, generation + 1);
     return refreshed.result;

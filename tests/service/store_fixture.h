@@ -5,6 +5,8 @@
 #ifndef JWTD_STORE_FIXTURE_H
 #define JWTD_STORE_FIXTURE_H
 
+#include "../../src/store/statement.h"
+
 #include "jwtd/arena.h"
 #include "jwtd/clock.h"
 #include "jwtd/sessions.h"
@@ -37,6 +39,19 @@ struct db *open_db(void); /* another connection, application_name jwtd_store_tes
  * ends. Not through a pooler, which keeps its server processes. */
 void reopen_and_report_counts(void);
 int64_t soon(void); /* a deadline 5 s from now */
+
+/* The first argument of the functions on the tables: due soon, and with what they return in `arena`. */
+#define CALL_ON(db) (&(struct db_call){ (db), soon(), &arena })
+#define CALL CALL_ON(db)
+
+/* A reader (statement.h): the first row's columns as texts, each as a time if it is one. The caller sets `count`. */
+struct first_row {
+    int count;
+    const char *texts[8];
+};
+enum status read_first_row(const struct db_rows *rows, struct arena *arena, void *result);
+
+enum status ping(struct db *db, int64_t deadline_us); /* SELECT 1 */
 
 /* printf into SQL and run it on the second connection; the test fails if it fails. sql_number returns the first value. */
 void sql(const char *format, ...) __attribute__((format(printf, 1, 2)));

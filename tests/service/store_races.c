@@ -28,7 +28,7 @@ struct member {
 static void *member_main(void *argument) {
     struct member *member = argument;
     struct db *own = open_db();
-    ck_assert_int_eq(db_ping(own, soon()), STATUS_OK);
+    ck_assert_int_eq(ping(own, soon()), STATUS_OK);
     pthread_barrier_wait(&member->crowd->start);
     member->crowd->act(own, member->crowd, member->index);
     db_destroy(own);
@@ -51,7 +51,9 @@ static void act_refresh(struct db *own, struct crowd *crowd, unsigned index) {
     struct arena own_arena;
     struct refreshed refreshed;
     arena_init(&own_arena, 65536);
-    ck_assert_int_eq(sessions_refresh(own, soon(), &own_arena, &crowd->session, 1, CLIENT_IP, &limits, &refreshed), STATUS_OK);
+    ck_assert_int_eq(sessions_refresh(&(struct db_call){ own, soon(), &own_arena },
+                                      &(struct session_credential){ crowd->session, 1 }, CLIENT_IP, &limits, &refreshed),
+                     STATUS_OK);
     crowd->results[index] = refreshed.result;
     crowd->generations[index] = refreshed.generation;
     arena_fini(&own_arena);
@@ -76,17 +78,12 @@ END_TEST
 static void act_open_many(struct db *own, struct crowd *crowd, unsigned index) {
     (void)index;
     struct arena own_arena;
-    struct session_origin origin = { NULL, NULL };
     for (int i = 0; i < 10; i++) {
-        struct uuid id = uuid_create();
-        struct session_ids revoked;
-        bool opened = false;
-        int64_t expires_in_s;
+        struct new_session session = { .id = uuid_create(), .user_id = crowd->user, .password_version = 1 };
+        struct opened_session opened;
         arena_init(&own_arena, 65536);
-        ck_assert_int_eq(
-            sessions_open(own, soon(), &own_arena, &id, &crowd->user, 1, &limits, &origin, &opened, &expires_in_s, &revoked),
-            STATUS_OK);
-        ck_assert(opened);
+        ck_assert_int_eq(sessions_open(&(struct db_call){ own, soon(), &own_arena }, &session, &limits, &opened), STATUS_OK);
+        ck_assert(opened.done);
         arena_fini(&own_arena);
     }
 }
@@ -102,12 +99,15 @@ END_TEST
 
 static void act_register(struct db *own, struct crowd *crowd, unsigned index) {
     struct arena own_arena;
-    struct uuid id = uuid_create();
-    struct email_forms email = { text_of("ada@example.org"), text_of("ada@example.org") };
+    struct new_user new_user = {
+        .id = uuid_create(),
+        .email = { text_of("ada@example.org"), text_of("ada@example.org") },
+        .password_hash = HASH,
+    };
     struct user user;
     enum user_insert_result result;
     arena_init(&own_arena, 65536);
-    ck_assert_int_eq(users_insert(own, soon(), &own_arena, &id, email, HASH, NULL, NULL, &user, &result), STATUS_OK);
+    ck_assert_int_eq(users_insert(&(struct db_call){ own, soon(), &own_arena }, &new_user, &user, &result), STATUS_OK);
     crowd->generations[index] = result == USER_INSERTED ? 1 : 0;
     arena_fini(&own_arena);
 }
@@ -131,9 +131,9 @@ static void act_refresh_or_revoke(struct db *own, struct crowd *crowd, unsigned 
     struct arena own_arena;
     struct session_ids revoked;
     arena_init(&own_arena, 65536);
-    ck_assert_int_eq(
-        sessions_log_out(own, soon(), &own_arena, &(struct session_credential){ crowd->session, 1 }, &limits, false, &revoked),
-        STATUS_OK);
+    ck_assert_int_eq(sessions_log_out(&(struct db_call){ own, soon(), &own_arena },
+                                      &(struct session_credential){ crowd->session, 1 }, &limits, false, &revoked),
+                     STATUS_OK);
     ck_assert_uint_eq(revoked.count, 1);
     arena_fini(&own_arena);
 }
@@ -164,6 +164,8 @@ struct held_call {
     pthread_t thread;
 };
 
+#define HELD(call) (&(struct db_call){ db, (call)->deadline_us, &arena })
+
 static void *held_main(void *argument) {
     struct held_call *call = argument;
     call->act(call);
@@ -182,17 +184,17 @@ static void end_held(struct held_call *call) {
 }
 
 static void act_change_password(struct held_call *call) {
-    call->status = users_change_password(db, call->deadline_us, &arena, &call->user, 1, OTHER_HASH, &call->session, NULL,
-                                         &call->revoked, &call->change);
+    struct password_change wanted = { .user = { call->user, 1 }, .new_hash = OTHER_HASH, .kept_session = call->session };
+    call->status = users_change_password(HELD(call), &wanted, &call->revoked, &call->change);
 }
 
 static void act_delete(struct held_call *call) {
-    call->status = users_delete(db, call->deadline_us, &arena, &call->user, 1, &call->revoked, &call->change);
+    call->status = users_delete(HELD(call), &(struct checked_user){ call->user, 1 }, &call->revoked, &call->change);
 }
 
 static void act_disable(struct held_call *call) {
     bool found = false;
-    call->status = users_set_disabled(db, call->deadline_us, text_of("ada@example.org"), true, &found);
+    call->status = users_set_disabled(HELD(call), text_of("ada@example.org"), true, &found);
     call->change = found ? USER_CHANGED : USER_STALE;
 }
 
@@ -218,13 +220,10 @@ START_TEST(a_login_that_commits_while_the_account_changes_does_not_survive) {
 END_TEST
 
 static void act_open(struct held_call *call) {
-    struct session_origin origin = { NULL, NULL };
-    struct session_ids revoked;
-    bool opened = false;
-    int64_t expires_in_s;
-    call->status = sessions_open(db, call->deadline_us, &arena, &call->session, &call->user, 1, &limits, &origin, &opened,
-                                 &expires_in_s, &revoked);
-    call->change = opened ? USER_CHANGED : USER_STALE;
+    struct new_session session = { .id = call->session, .user_id = call->user, .password_version = 1 };
+    struct opened_session opened;
+    call->status = sessions_open(HELD(call), &session, &limits, &opened);
+    call->change = opened.done ? USER_CHANGED : USER_STALE;
 }
 
 START_TEST(a_login_that_waits_for_a_password_change_opens_nothing) {
@@ -243,7 +242,8 @@ END_TEST
 static void act_held_refresh(struct held_call *call) {
     struct session_limits own_limits = limits;
     own_limits.retry_window_ms = call->has_no_window ? 0 : limits.retry_window_ms;
-    call->status = sessions_refresh(db, call->deadline_us, &arena, &call->session, 1, CLIENT_IP, &own_limits, &call->refreshed);
+    call->status =
+        sessions_refresh(HELD(call), &(struct session_credential){ call->session, 1 }, CLIENT_IP, &own_limits, &call->refreshed);
 }
 
 /* The refresh sees a live session, waits for its row, and finds it revoked. */
@@ -272,7 +272,7 @@ START_TEST(a_statement_that_misses_its_deadline_gives_up_and_the_next_one_works)
     int64_t late_us = clock_monotonic_us() - call.deadline_us;
     ck_assert_int_eq(call.status, STATUS_DEADLINE_EXCEEDED);
     ck_assert_int_lt(late_us, 100000);
-    ck_assert_int_eq(db_ping(db, soon()), STATUS_OK);
+    ck_assert_int_eq(ping(db, soon()), STATUS_OK);
     sql("ROLLBACK");
 }
 END_TEST
@@ -320,7 +320,7 @@ END_TEST
 
 static void act_revoke_of_user(struct held_call *call) {
     bool found = false;
-    call->status = sessions_revoke_of_user(db, call->deadline_us, &call->session, &call->user, "ended", &found);
+    call->status = sessions_revoke_of_user(HELD(call), &call->session, &call->user, "ended", &found);
     call->change = found ? USER_CHANGED : USER_STALE;
 }
 
@@ -392,8 +392,8 @@ START_TEST(a_refresh_whose_answer_was_lost_is_never_judged_reuse) {
 END_TEST
 
 static void act_log_out(struct held_call *call) {
-    call->status = sessions_log_out(db, call->deadline_us, &arena, &(struct session_credential){ call->session, 1 }, &limits,
-                                    call->everywhere, &call->revoked);
+    call->status =
+        sessions_log_out(HELD(call), &(struct session_credential){ call->session, 1 }, &limits, call->everywhere, &call->revoked);
 }
 
 START_TEST(sessions_logged_out_by_a_run_whose_answer_was_lost_are_reported_again) {

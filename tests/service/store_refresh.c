@@ -14,7 +14,7 @@
 
 static struct refreshed present(const struct uuid *id, uint32_t generation, const char *ip) {
     struct refreshed refreshed;
-    ck_assert_int_eq(sessions_refresh(db, soon(), &arena, id, generation, ip, &limits, &refreshed), STATUS_OK);
+    ck_assert_int_eq(sessions_refresh(CALL, &(struct session_credential){ *id, generation }, ip, &limits, &refreshed), STATUS_OK);
     return refreshed;
 }
 
@@ -267,7 +267,8 @@ START_TEST(a_new_successor_touches_no_index) {
     no_window.retry_window_ms = 0;
     for (int i = 0; i < 100; i++) {
         struct refreshed refreshed;
-        ck_assert_int_eq(sessions_refresh(db, soon(), &arena, &id, 1, CLIENT_IP, &no_window, &refreshed), STATUS_OK);
+        ck_assert_int_eq(sessions_refresh(CALL, &(struct session_credential){ id, 1 }, CLIENT_IP, &no_window, &refreshed),
+                         STATUS_OK);
         ck_assert_int_eq(refreshed.result, SESSION_REPLACED);
     }
     expect_updates(before + 100);

@@ -1,5 +1,6 @@
 #include "store_fixture.h"
 
+#include "jwtd/cleanup.h"
 #include "jwtd/macros.h"
 #include "jwtd/migrations.h"
 #include "jwtd/revocations.h"
@@ -13,15 +14,13 @@
 
 static bool open_session(const struct uuid *session_id, const struct uuid *user_id, int64_t version,
                          struct session_ids *revoked) {
-    struct session_origin origin = { "2001:db8::1", "Mozilla/5.0" };
-    bool opened = false;
-    int64_t expires_in_s = 0;
-    ck_assert_int_eq(
-        sessions_open(db, soon(), &arena, session_id, user_id, version, &limits, &origin, &opened, &expires_in_s, revoked),
-        STATUS_OK);
-    if (opened)
-        ck_assert_int_eq(expires_in_s, limits.idle_ms / 1000);
-    return opened;
+    struct new_session session = { *session_id, *user_id, version, "2001:db8::1", "Mozilla/5.0" };
+    struct opened_session opened;
+    ck_assert_int_eq(sessions_open(CALL, &session, &limits, &opened), STATUS_OK);
+    if (opened.done)
+        ck_assert_int_eq(opened.refresh_expires_in_s, limits.idle_ms / 1000);
+    *revoked = opened.revoked;
+    return opened.done;
 }
 
 START_TEST(a_session_opens_only_for_the_password_that_was_checked) {
@@ -66,14 +65,14 @@ static unsigned read_pages(int64_t window_s, struct revoked_sessions *set) {
     bool is_last = false;
     unsigned pages = 0;
     for (; !is_last; pages++)
-        ck_assert_int_eq(revocations_read_page(db, soon(), &cursor, set, &is_last), STATUS_OK);
+        ck_assert_int_eq(revocations_read_page(CALL, &cursor, set, &is_last), STATUS_OK);
     return pages;
 }
 
 static void read_late(struct revocations_horizon *horizon, struct revoked_sessions *set) {
     bool is_last = false;
     while (!is_last)
-        ck_assert_int_eq(revocations_read_late(db, soon(), horizon, set, &is_last), STATUS_OK);
+        ck_assert_int_eq(revocations_read_late(CALL, horizon, set, &is_last), STATUS_OK);
 }
 
 /* Its commit waits for a standby, say, until its time lies before every window. */
@@ -129,7 +128,7 @@ END_TEST
 static struct session_ids log_out(const struct uuid *id, uint32_t generation, bool everywhere) {
     struct session_credential credential = { *id, generation };
     struct session_ids revoked;
-    ck_assert_int_eq(sessions_log_out(db, soon(), &arena, &credential, &limits, everywhere, &revoked), STATUS_OK);
+    ck_assert_int_eq(sessions_log_out(CALL, &credential, &limits, everywhere, &revoked), STATUS_OK);
     return revoked;
 }
 
@@ -161,13 +160,13 @@ END_TEST
 START_TEST(a_user_can_end_only_sessions_of_the_same_user_and_only_once) {
     struct uuid user = add_user("ada@example.org"), other_user = add_user("grace@example.org"), id = add_session(&user);
     bool found = true;
-    ck_assert_int_eq(sessions_revoke_of_user(db, soon(), &id, &other_user, "ended", &found), STATUS_OK);
+    ck_assert_int_eq(sessions_revoke_of_user(CALL, &id, &other_user, "ended", &found), STATUS_OK);
     ck_assert(!found);
     ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
-    ck_assert_int_eq(sessions_revoke_of_user(db, soon(), &id, &user, "ended", &found), STATUS_OK);
+    ck_assert_int_eq(sessions_revoke_of_user(CALL, &id, &user, "ended", &found), STATUS_OK);
     ck_assert(found);
     ck_assert_int_eq(refresh(&id, 2), SESSION_ENDED);
-    ck_assert_int_eq(sessions_revoke_of_user(db, soon(), &id, &user, "ended", &found), STATUS_OK);
+    ck_assert_int_eq(sessions_revoke_of_user(CALL, &id, &user, "ended", &found), STATUS_OK);
     ck_assert(!found);
 }
 END_TEST
@@ -186,47 +185,50 @@ END_TEST
 START_TEST(only_live_sessions_are_listed_newest_first) {
     struct uuid user = add_user("ada@example.org"), ended = add_session(&user), expired = add_session(&user);
     struct uuid idle = add_session(&user), old = add_session(&user), new = add_session(&user);
-    struct session *sessions;
-    size_t count;
+    struct session_list list;
     ck_assert_int_eq(refresh(&ended, 1), SESSION_ROTATED);
     sql("UPDATE sessions SET revoked_at = now(), revoke_reason = 'logout' WHERE id = '%s'", show(&ended));
     sql("UPDATE sessions SET expires_at = now() WHERE id = '%s'", show(&expired));
     sql("UPDATE sessions SET last_used_at = now() - interval '8 days' WHERE id = '%s'", show(&idle));
     sql("UPDATE sessions SET ip = NULL, user_agent = NULL WHERE id = '%s'", show(&old));
-    ck_assert_int_eq(sessions_list(db, soon(), &arena, &user, &new, &limits, &sessions, &count), STATUS_OK);
-    ck_assert_uint_eq(count, 2);
-    ck_assert(uuid_equal(&sessions[0].id, &new));
-    ck_assert(uuid_equal(&sessions[1].id, &old));
-    ck_assert_str_eq(sessions[0].ip.bytes, "192.0.2.1");
-    ck_assert_str_eq(sessions[0].user_agent.bytes, "a test");
-    ck_assert_int_eq(sessions[0].created_at.bytes[sessions[0].created_at.len - 1], 'Z');
-    ck_assert_ptr_null(sessions[1].ip.bytes);
-    ck_assert_ptr_null(sessions[1].user_agent.bytes);
+    ck_assert_int_eq(sessions_list(CALL, &user, &new, &limits, &list), STATUS_OK);
+    ck_assert_uint_eq(list.count, 2);
+    ck_assert(uuid_equal(&list.sessions[0].id, &new));
+    ck_assert(uuid_equal(&list.sessions[1].id, &old));
+    ck_assert_str_eq(list.sessions[0].ip.bytes, "192.0.2.1");
+    ck_assert_str_eq(list.sessions[0].user_agent.bytes, "a test");
+    ck_assert_int_eq(list.sessions[0].created_at.bytes[list.sessions[0].created_at.len - 1], 'Z');
+    ck_assert_ptr_null(list.sessions[1].ip.bytes);
+    ck_assert_ptr_null(list.sessions[1].user_agent.bytes);
 }
 END_TEST
 
 /* So that who has stolen its access token cannot see when its owner refreshes; not by its expiry either. */
 START_TEST(the_session_that_asks_tells_its_last_use_to_the_hour) {
     struct uuid user = add_user("ada@example.org"), other = add_session(&user), current = add_session(&user);
-    struct session *sessions;
-    size_t count;
+    struct session_list list;
     sql("UPDATE sessions SET last_used_at = date_trunc('hour', now()) - interval '1 hour' + interval '12 minutes 34 seconds'");
-    ck_assert_int_eq(sessions_list(db, soon(), &arena, &user, &current, &limits, &sessions, &count), STATUS_OK);
-    ck_assert_uint_eq(count, 2);
-    ck_assert(uuid_equal(&sessions[1].id, &other));
-    ck_assert_str_eq(sessions[0].last_used_at.bytes + strlen("2026-11-20T21:"), "00:00Z");
-    ck_assert_str_eq(sessions[0].expires_at.bytes + strlen("2026-11-20T21:"), "00:00Z");
-    ck_assert_str_eq(sessions[1].last_used_at.bytes + strlen("2026-11-20T21:"), "12:34Z");
+    ck_assert_int_eq(sessions_list(CALL, &user, &current, &limits, &list), STATUS_OK);
+    ck_assert_uint_eq(list.count, 2);
+    ck_assert(uuid_equal(&list.sessions[1].id, &other));
+    ck_assert_str_eq(list.sessions[0].last_used_at.bytes + strlen("2026-11-20T21:"), "00:00Z");
+    ck_assert_str_eq(list.sessions[0].expires_at.bytes + strlen("2026-11-20T21:"), "00:00Z");
+    ck_assert_str_eq(list.sessions[1].last_used_at.bytes + strlen("2026-11-20T21:"), "12:34Z");
 }
 END_TEST
 
-static unsigned delete_dead(unsigned batch) {
-    unsigned deleted = 99;
-    ck_assert_int_eq(sessions_delete_dead(db, soon(), &limits, 900000, batch, &deleted), STATUS_OK);
-    return deleted;
+/* Whether nothing more is to be deleted. */
+static bool clean_up(unsigned batch, int64_t deadline_us) {
+    struct cleanup_rules rules = { &limits, 900000, batch };
+    struct db_call call = { .db = db, .deadline_us = deadline_us };
+    bool is_complete = false;
+    ck_assert_int_eq(cleanup_run(&call, &rules, &is_complete), STATUS_OK);
+    return is_complete;
 }
 
-START_TEST(the_dead_go_after_a_day_in_batches_and_the_living_stay) {
+static const unsigned batches[] = { 1, 2, 100 };
+
+START_TEST(the_dead_go_after_a_day_and_the_living_stay_whatever_the_batch) {
     static const struct {
         const char *happened;
         bool goes;
@@ -240,26 +242,52 @@ START_TEST(the_dead_go_after_a_day_in_batches_and_the_living_stay) {
         { "last_used_at = now()", false },
     };
     struct uuid user = add_user("ada@example.org");
-    unsigned gone = 0;
+    int64_t staying = 0;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct uuid id = add_session(&user);
         sql("UPDATE sessions SET %s, user_agent = '%s' WHERE id = '%s'", cases[i].happened, cases[i].goes ? "goes" : "stays",
             show(&id));
-        gone += cases[i].goes ? 1 : 0;
+        staying += cases[i].goes ? 0 : 1;
     }
-    ck_assert_uint_eq(delete_dead(1), 1);
-    ck_assert_uint_eq(delete_dead(100), gone - 1);
-    ck_assert_uint_eq(delete_dead(100), 0);
+    ck_assert(clean_up(batches[_i], soon()));
     ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions WHERE user_agent = 'goes'"), 0);
-    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions"), (int64_t)(ARRAY_LEN(cases) - gone));
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions"), staying);
 }
 END_TEST
 
 START_TEST(a_revocation_outlives_every_access_token_and_goes_a_day_later) {
     sql("INSERT INTO revocations (session_id, user_id, reason, revoked_at) SELECT gen_random_uuid(), gen_random_uuid(), 'logout',"
         " now() - age FROM unnest(ARRAY[interval '1 minute', '24 hours', '24 hours 20 minutes', '3 days']) AS age");
-    delete_dead(100);
+    ck_assert(clean_up(100, soon()));
     ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations"), 2);
+}
+END_TEST
+
+static void add_old_revocations(unsigned count) {
+    sql("INSERT INTO revocations (session_id, user_id, reason, revoked_at) SELECT gen_random_uuid(), gen_random_uuid(), 'logout',"
+        " now() - interval '3 days' FROM generate_series(1, %u)",
+        count);
+}
+
+START_TEST(one_round_of_cleaning_up_takes_batch_after_batch) {
+    add_old_revocations(20000);
+    ck_assert(clean_up(500, clock_monotonic_us() + 15 * CLOCK_US_PER_S));
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations"), 0);
+}
+END_TEST
+
+/* The connection survives, and no table waits until another has no more. */
+START_TEST(a_round_that_ends_by_its_time_has_served_every_table) {
+    struct uuid user = add_user("ada@example.org");
+    add_old_revocations(20000);
+    sql("INSERT INTO known_addresses (user_id, network, last_login_day) SELECT '%s', '192.0.2.1', current_date - 91",
+        show(&user));
+    ck_assert(!clean_up(1, clock_monotonic_us() + CLOCK_US_PER_S));
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM known_addresses"), 0);
+    ck_assert_int_lt(sql_number("SELECT count(*) FROM revocations"), 20000);
+    ck_assert_int_gt(sql_number("SELECT count(*) FROM revocations"), 0);
+    ck_assert_int_eq(ping(db, soon()), STATUS_OK);
+    sql("DELETE FROM revocations");
 }
 END_TEST
 
@@ -308,14 +336,15 @@ START_TEST(a_page_that_could_not_be_read_is_read_again) {
     struct revoked_sessions *set = revoked_sessions_create(900);
     struct revocations_cursor cursor = revocations_from(900);
     bool is_last = true;
+    struct db_call late = { .db = db, .deadline_us = clock_monotonic_us() };
     sql("INSERT INTO revocations (session_id, user_id, reason) SELECT gen_random_uuid(), gen_random_uuid(), 'logout'"
         " FROM generate_series(1, %d)",
         MANY);
-    ck_assert_int_eq(revocations_read_page(db, soon(), &cursor, set, &is_last), STATUS_OK);
+    ck_assert_int_eq(revocations_read_page(CALL, &cursor, set, &is_last), STATUS_OK);
     ck_assert(!is_last);
-    ck_assert_int_eq(revocations_read_page(db, clock_monotonic_us(), &cursor, set, &is_last), STATUS_DEADLINE_EXCEEDED);
+    ck_assert_int_eq(revocations_read_page(&late, &cursor, set, &is_last), STATUS_DEADLINE_EXCEEDED);
     for (is_last = false; !is_last;)
-        ck_assert_int_eq(revocations_read_page(db, soon(), &cursor, set, &is_last), STATUS_OK);
+        ck_assert_int_eq(revocations_read_page(CALL, &cursor, set, &is_last), STATUS_OK);
     ck_assert_uint_eq(revoked_sessions_count(set), MANY);
     sql("DELETE FROM revocations");
     revoked_sessions_destroy(set);
@@ -324,7 +353,7 @@ END_TEST
 
 START_TEST(the_service_sees_that_the_schema_is_its_own) {
     bool applied = false;
-    ck_assert_int_eq(migrations_are_applied(db, soon(), &applied), STATUS_OK);
+    ck_assert_int_eq(migrations_are_applied(CALL, &applied), STATUS_OK);
     ck_assert(applied);
 }
 END_TEST
@@ -342,7 +371,9 @@ TCase *store_sessions_tests(void) {
     tcase_add_test(tests, a_user_can_end_only_sessions_of_the_same_user_and_only_once);
     tcase_add_test(tests, all_sessions_of_a_user_end_together_and_nobody_elses);
     tcase_add_test(tests, only_live_sessions_are_listed_newest_first);
-    tcase_add_test(tests, the_dead_go_after_a_day_in_batches_and_the_living_stay);
+    tcase_add_loop_test(tests, the_dead_go_after_a_day_and_the_living_stay_whatever_the_batch, 0, (int)ARRAY_LEN(batches));
+    tcase_add_test(tests, one_round_of_cleaning_up_takes_batch_after_batch);
+    tcase_add_test(tests, a_round_that_ends_by_its_time_has_served_every_table);
     tcase_add_test(tests, a_revocation_outlives_every_access_token_and_goes_a_day_later);
     tcase_add_test(tests, an_instance_learns_what_was_revoked_within_the_window);
     tcase_add_loop_test(tests, many_revocations_are_read_in_pages_each_of_them_once, 0, (int)ARRAY_LEN(page_cases));

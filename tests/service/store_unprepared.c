@@ -21,18 +21,18 @@ START_TEST(each_transaction_is_set_up_as_a_session_is_otherwise) {
         .sql =
             "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'), current_setting('application_name'),"
             " timestamptz '2026-11-20 21:35:00.5+00'",
-        .parameters = 0
+        .columns = 4,
+        .read = read_first_row
     };
-    static const char *const expected[] = { "1s", "1s", "jwtd" };
-    const struct db_rows *rows;
+    static const char *const expected[] = { "1s", "1s", "jwtd", "2026-11-20T21:35:00.5Z" };
+    struct first_row row = { .count = 4 };
     setenv("PGTZ", "America/New_York", 1);
     setenv("PGDATESTYLE", "German", 1);
     struct db *own = open_unprepared(1000);
     for (int round = 0; round < 3; round++) {
-        ck_assert_int_eq(db_run(own, soon(), &look, NULL, &rows), STATUS_OK);
-        for (int i = 0; i < 3; i++)
-            ck_assert_str_eq(db_text(rows, 0, i).bytes, expected[i]);
-        ck_assert_str_eq(db_copy_time(rows, 0, 3, &arena).bytes, "2026-11-20T21:35:00.5Z");
+        ck_assert_int_eq(db_run(CALL_ON(own), &look, NULL, &row), STATUS_OK);
+        for (int i = 0; i < row.count; i++)
+            ck_assert_str_eq(row.texts[i], expected[i]);
     }
     db_destroy(own);
     unsetenv("PGTZ");
@@ -49,7 +49,7 @@ START_TEST(nothing_is_left_behind_in_the_session) {
     const struct db_rows *rows;
     struct db *own = open_unprepared(1234);
     for (int round = 0; round < 3; round++) {
-        ck_assert_int_eq(db_ping(own, soon()), STATUS_OK);
+        ck_assert_int_eq(ping(own, soon()), STATUS_OK);
         ck_assert_int_eq(db_run_script(own, soon(), "look", look, &rows), STATUS_OK);
         for (int i = 0; i < 3; i++)
             ck_assert_int_eq(db_integer(rows, 0, i), 0);
@@ -59,13 +59,12 @@ START_TEST(nothing_is_left_behind_in_the_session) {
 END_TEST
 
 START_TEST(a_statement_that_takes_too_long_is_ended_by_the_server) {
-    static const struct db_statement slow = { .name = "slow", .sql = "SELECT pg_sleep(10)", .parameters = 0 };
-    const struct db_rows *rows;
+    static const struct db_statement slow = { .name = "slow", .sql = "SELECT pg_sleep(10)", .columns = 1 };
     struct db *own = open_unprepared(200);
     int64_t began_us = clock_monotonic_us();
-    ck_assert_int_eq(db_run(own, soon(), &slow, NULL, &rows), STATUS_DEADLINE_EXCEEDED);
+    ck_assert_int_eq(db_run(CALL_ON(own), &slow, NULL, NULL), STATUS_DEADLINE_EXCEEDED);
     ck_assert_int_lt(clock_monotonic_us() - began_us, 2 * CLOCK_US_PER_S);
-    ck_assert_int_eq(db_ping(own, soon()), STATUS_OK);
+    ck_assert_int_eq(ping(own, soon()), STATUS_OK);
     db_destroy(own);
 }
 END_TEST
@@ -76,10 +75,11 @@ START_TEST(a_wait_for_a_lock_is_ended_by_the_server) {
     struct db *own = open_unprepared(200);
     sql("BEGIN");
     sql("SELECT FROM sessions WHERE id = '%s' FOR UPDATE", show(&session));
-    ck_assert_int_eq(sessions_refresh(own, soon(), &arena, &session, 1, CLIENT_IP, &limits, &refreshed),
+    ck_assert_int_eq(sessions_refresh(CALL_ON(own), &(struct session_credential){ session, 1 }, CLIENT_IP, &limits, &refreshed),
                      STATUS_DEADLINE_EXCEEDED);
     sql("COMMIT");
-    ck_assert_int_eq(sessions_refresh(own, soon(), &arena, &session, 1, CLIENT_IP, &limits, &refreshed), STATUS_OK);
+    ck_assert_int_eq(sessions_refresh(CALL_ON(own), &(struct session_credential){ session, 1 }, CLIENT_IP, &limits, &refreshed),
+                     STATUS_OK);
     ck_assert_int_eq(refreshed.result, SESSION_ROTATED);
     db_destroy(own);
 }
@@ -90,7 +90,11 @@ START_TEST(a_locked_change_is_one_transaction) {
     struct session_ids revoked;
     enum user_change change;
     struct db *own = open_unprepared(1000);
-    ck_assert_int_eq(users_change_password(own, soon(), &arena, &user, 1, OTHER_HASH, &kept, NULL, &revoked, &change), STATUS_OK);
+    ck_assert_int_eq(
+        users_change_password(CALL_ON(own),
+                              &(struct password_change){ .user = { user, 1 }, .new_hash = OTHER_HASH, .kept_session = kept },
+                              &revoked, &change),
+        STATUS_OK);
     ck_assert_int_eq(change, USER_CHANGED);
     ck_assert_uint_eq(revoked.count, 1);
     ck_assert(uuid_equal(&revoked.ids[0], &other));

@@ -12,7 +12,12 @@
 static enum user_insert_result insert_from(const char *ip, const struct uuid *id, const char *email, const char *digest,
                                            struct user *user) {
     enum user_insert_result result;
-    ck_assert_int_eq(users_insert(db, soon(), &arena, id, email_of(email), HASH, digest, ip, user, &result), STATUS_OK);
+    ck_assert_int_eq(
+        users_insert(CALL,
+                     &(struct new_user){
+                         .id = *id, .email = email_of(email), .password_hash = HASH, .idempotency_digest = digest, .ip = ip },
+                     user, &result),
+        STATUS_OK);
     return result;
 }
 
@@ -51,7 +56,7 @@ END_TEST
 
 static void find(const struct uuid *id, struct user *user) {
     bool found = false;
-    ck_assert_int_eq(users_find_by_id(db, soon(), &arena, id, user, &found), STATUS_OK);
+    ck_assert_int_eq(users_find_by_id(CALL, id, user, &found), STATUS_OK);
     ck_assert(found);
 }
 
@@ -61,7 +66,7 @@ START_TEST(a_new_user_is_given_back_and_found_by_id_and_by_address) {
     bool found = false;
     ck_assert_int_eq(insert(&id, "Ada@Example.org", NULL, &made), USER_INSERTED);
     find(&id, &by_id);
-    ck_assert_int_eq(users_find_by_email(db, soon(), &arena, text_of("ada@example.org"), &by_email, &found), STATUS_OK);
+    ck_assert_int_eq(users_find_by_email(CALL, text_of("ada@example.org"), &by_email, &found), STATUS_OK);
     ck_assert(found);
     const struct user *users[] = { &made, &by_id, &by_email };
     for (size_t i = 0; i < 3; i++) {
@@ -82,10 +87,10 @@ START_TEST(an_unknown_user_is_not_found) {
     struct uuid id = uuid_create();
     struct user user;
     bool found = true;
-    ck_assert_int_eq(users_find_by_id(db, soon(), &arena, &id, &user, &found), STATUS_OK);
+    ck_assert_int_eq(users_find_by_id(CALL, &id, &user, &found), STATUS_OK);
     ck_assert(!found);
     found = true;
-    ck_assert_int_eq(users_find_by_email(db, soon(), &arena, text_of("nobody@example.org"), &user, &found), STATUS_OK);
+    ck_assert_int_eq(users_find_by_email(CALL, text_of("nobody@example.org"), &user, &found), STATUS_OK);
     ck_assert(!found);
 }
 END_TEST
@@ -113,10 +118,10 @@ END_TEST
 START_TEST(a_rehash_replaces_only_the_hash_that_was_checked) {
     struct uuid id = add_user("ada@example.org");
     struct user user;
-    ck_assert_int_eq(users_rehash(db, soon(), &id, OTHER_HASH, "never"), STATUS_OK);
+    ck_assert_int_eq(users_rehash(CALL, &id, OTHER_HASH, "never"), STATUS_OK);
     find(&id, &user);
     ck_assert_str_eq(user.password_hash.bytes, HASH);
-    ck_assert_int_eq(users_rehash(db, soon(), &id, HASH, OTHER_HASH), STATUS_OK);
+    ck_assert_int_eq(users_rehash(CALL, &id, HASH, OTHER_HASH), STATUS_OK);
     find(&id, &user);
     ck_assert_str_eq(user.password_hash.bytes, OTHER_HASH);
     ck_assert_int_eq(user.password_version, 1);
@@ -138,8 +143,9 @@ START_TEST(a_change_of_address_is_done_refused_or_stale) {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct user user;
         enum user_change change;
-        ck_assert_int_eq(users_change_email(db, soon(), &arena, &id, cases[i].version, email_of(cases[i].email), &user, &change),
-                         STATUS_OK);
+        ck_assert_int_eq(
+            users_change_email(CALL, &(struct checked_user){ id, cases[i].version }, email_of(cases[i].email), &user, &change),
+            STATUS_OK);
         ck_assert_int_eq(change, cases[i].change);
         if (change == USER_CHANGED)
             ck_assert_str_eq(user.email.bytes, cases[i].email);
@@ -150,7 +156,11 @@ END_TEST
 static enum user_change change_password_from(const char *ip, const struct uuid *id, int64_t version, const char *hash,
                                              const struct uuid *kept, struct session_ids *revoked) {
     enum user_change change;
-    ck_assert_int_eq(users_change_password(db, soon(), &arena, id, version, hash, kept, ip, revoked, &change), STATUS_OK);
+    ck_assert_int_eq(users_change_password(
+                         CALL,
+                         &(struct password_change){ .user = { *id, version }, .new_hash = hash, .kept_session = *kept, .ip = ip },
+                         revoked, &change),
+                     STATUS_OK);
     return change;
 }
 
@@ -214,14 +224,14 @@ START_TEST(a_deleted_user_takes_the_sessions_along_and_leaves_their_revocations)
     struct uuid id = add_user("ada@example.org"), one = add_session(&id), two = add_session(&id);
     struct session_ids revoked;
     enum user_change change;
-    ck_assert_int_eq(users_delete(db, soon(), &arena, &id, 2, &revoked, &change), STATUS_OK);
+    ck_assert_int_eq(users_delete(CALL, &(struct checked_user){ id, 2 }, &revoked, &change), STATUS_OK);
     ck_assert_int_eq(change, USER_STALE);
-    ck_assert_int_eq(users_delete(db, soon(), &arena, &id, 1, &revoked, &change), STATUS_OK);
+    ck_assert_int_eq(users_delete(CALL, &(struct checked_user){ id, 1 }, &revoked, &change), STATUS_OK);
     ck_assert_int_eq(change, USER_CHANGED);
     ck_assert_uint_eq(revoked.count, 2);
     ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions"), 0);
     ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE session_id IN ('%s', '%s')", show(&one), show(&two)), 2);
-    ck_assert_int_eq(users_delete(db, soon(), &arena, &id, 1, &revoked, &change), STATUS_OK);
+    ck_assert_int_eq(users_delete(CALL, &(struct checked_user){ id, 1 }, &revoked, &change), STATUS_OK);
     ck_assert_int_eq(change, USER_STALE);
     ck_assert_int_eq(refresh(&one, 1), SESSION_ENDED);
 }
@@ -229,20 +239,18 @@ END_TEST
 
 START_TEST(a_disabled_user_has_no_sessions_and_opens_none_until_enabled) {
     struct uuid id = add_user("ada@example.org"), session = add_session(&id), next = uuid_create();
-    struct session_origin origin = { NULL, NULL };
-    struct session_ids revoked;
-    bool found = false, opened = true;
-    int64_t expires_in_s;
-    ck_assert_int_eq(users_set_disabled(db, soon(), text_of("ada@example.org"), true, &found), STATUS_OK);
+    struct new_session session_again = { .id = next, .user_id = id, .password_version = 1 };
+    struct opened_session opened = { .done = true };
+    bool found = false;
+    ck_assert_int_eq(users_set_disabled(CALL, text_of("ada@example.org"), true, &found), STATUS_OK);
     ck_assert(found);
     ck_assert_int_eq(refresh(&session, 1), SESSION_ENDED);
     ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE reason = 'user_disabled'"), 1);
-    ck_assert_int_eq(sessions_open(db, soon(), &arena, &next, &id, 1, &limits, &origin, &opened, &expires_in_s, &revoked),
-                     STATUS_OK);
-    ck_assert(!opened);
-    ck_assert_int_eq(users_set_disabled(db, soon(), text_of("ada@example.org"), false, &found), STATUS_OK);
+    ck_assert_int_eq(sessions_open(CALL, &session_again, &limits, &opened), STATUS_OK);
+    ck_assert(!opened.done);
+    ck_assert_int_eq(users_set_disabled(CALL, text_of("ada@example.org"), false, &found), STATUS_OK);
     add_session(&id);
-    ck_assert_int_eq(users_set_disabled(db, soon(), text_of("nobody@example.org"), true, &found), STATUS_OK);
+    ck_assert_int_eq(users_set_disabled(CALL, text_of("nobody@example.org"), true, &found), STATUS_OK);
     ck_assert(!found);
 }
 END_TEST
@@ -253,10 +261,10 @@ START_TEST(changed_roles_are_read_by_time_where_transactions_have_gone_back) {
     struct current_roles *map = current_roles_create(900);
     bool found, is_last;
     add_user("ada@example.org");
-    ck_assert_int_eq(users_set_roles(db, soon(), text_of("ada@example.org"), "[\"admin\"]", &found), STATUS_OK);
-    ck_assert_int_eq(changed_roles_read_page(db, soon(), &cursor, map, &is_last), STATUS_OK);
+    ck_assert_int_eq(users_set_roles(CALL, text_of("ada@example.org"), "[\"admin\"]", &found), STATUS_OK);
+    ck_assert_int_eq(changed_roles_read_page(CALL, &cursor, map, &is_last), STATUS_OK);
     ck_assert(!is_last);
-    ck_assert_int_eq(changed_roles_read_page(db, soon(), &cursor, map, &is_last), STATUS_OK);
+    ck_assert_int_eq(changed_roles_read_page(CALL, &cursor, map, &is_last), STATUS_OK);
     ck_assert(is_last);
     ck_assert_uint_eq(current_roles_count(map), 1);
     current_roles_destroy(map);
@@ -267,14 +275,14 @@ START_TEST(roles_are_set_by_address_and_travel_as_json) {
     struct uuid id = add_user("ada@example.org");
     struct user user;
     bool found = false;
-    ck_assert_int_eq(users_set_roles(db, soon(), text_of("ada@example.org"), "[\"admin\", \"Ops.eu:1\"]", &found), STATUS_OK);
+    ck_assert_int_eq(users_set_roles(CALL, text_of("ada@example.org"), "[\"admin\", \"Ops.eu:1\"]", &found), STATUS_OK);
     ck_assert(found);
     find(&id, &user);
     ck_assert_str_eq(user.roles_json.bytes, "[\"admin\",\"Ops.eu:1\"]");
-    ck_assert_int_eq(users_set_roles(db, soon(), text_of("ada@example.org"), "[\"a b\"]", &found), STATUS_INTERNAL);
+    ck_assert_int_eq(users_set_roles(CALL, text_of("ada@example.org"), "[\"a b\"]", &found), STATUS_INTERNAL);
     find(&id, &user);
     ck_assert_str_eq(user.roles_json.bytes, "[\"admin\",\"Ops.eu:1\"]");
-    ck_assert_int_eq(users_set_roles(db, soon(), text_of("nobody@example.org"), "[]", &found), STATUS_OK);
+    ck_assert_int_eq(users_set_roles(CALL, text_of("nobody@example.org"), "[]", &found), STATUS_OK);
     ck_assert(!found);
 }
 END_TEST
@@ -286,23 +294,23 @@ START_TEST(users_are_listed_in_pages_in_the_order_of_their_ids) {
         snprintf(email, sizeof email, "user%zu@example.org", i);
         ids[i] = add_user(email);
     }
-    struct user *users;
-    size_t count = 0, seen = 0;
+    struct user_list list;
+    size_t seen = 0;
     const struct uuid *after = NULL;
     do {
-        ck_assert_int_eq(users_list(db, soon(), &arena, after, 3, &users, &count), STATUS_OK);
-        ck_assert_uint_le(count, 3);
-        if (count > 0)
-            after = &users[count - 1].id;
-        seen += count;
-    } while (count > 0);
+        ck_assert_int_eq(users_list(CALL, after, 3, &list), STATUS_OK);
+        ck_assert_uint_le(list.count, 3);
+        if (list.count > 0)
+            after = &list.users[list.count - 1].id;
+        seen += list.count;
+    } while (list.count > 0);
     ck_assert_uint_eq(seen, 7);
-    ck_assert_int_eq(users_list(db, soon(), &arena, NULL, 100, &users, &count), STATUS_OK);
-    for (size_t i = 1; i < count; i++)
-        ck_assert_int_lt(memcmp(users[i - 1].id.bytes, users[i].id.bytes, 16), 0);
+    ck_assert_int_eq(users_list(CALL, NULL, 100, &list), STATUS_OK);
+    for (size_t i = 1; i < list.count; i++)
+        ck_assert_int_lt(memcmp(list.users[i - 1].id.bytes, list.users[i].id.bytes, 16), 0);
     bool holds_the_first = false;
-    for (size_t i = 0; i < count; i++)
-        holds_the_first = holds_the_first || uuid_equal(&users[i].id, &ids[0]);
+    for (size_t i = 0; i < list.count; i++)
+        holds_the_first = holds_the_first || uuid_equal(&list.users[i].id, &ids[0]);
     ck_assert(holds_the_first);
 }
 END_TEST
