@@ -24,6 +24,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct config;
 struct db;
@@ -34,6 +35,11 @@ struct db_options {
     int64_t connect_timeout_ms;
     bool unprepared; /* behind a pooler that lends its connections by the transaction: nothing is kept in the session */
 };
+
+enum db_use { DB_FOR_SERVICE, DB_FOR_COMMAND, DB_FOR_MIGRATION /* without statement timeout */ };
+
+/* Borrows config->database.url. */
+struct db_options db_options_from_config(const struct config *config, enum db_use use);
 
 /* Copies the options, borrows the url. Does not connect. NULL if out of memory. */
 struct db *db_create(const struct db_options *options);
@@ -49,5 +55,9 @@ struct db_call {
 /* For a thread without work of its own: 0, or until when a lost connection is not tried again; and that attempt. */
 int64_t db_unhealthy_until(const struct db *db);
 void db_recover(struct db *db);
+
+/* Prints a libpq URL or conninfo string as "key=value" words, with every password replaced by "***"; "***" alone if libpq cannot
+ * read it, or a URL so that a part of a password might be printed. */
+void db_print_url(const char *url, FILE *out);
 
 #endif

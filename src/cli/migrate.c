@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONNECT_TIMEOUT_MS 10000
-
 static int print_status(const struct db_options *options) {
     unsigned pending;
     if (!migrations_print_status(options, stdout, &pending))
@@ -24,10 +22,7 @@ int cli_migrate(const struct cli_arguments *arguments) {
     int code = 1;
     if (cli_load_config(arguments, &config)) {
         log_init(config.log.level, config.log.format);
-        /* no statement_timeout: a migration takes as long as it takes */
-        struct db_options options = { .url = config.database.url,
-                                      .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                      .unprepared = !config.database.prepared };
+        struct db_options options = db_options_from_config(&config, DB_FOR_MIGRATION);
         if (wants_status)
             code = print_status(&options);
         else

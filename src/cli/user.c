@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONNECT_TIMEOUT_MS 10000
 #define STATEMENT_TIMEOUT_US (15 * CLOCK_US_PER_S)
 #define ARENA_LIMIT ((size_t)4 * 1024 * 1024)
 #define LIST_PAGE 500U
@@ -209,10 +208,7 @@ static bool read_email(struct user_task *task, const char *word) {
 }
 
 static bool run(struct user_task *task, const struct subcommand *subcommand, const struct cli_arguments *arguments) {
-    struct db_options options = { .url = task->config->database.url,
-                                  .statement_timeout_ms = task->config->database.statement_timeout_ms,
-                                  .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                  .unprepared = !task->config->database.prepared };
+    struct db_options options = db_options_from_config(task->config, DB_FOR_COMMAND);
     task->db = db_create(&options);
     bool done = task->db != NULL || user_fail(STATUS_OUT_OF_MEMORY);
     done = done && (!subcommand->takes_email || read_email(task, arguments->argv[1])) && subcommand->run(task);

@@ -23,7 +23,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#define CONNECT_TIMEOUT_MS 2000
 /* After this long without a hash the memory goes back to the kernel, and with it what hashing has left in it. */
 #define HASHER_IDLE_US (5 * CLOCK_US_PER_S)
 #define CRYPTO_QUEUE_LIMIT 4096u
@@ -97,10 +96,7 @@ static bool is_made(const void *part, const char *name) {
 
 static bool build_pools(struct app *app) {
     const struct config *config = app->config;
-    app->db_options = (struct db_options){ .url = config->database.url,
-                                           .statement_timeout_ms = config->database.statement_timeout_ms,
-                                           .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                           .unprepared = !config->database.prepared };
+    app->db_options = db_options_from_config(config, DB_FOR_SERVICE);
     app->hash_parameters = hash_parameters_from_config(config);
     app->services.pools[ON_DATABASE] = pool_create(&(struct pool_options){ .name = "database",
                                                                            .threads = config->database.connections,

@@ -1,0 +1,72 @@
+#include "jwtd/db.h"
+
+#include "jwtd/macros.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+Suite *db_url_suite(void);
+
+static const struct {
+    const char *url, *printed;
+} cases[] = {
+    { "", "" },
+    { "postgres://jwtd@db/jwtd", "user=jwtd dbname=jwtd host=db" },
+    { "postgres://jwtd:hunter2@db/jwtd", "user=jwtd password=*** dbname=jwtd host=db" },
+    { "postgresql://jwtd:hunter2@db1:5432,db2:5433/jwtd?target_session_attrs=read-write",
+      "user=jwtd password=*** dbname=jwtd host=db1,db2 port=5432,5433 target_session_attrs=read-write" },
+    { "postgres://:hunter2@db/jwtd", "password=*** dbname=jwtd host=db" },
+    { "postgres://jwtd:hunter2%40@db", "user=jwtd password=*** host=db" },
+    { "postgres://db:5432/jwtd", "dbname=jwtd host=db port=5432" },
+    { "postgres:///jwtd?host=/run/postgresql", "dbname=jwtd host=/run/postgresql" },
+    { "postgres://db/jwtd?user=u&password=hunter2&sslmode=require", "user=u password=*** dbname=jwtd host=db sslmode=require" },
+    { "postgres://db/jwtd?sslpassword=hunter2", "dbname=jwtd host=db sslpassword=***" },
+    { "postgres://db/jwtd?p%61ssword=hunter2", "password=*** dbname=jwtd host=db" },
+    { "postgres://u:hunter2@db/jwtd?password=hunter2", "user=u password=*** dbname=jwtd host=db" },
+    { "postgres://db/jwtd?passfile=/etc/pgpass", "passfile=/etc/pgpass dbname=jwtd host=db" },
+    { "postgres://db/jwtd?application_name=a%0Ab", "dbname=jwtd host=db application_name=***" },
+    { "host=db user=jwtd dbname=jwtd", "user=jwtd dbname=jwtd host=db" },
+    { "host=db password = hunter2", "password=*** host=db" },
+    { "password='hunter2 hunter2' host=db", "password=*** host=db" },
+    { "password='hunter2\\' hunter2' host=db", "password=*** host=db" },
+    { "password=hunter2\\ hunter2 host=db", "password=*** host=db" },
+    { "password=", "password=***" },
+    { "host=db user=ada@example.org", "user=ada@example.org host=db" },
+    { "host='a b' user='o\\'brien' application_name=''", "user='o\\'brien' host='a b' application_name=''" },
+    /* of those, libpq reads a part of the password as something else */
+    { "postgres://jwtd:hunter2@hunter2@db/jwtd", "***" },
+    { "postgres://jwtd:hunter2/hunter2@db/jwtd", "***" },
+    { "postgres://jwtd:hunter2?hunter2@db/jwtd?a=b@c", "***" },
+    /* and these not at all */
+    { "host=db PASSWORD=hunter2", "***" },
+    { "password='hunter2", "***" },
+    { "password='hunter2\\", "***" },
+    { "host=db password hunter2", "***" },
+    { "postgres://db/jwtd?application_name", "***" },
+    { "Postgres://u:hunter2@db/jwtd?a=b", "***" },
+    { "hunter2", "***" },
+    { "host=db =hunter2", "***" },
+};
+
+START_TEST(a_password_in_a_connection_string_is_never_printed) {
+    char *printed = NULL;
+    size_t len;
+    FILE *out = open_memstream(&printed, &len);
+    ck_assert_ptr_nonnull(out);
+    db_print_url(cases[_i].url, out);
+    fclose(out);
+    ck_assert_ptr_null(strstr(printed, "hunter2"));
+    ck_assert_str_eq(printed, cases[_i].printed);
+    free(printed);
+}
+END_TEST
+
+Suite *db_url_suite(void) {
+    Suite *suite = suite_create("db_url");
+    TCase *redaction = tcase_create("redaction");
+    tcase_add_loop_test(redaction, a_password_in_a_connection_string_is_never_printed, 0, (int)ARRAY_LEN(cases));
+    suite_add_tcase(suite, redaction);
+    return suite;
+}
