@@ -87,7 +87,9 @@ static const struct db_statement find_for_login = {
     .read = read_flagged_user,
     .sql = "SELECT " USER_COLUMNS ","
            "   EXISTS (SELECT FROM known_addresses k"
-           "           WHERE k.user_id = users.id AND k.network = " NETWORK_OF("$2") ")"
+           "           WHERE k.user_id = users.id"
+           "             AND k.network = " NETWORK_OF("$2")
+           "             AND k.last_login_day >= current_date - " TEXT_OF_MACRO(KNOWN_ADDRESS_DAYS) ")"
            " FROM users"
            " WHERE email_canonical = $1",
 };

@@ -171,6 +171,15 @@ START_TEST(a_user_can_end_only_sessions_of_the_same_user_and_only_once) {
 }
 END_TEST
 
+START_TEST(an_expired_session_is_ended_like_a_live_one) {
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
+    bool found = false;
+    sql("UPDATE sessions SET expires_at = now()");
+    ck_assert_int_eq(sessions_revoke_of_user(CALL, &id, &user, "ended", &found), STATUS_OK);
+    ck_assert(found);
+}
+END_TEST
+
 START_TEST(all_sessions_of_a_user_end_together_and_nobody_elses) {
     struct uuid user = add_user("ada@example.org"), other_user = add_user("grace@example.org");
     struct uuid ids[] = { add_session(&user), add_session(&user), add_session(&user) }, foreign = add_session(&other_user);
@@ -369,6 +378,7 @@ TCase *store_sessions_tests(void) {
     tcase_add_test(tests, a_session_that_was_logged_out_ends_no_other);
     tcase_add_test(tests, the_session_that_asks_tells_its_last_use_to_the_hour);
     tcase_add_test(tests, a_user_can_end_only_sessions_of_the_same_user_and_only_once);
+    tcase_add_test(tests, an_expired_session_is_ended_like_a_live_one);
     tcase_add_test(tests, all_sessions_of_a_user_end_together_and_nobody_elses);
     tcase_add_test(tests, only_live_sessions_are_listed_newest_first);
     tcase_add_loop_test(tests, the_dead_go_after_a_day_and_the_living_stay_whatever_the_batch, 0, (int)ARRAY_LEN(batches));

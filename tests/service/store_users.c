@@ -83,6 +83,43 @@ START_TEST(a_new_user_is_given_back_and_found_by_id_and_by_address) {
 }
 END_TEST
 
+static bool knows_address(const char *ip) {
+    struct user user;
+    bool found = false;
+    ck_assert_int_eq(users_find_for_login(CALL, text_of("ada@example.org"), ip, &user, &found), STATUS_OK);
+    ck_assert(found);
+    return user.knows_address;
+}
+
+/* Whether its row has been deleted by then or not. */
+START_TEST(an_address_is_known_for_ninety_days_and_no_longer) {
+    struct uuid id = add_user("ada@example.org");
+    ck_assert(!knows_address("192.0.2.1"));
+    sql("INSERT INTO known_addresses (user_id, network, last_login_day) VALUES ('%s', '192.0.2.1', current_date - %d)", show(&id),
+        KNOWN_ADDRESS_DAYS);
+    ck_assert(knows_address("192.0.2.1"));
+    ck_assert(!knows_address("192.0.2.2"));
+    ck_assert(!knows_address(NULL));
+    sql("UPDATE known_addresses SET last_login_day = last_login_day - 1");
+    ck_assert(!knows_address("192.0.2.1"));
+}
+END_TEST
+
+START_TEST(a_user_counts_as_changed_lately_for_a_minute_after_any_change) {
+    struct uuid id = add_user("ada@example.org");
+    struct user user;
+    bool found;
+    find(&id, &user);
+    ck_assert(!user.changed_lately);
+    ck_assert_int_eq(users_set_roles(CALL, text_of("ada@example.org"), "[\"admin\"]", &found), STATUS_OK);
+    find(&id, &user);
+    ck_assert(user.changed_lately);
+    sql("UPDATE users SET created_at = now() - interval '1 hour', updated_at = now() - interval '61 seconds'");
+    find(&id, &user);
+    ck_assert(!user.changed_lately);
+}
+END_TEST
+
 START_TEST(an_unknown_user_is_not_found) {
     struct uuid id = uuid_create();
     struct user user;
@@ -318,7 +355,9 @@ END_TEST
 TCase *store_users_tests(void) {
     TCase *tests = tcase_create("users");
     tcase_add_test(tests, a_new_user_is_given_back_and_found_by_id_and_by_address);
+    tcase_add_test(tests, a_user_counts_as_changed_lately_for_a_minute_after_any_change);
     tcase_add_test(tests, an_unknown_user_is_not_found);
+    tcase_add_test(tests, an_address_is_known_for_ninety_days_and_no_longer);
     tcase_add_test(tests, an_address_is_taken_once_whatever_its_case);
     tcase_add_test(tests, the_same_insert_again_gives_the_same_user);
     tcase_add_test(tests, a_rehash_replaces_only_the_hash_that_was_checked);
