@@ -1,6 +1,6 @@
 /*
- * cleanup: deletes the rows that nothing needs any more: sessions a day after they ended (whoever comes back within it hears
- * why), revocations a day after the last access token that they concern has expired, known addresses after KNOWN_ADDRESS_DAYS
+ * cleanup: deletes the rows that nothing needs any more: sessions a day after they ended (until then a refresh returns why they
+ * ended), revocations a day after the last access token that they concern has expired, known addresses after KNOWN_ADDRESS_DAYS
  * without a login. One statement a table, in a list in cleanup.c; each deletes a batch, so that it is short. An expired session
  * that was used to its end may stay until it would have been idle.
  */

@@ -1,7 +1,7 @@
 /*
  * migrations: brings a database to the schema of this program. The files of migrations/ are compiled in (format and
  * bookkeeping table of dbmate, so that either tool can apply them). Each is applied in a transaction of its own under one
- * advisory lock, so that instances that start together do not trip over each other; applied ones are skipped. For the command
+ * advisory lock, so that instances that start together apply each once; applied ones are skipped. For the command
  * line and tests; the role must be allowed to create tables, the role that serves must not. Nor may it write schema_migrations:
  * whatever was granted on that table, to whom it may be but its owner, is taken back but for SELECT whenever the owner migrates.
  */

@@ -1,13 +1,16 @@
 /*
- * revocations: how a revocation travels from the instance that made it to all others: an append-only table, written by the
- * same statement that revokes, read by every instance twice a second. Reading again what was read before is harmless, so each
- * pass overlaps the one before by more than a statement can last. That does not close the gap between the moment of a statement
- * and its commit: a commit may wait for a standby for as long as it likes, and clocks step. So what was written by transactions
- * that were under way at the last reading is read as well, by transaction number (revocations_read_late); times serve the first
- * reading after a start, and a failover, after which numbers may begin again lower. A pass goes from the oldest to the newest in
- * pages, so that each statement is short and memory bounded however many there are; what is committed behind it meanwhile is for
- * the next pass, which must go back to before this one BEGAN. Polling rather than NOTIFY, since it also works behind PgBouncer in
- * transaction mode.
+ * revocations: how a revocation reaches all other instances: an append-only table, written by the same statement that revokes,
+ * read by every instance twice a second. It is polled, since NOTIFY does not work behind PgBouncer in transaction mode.
+ *
+ * Reading a row twice is harmless, so each pass overlaps the one before by more than a statement can last. That does not close
+ * the gap between the time that a row holds and its commit: a commit may wait for a standby without limit, and clocks step. So
+ * what was written by transactions that were running at the last reading is read as well, by transaction number
+ * (revocations_read_late). Times serve the first pass after a start, and a failover, after which transaction numbers may be lower
+ * than before.
+ *
+ * A pass reads from the oldest to the newest row in pages, so that each statement is short and memory bounded however many there
+ * are. What is committed behind its cursor meanwhile is left to the next pass, which must begin before the moment at which this
+ * one began.
  */
 #ifndef JWTD_REVOCATIONS_H
 #define JWTD_REVOCATIONS_H
@@ -18,7 +21,7 @@
 #define REVOCATIONS_PAGE 10000
 #define TRANSACTION_TEXT_SIZE 24
 
-/* How far a pass has come: behind a row, by its time and its number. */
+/* The position of a pass: behind a row, by its time and its number. */
 struct revocations_cursor {
     int64_t window_s;    /* of a pass that has not read a page */
     char revoked_at[40]; /* empty: it has not */
@@ -33,9 +36,9 @@ struct revocations_cursor revocations_from(int64_t window_s);
 enum status revocations_read_page(const struct db_call *call, struct revocations_cursor *cursor, struct revoked_sessions *set,
                                   bool *is_last) MUST_CHECK;
 
-/* Where the next reading of late commits begins, and how far one has come that takes several pages. Zeroed: there was none. */
+/* Where the next reading of late commits begins, and the position of one that takes several pages. Zeroed: there was none. */
 struct revocations_horizon {
-    char from[TRANSACTION_TEXT_SIZE]; /* the oldest transaction that was under way at the last reading, as PostgreSQL writes it;
+    char from[TRANSACTION_TEXT_SIZE]; /* the oldest transaction that was running at the last reading, as PostgreSQL writes it;
                                          empty: none */
     char next[TRANSACTION_TEXT_SIZE]; /* the same of the reading that has begun */
     char transaction[TRANSACTION_TEXT_SIZE]; /* the last one of the pages that were read; empty: none was */

@@ -62,7 +62,7 @@ struct refreshed {
     int64_t expires_in_s; /* of the refresh token: the nearer of idle and absolute end */
     bool is_elsewhere;    /* RETRIED, REPLACED: from another network (IPv4 /32, IPv6 /64) than the rotation; false when unknown */
     uint32_t retries_elsewhere; /* how many of the session, this one included */
-    int64_t pause_ms;           /* TOO_SOON: when to come again */
+    int64_t pause_ms;           /* TOO_SOON: until a new successor may be asked for */
     bool revoked_now;           /* REUSED: by this very call */
 };
 
@@ -109,7 +109,7 @@ struct session_list {
 
 /*
  * The live sessions of a user, newest first; at most SESSIONS_PER_USER. The last use of `current`, whose access token asks, is
- * shown to the full hour only (and its expiry as if that were exact): who has stolen the token must not see when its owner
+ * shown to the full hour only (and its expiry as if that were exact): a thief of the token must not see when its owner
  * refreshes.
  */
 enum status sessions_list(const struct db_call *call, const struct uuid *user_id, const struct uuid *current,

@@ -153,9 +153,9 @@ static void note_success(struct db *db) {
 }
 
 /*
- * A connection that cannot be used again is given up: a late answer may still be on its way, and nobody could tell it from the
- * next one's. When the next connection is no better (a server that is read-only, say), the following statements do not ask for
- * more of them.
+ * A connection that cannot be used again is closed: a late answer may still be on its way, and would be taken for that of the
+ * next statement. When the next connection is no better (a server that is read-only, say), it is closed, too, and the statements
+ * that follow open no others until the back-off has passed.
  */
 static bool may_run_again(struct db *db, int64_t deadline_us, enum status status, enum db_remedy remedy) {
     if (remedy == REMEDY_RETRY) {

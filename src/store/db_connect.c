@@ -25,9 +25,9 @@ static void log_notice(void *context, const char *message) {
     log_event(LOG_DEBUG, "database_notice", "message=%s", message);
 }
 
-/* The options that a conninfo or URL brings stay in force; ours come behind them. No bitmap scans: what is looked up here is a
+/* The options that a conninfo or URL sets stay in force; ours come behind them. No bitmap scans: what is searched for here is a
  * few rows by an index, and only plain index scans mark the entries of dead rows that they meet, so that the next one passes over
- * them. Without that, each login of a user who has a hundred sessions reads all that were pushed out since the last vacuum. */
+ * them. Without that, each login of a user who has a hundred sessions reads all that were revoked since the last vacuum. */
 static char *session_options(const char *given, int64_t statement_timeout_ms) {
     static const char format[] = "%s -c enable_bitmapscan=off -c TimeZone=UTC -c DateStyle=ISO -c statement_timeout=%lld"
                                  " -c lock_timeout=%lld -c idle_in_transaction_session_timeout=%lld";
@@ -83,7 +83,7 @@ static bool finish_connecting(struct db *db, int64_t deadline_us) {
         if (wanted == PGRES_POLLING_FAILED || PQstatus(db->connection) == CONNECTION_BAD)
             return false;
         if (!db_wait(db, wanted == PGRES_POLLING_WRITING, deadline_us)) {
-            db->first_host++; /* libpq would begin with the silent one again, and never come to the next */
+            db->first_host++; /* libpq would begin with the silent one again, and never reach the next */
             return false;
         }
         wanted = PQconnectPoll(db->connection);
@@ -91,7 +91,7 @@ static bool finish_connecting(struct db *db, int64_t deadline_us) {
     return PQsetnonblocking(db->connection, 1) == 0;
 }
 
-/* Instances that lost the same server do not all come back in the same moment. */
+/* With jitter, so that instances that lost the same server do not all connect at the same moment. */
 void db_back_off(struct db *db, const char *reason) {
     log_event(db->backoff_us == 0 ? LOG_WARN : LOG_DEBUG, "database_unavailable", "reason=%s", reason);
     db->backoff_us = db->backoff_us == 0 ? BACKOFF_FIRST_US : db->backoff_us * 2;

@@ -33,13 +33,13 @@ struct db {
 /* db_connect.c */
 enum status db_connect(struct db *db, int64_t deadline_us) MUST_CHECK; /* a usable connection, new or kept */
 void db_disconnect(struct db *db);
-void db_back_off(struct db *db, const char *reason); /* no connection for a while; told to the operator once per outage */
+void db_back_off(struct db *db, const char *reason); /* no connection for a while; a warning once per outage */
 
 /* db_hosts.c */
 const char *db_option(const PQconninfoOption *options, const char *keyword); /* NULL: not set */
 
 /* The lists of a URL with several hosts, the `first` one (counted beyond the last from the beginning again) in front; NULL: there
- * is one host, or one port for all. False: memory. */
+ * is one host, or one port for all. False: out of memory. */
 struct db_hosts {
     char *host, *hostaddr, *port;
 };
@@ -47,7 +47,7 @@ bool db_order_hosts(const PQconninfoOption *parsed, unsigned first, struct db_ho
 void db_free_hosts(struct db_hosts *hosts);
 
 /* Whether the server still is what target_session_attrs asked for when the connection was made. One that was the primary says
- * with the answer to a statement that it is no more (since PostgreSQL 14); what is read there afterwards is getting old. */
+ * with the answer to a statement that it is no more (since PostgreSQL 14); what is read there afterwards may be out of date. */
 void db_note_wanted_role(struct db *db);
 bool db_has_wanted_role(const struct db *db) MUST_CHECK;
 

@@ -14,26 +14,41 @@
 #define LOCK_TIMEOUT "1s"
 #define LOCK_PAUSE_S 2u
 #define LOCK_TRIES 100
-#define APPLY_US (INT64_C(3600) * CLOCK_US_PER_S) /* a large table takes its time; a wait without end helps nobody */
+#define APPLY_US (INT64_C(3600) * CLOCK_US_PER_S) /* a large table takes its time */
 
 /* Each transaction takes the lock (any number, the same in every version of the program) and so sees what others have applied. */
 #define BEGIN_LOCKED "BEGIN; SELECT pg_advisory_xact_lock(7237648911); "
 
+/* clang-format off */
+
 /*
- * Default privileges may let the role that serves write every table; this one says which schema the program may trust, and is for
- * those who migrate. By the table's owner only, who alone may take a privilege back; each time, since a grant on all tables may
- * come again.
+ * Default privileges may let the role that serves write every table; this one says which schema the program may trust, and is
+ * written only by the role that migrates. Revoked by the table's owner only, who alone may do so, and each time, since a later
+ * GRANT on all tables grants it again.
  */
-#define PROTECT_TABLE                                                                                                            \
-    "DO $$ DECLARE grantee text; BEGIN"                                                                                          \
-    " FOR grantee IN SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END"                      \
-    " FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = 'schema_migrations'::regclass"                                       \
-    " AND a.privilege_type <> 'SELECT' AND a.grantee <> c.relowner AND pg_has_role(current_user, c.relowner, 'USAGE')"           \
-    " LOOP EXECUTE 'REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON schema_migrations FROM ' || grantee;"        \
-    " END LOOP; END $$; "
+#define PROTECT_TABLE \
+    "DO $$" \
+    " DECLARE grantee text;" \
+    " BEGIN" \
+    "   FOR grantee IN" \
+    "     SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END" \
+    "     FROM pg_class c, aclexplode(c.relacl) a" \
+    "     WHERE c.oid = 'schema_migrations'::regclass" \
+    "       AND a.privilege_type <> 'SELECT'" \
+    "       AND a.grantee <> c.relowner" \
+    "       AND pg_has_role(current_user, c.relowner, 'USAGE')" \
+    "   LOOP" \
+    "     EXECUTE 'REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON schema_migrations FROM ' || grantee;" \
+    "   END LOOP;" \
+    " END $$; "
 
 static const char create_table[] =
-    BEGIN_LOCKED "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar PRIMARY KEY); " PROTECT_TABLE "COMMIT";
+    BEGIN_LOCKED
+    "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar PRIMARY KEY); "
+    PROTECT_TABLE
+    "COMMIT";
+
+/* clang-format on */
 
 static enum status run_script(struct db *db, const char *name, const char *script, size_t *count) {
     const struct db_rows *rows;
@@ -48,7 +63,7 @@ static enum status run_script(struct db *db, const char *name, const char *scrip
     return STATUS_OK;
 }
 
-/* Runs a script that names a migration; versions and texts come from our own tree. `script` is freed; NULL: memory. */
+/* Runs a script that names a migration; versions and texts come from our own tree. `script` is freed; NULL: out of memory. */
 static enum status run_made_script(struct db *db, const struct migration_file *file, char *script, size_t *count) {
     if (script == NULL) {
         log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", file->name, status_info(STATUS_OUT_OF_MEMORY)->name);
@@ -59,13 +74,14 @@ static enum status run_made_script(struct db *db, const struct migration_file *f
     return status;
 }
 
-static char *make_look(const struct migration_file *file) {
+static char *make_check(const struct migration_file *file) {
     char *script;
     int len = asprintf(&script, BEGIN_LOCKED "SELECT FROM schema_migrations WHERE version = '%s'", file->version);
     return len < 0 ? NULL : script;
 }
 
-/* Who waits for a table keeps all others waiting behind it, a serving instance above all: so no migration waits for long. */
+/* A migration that waits for a table makes all later users of the table wait, serving instances above all: so none waits for
+ * long. */
 static char *make_step(const struct migration_file *file) {
     char *script;
     int len = asprintf(
@@ -78,7 +94,7 @@ static enum status try_one(struct db *db, const struct migration_file *file, FIL
     size_t found = 0, ignored;
     enum status status = db_connect(db, clock_monotonic_us() + CONNECT_US);
     if (status == STATUS_OK)
-        status = run_made_script(db, file, make_look(file), &found);
+        status = run_made_script(db, file, make_check(file), &found);
     if (status != STATUS_OK)
         return status;
     if (found > 0)
@@ -89,7 +105,7 @@ static enum status try_one(struct db *db, const struct migration_file *file, FIL
     return status;
 }
 
-/* A transaction that somebody has left open on a table, a dump for instance, comes to its end some time. */
+/* A transaction that is open on a table, of a dump for instance, ends at some time. */
 static bool apply_one(struct db *db, const struct migration_file *file, FILE *out) {
     for (int tries = 1; tries <= LOCK_TRIES; tries++) {
         enum status status = try_one(db, file, out);
@@ -181,7 +197,7 @@ bool migrations_print_status(const struct db_options *options, FILE *out, unsign
     return done;
 }
 
-/* "{0001,0002}". The caller frees; NULL: memory. */
+/* "{0001,0002}". The caller frees; NULL: out of memory. */
 static char *list_versions(void) {
     char *list = NULL;
     size_t len;
@@ -195,7 +211,7 @@ static char *list_versions(void) {
     return list;
 }
 
-/* Two short statements, for a check that comes twice a second. */
+/* Two short statements, since this is checked twice a second. */
 enum status migrations_are_applied(const struct db_call *call, bool *applied) {
     int64_t count = 0;
     enum status status = db_run(call, &find_table, NULL, applied);

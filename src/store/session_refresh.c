@@ -22,7 +22,7 @@ enum {
     RESOLVED_COLUMNS
 };
 
-/* What a refresh comes to. The last two are not returned to the caller. */
+/* The outcome of a refresh. The last two are not returned to the caller. */
 enum outcome {
     OUTCOME_RETURNED = SESSION_EXPIRED, /* up to here: as enum session_refresh */
     OUTCOME_USED,                       /* the session has to be revoked */
