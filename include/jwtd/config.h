@@ -115,11 +115,8 @@ bool config_load(struct config *config, const struct config_source *source, FILE
 void config_fini(struct config *config);
 
 /* The effective values in the INI format. What may hold a password (database.url) is written by print_secret, which leaves the
- * password out. */
+ * password out: db_print_url (db.h). */
 void config_print(const struct config *config, void (*print_secret)(const char *secret, FILE *out), FILE *out);
-
-/* A print_secret: a libpq URL or conninfo string with each password replaced by "***". When in doubt it hides too much. */
-void url_print_redacted(const char *url, FILE *out);
 
 /* False: out of memory; *copy is empty. config_fini is due for a copy, too. */
 bool config_copy(const struct config *config, struct config *copy) MUST_CHECK;

@@ -1,5 +1,7 @@
 #include "config_fixture.h"
 
+#include "jwtd/db.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +14,7 @@ struct outcome load(const struct config_source *source) {
     outcome.loaded = config_load(&outcome.config, source, errors);
     fclose(errors);
     FILE *printed = open_memstream(&outcome.printed, &len);
-    config_print(&outcome.config, url_print_redacted, printed);
+    config_print(&outcome.config, db_print_url, printed);
     fclose(printed);
     return outcome;
 }
