@@ -53,8 +53,7 @@ static enum step_result show(struct request *request) {
 static enum step_result end(struct request *request) {
     bool found;
     struct db_call call = database_call(request);
-    enum status status =
-        sessions_revoke_of_user(&call, &request->path_ids[0], &request->claims.user_id, "ended_by_user", &found);
+    enum status status = sessions_revoke_of_user(&call, &request->path_ids[0], &request->claims.user_id, "ended_by_user", &found);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     if (!found)

@@ -14,8 +14,7 @@
 #define READ_INTERVAL_US (CLOCK_US_PER_S / 2)
 #define PAGE_DEADLINE_US (2 * CLOCK_US_PER_S)
 #define CLEANUP_DEADLINE_US (2 * CLOCK_US_PER_S)
-#define CLEANUP_PAUSE_US CLOCK_US_PER_S /* as long as the rounds before and after it take, where there is more than one's work   \
-                                         */
+#define CLEANUP_PAUSE_US CLOCK_US_PER_S /* after a round that left some: as long as the round took */
 #define CLEANUP_BATCH 500u
 
 /* One pass over a table that is read again and again. A page that fails is tried again in the next round: what was read before it

@@ -68,9 +68,9 @@ static enum status read_page(const struct db_rows *rows, struct arena *arena, vo
 enum { PAGE_AFTER /* $1 */, PAGE_SINCE /* $2 */, PAGE_AFTER_ID /* $3 */, PAGE_PARAMETERS };
 
 /*
- * The page behind ($1, $3), or, where $1 is NULL, from `beginning` on, an expression in $1 and $2. Also when it is empty a row comes
- * back, with the oldest transaction that is running. Of one row and a page only a nested loop can be made, which keeps the order.
- * Each range has two ends, so that the planner takes the index (revocations.c).
+ * The page behind ($1, $3), or, where $1 is NULL, from `beginning` on, an expression in $1 and $2. An empty page has one row, too,
+ * with the oldest transaction that is running. Of one row and a page only a nested loop can be made, which keeps the order. Each
+ * range has two ends, so that the planner takes the index (revocations.c).
  */
 #define PAGE_OF(key, beginning, end) \
     "SELECT pg_snapshot_xmin(pg_current_snapshot()), page.*" \

@@ -58,7 +58,7 @@ static bool make_space_for_prepared(struct db *db) {
     if (db->prepared_count < db->prepared_capacity)
         return true;
     size_t capacity = db->prepared_capacity == 0 ? 32 : db->prepared_capacity * 2;
-    const struct db_statement **grown = reallocarray(db->prepared, capacity, sizeof *grown);
+    const struct db_statement **grown = reallocarray(db->prepared, capacity, sizeof(void *));
     if (grown == NULL)
         return false;
     db->prepared = grown;

@@ -117,8 +117,8 @@ enum { EXCESS_USER /* $1 */, EXCESS_IDLE_MS /* $2 */, EXCESS_PARAMETERS };
 
 /*
  * Each of several logins at the same moment counts without the others; but the one that trims last sees all of them, so that in
- * the end no more than SESSIONS_PER_USER live. Only those to be revoked are locked: to lock the hundred that stay would write each
- * of them.
+ * the end no more than SESSIONS_PER_USER live. Only those to be revoked are locked: to lock the hundred that stay would write
+ * each of them.
  */
 static const struct db_statement revoke_excess = {
     .name = "sessions_revoke_excess",

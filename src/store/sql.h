@@ -24,8 +24,8 @@
 /* The order in which every statement locks several sessions, so that two of them cannot block each other. */
 #define NEWEST_FIRST " ORDER BY created_at DESC, id DESC"
 
-/* Two further WITH queries: `revoked` ends those sessions of the WITH query `to_revoke` (columns id and reason) that are not revoked,
- * `published` writes them down for the other instances. */
+/* Two further WITH queries: `revoked` ends those sessions of the WITH query `to_revoke` (columns id and reason) that are not
+ * revoked, `published` writes them down for the other instances. */
 #define REVOKE_AND_PUBLISH(to_revoke) \
     " revoked AS (" \
     "   UPDATE sessions s" \
