@@ -1,9 +1,10 @@
-/* The command line: takes the options that every command has, and hands the rest to one row of the table of commands. */
+/* The command line: getopt_long reads it, and one row of the table of commands runs. */
 #include "jwtd/cli.h"
 #include "jwtd/macros.h"
 #include "jwtd/version.h"
 
 #include <fcntl.h>
+#include <getopt.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,26 +14,51 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define USAGE "usage: jwtd [--config FILE] [--set SECTION.KEY=VALUE]... COMMAND [WORDS]\n"
+#define USAGE "usage: jwtd [--config FILE] [--set SECTION.KEY=VALUE]... COMMAND [OPERAND]...\n"
+
+/* Which options a command takes beside those of every command. */
+enum command_options { TAKES_STATUS = 1, TAKES_IF_MISSING = 2, TAKES_ROLE = 4 };
 
 static const struct command {
-    const char *name, *words, *help;
+    const char *name, *synopsis, *help;
+    unsigned options; /* of enum command_options */
+    bool takes_operands;
     int (*run)(const struct cli_arguments *arguments);
 } commands[] = {
-    { "serve", "", "serve until SIGTERM or SIGINT", cli_serve },
-    { "migrate", "[--status]", "bring the database to this program's schema, or say how far it is", cli_migrate },
-    { "keygen", "[--if-missing]", "make a new signing key, or one only if there is none, and the refresh key if there is none",
-      cli_keygen },
-    { "check-config", "", "print the configuration that is in force, or everything that is wrong with it", cli_check_config },
-    { "user", "list|show|add|set-roles|disable|enable", "look after accounts; alone it says how", cli_user },
+    { "serve", "", "serve until SIGTERM or SIGINT", 0, false, cli_serve },
+    { "migrate", " [--status]", "bring the database to this program's schema, or say how far it is", TAKES_STATUS, false,
+      cli_migrate },
+    { "keygen", " [--if-missing]", "make a new signing key, or one only if there is none, and the refresh key if there is none",
+      TAKES_IF_MISSING, false, cli_keygen },
+    { "check-config", "", "print the configuration that is in force, or everything that is wrong with it", 0, false,
+      cli_check_config },
+    { "user", " list|show|add|set-roles|disable|enable", "look after accounts; alone it says how", TAKES_ROLE, true, cli_user },
 };
-#define COMMANDS ARRAY_LEN(commands)
 
-struct invocation {
+/* What getopt_long returns. */
+enum {
+    OPERAND = 1,
+    OPTION_HELP = 'h',
+    OPTION_CONFIG = 256,
+    OPTION_SET,
+    OPTION_VERSION,
+    OPTION_STATUS,
+    OPTION_IF_MISSING,
+    OPTION_ROLE
+};
+
+static const struct option options[] = {
+    { "config", required_argument, NULL, OPTION_CONFIG }, { "set", required_argument, NULL, OPTION_SET },
+    { "help", no_argument, NULL, OPTION_HELP },           { "version", no_argument, NULL, OPTION_VERSION },
+    { "status", no_argument, NULL, OPTION_STATUS },       { "if-missing", no_argument, NULL, OPTION_IF_MISSING },
+    { "role", required_argument, NULL, OPTION_ROLE },     { NULL, 0, NULL, 0 },
+};
+
+struct command_line {
     struct config_source source;
-    const char **set; /* argc of room */
-    char **words;     /* the command and what is its own; argc of room */
-    int word_count;
+    struct cli_arguments arguments;
+    const char **set, **operands, **roles; /* argc elements each */
+    unsigned options;                      /* of enum command_options */
     bool wants_help, wants_version;
 };
 
@@ -40,99 +66,110 @@ static void print_help(void) {
     fputs("jwtd " JWTD_VERSION ": registers and logs in users, and issues the tokens that other services verify.\n\n" USAGE
           "       jwtd --help | --version\n\ncommands:\n",
           stdout);
-    for (size_t i = 0; i < COMMANDS; i++)
-        printf("  %-12s %-38s  %s\n", commands[i].name, commands[i].words, commands[i].help);
-    fputs(
-        "\noptions, before or behind the command:\n"
-        "  --config FILE              read this INI file; without it none is read\n"
-        "  --set SECTION.KEY=VALUE    stronger than the environment; other users can see it in the list of processes\n"
-        "  --                         what follows is the command's own\n"
-        "\nsettings, with their defaults; SECTION.KEY is JWTD_SECTION_KEY in the environment, which is stronger than the file:\n",
-        stdout);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        printf("  %-12s%-39s  %s\n", commands[i].name, commands[i].synopsis, commands[i].help);
+    fputs("\noptions, before or behind the command:\n"
+          "  --config FILE              read this INI file; without it none is read\n"
+          "  --set SECTION.KEY=VALUE    takes precedence over the environment; other users can see it in the list of processes\n"
+          "  --                         what follows are operands\n"
+          "\nsettings, with their defaults; SECTION.KEY is JWTD_SECTION_KEY in the environment, which takes precedence over the "
+          "file:\n",
+          stdout);
     config_print_help(stdout);
 }
 
-static int use_wrongly(const char *what, const char *word) {
+static int usage_error(const char *what, const char *word) {
     fprintf(stderr, "jwtd: %s%s\n" USAGE "       jwtd --help says more\n", what, word);
     return 2;
 }
 
-/* The value of "--name=VALUE" or of "--name VALUE", where *index moves on; NULL: argv[*index] is not this option, or has no
- * value. */
-static const char *option_value(const char *name, char **argv, int *index) {
-    size_t len = strlen(name);
-    if (strncmp(argv[*index], name, len) != 0)
-        return NULL;
-    if (argv[*index][len] == '=')
-        return argv[*index] + len + 1;
-    if (argv[*index][len] != '\0' || argv[*index + 1] == NULL)
-        return NULL;
-    ++*index;
-    return argv[*index];
-}
-
-/* Takes the option at *index if it is one of every command's. */
-static bool take_option(struct invocation *invocation, char **argv, int *index) {
-    const char *file = option_value("--config", argv, index);
-    const char *set = file == NULL ? option_value("--set", argv, index) : NULL;
-    if (file != NULL)
-        invocation->source.file = file;
-    else if (set != NULL)
-        invocation->set[invocation->source.set_count++] = set;
-    else if (strcmp(argv[*index], "--help") == 0)
-        invocation->wants_help = true;
-    else if (strcmp(argv[*index], "--version") == 0)
-        invocation->wants_version = true;
-    else
-        return false;
-    return true;
-}
-
-/* Sorts options from words. An unknown option behind the command is the command's to judge. NULL, or what was used wrongly. */
-static const char *read_arguments(struct invocation *invocation, int argc, char **argv) {
-    bool only_words = false;
-    for (int i = 1; i < argc; i++) {
-        if (only_words) {
-            invocation->words[invocation->word_count++] = argv[i];
-        } else if (strcmp(argv[i], "--") == 0) {
-            only_words = true;
-        } else if (!take_option(invocation, argv, &i)) {
-            bool lacks_value = strcmp(argv[i], "--config") == 0 || strcmp(argv[i], "--set") == 0;
-            if (lacks_value || (invocation->word_count == 0 && argv[i][0] == '-'))
-                return argv[i];
-            invocation->words[invocation->word_count++] = argv[i];
-        }
+static void take_option(struct command_line *line, int option) {
+    struct cli_arguments *arguments = &line->arguments;
+    switch (option) {
+    case OPERAND:
+        line->operands[arguments->operand_count++] = optarg;
+        break;
+    case OPTION_CONFIG:
+        line->source.file = optarg;
+        break;
+    case OPTION_SET:
+        line->set[line->source.set_count++] = optarg;
+        break;
+    case OPTION_HELP:
+        line->wants_help = true;
+        break;
+    case OPTION_VERSION:
+        line->wants_version = true;
+        break;
+    case OPTION_STATUS:
+        arguments->wants_status = true;
+        line->options |= TAKES_STATUS;
+        break;
+    case OPTION_IF_MISSING:
+        arguments->if_missing = true;
+        line->options |= TAKES_IF_MISSING;
+        break;
+    default:
+        line->roles[arguments->role_count++] = optarg;
+        line->options |= TAKES_ROLE;
     }
+}
+
+/* In the order of the command line, by the "-" below: so the word is known that getopt does not understand. NULL, or that word.
+ */
+static const char *read_arguments(struct command_line *line, int argc, char **argv) {
+    opterr = 0;
+    for (;;) {
+        const char *word = argv[optind];
+        int option = getopt_long(argc, argv, "-:h", options, NULL);
+        if (option == -1)
+            break;
+        if (option == '?' || option == ':')
+            return word;
+        take_option(line, option);
+    }
+    for (; optind < argc; optind++)
+        line->operands[line->arguments.operand_count++] = argv[optind];
     return NULL;
 }
 
-static int run_command(const struct invocation *invocation) {
-    if (invocation->word_count == 0)
-        return use_wrongly("there is no command", "");
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(commands[i].name, invocation->words[0]) == 0) {
-            struct cli_arguments arguments = { &invocation->source, invocation->word_count - 1, invocation->words + 1 };
-            return commands[i].run(&arguments);
-        }
+static int run_command(struct command_line *line) {
+    struct cli_arguments *arguments = &line->arguments;
+    if (arguments->operand_count == 0)
+        return usage_error("there is no command", "");
+    const char *name = arguments->operands[0];
+    arguments->operands++;
+    arguments->operand_count--;
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        const struct command *command = &commands[i];
+        if (strcmp(command->name, name) != 0)
+            continue;
+        if ((line->options & ~command->options) == 0 && (command->takes_operands || arguments->operand_count == 0))
+            return command->run(arguments);
+        fprintf(stderr, "usage: jwtd %s%s\n", command->name, command->synopsis);
+        return 2;
     }
-    return use_wrongly("there is no command ", invocation->words[0]);
+    return usage_error("there is no command ", name);
 }
 
-static int run(struct invocation *invocation, int argc, char **argv) {
-    invocation->source.environment = environ;
-    invocation->source.set = invocation->set;
-    const char *wrong = read_arguments(invocation, argc, argv);
+static int run(struct command_line *line, int argc, char **argv) {
+    line->source.environment = environ;
+    line->source.set = line->set;
+    line->arguments.source = &line->source;
+    line->arguments.operands = line->operands;
+    line->arguments.roles = line->roles;
+    const char *wrong = argc > 0 ? read_arguments(line, argc, argv) : NULL;
     if (wrong != NULL)
-        return use_wrongly("an option that is unknown or lacks its value: ", wrong);
-    if (invocation->wants_help) {
+        return usage_error("an option that is unknown or lacks its value: ", wrong);
+    if (line->wants_help) {
         print_help();
         return 0;
     }
-    if (invocation->wants_version) {
+    if (line->wants_version) {
         puts("jwtd " JWTD_VERSION);
         return 0;
     }
-    return run_command(invocation);
+    return run_command(line);
 }
 
 /* A program started with a standard stream closed would open its next file or socket in that place, and log into it. */
@@ -156,16 +193,16 @@ int main(int argc, char **argv) {
         perror("jwtd: the process cannot be set up safely");
         return 1;
     }
-    size_t room = argc > 0 ? (size_t)argc : 1;
-    struct invocation invocation = { .set = (const char **)calloc(room, sizeof(char *)),
-                                     .words = (char **)calloc(room, sizeof(char *)) };
+    size_t size = argc > 0 ? (size_t)argc : 1;
+    const char **words = (const char **)calloc(3 * size, sizeof *words);
     int code = 1;
-    if (invocation.set != NULL && invocation.words != NULL)
-        code = run(&invocation, argc, argv);
-    else
+    if (words != NULL) {
+        struct command_line line = { .set = words, .operands = words + size, .roles = words + 2 * size };
+        code = run(&line, argc, argv);
+    } else {
         perror("jwtd");
-    free((void *)invocation.set);
-    free((void *)invocation.words);
+    }
+    free((void *)words);
     if (fflush(stdout) != 0) {
         perror("jwtd: standard output");
         return 1;

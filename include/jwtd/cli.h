@@ -1,6 +1,6 @@
 /*
- * cli: the commands of the program, one file each. A command takes what is left of argv behind its name and returns the exit
- * code: 0 done, 1 failed, 2 used wrongly.
+ * cli: the commands of the program, one file each. A command takes what main has read from the command line and returns the exit
+ * code: 0 done, 1 failed, 2 used wrongly (main rejects options and operands that the command's row does not take).
  */
 #ifndef JWTD_CLI_H
 #define JWTD_CLI_H
@@ -9,8 +9,11 @@
 
 struct cli_arguments {
     const struct config_source *source; /* --config and --set, read by main */
-    int argc;                           /* the command's own words, without its name */
-    char **argv;
+    const char *const *operands;        /* behind the command's name */
+    int operand_count;
+    bool wants_status, if_missing; /* --status of migrate, --if-missing of keygen */
+    const char *const *roles;      /* each --role of user add */
+    int role_count;
 };
 
 int cli_serve(const struct cli_arguments *arguments);

@@ -4,10 +4,6 @@
 #include <stdio.h>
 
 int cli_check_config(const struct cli_arguments *arguments) {
-    if (arguments->argc > 0) {
-        fprintf(stderr, "usage: jwtd check-config\n");
-        return 2;
-    }
     struct config config;
     bool loaded = cli_load_config(arguments, &config);
     if (loaded)

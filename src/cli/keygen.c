@@ -2,7 +2,6 @@
 #include "jwtd/keyring.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static bool generate(const struct config *config, bool if_missing) {
     char kid[KID_MAX_LEN + 1], error[512];
@@ -17,13 +16,8 @@ static bool generate(const struct config *config, bool if_missing) {
 }
 
 int cli_keygen(const struct cli_arguments *arguments) {
-    bool if_missing = arguments->argc == 1 && strcmp(arguments->argv[0], "--if-missing") == 0;
-    if (arguments->argc > 0 && !if_missing) {
-        fprintf(stderr, "usage: jwtd keygen [--if-missing]\n");
-        return 2;
-    }
     struct config config;
-    bool done = cli_load_config(arguments, &config) && generate(&config, if_missing);
+    bool done = cli_load_config(arguments, &config) && generate(&config, arguments->if_missing);
     config_fini(&config);
     return done ? 0 : 1;
 }

@@ -3,7 +3,6 @@
 #include "jwtd/migrations.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static int print_status(const struct db_options *options) {
     unsigned pending;
@@ -13,17 +12,12 @@ static int print_status(const struct db_options *options) {
 }
 
 int cli_migrate(const struct cli_arguments *arguments) {
-    bool wants_status = arguments->argc == 1 && strcmp(arguments->argv[0], "--status") == 0;
-    if (arguments->argc > 0 && !wants_status) {
-        fprintf(stderr, "usage: jwtd migrate [--status]\n");
-        return 2;
-    }
     struct config config;
     int code = 1;
     if (cli_load_config(arguments, &config)) {
         log_init(config.log.level, config.log.format);
         struct db_options options = db_options_from_config(&config, DB_FOR_MIGRATION);
-        if (wants_status)
+        if (arguments->wants_status)
             code = print_status(&options);
         else
             code = migrations_apply(&options, stdout) ? 0 : 1;

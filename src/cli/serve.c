@@ -3,13 +3,7 @@
 #include "jwtd/log.h"
 #include "jwtd/server.h"
 
-#include <stdio.h>
-
 int cli_serve(const struct cli_arguments *arguments) {
-    if (arguments->argc > 0) {
-        fprintf(stderr, "jwtd: serve takes no operands\n");
-        return 2;
-    }
     struct config config = { 0 };
     int code = 1;
     if (cli_load_config(arguments, &config)) {

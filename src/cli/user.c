@@ -7,7 +7,6 @@
 #include "jwtd/role.h"
 #include "user_task.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,16 +58,16 @@ void user_print(const struct user *user) {
     printf("\t%s\t%.*s\n", user->disabled ? "disabled" : "active", (int)user->created_at.len, user->created_at.bytes);
 }
 
-const char *user_read_roles(struct arena *arena, char *const *words, int count) {
+const char *user_read_roles(const struct user_task *task) {
     struct json_writer writer;
-    json_writer_init(&writer, arena);
+    json_writer_init(&writer, task->arena);
     json_begin_array(&writer);
-    for (int i = 0; i < count; i++) {
-        if (!role_is_valid(text_of(words[i]))) {
+    for (int i = 0; i < task->role_count; i++) {
+        if (!role_is_valid(text_of(task->roles[i]))) {
             fprintf(stderr, "jwtd: a role is " ROLE_RULE "\n");
             return NULL;
         }
-        json_write_string(&writer, words[i]);
+        json_write_string(&writer, task->roles[i]);
     }
     json_end_array(&writer);
     struct text roles_json = json_writer_finish(&writer);
@@ -125,7 +124,7 @@ static bool list(const struct user_task *task) {
 }
 
 static bool set_roles(const struct user_task *task) {
-    const char *roles_json = user_read_roles(task->arena, task->argv, task->argc);
+    const char *roles_json = user_read_roles(task);
     return roles_json != NULL && user_set_roles(task, roles_json) && show(task);
 }
 
@@ -147,58 +146,45 @@ static bool enable(const struct user_task *task) {
 }
 
 static const struct subcommand {
-    const char *name, *words;
+    const char *name, *synopsis;
     bool takes_email;
-    int max_words;      /* behind the address */
-    const char *option; /* stands before each of these words; NULL: nothing does */
+    bool takes_roles;       /* as operands behind the address */
+    bool takes_role_option; /* as --role */
     bool (*run)(const struct user_task *task);
 } subcommands[] = {
-    { "list", "", false, 0, NULL, list },
-    { "show", " EMAIL", true, 0, NULL, show },
-    { "add", " EMAIL [--role ROLE]...", true, INT_MAX, "--role", user_add },
-    { "set-roles", " EMAIL [ROLE]...", true, INT_MAX, NULL, set_roles },
-    { "disable", " EMAIL", true, 0, NULL, disable },
-    { "enable", " EMAIL", true, 0, NULL, enable },
+    { "list", "", false, false, false, list },
+    { "show", " EMAIL", true, false, false, show },
+    { "add", " EMAIL [--role ROLE]...", true, false, true, user_add },
+    { "set-roles", " EMAIL [ROLE]...", true, true, false, set_roles },
+    { "disable", " EMAIL", true, false, false, disable },
+    { "enable", " EMAIL", true, false, false, enable },
 };
-#define SUBCOMMANDS ARRAY_LEN(subcommands)
 
 static int print_usage(void) {
-    for (size_t i = 0; i < SUBCOMMANDS; i++)
-        fprintf(stderr, "%s jwtd user %s%s\n", i == 0 ? "usage:" : "      ", subcommands[i].name, subcommands[i].words);
+    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
+        fprintf(stderr, "%s jwtd user %s%s\n", i == 0 ? "usage:" : "      ", subcommands[i].name, subcommands[i].synopsis);
     return 2;
 }
 
 static const struct subcommand *find_subcommand(const struct cli_arguments *arguments) {
-    for (size_t i = 0; arguments->argc > 0 && i < SUBCOMMANDS; i++)
-        if (strcmp(subcommands[i].name, arguments->argv[0]) == 0)
+    for (size_t i = 0; arguments->operand_count > 0 && i < ARRAY_LEN(subcommands); i++)
+        if (strcmp(subcommands[i].name, arguments->operands[0]) == 0)
             return &subcommands[i];
     return NULL;
 }
 
-/* "--role a --role b" becomes "a b", in place. */
-static bool take_option_off(struct user_task *task, const char *option) {
-    int count = 0;
-    for (int i = 0; i < task->argc; i += 2) {
-        if (strcmp(task->argv[i], option) != 0 || i + 1 == task->argc)
-            return false;
-        task->argv[count++] = task->argv[i + 1];
-    }
-    task->argc = count;
+/* The roles, from where the subcommand takes them; false: there are operands or options that it does not take. */
+static bool take_roles(struct user_task *task, const struct subcommand *subcommand, const struct cli_arguments *arguments) {
+    int taken = subcommand->takes_email ? 2 : 1, rest = arguments->operand_count - taken;
+    if (rest < 0 || (rest > 0 && !subcommand->takes_roles) || (arguments->role_count > 0 && !subcommand->takes_role_option))
+        return false;
+    task->roles = subcommand->takes_roles ? arguments->operands + taken : arguments->roles;
+    task->role_count = subcommand->takes_roles ? rest : arguments->role_count;
     return true;
 }
 
-/* The words behind the address, if they are as the subcommand wants them. */
-static bool take_words(struct user_task *task, const struct subcommand *subcommand, const struct cli_arguments *arguments) {
-    int taken = subcommand->takes_email ? 2 : 1;
-    task->argc = arguments->argc - taken;
-    task->argv = arguments->argv + taken;
-    if (task->argc < 0 || task->argc > subcommand->max_words)
-        return false;
-    return subcommand->option == NULL || take_option_off(task, subcommand->option);
-}
-
-static bool read_email(struct user_task *task, const char *word) {
-    task->email.typed = text_of(word);
+static bool read_email(struct user_task *task, const char *operand) {
+    task->email.typed = text_of(operand);
     if (!email_is_valid(task->email.typed)) {
         fprintf(stderr, "jwtd: this is no e-mail address\n");
         return false;
@@ -211,7 +197,7 @@ static bool run(struct user_task *task, const struct subcommand *subcommand, con
     struct db_options options = db_options_from_config(task->config, DB_FOR_COMMAND);
     task->db = db_create(&options);
     bool done = task->db != NULL || user_fail(STATUS_OUT_OF_MEMORY);
-    done = done && (!subcommand->takes_email || read_email(task, arguments->argv[1])) && subcommand->run(task);
+    done = done && (!subcommand->takes_email || read_email(task, arguments->operands[1])) && subcommand->run(task);
     if (task->db != NULL)
         db_destroy(task->db);
     return done;
@@ -222,7 +208,7 @@ int cli_user(const struct cli_arguments *arguments) {
     struct config config;
     struct arena arena;
     struct user_task task = { .config = &config, .arena = &arena };
-    if (subcommand == NULL || !take_words(&task, subcommand, arguments))
+    if (subcommand == NULL || !take_roles(&task, subcommand, arguments))
         return print_usage();
     bool done = false;
     arena_init(&arena, ARENA_LIMIT);

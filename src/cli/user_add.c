@@ -61,11 +61,11 @@ static bool insert(const struct user_task *task, const char *password_hash) {
 
 bool user_add(const struct user_task *task) {
     char password_hash[PASSWORD_HASH_SIZE];
-    const char *roles_json = user_read_roles(task->arena, task->argv, task->argc);
+    const char *roles_json = user_read_roles(task);
     if (roles_json == NULL || !read_password_hash(task, password_hash) || !insert(task, password_hash))
         return false;
     struct user user;
-    if ((task->argc > 0 && !user_set_roles(task, roles_json)) || !user_find(task, &user)) {
+    if ((task->role_count > 0 && !user_set_roles(task, roles_json)) || !user_find(task, &user)) {
         fprintf(stderr, "jwtd: the user was added, but see above; set-roles gives it its roles\n");
         return false;
     }

@@ -12,8 +12,8 @@ struct user_task {
     struct db *db;
     struct arena *arena;
     struct email_forms email; /* of the subcommands that take one */
-    int argc;                 /* the words behind the address: roles */
-    char **argv;
+    const char *const *roles; /* of add and set-roles */
+    int role_count;
 };
 
 struct db_call user_call(const struct user_task *task); /* for one statement, from now */
@@ -27,8 +27,8 @@ bool user_find(const struct user_task *task, struct user *user) __attribute__((w
 /* One line: id, address, roles, state, creation; separated by tabs. */
 void user_print(const struct user *user);
 
-/* The words as a JSON array of roles in the arena; NULL, with the reason on standard error. */
-const char *user_read_roles(struct arena *arena, char *const *words, int count);
+/* task->roles as a JSON array in the arena; NULL, with the reason on standard error. */
+const char *user_read_roles(const struct user_task *task);
 bool user_set_roles(const struct user_task *task, const char *roles_json) __attribute__((warn_unused_result));
 
 bool user_add(const struct user_task *task) __attribute__((warn_unused_result));
