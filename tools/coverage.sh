@@ -2,12 +2,14 @@
 # tools/coverage.sh: runs the tests with the program instrumented for gcov, TESTS="pool config" for some, and writes a page for each
 # source file below build/coverage/index.html. Prints lines and branches by directory, and for all of src/; fails when a test does.
 #
-# A process counts when it exits. What is done by one that a test kills (SIGKILL, an abort, a failed allocation that ends it) is
-# lost; the suites that do so are crashes, chaos, exhaustion, and those called database_*, for some of their processes.
+# A process counts when it exits, as the service does when a test stops it by SIGTERM. What is done by one that a test kills
+# (SIGKILL: in the suites crashes, refresh, store and keyring), that Check kills for its time, or that ends with _exit (failpoint's
+# workers) is lost.
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 BUILD=build/coverage
 export COVERAGE=yes
+export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER-5}
 
 print_directories() {
     awk -F, '
