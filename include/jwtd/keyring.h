@@ -1,11 +1,19 @@
 /*
- * keyring: the signing keys of access tokens, by key id, and the key of refresh tokens.
+ * keyring: the signing keys of access tokens, by key id, and the keys of refresh tokens.
  *
- * token.keys_dir holds one file per key, `<kid>.hs256`, at least 32 bytes of key in base64url (with or without padding; white
- * space at the end is ignored). Every key verifies, one signs: token.active_kid, or the newest by name. A kid is 1 to 64 of
- * A-Z a-z 0-9 . _ -. Other files are ignored with a warning. A file that is too short, unreadable, readable by others than owner
- * and group, or owned by others than root and the user of this process is a refusal that names the file; so is a directory to
- * which anybody else could add a key (key_files.h). Keys live in sodium_malloc'ed, read-only memory.
+ * token.keys_dir holds one file per signing key, `<kid>.hs256`: the suffix names the algorithm (src/token/algorithm.h), the
+ * content is 32 to 512 bytes of key in base64url (with or without padding; white space at the end is ignored). Every key
+ * verifies, one signs: token.active_kid, or the newest by name. A kid is 1 to 64 of A-Z a-z 0-9 . _ -. Other files are ignored
+ * with a warning.
+ *
+ * The file token.refresh_key_file holds the refresh key that signs, 32 bytes. Files beside it whose name has one part more
+ * ("refresh.key.2026-11" beside "refresh.key"; the part is made of A-Z a-z 0-9 _ -) hold keys that verify only. To replace the
+ * key without logging anybody out: put the new one beside it, reload every instance, let the two change names, reload every
+ * instance, and remove the old one when the last session that began before must have ended.
+ *
+ * A file that is too short, unreadable, readable by others than owner and group, or owned by others than root and the user of
+ * this process is a refusal that names the file; so is a directory of signing keys to which anybody else could add a key
+ * (src/token/key_files.h). Keys live in sodium_malloc'ed, read-only memory.
  *
  * The ring is read-only after keyring_load; safe from every thread. A ring that replaces it is another object.
  */
@@ -21,16 +29,23 @@
 
 #define KID_MAX_LEN 64
 #define KEYS_MAX 64
-#define SIGNING_KEY_MIN 32
-#define SIGNING_KEY_MAX 512
 #define REFRESH_KEY_BYTES 32
+#define REFRESH_KEY_ID_BYTES 4
+#define REFRESH_KEYS_MAX 16
 
 struct keyring;
+struct algorithm;
 
 struct signing_key {
     char kid[KID_MAX_LEN + 1];
-    const uint8_t *bytes; /* sodium_malloc'ed */
+    const struct algorithm *algorithm; /* the only one that it signs and verifies with */
+    const uint8_t *bytes;              /* sodium_malloc'ed */
     size_t len;
+};
+
+struct refresh_key {
+    uint8_t id[REFRESH_KEY_ID_BYTES]; /* derived from the key; two keys may have the same */
+    const uint8_t *bytes;             /* REFRESH_KEY_BYTES, sodium_malloc'ed */
 };
 
 /* NULL on any refusal; the reason, with the file's name, is written to `error` (at least 512 bytes). */
@@ -39,8 +54,8 @@ struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const
 void keyring_destroy(struct keyring *keyring);
 
 const struct signing_key *keyring_active(const struct keyring *keyring);
-const struct signing_key *keyring_find(const struct keyring *keyring, struct text kid); /* NULL: unknown */
-const uint8_t *keyring_refresh_key(const struct keyring *keyring);                      /* REFRESH_KEY_BYTES */
+const struct signing_key *keyring_find(const struct keyring *keyring, struct text kid);       /* NULL: unknown */
+const struct refresh_key *keyring_refresh_keys(const struct keyring *keyring, size_t *count); /* the first signs; never none */
 size_t keyring_count(const struct keyring *keyring);
 
 bool keyring_is_kid(struct text name);

@@ -1,6 +1,7 @@
 #include "exchange.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/verifier.h"
 
 #include <string.h>
 

@@ -2,6 +2,7 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/verifier.h"
 
 #include <assert.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
-/* Access tokens are signed here; the verifier checks them. */
 #include "jwtd/access_token.h"
 
-#include "jwtd/claims.h"
+#include "algorithm.h"
+#include "claims.h"
 #include "jwtd/json_memory.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
@@ -44,7 +44,7 @@ static int add_roles(jwt_t *jwt, struct arena *arena, struct text roles_json) {
 }
 
 static int choose_key(jwt_t *jwt, const struct signing_key *key) {
-    int failure = jwt_set_alg(jwt, JWT_ALG_HS256, key->bytes, (int)key->len);
+    int failure = jwt_set_alg(jwt, key->algorithm->jwt_alg, key->bytes, (int)key->len);
     return failure == 0 ? jwt_add_header(jwt, "kid", key->kid) : failure;
 }
 

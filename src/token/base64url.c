@@ -1,4 +1,4 @@
-#include "jwtd/base64url.h"
+#include "base64url.h"
 
 #include <sodium.h>
 

@@ -1,15 +1,13 @@
 /* The strict reading of a token; libjwt 1.10.2 checks the signature and nothing else. */
-#include "jwtd/claims.h"
+#include "claims.h"
 
-#include "jwtd/base64url.h"
+#include "base64url.h"
 #include "jwtd/json.h"
 #include "jwtd/macros.h"
 #include "jwtd/role.h"
 
 #include <string.h>
 
-#define SIGNATURE_BYTES 32
-#define SIGNATURE_LEN 43               /* in base64url */
 #define DEPTH_MAX 8                    /* a token of ours has two levels */
 #define TIME_MAX INT64_C(253402300799) /* the end of the year 9999 */
 
@@ -22,19 +20,18 @@ static bool decode_part(struct text text, struct token_part *part) {
     return text.len > 0 && base64url_decode(text, part->bytes, sizeof part->bytes, &part->len);
 }
 
-bool token_split(struct text token, struct token_part *header, struct token_part *payload) {
+bool token_split(struct text token, struct token_parts *parts) {
     const char *end = token.bytes + token.len;
     const char *first_dot = memchr(token.bytes, '.', token.len);
     const char *second_dot = first_dot == NULL ? NULL : memchr(first_dot + 1, '.', (size_t)(end - first_dot - 1));
-    if (second_dot == NULL || end - second_dot - 1 != SIGNATURE_LEN)
+    if (second_dot == NULL)
         return false;
-    struct text header_text = { token.bytes, (size_t)(first_dot - token.bytes) };
-    struct text payload_text = { first_dot + 1, (size_t)(second_dot - first_dot - 1) };
-    struct text signature_text = { second_dot + 1, SIGNATURE_LEN };
-    uint8_t signature[SIGNATURE_BYTES];
-    size_t signature_len;
-    return decode_part(header_text, header) && decode_part(payload_text, payload) &&
-           base64url_decode(signature_text, signature, sizeof signature, &signature_len);
+    struct text header = { token.bytes, (size_t)(first_dot - token.bytes) };
+    struct text payload = { first_dot + 1, (size_t)(second_dot - first_dot - 1) };
+    struct text signature = { second_dot + 1, (size_t)(end - second_dot - 1) };
+    uint8_t bytes[ALGORITHM_SIGNATURE_MAX];
+    return decode_part(header, &parts->header) && decode_part(payload, &parts->payload) &&
+           base64url_decode(signature, bytes, sizeof bytes, &parts->signature_size);
 }
 
 static enum status parse_object(struct arena *arena, const struct token_part *part, const struct json **object) {
@@ -49,28 +46,28 @@ static bool text_is(struct text text, const char *expected) {
     return text.bytes != NULL && text.len == len && memcmp(text.bytes, expected, len) == 0;
 }
 
-static enum status read_header(const struct json *header, char kid[KID_MAX_LEN + 1]) {
+static enum status read_header(const struct json *object, size_t signature_size, struct token_header *header) {
     const struct json *value;
     for (size_t i = 0; i < ARRAY_LEN(refused_headers); i++)
-        if (json_find(header, refused_headers[i], &value))
+        if (json_find(object, refused_headers[i], &value))
             return STATUS_INVALID_TOKEN;
-    struct text named = json_find_text(header, "kid");
-    /* byte by byte, since libjwt takes "hs256" for HS256, and any algorithm that the header asks for (RFC 8725 section 3.1) */
-    if (!text_is(json_find_text(header, "alg"), "HS256") || !text_is(json_find_text(header, "typ"), "JWT") ||
-        named.bytes == NULL || !keyring_is_kid(named))
+    struct text kid = json_find_text(object, "kid");
+    header->algorithm = algorithm_by_name(json_find_text(object, "alg"));
+    if (header->algorithm == NULL || header->algorithm->signature_size != signature_size || !keyring_is_kid(kid) ||
+        !text_is(json_find_text(object, "typ"), "JWT"))
         return STATUS_INVALID_TOKEN;
-    memcpy(kid, named.bytes, named.len);
-    kid[named.len] = '\0';
+    memcpy(header->kid, kid.bytes, kid.len);
+    header->kid[kid.len] = '\0';
     return STATUS_OK;
 }
 
-enum status token_read_kid(const struct token_part *header, char kid[KID_MAX_LEN + 1]) {
+enum status token_read_header(const struct token_parts *parts, struct token_header *header) {
     struct arena arena;
     const struct json *object;
-    arena_init(&arena, JSON_ARENA_LIMIT(header->len));
-    enum status status = parse_object(&arena, header, &object);
+    arena_init(&arena, JSON_ARENA_LIMIT(parts->header.len));
+    enum status status = parse_object(&arena, &parts->header, &object);
     if (status == STATUS_OK)
-        status = read_header(object, kid);
+        status = read_header(object, parts->signature_size, header);
     arena_fini(&arena);
     return status;
 }
@@ -139,24 +136,24 @@ static bool read_roles(const struct json *roles, char compact[ROLES_JSON_MAX_LEN
     return true;
 }
 
-static bool read_ids(const struct json *object, struct token_facts *facts) {
+static bool read_ids(const struct json *object, struct fixed_claims *fixed) {
     struct uuid token_id; /* jti has to be there, for those who log or list tokens; here it decides nothing */
-    return read_uuid(object, "sub", &facts->user_id) && read_uuid(object, "sid", &facts->session_id) &&
+    return read_uuid(object, "sub", &fixed->user_id) && read_uuid(object, "sid", &fixed->session_id) &&
            read_uuid(object, "jti", &token_id);
 }
 
-static bool read_times(const struct json *object, struct token_facts *facts) {
+static bool read_times(const struct json *object, struct fixed_claims *fixed) {
     int64_t not_before;
-    if (!read_time(object, "iat", &facts->issued_at) || !read_time(object, "nbf", &not_before) ||
-        !read_time(object, "exp", &facts->expires_at))
+    if (!read_time(object, "iat", &fixed->issued_at) || !read_time(object, "nbf", &not_before) ||
+        !read_time(object, "exp", &fixed->expires_at))
         return false;
-    facts->not_before = not_before > facts->issued_at ? not_before : facts->issued_at;
-    return facts->expires_at > facts->issued_at;
+    fixed->not_before = not_before > fixed->issued_at ? not_before : fixed->issued_at;
+    return fixed->expires_at > fixed->issued_at;
 }
 
-/* The revoked sessions are remembered for the life of a token: one that lives longer than that would rise again. */
-static bool lives_no_longer(const struct token_facts *facts, int64_t limit_s) {
-    return facts->expires_at - facts->issued_at <= limit_s;
+/* Revoked sessions are kept for the life of a token (revoked_sessions.h): a longer one would become valid again. */
+static bool lives_no_longer(const struct fixed_claims *fixed, int64_t limit_s) {
+    return fixed->expires_at - fixed->issued_at <= limit_s;
 }
 
 static bool read_claims(const struct json *object, const struct token_rules *rules, struct token_claims *claims) {
@@ -164,8 +161,8 @@ static bool read_claims(const struct json *object, const struct token_rules *rul
     const struct json *roles;
     json_find(object, "roles", &roles);
     return text_is(json_find_text(object, "iss"), rules->issuer) && audience_is(object, rules->audience) &&
-           read_ids(object, &claims->facts) && read_times(object, &claims->facts) &&
-           lives_no_longer(&claims->facts, rules->access_ttl_s) && read_roles(roles, claims->roles, &claims->roles_len, &dropped);
+           read_ids(object, &claims->fixed) && read_times(object, &claims->fixed) &&
+           lives_no_longer(&claims->fixed, rules->access_ttl_s) && read_roles(roles, claims->roles, &claims->roles_len, &dropped);
 }
 
 enum status claims_read(const struct token_rules *rules, const struct token_part *payload, struct token_claims *claims) {
@@ -180,8 +177,8 @@ enum status claims_read(const struct token_rules *rules, const struct token_part
 }
 
 /* A token of the future is refused, since it would outlive "everything issued before now is void". */
-bool token_is_current(const struct token_facts *facts, int64_t now_s) {
-    return facts->not_before <= now_s + ACCESS_TOKEN_LEEWAY_S && now_s < facts->expires_at + ACCESS_TOKEN_LEEWAY_S;
+bool token_is_current(const struct fixed_claims *claims, int64_t now_s) {
+    return claims->not_before <= now_s + ACCESS_TOKEN_LEEWAY_S && now_s < claims->expires_at + ACCESS_TOKEN_LEEWAY_S;
 }
 
 enum status roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) {

@@ -1,7 +1,7 @@
 /* A hash map with chains: 65,536 of them, of which only those that are used touch memory. */
 #include "jwtd/current_roles.h"
 
-#include "jwtd/claims.h"
+#include "claims.h"
 
 #include <pthread.h>
 #include <sodium.h>

@@ -1,7 +1,7 @@
 /* Secret keys in files: read with suspicion, written whole. */
-#include "jwtd/key_files.h"
+#include "key_files.h"
 
-#include "jwtd/base64url.h"
+#include "base64url.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 
 #define KEY_TEXT_MAX 1024 /* the text of a file; 512 bytes of key are 684 characters */
 #define NEW_KEY_MAX 64
+#define ASIDE ".new-" /* and 8 digits: behind the name of a file that is being written */
 #define NEW_KEY_TEXT_SIZE (NEW_KEY_MAX * 2)
 
 /* Gives false, so that a refusal is one line. */
@@ -205,12 +206,17 @@ bool key_file_adopt(int fd, const char *path) {
     return status.st_uid == 0 || fchown(fd, status.st_uid, status.st_gid) == 0;
 }
 
+bool key_file_is_aside(const char *name) {
+    const char *aside = strstr(name, ASIDE);
+    return aside != NULL && strspn(aside + sizeof ASIDE - 1, "0123456789abcdef") == 8 && aside[sizeof ASIDE - 1 + 8] == '\0';
+}
+
 enum key_file_result key_file_create(const char *path, size_t len, char *error, size_t error_size) {
     struct stat status;
     if (lstat(path, &status) == 0)
         return KEY_FILE_EXISTS;
     char aside[PATH_MAX];
-    int needed = snprintf(aside, sizeof aside, "%s.new-%08x", path, (unsigned)randombytes_random());
+    int needed = snprintf(aside, sizeof aside, "%s" ASIDE "%08x", path, (unsigned)randombytes_random());
     if (needed < 0 || (size_t)needed >= sizeof aside || len > NEW_KEY_MAX) {
         refuse(error, error_size, path, "name or key too long");
         return KEY_FILE_FAILED;

@@ -1,9 +1,10 @@
-/* The ring of signing keys, and the refresh key. */
+/* The ring of signing keys, and the refresh keys. */
 #include "jwtd/keyring.h"
 
+#include "algorithm.h"
 #include "jwtd/clock.h"
-#include "jwtd/key_files.h"
 #include "jwtd/log.h"
+#include "key_files.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -18,15 +19,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KEY_SUFFIX ".hs256"
-#define NEW_KEY_LEN 48
 #define NAME_TRIES 5
 
 struct keyring {
     struct signing_key keys[KEYS_MAX]; /* sorted by kid */
     size_t count;
     const struct signing_key *active;
-    uint8_t *refresh_key;
+    struct refresh_key refresh_keys[REFRESH_KEYS_MAX]; /* the first signs */
+    size_t refresh_count;
 };
 
 struct error {
@@ -35,133 +35,166 @@ struct error {
 };
 
 bool keyring_is_kid(struct text name) {
-    static const char kid_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    if (name.len == 0 || name.len > KID_MAX_LEN)
-        return false;
-    for (size_t i = 0; i < name.len; i++)
-        if (memchr(kid_characters, name.bytes[i], sizeof kid_characters - 1) == NULL)
-            return false;
-    return true;
+    return text_is_made_of(name, TEXT_ID_ALPHABET, 1, KID_MAX_LEN);
 }
 
-/* False for a file that is no key of this ring. */
-static bool kid_of_file(const char *name, struct text *kid) {
-    size_t len = strlen(name);
-    size_t suffix_len = sizeof KEY_SUFFIX - 1;
-    if (len < suffix_len || strcmp(name + len - suffix_len, KEY_SUFFIX) != 0)
-        return false;
-    *kid = (struct text){ name, len - suffix_len };
-    return keyring_is_kid(*kid);
+static bool join_path(char path[PATH_MAX], struct text directory, const char *file_name, struct error error) {
+    int len = snprintf(path, PATH_MAX, "%.*s/%s", (int)directory.len, directory.bytes, file_name);
+    if (len > 0 && len < PATH_MAX)
+        return true;
+    snprintf(error.text, error.size, "%.*s: name too long", (int)directory.len, directory.bytes);
+    return false;
 }
+
+/* Calls `visit` for each name in the directory until it returns false, which is then the result. */
+static bool visit_directory(DIR *directory, const char *path, bool (*visit)(void *context, const char *name, struct error error),
+                            void *context, struct error error) {
+    const struct dirent *entry;
+    while ((errno = 0, entry = readdir(directory)) != NULL)
+        if (!visit(context, entry->d_name, error))
+            return false;
+    int failure = errno;
+    if (failure != 0)
+        snprintf(error.text, error.size, "%s: %s", path, strerrordesc_np(failure));
+    return failure == 0;
+}
+
+/* ---- loading ---- */
+
+struct loading {
+    struct keyring *ring;
+    const char *keys_dir;
+};
 
 /* Keeps the ring sorted, so that the last key is the newest by name. */
-static void insert_kid(struct keyring *ring, struct text kid) {
-    struct signing_key new_key = { .bytes = NULL };
-    memcpy(new_key.kid, kid.bytes, kid.len);
-    size_t at = ring->count;
-    while (at > 0 && strcmp(ring->keys[at - 1].kid, new_key.kid) > 0) {
+static void insert_key(struct keyring *ring, const struct signing_key *key) {
+    assert(ring->count < KEYS_MAX);
+    size_t at = ring->count++;
+    while (at > 0 && strcmp(ring->keys[at - 1].kid, key->kid) > 0) {
         ring->keys[at] = ring->keys[at - 1];
         at--;
     }
-    ring->keys[at] = new_key;
-    ring->count++;
+    ring->keys[at] = *key;
 }
 
-static bool list_kids(struct keyring *ring, const char *keys_dir, DIR *directory, struct error error) {
-    const struct dirent *entry;
-    while ((errno = 0, entry = readdir(directory)) != NULL) {
-        struct text kid;
-        if (!kid_of_file(entry->d_name, &kid)) {
-            /* ".", ".." and the "..data" of a Kubernetes secret are there by design */
-            if (entry->d_name[0] != '.')
-                log_event(LOG_WARN, "key_file_ignored", "directory=%s file=%s", keys_dir, entry->d_name);
-            continue;
-        }
-        if (ring->count == KEYS_MAX) {
-            snprintf(error.text, error.size, "%s: more than %d keys", keys_dir, KEYS_MAX);
-            return false;
-        }
-        insert_kid(ring, kid);
+static bool load_key(void *context, const char *name, struct error error) {
+    const struct loading *loading = context;
+    struct text kid, directory = text_of(loading->keys_dir);
+    char path[PATH_MAX];
+    struct signing_key key = { .algorithm = algorithm_of_file(name, &kid) };
+    if (key.algorithm == NULL) {
+        /* ".", ".." and the "..data" of a Kubernetes secret are there by design */
+        if (name[0] != '.')
+            log_event(LOG_WARN, "key_file_ignored", "directory=%s file=%s", loading->keys_dir, name);
+        return true;
     }
-    if (errno != 0) {
-        snprintf(error.text, error.size, "%s: %s", keys_dir, strerrordesc_np(errno));
+    if (loading->ring->count == KEYS_MAX) {
+        snprintf(error.text, error.size, "%s: more than %d keys", loading->keys_dir, KEYS_MAX);
         return false;
     }
+    if (!join_path(path, directory, name, error))
+        return false;
+    memcpy(key.kid, kid.bytes, kid.len);
+    key.bytes = key_file_read(path, key.algorithm->key_min, key.algorithm->key_max, &key.len, error.text, error.size);
+    if (key.bytes == NULL)
+        return false;
+    insert_key(loading->ring, &key);
     return true;
 }
 
-static bool find_kids(struct keyring *ring, const char *keys_dir, struct error error) {
+static bool load_keys(struct keyring *ring, const char *keys_dir, struct error error) {
     DIR *directory = opendir(keys_dir);
     if (directory == NULL) {
         snprintf(error.text, error.size, "%s: %s; `jwtd keygen` makes it, with a key", keys_dir, strerrordesc_np(errno));
         return false;
     }
-    bool listed =
-        key_directory_check(dirfd(directory), keys_dir, error.text, error.size) && list_kids(ring, keys_dir, directory, error);
+    bool loaded = key_directory_check(dirfd(directory), keys_dir, error.text, error.size) &&
+                  visit_directory(directory, keys_dir, load_key, &(struct loading){ ring, keys_dir }, error);
     closedir(directory);
-    if (listed && ring->count == 0) {
-        snprintf(error.text, error.size, "%s: no key (*" KEY_SUFFIX ") in this directory; `jwtd keygen` makes one", keys_dir);
+    if (loaded && ring->count == 0) {
+        snprintf(error.text, error.size, "%s: no key (*%s) in this directory; `jwtd keygen` makes one", keys_dir,
+                 algorithm_default()->suffix);
         return false;
     }
-    return listed;
-}
-
-bool keyring_may_have(const char *keys_dir, struct text kid) {
-    assert(keyring_is_kid(kid)); /* so that it fits into a name with the suffix behind it, and is no path */
-    DIR *directory = opendir(keys_dir);
-    if (directory == NULL)
-        return true;
-    const struct dirent *entry;
-    bool found = false;
-    while (!found && (errno = 0, entry = readdir(directory)) != NULL)
-        found = strncmp(entry->d_name, kid.bytes, kid.len) == 0 && strcmp(entry->d_name + kid.len, KEY_SUFFIX) == 0;
-    found = found || errno != 0;
-    closedir(directory);
-    return found;
-}
-
-static bool path_of_key(const char *keys_dir, const char *kid, char path[PATH_MAX], struct error error) {
-    int len = snprintf(path, PATH_MAX, "%s/%s" KEY_SUFFIX, keys_dir, kid);
-    if (len < 0 || len >= PATH_MAX) {
-        snprintf(error.text, error.size, "%s: name too long", keys_dir);
-        return false;
-    }
-    return true;
-}
-
-static bool read_keys(struct keyring *ring, const char *keys_dir, struct error error) {
-    for (size_t i = 0; i < ring->count; i++) {
-        struct signing_key *key = &ring->keys[i];
-        char path[PATH_MAX];
-        if (!path_of_key(keys_dir, key->kid, path, error))
-            return false;
-        key->bytes = key_file_read(path, SIGNING_KEY_MIN, SIGNING_KEY_MAX, &key->len, error.text, error.size);
-        if (key->bytes == NULL)
-            return false;
-    }
-    return true;
+    return loaded;
 }
 
 static bool choose_active(struct keyring *ring, const char *keys_dir, const char *active_kid, struct error error) {
-    ring->active = active_kid[0] == '\0' ? &ring->keys[ring->count - 1]
-                                         : keyring_find(ring, (struct text){ active_kid, strlen(active_kid) });
-    if (ring->active == NULL) {
-        snprintf(error.text, error.size, "%s: token.active_kid names \"%s\", but there is no %s" KEY_SUFFIX, keys_dir, active_kid,
-                 active_kid);
+    ring->active = active_kid[0] == '\0' ? &ring->keys[ring->count - 1] : keyring_find(ring, text_of(active_kid));
+    if (ring->active == NULL)
+        snprintf(error.text, error.size, "%s: token.active_kid names \"%s\", but there is no %s%s", keys_dir, active_kid,
+                 active_kid, algorithm_default()->suffix);
+    return ring->active != NULL;
+}
+
+/* ---- loading refresh keys ---- */
+
+struct refresh_loading {
+    struct keyring *ring;
+    struct text directory;
+    struct text file_name; /* of the key that signs */
+};
+
+/* Public, since it stands in tokens; it says of the key what a hash of 256 random bits says of them. */
+static void derive_id(struct refresh_key *key) {
+    static const char context[] = "jwtd refresh key id";
+    uint8_t hash[crypto_generichash_BYTES];
+    crypto_generichash(hash, sizeof hash, (const uint8_t *)context, sizeof context - 1, key->bytes, REFRESH_KEY_BYTES);
+    memcpy(key->id, hash, sizeof key->id);
+}
+
+static bool add_refresh_key(struct keyring *ring, const char *path, struct error error) {
+    size_t len;
+    if (ring->refresh_count == REFRESH_KEYS_MAX) {
+        snprintf(error.text, error.size, "%s: more than %d refresh keys", path, REFRESH_KEYS_MAX);
         return false;
     }
+    struct refresh_key *key = &ring->refresh_keys[ring->refresh_count];
+    key->bytes = key_file_read(path, REFRESH_KEY_BYTES, REFRESH_KEY_BYTES, &len, error.text, error.size);
+    if (key->bytes == NULL)
+        return false;
+    derive_id(key);
+    ring->refresh_count++;
     return true;
 }
 
-static bool read_refresh_key(struct keyring *ring, const char *file, struct error error) {
-    size_t len;
+/* "refresh.key.2026-11" beside "refresh.key", but no file that key_file_create is just writing aside. */
+static bool load_other_refresh_key(void *context, const char *name, struct error error) {
+    const struct refresh_loading *loading = context;
+    size_t len = loading->file_name.len;
+    char path[PATH_MAX];
+    if (strncmp(name, loading->file_name.bytes, len) != 0 || name[len] != '.' ||
+        !text_is_made_of(text_of(name + len + 1), TEXT_ALPHANUMERIC "_-", 1, NAME_MAX) || key_file_is_aside(name))
+        return true;
+    return join_path(path, loading->directory, name, error) && add_refresh_key(loading->ring, path, error);
+}
+
+static bool load_refresh_keys(struct keyring *ring, const char *file, struct error error) {
     struct stat status;
+    char path[PATH_MAX];
     if (stat(file, &status) != 0 && errno == ENOENT) {
         snprintf(error.text, error.size, "%s: no refresh key; `jwtd keygen` makes one", file);
         return false;
     }
-    ring->refresh_key = key_file_read(file, REFRESH_KEY_BYTES, REFRESH_KEY_BYTES, &len, error.text, error.size);
-    return ring->refresh_key != NULL;
+    if (!add_refresh_key(ring, file, error))
+        return false;
+    const char *slash = strrchr(file, '/');
+    struct refresh_loading loading = {
+        .ring = ring,
+        .directory = slash == NULL ? text_of(".") : (struct text){ file, (size_t)(slash - file) },
+        .file_name = text_of(slash == NULL ? file : slash + 1),
+    };
+    if (!join_path(path, loading.directory, "", error))
+        return false;
+    DIR *directory = opendir(path);
+    if (directory == NULL) {
+        /* who may use a file need not be allowed to list its directory; then there are no others */
+        log_event(LOG_WARN, "refresh_keys_not_listed", "directory=%s error=%s", path, strerrordesc_np(errno));
+        return true;
+    }
+    bool loaded = visit_directory(directory, path, load_other_refresh_key, &loading, error);
+    closedir(directory);
+    return loaded;
 }
 
 struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const char *refresh_key_file, char *error,
@@ -173,8 +206,8 @@ struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const
         free(ring);
         return NULL;
     }
-    if (find_kids(ring, keys_dir, reason) && read_keys(ring, keys_dir, reason) &&
-        choose_active(ring, keys_dir, active_kid, reason) && read_refresh_key(ring, refresh_key_file, reason))
+    if (load_keys(ring, keys_dir, reason) && choose_active(ring, keys_dir, active_kid, reason) &&
+        load_refresh_keys(ring, refresh_key_file, reason))
         return ring;
     keyring_destroy(ring);
     return NULL;
@@ -185,11 +218,15 @@ void keyring_destroy(struct keyring *keyring) {
         return;
     for (size_t i = 0; i < keyring->count; i++)
         sodium_free((void *)(uintptr_t)keyring->keys[i].bytes); /* wipes; const only for those who borrow */
-    sodium_free(keyring->refresh_key);
+    for (size_t i = 0; i < keyring->refresh_count; i++)
+        sodium_free((void *)(uintptr_t)keyring->refresh_keys[i].bytes);
     free(keyring);
 }
 
+/* ---- asking ---- */
+
 const struct signing_key *keyring_active(const struct keyring *keyring) {
+    assert(keyring->active != NULL);
     return keyring->active;
 }
 
@@ -205,13 +242,32 @@ const struct signing_key *keyring_find(const struct keyring *keyring, struct tex
     return NULL;
 }
 
-const uint8_t *keyring_refresh_key(const struct keyring *keyring) {
-    return keyring->refresh_key;
+const struct refresh_key *keyring_refresh_keys(const struct keyring *keyring, size_t *count) {
+    assert(keyring->refresh_count > 0);
+    *count = keyring->refresh_count;
+    return keyring->refresh_keys;
 }
 
 size_t keyring_count(const struct keyring *keyring) {
     return keyring->count;
 }
+
+bool keyring_may_have(const char *keys_dir, struct text kid) {
+    assert(keyring_is_kid(kid)); /* so it is no path */
+    DIR *directory = opendir(keys_dir);
+    if (directory == NULL)
+        return true;
+    const struct dirent *entry;
+    struct text found;
+    bool has_key = false;
+    while (!has_key && (errno = 0, entry = readdir(directory)) != NULL)
+        has_key = algorithm_of_file(entry->d_name, &found) != NULL && text_equal(found, kid);
+    has_key = has_key || errno != 0;
+    closedir(directory);
+    return has_key;
+}
+
+/* ---- making ---- */
 
 /* The four digits behind the time are its fraction of a second, so that two keys of one second still sort by age. */
 static void name_new_key(int64_t now_us, char kid[KID_MAX_LEN + 1]) {
@@ -225,12 +281,14 @@ static void name_new_key(int64_t now_us, char kid[KID_MAX_LEN + 1]) {
 }
 
 static bool create_signing_key(const char *keys_dir, char kid[KID_MAX_LEN + 1], struct error error) {
+    const struct algorithm *algorithm = algorithm_default();
     for (int i = 0; i < NAME_TRIES; i++) {
-        char path[PATH_MAX];
+        char path[PATH_MAX], name[NAME_MAX];
         name_new_key(clock_wall_us(), kid);
-        if (!path_of_key(keys_dir, kid, path, error))
+        snprintf(name, sizeof name, "%s%s", kid, algorithm->suffix);
+        if (!join_path(path, text_of(keys_dir), name, error))
             return false;
-        enum key_file_result result = key_file_create(path, NEW_KEY_LEN, error.text, error.size);
+        enum key_file_result result = key_file_create(path, algorithm->new_key_size, error.text, error.size);
         if (result != KEY_FILE_EXISTS)
             return result == KEY_FILE_CREATED;
         /* another keygen was as quick: the next name is due in 15 microseconds */
@@ -250,19 +308,24 @@ static bool create_directory(const char *keys_dir) {
     return done;
 }
 
-static bool count_keys(const char *keys_dir, size_t *count) {
-    const struct dirent *entry;
+static bool count_key(void *context, const char *name, struct error error) {
+    size_t *count = context;
     struct text kid;
+    (void)error;
+    *count += algorithm_of_file(name, &kid) != NULL;
+    return true;
+}
+
+static bool count_keys(const char *keys_dir, size_t *count, struct error error) {
     DIR *directory = opendir(keys_dir);
     *count = 0;
-    if (directory == NULL)
+    if (directory == NULL) {
+        snprintf(error.text, error.size, "%s: %s", keys_dir, strerrordesc_np(errno));
         return false;
-    while ((errno = 0, entry = readdir(directory)) != NULL)
-        *count += kid_of_file(entry->d_name, &kid);
-    int error = errno;
+    }
+    bool counted = visit_directory(directory, keys_dir, count_key, count, error);
     closedir(directory);
-    errno = error;
-    return error == 0;
+    return counted;
 }
 
 /* The refresh key last: whoever finds it finds a signing key, too. */
@@ -274,10 +337,12 @@ static bool create_keys(const char *keys_dir, const char *refresh_key_file, bool
         snprintf(error.text, error.size, "libsodium cannot be initialised");
         return false;
     }
-    if (!create_directory(keys_dir) || !count_keys(keys_dir, &count)) {
+    if (!create_directory(keys_dir)) {
         snprintf(error.text, error.size, "%s: %s", keys_dir, strerrordesc_np(errno));
         return false;
     }
+    if (!count_keys(keys_dir, &count, error))
+        return false;
     if (!if_missing && count >= KEYS_MAX) {
         snprintf(error.text, error.size, "%s: holds %zu keys, and with more than %d the service does not start; remove old ones",
                  keys_dir, count, KEYS_MAX);

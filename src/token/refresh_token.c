@@ -1,59 +1,91 @@
 #include "jwtd/refresh_token.h"
 
-#include "jwtd/base64url.h"
+#include "base64url.h"
+#include "jwtd/macros.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
-#define PREFIX "jr1_"
-#define PREFIX_LEN (sizeof PREFIX - 1)
+#define PREFIX_LEN 4
 #define GENERATION_MAX INT32_MAX
-#define BODY_LEN (REFRESH_TOKEN_LEN - PREFIX_LEN)
+#define TEXT_LEN(key_id_len) (PREFIX_LEN + (((key_id_len) + CLAIMS_LEN + crypto_auth_BYTES) * 4 + 2) / 3)
 
-enum { ID_AT = 0, GENERATION_AT = 16, MAC_AT = 20, TOKEN_BYTES = MAC_AT + crypto_auth_BYTES };
+enum { SESSION_ID_LEN = 16, GENERATION_LEN = 4, CLAIMS_LEN = SESSION_ID_LEN + GENERATION_LEN };
+enum { MESSAGE_MAX = PREFIX_LEN + REFRESH_KEY_ID_BYTES + CLAIMS_LEN, TOKEN_MAX = MESSAGE_MAX + crypto_auth_BYTES };
+
+/* Behind the prefix, in base64url: key id, session id, generation, and the MAC of all that, the prefix included: so that no text
+ * of one format is one of another. */
+struct format {
+    char prefix[PREFIX_LEN + 1];
+    size_t key_id_len;
+    size_t text_len;
+};
+
+/* The first is written, all are read: tokens without a key id were written by versions that had one key only. */
+static const struct format formats[] = {
+    { "jr2_", REFRESH_KEY_ID_BYTES, TEXT_LEN(REFRESH_KEY_ID_BYTES) },
+    { "jr1_", 0, TEXT_LEN(0) },
+};
 
 _Static_assert(crypto_auth_KEYBYTES == REFRESH_KEY_BYTES, "the refresh key is the key of crypto_auth");
-_Static_assert(sodium_base64_ENCODED_LEN(TOKEN_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == BODY_LEN + 1,
-               "REFRESH_TOKEN_LEN fits the layout");
-
-/* The prefix is under the MAC too, so that a later layout can share the key without being taken for this one. */
-static void prefix_message(uint8_t message[PREFIX_LEN + MAC_AT], const uint8_t bytes[TOKEN_BYTES]) {
-    memcpy(message, PREFIX, PREFIX_LEN);
-    memcpy(message + PREFIX_LEN, bytes, MAC_AT);
-}
+_Static_assert(TEXT_LEN(REFRESH_KEY_ID_BYTES) == REFRESH_TOKEN_LEN, "REFRESH_TOKEN_LEN fits the layout");
 
 void refresh_token_write(const struct keyring *keyring, const struct refresh_token *token, char text[REFRESH_TOKEN_SIZE]) {
-    uint8_t bytes[TOKEN_BYTES];
-    uint8_t message[PREFIX_LEN + MAC_AT];
-    memcpy(bytes + ID_AT, token->session_id.bytes, sizeof token->session_id.bytes);
-    for (unsigned i = 0; i < 4; i++)
-        bytes[GENERATION_AT + i] = (uint8_t)(token->generation >> (24 - 8 * i));
-    prefix_message(message, bytes);
-    crypto_auth(bytes + MAC_AT, message, sizeof message, keyring_refresh_key(keyring));
-    memcpy(text, PREFIX, PREFIX_LEN);
-    sodium_bin2base64(text + PREFIX_LEN, REFRESH_TOKEN_SIZE - PREFIX_LEN, bytes, sizeof bytes,
+    const struct format *format = &formats[0];
+    uint8_t bytes[TOKEN_MAX];
+    size_t len = PREFIX_LEN, count;
+    const struct refresh_key *key = keyring_refresh_keys(keyring, &count);
+    memcpy(bytes, format->prefix, PREFIX_LEN);
+    memcpy(bytes + len, key->id, format->key_id_len);
+    len += format->key_id_len;
+    memcpy(bytes + len, token->session_id.bytes, SESSION_ID_LEN);
+    len += SESSION_ID_LEN;
+    for (unsigned i = 0; i < GENERATION_LEN; i++)
+        bytes[len++] = (uint8_t)(token->generation >> (24 - 8 * i));
+    crypto_auth(bytes + len, bytes, len, key->bytes);
+    len += crypto_auth_BYTES;
+    assert(len <= sizeof bytes);
+    memcpy(text, format->prefix, PREFIX_LEN);
+    sodium_bin2base64(text + PREFIX_LEN, REFRESH_TOKEN_SIZE - PREFIX_LEN, bytes + PREFIX_LEN, len - PREFIX_LEN,
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     sodium_memzero(bytes, sizeof bytes);
 }
 
-bool refresh_token_read(const struct keyring *keyring, struct text text, struct refresh_token *token) {
-    uint8_t bytes[TOKEN_BYTES];
-    uint8_t message[PREFIX_LEN + MAC_AT];
-    size_t len = 0;
-    if (text.len != REFRESH_TOKEN_LEN || memcmp(text.bytes, PREFIX, PREFIX_LEN) != 0)
+/* The key ids are public, the MACs are compared in constant time. */
+static bool is_genuine(const struct keyring *keyring, const struct format *format, const uint8_t *bytes, size_t message_len) {
+    size_t count;
+    const struct refresh_key *keys = keyring_refresh_keys(keyring, &count);
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(bytes + PREFIX_LEN, keys[i].id, format->key_id_len) == 0 &&
+            crypto_auth_verify(bytes + message_len, bytes, message_len, keys[i].bytes) == 0)
+            return true;
+    return false;
+}
+
+static bool read_as(const struct keyring *keyring, const struct format *format, struct text text, struct refresh_token *token) {
+    uint8_t bytes[TOKEN_MAX];
+    size_t len, message_len = PREFIX_LEN + format->key_id_len + CLAIMS_LEN;
+    struct text body = { text.bytes + PREFIX_LEN, text.len - PREFIX_LEN };
+    memcpy(bytes, format->prefix, PREFIX_LEN);
+    if (!base64url_decode(body, bytes + PREFIX_LEN, sizeof bytes - PREFIX_LEN, &len) ||
+        PREFIX_LEN + len != message_len + crypto_auth_BYTES || !is_genuine(keyring, format, bytes, message_len))
         return false;
-    if (!base64url_decode((struct text){ text.bytes + PREFIX_LEN, BODY_LEN }, bytes, sizeof bytes, &len) || len != sizeof bytes)
-        return false;
-    prefix_message(message, bytes);
-    if (crypto_auth_verify(bytes + MAC_AT, message, sizeof message, keyring_refresh_key(keyring)) != 0)
-        return false;
+    const uint8_t *session_id = bytes + PREFIX_LEN + format->key_id_len;
     uint32_t generation = 0;
-    for (unsigned i = 0; i < 4; i++)
-        generation = generation << 8 | bytes[GENERATION_AT + i];
+    for (unsigned i = 0; i < GENERATION_LEN; i++)
+        generation = generation << 8 | session_id[SESSION_ID_LEN + i];
     if (generation == 0 || generation > GENERATION_MAX)
         return false;
-    memcpy(token->session_id.bytes, bytes + ID_AT, sizeof token->session_id.bytes);
+    memcpy(token->session_id.bytes, session_id, SESSION_ID_LEN);
     token->generation = generation;
     sodium_memzero(bytes, sizeof bytes);
     return true;
+}
+
+bool refresh_token_read(const struct keyring *keyring, struct text text, struct refresh_token *token) {
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++)
+        if (text.len == formats[i].text_len && memcmp(text.bytes, formats[i].prefix, PREFIX_LEN) == 0)
+            return read_as(keyring, &formats[i], text, token);
+    return false;
 }

@@ -1,13 +1,11 @@
 /*
- * Checks access tokens, and remembers the good ones.
- *
- * The table is an eight-way set-associative cache of fixed size: no allocation per entry, no list to maintain, and pages that
+ * The cache is an eight-way set-associative cache of fixed size: no allocation per entry, no list to maintain, and pages that
  * no token has reached stay unmapped. On a shared two-core Xeon, for a token of 429 bytes: 0.8 microseconds for a token that is
- * remembered (nearly all of it the digest; 0.9 with two threads on one token), 20 for one that is new, 10 of them in libjwt.
+ * in the cache (nearly all of it the digest; 0.9 with two threads on one token), 20 for one that is new, 10 of them in libjwt.
  */
-#include "jwtd/access_token.h"
+#include "jwtd/verifier.h"
 
-#include "jwtd/claims.h"
+#include "claims.h"
 #include "jwtd/json_memory.h"
 
 #include <errno.h>
@@ -21,16 +19,16 @@
 #define SETS 64 /* of each shard */
 #define WAYS 8  /* 8192 entries in all */
 #define DIGEST_SIZE 32
-#define KEPT_ROLES_MAX 128
+#define CACHED_ROLES_MAX 128
 
-_Static_assert(KEPT_ROLES_MAX <= ROLES_JSON_MAX_LEN, "roles are copied in this size");
+_Static_assert(CACHED_ROLES_MAX <= ROLES_JSON_MAX_LEN, "roles are copied in this size");
 _Static_assert(SHARDS <= 256 && SETS <= 256, "one byte of the digest chooses each");
 
 struct entry {
     uint8_t digest[DIGEST_SIZE];
-    struct token_facts facts; /* expires_at 0: empty */
+    struct fixed_claims fixed; /* expires_at 0: empty */
     size_t roles_len;
-    char roles[KEPT_ROLES_MAX];
+    char roles[CACHED_ROLES_MAX];
 };
 
 struct shard {
@@ -75,15 +73,15 @@ static struct entry *choose_set(struct shard *shard, const uint8_t digest[DIGEST
 }
 
 /* The digest is keyed with a secret of this process, so nobody can choose one or learn from how far memcmp came. */
-static bool recall(struct verifier *verifier, const uint8_t digest[DIGEST_SIZE], struct token_claims *claims) {
+static bool cache_lookup(struct verifier *verifier, const uint8_t digest[DIGEST_SIZE], struct token_claims *claims) {
     struct shard *shard = choose_shard(verifier, digest);
     bool hit = false;
     pthread_mutex_lock(&shard->lock);
     const struct entry *set = choose_set(shard, digest);
     for (size_t i = 0; i < WAYS && !hit; i++) {
-        hit = set[i].facts.expires_at != 0 && memcmp(set[i].digest, digest, DIGEST_SIZE) == 0;
+        hit = set[i].fixed.expires_at != 0 && memcmp(set[i].digest, digest, DIGEST_SIZE) == 0;
         if (hit) {
-            claims->facts = set[i].facts;
+            claims->fixed = set[i].fixed;
             claims->roles_len = set[i].roles_len;
             memcpy(claims->roles, set[i].roles, set[i].roles_len);
         }
@@ -92,21 +90,21 @@ static bool recall(struct verifier *verifier, const uint8_t digest[DIGEST_SIZE],
     return hit;
 }
 
-/* Only tokens with a good signature come here, so that nobody can push the others out with rubbish. */
-static void remember(struct verifier *verifier, const uint8_t digest[DIGEST_SIZE], const struct token_claims *claims) {
-    if (claims->roles_len > KEPT_ROLES_MAX)
+/* Only tokens with a good signature come here, so that nobody can evict the others with made-up ones. */
+static void cache_insert(struct verifier *verifier, const uint8_t digest[DIGEST_SIZE], const struct token_claims *claims) {
+    if (claims->roles_len > CACHED_ROLES_MAX)
         return;
     struct shard *shard = choose_shard(verifier, digest);
     pthread_mutex_lock(&shard->lock);
     struct entry *set = choose_set(shard, digest);
     struct entry *victim = &set[0]; /* the soonest to expire; an empty entry expired at 0 */
     for (size_t i = 1; i < WAYS; i++)
-        if (set[i].facts.expires_at < victim->facts.expires_at)
+        if (set[i].fixed.expires_at < victim->fixed.expires_at)
             victim = &set[i];
     memcpy(victim->digest, digest, DIGEST_SIZE);
-    victim->facts = claims->facts;
+    victim->fixed = claims->fixed;
     victim->roles_len = claims->roles_len;
-    memcpy(victim->roles, claims->roles, KEPT_ROLES_MAX); /* always all of it: no length can write behind the entry */
+    memcpy(victim->roles, claims->roles, CACHED_ROLES_MAX); /* always all of it: no length can write behind the entry */
     pthread_mutex_unlock(&shard->lock);
 }
 
@@ -121,8 +119,8 @@ static enum status check_signature(struct text token, const struct signing_key *
     errno = 0;
     int failure = jwt_decode(&jwt, string, key->bytes, (int)key->len);
     /* looked at whatever jwt_decode says: when memory runs out it can return 0 and a token that it has not verified (alg none);
-     * the token's own header was found to say HS256 before */
-    bool is_unverified = failure == 0 && jwt_get_alg(jwt) != JWT_ALG_HS256;
+     * the token's own header was found to name the key's algorithm before */
+    bool is_unverified = failure == 0 && jwt_get_alg(jwt) != key->algorithm->jwt_alg;
     /* and some of its failed allocations it reports as a bad token: malloc leaves its own word in errno */
     bool has_no_memory = failure == ENOMEM || (failure != 0 && errno == ENOMEM) || json_memory_has_failed();
     jwt_free(jwt);
@@ -132,29 +130,28 @@ static enum status check_signature(struct text token, const struct signing_key *
     return failure == 0 ? STATUS_OK : STATUS_INVALID_TOKEN;
 }
 
-static enum status check_parts(const struct verifier *verifier, struct text token, struct token_claims *claims) {
-    struct token_part header;
-    struct token_part payload;
-    char kid[KID_MAX_LEN + 1];
-    if (!token_split(token, &header, &payload))
+static enum status check_whole(const struct verifier *verifier, struct text token, struct token_claims *claims) {
+    struct token_parts parts;
+    struct token_header header;
+    if (!token_split(token, &parts))
         return STATUS_INVALID_TOKEN;
-    enum status status = token_read_kid(&header, kid);
+    enum status status = token_read_header(&parts, &header);
     if (status != STATUS_OK)
         return status;
-    const struct signing_key *key = keyring_find(verifier->keyring, text_of(kid));
-    if (key == NULL)
+    const struct signing_key *key = keyring_find(verifier->keyring, text_of(header.kid));
+    if (key == NULL || key->algorithm != header.algorithm)
         return STATUS_INVALID_TOKEN;
     /* before the signature, since libjwt parses the payload before it checks that, to any depth: it must see strict JSON only */
-    status = claims_read(verifier->rules, &payload, claims);
+    status = claims_read(verifier->rules, &parts.payload, claims);
     return status == STATUS_OK ? check_signature(token, key) : status;
 }
 
-static enum status hand_out(struct arena *arena, const struct token_claims *found, struct access_claims *claims) {
+static enum status copy_claims(struct arena *arena, const struct token_claims *found, struct access_claims *claims) {
     *claims = (struct access_claims){
-        .user_id = found->facts.user_id,
-        .session_id = found->facts.session_id,
-        .issued_at = found->facts.issued_at,
-        .expires_at = found->facts.expires_at,
+        .user_id = found->fixed.user_id,
+        .session_id = found->fixed.session_id,
+        .issued_at = found->fixed.issued_at,
+        .expires_at = found->fixed.expires_at,
         .roles_json = { arena_copy(arena, found->roles, found->roles_len), found->roles_len },
     };
     return claims->roles_json.bytes == NULL ? STATUS_OUT_OF_MEMORY : STATUS_OK;
@@ -169,28 +166,29 @@ enum status verifier_check(struct verifier *verifier, struct arena *arena, struc
     crypto_generichash(digest, sizeof digest, (const uint8_t *)token.bytes, token.len, verifier->digest_key,
                        sizeof verifier->digest_key);
     struct token_claims found;
-    bool known = recall(verifier, digest, &found);
-    enum status status = known ? STATUS_OK : check_parts(verifier, token, &found);
+    bool known = cache_lookup(verifier, digest, &found);
+    enum status status = known ? STATUS_OK : check_whole(verifier, token, &found);
     if (status != STATUS_OK)
         return status;
-    if (!token_is_current(&found.facts, now_s))
+    if (!token_is_current(&found.fixed, now_s))
         return STATUS_INVALID_TOKEN;
     if (!known)
-        remember(verifier, digest, &found);
-    return hand_out(arena, &found, claims);
+        cache_insert(verifier, digest, &found);
+    return copy_claims(arena, &found, claims);
 }
 
 enum status verifier_missing_kid(const struct verifier *verifier, struct text token, int64_t now_s, char kid[KID_MAX_LEN + 1]) {
-    struct token_part header;
-    struct token_part payload;
+    struct token_parts parts;
+    struct token_header header;
     struct token_claims claims;
-    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN || !token_split(token, &header, &payload))
+    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN || !token_split(token, &parts))
         return STATUS_INVALID_TOKEN;
-    enum status status = token_read_kid(&header, kid);
+    enum status status = token_read_header(&parts, &header);
     if (status != STATUS_OK)
         return status;
+    memcpy(kid, header.kid, sizeof header.kid);
     if (keyring_find(verifier->keyring, text_of(kid)) != NULL)
         return STATUS_INVALID_TOKEN;
-    status = claims_read(verifier->rules, &payload, &claims);
-    return status == STATUS_OK && !token_is_current(&claims.facts, now_s) ? STATUS_INVALID_TOKEN : status;
+    status = claims_read(verifier->rules, &parts.payload, &claims);
+    return status == STATUS_OK && !token_is_current(&claims.fixed, now_s) ? STATUS_INVALID_TOKEN : status;
 }

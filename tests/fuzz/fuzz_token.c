@@ -12,6 +12,7 @@
 
 #include "jwtd/access_token.h"
 #include "jwtd/role.h"
+#include "jwtd/verifier.h"
 
 #include <assert.h>
 #include <sodium.h>

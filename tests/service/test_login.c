@@ -16,7 +16,7 @@ START_TEST(a_login_gives_both_tokens) {
     ck_assert_str_eq(http_member(&reply, "token_type"), "Bearer");
     ck_assert_int_eq(json_integer_at(reply.json, "expires_in"), 900);
     ck_assert_int_eq(json_integer_at(reply.json, "refresh_expires_in"), 7 * 24 * 3600);
-    ck_assert_int_eq(strncmp(http_member(&reply, "refresh_token"), "jr1_", 4), 0);
+    ck_assert_int_eq(strncmp(http_member(&reply, "refresh_token"), "jr2_", 4), 0);
     ck_assert_str_eq(http_header(&reply, "Cache-Control", value, sizeof value), "no-store");
     ck_assert_int_eq(json_object_object_length(reply.json), 5);
     ck_assert_int_eq(me_status(&shared_server, http_member(&reply, "access_token")), 200);

@@ -34,7 +34,7 @@ START_TEST(a_refresh_gives_tokens_as_a_login_does) {
     ck_assert_int_eq(json_integer_at(reply.json, "expires_in"), 900);
     ck_assert_int_eq(json_integer_at(reply.json, "refresh_expires_in"), 7 * 24 * 3600);
     ck_assert_str_ne(http_member(&reply, "refresh_token"), tokens.refresh);
-    ck_assert_int_eq(strncmp(http_member(&reply, "refresh_token"), "jr1_", 4), 0);
+    ck_assert_int_eq(strncmp(http_member(&reply, "refresh_token"), "jr2_", 4), 0);
     ck_assert_int_eq(me_status(&shared_server, http_member(&reply, "access_token")), 200);
     http_free(&reply);
 }
@@ -180,6 +180,7 @@ static const char *const forged[] = {
     "jr1_",
     "jr1_AAAAAAAAAAAAAAAAAAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "jr2_AAAAAAAAAAAAAAAAAAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "jr2_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "eyJhbGciOiJIUzI1NiJ9.e30.AAAA",
 };
 

@@ -76,6 +76,107 @@ START_TEST(an_instance_reads_a_key_that_is_new_to_it_when_its_first_token_comes)
 }
 END_TEST
 
+/* ---- the refresh key ---- */
+
+static void rename_in(const struct server *server, const char *from, const char *to) {
+    char old_path[160], new_path[160];
+    snprintf(old_path, sizeof old_path, "%s/%s", server->directory, from);
+    snprintf(new_path, sizeof new_path, "%s/%s", server->directory, to);
+    ck_assert_int_eq(rename(old_path, new_path), 0);
+}
+
+static void write_refresh_key(const char *name) {
+    char path[160], text[64];
+    unsigned char bytes[32];
+    snprintf(path, sizeof path, "%s/%s", one.directory, name);
+    randombytes_buf(bytes, sizeof bytes);
+    sodium_bin2base64(text, sizeof text, bytes, sizeof bytes, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    FILE *file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fchmod(fileno(file), 0600), 0);
+    fputs(text, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* Of the session that the tokens belong to, at this instance. */
+static void refresh_at(const struct server *server, struct tokens *tokens) {
+    struct reply reply = refresh_with(server, tokens->refresh);
+    ck_assert_msg(reply.status == 200, "%ld %s", reply.status, reply.body);
+    snprintf(tokens->access, sizeof tokens->access, "%s", http_member(&reply, "access_token"));
+    snprintf(tokens->refresh, sizeof tokens->refresh, "%s", http_member(&reply, "refresh_token"));
+    http_free(&reply);
+}
+
+#define KEY_ID_LEN 5 /* characters that hold bits of the key id only */
+
+static bool is_of_one_key(const struct tokens *a, const struct tokens *b) {
+    return memcmp(a->refresh, b->refresh, strlen("jr2_") + KEY_ID_LEN) == 0;
+}
+
+START_TEST(a_new_refresh_key_logs_nobody_out) {
+    start();
+    struct account account = account_register(&one);
+    struct tokens before = account_login(&one, &account), tokens = before, idle = account_login(&one, &account);
+    write_refresh_key("refresh.key.next");
+    reload(&one);
+    reload(&two);
+    refresh_at(&two, &tokens);
+    ck_assert(is_of_one_key(&tokens, &before));
+
+    rename_in(&one, "refresh.key", "refresh.key.old");
+    rename_in(&one, "refresh.key.next", "refresh.key");
+    reload(&one);
+    refresh_at(&one, &tokens); /* presented is one of the old key, returned is one of the new */
+    ck_assert(!is_of_one_key(&tokens, &before));
+    struct tokens after = tokens;
+    refresh_at(&two, &tokens); /* that instance has both keys, and still signs with the old one */
+    ck_assert(is_of_one_key(&tokens, &before));
+    reload(&two);
+    refresh_at(&two, &tokens);
+    ck_assert(is_of_one_key(&tokens, &after));
+
+    rename_in(&one, "refresh.key.old", "refresh.old");
+    reload(&one);
+    expect_problem(refresh_with(&one, idle.refresh), 401, "invalid_refresh_token");
+    refresh_at(&one, &tokens);
+    finish();
+}
+END_TEST
+
+/* A token as versions before key ids wrote it, of the first generation of the session that the access token belongs to. */
+static void write_first_format(const struct server *server, const char *access, char text[128]) {
+    char path[160], line[64] = "";
+    unsigned char refresh_key[32], bytes[4 + 20 + crypto_auth_BYTES] = "jr1_";
+    struct reply reply = http_json(server, "GET", "/auth/sessions", access, NULL);
+    const char *id = json_string_at(json_object_array_get_idx(json_object_object_get(reply.json, "sessions"), 0), "id");
+    ck_assert_int_eq(sodium_hex2bin(bytes + 4, 16, id, strlen(id), "-", NULL, NULL), 0);
+    http_free(&reply);
+    bytes[23] = 1;
+    snprintf(path, sizeof path, "%s/refresh.key", server->directory);
+    FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
+    fclose(file);
+    ck_assert_int_eq(sodium_base642bin(refresh_key, sizeof refresh_key, line, strlen(line), "\n", NULL, NULL,
+                                       sodium_base64_VARIANT_URLSAFE_NO_PADDING),
+                     0);
+    crypto_auth(bytes + 24, bytes, 24, refresh_key);
+    snprintf(text, 128, "jr1_");
+    sodium_bin2base64(text + 4, 124, bytes + 4, sizeof bytes - 4, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+START_TEST(a_refresh_token_of_an_earlier_version_logs_nobody_out) {
+    start();
+    struct account account = account_register(&one);
+    struct tokens tokens = account_login(&one, &account);
+    write_first_format(&one, tokens.access, tokens.refresh);
+    refresh_at(&one, &tokens);
+    ck_assert_int_eq(strncmp(tokens.refresh, "jr2_", 4), 0);
+    refresh_at(&two, &tokens);
+    finish();
+}
+END_TEST
+
 /* ---- under load ---- */
 
 struct readers {
@@ -329,6 +430,8 @@ Suite *rotation_suite(void) {
     TCase *tcase = tcase_create("two instances");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, an_instance_reads_a_key_that_is_new_to_it_when_its_first_token_comes);
+    tcase_add_test(tcase, a_new_refresh_key_logs_nobody_out);
+    tcase_add_test(tcase, a_refresh_token_of_an_earlier_version_logs_nobody_out);
     tcase_add_test(tcase, rotations_on_one_of_two_instances_cost_no_token_a_refusal);
     tcase_add_test(tcase, only_a_token_that_would_be_good_has_the_keys_read);
     tcase_add_test(tcase, made_up_key_ids_never_have_the_keys_read);

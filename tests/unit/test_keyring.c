@@ -37,6 +37,11 @@ static struct keyring *load(const char *active_kid) {
     return keyring_load(keys_dir, active_kid, refresh_file, error, sizeof error);
 }
 
+static const uint8_t *refresh_key(const struct keyring *ring) {
+    size_t count;
+    return keyring_refresh_keys(ring, &count)[0].bytes;
+}
+
 static void check_refused(const char *part_of_error) {
     struct keyring *ring = load("");
     ck_assert_msg(ring == NULL, "loaded, but should say: %s", part_of_error);
@@ -55,7 +60,7 @@ START_TEST(every_key_verifies_and_the_newest_by_name_signs) {
     for (uint8_t i = 0; i < 32; i++) {
         ck_assert_uint_eq(keyring_find(ring, text_of("a"))->bytes[i], i + 1);
         ck_assert_uint_eq(keyring_find(ring, text_of("c"))->bytes[i], 32 - i);
-        ck_assert_uint_eq(keyring_refresh_key(ring)[i], i + 1);
+        ck_assert_uint_eq(refresh_key(ring)[i], i + 1);
     }
     keyring_destroy(ring);
 }
@@ -286,6 +291,54 @@ START_TEST(the_refresh_key_must_be_there_private_and_32_bytes) {
 }
 END_TEST
 
+/* Of the files in the directory of the refresh key. */
+static const struct {
+    const char *name;
+    bool is_key;
+} beside[] = {
+    { "refresh.key.old", true },
+    { "refresh.key.2026-11_a", true },
+    { "refresh.key.new-", true },
+    { "refresh.key.new-1234567", true },
+    { "refresh.key.new-12345678", false }, /* keygen was killed */
+    { "refresh.key.", false },
+    { "refresh.key.old.gz", false },
+    { "refresh.key~", false },
+    { "refresh.keys", false },
+    { "refresh", false },
+    { ".refresh.key.swp", false },
+    { "other.key", false },
+};
+
+START_TEST(refresh_keys_that_verify_stand_beside_the_one_that_signs) {
+    size_t count;
+    scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
+    scratch_write_text(&scratch, beside[_i].name, FIXTURE_KEY_2);
+    struct keyring *ring = load("");
+    ck_assert_msg(ring != NULL, "%s", error);
+    ck_assert_uint_eq(refresh_key(ring)[0], 1);
+    keyring_refresh_keys(ring, &count);
+    ck_assert_msg(count == 1 + (size_t)beside[_i].is_key, "%s", beside[_i].name);
+    keyring_destroy(ring);
+}
+END_TEST
+
+START_TEST(a_refresh_key_that_only_verifies_must_be_as_good_as_the_one_that_signs) {
+    char name[32];
+    scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
+    scratch_write_text(&scratch, "refresh.key.old", KEY_31);
+    check_refused("refresh.key.old: holds 31 bytes of key, but exactly 32");
+    scratch_write(&scratch, "refresh.key.old", FIXTURE_KEY_1, sizeof FIXTURE_KEY_1 - 1, 0644);
+    check_refused("refresh.key.old: mode 0644");
+    unlink(scratch_path(&scratch, "refresh.key.old"));
+    for (int i = 1; i <= REFRESH_KEYS_MAX; i++) {
+        snprintf(name, sizeof name, "refresh.key.%d", i);
+        scratch_write_text(&scratch, name, FIXTURE_KEY_2);
+    }
+    check_refused("more than 16 refresh keys");
+}
+END_TEST
+
 START_TEST(keygen_makes_what_load_takes) {
     char first[KID_MAX_LEN + 1];
     char second[KID_MAX_LEN + 1];
@@ -306,7 +359,7 @@ START_TEST(keygen_makes_what_load_takes) {
     ck_assert_str_eq(keyring_active(after)->kid, second);
     ck_assert_uint_eq(keyring_count(after), 2);
     ck_assert_mem_ne(keyring_active(after)->bytes, keyring_active(before)->bytes, 48);
-    ck_assert_mem_eq(keyring_refresh_key(after), keyring_refresh_key(before), REFRESH_KEY_BYTES);
+    ck_assert_mem_eq(refresh_key(after), refresh_key(before), REFRESH_KEY_BYTES);
     ck_assert_int_eq(stat(refresh_file, &status), 0);
     ck_assert_uint_eq(status.st_mode & 07777, 0600);
     keyring_destroy(before);
@@ -370,7 +423,7 @@ START_TEST(what_is_missing_is_made_and_nothing_else) {
     }
     struct keyring *ring = load("");
     ck_assert_msg(ring != NULL, "%s", error);
-    ck_assert_int_eq(keyring_refresh_key(ring)[0] == 1, incomplete[_i].refresh_key); /* the first byte of what was there */
+    ck_assert_int_eq(refresh_key(ring)[0] == 1, incomplete[_i].refresh_key); /* the first byte of what was there */
     keyring_destroy(ring);
 }
 END_TEST
@@ -461,6 +514,8 @@ Suite *keyring_suite(void) {
     tcase_add_test(tests, without_any_key_the_way_out_is_named);
     tcase_add_test(tests, more_keys_than_the_ring_holds_are_refused);
     tcase_add_test(tests, the_refresh_key_must_be_there_private_and_32_bytes);
+    tcase_add_loop_test(tests, refresh_keys_that_verify_stand_beside_the_one_that_signs, 0, (int)ARRAY_LEN(beside));
+    tcase_add_test(tests, a_refresh_key_that_only_verifies_must_be_as_good_as_the_one_that_signs);
     tcase_add_test(tests, keygen_makes_what_load_takes);
     tcase_add_test(tests, what_root_makes_belongs_to_the_owner_of_the_directory);
     tcase_add_test(tests, keygen_leaves_nothing_aside_and_names_what_fails);

@@ -1,5 +1,6 @@
 #include "jwtd/access_token.h"
 #include "jwtd/macros.h"
+#include "jwtd/verifier.h"
 #include "token_fixture.h"
 
 #include <pthread.h>

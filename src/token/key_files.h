@@ -4,8 +4,8 @@
  * Reading follows symbolic links, since Kubernetes mounts secrets so, but it is mode and owner of the target that count. Buffers
  * that held key text are wiped. Used by the key ring, at start and by `jwtd keygen`; any thread.
  */
-#ifndef JWTD_KEY_FILES_H
-#define JWTD_KEY_FILES_H
+#ifndef JWTD_TOKEN_KEY_FILES_H
+#define JWTD_TOKEN_KEY_FILES_H
 
 #include "jwtd/status.h"
 
@@ -31,5 +31,8 @@ bool key_file_adopt(int fd, const char *path) MUST_CHECK;
 /* Writes a new random key of `len` bytes (at most 64) to a file of mode 0600 that appears whole or not at all; a file that is
  * there already stays as it is. The reason of a failure is in `error`. */
 enum key_file_result key_file_create(const char *path, size_t len, char *error, size_t error_size) MUST_CHECK;
+
+/* Whether this may be the name of a file that key_file_create has not finished. */
+bool key_file_is_aside(const char *name);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * base64url: RFC 4648 section 5 without padding, decoded so strictly that a value has one text only. Pure; any thread.
  */
-#ifndef JWTD_BASE64URL_H
-#define JWTD_BASE64URL_H
+#ifndef JWTD_TOKEN_BASE64URL_H
+#define JWTD_TOKEN_BASE64URL_H
 
 #include "jwtd/status.h"
 #include "jwtd/text.h"

@@ -1,15 +1,17 @@
 /*
  * claims: what stands in an access token, read with every check that libjwt 1.10.2 leaves to the application. Nothing here checks
- * the signature: token_split, token_read_kid and claims_read come before that check, since libjwt parses header and payload
+ * the signature: token_split, token_read_header and claims_read come before that check, since libjwt parses header and payload
  * before it checks the signature, and must not see what they refuse. What they return is not to be believed until the signature
  * is found good. Used in src/token only; pure functions, any thread.
  *
  * Every function that parses returns STATUS_OUT_OF_MEMORY if memory fails, and never calls a good token bad for that.
  */
-#ifndef JWTD_CLAIMS_H
-#define JWTD_CLAIMS_H
+#ifndef JWTD_TOKEN_CLAIMS_H
+#define JWTD_TOKEN_CLAIMS_H
 
+#include "algorithm.h"
 #include "jwtd/access_token.h"
+#include "jwtd/keyring.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,16 +23,26 @@ struct token_part {
     size_t len;
 };
 
-/* Header and payload, decoded. False unless the token (of 1 to ACCESS_TOKEN_MAX_LEN bytes) is three base64url parts, none of them
- * empty, and a signature as long as that of HS256. */
-bool token_split(struct text token, struct token_part *header, struct token_part *payload) MUST_CHECK;
+struct token_parts {
+    struct token_part header, payload;
+    size_t signature_size; /* bytes; its text is canonical base64url */
+};
 
-/* STATUS_OK and the kid that the header names, as good as a kid can be, known or not; STATUS_INVALID_TOKEN unless the header says
- * exactly alg HS256, typ JWT, such a kid, and nothing that would change how the token is to be checked. */
-enum status token_read_kid(const struct token_part *header, char kid[KID_MAX_LEN + 1]) MUST_CHECK;
+/* Decodes the parts. False unless the token (of 1 to ACCESS_TOKEN_MAX_LEN bytes) is three base64url parts, none of them empty,
+ * with a signature of at most ALGORITHM_SIGNATURE_MAX bytes. */
+bool token_split(struct text token, struct token_parts *parts) MUST_CHECK;
 
-/* What is the same size for every token. */
-struct token_facts {
+struct token_header {
+    const struct algorithm *algorithm; /* the one it names; the key decides whether it is the right one */
+    char kid[KID_MAX_LEN + 1];         /* as good as a kid can be, known or not */
+};
+
+/* STATUS_OK; STATUS_INVALID_TOKEN unless the header names an algorithm of algorithm.h, typ JWT and a kid, says nothing that would
+ * change how the token is to be checked, and the signature is as long as that of the algorithm; or STATUS_OUT_OF_MEMORY. */
+enum status token_read_header(const struct token_parts *parts, struct token_header *header) MUST_CHECK;
+
+/* The claims that have the same size in every token. */
+struct fixed_claims {
     struct uuid user_id;
     struct uuid session_id;
     int64_t issued_at;
@@ -39,7 +51,7 @@ struct token_facts {
 };
 
 struct token_claims {
-    struct token_facts facts;
+    struct fixed_claims fixed;
     size_t roles_len;
     char roles[ROLES_JSON_MAX_LEN]; /* compact JSON, no NUL behind it */
 };
@@ -49,7 +61,7 @@ enum status claims_read(const struct token_rules *rules, const struct token_part
                         struct token_claims *claims) MUST_CHECK;
 
 /* Whether the times allow the use of the token now, give or take ACCESS_TOKEN_LEEWAY_S. */
-bool token_is_current(const struct token_facts *facts, int64_t now_s);
+bool token_is_current(const struct fixed_claims *claims, int64_t now_s);
 
 /* Reads a JSON array of strings, as the database writes it, and writes those of them that are roles (role.h) as compact JSON
  * without a NUL behind it; *dropped says how many are none. STATUS_INVALID_JSON if it is no such array, or too long;
