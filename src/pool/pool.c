@@ -6,6 +6,7 @@
 #include "jwtd/log.h"
 #include "jwtd/thread.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,22 +18,20 @@
 /* One job moves the mean by an eighth: a single slow one is forgotten after a dozen, a change of load is followed as fast. */
 #define MEAN_WEIGHT 8.0
 
-/* A prediction may be too good by this part of itself: whoever is let in should not be told after a long wait that it was in
- * vain. */
-#define DOUBT_SHARE 4
+/* A prediction may be too low by this part of itself: a request that is admitted should not be refused after a long wait. */
+#define ADMISSION_MARGIN 4
 
-/* What a refused caller is told while nothing has been measured yet. */
+/* The retry time while nothing has been measured yet. */
 #define RETRY_UNKNOWN_US CLOCK_US_PER_S
 
-/* How far ahead turns are promised. A larger crowd than has its turn in that time shares them: nobody is sent away for minutes.
- */
-#define BOOK_AHEAD_US (10 * CLOCK_US_PER_S)
+/* How far ahead retries are scheduled. More refused callers than fit into that time share it: no retry time is minutes long. */
+#define RETRY_HORIZON_US (10 * CLOCK_US_PER_S)
 
 struct pool_thread {
     struct pool *pool;
     unsigned index;
     struct thread thread;
-    bool useless; /* by its last job; guarded by the pool's lock */
+    bool is_unhealthy; /* by its last job; guarded by the pool's lock */
 };
 
 struct pool {
@@ -41,17 +40,17 @@ struct pool {
     pthread_mutex_t lock;        /* guards all that follows, except `threads` */
     pthread_cond_t work;         /* a job was queued, or stopping was set */
     pthread_cond_t thread_ready; /* started or failed has moved */
-    pthread_cond_t all_useless;  /* no thread is good any more, or stopping was set */
+    pthread_cond_t none_healthy; /* the last healthy thread has become unhealthy, or stopping was set */
     struct lane {
         struct pool_job *first, *last;
     } lanes[POOL_LANES];
     unsigned next_lane; /* whose turn it is */
     unsigned reserved, queued, running;
-    unsigned started, failed, useless; /* threads */
+    unsigned started, failed, unhealthy; /* threads */
     bool stopping;
     double service_us; /* exponentially weighted mean; meaningless until completed > 0 */
     uint64_t completed, late, refused;
-    int64_t booked_us;           /* the turn that was promised last */
+    int64_t last_retry_us;       /* the retry that was scheduled last */
     atomic_uint waiting_now;     /* reserved and queued; this and the next are written under the lock, and read without it too */
     _Atomic int64_t wait_now_us; /* what predicted_wait returns */
     struct shedding shedding;
@@ -66,9 +65,9 @@ static unsigned jobs_ahead(const struct pool *pool) {
     return pool->reserved + pool->queued + pool->running;
 }
 
-/* Those that leave the jobs to others do not count. */
+/* Unhealthy threads yield to healthy ones, and so do not count. */
 static unsigned threads_at_work(const struct pool *pool) {
-    return pool->useless < pool->options.threads ? pool->options.threads - pool->useless : pool->options.threads;
+    return pool->unhealthy < pool->options.threads ? pool->options.threads - pool->unhealthy : pool->options.threads;
 }
 
 /* Time until `jobs` more jobs have left the pool. */
@@ -92,15 +91,15 @@ static void publish_load(struct pool *pool) {
     atomic_store_explicit(&pool->wait_now_us, predicted_wait(pool), memory_order_relaxed);
 }
 
-/* A turn for one who is refused: as many per second as the pool has, each promised to one, so that a crowd comes back evenly.
- * They begin when half of the backlog will have gone: there is room then, and the threads have not run dry. */
-static int64_t book_turn(struct pool *pool, int64_t now_us) {
+/* Retries are scheduled at the rate at which the pool serves, so that refused callers come back evenly. They begin when half of
+ * the backlog will have been served: the queue has room then, and the threads are not idle yet. */
+static int64_t schedule_retry(struct pool *pool, int64_t now_us) {
     if (pool->completed == 0)
         return now_us + RETRY_UNKNOWN_US;
     int64_t first_us = now_us + time_for(pool, jobs_ahead(pool)) / 2;
-    bool starts_again = pool->booked_us < first_us || pool->booked_us > first_us + BOOK_AHEAD_US;
-    pool->booked_us = (starts_again ? first_us : pool->booked_us) + time_for(pool, 1);
-    return pool->booked_us;
+    bool starts_again = pool->last_retry_us < first_us || pool->last_retry_us > first_us + RETRY_HORIZON_US;
+    pool->last_retry_us = (starts_again ? first_us : pool->last_retry_us) + time_for(pool, 1);
+    return pool->last_retry_us;
 }
 
 static void record_service(struct pool *pool, int64_t service_us) {
@@ -115,15 +114,15 @@ static void record_service(struct pool *pool, int64_t service_us) {
 /* Waits until there is a job or the pool stops; calls thread_idle once if that takes long. The lock is held on both sides. */
 static void wait_for_work(struct pool *pool, void *state) {
     int64_t now_us = clock_monotonic_us();
-    int64_t rest_us = pool->options.thread_idle == NULL ? INT64_MAX : now_us + pool->options.idle_us;
+    int64_t idle_at_us = pool->options.thread_idle == NULL ? INT64_MAX : now_us + pool->options.idle_us;
 
     while (pool->queued == 0 && !pool->stopping) {
-        int64_t look_us = shedding_look(&pool->shedding, now_us);
-        condition_wait_until(&pool->work, &pool->lock, rest_us < look_us ? rest_us : look_us);
+        int64_t check_us = shedding_check(&pool->shedding, now_us);
+        condition_wait_until(&pool->work, &pool->lock, idle_at_us < check_us ? idle_at_us : check_us);
         now_us = clock_monotonic_us();
-        if (now_us < rest_us || pool->queued > 0)
+        if (now_us < idle_at_us || pool->queued > 0)
             continue;
-        rest_us = INT64_MAX;
+        idle_at_us = INT64_MAX;
         pthread_mutex_unlock(&pool->lock);
         pool->options.thread_idle(state);
         pthread_mutex_lock(&pool->lock);
@@ -132,6 +131,7 @@ static void wait_for_work(struct pool *pool, void *state) {
 
 /* The lanes take turns; an empty one is passed over. The lock is held, and there is a job. */
 static struct pool_job *take_from_lanes(struct pool *pool) {
+    assert(pool->queued > 0);
     struct lane *lane = &pool->lanes[pool->next_lane];
     while (lane->first == NULL) {
         pool->next_lane = (pool->next_lane + 1) % POOL_LANES;
@@ -145,37 +145,38 @@ static struct pool_job *take_from_lanes(struct pool *pool) {
     return job;
 }
 
-/* Gives until when the thread is of no use; 0: it is good. The lock is held. */
-static int64_t judge_thread(struct pool_thread *thread, const void *state) {
+/* Returns until when the thread is unhealthy; 0: it is healthy. The lock is held. */
+static int64_t check_health(struct pool_thread *thread, const void *state) {
     struct pool *pool = thread->pool;
     int64_t until_us = pool->options.thread_unhealthy == NULL ? 0 : pool->options.thread_unhealthy(state);
 
-    if (until_us != 0 && !thread->useless)
-        pool->useless++;
-    if (until_us == 0 && thread->useless)
-        pool->useless--;
-    thread->useless = until_us != 0;
+    if (until_us != 0 && !thread->is_unhealthy)
+        pool->unhealthy++;
+    if (until_us == 0 && thread->is_unhealthy)
+        pool->unhealthy--;
+    thread->is_unhealthy = until_us != 0;
     publish_load(pool);
-    if (pool->useless == pool->options.threads)
-        pthread_cond_broadcast(&pool->all_useless);
+    assert(pool->unhealthy <= pool->options.threads);
+    if (pool->unhealthy == pool->options.threads)
+        pthread_cond_broadcast(&pool->none_healthy);
     return until_us;
 }
 
 /* The lock is held. */
-static bool should_leave_to_others(struct pool_thread *thread, const void *state, int64_t *until_us) {
-    *until_us = judge_thread(thread, state);
-    return *until_us != 0 && thread->pool->useless < thread->pool->options.threads && !thread->pool->stopping;
+static bool should_yield(struct pool_thread *thread, const void *state, int64_t *until_us) {
+    *until_us = check_health(thread, state);
+    return *until_us != 0 && thread->pool->unhealthy < thread->pool->options.threads && !thread->pool->stopping;
 }
 
-/* Until its state is good again, or nobody's is. Without this the one thread that can only refuse, and so is done at once, would
- * take more jobs than all those that do them. The lock is held on both sides. */
-static void leave_to_others(struct pool_thread *thread, void *state) {
+/* Until the thread is healthy again, or none is. Without this the one thread that fails each job at once would take more jobs
+ * than those that do the work. The lock is held on both sides. */
+static void yield_to_healthy(struct pool_thread *thread, void *state) {
     struct pool *pool = thread->pool;
     int64_t until_us;
 
-    while (should_leave_to_others(thread, state, &until_us)) {
+    while (should_yield(thread, state, &until_us)) {
         if (clock_monotonic_us() < until_us) {
-            condition_wait_until(&pool->all_useless, &pool->lock, until_us);
+            condition_wait_until(&pool->none_healthy, &pool->lock, until_us);
             continue;
         }
         pthread_mutex_unlock(&pool->lock);
@@ -184,24 +185,24 @@ static void leave_to_others(struct pool_thread *thread, void *state) {
     }
 }
 
-/* Waits for a job that is this thread's to take. The lock is held on both sides. */
-static void wait_for_own_work(struct pool_thread *thread, void *state) {
+/* Waits for a job that this thread may take. The lock is held on both sides. */
+static void wait_for_turn(struct pool_thread *thread, void *state) {
     int64_t until_us;
 
     for (;;) {
-        leave_to_others(thread, state);
+        yield_to_healthy(thread, state);
         wait_for_work(thread->pool, state);
-        if (!should_leave_to_others(thread, state, &until_us))
+        if (!should_yield(thread, state, &until_us))
             return;
-        pthread_cond_signal(&thread->pool->work); /* another's state became good while this one slept */
+        pthread_cond_signal(&thread->pool->work); /* another has become healthy while this one waited */
     }
 }
 
 /* NULL when the pool stops and nothing is left to do. The lock is held. */
-static struct pool_job *take_job(struct pool_thread *thread, void *state) {
+static struct pool_job *next_job(struct pool_thread *thread, void *state) {
     struct pool *pool = thread->pool;
 
-    wait_for_own_work(thread, state);
+    wait_for_turn(thread, state);
     if (pool->queued == 0)
         return NULL;
     struct pool_job *job = take_from_lanes(pool);
@@ -219,7 +220,7 @@ static void end_job(struct pool *pool, int64_t begin_us, int64_t service_us, boo
         return;
     }
     record_service(pool, service_us);
-    shedding_look(&pool->shedding, begin_us + service_us);
+    shedding_check(&pool->shedding, begin_us + service_us);
 }
 
 static void run_jobs(struct pool_thread *thread, void *state) {
@@ -227,13 +228,14 @@ static void run_jobs(struct pool_thread *thread, void *state) {
     struct pool_job *job;
 
     pthread_mutex_lock(&pool->lock);
-    while ((job = take_job(thread, state)) != NULL) {
+    while ((job = next_job(thread, state)) != NULL) {
         pthread_mutex_unlock(&pool->lock);
         int64_t begin_us = clock_monotonic_us();
         bool late = begin_us > job->deadline_us;
         job->run(job, state, late); /* the job may be gone when this returns */
         int64_t service_us = clock_monotonic_us() - begin_us;
         pthread_mutex_lock(&pool->lock);
+        assert(pool->running > 0 && pool->running <= pool->options.threads);
         pool->running--;
         end_job(pool, begin_us, service_us, late);
         publish_load(pool);
@@ -317,10 +319,11 @@ static void locks_init(struct pool *pool) {
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->thread_ready, NULL);
     condition_init_monotonic(&pool->work);
-    condition_init_monotonic(&pool->all_useless);
+    condition_init_monotonic(&pool->none_healthy);
 }
 
 struct pool *pool_create(const struct pool_options *options) {
+    assert(options->threads > 0 && (options->thread_unhealthy == NULL || options->thread_recover != NULL));
     struct pool *pool = calloc(1, sizeof *pool + options->threads * sizeof pool->threads[0]);
 
     if (pool == NULL) {
@@ -346,12 +349,13 @@ void pool_destroy(struct pool *pool) {
     pthread_mutex_lock(&pool->lock);
     pool->stopping = true;
     pthread_cond_broadcast(&pool->work);
-    pthread_cond_broadcast(&pool->all_useless);
+    pthread_cond_broadcast(&pool->none_healthy);
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->spawned; i++)
         thread_join(&pool->threads[i].thread);
+    assert(pool->queued == 0 && pool->running == 0);
     pthread_cond_destroy(&pool->work);
-    pthread_cond_destroy(&pool->all_useless);
+    pthread_cond_destroy(&pool->none_healthy);
     pthread_cond_destroy(&pool->thread_ready);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
@@ -359,12 +363,12 @@ void pool_destroy(struct pool *pool) {
 
 /* ---- submitting ---- */
 
-/* Whether a job that came now would have its turn in time. Any thread, with the lock or without. */
-static bool has_place(const struct pool *pool, int64_t deadline_us) {
+/* Whether a job that came now would have room in the queue, and its turn in time. Any thread, with the lock or without. */
+static bool has_time_and_room(const struct pool *pool, int64_t deadline_us) {
     if (atomic_load_explicit(&pool->waiting_now, memory_order_relaxed) >= pool->options.queue_limit)
         return false;
     int64_t wait_us = atomic_load_explicit(&pool->wait_now_us, memory_order_relaxed);
-    return wait_us == 0 || clock_monotonic_us() <= deadline_us - wait_us - wait_us / DOUBT_SHARE;
+    return wait_us == 0 || clock_monotonic_us() <= deadline_us - wait_us - wait_us / ADMISSION_MARGIN;
 }
 
 /* The lock is held. */
@@ -373,13 +377,13 @@ static enum status refuse(struct pool *pool, int64_t *retry_after_us) {
 
     pool->refused++;
     shedding_refuse(&pool->shedding, now_us);
-    *retry_after_us = book_turn(pool, now_us) - now_us;
+    *retry_after_us = schedule_retry(pool, now_us) - now_us;
     return STATUS_OVERLOADED;
 }
 
 enum status pool_would_admit(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) {
     *retry_after_us = 0;
-    if (has_place(pool, deadline_us))
+    if (has_time_and_room(pool, deadline_us))
         return STATUS_OK;
     pthread_mutex_lock(&pool->lock);
     enum status status = refuse(pool, retry_after_us);
@@ -392,7 +396,7 @@ enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_
 
     *retry_after_us = 0;
     pthread_mutex_lock(&pool->lock);
-    if (has_place(pool, deadline_us)) {
+    if (has_time_and_room(pool, deadline_us)) {
         pool->reserved++;
         publish_load(pool);
     } else {
@@ -404,14 +408,17 @@ enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_
 
 void pool_cancel(struct pool *pool) {
     pthread_mutex_lock(&pool->lock);
+    assert(pool->reserved > 0);
     pool->reserved--;
     publish_load(pool);
     pthread_mutex_unlock(&pool->lock);
 }
 
 void pool_submit(struct pool *pool, struct pool_job *job) {
+    assert(job->lane < POOL_LANES);
     job->next = NULL;
     pthread_mutex_lock(&pool->lock);
+    assert(pool->reserved > 0 && !pool->stopping);
     struct lane *lane = &pool->lanes[job->lane];
     if (lane->last == NULL)
         lane->first = job;

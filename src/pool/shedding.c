@@ -3,10 +3,10 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 
-/* A pool that is full sheds in bursts, as places come free: a shorter peace is part of the same storm. */
-#define PEACE_US (2 * CLOCK_US_PER_S)
+/* A full pool refuses in bursts, as the queue gets room: a shorter pause is part of the same episode. */
+#define QUIET_PERIOD_US (2 * CLOCK_US_PER_S)
 
-static void note(struct shedding *shedding, int64_t now_us) {
+static void record_event(struct shedding *shedding, int64_t now_us) {
     shedding->last_us = now_us;
     if (shedding->since_us != 0)
         return;
@@ -15,20 +15,20 @@ static void note(struct shedding *shedding, int64_t now_us) {
 }
 
 void shedding_refuse(struct shedding *shedding, int64_t now_us) {
-    note(shedding, now_us);
+    record_event(shedding, now_us);
     shedding->refused++;
 }
 
 void shedding_drop(struct shedding *shedding, int64_t now_us) {
-    note(shedding, now_us);
+    record_event(shedding, now_us);
     shedding->dropped++;
 }
 
-int64_t shedding_look(struct shedding *shedding, int64_t now_us) {
+int64_t shedding_check(struct shedding *shedding, int64_t now_us) {
     if (shedding->since_us == 0)
         return INT64_MAX;
-    if (now_us < shedding->last_us + PEACE_US)
-        return shedding->last_us + PEACE_US;
+    if (now_us < shedding->last_us + QUIET_PERIOD_US)
+        return shedding->last_us + QUIET_PERIOD_US;
     log_event(LOG_WARN, "shedding_stopped", "pool=%s refused=%llu dropped=%llu ms=%lld", shedding->pool,
               (unsigned long long)shedding->refused, (unsigned long long)shedding->dropped,
               (long long)((shedding->last_us - shedding->since_us) / 1000));

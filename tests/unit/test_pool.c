@@ -531,8 +531,8 @@ END_TEST
 
 /* ---- threads that are of no use for a while ---- */
 
-static atomic_uint useless_until_index; /* the threads below it */
-static int64_t useless_until_us;
+static atomic_uint unhealthy_until_index; /* the threads below it */
+static int64_t unhealthy_until_us;
 static atomic_uint recoveries;
 
 static unsigned index_of(const void *state) {
@@ -540,13 +540,13 @@ static unsigned index_of(const void *state) {
 }
 
 static int64_t judge_state(const void *state) {
-    return index_of(state) < useless_until_index ? useless_until_us : 0;
+    return index_of(state) < unhealthy_until_index ? unhealthy_until_us : 0;
 }
 
 /* The first of them. */
 static void recover_state(void *state) {
     if (index_of(state) == 0)
-        atomic_store(&useless_until_index, 0);
+        atomic_store(&unhealthy_until_index, 0);
     atomic_fetch_add(&recoveries, 1);
 }
 
@@ -564,21 +564,21 @@ static unsigned run_and_count(struct pool *pool, unsigned count) {
     return on_last;
 }
 
-static struct pool *pool_with_useless(struct states *states, unsigned useless, int64_t for_us) {
+static struct pool *pool_with_unhealthy(struct states *states, unsigned unhealthy, int64_t for_us) {
     struct pool_options options = options_with(states);
     options.thread_unhealthy = judge_state;
     options.thread_recover = recover_state;
-    atomic_store(&useless_until_index, useless);
+    atomic_store(&unhealthy_until_index, unhealthy);
     atomic_store(&recoveries, 0);
-    useless_until_us = clock_monotonic_us() + for_us;
+    unhealthy_until_us = clock_monotonic_us() + for_us;
     struct pool *pool = pool_create(&options);
     ck_assert_ptr_nonnull(pool);
     return pool;
 }
 
-START_TEST(useless_threads_leave_the_jobs_to_a_good_one) {
+START_TEST(unhealthy_threads_yield_to_a_healthy_one) {
     struct states states = { .fail_at = 99 };
-    struct pool *pool = pool_with_useless(&states, 3, FAR_US);
+    struct pool *pool = pool_with_unhealthy(&states, 3, FAR_US);
     ck_assert_uint_ge(run_and_count(pool, 200), 197); /* each finds out by its first job */
     pool_destroy(pool);                               /* and does not wait until they are good */
     ck_assert_uint_eq(states.stopped, 4);
@@ -587,12 +587,12 @@ END_TEST
 
 START_TEST(when_no_thread_is_good_all_take_jobs) {
     struct states states = { .fail_at = 99 };
-    struct pool *pool = pool_with_useless(&states, 4, FAR_US);
+    struct pool *pool = pool_with_unhealthy(&states, 4, FAR_US);
     run_and_count(pool, 200);
-    atomic_store(&useless_until_index, 3); /* now one is */
+    atomic_store(&unhealthy_until_index, 3); /* now one is */
     run_and_count(pool, 200);
     ck_assert_uint_eq(run_and_count(pool, 100), 100);
-    atomic_store(&useless_until_index, 4); /* and now it is not: the others come back at once */
+    atomic_store(&unhealthy_until_index, 4); /* and now it is not: the others come back at once */
     struct test_job jobs[4];
     struct gate gate;
     gate_init(&gate);
@@ -609,14 +609,14 @@ START_TEST(when_no_thread_is_good_all_take_jobs) {
 }
 END_TEST
 
-START_TEST(a_useless_thread_gets_its_state_back_without_a_job) {
+START_TEST(an_unhealthy_thread_recovers_without_a_job) {
     struct states states = { .fail_at = 99 };
-    struct pool *pool = pool_with_useless(&states, 3, 20000);
-    for (int i = 0; i < 5000 && useless_until_index > 0; i++) {
+    struct pool *pool = pool_with_unhealthy(&states, 3, 20000);
+    for (int i = 0; i < 5000 && unhealthy_until_index > 0; i++) {
         run_and_count(pool, 1);
         usleep(1000);
     }
-    ck_assert_uint_eq(useless_until_index, 0);
+    ck_assert_uint_eq(unhealthy_until_index, 0);
     ck_assert_uint_ge(recoveries, 1);
     pool_destroy(pool);
 }
@@ -687,9 +687,9 @@ Suite *pool_suite(void) {
     tcase_add_loop_test(threads, a_thread_without_its_state_fails_the_pool, 0, 4);
     tcase_add_test(threads, an_idle_thread_is_notified_once);
     tcase_add_test(threads, a_busy_thread_is_not_notified_as_idle);
-    tcase_add_test(threads, useless_threads_leave_the_jobs_to_a_good_one);
+    tcase_add_test(threads, unhealthy_threads_yield_to_a_healthy_one);
     tcase_add_test(threads, when_no_thread_is_good_all_take_jobs);
-    tcase_add_test(threads, a_useless_thread_gets_its_state_back_without_a_job);
+    tcase_add_test(threads, an_unhealthy_thread_recovers_without_a_job);
     tcase_add_test(threads, threads_have_a_name_a_nice_value_and_no_signals);
     suite_add_tcase(suite, threads);
     return suite;
