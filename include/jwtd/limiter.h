@@ -3,20 +3,20 @@
  *
  * A class says how large a bucket is and how fast it refills; a key says whose bucket it is. A bucket is kept as one moment, the
  * time at which it will be full again, so that refilling costs nothing and a full bucket needs no entry. The table never grows:
- * it is cut into sets of 16 entries, guarded by sharded locks, and a new key takes the place of the entry that has been full for
- * the longest, or will be full soonest. Whoever sends a million addresses drives out buckets that are nearly full, and costs no
- * memory.
+ * it is cut into sets of 16 entries, guarded by sharded locks, and a new key replaces the entry that has been full for the
+ * longest, or will be full soonest. A million addresses evict buckets that are nearly full, and cost no memory.
  *
  * An IPv6 client takes from two buckets: that of its network (/64) and that of its site (/48), which holds SITE_MULTIPLE times as
- * much. It takes one token of each or none at all, and the decision tells of the one that is nearer to its end.
+ * much. It takes one token of each or none at all, and the decision is that of the bucket with less left.
  *
  * A bucket of a class with lock_us can also be locked: limiter_fail locks one whose tokens have all been used up by failures, for
  * lock_us the first time and twice as long with each repetition, up to lock_max_us. When the lock opens there is one token.
- * Tokens whose outcome is not known yet count as used for whoever wants one, but do not lock. Repetitions are forgotten when the
- * bucket has been full for lock_max_us.
+ * Tokens whose outcome is not known yet count as used, but do not lock. The count of repetitions is reset when the bucket has
+ * been full for lock_max_us.
  *
- * The store sits behind these functions alone; one that is shared between instances would replace limiter.c and no caller.
- * Counters live in the memory of one instance: a restart forgets them, and N instances allow up to N times as much.
+ * Counters live in the memory of one instance: a restart forgets them, and N instances allow up to N times as much. All functions
+ * return at once and cannot fail, and callers rely on both: a store that is shared between instances can only correct these
+ * buckets from time to time, not stand in their place.
  * All functions but create and destroy are safe from every thread. Time comes in as an argument (clock_monotonic_us).
  */
 #ifndef JWTD_LIMITER_H
@@ -76,7 +76,7 @@ struct limit_decision {
 
 struct limiter;
 
-/* `table_size` entries (rounded up to a multiple of 16); `rules` one for each class, copied. NULL: memory. */
+/* `table_size` entries (rounded up to a multiple of 16); `rules` one for each class, copied. NULL if out of memory. */
 struct limiter *limiter_create(const struct limit_rule rules[LIMIT_CLASS_COUNT], size_t table_size);
 void limiter_destroy(struct limiter *limiter);
 
@@ -94,14 +94,14 @@ struct limit_key limiter_key_of_account(const struct limiter *limiter, struct te
                                         const struct address *client);
 
 /* Takes one token (one of each bucket) if there is one. */
-struct limit_decision limiter_take(struct limiter *limiter, enum limit_class class, struct limit_key key,
+struct limit_decision limiter_take(struct limiter *limiter, enum limit_class bucket_class, struct limit_key key,
                                    int64_t now_us) MUST_CHECK;
 
-/* Gives a token back that was taken for something that turned out well. */
-void limiter_give_back(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us);
+/* Returns a token that was taken for an attempt that succeeded. */
+void limiter_refund(struct limiter *limiter, enum limit_class bucket_class, struct limit_key key, int64_t now_us);
 
-/* What a token was taken for has failed: locks the bucket if failures have used it up. Gives for how long; 0: it is not locked.
- */
-int64_t limiter_fail(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us);
+/* What a token was taken for has failed: locks the bucket if failures have used it up. Returns for how long; 0: it is not
+ * locked. */
+int64_t limiter_fail(struct limiter *limiter, enum limit_class bucket_class, struct limit_key key, int64_t now_us);
 
 #endif

@@ -34,8 +34,8 @@ struct attempt attempt_with_token(const struct request *request) {
 
 static void refund(const struct request *request, const struct attempt *attempt, size_t count) {
     for (size_t i = 0; i < count; i++)
-        limiter_give_back(request->services->failure_limiter, attempt->buckets[i].class, attempt->buckets[i].key,
-                          clock_monotonic_us());
+        limiter_refund(request->services->failure_limiter, attempt->buckets[i].class, attempt->buckets[i].key,
+                       clock_monotonic_us());
 }
 
 bool attempt_begin(struct request *request, const struct attempt *attempt) {

@@ -7,7 +7,7 @@
 
 #define ENTRIES_PER_SET 16
 #define LOCKS 32
-#define STRICTER 4
+#define UNKNOWN_CLIENT_DIVISOR 4
 
 struct entry {
     uint64_t key[2];     /* zero: empty */
@@ -34,7 +34,7 @@ struct rule {
 
 struct limiter {
     struct rule rules[LIMIT_CLASS_COUNT][TIER_COUNT];
-    uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES]; /* so that nobody can aim at the set of somebody else */
+    uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES]; /* so that nobody can choose the set that a key falls into */
     /* Each guards the entries of every LOCKS-th set. Whoever holds one may read the rules, whoever holds all may write them.
      * Several are taken in their order. */
     pthread_mutex_t locks[LOCKS];
@@ -56,8 +56,8 @@ static struct rule rule_for_tier(const struct limit_rule *rule, enum tier tier) 
     int64_t period_us = rule->period_us;
     int64_t amount = rule->amount;
     if (tier == TIER_UNKNOWN_CLIENT) {
-        period_us *= STRICTER;
-        result.burst = (rule->burst + STRICTER - 1) / STRICTER;
+        period_us *= UNKNOWN_CLIENT_DIVISOR;
+        result.burst = (rule->burst + UNKNOWN_CLIENT_DIVISOR - 1) / UNKNOWN_CLIENT_DIVISOR;
     } else if (tier == TIER_SITE) {
         amount *= SITE_MULTIPLE;
         result.burst *= SITE_MULTIPLE;
@@ -69,9 +69,9 @@ static struct rule rule_for_tier(const struct limit_rule *rule, enum tier tier) 
 }
 
 static void read_rules(struct limiter *limiter, const struct limit_rule rules[LIMIT_CLASS_COUNT]) {
-    for (size_t class = 0; class < LIMIT_CLASS_COUNT; class ++)
+    for (size_t bucket_class = 0; bucket_class < LIMIT_CLASS_COUNT; bucket_class++)
         for (enum tier tier = 0; tier < TIER_COUNT; tier++)
-            limiter->rules[class][tier] = rule_for_tier(&rules[class], tier);
+            limiter->rules[bucket_class][tier] = rule_for_tier(&rules[bucket_class], tier);
 }
 
 void limiter_set_rules(struct limiter *limiter, const struct limit_rule rules[LIMIT_CLASS_COUNT]) {
@@ -111,51 +111,58 @@ void limiter_destroy(struct limiter *limiter) {
 
 /* ---- keys ---- */
 
-/* What tells one holder of a bucket from another: hashed, so that keys have one size and nobody can choose them. */
-struct holder {
+/* Whose bucket it is. It is hashed, so that keys have one size and nobody can choose them. */
+struct subject {
     uint8_t kind;
     uint8_t address[16];
     uint8_t name[crypto_generichash_BYTES];
 };
 
-enum { HOLDER_CLIENT = 1, HOLDER_SITE, HOLDER_UNKNOWN_CLIENT, HOLDER_ACCOUNT, HOLDER_ACCOUNT_AT_NETWORK, HOLDER_ACCOUNT_AT_SITE };
+enum {
+    SUBJECT_CLIENT = 1,
+    SUBJECT_SITE,
+    SUBJECT_UNKNOWN_CLIENT,
+    SUBJECT_ACCOUNT,
+    SUBJECT_ACCOUNT_AT_NETWORK,
+    SUBJECT_ACCOUNT_AT_SITE
+};
 
 /* A client has no name, and hashing none takes half the time. */
-static void hash_holder(const struct limiter *limiter, const struct holder *holder, uint64_t words[2]) {
-    size_t len = holder->kind < HOLDER_ACCOUNT ? offsetof(struct holder, name) : sizeof *holder;
-    crypto_shorthash_siphashx24((unsigned char *)words, (const unsigned char *)holder, len, limiter->secret);
+static void hash_subject(const struct limiter *limiter, const struct subject *subject, uint64_t words[2]) {
+    size_t len = subject->kind < SUBJECT_ACCOUNT ? offsetof(struct subject, name) : sizeof *subject;
+    crypto_shorthash_siphashx24((unsigned char *)words, (const unsigned char *)subject, len, limiter->secret);
 }
 
 struct limit_key limiter_key_of_client(const struct limiter *limiter, const struct address *client, const struct address *peer) {
     struct limit_key key = { .is_strict = !client->known };
-    struct holder holder = { .kind = client->known ? HOLDER_CLIENT : HOLDER_UNKNOWN_CLIENT };
+    struct subject subject = { .kind = client->known ? SUBJECT_CLIENT : SUBJECT_UNKNOWN_CLIENT };
     const struct address *known = client->known ? client : peer;
     if (known->known)
-        address_network(known, holder.address);
-    hash_holder(limiter, &holder, key.words);
-    holder.kind = HOLDER_SITE;
-    key.has_site = client->known && address_site(client, holder.address);
+        address_network(known, subject.address);
+    hash_subject(limiter, &subject, key.words);
+    subject.kind = SUBJECT_SITE;
+    key.has_site = client->known && address_site(client, subject.address);
     if (key.has_site)
-        hash_holder(limiter, &holder, key.site_words);
+        hash_subject(limiter, &subject, key.site_words);
     return key;
 }
 
 struct limit_key limiter_key_of_account(const struct limiter *limiter, struct text name, enum account_scope scope,
                                         const struct address *client) {
     struct limit_key key = { .has_site = false };
-    struct holder holder = { .kind = scope == ACCOUNT_ALONE ? HOLDER_ACCOUNT : HOLDER_ACCOUNT_AT_NETWORK };
+    struct subject subject = { .kind = scope == ACCOUNT_ALONE ? SUBJECT_ACCOUNT : SUBJECT_ACCOUNT_AT_NETWORK };
     if (scope != ACCOUNT_ALONE && client->known) {
-        if (scope == ACCOUNT_AT_SITE && address_site(client, holder.address))
-            holder.kind = HOLDER_ACCOUNT_AT_SITE;
+        if (scope == ACCOUNT_AT_SITE && address_site(client, subject.address))
+            subject.kind = SUBJECT_ACCOUNT_AT_SITE;
         else
-            address_network(client, holder.address);
+            address_network(client, subject.address);
     }
-    crypto_generichash(holder.name, sizeof holder.name, (const unsigned char *)name.bytes, name.len, NULL, 0);
-    hash_holder(limiter, &holder, key.words);
+    crypto_generichash(subject.name, sizeof subject.name, (const unsigned char *)name.bytes, name.len, NULL, 0);
+    hash_subject(limiter, &subject, key.words);
     return key;
 }
 
-/* ---- buckets; the lock of their set is held ---- */
+/* ---- buckets; the lock of their set is locked ---- */
 
 static int64_t missing_us(const struct entry *entry, int64_t now_us) {
     return entry->full_us > now_us ? entry->full_us - now_us : 0;
@@ -169,27 +176,27 @@ static bool is_empty(const struct entry *entry) {
     return entry->key[0] == 0 && entry->key[1] == 0;
 }
 
-/* From when on an entry says nothing that a new one would not say. */
-static int64_t matters_until_us(const struct entry *entry) {
+/* From then on an entry is as good as a new one. */
+static int64_t expires_at_us(const struct entry *entry) {
     return entry->locked_us > entry->full_us ? entry->locked_us : entry->full_us;
 }
 
-/* The entry of a key, or, emptied, the one whose place it takes: a free one, else the one that matters least. Never `kept`. */
+/* The entry of a key, or, emptied, the one that it replaces: a free one, else the first to expire. Never `kept`. */
 static struct entry *find_entry(struct set *set, const uint64_t key[2], const struct entry *kept) {
-    struct entry *least = &set->entries[kept == &set->entries[0]];
+    struct entry *victim = &set->entries[kept == &set->entries[0]];
     for (size_t i = 0; i < ENTRIES_PER_SET; i++) {
         struct entry *entry = &set->entries[i];
         if (has_key(entry, key))
             return entry;
-        if (entry != kept && !is_empty(least) && (is_empty(entry) || matters_until_us(entry) < matters_until_us(least)))
-            least = entry;
+        if (entry != kept && !is_empty(victim) && (is_empty(entry) || expires_at_us(entry) < expires_at_us(victim)))
+            victim = entry;
     }
-    *least = (struct entry){ .key = { key[0], key[1] } };
-    return least;
+    *victim = (struct entry){ .key = { key[0], key[1] } };
+    return victim;
 }
 
-/* What a bucket says to one who wants a token. */
-static struct limit_decision judge(const struct rule *rule, const struct entry *entry, int64_t now_us) {
+/* Whether a bucket has a token. */
+static struct limit_decision check_bucket(const struct rule *rule, const struct entry *entry, int64_t now_us) {
     int64_t token = rule->token_us;
     int64_t missing = missing_us(entry, now_us);
     int64_t room = token * rule->burst - missing;
@@ -209,8 +216,8 @@ static struct limit_decision judge(const struct rule *rule, const struct entry *
     return decision;
 }
 
-static void forget_old(const struct rule *rule, struct entry *entry, int64_t now_us) {
-    if (matters_until_us(entry) + rule->lock_max_us >= now_us)
+static void reset_expired(const struct rule *rule, struct entry *entry, int64_t now_us) {
+    if (expires_at_us(entry) + rule->lock_max_us >= now_us)
         return;
     entry->lock_count = 0;
     entry->pending = 0;
@@ -227,7 +234,7 @@ static void settle(struct entry *entry) {
     entry->pending -= entry->pending > 0; /* the entry may have made room for another in the meantime */
 }
 
-static void put_back(const struct rule *rule, struct entry *entry, int64_t now_us) {
+static void refund(const struct rule *rule, struct entry *entry, int64_t now_us) {
     settle(entry);
     if (entry->full_us > now_us)
         entry->full_us -= rule->token_us;
@@ -260,55 +267,56 @@ static int64_t fail(const struct rule *rule, struct entry *entry, int64_t now_us
 
 enum { BUCKETS_MAX = 2 }; /* the client's own, and that of its site */
 
-struct held {
-    size_t count; /* 0: the class is not limited, and nothing is held */
+struct locked_buckets {
+    size_t count; /* 0: the class is not limited, and nothing is locked */
     const struct rule *rules[BUCKETS_MAX];
     struct entry *entries[BUCKETS_MAX];
     pthread_mutex_t *locks[BUCKETS_MAX]; /* NULL: the bucket is behind the lock of the other */
 };
 
-static void release(const struct held *held) {
+static void release(const struct locked_buckets *locked) {
     for (size_t i = 0; i < BUCKETS_MAX; i++)
-        if (held->locks[i] != NULL)
-            pthread_mutex_unlock(held->locks[i]);
+        if (locked->locks[i] != NULL)
+            pthread_mutex_unlock(locked->locks[i]);
 }
 
-static void lock_for(struct limiter *limiter, struct held *held, const size_t sets[BUCKETS_MAX]) {
+static void lock_for(struct limiter *limiter, struct locked_buckets *locked, const size_t sets[BUCKETS_MAX]) {
     size_t one = sets[0] % LOCKS;
-    size_t other = held->count == 2 ? sets[1] % LOCKS : one;
-    held->locks[0] = &limiter->locks[one < other ? one : other];
-    held->locks[1] = one == other ? NULL : &limiter->locks[one < other ? other : one];
-    pthread_mutex_lock(held->locks[0]);
-    if (held->locks[1] != NULL)
-        pthread_mutex_lock(held->locks[1]);
+    size_t other = locked->count == 2 ? sets[1] % LOCKS : one;
+    locked->locks[0] = &limiter->locks[one < other ? one : other];
+    locked->locks[1] = one == other ? NULL : &limiter->locks[one < other ? other : one];
+    pthread_mutex_lock(locked->locks[0]);
+    if (locked->locks[1] != NULL)
+        pthread_mutex_lock(locked->locks[1]);
 }
 
 /* Finds the buckets of a key and holds their locks until release. */
-static void hold(struct limiter *limiter, enum limit_class class, const struct limit_key *key, struct held *held) {
-    /* one holder has another bucket in each class; the last bit says that the entry is not empty */
+static void lock_buckets(struct limiter *limiter, enum limit_class bucket_class, const struct limit_key *key,
+                         struct locked_buckets *locked) {
+    /* one subject has another bucket in each class; the last bit says that the entry is not empty */
     const uint64_t words[BUCKETS_MAX][2] = {
-        { key->words[0] ^ (uint64_t) class, key->words[1] | 1 },
-        { key->site_words[0] ^ (uint64_t) class, key->site_words[1] | 1 },
+        { key->words[0] ^ (uint64_t)bucket_class, key->words[1] | 1 },
+        { key->site_words[0] ^ (uint64_t)bucket_class, key->site_words[1] | 1 },
     };
     const size_t sets[BUCKETS_MAX] = { words[0][0] % limiter->set_count, words[1][0] % limiter->set_count };
-    held->count = key->has_site ? 2 : 1;
-    lock_for(limiter, held, sets);
-    held->rules[0] = &limiter->rules[class][key->is_strict ? TIER_UNKNOWN_CLIENT : TIER_CLIENT];
-    held->rules[1] = &limiter->rules[class][TIER_SITE];
-    if (held->rules[0]->token_us == 0) {
-        release(held);
-        held->count = 0;
+    locked->count = key->has_site ? 2 : 1;
+    lock_for(limiter, locked, sets);
+    locked->rules[0] = &limiter->rules[bucket_class][key->is_strict ? TIER_UNKNOWN_CLIENT : TIER_CLIENT];
+    locked->rules[1] = &limiter->rules[bucket_class][TIER_SITE];
+    if (locked->rules[0]->token_us == 0) {
+        release(locked);
+        locked->count = 0;
         return;
     }
     const struct entry *kept = NULL;
-    for (size_t i = 0; i < held->count; i++) {
-        held->entries[i] = find_entry(&limiter->sets[sets[i]], words[i], kept);
-        kept = held->entries[i];
+    for (size_t i = 0; i < locked->count; i++) {
+        locked->entries[i] = find_entry(&limiter->sets[sets[i]], words[i], kept);
+        kept = locked->entries[i];
     }
 }
 
-/* The decision to tell of: who refuses, for the longest; if nobody does, who has the least left. */
-static bool is_nearer_to_its_end(const struct limit_decision *one, const struct limit_decision *other) {
+/* The decision to return: the refusal that lasts longer; without one, the bucket with fewer tokens left. */
+static bool is_tighter(const struct limit_decision *one, const struct limit_decision *other) {
     if (one->retry_after_us != other->retry_after_us)
         return one->retry_after_us > other->retry_after_us;
     return one->remaining < other->remaining;
@@ -316,44 +324,44 @@ static bool is_nearer_to_its_end(const struct limit_decision *one, const struct 
 
 /* ---- for everybody ---- */
 
-struct limit_decision limiter_take(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us) {
-    struct held held;
-    hold(limiter, class, &key, &held);
-    if (held.count == 0)
+struct limit_decision limiter_take(struct limiter *limiter, enum limit_class bucket_class, struct limit_key key, int64_t now_us) {
+    struct locked_buckets locked;
+    lock_buckets(limiter, bucket_class, &key, &locked);
+    if (locked.count == 0)
         return (struct limit_decision){ .allowed = true };
     struct limit_decision decisions[BUCKETS_MAX];
     bool allowed = true;
-    for (size_t i = 0; i < held.count; i++) {
-        forget_old(held.rules[i], held.entries[i], now_us);
-        decisions[i] = judge(held.rules[i], held.entries[i], now_us);
+    for (size_t i = 0; i < locked.count; i++) {
+        reset_expired(locked.rules[i], locked.entries[i], now_us);
+        decisions[i] = check_bucket(locked.rules[i], locked.entries[i], now_us);
         allowed = allowed && decisions[i].allowed;
     }
-    for (size_t i = 0; allowed && i < held.count; i++)
-        spend(held.rules[i], held.entries[i], now_us, &decisions[i]);
-    release(&held);
-    return decisions[held.count == 2 && is_nearer_to_its_end(&decisions[1], &decisions[0])];
+    for (size_t i = 0; allowed && i < locked.count; i++)
+        spend(locked.rules[i], locked.entries[i], now_us, &decisions[i]);
+    release(&locked);
+    return decisions[locked.count == 2 && is_tighter(&decisions[1], &decisions[0])];
 }
 
-void limiter_give_back(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us) {
-    struct held held;
-    hold(limiter, class, &key, &held);
-    if (held.count == 0)
+void limiter_refund(struct limiter *limiter, enum limit_class bucket_class, struct limit_key key, int64_t now_us) {
+    struct locked_buckets locked;
+    lock_buckets(limiter, bucket_class, &key, &locked);
+    if (locked.count == 0)
         return;
-    for (size_t i = 0; i < held.count; i++)
-        put_back(held.rules[i], held.entries[i], now_us);
-    release(&held);
+    for (size_t i = 0; i < locked.count; i++)
+        refund(locked.rules[i], locked.entries[i], now_us);
+    release(&locked);
 }
 
-int64_t limiter_fail(struct limiter *limiter, enum limit_class class, struct limit_key key, int64_t now_us) {
-    struct held held;
-    hold(limiter, class, &key, &held);
-    if (held.count == 0)
+int64_t limiter_fail(struct limiter *limiter, enum limit_class bucket_class, struct limit_key key, int64_t now_us) {
+    struct locked_buckets locked;
+    lock_buckets(limiter, bucket_class, &key, &locked);
+    if (locked.count == 0)
         return 0;
     int64_t longest_us = 0;
-    for (size_t i = 0; i < held.count; i++) {
-        int64_t locked_us = fail(held.rules[i], held.entries[i], now_us);
+    for (size_t i = 0; i < locked.count; i++) {
+        int64_t locked_us = fail(locked.rules[i], locked.entries[i], now_us);
         longest_us = locked_us > longest_us ? locked_us : longest_us;
     }
-    release(&held);
+    release(&locked);
     return longest_us;
 }

@@ -52,7 +52,7 @@ static bool begin(const struct attempt_keys *attempt, int64_t now_us) {
         if (limiter_take(limiter, classes[i], attempt->keys[i], now_us).allowed)
             continue;
         while (i-- > 0)
-            limiter_give_back(limiter, classes[i], attempt->keys[i], now_us);
+            limiter_refund(limiter, classes[i], attempt->keys[i], now_us);
         return false;
     }
     return true;
@@ -70,7 +70,7 @@ static bool log_in_rightly(const struct attempt_keys *attempt, int64_t now_us) {
     if (!begin(attempt, now_us))
         return false;
     for (size_t i = 0; i < 3; i++)
-        limiter_give_back(limiter, classes[i], attempt->keys[i], now_us);
+        limiter_refund(limiter, classes[i], attempt->keys[i], now_us);
     return true;
 }
 

@@ -151,10 +151,10 @@ END_TEST
 START_TEST(a_token_that_is_given_back_can_be_taken_again) {
     struct limit_key key = client_key("192.0.2.1");
     take_all(LIMIT_LOGIN, key, NOW);
-    limiter_give_back(limiter, LIMIT_LOGIN, key, NOW);
+    limiter_refund(limiter, LIMIT_LOGIN, key, NOW);
     ck_assert_uint_eq(take_all(LIMIT_LOGIN, key, NOW), 1);
     struct limit_key other = client_key("192.0.2.2");
-    limiter_give_back(limiter, LIMIT_LOGIN, other, NOW);
+    limiter_refund(limiter, LIMIT_LOGIN, other, NOW);
     ck_assert_uint_eq(take_all(LIMIT_LOGIN, other, NOW), 10);
 }
 END_TEST
@@ -321,7 +321,7 @@ START_TEST(what_turns_out_well_never_locks) {
     struct limit_key key = account_key("ada@example.org");
     for (int i = 0; i < 100; i++) {
         ck_assert(take(LIMIT_LOGIN_FAILURES, key, NOW));
-        limiter_give_back(limiter, LIMIT_LOGIN_FAILURES, key, NOW);
+        limiter_refund(limiter, LIMIT_LOGIN_FAILURES, key, NOW);
     }
 }
 END_TEST
@@ -332,8 +332,8 @@ START_TEST(only_failures_lock_and_no_tries_that_are_under_way) {
         ck_assert(take(LIMIT_LOGIN_FAILURES, key, NOW));
     ck_assert(!take(LIMIT_LOGIN_FAILURES, key, NOW));
     ck_assert_int_eq(limiter_fail(limiter, LIMIT_LOGIN_FAILURES, key, NOW), 0);
-    limiter_give_back(limiter, LIMIT_LOGIN_FAILURES, key, NOW);
-    limiter_give_back(limiter, LIMIT_LOGIN_FAILURES, key, NOW);
+    limiter_refund(limiter, LIMIT_LOGIN_FAILURES, key, NOW);
+    limiter_refund(limiter, LIMIT_LOGIN_FAILURES, key, NOW);
     for (int try = 0; try < 2; try++)
         ck_assert(take(LIMIT_LOGIN_FAILURES, key, NOW));
     ck_assert_int_eq(limiter_fail(limiter, LIMIT_LOGIN_FAILURES, key, NOW), 0);
