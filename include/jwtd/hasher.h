@@ -2,7 +2,7 @@
  * hasher: argon2id without the page faults of stock libsodium.
  *
  * libsodium maps and unmaps its memory for every hash, which costs 30 to 50 % of a hash, the more the dearer a page fault is on
- * the machine. The program therefore links libsodium statically and routes its mmap and munmap (linker option --wrap) to a region
+ * the machine. The program therefore links libsodium statically and routes its mmap and munmap (linker option --wrap) to memory
  * that each hasher keeps: 1.4 to 2 times as many hashes per second (make bench). The result is the same, byte for byte.
  * libsodium's pwhash is known here only.
  *
@@ -31,11 +31,11 @@ struct hash_parameters {
     unsigned operations; /* passes; 1 to HASH_OPERATIONS_MAX */
 };
 
-/* NULL when memory is exhausted or the parameters are out of bounds. The region is touched only by the first hash. */
+/* NULL if out of memory or if the parameters are out of bounds. The first hash is the first to touch the memory. */
 struct hasher *hasher_create(struct hash_parameters parameters);
 void hasher_destroy(struct hasher *hasher);
 
-/* For a thread that has nothing to do: returns the region's pages back, and with them what the last hash has left there. */
+/* For a thread that has nothing to do: returns the pages to the kernel, and with them what the last hash has left there. */
 void hasher_release_memory(struct hasher *hasher);
 
 /* STATUS_OK and a hash string with a fresh salt, or STATUS_OUT_OF_MEMORY. */
@@ -49,7 +49,7 @@ enum hash_match {
 };
 
 /* Checks a password against a stored hash of any argon2id parameters. hash NULL: does the work of a check with the current
- * parameters and gives HASH_DIFFERS, so that an unknown account costs what a known one does. */
+ * parameters and returns HASH_DIFFERS, so that an unknown account costs what a known one does. */
 enum hash_match hasher_verify(struct hasher *hasher, struct text password, const char *hash) MUST_CHECK;
 
 /* Whether a stored hash was made with other parameters than the current ones. */

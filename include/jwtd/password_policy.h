@@ -30,8 +30,8 @@ struct password_policy {
 };
 
 /* `password` is in form C. Compared without regard to case; a passphrase that merely holds a common word passes. */
-enum password_verdict password_judge(const struct password_policy *policy, struct arena *arena, struct text password,
-                                     struct text email);
+enum password_verdict password_check_policy(const struct password_policy *policy, struct arena *arena, struct text password,
+                                            struct text email);
 
 /* The code ("too_common") and the sentence for the client. */
 const char *password_verdict_code(enum password_verdict verdict);

@@ -95,7 +95,7 @@ void log_account_event(enum log_level level, const char *event, const struct req
 }
 
 bool accept_new_password(struct request *request, const char *pointer, struct text password, struct text email) {
-    enum password_verdict verdict = password_judge(&request->services->password_policy, request->arena, password, email);
+    enum password_verdict verdict = password_check_policy(&request->services->password_policy, request->arena, password, email);
     if (verdict == PASSWORD_OUT_OF_MEMORY)
         reply_problem(request, STATUS_OUT_OF_MEMORY);
     else if (verdict != PASSWORD_ACCEPTED)

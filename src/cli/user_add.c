@@ -20,7 +20,7 @@ static struct text judge(const struct user_task *task, struct text typed) {
         user_fail(STATUS_OUT_OF_MEMORY);
         return refused;
     }
-    enum password_verdict verdict = password_judge(&policy, task->arena, password, task->email.typed);
+    enum password_verdict verdict = password_check_policy(&policy, task->arena, password, task->email.typed);
     if (verdict != PASSWORD_ACCEPTED) {
         fprintf(stderr, "jwtd: %s\n", password_verdict_detail(verdict));
         return refused;

@@ -1,6 +1,6 @@
 #include "jwtd/hasher.h"
 
-#include "kept_region.h"
+#include "reusable_memory.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -12,41 +12,41 @@ _Static_assert(PASSWORD_HASH_SIZE == crypto_pwhash_argon2id_STRBYTES, "libsodium
 
 struct hasher {
     struct hash_parameters parameters;
-    struct kept_region region;
+    struct reusable_memory memory;
 };
 
 /* ---- the three calls of libsodium that need the memory ---- */
 
 static bool make_string(struct hasher *hasher, struct text password, char hash[PASSWORD_HASH_SIZE]) {
-    kept_region_arm(&hasher->region);
+    reusable_memory_lend(&hasher->memory);
     int result =
         crypto_pwhash_argon2id_str(hash, password.bytes, password.len, hasher->parameters.operations, hasher->parameters.memory);
-    kept_region_disarm(&hasher->region);
+    reusable_memory_return(&hasher->memory);
     return result == 0;
 }
 
 /* The work of a check with nothing to check against. */
-static bool spend_work(struct hasher *hasher, struct text password) {
+static bool dummy_hash(struct hasher *hasher, struct text password) {
     static const unsigned char salt[crypto_pwhash_argon2id_SALTBYTES];
     unsigned char derived[DERIVED_LEN];
 
-    kept_region_arm(&hasher->region);
+    reusable_memory_lend(&hasher->memory);
     int result =
         crypto_pwhash_argon2id(derived, sizeof derived, password.bytes, password.len, salt, hasher->parameters.operations,
                                hasher->parameters.memory, crypto_pwhash_argon2id_ALG_ARGON2ID13);
-    kept_region_disarm(&hasher->region);
+    reusable_memory_return(&hasher->memory);
     sodium_memzero(derived, sizeof derived);
     return result == 0;
 }
 
 /*
- * libsodium 1.0.18 answers a failed allocation exactly as a wrong password: -1 and EINVAL. But the region is the last thing that
- * it allocates for a hash, so if the region was taken nothing has failed, and if it was not the password was never looked at.
+ * libsodium 1.0.18 answers a failed allocation exactly as a wrong password: -1 and EINVAL. But the lent memory is the last thing
+ * that it allocates for a hash, so if it was used nothing has failed, and if it was not the password was never checked.
  */
-static enum hash_match check_string(struct kept_region *region, struct text password, const char *hash) {
-    kept_region_arm(region);
+static enum hash_match check_string(struct reusable_memory *memory, struct text password, const char *hash) {
+    reusable_memory_lend(memory);
     int result = crypto_pwhash_argon2id_str_verify(hash, password.bytes, password.len);
-    if (!kept_region_disarm(region))
+    if (!reusable_memory_return(memory))
         return HASH_OUT_OF_MEMORY;
     return result == 0 ? HASH_MATCHES : HASH_DIFFERS;
 }
@@ -73,13 +73,13 @@ static enum status read_parameters(const char *hash, struct hash_parameters *sto
 }
 
 /* A hash from times of larger parameters: rare, and replaced at its owner's next login. */
-static enum hash_match check_larger(struct text password, const char *hash, size_t memory) {
-    struct kept_region region;
+static enum hash_match check_larger(struct text password, const char *hash, size_t size) {
+    struct reusable_memory memory;
 
-    if (!kept_region_init(&region, memory))
+    if (!reusable_memory_init(&memory, size))
         return HASH_OUT_OF_MEMORY;
-    enum hash_match match = check_string(&region, password, hash);
-    kept_region_fini(&region);
+    enum hash_match match = check_string(&memory, password, hash);
+    reusable_memory_fini(&memory);
     return match;
 }
 
@@ -98,7 +98,7 @@ struct hasher *hasher_create(struct hash_parameters parameters) {
     if (hasher == NULL)
         return NULL;
     hasher->parameters = parameters;
-    if (!kept_region_init(&hasher->region, parameters.memory)) {
+    if (!reusable_memory_init(&hasher->memory, parameters.memory)) {
         free(hasher);
         return NULL;
     }
@@ -108,12 +108,12 @@ struct hasher *hasher_create(struct hash_parameters parameters) {
 void hasher_destroy(struct hasher *hasher) {
     if (hasher == NULL)
         return;
-    kept_region_fini(&hasher->region);
+    reusable_memory_fini(&hasher->memory);
     free(hasher);
 }
 
 void hasher_release_memory(struct hasher *hasher) {
-    kept_region_release(&hasher->region);
+    reusable_memory_release(&hasher->memory);
 }
 
 enum status hasher_hash(struct hasher *hasher, struct text password, char hash[PASSWORD_HASH_SIZE]) {
@@ -128,13 +128,13 @@ enum hash_match hasher_verify(struct hasher *hasher, struct text password, const
         enum status status = read_parameters(hash, &stored);
         if (status == STATUS_OUT_OF_MEMORY)
             return HASH_OUT_OF_MEMORY;
-        if (status == STATUS_OK && stored.memory > hasher->region.size)
+        if (status == STATUS_OK && stored.memory > hasher->memory.size)
             return check_larger(password, hash, stored.memory);
         if (status == STATUS_OK)
-            return check_string(&hasher->region, password, hash);
+            return check_string(&hasher->memory, password, hash);
         without_hash = HASH_CORRUPT;
     }
-    return spend_work(hasher, password) ? without_hash : HASH_OUT_OF_MEMORY;
+    return dummy_hash(hasher, password) ? without_hash : HASH_OUT_OF_MEMORY;
 }
 
 bool hasher_needs_rehash(const struct hasher *hasher, const char *hash) {

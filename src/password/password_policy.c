@@ -98,8 +98,8 @@ static bool contains(struct text text, struct text part) {
     return memmem(text.bytes, text.len, part.bytes, part.len) != NULL;
 }
 
-/* `folded` is the password. Gives `verdict` if it contains the name. */
-static enum password_verdict judge_name(struct arena *arena, struct text folded, struct text name,
+/* `folded` is the password. Returns `verdict` if it contains the name. */
+static enum password_verdict check_name(struct arena *arena, struct text folded, struct text name,
                                         enum password_verdict verdict) {
     if (text_code_points(name) < CONTEXT_MIN_CODE_POINTS)
         return PASSWORD_ACCEPTED;
@@ -109,8 +109,8 @@ static enum password_verdict judge_name(struct arena *arena, struct text folded,
     return contains(folded, folded_name) ? verdict : PASSWORD_ACCEPTED;
 }
 
-enum password_verdict password_judge(const struct password_policy *policy, struct arena *arena, struct text password,
-                                     struct text email) {
+enum password_verdict password_check_policy(const struct password_policy *policy, struct arena *arena, struct text password,
+                                            struct text email) {
     const struct {
         struct text name;
         enum password_verdict verdict;
@@ -130,7 +130,7 @@ enum password_verdict password_judge(const struct password_policy *policy, struc
     if (is_common(folded))
         return PASSWORD_TOO_COMMON;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        enum password_verdict verdict = judge_name(arena, folded, names[i].name, names[i].verdict);
+        enum password_verdict verdict = check_name(arena, folded, names[i].name, names[i].verdict);
         if (verdict != PASSWORD_ACCEPTED)
             return verdict;
     }

@@ -1,6 +1,6 @@
-#include "../../src/password/kept_region.h"
 #include "jwtd/hasher.h"
 #include "jwtd/macros.h"
+#include "src/password/reusable_memory.h"
 #include "tests/runner.h"
 
 #include <check.h>
@@ -98,11 +98,11 @@ START_TEST(hashes_of_the_reference_implementation_are_understood) {
 }
 END_TEST
 
-START_TEST(the_kept_region_gives_the_result_of_fresh_memory) {
+START_TEST(reusable_memory_gives_the_result_of_fresh_memory) {
     struct hasher *hasher = hasher_with(real);
     char hash[PASSWORD_HASH_SIZE];
 
-    for (unsigned i = 0; i < 3; i++) { /* the region is dirty from the second on */
+    for (unsigned i = 0; i < 3; i++) { /* the reusable is dirty from the second on */
         ck_assert_int_eq(hasher_hash(hasher, text_of("password"), hash), STATUS_OK);
         ck_assert_int_eq(crypto_pwhash_str_verify(hash, "password", 8), 0); /* not armed: libsodium maps for itself */
         hasher_release_memory(hasher);
@@ -326,47 +326,47 @@ START_TEST(a_hasher_without_memory_is_not_made) {
 }
 END_TEST
 
-/* ---- the region itself ---- */
+/* ---- the reusable itself ---- */
 
 static void *map(size_t size) {
     return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-static struct kept_region region_of(size_t size) {
-    struct kept_region region;
+static struct reusable_memory reusable_of(size_t size) {
+    struct reusable_memory reusable;
 
-    ck_assert(kept_region_init(&region, size));
-    return region;
+    ck_assert(reusable_memory_init(&reusable, size));
+    return reusable;
 }
 
-START_TEST(an_armed_region_serves_one_mapping_at_a_time) {
-    struct kept_region region = region_of(MIB);
+START_TEST(lent_memory_serves_one_mapping_at_a_time) {
+    struct reusable_memory reusable = reusable_of(MIB);
 
-    kept_region_arm(&region);
+    reusable_memory_lend(&reusable);
     void *first = map(MIB);
     void *second = map(4 * KIB);
-    ck_assert_ptr_eq(first, region.base);
-    ck_assert_ptr_ne(second, region.base);
+    ck_assert_ptr_eq(first, reusable.base);
+    ck_assert_ptr_ne(second, reusable.base);
     ck_assert_ptr_ne(second, MAP_FAILED);
     ck_assert_int_eq(munmap(second, 4 * KIB), 0);
     ck_assert_int_eq(munmap(first, MIB), 0);
-    ck_assert_ptr_eq(map(4 * KIB), region.base); /* free again */
-    ck_assert_int_eq(munmap(region.base, 4 * KIB), 0);
-    ck_assert(kept_region_disarm(&region));
-    region.base[0] = 1; /* still mapped */
-    kept_region_fini(&region);
+    ck_assert_ptr_eq(map(4 * KIB), reusable.base); /* free again */
+    ck_assert_int_eq(munmap(reusable.base, 4 * KIB), 0);
+    ck_assert(reusable_memory_return(&reusable));
+    reusable.base[0] = 1; /* still mapped */
+    reusable_memory_fini(&reusable);
 }
 END_TEST
 
-START_TEST(a_region_that_is_not_armed_serves_nothing) {
-    struct kept_region region = region_of(MIB);
+START_TEST(memory_that_is_not_lent_serves_nothing) {
+    struct reusable_memory reusable = reusable_of(MIB);
 
-    kept_region_arm(&region);
-    ck_assert(!kept_region_disarm(&region));
+    reusable_memory_lend(&reusable);
+    ck_assert(!reusable_memory_return(&reusable));
     void *memory = map(4 * KIB);
-    ck_assert_ptr_ne(memory, region.base);
+    ck_assert_ptr_ne(memory, reusable.base);
     ck_assert_int_eq(munmap(memory, 4 * KIB), 0);
-    kept_region_fini(&region);
+    reusable_memory_fini(&reusable);
 }
 END_TEST
 
@@ -380,67 +380,67 @@ static const struct {
     { 4 * KIB, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS },
 };
 
-START_TEST(other_mappings_pass_an_armed_region_by) {
-    struct kept_region region = region_of(MIB);
+START_TEST(other_mappings_pass_lent_memory_by) {
+    struct reusable_memory reusable = reusable_of(MIB);
 
-    kept_region_arm(&region);
+    reusable_memory_lend(&reusable);
     void *memory = mmap(NULL, foreign[_i].size, foreign[_i].protection, foreign[_i].flags, -1, 0);
     ck_assert_ptr_ne(memory, MAP_FAILED);
-    ck_assert_ptr_ne(memory, region.base);
+    ck_assert_ptr_ne(memory, reusable.base);
     ck_assert_int_eq(munmap(memory, foreign[_i].size), 0);
-    ck_assert(!kept_region_disarm(&region));
-    kept_region_fini(&region);
+    ck_assert(!reusable_memory_return(&reusable));
+    reusable_memory_fini(&reusable);
 }
 END_TEST
 
 START_TEST(unmapping_a_part_unmaps_nothing_and_frees_nothing) {
-    struct kept_region region = region_of(MIB);
+    struct reusable_memory reusable = reusable_of(MIB);
 
-    kept_region_arm(&region);
+    reusable_memory_lend(&reusable);
     unsigned char *memory = map(MIB);
     ck_assert_int_eq(munmap(memory, 4 * KIB), 0);
     ck_assert_int_eq(munmap(memory + 8 * KIB, MIB - 8 * KIB), 0);
     memory[0] = memory[8 * KIB] = memory[MIB - 1] = 1;
     void *other = map(4 * KIB);
-    ck_assert_ptr_ne(other, region.base);
+    ck_assert_ptr_ne(other, reusable.base);
     ck_assert_int_eq(munmap(other, 4 * KIB), 0);
-    kept_region_disarm(&region);
-    kept_region_arm(&region); /* whatever was left, the next user finds it free */
-    ck_assert_ptr_eq(map(MIB), region.base);
-    kept_region_disarm(&region);
-    kept_region_fini(&region);
+    reusable_memory_return(&reusable);
+    reusable_memory_lend(&reusable); /* whatever was left, the next user finds it free */
+    ck_assert_ptr_eq(map(MIB), reusable.base);
+    reusable_memory_return(&reusable);
+    reusable_memory_fini(&reusable);
 }
 END_TEST
 
-START_TEST(a_released_region_holds_nothing) {
-    struct kept_region region = region_of(5 * MIB); /* huge pages and small ones behind them */
+START_TEST(released_memory_holds_nothing) {
+    struct reusable_memory reusable = reusable_of(5 * MIB); /* huge pages and small ones behind them */
 
-    memset(region.base, 0x5a, region.size);
-    kept_region_release(&region);
-    ck_assert(sodium_is_zero(region.base, region.size));
-    kept_region_fini(&region);
+    memset(reusable.base, 0x5a, reusable.size);
+    reusable_memory_release(&reusable);
+    ck_assert(sodium_is_zero(reusable.base, reusable.size));
+    reusable_memory_fini(&reusable);
 }
 END_TEST
 
-START_TEST(an_impossible_size_makes_no_region) {
-    struct kept_region region;
+START_TEST(an_impossible_size_makes_no_memory) {
+    struct reusable_memory reusable;
 
-    ck_assert(!kept_region_init(&region, 0));
-    ck_assert(!kept_region_init(&region, SIZE_MAX));
-    ck_assert(!kept_region_init(&region, SIZE_MAX / 2));
+    ck_assert(!reusable_memory_init(&reusable, 0));
+    ck_assert(!reusable_memory_init(&reusable, SIZE_MAX));
+    ck_assert(!reusable_memory_init(&reusable, SIZE_MAX / 2));
 }
 END_TEST
 
-static TCase *region_case(void) {
-    TCase *region = tcase_create("region");
+static TCase *reusable_memory_case(void) {
+    TCase *reusable = tcase_create("reusable memory");
 
-    tcase_add_test(region, an_armed_region_serves_one_mapping_at_a_time);
-    tcase_add_test(region, a_region_that_is_not_armed_serves_nothing);
-    tcase_add_loop_test(region, other_mappings_pass_an_armed_region_by, 0, (int)ARRAY_LEN(foreign));
-    tcase_add_test(region, unmapping_a_part_unmaps_nothing_and_frees_nothing);
-    tcase_add_test(region, a_released_region_holds_nothing);
-    tcase_add_test(region, an_impossible_size_makes_no_region);
-    return region;
+    tcase_add_test(reusable, lent_memory_serves_one_mapping_at_a_time);
+    tcase_add_test(reusable, memory_that_is_not_lent_serves_nothing);
+    tcase_add_loop_test(reusable, other_mappings_pass_lent_memory_by, 0, (int)ARRAY_LEN(foreign));
+    tcase_add_test(reusable, unmapping_a_part_unmaps_nothing_and_frees_nothing);
+    tcase_add_test(reusable, released_memory_holds_nothing);
+    tcase_add_test(reusable, an_impossible_size_makes_no_memory);
+    return reusable;
 }
 
 Suite *hasher_suite(void) {
@@ -453,7 +453,7 @@ Suite *hasher_suite(void) {
     tcase_add_test(hashes, two_hashes_of_one_password_have_different_salts);
     tcase_add_test(hashes, a_hash_names_the_current_parameters);
     tcase_add_loop_test(hashes, hashes_of_the_reference_implementation_are_understood, 0, (int)ARRAY_LEN(reference));
-    tcase_add_test(hashes, the_kept_region_gives_the_result_of_fresh_memory);
+    tcase_add_test(hashes, reusable_memory_gives_the_result_of_fresh_memory);
     tcase_add_test(hashes, hashers_of_several_threads_do_not_meet);
     tcase_add_loop_test(hashes, a_corrupt_hash_is_not_a_wrong_password, 0, (int)ARRAY_LEN(corrupt));
     tcase_add_test(hashes, no_hash_at_all_differs);
@@ -466,6 +466,6 @@ Suite *hasher_suite(void) {
     tcase_add_test(memory, a_failed_allocation_is_never_a_wrong_password);
     tcase_add_test(memory, a_hasher_without_memory_is_not_made);
     suite_add_tcase(suite, memory);
-    suite_add_tcase(suite, region_case());
+    suite_add_tcase(suite, reusable_memory_case());
     return suite;
 }

@@ -9,7 +9,6 @@
 
 Suite *password_policy_suite(void);
 
-
 static const char *const verdict_names[PASSWORD_VERDICT_COUNT] = {
     "accepted", "too_short", "too_long", "too_common", "contains_email", "contains_service", "out_of_memory",
 };
@@ -19,7 +18,7 @@ static enum password_verdict judge(const char *service, struct text password, co
     struct arena arena;
 
     arena_init(&arena, 64 * 1024);
-    enum password_verdict verdict = password_judge(&policy, &arena, password, text_of(email));
+    enum password_verdict verdict = password_check_policy(&policy, &arena, password, text_of(email));
     arena_fini(&arena);
     return verdict;
 }
@@ -214,8 +213,8 @@ START_TEST(the_minimum_length_is_the_policys) {
     struct arena arena;
 
     arena_init(&arena, 64 * 1024);
-    ck_assert_int_eq(password_judge(&policy, &arena, text_of("vq8-k2xz-mm3-pp"), text_of("")), PASSWORD_ACCEPTED);
-    ck_assert_int_eq(password_judge(&policy, &arena, text_of("vq8-k2xz-mm3-p"), text_of("")), PASSWORD_TOO_SHORT);
+    ck_assert_int_eq(password_check_policy(&policy, &arena, text_of("vq8-k2xz-mm3-pp"), text_of("")), PASSWORD_ACCEPTED);
+    ck_assert_int_eq(password_check_policy(&policy, &arena, text_of("vq8-k2xz-mm3-p"), text_of("")), PASSWORD_TOO_SHORT);
     arena_fini(&arena);
 }
 END_TEST
@@ -225,7 +224,7 @@ START_TEST(exhausted_memory_is_no_verdict_on_the_password) {
     struct arena arena;
 
     arena_init(&arena, 1);
-    ck_assert_int_eq(password_judge(&policy, &arena, text_of("password"), text_of("")), PASSWORD_OUT_OF_MEMORY);
+    ck_assert_int_eq(password_check_policy(&policy, &arena, text_of("password"), text_of("")), PASSWORD_OUT_OF_MEMORY);
     arena_fini(&arena);
 }
 END_TEST
@@ -266,7 +265,7 @@ START_TEST(every_word_of_the_list_is_found) {
         struct text word = next_word(&offset);
         struct arena arena;
         arena_init(&arena, 64 * 1024);
-        enum password_verdict verdict = password_judge(&policy, &arena, word, text_of(""));
+        enum password_verdict verdict = password_check_policy(&policy, &arena, word, text_of(""));
         arena_fini(&arena);
         if (verdict != PASSWORD_TOO_COMMON)
             ck_abort_msg("%.*s: %s", (int)word.len, word.bytes, verdict_names[verdict]);
@@ -338,7 +337,7 @@ START_TEST(words_beside_the_list_are_not_found) {
     struct arena arena;
 
     arena_init(&arena, 64 * 1024);
-    ck_assert_int_eq(password_judge(&policy, &arena, text_of(neighbours[_i]), text_of("")), PASSWORD_ACCEPTED);
+    ck_assert_int_eq(password_check_policy(&policy, &arena, text_of(neighbours[_i]), text_of("")), PASSWORD_ACCEPTED);
     arena_fini(&arena);
 }
 END_TEST

@@ -1,5 +1,6 @@
-#include "kept_region.h"
+#include "reusable_memory.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,8 +14,8 @@ int __real_munmap(void *address, size_t size);
 void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
 int __wrap_munmap(void *address, size_t size);
 
-/* The region that this thread's next mapping may have. */
-static _Thread_local struct kept_region *armed;
+/* The memory that this thread's next mapping may have. */
+static _Thread_local struct reusable_memory *lent;
 
 static bool wants_fresh_memory(const void *address, int protection, int flags, int fd) {
     const int kind = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -23,28 +24,28 @@ static bool wants_fresh_memory(const void *address, int protection, int flags, i
 }
 
 void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
-    struct kept_region *region = armed;
+    struct reusable_memory *memory = lent;
 
-    if (region == NULL || region->lent_size != 0 || size == 0 || size > region->size ||
+    if (memory == NULL || memory->used_size != 0 || size == 0 || size > memory->size ||
         !wants_fresh_memory(address, protection, flags, fd))
         return __real_mmap(address, size, protection, flags, fd, offset);
-    region->lent_size = size;
-    region->was_lent = true;
-    return region->base;
+    memory->used_size = size;
+    memory->was_used = true;
+    return memory->base;
 }
 
 int __wrap_munmap(void *address, size_t size) {
-    struct kept_region *region = armed;
+    struct reusable_memory *memory = lent;
 
-    if (region == NULL || (uintptr_t)address - (uintptr_t)region->base >= region->size)
+    if (memory == NULL || (uintptr_t)address - (uintptr_t)memory->base >= memory->size)
         return __real_munmap(address, size);
     /* A part of it: never really unmapped, and what is left is still in use. */
-    if (address == region->base && size >= region->lent_size)
-        region->lent_size = 0;
+    if (address == memory->base && size >= memory->used_size)
+        memory->used_size = 0;
     return 0;
 }
 
-bool kept_region_init(struct kept_region *region, size_t size) {
+bool reusable_memory_init(struct reusable_memory *memory, size_t size) {
     if (size == 0 || size > SIZE_MAX - HUGE_PAGE_SIZE)
         return false;
     size_t mapping_size = size + HUGE_PAGE_SIZE;
@@ -53,47 +54,49 @@ bool kept_region_init(struct kept_region *region, size_t size) {
         return false;
 
     size_t gap = -(uintptr_t)mapping & (HUGE_PAGE_SIZE - 1);
-    *region = (struct kept_region){
+    *memory = (struct reusable_memory){
         .base = (unsigned char *)mapping + gap,
         .size = size,
         .mapping = mapping,
         .mapping_size = mapping_size,
     };
     /*
-     * Advice: where the kernel does not take it, the region works all the same. With huge pages 2 threads hash 0 to 4 % faster
+     * Advice: where the kernel does not take it, the memory works all the same. With huge pages 2 threads hash 0 to 4 % faster
      * at 19 MiB, and the first hash after a release costs 1.2 ms more than the next one instead of 5.2 ms. The rest behind the
      * last whole huge page stays on small ones, so that no more memory becomes resident than was asked for.
      */
     madvise(mapping, mapping_size, MADV_DONTDUMP);
-    madvise(region->base, size / HUGE_PAGE_SIZE * HUGE_PAGE_SIZE, MADV_HUGEPAGE);
+    madvise(memory->base, size / HUGE_PAGE_SIZE * HUGE_PAGE_SIZE, MADV_HUGEPAGE);
     return true;
 }
 
-void kept_region_fini(struct kept_region *region) {
-    __real_munmap(region->mapping, region->mapping_size);
-    *region = (struct kept_region){ .base = NULL };
+void reusable_memory_fini(struct reusable_memory *memory) {
+    __real_munmap(memory->mapping, memory->mapping_size);
+    *memory = (struct reusable_memory){ .base = NULL };
 }
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
-void kept_region_arm(struct kept_region *region) {
-    region->lent_size = 0;
-    region->was_lent = false;
-    armed = region;
+void reusable_memory_lend(struct reusable_memory *memory) {
+    assert(lent == NULL);
+    memory->used_size = 0;
+    memory->was_used = false;
+    lent = memory;
 }
 
-bool kept_region_disarm(struct kept_region *region) {
-    armed = NULL;
-    return region->was_lent;
+bool reusable_memory_return(struct reusable_memory *memory) {
+    assert(lent == memory);
+    lent = NULL;
+    return memory->was_used;
 }
 
 /*
- * Why the region is not wiped after every hash: argon2 leaves its blocks behind, and whoever reads all of them can work back to
+ * Why the memory is not wiped after every hash: argon2 leaves its blocks behind, and whoever reads all of them can work back to
  * the first one and then try passwords without argon2's price. Wiping a few blocks does not help, since the ones near the start
  * are cheap to recompute; wiping all 19 MiB costs 0.8 ms, a tenth of the throughput of 2 threads. Under load the next hash writes
- * over every block within milliseconds; so the pages are given back, and with them what they hold, when the thread has become
- * idle: then it takes 0.05 ms that nobody waits for. Until then the region is out of core dumps, and nothing outside hashing
+ * over every block within milliseconds; so the pages are returned, and with them what they hold, when the thread has become
+ * idle: then it takes 0.05 ms that nobody waits for. Until then the memory is out of core dumps, and nothing outside hashing
  * knows its address.
  */
-void kept_region_release(struct kept_region *region) {
-    madvise(region->base, region->size, MADV_DONTNEED);
+void reusable_memory_release(struct reusable_memory *memory) {
+    madvise(memory->base, memory->size, MADV_DONTNEED);
 }
