@@ -2,7 +2,7 @@
  * current_roles: the roles of those users whose roles have changed while access tokens that say otherwise may be alive.
  *
  * A map in memory from user ids to roles. Every instance learns from the database within a second whose roles have changed
- * (changed_roles), and the check of a bearer token puts these in the place of those in the token. An entry is forgotten when
+ * (changed_roles), and the check of a bearer token puts these in the place of those in the token. An entry is removed when
  * the last token that was signed before the change must have expired, so that the map is bounded by the changes in an access
  * token's life: 80 bytes each, and the roles.
  *
@@ -17,10 +17,10 @@
 
 struct current_roles;
 
-struct current_roles *current_roles_create(int64_t access_ttl_s); /* NULL: memory */
+struct current_roles *current_roles_create(int64_t access_ttl_s); /* NULL if out of memory */
 void current_roles_destroy(struct current_roles *map);
 
-/* Remembers a user's roles for the life of an access token from now on, in place of those remembered before. What is no role is
+/* Keeps a user's roles for the life of an access token from now on, in place of those kept before. What is no role is
  * left out. STATUS_INTERNAL: roles_json is no JSON array of strings. */
 enum status current_roles_set(struct current_roles *map, const struct uuid *user_id, struct text roles_json,
                               int64_t now_s) MUST_CHECK;
@@ -28,9 +28,9 @@ enum status current_roles_set(struct current_roles *map, const struct uuid *user
 /* Puts the roles of the claims' user, if there are any here, in place of the claims' own; in the arena. */
 enum status current_roles_apply(struct current_roles *map, struct arena *arena, struct access_claims *claims) MUST_CHECK;
 
-/* Forgets some of those that are due; all of them when called CURRENT_ROLES_SHARDS times. */
+/* Removes some of the expired entries; all of them when called CURRENT_ROLES_SHARDS times. */
 #define CURRENT_ROLES_SHARDS 64
-void current_roles_forget(struct current_roles *map, int64_t now_s);
+void current_roles_expire(struct current_roles *map, int64_t now_s);
 
 void current_roles_set_ready(struct current_roles *map);
 bool current_roles_are_ready(const struct current_roles *map);

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 
 /* Clears the flag of this thread and allocates the reserve if it was used up. False: there is no memory for it, and libjwt must
- * not be called. The first call in the process gives Jansson its allocator, so nobody may have called Jansson before. */
+ * not be called. The first call in the process sets Jansson's allocator, so it comes before any other use of Jansson. */
 bool json_memory_begin(void) MUST_CHECK;
 
 /* Whether an allocation has failed since json_memory_begin: what libjwt has returned is to be discarded then. */

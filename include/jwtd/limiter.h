@@ -88,7 +88,7 @@ void limiter_set_rules(struct limiter *limiter, const struct limit_rule rules[LI
 struct limit_key limiter_key_of_client(const struct limiter *limiter, const struct address *client, const struct address *peer);
 
 /* An account by whatever names it, alone or with the address that it is used from. An address of a site is, for IPv6, the site:
- * who has one must not have 65,536 networks to guess from. `client` is not looked at for ACCOUNT_ALONE. */
+ * 65,536 networks of one site must not be as many places to guess from. `client` is ignored for ACCOUNT_ALONE. */
 enum account_scope { ACCOUNT_ALONE, ACCOUNT_AT_NETWORK, ACCOUNT_AT_SITE };
 struct limit_key limiter_key_of_account(const struct limiter *limiter, struct text name, enum account_scope scope,
                                         const struct address *client);

@@ -26,7 +26,7 @@ enum status verifier_check(struct verifier *verifier, struct arena *arena, struc
                            struct access_claims *claims) MUST_CHECK;
 
 /* For a token that verifier_check has refused. STATUS_OK, with the id of its key in `kid`, when nothing speaks against it but
- * that the ring does not have this key; its signature could not be looked at, so anybody can make such a token.
+ * that the ring does not have this key; its signature could not be checked, so anybody can make such a token.
  * STATUS_INVALID_TOKEN when something does; STATUS_OUT_OF_MEMORY. */
 enum status verifier_missing_kid(const struct verifier *verifier, struct text token, int64_t now_s,
                                  char kid[KID_MAX_LEN + 1]) MUST_CHECK;

@@ -35,7 +35,7 @@ struct rule {
 struct limiter {
     struct rule rules[LIMIT_CLASS_COUNT][TIER_COUNT];
     uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES]; /* so that nobody can choose the set that a key falls into */
-    /* Each guards the entries of every LOCKS-th set. Whoever holds one may read the rules, whoever holds all may write them.
+    /* Each guards the entries of every LOCKS-th set. With one held the rules may be read, with all held they may be written.
      * Several are taken in their order. */
     pthread_mutex_t locks[LOCKS];
     size_t set_count;

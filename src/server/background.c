@@ -129,7 +129,7 @@ static void begin_roles_pass(const struct background *background, struct roles_r
         reading->cursor = changed_roles_from(services->token_rules.access_ttl_s + ACCESS_TOKEN_LEEWAY_S);
     reading->began_us = clock_monotonic_us();
     reading->is_under_way = true;
-    current_roles_forget(services->roles, clock_wall_s());
+    current_roles_expire(services->roles, clock_wall_s());
 }
 
 /* A first pass that has taken long is followed by a short one before anybody is let in, as for the revocations. */

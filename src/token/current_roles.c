@@ -16,7 +16,7 @@
 struct entry {
     struct entry *next;
     struct uuid user_id;
-    int64_t forget_at;
+    int64_t expires_at;
     size_t len;
     char roles[]; /* compact JSON */
 };
@@ -27,11 +27,11 @@ struct shard {
 };
 
 struct current_roles {
-    int64_t remember_s;
+    int64_t keep_s;
     uint8_t hash_key[crypto_shorthash_KEYBYTES];
     atomic_bool ready;
     atomic_size_t count;
-    atomic_uint next_to_forget;
+    atomic_uint next_to_expire;
     struct shard shards[CURRENT_ROLES_SHARDS];
 };
 
@@ -39,7 +39,7 @@ struct current_roles *current_roles_create(int64_t access_ttl_s) {
     struct current_roles *map = calloc(1, sizeof *map);
     if (map == NULL)
         return NULL;
-    map->remember_s = access_ttl_s + MARGIN_S;
+    map->keep_s = access_ttl_s + MARGIN_S;
     crypto_shorthash_keygen(map->hash_key);
     for (size_t i = 0; i < CURRENT_ROLES_SHARDS; i++)
         pthread_mutex_init(&map->shards[i].lock, NULL);
@@ -53,12 +53,12 @@ static void remove_entry(struct current_roles *map, struct entry **link) {
     atomic_fetch_sub(&map->count, 1);
 }
 
-static void forget_in(struct current_roles *map, struct shard *shard, int64_t now_s) {
+static void remove_expired_in(struct current_roles *map, struct shard *shard, int64_t now_s) {
     pthread_mutex_lock(&shard->lock);
     for (size_t i = 0; i < CHAINS; i++) {
         struct entry **link = &shard->chains[i];
         while (*link != NULL)
-            if ((*link)->forget_at <= now_s)
+            if ((*link)->expires_at <= now_s)
                 remove_entry(map, link);
             else
                 link = &(*link)->next;
@@ -66,10 +66,10 @@ static void forget_in(struct current_roles *map, struct shard *shard, int64_t no
     pthread_mutex_unlock(&shard->lock);
 }
 
-void current_roles_forget(struct current_roles *map, int64_t now_s) {
+void current_roles_expire(struct current_roles *map, int64_t now_s) {
     if (atomic_load(&map->count) > 0) {
-        unsigned turn = atomic_fetch_add(&map->next_to_forget, 1);
-        forget_in(map, &map->shards[turn % CURRENT_ROLES_SHARDS], now_s);
+        unsigned turn = atomic_fetch_add(&map->next_to_expire, 1);
+        remove_expired_in(map, &map->shards[turn % CURRENT_ROLES_SHARDS], now_s);
     }
 }
 
@@ -77,7 +77,7 @@ void current_roles_destroy(struct current_roles *map) {
     if (map == NULL)
         return;
     for (size_t i = 0; i < CURRENT_ROLES_SHARDS; i++) {
-        forget_in(map, &map->shards[i], INT64_MAX);
+        remove_expired_in(map, &map->shards[i], INT64_MAX);
         pthread_mutex_destroy(&map->shards[i].lock);
     }
     free(map);
@@ -107,7 +107,7 @@ enum status current_roles_set(struct current_roles *map, const struct uuid *user
     struct entry *entry = malloc(sizeof *entry + len);
     if (entry == NULL)
         return STATUS_OUT_OF_MEMORY;
-    *entry = (struct entry){ .user_id = *user_id, .forget_at = now_s + map->remember_s, .len = len };
+    *entry = (struct entry){ .user_id = *user_id, .expires_at = now_s + map->keep_s, .len = len };
     memcpy(entry->roles, compact, len);
     struct shard *shard = find_chain(map, user_id, &chain);
     pthread_mutex_lock(&shard->lock);

@@ -18,7 +18,7 @@
 #define ASIDE ".new-" /* and 8 digits: behind the name of a file that is being written */
 #define NEW_KEY_TEXT_SIZE (NEW_KEY_MAX * 2)
 
-/* Gives false, so that a refusal is one line. */
+/* Returns false, so that a refusal is one line. */
 static bool refuse(char *error, size_t error_size, const char *path, const char *reason) {
     snprintf(error, error_size, "%s: %s", path, reason);
     return false;
@@ -61,7 +61,7 @@ bool key_directory_check(int fd, const char *path, char *error, size_t error_siz
     return check_owner(&status, path, error, error_size);
 }
 
-/* Reads up to KEY_TEXT_MAX + 1 bytes, so that the caller can tell a text that is too long. */
+/* Reads up to KEY_TEXT_MAX + 1 bytes, so that the caller notices a text that is too long. */
 static bool read_text(int fd, char text[KEY_TEXT_MAX + 1], size_t *len) {
     *len = 0;
     while (*len <= KEY_TEXT_MAX) {

@@ -24,8 +24,8 @@ bool key_directory_check(int fd, const char *path, char *error, size_t error_siz
 
 enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 
-/* Run by root, gives a new file or directory to the owner of the directory that `path` lies in, so that a service with a user of
- * its own can read what an administrator has made there. False: errno tells. */
+/* Run by root, transfers a new file or directory to the owner of the directory that `path` lies in, so that a service with a user
+ * of its own can read what an administrator has made there. False, with errno set. */
 bool key_file_adopt(int fd, const char *path) MUST_CHECK;
 
 /* Writes a new random key of `len` bytes (at most 64) to a file of mode 0600 that appears whole or not at all; a file that is

@@ -328,7 +328,7 @@ static bool count_keys(const char *keys_dir, size_t *count, struct error error) 
     return counted;
 }
 
-/* The refresh key last: whoever finds it finds a signing key, too. */
+/* The refresh key last: where there is one, there is a signing key too. */
 static bool create_keys(const char *keys_dir, const char *refresh_key_file, bool if_missing, char kid[KID_MAX_LEN + 1],
                         struct error error) {
     size_t count;

@@ -14,7 +14,7 @@
 
 struct slot {
     struct uuid session_id;
-    int64_t forget_at; /* 0: empty. A slot whose time has passed still holds its place in the chain until it is used again. */
+    int64_t expires_at; /* 0: empty. A slot whose time has passed still holds its place in the chain until it is used again. */
 };
 
 /* Making a larger table takes 25 ms for 131,072 sessions, and every request waits meanwhile; a 64th of it takes less than half a
@@ -27,7 +27,7 @@ struct shard {
 };
 
 struct revoked_sessions {
-    int64_t remember_s;
+    int64_t keep_s;
     uint8_t hash_key[crypto_shorthash_KEYBYTES]; /* session ids come from tokens: nobody may choose where they fall */
     atomic_bool ready;
     struct shard shards[SHARDS];
@@ -47,7 +47,7 @@ struct revoked_sessions *revoked_sessions_create(int64_t access_ttl_s) {
     bool initialised = true;
     for (size_t i = 0; i < SHARDS; i++)
         initialised = shard_init(&set->shards[i]) && initialised;
-    set->remember_s = access_ttl_s + REVOKED_SESSIONS_MARGIN_S;
+    set->keep_s = access_ttl_s + REVOKED_SESSIONS_MARGIN_S;
     crypto_shorthash_keygen(set->hash_key);
     atomic_init(&set->ready, false);
     if (!initialised) {
@@ -78,32 +78,32 @@ static size_t first_place(uint64_t hash, size_t capacity) {
     return (size_t)(hash / SHARDS) & (capacity - 1);
 }
 
-/* The slot of this id, else the best one for it: the first on its way that has been forgotten, or the empty one at the end. */
+/* The slot of this id, else the best one for it: the first in its chain that has expired, or the empty one at the end. */
 static struct slot *find_slot(const struct shard *shard, uint64_t hash, const struct uuid *session_id, int64_t now_s) {
-    struct slot *forgotten = NULL;
+    struct slot *expired = NULL;
     size_t place = first_place(hash, shard->capacity);
     for (;; place = (place + 1) & (shard->capacity - 1)) {
         struct slot *slot = &shard->slots[place];
-        if (slot->forget_at == 0)
-            return forgotten != NULL ? forgotten : slot;
+        if (slot->expires_at == 0)
+            return expired != NULL ? expired : slot;
         if (uuid_equal(&slot->session_id, session_id))
             return slot;
-        if (forgotten == NULL && slot->forget_at <= now_s)
-            forgotten = slot;
+        if (expired == NULL && slot->expires_at <= now_s)
+            expired = slot;
     }
 }
 
 static size_t count_live(const struct shard *shard, int64_t now_s) {
     size_t live = 0;
     for (size_t i = 0; i < shard->capacity; i++)
-        live += shard->slots[i].forget_at > now_s;
+        live += shard->slots[i].expires_at > now_s;
     return live;
 }
 
 static void move_live(const struct revoked_sessions *set, const struct shard *from, struct shard *to, int64_t now_s) {
     for (size_t i = 0; i < from->capacity; i++) {
         const struct slot *slot = &from->slots[i];
-        if (slot->forget_at > now_s) {
+        if (slot->expires_at > now_s) {
             *find_slot(to, hash_of(set, &slot->session_id), &slot->session_id, INT64_MIN) = *slot;
             to->used++;
         }
@@ -133,12 +133,12 @@ static enum status add(const struct revoked_sessions *set, struct shard *shard, 
     if (shard->used >= shard->capacity / 2 && !rebuild(set, shard, now_s) && shard->used >= shard->capacity - shard->capacity / 8)
         return STATUS_OUT_OF_MEMORY;
     struct slot *slot = find_slot(shard, hash, session_id, now_s);
-    int64_t forget_at = now_s + set->remember_s;
-    bool again = slot->forget_at != 0 && uuid_equal(&slot->session_id, session_id);
-    if (again && slot->forget_at >= forget_at)
+    int64_t expires_at = now_s + set->keep_s;
+    bool again = slot->expires_at != 0 && uuid_equal(&slot->session_id, session_id);
+    if (again && slot->expires_at >= expires_at)
         return STATUS_OK;
-    shard->used += slot->forget_at == 0;
-    *slot = (struct slot){ *session_id, forget_at };
+    shard->used += slot->expires_at == 0;
+    *slot = (struct slot){ *session_id, expires_at };
     return STATUS_OK;
 }
 
@@ -155,8 +155,8 @@ bool revoked_sessions_contain(struct revoked_sessions *set, const struct uuid *s
     uint64_t hash = hash_of(set, session_id);
     struct shard *shard = &set->shards[hash % SHARDS];
     pthread_mutex_lock(&shard->lock);
-    /* with no slot due to be forgotten, the way ends at the id itself or at an empty slot */
-    bool found = find_slot(shard, hash, session_id, INT64_MIN)->forget_at != 0;
+    /* at a time when no slot has expired, the search ends at the id itself or at an empty slot */
+    bool found = find_slot(shard, hash, session_id, INT64_MIN)->expires_at != 0;
     pthread_mutex_unlock(&shard->lock);
     return found;
 }

@@ -118,7 +118,7 @@ static enum status check_signature(struct text token, const struct signing_key *
         return STATUS_OUT_OF_MEMORY;
     errno = 0;
     int failure = jwt_decode(&jwt, string, key->bytes, (int)key->len);
-    /* looked at whatever jwt_decode says: when memory runs out it can return 0 and a token that it has not verified (alg none);
+    /* checked whatever jwt_decode returns: if out of memory it can return 0 and a token that it has not verified (alg none);
      * the token's own header was found to name the key's algorithm before */
     bool is_unverified = failure == 0 && jwt_get_alg(jwt) != key->algorithm->jwt_alg;
     /* and some of its failed allocations it reports as a bad token: malloc leaves its own word in errno */

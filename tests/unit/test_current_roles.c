@@ -74,7 +74,7 @@ END_TEST
 
 static void forget_all(int64_t now_s) {
     for (unsigned i = 0; i < CURRENT_ROLES_SHARDS; i++)
-        current_roles_forget(map, now_s);
+        current_roles_expire(map, now_s);
 }
 
 START_TEST(they_are_remembered_for_the_life_of_a_token_and_then_forgotten) {
@@ -120,7 +120,7 @@ static void *change_and_look(void *argument) {
         ck_assert_int_eq(current_roles_apply(map, &own, &claims), STATUS_OK);
         ck_assert(text_equal(claims.roles_json, text_of("[\"even\"]")) ||
                   text_equal(claims.roles_json, text_of("[\"odd\",\"x\"]")));
-        current_roles_forget(map, NOW);
+        current_roles_expire(map, NOW);
     }
     arena_fini(&own);
     return NULL;
