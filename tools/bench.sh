@@ -1,16 +1,13 @@
 #!/bin/bash
 # tools/bench.sh: measures what the README claims, each figure beside its reference from the same run, on a PostgreSQL of its own and with
 # the load on the same machine. SECONDS_EACH=5 makes the single measurements longer. The last part is a table in Markdown, also
-# in build/bench.md; PARTS="storm nice" measures some only. It is a benchmark and no test: nothing fails when a target is missed, the table says so.
-# shellcheck source=tools/common.sh
-source "$(dirname "$0")/common.sh"
+# in build/bench.md; PARTS="crowd nice" measures some only. It is a benchmark and no test: nothing fails when a target is missed, the table says so.
+# shellcheck source=tools/private_server.sh
+source "$(dirname "$0")/private_server.sh"
 
 seconds=${SECONDS_EACH:-4}
 cores=$(nproc)
-port=18473
 memory=$((19 * 1024 * 1024))
-work=
-server=
 table=$BUILD/bench.md
 
 median() {
@@ -23,31 +20,6 @@ ratio() {
 
 row() {
     printf '| %s | %s | %s |\n' "$1" "$2" "$3" | tee -a "$table"
-}
-
-# In a session of its own, so that the scheduler treats it, the database and the load as three groups, as with a unit of systemd.
-start_server() {
-    setsid "$BUILD/jwtd" --set "server.listen=127.0.0.1:$port" --set "token.keys_dir=$work/keys" --set log.level=warn --set limit.enabled=false --set server.max_connections_per_address=0 \
-        --set "token.refresh_key_file=$work/refresh.key" "$@" serve 2>>"$work/log" &
-    server=$!
-    for _ in {1..200}; do
-        curl -fs -o /dev/null "http://127.0.0.1:$port/health/ready" && return
-        sleep 0.05
-    done
-    die "the server does not answer: $(tail -3 "$work/log")"
-}
-
-stop_server() {
-    kill -TERM "$server" && wait "$server"
-    server=
-}
-
-clean_up() {
-    trap '' INT TERM HUP
-    [[ -z $server ]] || kill -TERM "$server" 2>/dev/null || true
-    wait || true
-    [[ ! -d $work/postgres ]] || tools/database.sh remove "$work/postgres"
-    rm -rf "$work"
 }
 
 post() {
@@ -232,50 +204,50 @@ print("%.1f" % ends[0] if ends else "never")
 PYTHON
 }
 
-# The users of the storms have an account each: `storm_accounts` are the options of failpoint that say so.
-storm_accounts=(--seeded --accounts 5000 --email 'storm-{}@example.org')
-seed_storm() {
+# The users of a crowd have an account each: `crowd_accounts` are the options of failpoint that say so.
+crowd_accounts=(--seeded --accounts 5000 --email 'crowd-{}@example.org')
+seed_crowd() {
     start_server
-    "$BUILD/failpoint" seed "http://127.0.0.1:$port" --pg "$(tools/database.sh url "$work/postgres" jwtd_owner)" "${storm_accounts[@]:1}" >/dev/null
+    "$BUILD/failpoint" seed "http://127.0.0.1:$port" --pg "$(tools/database.sh url "$work/postgres" jwtd_owner)" "${crowd_accounts[@]:1}" >/dev/null
     stop_server
 }
 
-# storm(honour or ignore, target, NICE; its default without): 5,000 users log in at once and go on for ten seconds, while others ask who they are 50 times a second, and
+# crowd(honour or ignore, target, NICE; its default without): 5,000 users log in at once and go on for ten seconds, while others ask who they are 50 times a second, and
 # newcomers, each on a new connection, try to log in 20 times a second.
-storm() {
+crowd() {
     local word=$1 nice=${3:-} probe newcomer peak
     start_server ${nice:+--set "password.nice=$nice"}
-    hold before --scenario login --users 16 "${storm_accounts[@]}" --duration "${seconds}s"
+    hold before --scenario login --users 16 "${crowd_accounts[@]}" --duration "${seconds}s"
     hold probe --scenario me --rate 50 --duration 12s --email 'probe-{}@example.org' &
     probe=$!
     sleep 2
     hold newcomer --scenario login --rate 20 --duration 9s --new-connections --email 'probe-{}@example.org' --accounts 4 &
     newcomer=$!
-    hold storm --scenario login --users 5000 "${storm_accounts[@]}" --connections 6000 --duration 10s --retry-after "$word"
+    hold crowd --scenario login --users 5000 "${crowd_accounts[@]}" --connections 6000 --duration 10s --retry-after "$word"
     wait "$probe" "$newcomer"
     peak=$(awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$server/status")
     stop_server
     row "5,000 users log in at once for 10 s and $word Retry-After${nice:+, nice $nice}: logins / those of 16 users" \
-        "$(served storm) / $(served before) per s = $(ratio "$(served storm)" "$(served before)")" "$2 (peers: 0.01 to 0.86)"
+        "$(served crowd) / $(served before) per s = $(ratio "$(served crowd)" "$(served before)")" "$2 (peers: 0.01 to 0.86)"
     row "the same: without an answer in 5 s; resident memory; p99 of GET /auth/me at 50 per s" \
-        "$(unanswered storm); $peak MiB; $(latency_p99 probe)" "0; under 150 MiB; under 10 ms"
+        "$(unanswered crowd); $peak MiB; $(latency_p99 probe)" "0; under 150 MiB; under 10 ms"
     row "the same: a 503 to a newcomer" "$(sed -n 's/.*refusals (429, 503): //p' "$work/newcomer")" "p99 under 5 ms"
 }
 
-bench_storm() {
-    seed_storm
-    storm honour 0.95
-    storm ignore 0.6
+bench_crowd() {
+    seed_crowd
+    crowd honour 0.95
+    crowd ignore 0.6
     bench_recovery
 }
 
 # The priority of the crypto threads was chosen by this table, and that of bench_beside_logins. Not among the usual parts.
 bench_nice() {
     local nice
-    seed_storm
+    seed_crowd
     for nice in 0 5 10 19; do
-        storm honour 0.95 "$nice"
-        storm ignore 0.6 "$nice"
+        crowd honour 0.95 "$nice"
+        crowd ignore 0.6 "$nice"
     done
 }
 
@@ -283,16 +255,16 @@ bench_nice() {
 bench_recovery() {
     local crowd
     start_server
-    hold before --scenario login --users 16 "${storm_accounts[@]}" --duration "${seconds}s"
-    setsid "$BUILD/failpoint" hold "http://127.0.0.1:$port" --quiet --scenario login --users 5000 "${storm_accounts[@]}" --connections 6000 \
+    hold before --scenario login --users 16 "${crowd_accounts[@]}" --duration "${seconds}s"
+    setsid "$BUILD/failpoint" hold "http://127.0.0.1:$port" --quiet --scenario login --users 5000 "${crowd_accounts[@]}" --connections 6000 \
         --duration 60s >/dev/null 2>&1 &
     crowd=$!
     sleep 8
     kill -KILL -- "-$crowd"
     wait "$crowd" 2>/dev/null || true
-    hold after --scenario login --users 16 "${storm_accounts[@]}" --duration 5s
+    hold after --scenario login --users 16 "${crowd_accounts[@]}" --duration 5s
     stop_server
-    row "the users of such a storm have gone: 16 users log in with a normal p99 ($(latency_p99 before)) again after" \
+    row "the users of such a crowd have gone: 16 users log in with a normal p99 ($(latency_p99 before)) again after" \
         "$(seconds_until_normal before after) s" "2 s"
 }
 
@@ -318,21 +290,14 @@ describe_machine() {
 
 tools/packages.sh run bench
 build "$BUILD/jwtd" "$BUILD/bench_hasher" "$BUILD/bench_limiter" "$BUILD/bench_stock" "$BUILD/probe" "$BUILD/failpoint"
-work=$(mktemp -d /tmp/jwtd-bench.XXXXXX)
-trap clean_up EXIT
-trap 'exit 130' INT TERM HUP
-chmod 711 "$work"
-tools/database.sh start "$work/postgres"
+make_work_directory bench
+start_database
 mkdir "$work/nginx" && chmod 777 "$work/nginx"
 postmaster=$(head -1 "$work/postgres/data/postmaster.pid")
-JWTD_DATABASE_URL=$(tools/database.sh url "$work/postgres" jwtd_owner) "$BUILD/jwtd" migrate
-JWTD_DATABASE_URL=$(tools/database.sh url "$work/postgres" jwtd)
-export JWTD_DATABASE_URL
-"$BUILD/jwtd" --set "token.keys_dir=$work/keys" --set "token.refresh_key_file=$work/refresh.key" keygen >/dev/null
 start_server
 post /auth/register '{"email":"bench@example.org","password":"a long walk by the sea"}' >/dev/null
 stop_server
 describe_machine | tee "$table"
-for part in ${PARTS:-hashing limiter start login requests beside_logins storm}; do
+for part in ${PARTS:-hashing limiter start login requests beside_logins crowd}; do
     "bench_$part"
 done

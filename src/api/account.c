@@ -72,15 +72,7 @@ static enum step_result end_password_check(struct request *request) {
         log_account_event(LOG_INFO, "password_change_repeated", request, &account->user.id, &request->claims.session_id);
         return reply_empty(request, 204);
     }
-    switch (password_check_end(request, &account->check, &account->user.id)) {
-    case PASSWORD_RIGHT:
-        return STEP_NEXT;
-    case PASSWORD_WRONG:
-        return refuse(request);
-    case PASSWORD_UNDECIDED:
-        break;
-    }
-    return STEP_DONE;
+    return password_check_end(request, &account->check, &account->user.id, refuse);
 }
 
 static enum step_result hash_new_password(struct request *request) {

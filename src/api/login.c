@@ -60,15 +60,7 @@ static enum step_result end_password_check(struct request *request) {
     const struct login *login = request->scratch;
     if (login->rehash_status != STATUS_OK)
         return reply_problem(request, login->rehash_status);
-    switch (password_check_end(request, &login->check, login->found ? &login->user.id : NULL)) {
-    case PASSWORD_RIGHT:
-        return STEP_NEXT;
-    case PASSWORD_WRONG:
-        return refuse(request);
-    case PASSWORD_UNDECIDED:
-        break;
-    }
-    return STEP_DONE;
+    return password_check_end(request, &login->check, login->found ? &login->user.id : NULL, refuse);
 }
 
 /* A better hash is welcome, but no reason to refuse a login. */

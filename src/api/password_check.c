@@ -22,15 +22,14 @@ void password_check_accept(const struct request *request, struct password_check 
     attempt_refund(request, &check->attempt);
 }
 
-enum password_result password_check_end(struct request *request, const struct password_check *check, const struct uuid *user_id) {
+enum step_result password_check_end(struct request *request, const struct password_check *check, const struct uuid *user_id,
+                                    enum step_result (*refuse)(struct request *request)) {
     if (check->is_accepted)
-        return PASSWORD_RIGHT;
-    if (check->match == HASH_OUT_OF_MEMORY) {
-        reply_problem(request, STATUS_OUT_OF_MEMORY);
-        return PASSWORD_UNDECIDED;
-    }
+        return STEP_NEXT;
+    if (check->match == HASH_OUT_OF_MEMORY)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
     if (check->match == HASH_CORRUPT)
         log_account_event(LOG_ERROR, "password_hash_corrupt", request, user_id, NULL);
     attempt_fail(request, &check->attempt, user_id);
-    return PASSWORD_WRONG;
+    return refuse(request);
 }

@@ -27,11 +27,9 @@ bool password_check_run(struct request *request, struct password_check *check, c
 /* Takes the password for right: the attempt does not count. Once, between password_check_run and password_check_end. */
 void password_check_accept(const struct request *request, struct password_check *check);
 
-enum password_result { PASSWORD_RIGHT, PASSWORD_WRONG, PASSWORD_UNDECIDED };
-
-/* PASSWORD_WRONG: the attempt counts, and the caller writes the reply. PASSWORD_UNDECIDED: memory; the reply is written.
- * `user_id` is for the log; NULL: there is no such account. */
-enum password_result password_check_end(struct request *request, const struct password_check *check,
-                                        const struct uuid *user_id) MUST_CHECK;
+/* STEP_NEXT: the password was accepted. STEP_DONE: it is wrong, the attempt counts, and `refuse` has written the reply; or there
+ * was no memory to decide, and the reply says so. `user_id` is for the log; NULL: there is no such account. */
+enum step_result password_check_end(struct request *request, const struct password_check *check, const struct uuid *user_id,
+                                    enum step_result (*refuse)(struct request *request)) MUST_CHECK;
 
 #endif

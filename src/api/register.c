@@ -107,17 +107,16 @@ static enum step_result check_repeated(struct request *request) {
     return STEP_NEXT;
 }
 
+static enum step_result refuse_repeated(struct request *request) {
+    return reply_problem(request, STATUS_IDEMPOTENCY_KEY_REUSED);
+}
+
 static enum step_result answer_repeated(struct request *request) {
     const struct registration *registration = request->scratch;
-    switch (password_check_end(request, &registration->check, &registration->existing.id)) {
-    case PASSWORD_RIGHT:
-        return answer_created(request, &registration->existing);
-    case PASSWORD_WRONG:
-        return reply_problem(request, STATUS_IDEMPOTENCY_KEY_REUSED);
-    case PASSWORD_UNDECIDED:
-        break;
-    }
-    return STEP_DONE;
+    const struct user *user = &registration->existing;
+    if (password_check_end(request, &registration->check, &user->id, refuse_repeated) == STEP_DONE)
+        return STEP_DONE;
+    return answer_created(request, user);
 }
 
 const struct step register_check = { "check", ON_HTTP, check };
