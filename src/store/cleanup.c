@@ -22,14 +22,6 @@ struct progress {
     long long deleted;
 };
 
-enum status cleanup_read_count(const struct db_rows *rows, struct arena *arena, void *result) {
-    int64_t *count = result;
-    (void)arena;
-    assert(db_row_count(rows) == 1);
-    *count = db_integer(rows, 0, 0);
-    return STATUS_OK;
-}
-
 /* One batch from each table that may have more. */
 static enum status delete_batches(const struct db_call *call, const struct cleanup_rules *rules, struct progress *progress,
                                   bool *is_complete) {

@@ -2,16 +2,11 @@
 #ifndef JWTD_STORE_CLEANUP_TABLES_H
 #define JWTD_STORE_CLEANUP_TABLES_H
 
-#include "statement.h"
-
 #include "jwtd/cleanup.h"
 
 enum status sessions_delete_ended(const struct db_call *call, const struct cleanup_rules *rules, int64_t *deleted) MUST_CHECK;
 enum status revocations_delete_old(const struct db_call *call, const struct cleanup_rules *rules, int64_t *deleted) MUST_CHECK;
 enum status known_addresses_delete_old(const struct db_call *call, const struct cleanup_rules *rules,
                                        int64_t *deleted) MUST_CHECK;
-
-/* The reader of their statements, which return one number. */
-enum status cleanup_read_count(const struct db_rows *rows, struct arena *arena, void *result);
 
 #endif

@@ -83,3 +83,11 @@ enum status db_read_found(const struct db_rows *rows, struct arena *arena, void 
     *found = db_row_count(rows) > 0;
     return STATUS_OK;
 }
+
+enum status db_read_integer(const struct db_rows *rows, struct arena *arena, void *result) {
+    int64_t *value = result;
+    (void)arena;
+    assert(db_row_count(rows) == 1);
+    *value = db_integer(rows, 0, 0);
+    return STATUS_OK;
+}

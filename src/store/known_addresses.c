@@ -1,6 +1,7 @@
 /* The table known_addresses. What reads and writes it besides stands in the statements of users and sessions. */
 #include "cleanup_tables.h"
 #include "sql.h"
+#include "statement.h"
 
 #include "jwtd/users.h"
 
@@ -10,7 +11,7 @@ static const struct db_statement delete_old = {
     .name = "known_addresses_delete_old",
     .parameters = 1,
     .columns = 1,
-    .read = cleanup_read_count,
+    .read = db_read_integer,
     .sql = "WITH old AS ("
            "   SELECT user_id, network"
            "   FROM known_addresses"

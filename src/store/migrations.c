@@ -138,13 +138,6 @@ bool migrations_apply(const struct db_options *options, FILE *out) {
     return done;
 }
 
-static enum status read_count(const struct db_rows *rows, struct arena *arena, void *result) {
-    int64_t *count = result;
-    (void)arena;
-    *count = db_integer(rows, 0, 0);
-    return STATUS_OK;
-}
-
 /* clang-format off */
 
 static const struct db_statement find_version = {
@@ -166,7 +159,7 @@ static const struct db_statement count_versions = {
     .name = "migrations_count_versions",
     .parameters = 1,
     .columns = 1,
-    .read = read_count,
+    .read = db_read_integer,
     .sql = "SELECT count(*) FROM schema_migrations WHERE version = ANY ($1::text[])",
 };
 

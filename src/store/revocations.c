@@ -2,6 +2,7 @@
 
 #include "cleanup_tables.h"
 #include "sql.h"
+#include "statement.h"
 
 #include "jwtd/clock.h"
 
@@ -135,7 +136,7 @@ static const struct db_statement delete_old = {
     .name = "revocations_delete_old",
     .parameters = OLD_PARAMETERS,
     .columns = 1,
-    .read = cleanup_read_count,
+    .read = db_read_integer,
     .sql = "WITH deleted AS ("
            "   DELETE FROM revocations"
            "   WHERE id IN (SELECT id"

@@ -1,5 +1,6 @@
 /* The deletion of sessions that have ended. */
 #include "cleanup_tables.h"
+#include "statement.h"
 
 /* clang-format off */
 
@@ -13,7 +14,7 @@ static const struct db_statement delete_ended = {
     .name = "sessions_delete_ended",
     .parameters = ENDED_PARAMETERS,
     .columns = 1,
-    .read = cleanup_read_count,
+    .read = db_read_integer,
     .sql = "WITH revoked AS ("
            "   SELECT id"
            "   FROM sessions"

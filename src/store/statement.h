@@ -65,7 +65,8 @@ struct text db_copy_time(const struct db_rows *rows, size_t row, int column, str
 enum status db_copy_uuids(const struct db_rows *rows, int column, struct arena *arena, struct uuid **ids,
                           size_t *count) MUST_CHECK;
 
-/* A reader: *result is a bool, whether there is a row. */
+/* Readers. *result is a bool, whether there is a row; or an int64_t, the one value of the one row. */
 enum status db_read_found(const struct db_rows *rows, struct arena *arena, void *result);
+enum status db_read_integer(const struct db_rows *rows, struct arena *arena, void *result);
 
 #endif
