@@ -187,10 +187,14 @@ static bool load_refresh_keys(struct keyring *ring, const char *file, struct err
     if (!join_path(path, loading.directory, "", error))
         return false;
     DIR *directory = opendir(path);
-    if (directory == NULL) {
-        /* who may use a file need not be allowed to list its directory; then there are no others */
-        log_event(LOG_WARN, "refresh_keys_not_listed", "directory=%s error=%s", path, strerrordesc_np(errno));
+    if (directory == NULL && errno == EACCES) {
+        /* a user who may read a file need not be allowed to list its directory: then that key is the only one */
+        log_event(LOG_WARN, "refresh_keys_not_listed", "directory=%s error=%s", path, strerrordesc_np(EACCES));
         return true;
+    }
+    if (directory == NULL) {
+        snprintf(error.text, error.size, "%s: %s", path, strerrordesc_np(errno));
+        return false;
     }
     bool loaded = visit_directory(directory, path, load_other_refresh_key, &loading, error);
     closedir(directory);
