@@ -176,8 +176,7 @@ static void take_down(struct app *app) {
     watchdog_stop(app->watchdog);
     if (app->server != NULL)
         http_server_stop(app->server, app->config->server.shutdown_grace_ms);
-    if (app->background != NULL)
-        background_stop(app->background);
+    background_stop(app->background);
     for (size_t executor = 0; executor < EXECUTOR_COUNT; executor++)
         if (services->pools[executor] != NULL)
             pool_destroy(services->pools[executor]);

@@ -1,0 +1,83 @@
+#include "task.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+#include "jwtd/revocations.h"
+
+#define INTERVAL_US (CLOCK_US_PER_S / 2)
+#define DEADLINE_US (2 * CLOCK_US_PER_S)
+
+/* Passes over a table that is read again and again. A page that fails is tried again in the next round: what was read before it
+ * stays. */
+struct reading {
+    struct revocations_cursor cursor;
+    struct revocations_horizon horizon;
+    bool is_under_way;
+    bool has_failed;       /* the last page */
+    int64_t began_us;      /* this pass, or the last one */
+    int64_t good_began_us; /* the last pass that came to its end; 0: none has */
+};
+
+/* From long before the last good pass began: a statement commits up to its timeout after the moment that it writes down. What was
+ * committed before is seen by every page of a pass. */
+static int64_t window_s(const struct services *services, const struct reading *reading) {
+    if (reading->good_began_us == 0)
+        return services->token_rules.access_ttl_s + REVOKED_SESSIONS_MARGIN_S;
+    int64_t overlap_us = 2 * services->config->database.statement_timeout_ms * 1000 + 5 * CLOCK_US_PER_S;
+    return (clock_monotonic_us() - reading->good_began_us + overlap_us) / CLOCK_US_PER_S + 1;
+}
+
+static void begin_pass(const struct services *services, struct reading *reading) {
+    reading->began_us = clock_monotonic_us();
+    reading->cursor = revocations_from(window_s(services, reading));
+    reading->is_under_way = true;
+}
+
+/* What others revoke during a pass may be written behind its cursor, and is left to the next one. So a long first pass, of
+ * millions of rows, is followed by a second, short one before the service is ready. */
+static void end_pass(const struct services *services, struct reading *reading) {
+    bool is_up_to_date = reading->good_began_us != 0 || clock_monotonic_us() - reading->began_us < CLOCK_US_PER_S;
+    reading->good_began_us = reading->began_us;
+    reading->is_under_way = false;
+    if (is_up_to_date)
+        revoked_sessions_set_ready(services->revoked);
+}
+
+static void log_change(const struct services *services, struct reading *reading, bool has_failed) {
+    if (has_failed != reading->has_failed)
+        log_event(has_failed ? LOG_WARN : LOG_INFO, has_failed ? "revocations_unreadable" : "revocations_read", "sessions=%zu",
+                  revoked_sessions_count(services->revoked));
+    reading->has_failed = has_failed;
+}
+
+static struct db_call call_on(struct db *db) {
+    return (struct db_call){ .db = db, .deadline_us = clock_monotonic_us() + DEADLINE_US };
+}
+
+/* The horizon is read first in each round, so that its first reading comes before the first page. */
+static enum status read_late(const struct task_round *round, struct reading *reading, bool *is_last) {
+    struct db_call call = call_on(round->db);
+    return revocations_read_late(&call, &reading->horizon, round->services->revoked, is_last);
+}
+
+/* One page, so that a round is short however much there is to read. */
+static int64_t run(const struct task_round *round) {
+    struct reading *reading = round->state;
+    if (!reading->is_under_way)
+        begin_pass(round->services, reading);
+    int64_t now_us = clock_monotonic_us();
+    bool is_last = false, is_last_late = false;
+    enum status status = read_late(round, reading, &is_last_late);
+    struct db_call call = call_on(round->db);
+    if (status == STATUS_OK)
+        status = revocations_read_page(&call, &reading->cursor, round->services->revoked, &is_last);
+    log_change(round->services, reading, status != STATUS_OK);
+    if (status != STATUS_OK)
+        return now_us + INTERVAL_US;
+    if (!is_last)
+        return now_us;
+    end_pass(round->services, reading);
+    return is_last_late ? reading->began_us + INTERVAL_US : now_us;
+}
+
+const struct task revocation_task = { "revocations", true, sizeof(struct reading), run };

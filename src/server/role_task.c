@@ -1,0 +1,64 @@
+#include "task.h"
+
+#include "jwtd/changed_roles.h"
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+
+#define INTERVAL_US (CLOCK_US_PER_S / 2)
+#define DEADLINE_US (2 * CLOCK_US_PER_S)
+
+/* Passes over the changed roles, where each begins with what the one before has found out. A page that fails is tried again in
+ * the next round. */
+struct reading {
+    struct changed_roles_cursor cursor;
+    bool is_under_way;
+    bool was_through; /* a pass has come to its end */
+    bool has_failed;  /* the last page */
+    int64_t began_us; /* this pass, or the last one */
+};
+
+static void begin_pass(const struct services *services, struct reading *reading) {
+    if (reading->was_through)
+        reading->cursor = changed_roles_after(&reading->cursor);
+    else
+        reading->cursor = changed_roles_from(services->token_rules.access_ttl_s + ACCESS_TOKEN_LEEWAY_S);
+    reading->began_us = clock_monotonic_us();
+    reading->is_under_way = true;
+    current_roles_expire(services->roles, clock_wall_s());
+}
+
+/* A first pass that has taken long is followed by a short one before the service is ready, as for the revocations. */
+static void end_pass(const struct services *services, struct reading *reading) {
+    bool is_up_to_date = reading->was_through || clock_monotonic_us() - reading->began_us < CLOCK_US_PER_S;
+    reading->was_through = true;
+    reading->is_under_way = false;
+    if (is_up_to_date)
+        current_roles_set_ready(services->roles);
+}
+
+static void log_change(const struct services *services, struct reading *reading, bool has_failed) {
+    if (has_failed != reading->has_failed)
+        log_event(has_failed ? LOG_WARN : LOG_INFO, has_failed ? "roles_unreadable" : "roles_read", "users=%zu",
+                  current_roles_count(services->roles));
+    reading->has_failed = has_failed;
+}
+
+/* One page, so that a round is short however much there is to read. */
+static int64_t run(const struct task_round *round) {
+    struct reading *reading = round->state;
+    if (!reading->is_under_way)
+        begin_pass(round->services, reading);
+    int64_t now_us = clock_monotonic_us();
+    bool is_last = false;
+    struct db_call call = { .db = round->db, .deadline_us = now_us + DEADLINE_US };
+    enum status status = changed_roles_read_page(&call, &reading->cursor, round->services->roles, &is_last);
+    log_change(round->services, reading, status != STATUS_OK);
+    if (status != STATUS_OK)
+        return now_us + INTERVAL_US;
+    if (!is_last)
+        return now_us;
+    end_pass(round->services, reading);
+    return reading->began_us + INTERVAL_US;
+}
+
+const struct task role_task = { "roles", true, sizeof(struct reading), run };
