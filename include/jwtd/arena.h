@@ -21,7 +21,7 @@ struct arena {
 void arena_init(struct arena *arena, size_t limit);
 void arena_fini(struct arena *arena);
 
-/* Zeroed memory aligned for any type; NULL when the heap or the limit is exhausted. size 0 gives a valid pointer. */
+/* Zeroed memory aligned for any type; NULL when the heap or the limit is exhausted. for size 0 a valid pointer. */
 void *arena_alloc(struct arena *arena, size_t size);
 
 /* A copy of `len` bytes with a NUL behind them; NULL as above. */

@@ -15,7 +15,7 @@ int64_t clock_monotonic_us(void); /* microseconds since some fixed point */
 int64_t clock_wall_us(void);      /* microseconds since 1970-01-01 UTC */
 int64_t clock_wall_s(void);       /* seconds since 1970-01-01 UTC */
 
-/* Writes "2026-11-20T21:35:00.123Z" (RFC 3339, UTC, milliseconds) for a wall time in microseconds; gives `text`. */
+/* Writes "2026-11-20T21:35:00.123Z" (RFC 3339, UTC, milliseconds) for a wall time in microseconds; returns `text`. */
 const char *clock_text(int64_t wall_us, char text[CLOCK_TEXT_SIZE]);
 
 #endif

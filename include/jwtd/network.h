@@ -38,7 +38,7 @@ socklen_t address_to_socket(const struct address *address, uint16_t port, struct
 /* "192.0.2.1", "2001:db8::1", "[2001:db8::1]", each optionally with ":port"; false for anything else. */
 bool address_parse(struct text text, struct address *address) __attribute__((warn_unused_result));
 
-/* "192.0.2.1" or "2001:db8::1"; an empty string for an unknown one; gives `text`. */
+/* "192.0.2.1" or "2001:db8::1"; an empty string for an unknown one; returns `text`. */
 const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
 
 /* What stands for a household or a host, which has a whole IPv6 /64 to itself: an IPv4 address as it is, an IPv6 address with
@@ -57,14 +57,15 @@ bool address_site(const struct address *address, uint8_t site[16]);
 /* "10.0.0.0/8", "::1/128", "192.0.2.1" (a single host); false for anything else, or when host bits are set. */
 bool cidr_parse(struct text text, struct cidr *cidr) __attribute__((warn_unused_result));
 
-/* "10.0.0.0/8" or "::1/128"; gives `text`. */
+/* "10.0.0.0/8" or "::1/128"; returns `text`. */
 const char *cidr_text(const struct cidr *cidr, char text[CIDR_TEXT_SIZE]);
 bool cidr_list_contains(const struct cidr_list *list, const struct address *address);
 
 /*
  * The client: the peer, or, when the peer is trusted (an unknown peer, a Unix socket, is trusted when the list is not empty),
- * the right-most address of X-Forwarded-For that is not itself trusted. An entry that is no address ends the walk with an
- * unknown one: nobody can be told by it. `forwarded` is all the X-Forwarded-For values joined by commas, or {NULL, 0}.
+ * the right-most address of X-Forwarded-For that is not itself trusted. At an entry that is no
+ * address the search ends with an unknown one, since nothing in front of it can be trusted. `forwarded` is all the
+ * X-Forwarded-For values joined by commas, or {NULL, 0}.
  */
 struct address client_address(const struct address *peer, struct text forwarded, const struct cidr_list *trusted);
 

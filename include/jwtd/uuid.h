@@ -18,7 +18,7 @@ struct uuid {
 
 struct uuid uuid_create(void); /* version 7, of now */
 
-/* Lower-case hyphenated text and a NUL; gives `text`. */
+/* Lower-case hyphenated text and a NUL; returns `text`. */
 const char *uuid_text(const struct uuid *id, char text[UUID_TEXT_SIZE]);
 
 /* Exactly 36 characters, hyphens in place, either case; any version. False, with *id untouched, for anything else. */

@@ -13,7 +13,7 @@ static bool refuse(char error[ERROR_SIZE], const char *why) {
 
 static const char separators[] = ", \t";
 
-/* Gives the next element of *rest, {.len = 0} at the end. */
+/* Returns the next element of *rest and moves behind it; {.len = 0} at the end. */
 static struct text take_element(const char **rest) {
     const char *start = *rest + strspn(*rest, separators);
     size_t len = strcspn(start, separators);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define FIRST_SIZE ((size_t)256)
-#define DEPTH_MAX 8
 
 void json_writer_init(struct json_writer *writer, struct arena *arena) {
     *writer = (struct json_writer){ .arena = arena };
@@ -49,7 +48,7 @@ static void begin_value(struct json_writer *writer) {
 
 static void open_bracket(struct json_writer *writer, const char *bracket) {
     begin_value(writer);
-    if (++writer->depth > DEPTH_MAX)
+    if (++writer->depth > JSON_WRITER_DEPTH_MAX)
         writer->failed = true;
     put(writer, bracket, 1);
     writer->need_comma = false;

@@ -1,4 +1,4 @@
-/* password_prompt: a new password from whoever sits at the terminal, or one line of whatever feeds standard input. */
+/* password_prompt: a new password, typed twice at a terminal, or one line of standard input. */
 #ifndef JWTD_PASSWORD_PROMPT_H
 #define JWTD_PASSWORD_PROMPT_H
 

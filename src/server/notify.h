@@ -1,5 +1,5 @@
 /* notify: tells systemd how the service is doing (sd_notify(3)): a datagram to the socket that NOTIFY_SOCKET names, a path, or,
- * behind "@", an abstract name. Without that variable there is nobody to tell. Any thread. */
+ * behind "@", an abstract name. Without that variable it does nothing. Any thread. */
 #ifndef JWTD_SERVER_NOTIFY_H
 #define JWTD_SERVER_NOTIFY_H
 

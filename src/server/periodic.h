@@ -11,8 +11,8 @@
 struct periodic;
 
 /* `run` does one round on the thread and returns when the next one is due (clock_monotonic_us); what has passed already means at
- * once. The first round begins now. `name`: at most 15 characters. Borrows `context` until periodic_stop. NULL: memory or thread;
- * it is logged. */
+ * once. The first round begins now. `name`: at most 15 characters. Borrows `context` until periodic_stop. NULL: out of memory, or
+ * no thread; it is logged. */
 struct periodic *periodic_start(const char *name, int64_t (*run)(void *context), void *context);
 
 /* Waits for the round in hand. NULL is none. */

@@ -214,8 +214,8 @@ static int wait_for_stop(struct app *app, const struct config_source *source, co
     return received;
 }
 
-/* From now on probes are told that the service stops, and clients to close; for a while longer it serves everybody, until those
- * who balance load have noticed. */
+/* From now on readiness is "stopping", and replies close their connection; requests are served for a while longer, until load
+ * balancers have noticed. */
 static void drain(const struct app *app, int received, const sigset_t *set) {
     log_event(LOG_INFO, "stopping", "signal=%s", received == SIGINT ? "SIGINT" : "SIGTERM");
     notify_supervisor("STOPPING=1");

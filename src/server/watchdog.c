@@ -28,14 +28,14 @@ static long long number_of(const char *name) {
     return text != NULL && errno == 0 && *end == '\0' ? number : 0;
 }
 
-/* 0: nobody asks, or somebody asks another process. */
+/* 0: there is no watchdog, or it watches another process. */
 static int64_t interval_asked_for(void) {
     int64_t interval_us = number_of("WATCHDOG_USEC");
     bool is_ours = getenv("WATCHDOG_PID") == NULL || number_of("WATCHDOG_PID") == getpid();
     return is_ours && interval_us > 0 && interval_us <= INTERVAL_MAX_US ? interval_us : 0;
 }
 
-static int64_t look(void *context) {
+static int64_t check(void *context) {
     struct watchdog *watchdog = context;
     int64_t now_us = clock_monotonic_us();
     bool background_lives = background_is_alive(watchdog->background, 2 * watchdog->interval_us);
@@ -61,7 +61,7 @@ bool watchdog_start(struct http_server *server, const struct background *backgro
         return false;
     }
     *watchdog = (struct watchdog){ .server = server, .background = background, .interval_us = interval_us, .was_alive = true };
-    watchdog->thread = periodic_start("watchdog", look, watchdog);
+    watchdog->thread = periodic_start("watchdog", check, watchdog);
     if (watchdog->thread == NULL) {
         free(watchdog);
         return false;
