@@ -2,10 +2,12 @@
  * config: every setting of the program in one table: name, type, default, bounds, and a line of help.
  *
  * The parser, `jwtd check-config`, `jwtd --help` and the reload read the same table (src/base/settings.c), so a new setting is
- * one row, one member of struct config, and a line in config/jwtd.conf, which a test compares with the table. Precedence, lowest
- * first: the default, the INI file, the environment (JWTD_<SECTION>_<KEY>), --set section.key=value. Unknown keys (also JWTD_*
- * variables that name none) and values out of bounds are errors; all of them are reported at once, with file and line,
- * "environment JWTD_X" or "--set" as their place.
+ * one row, one member of struct config, and a line in config/jwtd.conf, which a test compares with the table. The two tests that
+ * have a value for every setting (test_config.c, test_reload.c) fail until they have one for it.
+ *
+ * Precedence, lowest first: the default, the INI file, the environment (JWTD_<SECTION>_<KEY>), --set section.key=value. Unknown
+ * keys (also JWTD_* variables that name none) and values out of bounds are errors; all of them are reported at once, with file
+ * and line, "environment JWTD_X" or "--set" as their place.
  *
  * A configuration that was loaded is never written again: a reload makes another one (config_reload, snapshot.h). So all threads
  * may read it. config_load belongs to the main thread, as it sets options of inih that are global.
@@ -17,20 +19,12 @@
 #include "jwtd/log.h"
 #include "jwtd/network.h"
 #include "jwtd/status.h"
+#include "jwtd/string_list.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-
-struct string_list {
-    char **items; /* NUL-terminated strings */
-    size_t count;
-};
-
-bool string_list_copy(const struct string_list *list,
-                      struct string_list *copy) MUST_CHECK; /* false: out of memory; *copy is empty */
-void string_list_fini(struct string_list *list);            /* leaves an empty list */
 
 /* "10/min burst 20": `amount` in `period_ms`, at most `burst` at once; "off" is amount 0. */
 struct limit_rate {

@@ -1,4 +1,4 @@
-#include "jwtd/config.h"
+#include "jwtd/string_list.h"
 
 #include <stdlib.h>
 #include <string.h>
