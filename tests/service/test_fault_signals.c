@@ -33,7 +33,7 @@ Suite *fault_signals_suite(void);
 static struct server server;
 static struct faults faults;
 static int notify_fd;
-static char notify[64];
+static char notify[128];
 static const char *wrapper[8];
 
 /* A supervisor listens, so that what is sent to it is among the calls. */

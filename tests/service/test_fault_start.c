@@ -50,7 +50,7 @@ struct worker {
     struct server server;
     int port_fd;   /* bound to the server's port, so that nobody else gets it between two starts */
     int notify_fd; /* where a supervisor would listen */
-    char notify[64];
+    char notify[128];
     struct faults faults;
     const char *wrapper[8];
 };
