@@ -20,9 +20,6 @@ struct services;
 /* Borrows services and routes. NULL: the reason is logged (a row without access, an address that cannot be bound). */
 struct http_server *http_server_start(const struct services *services, const struct route *routes, size_t count);
 
-/* Where it listens, as "http://127.0.0.1:8080" or "unix:/path"; also logged at start. */
-const char *http_server_url(const struct http_server *server);
-
 /* Whether every HTTP thread answers a request, and the thread that accepts connections goes round, within `limit_us` (and a
  * second for the latter, which may have nothing to do). Waits as long. One thread other than these. */
 bool http_server_is_alive(struct http_server *server, int64_t limit_us);

@@ -25,7 +25,15 @@ enum step_result reply_problem(struct request *request, enum status status);
 /* The same for one of those that want Retry-After, when it is known: so long, in whole seconds rounded up. */
 enum step_result reply_retry_later(struct request *request, enum status status, int64_t retry_after_us);
 
-/* 422 with one entry in `errors`: pointer "/password", code "too_short", one sentence. */
+/* What is wrong with one member of a body. */
+struct field_problem {
+    const char *pointer; /* RFC 6901: "/password" */
+    const char *code;    /* "too_short" */
+    const char *detail;  /* one sentence */
+};
+
+/* 422 with one entry in `errors` for each. */
+enum step_result reply_invalid_fields(struct request *request, const struct field_problem *problems, size_t count);
 enum step_result reply_invalid_field(struct request *request, const char *pointer, const char *code, const char *detail);
 
 /* Says what the limiter has decided: RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10) beside those of

@@ -1,6 +1,9 @@
+#include "bearer.h"
+
 #include "exchange.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/services.h"
 #include "jwtd/verifier.h"
 
 #include <string.h>

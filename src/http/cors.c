@@ -1,4 +1,9 @@
+#include "cors.h"
+
 #include "exchange.h"
+
+#include "jwtd/reply.h"
+#include "jwtd/snapshot.h"
 
 #include <string.h>
 

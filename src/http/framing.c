@@ -1,6 +1,4 @@
-#include "exchange.h"
-
-#include "input.h"
+#include "framing.h"
 
 #include "jwtd/macros.h"
 
@@ -71,36 +69,16 @@ static const struct {
     { "Expect", note_expectation },
 };
 
-static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
-                                   size_t value_len) {
+static void note_header(void *context, struct text name, struct text value) {
     struct header_summary *summary = context;
-    (void)kind;
-    if (value == NULL)
-        value = "";
-    struct text field = { name, name_len };
     for (size_t i = 0; i < ARRAY_LEN(watched_headers); i++)
-        if (text_equal_ignoring_case(field, text_of(watched_headers[i].name)))
-            watched_headers[i].note(summary, (struct text){ value, value_len });
-    return MHD_YES;
+        if (text_equal_ignoring_case(name, text_of(watched_headers[i].name)))
+            watched_headers[i].note(summary, value);
 }
 
-#define FIELD_RECORD ((size_t)64) /* of the library, on 64-bit machines */
-
-bool framing_leaves_room_for_reply(struct MHD_Connection *connection) {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    size_t header = info != NULL ? info->header_size : 0;
-    size_t fields = (size_t)MHD_get_connection_values(connection, MHD_HEADER_KIND, NULL, NULL);
-    return header + fields * FIELD_RECORD <= CONNECTION_MEMORY - REPLY_HEADER_MEMORY;
-}
-
-static bool is_well_formed(struct MHD_Connection *connection) {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    return info != NULL && input_take_request(info->connect_fd);
-}
-
-enum status framing_check(struct MHD_Connection *connection, const char *version, struct header_summary *summary) {
-    *summary = (struct header_summary){ .malformed = !is_well_formed(connection) };
-    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, note_header, summary);
+enum status framing_check(const struct header_view *headers, const char *version, struct header_summary *summary) {
+    *summary = (struct header_summary){ .malformed = false };
+    headers->each(headers->source, note_header, summary);
     summary->has_body = summary->transfer_encodings > 0 || summary->content_length > 0;
 
     bool is_http_1_1 = strcmp(version, "HTTP/1.1") == 0;

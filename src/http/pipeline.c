@@ -1,13 +1,18 @@
-#include "exchange.h"
+#include "pipeline.h"
 
 #include "connections.h"
+#include "context.h"
+#include "exchange.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/macros.h"
+#include "jwtd/reply.h"
+#include "jwtd/services.h"
 
 #include <assert.h>
+#include <microhttpd.h>
 #include <sodium.h>
-#include <stddef.h>
 
 #define TIME_LEFT_SHARE 10
 
@@ -81,30 +86,30 @@ static bool foresee(struct exchange *exchange, enum executor first) {
 }
 
 bool pipeline_suspend(struct exchange *exchange) {
-    struct http_flow *flow = server_flow(exchange->server);
+    struct http_counters *counters = &exchange->context->counters;
     /* counted first and looked at second: http_server_stop closes first and waits for the count second */
-    atomic_fetch_add(&flow->away, 1);
-    if (atomic_load(&flow->closed)) {
-        atomic_fetch_sub(&flow->away, 1);
+    atomic_fetch_add(&counters->suspended, 1);
+    if (atomic_load(&counters->suspension_closed)) {
+        atomic_fetch_sub(&counters->suspended, 1);
         return false;
     }
     exchange->state = EXCHANGE_AWAY;
-    MHD_suspend_connection(exchange->connection);
+    MHD_suspend_connection(exchange->library_connection);
     return true;
 }
 
 void pipeline_resume(struct exchange *exchange) {
-    struct http_flow *flow = server_flow(exchange->server);
-    struct MHD_Connection *connection = exchange->connection;
+    struct http_counters *counters = &exchange->context->counters;
+    struct MHD_Connection *connection = exchange->library_connection;
     exchange->state = EXCHANGE_ANSWERED;
     MHD_resume_connection(connection);
-    atomic_fetch_sub(&flow->away, 1);
+    atomic_fetch_sub(&counters->suspended, 1);
 }
 
 static void run_job(struct pool_job *job, void *thread_state, bool late);
 
 static struct exchange *exchange_of_job(struct pool_job *job) {
-    return (struct exchange *)((char *)job - offsetof(struct exchange, job));
+    return container_of(job, struct exchange, job);
 }
 
 /* Whoever hashes waits for that anyway; nobody else shall wait behind them, wherever they meet. */
@@ -172,7 +177,7 @@ static bool hashes_up_to_now(const struct exchange *exchange) {
  * of. Not before a hash: a client that has merely closed its sending side looks the same, and everything else is cheap enough to
  * be answered. */
 static bool is_wasted(const struct exchange *exchange) {
-    return hashes_up_to_now(exchange) && connection_is_gone(exchange->peer);
+    return hashes_up_to_now(exchange) && connection_is_gone(exchange->connection);
 }
 
 static void run_job(struct pool_job *job, void *thread_state, bool late) {

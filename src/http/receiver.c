@@ -1,10 +1,26 @@
 #include "receiver.h"
 
+#include "bearer.h"
+#include "client.h"
 #include "connections.h"
+#include "context.h"
+#include "cors.h"
+#include "exchange.h"
+#include "framing.h"
+#include "input.h"
+#include "library.h"
+#include "pipeline.h"
+#include "rate_limit.h"
+#include "reply_build.h"
+#include "router.h"
+#include "schema.h"
+#include "target.h"
 #include "waiting.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/reply.h"
+#include "jwtd/services.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -13,8 +29,6 @@
 /* Beside the body: what parsing it takes, and the largest reply, a list of a hundred sessions with long User-Agents, which grows
  * by doubling. */
 #define ARENA_BESIDE_BODY ((size_t)1024 * 1024)
-#define USER_AGENT_MAX_LEN 512
-#define REQUEST_ID_MAX_LEN 64
 /* What a client may still send of a chunked body after the limit and be told 413; whoever sends more is cut off. */
 #define DROPPED_MAX ((size_t)256 * 1024)
 
@@ -28,56 +42,51 @@ static void hide_query(const char *target) {
         query[1] = '\0';
 }
 
-/* NULL when there was no memory for it: the connection has been shut down, but what the client had sent before is still read. */
-static struct connection *peer_of(struct MHD_Connection *connection) {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info != NULL ? info->socket_context : NULL;
-}
-
-void *receiver_begin(void *context, const char *target, struct MHD_Connection *connection) {
-    struct http_server *server = context;
-    struct connection *peer = peer_of(connection);
+void *receiver_begin(void *callback_context, const char *target, struct MHD_Connection *library_connection) {
+    struct http_context *context = callback_context;
+    struct connection *connection = library_socket_context(library_connection); /* NULL: there was no memory for it */
     hide_query(target);
-    struct exchange *exchange = peer != NULL ? calloc(1, sizeof *exchange) : NULL;
+    struct exchange *exchange = connection != NULL ? calloc(1, sizeof *exchange) : NULL;
     if (exchange == NULL)
         return NULL;
-    arena_init(&exchange->arena, server_services(server)->config->server.body_limit + ARENA_BESIDE_BODY);
-    exchange->server = server;
+    arena_init(&exchange->arena, context->services->config->server.body_limit + ARENA_BESIDE_BODY);
+    exchange->context = context;
     exchange->connection = connection;
-    exchange->peer = peer;
+    exchange->library_connection = library_connection;
+    exchange->headers = library_headers(library_connection);
     exchange->started_us = clock_monotonic_us();
-    exchange->request.services = server_services(server);
+    exchange->request.services = context->services;
     exchange->request.snapshot = snapshot_acquire(exchange->request.services->snapshots);
     exchange->request.arena = &exchange->arena;
     exchange->request.request_id = "";
     exchange->target_status = target_path(&exchange->arena, target, &exchange->path);
-    atomic_fetch_add(&server_flow(server)->in_flight, 1);
-    connection_set_exchange(peer, exchange);
-    connection_set_state(peer, CONNECTION_HEADER);
+    atomic_fetch_add(&context->counters.in_flight, 1);
+    connection_set_exchange(connection, exchange);
+    connection_set_state(connection, CONNECTION_HEADER);
     return exchange;
 }
 
 /* The library has refused the request by itself, or dropped it: its header does not fit into the connection's memory, or makes no
  * sense. At most one line a second, since whoever likes can cause them. */
 static void log_unread(const struct exchange *exchange) {
-    struct http_flow *flow = server_flow(exchange->server);
-    unsigned count = atomic_fetch_add(&flow->unread, 1) + 1;
+    struct http_counters *counters = &exchange->context->counters;
+    unsigned count = atomic_fetch_add(&counters->unread_headers, 1) + 1;
     int64_t now_us = clock_monotonic_us();
-    int64_t logged_us = atomic_load(&flow->unread_logged_us);
-    if (now_us - logged_us < CLOCK_US_PER_S || !atomic_compare_exchange_strong(&flow->unread_logged_us, &logged_us, now_us))
+    int64_t logged_us = atomic_load(&counters->unread_logged_us);
+    if (now_us - logged_us < CLOCK_US_PER_S || !atomic_compare_exchange_strong(&counters->unread_logged_us, &logged_us, now_us))
         return;
     log_event(LOG_WARN, "header_not_read", "path=%s since_start=%u", exchange->path, count);
 }
 
 /* The one end of every exchange. */
 static void end_exchange(struct exchange *exchange) {
-    struct http_flow *flow = server_flow(exchange->server);
+    struct http_counters *counters = &exchange->context->counters;
     assert(exchange->state != EXCHANGE_AWAY);
-    connection_set_exchange(exchange->peer, NULL);
+    connection_set_exchange(exchange->connection, NULL);
     snapshot_release(exchange->request.services->snapshots, exchange->request.snapshot);
     arena_fini(&exchange->arena);
     free(exchange);
-    unsigned before = atomic_fetch_sub(&flow->in_flight, 1);
+    unsigned before = atomic_fetch_sub(&counters->in_flight, 1);
     assert(before > 0);
 }
 
@@ -93,7 +102,7 @@ void receiver_end(void *context, struct MHD_Connection *connection, void **con_c
               code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (exchange->state == EXCHANGE_NEW && code == MHD_REQUEST_TERMINATED_WITH_ERROR)
         log_unread(exchange);
-    connection_set_state(exchange->peer, CONNECTION_IDLE);
+    connection_set_state(exchange->connection, CONNECTION_IDLE);
     end_exchange(exchange);
     *con_cls = NULL;
 }
@@ -109,82 +118,14 @@ void receiver_abandon(struct connection *connection) {
     end_exchange(exchange);
 }
 
-struct text request_header(const struct request *request, const char *name) {
-    struct MHD_Connection *connection = ((const struct exchange *)request)->connection;
-    return text_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name));
-}
-
-static bool is_sane_id(struct text id) {
-    for (size_t i = 0; i < id.len; i++) {
-        char c = id.bytes[i];
-        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alphanumeric && c != '.' && c != '_' && c != '-')
-            return false;
-    }
-    return id.len >= 1 && id.len <= REQUEST_ID_MAX_LEN;
-}
-
-static const char *choose_request_id(struct exchange *exchange) {
-    struct text given = request_header(&exchange->request, "X-Request-Id");
-    if (is_sane_id(given))
-        return given.bytes;
-    struct uuid id = uuid_create();
-    char text[UUID_TEXT_SIZE];
-    const char *made = arena_copy(exchange->request.arena, uuid_text(&id, text), UUID_TEXT_LEN);
-    return made != NULL ? made : "";
-}
-
-struct joined {
-    struct arena *arena;
-    struct text text;
-};
-
-static enum MHD_Result join_forwarded(void *context, enum MHD_ValueKind kind, const char *name, const char *value) {
-    struct joined *joined = context;
-    (void)kind;
-    if (value == NULL || !text_equal_ignoring_case(text_of(name), text_of("X-Forwarded-For")))
-        return MHD_YES;
-    bool is_first = joined->text.bytes == NULL;
-    joined->text = text_of(arena_printf(joined->arena, "%s%s%s", is_first ? "" : joined->text.bytes, is_first ? "" : ",", value));
-    return MHD_YES;
-}
-
-static void find_client(struct exchange *exchange) {
-    struct request *request = &exchange->request;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    request->peer = address_of_socket(info != NULL ? info->client_addr : NULL);
-    request->client = request->peer;
-    const struct cidr_list *trusted = &request->services->config->server.trusted_proxies;
-    if (trusted->count == 0)
-        return;
-    struct joined forwarded = { request->arena, { NULL, 0 } };
-    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, join_forwarded, &forwarded);
-    request->client = client_address(&request->peer, forwarded.text, trusted);
-}
-
-/* Kept for the list of sessions: as much as a person reads, in characters that a database and a page can show. */
-static struct text clean_user_agent(struct exchange *exchange) {
-    struct text given = request_header(&exchange->request, "User-Agent");
-    if (given.len == 0)
-        return (struct text){ NULL, 0 };
-    size_t len = given.len < USER_AGENT_MAX_LEN ? given.len : USER_AGENT_MAX_LEN;
-    char *copy = arena_copy(exchange->request.arena, given.bytes, len);
-    if (copy == NULL)
-        return (struct text){ NULL, 0 };
-    for (size_t i = 0; i < len; i++)
-        if (copy[i] < ' ' || copy[i] > '~')
-            copy[i] = '?';
-    return (struct text){ copy, len };
-}
-
 static bool has_room(const struct exchange *exchange, const struct header_summary *summary) {
     return summary->content_length <= exchange->request.services->config->server.body_limit;
 }
 
 /* The cheap refusals, in their fixed order; STATUS_OK when the body may come. */
 static enum status judge_header(struct exchange *exchange, const struct header_summary *summary) {
-    size_t count;
-    const struct route *routes = server_routes(exchange->server, &count);
+    const struct route *routes = exchange->context->routes;
+    size_t count = exchange->context->route_count;
     enum status status = router_find(routes, count, exchange);
     if (cors_answer_preflight(exchange))
         return STATUS_OK;
@@ -198,7 +139,7 @@ static enum status judge_header(struct exchange *exchange, const struct header_s
         return status;
     if (exchange->request.route->body_format != BODY_IGNORED && !has_room(exchange, summary))
         return STATUS_BODY_TOO_LARGE;
-    status = limits_take(exchange);
+    status = rate_limit_take(exchange);
     return status == STATUS_OK ? bearer_check(exchange) : status;
 }
 
@@ -226,21 +167,21 @@ static bool make_body_buffer(struct exchange *exchange, const struct header_summ
 static void begin_work(struct exchange *exchange) {
     exchange->received_us = clock_monotonic_us();
     if (exchange->body.len > 0)
-        exchange->received_us -= connection_lag_us(exchange->peer);
+        exchange->received_us -= connection_lag_us(exchange->connection);
     exchange->request.deadline_us = exchange->received_us + exchange->request.services->config->server.request_timeout_ms * 1000;
-    connection_set_state(exchange->peer, CONNECTION_BUSY);
+    connection_set_state(exchange->connection, CONNECTION_BUSY);
 }
 
 static enum MHD_Result queue_reply(struct exchange *exchange) {
-    connection_set_state(exchange->peer, CONNECTION_ANSWER);
+    connection_set_state(exchange->connection, CONNECTION_ANSWER);
     if (exchange->request.services->is_draining())
         exchange->reply.close = true;
     struct MHD_Response *response = reply_build(exchange);
     if (response == NULL) {
-        connection_send_problem(exchange->peer, DIRECT_OUT_OF_MEMORY);
+        connection_send_problem(exchange->connection, DIRECT_OUT_OF_MEMORY);
         return MHD_NO;
     }
-    enum MHD_Result queued = MHD_queue_response(exchange->connection, exchange->reply.http_status, response);
+    enum MHD_Result queued = MHD_queue_response(exchange->library_connection, exchange->reply.http_status, response);
     MHD_destroy_response(response);
     exchange->state = EXCHANGE_QUEUED;
     return queued;
@@ -251,11 +192,11 @@ static enum MHD_Result answer(struct exchange *exchange) {
     int64_t until_us = exchange->was_held ? 0 : waiting_time(exchange);
     if (until_us > 0) {
         exchange->was_held = true;
-        if (waiting_hold(server_waiting(exchange->server), exchange, until_us))
+        if (waiting_hold(exchange->context->waiting, exchange, until_us))
             return MHD_YES;
     }
     if (exchange->reply.is_refusal)
-        connection_tell(exchange->peer, clock_monotonic_us() + exchange->reply.retry_after_us);
+        connection_tell(exchange->connection, clock_monotonic_us() + exchange->reply.retry_after_us);
     return queue_reply(exchange);
 }
 
@@ -268,24 +209,27 @@ static enum MHD_Result close_with(struct exchange *exchange, enum status status)
 static enum MHD_Result receive_header(struct exchange *exchange, const char *method, const char *version) {
     struct header_summary summary;
     exchange->method = method;
-    if (!framing_leaves_room_for_reply(exchange->connection)) {
-        connection_send_problem(exchange->peer, DIRECT_HEADER_TOO_LARGE);
+    if (!library_has_memory_for_reply(exchange->library_connection)) {
+        connection_send_problem(exchange->connection, DIRECT_HEADER_TOO_LARGE);
         return MHD_NO;
     }
-    enum status status = framing_check(exchange->connection, version, &summary);
-    exchange->request.request_id = choose_request_id(exchange);
+    bool is_well_formed = input_take_request(library_fd(exchange->library_connection));
+    enum status status = framing_check(&exchange->headers, version, &summary);
+    client_read_request_id(exchange);
+    if (!is_well_formed)
+        status = STATUS_BAD_REQUEST;
     if (status == STATUS_OK)
         status = exchange->target_status;
     if (status != STATUS_OK)
         return close_with(exchange, status);
-    if (connection_is_too_many(exchange->peer))
+    if (connection_is_too_many(exchange->connection))
         return close_with(exchange, STATUS_OVERLOADED);
 
     /* The library forgives in chunks and trailers what others do not, and tells nobody; so nothing behind them is run. */
     if (summary.transfer_encodings > 0)
         exchange->reply.close = true;
-    find_client(exchange);
-    exchange->request.user_agent = clean_user_agent(exchange);
+    exchange->request.peer = library_peer(exchange->library_connection);
+    client_read(exchange);
     cors_add_headers(exchange);
     status = judge_header(exchange, &summary);
     if (status != STATUS_OK)
@@ -300,7 +244,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
         return queue_reply(exchange);
     }
     exchange->state = EXCHANGE_RECEIVING;
-    connection_set_state(exchange->peer, CONNECTION_BODY);
+    connection_set_state(exchange->connection, CONNECTION_BODY);
     return MHD_YES;
 }
 
@@ -328,9 +272,9 @@ static enum MHD_Result finish_receiving(struct exchange *exchange) {
 
 /* There is no exchange: receiver_begin had no memory for one. */
 static enum MHD_Result answer_without_memory(struct MHD_Connection *connection) {
-    const struct connection *peer = peer_of(connection);
-    if (peer != NULL)
-        connection_send_problem(peer, DIRECT_OUT_OF_MEMORY);
+    const struct connection *opened = library_socket_context(connection);
+    if (opened != NULL)
+        connection_send_problem(opened, DIRECT_OUT_OF_MEMORY);
     return MHD_NO;
 }
 

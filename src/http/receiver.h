@@ -11,7 +11,9 @@
 #ifndef JWTD_HTTP_RECEIVER_H
 #define JWTD_HTTP_RECEIVER_H
 
-#include "exchange.h"
+#include <microhttpd.h>
+
+struct connection;
 
 void *receiver_begin(void *server, const char *target, struct MHD_Connection *connection);
 

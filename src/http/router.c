@@ -1,3 +1,5 @@
+#include "router.h"
+
 #include "exchange.h"
 
 #include <stdio.h>

@@ -1,7 +1,10 @@
+#include "schema.h"
+
 #include "exchange.h"
 
 #include "jwtd/hasher.h"
 #include "jwtd/json.h"
+#include "jwtd/reply.h"
 
 #include <string.h>
 

@@ -2,20 +2,24 @@
 
 #include "acceptor.h"
 #include "connections.h"
-#include "exchange.h"
+#include "context.h"
 #include "input.h"
+#include "library.h"
 #include "listener.h"
 #include "receiver.h"
+#include "router.h"
 #include "self_check.h"
 #include "waiting.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/cores.h"
 #include "jwtd/log.h"
+#include "jwtd/services.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,34 +35,13 @@
 #define FIRST_BYTES_US 20000u
 
 struct http_server {
-    const struct services *services;
-    const struct route *routes;
-    size_t route_count;
+    struct http_context context; /* what is done with a request needs no more than this */
     struct MHD_Daemon *daemon;
     unsigned threads; /* of the daemon */
     struct listener listener;
     struct connections *connections;
     struct acceptor *acceptor;
-    struct waiting *waiting;
-    struct http_flow flow;
 };
-
-struct http_flow *server_flow(struct http_server *server) {
-    return &server->flow;
-}
-
-struct waiting *server_waiting(struct http_server *server) {
-    return server->waiting;
-}
-
-const struct services *server_services(const struct http_server *server) {
-    return server->services;
-}
-
-const struct route *server_routes(const struct http_server *server, size_t *count) {
-    *count = server->route_count;
-    return server->routes;
-}
 
 __attribute__((format(printf, 2, 0))) static void log_library(void *context, const char *format, va_list arguments) {
     (void)context;
@@ -83,20 +66,19 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
 static void notice_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                               enum MHD_ConnectionNotificationCode code) {
     struct http_server *server = context;
-    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    int fd = library_fd(connection);
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        input_end(fd->connect_fd);
+        input_end(fd);
         if (*socket_context == NULL)
             return;
         receiver_abandon(*socket_context);
         connections_remove(server->connections, *socket_context);
         return;
     }
-    const union MHD_ConnectionInfo *address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    struct address peer = address_of_socket(address != NULL ? address->client_addr : NULL);
-    *socket_context = connections_add(server->connections, fd->connect_fd, &peer);
-    if (!input_begin(fd->connect_fd) || *socket_context == NULL)
-        shutdown(fd->connect_fd, SHUT_RDWR); /* it would have no deadline, or nobody would read its requests */
+    struct address peer = library_peer(connection);
+    *socket_context = connections_add(server->connections, fd, &peer);
+    if (!input_begin(fd) || *socket_context == NULL)
+        shutdown(fd, SHUT_RDWR); /* it would have no deadline, or nobody would read its requests */
 }
 
 static unsigned thread_count(const struct config *config) {
@@ -141,7 +123,7 @@ static bool is_made(const void *part, const char *name) {
 }
 
 static bool start_daemon(struct http_server *server) {
-    const struct config *config = server->services->config;
+    const struct config *config = server->context.services->config;
     unsigned threads = thread_count(config);
     server->threads = threads;
     struct MHD_OptionItem options[] = {
@@ -153,24 +135,24 @@ static bool start_daemon(struct http_server *server) {
         { MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
         { MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL },
         { MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL },
-        { MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)receiver_begin, server },
-        { MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)receiver_end, server },
+        { MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)receiver_begin, &server->context },
+        { MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)receiver_end, NULL },
         { MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)notice_connection, server },
         /* a pool of one is refused by the library: it is the daemon's own thread then */
         { threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL },
         { MHD_OPTION_END, 0, NULL },
     };
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
-    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, receiver_handle, server, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, receiver_handle, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     return is_made(server->daemon, "daemon");
 }
 
 static bool start_parts(struct http_server *server) {
-    server->connections = create_connections(server->services->config);
+    server->connections = create_connections(server->context.services->config);
     if (!is_made(server->connections, "connections"))
         return false;
-    server->waiting = waiting_create();
-    if (!is_made(server->waiting, "waiting") || !start_daemon(server))
+    server->context.waiting = waiting_create();
+    if (!is_made(server->context.waiting, "waiting") || !start_daemon(server))
         return false;
     server->acceptor = acceptor_start(server->listener.fd, server->daemon, server->connections);
     return is_made(server->acceptor, "acceptor");
@@ -181,8 +163,8 @@ static void free_server(struct http_server *server) {
         MHD_stop_daemon(server->daemon);
     listener_forget_path(&server->listener);
     close(server->listener.fd);
-    if (server->waiting != NULL)
-        waiting_destroy(server->waiting);
+    if (server->context.waiting != NULL)
+        waiting_destroy(server->context.waiting);
     if (server->connections != NULL)
         connections_destroy(server->connections);
     free(server);
@@ -194,9 +176,7 @@ struct http_server *http_server_start(const struct services *services, const str
     struct http_server *server = calloc(1, sizeof *server);
     if (!is_made(server, "server"))
         return NULL;
-    server->services = services;
-    server->routes = routes;
-    server->route_count = count;
+    server->context = (struct http_context){ .services = services, .routes = routes, .route_count = count };
     MHD_set_panic_func(log_panic, NULL);
     char listen_on[ENDPOINT_TEXT_SIZE];
     if (!listener_open(&server->listener, endpoint_text(&services->config->server.listen, listen_on))) {
@@ -209,10 +189,6 @@ struct http_server *http_server_start(const struct services *services, const str
     }
     log_event(LOG_INFO, "listening", "url=%s", server->listener.url);
     return server;
-}
-
-const char *http_server_url(const struct http_server *server) {
-    return server->listener.url;
 }
 
 bool http_server_is_alive(struct http_server *server, int64_t limit_us) {
@@ -232,27 +208,27 @@ static void serve_the_rest(struct http_server *server, int64_t grace_us) {
         return;
     int64_t until_us = clock_monotonic_us() + grace_us / 2;
     listener_close_door(&server->listener);
-    while ((listener_has_guests(&server->listener) || atomic_load(&server->flow.in_flight) > 0) &&
+    while ((listener_has_guests(&server->listener) || atomic_load(&server->context.counters.in_flight) > 0) &&
            clock_monotonic_us() < until_us)
         usleep(STOP_POLL_US);
 }
 
 void http_server_stop(struct http_server *server, int64_t grace_ms) {
     int64_t until_us = clock_monotonic_us() + grace_ms * 1000;
-    waiting_release(server->waiting);
+    waiting_release(server->context.waiting);
     connections_hurry(server->connections);
     serve_the_rest(server, grace_ms * 1000);
     acceptor_stop(server->acceptor);
     /* who has just been accepted has not sent anything yet */
     usleep(FIRST_BYTES_US);
-    wait_until_zero(&server->flow.in_flight, until_us);
+    wait_until_zero(&server->context.counters.in_flight, until_us);
     /* The library aborts when it is stopped with a connection suspended. Each one comes back by its deadline, since the pools
      * hand over every job; after this flag none goes away any more. */
-    atomic_store(&server->flow.closed, true);
-    wait_until_zero(&server->flow.away, INT64_MAX);
+    atomic_store(&server->context.counters.suspension_closed, true);
+    wait_until_zero(&server->context.counters.suspended, INT64_MAX);
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;
-    unsigned exchanges = atomic_load(&server->flow.in_flight), connections = connections_count(server->connections);
+    unsigned exchanges = atomic_load(&server->context.counters.in_flight), connections = connections_count(server->connections);
     log_event(LOG_INFO, "http_stopped", "exchanges_left=%u connections_left=%u", exchanges, connections);
     assert(exchanges == 0 && connections == 0);
     free_server(server);

@@ -1,4 +1,4 @@
-#include "exchange.h"
+#include "target.h"
 
 #include "jwtd/macros.h"
 

@@ -1,6 +1,8 @@
 #include "waiting.h"
 
 #include "connections.h"
+#include "exchange.h"
+#include "pipeline.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/macros.h"
@@ -107,7 +109,7 @@ int64_t waiting_time(const struct exchange *exchange) {
     const struct request *request = &exchange->request;
     if (!exchange->reply.is_refusal || !is_of_one_client(request))
         return 0;
-    int64_t told_us = connection_told_until_us(exchange->peer);
+    int64_t told_us = connection_told_until_us(exchange->connection);
     int64_t latest_us = request->deadline_us - (request->deadline_us - exchange->received_us) / TIME_LEFT_SHARE;
     int64_t left_us = (told_us < latest_us ? told_us : latest_us) - clock_monotonic_us();
     if (left_us <= 0)

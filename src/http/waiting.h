@@ -11,8 +11,10 @@
 #ifndef JWTD_HTTP_WAITING_H
 #define JWTD_HTTP_WAITING_H
 
-#include "exchange.h"
+#include <stdbool.h>
+#include <stdint.h>
 
+struct exchange;
 struct waiting;
 
 /* NULL: memory or thread, as errno says. */

@@ -1,7 +1,8 @@
 #include "jwtd/macros.h"
 #include "jwtd/routes.h"
 
-#include "src/http/exchange.h"
+#include "src/http/router.h"
+#include "src/http/target.h"
 
 #include <check.h>
 #include <string.h>

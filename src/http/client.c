@@ -1,0 +1,75 @@
+#include "client.h"
+
+#include "exchange.h"
+
+#include "jwtd/config.h"
+#include "jwtd/services.h"
+
+#define USER_AGENT_MAX_LEN 512
+#define REQUEST_ID_MAX_LEN 64
+
+static bool is_sane_id(struct text id) {
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.bytes[i];
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && c != '.' && c != '_' && c != '-')
+            return false;
+    }
+    return id.len >= 1 && id.len <= REQUEST_ID_MAX_LEN;
+}
+
+void client_read_request_id(struct exchange *exchange) {
+    struct text given = request_header(&exchange->request, "X-Request-Id");
+    exchange->request.request_id = exchange->made_request_id;
+    if (is_sane_id(given)) {
+        exchange->request.request_id = given.bytes;
+        return;
+    }
+    struct uuid id = uuid_create();
+    uuid_text(&id, exchange->made_request_id);
+}
+
+struct joined {
+    struct arena *arena;
+    struct text text;
+};
+
+static void join_forwarded(void *context, struct text name, struct text value) {
+    struct joined *joined = context;
+    if (!text_equal_ignoring_case(name, text_of("X-Forwarded-For")))
+        return;
+    bool is_first = joined->text.bytes == NULL;
+    joined->text =
+        text_of(arena_printf(joined->arena, "%s%s%s", is_first ? "" : joined->text.bytes, is_first ? "" : ",", value.bytes));
+}
+
+static void find_client(struct exchange *exchange) {
+    struct request *request = &exchange->request;
+    const struct cidr_list *trusted = &request->services->config->server.trusted_proxies;
+    request->client = request->peer;
+    if (trusted->count == 0)
+        return;
+    struct joined forwarded = { request->arena, { NULL, 0 } };
+    exchange->headers.each(exchange->headers.source, join_forwarded, &forwarded);
+    request->client = client_address(&request->peer, forwarded.text, trusted);
+}
+
+/* Kept for the list of sessions: as much as a person reads, in characters that a database and a page can show. */
+static struct text clean_user_agent(struct exchange *exchange) {
+    struct text given = request_header(&exchange->request, "User-Agent");
+    if (given.len == 0)
+        return (struct text){ NULL, 0 };
+    size_t len = given.len < USER_AGENT_MAX_LEN ? given.len : USER_AGENT_MAX_LEN;
+    char *copy = arena_copy(exchange->request.arena, given.bytes, len);
+    if (copy == NULL)
+        return (struct text){ NULL, 0 };
+    for (size_t i = 0; i < len; i++)
+        if (copy[i] < ' ' || copy[i] > '~')
+            copy[i] = '?';
+    return (struct text){ copy, len };
+}
+
+void client_read(struct exchange *exchange) {
+    find_client(exchange);
+    exchange->request.user_agent = clean_user_agent(exchange);
+}

@@ -1,0 +1,33 @@
+/*
+ * context: what every exchange of a server shares. server.c makes it before the first request and ends it after the last; but for
+ * the counters it is read only in between.
+ */
+#ifndef JWTD_HTTP_CONTEXT_H
+#define JWTD_HTTP_CONTEXT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct waiting;
+struct route;
+struct services;
+
+/* By which http_server_stop knows that nothing is on its way, and the log of what could not be read. */
+struct http_counters {
+    atomic_uint in_flight;         /* exchanges that exist */
+    atomic_uint suspended;         /* of these */
+    atomic_bool suspension_closed; /* nothing may be suspended any more */
+    atomic_uint unread_headers;    /* requests whose header the library could not read, since the start */
+    _Atomic int64_t unread_logged_us;
+};
+
+struct http_context {
+    const struct services *services;
+    const struct route *routes;
+    size_t route_count;
+    struct waiting *waiting;
+    struct http_counters counters;
+};
+
+#endif

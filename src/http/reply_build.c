@@ -1,0 +1,37 @@
+#include "reply_build.h"
+
+#include "exchange.h"
+
+#include <microhttpd.h>
+#include <string.h>
+
+/* What these paths answer is of one user, and no cache may keep it. */
+static bool is_private_path(const char *path) {
+    return path != NULL && (strncmp(path, "/auth", 5) == 0 || strncmp(path, "/users", 6) == 0);
+}
+
+static bool add_headers(struct MHD_Response *response, const struct exchange *exchange) {
+    const struct reply *reply = &exchange->reply;
+    bool added = MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES;
+    added = added && MHD_add_response_header(response, "X-Request-Id", exchange->request.request_id) == MHD_YES;
+    if (reply->content_type != NULL)
+        added = added && MHD_add_response_header(response, "Content-Type", reply->content_type) == MHD_YES;
+    if (is_private_path(exchange->path))
+        added = added && MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES;
+    if (reply->close)
+        added = added && MHD_add_response_header(response, "Connection", "close") == MHD_YES;
+    for (size_t i = 0; i < reply->header_count; i++)
+        added = added && MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value) == MHD_YES;
+    return added;
+}
+
+struct MHD_Response *reply_build(const struct exchange *exchange) {
+    struct text body = exchange->reply.body;
+    /* persistent: the bytes lie in the arena, which outlives the reply */
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.bytes, MHD_RESPMEM_PERSISTENT);
+    if (response == NULL || add_headers(response, exchange))
+        return response;
+    MHD_destroy_response(response);
+    return NULL;
+}

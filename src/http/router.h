@@ -1,0 +1,17 @@
+/* router: finds the row of the route table for a request. Paths are compared with the raw target, byte by byte. Pure. */
+#ifndef JWTD_HTTP_ROUTER_H
+#define JWTD_HTTP_ROUTER_H
+
+#include "jwtd/route.h"
+#include "jwtd/status.h"
+
+struct exchange;
+
+/* By exchange->path and method. STATUS_OK: request.route and path_id are set. STATUS_METHOD_NOT_ALLOWED: allowed_path is a row
+ * with this path. STATUS_NOT_FOUND. HEAD is taken by a row for GET. */
+enum status router_find(const struct route *routes, size_t count, struct exchange *exchange) MUST_CHECK;
+
+/* The methods of all rows with this path, for Allow, in the arena; NULL if out of memory. */
+const char *router_allowed_methods(const struct route *routes, size_t count, const struct exchange *exchange);
+
+#endif

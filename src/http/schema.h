@@ -1,0 +1,12 @@
+/* schema: reads a JSON body into the typed scratch of its route, as the body schema of the row says. */
+#ifndef JWTD_HTTP_SCHEMA_H
+#define JWTD_HTTP_SCHEMA_H
+
+#include <stdbool.h>
+
+struct exchange;
+
+/* False: the body is refused, and the reply is written. Once for each request, when its body is complete. */
+bool schema_read_body(struct exchange *exchange);
+
+#endif
