@@ -67,11 +67,14 @@ struct body_schema {
     size_t scratch_size; /* of the struct that the fields are written into; the route's steps share it */
 };
 
+/* Which access token must come in Authorization. A good one is that of a live session: request->has_claims is set, and claims. */
 enum access {
-    ACCESS_UNSET,          /* a row that forgets the column does not start */
-    ACCESS_PUBLIC,         /* no token looked at */
-    ACCESS_BEARER,         /* a good access token of a live session; request->claims is set */
-    ACCESS_OPTIONAL_BEARER /* no token, or a good one: a bad one is refused; request->has_claims */
+    ACCESS_UNSET,           /* a row that forgets the column does not start */
+    ACCESS_PUBLIC,          /* any or none: it is not read */
+    ACCESS_BEARER,          /* a good one */
+    ACCESS_OPTIONAL_BEARER, /* none, or a good one; a bad one is refused */
+    ACCESS_BEARER_OR_BODY   /* any or none: the body may name another credential, so the steps decide, by has_claims and
+                               session_has_ended; only one that cannot be checked for now is refused */
 };
 
 /* What a reply's JSON object has, for the tests and the API document. */

@@ -6,7 +6,7 @@
 #include "jwtd/services.h"
 #include "jwtd/verifier.h"
 
-#include <string.h>
+#include <assert.h>
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\t';
@@ -57,13 +57,24 @@ static enum status check_token(struct exchange *exchange, struct text token) {
     return current_roles_apply(services->roles, exchange->request.arena, claims);
 }
 
+/* Whether a request goes on although it brings no good token. */
+static const struct {
+    bool without_token, with_bad_token;
+} admits[] = {
+    [ACCESS_BEARER] = { false, false },
+    [ACCESS_OPTIONAL_BEARER] = { true, false },
+    [ACCESS_BEARER_OR_BODY] = { true, true },
+};
+
 enum status bearer_check(struct exchange *exchange) {
     enum access access = exchange->request.route->access;
+    assert(access != ACCESS_UNSET);
     if (access == ACCESS_PUBLIC)
         return STATUS_OK;
     struct text token = bearer_token(exchange);
     enum status status = token.bytes == NULL ? STATUS_MISSING_TOKEN : check_token(exchange, token);
     exchange->request.has_claims = status == STATUS_OK;
-    bool counts_as_none = status == STATUS_MISSING_TOKEN || status == STATUS_INVALID_TOKEN;
-    return access == ACCESS_OPTIONAL_BEARER && counts_as_none ? STATUS_OK : status;
+    bool is_admitted = (status == STATUS_MISSING_TOKEN && admits[access].without_token) ||
+                       (status == STATUS_INVALID_TOKEN && admits[access].with_bad_token);
+    return is_admitted ? STATUS_OK : status;
 }
