@@ -1,17 +1,25 @@
 /*
- * reply: the one way to answer. Each function writes the reply of a request; the pipeline sends it. A second reply to the same
- * request is an error of ours and replaces the first. Called by the step that holds the request. Memory that runs out turns the
- * reply into 503.
+ * reply: the one way to answer. A reply is begun by one of the functions that return STEP_DONE, and the pipeline sends the one
+ * that was begun last: a later one replaces an earlier one as a whole, with its headers. What every reply of a request carries
+ * (X-Request-Id, those of CORS, RateLimit of the route) is not the step's to add.
+ *
+ * Nothing of a reply is left out for lack of memory: one that cannot be written whole becomes 503 out_of_memory, which needs
+ * none. Called by whoever holds the request.
  */
 #ifndef JWTD_REPLY_H
 #define JWTD_REPLY_H
 
 #include "jwtd/json_writer.h"
+#include "jwtd/limiter.h"
 #include "jwtd/request.h"
 #include "jwtd/status.h"
 
-/* A JSON body: what `writer` holds. Gives STEP_DONE, so that a step can end with `return reply_json(...)`. */
+/* A JSON body: what `writer` holds. Returns STEP_DONE, so that a step can end with `return reply_json(...)`. */
 enum step_result reply_json(struct request *request, unsigned http_status, struct json_writer *writer);
+
+/* The same with a header, such as Location of 201; 503 comes without it. */
+enum step_result reply_json_with_header(struct request *request, unsigned http_status, struct json_writer *writer,
+                                        const char *name, const char *value);
 
 /* No body (204, or 200 for verify). */
 enum step_result reply_empty(struct request *request, unsigned http_status);
@@ -19,11 +27,15 @@ enum step_result reply_empty(struct request *request, unsigned http_status);
 /* A body of another type that lives as long as the request (or for ever). */
 enum step_result reply_bytes(struct request *request, unsigned http_status, const char *content_type, struct text body);
 
-/* application/problem+json from the status table; adds WWW-Authenticate to 401, Retry-After to those that want it. */
+/* application/problem+json from the status table, with WWW-Authenticate for 401 and Retry-After: 1 for those that carry it. */
 enum step_result reply_problem(struct request *request, enum status status);
 
-/* The same for one of those that want Retry-After, when it is known: so long, in whole seconds rounded up. */
+/* The same for one of those that carry Retry-After, when the time is known: in whole seconds rounded up, at least one. */
 enum step_result reply_retry_later(struct request *request, enum status status, int64_t retry_after_us);
+
+/* 429 for a decision of the limiter that allows nothing: with Retry-After, and RateLimit-Policy and RateLimit of its bucket
+ * (draft-ietf-httpapi-ratelimit-headers-10) beside those of the route's. */
+enum step_result reply_limited(struct request *request, const struct limit_decision *decision);
 
 /* What is wrong with one member of a body. */
 struct field_problem {
@@ -36,12 +48,9 @@ struct field_problem {
 enum step_result reply_invalid_fields(struct request *request, const struct field_problem *problems, size_t count);
 enum step_result reply_invalid_field(struct request *request, const char *pointer, const char *code, const char *detail);
 
-/* Says what the limiter has decided: RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10) beside those of
- * other buckets, and Retry-After with a refusal. Gives STATUS_RATE_LIMITED, for which the caller must reply, or STATUS_OK. */
-enum status reply_limit(struct request *request, const struct limit_decision *decision);
-
-/* Adds a header to the reply; the value is copied. STATUS_INTERNAL for one with bytes outside visible ASCII and space, or one too
- * many; STATUS_OUT_OF_MEMORY. */
-enum status reply_header(struct request *request, const char *name, const char *value);
+/* Adds a header to the reply that was begun last; the value is copied, the name is not. STATUS_INTERNAL: the value has bytes
+ * outside visible ASCII and blank, or there are HEADER_LIST_MAX already; STATUS_OUT_OF_MEMORY. The reply lacks the header then,
+ * so that the caller must begin another. */
+enum status reply_header(struct request *request, const char *name, const char *value) MUST_CHECK;
 
 #endif

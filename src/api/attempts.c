@@ -45,7 +45,7 @@ bool attempt_begin(struct request *request, const struct attempt *attempt) {
         if (decision.allowed)
             continue;
         refund(request, attempt, i);
-        reply_problem(request, reply_limit(request, &decision));
+        reply_limited(request, &decision);
         return false;
     }
     return true;

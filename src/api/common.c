@@ -21,7 +21,8 @@ enum step_result reply_user(struct request *request, unsigned http_status, const
     if (with_updated_at)
         json_member_text(&writer, "updated_at", user->updated_at);
     json_end_object(&writer);
-    return reply_json(request, http_status, &writer);
+    return http_status == 201 ? reply_json_with_header(request, http_status, &writer, "Location", "/auth/me")
+                              : reply_json(request, http_status, &writer);
 }
 
 /* a user that has just been created was not updated yet */

@@ -6,7 +6,7 @@
 #include "jwtd/reply.h"
 #include "jwtd/users.h"
 
-/* The user resource of register and /auth/me. */
+/* The user resource of register and /auth/me; 201 says where it is. */
 enum step_result reply_user(struct request *request, unsigned http_status, const struct user *user, bool with_updated_at);
 
 /* The first argument of the functions on the database's tables, in a step ON_DATABASE. */

@@ -75,9 +75,7 @@ static enum step_result ready(struct request *request) {
         json_member_string(&writer, checks[i].name, results[i] ? "ok" : "failed");
     json_end_object(&writer);
     json_end_object(&writer);
-    if (!healthy && reply_header(request, "Retry-After", "1") != STATUS_OK)
-        return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    return reply_json(request, healthy ? 200 : 503, &writer);
+    return healthy ? reply_json(request, 200, &writer) : reply_json_with_header(request, 503, &writer, "Retry-After", "1");
 }
 
 const struct step health_live = { "live", ON_HTTP, live };

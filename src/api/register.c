@@ -62,12 +62,6 @@ static enum step_result hash_password(struct request *request) {
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
-static enum step_result answer_created(struct request *request, const struct user *user) {
-    if (reply_header(request, "Location", "/auth/me") != STATUS_OK)
-        return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    return reply_user(request, 201, user, false);
-}
-
 static enum step_result insert(struct request *request) {
     struct registration *registration = request->scratch;
     enum user_insert_result result;
@@ -91,7 +85,7 @@ static enum step_result insert(struct request *request) {
         return STEP_NEXT;
     }
     log_account_event(LOG_INFO, "user_registered", request, &user.id, NULL);
-    return answer_created(request, &user);
+    return reply_user(request, 201, &user, false);
 }
 
 /* The same key and the same password: the client asks again because it lost the answer. Another password is a guess like that of
@@ -116,7 +110,7 @@ static enum step_result answer_repeated(struct request *request) {
     const struct user *user = &registration->existing;
     if (password_check_end(request, &registration->check, &user->id, refuse_repeated) == STEP_DONE)
         return STEP_DONE;
-    return answer_created(request, user);
+    return reply_user(request, 201, user, false);
 }
 
 const struct step register_check = { "check", ON_HTTP, check };

@@ -37,12 +37,13 @@ static enum step_result answer(struct request *request) {
         { "X-Auth-Session", uuid_text(&request->claims.session_id, session) },
         { "X-Auth-Roles", roles },
     };
+    reply_empty(request, 200);
     for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
         enum status status = reply_header(request, headers[i].name, headers[i].value);
         if (status != STATUS_OK)
             return reply_problem(request, status);
     }
-    return reply_empty(request, 200);
+    return STEP_DONE;
 }
 
 const struct step verify_answer = { "answer", ON_HTTP, answer };

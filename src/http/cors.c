@@ -2,10 +2,20 @@
 
 #include "exchange.h"
 
+#include "jwtd/macros.h"
 #include "jwtd/reply.h"
 #include "jwtd/snapshot.h"
 
+#include <assert.h>
 #include <string.h>
+
+static const char exposed_headers[] = "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Request-Id, Location";
+
+static const struct header_field preflight_headers[] = {
+    { "Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE" },
+    { "Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, X-Request-Id" },
+    { "Access-Control-Max-Age", "600" },
+};
 
 static bool origin_is_allowed(const struct exchange *exchange, struct text origin) {
     const struct string_list *allowed = &exchange->request.snapshot->config.cors.allowed_origins;
@@ -15,17 +25,16 @@ static bool origin_is_allowed(const struct exchange *exchange, struct text origi
     return false;
 }
 
-void cors_add_headers(struct exchange *exchange) {
-    struct request *request = &exchange->request;
-    if (request->snapshot->config.cors.allowed_origins.count == 0)
-        return;
-    reply_header(request, "Vary", "Origin");
-    struct text origin = request_header(request, "Origin");
-    if (origin.bytes == NULL || !origin_is_allowed(exchange, origin))
-        return;
-    reply_header(request, "Access-Control-Allow-Origin", origin.bytes);
-    reply_header(request, "Access-Control-Expose-Headers",
-                 "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Request-Id, Location");
+enum status cors_add_headers(struct exchange *exchange) {
+    struct header_list *headers = &exchange->common_headers;
+    if (exchange->request.snapshot->config.cors.allowed_origins.count == 0)
+        return STATUS_OK;
+    enum status status = header_list_add(headers, "Vary", "Origin");
+    struct text origin = request_header(&exchange->request, "Origin");
+    if (status != STATUS_OK || origin.bytes == NULL || !origin_is_allowed(exchange, origin))
+        return status;
+    status = header_list_add(headers, "Access-Control-Allow-Origin", origin.bytes);
+    return status == STATUS_OK ? header_list_add(headers, "Access-Control-Expose-Headers", exposed_headers) : status;
 }
 
 /* A wildcard path is what a proxy asks about on behalf of others: their preflight must be judged like any request of theirs. */
@@ -40,11 +49,12 @@ bool cors_answer_preflight(struct exchange *exchange) {
                         request_header(request, "Access-Control-Request-Method").bytes != NULL;
     if (!is_preflight || !takes_preflight(exchange))
         return false;
-    if (origin_is_allowed(exchange, request_header(request, "Origin"))) {
-        reply_header(request, "Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE");
-        reply_header(request, "Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, X-Request-Id");
-        reply_header(request, "Access-Control-Max-Age", "600");
-    }
     reply_empty(request, 204);
+    if (!origin_is_allowed(exchange, request_header(request, "Origin")))
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(preflight_headers); i++) {
+        enum status status = header_list_add(&exchange->reply.headers, preflight_headers[i].name, preflight_headers[i].value);
+        assert(status == STATUS_OK);
+    }
     return true;
 }

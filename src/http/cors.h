@@ -2,14 +2,17 @@
 #ifndef JWTD_HTTP_CORS_H
 #define JWTD_HTTP_CORS_H
 
+#include "jwtd/status.h"
+
 #include <stdbool.h>
 
 struct exchange;
 
-/* Adds the headers of an allowed origin, and Vary when any origin is configured. */
-void cors_add_headers(struct exchange *exchange);
+/* Adds to the common headers those that let an allowed origin read the reply, and Vary when any origin is configured. They borrow
+ * the request's Origin. STATUS_INTERNAL: the list is full, and nobody may be answered without them. */
+enum status cors_add_headers(struct exchange *exchange) MUST_CHECK;
 
-/* True: the request was a preflight and is answered. After router_find. */
+/* True: the request was a preflight for a path that takes one, and the reply is written. After router_find. */
 bool cors_answer_preflight(struct exchange *exchange);
 
 #endif

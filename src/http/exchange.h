@@ -8,6 +8,7 @@
 #ifndef JWTD_HTTP_EXCHANGE_H
 #define JWTD_HTTP_EXCHANGE_H
 
+#include "header_list.h"
 #include "header_view.h"
 #include "wheel.h"
 
@@ -19,8 +20,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define REPLY_HEADERS_MAX 16
 
 struct connection;
 struct http_context;
@@ -34,22 +33,18 @@ enum exchange_state {
     EXCHANGE_QUEUED     /* the library has the reply */
 };
 
-struct reply_header {
-    const char *name;
-    const char *value;
-};
-
 struct reply {
-    bool written;
-    unsigned http_status;
+    unsigned http_status;     /* 0: no reply is written */
     const char *content_type; /* NULL: no body */
     struct text body;
-    struct reply_header headers[REPLY_HEADERS_MAX];
-    size_t header_count;
-    bool close; /* the connection is in no state for another request */
-    int64_t retry_after_us;
-    bool is_refusal; /* carries Retry-After */
+    struct header_list headers;
+    int64_t retry_after_us; /* as in Retry-After; 0: the reply has none */
+    char retry_after[24];   /* its value */
 };
+
+static inline bool reply_is_written(const struct reply *reply) {
+    return reply->http_status != 0;
+}
 
 struct body_buffer {
     char *bytes;
@@ -73,6 +68,8 @@ struct exchange {
     size_t next_step;
     struct pool_job job;
     struct body_buffer body;
+    struct header_list common_headers; /* of whichever reply it becomes */
+    bool must_close;                   /* the connection is in no state for another request, or the service stops */
     struct reply reply;
     int64_t started_us;         /* the request line was there */
     int64_t received_us;        /* all of it was there: from now on the service is to blame */

@@ -41,7 +41,7 @@ static const struct step *run_steps_at(struct exchange *exchange, enum executor 
         if (step->run(&exchange->request) == STEP_DONE)
             break;
     }
-    if (!exchange->reply.written) {
+    if (!reply_is_written(&exchange->reply)) {
         log_event(LOG_ERROR, "route_without_reply", "path=%s", exchange->request.route->path);
         reply_problem(&exchange->request, STATUS_INTERNAL);
     }
@@ -59,8 +59,7 @@ static int64_t turn_deadline_us(const struct exchange *exchange) {
 }
 
 static bool refuse(struct exchange *exchange, enum status status, int64_t retry_after_us) {
-    exchange->reply.retry_after_us = jittered(retry_after_us);
-    reply_problem(&exchange->request, status);
+    reply_retry_later(&exchange->request, status, jittered(retry_after_us));
     return false;
 }
 
@@ -139,7 +138,7 @@ static void run_dispatched(struct pool_job *job, void *thread_state, bool late) 
     struct exchange *exchange = exchange_of_job(job);
     (void)thread_state;
     assert(!late);
-    move_on(exchange, exchange->reply.written ? NULL : run_steps_at(exchange, ON_DISPATCH));
+    move_on(exchange, reply_is_written(&exchange->reply) ? NULL : run_steps_at(exchange, ON_DISPATCH));
 }
 
 /* A thread of low priority that is descheduled while it holds a lock keeps everybody waiting who wants it, for as long as others

@@ -1,18 +1,26 @@
 #include "rate_limit.h"
 
 #include "exchange.h"
+#include "limit_headers.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/reply.h"
 #include "jwtd/services.h"
 
-enum status rate_limit_take(struct exchange *exchange) {
+bool rate_limit_take(struct exchange *exchange) {
     struct request *request = &exchange->request;
     enum limit_class limit_class = request->route->limit;
     if (limit_class == LIMIT_NONE)
-        return STATUS_OK;
+        return true;
     struct limiter *limiter = request->services->limiter;
     struct limit_key key = limiter_key_of_client(limiter, &request->client, &request->peer);
     struct limit_decision decision = limiter_take(limiter, limit_class, key, clock_monotonic_us());
-    return reply_limit(request, &decision);
+    if (!decision.allowed) {
+        reply_limited(request, &decision);
+        return false;
+    }
+    enum status status = limit_headers_add(&exchange->common_headers, request->arena, &decision);
+    if (status != STATUS_OK)
+        reply_problem(request, status);
+    return status == STATUS_OK;
 }

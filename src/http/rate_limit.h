@@ -1,12 +1,12 @@
-/* rate_limit: takes a token of the route's class from the client's bucket, and adds to the reply what is left of it. */
+/* rate_limit: takes a token of the route's class from the client's bucket. */
 #ifndef JWTD_HTTP_RATE_LIMIT_H
 #define JWTD_HTTP_RATE_LIMIT_H
 
-#include "jwtd/status.h"
+#include <stdbool.h>
 
 struct exchange;
 
-/* STATUS_OK: the request may go on. STATUS_RATE_LIMITED. */
-enum status rate_limit_take(struct exchange *exchange) MUST_CHECK;
+/* True: there was one; what is left is added to the common headers. False: the request is refused, and the reply is written. */
+bool rate_limit_take(struct exchange *exchange);
 
 #endif

@@ -122,25 +122,46 @@ static bool has_room(const struct exchange *exchange, const struct header_summar
     return summary->content_length <= exchange->request.services->config->server.body_limit;
 }
 
-/* The cheap refusals, in their fixed order; STATUS_OK when the body may come. */
-static enum status judge_header(struct exchange *exchange, const struct header_summary *summary) {
-    const struct route *routes = exchange->context->routes;
-    size_t count = exchange->context->route_count;
-    enum status status = router_find(routes, count, exchange);
+static bool refuse(struct exchange *exchange, enum status status) {
+    reply_problem(&exchange->request, status);
+    return false;
+}
+
+/* OPTIONS asks which methods there are, any other is told so. */
+static void answer_other_method(struct exchange *exchange) {
+    struct request *request = &exchange->request;
+    const char *allowed = router_allowed_methods(exchange->context->routes, exchange->context->route_count, exchange);
+    enum status status = STATUS_OUT_OF_MEMORY;
+    if (strcmp(exchange->method, "OPTIONS") == 0)
+        reply_empty(request, 204);
+    else
+        reply_problem(request, STATUS_METHOD_NOT_ALLOWED);
+    if (allowed != NULL)
+        status = reply_header(request, "Allow", allowed);
+    if (status != STATUS_OK)
+        reply_problem(request, status);
+}
+
+/* The cheap refusals, in the order that http_server.h promises. True: the body may come. False: the reply is written. */
+static bool check_header(struct exchange *exchange, const struct header_summary *summary) {
+    enum status status = cors_add_headers(exchange);
+    if (status != STATUS_OK)
+        return refuse(exchange, status);
+    status = router_find(exchange->context->routes, exchange->context->route_count, exchange);
     if (cors_answer_preflight(exchange))
-        return STATUS_OK;
-    if (status == STATUS_METHOD_NOT_ALLOWED)
-        reply_header(&exchange->request, "Allow", router_allowed_methods(routes, count, exchange));
-    if (status == STATUS_METHOD_NOT_ALLOWED && strcmp(exchange->method, "OPTIONS") == 0) {
-        reply_empty(&exchange->request, 204);
-        return STATUS_OK;
+        return false;
+    if (status == STATUS_METHOD_NOT_ALLOWED) {
+        answer_other_method(exchange);
+        return false;
     }
     if (status != STATUS_OK)
-        return status;
+        return refuse(exchange, status);
     if (exchange->request.route->body_format != BODY_IGNORED && !has_room(exchange, summary))
-        return STATUS_BODY_TOO_LARGE;
-    status = rate_limit_take(exchange);
-    return status == STATUS_OK ? bearer_check(exchange) : status;
+        return refuse(exchange, STATUS_BODY_TOO_LARGE);
+    if (!rate_limit_take(exchange))
+        return false;
+    status = bearer_check(exchange);
+    return status == STATUS_OK || refuse(exchange, status);
 }
 
 static bool make_scratch(struct exchange *exchange) {
@@ -175,7 +196,7 @@ static void begin_work(struct exchange *exchange) {
 static enum MHD_Result queue_reply(struct exchange *exchange) {
     connection_set_state(exchange->connection, CONNECTION_ANSWER);
     if (exchange->request.services->is_draining())
-        exchange->reply.close = true;
+        exchange->must_close = true;
     struct MHD_Response *response = reply_build(exchange);
     if (response == NULL) {
         connection_send_problem(exchange->connection, DIRECT_OUT_OF_MEMORY);
@@ -195,14 +216,14 @@ static enum MHD_Result answer(struct exchange *exchange) {
         if (waiting_hold(exchange->context->waiting, exchange, until_us))
             return MHD_YES;
     }
-    if (exchange->reply.is_refusal)
+    if (exchange->reply.retry_after_us > 0)
         connection_tell(exchange->connection, clock_monotonic_us() + exchange->reply.retry_after_us);
     return queue_reply(exchange);
 }
 
 static enum MHD_Result close_with(struct exchange *exchange, enum status status) {
     reply_problem(&exchange->request, status);
-    exchange->reply.close = true;
+    exchange->must_close = true;
     return queue_reply(exchange);
 }
 
@@ -227,19 +248,15 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
 
     /* The library forgives in chunks and trailers what others do not, and tells nobody; so nothing behind them is run. */
     if (summary.transfer_encodings > 0)
-        exchange->reply.close = true;
+        exchange->must_close = true;
     exchange->request.peer = library_peer(exchange->library_connection);
     client_read(exchange);
-    cors_add_headers(exchange);
-    status = judge_header(exchange, &summary);
-    if (status != STATUS_OK)
-        reply_problem(&exchange->request, status);
-    else if (!exchange->reply.written && (!make_scratch(exchange) || !make_body_buffer(exchange, &summary)))
+    if (check_header(exchange, &summary) && (!make_scratch(exchange) || !make_body_buffer(exchange, &summary)))
         reply_problem(&exchange->request, STATUS_OUT_OF_MEMORY);
     if (!has_room(exchange, &summary)) {
-        exchange->reply.close = true;
+        exchange->must_close = true;
         begin_work(exchange);
-        if (!exchange->reply.written && !pipeline_run(exchange))
+        if (!reply_is_written(&exchange->reply) && !pipeline_run(exchange))
             return MHD_YES; /* a route that ignores bodies need not wait for one */
         return queue_reply(exchange);
     }
@@ -264,7 +281,7 @@ static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes
 static enum MHD_Result finish_receiving(struct exchange *exchange) {
     begin_work(exchange);
     bool is_readable =
-        !exchange->reply.written && (exchange->request.route->body_format == BODY_IGNORED || schema_read_body(exchange));
+        !reply_is_written(&exchange->reply) && (exchange->request.route->body_format == BODY_IGNORED || schema_read_body(exchange));
     if (is_readable && !pipeline_run(exchange))
         return MHD_YES;
     return answer(exchange);

@@ -1,19 +1,21 @@
 #include "jwtd/reply.h"
 
 #include "exchange.h"
+#include "limit_headers.h"
 
 #include "jwtd/clock.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
+/* It starts clean: nothing of an earlier reply, which could not be completed, goes out with it. */
 static struct reply *start_reply(struct request *request, unsigned http_status) {
-    struct reply *reply = &exchange_of(request)->reply;
-    reply->written = true;
-    reply->http_status = http_status;
-    reply->content_type = NULL;
-    reply->body = (struct text){ NULL, 0 };
-    return reply;
+    struct exchange *exchange = exchange_of(request);
+    assert(http_status >= 200 && http_status <= 599);
+    assert(exchange->state != EXCHANGE_QUEUED);
+    exchange->reply = (struct reply){ .http_status = http_status };
+    return &exchange->reply;
 }
 
 enum step_result reply_bytes(struct request *request, unsigned http_status, const char *content_type, struct text body) {
@@ -35,61 +37,34 @@ enum step_result reply_json(struct request *request, unsigned http_status, struc
     return reply_bytes(request, http_status, "application/json", body);
 }
 
-static bool is_header_value(const char *value) {
-    for (; *value != '\0'; value++)
-        if (*value < ' ' || *value > '~')
-            return false;
-    return true;
+enum step_result reply_json_with_header(struct request *request, unsigned http_status, struct json_writer *writer,
+                                        const char *name, const char *value) {
+    struct text body = json_writer_finish(writer);
+    if (body.bytes == NULL)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    reply_bytes(request, http_status, "application/json", body);
+    enum status status = reply_header(request, name, value);
+    return status == STATUS_OK ? STEP_DONE : reply_problem(request, status);
 }
 
 enum status reply_header(struct request *request, const char *name, const char *value) {
     struct reply *reply = &exchange_of(request)->reply;
-    if (value == NULL || !is_header_value(value) || reply->header_count == REPLY_HEADERS_MAX)
-        return STATUS_INTERNAL;
-    /* the library refuses an empty value; a blank is the same on the wire (RFC 9110 section 5.5), and a proxy that copies the
-     * header must find it even when there is nothing to say, or it passes on what the client made up */
-    const char *said = value[0] != '\0' ? value : " ";
-    char *copy = arena_copy(request->arena, said, strlen(said));
-    if (copy == NULL)
-        return STATUS_OUT_OF_MEMORY;
-    reply->headers[reply->header_count++] = (struct reply_header){ name, copy };
-    return STATUS_OK;
+    assert(reply_is_written(reply));
+    const char *copy = arena_copy(request->arena, value, strlen(value));
+    return copy != NULL ? header_list_add(&reply->headers, name, copy) : STATUS_OUT_OF_MEMORY;
 }
 
-static long long seconds_up(int64_t us) {
-    return (us + CLOCK_US_PER_S - 1) / CLOCK_US_PER_S;
+/* A header of a value that cannot be refused, in a reply that has just begun. */
+static void add_own_header(struct reply *reply, const char *name, const char *value) {
+    enum status status = header_list_add(&reply->headers, name, value);
+    assert(status == STATUS_OK);
 }
 
-/* The quota is a full bucket and the window the time in which it fills: together they are the rate, and no client sees more left
- * than its quota. */
-enum status reply_limit(struct request *request, const struct limit_decision *decision) {
-    if (!decision->is_limited)
-        return STATUS_OK;
-    char text[96];
-    snprintf(text, sizeof text, "\"%s\";q=%u;w=%lld", decision->name, decision->quota, seconds_up(decision->window_us));
-    reply_header(request, "RateLimit-Policy", text);
-    snprintf(text, sizeof text, "\"%s\";r=%u;t=%lld", decision->name, decision->remaining, seconds_up(decision->reset_us));
-    reply_header(request, "RateLimit", text);
-    if (decision->allowed)
-        return STATUS_OK;
-    exchange_of(request)->reply.retry_after_us = decision->retry_after_us;
-    return STATUS_RATE_LIMITED;
-}
-
-static void add_status_headers(struct request *request, enum status status, const struct status_info *info) {
-    if (info->http == 401) {
-        reply_header(request, "WWW-Authenticate",
-                     status == STATUS_INVALID_TOKEN ? "Bearer realm=\"jwtd\", error=\"invalid_token\"" : "Bearer realm=\"jwtd\"");
-    }
-    if (info->retry_later) {
-        struct reply *reply = &exchange_of(request)->reply;
-        long long seconds = reply->retry_after_us > CLOCK_US_PER_S ? seconds_up(reply->retry_after_us) : 1;
-        char text[24];
-        snprintf(text, sizeof text, "%lld", seconds);
-        reply->retry_after_us = seconds * CLOCK_US_PER_S;
-        reply->is_refusal = true;
-        reply_header(request, "Retry-After", text);
-    }
+static void add_retry_after(struct reply *reply, int64_t retry_after_us) {
+    long long seconds = retry_after_us > CLOCK_US_PER_S ? (retry_after_us + CLOCK_US_PER_S - 1) / CLOCK_US_PER_S : 1;
+    snprintf(reply->retry_after, sizeof reply->retry_after, "%lld", seconds);
+    reply->retry_after_us = seconds * CLOCK_US_PER_S;
+    add_own_header(reply, "Retry-After", reply->retry_after);
 }
 
 static void begin_problem(struct request *request, struct json_writer *writer, enum status status) {
@@ -107,30 +82,60 @@ static void begin_problem(struct request *request, struct json_writer *writer, e
 }
 
 /* When there is no memory for a problem there is still this one. */
-static const char last_words[] = "{\"type\":\"/docs#out_of_memory\",\"title\":\"Out of memory\",\"status\":503,"
-                                 "\"detail\":\"The service is short of memory; try again.\",\"code\":\"out_of_memory\"}";
+static const char oom_problem[] = "{\"type\":\"/docs#out_of_memory\",\"title\":\"Out of memory\",\"status\":503,"
+                                  "\"detail\":\"The service is short of memory; try again.\",\"code\":\"out_of_memory\"}";
 
-static enum step_result end_problem(struct request *request, struct json_writer *writer, enum status status) {
+/* False: it has become 503 for lack of memory. */
+static bool end_problem(struct request *request, struct json_writer *writer, enum status status, int64_t retry_after_us) {
     json_end_object(writer);
     struct text body = json_writer_finish(writer);
-    unsigned http_status = status_info(status)->http;
-    if (body.bytes == NULL) {
-        body = (struct text){ last_words, sizeof last_words - 1 };
-        http_status = 503;
+    bool has_memory = body.bytes != NULL;
+    if (!has_memory) {
+        status = STATUS_OUT_OF_MEMORY;
+        retry_after_us = 0;
+        body = (struct text){ oom_problem, sizeof oom_problem - 1 };
     }
-    return reply_bytes(request, http_status, "application/problem+json", body);
+    const struct status_info *info = status_info(status);
+    reply_bytes(request, info->http, "application/problem+json", body);
+    struct reply *reply = &exchange_of(request)->reply;
+    if (info->http == 401)
+        add_own_header(reply, "WWW-Authenticate",
+                       status == STATUS_INVALID_TOKEN ? "Bearer realm=\"jwtd\", error=\"invalid_token\""
+                                                      : "Bearer realm=\"jwtd\"");
+    if (info->retry_later)
+        add_retry_after(reply, retry_after_us);
+    return has_memory;
+}
+
+static bool write_problem(struct request *request, enum status status, int64_t retry_after_us) {
+    struct json_writer writer;
+    begin_problem(request, &writer, status);
+    return end_problem(request, &writer, status, retry_after_us);
 }
 
 enum step_result reply_problem(struct request *request, enum status status) {
-    struct json_writer writer;
-    begin_problem(request, &writer, status);
-    add_status_headers(request, status, status_info(status));
-    return end_problem(request, &writer, status);
+    assert(status != STATUS_OK);
+    write_problem(request, status, 0);
+    return STEP_DONE;
 }
 
 enum step_result reply_retry_later(struct request *request, enum status status, int64_t retry_after_us) {
-    exchange_of(request)->reply.retry_after_us = retry_after_us;
-    return reply_problem(request, status);
+    assert(status_info(status)->retry_later);
+    write_problem(request, status, retry_after_us);
+    return STEP_DONE;
+}
+
+enum step_result reply_limited(struct request *request, const struct limit_decision *decision) {
+    assert(!decision->allowed);
+    struct header_list headers = { .count = 0 };
+    enum status status = limit_headers_add(&headers, request->arena, decision);
+    if (status != STATUS_OK)
+        return reply_problem(request, status);
+    if (!write_problem(request, STATUS_RATE_LIMITED, decision->retry_after_us))
+        return STEP_DONE;
+    for (size_t i = 0; i < headers.count; i++)
+        add_own_header(&exchange_of(request)->reply, headers.fields[i].name, headers.fields[i].value);
+    return STEP_DONE;
 }
 
 enum step_result reply_invalid_fields(struct request *request, const struct field_problem *problems, size_t count) {
@@ -146,7 +151,8 @@ enum step_result reply_invalid_fields(struct request *request, const struct fiel
         json_end_object(&writer);
     }
     json_end_array(&writer);
-    return end_problem(request, &writer, STATUS_INVALID_BODY);
+    end_problem(request, &writer, STATUS_INVALID_BODY, 0);
+    return STEP_DONE;
 }
 
 enum step_result reply_invalid_field(struct request *request, const char *pointer, const char *code, const char *detail) {

@@ -10,6 +10,13 @@ static bool is_private_path(const char *path) {
     return path != NULL && (strncmp(path, "/auth", 5) == 0 || strncmp(path, "/users", 6) == 0);
 }
 
+static bool add_list(struct MHD_Response *response, const struct header_list *list) {
+    for (size_t i = 0; i < list->count; i++)
+        if (MHD_add_response_header(response, list->fields[i].name, list->fields[i].value) != MHD_YES)
+            return false;
+    return true;
+}
+
 static bool add_headers(struct MHD_Response *response, const struct exchange *exchange) {
     const struct reply *reply = &exchange->reply;
     bool added = MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES;
@@ -18,11 +25,9 @@ static bool add_headers(struct MHD_Response *response, const struct exchange *ex
         added = added && MHD_add_response_header(response, "Content-Type", reply->content_type) == MHD_YES;
     if (is_private_path(exchange->path))
         added = added && MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES;
-    if (reply->close)
+    if (exchange->must_close)
         added = added && MHD_add_response_header(response, "Connection", "close") == MHD_YES;
-    for (size_t i = 0; i < reply->header_count; i++)
-        added = added && MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value) == MHD_YES;
-    return added;
+    return added && add_list(response, &exchange->common_headers) && add_list(response, &reply->headers);
 }
 
 struct MHD_Response *reply_build(const struct exchange *exchange) {

@@ -107,7 +107,7 @@ static bool is_of_one_client(const struct request *request) {
 
 int64_t waiting_time(const struct exchange *exchange) {
     const struct request *request = &exchange->request;
-    if (!exchange->reply.is_refusal || !is_of_one_client(request))
+    if (exchange->reply.retry_after_us == 0 || !is_of_one_client(request))
         return 0;
     int64_t told_us = connection_told_until_us(exchange->connection);
     int64_t latest_us = request->deadline_us - (request->deadline_us - exchange->received_us) / TIME_LEFT_SHARE;

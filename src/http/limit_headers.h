@@ -1,0 +1,14 @@
+/* limit_headers: what the limiter has decided, as header fields (draft-ietf-httpapi-ratelimit-headers-10). Pure. */
+#ifndef JWTD_HTTP_LIMIT_HEADERS_H
+#define JWTD_HTTP_LIMIT_HEADERS_H
+
+#include "header_list.h"
+
+#include "jwtd/arena.h"
+#include "jwtd/limiter.h"
+
+/* Adds RateLimit-Policy and RateLimit, beside those of other buckets; nothing for a class without a limit. STATUS_OUT_OF_MEMORY:
+ * one of them or both are missing. */
+enum status limit_headers_add(struct header_list *list, struct arena *arena, const struct limit_decision *decision) MUST_CHECK;
+
+#endif
