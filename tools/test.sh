@@ -49,7 +49,7 @@ chosen_for_pooler() {
     for name in $(chosen service); do
         case $name in
             database_* | connections | *_clients | slowhttptest | exhaustion | exchanges | fault_* | chaos | differential) ;;
-            activation | failpoint | framing | http | json | life | waiting) ;;
+            activation | delayed_replies | failpoint | framing | http | json | life) ;;
             *) echo "$name" ;;
         esac
     done

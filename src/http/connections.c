@@ -49,7 +49,7 @@ struct connection {
     int fd;
     bool is_too_many;
     struct exchange *exchange; /* this and the next are the HTTP thread's */
-    int64_t told_until_us;
+    int64_t retry_at_us;
     pthread_mutex_t state_lock; /* guards what follows; of each connection, so that busy threads do not meet in one lock */
     enum connection_state state;
     int64_t since_us;        /* of the state; of CONNECTION_HEADER the moment of its first byte */
@@ -474,12 +474,12 @@ void connection_send_problem(const struct connection *connection, enum direct_pr
     (void)send(connection->fd, reply->bytes, reply->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-void connection_tell(struct connection *connection, int64_t until_us) {
-    connection->told_until_us = until_us;
+void connection_set_retry_at(struct connection *connection, int64_t at_us) {
+    connection->retry_at_us = at_us;
 }
 
-int64_t connection_told_until_us(const struct connection *connection) {
-    return connection->told_until_us;
+int64_t connection_retry_at_us(const struct connection *connection) {
+    return connection->retry_at_us;
 }
 
 int64_t connection_lag_us(const struct connection *connection) {

@@ -78,9 +78,9 @@ struct exchange *connection_exchange(const struct connection *connection);
 enum direct_problem { DIRECT_REQUEST_TIMEOUT, DIRECT_HEADER_TOO_LARGE, DIRECT_OUT_OF_MEMORY, DIRECT_PROBLEMS };
 void connection_send_problem(const struct connection *connection, enum direct_problem problem);
 
-/* Until when the client was told to stay away; 0: it was not. On the HTTP thread of the connection only. */
-void connection_tell(struct connection *connection, int64_t until_us);
-int64_t connection_told_until_us(const struct connection *connection);
+/* When the client may retry, as it was told last by Retry-After; 0: never. On the HTTP thread of the connection only. */
+void connection_set_retry_at(struct connection *connection, int64_t at_us);
+int64_t connection_retry_at_us(const struct connection *connection);
 
 /* For how long the last bytes of the client had lain here before now: under overload a request waits in the kernel, and its
  * client counts that, too. 0 for a Unix socket. */

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct waiting;
+struct delayed_replies;
 struct route;
 struct services;
 
@@ -26,7 +26,7 @@ struct http_context {
     const struct services *services;
     const struct route *routes;
     size_t route_count;
-    struct waiting *waiting;
+    struct delayed_replies *delayed_replies;
     struct http_counters counters;
 };
 

@@ -1,9 +1,21 @@
 /*
  * exchange: one HTTP request on its way through the service: the request that steps see, and what only src/http/ knows of it.
  *
- * It is made when the request line has been read and freed when the library says that the request is over. In between it has
- * one owner at any moment: the HTTP thread of its connection, or, while `state` is EXCHANGE_AWAY, the pool that holds its job, or
- * the wheel of replies that are held back.
+ * It is made when the request line has been read and freed when the library says that the request is over. In between it has one
+ * owner at any moment, whom its state names. The owner alone reads and writes it, so that it needs no lock; it hands the exchange
+ * on by exchange_suspend and exchange_resume, after which it does not touch it.
+ *
+ *     NEW ----> RECEIVING ----> RUNNING <----- (NEW, when no body is awaited)
+ *      |                          | | |
+ *      |                          | | +--> SUSPENDED     a step of another executor comes next
+ *      |                          | v          |
+ *      +--> DISCARDING ------> ANSWERED <------+
+ *      |                       ^  |  |
+ *      +-----------------------+  |  +--> DELAYED        the reply is held back
+ *                                 v          v
+ *                              QUEUED <---- DUE
+ *
+ * The exchange may end in each state but SUSPENDED and DELAYED, since a connection may be lost in each.
  */
 #ifndef JWTD_HTTP_EXCHANGE_H
 #define JWTD_HTTP_EXCHANGE_H
@@ -25,12 +37,18 @@ struct connection;
 struct http_context;
 struct MHD_Connection;
 
+/* The owner is the HTTP thread of the connection, where nothing else is said. */
 enum exchange_state {
-    EXCHANGE_NEW,       /* the headers have not been looked at */
-    EXCHANGE_RECEIVING, /* the body is coming in */
-    EXCHANGE_AWAY,      /* suspended; a pool has it, or its answer is held back */
-    EXCHANGE_ANSWERED,  /* exchange->reply is ready to be queued */
-    EXCHANGE_QUEUED     /* the library has the reply */
+    EXCHANGE_NEW,        /* the header is coming in */
+    EXCHANGE_RECEIVING,  /* the header has passed its checks; the body is coming in */
+    EXCHANGE_DISCARDING, /* a refusal is written; the body is read all the same, which keeps the connection usable */
+    EXCHANGE_RUNNING,    /* all of the request is there; its steps run */
+    EXCHANGE_SUSPENDED,  /* the library lets the connection rest; the pool of exchange->executor owns it */
+    EXCHANGE_ANSWERED,   /* the reply is written */
+    EXCHANGE_DELAYED,    /* the library lets the connection rest; the timer wheel of the delayed replies owns it */
+    EXCHANGE_DUE,        /* the reply has been held back, and is not again */
+    EXCHANGE_QUEUED,     /* the library has the reply */
+    EXCHANGE_STATES
 };
 
 struct reply {
@@ -64,19 +82,32 @@ struct exchange {
     char *path;                           /* of the raw target, without the query; NULL unless target_status is STATUS_OK */
     enum status target_status;
     const struct route *allowed_path; /* a row with this path but another method, for Allow */
-    enum exchange_state state;
+    enum exchange_state state;        /* written by exchange_set_state */
     size_t next_step;
+    enum executor executor; /* to which the job was submitted last */
     struct pool_job job;
     struct body_buffer body;
     struct header_list common_headers; /* of whichever reply it becomes */
     bool must_close;                   /* the connection is in no state for another request, or the service stops */
     struct reply reply;
-    int64_t started_us;         /* the request line was there */
-    int64_t received_us;        /* all of it was there: from now on the service is to blame */
-    bool was_held;              /* its answer */
-    struct wheel_entry waiting; /* while it is held back */
+    int64_t started_us;             /* the request line was there */
+    int64_t received_us;            /* all of it was there: from now on the service is to blame */
+    struct wheel_entry wheel_entry; /* of the delayed replies */
 };
 
 struct exchange *exchange_of(struct request *request);
+
+/* By its owner. A transition that the drawing does not have aborts, and so does an ANSWERED without a reply. */
+void exchange_set_state(struct exchange *exchange, enum exchange_state next);
+
+/* Suspends the connection and sets `next`, SUSPENDED or DELAYED. False: the service stops, and nothing has changed. On its HTTP
+ * thread, which must hand the exchange on at once. */
+bool exchange_suspend(struct exchange *exchange, enum exchange_state next) MUST_CHECK;
+
+/* Gives a suspended exchange back to its HTTP thread, with ANSWERED or DUE. Any thread; it may be gone on return. */
+void exchange_resume(struct exchange *exchange, enum exchange_state next);
+
+/* The request's deadline, less one part in `divisor` of all its time, which is kept for what comes after. */
+int64_t exchange_deadline_us(const struct exchange *exchange, int64_t divisor);
 
 #endif

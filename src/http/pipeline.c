@@ -4,42 +4,65 @@
 #include "context.h"
 #include "exchange.h"
 
-#include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
 #include "jwtd/reply.h"
 #include "jwtd/services.h"
 
 #include <assert.h>
-#include <microhttpd.h>
 #include <sodium.h>
-
-#define TIME_LEFT_SHARE 10
+#include <stddef.h>
 
 /*
- * The one place where a request changes hands. Order matters: a place in the queue is reserved before the connection is
- * suspended, so that a refusal costs no suspension; the job is submitted last, since from then on the exchange belongs to the
- * pool, which may have answered and resumed it before pool_submit returns.
+ * DESIGN. How a request changes hands, with its state (exchange.h) and who owns it:
+ *
+ *     HTTP thread          a pool's thread                  the dispatching thread
+ *     RUNNING
+ *        | reserve, suspend, submit
+ *        +--------------> SUSPENDED (database) --+
+ *                            ^  |                | reserve and submit: the next step's pool
+ *                            |  +----------------+
+ *                            |  v
+ *                            | SUSPENDED (crypto) ---------> SUSPENDED
+ *                            +---------------------------------+ | reserve and submit
+ *     ANSWERED <-------------+ resume                            |
+ *     ANSWERED <-------------------------------------------------+ resume
+ *
+ * Order matters in each of these: a place in the queue is reserved before the connection is suspended, so that a refusal costs no
+ * suspension; the job is submitted last, since from then on the exchange belongs to the pool, which may have answered and resumed
+ * it before pool_submit returns. There is one exit: exchange_resume, or the return of pipeline_run with true.
+ *
+ * No lock is held here; each pool takes its own for an instant.
  */
+
+/* The turn must come while the work and the way back still fit into the client's deadline. */
+#define TURN_RESERVE_DIVISOR 10
 
 static const struct step *current_step(const struct exchange *exchange) {
     return exchange->next_step < ROUTE_STEPS_MAX ? exchange->request.route->steps[exchange->next_step] : NULL;
 }
 
 /* A step ON_HTTP runs wherever the request is, but not at the low priority of the threads that hash. */
-static bool runs_here(const struct step *step, enum executor here) {
-    return step->executor == here || (step->executor == ON_HTTP && here != ON_CRYPTO);
+static bool runs_on(const struct step *step, enum executor executor) {
+    return step->executor == executor || (step->executor == ON_HTTP && executor != ON_CRYPTO);
 }
 
-/* Runs steps until a reply is written (NULL) or one must run elsewhere (that step). */
-static const struct step *run_steps_at(struct exchange *exchange, enum executor here) {
+static void assert_is_on(const struct request *request, enum executor executor) {
+    assert((request->db != NULL) == (executor == ON_DATABASE));
+    assert((request->hasher != NULL) == (executor == ON_CRYPTO));
+}
+
+/* Runs steps until a reply is written (NULL) or one must run on another executor (that step). */
+static const struct step *run_steps(struct exchange *exchange, enum executor executor) {
     const struct step *step;
-    while ((step = current_step(exchange)) != NULL) {
-        if (!runs_here(step, here))
+    bool is_done = false;
+    assert_is_on(&exchange->request, executor);
+    while (!is_done && (step = current_step(exchange)) != NULL) {
+        if (!runs_on(step, executor))
             return step;
         exchange->next_step++;
-        if (step->run(&exchange->request) == STEP_DONE)
-            break;
+        is_done = step->run(&exchange->request) == STEP_DONE;
+        assert(is_done || !reply_is_written(&exchange->reply));
     }
     if (!reply_is_written(&exchange->reply)) {
         log_event(LOG_ERROR, "route_without_reply", "path=%s", exchange->request.route->path);
@@ -48,14 +71,13 @@ static const struct step *run_steps_at(struct exchange *exchange, enum executor 
     return NULL;
 }
 
-/* Each refusal is told when to come again, no two the same, so that they do not come back as one wave. */
+/* No two refusals name the same time, so that their clients do not come back as one wave. */
 static int64_t jittered(int64_t us) {
     return us * (80 + (int64_t)randombytes_uniform(41)) / 100;
 }
 
-/* The turn must come while the work and the way back still fit into the client's deadline. */
 static int64_t turn_deadline_us(const struct exchange *exchange) {
-    return exchange->request.deadline_us - (exchange->request.deadline_us - exchange->received_us) / TIME_LEFT_SHARE;
+    return exchange_deadline_us(exchange, TURN_RESERVE_DIVISOR);
 }
 
 static bool refuse(struct exchange *exchange, enum status status, int64_t retry_after_us) {
@@ -63,52 +85,30 @@ static bool refuse(struct exchange *exchange, enum status status, int64_t retry_
     return false;
 }
 
+static struct pool *pool_of(const struct exchange *exchange, enum executor executor) {
+    assert(executor != ON_HTTP && executor < EXECUTOR_COUNT);
+    return exchange->request.services->pools[executor];
+}
+
 static bool reserve(struct exchange *exchange, enum executor executor) {
     int64_t retry_after_us;
-    enum status status = pool_reserve(exchange->request.services->pools[executor], turn_deadline_us(exchange), &retry_after_us);
+    enum status status = pool_reserve(pool_of(exchange, executor), turn_deadline_us(exchange), &retry_after_us);
     return status == STATUS_OK || refuse(exchange, status, retry_after_us);
 }
 
-/* Asks the pools of later steps, too: a login that the hashers will not reach in time need not trouble the database. */
-static bool foresee(struct exchange *exchange, enum executor first) {
-    const struct request *request = &exchange->request;
-    for (size_t i = exchange->next_step; i < ROUTE_STEPS_MAX && request->route->steps[i] != NULL; i++) {
-        enum executor executor = request->route->steps[i]->executor;
+/* A login that the hashers will not reach in time need not trouble the database. */
+static bool later_pools_admit(struct exchange *exchange, enum executor first) {
+    const struct route *route = exchange->request.route;
+    for (size_t i = exchange->next_step; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++) {
+        enum executor executor = route->steps[i]->executor;
         if (executor == ON_HTTP || executor == first)
             continue;
         int64_t retry_after_us;
-        enum status status = pool_would_admit(request->services->pools[executor], turn_deadline_us(exchange), &retry_after_us);
+        enum status status = pool_would_admit(pool_of(exchange, executor), turn_deadline_us(exchange), &retry_after_us);
         if (status != STATUS_OK)
             return refuse(exchange, status, retry_after_us);
     }
     return true;
-}
-
-bool pipeline_suspend(struct exchange *exchange) {
-    struct http_counters *counters = &exchange->context->counters;
-    /* counted first and looked at second: http_server_stop closes first and waits for the count second */
-    atomic_fetch_add(&counters->suspended, 1);
-    if (atomic_load(&counters->suspension_closed)) {
-        atomic_fetch_sub(&counters->suspended, 1);
-        return false;
-    }
-    exchange->state = EXCHANGE_AWAY;
-    MHD_suspend_connection(exchange->library_connection);
-    return true;
-}
-
-void pipeline_resume(struct exchange *exchange) {
-    struct http_counters *counters = &exchange->context->counters;
-    struct MHD_Connection *connection = exchange->library_connection;
-    exchange->state = EXCHANGE_ANSWERED;
-    MHD_resume_connection(connection);
-    atomic_fetch_sub(&counters->suspended, 1);
-}
-
-static void run_job(struct pool_job *job, void *thread_state, bool late);
-
-static struct exchange *exchange_of_job(struct pool_job *job) {
-    return container_of(job, struct exchange, job);
 }
 
 /* Whoever hashes waits for that anyway; nobody else shall wait behind them, wherever they meet. */
@@ -119,11 +119,15 @@ static enum pool_lane lane_of(const struct route *route) {
     return LANE_LIGHT;
 }
 
+static void run_job(struct pool_job *job, void *thread_state, bool late);
+
+/* The exchange is the pool's when it returns. */
 static void submit(struct exchange *exchange, enum executor executor) {
-    exchange->job.lane = lane_of(exchange->request.route);
-    exchange->job.deadline_us = turn_deadline_us(exchange);
-    exchange->job.run = run_job;
-    pool_submit(exchange->request.services->pools[executor], &exchange->job);
+    assert(exchange->state == EXCHANGE_SUSPENDED);
+    exchange->executor = executor;
+    exchange->job =
+        (struct pool_job){ .lane = lane_of(exchange->request.route), .deadline_us = turn_deadline_us(exchange), .run = run_job };
+    pool_submit(pool_of(exchange, executor), &exchange->job);
 }
 
 /* The request leaves the thread it is on: for the next step's pool, or, answered, for the HTTP thread. */
@@ -131,14 +135,14 @@ static void move_on(struct exchange *exchange, const struct step *next) {
     if (next != NULL && reserve(exchange, next->executor))
         submit(exchange, next->executor);
     else
-        pipeline_resume(exchange);
+        exchange_resume(exchange, EXCHANGE_ANSWERED);
 }
 
 static void run_dispatched(struct pool_job *job, void *thread_state, bool late) {
-    struct exchange *exchange = exchange_of_job(job);
+    struct exchange *exchange = container_of(job, struct exchange, job);
     (void)thread_state;
-    assert(!late);
-    move_on(exchange, reply_is_written(&exchange->reply) ? NULL : run_steps_at(exchange, ON_DISPATCH));
+    assert(!late && exchange->state == EXCHANGE_SUSPENDED && exchange->executor == ON_DISPATCH);
+    move_on(exchange, reply_is_written(&exchange->reply) ? NULL : run_steps(exchange, ON_DISPATCH));
 }
 
 /* A thread of low priority that is descheduled while it holds a lock keeps everybody waiting who wants it, for as long as others
@@ -146,23 +150,13 @@ static void run_dispatched(struct pool_job *job, void *thread_state, bool late) 
  * round) nor submit to the database's pool, but leave both to a thread of normal priority. Its queue refuses nobody: who is in it
  * has passed admission. */
 static void dispatch(struct exchange *exchange) {
-    struct pool *pool = exchange->request.services->pools[ON_DISPATCH];
+    struct pool *pool = pool_of(exchange, ON_DISPATCH);
     int64_t retry_after_us;
     enum status status = pool_reserve(pool, INT64_MAX, &retry_after_us);
     assert(status == STATUS_OK);
+    exchange->executor = ON_DISPATCH;
     exchange->job = (struct pool_job){ .lane = LANE_LIGHT, .deadline_us = INT64_MAX, .run = run_dispatched };
     pool_submit(pool, &exchange->job);
-}
-
-static void run_on_pool(struct exchange *exchange, enum executor here, void *thread_state) {
-    struct request *request = &exchange->request;
-    request->db = here == ON_DATABASE ? thread_state : NULL;
-    request->hasher = here == ON_CRYPTO ? thread_state : NULL;
-    const struct step *next = run_steps_at(exchange, here);
-    if (here == ON_CRYPTO)
-        dispatch(exchange);
-    else
-        move_on(exchange, next);
 }
 
 static bool hashes_up_to_now(const struct exchange *exchange) {
@@ -179,26 +173,38 @@ static bool is_wasted(const struct exchange *exchange) {
     return hashes_up_to_now(exchange) && connection_is_gone(exchange->connection);
 }
 
-static void run_job(struct pool_job *job, void *thread_state, bool late) {
-    struct exchange *exchange = exchange_of_job(job);
-    enum executor here = current_step(exchange)->executor;
-    if (!late && !is_wasted(exchange)) {
-        run_on_pool(exchange, here, thread_state);
-        return;
-    }
-    reply_problem(&exchange->request, STATUS_DEADLINE_EXCEEDED);
-    if (here == ON_CRYPTO)
-        dispatch(exchange);
-    else
-        pipeline_resume(exchange);
+/* With what the thread lends the request for its steps. */
+static const struct step *run_on_pool(struct exchange *exchange, enum executor executor, void *thread_state) {
+    struct request *request = &exchange->request;
+    request->db = executor == ON_DATABASE ? thread_state : NULL;
+    request->hasher = executor == ON_CRYPTO ? thread_state : NULL;
+    const struct step *next = run_steps(exchange, executor);
+    request->db = NULL;
+    request->hasher = NULL;
+    return next;
 }
 
-/* False when it stayed, answered with a refusal. */
-static bool go_away(struct exchange *exchange, enum executor executor) {
-    if (!foresee(exchange, executor) || !reserve(exchange, executor))
+static void run_job(struct pool_job *job, void *thread_state, bool late) {
+    struct exchange *exchange = container_of(job, struct exchange, job);
+    enum executor executor = exchange->executor;
+    const struct step *next = NULL;
+    assert(exchange->state == EXCHANGE_SUSPENDED && current_step(exchange)->executor == executor);
+    if (late || is_wasted(exchange))
+        reply_problem(&exchange->request, STATUS_DEADLINE_EXCEEDED);
+    else
+        next = run_on_pool(exchange, executor, thread_state);
+    if (executor == ON_CRYPTO)
+        dispatch(exchange);
+    else
+        move_on(exchange, next);
+}
+
+/* False: the exchange stayed, and a refusal is written. */
+static bool hand_off(struct exchange *exchange, enum executor executor) {
+    if (!later_pools_admit(exchange, executor) || !reserve(exchange, executor))
         return false;
-    if (!pipeline_suspend(exchange)) {
-        pool_cancel(exchange->request.services->pools[executor]);
+    if (!exchange_suspend(exchange, EXCHANGE_SUSPENDED)) {
+        pool_cancel(pool_of(exchange, executor));
         reply_problem(&exchange->request, STATUS_SHUTTING_DOWN);
         return false;
     }
@@ -207,9 +213,10 @@ static bool go_away(struct exchange *exchange, enum executor executor) {
 }
 
 bool pipeline_run(struct exchange *exchange) {
-    const struct step *elsewhere = run_steps_at(exchange, ON_HTTP);
-    if (elsewhere != NULL && go_away(exchange, elsewhere->executor))
+    assert(exchange->state == EXCHANGE_RUNNING);
+    const struct step *next = run_steps(exchange, ON_HTTP);
+    if (next != NULL && hand_off(exchange, next->executor))
         return false;
-    exchange->state = EXCHANGE_ANSWERED;
+    exchange_set_state(exchange, EXCHANGE_ANSWERED);
     return true;
 }

@@ -1,4 +1,10 @@
-/* pipeline: runs the steps of a route, each on its executor. */
+/*
+ * pipeline: runs the steps of a route in their order, each on its executor, until one has written the reply.
+ *
+ * Before a request leaves its HTTP thread, a place in the next executor's queue is reserved, and the pools of all later steps are
+ * asked whether they would admit it; a refusal (503 with Retry-After) therefore costs no suspension and no work. When the turn of
+ * its job comes after the deadline, or its client has gone before a hash or behind one, it ends unrun with 503.
+ */
 #ifndef JWTD_HTTP_PIPELINE_H
 #define JWTD_HTTP_PIPELINE_H
 
@@ -6,11 +12,8 @@
 
 struct exchange;
 
-/* Runs the steps from exchange->next_step on. True: the exchange is answered. False: a pool has it, do not touch it. */
+/* Runs the steps of a RUNNING exchange from exchange->next_step on. True: it is ANSWERED. False: a pool has it, and must not be
+ * raced: do not touch it. On its HTTP thread. */
 bool pipeline_run(struct exchange *exchange);
-
-/* Suspends the connection, unless the service stops (false). Whoever has the exchange then ends that by pipeline_resume. */
-bool pipeline_suspend(struct exchange *exchange);
-void pipeline_resume(struct exchange *exchange); /* from any thread; the exchange is answered, and may be gone on return */
 
 #endif

@@ -5,6 +5,7 @@
 #include "connections.h"
 #include "context.h"
 #include "cors.h"
+#include "delayed_replies.h"
 #include "exchange.h"
 #include "framing.h"
 #include "input.h"
@@ -15,7 +16,6 @@
 #include "router.h"
 #include "schema.h"
 #include "target.h"
-#include "waiting.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
@@ -81,7 +81,7 @@ static void log_unread(const struct exchange *exchange) {
 /* The one end of every exchange. */
 static void end_exchange(struct exchange *exchange) {
     struct http_counters *counters = &exchange->context->counters;
-    assert(exchange->state != EXCHANGE_AWAY);
+    assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED);
     connection_set_exchange(exchange->connection, NULL);
     snapshot_release(exchange->request.services->snapshots, exchange->request.snapshot);
     arena_fini(&exchange->arena);
@@ -90,10 +90,11 @@ static void end_exchange(struct exchange *exchange) {
     assert(before > 0);
 }
 
-void receiver_end(void *context, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode code) {
-    struct exchange *exchange = *con_cls;
-    (void)context;
-    (void)connection;
+void receiver_end(void *callback_context, struct MHD_Connection *library_connection, void **request_context,
+                  enum MHD_RequestTerminationCode code) {
+    struct exchange *exchange = *request_context;
+    (void)callback_context;
+    (void)library_connection;
     if (exchange == NULL)
         return;
     log_event(LOG_DEBUG, "request", "method=%s path=%s status=%u request_id=%s us=%lld complete=%d",
@@ -104,7 +105,7 @@ void receiver_end(void *context, struct MHD_Connection *connection, void **con_c
         log_unread(exchange);
     connection_set_state(exchange->connection, CONNECTION_IDLE);
     end_exchange(exchange);
-    *con_cls = NULL;
+    *request_context = NULL;
 }
 
 void receiver_abandon(struct connection *connection) {
@@ -118,7 +119,7 @@ void receiver_abandon(struct connection *connection) {
     end_exchange(exchange);
 }
 
-static bool has_room(const struct exchange *exchange, const struct header_summary *summary) {
+static bool is_within_limit(const struct exchange *exchange, const struct header_summary *summary) {
     return summary->content_length <= exchange->request.services->config->server.body_limit;
 }
 
@@ -156,7 +157,7 @@ static bool check_header(struct exchange *exchange, const struct header_summary 
     }
     if (status != STATUS_OK)
         return refuse(exchange, status);
-    if (exchange->request.route->body_format != BODY_IGNORED && !has_room(exchange, summary))
+    if (exchange->request.route->body_format != BODY_IGNORED && !is_within_limit(exchange, summary))
         return refuse(exchange, STATUS_BODY_TOO_LARGE);
     if (!rate_limit_take(exchange))
         return false;
@@ -183,6 +184,11 @@ static bool make_body_buffer(struct exchange *exchange, const struct header_summ
     return exchange->body.bytes != NULL;
 }
 
+/* False: no memory; the reply is written. */
+static bool make_room(struct exchange *exchange, const struct header_summary *summary) {
+    return (make_scratch(exchange) && make_body_buffer(exchange, summary)) || refuse(exchange, STATUS_OUT_OF_MEMORY);
+}
+
 /* The request is complete: until its answer the service is the one that may be late. Only requests with a body may queue for so
  * long that the time before they were read matters. */
 static void begin_work(struct exchange *exchange) {
@@ -193,6 +199,7 @@ static void begin_work(struct exchange *exchange) {
     connection_set_state(exchange->connection, CONNECTION_BUSY);
 }
 
+/* The one way out of ANSWERED and DUE. */
 static enum MHD_Result queue_reply(struct exchange *exchange) {
     connection_set_state(exchange->connection, CONNECTION_ANSWER);
     if (exchange->request.services->is_draining())
@@ -204,27 +211,45 @@ static enum MHD_Result queue_reply(struct exchange *exchange) {
     }
     enum MHD_Result queued = MHD_queue_response(exchange->library_connection, exchange->reply.http_status, response);
     MHD_destroy_response(response);
-    exchange->state = EXCHANGE_QUEUED;
+    exchange_set_state(exchange, EXCHANGE_QUEUED);
     return queued;
 }
 
-/* For an answer that may be held back: who was told to wait and does not is not answered before that time. */
-static enum MHD_Result answer(struct exchange *exchange) {
-    int64_t until_us = exchange->was_held ? 0 : waiting_time(exchange);
-    if (until_us > 0) {
-        exchange->was_held = true;
-        if (waiting_hold(exchange->context->waiting, exchange, until_us))
-            return MHD_YES;
-    }
+static enum MHD_Result send_reply(struct exchange *exchange) {
     if (exchange->reply.retry_after_us > 0)
-        connection_tell(exchange->connection, clock_monotonic_us() + exchange->reply.retry_after_us);
+        connection_set_retry_at(exchange->connection, clock_monotonic_us() + exchange->reply.retry_after_us);
+    return queue_reply(exchange);
+}
+
+/* A refusal is held back when the client was told before to wait, and has not. */
+static enum MHD_Result send_or_delay_reply(struct exchange *exchange) {
+    if (exchange->reply.retry_after_us == 0)
+        return queue_reply(exchange);
+    int64_t retry_at_us = connection_retry_at_us(exchange->connection);
+    int64_t due_us = delayed_replies_due_us(exchange, retry_at_us, clock_monotonic_us());
+    if (due_us > 0 && delayed_replies_hold(exchange->context->delayed_replies, exchange, due_us))
+        return MHD_YES;
+    return send_reply(exchange);
+}
+
+/* Without waiting for a body: what comes next on this connection cannot be told from the rest of this request. */
+static enum MHD_Result close_with_reply(struct exchange *exchange) {
+    exchange->must_close = true;
+    exchange_set_state(exchange, EXCHANGE_ANSWERED);
     return queue_reply(exchange);
 }
 
 static enum MHD_Result close_with(struct exchange *exchange, enum status status) {
     reply_problem(&exchange->request, status);
+    return close_with_reply(exchange);
+}
+
+/* A route that ignores bodies need not wait for one that is too large. */
+static enum MHD_Result run_without_body(struct exchange *exchange) {
     exchange->must_close = true;
-    return queue_reply(exchange);
+    begin_work(exchange);
+    exchange_set_state(exchange, EXCHANGE_RUNNING);
+    return pipeline_run(exchange) ? queue_reply(exchange) : MHD_YES;
 }
 
 static enum MHD_Result receive_header(struct exchange *exchange, const char *method, const char *version) {
@@ -251,25 +276,19 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
         exchange->must_close = true;
     exchange->request.peer = library_peer(exchange->library_connection);
     client_read(exchange);
-    if (check_header(exchange, &summary) && (!make_scratch(exchange) || !make_body_buffer(exchange, &summary)))
-        reply_problem(&exchange->request, STATUS_OUT_OF_MEMORY);
-    if (!has_room(exchange, &summary)) {
-        exchange->must_close = true;
-        begin_work(exchange);
-        if (!reply_is_written(&exchange->reply) && !pipeline_run(exchange))
-            return MHD_YES; /* a route that ignores bodies need not wait for one */
-        return queue_reply(exchange);
-    }
-    exchange->state = EXCHANGE_RECEIVING;
+    bool may_go_on = check_header(exchange, &summary) && make_room(exchange, &summary);
+    if (!is_within_limit(exchange, &summary))
+        return may_go_on ? run_without_body(exchange) : close_with_reply(exchange);
+    exchange_set_state(exchange, may_go_on ? EXCHANGE_RECEIVING : EXCHANGE_DISCARDING);
     connection_set_state(exchange->connection, CONNECTION_BODY);
     return MHD_YES;
 }
 
 static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes, size_t *len) {
     struct body_buffer *body = &exchange->body;
+    assert(body->len <= body->size && (body->bytes != NULL || body->size == 0));
     size_t room = body->size - body->len;
     size_t taken = *len < room ? *len : room;
-    assert(body->len <= body->size && (body->bytes != NULL || taken == 0));
     if (taken > 0)
         memcpy(body->bytes + body->len, bytes, taken);
     body->len += taken;
@@ -278,40 +297,56 @@ static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes
     return body->dropped <= DROPPED_MAX ? MHD_YES : MHD_NO;
 }
 
-static enum MHD_Result finish_receiving(struct exchange *exchange) {
+static enum MHD_Result run(struct exchange *exchange) {
     begin_work(exchange);
-    bool is_readable =
-        !reply_is_written(&exchange->reply) && (exchange->request.route->body_format == BODY_IGNORED || schema_read_body(exchange));
-    if (is_readable && !pipeline_run(exchange))
+    exchange_set_state(exchange, EXCHANGE_RUNNING);
+    if (exchange->request.route->body_format != BODY_IGNORED && !schema_read_body(exchange))
+        exchange_set_state(exchange, EXCHANGE_ANSWERED);
+    else if (!pipeline_run(exchange))
         return MHD_YES;
-    return answer(exchange);
+    return send_or_delay_reply(exchange);
+}
+
+static enum MHD_Result refuse_after_body(struct exchange *exchange) {
+    begin_work(exchange);
+    exchange_set_state(exchange, EXCHANGE_ANSWERED);
+    return send_or_delay_reply(exchange);
 }
 
 /* There is no exchange: receiver_begin had no memory for one. */
-static enum MHD_Result answer_without_memory(struct MHD_Connection *connection) {
-    const struct connection *opened = library_socket_context(connection);
-    if (opened != NULL)
-        connection_send_problem(opened, DIRECT_OUT_OF_MEMORY);
+static enum MHD_Result answer_without_memory(struct MHD_Connection *library_connection) {
+    const struct connection *connection = library_socket_context(library_connection);
+    if (connection != NULL)
+        connection_send_problem(connection, DIRECT_OUT_OF_MEMORY);
     return MHD_NO;
 }
 
-enum MHD_Result receiver_handle(void *server, struct MHD_Connection *connection, const char *url, const char *method,
-                                const char *version, const char *upload, size_t *upload_len, void **context) {
-    struct exchange *exchange = *context;
-    (void)server;
+enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *library_connection, const char *url,
+                                const char *method, const char *version, const char *upload, size_t *upload_len,
+                                void **request_context) {
+    struct exchange *exchange = *request_context;
+    (void)callback_context;
     (void)url;
     if (exchange == NULL)
-        return answer_without_memory(connection);
+        return answer_without_memory(library_connection);
+    assert(exchange->library_connection == library_connection);
     switch (exchange->state) {
     case EXCHANGE_NEW:
         return receive_header(exchange, method, version);
     case EXCHANGE_RECEIVING:
-        return *upload_len > 0 ? receive_body(exchange, upload, upload_len) : finish_receiving(exchange);
+        return *upload_len > 0 ? receive_body(exchange, upload, upload_len) : run(exchange);
+    case EXCHANGE_DISCARDING:
+        return *upload_len > 0 ? receive_body(exchange, upload, upload_len) : refuse_after_body(exchange);
     case EXCHANGE_ANSWERED:
-        return answer(exchange);
-    case EXCHANGE_AWAY:
+        return send_or_delay_reply(exchange);
+    case EXCHANGE_DUE:
+        return send_reply(exchange);
+    case EXCHANGE_RUNNING:
+    case EXCHANGE_SUSPENDED:
+    case EXCHANGE_DELAYED:
     case EXCHANGE_QUEUED:
-        return MHD_YES;
+    case EXCHANGE_STATES:
+        break;
     }
-    return MHD_NO;
+    return MHD_YES;
 }

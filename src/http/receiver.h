@@ -15,15 +15,18 @@
 
 struct connection;
 
-void *receiver_begin(void *server, const char *target, struct MHD_Connection *connection);
+/* `callback_context` is a struct http_context. */
+void *receiver_begin(void *callback_context, const char *target, struct MHD_Connection *library_connection);
 
-enum MHD_Result receiver_handle(void *server, struct MHD_Connection *connection, const char *url, const char *method,
-                                const char *version, const char *upload, size_t *upload_len, void **context);
+enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *library_connection, const char *url,
+                                const char *method, const char *version, const char *upload, size_t *upload_len,
+                                void **request_context);
 
 /* Ends the exchange that the library has left behind on a connection that is about to be closed, if there is one. A client whose
- * header could not be read is told 431. The connection's memory is gone already: nothing that points into it is looked at. */
+ * header could not be read receives 431. The connection's memory is gone already: nothing that points into it is looked at. */
 void receiver_abandon(struct connection *connection);
 
-void receiver_end(void *context, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode code);
+void receiver_end(void *callback_context, struct MHD_Connection *library_connection, void **request_context,
+                  enum MHD_RequestTerminationCode code);
 
 #endif

@@ -4,10 +4,6 @@
 
 #include "jwtd/macros.h"
 
-struct exchange *exchange_of(struct request *request) {
-    return container_of(request, struct exchange, request);
-}
-
 struct text request_header(const struct request *request, const char *name) {
     const struct header_view *headers = &container_of(request, const struct exchange, request)->headers;
     return headers->find(headers->source, name);

@@ -3,13 +3,13 @@
 #include "acceptor.h"
 #include "connections.h"
 #include "context.h"
+#include "delayed_replies.h"
 #include "input.h"
 #include "library.h"
 #include "listener.h"
 #include "receiver.h"
 #include "router.h"
 #include "self_check.h"
-#include "waiting.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/cores.h"
@@ -151,8 +151,8 @@ static bool start_parts(struct http_server *server) {
     server->connections = create_connections(server->context.services->config);
     if (!is_made(server->connections, "connections"))
         return false;
-    server->context.waiting = waiting_create();
-    if (!is_made(server->context.waiting, "waiting") || !start_daemon(server))
+    server->context.delayed_replies = delayed_replies_create();
+    if (!is_made(server->context.delayed_replies, "delayed replies") || !start_daemon(server))
         return false;
     server->acceptor = acceptor_start(server->listener.fd, server->daemon, server->connections);
     return is_made(server->acceptor, "acceptor");
@@ -163,8 +163,8 @@ static void free_server(struct http_server *server) {
         MHD_stop_daemon(server->daemon);
     listener_forget_path(&server->listener);
     close(server->listener.fd);
-    if (server->context.waiting != NULL)
-        waiting_destroy(server->context.waiting);
+    if (server->context.delayed_replies != NULL)
+        delayed_replies_destroy(server->context.delayed_replies);
     if (server->connections != NULL)
         connections_destroy(server->connections);
     free(server);
@@ -215,7 +215,7 @@ static void serve_the_rest(struct http_server *server, int64_t grace_us) {
 
 void http_server_stop(struct http_server *server, int64_t grace_ms) {
     int64_t until_us = clock_monotonic_us() + grace_ms * 1000;
-    waiting_release(server->context.waiting);
+    delayed_replies_release(server->context.delayed_replies);
     connections_hurry(server->connections);
     serve_the_rest(server, grace_ms * 1000);
     acceptor_stop(server->acceptor);

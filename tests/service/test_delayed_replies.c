@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-Suite *waiting_suite(void);
+Suite *delayed_replies_suite(void);
 
 /* An answer is held back for 4/5 of this at most. */
 #define TIMEOUT "server.request_timeout=2s"
@@ -76,7 +76,7 @@ START_TEST(a_second_refusal_on_a_connection_waits_and_the_first_does_not) {
 }
 END_TEST
 
-START_TEST(an_answer_that_is_no_refusal_never_waits) {
+START_TEST(a_reply_other_than_a_refusal_is_never_delayed) {
     struct server server = start_with_one_login_an_hour("server.trusted_proxies=");
     int fd = connect_to(&server);
     int64_t took_ms;
@@ -200,12 +200,12 @@ START_TEST(whoever_is_held_back_when_the_service_stops_is_answered_at_once) {
 }
 END_TEST
 
-Suite *waiting_suite(void) {
-    Suite *suite = suite_create("waiting");
-    TCase *tcase = tcase_create("waiting");
+Suite *delayed_replies_suite(void) {
+    Suite *suite = suite_create("delayed_replies");
+    TCase *tcase = tcase_create("delayed_replies");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_second_refusal_on_a_connection_waits_and_the_first_does_not);
-    tcase_add_test(tcase, an_answer_that_is_no_refusal_never_waits);
+    tcase_add_test(tcase, a_reply_other_than_a_refusal_is_never_delayed);
     tcase_add_test(tcase, a_client_with_a_retry_after_of_a_second_waits_no_longer);
     tcase_add_test(tcase, no_client_behind_a_proxy_waits_for_the_refusal_of_another);
     tcase_add_test(tcase, others_are_served_at_once_while_many_are_held_back);

@@ -1,0 +1,131 @@
+#include "exchange_fixture.h"
+
+#include "src/http/context.h"
+#include "src/http/delayed_replies.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/macros.h"
+#include "jwtd/reply.h"
+
+#include <signal.h>
+
+Suite *exchange_suite(void);
+
+static const struct fixture_header no_headers[] = { { NULL, NULL } };
+
+/* Those that the drawing in exchange.h has. */
+static const enum exchange_state paths[][6] = {
+    { EXCHANGE_NEW, EXCHANGE_RECEIVING, EXCHANGE_RUNNING, EXCHANGE_ANSWERED, EXCHANGE_QUEUED, EXCHANGE_STATES },
+    { EXCHANGE_NEW, EXCHANGE_RUNNING, EXCHANGE_SUSPENDED, EXCHANGE_ANSWERED, EXCHANGE_QUEUED, EXCHANGE_STATES },
+    { EXCHANGE_NEW, EXCHANGE_DISCARDING, EXCHANGE_ANSWERED, EXCHANGE_DELAYED, EXCHANGE_DUE, EXCHANGE_QUEUED },
+    { EXCHANGE_NEW, EXCHANGE_ANSWERED, EXCHANGE_QUEUED, EXCHANGE_STATES },
+};
+
+static bool is_drawn(enum exchange_state from, enum exchange_state to) {
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        for (size_t j = 0; j + 1 < ARRAY_LEN(paths[i]) && paths[i][j + 1] != EXCHANGE_STATES; j++)
+            if (paths[i][j] == from && paths[i][j + 1] == to)
+                return true;
+    return false;
+}
+
+static void move(int transition) {
+    struct exchange_fixture *fixture = exchange_fixture_create(no_headers);
+    reply_empty(&fixture->exchange.request, 204);
+    fixture->exchange.state = (enum exchange_state)(transition / EXCHANGE_STATES);
+    exchange_set_state(&fixture->exchange, (enum exchange_state)(transition % EXCHANGE_STATES));
+    exchange_fixture_destroy(fixture);
+}
+
+START_TEST(a_transition_that_is_drawn_is_allowed) {
+    if (is_drawn((enum exchange_state)(_i / EXCHANGE_STATES), (enum exchange_state)(_i % EXCHANGE_STATES)))
+        move(_i);
+}
+END_TEST
+
+START_TEST(any_other_transition_aborts) {
+    if (is_drawn((enum exchange_state)(_i / EXCHANGE_STATES), (enum exchange_state)(_i % EXCHANGE_STATES)))
+        raise(SIGABRT);
+    move(_i);
+}
+END_TEST
+
+START_TEST(without_a_reply_nothing_is_answered) {
+    struct exchange_fixture *fixture = exchange_fixture_create(no_headers);
+    fixture->exchange.state = EXCHANGE_RUNNING;
+    exchange_set_state(&fixture->exchange, EXCHANGE_ANSWERED);
+}
+END_TEST
+
+START_TEST(a_queued_reply_is_not_replaced) {
+    struct exchange_fixture *fixture = exchange_fixture_create(no_headers);
+    fixture->exchange.state = EXCHANGE_QUEUED;
+    reply_empty(&fixture->exchange.request, 204);
+}
+END_TEST
+
+START_TEST(when_the_service_stops_nothing_is_suspended) {
+    struct exchange_fixture *fixture = exchange_fixture_create(no_headers);
+    struct http_context context = { .counters = { .suspension_closed = true } };
+    fixture->exchange.context = &context;
+    fixture->exchange.state = EXCHANGE_RUNNING;
+    ck_assert(!exchange_suspend(&fixture->exchange, EXCHANGE_SUSPENDED));
+    ck_assert_int_eq(fixture->exchange.state, EXCHANGE_RUNNING);
+    ck_assert_uint_eq(atomic_load(&context.counters.suspended), 0);
+    exchange_fixture_destroy(fixture);
+}
+END_TEST
+
+#define NOW_US (1000 * CLOCK_US_PER_S)
+#define LIMIT_US (10 * CLOCK_US_PER_S) /* of the request, which has just come */
+
+static const struct {
+    int64_t told_us;  /* after which to retry, from now; 0: nothing was told */
+    int64_t delay_us; /* at most; up to 30 % less, so that a crowd scatters */
+    bool is_refusal, is_behind_proxy;
+} delays[] = {
+    { 2 * CLOCK_US_PER_S, 2 * CLOCK_US_PER_S, true, false },
+    { 3600 * CLOCK_US_PER_S, LIMIT_US * 4 / 5, true, false }, /* the client has a deadline, too */
+    { -1, 0, true, false },                                   /* it has waited */
+    { 0, 0, true, false },
+    { 2 * CLOCK_US_PER_S, 0, false, false }, /* what is no refusal never waits */
+    { 2 * CLOCK_US_PER_S, 0, true, true },   /* another client of the same connection was told */
+};
+
+START_TEST(a_refusal_is_delayed_until_the_time_that_the_client_was_told) {
+    struct exchange_fixture *fixture = exchange_fixture_create(no_headers);
+    struct exchange *exchange = &fixture->exchange;
+    exchange->received_us = NOW_US;
+    exchange->request.deadline_us = NOW_US + LIMIT_US;
+    exchange->request.client.bytes[15] = delays[_i].is_behind_proxy;
+    if (delays[_i].is_refusal)
+        reply_problem(&exchange->request, STATUS_RATE_LIMITED);
+    else
+        reply_problem(&exchange->request, STATUS_INVALID_TOKEN);
+    int64_t retry_at_us = delays[_i].told_us != 0 ? NOW_US + delays[_i].told_us : 0;
+    for (int i = 0; i < 100; i++) {
+        int64_t due_us = delayed_replies_due_us(exchange, retry_at_us, NOW_US);
+        if (delays[_i].delay_us == 0) {
+            ck_assert_int_eq(due_us, 0);
+            continue;
+        }
+        ck_assert_int_le(due_us - NOW_US, delays[_i].delay_us);
+        ck_assert_int_ge(due_us - NOW_US, delays[_i].delay_us * 7 / 10);
+    }
+    exchange_fixture_destroy(fixture);
+}
+END_TEST
+
+Suite *exchange_suite(void) {
+    Suite *suite = suite_create("exchange");
+    TCase *tcase = tcase_create("exchange");
+    int transitions = EXCHANGE_STATES * EXCHANGE_STATES;
+    tcase_add_loop_test(tcase, a_transition_that_is_drawn_is_allowed, 0, transitions);
+    tcase_add_loop_test_raise_signal(tcase, any_other_transition_aborts, SIGABRT, 0, transitions);
+    tcase_add_test_raise_signal(tcase, without_a_reply_nothing_is_answered, SIGABRT);
+    tcase_add_test_raise_signal(tcase, a_queued_reply_is_not_replaced, SIGABRT);
+    tcase_add_test(tcase, when_the_service_stops_nothing_is_suspended);
+    tcase_add_loop_test(tcase, a_refusal_is_delayed_until_the_time_that_the_client_was_told, 0, (int)ARRAY_LEN(delays));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
