@@ -3,7 +3,8 @@
  *
  * A step is a plain function over the request and its scratch. It knows neither threads nor suspension nor the HTTP library. It
  * returns STEP_NEXT, or, having written the reply (reply.h), STEP_DONE. A request has one owner at any moment, so a step needs no
- * lock. Everything it allocates comes from request->arena and vanishes, wiped, when the reply has gone.
+ * lock. Everything it allocates comes from request->arena and vanishes, wiped, when the request is over. All functions here are
+ * for the thread that holds the request.
  */
 #ifndef JWTD_REQUEST_H
 #define JWTD_REQUEST_H
@@ -27,24 +28,24 @@ struct request {
     /* for steps, read only */
     const struct services *services;
     const struct snapshot
-        *snapshot; /* the keys and origins that were in force when the request began, or newer ones that have its token's key */
+        *snapshot; /* the keys and origins in force when the request began, or newer ones with its token's key */
     const struct route *route;
     struct arena *arena;
     void *scratch; /* body->scratch_size zeroed bytes, filled by the body schema; NULL without one */
     const char *request_id;
-    struct address client;  /* peer, or what a trusted proxy says of its own peer */
-    struct address peer;    /* of the connection */
-    struct text user_agent; /* {NULL, 0}: none; else valid UTF-8, at most 512 bytes */
+    struct address client;  /* peer, or what a trusted proxy says of its own; unknown if it says nothing sane */
+    struct address peer;    /* of the connection; unknown for a Unix socket */
+    struct text user_agent; /* {NULL, 0}: none; else visible ASCII and blanks, at most 512 bytes */
     bool has_claims;
     bool session_has_ended; /* the token is good but for that; `claims` are filled in */
     struct access_claims claims;
     struct uuid path_ids[ROUTE_IDS_MAX]; /* of the path's "{name}" segments, in their order */
-    int64_t deadline_us;                 /* clock_monotonic_us */
+    int64_t deadline_us;                 /* clock_monotonic_us; by when the reply must be on its way */
     struct db *db;                       /* in a step ON_DATABASE */
     struct hasher *hasher;               /* in a step ON_CRYPTO */
 };
 
-/* The value of a header, {NULL, 0} if absent; of a repeated header the first. ON any thread that holds the request. */
+/* The value of a header, {NULL, 0} if absent; of a repeated header the first. It lives as long as the request. */
 struct text request_header(const struct request *request, const char *name);
 
 #endif

@@ -103,7 +103,7 @@ struct route_reply {
 enum body_format {
     BODY_NONE,   /* none is taken; one that comes is read up to the limit and not looked at */
     BODY_JSON,   /* by the schema */
-    BODY_IGNORED /* neither read nor looked at; the connection closes behind it */
+    BODY_IGNORED /* one that comes is read and dropped; one over the limit is left unread, and the connection closes */
 };
 
 enum method { METHOD_GET, METHOD_POST, METHOD_PATCH, METHOD_DELETE, METHOD_ANY };
@@ -130,8 +130,8 @@ struct route {
 /* Whether the row says enough to be served. If not, it is logged. */
 bool routes_are_sound(const struct route *routes, size_t count) MUST_CHECK;
 
-/* Whether requests to this route may be answered with this problem: it is listed, or follows from another column (whoever asks
- * for a token answers missing_token). */
+/* Whether requests to this route may be answered with this problem: it is listed, or follows from another column (one that reads
+ * a token answers missing_token). */
 bool route_may_answer(const struct route *route, enum status problem);
 
 /* The route's reply with this HTTP status; NULL: it has none. */
