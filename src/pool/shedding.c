@@ -1,17 +1,10 @@
 #include "shedding.h"
 
-#include "jwtd/clock.h"
 #include "jwtd/log.h"
 
-/* A full pool refuses in bursts, as the queue gets room: a shorter pause is part of the same episode. */
-#define QUIET_PERIOD_US (2 * CLOCK_US_PER_S)
-
 static void record_event(struct shedding *shedding, int64_t now_us) {
-    shedding->last_us = now_us;
-    if (shedding->since_us != 0)
-        return;
-    shedding->since_us = now_us;
-    log_event(LOG_WARN, "shedding_started", "pool=%s", shedding->pool);
+    if (overload_episode_note(&shedding->episode, now_us))
+        log_event(LOG_WARN, "shedding_started", "pool=%s", shedding->pool);
 }
 
 void shedding_refuse(struct shedding *shedding, int64_t now_us) {
@@ -25,13 +18,11 @@ void shedding_drop(struct shedding *shedding, int64_t now_us) {
 }
 
 int64_t shedding_check(struct shedding *shedding, int64_t now_us) {
-    if (shedding->since_us == 0)
-        return INT64_MAX;
-    if (now_us < shedding->last_us + QUIET_PERIOD_US)
-        return shedding->last_us + QUIET_PERIOD_US;
+    int64_t lasted_us;
+    if (!overload_episode_has_ended(&shedding->episode, now_us, &lasted_us))
+        return overload_episode_ends_us(&shedding->episode);
     log_event(LOG_WARN, "shedding_stopped", "pool=%s refused=%llu dropped=%llu ms=%lld", shedding->pool,
-              (unsigned long long)shedding->refused, (unsigned long long)shedding->dropped,
-              (long long)((shedding->last_us - shedding->since_us) / 1000));
+              (unsigned long long)shedding->refused, (unsigned long long)shedding->dropped, (long long)(lasted_us / 1000));
     *shedding = (struct shedding){ .pool = shedding->pool };
     return INT64_MAX;
 }
