@@ -25,7 +25,7 @@ struct thread {
 };
 
 /* Runs run(context) on a new thread. A longer name is cut. STATUS_OUT_OF_MEMORY: the kernel or libc has no memory or no number
- * left for a thread; it is logged, and thread_join must not be called. */
+ * left for a thread, as errno says; it is logged, and thread_join must not be called. */
 enum status thread_start(struct thread *thread, const char *name, void (*run)(void *context), void *context) MUST_CHECK;
 
 /* Waits until `run` has returned. Once for each thread that was started. */

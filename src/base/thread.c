@@ -50,6 +50,7 @@ enum status thread_start(struct thread *thread, const char *name, void (*run)(vo
     if (error == 0)
         return STATUS_OK;
     log_event(LOG_ERROR, "thread_start_failed", "thread=%s error=%s", thread->name, strerrordesc_np(error));
+    errno = error;
     return STATUS_OUT_OF_MEMORY;
 }
 

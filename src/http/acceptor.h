@@ -1,10 +1,10 @@
 /*
- * acceptor: the one thread that accepts connections and deals them out to the HTTP threads.
+ * acceptor: the one thread, "accept", that accepts connections and hands them to the HTTP threads.
  *
  * The library could do that itself, but at its limit it stops accepting, so that clients wait in the kernel's queue for nothing,
- * and when the process has no descriptor left it may try again without a pause. Here a connection for which there is no room is
- * accepted and closed; without a descriptor a spare one is given up for the moment that takes; and if even that fails, the thread
- * pauses. The log is told when connections begin to be turned away, and when that has stopped, with counts.
+ * and when the process has no descriptor left it may try again without a pause. Here a connection that is not admitted is
+ * accepted and closed; without a descriptor a spare one is given up for that moment; and if even that fails, the thread pauses.
+ * The log says when refusals begin, and when they have stopped, with counts (overload_episode.h).
  */
 #ifndef JWTD_HTTP_ACCEPTOR_H
 #define JWTD_HTTP_ACCEPTOR_H
@@ -20,7 +20,7 @@ struct connections;
  * says. */
 struct acceptor *acceptor_start(int listen_fd, struct MHD_Daemon *daemon, struct connections *connections);
 
-/* Whether its thread has gone round within `limit_us` and the second that it may have nothing to do. Any thread. */
+/* Whether its thread has gone round within `limit_us` and the second for which it may have nothing to do. Any thread. */
 bool acceptor_is_alive(const struct acceptor *acceptor, int64_t limit_us);
 
 /* No connection is accepted any more when it returns. */

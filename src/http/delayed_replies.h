@@ -18,7 +18,7 @@
 struct delayed_replies;
 struct exchange;
 
-/* NULL: no memory or no thread. */
+/* NULL: no memory or no thread, as errno says. */
 struct delayed_replies *delayed_replies_create(void);
 void delayed_replies_destroy(struct delayed_replies *delayed); /* after delayed_replies_release, when all of them have ended */
 

@@ -10,17 +10,24 @@
 
 static struct {
     struct scanner scanner;
-    atomic_bool is_open; /* looked at by whoever calls recv */
+    atomic_bool is_open;            /* read by whoever calls recv */
+    atomic_bool has_begun, is_head; /* of the scanner, for other threads */
 } inputs[DESCRIPTORS_MAX];
 
 static bool has_place(int fd) {
     return fd >= 0 && fd < DESCRIPTORS_MAX;
 }
 
+static void publish(int fd) {
+    atomic_store_explicit(&inputs[fd].has_begun, scanner_has_begun(&inputs[fd].scanner), memory_order_relaxed);
+    atomic_store_explicit(&inputs[fd].is_head, scanner_is_head(&inputs[fd].scanner), memory_order_relaxed);
+}
+
 bool input_begin(int fd) {
     if (!has_place(fd))
         return false;
     scanner_init(&inputs[fd].scanner);
+    publish(fd);
     atomic_store_explicit(&inputs[fd].is_open, true, memory_order_relaxed);
     return true;
 }
@@ -34,9 +41,19 @@ bool input_take_request(int fd) {
     return has_place(fd) && scanner_take_request(&inputs[fd].scanner);
 }
 
+bool input_has_begun(int fd) {
+    return has_place(fd) && atomic_load_explicit(&inputs[fd].has_begun, memory_order_relaxed);
+}
+
+bool input_is_head(int fd) {
+    return has_place(fd) && atomic_load_explicit(&inputs[fd].is_head, memory_order_relaxed);
+}
+
 __attribute__((visibility("default"))) ssize_t recv(int fd, void *bytes, size_t size, int flags) {
     ssize_t got = recvfrom(fd, bytes, size, flags, NULL, NULL);
-    if (got > 0 && (flags & MSG_PEEK) == 0 && has_place(fd) && atomic_load_explicit(&inputs[fd].is_open, memory_order_relaxed))
-        scanner_read(&inputs[fd].scanner, bytes, (size_t)got);
+    if (got <= 0 || (flags & MSG_PEEK) != 0 || !has_place(fd) || !atomic_load_explicit(&inputs[fd].is_open, memory_order_relaxed))
+        return got;
+    scanner_read(&inputs[fd].scanner, bytes, (size_t)got);
+    publish(fd);
     return got;
 }

@@ -1,6 +1,6 @@
 #include "pipeline.h"
 
-#include "connections.h"
+#include "connection.h"
 #include "context.h"
 #include "exchange.h"
 

@@ -2,7 +2,7 @@
 
 #include "bearer.h"
 #include "client.h"
-#include "connections.h"
+#include "connection.h"
 #include "context.h"
 #include "cors.h"
 #include "delayed_replies.h"
@@ -114,7 +114,7 @@ void receiver_abandon(struct connection *connection) {
         return;
     if (exchange->state == EXCHANGE_NEW) {
         log_unread(exchange);
-        connection_send_problem(connection, DIRECT_HEADER_TOO_LARGE);
+        connection_send_problem(connection, NULL, STATUS_HEADER_TOO_LARGE);
     }
     end_exchange(exchange);
 }
@@ -206,7 +206,7 @@ static enum MHD_Result queue_reply(struct exchange *exchange) {
         exchange->must_close = true;
     struct MHD_Response *response = reply_build(exchange);
     if (response == NULL) {
-        connection_send_problem(exchange->connection, DIRECT_OUT_OF_MEMORY);
+        connection_send_problem(exchange->connection, exchange->method, STATUS_OUT_OF_MEMORY);
         return MHD_NO;
     }
     enum MHD_Result queued = MHD_queue_response(exchange->library_connection, exchange->reply.http_status, response);
@@ -256,7 +256,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     struct header_summary summary;
     exchange->method = method;
     if (!library_has_memory_for_reply(exchange->library_connection)) {
-        connection_send_problem(exchange->connection, DIRECT_HEADER_TOO_LARGE);
+        connection_send_problem(exchange->connection, method, STATUS_HEADER_TOO_LARGE);
         return MHD_NO;
     }
     bool is_well_formed = input_take_request(library_fd(exchange->library_connection));
@@ -314,10 +314,10 @@ static enum MHD_Result refuse_after_body(struct exchange *exchange) {
 }
 
 /* There is no exchange: receiver_begin had no memory for one. */
-static enum MHD_Result answer_without_memory(struct MHD_Connection *library_connection) {
+static enum MHD_Result answer_without_memory(struct MHD_Connection *library_connection, const char *method) {
     const struct connection *connection = library_socket_context(library_connection);
     if (connection != NULL)
-        connection_send_problem(connection, DIRECT_OUT_OF_MEMORY);
+        connection_send_problem(connection, method, STATUS_OUT_OF_MEMORY);
     return MHD_NO;
 }
 
@@ -328,7 +328,7 @@ enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *l
     (void)callback_context;
     (void)url;
     if (exchange == NULL)
-        return answer_without_memory(library_connection);
+        return answer_without_memory(library_connection, method);
     assert(exchange->library_connection == library_connection);
     switch (exchange->state) {
     case EXCHANGE_NEW:

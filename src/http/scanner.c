@@ -32,6 +32,7 @@ enum field { OTHER_FIELD, CONTENT_LENGTH, TRANSFER_ENCODING, COOKIE };
 #define ALL_NAMES ((1u << WATCHED_COUNT) - 1)
 #define LENGTH_DIGITS_MAX 18
 #define VALUE_STEP ((size_t)16)
+#define METHOD_DIFFERS 5 /* more than "HEAD" has letters */
 
 enum { IN_TOKEN = 1, IN_TARGET = 2, IN_VALUE = 4 };
 
@@ -77,14 +78,33 @@ static enum state read_element(struct scanner *scanner, unsigned char c, unsigne
     return current;
 }
 
+static enum state read_method(struct scanner *scanner, unsigned char c) {
+    static const unsigned char head[] = "HEAD";
+    if (c != ' ')
+        scanner->head_matched = scanner->head_matched < METHOD_DIFFERS - 1 && head[scanner->head_matched] == c
+                                    ? (uint8_t)(scanner->head_matched + 1)
+                                    : METHOD_DIFFERS;
+    return read_element(scanner, c, IN_TOKEN, ' ', METHOD, TARGET);
+}
+
+static enum state end_empty_line(struct scanner *scanner, unsigned char c) {
+    if (c != '\n')
+        return WRONG;
+    if (scanner->empty_lines < UINT8_MAX)
+        scanner->empty_lines++;
+    return BEFORE_REQUEST;
+}
+
 static enum state begin_request(struct scanner *scanner, unsigned char c) {
     if (c == '\r')
         return BEFORE_REQUEST_LF;
+    scanner->empty_lines = 0;
+    scanner->head_matched = 0;
     scanner->content_length = 0;
     scanner->lengths = 0;
     scanner->has_coding = false;
     scanner->run = 0;
-    return read_element(scanner, c, IN_TOKEN, ' ', METHOD, TARGET);
+    return read_method(scanner, c);
 }
 
 static enum state read_name(struct scanner *scanner, unsigned char c) {
@@ -158,9 +178,9 @@ static enum state read_byte(struct scanner *scanner, unsigned char c) {
     case BEFORE_REQUEST:
         return begin_request(scanner, c);
     case BEFORE_REQUEST_LF:
-        return c == '\n' ? BEFORE_REQUEST : WRONG;
+        return end_empty_line(scanner, c);
     case METHOD:
-        return read_element(scanner, c, IN_TOKEN, ' ', METHOD, TARGET);
+        return read_method(scanner, c);
     case TARGET:
         return read_element(scanner, c, IN_TARGET, ' ', TARGET, VERSION);
     case VERSION:
@@ -254,4 +274,13 @@ bool scanner_take_request(struct scanner *scanner) {
         return false;
     scanner->pending--;
     return true;
+}
+
+bool scanner_has_begun(const struct scanner *scanner) {
+    bool is_between = scanner->state == BEFORE_REQUEST || scanner->state == BEFORE_REQUEST_LF;
+    return !is_between || scanner->empty_lines > 1;
+}
+
+bool scanner_is_head(const struct scanner *scanner) {
+    return scanner->head_matched == METHOD_DIFFERS - 1;
 }

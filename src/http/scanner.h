@@ -21,14 +21,16 @@
 struct scanner {
     uint64_t content_length; /* of the header that is being read */
     uint64_t body_left;
-    uint32_t pending; /* well-formed headers that nobody has asked about */
-    uint8_t state;    /* of scanner.c */
-    uint8_t run;      /* bytes of the current element, 255 for more */
-    uint8_t names;    /* the names, of those that matter, that the current one may still become */
-    uint8_t field;    /* the one that it is */
-    uint8_t lengths;  /* Content-Length fields in this header */
-    bool has_coding;  /* Transfer-Encoding is in this header */
-    bool is_over;     /* the value of Content-Length; only blanks may follow */
+    uint32_t pending;     /* well-formed headers that nobody has asked about */
+    uint8_t state;        /* of scanner.c */
+    uint8_t run;          /* bytes of the current element, 255 for more */
+    uint8_t names;        /* the names, of those that matter, that the current one may still become */
+    uint8_t field;        /* the one that it is */
+    uint8_t lengths;      /* Content-Length fields in this header */
+    uint8_t head_matched; /* letters of the current method that are those of HEAD */
+    uint8_t empty_lines;  /* since the last request */
+    bool has_coding;      /* Transfer-Encoding is in this header */
+    bool is_over;         /* the value of Content-Length; only blanks may follow */
 };
 
 void scanner_init(struct scanner *scanner);
@@ -46,5 +48,12 @@ void scanner_read(struct scanner *scanner, char *bytes, size_t len);
 /* Whether the next request in order has a well-formed header. Asked once for each request when its header is complete;
  * after one false the connection must be closed. */
 bool scanner_take_request(struct scanner *scanner);
+
+/* Whether more than one empty line of a request has come that is not complete. One is no beginning, since a client may send it
+ * behind a body (section 2.2). */
+bool scanner_has_begun(const struct scanner *scanner);
+
+/* Whether the method that was read last is HEAD, or what has come of it. */
+bool scanner_is_head(const struct scanner *scanner);
 
 #endif

@@ -143,6 +143,17 @@ static const char *violation_of_problem(const struct route *route, unsigned *see
     return NULL;
 }
 
+/* The reply to HEAD has no body that would name its code (RFC 9110 section 9.3.2). */
+static bool is_problem_of_head(const struct route *route, char *const fields[FIELDS]) {
+    unsigned long http_status = strtoul(fields[STATUS], NULL, 10);
+    if (route == NULL || http_status < 400 || strcmp(fields[METHOD], "HEAD") != 0)
+        return false;
+    for (int status = STATUS_OK + 1; status < STATUS_COUNT; status++)
+        if (status_info((enum status)status)->http == http_status && route_may_answer(route, (enum status)status))
+            return true;
+    return false;
+}
+
 /* A path without a row, a preflight, and what the library answers by itself when it cannot read a request. */
 static bool is_outside_of_routes(const struct route *route, char *const fields[FIELDS]) {
     static const char *const codes[] = { "not_found",       "method_not_allowed", "bad_request",  "header_too_large",
@@ -161,7 +172,7 @@ static bool is_outside_of_routes(const struct route *route, char *const fields[F
 
 static const char *violation(char *fields[FIELDS]) {
     const struct route *route = find_route(fields[METHOD], fields[PATH]);
-    if (is_outside_of_routes(route, fields))
+    if (is_outside_of_routes(route, fields) || is_problem_of_head(route, fields))
         return NULL;
     unsigned none[REPLIES_MAX] = { 0 };
     unsigned *seen_of_route = route != NULL ? seen[route - routes] : none;

@@ -136,6 +136,44 @@ START_TEST(a_kept_connection_may_rest_for_longer_than_a_header_may_take) {
 }
 END_TEST
 
+/* RFC 9112 section 2.2: a client may send an empty line behind a request. It must not begin the next one's deadline. */
+START_TEST(a_late_empty_line_does_not_end_a_kept_connection) {
+    struct raw_reply reply;
+    int fd = raw_connect(&server);
+    raw_send(fd, LIVE, strlen(LIVE));
+    raw_read(fd, 1500, &reply);
+    ck_assert_int_eq(reply.statuses[0], 200);
+    raw_send(fd, "\r\n", 2);
+    raw_read(fd, 4500, &reply);
+    ck_assert_msg(reply.len == 0 && !reply.closed, "%s", reply.bytes);
+    raw_send(fd, LIVE, strlen(LIVE));
+    raw_read(fd, 1500, &reply);
+    ck_assert_int_eq(reply.statuses[0], 200);
+    close(fd);
+}
+END_TEST
+
+/* RFC 9110 section 9.3.2 */
+static const char *const slow_heads[] = { "HEAD /health/live HTTP/1.1\r\nX: ",
+                                          "HEAD /health/live HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n" };
+
+static void expect_408_without_body(size_t index, void *context) {
+    (void)context;
+    struct raw_reply reply;
+    int fd = raw_connect(&server);
+    raw_send(fd, slow_heads[index], strlen(slow_heads[index]));
+    raw_read(fd, 6000, &reply);
+    ck_assert_int_eq(strncmp(reply.bytes, "HTTP/1.1 408 ", 13), 0);
+    ck_assert_ptr_nonnull(strstr(reply.bytes, "Content-Length: "));
+    ck_assert_str_eq(reply.bytes + reply.len - 4, "\r\n\r\n");
+    close(fd);
+}
+
+START_TEST(a_late_head_is_told_408_without_a_body) {
+    run_parallel(ARRAY_LEN(slow_heads), expect_408_without_body, NULL);
+}
+END_TEST
+
 /* Asks for as many answers as fit into the buffers of both sides, and takes none. */
 START_TEST(a_client_that_takes_no_answer_is_cut_off) {
     int fd = raw_connect(&server);
@@ -161,6 +199,8 @@ Suite *slow_clients_suite(void) {
     tcase_add_test(tcase, the_deadlines_of_header_and_body_and_work_follow_one_another);
     tcase_add_test(tcase, a_connection_that_never_speaks_is_closed_without_a_reply);
     tcase_add_test(tcase, a_kept_connection_may_rest_for_longer_than_a_header_may_take);
+    tcase_add_test(tcase, a_late_empty_line_does_not_end_a_kept_connection);
+    tcase_add_test(tcase, a_late_head_is_told_408_without_a_body);
     tcase_add_test(tcase, a_client_that_takes_no_answer_is_cut_off);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -240,6 +240,41 @@ START_TEST(a_wrong_request_line_has_no_nul_and_in_a_body_it_stays) {
 }
 END_TEST
 
+static const struct {
+    const char *bytes;
+    bool has_begun, is_head;
+} beginnings[] = {
+    { "", false, false },
+    { "\r\n", false, false }, /* one empty line is no beginning (RFC 9112 section 2.2) */
+    { "\r\n\r", false, false },
+    { "\r\n\r\n", true, false },
+    { "G", true, false },
+    { "\r\nG", true, false },
+    { "HEAD", true, true },
+    { "HEAD / HTTP/1.1\r\nHost: x\r\n", true, true },
+    { "HEADS / HTTP/1.1\r\n", true, false },
+    { "HEA / HTTP/1.1\r\n", true, false },
+    { "head / HTTP/1.1\r\n", true, false },
+    { "GET / HTTP/1.1\r\nHost: x\r\n\r\n", false, false },
+    { "GET / HTTP/1.1\r\nHost: x\r\n\r\n\r\n", false, false },
+    { "GET / HTTP/1.1\r\nHost: x\r\n\r\nHEAD / H", true, true },
+    { "HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET / H", true, false },
+    { "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{", true, false },
+    { "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}\r\n", false, false },
+    { " ", true, false },
+};
+
+START_TEST(a_request_begins_with_its_first_byte_and_not_with_an_empty_line) {
+    char bytes[128];
+    struct scanner scanner;
+    snprintf(bytes, sizeof bytes, "%s", beginnings[_i].bytes);
+    scanner_init(&scanner);
+    scanner_read(&scanner, bytes, strlen(bytes));
+    ck_assert_int_eq(scanner_has_begun(&scanner), beginnings[_i].has_begun);
+    ck_assert_int_eq(scanner_is_head(&scanner), beginnings[_i].is_head);
+}
+END_TEST
+
 Suite *scanner_suite(void) {
     Suite *suite = suite_create("scanner");
     TCase *tcase = tcase_create("streams");
@@ -250,6 +285,7 @@ Suite *scanner_suite(void) {
     tcase_add_test(tcase, a_wrong_request_line_has_no_nul_and_in_a_body_it_stays);
     tcase_add_test(tcase, a_request_is_taken_once_and_only_when_its_header_is_complete);
     tcase_add_loop_test(tcase, no_byte_stands_where_the_standard_has_none, 0, (int)ARRAY_LEN(places));
+    tcase_add_loop_test(tcase, a_request_begins_with_its_first_byte_and_not_with_an_empty_line, 0, (int)ARRAY_LEN(beginnings));
     suite_add_tcase(suite, tcase);
     return suite;
 }

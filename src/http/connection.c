@@ -1,0 +1,162 @@
+#include "connection.h"
+
+#include "direct_reply.h"
+#include "input.h"
+
+#include "jwtd/clock.h"
+
+#include <assert.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* The library asks the kernel for edges and takes a short read for the end of what there is: it never notices the end of a stream
+ * that came together with the last request, and would keep the connection for the whole of its timeout. */
+#define HUNG_UP_US CLOCK_US_PER_S
+#define STATE_CLOSE_WAIT 8 /* of the kernel's net/tcp_states.h; netinet/tcp.h has it too, but an older struct tcp_info */
+
+static const bool is_allowed[CONNECTION_STATES][CONNECTION_STATES] = {
+    [CONNECTION_IDLE] = { [CONNECTION_HEADER] = true },
+    [CONNECTION_HEADER] = { [CONNECTION_BODY] = true,
+                            [CONNECTION_BUSY] = true,
+                            [CONNECTION_ANSWER] = true,
+                            [CONNECTION_IDLE] = true },
+    [CONNECTION_BODY] = { [CONNECTION_BUSY] = true, [CONNECTION_IDLE] = true },
+    [CONNECTION_BUSY] = { [CONNECTION_ANSWER] = true, [CONNECTION_IDLE] = true },
+    [CONNECTION_ANSWER] = { [CONNECTION_IDLE] = true },
+};
+
+void connection_init(struct connection *connection, int fd, int64_t now_us) {
+    *connection = (struct connection){ .fd = fd, .since_us = now_us };
+    pthread_mutex_init(&connection->state_lock, NULL);
+}
+
+void connection_fini(struct connection *connection) {
+    assert(connection->exchange == NULL);
+    pthread_mutex_destroy(&connection->state_lock);
+}
+
+/* When the header began whose first line has just come. */
+static int64_t header_begin_us(const struct connection *connection, int64_t now_us) {
+    if (!connection->had_request)
+        return connection->since_us;
+    return connection->header_since_us != 0 ? connection->header_since_us : now_us;
+}
+
+void connection_set_state(struct connection *connection, enum connection_state state) {
+    int64_t now_us = clock_monotonic_us();
+    pthread_mutex_lock(&connection->state_lock);
+    assert(state < CONNECTION_STATES && is_allowed[connection->state][state]);
+    connection->since_us = state == CONNECTION_HEADER ? header_begin_us(connection, now_us) : now_us;
+    connection->state = state;
+    connection->header_since_us = 0;
+    connection->had_request = true;
+    pthread_mutex_unlock(&connection->state_lock);
+}
+
+static bool read_tcp_info(int fd, struct tcp_info *info) {
+    socklen_t len = sizeof *info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
+}
+
+static bool has_hung_up(const struct connection *connection, int64_t now_us) {
+    struct tcp_info info;
+    return connection->state == CONNECTION_IDLE && connection->had_request && now_us - connection->since_us > HUNG_UP_US &&
+           read_tcp_info(connection->fd, &info) && info.tcpi_state == STATE_CLOSE_WAIT;
+}
+
+/* The library does not tell when the first byte of a header comes on a kept connection. */
+static bool idle_is_overdue(struct connection *connection, int64_t limit_us, int64_t now_us) {
+    if (!connection->had_request)
+        return now_us - connection->since_us > limit_us;
+    if (!input_has_begun(connection->fd))
+        return false; /* the library's timeout remains */
+    if (connection->header_since_us == 0)
+        connection->header_since_us = now_us;
+    return now_us - connection->header_since_us > limit_us;
+}
+
+static bool is_overdue(struct connection *connection, const struct connection_deadlines *deadlines, int64_t now_us) {
+    int64_t spent_us = now_us - connection->since_us;
+    switch (connection->state) {
+    case CONNECTION_IDLE:
+        return idle_is_overdue(connection, deadlines->header_us, now_us);
+    case CONNECTION_HEADER:
+        return spent_us > deadlines->header_us;
+    case CONNECTION_BODY:
+        return spent_us > deadlines->body_us;
+    case CONNECTION_ANSWER:
+        return spent_us > deadlines->answer_us;
+    case CONNECTION_BUSY:
+    case CONNECTION_STATES:
+        break;
+    }
+    return false;
+}
+
+/* Whether a request has begun that gets no reply. */
+static bool is_owed_a_reply(const struct connection *connection) {
+    if (connection->state == CONNECTION_IDLE)
+        return input_has_begun(connection->fd);
+    return connection->state == CONNECTION_HEADER || connection->state == CONNECTION_BODY;
+}
+
+/* Written past the library: it takes no reply while a request is coming in, and has none of its own on the way in these states.
+ */
+static void shut(const struct connection *connection) {
+    if (is_owed_a_reply(connection))
+        direct_reply_send(connection->fd, STATUS_REQUEST_TIMEOUT, input_is_head(connection->fd));
+    if (connection->state == CONNECTION_ANSWER) {
+        /* or the kernel would offer the rest for minutes to somebody who does not read */
+        struct linger none = { .l_onoff = 1, .l_linger = 0 };
+        setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    }
+    shutdown(connection->fd, SHUT_RDWR);
+}
+
+void connection_check(struct connection *connection, const struct connection_deadlines *deadlines, int64_t now_us) {
+    pthread_mutex_lock(&connection->state_lock);
+    if (has_hung_up(connection, now_us))
+        shutdown(connection->fd, SHUT_RDWR);
+    else if (is_overdue(connection, deadlines, now_us))
+        shut(connection);
+    pthread_mutex_unlock(&connection->state_lock);
+}
+
+bool connection_is_too_many(const struct connection *connection) {
+    return connection->is_too_many;
+}
+
+void connection_set_exchange(struct connection *connection, struct exchange *exchange) {
+    assert((connection->exchange == NULL) != (exchange == NULL)); /* begun once, ended once */
+    connection->exchange = exchange;
+}
+
+struct exchange *connection_exchange(const struct connection *connection) {
+    return connection->exchange;
+}
+
+void connection_send_problem(const struct connection *connection, const char *method, enum status status) {
+    bool is_head = method != NULL ? strcmp(method, "HEAD") == 0 : input_is_head(connection->fd);
+    direct_reply_send(connection->fd, status, is_head);
+}
+
+void connection_set_retry_at(struct connection *connection, int64_t at_us) {
+    connection->retry_at_us = at_us;
+}
+
+int64_t connection_retry_at_us(const struct connection *connection) {
+    return connection->retry_at_us;
+}
+
+int64_t connection_lag_us(const struct connection *connection) {
+    struct tcp_info info;
+    return read_tcp_info(connection->fd, &info) ? (int64_t)info.tcpi_last_data_recv * 1000 : 0;
+}
+
+bool connection_is_gone(const struct connection *connection) {
+    struct pollfd end = { .fd = connection->fd, .events = POLLRDHUP };
+    return poll(&end, 1, 0) == 1 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
