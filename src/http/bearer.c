@@ -7,6 +7,7 @@
 #include "jwtd/verifier.h"
 
 #include <assert.h>
+#include <string.h>
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\t';
@@ -57,6 +58,16 @@ static enum status check_token(struct exchange *exchange, struct text token) {
     return current_roles_apply(services->roles, exchange->request.arena, claims);
 }
 
+/* As an element of the compact array: no role has in it what JSON escapes (role.h). */
+static bool has_role(struct text roles_json, const char *role) {
+    size_t len = strlen(role);
+    const char *end = roles_json.bytes + roles_json.len;
+    for (const char *at = roles_json.bytes; (at = memmem(at, (size_t)(end - at), role, len)) != NULL; at++)
+        if (at > roles_json.bytes && at[-1] == '"' && at + len < end && at[len] == '"')
+            return true;
+    return false;
+}
+
 /* Whether a request goes on although it brings no good token. */
 static const struct {
     bool without_token, with_bad_token;
@@ -74,6 +85,9 @@ enum status bearer_check(struct exchange *exchange) {
     struct text token = bearer_token(exchange);
     enum status status = token.bytes == NULL ? STATUS_MISSING_TOKEN : check_token(exchange, token);
     exchange->request.has_claims = status == STATUS_OK;
+    const char *role = exchange->request.route->role;
+    if (status == STATUS_OK && role != NULL && !has_role(exchange->request.claims.roles_json, role))
+        return STATUS_FORBIDDEN;
     bool is_admitted = (status == STATUS_MISSING_TOKEN && admits[access].without_token) ||
                        (status == STATUS_INVALID_TOKEN && admits[access].with_bad_token);
     return is_admitted ? STATUS_OK : status;

@@ -117,6 +117,31 @@ START_TEST(a_token_of_an_ended_session_says_so_and_whose_it_was) {
 }
 END_TEST
 
+static const struct {
+    const char *role, *roles_json;
+    enum status status;
+} roles[] = {
+    { NULL, "[]", STATUS_OK },
+    { "admin", "[\"admin\"]", STATUS_OK },
+    { "admin", "[\"editor\",\"admin\",\"x\"]", STATUS_OK },
+    { "admin", "[\"superadmin\",\"admin\"]", STATUS_OK },
+    { "admin", "[]", STATUS_FORBIDDEN },
+    { "admin", "[\"editor\"]", STATUS_FORBIDDEN },
+    { "admin", "[\"admin2\",\"superadmin\",\"Admin\"]", STATUS_FORBIDDEN },
+};
+
+START_TEST(a_route_with_a_role_is_for_tokens_that_have_it) {
+    struct text token;
+    fixture->route.access = ACCESS_BEARER;
+    fixture->route.role = roles[_i].role;
+    ck_assert_int_eq(access_token_create(&fixture->exchange.arena, ring, &fixture_rules, &user_id, &live_session,
+                                         text_of(roles[_i].roles_json), clock_wall_s(), &token),
+                     STATUS_OK);
+    authorize("Bearer ", token, "");
+    ck_assert_int_eq(bearer_check(&fixture->exchange), roles[_i].status);
+}
+END_TEST
+
 /* Trouble of ours is never "no token": who cannot be checked is not let in as somebody without one. */
 START_TEST(while_the_revoked_sessions_are_not_known_no_access_lets_a_token_pass) {
     static const enum access all[] = { ACCESS_BEARER, ACCESS_OPTIONAL_BEARER, ACCESS_BEARER_OR_BODY };
@@ -134,6 +159,7 @@ Suite *bearer_suite(void) {
     TCase *tcase = tcase_create("bearer");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, each_access_refuses_what_its_header_says, 0, (int)ARRAY_LEN(accesses));
+    tcase_add_loop_test(tcase, a_route_with_a_role_is_for_tokens_that_have_it, 0, (int)ARRAY_LEN(roles));
     tcase_add_test(tcase, a_token_of_an_ended_session_says_so_and_whose_it_was);
     tcase_add_loop_test(tcase, while_the_revoked_sessions_are_not_known_no_access_lets_a_token_pass, 0, 3);
     suite_add_tcase(suite, tcase);
