@@ -1,5 +1,5 @@
 /*
- * services: what `serve` has built and every request may use. Filled once before the first request; read only after that; each
+ * services: what the server has made and every request may use. Filled once before the first request; read only after that; each
  * member's own header says from which threads it may be used.
  */
 #ifndef JWTD_SERVICES_H

@@ -8,20 +8,10 @@
 #define USER_AGENT_MAX_LEN 512
 #define REQUEST_ID_MAX_LEN 64
 
-static bool is_sane_id(struct text id) {
-    for (size_t i = 0; i < id.len; i++) {
-        char c = id.bytes[i];
-        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alphanumeric && c != '.' && c != '_' && c != '-')
-            return false;
-    }
-    return id.len >= 1 && id.len <= REQUEST_ID_MAX_LEN;
-}
-
 void client_read_request_id(struct exchange *exchange) {
     struct text given = request_header(&exchange->request, "X-Request-Id");
     exchange->request.request_id = exchange->made_request_id;
-    if (is_sane_id(given)) {
+    if (text_is_made_of(given, TEXT_ID_ALPHABET, 1, REQUEST_ID_MAX_LEN)) {
         exchange->request.request_id = given.bytes;
         return;
     }

@@ -11,17 +11,10 @@
  * scanner, which has seen the bytes, and by what the fields say.
  */
 
+#define LENGTH_DIGITS_MAX 18 /* as of the scanner */
+
 static bool read_length(struct text value, uint64_t *length) {
-    if (value.len == 0 || value.len > 18)
-        return false;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.bytes[i] < '0' || value.bytes[i] > '9')
-            return false;
-        sum = sum * 10 + (uint64_t)(value.bytes[i] - '0');
-    }
-    *length = sum;
-    return true;
+    return value.len <= LENGTH_DIGITS_MAX && text_parse_unsigned(value, UINT64_MAX, length);
 }
 
 static void note_content_length(struct header_summary *summary, struct text value) {

@@ -35,7 +35,7 @@
 #define FIRST_BYTES_US 20000u
 
 struct http_server {
-    struct http_context context; /* what is done with a request needs no more than this */
+    struct http_context context; /* of each exchange, which knows nothing else of the server */
     struct MHD_Daemon *daemon;
     unsigned threads; /* of the daemon */
     struct listener listener;
@@ -63,7 +63,7 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
     return strlen(text);
 }
 
-static void notice_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+static void notify_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                               enum MHD_ConnectionNotificationCode code) {
     struct http_server *server = context;
     int fd = library_fd(connection);
@@ -78,15 +78,15 @@ static void notice_connection(void *context, struct MHD_Connection *connection, 
     struct address peer = library_peer(connection);
     *socket_context = connections_add(server->connections, fd, &peer);
     if (!input_begin(fd) || *socket_context == NULL)
-        shutdown(fd, SHUT_RDWR); /* it would have no deadline, or nobody would read its requests */
+        shutdown(fd, SHUT_RDWR); /* it would have no deadline, or its requests no scanner */
 }
 
 static unsigned thread_count(const struct config *config) {
     return config->server.threads > 0 ? config->server.threads : cores_available();
 }
 
-/* As many connections as there are descriptors for, with those that are accepted to be refused; told once when that is fewer than
- * asked for. */
+/* As many connections as there are descriptors for, with those that are accepted to be refused; logged when that is fewer than
+ * configured. */
 static unsigned clamp_connections(const struct config *config) {
     struct rlimit limit;
     unsigned wanted = config->server.max_connections;
@@ -128,7 +128,7 @@ static bool start_daemon(struct http_server *server) {
     server->threads = threads;
     struct MHD_OptionItem options[] = {
         { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL },
-        /* never reached, since the acceptor counts; a thread of the library that reaches its share may never let go of a lock */
+        /* never reached, since the acceptor counts; a thread of the library that reaches its share may keep a lock for ever */
         { MHD_OPTION_CONNECTION_LIMIT, INT_MAX, NULL },
         { MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL },
         { MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)KEEP_ALIVE_TIMEOUT_S, NULL },
@@ -137,7 +137,7 @@ static bool start_daemon(struct http_server *server) {
         { MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL },
         { MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)receiver_begin, &server->context },
         { MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)receiver_end, NULL },
-        { MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)notice_connection, server },
+        { MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)notify_connection, server },
         /* a pool of one is refused by the library: it is the daemon's own thread then */
         { threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL },
         { MHD_OPTION_END, 0, NULL },
@@ -161,7 +161,7 @@ static bool start_parts(struct http_server *server) {
 static void free_server(struct http_server *server) {
     if (server->daemon != NULL)
         MHD_stop_daemon(server->daemon);
-    listener_forget_path(&server->listener);
+    listener_unlink(&server->listener);
     close(server->listener.fd);
     if (server->context.delayed_replies != NULL)
         delayed_replies_destroy(server->context.delayed_replies);
@@ -178,8 +178,7 @@ struct http_server *http_server_start(const struct services *services, const str
         return NULL;
     server->context = (struct http_context){ .services = services, .routes = routes, .route_count = count };
     MHD_set_panic_func(log_panic, NULL);
-    char listen_on[ENDPOINT_TEXT_SIZE];
-    if (!listener_open(&server->listener, endpoint_text(&services->config->server.listen, listen_on))) {
+    if (!listener_open(&server->listener, &services->config->server.listen)) {
         free(server);
         return NULL;
     }
@@ -201,14 +200,14 @@ static void wait_until_zero(atomic_uint *count, int64_t until_us) {
         usleep(STOP_POLL_US);
 }
 
-/* Serves those who are in, or in the queue, while no more can come. The queue of a borrowed socket is left to the next who
- * listens on it. */
-static void serve_the_rest(struct http_server *server, int64_t grace_us) {
+/* Serves what is accepted or in the queue, while no more can come. The queue of a borrowed socket is left to the next process
+ * that listens on it. */
+static void drain(struct http_server *server, int64_t grace_us) {
     if (server->listener.is_borrowed)
         return;
     int64_t until_us = clock_monotonic_us() + grace_us / 2;
-    listener_close_door(&server->listener);
-    while ((listener_has_guests(&server->listener) || atomic_load(&server->context.counters.in_flight) > 0) &&
+    listener_stop_accepting(&server->listener);
+    while ((listener_has_pending(&server->listener) || atomic_load(&server->context.counters.in_flight) > 0) &&
            clock_monotonic_us() < until_us)
         usleep(STOP_POLL_US);
 }
@@ -217,13 +216,13 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
     int64_t until_us = clock_monotonic_us() + grace_ms * 1000;
     delayed_replies_release(server->context.delayed_replies);
     connections_hurry(server->connections);
-    serve_the_rest(server, grace_ms * 1000);
+    drain(server, grace_ms * 1000);
     acceptor_stop(server->acceptor);
-    /* who has just been accepted has not sent anything yet */
+    /* the first bytes of a connection that has just been accepted may be on their way */
     usleep(FIRST_BYTES_US);
     wait_until_zero(&server->context.counters.in_flight, until_us);
     /* The library aborts when it is stopped with a connection suspended. Each one comes back by its deadline, since the pools
-     * hand over every job; after this flag none goes away any more. */
+     * hand over every job; after this flag none is suspended any more. */
     atomic_store(&server->context.counters.suspension_closed, true);
     wait_until_zero(&server->context.counters.suspended, INT64_MAX);
     MHD_stop_daemon(server->daemon);

@@ -1,5 +1,6 @@
 /* health, CORS, methods, request ids, the page of error codes. */
 #include "support/account.h"
+#include "support/raw.h"
 
 #include "jwtd/macros.h"
 #include "jwtd/status.h"
@@ -7,6 +8,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 Suite *http_suite(void);
 
@@ -180,6 +182,37 @@ START_TEST(only_a_listed_origin_passes_a_preflight) {
 }
 END_TEST
 
+/* Each breaks the rule of its own line and all those below that it can, in the order of include/jwtd/http_server.h. */
+static const struct {
+    const char *request;
+    int status;
+} refusals[] = {
+    { "PUT /nowhere HTTP/1.1\r\nHost: x\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n", 400 },
+    { "PUT /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n", 404 },
+    { "PUT /auth/password HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n", 405 },
+    /* the one token of the bucket */
+    { "POST /auth/password HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n{", 401 },
+    { "POST /auth/password HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n", 413 },
+    { "POST /auth/password HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n{", 429 },
+    { "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\n{", 415 },
+    { "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n{", 400 },
+    { "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 422 },
+};
+
+START_TEST(refusals_come_in_the_order_that_the_header_promises) {
+    struct server server = server_start((const char *const[]){ "limit.enabled=true", "limit.account=1/h", NULL });
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+        struct raw_reply reply;
+        int fd = raw_connect(&server);
+        raw_send(fd, refusals[i].request, strlen(refusals[i].request));
+        raw_read_replies(fd, 1, &reply);
+        ck_assert_msg(reply.count >= 1 && reply.statuses[0] == refusals[i].status, "%d: %s", refusals[i].status, reply.bytes);
+        close(fd);
+    }
+    server_finish(&server);
+}
+END_TEST
+
 Suite *http_suite(void) {
     Suite *suite = suite_create("http");
     TCase *shared = tcase_create("one server");
@@ -193,6 +226,7 @@ Suite *http_suite(void) {
     TCase *own = tcase_create("a server of its own");
     tcase_set_timeout(own, 60);
     tcase_add_test(own, without_a_database_the_service_lives_and_asks_to_come_again);
+    tcase_add_test(own, refusals_come_in_the_order_that_the_header_promises);
     suite_add_tcase(suite, own);
     TCase *cors = tcase_create("cors");
     tcase_set_timeout(cors, 60);
