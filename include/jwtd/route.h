@@ -101,7 +101,7 @@ struct route_reply {
 };
 
 enum body_format {
-    BODY_NONE,   /* none is taken; one that comes is read up to the limit and not looked at */
+    BODY_NONE,   /* none is taken; one that comes is read and dropped */
     BODY_JSON,   /* by the schema */
     BODY_IGNORED /* one that comes is read and dropped; one over the limit is left unread, and the connection closes */
 };

@@ -20,7 +20,7 @@
 
 #define PAUSE_MS 100
 #define QUIET_POLL_MS 500
-/* It goes round as often with nothing to do, so that it can be told from one that is stuck. */
+/* It goes round as often with nothing to do, so that one that is stuck can be recognised. */
 #define IDLE_POLL_MS 1000
 
 /* In this episode. */

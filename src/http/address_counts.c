@@ -22,7 +22,7 @@ struct address_count {
 };
 
 struct address_counts {
-    uint8_t secret[crypto_shorthash_KEYBYTES]; /* so that nobody can choose addresses that share a bucket */
+    uint8_t secret[crypto_shorthash_KEYBYTES]; /* so that no client can choose addresses that share a bucket */
     struct address_count *buckets[BUCKETS];
 };
 

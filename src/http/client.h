@@ -1,4 +1,4 @@
-/* client: what a request says of who sent it: its address, its User-Agent, and the id that it has for the request. */
+/* client: what a request says of its client: the address, the User-Agent, and the id that the client has for the request. */
 #ifndef JWTD_HTTP_CLIENT_H
 #define JWTD_HTTP_CLIENT_H
 

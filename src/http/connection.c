@@ -67,7 +67,7 @@ static bool has_hung_up(const struct connection *connection, int64_t now_us) {
            read_tcp_info(connection->fd, &info) && info.tcpi_state == STATE_CLOSE_WAIT;
 }
 
-/* The library does not tell when the first byte of a header comes on a kept connection. */
+/* The library does not report the first byte of a header on a kept connection. */
 static bool idle_is_overdue(struct connection *connection, int64_t limit_us, int64_t now_us) {
     if (!connection->had_request)
         return now_us - connection->since_us > limit_us;
@@ -109,7 +109,7 @@ static void shut(const struct connection *connection) {
     if (is_owed_a_reply(connection))
         direct_reply_send(connection->fd, STATUS_REQUEST_TIMEOUT, input_is_head(connection->fd));
     if (connection->state == CONNECTION_ANSWER) {
-        /* or the kernel would offer the rest for minutes to somebody who does not read */
+        /* or the kernel would offer the rest for minutes to a client that does not read */
         struct linger none = { .l_onoff = 1, .l_linger = 0 };
         setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     }

@@ -2,7 +2,7 @@
  * connection: one open connection and since when something is due from its client. The library's own timeout counts from the last
  * byte, so that a client that sends one byte a second stays for ever; here a total deadline holds, whatever trickles in.
  *
- * A connection is idle (no request line has come, as far as the library tells), sends a header, sends a body, waits for the
+ * A connection is idle (the library has not reported a request line), sends a header, sends a body, waits for the
  * service (no deadline: the service has its own), or takes its answer. Its own lock guards its state; connections.c makes it,
  * and holds the list's lock for those functions that say so.
  */
@@ -68,16 +68,16 @@ void connection_check(struct connection *connection, const struct connection_dea
 /* Whether it is one too many: to be answered 503 and closed. */
 bool connection_is_too_many(const struct connection *connection);
 
-/* The exchange that is under way, NULL between two. It is kept here since the library does not tell of the end of every request,
- * but of the end of every connection. On the HTTP thread of the connection only. */
+/* The exchange that is under way, NULL between two. It is kept here since the library does not report the end of every request,
+ * but the end of every connection. On the HTTP thread of the connection only. */
 void connection_set_exchange(struct connection *connection, struct exchange *exchange);
 struct exchange *connection_exchange(const struct connection *connection);
 
 /* Sends the problem of `status` past the library (direct_reply.h), without a body for the method HEAD; NULL: the library has not
- * told the method. The connection must be closed after it. On its HTTP thread. */
+ * reported the method. The connection must be closed after it. On its HTTP thread. */
 void connection_send_problem(const struct connection *connection, const char *method, enum status status);
 
-/* When the client may retry, as Retry-After told it last; 0: it was never told. On the HTTP thread of the connection only. */
+/* When the client may retry, by the last Retry-After; 0: none was sent. On the HTTP thread of the connection only. */
 void connection_set_retry_at(struct connection *connection, int64_t at_us);
 int64_t connection_retry_at_us(const struct connection *connection);
 

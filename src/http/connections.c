@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #define CHECK_INTERVAL_US CLOCK_US_PER_S
-/* To check a kept connection is a system call: thousands in a row would keep those waiting who come and go. The pause is long
- * enough for them to get the lock. */
+/* To check a kept connection is a system call: thousands in a row would keep HTTP threads waiting that add and remove
+ * others. The pause is long enough for them to get the lock. */
 #define SCAN_BATCH 128
 #define PAUSE_US 50u
 #define SPARE_SHARE 10

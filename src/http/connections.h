@@ -34,7 +34,7 @@ void connections_destroy(struct connections *connections); /* when all have been
 enum admission {
     ADMIT,
     ADMIT_TO_REFUSE, /* it is one too many, and receives 503 */
-    REJECT           /* there are too many to tell them so */
+    REJECT           /* it is closed without a reply */
 };
 
 /*

@@ -37,7 +37,8 @@ enum status cors_add_headers(struct exchange *exchange) {
     return status == STATUS_OK ? header_list_add(headers, "Access-Control-Expose-Headers", exposed_headers) : status;
 }
 
-/* A wildcard path is what a proxy asks about on behalf of others: their preflight must be judged like any request of theirs. */
+/* A wildcard path is what a proxy asks about on behalf of others: their preflight must pass the checks of any request of theirs.
+ */
 static bool takes_preflight(const struct exchange *exchange) {
     const char *path = exchange->allowed_path != NULL ? exchange->allowed_path->path : NULL;
     return path != NULL && strchr(path, '*') == NULL;

@@ -6,8 +6,8 @@
 
 /*
  * libmicrohttpd takes the first of two Content-Lengths, prefers neither of Content-Length and Transfer-Encoding in a way that
- * a proxy before it would, and forgives much in how a header is written. Whoever can make two readers disagree on where a
- * request ends can slip in a second one, so every such request is refused here, before anything else looks at it: by the
+ * a proxy before it would, and forgives much in how a header is written. A client that makes two readers disagree on where a
+ * request ends can slip in a second one, so every such request is refused before anything else reads it: by the
  * scanner, which has seen the bytes, and by what the fields say.
  */
 

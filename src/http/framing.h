@@ -1,6 +1,6 @@
 /*
  * framing: whether a request may be read at all (RFC 9112 sections 2.2, 3, 5, 6.1, 6.3; RFC 9110 section 5.3), by what its header
- * fields say. How they are written is the scanner's to judge (scanner.h). Pure.
+ * fields say. How they are written is checked by the scanner (scanner.h). Pure.
  */
 #ifndef JWTD_HTTP_FRAMING_H
 #define JWTD_HTTP_FRAMING_H

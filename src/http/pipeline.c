@@ -111,7 +111,7 @@ static bool later_pools_admit(struct exchange *exchange, enum executor first) {
     return true;
 }
 
-/* Whoever hashes waits for that anyway; nobody else shall wait behind them, wherever they meet. */
+/* A request that hashes waits for that anyway; no other must wait behind it, in whichever pool they meet. */
 static enum pool_lane lane_of(const struct route *route) {
     for (size_t i = 0; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++)
         if (route->steps[i]->executor == ON_CRYPTO)
@@ -145,10 +145,10 @@ static void run_dispatched(struct pool_job *job, void *thread_state, bool late) 
     move_on(exchange, reply_is_written(&exchange->reply) ? NULL : run_steps(exchange, ON_DISPATCH));
 }
 
-/* A thread of low priority that is descheduled while it holds a lock keeps everybody waiting who wants it, for as long as others
- * use the cores. So threads that hash neither resume connections (a lock of the library, which every HTTP thread takes in each
- * round) nor submit to the database's pool, but leave both to a thread of normal priority. Its queue refuses nobody: who is in it
- * has passed admission. */
+/* A thread of low priority that is descheduled while it holds a lock keeps every thread waiting that wants it, for as long as
+ * others use the cores. So threads that hash neither resume connections (a lock of the library, which every HTTP thread takes in
+ * each round) nor submit to the database's pool, but leave both to a thread of normal priority. Its queue refuses none: a request
+ * in it has passed admission. */
 static void dispatch(struct exchange *exchange) {
     struct pool *pool = pool_of(exchange, ON_DISPATCH);
     int64_t retry_after_us;
@@ -166,9 +166,9 @@ static bool hashes_up_to_now(const struct exchange *exchange) {
     return false;
 }
 
-/* A hash that nobody waits for is not worth its milliseconds, and what follows one would be a session or a user that nobody knows
- * of. Not before a hash: a client that has merely closed its sending side looks the same, and everything else is cheap enough to
- * be answered. */
+/* A hash whose client has gone is not worth its milliseconds, and what follows one would be a session or a user that no client
+ * knows of. Not before a hash: a client that has merely closed its sending side looks the same, and everything else is cheap
+ * enough to be answered. */
 static bool is_wasted(const struct exchange *exchange) {
     return hashes_up_to_now(exchange) && connection_is_gone(exchange->connection);
 }

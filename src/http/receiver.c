@@ -29,7 +29,7 @@
 /* Beside the body: what parsing it takes, and the largest reply, a list of a hundred sessions with long User-Agents, which grows
  * by doubling. */
 #define ARENA_BESIDE_BODY ((size_t)1024 * 1024)
-/* What a client may still send of a chunked body after the limit and be told 413; whoever sends more is cut off. */
+/* What a client may still send of a chunked body after the limit and receive 413; behind more the connection is closed. */
 #define DROPPED_MAX ((size_t)256 * 1024)
 
 /* The library would make a record of each query parameter in the connection's memory, refuse a request with more of them than
@@ -67,7 +67,7 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
 }
 
 /* The library has refused the request by itself, or dropped it: its header does not fit into the connection's memory, or makes no
- * sense. At most one line a second, since whoever likes can cause them. */
+ * sense. At most one line a second, since any client can cause them. */
 static void log_unread(const struct exchange *exchange) {
     struct http_counters *counters = &exchange->context->counters;
     unsigned count = atomic_fetch_add(&counters->unread_headers, 1) + 1;
@@ -128,7 +128,7 @@ static bool refuse(struct exchange *exchange, enum status status) {
     return false;
 }
 
-/* OPTIONS asks which methods there are, any other is told so. */
+/* OPTIONS asks which methods there are; for any other that is an error. */
 static void answer_other_method(struct exchange *exchange) {
     struct request *request = &exchange->request;
     const char *allowed = router_allowed_methods(exchange->context->routes, exchange->context->route_count, exchange);
@@ -173,7 +173,7 @@ static bool make_scratch(struct exchange *exchange) {
     return exchange->request.scratch != NULL;
 }
 
-/* Room for the whole body at once, so that no copy of a password is left behind by growing. */
+/* For the whole body at once, so that no copy of a password is left behind by growing. */
 static bool make_body_buffer(struct exchange *exchange, const struct header_summary *summary) {
     if (!summary->has_body || exchange->request.route->body_format == BODY_IGNORED)
         return true;
@@ -221,7 +221,7 @@ static enum MHD_Result send_reply(struct exchange *exchange) {
     return queue_reply(exchange);
 }
 
-/* A refusal is held back when the client was told before to wait, and has not. */
+/* A refusal is held back when the client has not waited for the Retry-After of the one before. */
 static enum MHD_Result send_or_delay_reply(struct exchange *exchange) {
     if (exchange->reply.retry_after_us == 0)
         return queue_reply(exchange);
@@ -232,7 +232,7 @@ static enum MHD_Result send_or_delay_reply(struct exchange *exchange) {
     return send_reply(exchange);
 }
 
-/* Without waiting for a body: what comes next on this connection cannot be told from the rest of this request. */
+/* Without waiting for a body: what comes next on this connection may be the rest of this request. */
 static enum MHD_Result close_with_reply(struct exchange *exchange) {
     exchange->must_close = true;
     exchange_set_state(exchange, EXCHANGE_ANSWERED);
@@ -271,7 +271,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     if (connection_is_too_many(exchange->connection))
         return close_with(exchange, STATUS_OVERLOADED);
 
-    /* The library forgives in chunks and trailers what others do not, and tells nobody; so nothing behind them is run. */
+    /* The library forgives in chunks and trailers what others do not, and does not report it; so nothing behind them is run. */
     if (summary.transfer_encodings > 0)
         exchange->must_close = true;
     exchange->request.peer = library_peer(exchange->library_connection);

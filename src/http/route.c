@@ -95,7 +95,7 @@ static const char *missing_column(const struct route *route) {
     if (route->access == ACCESS_UNSET)
         return "access";
     if (route->role != NULL && route->access != ACCESS_BEARER)
-        return "access to look for the role";
+        return "access, which the role needs";
     if (route->limit == LIMIT_UNSET)
         return "limit";
     if ((route->body_format == BODY_JSON) != (route->body != NULL))

@@ -2,8 +2,8 @@
  * scanner: reads a connection's bytes as RFC 9112 has them, strictly, and counts the requests whose header is well formed.
  *
  * The library is lenient, and it has overwritten a header by the time that the service sees it: a line that was folded, that
- * began with a colon or a NUL, or that ended with a bare line feed cannot be told from a good one any more. Whoever reads the
- * same bytes by the standard would see other requests in them, and one of the two could be made to run a request that the
+ * began with a colon or a NUL, or that ended with a bare line feed cannot be told from a good one any more. A proxy that reads
+ * the same bytes by the standard would see other requests in them, and one of the two could be made to run a request that the
  * other takes for part of a body. So the bytes are read here first, and only a request that was found well formed is obeyed.
  *
  * The scanner knows where each body ends, and so where the next request begins. It stops for good at the first byte that is
@@ -21,7 +21,7 @@
 struct scanner {
     uint64_t content_length; /* of the header that is being read */
     uint64_t body_left;
-    uint32_t pending;     /* well-formed headers that nobody has asked about */
+    uint32_t pending;     /* well-formed headers that have not been taken */
     uint8_t state;        /* of scanner.c */
     uint8_t run;          /* bytes of the current element, 255 for more */
     uint8_t names;        /* the names, of those that matter, that the current one may still become */
@@ -36,12 +36,12 @@ struct scanner {
 void scanner_init(struct scanner *scanner);
 
 /*
- * What came in, in pieces of any size. Two things are changed in it, since the library makes trouble of them and nobody looks at
- * them:
+ * What came in, in pieces of any size. Two things are changed in it, since the library makes trouble of them and they are not
+ * read after:
  *   - the name of a Cookie field becomes Cookix, or the library would keep each cookie twice with a record of 64 bytes, answer
  * those that do not fit in odd ways, and refuse a value that ends with a single quote;
  *   - in a request line, from the first byte on that is wrong, each NUL becomes 1: the request is refused, but the library works
- * on with C strings, and would look for the query in another place than it found it in.
+ * on with C strings, and would find the query in another place than before.
  */
 void scanner_read(struct scanner *scanner, char *bytes, size_t len);
 

@@ -12,40 +12,40 @@
 #define FIELDS_MAX 8
 
 /* What is wrong with a value; code NULL: nothing. */
-struct complaint {
+struct violation {
     const char *code;
     const char *detail;
 };
 
-static const struct complaint no_complaint = { NULL, NULL };
-static const struct complaint too_short = { "too_short", "must not be empty" };
-static const struct complaint too_long = { "too_long", "is longer than this endpoint takes" };
-static const struct complaint no_memory = { "out_of_memory", "could not be read" };
+static const struct violation no_violation = { NULL, NULL };
+static const struct violation too_short = { "too_short", "must not be empty" };
+static const struct violation too_long = { "too_long", "is longer than this endpoint takes" };
+static const struct violation no_memory = { "out_of_memory", "could not be read" };
 
 /* A copy, since the parsed body is freed before the steps run. */
-static struct complaint keep_text(struct arena *arena, struct text text, void *target) {
+static struct violation keep_text(struct arena *arena, struct text text, void *target) {
     struct text kept = { arena_copy(arena, text.bytes, text.len), text.len };
     if (kept.bytes == NULL)
         return no_memory;
     memcpy(target, &kept, sizeof kept);
-    return no_complaint;
+    return no_violation;
 }
 
-static struct complaint read_text(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+static struct violation read_text(struct arena *arena, const struct field *field, const struct json *value, void *target) {
     struct text text = json_as_text(value);
     if (text.len == 0)
         return too_short;
     return text.len > field->max_len ? too_long : keep_text(arena, text, target);
 }
 
-static struct complaint read_email(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+static struct violation read_email(struct arena *arena, const struct field *field, const struct json *value, void *target) {
     (void)field;
     if (!email_is_valid(json_as_text(value)))
-        return (struct complaint){ "invalid_email", "is not an e-mail address of the form name@example.org" };
+        return (struct violation){ "invalid_email", "is not an e-mail address of the form name@example.org" };
     return keep_text(arena, json_as_text(value), target);
 }
 
-static struct complaint read_password(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+static struct violation read_password(struct arena *arena, const struct field *field, const struct json *value, void *target) {
     (void)field;
     struct text typed = json_as_text(value);
     if (typed.len == 0)
@@ -58,21 +58,21 @@ static struct complaint read_password(struct arena *arena, const struct field *f
     if (normalized.len > PASSWORD_MAX_LEN)
         return too_long;
     memcpy(target, &normalized, sizeof normalized);
-    return no_complaint;
+    return no_violation;
 }
 
-static struct complaint read_boolean(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+static struct violation read_boolean(struct arena *arena, const struct field *field, const struct json *value, void *target) {
     (void)arena;
     (void)field;
     bool truth = json_as_boolean(value);
     memcpy(target, &truth, sizeof truth);
-    return no_complaint;
+    return no_violation;
 }
 
 static const struct {
     enum json_kind kind;
-    struct complaint wrong_type;
-    struct complaint (*read)(struct arena *arena, const struct field *field, const struct json *value, void *target);
+    struct violation wrong_type;
+    struct violation (*read)(struct arena *arena, const struct field *field, const struct json *value, void *target);
 } field_types[] = {
     [FIELD_EMAIL] = { JSON_KIND_TEXT, { "wrong_type", "must be a string" }, read_email },
     [FIELD_PASSWORD] = { JSON_KIND_TEXT, { "wrong_type", "must be a string" }, read_password },
@@ -80,32 +80,32 @@ static const struct {
     [FIELD_BOOLEAN] = { JSON_KIND_BOOLEAN, { "wrong_type", "must be true or false" }, read_boolean },
 };
 
-static struct complaint read_field(struct exchange *exchange, const struct field *field, const struct json *body) {
+static struct violation read_field(struct exchange *exchange, const struct field *field, const struct json *body) {
     const struct json *value;
     if (!json_find(body, field->name, &value))
-        return field->required ? (struct complaint){ "required", "is missing" } : no_complaint;
+        return field->required ? (struct violation){ "required", "is missing" } : no_violation;
     if (json_kind(value) != field_types[field->type].kind)
         return field_types[field->type].wrong_type;
     return field_types[field->type].read(exchange->request.arena, field, value,
                                          (char *)exchange->request.scratch + field->offset);
 }
 
-/* All fields are looked at, so that a form can mark everything that is wrong in one go. */
+/* All fields are checked, so that a form can mark everything that is wrong in one go. */
 static bool read_fields(struct exchange *exchange, const struct body_schema *schema, const struct json *body) {
     struct field_problem problems[FIELDS_MAX];
     size_t count = 0;
     for (size_t i = 0; i < schema->count && count < FIELDS_MAX; i++) {
         const struct field *field = &schema->fields[i];
-        struct complaint complaint = read_field(exchange, field, body);
-        if (complaint.code == NULL)
+        struct violation violation = read_field(exchange, field, body);
+        if (violation.code == NULL)
             continue;
-        if (complaint.code == no_memory.code) {
+        if (violation.code == no_memory.code) {
             reply_problem(&exchange->request, STATUS_OUT_OF_MEMORY);
             return false;
         }
         problems[count++] =
-            (struct field_problem){ arena_printf(exchange->request.arena, "/%s", field->name), complaint.code,
-                                    arena_printf(exchange->request.arena, "%s %s", field->name, complaint.detail) };
+            (struct field_problem){ arena_printf(exchange->request.arena, "/%s", field->name), violation.code,
+                                    arena_printf(exchange->request.arena, "%s %s", field->name, violation.detail) };
     }
     if (count > 0)
         reply_invalid_fields(&exchange->request, problems, count);

@@ -29,8 +29,8 @@ static int dup_for_thread(int fd, unsigned thread, unsigned threads) {
 
 static bool hand_over(struct MHD_Daemon *daemon, int fd) {
     /* as accept(2) names the client of a Unix socket */
-    static const struct sockaddr nobody = { .sa_family = AF_UNIX };
-    return MHD_add_connection(daemon, fd, &nobody, sizeof nobody.sa_family) == MHD_YES;
+    static const struct sockaddr unnamed = { .sa_family = AF_UNIX };
+    return MHD_add_connection(daemon, fd, &unnamed, sizeof unnamed.sa_family) == MHD_YES;
 }
 
 /* Our half of a connection with this thread on which a request has been sent; -1: there is none. */
@@ -49,11 +49,11 @@ static int ask(struct MHD_Daemon *daemon, unsigned thread, unsigned threads) {
 }
 
 static bool is_answered(int fd, int64_t deadline_us) {
-    struct pollfd look = { .fd = fd, .events = POLLIN };
+    struct pollfd reply = { .fd = fd, .events = POLLIN };
     char first[16];
     int64_t left_us = deadline_us - clock_monotonic_us();
     int left_ms = left_us > 0 ? (int)((left_us + 999) / 1000) : 0;
-    return poll(&look, 1, left_ms) == 1 && recv(fd, first, sizeof first, 0) > 0;
+    return poll(&reply, 1, left_ms) == 1 && recv(fd, first, sizeof first, 0) > 0;
 }
 
 bool self_check(struct MHD_Daemon *daemon, unsigned threads, int64_t deadline_us) {

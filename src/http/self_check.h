@@ -1,8 +1,8 @@
 /*
  * self_check: whether every HTTP thread answers. Each is sent GET /health/live over a connection of its own, one half of a pair
  * of sockets whose other half is handed to the library past the acceptor: so no crowd in front of the listener, no limit of
- * connections and no filter on it can look like a thread that is stuck. The library deals connections out by the number of their
- * descriptor.
+ * connections and no filter on it can be taken for a thread that is stuck. The library deals connections out by the number of
+ * their descriptor.
  */
 #ifndef JWTD_HTTP_SELF_CHECK_H
 #define JWTD_HTTP_SELF_CHECK_H
