@@ -1,5 +1,6 @@
 /* health, CORS, methods, request ids, the page of error codes. */
 #include "support/account.h"
+#include "support/load.h"
 #include "support/raw.h"
 
 #include "jwtd/macros.h"
@@ -14,6 +15,7 @@ Suite *http_suite(void);
 
 START_TEST(a_healthy_service_says_what_it_checked) {
     static const char *const paths[] = { "/health", "/health/ready" };
+    await_ready(&shared_server); /* the database is asked in the background, for the first time after the start */
     for (size_t i = 0; i < 2; i++) {
         struct reply reply = http_send(&shared_server, "GET", paths[i], NULL, NULL);
         ck_assert_int_eq(reply.status, 200);
