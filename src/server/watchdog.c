@@ -5,8 +5,8 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/text.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,19 +20,17 @@ struct watchdog {
     struct periodic *thread;
 };
 
-static long long number_of(const char *name) {
-    const char *text = getenv(name);
-    char *end;
-    errno = 0;
-    long long number = text == NULL ? 0 : strtoll(text, &end, 10);
-    return text != NULL && errno == 0 && *end == '\0' ? number : 0;
+/* 0 unless the variable is a number. */
+static int64_t number_of(const char *name) {
+    uint64_t number = 0;
+    return text_parse_unsigned(text_of(getenv(name)), INT64_MAX, &number) ? (int64_t)number : 0;
 }
 
 /* 0: there is no watchdog, or it watches another process. */
 static int64_t interval_asked_for(void) {
     int64_t interval_us = number_of("WATCHDOG_USEC");
     bool is_ours = getenv("WATCHDOG_PID") == NULL || number_of("WATCHDOG_PID") == getpid();
-    return is_ours && interval_us > 0 && interval_us <= INTERVAL_MAX_US ? interval_us : 0;
+    return is_ours && interval_us <= INTERVAL_MAX_US ? interval_us : 0;
 }
 
 static int64_t check(void *context) {
