@@ -3,8 +3,8 @@
  * src/http/ only.
  *
  * One epoll loop for each HTTP thread. The order of refusals is fixed, cheapest first: framing and target, too many connections,
- * route, CORS preflight, method, size of the body, rate limit, access; then, when the body is there, its size as it came, media
- * type and schema; then admission to the pools, and the steps. Nothing blocks an HTTP thread: a request whose next step has
+ * route, CORS preflight, method, size of the body, rate limit, query, access; then, when the body is there, its size as it came,
+ * media type and schema; then admission to the pools, and the steps. Nothing blocks an HTTP thread: a request whose next step has
  * another executor is suspended, runs in that executor's pool, and is resumed.
  */
 #ifndef JWTD_HTTP_SERVER_H

@@ -24,6 +24,13 @@ struct hasher;
 struct services;
 struct snapshot;
 
+#define QUERY_VALUES_MAX 8
+
+struct query_value {
+    const struct query_parameter *parameter;
+    struct text value; /* UTF-8 without NUL */
+};
+
 struct request {
     /* for steps, read only */
     const struct services *services;
@@ -39,13 +46,19 @@ struct request {
     bool has_claims;
     bool session_has_ended; /* the token is good but for that; `claims` are filled in */
     struct access_claims claims;
-    struct uuid path_ids[ROUTE_IDS_MAX]; /* of the path's "{name}" segments, in their order */
-    int64_t deadline_us;                 /* clock_monotonic_us; by when the reply must be on its way */
-    struct db *db;                       /* in a step ON_DATABASE */
-    struct hasher *hasher;               /* in a step ON_CRYPTO */
+    struct uuid path_ids[ROUTE_IDS_MAX];        /* of the path's "{name}" segments, in their order */
+    struct query_value query[QUERY_VALUES_MAX]; /* in the order in which they came */
+    size_t query_count;
+    int64_t deadline_us;   /* clock_monotonic_us; by when the reply must be on its way */
+    struct db *db;         /* in a step ON_DATABASE */
+    struct hasher *hasher; /* in a step ON_CRYPTO */
 };
 
 /* The value of a header, {NULL, 0} if absent; of a repeated header the first. It lives as long as the request. */
 struct text request_header(const struct request *request, const char *name);
+
+/* The value of a query parameter that the route declares; of a repeated one that with this index. {NULL, 0}: there is none. It
+ * lives as long as the request. */
+struct text request_query(const struct request *request, const char *name, size_t index);
 
 #endif

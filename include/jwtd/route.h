@@ -108,8 +108,16 @@ enum body_format {
 
 enum method { METHOD_GET, METHOD_POST, METHOD_PATCH, METHOD_DELETE, METHOD_ANY };
 
+/* Behind the "?" of a target. Names are compared as they were sent: nobody escapes a letter of these. */
+struct query_parameter {
+    const char *name;
+    bool repeated;  /* may come several times */
+    size_t max_len; /* of each value, decoded */
+};
+
 #define ROUTE_STEPS_MAX 5
 #define ROUTE_IDS_MAX 2
+#define ROUTE_QUERY_MAX 4
 #define ROUTE_REPLIES_MAX 3
 #define ROUTE_PROBLEMS_MAX 6
 
@@ -118,8 +126,9 @@ struct route {
     const char *path;    /* exact, but for up to ROUTE_IDS_MAX segments "{name}", each a UUID, and a last segment "*", any rest */
     const char *summary; /* one line for the reader and the API document */
     enum access access;
-    const char *role;       /* that the token must have, or 403; only with ACCESS_BEARER; NULL: none */
-    enum limit_class limit; /* no default either */
+    const char *role;                              /* that the token must have, or 403; only with ACCESS_BEARER; NULL: none */
+    enum limit_class limit;                        /* no default either */
+    struct query_parameter query[ROUTE_QUERY_MAX]; /* name NULL behind the last; others are ignored */
     enum body_format body_format;
     const struct body_schema *body;                /* with BODY_JSON */
     const struct step *steps[ROUTE_STEPS_MAX];     /* NULL behind the last */

@@ -11,6 +11,7 @@
 #include "input.h"
 #include "library.h"
 #include "pipeline.h"
+#include "query.h"
 #include "rate_limit.h"
 #include "reply_build.h"
 #include "router.h"
@@ -33,8 +34,8 @@
 #define DROPPED_MAX ((size_t)256 * 1024)
 
 /* The library would make a record of each query parameter in the connection's memory, refuse a request with more of them than
- * fit, and give one with some more than that no answer at all. No route takes any, so the list is cut off: the library has found
- * its beginning before it calls back, and finds it empty. */
+ * fit, and give one with some more than that no answer at all. So the query is kept aside (query.h) and cut off: the library has
+ * found its beginning before it calls back, and finds it empty. */
 static void hide_query(const char *target) {
     char *own = (char *)(uintptr_t)target; /* the library's buffer, const only for those who log it */
     char *query = own != NULL ? strchr(own, '?') : NULL;
@@ -45,10 +46,11 @@ static void hide_query(const char *target) {
 void *receiver_begin(void *callback_context, const char *target, struct MHD_Connection *library_connection) {
     struct http_context *context = callback_context;
     struct connection *connection = library_socket_context(library_connection); /* NULL: there was no memory for it */
-    hide_query(target);
     struct exchange *exchange = connection != NULL ? calloc(1, sizeof *exchange) : NULL;
-    if (exchange == NULL)
+    if (exchange == NULL) {
+        hide_query(target);
         return NULL;
+    }
     arena_init(&exchange->arena, context->services->config->server.body_limit + ARENA_BESIDE_BODY);
     exchange->context = context;
     exchange->connection = connection;
@@ -60,6 +62,11 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
     exchange->request.arena = &exchange->arena;
     exchange->request.request_id = "";
     exchange->target_status = target_path(&exchange->arena, target, &exchange->path);
+    if (exchange->target_status == STATUS_OK)
+        exchange->target_status = query_keep(exchange, target);
+    if (exchange->target_status != STATUS_OK)
+        exchange->path = NULL;
+    hide_query(target);
     atomic_fetch_add(&context->counters.in_flight, 1);
     connection_set_exchange(connection, exchange);
     connection_set_state(connection, CONNECTION_HEADER);
@@ -161,7 +168,9 @@ static bool check_header(struct exchange *exchange, const struct header_summary 
         return refuse(exchange, STATUS_BODY_TOO_LARGE);
     if (!rate_limit_take(exchange))
         return false;
-    status = bearer_check(exchange);
+    status = query_read(exchange);
+    if (status == STATUS_OK)
+        status = bearer_check(exchange);
     return status == STATUS_OK || refuse(exchange, status);
 }
 
