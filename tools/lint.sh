@@ -21,6 +21,11 @@ files() {
     find "$@" -type f -print0 | sort -z
 }
 
+# Calls go down only, files of a layer form no circle, and the document says so.
+check_layers() {
+    tools/layers.sh check && tools/layers.sh diff
+}
+
 run_shellcheck() {
     shellcheck -x tools/*.sh .ci/run
 }
@@ -66,6 +71,7 @@ run_clang_tidy() {
 [[ -n ${CPPFLAGS-} ]] || die "run me by make lint"
 tools/packages.sh run test lint
 check check_rules tools/check_rules.sh
+check layers check_layers
 check shellcheck run_shellcheck
 check clang-format run_clang_format
 check cppcheck run_cppcheck

@@ -5,6 +5,7 @@
 #ifndef JWTD_NETWORK_H
 #define JWTD_NETWORK_H
 
+#include "jwtd/status.h"
 #include "jwtd/text.h"
 
 #include <stdbool.h>
@@ -36,7 +37,7 @@ struct address address_of_socket(const struct sockaddr *address); /* an unknown 
 socklen_t address_to_socket(const struct address *address, uint16_t port, struct sockaddr_storage *socket_address);
 
 /* "192.0.2.1", "2001:db8::1", "[2001:db8::1]", each optionally with ":port"; false for anything else. */
-bool address_parse(struct text text, struct address *address) __attribute__((warn_unused_result));
+bool address_parse(struct text text, struct address *address) MUST_CHECK;
 
 /* "192.0.2.1" or "2001:db8::1"; an empty string for an unknown one; returns `text`. */
 const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
@@ -55,7 +56,7 @@ void address_network(const struct address *address, uint8_t network[16]);
 bool address_site(const struct address *address, uint8_t site[16]);
 
 /* "10.0.0.0/8", "::1/128", "192.0.2.1" (a single host); false for anything else, or when host bits are set. */
-bool cidr_parse(struct text text, struct cidr *cidr) __attribute__((warn_unused_result));
+bool cidr_parse(struct text text, struct cidr *cidr) MUST_CHECK;
 
 /* "10.0.0.0/8" or "::1/128"; returns `text`. */
 const char *cidr_text(const struct cidr *cidr, char text[CIDR_TEXT_SIZE]);

@@ -1,6 +1,6 @@
 /*
- * text: bytes with a length, and the Unicode that the service needs: validity, counting, normalisation, and the form of an
- * e-mail address by which accounts are unique. libunistring is known here only. Safe from every thread.
+ * text: bytes with a length, and the Unicode that the service needs: validity, counting, normalisation. libunistring is known
+ * here only. Safe from every thread.
  */
 #ifndef JWTD_TEXT_H
 #define JWTD_TEXT_H
@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define EMAIL_MAX_LEN 254 /* RFC 5321 section 4.5.3.1.3, less the angle brackets */
 
 /* Borrowed bytes, len of them; `bytes` also has a NUL behind them wherever this project makes one. */
 struct text {
@@ -56,16 +54,5 @@ struct text text_nfc(struct arena *arena, struct text text);
 
 /* Lower case in the arena by Unicode case folding, then form C; {NULL, 0} when memory is exhausted. */
 struct text text_fold(struct arena *arena, struct text text);
-
-/*
- * Whether an e-mail address has a form that can be delivered to: 3 to 254 bytes of valid UTF-8, one "@" that separates
- * a local part of 1 to 64 bytes (dot-atom of RFC 5321 plus non-ASCII letters of RFC 6531; no quoted strings) from a domain of
- * dot-separated labels of 1 to 63 bytes (letters, digits, inner hyphens, non-ASCII). Visible
- * characters only (text_is_visible), no comments.
- */
-bool email_is_valid(struct text email);
-
-/* The form by which an address is unique: folded and in form C, in the arena; {NULL, 0} when memory is exhausted. */
-struct text email_canonical(struct arena *arena, struct text email);
 
 #endif

@@ -5,6 +5,8 @@
 #ifndef JWTD_UUID_H
 #define JWTD_UUID_H
 
+#include "jwtd/status.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +24,7 @@ struct uuid uuid_create(void); /* version 7, of now */
 const char *uuid_text(const struct uuid *id, char text[UUID_TEXT_SIZE]);
 
 /* Exactly 36 characters, hyphens in place, either case; any version. False, with *id untouched, for anything else. */
-bool uuid_parse(const char *text, size_t len, struct uuid *id) __attribute__((warn_unused_result));
+bool uuid_parse(const char *text, size_t len, struct uuid *id) MUST_CHECK;
 
 bool uuid_equal(const struct uuid *a, const struct uuid *b);
 

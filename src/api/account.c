@@ -3,6 +3,7 @@
 #include "password_check.h"
 #include "steps.h"
 
+#include "jwtd/email.h"
 #include "jwtd/macros.h"
 
 #include <stddef.h>

@@ -2,6 +2,7 @@
 #include "password_check.h"
 #include "steps.h"
 
+#include "jwtd/email.h"
 #include "jwtd/macros.h"
 #include "jwtd/services.h"
 #include "jwtd/sessions.h"

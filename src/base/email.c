@@ -1,4 +1,4 @@
-#include "jwtd/text.h"
+#include "jwtd/email.h"
 
 #include <string.h>
 

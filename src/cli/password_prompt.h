@@ -3,6 +3,7 @@
 #define JWTD_PASSWORD_PROMPT_H
 
 #include "jwtd/hasher.h"
+#include "jwtd/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +15,6 @@ struct typed_password {
 
 /* On a terminal asks twice, without echo; elsewhere reads one line. False, with the reason on standard error. The caller wipes
  * *password in both cases. */
-bool password_prompt(struct typed_password *password) __attribute__((warn_unused_result));
+bool password_prompt(struct typed_password *password) MUST_CHECK;
 
 #endif

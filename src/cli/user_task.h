@@ -20,17 +20,18 @@ struct db_call user_call(const struct user_task *task); /* for one statement, fr
 
 /* Says what went wrong; returns false. */
 bool user_fail(enum status status);
+bool user_fail_not_found(void);
 
 /* The account of task->email. False, with the reason on standard error. */
-bool user_find(const struct user_task *task, struct user *user) __attribute__((warn_unused_result));
+bool user_find(const struct user_task *task, struct user *user) MUST_CHECK;
 
 /* One line: id, address, roles, state, creation; separated by tabs. */
 void user_print(const struct user *user);
 
 /* task->roles as a JSON array in the arena; NULL, with the reason on standard error. */
 const char *user_read_roles(const struct user_task *task);
-bool user_set_roles(const struct user_task *task, const char *roles_json) __attribute__((warn_unused_result));
+bool user_set_roles(const struct user_task *task, const char *roles_json) MUST_CHECK;
 
-bool user_add(const struct user_task *task) __attribute__((warn_unused_result));
+bool user_add(const struct user_task *task) MUST_CHECK;
 
 #endif

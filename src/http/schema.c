@@ -2,6 +2,7 @@
 
 #include "exchange.h"
 
+#include "jwtd/email.h"
 #include "jwtd/hasher.h"
 #include "jwtd/json.h"
 #include "jwtd/reply.h"

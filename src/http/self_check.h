@@ -7,6 +7,8 @@
 #ifndef JWTD_HTTP_SELF_CHECK_H
 #define JWTD_HTTP_SELF_CHECK_H
 
+#include "jwtd/status.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +16,6 @@ struct MHD_Daemon;
 
 /* False when one of its `threads` has not begun an answer, whatever it says, before the deadline (clock_monotonic_us). A thread
  * that cannot be asked, for lack of descriptors or memory, counts as one that answers: that is no reason to restart. */
-bool self_check(struct MHD_Daemon *daemon, unsigned threads, int64_t deadline_us) __attribute__((warn_unused_result));
+bool self_check(struct MHD_Daemon *daemon, unsigned threads, int64_t deadline_us) MUST_CHECK;
 
 #endif

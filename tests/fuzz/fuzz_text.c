@@ -7,6 +7,8 @@
  */
 #include "fuzz.h"
 
+#include "jwtd/email.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

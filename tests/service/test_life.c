@@ -68,9 +68,8 @@ START_TEST(no_secret_and_no_address_gets_into_the_log) {
     struct tokens tokens = account_login(&server, &account);
     struct reply reply = refresh_with(&server, tokens.refresh);
     http_free(&reply);
-    const char *const secrets[] = {
-        ("p-" CANARY), "jr1_", "jr2_", "eyJ", "$argon2id", PASSWORD, account.email, "@example.org", "agent "
-    };
+    const char *const secrets[] = { ("p-" CANARY), "jr1_",        "jr2_",         "eyJ",   "$argon2id",
+                                    PASSWORD,      account.email, "@example.org", "agent " };
     for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
         ck_assert_msg(!server_log_contains(&server, secrets[i]), "%s is in the log", secrets[i]);
     assert_lines_are_json(&server);

@@ -1,3 +1,4 @@
+#include "jwtd/email.h"
 #include "jwtd/macros.h"
 #include "jwtd/text.h"
 

@@ -1,0 +1,86 @@
+#include "user_task.h"
+
+#include "jwtd/access_token.h"
+#include "jwtd/clock.h"
+#include "jwtd/json_writer.h"
+#include "jwtd/role.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define STATEMENT_TIMEOUT_US (15 * CLOCK_US_PER_S)
+
+struct db_call user_call(const struct user_task *task) {
+    return (struct db_call){ .db = task->db, .deadline_us = clock_monotonic_us() + STATEMENT_TIMEOUT_US, .arena = task->arena };
+}
+
+bool user_fail(enum status status) {
+    fprintf(stderr, "jwtd: %s\n", status_info(status)->title);
+    return false;
+}
+
+bool user_fail_not_found(void) {
+    fprintf(stderr, "jwtd: there is no user with this address\n");
+    return false;
+}
+
+bool user_find(const struct user_task *task, struct user *user) {
+    bool found = false;
+    struct db_call call = user_call(task);
+    enum status status = users_find_by_email(&call, task->email.canonical, user, &found);
+    if (status != STATUS_OK)
+        return user_fail(status);
+    return found || user_fail_not_found();
+}
+
+/* Roles that somebody wrote into the database by hand may hold anything; a terminal must not obey it. */
+static void print_roles(struct text roles_json) {
+    size_t printed = 0;
+    for (size_t i = 0; i < roles_json.len; i++) {
+        unsigned char byte = (unsigned char)roles_json.bytes[i];
+        if (byte > ' ' && byte != 0x7f && strchr("[]\"", byte) == NULL) {
+            putchar(byte);
+            printed++;
+        }
+    }
+    if (printed == 0)
+        putchar('-');
+}
+
+void user_print(const struct user *user) {
+    char id[UUID_TEXT_SIZE];
+    printf("%s\t%.*s\t", uuid_text(&user->id, id), (int)user->email.len, user->email.bytes);
+    print_roles(user->roles_json);
+    printf("\t%s\t%.*s\n", user->disabled ? "disabled" : "active", (int)user->created_at.len, user->created_at.bytes);
+}
+
+const char *user_read_roles(const struct user_task *task) {
+    struct json_writer writer;
+    json_writer_init(&writer, task->arena);
+    json_begin_array(&writer);
+    for (int i = 0; i < task->role_count; i++) {
+        if (!role_is_valid(text_of(task->roles[i]))) {
+            fprintf(stderr, "jwtd: a role is " ROLE_RULE "\n");
+            return NULL;
+        }
+        json_write_string(&writer, task->roles[i]);
+    }
+    json_end_array(&writer);
+    struct text roles_json = json_writer_finish(&writer);
+    if (roles_json.bytes == NULL) {
+        user_fail(STATUS_OUT_OF_MEMORY);
+    } else if (roles_json.len > ROLES_JSON_MAX_LEN) {
+        fprintf(stderr, "jwtd: these are more roles than a token can carry\n");
+        return NULL;
+    }
+    return roles_json.bytes;
+}
+
+bool user_set_roles(const struct user_task *task, const char *roles_json) {
+    bool found = false;
+    struct db_call call = user_call(task);
+    enum status status = users_set_roles(&call, task->email.canonical, roles_json, &found);
+    if (status != STATUS_OK)
+        return user_fail(status);
+    return found || user_fail_not_found();
+}
