@@ -106,7 +106,7 @@ enum body_format {
     BODY_IGNORED /* one that comes is read and dropped; one over the limit is left unread, and the connection closes */
 };
 
-enum method { METHOD_GET, METHOD_POST, METHOD_PATCH, METHOD_DELETE, METHOD_ANY };
+enum method { METHOD_UNSET, METHOD_GET, METHOD_POST, METHOD_PATCH, METHOD_DELETE, METHOD_ANY };
 
 /* Behind the "?" of a target. Names are compared as they were sent: nobody escapes a letter of these. */
 struct query_parameter {
@@ -131,6 +131,7 @@ struct route {
     struct query_parameter query[ROUTE_QUERY_MAX]; /* name NULL behind the last; others are ignored */
     enum body_format body_format;
     const struct body_schema *body;                /* with BODY_JSON */
+    bool is_cacheable;                             /* without it each reply says Cache-Control: no-store */
     const struct step *steps[ROUTE_STEPS_MAX];     /* NULL behind the last */
     struct route_reply replies[ROUTE_REPLIES_MAX]; /* those that are no problem; http_status 0 behind the last */
     enum status problems[ROUTE_PROBLEMS_MAX];      /* those that its steps decide on; STATUS_OK behind the last */

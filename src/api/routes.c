@@ -141,6 +141,7 @@ const struct route routes[] = {
       .summary = "The page that explains the error codes",
       .access = ACCESS_PUBLIC,
       .limit = LIMIT_NONE,
+      .is_cacheable = true,
       .steps = { &docs_show },
       .replies = { { .http_status = 200, .content_type = "text/html" } } },
 };

@@ -3,11 +3,10 @@
 #include "exchange.h"
 
 #include <microhttpd.h>
-#include <string.h>
 
-/* What these paths answer is of one user, and no cache may keep it. */
-static bool is_private_path(const char *path) {
-    return path != NULL && (strncmp(path, "/auth", 5) == 0 || strncmp(path, "/users", 6) == 0);
+/* Only where the row says so: most replies are of one user, or of this moment. */
+static bool is_cacheable(const struct exchange *exchange) {
+    return exchange->request.route != NULL && exchange->request.route->is_cacheable;
 }
 
 static bool add_list(struct MHD_Response *response, const struct header_list *list) {
@@ -23,7 +22,7 @@ static bool add_headers(struct MHD_Response *response, const struct exchange *ex
     added = added && MHD_add_response_header(response, "X-Request-Id", exchange->request.request_id) == MHD_YES;
     if (reply->content_type != NULL)
         added = added && MHD_add_response_header(response, "Content-Type", reply->content_type) == MHD_YES;
-    if (is_private_path(exchange->path))
+    if (!is_cacheable(exchange))
         added = added && MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES;
     if (exchange->must_close)
         added = added && MHD_add_response_header(response, "Connection", "close") == MHD_YES;

@@ -3,6 +3,8 @@
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
 
+#include <string.h>
+
 static bool is_any(const struct route *route) {
     (void)route;
     return true;
@@ -86,32 +88,60 @@ const struct route_reply *route_reply(const struct route *route, unsigned http_s
     return NULL;
 }
 
-/* What is missing in a row, or NULL. */
-static const char *missing_column(const struct route *route) {
-    if (route->path == NULL || route->path[0] != '/')
+/* Up to ROUTE_IDS_MAX ids, and "*" as the last segment only. */
+static bool is_path(const char *path) {
+    unsigned ids = 0;
+    for (const char *at = path; *at != '\0'; at++)
+        ids += *at == '{';
+    const char *wildcard = strchr(path, '*');
+    return path[0] == '/' && ids <= ROUTE_IDS_MAX && (wildcard == NULL || strcmp(wildcard - 1, "/*") == 0);
+}
+
+/* ON_DISPATCH is where the pipeline goes on by itself. */
+static bool are_steps(const struct step *const steps[ROUTE_STEPS_MAX]) {
+    for (size_t i = 0; i < ROUTE_STEPS_MAX && steps[i] != NULL; i++)
+        if (steps[i]->run == NULL || steps[i]->executor >= ON_DISPATCH)
+            return false;
+    return steps[0] != NULL;
+}
+
+/* The column that is missing or wrong, or NULL. */
+static const char *wrong_column(const struct route *route) {
+    if (route->method == METHOD_UNSET)
+        return "method";
+    if (route->path == NULL || !is_path(route->path))
         return "path";
     if (route->summary == NULL)
         return "summary";
     if (route->access == ACCESS_UNSET)
         return "access";
     if (route->role != NULL && route->access != ACCESS_BEARER)
-        return "access, which the role needs";
+        return "role";
     if (route->limit == LIMIT_UNSET)
         return "limit";
     if ((route->body_format == BODY_JSON) != (route->body != NULL))
         return "body";
-    if (route->steps[0] == NULL)
+    if (!are_steps(route->steps))
         return "steps";
     return route->replies[0].http_status == 0 ? "replies" : NULL;
 }
 
+static bool has_twin(const struct route *routes, size_t index) {
+    for (size_t i = 0; i < index; i++)
+        if (routes[i].method == routes[index].method && strcmp(routes[i].path, routes[index].path) == 0)
+            return true;
+    return false;
+}
+
 bool routes_are_sound(const struct route *routes, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        const char *missing = missing_column(&routes[i]);
-        if (missing != NULL) {
-            log_event(LOG_ERROR, "route_incomplete", "path=%s missing=%s", routes[i].path != NULL ? routes[i].path : "", missing);
-            return false;
-        }
+        const char *column = wrong_column(&routes[i]);
+        if (column == NULL && has_twin(routes, i))
+            column = "method and path, which another row has";
+        if (column == NULL)
+            continue;
+        log_event(LOG_ERROR, "route_unsound", "path=%s column=%s", routes[i].path != NULL ? routes[i].path : "", column);
+        return false;
     }
     return true;
 }

@@ -7,7 +7,7 @@
 
 struct exchange;
 
-/* By exchange->path and method. STATUS_OK: request.route and path_id are set. STATUS_METHOD_NOT_ALLOWED: allowed_path is a row
+/* By exchange->path and method. STATUS_OK: request.route and path_ids are set. STATUS_METHOD_NOT_ALLOWED: allowed_path is a row
  * with this path. STATUS_NOT_FOUND. HEAD is taken by a row for GET. */
 enum status router_find(const struct route *routes, size_t count, struct exchange *exchange) MUST_CHECK;
 

@@ -13,6 +13,24 @@
 
 Suite *http_suite(void);
 
+static const struct {
+    const char *path;
+    bool is_cacheable;
+} caching[] = {
+    { "/auth/me", false },
+    { "/health", false },
+    { "/nope", false },
+    { "/docs", true },
+};
+
+START_TEST(only_what_a_row_calls_cacheable_may_be_kept_by_a_cache) {
+    char value[64];
+    struct reply reply = http_send(&shared_server, "GET", caching[_i].path, NULL, NULL);
+    ck_assert_str_eq(http_header(&reply, "Cache-Control", value, sizeof value), caching[_i].is_cacheable ? "" : "no-store");
+    http_free(&reply);
+}
+END_TEST
+
 START_TEST(a_healthy_service_says_what_it_checked) {
     static const char *const paths[] = { "/health", "/health/ready" };
     await_ready(&shared_server); /* the database is asked in the background, for the first time after the start */
@@ -221,6 +239,7 @@ Suite *http_suite(void) {
     tcase_set_timeout(shared, 60);
     tcase_add_unchecked_fixture(shared, shared_server_start, shared_server_finish);
     tcase_add_test(shared, a_healthy_service_says_what_it_checked);
+    tcase_add_loop_test(shared, only_what_a_row_calls_cacheable_may_be_kept_by_a_cache, 0, (int)ARRAY_LEN(caching));
     tcase_add_test(shared, every_error_code_has_its_paragraph);
     tcase_add_test(shared, a_method_that_a_path_does_not_take_gets_405_and_which_it_takes);
     tcase_add_loop_test(shared, a_sane_request_id_is_echoed_and_any_other_replaced, 0, (int)ARRAY_LEN(ids));

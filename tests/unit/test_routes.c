@@ -21,17 +21,98 @@ START_TEST(every_row_says_who_may_call_and_what_is_done) {
 }
 END_TEST
 
-START_TEST(a_row_without_access_does_not_start) {
+static enum step_result unused_step(struct request *request) {
+    (void)request;
+    return STEP_DONE;
+}
+
+static const struct step on_dispatch = { "x", ON_DISPATCH, unused_step };
+
+static void without_method(struct route *row) {
+    row->method = METHOD_UNSET;
+}
+
+static void without_path(struct route *row) {
+    row->path = NULL;
+}
+
+static void with_a_relative_path(struct route *row) {
+    row->path = "a";
+}
+
+static void with_more_ids_than_a_request_keeps(struct route *row) {
+    row->path = "/{a}/{b}/{c}";
+}
+
+static void with_a_wildcard_in_the_middle(struct route *row) {
+    row->path = "/a/*/b";
+}
+
+static void without_summary(struct route *row) {
+    row->summary = NULL;
+}
+
+static void without_access(struct route *row) {
+    row->access = ACCESS_UNSET;
+}
+
+static void with_a_role_without_a_token(struct route *row) {
+    row->role = "admin";
+}
+
+static void without_limit(struct route *row) {
+    row->limit = LIMIT_UNSET;
+}
+
+static void with_a_format_without_a_schema(struct route *row) {
+    row->body = NULL;
+}
+
+static void with_a_schema_without_a_format(struct route *row) {
+    row->body_format = BODY_NONE;
+}
+
+static void without_steps(struct route *row) {
+    row->steps[0] = NULL;
+}
+
+static void with_a_step_of_the_pipeline(struct route *row) {
+    row->steps[0] = &on_dispatch;
+}
+
+static void without_replies(struct route *row) {
+    row->replies[0].http_status = 0;
+}
+
+static void (*const damages[])(struct route *row) = {
+    without_method,
+    without_path,
+    with_a_relative_path,
+    with_more_ids_than_a_request_keeps,
+    with_a_wildcard_in_the_middle,
+    without_summary,
+    without_access,
+    with_a_role_without_a_token,
+    without_limit,
+    with_a_format_without_a_schema,
+    with_a_schema_without_a_format,
+    without_steps,
+    with_a_step_of_the_pipeline,
+    without_replies,
+};
+
+START_TEST(a_row_that_says_too_little_or_too_much_does_not_start) {
     struct route row = routes[0];
-    row.access = ACCESS_UNSET;
+    ck_assert(routes_are_sound(&row, 1));
+    damages[_i](&row);
     ck_assert(!routes_are_sound(&row, 1));
 }
 END_TEST
 
-START_TEST(a_row_without_a_limit_does_not_start) {
-    struct route row = routes[0];
-    row.limit = LIMIT_UNSET;
-    ck_assert(!routes_are_sound(&row, 1));
+START_TEST(two_rows_for_the_same_request_do_not_start) {
+    const struct route rows[] = { routes[0], routes[1], routes[0] };
+    ck_assert(routes_are_sound(rows, 2));
+    ck_assert(!routes_are_sound(rows, 3));
 }
 END_TEST
 
@@ -114,8 +195,8 @@ Suite *routes_suite(void) {
     Suite *suite = suite_create("routes");
     TCase *tcase = tcase_create("routes");
     tcase_add_test(tcase, every_row_says_who_may_call_and_what_is_done);
-    tcase_add_test(tcase, a_row_without_access_does_not_start);
-    tcase_add_test(tcase, a_row_without_a_limit_does_not_start);
+    tcase_add_loop_test(tcase, a_row_that_says_too_little_or_too_much_does_not_start, 0, (int)ARRAY_LEN(damages));
+    tcase_add_test(tcase, two_rows_for_the_same_request_do_not_start);
     tcase_add_test(tcase, what_proxies_and_probes_ask_is_never_limited);
     tcase_add_test(tcase, a_route_that_takes_a_password_and_no_other_has_a_step_on_a_thread_that_hashes);
     tcase_add_test(tcase, every_field_lies_inside_its_scratch);
