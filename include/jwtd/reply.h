@@ -1,10 +1,10 @@
 /*
- * reply: the one way to answer. A reply is begun by one of the functions that return STEP_DONE, and the pipeline sends the one
- * that was begun last: a later one replaces an earlier one as a whole, with its headers. What every reply of a request carries
- * (X-Request-Id, those of CORS, RateLimit of the route) is not the step's to add.
+ * reply: how steps answer a request. Each of the functions that return STEP_DONE begins a reply, and the one that was begun last
+ * is sent: it replaces an earlier one as a whole, with its headers. Steps do not add what every reply of a request carries
+ * (X-Request-Id, those of CORS, RateLimit of the route).
  *
  * Nothing of a reply is left out for lack of memory: one that cannot be written whole becomes 503 out_of_memory, which needs
- * none. Called by whoever holds the request.
+ * none. On the thread that owns the request.
  */
 #ifndef JWTD_REPLY_H
 #define JWTD_REPLY_H
@@ -27,13 +27,13 @@ enum step_result reply_empty(struct request *request, unsigned http_status);
 /* A body of another type that lives as long as the request (or for ever). */
 enum step_result reply_bytes(struct request *request, unsigned http_status, const char *content_type, struct text body);
 
-/* application/problem+json from the status table, with WWW-Authenticate for 401 and Retry-After: 1 for those that carry it. */
+/* application/problem+json from the status table, with WWW-Authenticate for 401, and Retry-After: 1 if the status carries it. */
 enum step_result reply_problem(struct request *request, enum status status);
 
-/* The same for one of those that carry Retry-After, when the time is known: in whole seconds rounded up, at least one. */
+/* The same for a status that carries Retry-After, with a time that is known: in whole seconds rounded up, at least one. */
 enum step_result reply_retry_later(struct request *request, enum status status, int64_t retry_after_us);
 
-/* 429 for a decision of the limiter that allows nothing: with Retry-After, and RateLimit-Policy and RateLimit of its bucket
+/* 429 for a decision of the limiter that is not `allowed`: with Retry-After, and RateLimit-Policy and RateLimit of its bucket
  * (draft-ietf-httpapi-ratelimit-headers-10) beside those of the route's. */
 enum step_result reply_limited(struct request *request, const struct limit_decision *decision);
 
@@ -50,7 +50,7 @@ enum step_result reply_invalid_field(struct request *request, const char *pointe
 
 /* Adds a header to the reply that was begun last; the value is copied, the name is not. STATUS_INTERNAL: the value has bytes
  * outside visible ASCII and blank, or there are HEADER_LIST_MAX already; STATUS_OUT_OF_MEMORY. The reply lacks the header then,
- * so that the caller must begin another. */
+ * and the caller must begin another. */
 enum status reply_header(struct request *request, const char *name, const char *value) MUST_CHECK;
 
 #endif

@@ -3,8 +3,8 @@
  *
  * A step is a plain function over the request and its scratch. It knows neither threads nor suspension nor the HTTP library. It
  * returns STEP_NEXT, or, having written the reply (reply.h), STEP_DONE. A request has one owner at any moment, so a step needs no
- * lock. Everything it allocates comes from request->arena and vanishes, wiped, when the request is over. All functions here are
- * for the thread that holds the request.
+ * lock. What it allocates comes from request->arena, which is wiped and freed when the request ends. All functions here are for
+ * the thread that owns the request.
  */
 #ifndef JWTD_REQUEST_H
 #define JWTD_REQUEST_H
@@ -35,21 +35,21 @@ struct request {
     /* for steps, read only */
     const struct services *services;
     const struct snapshot
-        *snapshot; /* the keys and origins in force when the request began, or newer ones with its token's key */
+        *snapshot; /* the configuration and keys in force when the request began, or newer ones with its token's key */
     const struct route *route;
     struct arena *arena;
     void *scratch; /* body->scratch_size zeroed bytes, filled by the body schema; NULL without one */
     const char *request_id;
-    struct address client;  /* peer, or what a trusted proxy says of its own; unknown if it says nothing sane */
+    struct address client;  /* peer, or its client if it is a trusted proxy; unknown if that proxy sent no valid address */
     struct address peer;    /* of the connection; unknown for a Unix socket */
     struct text user_agent; /* {NULL, 0}: none; else visible ASCII and blanks, at most 512 bytes */
     bool has_claims;
-    bool session_has_ended; /* the token is good but for that; `claims` are filled in */
+    bool session_has_ended; /* the token is good except for that; `claims` are filled in */
     struct access_claims claims;
     struct uuid path_ids[ROUTE_IDS_MAX];        /* of the path's "{name}" segments, in their order */
-    struct query_value query[QUERY_VALUES_MAX]; /* in the order in which they came */
+    struct query_value query[QUERY_VALUES_MAX]; /* in the order in which they were sent */
     size_t query_count;
-    int64_t deadline_us;   /* clock_monotonic_us; by when the reply must be on its way */
+    int64_t deadline_us;   /* clock_monotonic_us; by when the reply must be sent */
     struct db *db;         /* in a step ON_DATABASE */
     struct hasher *hasher; /* in a step ON_CRYPTO */
 };

@@ -1,5 +1,5 @@
 /*
- * route: what a row of the route table says of an endpoint: its method and path, who may call it, which limit counts it, what
+ * route: what a row of the route table says about an endpoint: its method and path, who may call it, which limit counts it, what
  * its body must be, the steps that answer it, each with the executor that runs it, and every reply that it can have.
  *
  * Rows, steps and schemas are constant data. routes.h declares the table; the server checks it at start. Router, validator,
@@ -20,7 +20,7 @@
 struct request;
 
 enum step_result {
-    STEP_NEXT, /* the next step goes on */
+    STEP_NEXT, /* the next step runs */
     STEP_DONE  /* the reply is written */
 };
 
@@ -33,7 +33,7 @@ struct step {
 /* The type of a member of a body. The schema fills the typed scratch: each field is written at its offset. */
 enum field_type {
     FIELD_EMAIL,    /* struct text, valid by email_is_valid */
-    FIELD_PASSWORD, /* struct text in form C, 1 to PASSWORD_MAX_LEN bytes before and after */
+    FIELD_PASSWORD, /* struct text in normalization form C, 1 to PASSWORD_MAX_LEN bytes before and after normalization */
     FIELD_TEXT,     /* struct text, 1 to max_len bytes */
     FIELD_BOOLEAN   /* bool */
 };
@@ -43,7 +43,7 @@ struct field {
     enum field_type type;
     size_t offset;
     bool required;  /* an optional one that is absent leaves zeroes; null is refused in both cases */
-    size_t max_len; /* FIELD_TEXT */
+    size_t max_len; /* of FIELD_TEXT, in bytes */
 };
 
 /* A field that is named like the member of `struct scratch` that it fills: FIELD(login, email, FIELD_EMAIL, .required = true).
@@ -67,9 +67,10 @@ struct body_schema {
     size_t scratch_size; /* of the struct that the fields are written into; the route's steps share it */
 };
 
-/* Which access token must come in Authorization. A good one is that of a live session: request->has_claims is set, and claims. */
+/* Which access token Authorization must have. A good one is valid and its session has not ended: has_claims and claims of the
+ * request are set. */
 enum access {
-    ACCESS_UNSET,           /* a row that forgets the column does not start */
+    ACCESS_UNSET,           /* not allowed: a server with such a row does not start */
     ACCESS_PUBLIC,          /* any or none: it is not read */
     ACCESS_BEARER,          /* a good one */
     ACCESS_OPTIONAL_BEARER, /* none, or a good one; a bad one is refused */
@@ -77,7 +78,7 @@ enum access {
                                session_has_ended; only one that cannot be checked for now is refused */
 };
 
-/* What a reply's JSON object has, for the tests and the API document. */
+/* The members of a reply's JSON object, for the tests and the API document. */
 enum reply_type { REPLY_STRING, REPLY_INTEGER, REPLY_BOOLEAN, REPLY_OBJECT, REPLY_ARRAY };
 
 struct reply_schema;
@@ -90,7 +91,7 @@ struct reply_member {
 };
 
 struct reply_schema {
-    const struct reply_member *members; /* all are there, and no others */
+    const struct reply_member *members; /* a reply has all of them and no others */
     size_t count;
 };
 
@@ -101,18 +102,18 @@ struct route_reply {
 };
 
 enum body_format {
-    BODY_NONE,   /* none is taken; one that comes is read and dropped */
-    BODY_JSON,   /* by the schema */
-    BODY_IGNORED /* one that comes is read and dropped; one over the limit is left unread, and the connection closes */
+    BODY_NONE,   /* none is expected; one within server.body_limit is read and dropped, a larger one is refused */
+    BODY_JSON,   /* read by the schema; one over the limit is refused */
+    BODY_IGNORED /* one within the limit is read and dropped; a larger one is left unread, and the connection closes */
 };
 
 enum method { METHOD_UNSET, METHOD_GET, METHOD_POST, METHOD_PATCH, METHOD_DELETE, METHOD_ANY };
 
-/* Behind the "?" of a target. Names are compared as they were sent: nobody escapes a letter of these. */
+/* In the query of a target (after the "?"). Names are compared as they were sent, without decoding. */
 struct query_parameter {
     const char *name;
-    bool repeated;  /* may come several times */
-    size_t max_len; /* of each value, decoded */
+    bool repeated;  /* may be sent several times */
+    size_t max_len; /* of each decoded value, in bytes */
 };
 
 #define ROUTE_STEPS_MAX 5
@@ -126,22 +127,22 @@ struct route {
     const char *path;    /* exact, but for up to ROUTE_IDS_MAX segments "{name}", each a UUID, and a last segment "*", any rest */
     const char *summary; /* one line for the reader and the API document */
     enum access access;
-    const char *role;                              /* that the token must have, or 403; only with ACCESS_BEARER; NULL: none */
-    enum limit_class limit;                        /* no default either */
-    struct query_parameter query[ROUTE_QUERY_MAX]; /* name NULL behind the last; others are ignored */
+    const char *role;                              /* which the token must have, else 403; only with ACCESS_BEARER; NULL: none */
+    enum limit_class limit;                        /* LIMIT_UNSET is not allowed */
+    struct query_parameter query[ROUTE_QUERY_MAX]; /* name NULL after the last; others are ignored */
     enum body_format body_format;
     const struct body_schema *body;                /* with BODY_JSON */
-    bool is_cacheable;                             /* without it each reply says Cache-Control: no-store */
-    const struct step *steps[ROUTE_STEPS_MAX];     /* NULL behind the last */
-    struct route_reply replies[ROUTE_REPLIES_MAX]; /* those that are no problem; http_status 0 behind the last */
-    enum status problems[ROUTE_PROBLEMS_MAX];      /* those that its steps decide on; STATUS_OK behind the last */
+    bool is_cacheable;                             /* false: each reply has Cache-Control: no-store */
+    const struct step *steps[ROUTE_STEPS_MAX];     /* NULL after the last */
+    struct route_reply replies[ROUTE_REPLIES_MAX]; /* those that are no problem; http_status 0 after the last */
+    enum status problems[ROUTE_PROBLEMS_MAX];      /* those that its steps choose; STATUS_OK after the last */
 };
 
-/* Whether the row says enough to be served. If not, it is logged. */
+/* Whether all rows are complete; the first that is not is logged. */
 bool routes_are_sound(const struct route *routes, size_t count) MUST_CHECK;
 
-/* Whether requests to this route may be answered with this problem: it is listed, or follows from another column (one that reads
- * a token answers missing_token). */
+/* Whether requests to this route may be answered with this problem: it is listed, or follows from another column (a route that
+ * reads a token may answer missing_token). */
 bool route_may_answer(const struct route *route, enum status problem);
 
 /* The route's reply with this HTTP status; NULL: it has none. */

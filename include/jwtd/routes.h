@@ -1,4 +1,4 @@
-/* routes: the table of every endpoint of the service; routes.c lists every endpoint. */
+/* routes: the table of all endpoints of the service (src/api/routes.c). */
 #ifndef JWTD_ROUTES_H
 #define JWTD_ROUTES_H
 

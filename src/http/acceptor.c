@@ -20,7 +20,7 @@
 
 #define PAUSE_MS 100
 #define QUIET_POLL_MS 500
-/* It goes round as often with nothing to do, so that one that is stuck can be recognised. */
+/* How long one round of the loop takes with nothing to do, so that a thread that is stuck can be recognised. */
 #define IDLE_POLL_MS 1000
 
 /* In this episode. */
@@ -30,13 +30,13 @@ struct refusals {
 
 struct acceptor {
     int listen_fd;
-    int wake_fd;  /* readable: stop */
-    int spare_fd; /* -1: it is in use, and no other was to be had */
+    int wake_fd;  /* readable when the thread is to end */
+    int spare_fd; /* -1: it was closed, and could not be opened again */
     struct MHD_Daemon *daemon;
     struct connections *connections;
-    struct overload_episode episode; /* this and the next are the thread's */
+    struct overload_episode episode; /* this and the next belong to the thread */
     struct refusals refusals;
-    _Atomic int64_t round_us; /* when the last round began */
+    _Atomic int64_t round_us; /* when the last round ended */
     struct thread thread;
 };
 
@@ -104,7 +104,7 @@ static void accept_one(struct acceptor *acceptor) {
         return;
     }
     if (!is_exhaustion(errno))
-        return; /* the client has gone again */
+        return; /* the client has disconnected */
     note_refusal(acceptor, &acceptor->refusals.without_descriptor, "descriptors");
     if (!close_one_by_spare(acceptor))
         pause_accepting(acceptor);

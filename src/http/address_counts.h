@@ -1,7 +1,7 @@
 /*
- * address_counts: how many connections each address has open; IPv4 whole, IPv6 by its network (/64) and its site (/48). It has an
- * entry for each of them that has one, so that memory is bounded by the connections. No lock of its own: for connections.c, under
- * its lock.
+ * address_counts: how many connections each address has open: an IPv4 address by itself, an IPv6 address by its network (/64) and
+ * its site (/48). An entry exists while it counts a connection, so that memory is bounded by the connections. No lock of its own:
+ * for connections.c, under its lock.
  */
 #ifndef JWTD_HTTP_ADDRESS_COUNTS_H
 #define JWTD_HTTP_ADDRESS_COUNTS_H
@@ -14,12 +14,12 @@ struct address_counts;
 struct address_counts *address_counts_create(void); /* NULL if out of memory */
 void address_counts_destroy(struct address_counts *counts);
 
-/* 0 for an unknown address; that of the site also for IPv4. */
+/* 0 for an unknown address; IPv4 has no site, so 0 too. */
 unsigned address_counts_of_network(const struct address_counts *counts, const struct address *address);
 unsigned address_counts_of_site(const struct address_counts *counts, const struct address *address);
 
-/* Counts one connection more, until address_counts_remove. NULL for an unknown address, and if out of memory: it is not counted.
- */
+/* Counts one connection more, until address_counts_remove. NULL: it is not counted, since the address is unknown or there is no
+ * memory. */
 struct address_count *address_counts_add(struct address_counts *counts, const struct address *address);
 void address_counts_remove(struct address_counts *counts, struct address_count *count); /* NULL is allowed */
 

@@ -68,7 +68,7 @@ static bool has_role(struct text roles_json, const char *role) {
     return false;
 }
 
-/* Whether a request goes on although it brings no good token. */
+/* Whether a request without a good token is admitted. */
 static const struct {
     bool without_token, with_bad_token;
 } admits[] = {

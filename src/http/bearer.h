@@ -1,4 +1,4 @@
-/* bearer: checks the access token of a request (RFC 6750 section 2.1) as the access and the role of its route ask. */
+/* bearer: checks the access token of a request (RFC 6750 section 2.1) as the access and the role of its route require. */
 #ifndef JWTD_HTTP_BEARER_H
 #define JWTD_HTTP_BEARER_H
 

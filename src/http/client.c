@@ -44,7 +44,7 @@ static void find_client(struct exchange *exchange) {
     request->client = client_address(&request->peer, forwarded.text, trusted);
 }
 
-/* Kept for the list of sessions: as much as a person reads, in characters that a database and a page can show. */
+/* Stored for the list of sessions, so cut to a length that people read, in characters that a database and a page can show. */
 static struct text clean_user_agent(struct exchange *exchange) {
     struct text given = request_header(&exchange->request, "User-Agent");
     if (given.len == 0)

@@ -96,20 +96,19 @@ static bool is_overdue(struct connection *connection, const struct connection_de
     return false;
 }
 
-/* Whether a request has begun that gets no reply. */
+/* Whether a request has begun that has no reply yet. */
 static bool is_owed_a_reply(const struct connection *connection) {
     if (connection->state == CONNECTION_IDLE)
         return input_has_begun(connection->fd);
     return connection->state == CONNECTION_HEADER || connection->state == CONNECTION_BODY;
 }
 
-/* Written past the library: it takes no reply while a request is coming in, and has none of its own on the way in these states.
- */
-static void shut(const struct connection *connection) {
+/* Written past the library: it accepts no reply while a request is being received, and sends none of its own in these states. */
+static void shut_down(const struct connection *connection) {
     if (is_owed_a_reply(connection))
         direct_reply_send(connection->fd, STATUS_REQUEST_TIMEOUT, input_is_head(connection->fd));
     if (connection->state == CONNECTION_ANSWER) {
-        /* or the kernel would offer the rest for minutes to a client that does not read */
+        /* or the kernel would try for minutes to send the rest to a client that does not read */
         struct linger none = { .l_onoff = 1, .l_linger = 0 };
         setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     }
@@ -121,7 +120,7 @@ void connection_check(struct connection *connection, const struct connection_dea
     if (has_hung_up(connection, now_us))
         shutdown(connection->fd, SHUT_RDWR);
     else if (is_overdue(connection, deadlines, now_us))
-        shut(connection);
+        shut_down(connection);
     pthread_mutex_unlock(&connection->state_lock);
 }
 

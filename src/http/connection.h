@@ -1,10 +1,11 @@
 /*
- * connection: one open connection and since when something is due from its client. The library's own timeout counts from the last
- * byte, so that a client that sends one byte a second stays for ever; here a total deadline holds, whatever trickles in.
+ * connection: one open connection, its state, and since when its client has been in that state. The library's own timeout counts
+ * from the last byte, so that a client that sends one byte a second would stay for ever; the deadlines here are for the whole
+ * header, body or reply, however many bytes arrive.
  *
- * A connection is idle (the library has not reported a request line), sends a header, sends a body, waits for the
- * service (no deadline: the service has its own), or takes its answer. Its own lock guards its state; connections.c makes it,
- * and holds the list's lock for those functions that say so.
+ * A connection is idle (the library has not reported a request line), receives a header, receives a body, is busy (no deadline:
+ * the request has its own), or sends a reply. Its own lock guards its state; connections.c creates it, and holds the list's lock
+ * for those functions that say so.
  */
 #ifndef JWTD_HTTP_CONNECTION_H
 #define JWTD_HTTP_CONNECTION_H
@@ -29,16 +30,17 @@ enum connection_state {
 };
 
 struct connection {
-    TAILQ_ENTRY(connection) link;        /* the list's, as the next three are those of connections.c */
+    TAILQ_ENTRY(connection) link;        /* this and the next three are written by connections.c */
     struct address_count *address_count; /* NULL: not counted by address */
     bool is_too_many;
     int fd;
-    struct exchange *exchange;  /* this and the next are the HTTP thread's */
-    int64_t retry_at_us;        /* when the client may retry */
-    pthread_mutex_t state_lock; /* guards what follows; of each connection, so that busy threads do not meet in one lock */
+    struct exchange *exchange; /* this and the next belong to the HTTP thread */
+    int64_t retry_at_us;       /* when the client may retry */
+    pthread_mutex_t
+        state_lock; /* guards what follows; one for each connection, so that busy threads do not contend for one lock */
     enum connection_state state;
     int64_t since_us;        /* of the state; of CONNECTION_HEADER the moment when its first byte was seen */
-    bool had_request;        /* a kept connection may be idle for long; a new one is expected to speak */
+    bool had_request;        /* a kept connection may be idle for long; a new one must send a request */
     int64_t header_since_us; /* CONNECTION_IDLE: when the beginning of a request was seen; 0: none has come */
 };
 
@@ -46,7 +48,7 @@ struct connection {
 struct connection_deadlines {
     int64_t header_us; /* from the first byte of a header, or from the beginning of a new connection, to the header's end */
     int64_t body_us;   /* from the end of the header to that of the body */
-    int64_t answer_us; /* until all of the reply is taken */
+    int64_t answer_us; /* from when the library has the reply to when the client has taken all of it */
 };
 
 void connection_init(struct connection *connection, int fd, int64_t now_us);
@@ -56,10 +58,11 @@ void connection_fini(struct connection *connection);
 void connection_set_state(struct connection *connection, enum connection_state state);
 
 /*
- * Shuts the connection down when its client is overdue by these deadlines, or has closed its side of an idle connection for more
- * than a second; the library then sees the end of the stream and cleans up. A client that has begun a request receives 408
- * before. A connection that was opened in advance, and never used, is shut down without a reply: its owner would take one for the
- * answer to its next request (RFC 9110 section 15.5.9). One empty line is no beginning of a request (scanner.h).
+ * Shuts the connection down when its client is overdue by these deadlines, or has closed its side of a TCP connection that has
+ * been idle for more than a second since its last request; the library then sees the end of the stream and cleans up. A client
+ * that has begun a request receives 408 before. A connection that was opened in advance, and never used, is shut down without a
+ * reply: its client would take one for the reply to its next request (RFC 9110 section 15.5.9). One empty line is not the
+ * beginning of a request (scanner.h).
  *
  * The list's lock is held, so that the descriptor stays open.
  */
@@ -81,8 +84,8 @@ void connection_send_problem(const struct connection *connection, const char *me
 void connection_set_retry_at(struct connection *connection, int64_t at_us);
 int64_t connection_retry_at_us(const struct connection *connection);
 
-/* For how long the last bytes of the client had lain here before now: under overload a request waits in the kernel, and its
- * client counts that, too. 0 for a Unix socket. */
+/* How long ago the last bytes of the client arrived: under overload a request waits in the kernel's buffer before it is read, and
+ * that is part of its time. 0 for a Unix socket. */
 int64_t connection_lag_us(const struct connection *connection);
 
 /* Whether the client has closed its side, which the library does not notice while a request is suspended. Any thread that holds

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #define CHECK_INTERVAL_US CLOCK_US_PER_S
-/* To check a kept connection is a system call: thousands in a row would keep HTTP threads waiting that add and remove
- * others. The pause is long enough for them to get the lock. */
+/* To check a kept connection is a system call: thousands in a row would delay HTTP threads that add and remove others. The pause
+ * is long enough for them to take the lock. */
 #define SCAN_BATCH 128
 #define PAUSE_US 50u
 #define SPARE_SHARE 10
@@ -23,11 +23,11 @@ TAILQ_HEAD(connection_list, connection);
 
 struct connections {
     struct connection_limits limits;
-    pthread_mutex_t list_lock; /* guards all that follows, but `thread`, and the link and the counts of each connection */
+    pthread_mutex_t list_lock; /* guards all that follows except `thread`, and each connection's link and counts */
     pthread_cond_t stop;
-    pthread_cond_t reservations_free; /* half of them, for the acceptor */
+    pthread_cond_t reservations_free; /* half of them are; the acceptor waits for it */
     struct connection_list list;
-    struct connection *cursor; /* the next that the reaper checks, across its pauses */
+    struct connection *cursor; /* the next one that the reaper checks */
     struct connection_deadlines deadlines;
     unsigned count;
     struct reservations reservations;
@@ -71,7 +71,7 @@ static void reaper_main(void *context) {
     pthread_mutex_unlock(&connections->list_lock);
 }
 
-/* ---- making and ending ---- */
+/* ---- create and destroy ---- */
 
 struct connections *connections_create(const struct connection_limits *limits) {
     struct connections *connections = calloc(1, sizeof *connections);
@@ -166,7 +166,7 @@ static void cancel_expired(struct connections *connections) {
         address_counts_remove(connections->address_counts, taken.address_count);
 }
 
-/* No reservation is newer than the wait, so that one is free after it. */
+/* None is added during the wait, so that every one that is left at its end has expired. */
 static void await_reservation(struct connections *connections) {
     int64_t until_us = clock_monotonic_us() + RESERVATION_LIMIT_US;
     bool is_in_time = true;
@@ -178,7 +178,7 @@ static void await_reservation(struct connections *connections) {
 
 enum admission connections_admit(struct connections *connections, int fd, const struct address *peer) {
     pthread_mutex_lock(&connections->list_lock);
-    /* of an earlier connection that was closed without being added, or the number would not be free again */
+    /* one of this number belongs to an earlier connection that was closed without being added */
     cancel(connections, fd);
     cancel_expired(connections);
     if (connections->reservations.count == RESERVATIONS_MAX)

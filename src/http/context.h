@@ -1,6 +1,6 @@
 /*
- * context: what every exchange of a server shares. server.c makes it before the first request and ends it after the last; but for
- * the counters it is read only in between.
+ * context: what all exchanges of a server share. server.c fills it before the first request and frees it after the last; except
+ * for the counters it is read only in between.
  */
 #ifndef JWTD_HTTP_CONTEXT_H
 #define JWTD_HTTP_CONTEXT_H
@@ -13,7 +13,7 @@ struct delayed_replies;
 struct route;
 struct services;
 
-/* By which http_server_stop knows that nothing is on its way, and the log of what could not be read. */
+/* For http_server_stop, which waits until no exchange is left, and for the log of headers that could not be read. */
 struct http_counters {
     atomic_uint in_flight;         /* exchanges that exist */
     atomic_uint suspended;         /* of these */

@@ -37,8 +37,8 @@ enum status cors_add_headers(struct exchange *exchange) {
     return status == STATUS_OK ? header_list_add(headers, "Access-Control-Expose-Headers", exposed_headers) : status;
 }
 
-/* A wildcard path is what a proxy asks about on behalf of others: their preflight must pass the checks of any request of theirs.
- */
+/* A wildcard path is requested by a proxy for the requests of its clients: a preflight among these must pass the checks of any
+ * other request. */
 static bool takes_preflight(const struct exchange *exchange) {
     const char *path = exchange->allowed_path != NULL ? exchange->allowed_path->path : NULL;
     return path != NULL && strchr(path, '*') == NULL;

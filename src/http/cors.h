@@ -9,7 +9,7 @@
 struct exchange;
 
 /* Adds to the common headers those that let an allowed origin read the reply, and Vary when any origin is configured. They borrow
- * the request's Origin. STATUS_INTERNAL: the list is full, and the request must not be answered without them. */
+ * the request's Origin. STATUS_INTERNAL: the list is full, and the reply must not be sent without them. */
 enum status cors_add_headers(struct exchange *exchange) MUST_CHECK;
 
 /* True: the request was a preflight for a path that takes one, and the reply is written. After router_find. */

@@ -13,12 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The client has a deadline, too: one part in so many of the request's time is left when its refusal goes out at the latest. */
+/* The client has a deadline, too: the refusal is sent while at least this part (one fifth) of the request's time is left. */
 #define REPLY_RESERVE_DIVISOR 5
 #define SCATTER_PERCENT 30
 
 struct delayed_replies {
-    pthread_mutex_t lock; /* guards all that follows, but `thread` */
+    pthread_mutex_t lock; /* guards all that follows except `thread` */
     pthread_cond_t changed;
     struct wheel wheel;
     bool is_released;
@@ -29,7 +29,7 @@ struct delayed_replies {
 static void resume(struct wheel_entry *list) {
     while (list != NULL) {
         struct exchange *exchange = container_of(list, struct exchange, wheel_entry);
-        list = list->next; /* the exchange may be gone when it has been resumed */
+        list = list->next; /* the exchange may be freed once it has been resumed */
         exchange_resume(exchange, EXCHANGE_DUE);
     }
 }
@@ -94,7 +94,7 @@ int64_t delayed_replies_due_us(const struct exchange *exchange, int64_t retry_at
     int64_t left_us = (retry_at_us < latest_us ? retry_at_us : latest_us) - now_us;
     if (left_us <= 0)
         return 0;
-    /* a crowd that came at once must not come back at once */
+    /* clients that were refused together must not retry together */
     return now_us + left_us - left_us * randombytes_uniform(SCATTER_PERCENT + 1) / 100;
 }
 

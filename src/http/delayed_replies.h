@@ -1,13 +1,14 @@
 /*
- * delayed_replies: refusals that are held back.
+ * delayed_replies: refusals that are sent later than they are decided.
  *
- * A client that receives Retry-After and retries at once is refused at once, again and again, tens of thousands of times a
- * second, and those refusals take the cores from the work that the service could do. So the second refusal of such a connection
- * waits, suspended, until about the time of that Retry-After (up to a third earlier, so that a crowd scatters), or until a
- * fifth is left of the request's time.
+ * A client that receives Retry-After and retries at once would be refused at once, tens of thousands of times a second, and those
+ * refusals would take the cores from other requests. So a refusal on a connection whose last Retry-After has not passed is
+ * delayed, with the connection suspended, until about the end of that Retry-After, or until a fifth of the request's time is
+ * left, whichever is first; up to 30 percent earlier, at random, so that clients that were refused together do not retry
+ * together.
  *
- * One thread, "delayed", resumes the exchanges whose time has come. One lock guards their timer wheel; inside it exchange_suspend
- * takes one of the library, and nothing is resumed under it.
+ * One thread, "delayed", resumes the exchanges that are due. One lock guards their timer wheel; inside it exchange_suspend takes
+ * one of the library, and nothing is resumed under it.
  */
 #ifndef JWTD_HTTP_DELAYED_REPLIES_H
 #define JWTD_HTTP_DELAYED_REPLIES_H
@@ -22,15 +23,16 @@ struct exchange;
 struct delayed_replies *delayed_replies_create(void);
 void delayed_replies_destroy(struct delayed_replies *delayed); /* after delayed_replies_release, when all of them have ended */
 
-/* Until when the reply of an answered exchange is to be held back, whose connection may retry at `retry_at_us`: 0 for not
- * at all. Behind a proxy, whose connection carries the requests of many clients, never: only one of them was refused. Pure but
- * for the scattering. */
+/* Until when the reply of an ANSWERED exchange is to be delayed whose connection may retry at `retry_at_us`; 0: not at all, since
+ * it is no refusal with Retry-After, or that time has passed, or the client's address is not that of the connection: the
+ * connection of a proxy carries the requests of many clients, of which only one was refused. Pure except for the random part. */
 int64_t delayed_replies_due_us(const struct exchange *exchange, int64_t retry_at_us, int64_t now_us);
 
-/* Takes an ANSWERED exchange until `due_us`. False: it must be answered now, since the service stops. On its HTTP thread. */
+/* Suspends an ANSWERED exchange, as DELAYED, until `due_us`. False: the service stops, and the reply must be sent now. On its
+ * HTTP thread, which must not touch the exchange after true. */
 bool delayed_replies_hold(struct delayed_replies *delayed, struct exchange *exchange, int64_t due_us);
 
-/* Resumes all of them, and holds none any more: the service stops. Any thread. */
+/* For the stop of the service: resumes all of them, and delays none from now on. Any thread. */
 void delayed_replies_release(struct delayed_replies *delayed);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * direct_reply: a whole reply written past the library, for a client that the library leaves without one. Needs no memory and no
- * lock. Any thread that keeps the descriptor from being closed.
+ * direct_reply: a whole reply written to the socket past the library, for a client to which the library would send none.
+ * Allocates nothing and takes no lock. Any thread that keeps the descriptor from being closed.
  */
 #ifndef JWTD_HTTP_DIRECT_REPLY_H
 #define JWTD_HTTP_DIRECT_REPLY_H
@@ -16,7 +16,7 @@
  * length. */
 size_t direct_reply_write(char text[DIRECT_REPLY_SIZE], enum status status, bool is_head);
 
-/* Sends it. The connection must be closed after it. Never blocks: a full socket gets no reply. */
+/* Sends it. The connection must be closed after it. Never blocks: what the socket's buffer cannot hold is lost. */
 void direct_reply_send(int fd, enum status status, bool is_head);
 
 #endif

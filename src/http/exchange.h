@@ -1,9 +1,9 @@
 /*
- * exchange: one HTTP request on its way through the service: the request that steps see, and what only src/http/ knows of it.
+ * exchange: one HTTP request and its reply: the request that steps see, and what only src/http/ knows of it.
  *
- * It is made when the request line has been read and freed when the library says that the request is over. In between it has one
- * owner at any moment, whom its state names. The owner alone reads and writes it, so that it needs no lock; it hands the exchange
- * on by exchange_suspend and exchange_resume, after which it does not touch it.
+ * It is created when the request line has been read and freed when the library reports the end of the request, or else of its
+ * connection (receiver.h). In between it has one owner at any moment, which its state names. Only the owner reads and writes it,
+ * so that it needs no lock; it hands the exchange on by exchange_suspend and exchange_resume, after which it does not touch it.
  *
  *     NEW ----> RECEIVING ----> RUNNING <----- (NEW, when no body is awaited)
  *      |                          | | |
@@ -11,7 +11,7 @@
  *      |                          | v          |
  *      +--> DISCARDING ------> ANSWERED <------+
  *      |                       ^  |  |
- *      +-----------------------+  |  +--> DELAYED        the reply is held back
+ *      +-----------------------+  |  +--> DELAYED        the reply is to be sent later
  *                                 v          v
  *                              QUEUED <---- DUE
  *
@@ -37,16 +37,16 @@ struct connection;
 struct http_context;
 struct MHD_Connection;
 
-/* The owner is the HTTP thread of the connection, where nothing else is said. */
+/* The owner is the HTTP thread of the connection unless said otherwise. */
 enum exchange_state {
-    EXCHANGE_NEW,        /* the header is coming in */
-    EXCHANGE_RECEIVING,  /* the header has passed its checks; the body is coming in */
+    EXCHANGE_NEW,        /* the header is being received */
+    EXCHANGE_RECEIVING,  /* the header has passed its checks; the body is being received */
     EXCHANGE_DISCARDING, /* a refusal is written; the body is read all the same, which keeps the connection usable */
-    EXCHANGE_RUNNING,    /* all of the request is there; its steps run */
-    EXCHANGE_SUSPENDED,  /* the library lets the connection rest; the pool of exchange->executor owns it */
+    EXCHANGE_RUNNING,    /* the request is complete; its steps run */
+    EXCHANGE_SUSPENDED,  /* the connection is suspended; the pool of exchange->executor owns the exchange */
     EXCHANGE_ANSWERED,   /* the reply is written */
-    EXCHANGE_DELAYED,    /* the library lets the connection rest; the timer wheel of the delayed replies owns it */
-    EXCHANGE_DUE,        /* the reply has been held back, and is not again */
+    EXCHANGE_DELAYED,    /* the connection is suspended; the timer wheel of the delayed replies owns the exchange */
+    EXCHANGE_DUE,        /* the reply was delayed, and is sent next */
     EXCHANGE_QUEUED,     /* the library has the reply */
     EXCHANGE_STATES
 };
@@ -56,8 +56,8 @@ struct reply {
     const char *content_type; /* NULL: no body */
     struct text body;
     struct header_list headers;
-    int64_t retry_after_us; /* as in Retry-After; 0: the reply has none */
-    char retry_after[24];   /* its value */
+    int64_t retry_after_us; /* that of Retry-After; 0: the reply has none */
+    char retry_after[24];   /* the value of Retry-After, which `headers` borrows */
 };
 
 static inline bool reply_is_written(const struct reply *reply) {
@@ -67,7 +67,7 @@ static inline bool reply_is_written(const struct reply *reply) {
 struct body_buffer {
     char *bytes;
     size_t len, size;
-    size_t dropped; /* bytes that came after the limit */
+    size_t dropped; /* bytes that did not fit into `size` */
 };
 
 struct exchange {
@@ -88,27 +88,28 @@ struct exchange {
     enum executor executor; /* to which the job was submitted last */
     struct pool_job job;
     struct body_buffer body;
-    struct header_list common_headers; /* of whichever reply it becomes */
-    bool must_close;                   /* the connection is in no state for another request, or the service stops */
+    struct header_list common_headers; /* sent with any reply of this request */
+    bool must_close;                   /* after the reply: the next request could not be read safely, or the service stops */
     struct reply reply;
-    int64_t started_us;             /* the request line was there */
-    int64_t received_us;            /* all of it was there: from now on the service is to blame */
+    int64_t started_us;             /* when the request line was read */
+    int64_t received_us;            /* when the request was complete: its deadline counts from here */
     struct wheel_entry wheel_entry; /* of the delayed replies */
 };
 
 struct exchange *exchange_of(struct request *request);
 
-/* By its owner. A transition that the drawing does not have aborts, and so does an ANSWERED without a reply. */
+/* Called by its owner. A transition that is not in the drawing aborts, and so does ANSWERED without a written reply. */
 void exchange_set_state(struct exchange *exchange, enum exchange_state next);
 
 /* Suspends the connection and sets `next`, SUSPENDED or DELAYED. False: the service stops, and nothing has changed. On its HTTP
- * thread, which must hand the exchange on at once. */
+ * thread, which must hand the exchange to its next owner at once. */
 bool exchange_suspend(struct exchange *exchange, enum exchange_state next) MUST_CHECK;
 
-/* Gives a suspended exchange back to its HTTP thread, with ANSWERED or DUE. Any thread; it may be gone on return. */
+/* Returns a suspended exchange to its HTTP thread, with ANSWERED or DUE. Any thread; the exchange may be freed before the call
+ * returns. */
 void exchange_resume(struct exchange *exchange, enum exchange_state next);
 
-/* The request's deadline, less one part in `divisor` of all its time, which is kept for what comes after. */
+/* The request's deadline less one part in `divisor` of all its time, which is reserved for the work after that moment. */
 int64_t exchange_deadline_us(const struct exchange *exchange, int64_t divisor);
 
 #endif

@@ -5,10 +5,10 @@
 #include <string.h>
 
 /*
- * libmicrohttpd takes the first of two Content-Lengths, prefers neither of Content-Length and Transfer-Encoding in a way that
- * a proxy before it would, and forgives much in how a header is written. A client that makes two readers disagree on where a
- * request ends can slip in a second one, so every such request is refused before anything else reads it: by the
- * scanner, which has seen the bytes, and by what the fields say.
+ * libmicrohttpd takes the first of two Content-Lengths, ignores Content-Length beside Transfer-Encoding, and accepts much that is
+ * malformed. A client that makes two readers disagree on where a request ends can smuggle in a second one (RFC 9112
+ * section 11.2), so every such request is refused before anything else reads it: by the scanner, which has read the bytes, and by
+ * the rules for the fields here.
  */
 
 #define LENGTH_DIGITS_MAX 18 /* as of the scanner */
@@ -87,6 +87,6 @@ enum status framing_check(const struct header_view *headers, const char *version
      */
     if (summary->expectations > 0 && !summary->has_body)
         return STATUS_BAD_REQUEST;
-    /* two Authorization headers: a proxy may have checked the one and we would obey the other */
+    /* two Authorization fields: a proxy may have checked one of them, and the service would use the other */
     return summary->authorizations > 1 ? STATUS_BAD_REQUEST : STATUS_OK;
 }

@@ -1,6 +1,7 @@
 /*
- * framing: whether a request may be read at all (RFC 9112 sections 2.2, 3, 5, 6.1, 6.3; RFC 9110 section 5.3), by what its header
- * fields say. How they are written is checked by the scanner (scanner.h). Pure.
+ * framing: whether the header fields of a request leave no doubt where it ends and whom it is for (RFC 9112
+ * sections 2.3, 3.2, 6.1, 6.3; RFC 9110 sections 5.3, 10.1.1). How the fields are written is checked by the scanner (scanner.h).
+ * Pure.
  */
 #ifndef JWTD_HTTP_FRAMING_H
 #define JWTD_HTTP_FRAMING_H
@@ -12,16 +13,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the header fields of a request say, gathered in one walk over them. */
+/* What the header fields of a request say, collected in one pass over them. */
 struct header_summary {
     unsigned hosts, content_lengths, transfer_encodings, authorizations, content_types, expectations;
     uint64_t content_length;
-    bool malformed; /* a value that no reader, or not every reader, would take */
+    bool malformed; /* a value that not every reader would accept, or read alike */
     bool has_body;
 };
 
-/* `version` as in the request line. STATUS_OK, or STATUS_BAD_REQUEST, after which the connection must be closed, since its next
- * request may begin where we do not think. */
+/* `version` as in the request line. *summary is filled in both cases. STATUS_OK, or STATUS_BAD_REQUEST, after which the
+ * connection must be closed, since it is not certain where its next request begins. */
 enum status framing_check(const struct header_view *headers, const char *version, struct header_summary *summary) MUST_CHECK;
 
 #endif

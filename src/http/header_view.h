@@ -1,7 +1,7 @@
 /*
- * header_view: the header fields of a request, read-only, whoever keeps them: libmicrohttpd (library.h), or an array in a test.
- * The two functions come from the keeper; `source` is borrowed by the view. Names are compared without regard to case (RFC 9110
- * section 5.1). On the thread that holds the request.
+ * header_view: the header fields of a request, read-only, wherever they are stored: in libmicrohttpd (library.h), or in an array
+ * of a test. Two functions read them from `source`, which the view borrows. Names are compared without regard to case (RFC 9110
+ * section 5.1). On the thread that owns the request.
  */
 #ifndef JWTD_HTTP_HEADER_VIEW_H
 #define JWTD_HTTP_HEADER_VIEW_H

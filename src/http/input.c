@@ -5,12 +5,12 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-/* The kernel's own default limit (fs.nr_open). Memory is only touched as far as descriptors are in use. */
+/* The kernel's default limit (fs.nr_open). Only the memory of descriptors in use is touched. */
 #define DESCRIPTORS_MAX (1 << 20)
 
 static struct {
     struct scanner scanner;
-    atomic_bool is_open;            /* read by whoever calls recv */
+    atomic_bool is_open;            /* read in every call of recv, on any thread */
     atomic_bool has_begun, is_head; /* of the scanner, for other threads */
 } inputs[DESCRIPTORS_MAX];
 

@@ -1,10 +1,10 @@
 /*
  * input: passes what the library receives through a scanner (scanner.h), before the library sees it.
  *
- * The library does not hand out raw bytes, so its call of recv is answered here: the program defines recv, and the dynamic
- * linker prefers a definition of the program. For the descriptors of HTTP connections the bytes go through their scanner, for
- * all others, such as those of libpq, this is the kernel's recv and nothing else. Should a library ever receive by another
- * call, no request is found well formed and all are refused: it fails closed.
+ * The library does not offer the raw bytes, so its calls of recv are intercepted: the program defines recv, and the dynamic
+ * linker prefers the program's definition. The bytes of HTTP connections go through their scanner; for all other descriptors,
+ * such as those of libpq, this is the system's recv and nothing else. Should the library receive by another call in a later
+ * version, no request is found well formed and all are refused: it fails closed.
  *
  * The first three functions are called on the HTTP thread of the connection, as is recv; descriptors share nothing.
  */
@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-/* A new connection. False: the descriptor is too high a number, and must be closed. */
+/* For a new connection. False: the number of the descriptor is too high, and the connection must be shut down. */
 bool input_begin(int fd);
 
 /* Before the descriptor is closed. */

@@ -14,8 +14,8 @@
 
 struct MHD_Connection;
 
-/* What the library has for one connection, and touches even of an idle one: a header of 6 KiB, with a record of 64 bytes for each
- * field, and the header of the reply. */
+/* The library's memory for one connection, which even an idle one uses: a header of 6 KiB, a record of 64 bytes for each field,
+ * and 2 KiB for the header of the reply. */
 #define CONNECTION_MEMORY ((size_t)10 * 1024)
 
 /* The view borrows the connection, and its values live as long as the request. */
@@ -25,7 +25,7 @@ struct header_view library_headers(struct MHD_Connection *connection);
  * it has not. */
 bool library_has_memory_for_reply(struct MHD_Connection *connection);
 
-int library_fd(struct MHD_Connection *connection);
+int library_fd(struct MHD_Connection *connection);              /* -1: the library reports none */
 struct address library_peer(struct MHD_Connection *connection); /* of the connection; unknown for a Unix socket */
 
 /* What notify_connection (server.c) left with the connection; NULL: nothing. */

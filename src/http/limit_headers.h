@@ -7,8 +7,8 @@
 #include "jwtd/arena.h"
 #include "jwtd/limiter.h"
 
-/* Adds RateLimit-Policy and RateLimit, beside those of other buckets; nothing for a class without a limit. STATUS_OUT_OF_MEMORY:
- * one of them or both are missing. */
+/* Adds RateLimit-Policy and RateLimit, beside those of other buckets; nothing for a class without a limit. The values are in the
+ * arena. STATUS_OUT_OF_MEMORY, or STATUS_INTERNAL if the list is full: one of them or both are missing. */
 enum status limit_headers_add(struct header_list *list, struct arena *arena, const struct limit_decision *decision) MUST_CHECK;
 
 #endif

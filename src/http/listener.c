@@ -24,7 +24,7 @@ static bool fail(const char *listen_on, const char *what, const char *reason) {
     return false;
 }
 
-/* A socket file that refuses connections is a leftover of a crash; one that answers belongs to another process. */
+/* A socket file that refuses connections is left over from a crash; one that accepts belongs to another process. */
 static void remove_stale_socket(const struct sockaddr *address, socklen_t len, const char *path) {
     struct stat file;
     if (lstat(path, &file) != 0 || !S_ISSOCK(file.st_mode))
@@ -37,8 +37,8 @@ static void remove_stale_socket(const struct sockaddr *address, socklen_t len, c
     close(probe);
 }
 
-/* From here on the path is ours to remove. */
-static bool remember_path(struct listener *listener, const char *path) {
+/* For listener_unlink, which removes no other file than this one. */
+static bool record_file(struct listener *listener, const char *path) {
     struct stat file;
     if (lstat(path, &file) != 0)
         return false;
@@ -64,7 +64,7 @@ static bool name_socket(struct listener *listener, const struct endpoint *endpoi
     if (!endpoint->is_unix)
         return write_internet_url(listener);
     snprintf(listener->url, sizeof listener->url, "%s%s", UNIX_PREFIX, endpoint->path);
-    return remember_path(listener, endpoint->path);
+    return record_file(listener, endpoint->path);
 }
 
 static bool open_own(struct listener *listener, const struct endpoint *endpoint) {
@@ -88,7 +88,7 @@ static bool open_own(struct listener *listener, const struct endpoint *endpoint)
     return name_socket(listener, endpoint) || fail(listen_on, "read the socket's name", strerror(errno));
 }
 
-/* ---- a socket that was opened for us ---- */
+/* ---- a socket that the service manager has opened ---- */
 
 static bool is_number(const char *text, long number) {
     char *end;
@@ -139,8 +139,8 @@ bool listener_open(struct listener *listener, const struct endpoint *endpoint) {
 }
 
 void listener_stop_accepting(struct listener *listener) {
-    /* A filter that lets nothing pass: the kernel drops what would begin a connection, and the client tries again a second later,
-     * when this socket has gone, or a successor has it. Closing the socket now would reset every client in its queue. */
+    /* A filter that drops everything: the kernel discards what would begin a connection, and the client tries again a second
+     * later, when this socket is closed or a successor listens. Closing the socket now would reset every client in its queue. */
     struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = { .len = 1, .filter = &drop_all };
     if (listener->is_borrowed)

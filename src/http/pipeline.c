@@ -14,9 +14,9 @@
 #include <stddef.h>
 
 /*
- * DESIGN. How a request changes hands, with its state (exchange.h) and who owns it:
+ * DESIGN. How an exchange changes its owner, with its state (exchange.h):
  *
- *     HTTP thread          a pool's thread                  the dispatching thread
+ *     HTTP thread          a pool's thread                  the dispatch thread
  *     RUNNING
  *        | reserve, suspend, submit
  *        +--------------> SUSPENDED (database) --+
@@ -28,21 +28,21 @@
  *     ANSWERED <-------------+ resume                            |
  *     ANSWERED <-------------------------------------------------+ resume
  *
- * Order matters in each of these: a place in the queue is reserved before the connection is suspended, so that a refusal costs no
- * suspension; the job is submitted last, since from then on the exchange belongs to the pool, which may have answered and resumed
- * it before pool_submit returns. There is one exit: exchange_resume, or the return of pipeline_run with true.
+ * The order matters in each of these: a place in the queue is reserved before the connection is suspended, so that a refusal
+ * costs no suspension; the job is submitted last, since from then on the exchange belongs to the pool, which may have answered
+ * and resumed it before pool_submit returns. There is one exit: exchange_resume, or the return of pipeline_run with true.
  *
- * No lock is held here; each pool takes its own for an instant.
+ * No lock is held here; a pool holds its own for a few instructions.
  */
 
-/* The turn must come while the work and the way back still fit into the client's deadline. */
+/* The job's turn must come while one part in so many of the request's time is left for the work and the reply. */
 #define TURN_RESERVE_DIVISOR 10
 
 static const struct step *current_step(const struct exchange *exchange) {
     return exchange->next_step < ROUTE_STEPS_MAX ? exchange->request.route->steps[exchange->next_step] : NULL;
 }
 
-/* A step ON_HTTP runs wherever the request is, but not at the low priority of the threads that hash. */
+/* A step ON_HTTP runs on the thread that owns the request, except at the low priority of the threads that hash. */
 static bool runs_on(const struct step *step, enum executor executor) {
     return step->executor == executor || (step->executor == ON_HTTP && executor != ON_CRYPTO);
 }
@@ -71,7 +71,7 @@ static const struct step *run_steps(struct exchange *exchange, enum executor exe
     return NULL;
 }
 
-/* No two refusals name the same time, so that their clients do not come back as one wave. */
+/* From 80 to 120 percent, so that clients that were refused together do not retry together. */
 static int64_t jittered(int64_t us) {
     return us * (80 + (int64_t)randombytes_uniform(41)) / 100;
 }
@@ -96,7 +96,7 @@ static bool reserve(struct exchange *exchange, enum executor executor) {
     return status == STATUS_OK || refuse(exchange, status, retry_after_us);
 }
 
-/* A login that the hashers will not reach in time need not trouble the database. */
+/* So a login that the crypto pool would refuse costs the database nothing. */
 static bool later_pools_admit(struct exchange *exchange, enum executor first) {
     const struct route *route = exchange->request.route;
     for (size_t i = exchange->next_step; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++) {
@@ -111,7 +111,7 @@ static bool later_pools_admit(struct exchange *exchange, enum executor first) {
     return true;
 }
 
-/* A request that hashes waits for that anyway; no other must wait behind it, in whichever pool they meet. */
+/* A request that hashes waits for that anyway; in no pool shall another wait behind it. */
 static enum pool_lane lane_of(const struct route *route) {
     for (size_t i = 0; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++)
         if (route->steps[i]->executor == ON_CRYPTO)
@@ -121,7 +121,7 @@ static enum pool_lane lane_of(const struct route *route) {
 
 static void run_job(struct pool_job *job, void *thread_state, bool late);
 
-/* The exchange is the pool's when it returns. */
+/* The exchange belongs to the pool when it returns. */
 static void submit(struct exchange *exchange, enum executor executor) {
     assert(exchange->state == EXCHANGE_SUSPENDED);
     exchange->executor = executor;
@@ -130,7 +130,7 @@ static void submit(struct exchange *exchange, enum executor executor) {
     pool_submit(pool_of(exchange, executor), &exchange->job);
 }
 
-/* The request leaves the thread it is on: for the next step's pool, or, answered, for the HTTP thread. */
+/* Hands the exchange to the next step's pool, or, answered, to the HTTP thread. */
 static void move_on(struct exchange *exchange, const struct step *next) {
     if (next != NULL && reserve(exchange, next->executor))
         submit(exchange, next->executor);
@@ -145,10 +145,10 @@ static void run_dispatched(struct pool_job *job, void *thread_state, bool late) 
     move_on(exchange, reply_is_written(&exchange->reply) ? NULL : run_steps(exchange, ON_DISPATCH));
 }
 
-/* A thread of low priority that is descheduled while it holds a lock keeps every thread waiting that wants it, for as long as
- * others use the cores. So threads that hash neither resume connections (a lock of the library, which every HTTP thread takes in
- * each round) nor submit to the database's pool, but leave both to a thread of normal priority. Its queue refuses none: a request
- * in it has passed admission. */
+/* A thread of low priority that is descheduled while it holds a lock blocks every thread that takes it, for as long as others use
+ * the cores (priority inversion). So threads that hash neither resume connections (a lock of the library, which every HTTP thread
+ * takes in each round of its loop) nor submit to the database's pool, but leave both to a thread of normal priority. Its queue
+ * refuses none: a request in it has passed admission. */
 static void dispatch(struct exchange *exchange) {
     struct pool *pool = pool_of(exchange, ON_DISPATCH);
     int64_t retry_after_us;
@@ -166,14 +166,14 @@ static bool hashes_up_to_now(const struct exchange *exchange) {
     return false;
 }
 
-/* A hash whose client has gone is not worth its milliseconds, and what follows one would be a session or a user that no client
- * knows of. Not before a hash: a client that has merely closed its sending side looks the same, and everything else is cheap
- * enough to be answered. */
+/* A hash for a client that has disconnected is wasted, and what follows one would be a session or a user that no client knows of.
+ * Checked only from the first hash on: a client that has closed its sending side alone looks the same, and everything else is
+ * cheap enough to be answered. */
 static bool is_wasted(const struct exchange *exchange) {
     return hashes_up_to_now(exchange) && connection_is_gone(exchange->connection);
 }
 
-/* With what the thread lends the request for its steps. */
+/* With the thread's database connection or hasher, which the request borrows for its steps. */
 static const struct step *run_on_pool(struct exchange *exchange, enum executor executor, void *thread_state) {
     struct request *request = &exchange->request;
     request->db = executor == ON_DATABASE ? thread_state : NULL;
@@ -199,7 +199,7 @@ static void run_job(struct pool_job *job, void *thread_state, bool late) {
         move_on(exchange, next);
 }
 
-/* False: the exchange stayed, and a refusal is written. */
+/* False: the exchange was not handed off, and a refusal is written. */
 static bool hand_off(struct exchange *exchange, enum executor executor) {
     if (!later_pools_admit(exchange, executor) || !reserve(exchange, executor))
         return false;

@@ -14,7 +14,7 @@ enum status query_keep(struct exchange *exchange, const char *target) {
     return copy != NULL ? STATUS_OK : STATUS_OUT_OF_MEMORY;
 }
 
-/* What stands in front of the separator; *rest moves behind it. */
+/* Returns what precedes the separator; *rest becomes what follows it. */
 static struct text take_until(struct text *rest, char separator) {
     const char *end = rest->len > 0 ? memchr(rest->bytes, separator, rest->len) : NULL;
     struct text taken = { rest->bytes, end != NULL ? (size_t)(end - rest->bytes) : rest->len };

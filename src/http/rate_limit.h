@@ -6,7 +6,8 @@
 
 struct exchange;
 
-/* True: there was one; what is left is added to the common headers. False: the request is refused, and the reply is written. */
+/* True: there was one, and what is left is added to the common headers; or the route has no limit. False: the request is refused,
+ * and the reply is written. On the HTTP thread, once the route is known. */
 bool rate_limit_take(struct exchange *exchange);
 
 #endif

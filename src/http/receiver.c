@@ -27,17 +27,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Beside the body: what parsing it takes, and the largest reply, a list of a hundred sessions with long User-Agents, which grows
- * by doubling. */
+/* Beside the body: its parsed fields, and the largest reply, a list of a hundred sessions with long User-Agents, which grows by
+ * doubling. */
 #define ARENA_BESIDE_BODY ((size_t)1024 * 1024)
 /* What a client may still send of a chunked body after the limit and receive 413; behind more the connection is closed. */
 #define DROPPED_MAX ((size_t)256 * 1024)
 
-/* The library would make a record of each query parameter in the connection's memory, refuse a request with more of them than
- * fit, and give one with some more than that no answer at all. So the query is kept aside (query.h) and cut off: the library has
- * found its beginning before it calls back, and finds it empty. */
+/* The library would store a record of each query parameter in the connection's memory, refuse a request with more of them than
+ * fit, and send no reply at all to one with still more. So the query is copied (query.h) and cut off: the library has found its
+ * beginning before this callback, and parses an empty one. */
 static void hide_query(const char *target) {
-    char *own = (char *)(uintptr_t)target; /* the library's buffer, const only for those who log it */
+    char *own = (char *)(uintptr_t)target; /* the library's buffer, const only for callbacks that log it */
     char *query = own != NULL ? strchr(own, '?') : NULL;
     if (query != NULL && query[1] != '\0')
         query[1] = '\0';
@@ -45,7 +45,7 @@ static void hide_query(const char *target) {
 
 void *receiver_begin(void *callback_context, const char *target, struct MHD_Connection *library_connection) {
     struct http_context *context = callback_context;
-    struct connection *connection = library_socket_context(library_connection); /* NULL: there was no memory for it */
+    struct connection *connection = library_socket_context(library_connection); /* NULL: out of memory */
     struct exchange *exchange = connection != NULL ? calloc(1, sizeof *exchange) : NULL;
     if (exchange == NULL) {
         hide_query(target);
@@ -85,7 +85,7 @@ static void log_unread(const struct exchange *exchange) {
     log_event(LOG_WARN, "header_not_read", "path=%s since_start=%u", exchange->path, count);
 }
 
-/* The one end of every exchange. */
+/* Every exchange ends here. */
 static void end_exchange(struct exchange *exchange) {
     struct http_counters *counters = &exchange->context->counters;
     assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED);
@@ -135,7 +135,7 @@ static bool refuse(struct exchange *exchange, enum status status) {
     return false;
 }
 
-/* OPTIONS asks which methods there are; for any other that is an error. */
+/* OPTIONS asks for the methods of a path; any other method that the path does not have is an error. */
 static void answer_other_method(struct exchange *exchange) {
     struct request *request = &exchange->request;
     const char *allowed = router_allowed_methods(exchange->context->routes, exchange->context->route_count, exchange);
@@ -150,7 +150,8 @@ static void answer_other_method(struct exchange *exchange) {
         reply_problem(request, status);
 }
 
-/* The cheap refusals, in the order that http_server.h promises. True: the body may come. False: the reply is written. */
+/* The refusals before the body, in the order that http_server.h promises. True: the body may be received. False: the reply is
+ * written. */
 static bool check_header(struct exchange *exchange, const struct header_summary *summary) {
     enum status status = cors_add_headers(exchange);
     if (status != STATUS_OK)
@@ -174,7 +175,7 @@ static bool check_header(struct exchange *exchange, const struct header_summary 
     return status == STATUS_OK || refuse(exchange, status);
 }
 
-static bool make_scratch(struct exchange *exchange) {
+static bool allocate_scratch(struct exchange *exchange) {
     const struct body_schema *schema = exchange->request.route->body;
     if (schema == NULL)
         return true;
@@ -182,24 +183,24 @@ static bool make_scratch(struct exchange *exchange) {
     return exchange->request.scratch != NULL;
 }
 
-/* For the whole body at once, so that no copy of a password is left behind by growing. */
-static bool make_body_buffer(struct exchange *exchange, const struct header_summary *summary) {
+/* For the whole body at once, so that no copy of a password is left by a buffer that grows. */
+static bool allocate_body(struct exchange *exchange, const struct header_summary *summary) {
     if (!summary->has_body || exchange->request.route->body_format == BODY_IGNORED)
         return true;
     size_t limit = exchange->request.services->config->server.body_limit;
     size_t size = summary->transfer_encodings > 0 ? limit : (size_t)summary->content_length;
     exchange->body.bytes = arena_alloc(exchange->request.arena, size);
-    exchange->body.size = exchange->body.bytes != NULL ? size : 0; /* without memory the body is read all the same, and dropped */
+    exchange->body.size = exchange->body.bytes != NULL ? size : 0; /* without memory the body is still read, and dropped */
     return exchange->body.bytes != NULL;
 }
 
-/* False: no memory; the reply is written. */
-static bool make_room(struct exchange *exchange, const struct header_summary *summary) {
-    return (make_scratch(exchange) && make_body_buffer(exchange, summary)) || refuse(exchange, STATUS_OUT_OF_MEMORY);
+/* False: out of memory; the reply is written. */
+static bool allocate_buffers(struct exchange *exchange, const struct header_summary *summary) {
+    return (allocate_scratch(exchange) && allocate_body(exchange, summary)) || refuse(exchange, STATUS_OUT_OF_MEMORY);
 }
 
-/* The request is complete: until its answer the service is the one that may be late. Only requests with a body may queue for so
- * long that the time before they were read matters. */
+/* The request is complete, and its deadline begins. Only requests with a body may wait in the kernel for so long before they are
+ * read that it matters. */
 static void begin_work(struct exchange *exchange) {
     exchange->received_us = clock_monotonic_us();
     if (exchange->body.len > 0)
@@ -208,7 +209,7 @@ static void begin_work(struct exchange *exchange) {
     connection_set_state(exchange->connection, CONNECTION_BUSY);
 }
 
-/* The one way out of ANSWERED and DUE. */
+/* Every reply of the library's is queued here, in ANSWERED or DUE. */
 static enum MHD_Result queue_reply(struct exchange *exchange) {
     connection_set_state(exchange->connection, CONNECTION_ANSWER);
     if (exchange->request.services->is_draining())
@@ -230,7 +231,7 @@ static enum MHD_Result send_reply(struct exchange *exchange) {
     return queue_reply(exchange);
 }
 
-/* A refusal is held back when the client has not waited for the Retry-After of the one before. */
+/* A refusal is delayed when the client has not waited for the Retry-After of the one before. */
 static enum MHD_Result send_or_delay_reply(struct exchange *exchange) {
     if (exchange->reply.retry_after_us == 0)
         return queue_reply(exchange);
@@ -241,7 +242,7 @@ static enum MHD_Result send_or_delay_reply(struct exchange *exchange) {
     return send_reply(exchange);
 }
 
-/* Without waiting for a body: what comes next on this connection may be the rest of this request. */
+/* Without reading the body: what is received next on this connection may be the rest of this request. */
 static enum MHD_Result close_with_reply(struct exchange *exchange) {
     exchange->must_close = true;
     exchange_set_state(exchange, EXCHANGE_ANSWERED);
@@ -253,7 +254,7 @@ static enum MHD_Result close_with(struct exchange *exchange, enum status status)
     return close_with_reply(exchange);
 }
 
-/* A route that ignores bodies need not wait for one that is too large. */
+/* A route that ignores bodies does not wait for one that is too large. */
 static enum MHD_Result run_without_body(struct exchange *exchange) {
     exchange->must_close = true;
     begin_work(exchange);
@@ -280,12 +281,13 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     if (connection_is_too_many(exchange->connection))
         return close_with(exchange, STATUS_OVERLOADED);
 
-    /* The library forgives in chunks and trailers what others do not, and does not report it; so nothing behind them is run. */
+    /* The library accepts malformed chunks and trailers that others refuse, and does not report them; so no request after them is
+     * run. */
     if (summary.transfer_encodings > 0)
         exchange->must_close = true;
     exchange->request.peer = library_peer(exchange->library_connection);
     client_read(exchange);
-    bool may_go_on = check_header(exchange, &summary) && make_room(exchange, &summary);
+    bool may_go_on = check_header(exchange, &summary) && allocate_buffers(exchange, &summary);
     if (!is_within_limit(exchange, &summary))
         return may_go_on ? run_without_body(exchange) : close_with_reply(exchange);
     exchange_set_state(exchange, may_go_on ? EXCHANGE_RECEIVING : EXCHANGE_DISCARDING);
@@ -296,8 +298,8 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
 static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes, size_t *len) {
     struct body_buffer *body = &exchange->body;
     assert(body->len <= body->size && (body->bytes != NULL || body->size == 0));
-    size_t room = body->size - body->len;
-    size_t taken = *len < room ? *len : room;
+    size_t space = body->size - body->len;
+    size_t taken = *len < space ? *len : space;
     if (taken > 0)
         memcpy(body->bytes + body->len, bytes, taken);
     body->len += taken;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* It starts clean: nothing of an earlier reply, which could not be completed, goes out with it. */
+/* Nothing of an earlier reply, which could not be completed, is sent with it. */
 static struct reply *start_reply(struct request *request, unsigned http_status) {
     struct exchange *exchange = exchange_of(request);
     assert(http_status >= 200 && http_status <= 599);
@@ -54,7 +54,7 @@ enum status reply_header(struct request *request, const char *name, const char *
     return copy != NULL ? header_list_add(&reply->headers, name, copy) : STATUS_OUT_OF_MEMORY;
 }
 
-/* A header of a value that cannot be refused, in a reply that has just begun. */
+/* A header whose value is valid, in a reply that has just begun. */
 static void add_own_header(struct reply *reply, const char *name, const char *value) {
     enum status status = header_list_add(&reply->headers, name, value);
     assert(status == STATUS_OK);
@@ -81,7 +81,7 @@ static void begin_problem(struct request *request, struct json_writer *writer, e
     json_member_string(writer, "request_id", request->request_id);
 }
 
-/* When there is no memory for a problem there is still this one. */
+/* Sent when there is no memory for another problem. */
 static const char oom_problem[] = "{\"type\":\"/docs#out_of_memory\",\"title\":\"Out of memory\",\"status\":503,"
                                   "\"detail\":\"The service is short of memory; try again.\",\"code\":\"out_of_memory\"}";
 

@@ -1,6 +1,6 @@
 /*
- * reservations: connections that have been accepted, and are counted, but that no HTTP thread has added yet. Found by descriptor.
- * No lock of its own: for connections.c, under its lock. Time comes in as an argument (clock_monotonic_us).
+ * reservations: connections that have been accepted, and are counted, but that no HTTP thread has added yet; found by descriptor.
+ * No lock of its own: for connections.c, under its lock. Time is an argument (clock_monotonic_us).
  */
 #ifndef JWTD_HTTP_RESERVATIONS_H
 #define JWTD_HTTP_RESERVATIONS_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* An HTTP thread takes its new connections within a millisecond, and many at a time. */
+/* An HTTP thread adds its new connections within a millisecond, and many at a time. */
 #define RESERVATIONS_MAX 64
 #define RESERVATION_LIMIT_US INT64_C(500000)
 
@@ -29,10 +29,10 @@ struct reservations {
 /* There must be fewer than RESERVATIONS_MAX, and none of this descriptor. */
 void reservations_add(struct reservations *reservations, struct reservation reservation);
 
-/* Takes out the one of this descriptor; false: it has none. */
+/* Removes the one of this descriptor and copies it to *taken; false: there is none. */
 bool reservations_take(struct reservations *reservations, int fd, struct reservation *taken);
 
-/* Takes out one that is older than RESERVATION_LIMIT_US; false: there is none. */
+/* Removes one that is at least RESERVATION_LIMIT_US old and copies it to *taken; false: there is none. */
 bool reservations_take_expired(struct reservations *reservations, int64_t now_us, struct reservation *taken);
 
 #endif

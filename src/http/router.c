@@ -9,7 +9,7 @@ static const char *const method_names[] = {
     [METHOD_GET] = "GET", [METHOD_POST] = "POST", [METHOD_PATCH] = "PATCH", [METHOD_DELETE] = "DELETE", [METHOD_ANY] = "*"
 };
 
-/* One segment of the pattern and of the path, from behind the slash; both move on behind it. */
+/* Compares one segment of the pattern and of the path, which begin after the slash; both are moved to its end. */
 static bool segment_matches(const char **pattern, const char **path, struct uuid *ids, size_t *count) {
     size_t wanted_len = strcspn(*pattern, "/"), len = strcspn(*path, "/");
     const char *wanted = *pattern, *segment = *path;
@@ -20,7 +20,7 @@ static bool segment_matches(const char **pattern, const char **path, struct uuid
     return wanted_len == len && memcmp(wanted, segment, len) == 0;
 }
 
-/* Paths are compared with the raw target: what is percent-encoded matches no row, so no second spelling reaches a handler. */
+/* Paths are compared with the raw target: what is percent-encoded matches no row, so no second spelling reaches a step. */
 static bool path_matches(const char *pattern, const char *path, struct uuid ids[ROUTE_IDS_MAX]) {
     size_t count = 0;
     while (*pattern == '/' && *path == '/') {

@@ -91,7 +91,7 @@ static struct violation read_field(struct exchange *exchange, const struct field
                                          (char *)exchange->request.scratch + field->offset);
 }
 
-/* All fields are checked, so that a form can mark everything that is wrong in one go. */
+/* All fields are checked, so that a form can mark everything that is wrong at once. */
 static bool read_fields(struct exchange *exchange, const struct body_schema *schema, const struct json *body) {
     struct field_problem problems[FIELDS_MAX];
     size_t count = 0;
@@ -166,7 +166,7 @@ bool schema_read_body(struct exchange *exchange) {
     if (exchange->body.dropped > 0)
         return refuse(exchange, STATUS_BODY_TOO_LARGE);
     if (schema == NULL) {
-        /* a client that sends {} with every DELETE means no harm; what it says is not read */
+        /* some clients send {} with every DELETE; it is not parsed */
         return true;
     }
     if (exchange->body.len == 0 && schema->optional)

@@ -6,7 +6,8 @@
 
 struct exchange;
 
-/* False: the body is refused, and the reply is written. Once for each request, when its body is complete. */
+/* False: the body is refused, and the reply is written. Texts are copied into the request's arena. Once for each request, when
+ * its body is complete, on the HTTP thread. */
 bool schema_read_body(struct exchange *exchange);
 
 #endif

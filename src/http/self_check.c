@@ -12,7 +12,7 @@
 
 #define DUP_TRIES 64
 
-/* A duplicate of `fd` for thread `thread`; -1: there is none to be had. Takes `fd`. */
+/* A duplicate of `fd` whose number belongs to thread `thread`; -1: there is none. Closes `fd`. */
 static int dup_for_thread(int fd, unsigned thread, unsigned threads) {
     int lowest = (int)thread, copy = -1;
     for (int tries = 0; tries < DUP_TRIES; tries++) {
@@ -33,16 +33,16 @@ static bool hand_over(struct MHD_Daemon *daemon, int fd) {
     return MHD_add_connection(daemon, fd, &unnamed, sizeof unnamed.sa_family) == MHD_YES;
 }
 
-/* Our half of a connection with this thread on which a request has been sent; -1: there is none. */
-static int ask(struct MHD_Daemon *daemon, unsigned thread, unsigned threads) {
+/* Our half of a connection with this thread, on which a request has been sent; -1: it could not be made. */
+static int send_request(struct MHD_Daemon *daemon, unsigned thread, unsigned threads) {
     static const char request[] = "GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
         return -1;
     int theirs = dup_for_thread(ends[1], thread, threads);
-    bool is_asked = theirs >= 0 && hand_over(daemon, theirs) &&
-                    send(ends[0], request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)(sizeof request - 1);
-    if (is_asked)
+    bool is_sent = theirs >= 0 && hand_over(daemon, theirs) &&
+                   send(ends[0], request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)(sizeof request - 1);
+    if (is_sent)
         return ends[0];
     close(ends[0]);
     return -1;
@@ -62,7 +62,7 @@ bool self_check(struct MHD_Daemon *daemon, unsigned threads, int64_t deadline_us
     if (ours == NULL)
         return true;
     for (unsigned i = 0; i < threads; i++)
-        ours[i] = ask(daemon, i, threads);
+        ours[i] = send_request(daemon, i, threads);
     for (unsigned i = 0; i < threads; i++) {
         if (ours[i] < 0)
             continue;

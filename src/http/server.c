@@ -35,7 +35,7 @@
 #define FIRST_BYTES_US 20000u
 
 struct http_server {
-    struct http_context context; /* of each exchange, which knows nothing else of the server */
+    struct http_context context; /* for the exchanges, which know nothing else of the server */
     struct MHD_Daemon *daemon;
     unsigned threads; /* of the daemon */
     struct listener listener;
@@ -56,7 +56,7 @@ static void log_panic(void *context, const char *file, unsigned line, const char
     abort();
 }
 
-/* Percent-encoding is left alone: the library would decode in place, as a C string, so that %00 ends a path. */
+/* Percent-encoding is not decoded: the library would do it in place, as a C string, so that %00 ends a path. */
 static size_t keep_escapes(void *context, struct MHD_Connection *connection, char *text) {
     (void)context;
     (void)connection;
@@ -78,15 +78,15 @@ static void notify_connection(void *context, struct MHD_Connection *connection, 
     struct address peer = library_peer(connection);
     *socket_context = connections_add(server->connections, fd, &peer);
     if (!input_begin(fd) || *socket_context == NULL)
-        shutdown(fd, SHUT_RDWR); /* it would have no deadline, or its requests no scanner */
+        shutdown(fd, SHUT_RDWR); /* without its entry it has no deadline, without its scanner no request is well formed */
 }
 
 static unsigned thread_count(const struct config *config) {
     return config->server.threads > 0 ? config->server.threads : cores_available();
 }
 
-/* As many connections as there are descriptors for, with those that are accepted to be refused; logged when that is fewer than
- * configured. */
+/* How many connections there are descriptors for, beside those that are accepted to be refused, at most as many as configured;
+ * fewer are logged. */
 static unsigned clamp_connections(const struct config *config) {
     struct rlimit limit;
     unsigned wanted = config->server.max_connections;
@@ -95,7 +95,7 @@ static unsigned clamp_connections(const struct config *config) {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
-    /* a thread of the library has two, and a check of it takes two more */
+    /* a thread of the library has two, and its self-check takes two more */
     rlim_t reserved = DESCRIPTORS_FOR_OTHERS + config->database.connections + 4 * (rlim_t)thread_count(config);
     rlim_t possible = limit.rlim_cur > reserved ? limit.rlim_cur - reserved : 1;
     unsigned clamped = wanted;
@@ -115,8 +115,8 @@ static struct connections *create_connections(const struct config *config) {
                                                            .body_timeout_us = config->server.body_timeout_ms * 1000 });
 }
 
-/* errno says why not. */
-static bool is_made(const void *part, const char *name) {
+/* Logs a part that could not be created, with the reason in errno. */
+static bool is_created(const void *part, const char *name) {
     if (part == NULL)
         log_event(LOG_ERROR, "http_start_failed", "part=%s error=%s", name, strerrordesc_np(errno));
     return part != NULL;
@@ -128,7 +128,7 @@ static bool start_daemon(struct http_server *server) {
     server->threads = threads;
     struct MHD_OptionItem options[] = {
         { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL },
-        /* never reached, since the acceptor counts; a thread of the library that reaches its share may keep a lock for ever */
+        /* never reached, since the acceptor counts; a thread of the library that reaches its share may hold a lock for ever */
         { MHD_OPTION_CONNECTION_LIMIT, INT_MAX, NULL },
         { MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL },
         { MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)KEEP_ALIVE_TIMEOUT_S, NULL },
@@ -144,18 +144,18 @@ static bool start_daemon(struct http_server *server) {
     };
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
     server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, receiver_handle, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-    return is_made(server->daemon, "daemon");
+    return is_created(server->daemon, "daemon");
 }
 
 static bool start_parts(struct http_server *server) {
     server->connections = create_connections(server->context.services->config);
-    if (!is_made(server->connections, "connections"))
+    if (!is_created(server->connections, "connections"))
         return false;
     server->context.delayed_replies = delayed_replies_create();
-    if (!is_made(server->context.delayed_replies, "delayed replies") || !start_daemon(server))
+    if (!is_created(server->context.delayed_replies, "delayed replies") || !start_daemon(server))
         return false;
     server->acceptor = acceptor_start(server->listener.fd, server->daemon, server->connections);
-    return is_made(server->acceptor, "acceptor");
+    return is_created(server->acceptor, "acceptor");
 }
 
 static void free_server(struct http_server *server) {
@@ -174,7 +174,7 @@ struct http_server *http_server_start(const struct services *services, const str
     if (!routes_are_sound(routes, count))
         return NULL;
     struct http_server *server = calloc(1, sizeof *server);
-    if (!is_made(server, "server"))
+    if (!is_created(server, "server"))
         return NULL;
     server->context = (struct http_context){ .services = services, .routes = routes, .route_count = count };
     MHD_set_panic_func(log_panic, NULL);
@@ -200,8 +200,8 @@ static void wait_until_zero(atomic_uint *count, int64_t until_us) {
         usleep(STOP_POLL_US);
 }
 
-/* Serves what is accepted or in the queue, while no more can come. The queue of a borrowed socket is left to the next process
- * that listens on it. */
+/* Serves what is accepted or in the listen queue, while no more is queued. The queue of a borrowed socket is left to the next
+ * process that listens on it. */
 static void drain(struct http_server *server, int64_t grace_us) {
     if (server->listener.is_borrowed)
         return;
@@ -218,11 +218,11 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
     connections_hurry(server->connections);
     drain(server, grace_ms * 1000);
     acceptor_stop(server->acceptor);
-    /* the first bytes of a connection that has just been accepted may be on their way */
+    /* the first bytes of a connection that has just been accepted may not have been read yet */
     usleep(FIRST_BYTES_US);
     wait_until_zero(&server->context.counters.in_flight, until_us);
-    /* The library aborts when it is stopped with a connection suspended. Each one comes back by its deadline, since the pools
-     * hand over every job; after this flag none is suspended any more. */
+    /* The library aborts when it is stopped with a connection suspended. Each one is resumed by its deadline, since the pools run
+     * or end every job; after this flag none is suspended any more. */
     atomic_store(&server->context.counters.suspension_closed, true);
     wait_until_zero(&server->context.counters.suspended, INT64_MAX);
     MHD_stop_daemon(server->daemon);

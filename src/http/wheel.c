@@ -5,7 +5,7 @@ void wheel_init(struct wheel *wheel, int64_t now_us) {
 }
 
 void wheel_add(struct wheel *wheel, struct wheel_entry *entry, int64_t due_us, int64_t now_us) {
-    if (wheel->count == 0) /* nobody takes from an empty wheel, so its slots have not moved */
+    if (wheel->count == 0) /* the current slot of an empty wheel is out of date: nothing was taken from it */
         wheel->current_slot = now_us / WHEEL_SLOT_US;
     int64_t slot = due_us / WHEEL_SLOT_US + 1;
     if (slot <= wheel->current_slot)

@@ -1,10 +1,9 @@
 /*
- * wheel: what is due later, as a wheel of slots, each a list of entries and a twentieth of a second long.
+ * wheel: a timer wheel: a ring of slots of a twentieth of a second, each a list of the entries that are due in it.
  *
  * An entry is a member of the caller's struct (container_of) and belongs to the wheel from wheel_add until a function returns it.
- * It is returned up to a slot later than it is due, never earlier, unless it is due farther ahead than one turn of the wheel
- * (12.8 s): then after one turn. Time is an argument, in us of one clock that does not go back. No locks: the caller has one.
- * Nothing fails.
+ * It is returned up to a slot later than it is due, never earlier, unless it is due later than one turn of the wheel (12.8 s):
+ * then after one turn. Time is an argument, in microseconds of clock_monotonic_us. No locks: the caller has one. Nothing fails.
  */
 #ifndef JWTD_HTTP_WHEEL_H
 #define JWTD_HTTP_WHEEL_H
@@ -23,7 +22,7 @@ struct wheel_entry {
 struct wheel {
     struct wheel_entry *slots[WHEEL_SLOTS];
     unsigned count;       /* of all entries */
-    int64_t current_slot; /* counted since the clock began: the slots up to this one are empty */
+    int64_t current_slot; /* time / WHEEL_SLOT_US: the slots up to this one are empty */
 };
 
 void wheel_init(struct wheel *wheel, int64_t now_us);
