@@ -30,8 +30,8 @@
 /* Beside the body: its parsed fields, and the largest reply, a list of a hundred sessions with long User-Agents, which grows by
  * doubling. */
 #define ARENA_BESIDE_BODY ((size_t)1024 * 1024)
-/* What a client may still send of a chunked body after the limit and receive 413; behind more the connection is closed. */
-#define DROPPED_MAX ((size_t)256 * 1024)
+/* What a client may send of a chunked body beyond the limit and still receive its reply; after more the connection is closed. */
+#define EXCESS_MAX ((size_t)256 * 1024)
 
 /* The library would store a record of each query parameter in the connection's memory, refuse a request with more of them than
  * fit, and send no reply at all to one with still more. So the query is copied (query.h) and cut off: the library has found its
@@ -305,7 +305,8 @@ static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes
     body->len += taken;
     body->dropped += *len - taken;
     *len = 0;
-    return body->dropped <= DROPPED_MAX ? MHD_YES : MHD_NO;
+    size_t limit = exchange->request.services->config->server.body_limit;
+    return body->len + body->dropped <= limit + EXCESS_MAX ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result run(struct exchange *exchange) {

@@ -270,19 +270,17 @@ END_TEST
 
 static const size_t body_sizes[] = { 17 * 1024, 256 * 1024, 300 * 1000, 1024 * 1024 };
 
-static void send_body(const struct server *server, size_t size, bool chunked, struct raw_reply *reply) {
+static void send_body(const struct server *server, const char *target, size_t size, bool chunked, struct raw_reply *reply) {
     static const char chunks_end[] = { '\r', '\n', '0', '\r', '\n', '\r', '\n' };
     char *bytes = malloc(size + 512);
     ck_assert_ptr_nonnull(bytes);
-    int len =
-        chunked
-            ? snprintf(bytes, 512,
-                       "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                       "Transfer-Encoding: chunked\r\n\r\n%zx\r\n",
-                       size)
-            : snprintf(bytes, 512,
-                       "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-                       size);
+    int len = chunked ? snprintf(bytes, 512,
+                                 "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                                 "Transfer-Encoding: chunked\r\n\r\n%zx\r\n",
+                                 target, size)
+                      : snprintf(bytes, 512,
+                                 "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                                 target, size);
     memset(bytes + len, ' ', size);
     memcpy(bytes + len + size, chunks_end, sizeof chunks_end);
     int fd = raw_connect(server);
@@ -297,9 +295,24 @@ START_TEST(a_body_of_the_largest_limit_is_read_chunked_or_not) {
     for (size_t i = 0; i < ARRAY_LEN(body_sizes); i++) {
         for (int chunked = 0; chunked <= 1; chunked++) {
             struct raw_reply reply;
-            send_body(&server, body_sizes[i], chunked, &reply);
+            send_body(&server, "/auth/login", body_sizes[i], chunked, &reply);
             ck_assert_msg(reply.count == 1 && reply.statuses[0] == 400, "%zu bytes: %zu replies, %d", body_sizes[i], reply.count,
                           reply.statuses[0]); /* blanks are no JSON */
+        }
+    }
+    server_finish(&server);
+}
+END_TEST
+
+/* The reply is known from the header, and the body is dropped as it arrives. */
+START_TEST(a_refusal_before_the_body_reaches_a_client_whose_body_is_as_large_as_the_limit) {
+    struct server server = server_start((const char *const[]){ "server.body_limit=1MiB", NULL });
+    for (size_t i = 0; i < ARRAY_LEN(body_sizes); i++) {
+        for (int chunked = 0; chunked <= 1; chunked++) {
+            struct raw_reply reply;
+            send_body(&server, "/auth/verify", body_sizes[i], chunked, &reply);
+            ck_assert_msg(reply.count == 1 && reply.statuses[0] == 401, "%zu bytes: %zu replies, %d", body_sizes[i], reply.count,
+                          reply.statuses[0]);
         }
     }
     server_finish(&server);
@@ -348,6 +361,7 @@ Suite *exchanges_suite(void) {
     tcase_add_test(tcase, a_client_that_takes_its_time_does_not_hold_up_the_stop);
     tcase_add_test(tcase, a_client_that_hangs_up_together_with_its_request_is_answered_and_let_go);
     tcase_add_test(tcase, a_body_of_the_largest_limit_is_read_chunked_or_not);
+    tcase_add_test(tcase, a_refusal_before_the_body_reaches_a_client_whose_body_is_as_large_as_the_limit);
     suite_add_tcase(suite, tcase);
     return suite;
 }
