@@ -115,8 +115,8 @@ static void take_option(struct command_line *line, int option) {
     }
 }
 
-/* In the order of the command line, by the "-" below: so the word is known that getopt does not understand. NULL, or that word.
- */
+/* The "-" below makes getopt_long return operands in their place, so that optind is known of an option that it rejects. Returns
+ * that option, or NULL. */
 static const char *read_arguments(struct command_line *line, int argc, char **argv) {
     opterr = 0;
     for (;;) {

@@ -1,6 +1,7 @@
 /*
  * cli: the commands of the program, one file each. A command takes what main has read from the command line and returns the exit
- * code: 0 done, 1 failed, 2 used wrongly (main rejects options and operands that the command's row does not take).
+ * code: 0 done, 1 failed (or, of migrate --status, migrations are pending), 2 used wrongly (main rejects options and operands
+ * that the command's row does not take; cli_user its own). Main thread.
  */
 #ifndef JWTD_CLI_H
 #define JWTD_CLI_H
@@ -9,7 +10,7 @@
 
 struct cli_arguments {
     const struct config_source *source; /* --config and --set, read by main */
-    const char *const *operands;        /* behind the command's name */
+    const char *const *operands;        /* those after the command's name */
     int operand_count;
     bool wants_status, if_missing; /* --status of migrate, --if-missing of keygen */
     const char *const *roles;      /* each --role of user add */
@@ -22,7 +23,7 @@ int cli_keygen(const struct cli_arguments *arguments);
 int cli_check_config(const struct cli_arguments *arguments);
 int cli_user(const struct cli_arguments *arguments);
 
-/* Loads the configuration for a command, or reports its errors on standard error and returns false. */
+/* Loads the configuration for a command; false: its errors are on standard error. config_fini is due in both cases. */
 bool cli_load_config(const struct cli_arguments *arguments, struct config *config) MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * options: what the modules are made with, taken from the configuration; one function each, so that the service and the command
- * line make them alike. Texts in the results are the configuration's own. Pure functions: safe from every thread.
+ * options: the parameters of other modules, taken from the configuration; one function each, so that the service and the command
+ * line use the same. Texts in the results are borrowed from the configuration. Pure functions: safe from every thread.
  */
 #ifndef JWTD_OPTIONS_H
 #define JWTD_OPTIONS_H

@@ -1,10 +1,9 @@
 /*
- * readiness: whether the database answers, and has this program's schema, as GET /health/ready tells it.
+ * readiness: whether the database answers, and has this program's schema, as GET /health/ready reports it.
  *
- * The question goes through the queue of the database pool, since that is how requests get there; it is asked by one thread of
- * `serve` (the background), at most twice a second and one at a time. Whoever wants to know reads the last answer, which costs
- * the database nothing. So an answer is at most half a second old while the database answers; once it has been silent for a
- * second and a half, however many questions are under way by then, "no" is the answer. Before the first answer it is "no", too.
+ * The database is asked through the queue of its pool, as requests reach it, by one thread (background.h), at most twice a second
+ * and with one question at a time. Readers get the last answer from memory, which costs the database nothing. It is "no" before
+ * the first answer, as soon as a question has failed, and when the last good answer is a second and a half old.
  */
 #ifndef JWTD_READINESS_H
 #define JWTD_READINESS_H
@@ -20,11 +19,12 @@ struct readiness_answer {
     bool schema;   /* all migrations of this program are applied */
 };
 
-/* Borrows the pool, whose threads' states are `struct db`. NULL: memory. */
+/* Borrows the pool, whose threads' states are `struct db`. NULL if out of memory. */
 struct readiness *readiness_create(struct pool *database);
 void readiness_destroy(struct readiness *readiness); /* when the pool has been destroyed */
 
-/* Asks, unless a question is under way or half a second has not passed. Does not wait. One thread. */
+/* Asks, unless a question is under way, or half a second has not passed since the last one, or the pool does not admit it. Does
+ * not wait for the answer. One thread. */
 void readiness_ask(struct readiness *readiness);
 
 struct readiness_answer readiness_read(const struct readiness *readiness); /* any thread */

@@ -1,6 +1,6 @@
 /*
- * services: what the server has made and every request may use. Filled once before the first request; read only after that; each
- * member's own header says from which threads it may be used.
+ * services: the parts of the server that requests use. The server owns them; it fills the struct before the first request, and it
+ * is read only after that. The header of each part says from which threads it may be used.
  */
 #ifndef JWTD_SERVICES_H
 #define JWTD_SERVICES_H
@@ -24,13 +24,13 @@ struct services {
     struct snapshot_holder *snapshots;
     struct revoked_sessions *revoked;
     struct readiness *readiness;
-    struct limiter *limiter;         /* of requests; taken from on HTTP threads */
-    struct limiter *failure_limiter; /* of wrong passwords: a table of its own, since threads of low priority take from it */
+    struct limiter *limiter;         /* of requests; used on HTTP threads */
+    struct limiter *failure_limiter; /* of wrong passwords: a table of its own, since threads of low priority take its locks */
     struct current_roles *roles;
     struct password_policy password_policy;
     struct session_limits session_limits;
     struct pool *pools[EXECUTOR_COUNT]; /* [ON_HTTP] is NULL */
-    bool (*is_draining)(void);          /* true once shutdown began */
+    bool (*is_draining)(void);          /* true once the stop has begun; any thread */
 };
 
 #endif

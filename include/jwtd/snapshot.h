@@ -3,14 +3,14 @@
  *
  * A `struct snapshot` is never changed, only replaced as a whole: by a reload (SIGHUP), and by a token of a key that another
  * instance has made. A request acquires the one that is in force when it begins and keeps it to its end, so that it never sees
- * two of them, but for snapshot_find_key. The last who releases an old one frees it.
+ * two of them, except after snapshot_find_key. The last release of an old one frees it.
  *
  * Every snapshot owns a configuration. Settings that need a restart keep in it the value that the service was started with
  * (config_reload); so a setting that a reload changes is read from here, and any other has the same value here as in
  * services->config. The log's level and the limiter's rules follow the configuration in their own modules.
  *
- * Any thread may call, where it does not say otherwise. One mutex guards what is in force, for the time of a few instructions;
- * another one, taken before it, lets one thread at a time read keys.
+ * Any thread may call; the holder is created before other threads use it and destroyed after. One mutex guards what is in force,
+ * for a few instructions; another one, taken before it, lets one thread at a time read keys.
  */
 #ifndef JWTD_SNAPSHOT_H
 #define JWTD_SNAPSHOT_H
@@ -23,13 +23,13 @@ struct snapshot {
     struct config config;
     struct keyring *keyring;
     struct verifier *verifier; /* of this ring */
-    unsigned refs;             /* snapshot.c's */
+    unsigned refs;             /* for snapshot.c only */
 };
 
 struct snapshot_holder;
 
-/* Copies the configuration and reads the keys that it names. Borrows `rules` for its whole life. NULL: the reason is in `error`
- * (at least 512 bytes). */
+/* Copies the configuration and reads the keys that it names. Borrows `rules` until snapshot_holder_destroy. NULL: the reason is
+ * in `error` (at least 512 bytes). */
 struct snapshot_holder *snapshot_holder_create(const struct config *config, const struct token_rules *rules, char *error,
                                                size_t error_size);
 void snapshot_holder_destroy(struct snapshot_holder *holder); /* when everything that was acquired has been released */
@@ -38,6 +38,7 @@ void snapshot_holder_destroy(struct snapshot_holder *holder); /* when everything
  * is empty afterwards. False, with the reason in `error`: what was in force stays. */
 bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char *error, size_t error_size) MUST_CHECK;
 
+/* The snapshot in force, until snapshot_release, which is due once for each. Never NULL. */
 const struct snapshot *snapshot_acquire(struct snapshot_holder *holder);
 void snapshot_release(struct snapshot_holder *holder, const struct snapshot *snapshot);
 
@@ -47,8 +48,8 @@ void snapshot_release(struct snapshot_holder *holder, const struct snapshot *sna
  * others.
  *
  * STATUS_OK: *snapshot was released, and is now one that has the key. STATUS_INVALID_TOKEN: there is no such key.
- * STATUS_KEYS_UNAVAILABLE: there is, or it cannot be found out, but the directory cannot be read as it is now; what is in force
- * stays. For either, too, *snapshot may be a newer one.
+ * STATUS_KEYS_UNAVAILABLE: there is one, or that cannot be determined, but the keys cannot be read; what is in force stays. In
+ * both cases *snapshot may be a newer one, too.
  *
  * It reads from the disk. Made-up key ids cost a listing of the directory each, 15 microseconds for ten files on a shared Xeon.
  * Reading takes half a millisecond for three keys, 1.3 for ten; threads that ask meanwhile wait for it and share its result. Keys

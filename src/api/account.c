@@ -1,4 +1,4 @@
-/* What users change behind their current password: e-mail address, password, the account's existence. */
+/* What users change with their current password: the e-mail address, the password, and whether the account exists. */
 #include "common.h"
 #include "password_check.h"
 #include "steps.h"
@@ -12,7 +12,7 @@ struct account {
     struct text email, current_password, new_password;
     struct user user;
     struct password_check check;
-    bool is_repeated; /* the current password is wrong, the new one is the one that is set */
+    bool is_repeated; /* the current password is wrong, and the new one is set already */
     char new_hash[PASSWORD_HASH_SIZE];
 };
 
@@ -47,8 +47,9 @@ static enum step_result refuse(struct request *request) {
 }
 
 /*
- * The answer to a change may be lost: who tries again has the old password wrong by now, and asks for the one that is set. Only
- * for a minute, so that this is no second guess at the password for each that is counted.
+ * The reply to a change may be lost. The client that tries again sends the old password as the current one, and as the new one
+ * that which is set already. Accepted for a minute after the change only, so that it is not a second guess for each one that is
+ * counted.
  */
 static bool is_repeated_change(const struct request *request, const struct account *account) {
     return account->new_password.bytes != NULL && account->user.changed_lately &&

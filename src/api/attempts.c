@@ -5,9 +5,8 @@
 #include "jwtd/reply.h"
 #include "jwtd/services.h"
 
-/* `event` is what the log calls the end of the bucket. */
-static void add(struct attempt *attempt, enum limit_class class, struct limit_key key, const char *event) {
-    attempt->buckets[attempt->count++] = (struct attempt_bucket){ class, key, event };
+static void add(struct attempt *attempt, enum limit_class limit_class, struct limit_key key, const char *event) {
+    attempt->buckets[attempt->count++] = (struct attempt_bucket){ limit_class, key, event };
 }
 
 struct attempt attempt_at_login(const struct request *request, struct text canonical, bool knows_address) {
@@ -34,13 +33,13 @@ struct attempt attempt_with_token(const struct request *request) {
 
 static void refund(const struct request *request, const struct attempt *attempt, size_t count) {
     for (size_t i = 0; i < count; i++)
-        limiter_refund(request->services->failure_limiter, attempt->buckets[i].class, attempt->buckets[i].key,
+        limiter_refund(request->services->failure_limiter, attempt->buckets[i].limit_class, attempt->buckets[i].key,
                        clock_monotonic_us());
 }
 
 bool attempt_begin(struct request *request, const struct attempt *attempt) {
     for (size_t i = 0; i < attempt->count; i++) {
-        struct limit_decision decision = limiter_take(request->services->failure_limiter, attempt->buckets[i].class,
+        struct limit_decision decision = limiter_take(request->services->failure_limiter, attempt->buckets[i].limit_class,
                                                       attempt->buckets[i].key, clock_monotonic_us());
         if (decision.allowed)
             continue;
@@ -65,8 +64,8 @@ static void log_lock(const struct request *request, const char *event, const str
 
 void attempt_fail(const struct request *request, const struct attempt *attempt, const struct uuid *user_id) {
     for (size_t i = 0; i < attempt->count; i++) {
-        int64_t locked_us = limiter_fail(request->services->failure_limiter, attempt->buckets[i].class, attempt->buckets[i].key,
-                                         clock_monotonic_us());
+        int64_t locked_us = limiter_fail(request->services->failure_limiter, attempt->buckets[i].limit_class,
+                                         attempt->buckets[i].key, clock_monotonic_us());
         if (locked_us > 0)
             log_lock(request, attempt->buckets[i].event, user_id, locked_us);
     }

@@ -1,4 +1,4 @@
-/* The page to which the `type` of every problem leads. */
+/* The page to which the `type` of every problem links. */
 #include "steps.h"
 
 #include "jwtd/reply.h"

@@ -28,7 +28,7 @@ static bool revocations_are_known(const struct request *request) {
     return revoked_sessions_are_ready(services->revoked) && current_roles_are_ready(services->roles);
 }
 
-static bool is_staying(const struct request *request) {
+static bool is_serving(const struct request *request) {
     return !request->services->is_draining();
 }
 
@@ -39,7 +39,7 @@ static const struct {
     { "database", database_answers },
     { "migrations", schema_is_current },
     { "revocations", revocations_are_known },
-    { "serving", is_staying },
+    { "serving", is_serving },
 };
 
 static const struct reply_member check_members[] = {

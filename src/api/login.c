@@ -36,7 +36,7 @@ static enum step_result find_user(struct request *request) {
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
-/* Whoever is refused is refused here, after the same work and with the same bytes, whatever the reason. */
+/* Every login that fails is refused here, after the same work and with the same bytes, whatever the reason. */
 static enum step_result refuse(struct request *request) {
     const struct login *login = request->scratch;
     log_account_event(LOG_INFO, "login_failed", request, login->found ? &login->user.id : NULL, NULL);
@@ -64,7 +64,7 @@ static enum step_result end_password_check(struct request *request) {
     return password_check_end(request, &login->check, login->found ? &login->user.id : NULL, refuse);
 }
 
-/* A better hash is welcome, but no reason to refuse a login. */
+/* A login does not fail because its new hash could not be stored. */
 static void store_new_hash(struct request *request, const struct login *login) {
     if (login->new_hash[0] == '\0')
         return;

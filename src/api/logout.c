@@ -21,8 +21,8 @@ static const struct field fields[] = {
 const struct body_schema logout_body = { fields, ARRAY_LEN(fields), true, sizeof(struct logout) };
 
 /*
- * A refresh token decides alone, since who logs out often has an access token that expired long ago. One that is not ours has
- * nothing to end, which is what the caller wanted (RFC 7009 section 2.2).
+ * A refresh token alone suffices, since the access token of a client that logs out has often expired. One that is not ours has no
+ * session to end, which is what the client wanted (RFC 7009 section 2.2).
  */
 static enum step_result choose_credential(struct request *request) {
     struct logout *logout = request->scratch;
@@ -33,7 +33,7 @@ static enum step_result choose_credential(struct request *request) {
         logout->credential = (struct session_credential){ token.session_id, token.generation };
         return STEP_NEXT;
     }
-    /* who has logged out may say so again: the answer to the first time may have been lost */
+    /* a logout may be repeated, since the reply to the first one may have been lost */
     if (request->has_claims || request->session_has_ended) {
         logout->credential = (struct session_credential){ request->claims.session_id, 0 };
         return STEP_NEXT;

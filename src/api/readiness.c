@@ -2,6 +2,7 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/macros.h"
 #include "jwtd/migrations.h"
 
 #include <stdatomic.h>
@@ -9,18 +10,18 @@
 #include <stdlib.h>
 
 #define INTERVAL_US (CLOCK_US_PER_S / 2)
-/* As long as a connection may take: where it takes longer than half a second, one must be made all the same. */
+/* As long as it may take to open a connection, so that one can be opened even where it takes more than half a second. */
 #define DEADLINE_US (2 * CLOCK_US_PER_S)
 #define ANSWER_LIFE_US (CLOCK_US_PER_S * 3 / 2)
 
 struct readiness {
     struct pool *pool;
-    struct pool_job job; /* the pool's while a question is under way */
-    int64_t asked_us;    /* the asking thread's */
+    struct pool_job job; /* belongs to the pool while is_under_way */
+    int64_t asked_us;    /* belongs to the thread that calls readiness_ask */
     atomic_bool is_under_way;
     _Atomic int64_t answered_us; /* the last good answer; 0: the last one was bad, or there is none */
     atomic_bool has_schema;      /* by that answer */
-    bool was_told;               /* that it has not; the asked thread's */
+    bool is_logged;              /* that it has not; belongs to the job */
 };
 
 struct readiness *readiness_create(struct pool *database) {
@@ -35,13 +36,13 @@ void readiness_destroy(struct readiness *readiness) {
 }
 
 static void ask_database(struct pool_job *job, void *db, bool late) {
-    struct readiness *readiness = (struct readiness *)((char *)job - offsetof(struct readiness, job));
+    struct readiness *readiness = container_of(job, struct readiness, job);
     bool has_schema = false;
     struct db_call call = { .db = db, .deadline_us = job->deadline_us };
     bool answers = !late && migrations_are_applied(&call, &has_schema) == STATUS_OK;
-    if (answers && !has_schema && !readiness->was_told)
+    if (answers && !has_schema && !readiness->is_logged)
         log_event(LOG_ERROR, "schema_outdated", "cure=%s", "run jwtd migrate as the owner of the tables");
-    readiness->was_told = answers && !has_schema;
+    readiness->is_logged = answers && !has_schema;
     atomic_store(&readiness->has_schema, has_schema);
     atomic_store(&readiness->answered_us, answers ? clock_monotonic_us() : 0);
     atomic_store(&readiness->is_under_way, false);
@@ -52,7 +53,7 @@ void readiness_ask(struct readiness *readiness) {
     bool is_due = readiness->asked_us == 0 || now_us - readiness->asked_us >= INTERVAL_US;
     if (!is_due || atomic_load(&readiness->is_under_way))
         return;
-    /* of a pool that is full for longer than that, the last answer becomes too old */
+    /* while the pool is full no new answer comes, and the last one becomes too old */
     if (pool_reserve(readiness->pool, now_us + DEADLINE_US, &retry_after_us) != STATUS_OK)
         return;
     readiness->asked_us = now_us;

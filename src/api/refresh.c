@@ -45,7 +45,7 @@ static bool is_success(enum session_refresh result) {
     return result == SESSION_ROTATED || result == SESSION_RETRIED || result == SESSION_REPLACED;
 }
 
-/* A retry from another network is a phone that has changed networks, or a thief who rides the window. */
+/* A retry from another network comes from a phone that has changed networks, or from a thief within the retry window. */
 static void log_success(const struct request *request, const struct uuid *session_id, const struct refreshed *refreshed) {
     log_account_event(successes[refreshed->result].level, successes[refreshed->result].event, request, &refreshed->user_id,
                       session_id);

@@ -34,7 +34,7 @@ static bool is_visible_ascii(struct text text) {
     return true;
 }
 
-/* A digest, since keys are as long as clients like and have no place in a dump of the database. */
+/* A digest: its length is fixed, and a dump of the database does not show the key. */
 static bool digest_idempotency_key(const struct request *request, char digest[DIGEST_TEXT_SIZE]) {
     struct text key = request_header(request, "Idempotency-Key");
     if (key.bytes == NULL)
@@ -89,8 +89,8 @@ static enum step_result insert(struct request *request) {
     return reply_user(request, 201, &user, false);
 }
 
-/* The same key and the same password: the client asks again because it lost the answer. Another password is a guess like that of
- * a login: who has come by the key shall not have more of them. */
+/* The same key and the same password: the client repeats a request whose reply it has lost. Another password is counted like that
+ * of a login: a client that has obtained the key shall not have more guesses. */
 static enum step_result check_repeated(struct request *request) {
     struct registration *registration = request->scratch;
     struct attempt attempt = attempt_at_login(request, registration->canonical, false);

@@ -1,4 +1,4 @@
-/* steps: what the resources of src/api/ offer to the table in routes.c: their steps, and the schemas of bodies and replies. */
+/* steps: what routes.c uses of the other files of src/api/: steps, and the schemas of bodies and replies. Constant data. */
 #ifndef JWTD_API_STEPS_H
 #define JWTD_API_STEPS_H
 
@@ -24,7 +24,7 @@ extern const struct body_schema refresh_body;
 extern const struct step logout_choose_credential, logout_revoke;
 extern const struct body_schema logout_body;
 
-/* account.c: what a user changes behind the current password */
+/* account.c: what a user changes with the current password */
 extern const struct step account_load, account_check_password, account_end_password_check, account_hash_password;
 extern const struct step account_change_email, account_change_password, account_delete;
 extern const struct body_schema email_body, password_body, delete_body;

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* ["admin","x"] as admin,x, and [] as -: no role has in it what JSON escapes, or a comma (role.h). NULL: memory. */
+/* ["admin","x"] as admin,x, and [] as -: no role has in it what JSON escapes, or a comma (role.h). NULL if out of memory. */
 static const char *roles_list(struct request *request) {
     struct text json = request->claims.roles_json;
     char *list = arena_alloc(request->arena, json.len + 1);
@@ -22,8 +22,8 @@ static const char *roles_list(struct request *request) {
 }
 
 /*
- * Decided from memory; for proxies that ask before they let a request through (nginx auth_request, Envoy ext_authz, Traefik). A
- * proxy that copies a header which is not there may pass on what the client made up, so without one of them there is no 200.
+ * Decided without the database; for proxies that ask before they forward a request (nginx auth_request, Envoy ext_authz,
+ * Traefik). A proxy that is to copy a header which is missing here may forward the client's own, so a 200 has all of them.
  */
 static enum step_result answer(struct request *request) {
     char subject[UUID_TEXT_SIZE], session[UUID_TEXT_SIZE];

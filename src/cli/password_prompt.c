@@ -20,7 +20,7 @@ static const char *const line_errors[] = {
 };
 _Static_assert(PASSWORD_MAX_LEN == 1024, "the sentence above names the limit");
 
-/* Byte by byte, so that neither a buffer of stdio keeps the password nor bytes behind the line are taken. */
+/* Byte by byte, so that neither a buffer of stdio keeps the password nor bytes after the line are read. */
 static enum line_result read_line(struct typed_password *password) {
     enum line_result result = LINE_READ;
     char byte = '\0';
@@ -51,7 +51,7 @@ static void catch_signal(int number) {
 static const int terminal_signals[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP };
 #define TERMINAL_SIGNALS ARRAY_LEN(terminal_signals)
 
-/* Without SA_RESTART, so that a signal ends the read and the echo comes back before the process goes. */
+/* Without SA_RESTART, so that a signal ends the read and the echo is restored before the process ends. */
 static void catch_signals(struct sigaction old[TERMINAL_SIGNALS]) {
     struct sigaction action = { .sa_handler = catch_signal };
     sigemptyset(&action.sa_mask);

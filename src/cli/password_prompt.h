@@ -1,4 +1,4 @@
-/* password_prompt: a new password, typed twice at a terminal, or one line of standard input. */
+/* password_prompt: reads a new password, typed twice at a terminal, or one line of standard input. */
 #ifndef JWTD_PASSWORD_PROMPT_H
 #define JWTD_PASSWORD_PROMPT_H
 
@@ -13,8 +13,8 @@ struct typed_password {
     size_t len;
 };
 
-/* On a terminal asks twice, without echo; elsewhere reads one line. False, with the reason on standard error. The caller wipes
- * *password in both cases. */
+/* On a terminal asks twice, without echo; elsewhere reads one line, which may be empty. False: the reason is on standard error.
+ * The caller wipes *password in both cases. */
 bool password_prompt(struct typed_password *password) MUST_CHECK;
 
 #endif

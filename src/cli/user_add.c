@@ -1,4 +1,4 @@
-/* `jwtd user add`: the rules of registration, at the command line. */
+/* `jwtd user add`: adds a user by the rules of registration. */
 #include "password_prompt.h"
 #include "user_task.h"
 
@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* The password in the form that is hashed; {NULL, 0}, with the reason on standard error, if it is refused. */
-static struct text judge(const struct user_task *task, struct text typed) {
+static struct text normalize_password(const struct user_task *task, struct text typed) {
     static const struct text refused = { NULL, 0 };
     struct password_policy policy = password_policy_from_config(task->config);
     if (!text_is_utf8(typed)) {
@@ -41,7 +41,7 @@ static bool read_password_hash(const struct user_task *task, char text[PASSWORD_
     struct typed_password typed;
     bool done = false;
     if (password_prompt(&typed)) {
-        struct text password = judge(task, (struct text){ typed.bytes, typed.len });
+        struct text password = normalize_password(task, (struct text){ typed.bytes, typed.len });
         done = password.bytes != NULL && hash(task, password, text);
     }
     sodium_memzero(&typed, sizeof typed);

@@ -33,7 +33,7 @@ bool user_find(const struct user_task *task, struct user *user) {
     return found || user_fail_not_found();
 }
 
-/* Roles that somebody wrote into the database by hand may hold anything; a terminal must not obey it. */
+/* Roles that were written by SQL may contain any bytes, such as escape sequences of a terminal. */
 static void print_roles(struct text roles_json) {
     size_t printed = 0;
     for (size_t i = 0; i < roles_json.len; i++) {

@@ -1,4 +1,4 @@
-/* user_task: what each subcommand of `jwtd user` is given, and what they share. */
+/* user_task: the arguments of the subcommands of `jwtd user`, and what they share. Main thread. */
 #ifndef JWTD_USER_TASK_H
 #define JWTD_USER_TASK_H
 
@@ -16,9 +16,10 @@ struct user_task {
     int role_count;
 };
 
-struct db_call user_call(const struct user_task *task); /* for one statement, from now */
+/* The first argument of the store's functions, with a deadline of fifteen seconds from now: one for each call. */
+struct db_call user_call(const struct user_task *task);
 
-/* Says what went wrong; returns false. */
+/* Prints the error on standard error; returns false. */
 bool user_fail(enum status status);
 bool user_fail_not_found(void);
 
@@ -28,10 +29,13 @@ bool user_find(const struct user_task *task, struct user *user) MUST_CHECK;
 /* One line: id, address, roles, state, creation; separated by tabs. */
 void user_print(const struct user *user);
 
-/* task->roles as a JSON array in the arena; NULL, with the reason on standard error. */
+/* task->roles as a JSON array in the arena; NULL, with the reason on standard error, if one is no role or they are too many. */
 const char *user_read_roles(const struct user_task *task);
+
+/* Stores them for the account of task->email. False, with the reason on standard error. */
 bool user_set_roles(const struct user_task *task, const char *roles_json) MUST_CHECK;
 
+/* The subcommand add (user_add.c). */
 bool user_add(const struct user_task *task) MUST_CHECK;
 
 #endif

@@ -17,7 +17,7 @@ static const struct task *const tasks[] = { &readiness_task, &revocation_task, &
 struct worker {
     const struct task *task;
     const struct db_options *db_options;
-    struct task_round round; /* the thread's, while it runs */
+    struct task_round round; /* belongs to the thread while it runs */
     struct periodic *thread;
 };
 

@@ -1,15 +1,16 @@
 /*
- * background: does what no request asks for: the tasks of the table in background.c, each on a thread of its own and with a
- * database connection of its own. So none waits behind requests or behind another task, nor requests behind them: a database that
- * does not answer the clean-up must not keep the revocations from being read, and a readiness that is asked late would say that
- * the service is not ready.
+ * background: the periodic tasks of the table in background.c, each on a thread of its own, and with a database connection of its
+ * own if it needs one. So no task waits for requests or for another task, nor a request for a task: a statement of the clean-up
+ * that is not answered must not delay the reading of revocations, and a readiness that is asked late would be reported as a
+ * failure.
  *
- * The revocations and the roles are read twice a second. Their first reading goes back for the life of an access token and may
- * take many pages; once it is through, the revoked sessions, or the roles, are ready. Readiness is asked as often. Rows that
- * nothing needs any more (cleanup.h) are deleted every database.cleanup_interval, and a second after a round that left some.
+ * The revocations and the roles are read twice a second. Their first reading goes back for the life of an access token and some
+ * seconds more, and may take many pages; after it the revoked sessions, or the roles, are ready. Readiness is asked about as
+ * often, through the pool of the requests. Rows that nothing needs any more (cleanup.h) are deleted every
+ * database.cleanup_interval, and a second after a round that left some.
  *
- * A connection that would be idle for longer than CONNECTION_IDLE_US is closed after the round: on one that is kept for a minute
- * nobody would notice meanwhile that its host has turned read-only.
+ * A connection that would be idle for longer than two seconds is closed after the round: while it is not used it would go
+ * unnoticed that its host has become read-only.
  */
 #ifndef JWTD_SERVER_BACKGROUND_H
 #define JWTD_SERVER_BACKGROUND_H
@@ -22,11 +23,11 @@
 
 struct background;
 
-/* Borrows both for its life. NULL: out of memory, or no thread; the reason is logged. */
+/* Borrows both until background_stop. NULL: out of memory, or no thread; the reason is logged. */
 struct background *background_start(const struct services *services, const struct db_options *db_options);
-void background_stop(struct background *background); /* waits for the statements in hand; NULL is none */
+void background_stop(struct background *background); /* waits for the rounds that have begun; NULL is allowed */
 
-/* Whether each of its threads has begun the round that was due, and come to its end, within `limit_us`. Any thread. */
+/* False: one of its threads has been in one round, or is late for the next one, for longer than `limit_us`. Any thread. */
 bool background_is_alive(const struct background *background, int64_t limit_us);
 
 #endif

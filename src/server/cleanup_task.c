@@ -4,7 +4,7 @@
 #include "jwtd/clock.h"
 
 #define DEADLINE_US (2 * CLOCK_US_PER_S)
-#define PAUSE_US CLOCK_US_PER_S /* after a round that left some: as long as the round took */
+#define PAUSE_US CLOCK_US_PER_S /* after a round that left some rows */
 #define BATCH 500u
 
 static int64_t run(const struct task_round *round) {

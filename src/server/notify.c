@@ -30,7 +30,7 @@ void notify_supervisor(const char *state) {
     if ((name[0] == '/' || name[0] == '@') && len > 1 && len < sizeof address.sun_path) {
         memcpy(address.sun_path, name, len);
         if (name[0] == '@')
-            address.sun_path[0] = '\0'; /* an abstract name is as long as it is said to be */
+            address.sun_path[0] = '\0'; /* the length of an abstract name is that of the address */
         error = send_state(&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len), state);
     }
     if (error != 0)

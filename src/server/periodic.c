@@ -10,31 +10,31 @@
 struct periodic {
     int64_t (*run)(void *context);
     void *context;
-    _Atomic int64_t due_us; /* of the round in hand, when it began; of the next one, when it is to begin */
+    _Atomic int64_t due_us; /* in a round: when it began; between two: when the next one is due */
     struct thread thread;
-    pthread_mutex_t stop_lock; /* guards stopping */
+    pthread_mutex_t stop_lock; /* guards is_stopping */
     pthread_cond_t stop;
-    bool stopping;
+    bool is_stopping;
 };
 
-/* False: there is no further round. */
-static bool rest_until(struct periodic *periodic, int64_t due_us) {
+/* False: the thread is to end. */
+static bool sleep_until(struct periodic *periodic, int64_t due_us) {
     pthread_mutex_lock(&periodic->stop_lock);
-    while (!periodic->stopping && clock_monotonic_us() < due_us)
+    while (!periodic->is_stopping && clock_monotonic_us() < due_us)
         condition_wait_until(&periodic->stop, &periodic->stop_lock, due_us);
-    bool is_stopping = periodic->stopping;
+    bool is_stopping = periodic->is_stopping;
     pthread_mutex_unlock(&periodic->stop_lock);
     return !is_stopping;
 }
 
-static void work(void *context) {
+static void periodic_main(void *context) {
     struct periodic *periodic = context;
     int64_t due_us;
     do {
         atomic_store(&periodic->due_us, clock_monotonic_us());
         due_us = periodic->run(periodic->context);
         atomic_store(&periodic->due_us, due_us);
-    } while (rest_until(periodic, due_us));
+    } while (sleep_until(periodic, due_us));
 }
 
 static void free_periodic(struct periodic *periodic) {
@@ -54,7 +54,7 @@ struct periodic *periodic_start(const char *name, int64_t (*run)(void *context),
     atomic_init(&periodic->due_us, clock_monotonic_us());
     pthread_mutex_init(&periodic->stop_lock, NULL);
     condition_init_monotonic(&periodic->stop);
-    if (thread_start(&periodic->thread, name, work, periodic) == STATUS_OK)
+    if (thread_start(&periodic->thread, name, periodic_main, periodic) == STATUS_OK)
         return periodic;
     free_periodic(periodic);
     return NULL;
@@ -64,7 +64,7 @@ void periodic_stop(struct periodic *periodic) {
     if (periodic == NULL)
         return;
     pthread_mutex_lock(&periodic->stop_lock);
-    periodic->stopping = true;
+    periodic->is_stopping = true;
     pthread_cond_signal(&periodic->stop);
     pthread_mutex_unlock(&periodic->stop_lock);
     thread_join(&periodic->thread);

@@ -3,7 +3,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/readiness.h"
 
-/* Shorter than the half second that lies between two questions, so that each is asked when it may be. */
+/* Shorter than the half second between two questions (readiness.h), so that each is asked soon after it may be. */
 #define INTERVAL_US (CLOCK_US_PER_S / 5)
 
 static int64_t run(const struct task_round *round) {

@@ -14,17 +14,17 @@
 #define ERROR_SIZE 512
 
 struct changes {
-    char applied[NAMES_SIZE], waiting[NAMES_SIZE];
+    char applied[NAMES_SIZE], needs_restart[NAMES_SIZE]; /* names of settings, separated by blanks */
 };
 
 static void note_change(const char *name, bool takes_effect, void *context) {
     struct changes *changes = context;
-    char *list = takes_effect ? changes->applied : changes->waiting;
+    char *list = takes_effect ? changes->applied : changes->needs_restart;
     size_t len = strlen(list);
     snprintf(list + len, NAMES_SIZE - len, "%s%s", len > 0 ? " " : "", name);
 }
 
-/* Log lines take one line: the errors come one below the other. */
+/* All errors are logged in one line; config_load writes one line for each. */
 static bool load_config(const struct config_source *source, struct config *config) {
     char *errors = NULL;
     size_t len;
@@ -37,8 +37,8 @@ static bool load_config(const struct config_source *source, struct config *confi
     return is_good;
 }
 
-/* What keeps copies of its own of the settings follows the new snapshot. */
-static void follow(const struct services *services) {
+/* For the modules that keep copies of settings. */
+static void update_copies(const struct services *services) {
     const struct snapshot *snapshot = snapshot_acquire(services->snapshots);
     struct limit_rule rules[LIMIT_CLASS_COUNT];
     limit_rules_from_config(&snapshot->config, rules);
@@ -67,8 +67,8 @@ void reload(const struct config_source *source, const struct services *services)
     struct config loaded = { 0 };
     struct changes changes = { .applied = "" };
     if (load_config(source, &loaded) && replace(services, &loaded, &changes)) {
-        follow(services);
-        log_event(LOG_INFO, "reloaded", "changed=%s needs_restart=%s", changes.applied, changes.waiting);
+        update_copies(services);
+        log_event(LOG_INFO, "reloaded", "changed=%s needs_restart=%s", changes.applied, changes.needs_restart);
     }
     config_fini(&loaded);
     notify_supervisor("READY=1");

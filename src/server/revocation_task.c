@@ -7,19 +7,19 @@
 #define INTERVAL_US (CLOCK_US_PER_S / 2)
 #define DEADLINE_US (2 * CLOCK_US_PER_S)
 
-/* Passes over a table that is read again and again. A page that fails is tried again in the next round: what was read before it
- * stays. */
+/* Passes over the table of revocations, page by page. A page that fails is read again in the next round; the pages before it are
+ * not. */
 struct reading {
     struct revocations_cursor cursor;
     struct revocations_horizon horizon;
     bool is_under_way;
     bool has_failed;       /* the last page */
     int64_t began_us;      /* this pass, or the last one */
-    int64_t good_began_us; /* the last pass that came to its end; 0: none has */
+    int64_t good_began_us; /* the last pass that was completed; 0: none was */
 };
 
-/* From long before the last good pass began: a statement commits up to its timeout after the moment that it writes down. What was
- * committed before is seen by every page of a pass. */
+/* From well before the beginning of the last completed pass: a statement commits up to its timeout after the moment that it
+ * records. What was committed before a pass is seen by each of its pages. */
 static int64_t window_s(const struct services *services, const struct reading *reading) {
     if (reading->good_began_us == 0)
         return services->token_rules.access_ttl_s + REVOKED_SESSIONS_MARGIN_S;
@@ -33,8 +33,8 @@ static void begin_pass(const struct services *services, struct reading *reading)
     reading->is_under_way = true;
 }
 
-/* What others revoke during a pass may be written behind its cursor, and is left to the next one. So a long first pass, of
- * millions of rows, is followed by a second, short one before the service is ready. */
+/* What other instances revoke during a pass may be inserted before its cursor, and is read by the next pass. So a long first
+ * pass, of millions of rows, is followed by a second, short one before the service is ready. */
 static void end_pass(const struct services *services, struct reading *reading) {
     bool is_up_to_date = reading->good_began_us != 0 || clock_monotonic_us() - reading->began_us < CLOCK_US_PER_S;
     reading->good_began_us = reading->began_us;

@@ -7,18 +7,18 @@
 #define INTERVAL_US (CLOCK_US_PER_S / 2)
 #define DEADLINE_US (2 * CLOCK_US_PER_S)
 
-/* Passes over the changed roles, where each begins with what the one before has found out. A page that fails is tried again in
- * the next round. */
+/* Passes over the changed roles, page by page; each pass begins where the cursor of the one before ended. A page that fails is
+ * read again in the next round. */
 struct reading {
     struct changed_roles_cursor cursor;
     bool is_under_way;
-    bool was_through; /* a pass has come to its end */
-    bool has_failed;  /* the last page */
-    int64_t began_us; /* this pass, or the last one */
+    bool has_completed; /* a pass */
+    bool has_failed;    /* the last page */
+    int64_t began_us;   /* this pass, or the last one */
 };
 
 static void begin_pass(const struct services *services, struct reading *reading) {
-    if (reading->was_through)
+    if (reading->has_completed)
         reading->cursor = changed_roles_after(&reading->cursor);
     else
         reading->cursor = changed_roles_from(services->token_rules.access_ttl_s + ACCESS_TOKEN_LEEWAY_S);
@@ -27,10 +27,10 @@ static void begin_pass(const struct services *services, struct reading *reading)
     current_roles_expire(services->roles, clock_wall_s());
 }
 
-/* A first pass that has taken long is followed by a short one before the service is ready, as for the revocations. */
+/* A long first pass is followed by a short one before the service is ready, as for the revocations. */
 static void end_pass(const struct services *services, struct reading *reading) {
-    bool is_up_to_date = reading->was_through || clock_monotonic_us() - reading->began_us < CLOCK_US_PER_S;
-    reading->was_through = true;
+    bool is_up_to_date = reading->has_completed || clock_monotonic_us() - reading->began_us < CLOCK_US_PER_S;
+    reading->has_completed = true;
     reading->is_under_way = false;
     if (is_up_to_date)
         current_roles_set_ready(services->roles);

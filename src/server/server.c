@@ -1,4 +1,4 @@
-/* The service: makes its parts bottom up, waits for a signal, ends them in the other order. */
+/* The service: creates its parts bottom up, waits for a signal, destroys them in reverse order. */
 #include "background.h"
 #include "notify.h"
 #include "reload.h"
@@ -23,7 +23,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* After this long without a hash the memory goes back to the kernel, and with it what hashing has left in it. */
+/* After this long without a hash the memory is returned to the kernel, and with it what hashing has left in it. */
 #define HASHER_IDLE_US (5 * CLOCK_US_PER_S)
 #define CRYPTO_QUEUE_LIMIT 4096u
 #define DATABASE_QUEUE_LIMIT 4096u
@@ -75,7 +75,7 @@ static void idle_hasher(void *state) {
     hasher_release_memory(state);
 }
 
-/* What the numbers of threads follow from, for whom they surprise. */
+/* Logs what the numbers of threads are derived from. */
 static unsigned choose_cores(void) {
     struct cores cores;
     char quota[32] = "none";
@@ -87,8 +87,8 @@ static unsigned choose_cores(void) {
     return cores.available;
 }
 
-/* For what is not made only when there is no memory. */
-static bool is_made(const void *part, const char *name) {
+/* For parts that fail to be created only when there is no memory. */
+static bool is_created(const void *part, const char *name) {
     if (part == NULL)
         log_event(LOG_ERROR, "start_failed", "part=%s error=%s", name, "out of memory");
     return part != NULL;
@@ -123,7 +123,7 @@ static bool build_pools(struct app *app) {
         app->services.pools[ON_DISPATCH] == NULL)
         return false;
     app->services.readiness = readiness_create(app->services.pools[ON_DATABASE]);
-    return is_made(app->services.readiness, "readiness");
+    return is_created(app->services.readiness, "readiness");
 }
 
 static bool build_tokens(struct app *app) {
@@ -138,7 +138,7 @@ static bool build_tokens(struct app *app) {
     }
     services->revoked = revoked_sessions_create(services->token_rules.access_ttl_s);
     services->roles = current_roles_create(services->token_rules.access_ttl_s);
-    return is_made(services->revoked, "revoked_sessions") && is_made(services->roles, "current_roles");
+    return is_created(services->revoked, "revoked_sessions") && is_created(services->roles, "current_roles");
 }
 
 static bool build_limiter(struct app *app) {
@@ -147,12 +147,12 @@ static bool build_limiter(struct app *app) {
     limit_rules_from_config(config, rules);
     app->services.limiter = limiter_create(rules, config->limit.table_size);
     app->services.failure_limiter = limiter_create(rules, config->limit.table_size);
-    /* everybody behind such a socket shares the strict bucket of clients without an address */
+    /* all clients of such a socket share the strict bucket of clients without an address */
     char listen[ENDPOINT_TEXT_SIZE];
     if (config->limit.enabled && config->server.listen.is_unix && config->server.trusted_proxies.count == 0)
         log_event(LOG_WARN, "clients_without_address", "listen=%s missing=%s", endpoint_text(&config->server.listen, listen),
                   "server.trusted_proxies");
-    return is_made(app->services.limiter, "limiter") && is_made(app->services.failure_limiter, "failure_limiter");
+    return is_created(app->services.limiter, "limiter") && is_created(app->services.failure_limiter, "failure_limiter");
 }
 
 static bool build(struct app *app) {
@@ -171,7 +171,7 @@ static bool build(struct app *app) {
     return app->server != NULL && watchdog_start(app->server, app->background, &app->watchdog);
 }
 
-static void take_down(struct app *app) {
+static void destroy(struct app *app) {
     struct services *services = &app->services;
     watchdog_stop(app->watchdog);
     if (app->server != NULL)
@@ -206,7 +206,7 @@ static sigset_t block_signals(void) {
     return set;
 }
 
-/* Answers SIGHUP until the service is to stop; returns the signal that says so. */
+/* Reloads on SIGHUP until another signal stops the service; returns that signal. */
 static int wait_for_stop(struct app *app, const struct config_source *source, const sigset_t *set) {
     int received = 0;
     while (sigwait(set, &received) == 0 && received == SIGHUP)
@@ -214,13 +214,13 @@ static int wait_for_stop(struct app *app, const struct config_source *source, co
     return received;
 }
 
-/* From now on readiness is "stopping", and replies close their connection; requests are served for a while longer, until load
+/* From now on readiness fails, and replies close their connection; requests are served for server.drain_delay, until load
  * balancers have noticed. */
 static void drain(const struct app *app, int received, const sigset_t *set) {
     log_event(LOG_INFO, "stopping", "signal=%s", received == SIGINT ? "SIGINT" : "SIGTERM");
     notify_supervisor("STOPPING=1");
     atomic_store(&draining, true);
-    /* before it is let through, or one that waits already would end the process */
+    /* before it is unblocked, or one that is pending would end the process */
     signal(SIGHUP, SIG_IGN);
     /* a second signal ends the process at once */
     pthread_sigmask(SIG_UNBLOCK, set, NULL);
@@ -241,7 +241,7 @@ int server_run(const struct config *config, const struct config_source *source) 
         int received = wait_for_stop(app, source, &set);
         drain(app, received, &set);
     }
-    take_down(app);
+    destroy(app);
     if (is_built)
         log_event(LOG_INFO, "stopped", "version=%s", JWTD_VERSION);
     return is_built ? 0 : 1;

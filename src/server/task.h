@@ -1,6 +1,6 @@
 /*
- * task: what is done again and again without a request that asks for it. Each task is one row of the table in background.c and
- * one thread; a task of its own file knows neither threads nor when its connection is made.
+ * task: periodic work of the service. Each task is one row of the table in background.c, has a file and a thread of its own, and
+ * knows neither the thread nor when its database connection is opened and closed.
  */
 #ifndef JWTD_SERVER_TASK_H
 #define JWTD_SERVER_TASK_H
@@ -12,11 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a round is given. */
+/* The arguments of a round, on the task's thread. */
 struct task_round {
     const struct services *services;
-    struct db *db; /* this task's alone; NULL for a task without a database */
-    void *state;   /* this task's alone, state_size bytes, zeroes before the first round */
+    struct db *db; /* used by this task only; NULL for a task without a database */
+    void *state;   /* used by this task only: state_size bytes, zeroed before the first round */
 };
 
 struct task {
@@ -26,7 +26,7 @@ struct task {
     int64_t (*run)(const struct task_round *round); /* one round; returns when the next is due (clock_monotonic_us) */
 };
 
-extern const struct task readiness_task;  /* has the readiness of the service asked anew */
+extern const struct task readiness_task;  /* asks whether the database is ready */
 extern const struct task revocation_task; /* reads which sessions other instances have revoked */
 extern const struct task role_task;       /* reads whose roles have changed */
 extern const struct task cleanup_task;    /* deletes rows that nothing needs any more */

@@ -15,7 +15,7 @@
 struct watchdog {
     struct http_server *server;
     const struct background *background;
-    int64_t interval_us; /* the supervisor's: without a word for so long the service is restarted */
+    int64_t interval_us; /* WATCHDOG_USEC: without a report for so long the service is restarted */
     bool was_alive;
     struct periodic *thread;
 };
@@ -26,7 +26,7 @@ static int64_t number_of(const char *name) {
     return text_parse_unsigned(text_of(getenv(name)), INT64_MAX, &number) ? (int64_t)number : 0;
 }
 
-/* 0: there is no watchdog, or it watches another process. */
+/* 0: no watchdog is asked for, or one for another process. */
 static int64_t interval_asked_for(void) {
     int64_t interval_us = number_of("WATCHDOG_USEC");
     bool is_ours = getenv("WATCHDOG_PID") == NULL || number_of("WATCHDOG_PID") == getpid();

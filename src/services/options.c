@@ -44,7 +44,7 @@ static struct limit_rule rule_of(const struct config *config, enum limit_class b
                                .period_us = rate->period_ms * 1000,
                                .burst = rate->burst };
     rule.amount = config->limit.enabled ? rate->amount : 0;
-    /* Only the lock that shuts out nobody else may grow: a growing one of an account could be renewed by anyone who guesses. */
+    /* Only the lock that affects no other client grows: one of a whole account could be renewed by any client that guesses. */
     if (bucket == LIMIT_ADDRESS_FAILURES || bucket == LIMIT_ACCOUNT_FAILURES)
         rule.lock_us = LIMIT_LOCK_ONE_TOKEN;
     if (bucket == LIMIT_LOGIN_FAILURES) {

@@ -15,10 +15,10 @@
 
 struct snapshot_holder {
     const struct token_rules *rules;
-    pthread_mutex_t lock; /* guards the next, and every `refs` */
+    pthread_mutex_t lock; /* guards `current`, and `refs` of every snapshot */
     struct snapshot *current;
-    pthread_mutex_t reading; /* guards the next, and that one thread at a time replaces `current`; `lock` is taken inside */
-    int64_t failed_us;       /* when snapshot_find_key has failed to read the keys; 0: not since the last success */
+    pthread_mutex_t reading; /* guards `failed_us`, and lets one thread at a time replace `current`; `lock` is taken inside */
+    int64_t failed_us;       /* when snapshot_find_key last failed to read the keys; 0: not since the last success */
 };
 
 static void destroy(struct snapshot *snapshot) {
@@ -93,7 +93,7 @@ const struct snapshot *snapshot_acquire(struct snapshot_holder *holder) {
 }
 
 void snapshot_release(struct snapshot_holder *holder, const struct snapshot *snapshot) {
-    struct snapshot *own = (struct snapshot *)(uintptr_t)snapshot; /* const for those who acquire it */
+    struct snapshot *own = (struct snapshot *)(uintptr_t)snapshot; /* const for all callers that acquire it */
     pthread_mutex_lock(&holder->lock);
     assert(own->refs > 0);
     bool is_last = --own->refs == 0;
@@ -134,7 +134,7 @@ static bool has_key(const struct snapshot *snapshot, struct text kid) {
     return keyring_find(snapshot->keyring, kid) != NULL;
 }
 
-/* `reading` is held, so that *snapshot is in force until this has come to its end. */
+/* `reading` is held, so that *snapshot stays in force until this returns. */
 static enum status read_again(struct snapshot_holder *holder, struct text kid, const struct snapshot **snapshot) {
     char error[ERROR_SIZE];
     swap(holder, snapshot);
@@ -150,7 +150,7 @@ static enum status read_again(struct snapshot_holder *holder, struct text kid, c
     }
     replace(holder, next, "unknown_kid");
     swap(holder, snapshot);
-    return has_key(*snapshot, kid) ? STATUS_OK : STATUS_INVALID_TOKEN; /* the file has gone again */
+    return has_key(*snapshot, kid) ? STATUS_OK : STATUS_INVALID_TOKEN; /* the file has been removed meanwhile */
 }
 
 enum status snapshot_find_key(struct snapshot_holder *holder, struct text kid, const struct snapshot **snapshot) {
