@@ -26,13 +26,14 @@ static const struct command {
     int (*run)(const struct cli_arguments *arguments);
 } commands[] = {
     { "serve", "", "serve until SIGTERM or SIGINT", 0, false, cli_serve },
-    { "migrate", " [--status]", "bring the database to this program's schema, or say how far it is", TAKES_STATUS, false,
-      cli_migrate },
+    { "migrate", " [--status]", "bring the database to this program's schema, or list what is applied and pending", TAKES_STATUS,
+      false, cli_migrate },
     { "keygen", " [--if-missing]", "make a new signing key, or one only if there is none, and the refresh key if there is none",
       TAKES_IF_MISSING, false, cli_keygen },
     { "check-config", "", "print the configuration that is in force, or everything that is wrong with it", 0, false,
       cli_check_config },
-    { "user", " list|show|add|set-roles|disable|enable", "look after accounts; alone it says how", TAKES_ROLE, true, cli_user },
+    { "user", " list|show|add|set-roles|disable|enable", "manage accounts; without an operand it prints how", TAKES_ROLE, true,
+      cli_user },
 };
 
 /* What getopt_long returns. */
@@ -79,7 +80,7 @@ static void print_help(void) {
 }
 
 static int usage_error(const char *what, const char *word) {
-    fprintf(stderr, "jwtd: %s%s\n" USAGE "       jwtd --help says more\n", what, word);
+    fprintf(stderr, "jwtd: %s%s\n" USAGE "       jwtd --help lists commands and options\n", what, word);
     return 2;
 }
 

@@ -66,7 +66,7 @@ bool user_add(const struct user_task *task) {
         return false;
     struct user user;
     if ((task->role_count > 0 && !user_set_roles(task, roles_json)) || !user_find(task, &user)) {
-        fprintf(stderr, "jwtd: the user was added, but see above; set-roles gives it its roles\n");
+        fprintf(stderr, "jwtd: the user was added; if its roles are missing, set-roles sets them\n");
         return false;
     }
     user_print(&user);
