@@ -114,7 +114,7 @@ __attribute__((constructor)) static void open_control(void) {
 
 /* ---- which call ---- */
 
-/* Beginnings of the names of threads, NULL behind the last. */
+/* Beginnings of the names of threads, NULL after the last. */
 static const char *const request_threads[] = { "accept", "MHD-", "database-", "crypto-", NULL };
 static const char *const other_connecting_threads[] = { "database-", "roles", "cleanup", NULL };
 
@@ -351,7 +351,7 @@ EXPORTED int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *
     return other(epoll_fd, operation, fd, event);
 }
 
-/* The kernel takes only a part when its buffer is full, and raises an edge when there is room again: so must this. */
+/* The kernel takes only a part when its buffer is full, and raises an edge when there is space again: so must this. */
 static void raise_edge(int fd) {
     int (*other)(int, int, int, struct epoll_event *) = next(EPOLL_CTL);
     int epoll_fd = fd < WATCHED_MAX ? atomic_load(&watched[fd].epoll_fd) : 0;

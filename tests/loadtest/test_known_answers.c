@@ -39,7 +39,7 @@ static void read_all(int fd, char output[OUTPUT_SIZE]) {
     output[len] = '\0';
 }
 
-/* Runs the program with these arguments, NULL behind the last, for so long (0: to its end), and reads its output and its record.
+/* Runs the program with these arguments, NULL after the last, for so long (0: to its end), and reads its output and its record.
  */
 static void run_program_for(const char *const *arguments, unsigned seconds, struct result *result) {
     char record[] = "/tmp/failpoint-test-XXXXXX";

@@ -140,7 +140,7 @@ START_TEST(a_migration_that_fails_leaves_nothing_of_itself) {
 }
 END_TEST
 
-/* Such as a dump: until it ends no column can be added, and whoever waits for that would keep everybody waiting behind it. */
+/* A transaction such as a dump: until it ends no column can be added, and a statement that waits for it blocks all later ones. */
 START_TEST(a_migration_that_waits_for_a_table_holds_up_nobody_for_long) {
     pthread_t thread;
     unsigned applied = 0;

@@ -448,8 +448,8 @@ static void allow_patience(void) {
     PQfinish(superuser);
 }
 
-/* Whoever has waited for deadlock_timeout finds the deadlock and is its victim: the statement of the program, since the test
- * waits longer. */
+/* The session that has waited for deadlock_timeout finds the deadlock and is its victim: the program's, since the test's timeout
+ * is longer. */
 START_TEST(a_deadlock_is_run_again_and_costs_no_answer) {
     struct held_call call = { .act = act_change_password, .user = add_user("ada@example.org") };
     struct uuid other = add_session(&call.user);

@@ -22,7 +22,7 @@ static void pass_seconds(unsigned seconds) {
     sql("UPDATE sessions SET rotated_at = rotated_at - interval '%u s'", seconds);
 }
 
-START_TEST(a_refresh_moves_the_generation_and_tells_of_the_user) {
+START_TEST(a_refresh_increments_the_generation_and_returns_the_user) {
     struct uuid user = add_user("ada@example.org"), id = add_session(&user);
     sql("UPDATE users SET roles = '{admin,staff}'");
     for (uint32_t generation = 1; generation < 5; generation++) {
@@ -305,7 +305,7 @@ static void copy_row(const struct uuid *from, const struct uuid *to) {
         show(from), show(to));
 }
 
-/* Any token that somebody could hold: current and parent, those between and before, and some that a failover has forgotten. */
+/* Any token that a client could hold: current and parent, those between and before, and some that were lost in a failover. */
 static uint32_t choose_token(struct twins *twins) {
     const struct rule_session *model = &twins->model;
     unsigned die = roll(twins, 16);
@@ -375,7 +375,7 @@ END_TEST
 
 TCase *store_refresh_tests(void) {
     TCase *tests = tcase_create("refresh");
-    tcase_add_test(tests, a_refresh_moves_the_generation_and_tells_of_the_user);
+    tcase_add_test(tests, a_refresh_increments_the_generation_and_returns_the_user);
     tcase_add_test(tests, what_is_left_is_the_nearer_of_idle_and_absolute_end);
     tcase_add_loop_test(tests, a_refresh_is_judged_by_what_happened_to_the_session, 0, (int)ARRAY_LEN(refresh_cases));
     tcase_add_test(tests, a_retry_moves_nothing_but_the_time_of_the_last_answer);

@@ -212,8 +212,8 @@ START_TEST(only_live_sessions_are_listed_newest_first) {
 }
 END_TEST
 
-/* So that who has stolen its access token cannot see when its owner refreshes; not by its expiry either. */
-START_TEST(the_session_that_asks_tells_its_last_use_to_the_hour) {
+/* So that a thief of its access token cannot see when its owner refreshes; not by its expiry either. */
+START_TEST(the_session_that_asks_shows_its_last_use_to_the_hour) {
     struct uuid user = add_user("ada@example.org"), other = add_session(&user), current = add_session(&user);
     struct session_list list;
     sql("UPDATE sessions SET last_used_at = date_trunc('hour', now()) - interval '1 hour' + interval '12 minutes 34 seconds'");
@@ -376,7 +376,7 @@ TCase *store_sessions_tests(void) {
     tcase_add_test(tests, reading_revocations_does_not_read_the_whole_table);
     tcase_add_test(tests, a_session_that_was_logged_out_is_reported_again);
     tcase_add_test(tests, a_session_that_was_logged_out_ends_no_other);
-    tcase_add_test(tests, the_session_that_asks_tells_its_last_use_to_the_hour);
+    tcase_add_test(tests, the_session_that_asks_shows_its_last_use_to_the_hour);
     tcase_add_test(tests, a_user_can_end_only_sessions_of_the_same_user_and_only_once);
     tcase_add_test(tests, an_expired_session_is_ended_like_a_live_one);
     tcase_add_test(tests, all_sessions_of_a_user_end_together_and_nobody_elses);

@@ -45,7 +45,7 @@ START_TEST(the_network_that_a_user_registers_from_is_known_once) {
     struct user user;
     ck_assert_int_eq(insert_from(origins[_i].ip, &id, "ada@example.org", DIGEST, &user), USER_INSERTED);
     ck_assert(knows(&id, origins[_i].network));
-    /* run again after a lost answer, repeated with the same key, tried by somebody else */
+    /* run again after a lost answer, repeated with the same key, tried by another client */
     ck_assert_int_eq(insert_from(origins[_i].ip, &id, "ada@example.org", DIGEST, &user), USER_INSERTED);
     ck_assert_int_eq(insert_from("203.0.113.9", &other, "ada@example.org", DIGEST, &user), USER_SAME_KEY);
     ck_assert_int_eq(insert_from("203.0.113.9", &other, "ada@example.org", NULL, &user), USER_EXISTS);
@@ -142,7 +142,7 @@ START_TEST(an_address_is_taken_once_whatever_its_case) {
 }
 END_TEST
 
-START_TEST(the_same_insert_again_gives_the_same_user) {
+START_TEST(the_same_insert_again_returns_the_same_user) {
     struct uuid first = uuid_create(), second = uuid_create();
     struct user user;
     ck_assert_int_eq(insert(&first, "ada@example.org", DIGEST, &user), USER_INSERTED);
@@ -359,7 +359,7 @@ TCase *store_users_tests(void) {
     tcase_add_test(tests, an_unknown_user_is_not_found);
     tcase_add_test(tests, an_address_is_known_for_ninety_days_and_no_longer);
     tcase_add_test(tests, an_address_is_taken_once_whatever_its_case);
-    tcase_add_test(tests, the_same_insert_again_gives_the_same_user);
+    tcase_add_test(tests, the_same_insert_again_returns_the_same_user);
     tcase_add_test(tests, a_rehash_replaces_only_the_hash_that_was_checked);
     tcase_add_test(tests, a_change_of_address_is_done_refused_or_stale);
     tcase_add_loop_test(tests, the_network_that_a_user_registers_from_is_known_once, 0, 3);

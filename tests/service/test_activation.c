@@ -65,7 +65,7 @@ START_TEST(the_supervisor_hears_when_it_is_ready_reloads_and_stops) {
 }
 END_TEST
 
-START_TEST(a_supervisor_that_has_gone_does_not_matter) {
+START_TEST(a_supervisor_that_has_exited_does_not_matter) {
     setenv("NOTIFY_SOCKET", "/nonexistent/socket", 1);
     struct server server = server_start(NULL);
     expect_status(http_send(&server, "GET", "/health/live", NULL, NULL), 200);
@@ -88,7 +88,7 @@ static int fill_queue(const char *name) {
     return count;
 }
 
-/* The service has taken SIGTERM, and has not come further than to tell of it, when SIGHUP comes. */
+/* SIGHUP arrives when the service has received SIGTERM and has done no more than report it. */
 START_TEST(a_reload_that_comes_with_the_end_changes_nothing_about_it) {
     char name[64];
     snprintf(name, sizeof name, "@jwtd-test-%d", (int)getpid());
@@ -122,8 +122,8 @@ static int open_watching_supervisor(void) {
     return open_supervisor(name);
 }
 
-/* False: nobody said anything for so long. */
-static bool hears(int supervisor, int wait_ms, char state[64]) {
+/* False: no report arrived for so long. */
+static bool receives(int supervisor, int wait_ms, char state[64]) {
     struct pollfd look = { .fd = supervisor, .events = POLLIN };
     if (poll(&look, 1, wait_ms) != 1)
         return false;
@@ -136,11 +136,12 @@ static bool hears(int supervisor, int wait_ms, char state[64]) {
 static void expect_silence(int supervisor) {
     char state[64];
     for (int i = 0; i < 10; i++) {
-        if (!hears(supervisor, SILENCE_MS, state))
+        if (!receives(supervisor, SILENCE_MS, state))
             return;
-        ck_assert_str_eq(state, "WATCHDOG=1"); /* one that was on its way, or within the time that a thread is given */
+        ck_assert_str_eq(state,
+                         "WATCHDOG=1"); /* one that was being sent, or within the time after which a thread counts as stuck */
     }
-    ck_abort_msg("the supervisor still hears that all is well");
+    ck_abort_msg("the supervisor still receives WATCHDOG=1");
 }
 
 static void read_name(pid_t pid, const char *thread, char name[32]) {
@@ -197,7 +198,7 @@ START_TEST(the_supervisor_hears_that_all_is_well_only_while_each_thread_moves) {
     expect_state(supervisor, "WATCHDOG=1");
     ck_assert_int_eq(server_log_count(&server, "threads_stuck"), 1);
     server_finish(&server);
-    while (hears(supervisor, 0, state) && strcmp(state, "WATCHDOG=1") == 0) {
+    while (receives(supervisor, 0, state) && strcmp(state, "WATCHDOG=1") == 0) {
     }
     ck_assert_str_eq(state, "STOPPING=1");
     close(supervisor);
@@ -223,7 +224,7 @@ START_TEST(a_watchdog_for_another_process_is_not_ours) {
     setenv("WATCHDOG_PID", "1", 1);
     struct server server = server_start(NULL);
     expect_state(supervisor, "READY=1");
-    ck_assert(!hears(supervisor, SILENCE_MS, state));
+    ck_assert(!receives(supervisor, SILENCE_MS, state));
     server_finish(&server);
     close(supervisor);
 }
@@ -266,7 +267,7 @@ static void ask_live(size_t index, void *context) {
     http_free(&reply);
 }
 
-/* Who connects while no instance is there waits in the socket's queue for the next one. */
+/* A client that connects while no instance runs waits in the socket's queue for the next one. */
 static void ask_or_start(size_t index, void *context) {
     if (index < 20) {
         ask_live(index, context);
@@ -311,7 +312,7 @@ Suite *activation_suite(void) {
     TCase *tcase = tcase_create("activation");
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, the_supervisor_hears_when_it_is_ready_reloads_and_stops, 0, 2);
-    tcase_add_test(tcase, a_supervisor_that_has_gone_does_not_matter);
+    tcase_add_test(tcase, a_supervisor_that_has_exited_does_not_matter);
     tcase_add_test(tcase, a_reload_that_comes_with_the_end_changes_nothing_about_it);
     tcase_add_loop_test(tcase, the_supervisor_hears_that_all_is_well_only_while_each_thread_moves, 0, (int)ARRAY_LEN(watched));
     tcase_add_test(tcase, a_service_without_its_database_is_alive);

@@ -1,7 +1,7 @@
 /*
  * Two dozen clients that do everything wrong at once, while the service reloads and its database sessions are ended. It must not
- * crash, leak or hang, and must serve as before when they have gone. Meant for the sanitizers (make chaos); CHAOS_SECONDS=60 and
- * CHAOS_SEED=1 say for how long and which.
+ * crash, leak or hang, and must serve as before when they have disconnected. Meant for the sanitizers (make chaos);
+ * CHAOS_SECONDS=60 and CHAOS_SEED=1 say for how long and which.
  */
 #include "support/account.h"
 #include "support/database.h"

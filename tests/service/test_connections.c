@@ -142,11 +142,11 @@ START_TEST(a_burst_is_held_to_the_limit_and_a_tenth_too) {
     for (size_t i = 0; i < BURST; i++)
         fds[i] = raw_connect(&server);
     ck_assert_int_eq(kill(server.pid, SIGCONT), 0);
-    /* nobody sends anything, so that who was let in stays; the last of the queue is not let in */
+    /* no client sends anything, so that those that were admitted stay; the last of the queue is not admitted */
     struct timeval limit = { .tv_sec = WAIT_S };
     setsockopt(fds[BURST - 1], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     ssize_t last = recv(fds[BURST - 1], &byte, 1, 0);
-    ck_assert_msg(last == 0 || (last < 0 && errno == ECONNRESET), "the last one was let in");
+    ck_assert_msg(last == 0 || (last < 0 && errno == ECONNRESET), "the last one was admitted");
     unsigned long open = process_descriptors(server.pid) - before;
     ck_assert_msg(open >= 40 && open <= 40 + 40 / 10 + 1 + DESCRIPTORS_OF_ITS_OWN, "%lu of the burst are open", open);
     for (size_t i = 0; i < BURST; i++)
@@ -180,7 +180,7 @@ START_TEST(descriptors_that_run_out_neither_spin_the_service_nor_end_it) {
 }
 END_TEST
 
-/* Those who have connections keep them, so that no descriptor comes free. */
+/* Clients keep their connections, so that no descriptor is closed. */
 START_TEST(without_a_descriptor_a_client_is_refused_and_with_one_served_again) {
     struct server server = server_start(NULL);
     struct crowd kept, crowd;

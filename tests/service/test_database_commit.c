@@ -98,7 +98,7 @@ static long login_status(const struct story *story, const char *password) {
     return status;
 }
 
-/* Within a second, by which every instance has read who was logged out. */
+/* Within a second, after which every instance has read which sessions have ended. */
 static void expect_useless(const char *access_token) {
     long status = 0;
     for (int i = 0; i < 100 && status != 401; i++) {

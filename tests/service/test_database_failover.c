@@ -90,7 +90,7 @@ START_TEST(the_service_finds_the_host_that_takes_writes) {
 }
 END_TEST
 
-/* Also the connection that only reads who was logged out: the first host would never tell it. */
+/* Also the connection that only reads revocations: the first host would never have new ones. */
 START_TEST(no_connection_stays_with_a_host_that_has_turned_read_only) {
     struct server server = start_with_both("read-write");
     account_register(&server);

@@ -1,4 +1,4 @@
-/* The database goes away, or the way to it: late at the start, crashed, ended piece by piece, silent. */
+/* The database, or the network to it, fails: late at the start, crashed, ended piece by piece, silent. */
 #include "support/cluster.h"
 #include "support/load.h"
 #include "support/proxy.h"
@@ -66,7 +66,7 @@ START_TEST(a_service_that_starts_before_its_database_waits_for_it) {
         expect_problem(http_json(&server, "POST", "/auth/register", NULL, credentials(&other, PASSWORD, body)), 503,
                        "database_unavailable");
         expect_problem(refresh_with(&server, tokens.refresh), 503, "database_unavailable");
-        /* nobody knows yet whose sessions have ended */
+        /* the revocations have not been read yet */
         expect_problem(http_json(&server, "GET", "/auth/me", tokens.access, NULL), 503, "starting");
         usleep(100000);
     }
@@ -223,7 +223,7 @@ static void refuse_for_a_while(struct load *load) {
     struct refusal *refusal = load->context;
     usleep(100000);
     proxy_set_mode(refusal->proxy, PROXY_REFUSES);
-    proxy_forget_arrivals(refusal->proxy);
+    proxy_clear_arrivals(refusal->proxy);
     refusal->began_us = clock_monotonic_us();
     usleep(OUTAGE_US);
     refusal->count = proxy_arrivals(refusal->proxy, refusal->arrivals_us, ARRIVALS_MAX);

@@ -42,7 +42,7 @@ static struct reply post_account(const struct server *server, const char *path, 
     return http_json(server, "POST", path, NULL, credentials(account, PASSWORD, body));
 }
 
-/* The same request until the answer is another than 503; each connection may be waiting out its pause. */
+/* Repeats a request until the reply is another than 503; each connection may have to wait for its next attempt. */
 static long status_in_the_end(const struct server *server, const char *path, const struct account *account) {
     long status = 503;
     for (int i = 0; i < 100 && status == 503; i++) {
@@ -68,7 +68,7 @@ static size_t take_all_connections(PGconn **taken) {
     ck_abort_msg("there is no end of connections");
 }
 
-START_TEST(without_a_free_connection_everybody_gets_503) {
+START_TEST(without_a_free_connection_every_client_gets_503) {
     PGconn *taken[TAKEN_MAX] = { NULL };
     struct account account = account_new();
     size_t count = take_all_connections(taken);
@@ -103,8 +103,8 @@ static void log_in(size_t index, void *context) {
     http_free(&reply);
 }
 
-/* Three of the service's connections cannot be had. Those who have one do the work: nobody is refused because it came to
- * another. */
+/* Three of the service's connections cannot be opened. The threads that have one do the work: no request is refused because
+ * another thread took it. */
 START_TEST(with_few_connections_the_service_works_with_those) {
     PGconn *taken[TAKEN_MAX] = { NULL };
     struct account account = account_new();
@@ -144,7 +144,7 @@ END_TEST
 
 /*
  * The file of an empty table is replaced by /dev/full: what is written there fails with ENOSPC, from the kernel itself, wherever
- * the tests run and whoever runs them.
+ * and by whomever the tests are run.
  */
 static void find_file(const char *table, char path[PATH_SIZE]) {
     long node = cluster_number(&cluster, "SELECT pg_relation_filenode('%s')", table);
@@ -266,7 +266,7 @@ END_TEST
 
 /* ---- others in the way ---- */
 
-/* Somebody else's transaction, which holds a row that the service wants. */
+/* The transaction of another program, which holds a lock that the service waits for. */
 struct rival {
     const struct server *server;
     PGconn *connection;
@@ -299,7 +299,7 @@ static struct rival make_rival(const struct server *server) {
     rival.other = account_login(server, &rival.account);
     rival.connection = PQconnectdb(cluster_url("postgres", cluster.port, url));
     run_as(&rival, "BEGIN");
-    run_as(&rival, "SET LOCAL deadlock_timeout = '60s'"); /* the service is to be the one that gives in */
+    run_as(&rival, "SET LOCAL deadlock_timeout = '60s'"); /* the service's statement is to be the victim */
     return rival;
 }
 
@@ -371,7 +371,7 @@ START_TEST(what_another_transaction_spoils_is_done_again) {
 }
 END_TEST
 
-/* Nobody lets go: the statement is ended by its timeout, and again there is nothing half done. */
+/* The lock is not released: the statement is ended by its timeout, and again there is nothing half done. */
 START_TEST(a_lock_that_is_not_released_costs_503_in_time) {
     char url[CLUSTER_SETTING_SIZE];
     struct server server =
@@ -394,7 +394,7 @@ Suite *database_pressure_suite(void) {
     TCase *tcase = tcase_create("a database of its own");
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, create, remove_);
-    tcase_add_test(tcase, without_a_free_connection_everybody_gets_503);
+    tcase_add_test(tcase, without_a_free_connection_every_client_gets_503);
     tcase_add_test(tcase, with_few_connections_the_service_works_with_those);
     tcase_add_test(tcase, the_service_never_has_more_connections_than_it_may);
     tcase_add_loop_test(tcase, a_full_disk_costs_503_and_leaves_nothing_half_done, 0, (int)ARRAY_LEN(full_cases));

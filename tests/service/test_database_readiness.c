@@ -1,4 +1,4 @@
-/* /health/ready, which anybody may ask as often as they like: what it says of the database, and what that costs. */
+/* /health/ready, which any client may call at any rate: what it reports of the database, and what that costs. */
 #include "support/cluster.h"
 #include "support/load.h"
 #include "support/proxy.h"
@@ -63,7 +63,7 @@ END_TEST
 
 static const enum proxy_mode troubles[] = { PROXY_HOLDS, PROXY_SWALLOWS, PROXY_REFUSES };
 
-/* At once, whether the database says no or nothing, and without one more connection for each who asks. */
+/* At once, whether the database refuses or is silent, and without a connection for each probe. */
 START_TEST(a_database_that_is_lost_or_returns_shows_within_two_seconds) {
     struct proxy *proxy = proxy_start(cluster.port);
     char url[CLUSTER_SETTING_SIZE];

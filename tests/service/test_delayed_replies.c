@@ -1,4 +1,4 @@
-/* Clients that are refused with Retry-After, and come again at once. */
+/* Clients that are refused with Retry-After, and retry at once. */
 #include "support/account.h"
 #include "support/load.h"
 #include "support/process.h"
@@ -105,7 +105,7 @@ START_TEST(a_client_with_a_retry_after_of_a_second_waits_no_longer) {
 }
 END_TEST
 
-/* Of the many who share a proxy's connection only one was refused. */
+/* Of the many clients that share a proxy's connection only one was refused. */
 START_TEST(no_client_behind_a_proxy_waits_for_the_refusal_of_another) {
     struct server server = start_with_one_login_an_hour("server.trusted_proxies=127.0.0.1/32");
     int fd = connect_to(&server);
@@ -187,7 +187,7 @@ static void read_or_stop(size_t index, void *context) {
     server_finish(stop->server);
 }
 
-START_TEST(whoever_is_held_back_when_the_service_stops_is_answered_at_once) {
+START_TEST(a_delayed_reply_is_sent_at_once_when_the_service_stops) {
     struct server server =
         server_start((const char *const[]){ "limit.enabled=true", "limit.login=1/h", "server.request_timeout=30s", NULL });
     struct stop stop = { .server = &server, .fd = connect_to(&server) };
@@ -210,7 +210,7 @@ Suite *delayed_replies_suite(void) {
     tcase_add_test(tcase, no_client_behind_a_proxy_waits_for_the_refusal_of_another);
     tcase_add_test(tcase, others_are_served_at_once_while_many_are_held_back);
     tcase_add_test(tcase, a_client_that_leaves_while_held_back_leaves_nothing_behind);
-    tcase_add_test(tcase, whoever_is_held_back_when_the_service_stops_is_answered_at_once);
+    tcase_add_test(tcase, a_delayed_reply_is_sent_at_once_when_the_service_stops);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -43,7 +43,7 @@ Suite *differential_suite(void);
 
 enum way { STRAIGHT, HAPROXY, NGINX };
 
-/* A request that somebody saw, in the order of its log. */
+/* A request that a reader has seen, in the order of its log. */
 struct event {
     char id[REFERENCE_ID_SIZE];
     bool counts; /* the service's: it was run; a proxy's: it is certain that it was passed on */

@@ -251,7 +251,7 @@ static void send_and_hang_up(const struct server *server) {
     close(fd);
 }
 
-START_TEST(a_client_that_hangs_up_together_with_its_request_is_answered_and_let_go) {
+START_TEST(a_client_that_hangs_up_together_with_its_request_is_answered_and_disconnected) {
     struct server server = server_start((const char *const[]){ "database.connections=1", NULL });
     await_ready(&server);
     unsigned long before = process_descriptors(server.pid);
@@ -359,7 +359,7 @@ Suite *exchanges_suite(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, after_headers_that_do_not_fit_and_a_reload_the_service_stops_at_once);
     tcase_add_test(tcase, a_client_that_takes_its_time_does_not_hold_up_the_stop);
-    tcase_add_test(tcase, a_client_that_hangs_up_together_with_its_request_is_answered_and_let_go);
+    tcase_add_test(tcase, a_client_that_hangs_up_together_with_its_request_is_answered_and_disconnected);
     tcase_add_test(tcase, a_body_of_the_largest_limit_is_read_chunked_or_not);
     tcase_add_test(tcase, a_refusal_before_the_body_reaches_a_client_whose_body_is_as_large_as_the_limit);
     suite_add_tcase(suite, tcase);

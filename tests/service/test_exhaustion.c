@@ -163,7 +163,7 @@ static void limit_for_a_while(struct shortage *shortage) {
     ck_assert_int_eq(prlimit(shortage->server.pid, RLIMIT_DATA, &before, NULL), 0);
     for (size_t i = 0; i < HOLDERS; i++)
         close(fds[i]);
-    usleep(AFTER_US / 3); /* what was refused before is still on its way */
+    usleep(AFTER_US / 3); /* earlier refusals are still being sent */
     atomic_store(&shortage->is_lifted, true);
     usleep(AFTER_US);
     atomic_store(&shortage->is_over, true);

@@ -1,7 +1,7 @@
 /*
  * Each call that a request causes fails once, kind by kind, and of the allocations also all from it on, for one after the other
- * until there is none left to fail. The service answers as it should, or 503 with Retry-After, or closes without a word where it
- * cannot answer; it never dies, it never says anything else, and the request may be repeated: nobody is registered twice, and no
+ * until there is none left to fail. The service answers as it should, or 503 with Retry-After, or closes without a reply where it
+ * cannot send one; it never exits, it sends no other reply, and the request may be repeated: no user is registered twice, and no
  * session is lost. ONLY=4 runs one kind of request, STRIDE=10 every tenth call.
  */
 #include "support/account.h"
@@ -30,7 +30,7 @@ Suite *fault_requests_suite(void);
 #define WELL_TRIES 200
 #define WELL_PAUSE_US 20000u
 #define CALLS_MAX 3000
-/* Of one kind of request: of the connection itself, before there is anybody who could answer. */
+/* Of one kind of request: of the connection itself, before a reply could be sent. */
 #define CLOSED_MAX 12
 
 static struct server server;
@@ -73,7 +73,7 @@ static size_t write_verify(char *request) {
     return with_token(request, "GET", "/auth/verify");
 }
 
-/* A token that nobody has seen yet is checked from its signature on. */
+/* A token that is not in the verifier's cache is checked from its signature on. */
 static size_t write_first_verify(char *request) {
     tokens = account_login(&server, &account);
     return write_verify(request);

@@ -26,7 +26,7 @@ Suite *fault_signals_suite(void);
 
 #define CALLS_MAX 3000
 #define RELOAD_TRIES 500
-#define LOG_LEAD 30 /* tries that the word to the supervisor may come behind that in the log */
+#define LOG_LEAD 30 /* tries by which the report to the supervisor may follow the line in the log */
 #define PAUSE_MS 10
 #define STOP_TRIES 1000
 
@@ -109,7 +109,7 @@ static bool is_in_force(const char *origin) {
     return is_allowed;
 }
 
-/* Until the supervisor has been told that it is over, or, where that may be lost, a little after the log has. */
+/* Until its end is reported to the supervisor, or, where that report may be lost, a little after the log's line. */
 static void reload(void) {
     int before = server_log_count(&server, "\"reload"), since_log = 0;
     kill(server.pid, SIGHUP);

@@ -48,7 +48,7 @@ static const struct start_case {
 
 struct worker {
     struct server server;
-    int port_fd;   /* bound to the server's port, so that nobody else gets it between two starts */
+    int port_fd;   /* bound to the server's port, so that no other process gets it between two starts */
     int notify_fd; /* where a supervisor would listen */
     char notify[128];
     struct faults faults;
@@ -98,7 +98,7 @@ static void prepare(struct worker *worker) {
     char listen[64];
     int port = reserve_port(worker);
     snprintf(listen, sizeof listen, "server.listen=127.0.0.1:%d", port);
-    /* what is listened on comes last in the file: who does not read it to its end is not found */
+    /* server.listen comes last in the file: a service that does not read it to its end is not reachable */
     worker->server = server_prepare((const char *const[]){ "server.threads=2", "password.workers=1", "database.connections=1",
                                                            "password.memory=64KiB", "limit.table_size=1024", listen, NULL });
     worker->server.port = port;
@@ -151,7 +151,7 @@ static bool await_start(struct worker *worker, int *status) {
     return false;
 }
 
-/* All of them are told, since many have one cause. */
+/* All failures are printed, since many have one cause. */
 static void expect(bool is_so, const struct worker *worker, const char *what, const char *expected) {
     if (is_so)
         return;
@@ -185,7 +185,7 @@ static void check_end(struct worker *worker, int status, const char *what) {
 }
 
 /* Takes all that was sent to the supervisor since. */
-static bool was_told_ready(const struct worker *worker) {
+static bool was_reported_ready(const struct worker *worker) {
     char state[128];
     bool is_ready = false;
     ssize_t len;
@@ -210,9 +210,9 @@ static bool fail_call(struct worker *worker, long wanted) {
         check_service(worker, what);
     else
         check_end(worker, status, what);
-    expect(was_told_ready(worker) == has_started || run.start_case->fault.kind == FAULT_SENDS ||
+    expect(was_reported_ready(worker) == has_started || run.start_case->fault.kind == FAULT_SENDS ||
                run.start_case->fault.kind == FAULT_DESCRIPTORS,
-           worker, what, "told to the supervisor as it was");
+           worker, what, "reported to the supervisor as it was");
     atomic_fetch_add(has_started ? &run.started : &run.ended, 1);
     unlink(worker->server.log_path);
     return atomic_load(&worker->faults.control->failed) > 0;
@@ -236,7 +236,7 @@ static void start_without_faults(void) {
     account = account_register(&worker->server);
     read_threads(worker->server.pid, all_threads);
     ck_assert_int_eq(server_stop(&worker->server, SIGTERM), 0);
-    was_told_ready(worker);
+    was_reported_ready(worker);
 }
 
 START_TEST(whichever_call_fails_the_program_starts_whole_or_says_why_not) {

@@ -22,7 +22,7 @@ struct exchange_case {
     int second; /* of the second; 0: the connection was closed behind the first, and nothing more was run */
 };
 
-/* Behind each request stands another one: what matters is whether the service runs what it must not. */
+/* Each request is followed by another one: what matters is whether the service runs what it must not. */
 static const struct exchange_case cases[] = {
     { "two requests in one piece", LIVE LIVE, 200, 200 },
     { "both lengths", LOGIN "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" LIVE, 400, 0 },

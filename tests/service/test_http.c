@@ -48,7 +48,7 @@ START_TEST(a_healthy_service_says_what_it_checked) {
 }
 END_TEST
 
-/* Trouble in the database is "try again later", never "log in again". */
+/* A failure of the database is "try again later", never "log in again". */
 static const struct {
     const char *method, *path, *body;
 } needing_database[] = {
@@ -76,7 +76,7 @@ START_TEST(without_a_database_the_service_lives_and_asks_to_come_again) {
         ck_assert(reply.seconds < 4);
         http_free(&reply);
     }
-    /* a good token of another instance with the same keys: nobody knows whether its session has ended */
+    /* a good token of another instance with the same keys: whether its session has ended is not known yet */
     struct server good = server_start_beside(&server, NULL);
     struct account account = account_register(&good);
     struct tokens tokens = account_login(&good, &account);

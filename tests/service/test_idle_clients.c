@@ -1,4 +1,4 @@
-/* As many clients as this machine has descriptors for, who have all been served once and stay. */
+/* As many clients as this machine has descriptors for, which have all been served once and stay connected. */
 #include "support/account.h"
 #include "support/process.h"
 #include "support/raw.h"

@@ -10,7 +10,7 @@
 
 Suite *json_suite(void);
 
-/* ---- every field of every endpoint, given everything that it does not take ---- */
+/* ---- every field of every endpoint, with everything that it does not accept ---- */
 
 struct field_case {
     const char *method, *path;

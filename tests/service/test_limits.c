@@ -458,7 +458,7 @@ static const struct {
     { "X-Forwarded-For: unknown", 0, 0, 0 },
 };
 
-START_TEST(a_password_change_forgets_every_address_but_the_one_it_came_from) {
+START_TEST(a_password_change_removes_every_known_address_but_the_one_it_came_from) {
     static const char sql[] = "SELECT count(*) FROM known_addresses WHERE user_id = $1::uuid";
     struct server server = start_with_failures("limit.login_failures=3/h", "limit.lock=10m");
     struct account account = register_from(&server, HOME), neighbour = register_from(&server, ELSEWHERE);
@@ -606,7 +606,8 @@ Suite *limits_suite(void) {
     tcase_add_test(failures, an_address_is_known_also_after_a_restart_and_a_logout);
     tcase_add_test(failures, a_known_address_is_limited_as_well);
     tcase_add_test(failures, others_cannot_lock_the_owner_out_before_their_first_login);
-    tcase_add_loop_test(failures, a_password_change_forgets_every_address_but_the_one_it_came_from, 0, (int)ARRAY_LEN(changes));
+    tcase_add_loop_test(failures, a_password_change_removes_every_known_address_but_the_one_it_came_from, 0,
+                        (int)ARRAY_LEN(changes));
     tcase_add_test(failures, an_address_is_forgotten_when_it_was_not_used_for_long);
     tcase_add_test(failures, a_lock_opens_by_itself_and_the_next_is_longer);
     tcase_add_test(failures, right_passwords_are_never_too_many_however_many_come_at_once);

@@ -8,7 +8,7 @@
 
 Suite *login_suite(void);
 
-START_TEST(a_login_gives_both_tokens) {
+START_TEST(a_login_returns_both_tokens) {
     struct account account = account_register(&shared_server);
     char body[BODY_SIZE], value[64];
     struct reply reply = http_json(&shared_server, "POST", "/auth/login", NULL, credentials(&account, PASSWORD, body));
@@ -73,7 +73,7 @@ static char *refused(const struct account *account, const char *password) {
     return text;
 }
 
-START_TEST(whoever_is_refused_gets_the_same_bytes_whatever_the_reason) {
+START_TEST(every_refused_login_gets_the_same_bytes_whatever_the_reason) {
     struct account known = account_register(&shared_server), unknown = account_new();
     struct account disabled = account_register(&shared_server), corrupt = account_register(&shared_server);
     char ignored[8];
@@ -138,10 +138,10 @@ Suite *login_suite(void) {
     TCase *tcase = tcase_create("one server");
     tcase_set_timeout(tcase, 180);
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
-    tcase_add_test(tcase, a_login_gives_both_tokens);
+    tcase_add_test(tcase, a_login_returns_both_tokens);
     tcase_add_test(tcase, the_address_may_be_typed_in_another_case_and_is_shown_as_registered);
     tcase_add_test(tcase, a_password_is_the_same_however_its_letters_are_composed);
-    tcase_add_test(tcase, whoever_is_refused_gets_the_same_bytes_whatever_the_reason);
+    tcase_add_test(tcase, every_refused_login_gets_the_same_bytes_whatever_the_reason);
     tcase_add_test(tcase, a_login_after_a_change_of_parameters_hashes_anew_once);
     tcase_add_test(tcase, a_user_has_at_most_a_hundred_sessions_and_the_newest_lives);
     suite_add_tcase(suite, tcase);

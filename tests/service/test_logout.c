@@ -116,7 +116,7 @@ START_TEST(a_good_credential_ends_what_it_says_and_any_other_nothing) {
     struct user user = begin();
     if (one->happened != NULL)
         change(&user, "sessions", one->happened);
-    for (int again = 0; again < 2; again++) { /* who has logged out may say so again */
+    for (int again = 0; again < 2; again++) { /* a logout may be repeated */
         expect_status(present(&user, one->credential, all), 204);
         expect_ended(&user, !one->ends ? 0 : all ? 2 : 1, all);
     }

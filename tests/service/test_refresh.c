@@ -25,7 +25,7 @@ static void assert_refused(const struct server *server, const char *token, const
     expect_problem(refresh_with(server, token), 401, code);
 }
 
-START_TEST(a_refresh_gives_tokens_as_a_login_does) {
+START_TEST(a_refresh_returns_tokens_as_a_login_does) {
     struct account account = account_register(&shared_server);
     struct tokens tokens = account_login(&shared_server, &account);
     struct reply reply = refresh_with(&shared_server, tokens.refresh);
@@ -40,7 +40,7 @@ START_TEST(a_refresh_gives_tokens_as_a_login_does) {
 }
 END_TEST
 
-START_TEST(presenting_a_token_again_gives_the_same_successor) {
+START_TEST(presenting_a_token_again_returns_the_same_successor) {
     struct account account = account_register(&shared_server);
     struct tokens tokens = account_login(&shared_server, &account);
     char first[128], again[128];
@@ -274,7 +274,7 @@ START_TEST(no_session_survives_a_logout_that_races_a_refresh) {
 }
 END_TEST
 
-/* The client is gone when the answer comes: the write may or may not have happened, and asking again is right in both cases. */
+/* The client has disconnected before the reply: the write may or may not have happened, and a retry is right in both cases. */
 START_TEST(a_refresh_whose_answer_was_lost_may_be_asked_again) {
     struct account account = account_register(&shared_server);
     struct tokens tokens = account_login(&shared_server, &account);
@@ -341,8 +341,8 @@ Suite *refresh_suite(void) {
     TCase *shared = tcase_create("one server");
     tcase_set_timeout(shared, 180);
     tcase_add_unchecked_fixture(shared, shared_server_start, shared_server_finish);
-    tcase_add_test(shared, a_refresh_gives_tokens_as_a_login_does);
-    tcase_add_test(shared, presenting_a_token_again_gives_the_same_successor);
+    tcase_add_test(shared, a_refresh_returns_tokens_as_a_login_does);
+    tcase_add_test(shared, presenting_a_token_again_returns_the_same_successor);
     tcase_add_test(shared, a_token_whose_successor_was_used_ends_the_session);
     tcase_add_test(shared, a_token_presented_after_the_retry_window_gets_a_new_successor_and_the_unused_one_is_void);
     tcase_add_test(shared, a_retry_that_comes_too_soon_gets_503_and_later_its_answer);

@@ -33,7 +33,7 @@ static const struct order {
     { "owoO", "nn=" },
     { "owOO", "nnn" },
     { "owoOwO", "nn=n" },
-    { "ohohOwO", "n=sn" }, /* the last answer may be on its way still */
+    { "ohohOwO", "n=sn" }, /* the last reply may not have arrived yet */
     { "ohohowowO", "n=snn" },
     /* two tabs */
     { "bOB", "n=" },     /* they wake up together */
@@ -46,7 +46,7 @@ static const struct order {
     { "bowowB", "nnn" },
     { "bOOB", "nn!" }, /* a tab that is two generations behind looks like a thief */
     { "bOwOwB", "nn!" },
-    /* a thief within the window of the owner: both have the same token, and nobody can tell yet */
+    /* a thief within the window of the owner: both have the same token, which cannot be recognised yet */
     { "cTO", "n=" },
     { "cOT", "n=" },
     { "cTOOT", "n=n=" },
@@ -58,7 +58,7 @@ static const struct order {
     { "cTOOOT", "n=nn!" },
     /* the thief first, the owner later */
     { "cTwO", "nn" },
-    { "cTwOT", "nn!" }, /* what the thief was given is void */
+    { "cTwOT", "nn!" }, /* the token that the thief received is void */
     { "cTwOOT", "nnn!" },
     { "cTwOwT", "nn!" },
     { "cTTO", "nn!" },

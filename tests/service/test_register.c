@@ -107,7 +107,7 @@ START_TEST(only_an_argon2id_hash_with_the_configured_parameters_is_stored) {
 }
 END_TEST
 
-START_TEST(the_same_idempotency_key_gives_the_same_answer_again) {
+START_TEST(the_same_idempotency_key_returns_the_same_reply_again) {
     struct account account = account_new();
     struct reply first = register_with_key(&account, PASSWORD, "key-1");
     struct reply again = register_with_key(&account, PASSWORD, "key-1");
@@ -198,7 +198,7 @@ Suite *register_suite(void) {
     tcase_add_test(tcase, a_password_that_names_the_account_is_refused);
     tcase_add_test(tcase, a_password_over_1024_bytes_is_refused_and_one_of_1024_is_not);
     tcase_add_test(tcase, only_an_argon2id_hash_with_the_configured_parameters_is_stored);
-    tcase_add_test(tcase, the_same_idempotency_key_gives_the_same_answer_again);
+    tcase_add_test(tcase, the_same_idempotency_key_returns_the_same_reply_again);
     tcase_add_test(tcase, an_idempotency_key_does_not_serve_for_another_request);
     tcase_add_test(tcase, an_idempotency_key_that_is_no_key_is_refused);
     tcase_add_test(tcase, of_twenty_registrations_at_once_one_succeeds);

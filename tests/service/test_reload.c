@@ -40,7 +40,7 @@ static void finish(void) {
     server_finish(&keeper);
 }
 
-/* What the log says at its end, for the one who wonders why a test failed. */
+/* The last lines of the log, for the message of a test that fails. */
 static const char *last_lines(void) {
     static char lines[1024];
     char *log = server_log(&server);
@@ -200,7 +200,7 @@ START_TEST(the_level_of_the_log_changes_at_once) {
     ck_assert(!server_log_contains(&server, "\"event\":\"request\""));
     reload_config("[log]\nlevel = debug\n", "\"changed\":\"log.level\"");
     expect_status(http_send(&server, "GET", "/health/live", NULL, NULL), 200);
-    /* the line is written when the answer has gone */
+    /* the line is written after the reply is sent */
     for (int i = 0; i < TRIES && !server_log_contains(&server, "\"event\":\"request\""); i++)
         usleep(PAUSE_US);
     ck_assert(server_log_contains(&server, "\"event\":\"request\""));

@@ -23,7 +23,7 @@ Suite *reset_clients_suite(void);
 #define RESETS 500
 #define GROWTH_MAX_KIB 1024
 
-/* A hash takes a good part of a second, so that whoever resets within PAUSE_MAX_US does so before his is done. */
+/* A hash takes a good part of a second, so that a client that resets within PAUSE_MAX_US does so before its own is done. */
 static const char *const slow_hashing[] = { "password.memory=64MiB",
                                             "password.operations=12",
                                             "password.nice=0",

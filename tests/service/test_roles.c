@@ -1,4 +1,4 @@
-/* Roles: what they may be, and how soon a change of them is felt by who holds a token already. */
+/* Roles: what they may be, and how soon a change of them applies to a token that was issued before. */
 #include "support/account.h"
 #include "support/database.h"
 #include "support/load.h"
@@ -36,7 +36,7 @@ static void finish(void) {
     server_finish(&one);
 }
 
-/* By the command line; the roles are words behind the address. */
+/* By the command line; the roles are operands after the address. */
 static int set_by_command(const char *first, const char *second) {
     char database[512], output[4096];
     snprintf(database, sizeof database, "database.url=%s", getenv("JWTD_TEST_DATABASE"));

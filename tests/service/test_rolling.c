@@ -1,4 +1,4 @@
-/* Two instances behind a balancer, one after the other stopped and started again, while clients go on: nobody notices. */
+/* Two instances behind a balancer, one after the other stopped and started again, while clients go on without an error. */
 #include "support/account.h"
 
 #include <arpa/inet.h>

@@ -108,7 +108,7 @@ START_TEST(the_list_shows_the_live_sessions_and_which_one_asks) {
 END_TEST
 
 /* Each session in the list, and how its times end. */
-START_TEST(the_session_that_asks_tells_its_last_use_to_the_hour) {
+START_TEST(the_session_that_asks_shows_its_last_use_to_the_hour) {
     struct account account = account_register(&shared_server);
     struct tokens other = account_login(&shared_server, &account), tokens = account_login(&shared_server, &account);
     char ignored[8];
@@ -243,7 +243,7 @@ Suite *sessions_suite(void) {
     tcase_add_test(shared, an_expired_access_token_does_not_stop_a_logout_by_refresh_token);
     tcase_add_test(shared, another_instance_learns_of_a_logout_within_a_second);
     tcase_add_test(shared, the_list_shows_the_live_sessions_and_which_one_asks);
-    tcase_add_test(shared, the_session_that_asks_tells_its_last_use_to_the_hour);
+    tcase_add_test(shared, the_session_that_asks_shows_its_last_use_to_the_hour);
     tcase_add_test(shared, a_user_ends_own_sessions_and_no_others);
     suite_add_tcase(suite, shared);
     TCase *own = tcase_create("servers of their own");

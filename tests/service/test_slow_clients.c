@@ -136,7 +136,7 @@ START_TEST(a_kept_connection_may_rest_for_longer_than_a_header_may_take) {
 }
 END_TEST
 
-/* RFC 9112 section 2.2: a client may send an empty line behind a request. It must not begin the next one's deadline. */
+/* RFC 9112 section 2.2: a client may send an empty line after a request. It must not begin the next one's deadline. */
 START_TEST(a_late_empty_line_does_not_end_a_kept_connection) {
     struct raw_reply reply;
     int fd = raw_connect(&server);
@@ -169,7 +169,7 @@ static void expect_408_without_body(size_t index, void *context) {
     close(fd);
 }
 
-START_TEST(a_late_head_is_told_408_without_a_body) {
+START_TEST(a_late_head_receives_408_without_a_body) {
     run_parallel(ARRAY_LEN(slow_heads), expect_408_without_body, NULL);
 }
 END_TEST
@@ -200,7 +200,7 @@ Suite *slow_clients_suite(void) {
     tcase_add_test(tcase, a_connection_that_never_speaks_is_closed_without_a_reply);
     tcase_add_test(tcase, a_kept_connection_may_rest_for_longer_than_a_header_may_take);
     tcase_add_test(tcase, a_late_empty_line_does_not_end_a_kept_connection);
-    tcase_add_test(tcase, a_late_head_is_told_408_without_a_body);
+    tcase_add_test(tcase, a_late_head_receives_408_without_a_body);
     tcase_add_test(tcase, a_client_that_takes_no_answer_is_cut_off);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,4 +1,4 @@
-/* What slowhttptest (https://github.com/shekyan/slowhttptest), which people try on a service like this one, says of it. */
+/* The attacks of slowhttptest (https://github.com/shekyan/slowhttptest) against the service. */
 #include "support/account.h"
 
 #include "jwtd/macros.h"
@@ -22,7 +22,7 @@ Suite *slowhttptest_suite(void);
 static const struct attack {
     const char *name;
     const char *path;
-    const char *words[12]; /* NULL behind the last */
+    const char *words[12]; /* NULL after the last */
     const char *limit;
     bool is_cut; /* within the time of the test */
 } attacks[] = {
@@ -73,7 +73,7 @@ static void begin(struct run *run, const struct attack *attack) {
     run->pid = spawn(words);
 }
 
-/* As a client of the service would, who is nobody's accomplice. */
+/* A request of an ordinary client, during the attack. */
 static void probe(struct run *run) {
     struct reply reply = http_try(&run->server, "GET", "/health/live", NULL, NULL);
     run->probes++;

@@ -1,4 +1,4 @@
-/* Access tokens that somebody forged, against the running service: each is refused by both endpoints that read one. */
+/* Forged access tokens, against the running service: each is refused by both endpoints that read one. */
 #include "support/account.h"
 
 #include "jwtd/macros.h"

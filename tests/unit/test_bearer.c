@@ -142,7 +142,7 @@ START_TEST(a_route_with_a_role_is_for_tokens_that_have_it) {
 }
 END_TEST
 
-/* Trouble of ours is never "no token": who cannot be checked is not let in as somebody without one. */
+/* An error of the service is never "no token": a token that cannot be checked is not treated as absent. */
 START_TEST(while_the_revoked_sessions_are_not_known_no_access_lets_a_token_pass) {
     static const enum access all[] = { ACCESS_BEARER, ACCESS_OPTIONAL_BEARER, ACCESS_BEARER_OR_BODY };
     revoked_sessions_destroy(fixture->services.revoked);

@@ -41,7 +41,7 @@ static const struct {
     { ALLOWED " ", false },
 };
 
-START_TEST(only_a_listed_origin_is_let_read_a_reply) {
+START_TEST(only_a_listed_origin_may_read_a_reply) {
     struct fixture_header headers[] = { { sent[_i].origin != NULL ? "Origin" : NULL, sent[_i].origin }, { NULL, NULL } };
     struct exchange_fixture *fixture = create(headers, true);
     const struct header_list *list = &fixture->exchange.common_headers;
@@ -64,7 +64,7 @@ START_TEST(without_listed_origins_nothing_is_added) {
 }
 END_TEST
 
-START_TEST(without_place_for_them_nobody_is_answered) {
+START_TEST(without_place_for_them_the_reply_is_not_sent) {
     static const struct fixture_header headers[] = { { "Origin", ALLOWED }, { NULL, NULL } };
     struct exchange_fixture *fixture = create(headers, true);
     fixture->exchange.common_headers.count = HEADER_LIST_MAX - 1;
@@ -104,9 +104,9 @@ END_TEST
 Suite *cors_suite(void) {
     Suite *suite = suite_create("cors");
     TCase *tcase = tcase_create("cors");
-    tcase_add_loop_test(tcase, only_a_listed_origin_is_let_read_a_reply, 0, (int)ARRAY_LEN(sent));
+    tcase_add_loop_test(tcase, only_a_listed_origin_may_read_a_reply, 0, (int)ARRAY_LEN(sent));
     tcase_add_test(tcase, without_listed_origins_nothing_is_added);
-    tcase_add_test(tcase, without_place_for_them_nobody_is_answered);
+    tcase_add_test(tcase, without_place_for_them_the_reply_is_not_sent);
     tcase_add_loop_test(tcase, a_preflight_is_answered_and_passes_for_a_listed_origin, 0, (int)ARRAY_LEN(preflights));
     suite_add_tcase(suite, tcase);
     return suite;

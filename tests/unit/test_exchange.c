@@ -80,7 +80,7 @@ END_TEST
 #define LIMIT_US (10 * CLOCK_US_PER_S) /* of the request, which has just come */
 
 static const struct {
-    int64_t told_us;  /* after which to retry, from now; 0: nothing was told */
+    int64_t retry_us; /* the last Retry-After of the connection, from now; 0: none was sent */
     int64_t delay_us; /* at most; up to 30 % less, so that a crowd scatters */
     bool is_refusal, is_behind_proxy;
 } delays[] = {
@@ -89,10 +89,10 @@ static const struct {
     { -1, 0, true, false },                                   /* it has waited */
     { 0, 0, true, false },
     { 2 * CLOCK_US_PER_S, 0, false, false }, /* what is no refusal never waits */
-    { 2 * CLOCK_US_PER_S, 0, true, true },   /* another client of the same connection was told */
+    { 2 * CLOCK_US_PER_S, 0, true, true },   /* it was sent to another client of the same connection */
 };
 
-START_TEST(a_refusal_is_delayed_until_the_time_that_the_client_was_told) {
+START_TEST(a_refusal_is_delayed_until_the_last_retry_after_has_passed) {
     struct exchange_fixture *fixture = exchange_fixture_create(no_headers);
     struct exchange *exchange = &fixture->exchange;
     exchange->received_us = NOW_US;
@@ -102,7 +102,7 @@ START_TEST(a_refusal_is_delayed_until_the_time_that_the_client_was_told) {
         reply_problem(&exchange->request, STATUS_RATE_LIMITED);
     else
         reply_problem(&exchange->request, STATUS_INVALID_TOKEN);
-    int64_t retry_at_us = delays[_i].told_us != 0 ? NOW_US + delays[_i].told_us : 0;
+    int64_t retry_at_us = delays[_i].retry_us != 0 ? NOW_US + delays[_i].retry_us : 0;
     for (int i = 0; i < 100; i++) {
         int64_t due_us = delayed_replies_due_us(exchange, retry_at_us, NOW_US);
         if (delays[_i].delay_us == 0) {
@@ -125,7 +125,7 @@ Suite *exchange_suite(void) {
     tcase_add_test_raise_signal(tcase, without_a_reply_nothing_is_answered, SIGABRT);
     tcase_add_test_raise_signal(tcase, a_queued_reply_is_not_replaced, SIGABRT);
     tcase_add_test(tcase, when_the_service_stops_nothing_is_suspended);
-    tcase_add_loop_test(tcase, a_refusal_is_delayed_until_the_time_that_the_client_was_told, 0, (int)ARRAY_LEN(delays));
+    tcase_add_loop_test(tcase, a_refusal_is_delayed_until_the_last_retry_after_has_passed, 0, (int)ARRAY_LEN(delays));
     suite_add_tcase(suite, tcase);
     return suite;
 }

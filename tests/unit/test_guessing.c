@@ -1,4 +1,4 @@
-/* What the default limits on wrong passwords leave to those who guess, simulated over a month. */
+/* How many guesses the default limits on wrong passwords allow, simulated over a month. */
 #include "jwtd/clock.h"
 #include "jwtd/macros.h"
 #include "jwtd/options.h"

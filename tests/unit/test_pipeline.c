@@ -92,7 +92,7 @@ static const struct {
     { { &done }, "a", 204 },
     { { &next, &next, &done }, "nna", 204 },
     { { &done, &next }, "a", 204 },                          /* the reply ends it */
-    { { &next, &next, &next, &next, &next }, "nnnnn", 500 }, /* a route without a reply is our mistake, and told so */
+    { { &next, &next, &next, &next, &next }, "nnnnn", 500 }, /* a route without a reply is an internal error */
     { { &next, &next, &next, &next, &done }, "nnnna", 204 }, /* the last of as many as there can be */
 };
 

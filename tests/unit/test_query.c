@@ -90,7 +90,7 @@ START_TEST(more_values_than_a_request_keeps_are_refused) {
 }
 END_TEST
 
-/* A parameter that the row does not know is not even decoded: it is somebody else's. */
+/* A parameter that the row does not declare is not decoded either: a proxy may have appended it. */
 START_TEST(a_route_without_parameters_takes_any_query) {
     memset(fixture->route.query, 0, sizeof fixture->route.query);
     ck_assert_int_eq(query_keep(&fixture->exchange, "/x?role=%zz&after=%00"), STATUS_OK);

@@ -8,10 +8,10 @@
  * client refreshes when its access token runs out, and not twice in a row. A reply that arrives is put into the store, over
  * whatever is there; a lost reply is also the model of a tab that crashes before it could store it, and of one that was closed. A
  * client never knows that a message was lost; "too soon" is the same to it as a lost message. The thief copies the stored token
- * whenever it likes, keeps every token that it has ever seen, and may present any of them at any moment; its messages take no
- * time, since a later presentation is the same as a slow one. It is not told when the owner refreshes, but the search tries every
- * moment, so that it may also guess. Tokens are told apart as far as the rule can: current, its parent, void (between them),
- * older. Nothing else of a number matters.
+ * at any moment, keeps every token that it has ever seen, and may present any of them at any moment; its messages take no
+ * time, since a later presentation is the same as a slow one. It does not know when the owner refreshes, but the search tries
+ * every moment, so that it may also guess. Tokens are distinguished as far as the rule can: current, its parent, void (between
+ * them), older. Nothing else of a number matters.
  *
  * What is proven of the model:
  * (P1) Without a thief no request of the owner is ever judged reuse, if `rest` is more than half a window. With less than that a
@@ -93,7 +93,7 @@ struct search {
     struct node *nodes;
     uint32_t *slots; /* index + 1 of a node; 0: empty */
     uint32_t count;
-    uint32_t at;           /* the world that is looked at */
+    uint32_t at;           /* the world that is examined */
     const char *violation; /* NULL: none was found */
 };
 

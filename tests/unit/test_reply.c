@@ -149,7 +149,7 @@ static const struct {
 };
 
 /* However little memory is left. */
-START_TEST(a_reply_goes_out_whole_or_is_503_without_a_header_of_the_first) {
+START_TEST(a_reply_is_sent_whole_or_is_503_without_a_header_of_the_first) {
     unsigned whole = 0, out_of_memory = 0;
     for (size_t left = 0; left <= 4096; left += 16) {
         leave_memory(left);
@@ -224,7 +224,7 @@ Suite *reply_suite(void) {
     tcase_add_loop_test(tcase, the_time_to_wait_is_said_in_whole_seconds_rounded_up, 0, (int)ARRAY_LEN(times));
     tcase_add_test(tcase, a_second_reply_carries_nothing_of_the_first);
     tcase_add_test(tcase, what_every_reply_carries_stays_with_the_second);
-    tcase_add_loop_test(tcase, a_reply_goes_out_whole_or_is_503_without_a_header_of_the_first, 0, (int)ARRAY_LEN(wholes));
+    tcase_add_loop_test(tcase, a_reply_is_sent_whole_or_is_503_without_a_header_of_the_first, 0, (int)ARRAY_LEN(wholes));
     tcase_add_loop_test(tcase, a_header_has_visible_ascii_or_is_not_written, 0, (int)ARRAY_LEN(values));
     tcase_add_test(tcase, one_header_too_many_is_not_written_in_silence);
     tcase_add_test_raise_signal(tcase, a_header_is_never_written_before_its_reply, SIGABRT);

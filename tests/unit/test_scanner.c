@@ -101,7 +101,7 @@ static const struct stream_case cases[] = {
     { BYTES(LINE "Content-Lengths: 5\r\n\r\n" GET), 2 },
     { BYTES(LINE "Content-Lengt: 5\r\n\r\n" GET), 2 },
     { BYTES(LINE "X-Content-Length: 5\r\n\r\n" GET), 2 },
-    { BYTES(LINE "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" GET), 1 }, /* and nothing behind it */
+    { BYTES(LINE "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" GET), 1 }, /* and nothing after it */
     { BYTES(LINE "TRANSFER-encoding:\r\n\r\n" GET), 1 },
     { BYTES(LINE "Transfer-Encodings: chunked\r\n\r\n" GET), 2 },
 };

@@ -1,4 +1,4 @@
-/* account: what most tests begin with: a new address, a registered user, a login. All fail the test on any trouble. */
+/* account: what most tests begin with: a new address, a registered user, a login. All fail the test on any error. */
 #ifndef JWTD_TEST_ACCOUNT_H
 #define JWTD_TEST_ACCOUNT_H
 
@@ -18,7 +18,7 @@ struct tokens {
     char refresh[128];
 };
 
-struct account account_new(void);                             /* an address that nobody has */
+struct account account_new(void);                             /* with an address that is not registered */
 struct account account_register(const struct server *server); /* with PASSWORD */
 struct tokens account_login(const struct server *server, const struct account *account);
 struct tokens account_login_with(const struct server *server, const struct account *account, const char *password);

@@ -60,7 +60,7 @@ static int find_free_port(void) {
     return ntohs(address.sin_port);
 }
 
-/* A name that nobody has; tools/database.sh makes the directory. */
+/* A name that is not in use; tools/database.sh creates the directory. */
 static void name_cluster(struct cluster *cluster) {
     const char *parent = getenv("JWTD_TEST_DIRECTORY");
     cluster->port = find_free_port();
@@ -128,7 +128,7 @@ static pid_t postmaster(const struct cluster *cluster) {
     return (pid_t)pid;
 }
 
-/* A process that nobody has waited for is there still, but has no working directory any more. */
+/* A process that has exited and was not waited for still exists, but has no working directory any more. */
 static bool is_running(pid_t pid) {
     char path[64], target[256];
     snprintf(path, sizeof path, "/proc/%d/cwd", (int)pid);

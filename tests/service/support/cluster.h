@@ -15,10 +15,10 @@
 struct cluster {
     char directory[128];
     int port;
-    const char *settings[CLUSTER_SETTINGS_MAX + 3]; /* for its starts; NULL behind the last */
+    const char *settings[CLUSTER_SETTINGS_MAX + 3]; /* for its starts; NULL after the last */
 };
 
-/* Made and started with these settings ("name=value", NULL behind the last) and what makes tests quick. */
+/* Made and started with these settings ("name=value", NULL after the last) and what makes tests quick. */
 struct cluster cluster_create(const char *const *settings);
 void cluster_remove(struct cluster *cluster);
 

@@ -1,4 +1,4 @@
-/* database: reads and changes rows behind the service's back, as a superuser (JWTD_TEST_SUPERUSER_DATABASE). */
+/* database: reads and changes rows without the service, as a superuser (JWTD_TEST_SUPERUSER_DATABASE). */
 #ifndef JWTD_TEST_DATABASE_H
 #define JWTD_TEST_DATABASE_H
 

@@ -13,7 +13,7 @@
 struct faults {
     struct fault_control *control;
     char preload[512], file[160], sanitizer[512];
-    const char *wrapper[5]; /* env(1) with the words above, NULL behind the last; `faults` must not move */
+    const char *wrapper[5]; /* env(1) with the words above, NULL after the last; `faults` must not move */
 };
 
 /* How calls of a kind fail. */

@@ -21,7 +21,7 @@ struct reply {
     double seconds;
 };
 
-/* `headers`: lines "Name: value", NULL behind the last, or NULL. `body`: NULL for none. */
+/* `headers`: lines "Name: value", NULL after the last, or NULL. `body`: NULL for none. */
 struct reply http_send(const struct server *server, const char *method, const char *path, const char *const *headers,
                        const char *body);
 struct reply http_try(const struct server *server, const char *method, const char *path, const char *const *headers,
@@ -47,7 +47,7 @@ bool json_boolean_at(const struct json_object *object, const char *name);
 /* Fails the test unless the reply is a problem with this status and code, in the form of RFC 9457. */
 void assert_problem(const struct reply *reply, long status, const char *code);
 
-/* The same for a reply that nobody needs any more, which they free. */
+/* The same for a reply that is not needed after the check; they free it. */
 void expect_problem(struct reply reply, long status, const char *code);
 void expect_status(struct reply reply, long status);
 

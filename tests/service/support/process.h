@@ -1,4 +1,4 @@
-/* process: what the kernel counts of a process. All fail the test when it has gone. */
+/* process: what the kernel counts of a process. All fail the test when it has exited. */
 #ifndef JWTD_TEST_PROCESS_H
 #define JWTD_TEST_PROCESS_H
 

@@ -34,7 +34,7 @@ struct scanner {
 struct stream {
     int from, to;
     char bytes[PIECE_SIZE];
-    size_t len; /* 0: room for the next piece */
+    size_t len; /* 0: free for the next piece */
     int64_t due_us;
     struct scanner scanner;
 };
@@ -51,7 +51,7 @@ struct proxy {
     int wake[2];
     pthread_mutex_t lock; /* guards all that follows; the thread lets go of it only while it waits */
     pthread_cond_t looked;
-    unsigned rounds; /* of the thread: who changes something waits for the next one to end */
+    unsigned rounds; /* of the thread: a caller that changes something waits for the next one to end */
     bool stopping, cutting;
     enum proxy_mode mode;
     int delay_ms;
@@ -173,7 +173,7 @@ static bool take_head(struct scanner *scanner, unsigned char byte) {
     return true;
 }
 
-/* Looks at one more piece. True when it ends the answer that is to be lost. */
+/* Checks one more piece. True: it ends the reply that is to be lost. */
 static bool scan(struct proxy *proxy, struct link *link, struct stream *stream) {
     struct scanner *scanner = &stream->scanner;
     bool is_end = false;
@@ -370,7 +370,7 @@ void proxy_stop(struct proxy *proxy) {
     free(proxy);
 }
 
-static void forget_bytes_of_losers(struct proxy *proxy) {
+static void drop_bytes_of_losers(struct proxy *proxy) {
     for (size_t i = 0; i < proxy->count; i++)
         proxy->cutting = proxy->cutting || proxy->links[i]->has_lost;
 }
@@ -381,7 +381,7 @@ void proxy_set_mode(struct proxy *proxy, enum proxy_mode mode) {
     if (mode == PROXY_REFUSES)
         proxy->cutting = true;
     if (mode == PROXY_FORWARDS)
-        forget_bytes_of_losers(proxy);
+        drop_bytes_of_losers(proxy);
     unlock_when_done(proxy);
 }
 
@@ -413,7 +413,7 @@ unsigned proxy_losses(struct proxy *proxy) {
     return lost;
 }
 
-void proxy_forget_arrivals(struct proxy *proxy) {
+void proxy_clear_arrivals(struct proxy *proxy) {
     pthread_mutex_lock(&proxy->lock);
     proxy->arrivals = 0;
     pthread_mutex_unlock(&proxy->lock);

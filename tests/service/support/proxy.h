@@ -17,7 +17,7 @@ enum proxy_mode {
     PROXY_FORWARDS,
     PROXY_REFUSES,  /* takes each connection and resets it; those that there were are reset */
     PROXY_HOLDS,    /* nothing passes, as if the proxy were stopped; all of it passes later */
-    PROXY_SWALLOWS, /* takes everything and hands on nothing; who lost bytes is reset when this mode ends */
+    PROXY_SWALLOWS, /* reads everything and forwards nothing; a connection that lost bytes is reset when this mode ends */
 };
 
 struct proxy *proxy_start(int server_port);
@@ -35,8 +35,8 @@ void proxy_cut(struct proxy *proxy);               /* resets all connections */
 void proxy_lose_answers(struct proxy *proxy, const char *statement, unsigned times);
 unsigned proxy_losses(struct proxy *proxy);
 
-/* When connections came in, in microseconds of the monotonic clock, since the last call of proxy_forget_arrivals. */
-void proxy_forget_arrivals(struct proxy *proxy);
+/* When connections were accepted, in microseconds of the monotonic clock, since the last call of proxy_clear_arrivals. */
+void proxy_clear_arrivals(struct proxy *proxy);
 size_t proxy_arrivals(struct proxy *proxy, int64_t *times_us, size_t max);
 
 #endif

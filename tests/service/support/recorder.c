@@ -121,7 +121,7 @@ void recorder_sent(int fd, const char *bytes, size_t len) {
     count_requests(&sent[fd], bytes, len);
 }
 
-/* The body is what stands behind the header, as long as Content-Length says, since another reply may follow. */
+/* The body follows the header and is as long as Content-Length says, since another reply may follow. */
 static void find_body(struct recorded_exchange *exchange, const char *end) {
     static const char name[] = "\r\nContent-Length:";
     const char *header_end = strstr(exchange->headers, "\r\n\r\n");

@@ -26,7 +26,7 @@ struct recorded_exchange {
 
 void recorder_add(const struct recorded_exchange *exchange);
 
-/* Bytes sent on a socket, and bytes read from it. The first forgets what an earlier socket of that number left. */
+/* Bytes sent on a socket, and bytes read from it. The first drops what is left of an earlier socket of that number. */
 void recorder_opened(int fd);
 void recorder_sent(int fd, const char *bytes, size_t len);
 void recorder_received(int fd, const char *bytes, size_t len);

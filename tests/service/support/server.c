@@ -164,7 +164,7 @@ void server_await(struct server *server) {
 struct launch {
     bool from_file; /* no settings but those of the file */
     const char *const *settings;
-    const char *const *wrapper; /* words before the program's own, NULL behind the last; or NULL */
+    const char *const *wrapper; /* words before the program's own, NULL after the last; or NULL */
     int listening;              /* -1: none */
 };
 
@@ -252,7 +252,7 @@ static bool is_set_again(const struct words *words, size_t at, size_t name_len) 
     return false;
 }
 
-/* "section.key=value" as two lines; a section may come as often as it likes. */
+/* "section.key=value" as two lines; a section may be repeated. */
 static void write_settings(const struct server *server, const char *const *settings) {
     struct words words = { .count = 0 };
     struct paths paths;

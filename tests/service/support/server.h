@@ -2,7 +2,7 @@
  * server: the real program, started for a test on the real database of the test run.
  *
  * Environment: JWTD_TEST_PROGRAM, the program; JWTD_TEST_DATABASE, conninfo of the service role. A server has a directory of its
- * own for keys and log; instances that share keys are made by server_start_beside. All functions fail the test on any trouble.
+ * own for keys and log; instances that share keys are made by server_start_beside. All functions fail the test on any error.
  */
 #ifndef JWTD_TEST_SERVER_H
 #define JWTD_TEST_SERVER_H
@@ -24,7 +24,7 @@ struct server {
     bool is_proxy; /* another program that may reply itself: what it replies is not recorded (recorder.h) */
 };
 
-/* `settings`: "section.key=value", NULL behind the last; they come after the defaults of the tests (weak and fast hashing). */
+/* `settings`: "section.key=value", NULL after the last; they come after the defaults of the tests (weak and fast hashing). */
 struct server server_start(const char *const *settings);
 struct server server_start_beside(const struct server *other, const char *const *settings);
 
@@ -62,7 +62,7 @@ char *server_log(const struct server *server);
 bool server_log_contains(const struct server *server, const char *text);
 int server_log_count(const struct server *server, const char *text); /* how often it is there */
 
-/* Runs the program with these words (NULL behind the last) and returns its exit code; what it printed on both streams to
+/* Runs the program with these words (NULL after the last) and returns its exit code; what it printed on both streams to
  * `output`.
  */
 int program_run(const char *const *words, const char *input, char *output, size_t output_size);
