@@ -69,7 +69,7 @@ static void print_help(void) {
           stdout);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         printf("  %-12s%-39s  %s\n", commands[i].name, commands[i].synopsis, commands[i].help);
-    fputs("\noptions, before or behind the command:\n"
+    fputs("\noptions, before or after the command:\n"
           "  --config FILE              read this INI file; without it none is read\n"
           "  --set SECTION.KEY=VALUE    takes precedence over the environment; other users can see it in the list of processes\n"
           "  --                         what follows are operands\n"

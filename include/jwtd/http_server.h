@@ -19,8 +19,8 @@
 struct http_server;
 struct services;
 
-/* Borrows services and routes until http_server_stop. NULL: a row is incomplete, the address cannot be bound, or there is no
- * memory or thread; the reason is logged. Main thread. */
+/* Borrows services and routes until http_server_stop. NULL: a row is incomplete or wrong, the address cannot be bound, or there
+ * is no memory or thread; the reason is logged. Main thread. */
 struct http_server *http_server_start(const struct services *services, const struct route *routes, size_t count);
 
 /* Whether every HTTP thread begins to reply to a request of its own within `limit_us`, and the acceptor's thread has completed a

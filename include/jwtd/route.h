@@ -138,7 +138,7 @@ struct route {
     enum status problems[ROUTE_PROBLEMS_MAX];      /* those that its steps choose; STATUS_OK after the last */
 };
 
-/* Whether all rows are complete; the first that is not is logged. */
+/* Whether all rows are complete and possible, and no two have the same method and path; the first that is not is logged. */
 bool routes_are_sound(const struct route *routes, size_t count) MUST_CHECK;
 
 /* Whether requests to this route may be answered with this problem: it is listed, or follows from another column (a route that

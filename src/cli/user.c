@@ -70,7 +70,7 @@ static bool enable(const struct user_task *task) {
 static const struct subcommand {
     const char *name, *synopsis;
     bool takes_email;
-    bool takes_roles;       /* as operands behind the address */
+    bool takes_roles;       /* as operands after the address */
     bool takes_role_option; /* as --role */
     bool (*run)(const struct user_task *task);
 } subcommands[] = {

@@ -14,7 +14,7 @@ static bool is_blank(char c) {
 }
 
 /* RFC 6750 section 2.1; the scheme's name is case-insensitive (RFC 9110 section 11.1). Another scheme is no bearer token.
- * The library leaves the blanks behind a value, which are no part of it (section 5.5). */
+ * The library keeps the blanks after a value, which are no part of it (section 5.5). */
 static struct text bearer_token(const struct exchange *exchange) {
     struct text value = request_header(&exchange->request, "Authorization");
     struct text scheme = text_of("Bearer ");

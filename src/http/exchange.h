@@ -77,7 +77,7 @@ struct exchange {
     struct connection *connection; /* never NULL */
     struct MHD_Connection *library_connection;
     struct header_view headers;
-    struct text query; /* behind the "?" of the target, as it was sent */
+    struct text query; /* what follows the "?" of the target, as it was sent */
     const char *method;
     char made_request_id[UUID_TEXT_SIZE]; /* request.request_id, when the client has sent none */
     char *path;                           /* of the raw target, without the query; NULL unless target_status is STATUS_OK */

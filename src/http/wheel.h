@@ -16,7 +16,7 @@
 #define WHEEL_SLOTS 256
 
 struct wheel_entry {
-    struct wheel_entry *next; /* also of the lists that are returned; NULL behind the last */
+    struct wheel_entry *next; /* also of the lists that are returned; NULL after the last */
 };
 
 struct wheel {
