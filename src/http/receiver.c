@@ -154,6 +154,8 @@ static void answer_other_method(struct exchange *exchange) {
  * written. */
 static bool check_header(struct exchange *exchange, const struct header_summary *summary) {
     enum status status = cors_add_headers(exchange);
+    if (status == STATUS_OK)
+        status = client_read(exchange);
     if (status != STATUS_OK)
         return refuse(exchange, status);
     status = router_find(exchange->context->routes, exchange->context->route_count, exchange);
@@ -286,7 +288,6 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     if (summary.transfer_encodings > 0)
         exchange->must_close = true;
     exchange->request.peer = library_peer(exchange->library_connection);
-    client_read(exchange);
     bool may_go_on = check_header(exchange, &summary) && allocate_buffers(exchange, &summary);
     if (!is_within_limit(exchange, &summary))
         return may_go_on ? run_without_body(exchange) : close_with_reply(exchange);

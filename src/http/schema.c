@@ -91,6 +91,11 @@ static struct violation read_field(struct exchange *exchange, const struct field
                                          (char *)exchange->request.scratch + field->offset);
 }
 
+static bool refuse(struct exchange *exchange, enum status status) {
+    reply_problem(&exchange->request, status);
+    return false;
+}
+
 /* All fields are checked, so that a form can mark everything that is wrong at once. */
 static bool read_fields(struct exchange *exchange, const struct body_schema *schema, const struct json *body) {
     struct field_problem problems[FIELDS_MAX];
@@ -100,13 +105,13 @@ static bool read_fields(struct exchange *exchange, const struct body_schema *sch
         struct violation violation = read_field(exchange, field, body);
         if (violation.code == NULL)
             continue;
-        if (violation.code == no_memory.code) {
-            reply_problem(&exchange->request, STATUS_OUT_OF_MEMORY);
-            return false;
-        }
-        problems[count++] =
-            (struct field_problem){ arena_printf(exchange->request.arena, "/%s", field->name), violation.code,
-                                    arena_printf(exchange->request.arena, "%s %s", field->name, violation.detail) };
+        if (violation.code == no_memory.code)
+            return refuse(exchange, STATUS_OUT_OF_MEMORY);
+        struct field_problem problem = { arena_printf(exchange->request.arena, "/%s", field->name), violation.code,
+                                         arena_printf(exchange->request.arena, "%s %s", field->name, violation.detail) };
+        if (problem.pointer == NULL || problem.detail == NULL)
+            return refuse(exchange, STATUS_OUT_OF_MEMORY);
+        problems[count++] = problem;
     }
     if (count > 0)
         reply_invalid_fields(&exchange->request, problems, count);
@@ -142,11 +147,6 @@ static enum status check_media_type(const struct exchange *exchange) {
         return STATUS_UNSUPPORTED_MEDIA_TYPE;
     struct text type = request_header(&exchange->request, "Content-Type");
     return is_json_media_type(type) ? STATUS_OK : STATUS_UNSUPPORTED_MEDIA_TYPE;
-}
-
-static bool refuse(struct exchange *exchange, enum status status) {
-    reply_problem(&exchange->request, status);
-    return false;
 }
 
 /* The parsed body has an arena of its own, since it may be many times as large as what the steps need of it. */

@@ -61,8 +61,29 @@ START_TEST(a_client_behind_a_trusted_proxy_is_the_one_that_the_proxy_names) {
     trusted->count = clients[_i].trusts;
     ck_assert(cidr_parse(text_of("10.0.0.0/8"), &trusted->items[0]));
     ck_assert(address_parse(text_of(clients[_i].peer), &request->peer));
-    client_read(&fixture->exchange);
+    ck_assert_int_eq(client_read(&fixture->exchange), STATUS_OK);
     ck_assert_str_eq(address_text(&request->client, text), clients[_i].client);
+    exchange_fixture_destroy(fixture);
+}
+END_TEST
+
+static const struct {
+    struct fixture_header headers[3];
+    enum status status;
+} without_memory[] = {
+    { { { "X-Forwarded-For", "192.0.2.9" } }, STATUS_OUT_OF_MEMORY }, /* the client would be the proxy */
+    { { { "User-Agent", "curl" } }, STATUS_OUT_OF_MEMORY },
+    { { { "Accept", "*/*" } }, STATUS_OK },
+};
+
+START_TEST(a_client_that_cannot_be_read_for_lack_of_memory_is_not_taken_for_another) {
+    struct exchange_fixture *fixture = exchange_fixture_create(without_memory[_i].headers);
+    struct cidr_list *trusted = &fixture->config.server.trusted_proxies;
+    trusted->count = 1;
+    ck_assert(cidr_parse(text_of("10.0.0.0/8"), &trusted->items[0]));
+    ck_assert(address_parse(text_of(PROXY), &fixture->exchange.request.peer));
+    fixture->exchange.arena.limit = 0;
+    ck_assert_int_eq(client_read(&fixture->exchange), without_memory[_i].status);
     exchange_fixture_destroy(fixture);
 }
 END_TEST
@@ -74,7 +95,7 @@ START_TEST(a_user_agent_is_kept_as_far_as_it_can_be_shown) {
     memcpy(given, "x\xc3\xa4\t\"<", 6);
     struct fixture_header headers[] = { { "User-Agent", given }, { NULL, NULL } };
     struct exchange_fixture *fixture = exchange_fixture_create(headers);
-    client_read(&fixture->exchange);
+    ck_assert_int_eq(client_read(&fixture->exchange), STATUS_OK);
     struct text kept = fixture->exchange.request.user_agent;
     ck_assert_uint_eq(kept.len, 512);
     ck_assert_int_eq(memcmp(kept.bytes, "x???\"<aaa", 9), 0);
@@ -85,7 +106,7 @@ END_TEST
 START_TEST(no_user_agent_is_none) {
     static const struct fixture_header none[] = { { NULL, NULL } };
     struct exchange_fixture *fixture = exchange_fixture_create(none);
-    client_read(&fixture->exchange);
+    ck_assert_int_eq(client_read(&fixture->exchange), STATUS_OK);
     ck_assert_ptr_null(fixture->exchange.request.user_agent.bytes);
     exchange_fixture_destroy(fixture);
 }
@@ -97,6 +118,8 @@ Suite *client_suite(void) {
     tcase_add_loop_test(tcase, a_sane_request_id_is_taken_and_any_other_replaced, 0, (int)ARRAY_LEN(ids));
     tcase_add_test(tcase, a_request_id_needs_no_memory);
     tcase_add_loop_test(tcase, a_client_behind_a_trusted_proxy_is_the_one_that_the_proxy_names, 0, (int)ARRAY_LEN(clients));
+    tcase_add_loop_test(tcase, a_client_that_cannot_be_read_for_lack_of_memory_is_not_taken_for_another, 0,
+                        (int)ARRAY_LEN(without_memory));
     tcase_add_test(tcase, a_user_agent_is_kept_as_far_as_it_can_be_shown);
     tcase_add_test(tcase, no_user_agent_is_none);
     suite_add_tcase(suite, tcase);
