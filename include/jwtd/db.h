@@ -56,8 +56,15 @@ struct db_call {
 int64_t db_unhealthy_until(const struct db *db);
 void db_recover(struct db *db);
 
-/* Prints a libpq URL or conninfo string as "key=value" words, with every password replaced by "***"; "***" alone if libpq cannot
- * read it, or a URL so that a part of a password might be printed. */
+/* Whether libpq can read a URL or conninfo string, and no part of a password stands where libpq does not expect one: libpq would
+ * quote it in its messages. Such a password makes an "@" in a value of a URL, a port that is no number, or "://" or "password="
+ * in a value. One that is not valid is never connected with. */
+bool db_url_is_valid(const char *url) MUST_CHECK;
+#define DB_URL_MISTAKE                                                                                                           \
+    "is neither a URL (with @ : / ? # % of user and password as %XX) nor a list of key=value words that libpq understands"
+
+/* Prints a URL or conninfo string as "key=value" words, with every password replaced by "***"; "***" alone for one that is not
+ * valid. */
 void db_print_url(const char *url, FILE *out);
 
 #endif

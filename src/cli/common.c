@@ -1,7 +1,13 @@
 #include "jwtd/cli.h"
+#include "jwtd/db.h"
 
 #include <stdio.h>
 
 bool cli_load_config(const struct cli_arguments *arguments, struct config *config) {
-    return config_load(config, arguments->source, stderr);
+    if (!config_load(config, arguments->source, stderr))
+        return false;
+    if (db_url_is_valid(config->database.url))
+        return true;
+    fputs("database.url " DB_URL_MISTAKE "\n", stderr);
+    return false;
 }

@@ -136,10 +136,10 @@ static enum status connect_anew(struct db *db, int64_t deadline_us) {
     int64_t now_us = clock_monotonic_us();
     if (now_us < db->retry_us)
         return STATUS_DATABASE_UNAVAILABLE;
-    /* parsed here first, since libpq's own error message quotes the text, and with it the password */
-    PQconninfoOption *parsed = PQconninfoParse(db->options.url, NULL);
+    /* parsed here first, since libpq's own error messages quote the text, and with it the password */
+    PQconninfoOption *parsed = db_parse_url(db->options.url);
     if (parsed == NULL) {
-        db_back_off(db, "database.url is neither a URL nor a list of key=value words that libpq understands");
+        db_back_off(db, "database.url " DB_URL_MISTAKE);
         return STATUS_DATABASE_UNAVAILABLE;
     }
     int64_t own_deadline_us = now_us + db->options.connect_timeout_ms * 1000;

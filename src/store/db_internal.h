@@ -1,7 +1,7 @@
 /*
  * What the files of the connection share. From the top down: db.c prepares and runs statements, and runs them again where that
- * helps; db_connect.c makes, checks and ends the connection; db_hosts.c chooses among hosts; round_trip.c sends and receives;
- * db_errors.c says what an SQLSTATE means. Each calls only those that stand behind it here.
+ * helps; db_connect.c makes, checks and ends the connection; db_url.c reads its URL; db_hosts.c chooses among hosts; round_trip.c
+ * sends and receives; db_errors.c says what an SQLSTATE means. Each calls only those that stand behind it here.
  */
 #ifndef JWTD_STORE_DB_INTERNAL_H
 #define JWTD_STORE_DB_INTERNAL_H
@@ -34,6 +34,9 @@ struct db {
 enum status db_connect(struct db *db, int64_t deadline_us) MUST_CHECK; /* a usable connection, new or kept */
 void db_disconnect(struct db *db);
 void db_back_off(struct db *db, const char *reason); /* no connection for a while; a warning once per outage */
+
+/* db_url.c: NULL for a url that is not valid (db.h), and when out of memory; else for PQconninfoFree. */
+PQconninfoOption *db_parse_url(const char *url);
 
 /* db_hosts.c */
 const char *db_option(const PQconninfoOption *options, const char *keyword); /* NULL: not set */

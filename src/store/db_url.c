@@ -1,7 +1,6 @@
-/* Prints a connection string without its passwords, as libpq itself reads it. */
-#include "jwtd/db.h"
+/* Reads a connection string as libpq does, and prints it without its passwords. */
+#include "db_internal.h"
 
-#include <libpq-fe.h>
 #include <string.h>
 
 #define HIDDEN "***"
@@ -13,17 +12,49 @@ static bool is_printable(const char *value) {
     return true;
 }
 
-/* A password with an unescaped "@" or "/" makes another URL of the same text, in which a part of it stands elsewhere. */
-static bool may_hold_password(const PQconninfoOption *option) {
-    return option->dispchar[0] != '*' && option->val != NULL && strchr(option->val, '@') != NULL;
+static bool is_url(const char *text) {
+    return strncmp(text, "postgres://", 11) == 0 || strncmp(text, "postgresql://", 13) == 0;
 }
 
-static bool is_misread_url(const char *url, const PQconninfoOption *options) {
-    bool is_url = strncmp(url, "postgres://", 11) == 0 || strncmp(url, "postgresql://", 13) == 0;
-    for (; is_url && options->keyword != NULL; options++)
-        if (may_hold_password(options))
+static bool assigns_password(const char *value) {
+    static const char word[] = "password";
+    for (const char *at = strstr(value, word); at != NULL; at = strstr(at + 1, word)) {
+        const char *behind = at + sizeof word - 1;
+        if (behind[strspn(behind, " \t\r\n\v\f")] == '=')
             return true;
+    }
     return false;
+}
+
+/* In a URL, a password with an unescaped "@" or "/" puts a part of itself into the host, the port or the database's name. A
+ * whole connection string that is given as one value is not read again by libpq, so its password is a part of that value. */
+static bool may_hold_password(const PQconninfoOption *option, bool in_url) {
+    const char *value = option->val;
+    if (option->dispchar[0] == '*' || value == NULL)
+        return false;
+    if (in_url && strchr(value, '@') != NULL)
+        return true;
+    if (in_url && strcmp(option->keyword, "port") == 0 && value[strspn(value, "0123456789,")] != '\0')
+        return true;
+    return strstr(value, "://") != NULL || assigns_password(value);
+}
+
+PQconninfoOption *db_parse_url(const char *url) {
+    PQconninfoOption *options = PQconninfoParse(url, NULL);
+    for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++) {
+        if (may_hold_password(option, is_url(url))) {
+            PQconninfoFree(options);
+            return NULL;
+        }
+    }
+    return options;
+}
+
+bool db_url_is_valid(const char *url) {
+    PQconninfoOption *options = db_parse_url(url);
+    bool is_valid = options != NULL;
+    PQconninfoFree(options);
+    return is_valid;
 }
 
 static void print_value(const char *value, FILE *out) {
@@ -54,8 +85,8 @@ static void print_options(const PQconninfoOption *options, FILE *out) {
 }
 
 void db_print_url(const char *url, FILE *out) {
-    PQconninfoOption *options = PQconninfoParse(url, NULL);
-    if (options == NULL || is_misread_url(url, options))
+    PQconninfoOption *options = db_parse_url(url);
+    if (options == NULL)
         fputs(HIDDEN, out);
     else
         print_options(options, out);

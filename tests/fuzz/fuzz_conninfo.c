@@ -21,7 +21,7 @@
 #define ATTEMPTS 4
 
 static void print(const void *config, FILE *out) {
-    config_print(config, url_print_redacted, out);
+    config_print(config, db_print_url, out);
 }
 
 static int digit(char c) {

@@ -110,6 +110,28 @@ START_TEST(a_setting_on_the_command_line_beats_the_environment_and_that_the_file
 }
 END_TEST
 
+static const char *const misread_urls[] = {
+    "postgres://jwtd:p@SECRETPW@127.0.0.1/db",
+    "postgres://jwtd:SECRETPW",
+    "postgres://jwtd:SECRETPW/db",
+    "dbname=postgresql://u:SECRETPW@127.0.0.1/db",
+    "host=postgres://u:SECRETPW@h/db",
+    "host=h dbname='x password=SECRETPW'",
+    "host=h password 'SECRETPW",
+};
+
+START_TEST(a_database_url_that_is_misread_is_refused_and_no_part_of_its_password_is_printed) {
+    static const char *const commands[] = { "check-config", "migrate", "serve" };
+    char setting[256];
+    snprintf(setting, sizeof setting, "database.url=%s", misread_urls[_i]);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        ck_assert_int_eq(RUN(commands[i], "--set", setting), 1);
+        ck_assert_msg(strstr(output, "SECRET") == NULL, "%s: %s", commands[i], output);
+        ck_assert_msg(strstr(output, "database.url") != NULL, "%s: %s", commands[i], output);
+    }
+}
+END_TEST
+
 #define KEY_32 "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE"
 
 static const struct {
@@ -315,6 +337,8 @@ Suite *cli_suite(void) {
     tcase_add_loop_test(tcase, each_command_line_is_understood_or_refused_with_its_reason, 0, (int)ARRAY_LEN(command_lines));
     tcase_add_test(tcase, every_error_in_the_configuration_is_named_at_once);
     tcase_add_test(tcase, a_setting_on_the_command_line_beats_the_environment_and_that_the_file);
+    tcase_add_loop_test(tcase, a_database_url_that_is_misread_is_refused_and_no_part_of_its_password_is_printed, 0,
+                        (int)ARRAY_LEN(misread_urls));
     tcase_add_loop_test(tcase, a_key_file_that_is_no_good_refuses_to_start_and_is_named, 0, (int)ARRAY_LEN(key_files));
     tcase_add_loop_test(tcase, before_each_start_the_unit_makes_the_keys_that_are_missing, 0, (int)ARRAY_LEN(key_states));
     tcase_add_test(tcase, the_unit_looks_for_the_keys_where_the_configuration_says);

@@ -33,12 +33,22 @@ static const struct {
     { "password='hunter2\\' hunter2' host=db", "password=*** host=db" },
     { "password=hunter2\\ hunter2 host=db", "password=*** host=db" },
     { "password=", "password=***" },
+    { "host=db password='hunter2://hunter2 password=@'", "password=*** host=db" },
+    { "host=db user=password_reset", "user=password_reset host=db" },
     { "host=db user=ada@example.org", "user=ada@example.org host=db" },
     { "host='a b' user='o\\'brien' application_name=''", "user='o\\'brien' host='a b' application_name=''" },
     /* of those, libpq reads a part of the password as something else */
     { "postgres://jwtd:hunter2@hunter2@db/jwtd", "***" },
     { "postgres://jwtd:hunter2/hunter2@db/jwtd", "***" },
     { "postgres://jwtd:hunter2?hunter2@db/jwtd?a=b@c", "***" },
+    { "postgres://jwtd:p@hunter2@127.0.0.1/db", "***" },
+    { "postgres://jwtd:hunter2", "***" },
+    { "postgres://jwtd:5432hunter2/db", "***" },
+    { "dbname=postgresql://u:hunter2@127.0.0.1/db", "***" },
+    { "host=postgres://u:hunter2@h/db", "***" },
+    { "host=h dbname='x password=hunter2'", "***" },
+    { "host=h dbname='x password = hunter2'", "***" },
+    { "postgres://h/x%20sslpassword=hunter2", "***" },
     /* and these not at all */
     { "host=db PASSWORD=hunter2", "***" },
     { "password='hunter2", "***" },
@@ -59,6 +69,7 @@ START_TEST(a_password_in_a_connection_string_is_never_printed) {
     fclose(out);
     ck_assert_ptr_null(strstr(printed, "hunter2"));
     ck_assert_str_eq(printed, cases[_i].printed);
+    ck_assert(db_url_is_valid(cases[_i].url) == (strcmp(printed, "***") != 0));
     free(printed);
 }
 END_TEST
