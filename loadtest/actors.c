@@ -68,7 +68,7 @@ void actors_take_this(struct actors *actors, struct actor *actor) {
     actor->busy = true;
 }
 
-void actors_give_back(struct actors *actors, struct actor *actor) {
+void actors_return(struct actors *actors, struct actor *actor) {
     assert(actor->busy);
     STAILQ_INSERT_TAIL(&actors->free, actor, free);
     actor->busy = false;

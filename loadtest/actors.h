@@ -1,8 +1,8 @@
 /*
- * actors: who sends requests: accounts that exist, and sessions with their tokens. Each worker has its own.
+ * actors: the accounts and the sessions, with their tokens, for which requests are sent. Each worker has its own.
  *
  * A session that must have one request in flight at a time (refresh: each token is used once) is taken from the free ones and
- * given back when the reply is there.
+ * returned to them after the reply.
  */
 #ifndef FAILPOINT_ACTORS_H
 #define FAILPOINT_ACTORS_H
@@ -30,8 +30,8 @@ struct actors {
     const struct plan *plan;
     struct actor *items;
     size_t count;
-    STAILQ_HEAD(actor_queue, actor) free; /* the one that was given back first comes first */
-    size_t turn;                          /* round robin of the shared */
+    STAILQ_HEAD(actor_queue, actor) free; /* the one that was returned first is taken first */
+    size_t turn;                          /* of actors_shared, round robin */
     unsigned account_turn;
     unsigned worker;
     uint64_t fresh_count;
@@ -43,7 +43,7 @@ void actors_fini(struct actors *actors);
 struct actor *actors_shared(struct actors *actors); /* the next in turn that has a token; NULL when none has */
 bool actors_has_free(const struct actors *actors);
 struct actor *actors_take(struct actors *actors); /* a free one, now busy; NULL when all are busy */
-void actors_give_back(struct actors *actors, struct actor *actor);
+void actors_return(struct actors *actors, struct actor *actor);
 
 /* One that is outside the lists, for one request or one scenario flow; freed with actor_destroy. NULL when memory is exhausted.
  */

@@ -49,7 +49,7 @@ struct connection {
     const struct transport *transport;
     const struct target *target;
     struct request *request; /* NULL: none */
-    unsigned user;           /* of the closed loop who keeps it, from 1; 0: it is for any request when it is idle */
+    unsigned user;           /* the user of the closed loop that keeps it, from 1; 0: it is for any request when it is idle */
     uint64_t opened_in;      /* the round of the worker's loop: events that epoll reported in that round are of an earlier one */
     unsigned requests;       /* that it has carried */
     char *rest;              /* of a request that is being sent; NULL: none */
@@ -67,7 +67,7 @@ void connection_fini(struct connection *connection); /* closes, and frees the bu
 /* For one that is IDLE. The bytes are taken over or copied. */
 enum connection_event connection_send(struct connection *connection, int epoll, const char *bytes, size_t len);
 
-/* Continues after epoll_wait. `buffer` is room for one read, shared by all connections of a worker. */
+/* Continues after epoll_wait. `buffer` holds one read and is shared by all connections of a worker. */
 enum connection_event connection_handle(struct connection *connection, int epoll, char *buffer, size_t buffer_size);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * engine: the workers as one: starts their processes, sends them orders, adds up what they count.
+ * engine: starts the processes of the workers, sends them orders, and adds up what they count.
  *
- * One thread, the tester's. Workers die with the tester, and the tester notices when one dies.
+ * One thread, the tester's. The kernel kills the workers when the tester ends, and the tester detects when one ends.
  */
 #ifndef FAILPOINT_ENGINE_H
 #define FAILPOINT_ENGINE_H

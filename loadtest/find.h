@@ -1,6 +1,6 @@
 /*
  * find: the search for the highest load that is still good, as a machine without a clock or a network: it names the load to try
- * and is given the result, so it can be tested on a simulated server.
+ * and receives the result, so it can be tested on a simulated server.
  *
  * Double until it is bad, then bisect until the bracket is narrower than `precision`. Bad counts only when two trials out of at
  * most three say so, since a burst can spoil one; and an upper end that was found long ago is tried once more before it is

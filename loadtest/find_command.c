@@ -70,7 +70,7 @@ static void show(struct finder *finder, const char *what, double load) {
              find->bad > 0 ? display_load(find->bad, bad) : "?");
 }
 
-/* The process has gone, or connections are refused. */
+/* The process has exited, or connections are refused. */
 static bool is_gone(const struct finder *finder, const struct run_step *step) {
     double refused = 0, ended = 0;
     for (size_t i = 0; i < ENDPOINTS; i++) {

@@ -182,7 +182,7 @@ void flow_renew_tokens(struct flow *flow, int64_t now_ns) {
 static void continue_renewal(struct flow *flow, const struct request *request) {
     request->actor->renewing = false;
     if (request->outcome.reply_class == REPLY_OK)
-        actors_give_back(flow->actors, request->actor);
+        actors_return(flow->actors, request->actor);
     else
         renew(flow, request->actor, request->outcome.ended_ns + RENEW_PAUSE_NS);
 }
@@ -198,7 +198,7 @@ static void continue_session(struct flow *flow, const struct request *request) {
     if (outcome->reply_class == REPLY_CLIENT)
         renew(flow, actor, outcome->ended_ns);
     else
-        actors_give_back(flow->actors, actor);
+        actors_return(flow->actors, actor);
 }
 
 /* ---- preparation ---- */
@@ -277,7 +277,7 @@ static bool is_prepared(const struct request *request) {
 
 static void finish_one(struct flow *flow, const struct request *request) {
     if (request->endpoint == ENDPOINT_LOGIN) {
-        actors_give_back(flow->actors, request->actor);
+        actors_return(flow->actors, request->actor);
         flow->share->sessions++;
     }
     assert(flow->preparation.under_way > 0);

@@ -1,7 +1,7 @@
 /*
  * flow: what requests are for, and what follows each: the mix of a scenario, the steps of a scenario flow, the users of the
  * closed loop, the preparation of accounts and sessions, and the renewal of tokens. It creates requests, adds them to the timers,
- * and is handed every request that has ended.
+ * and continues after every request that has ended.
  *
  * It stops accepting, which means that nothing follows any more, when flow_stop says so, when its work is done (the preparation,
  * users that log in once), or when the share is in trouble.
@@ -56,7 +56,7 @@ void flow_begin_preparation(struct flow *flow);
 /* A request, or the first of a scenario flow, of the open loop. */
 void flow_arrive(struct flow *flow, int64_t due_ns);
 
-/* Begins to renew the tokens of sessions that are free and whose time has come. */
+/* Begins to renew the tokens of sessions that are free and due for it. */
 void flow_renew_tokens(struct flow *flow, int64_t now_ns);
 
 /* Starts what follows a request that has ended, and destroys it. */

@@ -1,6 +1,6 @@
 #include "report.h"
 
-/* Colours can be told apart with a colour vision deficiency, and have at least 4.5 : 1 against their ground where they are
+/* Colours can be distinguished with a colour vision deficiency, and have at least 4.5 : 1 against their ground where they are
  * letters. */
 const char report_style[] =
     ":root{color-scheme:light dark;--ground:#fbfaf8;--card:#fff;--ink:#1d2430;--soft:#5a6472;--rule:#dfe3e8;--band:#eef1f5;"

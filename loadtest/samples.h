@@ -59,8 +59,8 @@ struct samples {
 };
 
 /*
- * `server` 0: who listens on the target's port on this machine. `database_url` NULL: none. False, with a sentence in `error`,
- * only when a database was asked for and does not answer.
+ * `server` 0: the processes that listen on the target's port on this machine. `database_url` NULL: none. False, with a sentence
+ * in `error`, only when a database was asked for and does not answer.
  */
 bool samples_init(struct samples *samples, const struct target *target, pid_t server, const char *database_url, char *error,
                   size_t error_size);

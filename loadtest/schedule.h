@@ -1,6 +1,5 @@
 /*
- * schedule: when requests are due. Arrivals are laid down ahead of time, whatever the server does: that is what makes a test open
- * loop.
+ * schedule: when requests are due. Arrivals are fixed ahead of time, whatever the server does: that makes a test open loop.
  *
  * A schedule is a list of segments, each with a rate at its beginning and at its end, changing evenly between. Poisson arrivals
  * have exponential gaps (so do several of them merged: each worker of W takes 1/W of the rate with a seed of its own); uniform

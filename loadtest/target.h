@@ -1,5 +1,5 @@
 /*
- * target: what an URL such as http://127.0.0.1:8080 or https://auth.example.org/base means: one address to connect to, the Host
+ * target: what a URL such as http://127.0.0.1:8080 or https://auth.example.org/base means: one address to connect to, the Host
  * header, a prefix for every path, TLS or not. The name is resolved once, at the start. Not written to later.
  */
 #ifndef FAILPOINT_TARGET_H
@@ -23,7 +23,7 @@ struct target {
     bool loopback4; /* 127.0.0.0/8: the generator may take any source address there */
 };
 
-/* False, with a sentence in `error`, when it is no URL or the name has no address. */
+/* False, with a sentence in `error`, when it is not a URL or the name has no address. */
 bool target_init(struct target *target, const char *url, char *error, size_t error_size);
 
 #endif

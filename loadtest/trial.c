@@ -8,7 +8,7 @@
 #define PILE_SHARE 0.02  /* of those that came meanwhile */
 #define PILE_CLEARLY 3.0 /* times that: need not be waited for */
 #define CLEARLY_AFTER_S 2.0
-#define REQUESTS_MIN 30 /* to judge by when the time is over */
+#define REQUESTS_MIN 30 /* to decide by when the time is over */
 
 static double pile(const struct trial *trial, const struct trial_progress *progress) {
     double due = 0;

@@ -8,8 +8,8 @@
  *                                            connection,
  *                                            reply
  *
- * A request is due at some moment; it is issued when the worker's loop gets to it (the time between is the generator's own lag),
- * sent when there is a connection for it (the time between is waiting, which is the server's doing: every connection is busy),
+ * A request is due at some moment; it is issued when the worker's loop takes it (the time between is the generator's own lag),
+ * sent when there is a connection for it (the time between is waiting, caused by the server: every connection is busy),
  * and ends in one class of replies. Latency counts from the moment it was due.
  *
  * An order lasts until its arrivals are over, or ORDER_STOP, and every request that was issued has ended.
