@@ -2,8 +2,8 @@
  * role: what a role is: 1 to ROLE_MAX_LEN of A-Z a-z 0-9 . _ : -, of which the first is a letter, a digit or _. So it stands in a
  * header and in JSON as it is, several are separated by commas, and "-" is none.
  *
- * The table of users refuses others (migrations/0006_roles.sql says the same in SQL), and so does the command line. Where one is
- * met all the same, in a row or a token that is older than this rule, it is left out. Pure; any thread.
+ * The table of users rejects others (migrations/0006_roles.sql has the same rule in SQL), and so does the command line. One that
+ * is older than this rule, in a row or a token, is left out of tokens and claims. Pure functions; any thread.
  */
 #ifndef JWTD_ROLE_H
 #define JWTD_ROLE_H
@@ -16,5 +16,12 @@
 #define ROLE_RULE "1 to 64 of A-Z a-z 0-9 . _ : -, and begins with a letter, a digit or _"
 
 bool role_is_valid(struct text role);
+
+/*
+ * Iterates over a compact JSON array of strings: the roles of an access token's claims, or of a user's row. *rest begins as the
+ * array; each call returns the next role, borrowed from it, and moves *rest behind that. {NULL, 0} at the end, and for what is no
+ * such array. A role of a row that is older than the rule may hold escapes, which are returned as they stand.
+ */
+struct text roles_next(struct text *rest);
 
 #endif

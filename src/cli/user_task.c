@@ -6,7 +6,6 @@
 #include "jwtd/role.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define STATEMENT_TIMEOUT_US (15 * CLOCK_US_PER_S)
 
@@ -33,17 +32,18 @@ bool user_find(const struct user_task *task, struct user *user) {
     return found || user_fail_not_found();
 }
 
-/* Roles that were written by SQL may contain any bytes, such as escape sequences of a terminal. */
+/* A row that is older than the rule of role.h may hold any character: those that move a terminal's cursor are left out. */
 static void print_roles(struct text roles_json) {
-    size_t printed = 0;
-    for (size_t i = 0; i < roles_json.len; i++) {
-        unsigned char byte = (unsigned char)roles_json.bytes[i];
-        if (byte > ' ' && byte != 0x7f && strchr("[]\"", byte) == NULL) {
-            putchar(byte);
-            printed++;
-        }
+    const char *separator = "";
+    struct text role;
+    while ((role = roles_next(&roles_json)).bytes != NULL) {
+        fputs(separator, stdout);
+        for (size_t i = 0; i < role.len; i++)
+            if ((unsigned char)role.bytes[i] > ' ' && role.bytes[i] != 0x7f)
+                putchar(role.bytes[i]);
+        separator = ",";
     }
-    if (printed == 0)
+    if (separator[0] == '\0')
         putchar('-');
 }
 

@@ -3,11 +3,11 @@
 #include "exchange.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/role.h"
 #include "jwtd/services.h"
 #include "jwtd/verifier.h"
 
 #include <assert.h>
-#include <string.h>
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\t';
@@ -58,12 +58,10 @@ static enum status check_token(struct exchange *exchange, struct text token) {
     return current_roles_apply(services->roles, exchange->request.arena, claims);
 }
 
-/* As an element of the compact array: no role has in it what JSON escapes (role.h). */
-static bool has_role(struct text roles_json, const char *role) {
-    size_t len = strlen(role);
-    const char *end = roles_json.bytes + roles_json.len;
-    for (const char *at = roles_json.bytes; (at = memmem(at, (size_t)(end - at), role, len)) != NULL; at++)
-        if (at > roles_json.bytes && at[-1] == '"' && at + len < end && at[len] == '"')
+static bool has_role(struct text roles_json, const char *wanted) {
+    struct text role;
+    while ((role = roles_next(&roles_json)).bytes != NULL)
+        if (text_equal(role, text_of(wanted)))
             return true;
     return false;
 }

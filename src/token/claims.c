@@ -103,7 +103,7 @@ static bool audience_is(const struct json *object, const char *expected) {
     return found;
 }
 
-/* A role needs no escape in JSON. */
+/* A role needs no escape in JSON. The array is what roles_next reads. */
 static bool append_role(char compact[ROLES_JSON_MAX_LEN], size_t *len, struct text role) {
     if (role.len + sizeof ",\"\"]" - 1 > ROLES_JSON_MAX_LEN - *len)
         return false;
