@@ -1,8 +1,8 @@
 /*
- * arena: memory that belongs to one request and vanishes with it, wiped.
+ * arena: memory that is freed all at once, and wiped: that of one request, as a rule.
  *
- * Nobody frees a piece; arena_fini wipes and frees all of it. One owner at a time, no lock: whoever holds the request holds its
- * arena. The total is bounded (`limit` bytes), so that no input can grow a request without end.
+ * No piece is freed by itself. An arena has one owner at a time and no lock: the owner of a request owns its arena. The total is
+ * bounded (`limit` bytes), so that no input can grow a request without end.
  */
 #ifndef JWTD_ARENA_H
 #define JWTD_ARENA_H
@@ -14,17 +14,20 @@ struct arena_block;
 
 struct arena {
     struct arena_block *blocks; /* newest first */
-    size_t total;               /* bytes taken from the heap */
+    size_t total;               /* bytes of all blocks, without their heads; at most `limit` */
     size_t limit;
 };
 
+/* Allocates nothing. */
 void arena_init(struct arena *arena, size_t limit);
+
+/* Wipes and frees everything. The arena is then empty and can be used again. */
 void arena_fini(struct arena *arena);
 
-/* Zeroed memory aligned for any type; NULL when the heap or the limit is exhausted. for size 0 a valid pointer. */
+/* Zeroed memory aligned for any type; NULL when the heap or the limit is exhausted. For size 0 a valid pointer. */
 void *arena_alloc(struct arena *arena, size_t size);
 
-/* A copy of `len` bytes with a NUL behind them; NULL as above. */
+/* A copy of `len` bytes with a NUL behind them; NULL as above. `bytes` may be NULL if len is 0. */
 char *arena_copy(struct arena *arena, const void *bytes, size_t len);
 
 /* printf into the arena; NULL as above. */

@@ -7,7 +7,7 @@
  * itself cannot be found below what is mounted, the mount's own directory is read. Limits above the mount cannot be seen from
  * inside.
  *
- * Safe from every thread; reads files.
+ * Safe from every thread; reads files. What cannot be read counts as no limit.
  */
 #ifndef JWTD_CGROUP_H
 #define JWTD_CGROUP_H
@@ -15,11 +15,11 @@
 #define CGROUP_PATH_SIZE 512
 
 struct cgroup_quota {
-    double cores;                /* as many processors' time; 0: no limit, or none that can be seen */
+    double cores;                /* processor time per time, 1.5 for one and a half processors; 0: no limit is visible */
     char path[CGROUP_PATH_SIZE]; /* the directory of the group that sets it, cut to fit; "" without a limit */
 };
 
-/* `process` is "self" or a process id. `root` stands before every path that is read: "" but for tests. */
+/* `process` is "self" or a process id in decimal. `root` is a prefix of every path that is read: "" except in tests. */
 void cgroup_read_quota(const char *root, const char *process, struct cgroup_quota *quota);
 
 #endif

@@ -2,15 +2,15 @@
  * config: every setting of the program in one table: name, type, default, bounds, and a line of help.
  *
  * The parser, `jwtd check-config`, `jwtd --help` and the reload read the same table (src/base/settings.c), so a new setting is
- * one row, one member of struct config, and a line in config/jwtd.conf, which a test compares with the table. The two tests that
- * have a value for every setting (test_config.c, test_reload.c) fail until they have one for it.
+ * one row, one member of struct config, and a line in config/jwtd.conf, which a test compares with the table. The two tests with
+ * a value for every setting (test_config.c, test_reload.c) fail until they have one for it.
  *
  * Precedence, lowest first: the default, the INI file, the environment (JWTD_<SECTION>_<KEY>), --set section.key=value. Unknown
  * keys (also JWTD_* variables that name none) and values out of bounds are errors; all of them are reported at once, with file
- * and line, "environment JWTD_X" or "--set" as their place.
+ * and line, "environment JWTD_X" or "--set" as their origin.
  *
- * A configuration that was loaded is never written again: a reload makes another one (config_reload, snapshot.h). So all threads
- * may read it. config_load belongs to the main thread, as it sets options of inih that are global.
+ * A configuration is not modified after config_load: a reload makes another one (config_reload, snapshot.h). So every thread may
+ * read it. config_load is for one thread at a time, since it sets global options of inih.
  */
 #ifndef JWTD_CONFIG_H
 #define JWTD_CONFIG_H
@@ -33,7 +33,7 @@ struct limit_rate {
     unsigned burst;
 };
 
-/* Times are milliseconds, sizes are bytes. Strings are never NULL. */
+/* Times are milliseconds, sizes are bytes. Strings are not NULL once config_load, config_copy or config_reload has succeeded. */
 struct config {
     struct {
         struct endpoint listen;
@@ -53,7 +53,7 @@ struct config {
         unsigned connections;
         int64_t statement_timeout_ms;
         bool prepared;               /* off: nothing outlives a transaction, for poolers */
-        int64_t cleanup_interval_ms; /* between two rounds of deleting dead sessions */
+        int64_t cleanup_interval_ms; /* between two rounds of the cleanup (cleanup.h) */
     } database;
     struct {
         size_t memory;
@@ -76,7 +76,7 @@ struct config {
     } token;
     struct {
         bool enabled;
-        unsigned table_size;         /* buckets that are remembered */
+        unsigned table_size;         /* entries of the limiter's table, one for each bucket in use */
         struct limit_rate register_; /* by address, as the next three */
         struct limit_rate login;
         struct limit_rate refresh;
@@ -84,7 +84,7 @@ struct config {
         struct limit_rate address_failures; /* by address */
         struct limit_rate login_failures;   /* by account and address */
         struct limit_rate account_failures; /* by account, of all addresses that it does not know */
-        int64_t lock_ms;                    /* of an account for an address that has used them up; doubles up to lock_max_ms */
+        int64_t lock_ms; /* of an account for an address that has used login_failures up; doubles up to lock_max_ms */
         int64_t lock_max_ms;
     } limit;
     struct {
@@ -103,8 +103,8 @@ struct config_source {
     size_t set_count;
 };
 
-/* Fills *config from all sources. On any error writes one line for each to `errors` and returns false; config_fini is due in
- * both cases. */
+/* Fills *config from all sources. On any error writes one line for each to `errors` and returns false; call config_fini in both
+ * cases. */
 bool config_load(struct config *config, const struct config_source *source, FILE *errors) MUST_CHECK;
 void config_fini(struct config *config);
 
@@ -112,12 +112,12 @@ void config_fini(struct config *config);
  * password out: db_print_url (db.h). */
 void config_print(const struct config *config, void (*print_secret)(const char *secret, FILE *out), FILE *out);
 
-/* False: out of memory; *copy is empty. config_fini is due for a copy, too. */
+/* False: out of memory; *copy is empty. A copy is freed by config_fini, too. */
 bool config_copy(const struct config *config, struct config *copy) MUST_CHECK;
 
 /* Makes the configuration that a reload puts in force: the settings that can change in a running service as in `loaded`, all
- * others as in `in_force`. Calls visit for each setting that differs between the two. False: out of memory, visit was not called
- * for all, *next is empty. */
+ * others as in `in_force`. Calls `visit` for each setting that differs between the two. False: out of memory; `visit` was not
+ * called for all of them, and *next is empty. */
 bool config_reload(const struct config *in_force, const struct config *loaded, struct config *next,
                    void (*visit)(const char *name, bool takes_effect, void *context), void *context) MUST_CHECK;
 

@@ -12,17 +12,17 @@
 #include "jwtd/cgroup.h"
 
 struct cores {
-    unsigned available; /* the result; at least 1 */
+    unsigned available; /* threads to run; at least 1 */
     unsigned affinity;  /* at least 1 */
     struct cgroup_quota quota;
 };
 
 void cores_read(struct cores *cores);
 
-unsigned cores_available(void); /* of cores_read */
-unsigned cores_affinity(void);  /* without the quota */
+unsigned cores_available(void); /* as cores_read */
+unsigned cores_affinity(void);  /* without the quota; 1 if it cannot be read */
 
-/* The rule: `quota_cores` 0 is no quota. */
+/* The smaller of both, the quota rounded up; `quota_cores` 0 is no quota. */
 unsigned cores_within_quota(unsigned affinity, double quota_cores);
 
 #endif

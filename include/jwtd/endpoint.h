@@ -1,5 +1,5 @@
 /*
- * endpoint: where a server listens: an IP address with a port, or the path of a Unix socket. Parsed once, by the setting
+ * endpoint: where a server listens: an IP address with a port, or the path of a Unix socket. Parsed once, as the setting
  * server.listen. Pure functions: safe from every thread.
  */
 #ifndef JWTD_ENDPOINT_H
@@ -24,7 +24,8 @@ struct endpoint {
 };
 
 /* "192.0.2.1:8080", "[2001:db8::1]:8080" or "unix:/run/jwtd.sock"; false, with *endpoint as it was, for anything else. The port
- * of an IP address cannot be left out. */
+ * of an IP address cannot be left out; a path is absolute, of less than ENDPOINT_PATH_SIZE bytes of UTF-8 without control
+ * characters or a space at its end. */
 bool endpoint_parse(struct text text, struct endpoint *endpoint) MUST_CHECK;
 
 /* What endpoint_parse reads, in its shortest form; returns `text`. */

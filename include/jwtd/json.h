@@ -1,21 +1,22 @@
 /*
- * json: reads JSON (RFC 8259) that somebody else has written: request bodies, headers and payloads of tokens, roles from the
- * database. json-c is known here only. json_writer writes.
+ * json: parses JSON (RFC 8259) from outside: request bodies, headers and payloads of tokens, roles from the database. json-c is
+ * known here only. json_writer.h writes JSON.
  *
- * The text must be one object or array, and nothing in it may be open to two readings. Besides what RFC 8259 forbids, refused are
+ * The text must be one object or array, and nothing in it may have two readings. Besides what RFC 8259 forbids, rejected are
  * two members of one object with the same name (after unescaping), NUL (also as \u0000), lone surrogates, invalid UTF-8, integers
  * outside int64_t, numbers beyond a double, and more levels than the caller allows.
  *
- * json-c 0.16 alone does not do that, even with JSON_TOKENER_STRICT and JSON_TOKENER_VALIDATE_UTF8: it accepts NaN, Infinity,
- * control characters, -01, "1." and names in single quotes, keeps the last of two members, replaces lone surrogates, saturates
- * integers, and accepts overlong UTF-8. So json_scan.h checks the text first, and the tree is compared with what was counted.
+ * json-c 0.16 alone does not reject all of that, even with JSON_TOKENER_STRICT and JSON_TOKENER_VALIDATE_UTF8: it accepts NaN,
+ * Infinity, control characters, -01, "1." and names in single quotes, keeps the last of two members, replaces lone surrogates,
+ * saturates integers, and accepts overlong UTF-8. So json_scan.h checks the text first, and counts the members, of which the tree
+ * must have as many.
  *
- * Memory: everything json-c allocates, the strings included, is taken from the caller's arena, vanishes with it and is wiped by
- * it; nothing is freed here, and no value may be used after the arena. The tree of a hostile text takes up to 300 times its
- * length. When the arena is exhausted json_parse returns STATUS_OUT_OF_MEMORY and nothing else, and nothing leaks: left to
- * itself, json-c 0.16 would shorten strings, drop members or write to address 0 (see json.c).
+ * Memory: everything json-c allocates, the strings included, is taken from the caller's arena, which wipes and frees it; no value
+ * may be used after arena_fini. The tree of a hostile text takes up to 300 times the text's length. When the arena is exhausted
+ * json_parse returns STATUS_OUT_OF_MEMORY and nothing else, and nothing leaks: left to itself, json-c 0.16 would shorten strings,
+ * drop members or write to address 0 (see json.c).
  *
- * Safe from every thread; a parsed value is read only.
+ * Safe from every thread; a parsed value is not modified, so that several threads may read it.
  */
 #ifndef JWTD_JSON_H
 #define JWTD_JSON_H
@@ -44,9 +45,10 @@ enum json_kind {
 /* An arena limit that no text of this length exceeds. */
 #define JSON_ARENA_LIMIT(text_len) ((size_t)(text_len)*512 + 16384)
 
-/* Parses `text`, in which brackets nest at most `depth_max` deep (at most JSON_DEPTH_MAX). STATUS_OK and the object or array in
- * *root, STATUS_INVALID_JSON or STATUS_OUT_OF_MEMORY and NULL. */
 #define JSON_DEPTH_MAX 64
+
+/* Parses `text`, in which brackets nest at most `depth_max` deep; that is JSON_DEPTH_MAX or less. STATUS_OK and the object or
+ * array in *root; or STATUS_INVALID_JSON or STATUS_OUT_OF_MEMORY, and NULL. */
 enum status json_parse(struct arena *arena, struct text text, unsigned depth_max, const struct json **root) MUST_CHECK;
 
 enum json_kind json_kind(const struct json *value);
@@ -60,17 +62,17 @@ struct text json_find_text(const struct json *object, const char *name);
 /* NUL follows the bytes, and none is among them. {NULL, 0} unless the value is a JSON_KIND_TEXT. */
 struct text json_as_text(const struct json *value);
 
-/* False, 0, 0 unless the value is a JSON_KIND_BOOLEAN, JSON_KIND_INTEGER, JSON_KIND_ARRAY. */
-bool json_as_boolean(const struct json *value);
-int64_t json_as_int64(const struct json *value);
-double json_as_double(const struct json *value); /* of a JSON_KIND_INTEGER or JSON_KIND_REAL; else 0 */
-size_t json_item_count(const struct json *array);
+bool json_as_boolean(const struct json *value);  /* false unless the value is a JSON_KIND_BOOLEAN */
+int64_t json_as_int64(const struct json *value); /* 0 unless it is a JSON_KIND_INTEGER */
+double json_as_double(const struct json *value); /* 0 unless it is a JSON_KIND_INTEGER or JSON_KIND_REAL */
+
+size_t json_item_count(const struct json *array); /* 0 unless the value is a JSON_KIND_ARRAY */
 
 /* `index` is less than json_item_count. */
 const struct json *json_item(const struct json *array, size_t index);
 
-/* Calls `visit` for the members of an object in their order, until it returns false. Returns whether it never did; true without a
- * call for what is no object. */
+/* Calls `visit` for the members of an object in their order, until it returns false. Returns false if it did; true, without a
+ * call, if the value is no object. */
 typedef bool json_visit(void *context, const char *name, const struct json *value);
 bool json_each_member(const struct json *object, json_visit *visit, void *context);
 

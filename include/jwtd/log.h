@@ -7,8 +7,8 @@
  * printf, %.*s takes exactly that many bytes, even behind a NUL. Every value is escaped, so that no input can forge a line
  * (CR, LF, ESC, NUL, invalid UTF-8, bidirectional controls); a line is cut at 4 KiB.
  *
- * The log never stops the service: when the sink is full the line is dropped and counted, and the count is logged when the
- * sink takes lines again. Never log a password, a token or a hash; an e-mail address is logged only as a user id.
+ * The log never blocks on a full pipe: the line is dropped and counted, and the count is logged with the next line that can be
+ * written. Never log a password, a token or a hash; an e-mail address is logged only as a user id.
  *
  * Safe from every thread (one lock guards the sink); not from signal handlers.
  */
@@ -18,12 +18,12 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_AUTO, LOG_TEXT, LOG_JSON }; /* auto: text on a terminal, JSON elsewhere */
 
-/* Before the first call the log writes info and above as LOG_AUTO. Not thread-safe against log_event. */
+/* Before the first call the log writes info and above as LOG_AUTO. */
 void log_init(enum log_level level, enum log_format format);
 
-/* May be called while other threads log. */
 void log_set_level(enum log_level level);
 
+/* An event below the level is not formatted. A conversion that is not listed above ends the line's fields. */
 void log_event(enum log_level level, const char *event, const char *fields, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

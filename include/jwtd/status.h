@@ -1,11 +1,11 @@
 /*
- * status: what can fail, in one closed list, and what each failure means to the three who hear of it.
+ * status: what can fail, in one closed list.
  *
- * Every function that can fail returns an `enum status` (or a pointer, NULL on failure). One table in status.c gives each
- * status its HTTP status, the stable public code that client programs switch on, its title, and the sentence a person can
- * act on. What the client may hear is decided by choosing a status; nobody writes an HTTP number or a code by hand.
+ * A function that can fail returns an `enum status`; or, where the reason is clear or written elsewhere, a bool or a pointer that
+ * is NULL. One table in status.c has the HTTP status of each, the stable public code for client programs, the title, and the
+ * sentence for a person. The client of a failed request receives one of these rows: its status and code are written nowhere else.
  *
- * Pure data: safe from every thread.
+ * Constant data: safe from every thread.
  */
 #ifndef JWTD_STATUS_H
 #define JWTD_STATUS_H
@@ -16,7 +16,7 @@
 
 enum status {
     STATUS_OK,
-    /* the caller's request is wrong */
+    /* an error in the request */
     STATUS_BAD_REQUEST,            /* 400 bad_request: framing, headers, target */
     STATUS_INVALID_JSON,           /* 400 invalid_json */
     STATUS_INVALID_HEADER,         /* 400 invalid_header: a header with a meaning here has a value that it cannot have */
@@ -29,7 +29,7 @@ enum status {
     STATUS_INVALID_BODY,           /* 422 validation_failed, carries errors */
     STATUS_IDEMPOTENCY_KEY_REUSED, /* 422: the key came before with another request */
     STATUS_EMAIL_TAKEN,            /* 409 */
-    /* the caller is not who it must be */
+    /* the client is not authenticated, or not permitted to do this */
     STATUS_MISSING_TOKEN,         /* 401, WWW-Authenticate without error */
     STATUS_INVALID_TOKEN,         /* 401, WWW-Authenticate with error="invalid_token" */
     STATUS_INVALID_CREDENTIALS,   /* 401 */
@@ -40,14 +40,14 @@ enum status {
     /* try again later: always with Retry-After */
     STATUS_RATE_LIMITED,         /* 429 */
     STATUS_OVERLOADED,           /* 503: the turn would come after the deadline */
-    STATUS_DEADLINE_EXCEEDED,    /* 503: the deadline passed on the way */
+    STATUS_DEADLINE_EXCEEDED,    /* 503: the deadline passed while the request was served */
     STATUS_DATABASE_UNAVAILABLE, /* 503 */
     STATUS_OUT_OF_MEMORY,        /* 503 */
-    STATUS_REFRESH_TOO_SOON,     /* 503: the answer to another refresh may still be on its way */
+    STATUS_REFRESH_TOO_SOON,     /* 503: the reply to another refresh may still be under way */
     STATUS_STARTING,             /* 503: the revoked sessions have not been read yet */
-    STATUS_KEYS_UNAVAILABLE,     /* 503: the token's key is newer than those that were read, and cannot be read */
+    STATUS_KEYS_UNAVAILABLE,     /* 503: the token's key may exist, but cannot be read */
     STATUS_SHUTTING_DOWN,        /* 503 */
-    /* an error of ours */
+    /* an error of the service */
     STATUS_INTERNAL, /* 500 */
     STATUS_COUNT
 };
@@ -56,7 +56,7 @@ struct status_info {
     const char *name;   /* for logs: "email_taken"; the same word as the public code */
     unsigned http;      /* 200, 400, ... */
     const char *title;  /* RFC 9457 title, also the heading in /docs */
-    const char *detail; /* one sentence a person can act on */
+    const char *detail; /* a sentence for a person */
     bool retry_later;   /* carries Retry-After */
 };
 

@@ -1,4 +1,4 @@
-/* string_list: a list of strings on the heap, owned by whoever has the list. */
+/* string_list: a list of strings on the heap, which belong to the list. A list belongs to one thread at a time. */
 #ifndef JWTD_STRING_LIST_H
 #define JWTD_STRING_LIST_H
 
@@ -12,8 +12,10 @@ struct string_list {
     size_t count;
 };
 
-bool string_list_copy(const struct string_list *list,
-                      struct string_list *copy) MUST_CHECK; /* false: out of memory; *copy is empty */
-void string_list_fini(struct string_list *list);            /* leaves an empty list */
+/* False: out of memory; *copy is empty. */
+bool string_list_copy(const struct string_list *list, struct string_list *copy) MUST_CHECK;
+
+/* Frees the strings and leaves an empty list. */
+void string_list_fini(struct string_list *list);
 
 #endif

@@ -11,18 +11,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Borrowed bytes, len of them; `bytes` also has a NUL behind them wherever this project makes one. */
+/* Borrowed bytes, `len` of them. There is a NUL behind them only where the function or member that has the text says so. */
 struct text {
     const char *bytes;
     size_t len;
 };
 
-struct text text_of(const char *string); /* of a C string; {NULL, 0} for NULL */
+struct text text_of(const char *string); /* of a C string, without its NUL; {NULL, 0} for NULL */
 bool text_equal(struct text a, struct text b);
 bool text_equal_ignoring_case(struct text a, struct text b); /* ASCII only: header names and schemes */
 
-/* Reads a decimal number, all of the text: digits of ASCII only, no sign, no space; zeros in front are allowed. False, with
- * *number as it was, for anything else and for more than `max`. */
+/* Parses the whole text as a decimal number: ASCII digits only, no sign, no space; leading zeros are allowed. False, with *number
+ * as it was, for anything else and for more than `max`. */
 bool text_parse_unsigned(struct text text, uint64_t max, uint64_t *number);
 
 #define TEXT_ALPHANUMERIC "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -43,16 +43,14 @@ bool text_is_utf8(struct text text);
 /* Code points of valid UTF-8. */
 size_t text_code_points(struct text text);
 
-/*
- * Whether every character of valid UTF-8 is one that a person sees: no white space, controls, formatting (bidirectional
- * controls, joiners, tags), private or unassigned code points.
- */
+/* Whether every character is visible: no white space, controls, formatting (bidirectional controls, joiners, tags), private or
+ * unassigned code points. False for invalid UTF-8. */
 bool text_is_visible(struct text text);
 
-/* Normalisation form C in the arena; {NULL, 0} when memory is exhausted. `text` must be valid UTF-8. */
+/* Normalisation form C of valid UTF-8, in the arena, NUL-terminated; {NULL, 0} if out of memory. */
 struct text text_nfc(struct arena *arena, struct text text);
 
-/* Lower case in the arena by Unicode case folding, then form C; {NULL, 0} when memory is exhausted. */
+/* Unicode case folding of valid UTF-8, then form C, in the arena, NUL-terminated; {NULL, 0} if out of memory. */
 struct text text_fold(struct arena *arena, struct text text);
 
 #endif

@@ -1,5 +1,6 @@
 #include "jwtd/arena.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdalign.h>
 #include <stdarg.h>
@@ -25,6 +26,7 @@ void arena_fini(struct arena *arena) {
     struct arena_block *block = arena->blocks;
     while (block != NULL) {
         struct arena_block *next = block->next;
+        assert(block->used <= block->size);
         sodium_memzero(block->bytes, block->used);
         free(block);
         block = next;
@@ -40,11 +42,12 @@ static size_t next_block_size(const struct arena *arena) {
 
 /* A piece too large for a usual block gets one of its own, behind the newest, whose free end stays in use. */
 static struct arena_block *add_block(struct arena *arena, size_t needed) {
+    assert(arena->total <= arena->limit);
     size_t left = arena->limit - arena->total;
     size_t usual = next_block_size(arena);
     size_t size = needed > usual ? needed : usual;
     if (size > left)
-        size = left; /* the limit's last bytes are of use too */
+        size = left; /* the last bytes below the limit are used too */
     if (size < needed)
         return NULL;
     struct arena_block *block = malloc(sizeof *block + size);
@@ -73,6 +76,7 @@ void *arena_alloc(struct arena *arena, size_t size) {
         block = add_block(arena, needed);
     if (block == NULL)
         return NULL;
+    assert(needed <= block->size - block->used);
     void *piece = block->bytes + block->used;
     block->used += needed;
     return memset(piece, 0, needed);

@@ -21,11 +21,11 @@ struct loading {
     struct {
         enum origin origin;
         unsigned line;
-        bool wrong; /* a value was refused: checks against other settings would mislead */
+        bool wrong; /* its value was rejected: checks against other settings would mislead */
     } states[SETTINGS_MAX];
 };
 
-/* Mistakes quote what an operator typed or a file held; a terminal must not obey it. */
+/* Errors quote the command line or a file: control characters must not reach the terminal. */
 static void print_visible(const char *text, size_t len, FILE *out) {
     for (size_t i = 0; i < len; i++) {
         unsigned char byte = (unsigned char)text[i];
@@ -39,7 +39,7 @@ static void print_environment_name(const char *name, FILE *out) {
         fputc(*name == '.' ? '_' : toupper((unsigned char)*name), out);
 }
 
-static void print_place(const struct loading *loading, enum origin origin, unsigned line, const char *name) {
+static void print_origin(const struct loading *loading, enum origin origin, unsigned line, const char *name) {
     FILE *out = loading->out;
     switch (origin) {
     case FROM_FILE:
@@ -62,7 +62,7 @@ static void print_place(const struct loading *loading, enum origin origin, unsig
 
 static void report_value(struct loading *loading, const struct setting *setting, enum origin origin, unsigned line,
                          const char *value, const char *error) {
-    print_place(loading, origin, line, setting->name);
+    print_origin(loading, origin, line, setting->name);
     if ((setting->flags & SECRET) == 0) {
         fputs(" = \"", loading->out);
         print_visible(value, strlen(value), loading->out);
@@ -73,7 +73,7 @@ static void report_value(struct loading *loading, const struct setting *setting,
 }
 
 static void report_name(struct loading *loading, enum origin origin, unsigned line, const char *name, const char *error) {
-    print_place(loading, origin, line, name);
+    print_origin(loading, origin, line, name);
     fprintf(loading->out, ": %s\n", error);
     loading->errors++;
 }
@@ -128,7 +128,7 @@ static void load_file(struct loading *loading) {
         ini_read(loading->source->file, &visitor);
 }
 
-/* Whether a variable is called as this setting is, len bytes: "JWTD_SERVER_LISTEN" for "server.listen". */
+/* Whether this is the name of a setting's variable, len bytes: "JWTD_SERVER_LISTEN" for "server.listen". */
 static bool is_variable_of(const struct setting *setting, const char *variable, size_t len) {
     size_t prefix = strlen(ENVIRONMENT_PREFIX);
     if (len != prefix + strlen(setting->name))
@@ -151,7 +151,7 @@ static void load_variable(struct loading *loading, const char *variable) {
             return;
         }
     }
-    /* Without its value, which may be a secret whose name has a slip of the pen. */
+    /* Without its value, which may be a secret under a misspelt name. */
     fputs("environment ", loading->out);
     print_visible(variable, (size_t)(equals - variable), loading->out);
     fputs(": there is no such setting\n", loading->out);
@@ -176,7 +176,7 @@ static void load_set(struct loading *loading, const char *pair) {
         set_value(loading, setting, FROM_SET, 0, pair + len + 1);
 }
 
-static bool is_sound(void *context, const struct setting *setting) {
+static bool is_valid(void *context, const struct setting *setting) {
     const struct loading *loading = (const struct loading *)context;
     return !loading->states[setting - settings].wrong;
 }
@@ -185,7 +185,7 @@ static void report_check(void *context, const struct setting *setting, const cha
     struct loading *loading = (struct loading *)context;
     size_t index = (size_t)(setting - settings);
     assert((setting->flags & SECRET) == 0);
-    print_place(loading, loading->states[index].origin, loading->states[index].line, setting->name);
+    print_origin(loading, loading->states[index].origin, loading->states[index].line, setting->name);
     fputs(" = \"", loading->out);
     setting->type->print(setting, setting_value(setting, loading->config), loading->out);
     fprintf(loading->out, "\" %s\n", error);
@@ -200,7 +200,7 @@ bool config_load(struct config *config, const struct config_source *source, FILE
     load_environment(&loading);
     for (size_t i = 0; i < source->set_count; i++)
         load_set(&loading, source->set[i]);
-    config_check(config, &(struct config_check_visitor){ .report = report_check, .is_sound = is_sound, .context = &loading });
+    config_check(config, &(struct config_check_visitor){ .report = report_check, .is_valid = is_valid, .context = &loading });
     return loading.errors == 0;
 }
 

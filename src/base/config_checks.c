@@ -1,4 +1,4 @@
-/* What no single setting can tell: how they stand to each other. */
+/* Checks that involve more than one setting. */
 #include "settings.h"
 
 #include "jwtd/macros.h"
@@ -30,7 +30,7 @@ static void check_orders(const struct config *config, const struct config_check_
     for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
         const struct setting *shorter = setting_find(orders[i].shorter);
         const struct setting *longer = setting_find(orders[i].longer);
-        if (!visitor->is_sound(visitor->context, shorter) || !visitor->is_sound(visitor->context, longer))
+        if (!visitor->is_valid(visitor->context, shorter) || !visitor->is_valid(visitor->context, longer))
             continue;
         if (*(const int64_t *)setting_value(shorter, config) > *(const int64_t *)setting_value(longer, config))
             visitor->report(visitor->context, shorter, orders[i].error);
@@ -49,7 +49,7 @@ static void check_argon2(const struct config *config, const struct config_check_
     const struct setting *operations = setting_find("password.operations");
     if (config->password.allow_weak || is_strong(config->password.memory, config->password.operations))
         return;
-    if (visitor->is_sound(visitor->context, memory) && visitor->is_sound(visitor->context, operations)) {
+    if (visitor->is_valid(visitor->context, memory) && visitor->is_valid(visitor->context, operations)) {
         visitor->report(
             visitor->context, memory,
             "is too weak with these password.operations: OWASP's minimum is 19MiB with 2, 46MiB with 1, 12MiB with 3, "

@@ -18,7 +18,7 @@ struct reading {
     int error; /* an errno: the file could not be read to its end; 0: it could */
 };
 
-/* What inih passes over in silence: a NUL ends its line, a long line is cut, and what stands behind "]" is dropped. */
+/* What inih accepts without an error: a NUL ends its line, a long line is cut, and what stands behind "]" is dropped. */
 static const char *find_error(const char *line, size_t len) {
     const char *start = line + strspn(line, " \t");
     if (memchr(line, '\0', len) != NULL)
@@ -37,7 +37,7 @@ static const char *find_error(const char *line, size_t len) {
 static char *next_line(char *buffer, int size, void *stream) {
     struct reading *reading = (struct reading *)stream;
     ssize_t len = getline(&reading->line, &reading->line_size, reading->file);
-    /* ferror does not see that there was no memory for the line: what follows it would be left out without a word */
+    /* ferror does not report that there was no memory for the line: the rest of the file would be left out without an error */
     if (len < 0 && feof(reading->file) == 0)
         reading->error = errno;
     if (len < 0 || size < 2)
@@ -69,7 +69,7 @@ void ini_read(const char *file, const struct ini_visitor *visitor) {
         visitor->report(visitor->context, 0, strerror(errno));
         return;
     }
-    /* Debian's inih takes its options at run time. Its own would end a value at " ;" without a word, also inside a password. */
+    /* Debian's inih takes its options at run time. By default a value ends at " ;", also inside a password. */
     ini_max_line = LINE_MAX_LEN + 2;
     ini_allow_inline_comments = false;
     ini_allow_multiline = false;

@@ -4,16 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OUT_OF_MEMORY "cannot be kept: out of memory"
-
-static bool refuse(char error[ERROR_SIZE], const char *why) {
-    snprintf(error, ERROR_SIZE, "%s", why);
-    return false;
-}
-
 static const char separators[] = ", \t";
 
-/* Returns the next element of *rest and moves behind it; {.len = 0} at the end. */
+/* Returns the next element and moves *rest behind it; {.len = 0} at the end. */
 static struct text take_element(const char **rest) {
     const char *start = *rest + strspn(*rest, separators);
     size_t len = strcspn(start, separators);
@@ -30,7 +23,7 @@ static bool parse_networks(const struct setting *setting, const char *text, void
             return false;
         }
         if (!cidr_parse(element, &list.items[list.count]))
-            return refuse(error, "must be networks like 192.0.2.10/32 or ::1, without bits behind the prefix");
+            return setting_reject(error, "must be networks like 192.0.2.10/32 or ::1, without bits behind the prefix");
         list.count++;
     }
     *(struct cidr_list *)place = list;
@@ -111,11 +104,12 @@ static bool fill_origins(struct string_list *list, const char *text, char error[
             return false;
         }
         if (!is_origin(element)) {
-            return refuse(error, "must be origins as browsers send them, like https://app.example.com or http://localhost:3000: "
-                                 "lower case, no path, no default port, no wildcard");
+            return setting_reject(error,
+                                  "must be origins as browsers send them, like https://app.example.com or http://localhost:3000: "
+                                  "lower case, no path, no default port, no wildcard");
         }
         if (!add_string(list, element))
-            return refuse(error, OUT_OF_MEMORY);
+            return setting_reject(error, OUT_OF_MEMORY);
     }
     return true;
 }
@@ -123,7 +117,7 @@ static bool fill_origins(struct string_list *list, const char *text, char error[
 static bool parse_origins(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     struct string_list list = { .items = (char **)calloc(LIST_MAX, sizeof(char *)) };
     if (list.items == NULL)
-        return refuse(error, OUT_OF_MEMORY);
+        return setting_reject(error, OUT_OF_MEMORY);
     if (!fill_origins(&list, text, error)) {
         release_strings(&list);
         return false;

@@ -18,7 +18,7 @@ static const struct unit duration_units[] = { { "d", 86400000 }, { "h", 3600000 
 static const struct unit size_units[] = { { "GiB", 1 << 30 }, { "MiB", 1 << 20 }, { "KiB", 1 << 10 }, { "B", 1 } };
 static const struct unit no_units[] = { { "", 1 } };
 
-/* What a number may look like, and what to say to one that does not. */
+/* How a number is written, and the error for one that is not. */
 struct notation {
     const struct unit *units;
     size_t count;
@@ -41,7 +41,7 @@ static const char *read_digits(const char *text, int64_t *number) {
     return text + digits.len;
 }
 
-/* A bare number is refused, since half of its readers would guess another unit; but nothing is nothing in every unit. */
+/* A number without a unit is rejected, since its reader might assume another one; except 0, which is the same in all. */
 static bool read_number(const struct notation *notation, const char *text, int64_t *number) {
     const char *unit = read_digits(text, number);
     if (unit == NULL)

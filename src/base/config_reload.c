@@ -25,7 +25,7 @@ bool config_copy(const struct config *config, struct config *copy) {
     return true;
 }
 
-/* As it is printed, which is all that matters of it. NULL: out of memory. */
+/* The value as it is printed: equal texts are equal values. NULL if out of memory. */
 static char *text_of_value(const struct setting *setting, const struct config *config) {
     char *text = NULL;
     size_t len;

@@ -5,13 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OUT_OF_MEMORY "cannot be kept: out of memory"
-
-static bool refuse(char error[ERROR_SIZE], const char *why) {
-    snprintf(error, ERROR_SIZE, "%s", why);
-    return false;
-}
-
 static bool has_controls(const char *text) {
     for (const unsigned char *byte = (const unsigned char *)text; *byte != '\0'; byte++)
         if (*byte < 0x20 || *byte == 0x7f)
@@ -42,7 +35,7 @@ static bool copy_text(const void *value, void *place) {
 static bool replace_text(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     char *copy = strdup(text);
     if (copy == NULL)
-        return refuse(error, OUT_OF_MEMORY);
+        return setting_reject(error, OUT_OF_MEMORY);
     setting->type->release(place);
     *(char **)place = copy;
     return true;
@@ -51,18 +44,18 @@ static bool replace_text(const struct setting *setting, const char *text, void *
 static bool parse_text(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     size_t len = strlen(text);
     if (len < (size_t)setting->min)
-        return refuse(error, "must not be empty");
+        return setting_reject(error, "must not be empty");
     if (len > (size_t)setting->max) {
         snprintf(error, ERROR_SIZE, "must not be longer than %lld bytes", (long long)setting->max);
         return false;
     }
-    /* An INI file cannot hold them; the environment and --set must not mean something else. */
+    /* An INI file cannot hold them; the environment and --set take no other values than a file. */
     if (len > 0 && (text[0] == ' ' || text[len - 1] == ' '))
-        return refuse(error, "must not begin or end with a space");
+        return setting_reject(error, "must not begin or end with a space");
     if (has_controls(text))
-        return refuse(error, "must not contain control characters");
+        return setting_reject(error, "must not contain control characters");
     if (!text_is_utf8(text_of(text)))
-        return refuse(error, "must be UTF-8");
+        return setting_reject(error, "must be UTF-8");
     return replace_text(setting, text, place, error);
 }
 
@@ -74,7 +67,7 @@ static void print_text(const struct setting *setting, const void *place, FILE *o
 /* A kid becomes the name of a file: no separators, and no name that the file system or a shell reads otherwise. */
 static bool parse_kid(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     if (!text_is_made_of(text_of(text), TEXT_ID_ALPHABET, 0, SIZE_MAX))
-        return refuse(error, "must consist of A-Z a-z 0-9 . _ -");
+        return setting_reject(error, "must consist of A-Z a-z 0-9 . _ -");
     return parse_text(setting, text, place, error);
 }
 
@@ -82,7 +75,7 @@ static bool parse_endpoint(const struct setting *setting, const char *text, void
     (void)setting;
     struct endpoint endpoint;
     if (!endpoint_parse(text_of(text), &endpoint))
-        return refuse(error, "must be address:port, [address]:port or unix:/path");
+        return setting_reject(error, "must be address:port, [address]:port or unix:/path");
     *(struct endpoint *)place = endpoint;
     return true;
 }

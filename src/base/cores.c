@@ -4,7 +4,7 @@
 #include <sched.h>
 #include <stddef.h>
 
-/* A set that is smaller than the kernel's is refused with EINVAL, and a cpu_set_t has 1,024 bits only. */
+/* For a set that is smaller than the kernel's the call fails with EINVAL, and a cpu_set_t has 1,024 bits only. */
 #define FIRST_SET 1024
 #define LARGEST_SET (1024 * 1024)
 

@@ -2,9 +2,9 @@
  * json-c 0.16 takes its memory from malloc and has no hook for another allocator. When malloc fails it dereferences NULL (the
  * name of a member), drops a member, cuts a string off, or returns the inner half of the text as a success; and it wipes nothing.
  * So it is linked statically, and the linker routes its calls of malloc, calloc, realloc, strdup and free here (--wrap): while a
- * text is parsed they take from the caller's arena, and leave json-c by longjmp when that is exhausted. Nothing is lost by that:
- * whatever json-c holds at that moment belongs to the arena. The rest of the program is linked to the same functions, and passes
- * through.
+ * text is parsed they allocate from the caller's arena, and leave json-c by longjmp when that is exhausted. Nothing leaks:
+ * whatever json-c holds at that moment belongs to the arena. The rest of the program is linked to the same functions, which then
+ * call the C library's.
  */
 #include "jwtd/json.h"
 
@@ -37,6 +37,7 @@ struct piece {
 
 static void *take(size_t size) {
     struct loan *mine = loan;
+    assert(mine != NULL);
     loan = NULL; /* the arena itself calls malloc */
     struct piece *piece = size > SIZE_MAX - sizeof *piece ? NULL : arena_alloc(mine->arena, sizeof *piece + size);
     loan = mine;

@@ -1,6 +1,6 @@
 /*
- * json_scan: the part of strict JSON that json-c leaves out (json.h), checked byte by byte before json-c sees the text. It knows
- * tokens and brackets; the order of tokens is left to json-c. Pure; any thread.
+ * json_scan: the checks of strict JSON that json-c leaves out (json.h), byte by byte, before json-c parses the text. It checks
+ * tokens and the depth of brackets; json-c checks the order of tokens. A pure function; any thread.
  */
 #ifndef JWTD_BASE_JSON_SCAN_H
 #define JWTD_BASE_JSON_SCAN_H

@@ -1,5 +1,6 @@
 #include "jwtd/json_writer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@ void json_writer_init(struct json_writer *writer, struct arena *arena) {
     *writer = (struct json_writer){ .arena = arena };
 }
 
-static bool make_room(struct json_writer *writer, size_t more) {
+static bool reserve(struct json_writer *writer, size_t more) {
     if (writer->failed)
         return false;
     if (writer->size - writer->len >= more)
@@ -30,10 +31,11 @@ static bool make_room(struct json_writer *writer, size_t more) {
 }
 
 static void put(struct json_writer *writer, const char *bytes, size_t len) {
-    if (len == 0 || !make_room(writer, len))
+    if (len == 0 || !reserve(writer, len))
         return;
     memcpy(writer->bytes + writer->len, bytes, len);
     writer->len += len;
+    assert(writer->len <= writer->size);
 }
 
 static void put_string(struct json_writer *writer, const char *string) {
@@ -192,7 +194,7 @@ void json_member_raw(struct json_writer *writer, const char *name, struct text r
 }
 
 struct text json_writer_finish(struct json_writer *writer) {
-    if (make_room(writer, 1))
+    if (reserve(writer, 1))
         writer->bytes[writer->len] = '\0';
     if (writer->failed || writer->depth != 0)
         return (struct text){ NULL, 0 };

@@ -33,8 +33,8 @@ void log_set_level(enum log_level level) {
 }
 
 /*
- * A pipe is writable when PIPE_BUF bytes fit, and no line is longer: a write after this look does not block. A pipe that nobody
- * reads any more is writable too, with POLLERR; writing to it would raise SIGPIPE.
+ * A pipe is writable when PIPE_BUF bytes fit, and no line is longer: a write after this check does not block. A pipe whose reader
+ * has closed it is writable too, with POLLERR; writing to it would raise SIGPIPE.
  */
 static bool sink_takes_a_line(void) {
     struct pollfd sink = { .fd = STDERR_FILENO, .events = POLLOUT };

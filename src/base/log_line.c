@@ -2,13 +2,17 @@
 
 #include "jwtd/text.h"
 
+#include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
 
-/* Kept free for what ends a line: the closing quote, the brace and the newline. */
+/* Reserved for the end of a line: the closing quote, the brace and the newline. */
 #define END_RESERVE ((size_t)4)
+
+_Static_assert(LOG_LINE_SIZE <= PIPE_BUF, "a line is written to a pipe in one piece");
 
 #define REPLACEMENT UINT32_C(0xfffd) /* for a byte that begins no code point */
 
@@ -21,12 +25,12 @@ static const struct {
     [LOG_ERROR] = { "error", " ERROR " },
 };
 
-static size_t room_left(const struct log_line *line) {
+static size_t space_left(const struct log_line *line) {
     return line->len < LOG_LINE_SIZE - END_RESERVE ? LOG_LINE_SIZE - END_RESERVE - line->len : 0;
 }
 
 static bool fits(const struct log_line *line, size_t len) {
-    return len <= room_left(line);
+    return len <= space_left(line);
 }
 
 /* All of the piece or nothing, so that no escape sequence is cut in two. */
@@ -74,14 +78,14 @@ static size_t ascii_run(struct text text) {
     return len;
 }
 
-/* As much as there is room for. Plain ASCII goes in runs: nearly every value is that. */
+/* As much as fits. Plain ASCII is copied in runs, since nearly every value is that. */
 static void put_escaped(struct log_line *line, struct text text) {
     bool fitted = true;
     while (text.len > 0 && fitted) {
         size_t len = ascii_run(text);
         if (len > 0) {
             fitted = fits(line, len);
-            put(line, text.bytes, fitted ? len : room_left(line));
+            put(line, text.bytes, fitted ? len : space_left(line));
         } else {
             uint32_t code_point = REPLACEMENT;
             len = text_code_point(text, &code_point);
@@ -98,7 +102,8 @@ static void put_quoted(struct log_line *line, struct text text) {
     if (!put(line, "\"", 1))
         return;
     put_escaped(line, text);
-    line->bytes[line->len++] = '"'; /* the reserve holds this quote even when the value was cut */
+    assert(line->len <= LOG_LINE_SIZE - END_RESERVE);
+    line->bytes[line->len++] = '"'; /* in the reserve if the value was cut */
 }
 
 static bool is_word(const char *value, size_t len) {
@@ -229,6 +234,7 @@ void log_line_begin(struct log_line *line, bool json, const char *time, enum log
 }
 
 void log_line_end(struct log_line *line) {
+    assert(line->len <= LOG_LINE_SIZE - 2);
     if (line->json)
         line->bytes[line->len++] = '}';
     line->bytes[line->len++] = '\n';

@@ -1,6 +1,6 @@
 /*
  * log_line: one line of the log, built in a buffer of fixed size, as JSON or as text. A line that does not fit is cut, and is
- * valid all the same. Used by log.c alone; no thread knows of another's line.
+ * valid all the same. For log.c only. A line belongs to one thread.
  */
 #ifndef JWTD_BASE_LOG_LINE_H
 #define JWTD_BASE_LOG_LINE_H
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define LOG_LINE_SIZE 4096 /* PIPE_BUF: what a pipe takes in one piece */
+#define LOG_LINE_SIZE 4096 /* PIPE_BUF: what is written to a pipe in one piece */
 
 struct log_line {
     bool json;
@@ -23,7 +23,8 @@ void log_line_begin(struct log_line *line, bool json, const char *time, enum log
 void log_line_add_text(struct log_line *line, const char *name, size_t name_len, const char *value, size_t len);
 void log_line_add_number(struct log_line *line, const char *name, long long value);
 
-/* Walks "key=conversion ..." words; see log.h for the conversions. */
+/* Adds a field for each "key=conversion" word; log.h has the conversions. A field that does not fit is left out, or its text cut.
+ */
 void log_line_add_fields(struct log_line *line, const char *fields, va_list values);
 void log_line_end(struct log_line *line);
 

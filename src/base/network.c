@@ -1,6 +1,7 @@
 #include "jwtd/network.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -112,6 +113,7 @@ static bool is_mapped(const uint8_t bytes[16]) {
 }
 
 socklen_t address_to_socket(const struct address *address, uint16_t port, struct sockaddr_storage *socket_address) {
+    assert(address->known);
     if (is_mapped(address->bytes)) {
         struct sockaddr_in ipv4 = { .sin_family = AF_INET, .sin_port = htons(port) };
         memcpy(&ipv4.sin_addr, address->bytes + sizeof mapped, sizeof ipv4.sin_addr);
@@ -125,11 +127,13 @@ socklen_t address_to_socket(const struct address *address, uint16_t port, struct
 }
 
 void address_network(const struct address *address, uint8_t network[16]) {
+    assert(address->known);
     memset(network, 0, 16);
     memcpy(network, address->bytes, is_mapped(address->bytes) ? 16 : 8);
 }
 
 bool address_site(const struct address *address, uint8_t site[16]) {
+    assert(address->known);
     memset(site, 0, 16);
     if (is_mapped(address->bytes))
         return false;
@@ -143,7 +147,8 @@ const char *address_text(const struct address *address, char text[ADDRESS_TEXT_S
         return text;
     const char *written = is_mapped(address->bytes) ? inet_ntop(AF_INET, address->bytes + sizeof mapped, text, ADDRESS_TEXT_SIZE)
                                                     : inet_ntop(AF_INET6, address->bytes, text, ADDRESS_TEXT_SIZE);
-    return written != NULL ? written : "";
+    assert(written == text);
+    return written;
 }
 
 /* Whether the bits of `bytes` behind the first `prefix` are all zero. */

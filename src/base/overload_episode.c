@@ -1,6 +1,9 @@
 #include "jwtd/overload_episode.h"
 
+#include <assert.h>
+
 bool overload_episode_note(struct overload_episode *episode, int64_t now_us) {
+    assert(now_us > 0);
     bool begins = episode->since_us == 0;
     if (begins)
         episode->since_us = now_us;

@@ -27,16 +27,16 @@ const struct setting settings[] = {
       "open connections of one address (IPv4 /32, IPv6 /64; a /48 has four times as many) that is no trusted proxy; 0: no "
       "limit" },
     { "server.header_timeout", &duration_setting, 0, "10s", 100, 10 * MINUTE, 0, AT(server.header_timeout_ms),
-      "from the first byte of a header to its last, however it trickles" },
+      "from the first byte of a header to its last" },
     { "server.body_timeout", &duration_setting, 0, "10s", 100, 10 * MINUTE, 0, AT(server.body_timeout_ms),
-      "the same for a body, and for a client to take its answer" },
+      "the same for a body, and for a client to read its reply" },
     { "server.request_timeout", &duration_setting, 0, "5s", 10, 10 * MINUTE, 0, AT(server.request_timeout_ms),
-      "from the last byte of a request to its answer" },
+      "from the last byte of a request to its reply" },
     { "server.body_limit", &size_setting, 0, "16KiB", KIB, MIB, 0, AT(server.body_limit), "the largest body of a request" },
     { "server.trusted_proxies", &networks_setting, 0, "", 0, 0, 0, AT(server.trusted_proxies),
-      "proxies whose X-Forwarded-For is believed, by address or network, like 192.0.2.10/32 ::1" },
+      "proxies whose X-Forwarded-For is trusted, by address or network, like 192.0.2.10/32 ::1" },
     { "server.drain_delay", &duration_setting, 0, "0", 0, 10 * MINUTE, 0, AT(server.drain_delay_ms),
-      "how long a service that was told to stop says so to probes and goes on serving" },
+      "how long /health/ready reports a shutdown before the service stops accepting requests" },
     { "server.shutdown_grace", &duration_setting, 0, "30s", 0, 10 * MINUTE, 0, AT(server.shutdown_grace_ms),
       "how long a shutdown waits for requests in flight" },
 
@@ -48,7 +48,7 @@ const struct setting settings[] = {
     { "database.prepared", &boolean_setting, 0, "true", 0, 0, 0, AT(database.prepared),
       "statements are prepared once per connection; off: for a pooler that lends connections by the transaction" },
     { "database.cleanup_interval", &duration_setting, 0, "1m", SECOND, DAY, 0, AT(database.cleanup_interval_ms),
-      "pause between two rounds of deleting dead sessions" },
+      "pause between two rounds of deleting sessions that have ended" },
 
     { "password.memory", &size_setting, 0, "19MiB", 8 * KIB, GIB, KIB, AT(password.memory), "argon2id: memory of one hash" },
     { "password.operations", &count_setting, 0, "2", 1, 64, 0, AT(password.operations), "argon2id: passes over that memory" },
@@ -59,7 +59,7 @@ const struct setting settings[] = {
     { "password.min_length", &count_setting, 0, "8", 8, 64, 0, AT(password.min_length),
       "shortest new password in characters; NIST asks for 15 where a password stands alone" },
     { "password.nice", &count_setting, 0, "5", 0, 19, 0, AT(password.nice),
-      "priority of the hashing threads, so that a login storm delays nothing else" },
+      "priority of the hashing threads, so that many logins at once delay nothing else" },
 
     { "token.keys_dir", &text_setting, 0, "keys", 1, 4095, 0, AT(token.keys_dir), "directory of signing keys, <kid>.hs256" },
     { "token.active_kid", &kid_setting, RELOADABLE, "", 0, 64, 0, AT(token.active_kid),
@@ -78,7 +78,7 @@ const struct setting settings[] = {
 
     { "limit.enabled", &boolean_setting, RELOADABLE, "true", 0, 0, 0, AT(limit.enabled), "whether any rate is limited" },
     { "limit.table_size", &count_setting, 0, "65536", 1024, 16777216, 0, AT(limit.table_size),
-      "buckets that are remembered; the one that has been full for the longest makes room" },
+      "entries for buckets in use; a new one replaces the one that has been full for the longest" },
     { "limit.register", &rate_setting, RELOADABLE, "10/min burst 20", 0, 0, 0, AT(limit.register_),
       "registrations of one address (IPv4 /32, IPv6 /64; a /48 has four times as many), like 10/min burst 20, or off" },
     { "limit.login", &rate_setting, RELOADABLE, "10/min burst 20", 0, 0, 0, AT(limit.login), "logins of one address" },
@@ -105,7 +105,12 @@ const struct setting settings[] = {
 };
 
 const size_t settings_count = ARRAY_LEN(settings);
-_Static_assert(ARRAY_LEN(settings) <= SETTINGS_MAX, "struct loading has room for the state of each");
+_Static_assert(ARRAY_LEN(settings) <= SETTINGS_MAX, "struct loading has a state for each");
+
+bool setting_reject(char error[ERROR_SIZE], const char *reason) {
+    (void)snprintf(error, ERROR_SIZE, "%s", reason);
+    return false;
+}
 
 const struct setting *setting_find(const char *name) {
     for (size_t i = 0; i < settings_count; i++)

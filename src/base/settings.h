@@ -1,6 +1,6 @@
 /*
- * settings: the table behind config.h. One row is one setting; one row of the types below is everything that is particular to
- * a type. For the files src/base/config*.c only.
+ * settings: the table behind config.h. One row is one setting; everything that is particular to a type is in its struct
+ * setting_type. For the files src/base/config*.c and settings.c only.
  */
 #ifndef JWTD_SETTINGS_H
 #define JWTD_SETTINGS_H
@@ -14,18 +14,20 @@
 
 #define ERROR_SIZE 256
 #define LIST_MAX 64 /* items of a string_list */
+#define OUT_OF_MEMORY "cannot be kept: out of memory"
 
 struct setting;
 
 /* How the text of a value becomes a member of struct config, and back. */
 struct setting_type {
     size_t size; /* of the member */
-    /* Replaces the value at `place`. False, with *place untouched and a clause like "must be ..." in `error`. */
+    /* Replaces the value at `place`. False: *place is as it was, and `error` has a clause like "must be ...". */
     bool (*parse)(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]);
     void (*print)(const struct setting *setting, const void *place, FILE *out);
-    bool (*copy)(const void *value,
-                 void *place);    /* into zeroes, which stay when it is false: out of memory; NULL: memcpy will do */
-    void (*release)(void *place); /* frees what parse or copy allocated and leaves zeroes; NULL: they allocate nothing */
+    /* Into zeroes, which stay if it returns false: out of memory. NULL: memcpy copies the value. */
+    bool (*copy)(const void *value, void *place);
+    /* Frees what parse or copy has allocated and leaves zeroes. NULL: they allocate nothing. */
+    void (*release)(void *place);
 };
 
 extern const struct setting_type boolean_setting;  /* bool: true, false, on, off */
@@ -44,7 +46,7 @@ extern const struct setting_type format_setting;   /* enum log_format */
 
 enum setting_flags {
     RELOADABLE = 1, /* SIGHUP changes it; any other waits for a restart */
-    SECRET = 2      /* a text that holds a password: no error quotes it, and config_print hides the password */
+    SECRET = 2      /* a text that holds a password: no error quotes it, and config_print prints it by print_secret */
 };
 
 struct setting {
@@ -58,12 +60,17 @@ struct setting {
     const char *help;
 };
 
-#define SETTINGS_MAX 64 /* at most so many rows */
+#define SETTINGS_MAX 64 /* rows */
 extern const struct setting settings[];
 extern const size_t settings_count;
 
-/* NULL: there is none of that name. */
+/* NULL if no setting has this name. */
 const struct setting *setting_find(const char *name);
+
+/* Writes the reason to `error` and returns false, for a parse function. */
+bool setting_reject(char error[ERROR_SIZE], const char *reason);
+
+/* The setting's member of struct config. */
 void *setting_place(const struct setting *setting, struct config *config);
 const void *setting_value(const struct setting *setting, const struct config *config);
 
@@ -76,10 +83,10 @@ struct ini_visitor {
 };
 void ini_read(const char *file, const struct ini_visitor *visitor);
 
-/* config_checks.c: what no single setting can tell. Calls `report` with the setting to blame. */
+/* config_checks.c: checks that involve more than one setting. Calls `report` for each that fails, with the setting to change. */
 struct config_check_visitor {
     void (*report)(void *context, const struct setting *setting, const char *error);
-    bool (*is_sound)(void *context, const struct setting *setting); /* false: it has an error of its own already */
+    bool (*is_valid)(void *context, const struct setting *setting); /* false: it has an error of its own already */
     void *context;
 };
 void config_check(const struct config *config, const struct config_check_visitor *visitor);

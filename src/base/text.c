@@ -87,8 +87,8 @@ bool text_is_visible(struct text text) {
     return true;
 }
 
-/* Hands a result of libunistring over to the arena and wipes the library's copy: it may be a password. */
-static struct text adopt(struct arena *arena, uint8_t *result, size_t len) {
+/* Copies a result of libunistring into the arena, and wipes and frees the library's copy: it may be a password. */
+static struct text move_to_arena(struct arena *arena, uint8_t *result, size_t len) {
     if (result == NULL)
         return (struct text){ NULL, 0 };
     struct text kept = { arena_copy(arena, result, len), len };
@@ -111,7 +111,7 @@ struct text text_nfc(struct arena *arena, struct text text) {
     }
     size_t len = 0;
     uint8_t *result = u8_normalize(UNINORM_NFC, (const uint8_t *)text.bytes, text.len, NULL, &len);
-    return adopt(arena, result, len);
+    return move_to_arena(arena, result, len);
 }
 
 struct text text_fold(struct arena *arena, struct text text) {
@@ -119,5 +119,5 @@ struct text text_fold(struct arena *arena, struct text text) {
         return text_nfc(arena, text);
     size_t len = 0;
     uint8_t *result = u8_casefold((const uint8_t *)text.bytes, text.len, NULL, UNINORM_NFC, NULL, &len);
-    return adopt(arena, result, len);
+    return move_to_arena(arena, result, len);
 }

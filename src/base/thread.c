@@ -11,7 +11,7 @@
 
 #define STACK_SIZE ((size_t)512 * 1024)
 
-/* The thread names itself: by its creator it would be named too late for what `run` does first. */
+/* The thread sets its own name: its creator might set it after `run` has logged or started others. */
 static void *thread_main(void *argument) {
     struct thread *thread = argument;
     pthread_setname_np(pthread_self(), thread->name);
