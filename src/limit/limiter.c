@@ -1,5 +1,6 @@
 #include "jwtd/limiter.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -21,25 +22,25 @@ struct set {
     struct entry entries[ENTRIES_PER_SET];
 };
 
-/* Whom a rule is for. */
+/* The kinds of subject that differ in size and rate. */
 enum tier { TIER_CLIENT, TIER_UNKNOWN_CLIENT, TIER_SITE, TIER_COUNT };
 
-/* A rule as a decision needs it, with the divisions done. */
+/* A rule for one tier, computed once for all decisions. */
 struct rule {
     const char *name;
-    int64_t token_us; /* the time that one token is worth; 0: the class is not limited */
+    int64_t token_us; /* the time in which one token is refilled; 0: the class is not limited */
     unsigned burst;
     int64_t lock_us, lock_max_us;
 };
 
 struct limiter {
     struct rule rules[LIMIT_CLASS_COUNT][TIER_COUNT];
-    uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES]; /* so that nobody can choose the set that a key falls into */
+    uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES]; /* so that no client can choose the set that its key falls into */
     /* Each guards the entries of every LOCKS-th set. With one held the rules may be read, with all held they may be written.
      * Several are taken in their order. */
     pthread_mutex_t locks[LOCKS];
     size_t set_count;
-    struct set *sets; /* memory that is touched only as buckets come into use */
+    struct set *sets; /* zero pages until a bucket is used */
 };
 
 /* ---- rules ---- */
@@ -111,7 +112,7 @@ void limiter_destroy(struct limiter *limiter) {
 
 /* ---- keys ---- */
 
-/* Whose bucket it is. It is hashed, so that keys have one size and nobody can choose them. */
+/* What a bucket belongs to. It is hashed, so that keys have one size and no client can choose its own. */
 struct subject {
     uint8_t kind;
     uint8_t address[16];
@@ -127,7 +128,7 @@ enum {
     SUBJECT_ACCOUNT_AT_SITE
 };
 
-/* A client has no name, and hashing none takes half the time. */
+/* A client has no name, and hashing without one takes half the time. */
 static void hash_subject(const struct limiter *limiter, const struct subject *subject, uint64_t words[2]) {
     size_t len = subject->kind < SUBJECT_ACCOUNT ? offsetof(struct subject, name) : sizeof *subject;
     crypto_shorthash_siphashx24((unsigned char *)words, (const unsigned char *)subject, len, limiter->secret);
@@ -162,7 +163,7 @@ struct limit_key limiter_key_of_account(const struct limiter *limiter, struct te
     return key;
 }
 
-/* ---- buckets; the lock of their set is locked ---- */
+/* ---- buckets; the lock of their set is held ---- */
 
 static int64_t missing_us(const struct entry *entry, int64_t now_us) {
     return entry->full_us > now_us ? entry->full_us - now_us : 0;
@@ -176,7 +177,7 @@ static bool is_empty(const struct entry *entry) {
     return entry->key[0] == 0 && entry->key[1] == 0;
 }
 
-/* From then on an entry is as good as a new one. */
+/* From then on an entry is the same as a new one. */
 static int64_t expires_at_us(const struct entry *entry) {
     return entry->locked_us > entry->full_us ? entry->locked_us : entry->full_us;
 }
@@ -199,20 +200,20 @@ static struct entry *find_entry(struct set *set, const uint64_t key[2], const st
 static struct limit_decision check_bucket(const struct rule *rule, const struct entry *entry, int64_t now_us) {
     int64_t token = rule->token_us;
     int64_t missing = missing_us(entry, now_us);
-    int64_t room = token * rule->burst - missing;
+    int64_t left = token * rule->burst - missing;
     int64_t locked = entry->locked_us - now_us;
     struct limit_decision decision = {
         .is_limited = true,
-        .allowed = room >= token && locked <= 0,
+        .allowed = left >= token && locked <= 0,
         .name = rule->name,
         .quota = rule->burst,
         .window_us = token * rule->burst,
         .reset_us = missing,
     };
     if (decision.allowed)
-        decision.remaining = (unsigned)(room / token);
+        decision.remaining = (unsigned)(left / token);
     else
-        decision.retry_after_us = locked > token - room ? locked : token - room;
+        decision.retry_after_us = locked > token - left ? locked : token - left;
     return decision;
 }
 
@@ -224,6 +225,7 @@ static void reset_expired(const struct rule *rule, struct entry *entry, int64_t 
 }
 
 static void spend(const struct rule *rule, struct entry *entry, int64_t now_us, struct limit_decision *decision) {
+    assert(decision->allowed && decision->remaining > 0);
     entry->full_us = now_us + missing_us(entry, now_us) + rule->token_us;
     entry->pending += rule->lock_us != 0;
     decision->remaining--;
@@ -231,7 +233,7 @@ static void spend(const struct rule *rule, struct entry *entry, int64_t now_us, 
 }
 
 static void settle(struct entry *entry) {
-    entry->pending -= entry->pending > 0; /* the entry may have made room for another in the meantime */
+    entry->pending -= entry->pending > 0; /* the entry may have been replaced since the token was taken */
 }
 
 static void refund(const struct rule *rule, struct entry *entry, int64_t now_us) {
@@ -271,7 +273,7 @@ struct locked_buckets {
     size_t count; /* 0: the class is not limited, and nothing is locked */
     const struct rule *rules[BUCKETS_MAX];
     struct entry *entries[BUCKETS_MAX];
-    pthread_mutex_t *locks[BUCKETS_MAX]; /* NULL: the bucket is behind the lock of the other */
+    pthread_mutex_t *locks[BUCKETS_MAX]; /* in their order; the second is NULL if one lock guards both buckets, or there is one */
 };
 
 static void release(const struct locked_buckets *locked) {
@@ -290,10 +292,11 @@ static void lock_for(struct limiter *limiter, struct locked_buckets *locked, con
         pthread_mutex_lock(locked->locks[1]);
 }
 
-/* Finds the buckets of a key and holds their locks until release. */
+/* Locks the buckets of a key, until release, and finds them. */
 static void lock_buckets(struct limiter *limiter, enum limit_class bucket_class, const struct limit_key *key,
                          struct locked_buckets *locked) {
-    /* one subject has another bucket in each class; the last bit says that the entry is not empty */
+    assert(bucket_class < LIMIT_CLASS_COUNT);
+    /* one subject has another bucket in each class; the last bit marks an entry that is not empty */
     const uint64_t words[BUCKETS_MAX][2] = {
         { key->words[0] ^ (uint64_t)bucket_class, key->words[1] | 1 },
         { key->site_words[0] ^ (uint64_t)bucket_class, key->site_words[1] | 1 },
@@ -322,7 +325,7 @@ static bool is_tighter(const struct limit_decision *one, const struct limit_deci
     return one->remaining < other->remaining;
 }
 
-/* ---- for everybody ---- */
+/* ---- public ---- */
 
 struct limit_decision limiter_take(struct limiter *limiter, enum limit_class bucket_class, struct limit_key key, int64_t now_us) {
     struct locked_buckets locked;

@@ -15,16 +15,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* One job moves the mean by an eighth: a single slow one is forgotten after a dozen, a change of load is followed as fast. */
+/* One job moves the mean by an eighth: a single slow one has no effect after a dozen more, nor has an earlier load. */
 #define MEAN_WEIGHT 8.0
 
-/* A prediction may be too low by this part of itself: a request that is admitted should not be refused after a long wait. */
+/* A prediction may be too low by this part of itself: a request that is admitted should not fail after a long wait. */
 #define ADMISSION_MARGIN 4
 
 /* The retry time while nothing has been measured yet. */
 #define RETRY_UNKNOWN_US CLOCK_US_PER_S
 
-/* How far ahead retries are scheduled. More refused callers than fit into that time share it: no retry time is minutes long. */
+/* How far ahead retries are scheduled. More refused callers than the pool serves in that time share it. */
 #define RETRY_HORIZON_US (10 * CLOCK_US_PER_S)
 
 struct pool_thread {
@@ -39,7 +39,7 @@ struct pool {
 
     pthread_mutex_t lock;        /* guards all that follows, except `threads` */
     pthread_cond_t work;         /* a job was queued, or stopping was set */
-    pthread_cond_t thread_ready; /* started or failed has moved */
+    pthread_cond_t thread_ready; /* started or failed has changed */
     pthread_cond_t none_healthy; /* the last healthy thread has become unhealthy, or stopping was set */
     struct lane {
         struct pool_job *first, *last;
@@ -85,14 +85,15 @@ static int64_t predicted_wait(const struct pool *pool) {
     return time_for(pool, ahead - threads + 1);
 }
 
-/* After each change of what a prediction rests on: pool_would_admit looks at it without the lock. */
+/* After each change of what a prediction is made of: pool_would_admit reads the result without the lock. */
 static void publish_load(struct pool *pool) {
+    assert(pool->running <= pool->options.threads && pool->unhealthy <= pool->options.threads);
     atomic_store_explicit(&pool->waiting_now, pool->reserved + pool->queued, memory_order_relaxed);
     atomic_store_explicit(&pool->wait_now_us, predicted_wait(pool), memory_order_relaxed);
 }
 
-/* Retries are scheduled at the rate at which the pool serves, so that refused callers come back evenly. They begin when half of
- * the backlog will have been served: the queue has room then, and the threads are not idle yet. */
+/* Retries are scheduled at the rate at which the pool serves, so that those of refused callers are spread evenly. They begin when
+ * half of the backlog will have been served: the queue has free places then, and the threads are not idle yet. */
 static int64_t schedule_retry(struct pool *pool, int64_t now_us) {
     if (pool->completed == 0)
         return now_us + RETRY_UNKNOWN_US;
@@ -156,7 +157,6 @@ static int64_t check_health(struct pool_thread *thread, const void *state) {
         pool->unhealthy--;
     thread->is_unhealthy = until_us != 0;
     publish_load(pool);
-    assert(pool->unhealthy <= pool->options.threads);
     if (pool->unhealthy == pool->options.threads)
         pthread_cond_broadcast(&pool->none_healthy);
     return until_us;
@@ -232,10 +232,10 @@ static void run_jobs(struct pool_thread *thread, void *state) {
         pthread_mutex_unlock(&pool->lock);
         int64_t begin_us = clock_monotonic_us();
         bool late = begin_us > job->deadline_us;
-        job->run(job, state, late); /* the job may be gone when this returns */
+        job->run(job, state, late); /* which may free the job */
         int64_t service_us = clock_monotonic_us() - begin_us;
         pthread_mutex_lock(&pool->lock);
-        assert(pool->running > 0 && pool->running <= pool->options.threads);
+        assert(pool->running > 0);
         pool->running--;
         end_job(pool, begin_us, service_us, late);
         publish_load(pool);
@@ -363,8 +363,8 @@ void pool_destroy(struct pool *pool) {
 
 /* ---- submitting ---- */
 
-/* Whether a job that came now would have room in the queue, and its turn in time. Any thread, with the lock or without. */
-static bool has_time_and_room(const struct pool *pool, int64_t deadline_us) {
+/* Whether there is a place for a job, and its turn would come in time. Any thread, with the lock or without. */
+static bool has_place_and_time(const struct pool *pool, int64_t deadline_us) {
     if (atomic_load_explicit(&pool->waiting_now, memory_order_relaxed) >= pool->options.queue_limit)
         return false;
     int64_t wait_us = atomic_load_explicit(&pool->wait_now_us, memory_order_relaxed);
@@ -383,7 +383,7 @@ static enum status refuse(struct pool *pool, int64_t *retry_after_us) {
 
 enum status pool_would_admit(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) {
     *retry_after_us = 0;
-    if (has_time_and_room(pool, deadline_us))
+    if (has_place_and_time(pool, deadline_us))
         return STATUS_OK;
     pthread_mutex_lock(&pool->lock);
     enum status status = refuse(pool, retry_after_us);
@@ -396,7 +396,7 @@ enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_
 
     *retry_after_us = 0;
     pthread_mutex_lock(&pool->lock);
-    if (has_time_and_room(pool, deadline_us)) {
+    if (has_place_and_time(pool, deadline_us)) {
         pool->reserved++;
         publish_load(pool);
     } else {
@@ -428,7 +428,7 @@ void pool_submit(struct pool *pool, struct pool_job *job) {
     pool->reserved--;
     pool->queued++;
     publish_load(pool);
-    /* Under the lock: after it the job may have run, and with it the last reason for the pool to live. */
+    /* Under the lock: after it the job may have run, and the pool may have been destroyed. */
     pthread_cond_signal(&pool->work);
     pthread_mutex_unlock(&pool->lock);
 }
