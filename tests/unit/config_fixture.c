@@ -19,7 +19,7 @@ struct outcome load(const struct config_source *source) {
     return outcome;
 }
 
-void forget(struct outcome *outcome) {
+void outcome_fini(struct outcome *outcome) {
     config_fini(&outcome->config);
     free(outcome->errors);
     free(outcome->printed);

@@ -1,4 +1,4 @@
-/* config_fixture: loading a configuration, with everything that was said and printed kept as text. */
+/* config_fixture: loads a configuration, and keeps its errors and what config_print writes as text. */
 #ifndef JWTD_TEST_CONFIG_FIXTURE_H
 #define JWTD_TEST_CONFIG_FIXTURE_H
 
@@ -15,7 +15,7 @@ struct outcome {
 struct outcome load(const struct config_source *source);
 struct outcome load_set(const char *set);   /* one --set, or none for NULL */
 struct outcome load_file(const char *text); /* of a file that holds this */
-void forget(struct outcome *outcome);
+void outcome_fini(struct outcome *outcome);
 
 /* Writes a new file and returns its name, which stays in file_name until the next call. */
 extern char file_name[64];

@@ -226,7 +226,7 @@ static const struct {
       "[\"" ROLE_OF_64 "\",\"" ROLE_OF_64 "\",\"" ROLE_OF_64 "\"]" },
 };
 
-START_TEST(a_good_token_gives_its_claims) {
+START_TEST(a_good_token_has_its_claims) {
     fixture_sign(token, good_tokens[_i].header == NULL ? HEADER : good_tokens[_i].header, good_tokens[_i].payload, key_1());
     for (int round = 0; round < 2; round++) { /* the second time from the table of verified tokens */
         char text[UUID_TEXT_SIZE];
@@ -537,7 +537,7 @@ Suite *access_token_suite(void) {
     Suite *suite = suite_create("access_token");
     TCase *tests = tcase_create("access_token");
     tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_loop_test(tests, a_good_token_gives_its_claims, 0, ROWS(good_tokens));
+    tcase_add_loop_test(tests, a_good_token_has_its_claims, 0, ROWS(good_tokens));
     tcase_add_loop_test(tests, a_forged_token_is_refused_although_its_signature_is_good, 0, ROWS(forgeries));
     tcase_add_test(tests, a_token_with_a_flipped_bit_is_refused);
     tcase_add_test(tests, a_token_cut_anywhere_is_refused);

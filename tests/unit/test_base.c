@@ -27,7 +27,7 @@ START_TEST(every_status_has_a_code_of_its_own_and_says_what_to_do) {
 }
 END_TEST
 
-/* What client programs switch on: a change here breaks them. */
+/* Client programs switch on these: a change breaks them. */
 static const struct {
     enum status status;
     const char *code;
@@ -141,7 +141,7 @@ START_TEST(what_is_no_id_is_refused_and_changes_nothing) {
 }
 END_TEST
 
-/* One strange byte at each place: no place is overlooked. */
+/* An invalid byte at each position. */
 START_TEST(every_character_of_an_id_counts) {
     static const char strange[] = { 'g', 'G', ' ', '/', ':', '@', '`', '\0', '\xff' };
     const char *good = "01a1fb20-4e0e-7d54-9961-6bfafcff7e27";

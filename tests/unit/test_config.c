@@ -68,7 +68,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_uint_eq(config->cors.allowed_origins.count, 0);
     ck_assert_int_eq(config->log.level, LOG_INFO);
     ck_assert_int_eq(config->log.format, LOG_AUTO);
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
@@ -85,7 +85,7 @@ START_TEST(every_default_is_printed_as_the_table_has_it) {
         ck_assert_msg(has_line(outcome.printed, line), "%s", line);
         ck_assert_uint_gt(strlen(settings[i].help), 0);
     }
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
@@ -138,7 +138,7 @@ START_TEST(the_shipped_file_holds_nothing_but_the_defaults) {
     struct outcome shipped = load(&(struct config_source){ .file = SHIPPED_FILE });
     ck_assert_msg(shipped.loaded, "%s", shipped.errors);
     ck_assert_str_eq(shipped.printed, defaults.printed);
-    forget(&shipped);
+    outcome_fini(&shipped);
 
     char *text = read_file(SHIPPED_FILE);
     uncomment_empty_settings(text);
@@ -147,14 +147,14 @@ START_TEST(the_shipped_file_holds_nothing_but_the_defaults) {
     ck_assert_str_eq(uncommented.printed, defaults.printed);
     ck_assert_int_eq(count_assignments(text), (int)settings_count);
     free(text);
-    forget(&uncommented);
-    forget(&defaults);
+    outcome_fini(&uncommented);
+    outcome_fini(&defaults);
 }
 END_TEST
 
 /* ---- sources ---- */
 
-START_TEST(set_is_stronger_than_the_environment_and_that_than_the_file) {
+START_TEST(set_takes_precedence_over_the_environment_and_that_over_the_file) {
     char *environment[] = { "HOME=/root", "JWTD_TOKEN_ISSUER=environment", "JWTD_TOKEN_AUDIENCE=environment", "NOT_JWTD_X=1",
                             NULL };
     const char *const sets[] = { "token.audience=first", "token.audience=last" };
@@ -168,17 +168,17 @@ START_TEST(set_is_stronger_than_the_environment_and_that_than_the_file) {
     ck_assert_str_eq(outcome.config.token.keys_dir, "file");
     ck_assert_str_eq(outcome.config.token.issuer, "environment");
     ck_assert_str_eq(outcome.config.token.audience, "last");
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
-START_TEST(a_wrong_value_stays_an_error_when_a_stronger_source_has_a_good_one) {
+START_TEST(a_wrong_value_stays_an_error_when_a_source_of_higher_precedence_has_a_valid_one) {
     char *environment[] = { "JWTD_SERVER_THREADS=many", NULL };
     const char *const sets[] = { "server.threads=2" };
     struct outcome outcome = load(&(struct config_source){ .environment = environment, .set = sets, .set_count = 1 });
     ck_assert(!outcome.loaded);
     ck_assert_str_eq(outcome.errors, "environment JWTD_SERVER_THREADS = \"many\" must be a whole number\n");
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
@@ -200,14 +200,14 @@ static const struct {
     { "JWTD_\x1b[2J=1", "environment JWTD_?[2J: there is no such setting\n" },
 };
 
-START_TEST(a_variable_of_ours_that_names_no_setting_is_a_error) {
+START_TEST(a_variable_with_our_prefix_that_names_no_setting_is_an_error) {
     char variable[128];
     snprintf(variable, sizeof variable, "%s", variable_cases[_i].variable);
     char *environment[] = { variable, NULL };
     struct outcome outcome = load(&(struct config_source){ .environment = environment });
     ck_assert_str_eq(outcome.errors, variable_cases[_i].error != NULL ? variable_cases[_i].error : "");
     ck_assert(outcome.loaded == (variable_cases[_i].error == NULL));
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
@@ -249,7 +249,7 @@ START_TEST(all_errors_of_a_file_are_reported_at_once_each_with_its_line) {
         at += snprintf(at, sizeof expected - (size_t)(at - expected), "%s:%d: %s\n", file_name, errors[i].line, errors[i].error);
     ck_assert(!outcome.loaded);
     ck_assert_str_eq(outcome.errors, expected);
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
@@ -280,18 +280,18 @@ START_TEST(a_file_may_be_written_in_the_usual_ways) {
     ck_assert_msg(outcome.loaded == (form_cases[_i].issuer != NULL), "%s: %s", form_cases[_i].text, outcome.errors);
     if (outcome.loaded)
         ck_assert_str_eq(outcome.config.token.issuer, form_cases[_i].issuer);
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
-START_TEST(a_long_line_is_taken_whole_and_one_that_is_too_long_is_a_error) {
+START_TEST(a_long_line_is_read_whole_and_one_that_is_too_long_is_an_error) {
     char text[10000] = "[token]\nkeys_dir = ";
     size_t start = strlen(text);
     memset(text + start, 'k', 4000);
     struct outcome whole = load_file(text);
     ck_assert_msg(whole.loaded, "%s", whole.errors);
     ck_assert_uint_eq(strlen(whole.config.token.keys_dir), 4000);
-    forget(&whole);
+    outcome_fini(&whole);
     memset(text + start, 'k', 9000);
     memcpy(text + start + 9000, "\n[log]\nlevel = debug\n", 22);
     struct outcome over = load_file(text);
@@ -299,7 +299,7 @@ START_TEST(a_long_line_is_taken_whole_and_one_that_is_too_long_is_a_error) {
     ck_assert_int_eq(count_lines(over.errors), 1);
     ck_assert_ptr_nonnull(strstr(over.errors, ":2: this line is too long\n"));
     ck_assert_int_eq(over.config.log.level, LOG_DEBUG);
-    forget(&over);
+    outcome_fini(&over);
 }
 END_TEST
 
@@ -311,7 +311,7 @@ START_TEST(a_nul_does_not_hide_the_rest_of_its_line) {
     ck_assert_int_eq(count_lines(outcome.errors), 1);
     ck_assert_ptr_nonnull(strstr(outcome.errors, ":2: this line contains a NUL byte\n"));
     ck_assert_str_eq(outcome.config.token.audience, "z");
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
@@ -322,18 +322,18 @@ static const struct {
     { "/tmp", "/tmp: Is a directory\n" },
 };
 
-START_TEST(a_file_that_cannot_be_read_is_a_error) {
+START_TEST(a_file_that_cannot_be_read_is_an_error) {
     struct outcome outcome = load(&(struct config_source){ .file = unreadable_cases[_i].file });
     ck_assert(!outcome.loaded);
     ck_assert_str_eq(outcome.errors, unreadable_cases[_i].error);
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
-START_TEST(an_error_cannot_give_orders_to_the_terminal) {
+START_TEST(an_error_contains_no_control_characters) {
     struct outcome outcome = load_set("token.issuer=\x1b[2J");
     ck_assert_ptr_null(strchr(outcome.errors, '\x1b'));
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
@@ -345,14 +345,14 @@ START_TEST(the_database_url_is_printed_without_its_password) {
     ck_assert_msg(outcome.loaded, "%s", outcome.errors);
     ck_assert_str_eq(outcome.config.database.url, "postgres://jwtd:hunter2@db/jwtd");
     ck_assert_msg(has_line(outcome.printed, "url = user=jwtd password=*** dbname=jwtd host=db"), "%s", outcome.printed);
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
 START_TEST(an_error_in_the_database_url_does_not_quote_it) {
     struct outcome outcome = load_set("database.url=postgres://u:hunter2@h\n");
     ck_assert_str_eq(outcome.errors, "--set database.url must not contain control characters\n");
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
@@ -360,7 +360,7 @@ START_TEST(a_configuration_may_be_ended_twice) {
     struct outcome outcome = load_set("cors.allowed_origins=https://a.example");
     config_fini(&outcome.config);
     ck_assert_ptr_null(outcome.config.database.url);
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
@@ -441,7 +441,7 @@ START_TEST(a_copy_has_every_value_and_outlives_its_origin) {
     ck_assert_str_eq(copy.database.url, "postgres://u:hunter2@h/d");
     free(printed);
     config_fini(&copy);
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
@@ -483,8 +483,8 @@ START_TEST(a_reload_takes_what_is_reloadable_and_keeps_the_rest) {
     ck_assert(has_line(printed, "format = auto"));
     free(printed);
     config_fini(&next);
-    forget(&in_force);
-    forget(&loaded);
+    outcome_fini(&in_force);
+    outcome_fini(&loaded);
 }
 END_TEST
 
@@ -498,8 +498,8 @@ START_TEST(a_reload_of_the_same_changes_nothing) {
     ck_assert_str_eq(printed, in_force.printed);
     free(printed);
     config_fini(&next);
-    forget(&in_force);
-    forget(&loaded);
+    outcome_fini(&in_force);
+    outcome_fini(&loaded);
 }
 END_TEST
 
@@ -513,8 +513,8 @@ START_TEST(a_new_password_of_the_database_waits_for_a_restart) {
     ck_assert_uint_eq(visits.waiting, 1);
     ck_assert_str_eq(next.database.url, "postgres://u:one@h");
     config_fini(&next);
-    forget(&in_force);
-    forget(&loaded);
+    outcome_fini(&in_force);
+    outcome_fini(&loaded);
 }
 END_TEST
 
@@ -546,9 +546,9 @@ Suite *config_suite(void) {
     tcase_add_test(shipped, the_help_has_a_line_for_each_setting);
     suite_add_tcase(suite, shipped);
     TCase *sources = tcase_create("sources");
-    tcase_add_test(sources, set_is_stronger_than_the_environment_and_that_than_the_file);
-    tcase_add_test(sources, a_wrong_value_stays_an_error_when_a_stronger_source_has_a_good_one);
-    tcase_add_loop_test(sources, a_variable_of_ours_that_names_no_setting_is_a_error, 0, (int)ARRAY_LEN(variable_cases));
+    tcase_add_test(sources, set_takes_precedence_over_the_environment_and_that_over_the_file);
+    tcase_add_test(sources, a_wrong_value_stays_an_error_when_a_source_of_higher_precedence_has_a_valid_one);
+    tcase_add_loop_test(sources, a_variable_with_our_prefix_that_names_no_setting_is_an_error, 0, (int)ARRAY_LEN(variable_cases));
     suite_add_tcase(suite, sources);
     TCase *reloads = tcase_create("copies and reloads");
     tcase_add_test(reloads, a_copy_has_every_value_and_outlives_its_origin);
@@ -559,10 +559,10 @@ Suite *config_suite(void) {
     TCase *files = tcase_create("files");
     tcase_add_test(files, all_errors_of_a_file_are_reported_at_once_each_with_its_line);
     tcase_add_loop_test(files, a_file_may_be_written_in_the_usual_ways, 0, (int)ARRAY_LEN(form_cases));
-    tcase_add_test(files, a_long_line_is_taken_whole_and_one_that_is_too_long_is_a_error);
+    tcase_add_test(files, a_long_line_is_read_whole_and_one_that_is_too_long_is_an_error);
     tcase_add_test(files, a_nul_does_not_hide_the_rest_of_its_line);
-    tcase_add_loop_test(files, a_file_that_cannot_be_read_is_a_error, 0, (int)ARRAY_LEN(unreadable_cases));
-    tcase_add_test(files, an_error_cannot_give_orders_to_the_terminal);
+    tcase_add_loop_test(files, a_file_that_cannot_be_read_is_an_error, 0, (int)ARRAY_LEN(unreadable_cases));
+    tcase_add_test(files, an_error_contains_no_control_characters);
     suite_add_tcase(suite, files);
     TCase *secrets = tcase_create("secrets");
     tcase_add_test(secrets, the_database_url_is_printed_without_its_password);

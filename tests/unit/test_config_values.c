@@ -179,7 +179,7 @@ static const struct {
     { "SERVER.LISTEN=127.0.0.1:1", NULL, "there is no such setting" },
 };
 
-START_TEST(a_value_is_taken_as_its_type_wants_it_or_refused_with_the_reason) {
+START_TEST(a_value_is_accepted_or_rejected_with_the_reason_by_its_type) {
     struct outcome outcome = load_set(value_cases[_i].set);
     ck_assert_msg(outcome.loaded == (value_cases[_i].error == NULL), "%s: %s", value_cases[_i].set, outcome.errors);
     if (outcome.loaded) {
@@ -190,7 +190,7 @@ START_TEST(a_value_is_taken_as_its_type_wants_it_or_refused_with_the_reason) {
         ck_assert_msg(strncmp(outcome.errors, "--set ", 6) == 0, "%s", outcome.errors);
         ck_assert_int_eq(count_lines(outcome.errors), 1);
     }
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
@@ -205,12 +205,12 @@ START_TEST(a_list_may_be_full_but_not_overflow) {
     struct outcome full = load_set(set);
     ck_assert(full.loaded);
     ck_assert_uint_eq(full.config.server.trusted_proxies.count, CIDR_LIST_MAX);
-    forget(&full);
+    outcome_fini(&full);
     snprintf(set + strlen(set), sizeof set - strlen(set), " 10.0.1.0");
     struct outcome over = load_set(set);
     ck_assert(!over.loaded);
     ck_assert_ptr_nonnull(strstr(over.errors, "more than 64 networks"));
-    forget(&over);
+    outcome_fini(&over);
 }
 END_TEST
 
@@ -222,12 +222,12 @@ START_TEST(a_list_of_origins_may_be_full_but_not_overflow) {
     ck_assert(full.loaded);
     ck_assert_uint_eq(full.config.cors.allowed_origins.count, 64);
     ck_assert_str_eq(full.config.cors.allowed_origins.items[63], "https://a63.example");
-    forget(&full);
+    outcome_fini(&full);
     snprintf(set + strlen(set), sizeof set - strlen(set), " https://b.example");
     struct outcome over = load_set(set);
     ck_assert(!over.loaded);
     ck_assert_ptr_nonnull(strstr(over.errors, "more than 64 origins"));
-    forget(&over);
+    outcome_fini(&over);
 }
 END_TEST
 
@@ -240,8 +240,8 @@ START_TEST(what_is_printed_loads_again_as_the_same) {
     struct outcome second = load_file(first.printed);
     ck_assert_msg(second.loaded, "%s", second.errors);
     ck_assert_str_eq(first.printed, second.printed);
-    forget(&first);
-    forget(&second);
+    outcome_fini(&first);
+    outcome_fini(&second);
 }
 END_TEST
 
@@ -286,14 +286,14 @@ START_TEST(settings_that_do_not_fit_each_other_are_an_error_of_one_of_them) {
         ck_assert_msg(strstr(outcome.errors, fit_cases[_i].error) != NULL, "%s", outcome.errors);
         ck_assert_int_eq(count_lines(outcome.errors), 1);
     }
-    forget(&outcome);
+    outcome_fini(&outcome);
 }
 END_TEST
 
 Suite *config_values_suite(void) {
     Suite *suite = suite_create("config_values");
     TCase *values = tcase_create("values");
-    tcase_add_loop_test(values, a_value_is_taken_as_its_type_wants_it_or_refused_with_the_reason, 0, (int)ARRAY_LEN(value_cases));
+    tcase_add_loop_test(values, a_value_is_accepted_or_rejected_with_the_reason_by_its_type, 0, (int)ARRAY_LEN(value_cases));
     tcase_add_test(values, a_list_may_be_full_but_not_overflow);
     tcase_add_test(values, a_list_of_origins_may_be_full_but_not_overflow);
     tcase_add_test(values, what_is_printed_loads_again_as_the_same);

@@ -173,7 +173,7 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
     return remove(path);
 }
 
-START_TEST(the_smallest_quota_on_the_way_to_the_root_holds) {
+START_TEST(the_smallest_quota_on_the_path_to_the_root_holds) {
     const struct tree *tree = &trees[_i];
     char root[] = "/tmp/jwtd-cores-XXXXXX";
     ck_assert_ptr_nonnull(mkdtemp(root));
@@ -208,7 +208,7 @@ static const struct {
     { 2, 64, 2 }, { 2, 2, 2 }, { 2, 1.99, 2 }, { 2000, 1e300, 2000 }, { 2000, 1500, 1500 }, { 4, -1, 4 },
 };
 
-START_TEST(there_are_as_many_threads_as_the_quota_pays_for) {
+START_TEST(threads_are_limited_by_the_quota_rounded_up) {
     ck_assert_uint_eq(cores_within_quota(sizes[_i].affinity, sizes[_i].quota), sizes[_i].available);
 }
 END_TEST
@@ -231,9 +231,9 @@ END_TEST
 Suite *cores_suite(void) {
     Suite *suite = suite_create("cores");
     TCase *tcase = tcase_create("cores");
-    tcase_add_loop_test(tcase, the_smallest_quota_on_the_way_to_the_root_holds, 0, (int)ARRAY_LEN(trees));
+    tcase_add_loop_test(tcase, the_smallest_quota_on_the_path_to_the_root_holds, 0, (int)ARRAY_LEN(trees));
     tcase_add_test(tcase, without_proc_there_is_no_quota);
-    tcase_add_loop_test(tcase, there_are_as_many_threads_as_the_quota_pays_for, 0, (int)ARRAY_LEN(sizes));
+    tcase_add_loop_test(tcase, threads_are_limited_by_the_quota_rounded_up, 0, (int)ARRAY_LEN(sizes));
     tcase_add_test(tcase, the_affinity_is_the_schedulers);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -77,7 +77,7 @@ static void forget_all(int64_t now_s) {
         current_roles_expire(map, now_s);
 }
 
-START_TEST(they_are_remembered_for_the_life_of_a_token_and_then_forgotten) {
+START_TEST(they_are_kept_for_the_life_of_a_token_and_then_removed) {
     for (uint32_t i = 0; i < MANY; i++)
         set_at(i, "[\"new\"]", NOW + (i % 2 == 0 ? 0 : TTL));
     ck_assert_uint_eq(current_roles_count(map), MANY);
@@ -92,7 +92,7 @@ START_TEST(they_are_remembered_for_the_life_of_a_token_and_then_forgotten) {
 }
 END_TEST
 
-START_TEST(a_change_that_is_read_again_is_remembered_for_longer) {
+START_TEST(a_change_that_is_read_again_is_kept_for_longer) {
     set(1, "[\"new\"]");
     set_at(1, "[\"new\"]", NOW + TTL);
     forget_all(NOW + TTL + 60);
@@ -126,7 +126,7 @@ static void *change_and_look(void *argument) {
     return NULL;
 }
 
-START_TEST(several_threads_may_change_and_look) {
+START_TEST(several_threads_may_change_and_read) {
     pthread_t threads[4];
     for (size_t i = 0; i < 4; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, change_and_look, NULL), 0);
@@ -142,10 +142,10 @@ Suite *current_roles_suite(void) {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_token_has_its_own_roles_until_they_change);
     tcase_add_test(tests, what_is_no_role_is_left_out_and_what_is_no_list_refused);
-    tcase_add_test(tests, they_are_remembered_for_the_life_of_a_token_and_then_forgotten);
-    tcase_add_test(tests, a_change_that_is_read_again_is_remembered_for_longer);
+    tcase_add_test(tests, they_are_kept_for_the_life_of_a_token_and_then_removed);
+    tcase_add_test(tests, a_change_that_is_read_again_is_kept_for_longer);
     tcase_add_test(tests, a_full_arena_is_out_of_memory);
-    tcase_add_test(tests, several_threads_may_change_and_look);
+    tcase_add_test(tests, several_threads_may_change_and_read);
     suite_add_tcase(suite, tests);
     return suite;
 }

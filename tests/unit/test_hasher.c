@@ -98,13 +98,13 @@ START_TEST(hashes_of_the_reference_implementation_are_understood) {
 }
 END_TEST
 
-START_TEST(reusable_memory_gives_the_result_of_fresh_memory) {
+START_TEST(reusable_memory_has_the_result_of_fresh_memory) {
     struct hasher *hasher = hasher_with(real);
     char hash[PASSWORD_HASH_SIZE];
 
-    for (unsigned i = 0; i < 3; i++) { /* the reusable is dirty from the second on */
+    for (unsigned i = 0; i < 3; i++) { /* it has been written to from the second on */
         ck_assert_int_eq(hasher_hash(hasher, text_of("password"), hash), STATUS_OK);
-        ck_assert_int_eq(crypto_pwhash_str_verify(hash, "password", 8), 0); /* not armed: libsodium maps for itself */
+        ck_assert_int_eq(crypto_pwhash_str_verify(hash, "password", 8), 0); /* not lent: libsodium maps its own */
         hasher_release_memory(hasher);
         ck_assert_int_eq(hasher_verify(hasher, text_of("password"), hash), HASH_MATCHES);
     }
@@ -128,7 +128,7 @@ static void *hash_on_a_thread(void *context) {
     return good ? context : NULL;
 }
 
-START_TEST(hashers_of_several_threads_do_not_meet) {
+START_TEST(hashers_of_several_threads_do_not_interfere) {
     static char passwords[HASH_THREADS][16];
     pthread_t threads[HASH_THREADS];
 
@@ -144,7 +144,7 @@ START_TEST(hashers_of_several_threads_do_not_meet) {
 }
 END_TEST
 
-/* ---- stored strings that are no good ---- */
+/* ---- corrupt stored strings ---- */
 
 static const char *const corrupt[] = {
     "",
@@ -200,7 +200,7 @@ static int64_t cpu_ns_of_verify(struct hasher *hasher, const char *hash) {
     return best_ns;
 }
 
-START_TEST(a_corrupt_hash_and_none_cost_what_a_wrong_password_costs) {
+START_TEST(a_corrupt_hash_and_none_take_as_long_as_a_wrong_password) {
     struct hasher *hasher = hasher_with(real);
     char hash[PASSWORD_HASH_SIZE];
 
@@ -272,7 +272,7 @@ static size_t resident_bytes(void) {
     return statm_bytes(1);
 }
 
-START_TEST(memory_is_taken_by_the_first_hash_kept_and_given_back) {
+START_TEST(memory_is_allocated_by_the_first_hash_kept_and_released) {
     size_t before = resident_bytes();
     struct hasher *hasher = hasher_with(real);
     char hash[PASSWORD_HASH_SIZE];
@@ -298,7 +298,7 @@ static void limit_address_space(size_t spare) {
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &(struct rlimit){ bytes, RLIM_INFINITY }), 0);
 }
 
-/* From no room at all to enough, so that each allocation on the way is the first that fails. */
+/* From no memory at all to enough, so that each allocation is the first that fails once. */
 START_TEST(a_failed_allocation_is_never_a_wrong_password) {
     if (test_is_sanitized())
         SKIP_TEST(SANITIZERS_NEED_SPACE);
@@ -326,7 +326,7 @@ START_TEST(a_hasher_without_memory_is_not_made) {
 }
 END_TEST
 
-/* ---- the reusable itself ---- */
+/* ---- reusable_memory ---- */
 
 static void *map(size_t size) {
     return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -453,16 +453,16 @@ Suite *hasher_suite(void) {
     tcase_add_test(hashes, two_hashes_of_one_password_have_different_salts);
     tcase_add_test(hashes, a_hash_names_the_current_parameters);
     tcase_add_loop_test(hashes, hashes_of_the_reference_implementation_are_understood, 0, (int)ARRAY_LEN(reference));
-    tcase_add_test(hashes, reusable_memory_gives_the_result_of_fresh_memory);
-    tcase_add_test(hashes, hashers_of_several_threads_do_not_meet);
+    tcase_add_test(hashes, reusable_memory_has_the_result_of_fresh_memory);
+    tcase_add_test(hashes, hashers_of_several_threads_do_not_interfere);
     tcase_add_loop_test(hashes, a_corrupt_hash_is_not_a_wrong_password, 0, (int)ARRAY_LEN(corrupt));
     tcase_add_test(hashes, no_hash_at_all_differs);
-    tcase_add_test(hashes, a_corrupt_hash_and_none_cost_what_a_wrong_password_costs);
+    tcase_add_test(hashes, a_corrupt_hash_and_none_take_as_long_as_a_wrong_password);
     tcase_add_test(hashes, a_hash_of_other_parameters_needs_a_new_one);
     tcase_add_loop_test(hashes, impossible_parameters_make_no_hasher, 0, (int)ARRAY_LEN(bounds));
     suite_add_tcase(suite, hashes);
 
-    tcase_add_test(memory, memory_is_taken_by_the_first_hash_kept_and_given_back);
+    tcase_add_test(memory, memory_is_allocated_by_the_first_hash_kept_and_released);
     tcase_add_test(memory, a_failed_allocation_is_never_a_wrong_password);
     tcase_add_test(memory, a_hasher_without_memory_is_not_made);
     suite_add_tcase(suite, memory);

@@ -383,7 +383,7 @@ START_TEST(members_are_visited_in_their_order_until_it_is_enough) {
 }
 END_TEST
 
-START_TEST(however_little_memory_there_is_the_verdict_is_right_or_out_of_memory) {
+START_TEST(however_little_memory_there_is_the_result_is_right_or_out_of_memory) {
     static char bytes[16384];
     size_t len = write_large(bytes, sizeof bytes), exhausted = 0;
     enum status status = STATUS_OUT_OF_MEMORY;
@@ -435,7 +435,7 @@ Suite *json_suite(void) {
     tcase_add_test(tcase, a_value_of_another_kind_is_nothing);
     tcase_add_test(tcase, numbers_of_both_kinds_are_read_as_doubles);
     tcase_add_test(tcase, members_are_visited_in_their_order_until_it_is_enough);
-    tcase_add_test(tcase, however_little_memory_there_is_the_verdict_is_right_or_out_of_memory);
+    tcase_add_test(tcase, however_little_memory_there_is_the_result_is_right_or_out_of_memory);
     tcase_add_loop_test(tcase, no_text_exceeds_the_documented_limit, 0, (int)(sizeof hungry / sizeof hungry[0]));
     suite_add_tcase(suite, tcase);
     return suite;

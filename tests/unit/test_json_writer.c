@@ -98,7 +98,7 @@ START_TEST(each_text_has_one_spelling) {
 }
 END_TEST
 
-START_TEST(a_big_text_arrives_whole) {
+START_TEST(a_large_text_is_written_whole) {
     enum { SIZE = 500000 };
     char *big = malloc(SIZE);
     ck_assert_ptr_nonnull(big);
@@ -114,7 +114,7 @@ START_TEST(a_big_text_arrives_whole) {
 }
 END_TEST
 
-START_TEST(what_is_missing_is_null_and_never_a_hole) {
+START_TEST(what_is_missing_is_written_as_null) {
     struct json_writer writer;
     json_writer_init(&writer, &arena);
     json_begin_array(&writer);
@@ -177,8 +177,8 @@ Suite *json_writer_suite(void) {
     tcase_add_test(tcase, members_and_items_are_separated_by_commas);
     tcase_add_test(tcase, any_bytes_come_back_as_they_were_or_as_replacement);
     tcase_add_loop_test(tcase, each_text_has_one_spelling, 0, (int)ARRAY_LEN(spellings));
-    tcase_add_test(tcase, a_big_text_arrives_whole);
-    tcase_add_test(tcase, what_is_missing_is_null_and_never_a_hole);
+    tcase_add_test(tcase, a_large_text_is_written_whole);
+    tcase_add_test(tcase, what_is_missing_is_written_as_null);
     tcase_add_test(tcase, values_nest_as_deep_as_the_header_says);
     tcase_add_test(tcase, an_unclosed_value_is_no_value);
     tcase_add_test(tcase, a_failure_for_memory_sticks);

@@ -12,7 +12,7 @@
 
 Suite *keyring_suite(void);
 
-#define NOBODY 65534
+#define DIRECTORY_OWNER 65534
 #define KEY_31 "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw"
 
 static struct scratch scratch;
@@ -194,15 +194,15 @@ START_TEST(a_directory_on_a_mount_without_writing_may_have_any_mode) {
 }
 END_TEST
 
-#define SOMEBODY 4711
+#define OTHER_USER 4711
 
-START_TEST(what_belongs_to_somebody_else_is_refused) {
+START_TEST(what_belongs_to_another_user_is_refused) {
     static const char *const names[] = { "keys", "keys/a.hs256", "refresh.key" };
     if (geteuid() != 0)
-        SKIP_TEST("only root can give a file to somebody else");
+        SKIP_TEST("only root can change the owner of a file");
     scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        ck_assert_int_eq(chown(scratch_path(&scratch, names[i]), SOMEBODY, 0), 0);
+        ck_assert_int_eq(chown(scratch_path(&scratch, names[i]), OTHER_USER, 0), 0);
         check_refused(names[i]);
         check_refused("belongs to user 4711");
         ck_assert_int_eq(chown(scratch_path(&scratch, names[i]), 0, 0), 0);
@@ -250,7 +250,7 @@ START_TEST(other_files_are_ignored) {
 }
 END_TEST
 
-START_TEST(without_any_key_the_way_out_is_named) {
+START_TEST(without_any_key_the_remedy_is_named) {
     check_refused("jwtd keygen");
     rmdir(keys_dir);
     check_refused("jwtd keygen");
@@ -310,7 +310,7 @@ static const struct {
     { "other.key", false },
 };
 
-START_TEST(refresh_keys_that_verify_stand_beside_the_one_that_signs) {
+START_TEST(refresh_keys_that_verify_are_in_files_beside_that_of_the_one_that_signs) {
     size_t count;
     scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
     scratch_write_text(&scratch, beside[_i].name, FIXTURE_KEY_2);
@@ -339,7 +339,7 @@ START_TEST(a_refresh_key_that_only_verifies_must_be_as_good_as_the_one_that_sign
 }
 END_TEST
 
-START_TEST(keygen_makes_what_load_takes) {
+START_TEST(keygen_makes_keys_that_load) {
     char first[KID_MAX_LEN + 1];
     char second[KID_MAX_LEN + 1];
     struct stat status;
@@ -481,16 +481,16 @@ START_TEST(what_root_makes_belongs_to_the_owner_of_the_directory) {
     char kid[KID_MAX_LEN + 1], path[2 * PATH_MAX];
     struct stat status;
     if (geteuid() != 0)
-        SKIP_TEST("only root makes files for somebody else");
+        SKIP_TEST("only root changes the owner of files");
     rmdir(keys_dir);
     unlink(refresh_file);
-    ck_assert_int_eq(chown(scratch.path, NOBODY, NOBODY), 0);
+    ck_assert_int_eq(chown(scratch.path, DIRECTORY_OWNER, DIRECTORY_OWNER), 0);
     ck_assert_msg(keyring_generate(keys_dir, refresh_file, kid, error, sizeof error), "%s", error);
     snprintf(path, sizeof path, "%s/%s.hs256", keys_dir, kid);
     const char *const made[] = { keys_dir, path, refresh_file };
     for (size_t i = 0; i < ARRAY_LEN(made); i++) {
         ck_assert_int_eq(stat(made[i], &status), 0);
-        ck_assert_msg(status.st_uid == NOBODY, "%s belongs to %u", made[i], (unsigned)status.st_uid);
+        ck_assert_msg(status.st_uid == DIRECTORY_OWNER, "%s belongs to %u", made[i], (unsigned)status.st_uid);
     }
 }
 END_TEST
@@ -507,16 +507,17 @@ Suite *keyring_suite(void) {
     tcase_add_loop_test(tests, a_key_file_open_to_others_is_refused, 0, (int)ARRAY_LEN(modes));
     tcase_add_loop_test(tests, a_directory_to_which_others_can_add_a_key_is_refused, 0, (int)ARRAY_LEN(directory_modes));
     tcase_add_test(tests, a_directory_on_a_mount_without_writing_may_have_any_mode);
-    tcase_add_test(tests, what_belongs_to_somebody_else_is_refused);
+    tcase_add_test(tests, what_belongs_to_another_user_is_refused);
     tcase_add_test(tests, a_link_is_followed_and_its_target_counts);
     tcase_add_test(tests, what_is_no_regular_file_is_refused);
     tcase_add_test(tests, other_files_are_ignored);
-    tcase_add_test(tests, without_any_key_the_way_out_is_named);
+    tcase_add_test(tests, without_any_key_the_remedy_is_named);
     tcase_add_test(tests, more_keys_than_the_ring_holds_are_refused);
     tcase_add_test(tests, the_refresh_key_must_be_there_private_and_32_bytes);
-    tcase_add_loop_test(tests, refresh_keys_that_verify_stand_beside_the_one_that_signs, 0, (int)ARRAY_LEN(beside));
+    tcase_add_loop_test(tests, refresh_keys_that_verify_are_in_files_beside_that_of_the_one_that_signs, 0,
+                        (int)ARRAY_LEN(beside));
     tcase_add_test(tests, a_refresh_key_that_only_verifies_must_be_as_good_as_the_one_that_signs);
-    tcase_add_test(tests, keygen_makes_what_load_takes);
+    tcase_add_test(tests, keygen_makes_keys_that_load);
     tcase_add_test(tests, what_root_makes_belongs_to_the_owner_of_the_directory);
     tcase_add_test(tests, keygen_leaves_nothing_aside_and_names_what_fails);
     tcase_add_test(tests, keygen_makes_no_key_with_which_the_service_would_not_start);

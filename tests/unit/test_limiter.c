@@ -81,7 +81,7 @@ static unsigned take_all(enum limit_class class, struct limit_key key, int64_t n
 
 /* ---- buckets ---- */
 
-START_TEST(a_bucket_gives_its_burst_and_then_one_token_for_each_that_comes_back) {
+START_TEST(a_bucket_has_its_burst_and_then_one_token_for_each_that_is_refilled) {
     struct limit_key key = client_key("192.0.2.1");
     ck_assert_uint_eq(take_all(LIMIT_REGISTER, key, NOW), 20);
     ck_assert(!take(LIMIT_REGISTER, key, NOW + TOKEN - 1));
@@ -116,7 +116,7 @@ START_TEST(a_decision_says_what_is_left_and_when_more_comes) {
 }
 END_TEST
 
-START_TEST(a_client_that_waits_as_long_as_it_must_is_let_in) {
+START_TEST(a_client_that_waits_for_the_retry_time_is_allowed) {
     struct limit_key key = client_key("192.0.2.1");
     take_all(LIMIT_LOGIN, key, NOW);
     int64_t wait_us = limiter_take(limiter, LIMIT_LOGIN, key, NOW).retry_after_us;
@@ -148,7 +148,7 @@ START_TEST(new_rules_hold_for_buckets_that_are_in_use) {
 }
 END_TEST
 
-START_TEST(a_token_that_is_given_back_can_be_taken_again) {
+START_TEST(a_token_that_is_refunded_can_be_taken_again) {
     struct limit_key key = client_key("192.0.2.1");
     take_all(LIMIT_LOGIN, key, NOW);
     limiter_refund(limiter, LIMIT_LOGIN, key, NOW);
@@ -159,7 +159,7 @@ START_TEST(a_token_that_is_given_back_can_be_taken_again) {
 }
 END_TEST
 
-/* ---- whose bucket it is ---- */
+/* ---- keys ---- */
 
 static const struct {
     const char *one, *other;
@@ -209,7 +209,7 @@ START_TEST(neighbours_of_ipv4_have_nothing_in_common) {
 }
 END_TEST
 
-START_TEST(who_is_refused_takes_from_neither_bucket) {
+START_TEST(a_refused_request_takes_from_neither_bucket) {
     take_all(LIMIT_LOGIN, network_key(1, 0), NOW);
     for (int i = 0; i < 100; i++)
         ck_assert(!take(LIMIT_LOGIN, network_key(1, 0), NOW)); /* its network has none left, its site has 30 */
@@ -221,7 +221,7 @@ START_TEST(who_is_refused_takes_from_neither_bucket) {
 }
 END_TEST
 
-START_TEST(a_decision_tells_of_the_bucket_that_is_nearer_to_its_end) {
+START_TEST(a_decision_is_that_of_the_bucket_with_less_left) {
     struct limit_decision decision = limiter_take(limiter, LIMIT_LOGIN, network_key(1, 0), NOW);
     ck_assert_str_eq(decision.name, "login");
     ck_assert_uint_eq(decision.quota, 10);
@@ -317,7 +317,7 @@ START_TEST(the_last_token_that_fails_locks_the_bucket) {
 }
 END_TEST
 
-START_TEST(what_turns_out_well_never_locks) {
+START_TEST(attempts_that_succeed_never_lock) {
     struct limit_key key = account_key("ada@example.org");
     for (int i = 0; i < 100; i++) {
         ck_assert(take(LIMIT_LOGIN_FAILURES, key, NOW));
@@ -326,7 +326,7 @@ START_TEST(what_turns_out_well_never_locks) {
 }
 END_TEST
 
-START_TEST(only_failures_lock_and_no_tries_that_are_under_way) {
+START_TEST(only_failures_lock_and_not_attempts_that_are_under_way) {
     struct limit_key key = account_key("ada@example.org");
     for (int try = 0; try < 3; try++)
         ck_assert(take(LIMIT_LOGIN_FAILURES, key, NOW));
@@ -341,7 +341,7 @@ START_TEST(only_failures_lock_and_no_tries_that_are_under_way) {
 }
 END_TEST
 
-START_TEST(a_lock_opens_for_one_try_and_doubles_up_to_its_longest) {
+START_TEST(a_lock_ends_with_one_token_and_doubles_up_to_its_longest) {
     static const int64_t locks[] = { LOCK, 2 * LOCK, 4 * LOCK, LOCK_MAX, LOCK_MAX };
     struct limit_key key = account_key("ada@example.org");
     int64_t now_us = NOW;
@@ -354,7 +354,7 @@ START_TEST(a_lock_opens_for_one_try_and_doubles_up_to_its_longest) {
 }
 END_TEST
 
-START_TEST(locks_are_forgotten_after_a_long_time_without_wrong_passwords) {
+START_TEST(repetitions_are_reset_after_a_long_time_without_failures) {
     struct limit_key key = account_key("ada@example.org");
     unsigned tries;
     fail_until_locked(key, NOW, &tries);
@@ -366,7 +366,7 @@ START_TEST(locks_are_forgotten_after_a_long_time_without_wrong_passwords) {
 }
 END_TEST
 
-START_TEST(a_lock_of_one_token_opens_when_the_token_is_back_and_never_grows) {
+START_TEST(a_lock_of_one_token_lasts_as_long_as_its_refill_and_never_grows) {
     struct limit_key key = account_key("ada@example.org");
     int64_t now_us = NOW;
     for (unsigned lock = 0; lock < 5; lock++) {
@@ -400,7 +400,7 @@ static long resident_kib(void) {
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-/* Each assertion takes memory, which the address sanitizer is slow to give back: so one at the end. */
+/* One assertion at the end, since each takes memory, which the address sanitizer frees late. */
 static void take_from_many(uint32_t addresses) {
     uint32_t allowed = 0;
     for (uint32_t i = 0; i < addresses; i++)
@@ -408,7 +408,7 @@ static void take_from_many(uint32_t addresses) {
     ck_assert_uint_eq(allowed, addresses);
 }
 
-START_TEST(a_million_addresses_leave_memory_where_it_was) {
+START_TEST(a_million_addresses_take_no_further_memory) {
     take_from_many(10 * TABLE_SIZE);
     long before = resident_kib();
     take_from_many(MANY_ADDRESSES);
@@ -416,7 +416,7 @@ START_TEST(a_million_addresses_leave_memory_where_it_was) {
 }
 END_TEST
 
-START_TEST(a_crowd_of_addresses_does_not_open_a_lock_or_fill_an_empty_bucket) {
+START_TEST(many_addresses_neither_end_a_lock_nor_refill_an_empty_bucket) {
     struct limit_key locked = account_key("ada@example.org"), empty = client_key("192.0.2.1");
     unsigned tries;
     fail_until_locked(locked, NOW, &tries);
@@ -439,7 +439,7 @@ static void *take_many(void *allowed) {
     return &total;
 }
 
-START_TEST(threads_at_once_take_no_token_twice) {
+START_TEST(no_token_is_taken_twice_by_several_threads) {
     struct limit_key key = client_key("192.0.2.1");
     pthread_t threads[THREADS];
     void *total = NULL;
@@ -456,21 +456,21 @@ Suite *limiter_suite(void) {
     Suite *suite = suite_create("limiter");
     TCase *buckets = tcase_create("buckets");
     tcase_add_checked_fixture(buckets, set_up, tear_down);
-    tcase_add_test(buckets, a_bucket_gives_its_burst_and_then_one_token_for_each_that_comes_back);
+    tcase_add_test(buckets, a_bucket_has_its_burst_and_then_one_token_for_each_that_is_refilled);
     tcase_add_test(buckets, a_bucket_never_holds_more_than_its_burst);
     tcase_add_test(buckets, a_decision_says_what_is_left_and_when_more_comes);
-    tcase_add_test(buckets, a_client_that_waits_as_long_as_it_must_is_let_in);
+    tcase_add_test(buckets, a_client_that_waits_for_the_retry_time_is_allowed);
     tcase_add_test(buckets, a_class_without_a_rule_is_not_limited);
     tcase_add_test(buckets, new_rules_hold_for_buckets_that_are_in_use);
-    tcase_add_test(buckets, a_token_that_is_given_back_can_be_taken_again);
+    tcase_add_test(buckets, a_token_that_is_refunded_can_be_taken_again);
     suite_add_tcase(suite, buckets);
     TCase *keys = tcase_create("keys");
     tcase_add_checked_fixture(keys, set_up, tear_down);
     tcase_add_loop_test(keys, an_ipv4_address_and_an_ipv6_network_have_one_bucket_each, 0, (int)ARRAY_LEN(neighbours));
     tcase_add_test(keys, a_site_has_four_times_what_one_of_its_networks_has);
     tcase_add_test(keys, neighbours_of_ipv4_have_nothing_in_common);
-    tcase_add_test(keys, who_is_refused_takes_from_neither_bucket);
-    tcase_add_test(keys, a_decision_tells_of_the_bucket_that_is_nearer_to_its_end);
+    tcase_add_test(keys, a_refused_request_takes_from_neither_bucket);
+    tcase_add_test(keys, a_decision_is_that_of_the_bucket_with_less_left);
     tcase_add_test(keys, each_class_has_a_bucket_of_its_own);
     tcase_add_test(keys, clients_without_an_address_share_a_strict_bucket_for_each_peer);
     tcase_add_loop_test(keys, an_account_at_a_site_has_one_bucket_for_all_its_networks, 0, (int)ARRAY_LEN(places));
@@ -479,17 +479,17 @@ Suite *limiter_suite(void) {
     TCase *locks = tcase_create("locks");
     tcase_add_checked_fixture(locks, set_up, tear_down);
     tcase_add_test(locks, the_last_token_that_fails_locks_the_bucket);
-    tcase_add_test(locks, what_turns_out_well_never_locks);
-    tcase_add_test(locks, only_failures_lock_and_no_tries_that_are_under_way);
-    tcase_add_test(locks, a_lock_opens_for_one_try_and_doubles_up_to_its_longest);
-    tcase_add_test(locks, a_lock_of_one_token_opens_when_the_token_is_back_and_never_grows);
-    tcase_add_test(locks, locks_are_forgotten_after_a_long_time_without_wrong_passwords);
+    tcase_add_test(locks, attempts_that_succeed_never_lock);
+    tcase_add_test(locks, only_failures_lock_and_not_attempts_that_are_under_way);
+    tcase_add_test(locks, a_lock_ends_with_one_token_and_doubles_up_to_its_longest);
+    tcase_add_test(locks, a_lock_of_one_token_lasts_as_long_as_its_refill_and_never_grows);
+    tcase_add_test(locks, repetitions_are_reset_after_a_long_time_without_failures);
     suite_add_tcase(suite, locks);
     TCase *table = tcase_create("table");
     tcase_add_checked_fixture(table, set_up, tear_down);
-    tcase_add_test(table, a_million_addresses_leave_memory_where_it_was);
-    tcase_add_test(table, a_crowd_of_addresses_does_not_open_a_lock_or_fill_an_empty_bucket);
-    tcase_add_test(table, threads_at_once_take_no_token_twice);
+    tcase_add_test(table, a_million_addresses_take_no_further_memory);
+    tcase_add_test(table, many_addresses_neither_end_a_lock_nor_refill_an_empty_bucket);
+    tcase_add_test(table, no_token_is_taken_twice_by_several_threads);
     suite_add_tcase(suite, table);
     return suite;
 }

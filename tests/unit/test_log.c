@@ -86,7 +86,7 @@ START_TEST(random_bytes_give_valid_lines) {
 }
 END_TEST
 
-/* Around the end of the line each length once: the closing quote, brace and newline must always find room. */
+/* Around the end of the line each length once: the closing quote, brace and newline must always fit. */
 START_TEST(a_line_that_is_cut_is_still_valid) {
     char bytes[5000];
     memset(bytes, 'a', sizeof bytes);
@@ -247,7 +247,7 @@ START_TEST(what_is_below_the_level_is_not_written) {
 }
 END_TEST
 
-START_TEST(a_full_sink_blocks_nobody_and_the_loss_is_logged) {
+START_TEST(a_full_sink_blocks_no_thread_and_the_loss_is_logged) {
     struct capture capture = capture_begin();
     static char text[1024 * 1024];
     log_init(LOG_INFO, LOG_JSON);
@@ -265,7 +265,7 @@ START_TEST(a_full_sink_blocks_nobody_and_the_loss_is_logged) {
 }
 END_TEST
 
-/* Lines that nobody could read are counted, and each is counted once. */
+/* Lines that could not be written are counted, each once. */
 START_TEST(written_and_dropped_lines_add_up) {
     enum { LINES = 3000 };
     static char text[1024 * 1024];
@@ -293,7 +293,7 @@ START_TEST(written_and_dropped_lines_add_up) {
 }
 END_TEST
 
-START_TEST(a_reader_that_has_gone_kills_nobody) {
+START_TEST(a_closed_pipe_does_not_end_the_process) {
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
@@ -358,11 +358,11 @@ Suite *log_suite(void) {
     TCase *sink = tcase_create("sink");
     tcase_add_test(sink, each_conversion_arrives_with_its_type);
     tcase_add_test(sink, what_is_below_the_level_is_not_written);
-    tcase_add_test(sink, a_full_sink_blocks_nobody_and_the_loss_is_logged);
+    tcase_add_test(sink, a_full_sink_blocks_no_thread_and_the_loss_is_logged);
     tcase_add_test(sink, counted_bytes_are_taken_behind_a_nul_too);
     tcase_add_test(sink, a_format_is_chosen_by_the_kind_of_sink);
     tcase_add_test(sink, written_and_dropped_lines_add_up);
-    tcase_add_test(sink, a_reader_that_has_gone_kills_nobody);
+    tcase_add_test(sink, a_closed_pipe_does_not_end_the_process);
     tcase_add_test(sink, lines_of_many_threads_stay_whole_and_in_order);
     suite_add_tcase(suite, sink);
     return suite;

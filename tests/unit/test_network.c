@@ -71,7 +71,7 @@ START_TEST(an_address_is_read_in_every_form_of_a_header_and_in_no_other) {
 }
 END_TEST
 
-START_TEST(bytes_behind_a_nul_are_not_overlooked) {
+START_TEST(bytes_behind_a_nul_are_not_ignored) {
     struct address address;
     ck_assert(!address_parse((struct text){ "192.0.2.1\0junk", 14 }, &address));
     ck_assert(!address_parse((struct text){ "::1\0", 4 }, &address));
@@ -207,7 +207,7 @@ END_TEST
 static const struct {
     const char *trusted, *peer, *forwarded, *client;
 } client_cases[] = {
-    /* nobody is trusted */
+    /* no proxy is trusted */
     { NULL, "203.0.113.7", "198.51.100.1", "203.0.113.7" },
     { NULL, "203.0.113.7", NULL, "203.0.113.7" },
     { NULL, NULL, "198.51.100.1", "" },
@@ -230,7 +230,7 @@ static const struct {
     { "10.0.0.0/8", "10.0.0.1", "junk, 198.51.100.1", "198.51.100.1" },
     /* all of them are trusted: the one that is furthest away */
     { "10.0.0.0/8", "10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3" },
-    /* no address: nobody can be told by it */
+    /* not an address */
     { "10.0.0.0/8", "10.0.0.1", "198.51.100.1, unknown", "" },
     { "10.0.0.0/8", "10.0.0.1", "198.51.100.1, unknown, 10.0.0.2", "" },
     { "10.0.0.0/8", "10.0.0.1", "unknown", "" },
@@ -298,7 +298,7 @@ Suite *network_suite(void) {
     TCase *addresses = tcase_create("addresses");
     tcase_add_loop_test(addresses, an_address_is_read_in_every_form_of_a_header_and_in_no_other, 0,
                         (int)ARRAY_LEN(address_cases));
-    tcase_add_test(addresses, bytes_behind_a_nul_are_not_overlooked);
+    tcase_add_test(addresses, bytes_behind_a_nul_are_not_ignored);
     tcase_add_test(addresses, a_text_need_not_end_behind_the_address);
     tcase_add_test(addresses, a_socket_of_each_family_has_its_address);
     tcase_add_loop_test(addresses, an_endpoint_is_one_socket_address, 0, (int)ARRAY_LEN(endpoints));

@@ -71,14 +71,14 @@ static const struct {
     { "quiet rivers", "", "", "accepted" },
 };
 
-START_TEST(a_password_is_judged_by_its_worst_fault) {
+START_TEST(a_password_is_rejected_for_its_first_fault) {
     enum password_verdict verdict = judge(cases[_i].service, text_of(cases[_i].password), cases[_i].email);
 
     ck_assert_str_eq(verdict_names[verdict], cases[_i].expected);
 }
 END_TEST
 
-/* What anybody tries first although no list holds it: runs, rows of a keyboard, repetitions. */
+/* What is guessed first although it is on no list: runs, rows of a keyboard, repetitions. */
 static const char *const patterns[] = {
     /* one run */
     "123456789012345",
@@ -219,7 +219,7 @@ START_TEST(the_minimum_length_is_the_policys) {
 }
 END_TEST
 
-START_TEST(exhausted_memory_is_no_verdict_on_the_password) {
+START_TEST(exhausted_memory_does_not_reject_the_password) {
     struct password_policy policy = { .min_length = 8, .service_name = text_of("jwtd") };
     struct arena arena;
 
@@ -357,13 +357,13 @@ Suite *password_policy_suite(void) {
     TCase *policy = tcase_create("policy");
     TCase *list = tcase_create("list");
 
-    tcase_add_loop_test(policy, a_password_is_judged_by_its_worst_fault, 0, (int)ARRAY_LEN(cases));
+    tcase_add_loop_test(policy, a_password_is_rejected_for_its_first_fault, 0, (int)ARRAY_LEN(cases));
     tcase_add_loop_test(policy, a_run_a_row_of_keys_and_a_repetition_are_common, 0, (int)ARRAY_LEN(patterns));
     tcase_add_loop_test(policy, ordinary_words_and_characters_are_not_common, 0, (int)ARRAY_LEN(ordinary));
     tcase_add_test(policy, no_generated_password_is_common);
     tcase_add_test(policy, a_password_of_the_longest_length_passes_and_a_longer_one_does_not);
     tcase_add_test(policy, the_minimum_length_is_the_policys);
-    tcase_add_test(policy, exhausted_memory_is_no_verdict_on_the_password);
+    tcase_add_test(policy, exhausted_memory_does_not_reject_the_password);
     tcase_add_test(policy, every_verdict_has_a_code_and_a_sentence);
     suite_add_tcase(suite, policy);
 

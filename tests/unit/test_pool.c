@@ -15,7 +15,7 @@ Suite *pool_suite(void);
 
 #define FAR_US (60 * CLOCK_US_PER_S)
 
-/* ---- a job that counts, may take its time, and may wait at a gate ---- */
+/* ---- a job that counts, may take some time, and may wait at a gate ---- */
 
 struct gate {
     pthread_mutex_t lock;
@@ -95,7 +95,7 @@ static void submit(struct pool *pool, struct test_job *job) {
     pool_submit(pool, &job->job);
 }
 
-/* Until so many jobs have come out, in time or late. */
+/* Waits until so many jobs have been run, in time or late. */
 static void await_done(struct pool *pool, uint64_t done) {
     struct pool_load load = { 0 };
 
@@ -120,7 +120,7 @@ static struct pool *pool_with_history(unsigned threads, unsigned queue_limit, us
     return pool;
 }
 
-/* ---- what is promised of every job ---- */
+/* ---- every job ---- */
 
 #define SUBMITTERS 4
 #define JOBS_EACH 2000
@@ -166,7 +166,7 @@ START_TEST(jobs_of_many_submitters_each_run_exactly_once) {
 }
 END_TEST
 
-START_TEST(a_crowd_in_one_lane_does_not_hold_up_the_other) {
+START_TEST(many_jobs_in_one_lane_do_not_delay_the_other) {
     struct pool *pool = pool_with_history(1, 64, 0);
     struct gate gate;
     struct test_job blocker = job_due_in(FAR_US), crowd[10], lone[2];
@@ -224,7 +224,7 @@ START_TEST(destroying_the_pool_runs_what_was_submitted) {
 }
 END_TEST
 
-START_TEST(a_job_whose_deadline_passed_in_the_queue_is_handed_over_late) {
+START_TEST(a_job_whose_deadline_passed_in_the_queue_is_run_late) {
     struct pool *pool = pool_with_history(1, 10, 0);
     struct gate gate;
     struct test_job holder = job_due_in(FAR_US);
@@ -254,7 +254,7 @@ END_TEST
 
 /* ---- admission ---- */
 
-START_TEST(a_reservation_takes_a_place_until_it_is_given_back) {
+START_TEST(a_reservation_takes_a_place_until_it_is_cancelled) {
     struct pool *pool = pool_with_history(1, 2, 0);
     int64_t deadline_us = clock_monotonic_us() + FAR_US;
     int64_t retry_after_us;
@@ -274,7 +274,7 @@ START_TEST(a_reservation_takes_a_place_until_it_is_given_back) {
 }
 END_TEST
 
-START_TEST(a_look_ahead_takes_no_place) {
+START_TEST(asking_for_admission_takes_no_place) {
     struct pool *pool = pool_with_history(1, 1, 0);
     int64_t deadline_us = clock_monotonic_us() + FAR_US;
     int64_t retry_after_us;
@@ -319,7 +319,7 @@ static const struct {
     enum status expected;
 } admissions[] = {
     { 1, 0, 5, STATUS_OK },            /* a thread is free: never refused, */
-    { 1, 0, -5000, STATUS_OK },        /* but handed over late */
+    { 1, 0, -5000, STATUS_OK },        /* but run late */
     { 4, 3, 5, STATUS_OK },            /* the fourth thread is free */
     { 1, 1, -5, STATUS_OVERLOADED },   /* late already */
     { 1, 1, 50, STATUS_OVERLOADED },   /* one job before it: one mean */
@@ -351,7 +351,7 @@ START_TEST(a_job_is_refused_when_its_turn_would_come_too_late) {
 END_TEST
 
 /* 100 ms a job: 20 turns a second by two threads, 200 in ten seconds. */
-START_TEST(a_crowd_that_is_refused_comes_back_as_fast_as_it_can_be_served) {
+START_TEST(retries_of_refused_jobs_are_spread_at_the_rate_of_service) {
     enum { CROWD = 350, QUEUE = 20, THREADS = 2 };
     struct pool *pool = pool_with_history(THREADS, QUEUE, 100000);
     int64_t deadline_us = clock_monotonic_us() + FAR_US, retry_after_us, last_us = 0;
@@ -423,7 +423,7 @@ END_TEST
 /* ---- threads and their state ---- */
 
 struct states {
-    unsigned fail_at; /* the thread with this index gets no state */
+    unsigned fail_at; /* the thread with this index has no state */
     atomic_uint started, stopped, idled;
     pid_t thread[4];
 };
@@ -438,7 +438,7 @@ static void *start_state(void *context, unsigned index) {
     return &states->thread[index];
 }
 
-static struct states *current; /* thread_stop is given no context */
+static struct states *current; /* thread_stop has no context argument */
 
 static void stop_state(void *state) {
     if (*(pid_t *)state == gettid())
@@ -529,9 +529,9 @@ START_TEST(a_busy_thread_is_not_notified_as_idle) {
 }
 END_TEST
 
-/* ---- threads that are of no use for a while ---- */
+/* ---- unhealthy threads ---- */
 
-static atomic_uint unhealthy_until_index; /* the threads below it */
+static atomic_uint unhealthy_until_index; /* threads of a lower index are unhealthy */
 static int64_t unhealthy_until_us;
 static atomic_uint recoveries;
 
@@ -543,7 +543,7 @@ static int64_t judge_state(const void *state) {
     return index_of(state) < unhealthy_until_index ? unhealthy_until_us : 0;
 }
 
-/* The first of them. */
+/* Makes the state of the thread with index 0 healthy. */
 static void recover_state(void *state) {
     if (index_of(state) == 0)
         atomic_store(&unhealthy_until_index, 0);
@@ -579,20 +579,20 @@ static struct pool *pool_with_unhealthy(struct states *states, unsigned unhealth
 START_TEST(unhealthy_threads_yield_to_a_healthy_one) {
     struct states states = { .fail_at = 99 };
     struct pool *pool = pool_with_unhealthy(&states, 3, FAR_US);
-    ck_assert_uint_ge(run_and_count(pool, 200), 197); /* each finds out by its first job */
-    pool_destroy(pool);                               /* and does not wait until they are good */
+    ck_assert_uint_ge(run_and_count(pool, 200), 197); /* each is unhealthy after its first job */
+    pool_destroy(pool);                               /* and does not wait until they are healthy */
     ck_assert_uint_eq(states.stopped, 4);
 }
 END_TEST
 
-START_TEST(when_no_thread_is_good_all_take_jobs) {
+START_TEST(when_no_thread_is_healthy_all_take_jobs) {
     struct states states = { .fail_at = 99 };
     struct pool *pool = pool_with_unhealthy(&states, 4, FAR_US);
     run_and_count(pool, 200);
-    atomic_store(&unhealthy_until_index, 3); /* now one is */
+    atomic_store(&unhealthy_until_index, 3); /* now one is healthy */
     run_and_count(pool, 200);
     ck_assert_uint_eq(run_and_count(pool, 100), 100);
-    atomic_store(&unhealthy_until_index, 4); /* and now it is not: the others come back at once */
+    atomic_store(&unhealthy_until_index, 4); /* and now none is: the others take jobs at once */
     struct test_job jobs[4];
     struct gate gate;
     gate_init(&gate);
@@ -622,40 +622,40 @@ START_TEST(an_unhealthy_thread_recovers_without_a_job) {
 }
 END_TEST
 
-struct thread_look {
+struct thread_properties {
     struct pool_job job;
     char name[16];
     int nice;
     bool signals_blocked;
 };
 
-static void look_at_thread(struct pool_job *job, void *state, bool late) {
-    struct thread_look *look = (struct thread_look *)job;
+static void read_properties(struct pool_job *job, void *state, bool late) {
+    struct thread_properties *seen = (struct thread_properties *)job;
     sigset_t mask;
 
     (void)state;
     (void)late;
-    pthread_getname_np(pthread_self(), look->name, sizeof look->name);
-    look->nice = getpriority(PRIO_PROCESS, (id_t)gettid());
+    pthread_getname_np(pthread_self(), seen->name, sizeof seen->name);
+    seen->nice = getpriority(PRIO_PROCESS, (id_t)gettid());
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
-    look->signals_blocked =
+    seen->signals_blocked =
         sigismember(&mask, SIGTERM) == 1 && sigismember(&mask, SIGINT) == 1 && sigismember(&mask, SIGPIPE) == 1;
 }
 
 START_TEST(threads_have_a_name_a_nice_value_and_no_signals) {
     struct pool_options options = { .name = "crypto", .threads = 1, .queue_limit = 1, .nice = 7 };
     struct pool *pool = pool_create(&options);
-    struct thread_look look = { .job = { .deadline_us = INT64_MAX, .run = look_at_thread } };
+    struct thread_properties seen = { .job = { .deadline_us = INT64_MAX, .run = read_properties } };
     int64_t retry_after_us;
     int process_nice = getpriority(PRIO_PROCESS, 0);
 
     ck_assert_ptr_nonnull(pool);
     ck_assert_int_eq(pool_reserve(pool, INT64_MAX, &retry_after_us), STATUS_OK);
-    pool_submit(pool, &look.job);
+    pool_submit(pool, &seen.job);
     pool_destroy(pool);
-    ck_assert_str_eq(look.name, "crypto-0");
-    ck_assert_int_eq(look.nice, process_nice + 7 > 19 ? 19 : process_nice + 7);
-    ck_assert(look.signals_blocked);
+    ck_assert_str_eq(seen.name, "crypto-0");
+    ck_assert_int_eq(seen.nice, process_nice + 7 > 19 ? 19 : process_nice + 7);
+    ck_assert(seen.signals_blocked);
     ck_assert_int_eq(getpriority(PRIO_PROCESS, 0), process_nice); /* the other threads keep theirs */
 }
 END_TEST
@@ -668,16 +668,16 @@ Suite *pool_suite(void) {
 
     tcase_add_test(jobs, jobs_of_many_submitters_each_run_exactly_once);
     tcase_add_test(jobs, jobs_run_in_the_order_of_submission);
-    tcase_add_test(jobs, a_crowd_in_one_lane_does_not_hold_up_the_other);
+    tcase_add_test(jobs, many_jobs_in_one_lane_do_not_delay_the_other);
     tcase_add_test(jobs, destroying_the_pool_runs_what_was_submitted);
-    tcase_add_test(jobs, a_job_whose_deadline_passed_in_the_queue_is_handed_over_late);
+    tcase_add_test(jobs, a_job_whose_deadline_passed_in_the_queue_is_run_late);
     suite_add_tcase(suite, jobs);
 
-    tcase_add_test(admission, a_reservation_takes_a_place_until_it_is_given_back);
-    tcase_add_test(admission, a_look_ahead_takes_no_place);
+    tcase_add_test(admission, a_reservation_takes_a_place_until_it_is_cancelled);
+    tcase_add_test(admission, asking_for_admission_takes_no_place);
     tcase_add_test(admission, a_queued_job_takes_a_place_and_a_running_one_does_not);
     tcase_add_loop_test(admission, a_job_is_refused_when_its_turn_would_come_too_late, 0, (int)ARRAY_LEN(admissions));
-    tcase_add_test(admission, a_crowd_that_is_refused_comes_back_as_fast_as_it_can_be_served);
+    tcase_add_test(admission, retries_of_refused_jobs_are_spread_at_the_rate_of_service);
     tcase_add_test(admission, nothing_is_predicted_before_the_first_job_is_done);
     tcase_add_test(admission, a_stale_high_estimate_corrects_itself);
     tcase_add_test(admission, late_jobs_do_not_lower_the_estimate);
@@ -688,7 +688,7 @@ Suite *pool_suite(void) {
     tcase_add_test(threads, an_idle_thread_is_notified_once);
     tcase_add_test(threads, a_busy_thread_is_not_notified_as_idle);
     tcase_add_test(threads, unhealthy_threads_yield_to_a_healthy_one);
-    tcase_add_test(threads, when_no_thread_is_good_all_take_jobs);
+    tcase_add_test(threads, when_no_thread_is_healthy_all_take_jobs);
     tcase_add_test(threads, an_unhealthy_thread_recovers_without_a_job);
     tcase_add_test(threads, threads_have_a_name_a_nice_value_and_no_signals);
     suite_add_tcase(suite, threads);

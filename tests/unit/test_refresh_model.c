@@ -63,7 +63,7 @@ struct message {
 };
 
 struct world {
-    uint8_t age, given; /* of the current generation, and since it was last given out */
+    uint8_t age, given; /* of the current generation, and since it was last returned */
     uint8_t store, store_age;
     struct message messages[MESSAGES]; /* in order, so that equal worlds look equal */
     uint8_t known, own;                /* bits of the tokens that the thief has seen, and of those that it was given */
@@ -350,7 +350,7 @@ static enum rule_outcome parent_survives_a_rotation(struct rule_session *session
     return outcome;
 }
 
-/* As refresh_rule, but for RULE_TOO_SOON: what was given out again at the end of the window is replaced while it is on its way.
+/* As refresh_rule, but for RULE_TOO_SOON: what was returned again at the end of the window is replaced while it is on its way.
  */
 static enum rule_outcome no_pause(struct rule_session *session, uint32_t presented, unsigned window) {
     session->given = AGE_MAX;

@@ -36,7 +36,7 @@ START_TEST(a_token_reads_back_as_written) {
 }
 END_TEST
 
-START_TEST(the_same_session_and_generation_give_the_same_token) {
+START_TEST(the_same_session_and_generation_make_the_same_token) {
     char again[REFRESH_TOKEN_SIZE];
     refresh_token_write(ring, &token, again);
     ck_assert_str_eq(again, good);
@@ -195,7 +195,7 @@ Suite *refresh_token_suite(void) {
     TCase *tests = tcase_create("refresh_token");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, a_token_reads_back_as_written, 0, 7);
-    tcase_add_test(tests, the_same_session_and_generation_give_the_same_token);
+    tcase_add_test(tests, the_same_session_and_generation_make_the_same_token);
     tcase_add_test(tests, a_token_with_any_flipped_bit_is_refused);
     tcase_add_test(tests, only_one_text_is_the_text_of_a_token);
     tcase_add_test(tests, a_token_of_another_length_is_refused);

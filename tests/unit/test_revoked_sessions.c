@@ -75,7 +75,7 @@ START_TEST(the_set_grows_and_loses_none) {
 }
 END_TEST
 
-START_TEST(the_set_forgets_what_has_expired_and_stays_small) {
+START_TEST(expired_sessions_are_removed_and_the_set_stays_small) {
     for (uint32_t i = 0; i < MANY; i++)
         add(i, NOW);
     for (uint32_t i = 0; i < 2 * MANY; i++)
@@ -95,7 +95,7 @@ START_TEST(a_steady_stream_keeps_the_set_bounded) {
 }
 END_TEST
 
-START_TEST(a_session_is_remembered_beyond_its_last_token) {
+START_TEST(a_session_is_kept_beyond_its_last_token) {
     add(1, NOW);
     /* tokens may be signed by a clock that is ahead and checked by one that is behind; so many make every shard drop the expired
      */
@@ -108,7 +108,7 @@ START_TEST(a_session_is_remembered_beyond_its_last_token) {
 }
 END_TEST
 
-START_TEST(adding_again_remembers_longer_and_never_shorter) {
+START_TEST(adding_again_keeps_a_session_longer_and_never_shorter) {
     add(1, NOW);
     add(1, NOW + TTL);
     add(1, NOW - TTL);
@@ -137,7 +137,7 @@ static void *add_and_look(void *argument) {
     return NULL;
 }
 
-START_TEST(many_threads_add_and_look_at_once) {
+START_TEST(many_threads_add_and_search_at_once) {
     pthread_t threads[4];
     uint32_t bases[4];
     for (uint32_t i = 0; i < 4; i++) {
@@ -161,12 +161,12 @@ Suite *revoked_sessions_suite(void) {
     tcase_add_test(tests, adding_again_is_the_same_as_once);
     tcase_add_test(tests, the_id_of_zeros_is_an_id_like_others);
     tcase_add_test(tests, the_set_grows_and_loses_none);
-    tcase_add_test(tests, the_set_forgets_what_has_expired_and_stays_small);
+    tcase_add_test(tests, expired_sessions_are_removed_and_the_set_stays_small);
     tcase_add_test(tests, a_steady_stream_keeps_the_set_bounded);
-    tcase_add_test(tests, a_session_is_remembered_beyond_its_last_token);
-    tcase_add_test(tests, adding_again_remembers_longer_and_never_shorter);
+    tcase_add_test(tests, a_session_is_kept_beyond_its_last_token);
+    tcase_add_test(tests, adding_again_keeps_a_session_longer_and_never_shorter);
     tcase_add_test(tests, the_set_is_ready_only_when_marked_so);
-    tcase_add_test(tests, many_threads_add_and_look_at_once);
+    tcase_add_test(tests, many_threads_add_and_search_at_once);
     suite_add_tcase(suite, tests);
     return suite;
 }

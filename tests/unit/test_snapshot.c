@@ -42,7 +42,7 @@ static void setup(void) {
 
 static void teardown(void) {
     snapshot_holder_destroy(holder);
-    forget(&started);
+    outcome_fini(&started);
     scratch_destroy(&scratch);
 }
 
@@ -59,7 +59,7 @@ static bool reload_with(const char *one, const char *other) {
     bool is_good = snapshot_reload(holder, &next, error, sizeof error);
     snapshot_release(holder, current);
     ck_assert_ptr_null(next.database.url);
-    forget(&loaded);
+    outcome_fini(&loaded);
     return is_good;
 }
 

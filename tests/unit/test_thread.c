@@ -15,7 +15,7 @@ struct seen {
     sigset_t blocked;
 };
 
-static void look(void *context) {
+static void read_properties(void *context) {
     struct seen *seen = context;
     pthread_getname_np(pthread_self(), seen->name, sizeof seen->name);
     pthread_sigmask(SIG_SETMASK, NULL, &seen->blocked);
@@ -33,7 +33,7 @@ static const struct {
 START_TEST(a_thread_has_its_name_from_its_first_instruction) {
     struct thread thread;
     struct seen seen = { .name = "?" };
-    ck_assert_int_eq(thread_start(&thread, names[_i].given, look, &seen), STATUS_OK);
+    ck_assert_int_eq(thread_start(&thread, names[_i].given, read_properties, &seen), STATUS_OK);
     thread_join(&thread);
     ck_assert_str_eq(seen.name, names[_i].name);
 }
@@ -42,10 +42,10 @@ END_TEST
 START_TEST(signals_are_blocked_on_it_and_not_on_its_creator) {
     struct thread thread;
     struct seen seen, before, after;
-    look(&before);
-    ck_assert_int_eq(thread_start(&thread, "signals", look, &seen), STATUS_OK);
+    read_properties(&before);
+    ck_assert_int_eq(thread_start(&thread, "signals", read_properties, &seen), STATUS_OK);
     thread_join(&thread);
-    look(&after);
+    read_properties(&after);
     static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGUSR1 };
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
         ck_assert(sigismember(&seen.blocked, signals[i]));
@@ -55,12 +55,12 @@ START_TEST(signals_are_blocked_on_it_and_not_on_its_creator) {
 END_TEST
 
 /* The limit on threads counts for no process of root's. */
-START_TEST(a_thread_that_cannot_be_had_is_reported) {
+START_TEST(a_thread_that_cannot_be_started_is_reported) {
     struct thread thread;
     struct seen seen = { .name = "nothing ran" };
     ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &(struct rlimit){ 0, 0 }), 0);
     ck_assert(geteuid() != 0 || setresuid(65534, 65534, 65534) == 0);
-    ck_assert_int_eq(thread_start(&thread, "none", look, &seen), STATUS_OUT_OF_MEMORY);
+    ck_assert_int_eq(thread_start(&thread, "none", read_properties, &seen), STATUS_OUT_OF_MEMORY);
     ck_assert_str_eq(seen.name, "nothing ran");
 }
 END_TEST
@@ -130,7 +130,7 @@ Suite *thread_suite(void) {
     TCase *tcase = tcase_create("thread");
     tcase_add_loop_test(tcase, a_thread_has_its_name_from_its_first_instruction, 0, (int)ARRAY_LEN(names));
     tcase_add_test(tcase, signals_are_blocked_on_it_and_not_on_its_creator);
-    tcase_add_test(tcase, a_thread_that_cannot_be_had_is_reported);
+    tcase_add_test(tcase, a_thread_that_cannot_be_started_is_reported);
     tcase_add_loop_test(tcase, a_wait_ends_at_its_deadline_and_says_so, 0, (int)ARRAY_LEN(deadlines));
     tcase_add_test(tcase, a_deadline_that_has_passed_does_not_wait);
     tcase_add_loop_test(tcase, a_signal_ends_a_wait_whose_deadline_is_far, 0, (int)ARRAY_LEN(far_deadlines));

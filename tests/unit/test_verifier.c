@@ -7,7 +7,7 @@
 
 Suite *verifier_suite(void);
 
-#define MORE_THAN_KEPT 9000 /* the table has room for 8192 */
+#define MORE_THAN_CACHED 9000 /* the cache holds 8192 */
 #define THREADS 4
 
 static struct keyring *ring;
@@ -41,7 +41,7 @@ static enum status check_at(struct text token, int64_t now_s) {
     return verifier_check(verifier, &arena, token, now_s, &claims);
 }
 
-START_TEST(a_remembered_token_gives_the_same_claims) {
+START_TEST(a_cached_token_has_the_same_claims) {
     struct text token = create(&arena, 9, "[\"admin\",\"ops\"]", FIXTURE_NOW);
     ck_assert_int_eq(check_at(token, FIXTURE_NOW), STATUS_OK);
     struct access_claims first = claims;
@@ -75,7 +75,7 @@ START_TEST(times_are_checked_when_a_token_is_new) {
 }
 END_TEST
 
-START_TEST(times_are_checked_when_a_token_is_remembered) {
+START_TEST(times_are_checked_when_a_token_is_cached) {
     struct text token = create(&arena, 1, "[]", FIXTURE_NOW);
     ck_assert_int_eq(check_at(token, FIXTURE_NOW), STATUS_OK);
     ck_assert_int_eq(check_at(token, FIXTURE_NOW + times[_i].after_s), times[_i].status);
@@ -83,7 +83,7 @@ START_TEST(times_are_checked_when_a_token_is_remembered) {
 }
 END_TEST
 
-START_TEST(a_refused_token_is_not_remembered) {
+START_TEST(a_refused_token_is_not_cached) {
     struct text token = create(&arena, 1, "[]", FIXTURE_NOW);
     char *changed = arena_copy(&arena, token.bytes, token.len);
     changed[token.len - 5] = changed[token.len - 5] == 'A' ? 'B' : 'A';
@@ -94,7 +94,7 @@ START_TEST(a_refused_token_is_not_remembered) {
 }
 END_TEST
 
-START_TEST(roles_too_long_to_be_remembered_are_given_all_the_same) {
+START_TEST(roles_too_long_for_the_cache_are_returned_all_the_same) {
     char roles[ROLES_JSON_MAX_LEN + 1];
     for (size_t len = 120; len < 140; len++) {
         int first = (int)(len - strlen("[\"\",\"\",\"\"]")) - 100;
@@ -109,9 +109,9 @@ START_TEST(roles_too_long_to_be_remembered_are_given_all_the_same) {
 }
 END_TEST
 
-START_TEST(more_tokens_than_are_kept_are_all_accepted) {
+START_TEST(more_tokens_than_the_cache_holds_are_all_accepted) {
     struct arena scratch;
-    for (int i = 0; i < MORE_THAN_KEPT; i++) {
+    for (int i = 0; i < MORE_THAN_CACHED; i++) {
         arena_init(&scratch, 1 << 20);
         struct text token = create(&scratch, (uint8_t)i, "[]", FIXTURE_NOW + i % 3);
         for (int round = 0; round < 2; round++) {
@@ -197,12 +197,12 @@ Suite *verifier_suite(void) {
     TCase *tests = tcase_create("verifier");
     int time_rows = (int)ARRAY_LEN(times);
     tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_test(tests, a_remembered_token_gives_the_same_claims);
+    tcase_add_test(tests, a_cached_token_has_the_same_claims);
     tcase_add_loop_test(tests, times_are_checked_when_a_token_is_new, 0, time_rows);
-    tcase_add_loop_test(tests, times_are_checked_when_a_token_is_remembered, 0, time_rows);
-    tcase_add_test(tests, a_refused_token_is_not_remembered);
-    tcase_add_test(tests, roles_too_long_to_be_remembered_are_given_all_the_same);
-    tcase_add_test(tests, more_tokens_than_are_kept_are_all_accepted);
+    tcase_add_loop_test(tests, times_are_checked_when_a_token_is_cached, 0, time_rows);
+    tcase_add_test(tests, a_refused_token_is_not_cached);
+    tcase_add_test(tests, roles_too_long_for_the_cache_are_returned_all_the_same);
+    tcase_add_test(tests, more_tokens_than_the_cache_holds_are_all_accepted);
     tcase_add_test(tests, a_verifier_of_another_audience_refuses);
     tcase_add_test(tests, a_token_of_the_older_key_is_accepted_beside_the_newer);
     tcase_add_test(tests, many_threads_check_at_once);
