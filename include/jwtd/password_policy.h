@@ -1,11 +1,11 @@
 /*
- * password_policy: which new passwords are refused, and why.
+ * password_policy: which new passwords are rejected, and why.
  *
  * Length in code points, no composition rules (NIST SP 800-63B-4 section 3.1.1.2), nothing common, nothing that contains the
  * local part of the account's e-mail address or the service's name. Common is what is on a list, a few runs in a row (123456789,
  * qwertyuiop12), and the repetition of something that is common or shorter than 8 code points (abcabcabc, trustno1trustno1). The
- * list is compiled in, sorted, and searched by bisection; where it comes from stands in tools/common_passwords.sh. Pure
- * functions: safe from every thread.
+ * list is compiled in, sorted, and searched by bisection; tools/common_passwords.sh has its source. Pure functions: safe from
+ * every thread.
  */
 #ifndef JWTD_PASSWORD_POLICY_H
 #define JWTD_PASSWORD_POLICY_H
@@ -15,8 +15,8 @@
 
 enum password_verdict {
     PASSWORD_ACCEPTED,
-    PASSWORD_TOO_SHORT,
-    PASSWORD_TOO_LONG,
+    PASSWORD_TOO_SHORT, /* less than min_length, or empty */
+    PASSWORD_TOO_LONG,  /* more than PASSWORD_MAX_LEN bytes */
     PASSWORD_TOO_COMMON,
     PASSWORD_CONTAINS_EMAIL,   /* the local part, when it has 4 code points or more */
     PASSWORD_CONTAINS_SERVICE, /* "jwtd", or the configured issuer when it has 4 code points or more */
@@ -29,7 +29,8 @@ struct password_policy {
     struct text service_name; /* the issuer */
 };
 
-/* `password` is in form C. Compared without regard to case; a passphrase that merely holds a common word passes. */
+/* `password` is valid UTF-8 in form C. Compared by its text_fold, which is in the arena; a passphrase that contains a common word
+ * is accepted. */
 enum password_verdict password_check_policy(const struct password_policy *policy, struct arena *arena, struct text password,
                                             struct text email);
 

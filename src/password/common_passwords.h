@@ -1,5 +1,5 @@
 /*
- * common_passwords: the list that tools/common_passwords.sh makes at build time. Folded words in the order of their bytes, each
+ * common_passwords: the list that tools/common_passwords.sh makes at build time: folded words in the order of their bytes, each
  * with a newline behind it.
  */
 #ifndef JWTD_COMMON_PASSWORDS_H

@@ -40,8 +40,8 @@ static bool dummy_hash(struct hasher *hasher, struct text password) {
 }
 
 /*
- * libsodium 1.0.18 answers a failed allocation exactly as a wrong password: -1 and EINVAL. But the lent memory is the last thing
- * that it allocates for a hash, so if it was used nothing has failed, and if it was not the password was never checked.
+ * libsodium 1.0.18 returns the same for a failed allocation as for a wrong password: -1 and EINVAL. But the lent memory is the
+ * last that it allocates for a hash: if it was used no allocation has failed, and if it was not the password was not checked.
  */
 static enum hash_match check_string(struct reusable_memory *memory, struct text password, const char *hash) {
     reusable_memory_lend(memory);
@@ -51,7 +51,7 @@ static enum hash_match check_string(struct reusable_memory *memory, struct text 
     return result == 0 ? HASH_MATCHES : HASH_DIFFERS;
 }
 
-/* ---- what a stored string says ---- */
+/* ---- parameters of a stored string ---- */
 
 /* STATUS_OK and the parameters, STATUS_INTERNAL if the string is corrupt, or STATUS_OUT_OF_MEMORY. */
 static enum status read_parameters(const char *hash, struct hash_parameters *stored) {
@@ -59,7 +59,7 @@ static enum status read_parameters(const char *hash, struct hash_parameters *sto
     static const char before_operations[] = ",t=";
     char *end;
 
-    /* Asked only because it runs libsodium's parser: what it takes has exactly this form, with numbers of 32 bits. */
+    /* Called only for libsodium's parser: what it accepts has exactly this form, with numbers of 32 bits. */
     errno = 0;
     if (crypto_pwhash_argon2id_str_needs_rehash(hash, crypto_pwhash_argon2id_OPSLIMIT_MIN, crypto_pwhash_argon2id_MEMLIMIT_MIN) <
         0)
@@ -72,7 +72,7 @@ static enum status read_parameters(const char *hash, struct hash_parameters *sto
     return STATUS_OK;
 }
 
-/* A hash from times of larger parameters: rare, and replaced at its owner's next login. */
+/* A hash of more memory than the current parameters have: rare, and replaced at its owner's next login. */
 static enum hash_match check_larger(struct text password, const char *hash, size_t size) {
     struct reusable_memory memory;
 

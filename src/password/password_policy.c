@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* What is repeated counts once: a unit that is shorter than any password may be is no password, however often it is typed. */
+/* What is repeated counts once: a unit that is shorter than any password may be is too short, however often it is repeated. */
 #define UNIT_MIN_CODE_POINTS 8
 
 /* A shorter part of an address or name is found in good passwords by chance. */

@@ -1,6 +1,6 @@
 /*
- * patterns: passwords that need no list to be guessed: runs of neighbouring characters, and repetitions. For password_policy.c;
- * the text is a password that was folded (valid UTF-8). Pure functions: safe from every thread.
+ * patterns: passwords that are guessed without a list: runs of neighbouring characters, and repetitions. For password_policy.c;
+ * the text is a folded password (valid UTF-8). Pure functions: safe from every thread.
  */
 #ifndef JWTD_PASSWORD_PATTERNS_H
 #define JWTD_PASSWORD_PATTERNS_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 /*
- * Whether the text is made of at most four runs, of three characters each on average. A run is a sequence in which every
+ * Whether the text is made of at most four runs, of at least three characters each on average. A run is a sequence in which every
  * character follows the one before in the same way: the same character again, the next or the previous code point, or the next
  * key in the same row or column of a keyboard, in either direction. "asdf1234" is two runs, "abc12345!" three.
  */

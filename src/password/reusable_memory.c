@@ -29,6 +29,7 @@ void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd,
     if (memory == NULL || memory->used_size != 0 || size == 0 || size > memory->size ||
         !wants_fresh_memory(address, protection, flags, fd))
         return __real_mmap(address, size, protection, flags, fd, offset);
+    assert(memory->base != NULL && (uintptr_t)memory->base % HUGE_PAGE_SIZE == 0);
     memory->used_size = size;
     memory->was_used = true;
     return memory->base;
@@ -92,10 +93,10 @@ bool reusable_memory_return(struct reusable_memory *memory) {
 /*
  * Why the memory is not wiped after every hash: argon2 leaves its blocks behind, and from all of them an attacker can work back
  * to the first one and then try passwords without argon2's price. Wiping a few blocks does not help, since the ones near the
- * start are cheap to recompute; wiping all 19 MiB costs 0.8 ms, a tenth of the throughput of 2 threads. Under load the next hash
- * writes over every block within milliseconds; so the pages are returned, and with them what they hold, when the thread has
- * become idle: then it takes 0.05 ms that nobody waits for. Until then the memory is out of core dumps, and nothing outside
- * hashing knows its address.
+ * start are cheap to recompute; wiping all 19 MiB takes 0.8 ms, a tenth of the throughput of 2 threads. Under load the next hash
+ * writes over every block within milliseconds; so the pages are released, and with them what they hold, when the thread has
+ * become idle: then it takes 0.05 ms for which no request waits. Until then the memory is excluded from core dumps, and nothing
+ * outside hashing knows its address.
  */
 void reusable_memory_release(struct reusable_memory *memory) {
     madvise(memory->base, memory->size, MADV_DONTNEED);
