@@ -1,6 +1,6 @@
 /*
- * access_token: the JWT that sibling services verify (RFC 7519), signed by libjwt with the active key of the ring and the key's
- * algorithm. What it says is checked by verifier.h. Safe from every thread.
+ * access_token: makes the JWT that sibling services verify (RFC 7519), signed by libjwt with the active key of the ring and the
+ * key's algorithm. verifier.h checks it. Safe from every thread.
  */
 #ifndef JWTD_ACCESS_TOKEN_H
 #define JWTD_ACCESS_TOKEN_H
@@ -22,7 +22,7 @@ struct access_claims {
     struct uuid session_id; /* sid */
     int64_t issued_at;      /* iat, seconds */
     int64_t expires_at;     /* exp, seconds */
-    struct text roles_json; /* JSON array of roles (role.h); compact */
+    struct text roles_json; /* compact JSON array of roles (role.h) */
 };
 
 struct token_rules {
@@ -31,8 +31,9 @@ struct token_rules {
     int64_t access_ttl_s;
 };
 
-/* Signs a token for [now, now + ttl) with the ring's active key. The text is in the arena. roles_json is an array of
- * strings; those that are no roles are left out, which is logged. */
+/* Signs a token for [now, now + ttl) with the ring's active key. The text is in the arena, NUL-terminated. roles_json is an array
+ * of strings; those that are no roles are left out, which is logged. STATUS_OUT_OF_MEMORY; or STATUS_INTERNAL, which is logged:
+ * the roles are no such array or longer than ROLES_JSON_MAX_LEN, or the token is longer than ACCESS_TOKEN_MAX_LEN. */
 enum status access_token_create(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
                                 const struct uuid *user_id, const struct uuid *session_id, struct text roles_json, int64_t now_s,
                                 struct text *token) MUST_CHECK;

@@ -1,13 +1,13 @@
 /*
- * json_memory: what Jansson allocates inside libjwt: wiped when it is freed, since it holds tokens; and a flag of each thread
- * that says whether an allocation has failed. The service itself parses with json.h.
+ * json_memory: the allocator of Jansson inside libjwt: memory is wiped when it is freed, since it holds tokens, and each thread
+ * has a flag that is set when an allocation has failed. The service itself parses with json.h.
  *
  * Jansson 2.14 reports some failed allocations as a syntax error and does not notice others, so that a string comes out short:
- * without the flag a good token would be refused, which logs its owner out. libjwt 1.10.2 copies from the NULL that Jansson
+ * without the flag a valid token would be rejected, and its owner logged out. libjwt 1.10.2 copies from the NULL that Jansson
  * returns when it has no memory for the text of a token. So each thread keeps a block in reserve, 64 KiB that are freed when
- * malloc fails: libjwt goes on to its end, and the caller discards the result because of the flag.
+ * malloc fails: libjwt completes its work, and the caller discards the result because of the flag.
  *
- * Each use of libjwt stands between json_memory_begin and json_memory_has_failed, on one thread; any thread.
+ * Each use of libjwt is between json_memory_begin and json_memory_has_failed, on the same thread. Any thread.
  */
 #ifndef JWTD_JSON_MEMORY_H
 #define JWTD_JSON_MEMORY_H

@@ -8,14 +8,14 @@
  *
  * The file token.refresh_key_file holds the refresh key that signs, 32 bytes. Files beside it whose name has one part more
  * ("refresh.key.2026-11" beside "refresh.key"; the part is made of A-Z a-z 0-9 _ -) hold keys that verify only. To replace the
- * key without logging anybody out: put the new one beside it, reload every instance, let the two change names, reload every
+ * key without ending a session: put the new one beside it, reload every instance, exchange the names of the two, reload every
  * instance, and remove the old one when the last session that began before must have ended.
  *
- * A file that is too short, unreadable, readable by others than owner and group, or owned by others than root and the user of
- * this process is a refusal that names the file; so is a directory of signing keys to which anybody else could add a key
- * (src/token/key_files.h). Keys live in sodium_malloc'ed, read-only memory.
+ * keyring_load fails, and names the file, if a key file is too short, unreadable, accessible to others than owner and group, or
+ * owned by others than root and the user of this process; or if others could add a file to the directory of signing keys
+ * (src/token/key_files.h). Keys are in sodium_malloc'ed, read-only memory.
  *
- * The ring is read-only after keyring_load; safe from every thread. A ring that replaces it is another object.
+ * A ring is not modified after keyring_load: safe from every thread. A reload makes another one.
  */
 #ifndef JWTD_KEYRING_H
 #define JWTD_KEYRING_H
@@ -48,7 +48,7 @@ struct refresh_key {
     const uint8_t *bytes;             /* REFRESH_KEY_BYTES, sodium_malloc'ed */
 };
 
-/* NULL on any refusal; the reason, with the file's name, is written to `error` (at least 512 bytes). */
+/* NULL on any failure; the reason, with the file's name, is written to `error` (512 bytes are enough but for long paths). */
 struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const char *refresh_key_file, char *error,
                              size_t error_size);
 void keyring_destroy(struct keyring *keyring);
@@ -60,8 +60,8 @@ size_t keyring_count(const struct keyring *keyring);
 
 bool keyring_is_kid(struct text name);
 
-/* Whether keys_dir has a file for this kid at the moment, good or not; true also when the directory cannot be listed. It is
- * listed, since a look for a name that is not there would leave the kernel an entry in its cache for each name that somebody
+/* Whether keys_dir has a file for this kid at the moment, valid or not; true also when the directory cannot be listed. It is
+ * listed, since a lookup of a name that does not exist would leave an entry in the kernel's cache for each kid that a client
  * makes up. */
 bool keyring_may_have(const char *keys_dir, struct text kid) MUST_CHECK;
 
@@ -69,16 +69,16 @@ bool keyring_may_have(const char *keys_dir, struct text kid) MUST_CHECK;
  * Makes a new signing key (48 random bytes) in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
  * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. Files appear whole (written aside,
  * synced, then linked without overwriting); made by root, they belong to the owner of their directory. The new kid is written to
- * `kid`. False, with the reason in `error`; also when keys_dir holds KEYS_MAX keys, since keyring_load would refuse one more.
- * Two calls at once may pass that limit.
+ * `kid`. False, with the reason in `error`; also when keys_dir holds KEYS_MAX keys, since keyring_load would fail with one more.
+ * Two concurrent calls may exceed that limit.
  *
- * Killed at any moment it leaves the refresh key only beside a signing key. A file that was written aside may stay,
- * "<name>.new-<8 digits>", which is ignored.
+ * If it is killed at any moment, there is a refresh key only if there is a signing key. A file that was written aside may remain,
+ * "<name>.new-<8 hexadecimal digits>", which is ignored.
  */
 bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
                       size_t error_size) MUST_CHECK;
 
-/* The same, but makes a signing key only if keys_dir holds none, good or not; otherwise `kid` is "". With nothing missing it
+/* The same, but makes a signing key only if keys_dir holds none, valid or not; otherwise `kid` is "". If nothing is missing it
  * writes nothing. */
 bool keyring_complete(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
                       size_t error_size) MUST_CHECK;

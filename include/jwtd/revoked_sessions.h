@@ -1,12 +1,12 @@
 /*
- * revoked_sessions: the sessions whose access tokens are void although they have not expired.
+ * revoked_sessions: the sessions whose access tokens are invalid although they have not expired.
  *
- * A set in memory of session ids, each removed when the last access token of the session must have expired, so that the
- * set is bounded by the access token's life. The instance that revokes adds at once; others learn it from the database within
- * a second (store/revocations). Until the first reading of the database succeeded the set is not ready, and requests that
- * need it are answered 503: who has been logged out must not get in because the service was restarted.
+ * A set in memory of session ids, each removed some time after the last access token of the session must have expired, so that
+ * the set is bounded by the access token's life. The instance that revokes a session adds it at once; others read it from the
+ * database within a second (revocations.h). Until the first pass over the database is complete the set is not ready, and the
+ * status of a request that needs it is 503: a session that has ended must not be accepted because the service was restarted.
  *
- * Safe from every thread: the table is cut into shards, each with its own lock.
+ * Safe from every thread: the table is divided into shards, each with its own lock.
  */
 #ifndef JWTD_REVOKED_SESSIONS_H
 #define JWTD_REVOKED_SESSIONS_H
@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How much longer than a token lives a session is kept. Two leeways of five seconds, for the clocks of the instance that
+/* For how long a session is kept beyond the life of a token: two leeways of five seconds, for the clocks of the instance that
  * signs and of the one that checks, and half a minute for tokens that are signed by requests which were under way when the
  * session was revoked. */
 #define REVOKED_SESSIONS_MARGIN_S 40
@@ -28,14 +28,15 @@ struct revoked_sessions;
 struct revoked_sessions *revoked_sessions_create(int64_t access_ttl_s); /* NULL if out of memory */
 void revoked_sessions_destroy(struct revoked_sessions *set);
 
-/* Keeps a session for the life of an access token from now on; again is the same as once. */
+/* Keeps a session for the life of an access token from now on; one that is in the set is kept for longer, if that is later.
+ * STATUS_OUT_OF_MEMORY: it was not added. */
 enum status revoked_sessions_add(struct revoked_sessions *set, const struct uuid *session_id, int64_t now_s) MUST_CHECK;
 bool revoked_sessions_contain(struct revoked_sessions *set, const struct uuid *session_id);
 
 void revoked_sessions_set_ready(struct revoked_sessions *set);
 bool revoked_sessions_are_ready(struct revoked_sessions *set);
 
-/* Those that are kept, and some that have expired. */
+/* The sessions that are kept, and those that have expired and not been removed yet. */
 size_t revoked_sessions_count(struct revoked_sessions *set);
 
 #endif

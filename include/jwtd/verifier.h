@@ -1,14 +1,15 @@
 /*
- * verifier: checks access tokens (RFC 7519, RFC 8725), and keeps a cache of those that it has found good.
+ * verifier: checks access tokens (RFC 7519, RFC 8725), and caches those that it has found valid.
  *
  * Checked: length, alphabet and two dots before anything is parsed; strict JSON (json.h); `kid` of the ring; `alg` exactly that
  * of the key; `typ` JWT; no `crit`; signature; then types and values of every claim: iss, aud (string or array that holds ours),
- * sub, sid, jti (UUIDs), iat, nbf, exp (integers), roles (array of strings, of which those that role.h refuses are left out).
- * Leeway is ACCESS_TOKEN_LEEWAY_S for clocks of several instances.
+ * sub, sid, jti (UUIDs), iat, nbf, exp (integers, at most access_ttl_s from iat to exp), roles (array of strings, of which those
+ * that are no roles by role.h are left out). The leeway is ACCESS_TOKEN_LEEWAY_S, since instances have different clocks. Whether
+ * the session was revoked is not checked here (revoked_sessions.h).
  *
  * The cache is a bounded table (keyed BLAKE2b-256 of the whole token to its claims), since a client sends the same token for 15
  * minutes and a whole check takes 20 microseconds; times are checked on every use all the same. Safe from every thread: the table
- * is cut into shards, each with its own lock.
+ * is divided into shards, each with its own lock.
  */
 #ifndef JWTD_VERIFIER_H
 #define JWTD_VERIFIER_H
@@ -21,13 +22,13 @@ struct verifier;
 struct verifier *verifier_create(const struct keyring *keyring, const struct token_rules *rules);
 void verifier_destroy(struct verifier *verifier);
 
-/* STATUS_OK and the claims (roles in the arena), STATUS_INVALID_TOKEN for every reason to refuse, or STATUS_OUT_OF_MEMORY. */
+/* STATUS_OK and the claims (roles in the arena), STATUS_INVALID_TOKEN for any invalid token, or STATUS_OUT_OF_MEMORY. */
 enum status verifier_check(struct verifier *verifier, struct arena *arena, struct text token, int64_t now_s,
                            struct access_claims *claims) MUST_CHECK;
 
-/* For a token that verifier_check has refused. STATUS_OK, with the id of its key in `kid`, when nothing speaks against it but
- * that the ring does not have this key; its signature could not be checked, so anybody can make such a token.
- * STATUS_INVALID_TOKEN when something does; STATUS_OUT_OF_MEMORY. */
+/* For a token that verifier_check has rejected. STATUS_OK, with the id of its key in `kid`, if the only reason is that the ring
+ * does not have this key; its signature was not checked, so anyone can make such a token. STATUS_INVALID_TOKEN for any other
+ * reason; or STATUS_OUT_OF_MEMORY. */
 enum status verifier_missing_kid(const struct verifier *verifier, struct text token, int64_t now_s,
                                  char kid[KID_MAX_LEN + 1]) MUST_CHECK;
 

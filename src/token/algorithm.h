@@ -1,7 +1,7 @@
 /*
  * algorithm: what the service must know of a signature algorithm (RFC 7518 section 3), one row each. A key belongs to one row, by
- * the name of its file, and a token is checked with the row of its key: what the token's header says must be the same, and
- * decides nothing (RFC 8725 section 3.1). Used in src/token only. Constant data; any thread.
+ * the name of its file, and a token is checked with the row of its key: the token's header must name the same algorithm, and
+ * never selects one (RFC 8725 section 3.1). Used in src/token only. Constant data; any thread.
  */
 #ifndef JWTD_TOKEN_ALGORITHM_H
 #define JWTD_TOKEN_ALGORITHM_H
@@ -26,7 +26,7 @@ struct algorithm {
 /* The algorithm of the keys that keygen makes. */
 const struct algorithm *algorithm_default(void);
 
-/* NULL if there is none. */
+/* NULL if no row has this name. */
 const struct algorithm *algorithm_by_name(struct text name);
 
 /* The algorithm of a key file by its suffix, and the kid in front of that, borrowed from file_name. NULL if the file is no key.

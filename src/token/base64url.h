@@ -1,5 +1,5 @@
 /*
- * base64url: RFC 4648 section 5 without padding, decoded so strictly that a value has one text only. Pure; any thread.
+ * base64url: RFC 4648 section 5 without padding, decoded so strictly that a value has one text only. A pure function; any thread.
  */
 #ifndef JWTD_TOKEN_BASE64URL_H
 #define JWTD_TOKEN_BASE64URL_H

@@ -1,4 +1,4 @@
-/* The strict reading of a token; libjwt 1.10.2 checks the signature and nothing else. */
+/* The strict parser of a token; libjwt 1.10.2 checks the signature and nothing else. */
 #include "claims.h"
 
 #include "base64url.h"
@@ -11,11 +11,11 @@
 #define DEPTH_MAX 8                    /* a token of ours has two levels */
 #define TIME_MAX INT64_C(253402300799) /* the end of the year 9999 */
 
-/* What a header may not carry: crit demands extensions that nobody here knows (RFC 7515 section 4.1.11); the others bring a
- * key of the sender's own choice (RFC 8725 section 3.10). */
+/* Members that a header must not have: crit requires extensions that are not implemented here (RFC 7515 section 4.1.11); the
+ * others name a key that the sender has chosen (RFC 8725 section 3.10). */
 static const char *const refused_headers[] = { "crit", "jku", "jwk", "x5u", "x5c" };
 
-/* An empty part makes libjwt write behind a block of no bytes. */
+/* For an empty part libjwt would write behind a block of no bytes. */
 static bool decode_part(struct text text, struct token_part *part) {
     return text.len > 0 && base64url_decode(text, part->bytes, sizeof part->bytes, &part->len);
 }
@@ -116,7 +116,7 @@ static bool append_role(char compact[ROLES_JSON_MAX_LEN], size_t *len, struct te
     return true;
 }
 
-/* What is no role may stand in a token of an older version: one right less, and no reason to refuse it. */
+/* A token of an older version may have a string that is no role: it is left out, and the token stays valid. */
 static bool read_roles(const struct json *roles, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) {
     if (json_kind(roles) != JSON_KIND_ARRAY)
         return false;
@@ -137,7 +137,7 @@ static bool read_roles(const struct json *roles, char compact[ROLES_JSON_MAX_LEN
 }
 
 static bool read_ids(const struct json *object, struct fixed_claims *fixed) {
-    struct uuid token_id; /* jti has to be there, for those who log or list tokens; here it decides nothing */
+    struct uuid token_id; /* jti must be present, for services that log or list tokens; here it has no effect */
     return read_uuid(object, "sub", &fixed->user_id) && read_uuid(object, "sid", &fixed->session_id) &&
            read_uuid(object, "jti", &token_id);
 }
@@ -151,8 +151,8 @@ static bool read_times(const struct json *object, struct fixed_claims *fixed) {
     return fixed->expires_at > fixed->issued_at;
 }
 
-/* Revoked sessions are kept for the life of a token (revoked_sessions.h): a longer one would become valid again. */
-static bool lives_no_longer(const struct fixed_claims *fixed, int64_t limit_s) {
+/* Revoked sessions are kept for the life of a token (revoked_sessions.h): one that lives longer would become valid again. */
+static bool lives_at_most(const struct fixed_claims *fixed, int64_t limit_s) {
     return fixed->expires_at - fixed->issued_at <= limit_s;
 }
 
@@ -162,7 +162,7 @@ static bool read_claims(const struct json *object, const struct token_rules *rul
     json_find(object, "roles", &roles);
     return text_is(json_find_text(object, "iss"), rules->issuer) && audience_is(object, rules->audience) &&
            read_ids(object, &claims->fixed) && read_times(object, &claims->fixed) &&
-           lives_no_longer(&claims->fixed, rules->access_ttl_s) && read_roles(roles, claims->roles, &claims->roles_len, &dropped);
+           lives_at_most(&claims->fixed, rules->access_ttl_s) && read_roles(roles, claims->roles, &claims->roles_len, &dropped);
 }
 
 enum status claims_read(const struct token_rules *rules, const struct token_part *payload, struct token_claims *claims) {
@@ -176,7 +176,8 @@ enum status claims_read(const struct token_rules *rules, const struct token_part
     return status;
 }
 
-/* A token of the future is refused, since it would outlive "everything issued before now is void". */
+/* A token that is issued in the future is rejected, since it would be valid after the revocation of its session has been removed.
+ */
 bool token_is_current(const struct fixed_claims *claims, int64_t now_s) {
     return claims->not_before <= now_s + ACCESS_TOKEN_LEEWAY_S && now_s < claims->expires_at + ACCESS_TOKEN_LEEWAY_S;
 }

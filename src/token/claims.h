@@ -1,10 +1,10 @@
 /*
- * claims: what stands in an access token, read with every check that libjwt 1.10.2 leaves to the application. Nothing here checks
- * the signature: token_split, token_read_header and claims_read come before that check, since libjwt parses header and payload
- * before it checks the signature, and must not see what they refuse. What they return is not to be believed until the signature
- * is found good. Used in src/token only; pure functions, any thread.
+ * claims: reads the header and claims of an access token, with every check that libjwt 1.10.2 leaves to the application. Nothing
+ * here checks the signature: token_split, token_read_header and claims_read are called before that check, since libjwt parses
+ * header and payload first, and must not see what they reject. What they return must not be trusted until the signature has been
+ * checked. Used in src/token only; pure functions, any thread.
  *
- * Every function that parses returns STATUS_OUT_OF_MEMORY if memory fails, and never calls a good token bad for that.
+ * Every function that parses returns STATUS_OUT_OF_MEMORY if out of memory, and never STATUS_INVALID_TOKEN for that reason.
  */
 #ifndef JWTD_TOKEN_CLAIMS_H
 #define JWTD_TOKEN_CLAIMS_H
@@ -33,12 +33,12 @@ struct token_parts {
 bool token_split(struct text token, struct token_parts *parts) MUST_CHECK;
 
 struct token_header {
-    const struct algorithm *algorithm; /* the one it names; the key decides whether it is the right one */
-    char kid[KID_MAX_LEN + 1];         /* as good as a kid can be, known or not */
+    const struct algorithm *algorithm; /* the one it names; the caller compares it with the key's */
+    char kid[KID_MAX_LEN + 1];         /* a valid kid, known or not */
 };
 
-/* STATUS_OK; STATUS_INVALID_TOKEN unless the header names an algorithm of algorithm.h, typ JWT and a kid, says nothing that would
- * change how the token is to be checked, and the signature is as long as that of the algorithm; or STATUS_OUT_OF_MEMORY. */
+/* STATUS_OK; STATUS_INVALID_TOKEN unless the header names an algorithm of algorithm.h, typ JWT and a kid, has no member that
+ * would change how the token is to be checked, and the signature is as long as that of the algorithm; or STATUS_OUT_OF_MEMORY. */
 enum status token_read_header(const struct token_parts *parts, struct token_header *header) MUST_CHECK;
 
 /* The claims that have the same size in every token. */
@@ -60,11 +60,11 @@ struct token_claims {
 enum status claims_read(const struct token_rules *rules, const struct token_part *payload,
                         struct token_claims *claims) MUST_CHECK;
 
-/* Whether the times allow the use of the token now, give or take ACCESS_TOKEN_LEEWAY_S. */
+/* Whether the token is valid at this time, with a leeway of ACCESS_TOKEN_LEEWAY_S at both ends. */
 bool token_is_current(const struct fixed_claims *claims, int64_t now_s);
 
-/* Reads a JSON array of strings, as the database writes it, and writes those of them that are roles (role.h) as compact JSON
- * without a NUL behind it; *dropped says how many are none. STATUS_INVALID_JSON if it is no such array, or too long;
+/* Parses a JSON array of strings, as the database writes it, and writes those of them that are roles (role.h) as compact JSON
+ * without a NUL behind it; *dropped is the number of the others. STATUS_INVALID_JSON if it is no such array, or too long;
  * STATUS_OUT_OF_MEMORY. */
 enum status roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) MUST_CHECK;
 

@@ -3,6 +3,7 @@
 
 #include "claims.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
@@ -22,7 +23,7 @@ struct entry {
 };
 
 struct shard {
-    pthread_mutex_t lock; /* guards the chains and what hangs in them */
+    pthread_mutex_t lock; /* guards the chains and their entries */
     struct entry *chains[CHAINS];
 };
 
@@ -50,7 +51,8 @@ static void remove_entry(struct current_roles *map, struct entry **link) {
     struct entry *entry = *link;
     *link = entry->next;
     free(entry);
-    atomic_fetch_sub(&map->count, 1);
+    size_t before = atomic_fetch_sub(&map->count, 1);
+    assert(before > 0);
 }
 
 static void remove_expired_in(struct current_roles *map, struct shard *shard, int64_t now_s) {

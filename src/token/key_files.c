@@ -1,8 +1,9 @@
-/* Secret keys in files: read with suspicion, written whole. */
+/* Secret keys in files: mode and owner are checked, and a file is written whole. */
 #include "key_files.h"
 
 #include "base64url.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,7 +25,7 @@ static bool refuse(char *error, size_t error_size, const char *path, const char 
     return false;
 }
 
-/* Whoever owns a file can open it to himself and write what he likes. */
+/* The owner of a file can change its mode, and then its content. */
 static bool check_owner(const struct stat *status, const char *path, char *error, size_t error_size) {
     if (status->st_uid == 0 || status->st_uid == geteuid())
         return true;
@@ -52,7 +53,7 @@ bool key_directory_check(int fd, const char *path, char *error, size_t error_siz
     struct statvfs mount;
     if (fstat(fd, &status) != 0 || fstatvfs(fd, &mount) != 0)
         return refuse(error, error_size, path, strerrordesc_np(errno));
-    /* the directory of a Kubernetes secret has mode 1777, and is mounted so that nobody can write to it */
+    /* the directory of a Kubernetes secret has mode 1777, and is mounted read-only */
     if ((status.st_mode & S_IWOTH) != 0 && (mount.f_flag & ST_RDONLY) == 0) {
         snprintf(error, error_size, "%s: mode %04o lets others than owner and group add keys to it; run chmod o-w on it", path,
                  (unsigned)(status.st_mode & 07777));
@@ -161,9 +162,11 @@ static bool write_all(int fd, const char *bytes, size_t len) {
 static bool write_random_key(int fd, size_t len) {
     uint8_t key[NEW_KEY_MAX];
     char text[NEW_KEY_TEXT_SIZE];
+    assert(len <= sizeof key);
     randombytes_buf(key, len);
     sodium_bin2base64(text, sizeof text, key, len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     size_t text_len = strlen(text);
+    assert(text_len < sizeof text);
     text[text_len++] = '\n';
     bool written = write_all(fd, text, text_len) && fsync(fd) == 0;
     sodium_memzero(key, sizeof key);
@@ -227,7 +230,7 @@ enum key_file_result key_file_create(const char *path, size_t len, char *error, 
         return KEY_FILE_FAILED;
     }
     enum key_file_result result = KEY_FILE_FAILED;
-    /* link, not rename: rename would replace a key that somebody else has made meanwhile */
+    /* link, not rename: rename would replace a key that another process has made meanwhile */
     if (key_file_adopt(fd, path) && write_random_key(fd, len) && link(aside, path) == 0)
         result = sync_directory_of(path) ? KEY_FILE_CREATED : KEY_FILE_FAILED;
     else if (errno == EEXIST)

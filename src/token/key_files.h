@@ -1,8 +1,8 @@
 /*
  * key_files: one secret key in one file, as base64url text (with or without padding; white space at the end is ignored).
  *
- * Reading follows symbolic links, since Kubernetes mounts secrets so, but it is mode and owner of the target that count. Buffers
- * that held key text are wiped. Used by the key ring, at start and by `jwtd keygen`; any thread.
+ * Reading follows symbolic links, since Kubernetes mounts secrets so; mode and owner of the target are checked. Buffers that held
+ * key text are wiped. For keyring.c only, at start, at a reload and by `jwtd keygen`; any thread.
  */
 #ifndef JWTD_TOKEN_KEY_FILES_H
 #define JWTD_TOKEN_KEY_FILES_H
@@ -18,14 +18,14 @@
  * by others than root and the user of this process, or holds no such key. */
 uint8_t *key_file_read(const char *path, size_t min_len, size_t max_len, size_t *len, char *error, size_t error_size);
 
-/* Whether nobody but root, the user of this process and the directory's group can add a key to it: it must belong to one of the
- * first two and not be writable by others, unless it is mounted read-only. */
+/* Whether only root, the user of this process and the directory's group can add a key to it: it must belong to one of the first
+ * two and not be writable by others, unless it is mounted read-only. False, with the reason in `error`. */
 bool key_directory_check(int fd, const char *path, char *error, size_t error_size) MUST_CHECK;
 
 enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 
-/* Run by root, transfers a new file or directory to the owner of the directory that `path` lies in, so that a service with a user
- * of its own can read what an administrator has made there. False, with errno set. */
+/* If run by root, transfers a new file or directory to the owner of the directory that contains `path`, so that a service with a
+ * user of its own can read what an administrator has made there. False: failed, with errno set. */
 bool key_file_adopt(int fd, const char *path) MUST_CHECK;
 
 /* Writes a new random key of `len` bytes (at most 64) to a file of mode 0600 that appears whole or not at all; a file that is

@@ -83,7 +83,7 @@ static bool load_key(void *context, const char *name, struct error error) {
     char path[PATH_MAX];
     struct signing_key key = { .algorithm = algorithm_of_file(name, &kid) };
     if (key.algorithm == NULL) {
-        /* ".", ".." and the "..data" of a Kubernetes secret are there by design */
+        /* ".", ".." and the "..data" of a Kubernetes secret are expected */
         if (name[0] != '.')
             log_event(LOG_WARN, "key_file_ignored", "directory=%s file=%s", loading->keys_dir, name);
         return true;
@@ -135,7 +135,7 @@ struct refresh_loading {
     struct text file_name; /* of the key that signs */
 };
 
-/* Public, since it stands in tokens; it says of the key what a hash of 256 random bits says of them. */
+/* Public, since tokens contain it; it reveals no more of the key than a hash of 256 random bits. */
 static void derive_id(struct refresh_key *key) {
     static const char context[] = "jwtd refresh key id";
     uint8_t hash[crypto_generichash_BYTES];
@@ -188,7 +188,7 @@ static bool load_refresh_keys(struct keyring *ring, const char *file, struct err
         return false;
     DIR *directory = opendir(path);
     if (directory == NULL && errno == EACCES) {
-        /* a user who may read a file need not be allowed to list its directory: then that key is the only one */
+        /* a user may be allowed to read the file and not to list its directory: then that key is the only one */
         log_event(LOG_WARN, "refresh_keys_not_listed", "directory=%s error=%s", path, strerrordesc_np(EACCES));
         return true;
     }
@@ -227,7 +227,7 @@ void keyring_destroy(struct keyring *keyring) {
     free(keyring);
 }
 
-/* ---- asking ---- */
+/* ---- keys ---- */
 
 const struct signing_key *keyring_active(const struct keyring *keyring) {
     assert(keyring->active != NULL);
@@ -271,7 +271,7 @@ bool keyring_may_have(const char *keys_dir, struct text kid) {
     return has_key;
 }
 
-/* ---- making ---- */
+/* ---- new keys ---- */
 
 /* The four digits behind the time are its fraction of a second, so that two keys of one second still sort by age. */
 static void name_new_key(int64_t now_us, char kid[KID_MAX_LEN + 1]) {
@@ -295,7 +295,7 @@ static bool create_signing_key(const char *keys_dir, char kid[KID_MAX_LEN + 1], 
         enum key_file_result result = key_file_create(path, algorithm->new_key_size, error.text, error.size);
         if (result != KEY_FILE_EXISTS)
             return result == KEY_FILE_CREATED;
-        /* another keygen was as quick: the next name is due in 15 microseconds */
+        /* another keygen has taken the name at the same time: the next name is free after 15 microseconds */
         nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
     }
     snprintf(error.text, error.size, "%s: no free name for a new key", keys_dir);

@@ -14,8 +14,8 @@
 enum { SESSION_ID_LEN = 16, GENERATION_LEN = 4, CLAIMS_LEN = SESSION_ID_LEN + GENERATION_LEN };
 enum { MESSAGE_MAX = PREFIX_LEN + REFRESH_KEY_ID_BYTES + CLAIMS_LEN, TOKEN_MAX = MESSAGE_MAX + crypto_auth_BYTES };
 
-/* Behind the prefix, in base64url: key id, session id, generation, and the MAC of all that, the prefix included: so that no text
- * of one format is one of another. */
+/* Behind the prefix, in base64url: key id, session id, generation, and the MAC of all that and the prefix, so that no text of one
+ * format is valid in another. */
 struct format {
     char prefix[PREFIX_LEN + 1];
     size_t key_id_len;

@@ -3,6 +3,7 @@
 
 #include "jwtd/access_token.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
@@ -14,7 +15,7 @@
 
 struct slot {
     struct uuid session_id;
-    int64_t expires_at; /* 0: empty. A slot whose time has passed still holds its place in the chain until it is used again. */
+    int64_t expires_at; /* 0: empty. An expired slot still belongs to its chain until it is used again. */
 };
 
 /* Making a larger table takes 25 ms for 131,072 sessions, and every request waits meanwhile; a 64th of it takes less than half a
@@ -28,7 +29,7 @@ struct shard {
 
 struct revoked_sessions {
     int64_t keep_s;
-    uint8_t hash_key[crypto_shorthash_KEYBYTES]; /* session ids come from tokens: nobody may choose where they fall */
+    uint8_t hash_key[crypto_shorthash_KEYBYTES]; /* so that no client can choose the slot of a session id */
     atomic_bool ready;
     struct shard shards[SHARDS];
 };
@@ -67,7 +68,7 @@ void revoked_sessions_destroy(struct revoked_sessions *set) {
     free(set);
 }
 
-/* The low bits choose the shard, the others the place in it. */
+/* The low bits choose the shard, the others the first slot in it. */
 static uint64_t hash_of(const struct revoked_sessions *set, const struct uuid *session_id) {
     uint64_t hash;
     crypto_shorthash((unsigned char *)&hash, session_id->bytes, sizeof session_id->bytes, set->hash_key);
@@ -78,8 +79,9 @@ static size_t first_place(uint64_t hash, size_t capacity) {
     return (size_t)(hash / SHARDS) & (capacity - 1);
 }
 
-/* The slot of this id, else the best one for it: the first in its chain that has expired, or the empty one at the end. */
+/* The slot of this id, else the one to use for it: the first in its chain that has expired, or the empty one at the end. */
 static struct slot *find_slot(const struct shard *shard, uint64_t hash, const struct uuid *session_id, int64_t now_s) {
+    assert(shard->used < shard->capacity); /* an empty slot ends the search */
     struct slot *expired = NULL;
     size_t place = first_place(hash, shard->capacity);
     for (;; place = (place + 1) & (shard->capacity - 1)) {
@@ -110,7 +112,7 @@ static void move_live(const struct revoked_sessions *set, const struct shard *fr
     }
 }
 
-/* Moves what is still live into a table that it fills to a quarter at most; false when there is no memory for it. */
+/* Moves what has not expired into a table that it fills to a quarter at most; false if out of memory. */
 static bool rebuild(const struct revoked_sessions *set, struct shard *shard, int64_t now_s) {
     size_t live = count_live(shard, now_s);
     struct shard larger = { .capacity = SMALLEST };
@@ -129,7 +131,7 @@ static bool rebuild(const struct revoked_sessions *set, struct shard *shard, int
 
 static enum status add(const struct revoked_sessions *set, struct shard *shard, uint64_t hash, const struct uuid *session_id,
                        int64_t now_s) {
-    /* half full is time for a new table; without memory for it the old one still takes some, but one slot must stay empty */
+    /* a table that is half full is replaced; without memory for a new one the old one is filled further, but not whole */
     if (shard->used >= shard->capacity / 2 && !rebuild(set, shard, now_s) && shard->used >= shard->capacity - shard->capacity / 8)
         return STATUS_OUT_OF_MEMORY;
     struct slot *slot = find_slot(shard, hash, session_id, now_s);
