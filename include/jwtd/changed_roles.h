@@ -1,12 +1,12 @@
 /*
- * changed_roles: how a change of roles reaches every instance: a trigger writes into the user's row when its roles were changed,
- * and by which transaction (0011_roles_order.sql has its function; 0006 has an older version of it), also for changes in SQL;
- * every instance reads the changed rows twice a second. Roles that a user is inserted with are no change, since no token says
- * otherwise.
+ * changed_roles: reads changes of roles, so that they take effect on every instance: a trigger writes into the user's row when
+ * its roles were changed, and by which transaction (0011_roles_order.sql has its function; 0006 has an older version of it), also
+ * for changes in SQL; every instance reads the changed rows twice a second. Roles that a user is inserted with are no change,
+ * since no token has others.
  *
  * A pass reads the changes in pages, so that each statement is short and memory bounded however many there are. The first pass of
  * an instance is by time. Each later one is by transaction, from the oldest that was running when the pass before began: that
- * pass has seen all that had ended by then. So a change is read within a pass of its commit, however long its transaction lasted,
+ * pass has read all that had ended by then. So a change is read within a pass of its commit, however long its transaction lasted,
  * and changes are read again only while a transaction older than theirs is running. Only an instance that starts less than an
  * access token's life after such a commit misses it, if the change was made CHANGED_ROLES_LATE_S or more before. Where
  * transaction numbers are lower than before (a standby that had not received all transactions was promoted), a pass continues by

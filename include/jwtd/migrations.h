@@ -1,9 +1,9 @@
 /*
- * migrations: brings a database to the schema of this program. The files of migrations/ are compiled in (format and
- * bookkeeping table of dbmate, so that either tool can apply them). Each is applied in a transaction of its own under one
- * advisory lock, so that instances that start together apply each once; applied ones are skipped. For the command
- * line and tests; the role must be allowed to create tables, the role that serves must not. Nor may it write schema_migrations:
- * whatever was granted on that table, to whom it may be but its owner, is taken back but for SELECT whenever the owner migrates.
+ * migrations: brings a database to the schema of this program. The files of migrations/ are compiled in (format and bookkeeping
+ * table of dbmate, so that either tool can apply them). Each is applied in a transaction of its own under one advisory lock, so
+ * that of several processes at once only one applies it; applied ones are skipped. For the command line and tests. The role must
+ * be allowed to create tables; the role of the service must not be, nor may it write schema_migrations: whenever the owner of
+ * that table migrates, every privilege on it but SELECT is revoked from all other roles.
  */
 #ifndef JWTD_MIGRATIONS_H
 #define JWTD_MIGRATIONS_H
@@ -12,13 +12,14 @@
 
 #include <stdio.h>
 
-/* Applies what is missing, a line for each on `out`. False: the reason is logged. */
+/* Applies the pending ones, and prints a line for each. One that waits for a lock on a table is tried again for some minutes.
+ * False: the reason is logged. */
 bool migrations_apply(const struct db_options *options, FILE *out) MUST_CHECK;
 
-/* One line for each migration, "applied" or "pending". *pending counts the latter. */
+/* Prints a line for each migration, "applied" or "pending". *pending is the number of the latter. False: the reason is logged. */
 bool migrations_print_status(const struct db_options *options, FILE *out, unsigned *pending) MUST_CHECK;
 
-/* Whether the schema holds all migrations of this program (newer ones do no harm). For the readiness check. */
+/* Whether all migrations of this program are applied; there may be newer ones. For the readiness check. Fails as db.h says. */
 enum status migrations_are_applied(const struct db_call *call, bool *applied) MUST_CHECK;
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * revocations: how a revocation reaches all other instances: an append-only table, written by the same statement that revokes,
- * read by every instance twice a second. It is polled, since NOTIFY does not work behind PgBouncer in transaction mode.
+ * revocations: reads the revocations of other instances: from an append-only table, written by the same statement that revokes,
+ * read by every instance twice a second. It is polled, since LISTEN does not work behind PgBouncer in transaction mode.
  *
  * Reading a row twice is harmless, so each pass overlaps the one before by more than a statement can last. That does not close
- * the gap between the time that a row holds and its commit: a commit may wait for a standby without limit, and clocks step. So
- * what was written by transactions that were running at the last reading is read as well, by transaction number
+ * the gap between the time in a row and its commit: a commit may wait for a standby without limit, and clocks step. So what was
+ * written by transactions that were running at the last reading is read as well, by transaction number
  * (revocations_read_late). Times serve the first pass after a start, and a failover, after which transaction numbers may be lower
  * than before.
  *

@@ -1,8 +1,8 @@
 /*
  * sessions: one row per session for its whole life, and every statement on it. The row holds the generation of the refresh
- * token that is current; nothing secret. All times are the database's own. Every path that ends or moves a session takes the
- * row's lock, so that none loses a race against another. All functions fail as db.h says; what they return is in the call's
- * arena.
+ * token that is current; nothing secret. All times are of the database's clock. Every statement that ends or rotates a session
+ * locks its row, so that of two at the same time each sees what the other has done. All functions fail as db.h says; what they
+ * return is in the call's arena.
  */
 #ifndef JWTD_SESSIONS_H
 #define JWTD_SESSIONS_H
@@ -13,15 +13,15 @@
 
 #include <stddef.h>
 
-#define SESSIONS_PER_USER 100 /* live ones; the oldest makes room */
+#define SESSIONS_PER_USER 100 /* live ones; the oldest is revoked for a new one */
 
 struct session_limits {
     int64_t ttl_ms;          /* absolute life */
     int64_t idle_ms;         /* since the last use */
-    int64_t retry_window_ms; /* how long the parent of the current generation gets the same successor again */
+    int64_t retry_window_ms; /* how long the parent of the current generation is answered with the same successor */
 };
 
-/* Session ids that a call has revoked, for revoked_sessions. */
+/* Ids of sessions that a call has revoked, for revoked_sessions_add. */
 struct session_ids {
     struct uuid *ids;
     size_t count;
@@ -35,7 +35,7 @@ struct new_session {
 };
 
 struct opened_session {
-    bool done; /* false: the user is disabled, deleted, or has another password by now; the rest is zero */
+    bool done; /* false: the user is disabled, deleted, or has another password by now; the other members are zero */
     int64_t refresh_expires_in_s;
     struct session_ids revoked; /* those beyond SESSIONS_PER_USER */
 };
@@ -48,45 +48,45 @@ enum session_refresh {
     SESSION_ROTATED,  /* the presented generation was current (or the database had lost its successor): now it is the next */
     SESSION_RETRIED,  /* the parent of the current generation within the window: the same successor again */
     SESSION_REPLACED, /* the parent later, the successor unused: a new successor, and the unused one is void */
-    SESSION_TOO_SOON, /* the parent later, but the successor was returned again less than a window ago: nothing happens */
+    SESSION_TOO_SOON, /* the parent later, but the successor was returned again less than a window ago: nothing changes */
     SESSION_REUSED,   /* presented in any other case: the session is revoked now, or was for this reason */
     SESSION_ENDED,    /* revoked for another reason, unknown, or its user is disabled */
-    SESSION_EXPIRED   /* or its generations, two thousand million, are used up */
+    SESSION_EXPIRED   /* also when its generations, 2^31 - 1, are used up */
 };
 
 struct refreshed {
     enum session_refresh result;
-    struct uuid user_id; /* of the first three results, as all below; of REUSED too when the row is known */
+    struct uuid user_id; /* set for the first three results, as all below; for every other, if the row exists */
     uint32_t generation; /* of the token to return */
     struct text roles_json;
     int64_t expires_in_s; /* of the refresh token: the nearer of idle and absolute end */
-    bool is_elsewhere;    /* RETRIED, REPLACED: from another network (IPv4 /32, IPv6 /64) than the rotation; false when unknown */
-    uint32_t retries_elsewhere; /* how many of the session, this one included */
-    int64_t pause_ms;           /* TOO_SOON: until a new successor may be asked for */
-    bool revoked_now;           /* REUSED: by this very call */
+    bool is_elsewhere;    /* RETRIED, REPLACED: from another network (IPv4 /32, IPv6 /64) than the rotation; false if unknown */
+    uint32_t retries_elsewhere; /* of the session, this one included */
+    int64_t pause_ms;           /* TOO_SOON: until a new successor can be requested */
+    bool revoked_now;           /* REUSED: by this call */
 };
 
-/* A token that stands for a session. */
+/* What a refresh or access token says of its session. */
 struct session_credential {
     struct uuid session_id;
-    uint32_t generation; /* of a refresh token; 0: an access token, whose signature and expiry the caller has checked */
+    uint32_t generation; /* of a refresh token; 0: of an access token. The caller has checked the token */
 };
 
 /*
- * The refresh rule (docs/contract.md), for a refresh token. The parent of the current generation is the one that was presented to
- * get it; it may be presented again until the current one is used. `ip` is the client's, NULL when unknown.
- * STATUS_DATABASE_UNAVAILABLE also when a connection was lost and what is presented looks used (the first run of the statement
- * may have been what used it), and when the row changed between the two statements of one call.
+ * The refresh rule (docs/contract.md), for a refresh token. The parent of the current generation is the one for which that was
+ * returned; it may be presented again until the current one is used. `ip` is the client's, NULL if unknown.
+ * STATUS_DATABASE_UNAVAILABLE also when a connection was lost and the presented token seems reused (the first run of the
+ * statement may have been its use), and when the row changed between the two statements of one call.
  */
 enum status sessions_refresh(const struct db_call *call, const struct session_credential *credential, const char *ip,
                              const struct session_limits *limits, struct refreshed *refreshed) MUST_CHECK;
 
 /*
- * Ends the credential's session, or everywhere: all of its user, if the credential is valid: the session is live, its user not
- * disabled, and a refresh token is the current one, its parent, or newer than the row. Anything else ends nothing; that is no
- * failure, and `revoked` does not show it. `revoked` holds the sessions that ended, and those of the session or user that were
- * revoked in the last minute: a first run whose answer was lost may have done it. The row's lock is held from the check to the
- * end.
+ * Revokes the credential's session, or everywhere: all sessions of its user, if the credential is valid: the session is live, its
+ * user not disabled, and a refresh token is the current one, its parent, or newer than the row. Any other credential revokes
+ * nothing, which is no failure. `revoked` has the sessions that were revoked, and those of the session or user that had been
+ * revoked within the last minute, perhaps by a first run of the statement whose reply was lost. The row is locked from the check
+ * to the end.
  */
 enum status sessions_log_out(const struct db_call *call, const struct session_credential *credential,
                              const struct session_limits *limits, bool everywhere, struct session_ids *revoked) MUST_CHECK;
@@ -108,9 +108,9 @@ struct session_list {
 };
 
 /*
- * The live sessions of a user, newest first; at most SESSIONS_PER_USER. The last use of `current`, whose access token asks, is
- * shown to the full hour only (and its expiry as if that were exact): a thief of the token must not see when its owner
- * refreshes.
+ * The live sessions of a user, newest first; at most SESSIONS_PER_USER. `current` is the session of the access token that the
+ * request was made with: its last use is rounded down to the hour (and its expiry computed from that), so that a stolen token
+ * does not reveal when the owner refreshes.
  */
 enum status sessions_list(const struct db_call *call, const struct uuid *user_id, const struct uuid *current,
                           const struct session_limits *limits, struct session_list *list) MUST_CHECK;

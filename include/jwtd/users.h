@@ -1,6 +1,7 @@
 /*
- * users: the table of accounts and every statement on it. E-mail addresses are kept as typed and unique by their canonical
- * form (text.h). All functions fail as db.h says, besides what is named with each; what they return is in the call's arena.
+ * users: the table of accounts and every statement on it. E-mail addresses are stored as typed and unique by their canonical form
+ * (email.h); both are NUL-terminated where they are passed. All functions fail as db.h says, besides what is named with each;
+ * what they return is in the call's arena.
  */
 #ifndef JWTD_USERS_H
 #define JWTD_USERS_H
@@ -18,12 +19,12 @@ struct user {
     struct uuid id;
     struct text email;         /* as typed */
     struct text password_hash; /* NUL-terminated */
-    int64_t password_version;  /* moves when the password is changed, not when it is hashed anew */
+    int64_t password_version;  /* incremented when the password is changed, not by a rehash */
     struct text roles_json;    /* ["admin", ...], as in the table */
     struct text created_at, updated_at;
     bool disabled;
-    bool changed_lately; /* changed within the last minute: what comes now may be the same request again */
-    bool knows_address;  /* of users_find_for_login only */
+    bool changed_lately; /* within the last minute: the request may be a repetition of the one that changed it */
+    bool knows_address;  /* of users_find_for_login only: the address is known for this user */
 };
 
 struct email_forms {
@@ -41,12 +42,12 @@ struct new_user {
 };
 
 enum user_insert_result {
-    USER_INSERTED, /* *user is the new row; also when this very id was inserted by an earlier try of the same statement */
+    USER_INSERTED, /* *user is the new row; also when the same id was inserted by an earlier run of the same statement */
     USER_EXISTS,   /* the address is taken; *user is undefined */
     USER_SAME_KEY  /* the address is taken by a row that was registered with the same idempotency key; *user is that row */
 };
 
-/* Changes nothing in a row that is there already. */
+/* An existing row is not changed. */
 enum status users_insert(const struct db_call *call, const struct new_user *new_user, struct user *user,
                          enum user_insert_result *result) MUST_CHECK;
 
@@ -81,20 +82,20 @@ struct password_change {
     const char *ip; /* NULL: unknown */
 };
 
-/* Sets the new hash, moves password_version, revokes every session of the user but kept_session, and deletes every known address
- * but the network of `ip`, which is known from now on, in one transaction. A user who already has this very hash counts as
- * changed: it is salted, so an earlier run whose answer was lost has set it. */
+/* Sets the new hash, increments password_version, revokes every session of the user but kept_session, and deletes every known
+ * address but the network of `ip`, which is known from now on, in one transaction. A user who already has the same hash counts as
+ * changed: it is salted, so an earlier run whose reply was lost has set it. */
 enum status users_change_password(const struct db_call *call, const struct password_change *wanted, struct session_ids *revoked,
                                   enum user_change *change) MUST_CHECK;
 
-/* Deletes the user; the sessions go with it, their revocations stay for the other instances. One that is deleted already is
- * USER_STALE, unless the connection was lost and a session was revoked by a deletion in the last minute: that was the first run.
+/* Deletes the user and its sessions; their revocations stay for the other instances. One that is deleted already is USER_STALE,
+ * unless the connection was lost and a session of the user was revoked by a deletion in the last minute: that was the first run.
  */
 enum status users_delete(const struct db_call *call, const struct checked_user *checked, struct session_ids *revoked,
                          enum user_change *change) MUST_CHECK;
 
-/* For the command line: by canonical address. `roles_json` is an array of roles (role.h); the table refuses others,
- * STATUS_INTERNAL. Disabling revokes all sessions. */
+/* For the command line: by canonical address. `roles_json` is a NUL-terminated JSON array of roles (role.h); the table rejects
+ * others, STATUS_INTERNAL. Disabling revokes all sessions. */
 enum status users_set_roles(const struct db_call *call, struct text canonical, const char *roles_json, bool *found) MUST_CHECK;
 enum status users_set_disabled(const struct db_call *call, struct text canonical, bool disabled, bool *found) MUST_CHECK;
 

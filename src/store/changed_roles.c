@@ -94,7 +94,7 @@ static const struct db_statement by_time = {
                    "'infinity'"),
 };
 
-/* Nothing visible is beyond that end but what was restored from another cluster, where transactions count differently. */
+/* No visible row is beyond that end, except one restored from another cluster, which has other transaction numbers. */
 static const struct db_statement by_transaction = {
     .name = "changed_roles_by_transaction",
     .parameters = PAGE_PARAMETERS,

@@ -1,4 +1,5 @@
-/* What each table's file offers to the list in cleanup.c: deletes up to rules->batch rows, and returns how many. */
+/* The functions in the list of cleanup.c, one in the file of each table: deletes up to rules->batch rows; *deleted is how many.
+ */
 #ifndef JWTD_STORE_CLEANUP_TABLES_H
 #define JWTD_STORE_CLEANUP_TABLES_H
 

@@ -54,7 +54,7 @@ static bool is_prepared(const struct db *db, const struct db_statement *statemen
     return false;
 }
 
-static bool make_space_for_prepared(struct db *db) {
+static bool reserve_prepared(struct db *db) {
     if (db->prepared_count < db->prepared_capacity)
         return true;
     size_t capacity = db->prepared_capacity == 0 ? 32 : db->prepared_capacity * 2;
@@ -80,7 +80,7 @@ static enum status prepare(struct db *db, const struct db_statement *statement, 
     if (statement == NULL || db->options.unprepared || is_prepared(db, statement))
         return STATUS_OK;
     assert(count_parameters(statement->sql) == statement->parameters);
-    if (!make_space_for_prepared(db))
+    if (!reserve_prepared(db))
         return STATUS_OUT_OF_MEMORY;
     int sent = PQsendPrepare(db->connection, statement->name, statement->sql, statement->parameters, NULL);
     enum status status = db_round_trip(db, sent, statement, deadline_us, remedy);
@@ -96,7 +96,8 @@ static int send_statement(struct db *db, const struct db_statement *statement, c
     return PQsendQueryPrepared(db->connection, statement->name, statement->parameters, parameters, NULL, NULL, 0);
 }
 
-/* What db_connect sets for a session, for one transaction. It needs no limit to its idleness: its end is sent along with it. */
+/* What db_connect sets for a session, for one transaction. That is never idle, so it needs no limit: its end is sent along with
+ * it. */
 static bool send_settings(struct db *db) {
     /* clang-format off */
     static const struct db_statement settings = {
@@ -139,7 +140,7 @@ static enum status run_once(const struct db_call *call, const struct db_statemen
     return db_round_trip(db, send_call(db, statement, parameters), statement, call->deadline_us, remedy);
 }
 
-/* Two transactions that met once do not meet again at once. */
+/* A random pause, so that the transactions that were in conflict are not in conflict again at once. */
 static void pause_before_retry(int64_t deadline_us) {
     int64_t pause_us = 1000 + (int64_t)randombytes_uniform(PAUSE_MAX_US), left_us = deadline_us - clock_monotonic_us();
     if (left_us > 0)
@@ -153,9 +154,9 @@ static void note_success(struct db *db) {
 }
 
 /*
- * A connection that cannot be used again is closed: a late answer may still be on its way, and would be taken for that of the
- * next statement. When the next connection is no better (a server that is read-only, say), it is closed, too, and the statements
- * that follow open no others until the back-off has passed.
+ * A connection that cannot be used again is closed: a late reply may still be under way, and would be taken for that of the next
+ * statement. When the next connection fails as well (a server that is read-only, for example), it is closed, too, and no other is
+ * opened until the back-off has passed.
  */
 static bool may_run_again(struct db *db, int64_t deadline_us, enum status status, enum db_remedy remedy) {
     if (remedy == REMEDY_RETRY) {

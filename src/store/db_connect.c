@@ -25,9 +25,9 @@ static void log_notice(void *context, const char *message) {
     log_event(LOG_DEBUG, "database_notice", "message=%s", message);
 }
 
-/* The options that a conninfo or URL sets stay in force; ours come behind them. No bitmap scans: what is searched for here is a
- * few rows by an index, and only plain index scans mark the entries of dead rows that they meet, so that the next one passes over
- * them. Without that, each login of a user who has a hundred sessions reads all that were revoked since the last vacuum. */
+/* The options of a conninfo or URL stay in force; these are behind them. No bitmap scans: the statements search for a few rows by
+ * an index, and only plain index scans mark the entries of dead rows that they find, so that the next one skips them. Without
+ * that, each login of a user with a hundred sessions reads all that were revoked since the last vacuum. */
 static char *session_options(const char *given, int64_t statement_timeout_ms) {
     static const char format[] = "%s -c enable_bitmapscan=off -c TimeZone=UTC -c DateStyle=ISO -c statement_timeout=%lld"
                                  " -c lock_timeout=%lld -c idle_in_transaction_session_timeout=%lld";
@@ -47,7 +47,7 @@ static const char *given_options(const PQconninfoOption *parsed) {
     return from_environment != NULL ? from_environment : "";
 }
 
-/* Name resolution is the one thing here that libpq does without looking at the clock. */
+/* Name resolution is the only part that libpq does without a deadline. */
 static PGconn *begin_connecting(const struct db_options *options, const PQconninfoOption *parsed, const struct db_hosts *hosts) {
     char *session = session_options(given_options(parsed), options->statement_timeout_ms);
     char timeout_ms[24];
@@ -55,7 +55,7 @@ static PGconn *begin_connecting(const struct db_options *options, const PQconnin
         return NULL;
     /* half of the whole time, so that one silent host of several leaves time for the next */
     snprintf(timeout_ms, sizeof timeout_ms, "%lld", (long long)options->connect_timeout_ms / 2);
-    /* a pooler refuses options, or forgets them when it lends another connection: see send_settings */
+    /* a pooler rejects options, or drops them when it assigns another connection: see send_settings */
     const char *own_options = options->unprepared ? NULL : "options";
     /* what stands before dbname is overridden by the url, what stands behind it overrides the url unless it is NULL */
     const char *const keywords[] = { "fallback_application_name",
@@ -83,7 +83,7 @@ static bool finish_connecting(struct db *db, int64_t deadline_us) {
         if (wanted == PGRES_POLLING_FAILED || PQstatus(db->connection) == CONNECTION_BAD)
             return false;
         if (!db_wait(db, wanted == PGRES_POLLING_WRITING, deadline_us)) {
-            db->first_host++; /* libpq would begin with the silent one again, and never reach the next */
+            db->first_host++; /* libpq would begin with the same host again, and never try the next */
             return false;
         }
         wanted = PQconnectPoll(db->connection);
@@ -100,7 +100,7 @@ void db_back_off(struct db *db, const char *reason) {
     db->retry_us = clock_monotonic_us() + db->backoff_us / 2 + (int64_t)randombytes_uniform((uint32_t)db->backoff_us / 2);
 }
 
-/* PGTZ and PGDATESTYLE of the environment are stronger than the options of a connection; db_copy_time relies on these two. */
+/* PGTZ and PGDATESTYLE of the environment override the options of a connection; db_copy_time relies on these two. */
 static bool settle_times(struct db *db, int64_t deadline_us) {
     if (db->options.unprepared)
         return true;
@@ -148,7 +148,7 @@ static enum status connect_anew(struct db *db, int64_t deadline_us) {
     return status;
 }
 
-/* A server that has gone has said so by now: what it said, and behind it the end of the stream, is waiting to be read. */
+/* When a server has ended the connection, its message, and then the end of the stream, can be read by now. */
 static bool is_alive(const struct db *db) {
     struct pollfd socket = { .fd = PQsocket(db->connection), .events = POLLIN };
     while (poll(&socket, 1, 0) > 0)

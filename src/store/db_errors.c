@@ -16,15 +16,16 @@ static const struct {
     { "25P03", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } }, /* idle_in_transaction_session_timeout */
     { "57P", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } },   /* shutdown, crash, cannot connect now */
     { "25006", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } }, /* read-only: the primary is another one now */
-    { "26000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } }, /* the prepared statement is gone: another server session */
+    { "26000",
+      { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } }, /* the prepared statement does not exist: another server session */
     { "42P05",
-      { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } },     /* it is there already: a session that a pooler has lent before */
-    { "25P02", { STATUS_INTERNAL, REMEDY_RECONNECT } },        /* a failed transaction is open: its owner is unknown */
-    { "0A000", { STATUS_INTERNAL, REMEDY_RECONNECT } },        /* a migration has changed the type of a prepared result */
-    { "53", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },    /* disk full, memory, too many connections */
-    { "58", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },    /* I/O error */
-    { "XX", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },    /* damaged data: an error of the server */
-    { "28", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } },    /* invalid authorization */
+      { STATUS_DATABASE_UNAVAILABLE, REMEDY_RECONNECT } },  /* it exists already: a session that a pooler has assigned before */
+    { "25P02", { STATUS_INTERNAL, REMEDY_RECONNECT } },     /* a failed transaction is open: its owner is unknown */
+    { "0A000", { STATUS_INTERNAL, REMEDY_RECONNECT } },     /* a migration has changed the type of a prepared result */
+    { "53", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* disk full, memory, too many connections */
+    { "58", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* I/O error */
+    { "XX", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* damaged data: an error of the server */
+    { "28", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* invalid authorization */
     { "3D000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such database */
     { "3F000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such schema */
     { "42P01", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such table: not migrated */

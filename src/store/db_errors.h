@@ -5,7 +5,7 @@
 #include "jwtd/status.h"
 
 enum db_remedy {
-    REMEDY_NONE,     /* the caller gets the status; the connection is good */
+    REMEDY_NONE,     /* return the status; the connection is usable */
     REMEDY_RETRY,    /* run the statement again: it did nothing */
     REMEDY_RECONNECT /* run it again on another connection: its outcome is unknown, and it is idempotent */
 };

@@ -1,4 +1,4 @@
-/* Several hosts in one URL: which is asked first, and whether the one that answered still is what was asked for. */
+/* Several hosts in one URL: which is tried first, and whether the connected one still is what target_session_attrs requires. */
 #include "db_internal.h"
 
 #include "jwtd/macros.h"

@@ -1,7 +1,7 @@
 /*
- * What the files of the connection share. From the top down: db.c prepares and runs statements, and runs them again where that
- * helps; db_connect.c makes, checks and ends the connection; db_url.c reads its URL; db_hosts.c chooses among hosts; round_trip.c
- * sends and receives; db_errors.c says what an SQLSTATE means. Each calls only those that stand behind it here.
+ * What the files of the connection share. From the top down: db.c prepares and runs statements, and retries them; db_connect.c
+ * opens, checks and closes the connection; db_url.c parses its URL; db_hosts.c chooses among hosts; round_trip.c sends and
+ * receives; db_errors.c maps an SQLSTATE to a status. Each calls only those that follow it in this list.
  */
 #ifndef JWTD_STORE_DB_INTERNAL_H
 #define JWTD_STORE_DB_INTERNAL_H
@@ -25,8 +25,8 @@ struct db {
     int64_t retry_us;   /* no new connection before this moment */
     int64_t backoff_us; /* the last pause; 0: the last statement was answered, or none was tried */
     bool was_rerun;
-    atomic_bool is_in_use; /* by a thread, at this moment; asserts that it is one only */
-    unsigned first_host;   /* of several, where the next connection is sought first */
+    atomic_bool is_in_use; /* by a thread; asserts that it is one at a time */
+    unsigned first_host;   /* of several, the one that the next connection tries first */
     bool refuses_standby, refuses_read_only;
 };
 
@@ -49,8 +49,8 @@ struct db_hosts {
 bool db_order_hosts(const PQconninfoOption *parsed, unsigned first, struct db_hosts *hosts) MUST_CHECK;
 void db_free_hosts(struct db_hosts *hosts);
 
-/* Whether the server still is what target_session_attrs asked for when the connection was made. One that was the primary says
- * with the answer to a statement that it is no more (since PostgreSQL 14); what is read there afterwards may be out of date. */
+/* Whether the server still is what target_session_attrs required when the connection was opened. A former primary reports with
+ * the reply to a statement that it is one no longer (since PostgreSQL 14); what is read there afterwards may be out of date. */
 void db_note_wanted_role(struct db *db);
 bool db_has_wanted_role(const struct db *db) MUST_CHECK;
 

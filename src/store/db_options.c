@@ -6,9 +6,9 @@ static const struct {
     int64_t connect_timeout_ms;
     bool has_statement_timeout;
 } uses[] = {
-    [DB_FOR_SERVICE] = { 2000, true },     /* a request waits for it */
-    [DB_FOR_COMMAND] = { 10000, true },    /* a person does */
-    [DB_FOR_MIGRATION] = { 10000, false }, /* a migration takes as long as it takes */
+    [DB_FOR_SERVICE] = { 2000, true }, /* a request waits for it */
+    [DB_FOR_COMMAND] = { 10000, true },
+    [DB_FOR_MIGRATION] = { 10000, false }, /* a migration may take long */
 };
 
 struct db_options db_options_from_config(const struct config *config, enum db_use use) {

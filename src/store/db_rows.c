@@ -52,7 +52,7 @@ struct text db_copy_text(const struct db_rows *rows, size_t row, int column, str
     return (struct text){ copy, copy == NULL ? 0 : text.len };
 }
 
-/* The connection's DateStyle and TimeZone make every time look like "2026-11-20 21:35:00.123456+00". */
+/* With the connection's DateStyle and TimeZone every time has the form "2026-11-20 21:35:00.123456+00". */
 struct text db_copy_time(const struct db_rows *rows, size_t row, int column, struct arena *arena) {
     struct text text = db_text(rows, row, column);
     if (text.len < strlen("2026-11-20 21:35:00+00") || text.bytes[10] != ' ')

@@ -1,4 +1,4 @@
-/* The table known_addresses. What reads and writes it besides stands in the statements of users and sessions. */
+/* The table known_addresses: its cleanup. Statements of users and sessions read and write it. */
 #include "cleanup_tables.h"
 #include "sql.h"
 #include "statement.h"

@@ -14,7 +14,7 @@
 #define LOCK_TIMEOUT "1s"
 #define LOCK_PAUSE_S 2u
 #define LOCK_TRIES 100
-#define APPLY_US (INT64_C(3600) * CLOCK_US_PER_S) /* a large table takes its time */
+#define APPLY_US (INT64_C(3600) * CLOCK_US_PER_S) /* for a large table */
 
 /* Each transaction takes the lock (any number, the same in every version of the program) and so sees what others have applied. */
 #define BEGIN_LOCKED "BEGIN; SELECT pg_advisory_xact_lock(7237648911); "
@@ -22,9 +22,9 @@
 /* clang-format off */
 
 /*
- * Default privileges may let the role that serves write every table; this one says which schema the program may trust, and is
- * written only by the role that migrates. Revoked by the table's owner only, who alone may do so, and each time, since a later
- * GRANT on all tables grants it again.
+ * Default privileges may allow the role of the service to write every table; by this one the program decides whether it knows the
+ * schema, so only the role that migrates may write it. Revoked if this is the table's owner, who alone may do so, and each time, since
+ * a later GRANT on all tables grants it again.
  */
 #define PROTECT_TABLE \
     "DO $$" \
@@ -54,7 +54,7 @@ static enum status run_script(struct db *db, const char *name, const char *scrip
     const struct db_rows *rows;
     enum status status = db_run_script(db, clock_monotonic_us() + APPLY_US, name, script, &rows);
     if (status != STATUS_OK) {
-        if (status != STATUS_DEADLINE_EXCEEDED) /* a lock: tried again */
+        if (status != STATUS_DEADLINE_EXCEEDED) /* which is a lock, and tried again */
             log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", name, status_info(status)->name);
         return status;
     }
@@ -80,7 +80,7 @@ static char *make_check(const struct migration_file *file) {
     return len < 0 ? NULL : script;
 }
 
-/* A migration that waits for a table makes all later users of the table wait, serving instances above all: so none waits for
+/* A migration that waits for the lock of a table blocks all later users of the table, above all the service: so none waits for
  * long. */
 static char *make_step(const struct migration_file *file) {
     char *script;
@@ -105,7 +105,7 @@ static enum status try_one(struct db *db, const struct migration_file *file, FIL
     return status;
 }
 
-/* A transaction that is open on a table, of a dump for instance, ends at some time. */
+/* Tried again, since another transaction on the table, of a dump for instance, ends at some time. */
 static bool apply_one(struct db *db, const struct migration_file *file, FILE *out) {
     for (int tries = 1; tries <= LOCK_TRIES; tries++) {
         enum status status = try_one(db, file, out);

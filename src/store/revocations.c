@@ -96,8 +96,8 @@ enum { PAGE_AFTER /* $1 */, PAGE_WINDOW_S /* $2 */, PAGE_AFTER_ID /* $3 */, PAGE
 #define PAGE_BEGINNING "coalesce($1::timestamptz, now() - $2::bigint * interval '1 second')"
 
 /*
- * By index, whatever the planner knows of the table: now() is the same for all rows, as clock_timestamp() is not, and a range
- * with two ends is estimated as a small part of the table. The comparison of rows is what finds the position in the index.
+ * By index, whatever the statistics of the table: now() is the same for all rows, as clock_timestamp() is not, and a range with two
+ * ends is estimated as a small part of the table. The comparison of rows finds the position in the index.
  */
 static const struct db_statement read_by_time = {
     .name = "revocations_read",

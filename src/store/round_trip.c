@@ -1,4 +1,4 @@
-/* One round trip: what was sent is flushed, and everything that the server sends back is read, within a deadline. */
+/* One round trip: what was sent is flushed, and all results of the server are received, within a deadline. */
 #include "db_internal.h"
 
 #include "jwtd/clock.h"

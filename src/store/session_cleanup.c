@@ -8,7 +8,7 @@ enum { ENDED_BATCH /* $1 */, ENDED_IDLE_MS /* $2 */, ENDED_TTL_MS /* $3 */, ENDE
 
 /*
  * Idle and expired ones are found by the day of their last use, which is indexed, since the time itself is not
- * (0002_sessions.sql); SKIP LOCKED, so that this waits for nobody.
+ * (0002_sessions.sql); SKIP LOCKED, so that this waits for no other transaction.
  */
 static const struct db_statement delete_ended = {
     .name = "sessions_delete_ended",

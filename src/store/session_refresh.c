@@ -25,8 +25,8 @@ enum {
 /* The outcome of a refresh. The last two are not returned to the caller. */
 enum outcome {
     OUTCOME_RETURNED = SESSION_EXPIRED, /* up to here: as enum session_refresh */
-    OUTCOME_USED,                       /* the session has to be revoked */
-    OUTCOME_CHANGED                     /* a row that `rotate` would move now was changed between the two statements */
+    OUTCOME_USED,                       /* the token was used before: the session must be revoked */
+    OUTCOME_CHANGED                     /* `rotate` would match now: the row was changed between the two statements */
 };
 
 struct resolution {
@@ -98,10 +98,10 @@ enum {
 };
 
 /*
- * "generation <= $2" and not "=": a token newer than the row was made here (its MAC says so), and the database has lost the write
- * in a failover. Taking it costs nobody a session, and the older token of the two is still recognised as used. The parent of the
- * new generation is the one before it, whatever the retry columns say: they are about another successor. The sum must not
- * overflow: the planner may work it out before any condition is checked.
+ * "generation <= $2" and not "=": a token newer than the row is genuine (by its MAC), and the database has lost the write in a
+ * failover. Accepting it ends no session, and the older token of the two is still recognised as used. The parent of the new generation
+ * is the one before it, whatever the retry columns hold: they are about another successor. The sum must not overflow: the planner may
+ * evaluate it before any condition is checked.
  */
 static const struct db_statement rotate = {
     .name = "sessions_rotate",
@@ -128,9 +128,9 @@ static const struct db_statement rotate = {
 };
 
 /*
- * Why nothing moved, decided under the row's lock. The parent gets the successor that it got before, or, when the window has
- * passed, a new one; but not within a window of the last time that the old one was returned, since that may be about to be stored
- * by one tab while another asks. A session whose generations are used up has to end.
+ * Why `rotate` matched no row, decided under the row's lock. For the parent the same successor is returned as before, or, when the
+ * window has passed, a new one; but not within a window of the last time that the old one was returned, since one tab may be about to
+ * store that while another refreshes. A session whose generations are used up must end.
  */
 static const struct db_statement resolve_stale = {
     .name = "sessions_resolve_stale",
@@ -210,7 +210,7 @@ static const struct db_statement revoke_reused = {
 
 /* ---- calls ---- */
 
-/* When the answer was lost it may be this very statement that revoked the session. */
+/* If the reply to a first run was lost, that run may have revoked the session. */
 static enum status revoke(const struct db_call *call, const char *const *parameters, struct refreshed *refreshed) {
     enum status status = db_run(call, &revoke_reused, parameters, &refreshed->revoked_now);
     if (status == STATUS_OK && db_was_rerun(call->db))
@@ -219,8 +219,8 @@ static enum status revoke(const struct db_call *call, const char *const *paramet
 }
 
 /*
- * When a statement ran a second time after a lost connection, its first run may have been committed, and what was presented may
- * look used because of ourselves: that is never taken for reuse. The client receives 503, and what it presents then decides.
+ * When a statement ran a second time after a lost connection, its first run may have been committed, and be the use of the
+ * presented token: that is never taken for reuse. The client receives 503, and what it presents next decides.
  */
 static enum status resolve_stale_token(const struct db_call *call, const char *const *parameters, bool was_rerun,
                                        struct refreshed *refreshed) {
@@ -249,6 +249,7 @@ enum status sessions_refresh(const struct db_call *call, const struct session_cr
         [REFRESH_IP] = ip,
         [REFRESH_RETRY_WINDOW_MS] = INTEGER_PARAMETER(limits->retry_window_ms),
     };
+    assert(credential->generation > 0);
     struct resolution rotated = { .refreshed = refreshed, .outcome = OUTCOME_CHANGED };
     *refreshed = (struct refreshed){ .result = SESSION_ENDED };
     enum status status = db_run(call, &rotate, parameters, &rotated);

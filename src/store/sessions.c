@@ -116,9 +116,8 @@ static const struct db_statement open_session = {
 enum { EXCESS_USER /* $1 */, EXCESS_IDLE_MS /* $2 */, EXCESS_PARAMETERS };
 
 /*
- * Each of several logins at the same moment counts without the others; but the one that trims last sees all of them, so that in
- * the end no more than SESSIONS_PER_USER live. Only those to be revoked are locked: to lock the hundred that stay would write
- * each of them.
+ * Each of several concurrent logins counts without the others; but the last of these statements sees all of them, so that in the end
+ * no more than SESSIONS_PER_USER live. Only those to be revoked are locked: to lock the hundred that stay would write each of them.
  */
 static const struct db_statement revoke_excess = {
     .name = "sessions_revoke_excess",
@@ -143,15 +142,15 @@ static const struct db_statement revoke_excess = {
 enum { LOGOUT_SESSION /* $1 */, LOGOUT_IDLE_MS /* $2 */, LOGOUT_GENERATION /* $3 */, LOGOUT_PARAMETERS };
 
 /*
- * What a credential ($1, $3) must be to end anything: of a live session of a user who is not disabled; a refresh token ($3 is not
- * NULL) also the current one, its parent, or newer than the row, which lost it in a failover. $2 is the idle limit.
+ * A valid credential ($1, $3): of a live session of a user who is not disabled; a refresh token ($3 is not NULL) is also the current
+ * one, its parent, or newer than the row, which lost it in a failover. $2 is the idle limit.
  */
 #define CREDENTIAL_IS_VALID \
     "(" LIVE("$2") \
     " AND EXISTS (SELECT FROM users u WHERE u.id = s.user_id AND u.disabled_at IS NULL)" \
     " AND ($3::integer IS NULL OR s.generation <= $3::integer OR " PARENT " = $3::integer))"
 
-/* Those revoked within the last minute are returned again, to anybody: they have ended, and nothing more happens to them. */
+/* Those revoked within the last minute are returned again, whatever the credential: they have ended, and are not changed. */
 static const struct db_statement log_out = {
     .name = "sessions_log_out",
     .parameters = LOGOUT_PARAMETERS,
@@ -251,7 +250,7 @@ enum status sessions_open(const struct db_call *call, const struct new_session *
         return status;
     opened->done = true;
     opened->refresh_expires_in_s = result.refresh_expires_in_s;
-    /* so far below the limit that the logins which are under way at one moment cannot pass it unseen */
+    /* so far below the limit that concurrent logins cannot exceed it unnoticed */
     bool may_be_full = result.live_sessions >= SESSIONS_PER_USER / 2;
     return may_be_full ? trim(call, &session->user_id, limits->idle_ms, &opened->revoked) : STATUS_OK;
 }
@@ -266,7 +265,7 @@ enum status sessions_log_out(const struct db_call *call, const struct session_cr
     return db_run(call, everywhere ? &log_out_everywhere : &log_out, parameters, revoked);
 }
 
-/* One that was revoked before is not found; but after a lost answer it was this very statement that revoked it. */
+/* One that was revoked before is not found; unless the reply to a first run was lost, which has then revoked it. */
 enum status sessions_revoke_of_user(const struct db_call *call, const struct uuid *session_id, const struct uuid *user_id,
                                     const char *reason, bool *found) {
     const char *const parameters[REVOKE_PARAMETERS] = {

@@ -12,7 +12,7 @@
 #define LIVE(idle_ms) \
     "revoked_at IS NULL AND expires_at > now() AND last_used_at > now() - " idle_ms " * interval '1 millisecond'"
 
-/* Sessions that an earlier run of the same statement may have revoked, whose answer was lost: they are returned again. */
+/* Sessions that an earlier run of the same statement, whose reply was lost, may have revoked: they are returned again. */
 #define RECENTLY_REVOKED "revoked_at > now() - interval '1 minute'"
 
 /* The parent of the current generation of sessions s: the one that may be presented again (0005_session_retries.sql). */
@@ -25,7 +25,7 @@
 #define NEWEST_FIRST " ORDER BY created_at DESC, id DESC"
 
 /* Two further WITH queries: `revoked` ends those sessions of the WITH query `to_revoke` (columns id and reason) that are not
- * revoked, `published` writes them down for the other instances. */
+ * revoked, `published` inserts them into the table that the other instances read. */
 #define REVOKE_AND_PUBLISH(to_revoke) \
     " revoked AS (" \
     "   UPDATE sessions s" \

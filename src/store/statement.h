@@ -1,9 +1,9 @@
 /*
  * statement: what one statement of the program is, how it is run, and how its rows are read.
  *
- * Each file of a table holds its statements as static rows of this struct, with the SQL laid out one clause a line (out of
- * clang-format's reach, which would reflow it), and runs each by db_run. Readers stand in front of them: they are called while
- * the rows exist, and copy what outlives them.
+ * Each file of a table has its statements as static rows of this struct, with the SQL laid out one clause a line (clang-format is
+ * off there), and runs each by db_run. Their readers are in front of them: functions that are called while the rows exist, and
+ * copy what outlives them.
  */
 #ifndef JWTD_STORE_STATEMENT_H
 #define JWTD_STORE_STATEMENT_H
@@ -31,7 +31,7 @@ struct db_statement {
         const char *constraint; /* NULL: none */
         enum status status;
     } expected; /* what the violation of this one constraint means; it is not logged */
-    /* Reads the rows into what the caller of db_run passes as `result`; NULL: they are of no interest. */
+    /* Reads the rows into what the caller of db_run passes as `result`; NULL: they are not read. */
     enum status (*read)(const struct db_rows *rows, struct arena *arena, void *result);
 };
 
@@ -40,7 +40,8 @@ struct db_statement {
 enum status db_run(const struct db_call *call, const struct db_statement *statement, const char *const *parameters,
                    void *result) MUST_CHECK;
 
-/* Whether the last statement was run a second time after a lost connection, so that the first run may have been committed. */
+/* Whether the last db_run ran its statement a second time after a lost connection, so that the first run may have been committed.
+ */
 bool db_was_rerun(const struct db *db);
 
 /* Parameters as text that lives as long as the block in which they are written. */

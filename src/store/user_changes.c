@@ -1,4 +1,4 @@
-/* What changes a user, and ends sessions with it. */
+/* The statements that change a user, most of which revoke sessions. */
 #include "jwtd/users.h"
 
 #include "sql.h"
@@ -73,8 +73,8 @@ enum {
 };
 
 /*
- * Run again after its answer was lost, the version has moved: the row that already holds the new hash (a salted one, so nobody
- * else's) counts as changed.
+ * If the reply to a first run was lost, the version has been incremented: a row that already has the new hash (which is salted, so of
+ * this request) counts as changed.
  */
 static const struct db_statement change_password = {
     .name = "users_change_password",
@@ -117,7 +117,7 @@ static const struct db_statement change_password = {
 
 enum { DELETE_ID /* $1 */, DELETE_VERSION /* $2 */, DELETE_PARAMETERS };
 
-/* The sessions themselves go by the cascade, when the statement ends. */
+/* The sessions are deleted by the cascade at the end of the statement. */
 static const struct db_statement delete_user = {
     .name = "users_delete",
     .parameters = DELETE_PARAMETERS,
@@ -140,7 +140,7 @@ static const struct db_statement delete_user = {
            " FROM deleted LEFT JOIN published ON true",
 };
 
-/* What the first run of a deletion has published before its answer was lost. */
+/* The revocations that the first run of a deletion, whose reply was lost, has published. */
 static const struct db_statement find_deletion = {
     .name = "users_find_deletion",
     .parameters = 1,

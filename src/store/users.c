@@ -25,7 +25,7 @@ enum status user_read(const struct db_rows *rows, size_t row, struct arena *aren
     return is_complete(user) ? STATUS_OK : STATUS_OUT_OF_MEMORY;
 }
 
-/* One user or none, and what a statement says of it in one further column. */
+/* One user or none, and the flag that a statement has in one further column. */
 struct found_user {
     struct user *user;
     bool found, flag;
@@ -195,8 +195,8 @@ enum status users_find_for_login(const struct db_call *call, struct text canonic
     return status;
 }
 
-/* The user whose address is the one to be inserted: this very id when an earlier try of the same insert had succeeded and its
- * answer was lost. */
+/* The user who has the address to be inserted: with the same id if an earlier run of the same insert has succeeded and its reply
+ * was lost. */
 static enum status find_conflicting_user(const struct db_call *call, const struct new_user *new_user, struct user *user,
                                          enum user_insert_result *result) {
     const char *const parameters[CONFLICTING_PARAMETERS] = {
