@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TABLE "schema_migrations"
 #define CONNECT_US (10 * CLOCK_US_PER_S)
 #define LOCK_TIMEOUT "1s"
 #define LOCK_PAUSE_S 2u
@@ -50,14 +51,15 @@ static const char create_table[] =
 
 /* clang-format on */
 
+static void log_failure(const char *migration, const char *reason) {
+    log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", migration, reason);
+}
+
 static enum status run_script(struct db *db, const char *name, const char *script, size_t *count) {
     const struct db_rows *rows;
     enum status status = db_run_script(db, clock_monotonic_us() + APPLY_US, name, script, &rows);
-    if (status != STATUS_OK) {
-        if (status != STATUS_DEADLINE_EXCEEDED) /* which is a lock, and tried again */
-            log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", name, status_info(status)->name);
+    if (status != STATUS_OK)
         return status;
-    }
     *count = db_row_count(rows);
     db_release(db);
     return STATUS_OK;
@@ -65,10 +67,8 @@ static enum status run_script(struct db *db, const char *name, const char *scrip
 
 /* Runs a script that names a migration; versions and texts come from our own tree. `script` is freed; NULL: out of memory. */
 static enum status run_made_script(struct db *db, const struct migration_file *file, char *script, size_t *count) {
-    if (script == NULL) {
-        log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", file->name, status_info(STATUS_OUT_OF_MEMORY)->name);
+    if (script == NULL)
         return STATUS_OUT_OF_MEMORY;
-    }
     enum status status = run_script(db, file->name, script, count);
     free(script);
     return status;
@@ -109,20 +109,28 @@ static enum status try_one(struct db *db, const struct migration_file *file, FIL
 static bool apply_one(struct db *db, const struct migration_file *file, FILE *out) {
     for (int tries = 1; tries <= LOCK_TRIES; tries++) {
         enum status status = try_one(db, file, out);
-        if (status != STATUS_DEADLINE_EXCEEDED)
-            return status == STATUS_OK;
+        if (status == STATUS_OK)
+            return true;
+        if (status != STATUS_DEADLINE_EXCEEDED) { /* which is a lock */
+            log_failure(file->name, status_info(status)->name);
+            return false;
+        }
         log_event(LOG_WARN, "migration_waits", "migration=%s try=%d of=%d", file->name, tries, LOCK_TRIES);
         sleep(LOCK_PAUSE_S);
     }
-    log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", file->name, "its tables are never free");
+    log_failure(file->name, "a table was locked at each try");
     return false;
 }
 
 static bool apply_all(struct db *db, FILE *out) {
     size_t ignored;
-    if (db_connect(db, clock_monotonic_us() + CONNECT_US) != STATUS_OK ||
-        run_script(db, "schema_migrations", create_table, &ignored) != STATUS_OK)
+    enum status status = db_connect(db, clock_monotonic_us() + CONNECT_US);
+    if (status == STATUS_OK)
+        status = run_script(db, TABLE, create_table, &ignored);
+    if (status != STATUS_OK) {
+        log_failure(TABLE, status_info(status)->name);
         return false;
+    }
     for (size_t i = 0; i < migration_files_count; i++)
         if (!apply_one(db, &migration_files[i], out))
             return false;
@@ -131,8 +139,10 @@ static bool apply_all(struct db *db, FILE *out) {
 
 bool migrations_apply(const struct db_options *options, FILE *out) {
     struct db *db = db_create(options);
-    if (db == NULL)
+    if (db == NULL) {
+        log_failure(TABLE, status_info(STATUS_OUT_OF_MEMORY)->name);
         return false;
+    }
     bool done = apply_all(db, out);
     db_destroy(db);
     return done;
@@ -165,29 +175,31 @@ static const struct db_statement count_versions = {
 
 /* clang-format on */
 
-static bool print_status(struct db *db, FILE *out, unsigned *pending) {
+static enum status print_status(struct db *db, FILE *out, unsigned *pending) {
     struct db_call call = { .db = db, .deadline_us = clock_monotonic_us() + CONNECT_US };
-    bool exists;
-    if (db_run(&call, &find_table, NULL, &exists) != STATUS_OK)
-        return false;
-    for (size_t i = 0; i < migration_files_count; i++) {
+    bool exists = false;
+    enum status status = db_run(&call, &find_table, NULL, &exists);
+    for (size_t i = 0; status == STATUS_OK && i < migration_files_count; i++) {
         bool applied = false;
-        if (exists && db_run(&call, &find_version, &migration_files[i].version, &applied) != STATUS_OK)
-            return false;
+        if (exists)
+            status = db_run(&call, &find_version, &migration_files[i].version, &applied);
+        if (status != STATUS_OK)
+            break;
         fprintf(out, "%-8s %s\n", applied ? "applied" : "pending", migration_files[i].name);
         *pending += applied ? 0 : 1;
     }
-    return true;
+    return status;
 }
 
 bool migrations_print_status(const struct db_options *options, FILE *out, unsigned *pending) {
     struct db *db = db_create(options);
     *pending = 0;
-    if (db == NULL)
-        return false;
-    bool done = print_status(db, out, pending);
-    db_destroy(db);
-    return done;
+    enum status status = db == NULL ? STATUS_OUT_OF_MEMORY : print_status(db, out, pending);
+    if (db != NULL)
+        db_destroy(db);
+    if (status != STATUS_OK)
+        log_event(LOG_ERROR, "migration_status_failed", "reason=%s", status_info(status)->name);
+    return status == STATUS_OK;
 }
 
 /* "{0001,0002}". The caller frees; NULL: out of memory. */
