@@ -11,18 +11,18 @@ comma := ,
 BUILD := build$(if $(COVERAGE),/coverage)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 CC := gcc
 
-# What gcc says of cut strings it says without optimization of those that cannot be cut, too.
+# Without optimization gcc also warns of the truncation of strings that cannot be truncated.
 counting := -O0 --coverage -fprofile-update=atomic -Wno-format-truncation
-# Fortify and the sanitizers check the same calls in ways that get in each other's way.
+# Fortify and the sanitizers intercept the same calls, and not both can.
 fortify := $(if $(COVERAGE),$(counting),$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=3))
-# Hidden, since a library that we load must not find a function of ours under a name of its own.
+# Hidden, since a shared library must not be linked to a function of the program that has the name of one of its own.
 hardening := -O2 -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE $(fortify)
 warnings := -Wall -Wextra -Wconversion -Werror -Wformat=2 -Werror=format-security -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wimplicit-fallthrough
 CPPFLAGS := -D_GNU_SOURCE -Iinclude -iquote . -I/usr/include/postgresql
 CFLAGS := -std=c11 -g -pthread $(hardening) $(warnings)
-# Linked statically, so that their calls can be routed: libsodium's mmap and munmap to memory that is kept (hasher.h), json-c's
-# allocations to an arena (json.c). json-c's names stay inside: libjwt means Jansson's when it calls json_object_get.
+# Linked statically, so that their calls can be routed: libsodium's mmap and munmap to memory that is reused (hasher.h), json-c's
+# allocations to an arena (json.c). json-c's names are not exported: libjwt must find Jansson's json_object_get.
 json_wrapped := malloc calloc realloc strdup free
 wrapped := mmap munmap $(json_wrapped)
 LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack $(wrapped:%=-Wl,--wrap=%) -Wl,--exclude-libs,libjson-c.a
@@ -85,7 +85,7 @@ $(BUILD)/generated/common_passwords.c: tools/common_passwords.sh
 	tools/common_passwords.sh $@
 $(BUILD)/generated/migrations.c: tools/embed_migrations.sh $(migrations)
 	tools/embed_migrations.sh $@ $(migrations)
-# Looked at each time, because a test file may have gone; rewritten only when the list has changed.
+# Made each time, because a test file may have been removed; rewritten only when the list has changed.
 $(BUILD)/generated/%_suites.c: always
 	@tools/list_suites.sh $@ $(sort $(wildcard tests/$*/test_*.c))
 -include $(all_objects:.o=.d)
@@ -99,7 +99,7 @@ fuzz_support := $(addprefix $(BUILD)/,tests/fuzz/support.o tests/service/support
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(fuzz_support) $(objects)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
-# the load tester, which knows of the server nothing above src/base
+# the load tester, which uses of the service src/base only
 $(BUILD)/failpoint: $(failpoint_objects)
 	$(CC) $(FAILPOINT_LDFLAGS) -o $@ $^ $(FAILPOINT_LDLIBS)
 
@@ -109,7 +109,7 @@ $(BUILD)/bench_limiter: $(BUILD)/tests/bench/bench_limiter.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/bench_json: $(BUILD)/tests/bench/bench_json.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-# without --wrap and with the shared library: what everybody else gets
+# without --wrap and with the shared library: as other programs use it
 $(BUILD)/bench_stock: $(BUILD)/tests/bench/bench_stock.o
 	$(CC) -pie -pthread -o $@ $^ -lsodium
 $(BUILD)/probe: $(BUILD)/tests/bench/probe.o

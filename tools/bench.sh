@@ -264,7 +264,7 @@ bench_recovery() {
     wait "$crowd" 2>/dev/null || true
     hold after --scenario login --users 16 "${crowd_accounts[@]}" --duration 5s
     stop_server
-    row "the users of such a crowd have gone: 16 users log in with a normal p99 ($(latency_p99 before)) again after" \
+    row "after such a crowd has disconnected: 16 users log in with a normal p99 ($(latency_p99 before)) again after" \
         "$(seconds_until_normal before after) s" "2 s"
 }
 

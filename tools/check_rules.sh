@@ -106,7 +106,7 @@ forbid() {
 check_words() {
     forbid "\\b($banned)\\s*\\(" "a banned function (see tools/check_rules.sh)" "${everything[@]}"
     forbid '\b(TODO|FIXME|XXX)\b' "unfinished by its own word" "${everything[@]}" tools/packages.sh tools/run.sh tools/test.sh Makefile
-    forbid '"/(home|root|work)/' "a path of somebody's machine" "${everything[@]}"
+    forbid '"/(home|root|work)/' "a path of one machine" "${everything[@]}"
 }
 
 # check_sizes FACTOR FILE...

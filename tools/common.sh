@@ -11,7 +11,7 @@ die() {
     exit 1
 }
 
-# A make of its own: what the one that called us was told about jobs does not reach it.
+# A make of its own, without the options on jobs of the one that called this script.
 build() {
     env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -j"$(nproc)" SANITIZE="$SANITIZE" "$@"
 }

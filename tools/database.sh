@@ -9,8 +9,8 @@
 #   tools/database.sh bin                            prints where PostgreSQL's programs are
 #   tools/database.sh remove DIR                     stops it and removes its data
 #
-# Who may enter the socket's directory (mode 0700) may be any role; nobody else can connect. PostgreSQL refuses to run as root: root
-# runs it as the user postgres, with its data elsewhere where that user cannot reach DIR (a checkout in /root).
+# A user who can enter the socket's directory (mode 0700) may connect as any role; no other user can connect. PostgreSQL refuses to run as
+# root: root runs it as the user postgres, with its data elsewhere if that user cannot reach DIR (a checkout in /root).
 set -euo pipefail
 unset "${!PG@}" # they are about other servers
 
@@ -84,7 +84,7 @@ pid_file_line() {
     sed -n "$1{s/ *\$//;p}" "$data/postmaster.pid" 2>/dev/null || true
 }
 
-# The pid of a crashed server may be somebody else's by now; a postmaster's working directory is its data.
+# The pid of a crashed server may be that of another process by now; a postmaster's working directory is its data.
 runs() {
     pid=$(pid_file_line 1)
     [[ -n $pid && $(readlink "/proc/$pid/cwd" 2>/dev/null) == "$data" ]]

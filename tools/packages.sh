@@ -30,7 +30,7 @@ find_missing() {
     done
 }
 
-# PostgreSQL comes alone: its package would create and start a cluster of its own, which nobody here needs.
+# PostgreSQL without a cluster: its package would create and start one, which is not needed.
 install_as_root() {
     local no_cluster=/etc/postgresql-common/createcluster.d/jwtd.conf
     if ! command -v pg_ctlcluster >/dev/null; then

@@ -11,11 +11,11 @@ database=.local/postgres
 jwtd=$BUILD/jwtd
 server=
 
-# What is in force when nothing was said; the log goes through a pipe here, which does not look like a terminal to jwtd.
+# The defaults of this script; the log goes through a pipe here, which is no terminal for jwtd.
 set_defaults() {
     export JWTD_TOKEN_KEYS_DIR=${JWTD_TOKEN_KEYS_DIR-.local/keys}
     export JWTD_TOKEN_REFRESH_KEY_FILE=${JWTD_TOKEN_REFRESH_KEY_FILE-.local/refresh.key}
-    # Whoever tries things out, or measures, comes from one address.
+    # All clients of a development server have one address.
     export JWTD_LIMIT_ENABLED=${JWTD_LIMIT_ENABLED-false}
     export JWTD_SERVER_MAX_CONNECTIONS_PER_ADDRESS=${JWTD_SERVER_MAX_CONNECTIONS_PER_ADDRESS-0}
     if [[ -t 2 ]]; then
@@ -76,7 +76,7 @@ curl -s $address/auth/me -H "Authorization: Bearer \$token"
 HELLO
 }
 
-# Hands the log on, and looks in its first lines for where the server listens, or why it does not.
+# Prints the log, and finds in its first lines where the server listens, or why it does not.
 read_log() {
     local line
     trap '' INT TERM HUP # its last lines are written while we are stopped

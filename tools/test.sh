@@ -91,7 +91,7 @@ run_tests() {
     fi
 }
 
-# Opens the page of a recorded run in a browser. Not with the sanitizers: they look at C.
+# Opens the page of a recorded run in a browser. Not with the sanitizers, which check C only.
 run_browser_tests() {
     if [[ -n ${TESTS-} && " $TESTS " != *" browser "* ]]; then
         return
@@ -232,7 +232,7 @@ run_tests_beside_each_other() {
     start_workers pooled "${POOLED_WORKERS:-1}" "$pooled"
     renice -n -5 $$ >/dev/null 2>&1 || true # who measures time goes first, where this is allowed
     run_tests loadtest "tests of the load tester" "$loadtest"
-    wait "${workers[@]}" || true # what they left behind says how it went
+    wait "${workers[@]}" || true # their files have the results
     workers=()
     # shellcheck disable=SC2086 # lists of words
     count_suites service $direct

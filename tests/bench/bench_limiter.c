@@ -1,5 +1,5 @@
-/* Nanoseconds of a decision on one thread, from the address to the verdict: prints those of one address and of a million, first
- * of IPv4, then of IPv6, where a decision asks two buckets. */
+/* Nanoseconds of a decision on one thread, from the address to the decision: prints those of one address and of a million, first
+ * of IPv4, then of IPv6, where a decision reads two buckets. */
 #include "jwtd/clock.h"
 #include "jwtd/limiter.h"
 

@@ -1,4 +1,4 @@
-/* Hashes per second of libsodium as every program has it: the shared library, no --wrap. */
+/* Hashes per second of libsodium as other programs use it: the shared library, no --wrap. */
 #include "hash_rate.h"
 
 #include <sodium.h>

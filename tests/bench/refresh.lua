@@ -1,5 +1,5 @@
 -- Many sessions, each with its own chain of refresh tokens and one request at a time. Replies come in any order: the front of a token is
--- its session's id and tells which chain has moved. BENCH_TOKENS names a file with one refresh token a line; it must hold more
+-- its session's id, which identifies the chain. BENCH_TOKENS names a file with one refresh token a line; it must hold more
 -- lines than there are connections.
 local free = {}
 

@@ -351,7 +351,7 @@ EXPORTED int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *
     return other(epoll_fd, operation, fd, event);
 }
 
-/* The kernel takes only a part when its buffer is full, and raises an edge when there is space again: so must this. */
+/* The kernel accepts only a part when its buffer is full, and signals an edge when there is space again: so must this. */
 static void raise_edge(int fd) {
     int (*other)(int, int, int, struct epoll_event *) = next(EPOLL_CTL);
     int epoll_fd = fd < WATCHED_MAX ? atomic_load(&watched[fd].epoll_fd) : 0;

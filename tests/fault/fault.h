@@ -14,7 +14,7 @@
 enum fault_kind {
     FAULT_MEMORY,
     FAULT_THREADS,
-    FAULT_DESCRIPTORS, /* whatever makes one */
+    FAULT_DESCRIPTORS, /* every call that makes one */
     FAULT_WRITES,      /* to files and pipes, with fsync and link */
     FAULT_SENDS        /* to sockets */
 };
@@ -22,13 +22,13 @@ enum fault_kind {
 enum fault_mode {
     FAULT_NONE,
     FAULT_ONE, /* the wanted call */
-    FAULT_ALL  /* from the wanted one on; of memory only as much as is freed can be had again */
+    FAULT_ALL  /* from the wanted one on; only as much memory can be allocated as has been freed */
 };
 
 enum fault_scope {
     FAULT_ANY_THREAD,
     FAULT_MAIN_THREAD,
-    FAULT_REQUEST_THREADS, /* those that carry requests; the others call when they like, and so would make two runs differ */
+    FAULT_REQUEST_THREADS, /* those that serve requests; the times of the others' calls differ from run to run */
     FAULT_START_THREADS    /* of those that connect to the database only one, since they all do it in the same way */
 };
 

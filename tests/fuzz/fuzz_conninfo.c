@@ -3,7 +3,7 @@
  * SECRET where a password may stand.
  *
  * Checked: when libpq finds SECRET in a password, and nowhere else, what `jwtd check-config` prints does not hold it, neither as
- * it is nor behind percent-encoding (in a URL) or backslashes (elsewhere), and no complaint about the setting does; the hosts of
+ * it is nor behind percent-encoding (in a URL) or backslashes (elsewhere), nor does an error of the setting; the hosts of
  * each connection attempt are those that were given, beginning with another one.
  */
 #include "fuzz.h"
@@ -72,7 +72,7 @@ static bool is_secret(const PQconninfoOption *options) {
     return in_password;
 }
 
-/* What the program does with it: as --set database.url. */
+/* As --set database.url. */
 static void check_printing(const char *url, const PQconninfoOption *options) {
     struct config config;
     char *argument, *mistakes = NULL;

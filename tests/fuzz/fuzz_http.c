@@ -9,8 +9,8 @@
  * Checked: what comes back is HTTP responses; there are no more of them than requests
  * that the strict reading of tests/service/support/reference.h sees, but for errors behind which the connection is closed; when
  * the bytes are requests in order, there is a response to each up to the first that closes, and then the end of the connection;
- * who has sent no access token is never told whom it belongs to; the server answers a new client afterwards, and at the end it
- * stops by itself.
+ * a reply has the token's ids only if the access token was sent; the server answers a new client afterwards, and stops at the
+ * end.
  */
 #include "fuzz.h"
 
@@ -116,7 +116,7 @@ static void migrate(void) {
     fclose(out);
 }
 
-/* Tokens of a user and a session that nobody knows but who is told by the service. */
+/* Tokens of a user and a session whose ids a client can only learn from the service. */
 static void make_tokens(const char *directory) {
     char keys[192], refresh_key[192], error[512];
     static char refresh_text[REFRESH_TOKEN_SIZE];
@@ -171,8 +171,8 @@ static void stop_server(void) {
 /* False: nothing more comes for `wait_ms`, or ever. */
 static bool read_more(int fd, struct replies *replies, int wait_ms) {
     char bytes[16 * 1024 + sizeof replies->tail];
-    struct pollfd look = { .fd = fd, .events = POLLIN };
-    int ready = poll(&look, 1, wait_ms);
+    struct pollfd socket = { .fd = fd, .events = POLLIN };
+    int ready = poll(&socket, 1, wait_ms);
     if (ready == 0)
         return false;
     memcpy(bytes, replies->tail, replies->tail_len);
@@ -216,7 +216,7 @@ static void probe(void) {
     fd = -1;
 }
 
-/* Waits for more on a connection that may be owed nothing. False: the server has read all that was sent, and says nothing. */
+/* Waits for more on a connection that may be owed nothing. False: the server has read all that was sent, and sends nothing. */
 static bool read_more_or_settle(int fd, struct replies *replies) {
     int unread = 1;
     int64_t until_us = clock_monotonic_us() + SILENCE_MS * 1000;

@@ -1,7 +1,7 @@
 /*
- * json.h against Jansson: both accept a text or both refuse it, and what they accept is the same tree. The first byte is taken
- * off and halves the arena limit that many times, so that memory runs out at every place: then the verdict is "out of memory", or
- * the same as with memory.
+ * json.h against Jansson: both accept a text or both reject it, and what they accept is the same tree. The first byte is not part
+ * of the text: it is how many times the arena's limit is halved, so that any allocation may fail: then the result is "out of
+ * memory", or the same as with memory.
  */
 #include "jwtd/json.h"
 
@@ -22,7 +22,7 @@ static void *next_member(json_t *object, void *member) {
     return next(object, member);
 }
 
-/* libjwt's Jansson recurses up to 2048 levels; the verdict on depth is the module's own. */
+/* libjwt's Jansson recurses up to 2048 levels; the limit on depth is that of the module. */
 static bool is_deeper(const json_t *value, unsigned left) {
     json_t *parent = (json_t *)value;
     if (!json_is_array(value) && !json_is_object(value))

@@ -1,6 +1,6 @@
 /*
- * One line of the log with two values of somebody else's making (src/base/log_line.h). The first byte says where the input is cut
- * in two, and whether the line is JSON or text.
+ * One line of the log with two hostile values (src/base/log_line.h). The first byte selects where the input is divided, and
+ * whether the line is JSON or text.
  *
  * Checked: it is one line, at most as long as a pipe takes in one piece, UTF-8, without control characters and without those that
  * turn the direction of text, so that no value can forge a line; a JSON line is an object that has what was logged, and a value

@@ -76,12 +76,12 @@ void fuzz_write_keys(const char *parent) {
 }
 
 struct keyring *fuzz_keyring(void) {
-    char keys[PATH_MAX], refresh_key[PATH_MAX], mistake[512];
+    char keys[PATH_MAX], refresh_key[PATH_MAX], error[512];
     const char *parent = fuzz_directory();
     fuzz_write_keys(parent);
     snprintf(keys, sizeof keys, "%s/keys", parent);
     snprintf(refresh_key, sizeof refresh_key, "%s/refresh.key", parent);
-    struct keyring *ring = keyring_load(keys, "", refresh_key, mistake, sizeof mistake);
+    struct keyring *ring = keyring_load(keys, "", refresh_key, error, sizeof error);
     assert(ring != NULL);
     return ring;
 }
