@@ -96,7 +96,7 @@ check_load_tester() {
     done
 }
 
-# `what` for each line that matches; comments that merely speak of it are few enough to be worded differently.
+# `what` for each line that matches; a comment that names it must be worded differently.
 forbid() {
     local pattern=$1 what=$2
     shift 2
@@ -105,7 +105,7 @@ forbid() {
 
 check_words() {
     forbid "\\b($banned)\\s*\\(" "a banned function (see tools/check_rules.sh)" "${everything[@]}"
-    forbid '\b(TODO|FIXME|XXX)\b' "unfinished by its own word" "${everything[@]}" tools/packages.sh tools/run.sh tools/test.sh Makefile
+    forbid '\b(TODO|FIXME|XXX)\b' "unfinished" "${everything[@]}" tools/packages.sh tools/run.sh tools/test.sh Makefile
     forbid '"/(home|root|work)/' "a path of one machine" "${everything[@]}"
 }
 

@@ -4,6 +4,10 @@
 
 #include <stddef.h>
 
+#ifdef NDEBUG
+#error "assertions stay on: a process whose state is inconsistent must stop"
+#endif
+
 /* The number of elements of an array, as a constant. A pointer in its place does not compile. */
 #define ARRAY_LEN(array)                                                                                                         \
     (sizeof(array) / sizeof((array)[0]) +                                                                                        \
