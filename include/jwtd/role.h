@@ -19,8 +19,8 @@ bool role_is_valid(struct text role);
 
 /*
  * Iterates over a compact JSON array of strings: the roles of an access token's claims, or of a user's row. *rest begins as the
- * array; each call returns the next role, borrowed from it, and moves *rest behind that. {NULL, 0} at the end, and for what is no
- * such array. A role of a row that is older than the rule may hold escapes, which are returned as they stand.
+ * array; each call returns the next role, borrowed from it, and moves *rest behind that; {NULL, 0} at the end. A string that is
+ * cut off is not returned. A role of a row that is older than the rule may have escapes, which are returned as they stand.
  */
 struct text roles_next(struct text *rest);
 
