@@ -51,9 +51,8 @@ static enum step_result refuse(struct request *request) {
  * that which is set already. Accepted for a minute after the change only, so that it is not a second guess for each one that is
  * counted.
  */
-static bool is_repeated_change(const struct request *request, const struct account *account) {
-    return account->new_password.bytes != NULL && account->user.changed_lately &&
-           hasher_verify(request->hasher, account->new_password, account->user.password_hash.bytes) == HASH_MATCHES;
+static bool may_be_repeated_change(const struct account *account) {
+    return account->check.match == HASH_DIFFERS && account->new_password.bytes != NULL && account->user.changed_lately;
 }
 
 static enum step_result check_password(struct request *request) {
@@ -62,8 +61,11 @@ static enum step_result check_password(struct request *request) {
     const char *hash = account->user.password_hash.bytes;
     if (!password_check_run(request, &account->check, &attempt, account->current_password, hash))
         return STEP_DONE;
-    account->is_repeated = account->check.match == HASH_DIFFERS && is_repeated_change(request, account);
-    if (account->check.match == HASH_MATCHES || account->is_repeated)
+    if (may_be_repeated_change(account)) {
+        password_check_alternative(request, &account->check, account->new_password, hash);
+        account->is_repeated = account->check.match == HASH_MATCHES;
+    }
+    if (account->check.match == HASH_MATCHES)
         password_check_accept(request, &account->check);
     return STEP_NEXT;
 }

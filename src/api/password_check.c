@@ -4,16 +4,25 @@
 
 #include <assert.h>
 
+static void compare(struct request *request, struct password_check *check, struct text password, const char *hash) {
+    check->match = hasher_verify(request->hasher, password, hash);
+    if (check->match == HASH_OUT_OF_MEMORY)
+        attempt_refund(request, &check->attempt);
+}
+
 bool password_check_run(struct request *request, struct password_check *check, const struct attempt *attempt,
                         struct text password, const char *hash) {
     check->attempt = *attempt;
     check->is_accepted = false;
     if (!attempt_begin(request, &check->attempt))
         return false;
-    check->match = hasher_verify(request->hasher, password, hash);
-    if (check->match == HASH_OUT_OF_MEMORY)
-        attempt_refund(request, &check->attempt);
+    compare(request, check, password, hash);
     return true;
+}
+
+void password_check_alternative(struct request *request, struct password_check *check, struct text password, const char *hash) {
+    assert(!check->is_accepted && check->match == HASH_DIFFERS);
+    compare(request, check, password, hash);
 }
 
 void password_check_accept(const struct request *request, struct password_check *check) {

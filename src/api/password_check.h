@@ -24,6 +24,9 @@ struct password_check {
 bool password_check_run(struct request *request, struct password_check *check, const struct attempt *attempt,
                         struct text password, const char *hash) MUST_CHECK;
 
+/* After a password that differs, compares another one, within the same attempt. */
+void password_check_alternative(struct request *request, struct password_check *check, struct text password, const char *hash);
+
 /* The password is right: the attempt does not count. At most once, between password_check_run and password_check_end. */
 void password_check_accept(const struct request *request, struct password_check *check);
 

@@ -125,6 +125,24 @@ static size_t write_register(char *request) {
     return with_body(request, "/auth/register", "Idempotency-Key: a-key\r\n", credentials(&registered, PASSWORD, body), false);
 }
 
+static struct account changed;
+static struct tokens changed_tokens;
+
+#define CHANGE_JSON "{\"current_password\":\"" PASSWORD "\",\"new_password\":\"another long passphrase\"}"
+
+/* Whose password has just been changed, as the reply that was lost would have said. */
+static size_t write_repeated_change(char *request) {
+    char headers[TOKEN_SIZE + 32], ignored[64];
+    if (changed.email[0] == '\0') {
+        changed = account_register(&server);
+        changed_tokens = account_login(&server, &changed);
+        expect_status(http_json(&server, "POST", "/auth/password", changed_tokens.access, CHANGE_JSON), 204);
+    }
+    database_value("UPDATE users SET updated_at = now() WHERE email = $1", changed.email, ignored, sizeof ignored);
+    snprintf(headers, sizeof headers, "Authorization: Bearer %s\r\n", changed_tokens.access);
+    return with_body(request, "/auth/password", headers, CHANGE_JSON, false);
+}
+
 static size_t write_logout(char *request) {
     return with_body(request, "/auth/logout", "", "{\"refresh_token\":\"jr1_none\"}", false);
 }
@@ -188,6 +206,7 @@ static const struct request_case {
     { "refresh", write_refresh, 200, expect_living_session },
     { "register", write_register, 201, expect_one_user },
     { "logout", write_logout, 204, NULL },
+    { "a repeated password change", write_repeated_change, 204, NULL },
     { "large body", write_large_body, 400, NULL },
     { "large chunked body", write_large_chunked_body, 400, NULL },
 };
@@ -216,9 +235,11 @@ static const struct run {
 /* ---- one run ---- */
 
 static void start(void) {
-    server =
-        server_prepare((const char *const[]){ "server.body_limit=1MiB", "server.request_timeout=400ms", "server.threads=1",
-                                              "password.memory=64KiB", "password.workers=1", "database.connections=1", NULL });
+    /* the only limit is on wrong passwords: none of these is wrong, so none may count as wrong */
+    server = server_prepare((const char *const[]){
+        "server.body_limit=1MiB", "server.request_timeout=400ms", "server.threads=1", "password.memory=64KiB",
+        "password.workers=1", "database.connections=1", "limit.enabled=true", "limit.register=off", "limit.login=off",
+        "limit.refresh=off", "limit.account=off", "limit.address_failures=off", "limit.login_failures=2/24h", NULL });
     faults_open(&faults, server.directory, "fault");
     server_launch(&server, faults.wrapper);
     server_await(&server);
