@@ -15,8 +15,7 @@ struct login {
     struct user user;
     bool found;
     struct password_check check;
-    enum status rehash_status;
-    char new_hash[PASSWORD_HASH_SIZE]; /* empty: the stored one has the current parameters */
+    char new_hash[PASSWORD_HASH_SIZE]; /* empty: the stored one stays */
 };
 
 static const struct field fields[] = {
@@ -52,19 +51,17 @@ static enum step_result check_password(struct request *request) {
     if (login->check.match != HASH_MATCHES || login->user.disabled)
         return STEP_NEXT;
     password_check_accept(request, &login->check);
-    if (hasher_needs_rehash(request->hasher, hash))
-        login->rehash_status = hasher_hash(request->hasher, login->password, login->new_hash);
+    if (hasher_needs_rehash(request->hasher, hash) && hasher_hash(request->hasher, login->password, login->new_hash) != STATUS_OK)
+        login->new_hash[0] = '\0';
     return STEP_NEXT;
 }
 
 static enum step_result end_password_check(struct request *request) {
     const struct login *login = request->scratch;
-    if (login->rehash_status != STATUS_OK)
-        return reply_problem(request, login->rehash_status);
     return password_check_end(request, &login->check, login->found ? &login->user.id : NULL, refuse);
 }
 
-/* A login does not fail because its new hash could not be stored. */
+/* A login does not fail because its new hash could not be made or stored. */
 static void store_new_hash(struct request *request, const struct login *login) {
     if (login->new_hash[0] == '\0')
         return;
