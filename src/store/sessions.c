@@ -202,6 +202,7 @@ static const struct db_statement revoke_of_user = {
            "   SELECT id, $2 AS reason, revoked_at IS NULL AS is_new"
            "   FROM sessions"
            "   WHERE id = $1 AND user_id = $3 AND (revoked_at IS NULL OR " RECENTLY_REVOKED ")"
+           "   FOR UPDATE"
            " ),"
              REVOKE_AND_PUBLISH("to_revoke")
            " SELECT is_new FROM to_revoke",

@@ -468,12 +468,34 @@ START_TEST(a_deadlock_is_run_again_and_costs_no_answer) {
 }
 END_TEST
 
+static void act_revoke(struct db *own, struct crowd *crowd, unsigned index) {
+    bool found;
+    ck_assert_int_eq(
+        sessions_revoke_of_user(&(struct db_call){ own, soon(), NULL }, &crowd->session, &crowd->user, "revoked", &found),
+        STATUS_OK);
+    crowd->generations[index] = found ? 1 : 0;
+}
+
+START_TEST(a_session_that_twenty_revoke_at_once_is_found_by_one) {
+    struct crowd crowd = { .act = act_revoke, .user = add_user("ada@example.org") };
+    for (unsigned round = 0; round < 5; round++) {
+        crowd.session = add_session(&crowd.user);
+        let_all_go(&crowd, 20);
+        unsigned found = 0;
+        for (unsigned i = 0; i < 20; i++)
+            found += crowd.generations[i];
+        ck_assert_uint_eq(found, 1);
+    }
+}
+END_TEST
+
 TCase *store_races_tests(void) {
     TCase *tests = tcase_create("races");
     tcase_add_test(tests, twenty_refreshes_of_one_token_at_once_are_one_lineage);
     tcase_add_test(tests, two_hundred_logins_at_once_leave_a_hundred_sessions);
     tcase_add_test(tests, twenty_registrations_of_one_address_make_one_user);
     tcase_add_test(tests, a_logout_that_meets_a_refresh_ends_the_session);
+    tcase_add_test(tests, a_session_that_twenty_revoke_at_once_is_found_by_one);
     tcase_add_loop_test(tests, a_login_that_commits_while_the_account_changes_does_not_survive, 0, 3);
     tcase_add_test(tests, a_login_that_waits_for_a_password_change_opens_nothing);
     tcase_add_test(tests, a_refresh_that_waits_for_a_logout_is_refused);
