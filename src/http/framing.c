@@ -12,6 +12,7 @@
  */
 
 #define LENGTH_DIGITS_MAX 18 /* as of the scanner */
+#define HOST_MAX_LEN 255
 
 static bool read_length(struct text value, uint64_t *length) {
     return value.len <= LENGTH_DIGITS_MAX && text_parse_unsigned(value, UINT64_MAX, length);
@@ -29,9 +30,22 @@ static void note_transfer_encoding(struct header_summary *summary, struct text v
         summary->malformed = true;
 }
 
+bool framing_is_host(struct text value) {
+    static const char signs[] = "-._~!$&'()*+,;=%:[]"; /* RFC 3986 section 3.2.2, and the colon of the port */
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.bytes[i];
+        bool is_alphanumeric = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        if (!is_alphanumeric && memchr(signs, c, sizeof signs - 1) == NULL)
+            return false;
+    }
+    return value.len <= HOST_MAX_LEN;
+}
+
 static void note_host(struct header_summary *summary, struct text value) {
     summary->hosts++;
-    if (value.len > 255 || memchr(value.bytes, '/', value.len) != NULL || memchr(value.bytes, '@', value.len) != NULL)
+    while (value.len > 0 && (value.bytes[value.len - 1] == ' ' || value.bytes[value.len - 1] == '\t'))
+        value.len--; /* the library leaves the blanks after a value */
+    if (!framing_is_host(value))
         summary->malformed = true;
 }
 

@@ -1,16 +1,23 @@
 #include "target.h"
 
+#include "framing.h"
+
 #include "jwtd/macros.h"
 
 #include <string.h>
 
-/* RFC 9112 section 3.2.2: a server must accept the absolute form although only proxies need it. */
+/* RFC 9112 section 3.2.2: a server must accept the absolute form although only proxies need it. The authority ends before "?" and
+ * "#", too (RFC 3986 section 3.2): a reader that searched for "/" alone would take a part of the query for the path. NULL: the
+ * authority is malformed or empty, or no path follows. */
 static const char *skip_authority(const char *target) {
     static const char *const schemes[] = { "http://", "https://" };
     for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
-        size_t len = strlen(schemes[i]);
-        if (strncmp(target, schemes[i], len) == 0)
-            return strchr(target + len, '/');
+        size_t scheme_len = strlen(schemes[i]);
+        if (strncmp(target, schemes[i], scheme_len) != 0)
+            continue;
+        const char *bytes = target + scheme_len;
+        struct text authority = { bytes, strcspn(bytes, "/?#") };
+        return authority.len > 0 && framing_is_host(authority) ? bytes + authority.len : NULL;
     }
     return target;
 }
