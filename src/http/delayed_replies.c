@@ -84,7 +84,8 @@ void delayed_replies_destroy(struct delayed_replies *delayed) {
 }
 
 static bool is_of_one_client(const struct request *request) {
-    return memcmp(request->client.bytes, request->peer.bytes, sizeof request->peer.bytes) == 0;
+    const struct address *client = &request->client, *peer = &request->peer;
+    return client->known && peer->known && memcmp(client->bytes, peer->bytes, sizeof peer->bytes) == 0;
 }
 
 int64_t delayed_replies_due_us(const struct exchange *exchange, int64_t retry_at_us, int64_t now_us) {

@@ -24,8 +24,9 @@ struct delayed_replies *delayed_replies_create(void);
 void delayed_replies_destroy(struct delayed_replies *delayed); /* after delayed_replies_release, when all of them have ended */
 
 /* Until when the reply of an ANSWERED exchange is to be delayed whose connection may retry at `retry_at_us`; 0: not at all, since
- * it is no refusal with Retry-After, or that time has passed, or the client's address is not that of the connection: the
- * connection of a proxy carries the requests of many clients, of which only one was refused. Pure except for the random part. */
+ * it is no refusal with Retry-After, or that time has passed, or the client's address is not that of the connection, or
+ * one of them is unknown: the connection of a proxy carries the requests of many clients, of which only one was refused. Pure
+ * except for the random part. */
 int64_t delayed_replies_due_us(const struct exchange *exchange, int64_t retry_at_us, int64_t now_us);
 
 /* Suspends an ANSWERED exchange, as DELAYED, until `due_us`. False: the service stops, and the reply must be sent now. On its

@@ -77,27 +77,40 @@ START_TEST(when_the_service_stops_nothing_is_suspended) {
 END_TEST
 
 #define NOW_US (1000 * CLOCK_US_PER_S)
+#define CLIENT "192.0.2.1"
+#define PROXY "192.0.2.9"
 #define LIMIT_US (10 * CLOCK_US_PER_S) /* of the request, which has just come */
 
 static const struct {
     int64_t retry_us; /* the last Retry-After of the connection, from now; 0: none was sent */
     int64_t delay_us; /* at most; up to 30 % less, so that a crowd scatters */
-    bool is_refusal, is_behind_proxy;
+    bool is_refusal;
+    const char *client, *peer; /* NULL: unknown */
 } delays[] = {
-    { 2 * CLOCK_US_PER_S, 2 * CLOCK_US_PER_S, true, false },
-    { 3600 * CLOCK_US_PER_S, LIMIT_US * 4 / 5, true, false }, /* the client has a deadline, too */
-    { -1, 0, true, false },                                   /* it has waited */
-    { 0, 0, true, false },
-    { 2 * CLOCK_US_PER_S, 0, false, false }, /* what is no refusal never waits */
-    { 2 * CLOCK_US_PER_S, 0, true, true },   /* it was sent to another client of the same connection */
+    { 2 * CLOCK_US_PER_S, 2 * CLOCK_US_PER_S, true, CLIENT, CLIENT },
+    { 3600 * CLOCK_US_PER_S, LIMIT_US * 4 / 5, true, CLIENT, CLIENT }, /* the client has a deadline, too */
+    { -1, 0, true, CLIENT, CLIENT },                                   /* it has waited */
+    { 0, 0, true, CLIENT, CLIENT },
+    { 2 * CLOCK_US_PER_S, 0, false, CLIENT, CLIENT }, /* what is no refusal never waits */
+    { 2 * CLOCK_US_PER_S, 0, true, CLIENT, PROXY },   /* it was sent to another client of the same connection */
+    { 2 * CLOCK_US_PER_S, 0, true, CLIENT, NULL },    /* a proxy on a Unix socket */
+    { 2 * CLOCK_US_PER_S, 0, true, NULL, PROXY },     /* which has not said who its client is */
+    { 2 * CLOCK_US_PER_S, 0, true, NULL, NULL },
 };
+
+static struct address read_address(const char *text) {
+    struct address address = { .known = false };
+    ck_assert(text == NULL || address_parse(text_of(text), &address));
+    return address;
+}
 
 START_TEST(a_refusal_is_delayed_until_the_last_retry_after_has_passed) {
     struct exchange_fixture *fixture = exchange_fixture_create(no_headers);
     struct exchange *exchange = &fixture->exchange;
     exchange->received_us = NOW_US;
     exchange->request.deadline_us = NOW_US + LIMIT_US;
-    exchange->request.client.bytes[15] = delays[_i].is_behind_proxy;
+    exchange->request.client = read_address(delays[_i].client);
+    exchange->request.peer = read_address(delays[_i].peer);
     if (delays[_i].is_refusal)
         reply_problem(&exchange->request, STATUS_RATE_LIMITED);
     else
