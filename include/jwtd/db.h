@@ -58,11 +58,11 @@ int64_t db_unhealthy_until(const struct db *db);
 /* Tries to connect, for at most connect_timeout_ms. */
 void db_recover(struct db *db);
 
-/* Whether libpq can read a URL or conninfo string, and no part of a password stands where libpq does not expect one: libpq would
- * quote it in its messages. Such a password makes an "@" in a value of a URL, a port that is no number, or "://" or "password="
- * in a value. One that is not valid is never connected with. */
+/* Whether libpq can parse a URL or conninfo string, and no part of a password may be in it where libpq does not expect one, since
+ * libpq would quote it in its messages: false for an "@" in a value of a URL, a port that is no number, and "://" or "password="
+ * in a value. No connection is opened with one that is not valid. */
 bool db_url_is_valid(const char *url) MUST_CHECK;
-#define DB_URL_MISTAKE                                                                                                           \
+#define DB_URL_ERROR                                                                                                             \
     "is neither a URL (with @ : / ? # % of user and password as %XX) nor a list of key=value words that libpq understands"
 
 /* Prints a URL or conninfo string as "key=value" words, with every password replaced by "***"; "***" alone for one that is not

@@ -8,6 +8,6 @@ bool cli_load_config(const struct cli_arguments *arguments, struct config *confi
         return false;
     if (db_url_is_valid(config->database.url))
         return true;
-    fputs("database.url " DB_URL_MISTAKE "\n", stderr);
+    fputs("database.url " DB_URL_ERROR "\n", stderr);
     return false;
 }

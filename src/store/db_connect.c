@@ -139,7 +139,7 @@ static enum status connect_anew(struct db *db, int64_t deadline_us) {
     /* parsed here first, since libpq's own error messages quote the text, and with it the password */
     PQconninfoOption *parsed = db_parse_url(db->options.url);
     if (parsed == NULL) {
-        db_back_off(db, "database.url " DB_URL_MISTAKE);
+        db_back_off(db, "database.url " DB_URL_ERROR);
         return STATUS_DATABASE_UNAVAILABLE;
     }
     int64_t own_deadline_us = now_us + db->options.connect_timeout_ms * 1000;
