@@ -60,7 +60,7 @@ void db_recover(struct db *db);
 
 /* Whether libpq can parse a URL or conninfo string, and no part of a password may be in it where libpq does not expect one, since
  * libpq would quote it in its messages: false for an "@" in a value of a URL, a port that is no number, and "://" or "password="
- * in a value. No connection is opened with one that is not valid. */
+ * in a value. No connection is opened with one that is not valid. False with errno ENOMEM: out of memory. */
 bool db_url_is_valid(const char *url) MUST_CHECK;
 #define DB_URL_ERROR                                                                                                             \
     "is neither a URL (with @ : / ? # % of user and password as %XX) nor a list of key=value words that libpq understands"

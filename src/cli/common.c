@@ -1,6 +1,7 @@
 #include "jwtd/cli.h"
 #include "jwtd/db.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 bool cli_load_config(const struct cli_arguments *arguments, struct config *config) {
@@ -8,6 +9,6 @@ bool cli_load_config(const struct cli_arguments *arguments, struct config *confi
         return false;
     if (db_url_is_valid(config->database.url))
         return true;
-    fputs("database.url " DB_URL_ERROR "\n", stderr);
+    fputs(errno == ENOMEM ? "jwtd: out of memory\n" : "database.url " DB_URL_ERROR "\n", stderr);
     return false;
 }

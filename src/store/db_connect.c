@@ -3,6 +3,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -138,6 +139,8 @@ static enum status connect_anew(struct db *db, int64_t deadline_us) {
         return STATUS_DATABASE_UNAVAILABLE;
     /* parsed here first, since libpq's own error messages quote the text, and with it the password */
     PQconninfoOption *parsed = db_parse_url(db->options.url);
+    if (parsed == NULL && errno == ENOMEM)
+        return STATUS_OUT_OF_MEMORY;
     if (parsed == NULL) {
         db_back_off(db, "database.url " DB_URL_ERROR);
         return STATUS_DATABASE_UNAVAILABLE;

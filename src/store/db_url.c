@@ -1,6 +1,7 @@
 /* Reads a connection string as libpq does, and prints it without its passwords. */
 #include "db_internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define HIDDEN "***"
@@ -40,6 +41,7 @@ static bool may_hold_password(const PQconninfoOption *option, bool in_url) {
 }
 
 PQconninfoOption *db_parse_url(const char *url) {
+    errno = 0; /* malloc sets it, and libpq returns NULL then as well */
     PQconninfoOption *options = PQconninfoParse(url, NULL);
     for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++) {
         if (may_hold_password(option, is_url(url))) {
