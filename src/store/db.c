@@ -124,6 +124,17 @@ static int send_call(struct db *db, const struct db_statement *statement, const 
     return sent ? 1 : 0;
 }
 
+/* Behind a pooler that shares prepared statements by name, another version of the program may have made one of this name. */
+static enum status check_columns(const struct db *db, const struct db_statement *statement, enum db_remedy *remedy) {
+    int columns = PQnfields(db->rows.result);
+    if (columns == statement->columns)
+        return STATUS_OK;
+    log_event(LOG_ERROR, "database_answer_unexpected", "statement=%s columns=%d expected=%d", statement->name, columns,
+              statement->columns);
+    *remedy = REMEDY_RECONNECT;
+    return STATUS_INTERNAL;
+}
+
 static enum status run_once(const struct db_call *call, const struct db_statement *statement, const char *const *parameters,
                             enum db_remedy *remedy) {
     struct db *db = call->db;
@@ -135,9 +146,9 @@ static enum status run_once(const struct db_call *call, const struct db_statemen
         status = prepare(db, statement->lock, call->deadline_us, remedy);
     if (status == STATUS_OK)
         status = prepare(db, statement, call->deadline_us, remedy);
-    if (status != STATUS_OK)
-        return status;
-    return db_round_trip(db, send_call(db, statement, parameters), statement, call->deadline_us, remedy);
+    if (status == STATUS_OK)
+        status = db_round_trip(db, send_call(db, statement, parameters), statement, call->deadline_us, remedy);
+    return status == STATUS_OK ? check_columns(db, statement, remedy) : status;
 }
 
 /* A random pause, so that the transactions that were in conflict are not in conflict again at once. */
@@ -201,7 +212,6 @@ enum status db_run(const struct db_call *call, const struct db_statement *statem
     struct db *db = call->db;
     begin_use(db);
     enum status status = run_until_done(call, statement, parameters);
-    assert(status != STATUS_OK || PQnfields(db->rows.result) == statement->columns);
     if (status == STATUS_OK && statement->read != NULL)
         status = statement->read(&db->rows, call->arena, result);
     db_release(db);

@@ -41,6 +41,29 @@ START_TEST(prepared_statements_that_are_gone_are_made_again) {
 }
 END_TEST
 
+/* As behind a pooler that two versions of the program share. */
+START_TEST(a_prepared_statement_with_other_columns_than_ours_costs_the_connection_and_no_answer) {
+    static const struct db_statement one = { .name = "one", .sql = "SELECT 1", .columns = 1, .read = db_read_integer };
+    static const struct db_statement forget = { .name = "forget", .sql = "DEALLOCATE ALL" };
+    static const struct db_statement replace = { .name = "replace", .sql = "PREPARE one AS SELECT 2, 3" };
+    int64_t value = 0;
+    ck_assert_int_eq(db_run(CALL, &one, NULL, &value), STATUS_OK);
+    ck_assert_int_eq(db_run(CALL, &forget, NULL, NULL), STATUS_OK);
+    ck_assert_int_eq(db_run(CALL, &replace, NULL, NULL), STATUS_OK);
+    ck_assert_int_eq(db_run(CALL, &one, NULL, &value), STATUS_OK);
+    ck_assert(db_was_rerun(db));
+    ck_assert_int_eq(value, 1);
+}
+END_TEST
+
+START_TEST(an_answer_with_other_columns_than_ours_is_an_internal_error) {
+    static const struct db_statement wrong = { .name = "wrong", .sql = "SELECT 1, 2", .columns = 1, .read = db_read_integer };
+    int64_t value = 0;
+    ck_assert_int_eq(db_run(CALL, &wrong, NULL, &value), STATUS_INTERNAL);
+    ck_assert_int_eq(value, 0);
+}
+END_TEST
+
 START_TEST(a_server_that_is_not_there_is_unavailable_at_once) {
     static const char *const urls[] = { "host=/nonexistent dbname=jwtd", "postgresql://jwtd@127.0.0.1:1/jwtd",
                                         "host=/nonexistent,127.0.0.1 port=1,1 dbname=jwtd" };
@@ -293,6 +316,8 @@ TCase *store_connection_tests(void) {
     TCase *tests = tcase_create("connection");
     tcase_add_test(tests, a_connection_ended_while_idle_is_replaced_unnoticed);
     tcase_add_test(tests, prepared_statements_that_are_gone_are_made_again);
+    tcase_add_test(tests, a_prepared_statement_with_other_columns_than_ours_costs_the_connection_and_no_answer);
+    tcase_add_test(tests, an_answer_with_other_columns_than_ours_is_an_internal_error);
     tcase_add_test(tests, a_server_that_is_not_there_is_unavailable_at_once);
     tcase_add_test(tests, a_server_that_is_silent_costs_the_connect_timeout_or_the_deadline);
     tcase_add_test(tests, after_a_failed_connect_the_next_calls_fail_without_trying);
