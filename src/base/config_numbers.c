@@ -18,7 +18,7 @@ static const struct unit duration_units[] = { { "d", 86400000 }, { "h", 3600000 
 static const struct unit size_units[] = { { "GiB", 1 << 30 }, { "MiB", 1 << 20 }, { "KiB", 1 << 10 }, { "B", 1 } };
 static const struct unit no_units[] = { { "", 1 } };
 
-/* How a number is written, and the error for one that is not. */
+/* How a number is written, and the error for one that is not; NULL: one that names the range alone. */
 struct notation {
     const struct unit *units;
     size_t count;
@@ -29,7 +29,7 @@ static const struct notation duration_notation = { duration_units, ARRAY_LEN(dur
                                                    "must be a whole number with a unit of ms, s, m, h or d, like 15m" };
 static const struct notation size_notation = { size_units, ARRAY_LEN(size_units),
                                                "must be a whole number with a unit of B, KiB, MiB or GiB, like 16KiB" };
-static const struct notation count_notation = { no_units, ARRAY_LEN(no_units), "must be a whole number" };
+static const struct notation count_notation = { no_units, ARRAY_LEN(no_units), NULL };
 
 /* Reads digits; returns what is behind them, or NULL when there are none or too many. */
 static const char *read_digits(const char *text, int64_t *number) {
@@ -69,14 +69,15 @@ static const char *number_text(const struct notation *notation, int64_t number, 
 
 static bool parse_number(const struct notation *notation, const struct setting *setting, const char *text, int64_t *number,
                          char error[ERROR_SIZE]) {
-    if (!read_number(notation, text, number)) {
+    bool is_read = read_number(notation, text, number);
+    if (!is_read && notation->expected != NULL) {
         snprintf(error, ERROR_SIZE, "%s", notation->expected);
         return false;
     }
-    if (*number < setting->min || *number > setting->max) {
+    if (!is_read || *number < setting->min || *number > setting->max) {
         char min[NUMBER_TEXT_SIZE], max[NUMBER_TEXT_SIZE];
-        snprintf(error, ERROR_SIZE, "must be from %s to %s", number_text(notation, setting->min, min),
-                 number_text(notation, setting->max, max));
+        snprintf(error, ERROR_SIZE, "must be %sfrom %s to %s", is_read ? "" : "a whole number ",
+                 number_text(notation, setting->min, min), number_text(notation, setting->max, max));
         return false;
     }
     if (setting->unit != 0 && *number % setting->unit != 0) {

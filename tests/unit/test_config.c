@@ -177,7 +177,7 @@ START_TEST(a_wrong_value_stays_an_error_when_a_source_of_higher_precedence_has_a
     const char *const sets[] = { "server.threads=2" };
     struct outcome outcome = load(&(struct config_source){ .environment = environment, .set = sets, .set_count = 1 });
     ck_assert(!outcome.loaded);
-    ck_assert_str_eq(outcome.errors, "environment JWTD_SERVER_THREADS = \"many\" must be a whole number\n");
+    ck_assert_str_eq(outcome.errors, "environment JWTD_SERVER_THREADS = \"many\" must be a whole number from 0 to 1024\n");
     outcome_fini(&outcome);
 }
 END_TEST
@@ -236,7 +236,7 @@ START_TEST(all_errors_of_a_file_are_reported_at_once_each_with_its_line) {
         const char *error;
     } errors[] = {
         { 1, "listen: there is no such setting" },
-        { 3, "server.threads = \"many\" must be a whole number" },
+        { 3, "server.threads = \"many\" must be a whole number from 0 to 1024" },
         { 4, "this line is neither a section, a comment nor \"key = value\"" },
         { 5, "server.threads: is set in line 3 already" },
         { 7, "this line is not a section: it must end with \"]\"" },
