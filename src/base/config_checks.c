@@ -7,15 +7,19 @@
 
 #define KIB ((size_t)1024)
 
-/* A duration that must not exceed another, and what goes wrong if it does. */
+/* A duration that must not exceed another (`strictly`: nor equal it), and what goes wrong if it does. */
 static const struct {
-    const char *shorter, *longer, *error;
+    const char *shorter, *longer;
+    bool strictly;
+    const char *error;
 } orders[] = {
-    { "token.access_ttl", "token.refresh_ttl",
+    { "token.access_ttl", "token.refresh_ttl", false,
       "must not be longer than token.refresh_ttl: access tokens would outlive their session" },
-    { "token.refresh_idle", "token.refresh_ttl", "must not be longer than token.refresh_ttl: it would never take effect" },
-    { "token.refresh_retry_window", "token.refresh_idle", "must not be longer than token.refresh_idle" },
-    { "limit.lock", "limit.lock_max", "must not be longer than limit.lock_max" },
+    { "token.refresh_idle", "token.refresh_ttl", false, "must not be longer than token.refresh_ttl: it would never take effect" },
+    { "token.refresh_retry_window", "token.refresh_idle", false, "must not be longer than token.refresh_idle" },
+    { "token.refresh_retry_window", "token.access_ttl", true,
+      "must be shorter than token.access_ttl: a client that refreshes when its token expires would find the window still open" },
+    { "limit.lock", "limit.lock_max", false, "must not be longer than limit.lock_max" },
 };
 
 /* OWASP Password Storage Cheat Sheet: five argon2id minimums of equal strength. */
@@ -32,7 +36,8 @@ static void check_orders(const struct config *config, const struct config_check_
         const struct setting *longer = setting_find(orders[i].longer);
         if (!visitor->is_valid(visitor->context, shorter) || !visitor->is_valid(visitor->context, longer))
             continue;
-        if (*(const int64_t *)setting_value(shorter, config) > *(const int64_t *)setting_value(longer, config))
+        int64_t excess = *(const int64_t *)setting_value(shorter, config) - *(const int64_t *)setting_value(longer, config);
+        if (excess > 0 || (orders[i].strictly && excess == 0))
             visitor->report(visitor->context, shorter, orders[i].error);
     }
 }
