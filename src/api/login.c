@@ -35,10 +35,23 @@ static enum step_result find_user(struct request *request) {
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
+/* For the log alone. */
+static const char *failure_reason(const struct login *login) {
+    if (!login->found)
+        return "unknown";
+    if (login->check.match != HASH_MATCHES)
+        return "wrong_password";
+    return login->user.disabled ? "disabled" : "changed_meanwhile"; /* between the check and the session */
+}
+
 /* Every login that fails is refused here, after the same work and with the same bytes, whatever the reason. */
 static enum step_result refuse(struct request *request) {
     const struct login *login = request->scratch;
-    log_account_event(LOG_INFO, "login_failed", request, login->found ? &login->user.id : NULL, NULL);
+    char user[UUID_TEXT_SIZE] = "", ip[ADDRESS_TEXT_SIZE];
+    if (login->found)
+        uuid_text(&login->user.id, user);
+    log_event(LOG_INFO, "login_failed", "user_id=%s ip=%s request_id=%s reason=%s", user, address_text(&request->client, ip),
+              request->request_id, failure_reason(login));
     return reply_problem(request, STATUS_INVALID_CREDENTIALS);
 }
 

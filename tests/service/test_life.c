@@ -1,5 +1,6 @@
 /* What an operator sees: the log, signals, and the end of the service. */
 #include "support/account.h"
+#include "support/database.h"
 #include "support/raw.h"
 
 #include "jwtd/macros.h"
@@ -106,6 +107,33 @@ START_TEST(what_a_person_did_is_logged_once) {
 }
 END_TEST
 
+START_TEST(the_log_alone_says_why_a_login_failed) {
+    struct server server = server_start(NULL);
+    struct account known = account_register(&server), disabled = account_register(&server), unknown = account_new();
+    char ignored[8];
+    database_value("UPDATE users SET disabled_at = now() WHERE id = $1::uuid", disabled.id, ignored, sizeof ignored);
+    const struct {
+        const struct account *account;
+        const char *password, *reason;
+    } logins[] = {
+        { &known, "not the passphrase", "wrong_password" },
+        { &disabled, "not the passphrase", "wrong_password" },
+        { &disabled, PASSWORD, "disabled" },
+        { &unknown, PASSWORD, "unknown" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(logins); i++) {
+        char body[BODY_SIZE], text[64];
+        snprintf(text, sizeof text, "\"reason\":\"%s\"", logins[i].reason);
+        int before = count_in_log(&server, text);
+        expect_problem(http_json(&server, "POST", "/auth/login", NULL, credentials(logins[i].account, logins[i].password, body)),
+                       401, "invalid_credentials");
+        ck_assert_msg(count_in_log(&server, text) == before + 1, "%s", text);
+    }
+    ck_assert_int_eq(count_in_log(&server, "\"event\":\"login_failed\""), ARRAY_LEN(logins));
+    server_finish(&server);
+}
+END_TEST
+
 /* ---- more than can be done ---- */
 
 #define CROWD 240
@@ -199,8 +227,11 @@ static void stop_server(size_t index, void *context) {
     }
     char value[32];
     usleep(500000);
-    expect_status(http_send(server, "GET", "/health/ready", NULL, NULL), 503);
-    struct reply reply = http_json(server, "POST", "/auth/login", NULL, "{}");
+    struct reply reply = http_send(server, "GET", "/health/ready", NULL, NULL);
+    ck_assert_int_eq(reply.status, 503);
+    ck_assert_str_eq(json_string_at(json_object_object_get(reply.json, "checks"), "serving"), "stopping");
+    http_free(&reply);
+    reply = http_json(server, "POST", "/auth/login", NULL, "{}");
     ck_assert_int_eq(reply.status, 422);
     ck_assert_str_eq(http_header(&reply, "Connection", value, sizeof value), "close");
     http_free(&reply);
@@ -424,6 +455,7 @@ Suite *life_suite(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, no_secret_and_no_address_gets_into_the_log);
     tcase_add_test(tcase, what_a_person_did_is_logged_once);
+    tcase_add_test(tcase, the_log_alone_says_why_a_login_failed);
     tcase_add_test(tcase, a_login_that_cannot_be_served_in_time_gets_503_and_a_time_to_come_again);
     tcase_add_loop_test(tcase, logins_under_way_are_answered_before_the_service_ends, 0, 2);
     tcase_add_test(tcase, a_busy_service_ends_well_every_time);
