@@ -35,11 +35,12 @@ static bool is_serving(const struct request *request) {
 static const struct {
     const char *name;
     bool (*passes)(const struct request *request);
+    const char *otherwise;
 } checks[] = {
-    { "database", database_answers },
-    { "migrations", schema_is_current },
-    { "revocations", revocations_are_known },
-    { "serving", is_serving },
+    { "database", database_answers, "failed" },
+    { "migrations", schema_is_current, "failed" },
+    { "revocations", revocations_are_known, "failed" },
+    { "serving", is_serving, "stopping" }, /* no fault */
 };
 
 static const struct reply_member check_members[] = {
@@ -72,7 +73,7 @@ static enum step_result ready(struct request *request) {
     json_name(&writer, "checks");
     json_begin_object(&writer);
     for (size_t i = 0; i < ARRAY_LEN(checks); i++)
-        json_member_string(&writer, checks[i].name, results[i] ? "ok" : "failed");
+        json_member_string(&writer, checks[i].name, results[i] ? "ok" : checks[i].otherwise);
     json_end_object(&writer);
     json_end_object(&writer);
     return healthy ? reply_json(request, 200, &writer) : reply_json_with_header(request, 503, &writer, "Retry-After", "1");
