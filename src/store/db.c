@@ -158,12 +158,6 @@ static void pause_before_retry(int64_t deadline_us) {
         usleep((useconds_t)(pause_us < left_us ? pause_us : left_us));
 }
 
-static void note_success(struct db *db) {
-    if (db->backoff_us != 0)
-        log_event(LOG_INFO, "database_available", "host=%s", PQhost(db->connection));
-    db->backoff_us = 0;
-}
-
 /*
  * A connection that cannot be used again is closed: a late reply may still be under way, and would be taken for that of the next
  * statement. When the next connection fails as well (a server that is read-only, for example), it is closed, too, and no other is
@@ -197,7 +191,7 @@ static enum status run_until_done(const struct db_call *call, const struct db_st
         db_release(db);
         status = run_once(call, statement, parameters, &remedy);
         if (status == STATUS_OK) {
-            note_success(db);
+            db_note_success(db);
             return STATUS_OK;
         }
         if (!may_run_again(db, call->deadline_us, status, remedy))

@@ -92,9 +92,20 @@ static bool finish_connecting(struct db *db, int64_t deadline_us) {
     return PQsetnonblocking(db->connection, 1) == 0;
 }
 
+/* An outage hits every connection of the process, and each notices it when it is used next: only the first one warns. */
+static atomic_bool is_outage;
+
+void db_note_success(struct db *db) {
+    bool ends_outage = atomic_load(&is_outage) && atomic_exchange(&is_outage, false);
+    if (ends_outage || db->backoff_us != 0)
+        log_event(ends_outage ? LOG_INFO : LOG_DEBUG, "database_available", "host=%s", PQhost(db->connection));
+    db->backoff_us = 0;
+}
+
 /* With jitter, so that instances that lost the same server do not all connect at the same moment. */
 void db_back_off(struct db *db, const char *reason) {
-    log_event(db->backoff_us == 0 ? LOG_WARN : LOG_DEBUG, "database_unavailable", "reason=%s", reason);
+    bool is_first = db->backoff_us == 0 && !atomic_exchange(&is_outage, true);
+    log_event(is_first ? LOG_WARN : LOG_DEBUG, "database_unavailable", "reason=%s", reason);
     db->backoff_us = db->backoff_us == 0 ? BACKOFF_FIRST_US : db->backoff_us * 2;
     if (db->backoff_us > BACKOFF_LAST_US)
         db->backoff_us = BACKOFF_LAST_US;

@@ -33,7 +33,9 @@ struct db {
 /* db_connect.c */
 enum status db_connect(struct db *db, int64_t deadline_us) MUST_CHECK; /* a usable connection, new or kept */
 void db_disconnect(struct db *db);
-void db_back_off(struct db *db, const char *reason); /* no connection for a while; a warning once per outage */
+/* No connection for a while; one warning per outage, which ends with the next statement that any connection is answered. */
+void db_back_off(struct db *db, const char *reason);
+void db_note_success(struct db *db); /* a statement was answered */
 
 /* db_url.c: NULL for a url that is not valid (db.h), and when out of memory; else for PQconninfoFree. */
 PQconninfoOption *db_parse_url(const char *url);
