@@ -1,7 +1,7 @@
 /*
  * readiness: whether the database answers, and has this program's schema, as GET /health/ready reports it.
  *
- * The database is asked through the queue of its pool, as requests reach it, by one thread (background.h), at most twice a second
+ * The database is asked through the queue of its pool, as requests reach it, by one thread (background.h), twice a second
  * and with one question at a time. Readers get the last answer from memory, which costs the database nothing. It is "no" before
  * the first answer, as soon as a question has failed, and when the last good answer is a second and a half old.
  */
@@ -11,6 +11,7 @@
 #include "jwtd/pool.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct readiness;
 
@@ -23,9 +24,9 @@ struct readiness_answer {
 struct readiness *readiness_create(struct pool *database);
 void readiness_destroy(struct readiness *readiness); /* when the pool has been destroyed */
 
-/* Asks, unless a question is under way, or half a second has not passed since the last one, or the pool does not admit it. Does
- * not wait for the answer. One thread. */
-void readiness_ask(struct readiness *readiness);
+/* Asks, unless a question is under way or the pool does not admit it. Does not wait for the answer. Returns when to call it again
+ * (clock_monotonic_us): in half a second, or sooner if it has not asked. One thread. */
+int64_t readiness_ask(struct readiness *readiness);
 
 struct readiness_answer readiness_read(const struct readiness *readiness); /* any thread */
 

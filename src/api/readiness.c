@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define INTERVAL_US (CLOCK_US_PER_S / 2)
+#define RETRY_US (CLOCK_US_PER_S / 10)
 /* As long as it may take to open a connection, so that one can be opened even where it takes more than half a second. */
 #define DEADLINE_US (2 * CLOCK_US_PER_S)
 #define ANSWER_LIFE_US (CLOCK_US_PER_S * 3 / 2)
@@ -17,7 +18,6 @@
 struct readiness {
     struct pool *pool;
     struct pool_job job; /* belongs to the pool while is_under_way */
-    int64_t asked_us;    /* belongs to the thread that calls readiness_ask */
     atomic_bool is_under_way;
     _Atomic int64_t answered_us; /* the last good answer; 0: the last one was bad, or there is none */
     atomic_bool has_schema;      /* by that answer */
@@ -48,18 +48,17 @@ static void ask_database(struct pool_job *job, void *db, bool late) {
     atomic_store(&readiness->is_under_way, false);
 }
 
-void readiness_ask(struct readiness *readiness) {
+int64_t readiness_ask(struct readiness *readiness) {
     int64_t now_us = clock_monotonic_us(), retry_after_us;
-    bool is_due = readiness->asked_us == 0 || now_us - readiness->asked_us >= INTERVAL_US;
-    if (!is_due || atomic_load(&readiness->is_under_way))
-        return;
+    if (atomic_load(&readiness->is_under_way))
+        return now_us + RETRY_US;
     /* while the pool is full no new answer comes, and the last one becomes too old */
     if (pool_reserve(readiness->pool, now_us + DEADLINE_US, &retry_after_us) != STATUS_OK)
-        return;
-    readiness->asked_us = now_us;
+        return now_us + RETRY_US;
     readiness->job = (struct pool_job){ .lane = LANE_LIGHT, .deadline_us = now_us + DEADLINE_US, .run = ask_database };
     atomic_store(&readiness->is_under_way, true);
     pool_submit(readiness->pool, &readiness->job);
+    return now_us + INTERVAL_US;
 }
 
 struct readiness_answer readiness_read(const struct readiness *readiness) {
