@@ -43,10 +43,13 @@ static void end_pass(const struct services *services, struct reading *reading) {
         revoked_sessions_set_ready(services->revoked);
 }
 
-static void log_change(const struct services *services, struct reading *reading, bool has_failed) {
-    if (has_failed != reading->has_failed)
-        log_event(has_failed ? LOG_WARN : LOG_INFO, has_failed ? "revocations_unreadable" : "revocations_read", "sessions=%zu",
-                  revoked_sessions_count(services->revoked));
+static void log_change(const struct services *services, struct reading *reading, enum status status) {
+    bool has_failed = status != STATUS_OK;
+    if (has_failed && !reading->has_failed)
+        log_event(LOG_WARN, "revocations_unreadable", "known_sessions=%zu reason=%s", revoked_sessions_count(services->revoked),
+                  status_info(status)->name);
+    if (!has_failed && reading->has_failed)
+        log_event(LOG_INFO, "revocations_read", "known_sessions=%zu", revoked_sessions_count(services->revoked));
     reading->has_failed = has_failed;
 }
 
@@ -71,7 +74,7 @@ static int64_t run(const struct task_round *round) {
     struct db_call call = call_on(round->db);
     if (status == STATUS_OK)
         status = revocations_read_page(&call, &reading->cursor, round->services->revoked, &is_last);
-    log_change(round->services, reading, status != STATUS_OK);
+    log_change(round->services, reading, status);
     if (status != STATUS_OK)
         return now_us + INTERVAL_US;
     if (!is_last)

@@ -36,10 +36,13 @@ static void end_pass(const struct services *services, struct reading *reading) {
         current_roles_set_ready(services->roles);
 }
 
-static void log_change(const struct services *services, struct reading *reading, bool has_failed) {
-    if (has_failed != reading->has_failed)
-        log_event(has_failed ? LOG_WARN : LOG_INFO, has_failed ? "roles_unreadable" : "roles_read", "users=%zu",
-                  current_roles_count(services->roles));
+static void log_change(const struct services *services, struct reading *reading, enum status status) {
+    bool has_failed = status != STATUS_OK;
+    if (has_failed && !reading->has_failed)
+        log_event(LOG_WARN, "roles_unreadable", "known_users=%zu reason=%s", current_roles_count(services->roles),
+                  status_info(status)->name);
+    if (!has_failed && reading->has_failed)
+        log_event(LOG_INFO, "roles_read", "known_users=%zu", current_roles_count(services->roles));
     reading->has_failed = has_failed;
 }
 
@@ -52,7 +55,7 @@ static int64_t run(const struct task_round *round) {
     bool is_last = false;
     struct db_call call = { .db = round->db, .deadline_us = now_us + DEADLINE_US };
     enum status status = changed_roles_read_page(&call, &reading->cursor, round->services->roles, &is_last);
-    log_change(round->services, reading, status != STATUS_OK);
+    log_change(round->services, reading, status);
     if (status != STATUS_OK)
         return now_us + INTERVAL_US;
     if (!is_last)

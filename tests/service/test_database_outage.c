@@ -68,11 +68,14 @@ START_TEST(a_service_that_starts_before_its_database_waits_for_it) {
         expect_problem(refresh_with(&server, tokens.refresh), 503, "database_unavailable");
         /* the revocations have not been read yet */
         expect_problem(http_json(&server, "GET", "/auth/me", tokens.access, NULL), 503, "starting");
-        usleep(100000);
+        usleep(300000);
     }
     cluster_start(&cluster);
     double seconds = await_ready(&server);
     ck_assert_msg(seconds < 5, "ready after %.1f s", seconds);
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"database_unavailable\""), 1); /* not one for each connection */
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"database_available\""), 1);
+    ck_assert_int_eq(server_log_count(&server, "\"known_sessions\":0,\"reason\":\"database_unavailable\""), 1);
     ck_assert_int_eq(me_status(&server, tokens.access), 200);
     expect_status(refresh_with(&server, tokens.refresh), 200);
     account_register(&server);
