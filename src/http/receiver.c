@@ -61,6 +61,7 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
     exchange->request.snapshot = snapshot_acquire(exchange->request.services->snapshots);
     exchange->request.arena = &exchange->arena;
     exchange->request.request_id = "";
+    exchange->request.peer = library_peer(library_connection);
     exchange->target_status = target_path(&exchange->arena, target, &exchange->path);
     if (exchange->target_status == STATUS_OK)
         exchange->target_status = query_keep(exchange, target);
@@ -74,7 +75,8 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
 }
 
 /* The library has refused the request by itself, or dropped it: its header does not fit into the connection's memory, or makes no
- * sense. At most one line a second, since any client can cause them. */
+ * sense. At most one line a second, since any client can cause them. The address is that of the connection, behind a proxy the
+ * proxy's: no field of this header is known. */
 static void log_unread(const struct exchange *exchange) {
     struct http_counters *counters = &exchange->context->counters;
     unsigned count = atomic_fetch_add(&counters->unread_headers, 1) + 1;
@@ -82,7 +84,9 @@ static void log_unread(const struct exchange *exchange) {
     int64_t logged_us = atomic_load(&counters->unread_logged_us);
     if (now_us - logged_us < CLOCK_US_PER_S || !atomic_compare_exchange_strong(&counters->unread_logged_us, &logged_us, now_us))
         return;
-    log_event(LOG_WARN, "header_not_read", "path=%s since_start=%u", exchange->path, count);
+    char ip[ADDRESS_TEXT_SIZE];
+    log_event(LOG_WARN, "header_not_read", "path=%s ip=%s since_start=%u", exchange->path,
+              address_text(&exchange->request.peer, ip), count);
 }
 
 /* Every exchange ends here. */
@@ -287,7 +291,6 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
      * run. */
     if (summary.transfer_encodings > 0)
         exchange->must_close = true;
-    exchange->request.peer = library_peer(exchange->library_connection);
     bool may_go_on = check_header(exchange, &summary) && allocate_buffers(exchange, &summary);
     if (!is_within_limit(exchange, &summary))
         return may_go_on ? run_without_body(exchange) : close_with_reply(exchange);
