@@ -236,7 +236,8 @@ int server_run(const struct config *config, const struct config_source *source) 
     int64_t started_us = clock_monotonic_us();
     bool is_built = build(app);
     if (is_built) {
-        log_event(LOG_INFO, "started", "version=%s us=%lld", JWTD_VERSION, (long long)(clock_monotonic_us() - started_us));
+        log_event(LOG_INFO, "started", "version=%s startup_us=%lld", JWTD_VERSION,
+                  (long long)(clock_monotonic_us() - started_us));
         notify_supervisor("READY=1");
         int received = wait_for_stop(app, source, &set);
         drain(app, received, &set);

@@ -118,7 +118,8 @@ static bool apply_one(struct db *db, const struct migration_file *file, FILE *ou
         log_event(LOG_WARN, "migration_waits", "migration=%s try=%d of=%d", file->name, tries, LOCK_TRIES);
         sleep(LOCK_PAUSE_S);
     }
-    log_failure(file->name, "a table was locked at each try");
+    /* LOCK_TRIES times LOCK_TIMEOUT and LOCK_PAUSE_S */
+    log_failure(file->name, "another transaction held a lock on its tables for five minutes (see pg_locks)");
     return false;
 }
 
