@@ -7,9 +7,10 @@
  * with a warning.
  *
  * The file token.refresh_key_file holds the refresh key that signs, 32 bytes. Files beside it whose name has one part more
- * ("refresh.key.2026-11" beside "refresh.key"; the part is made of A-Z a-z 0-9 _ -) hold keys that verify only. To replace the
- * key without ending a session: put the new one beside it, reload every instance, exchange the names of the two, reload every
- * instance, and remove the old one when the last session that began before must have ended.
+ * ("refresh.key.2026-11" beside "refresh.key"; the part is made of A-Z a-z 0-9 _ -) hold keys that verify only; other files
+ * whose name begins so are ignored with a warning. To replace the key without ending a session: put the new one beside it,
+ * reload every instance, exchange the names of the two, reload every instance, and remove the old one when the last session that
+ * began before must have ended. The log line keys_read has the number of keys and the id of the one that signs.
  *
  * keyring_load fails, and names the file, if a key file is too short, unreadable, accessible to others than owner and group, or
  * owned by others than root and the user of this process; or if others could add a file to the directory of signing keys

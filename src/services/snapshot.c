@@ -102,14 +102,24 @@ void snapshot_release(struct snapshot_holder *holder, const struct snapshot *sna
         destroy(own);
 }
 
+/* With the public id of the refresh key that signs, so that an operator who replaces it sees which instances have the new one. */
+static void log_keys(const struct keyring *keyring, const char *cause) {
+    size_t refresh_count;
+    const uint8_t *id = keyring_refresh_keys(keyring, &refresh_count)[0].id;
+    char id_text[2 * REFRESH_KEY_ID_BYTES + 1];
+    for (size_t i = 0; i < REFRESH_KEY_ID_BYTES; i++)
+        snprintf(id_text + 2 * i, 3, "%02x", id[i]);
+    log_event(LOG_INFO, "keys_read", "count=%zu active_kid=%s refresh_keys=%zu refresh_key_id=%s cause=%s",
+              keyring_count(keyring), keyring_active(keyring)->kid, refresh_count, id_text, cause);
+}
+
 /* `reading` is held. */
 static void replace(struct snapshot_holder *holder, struct snapshot *next, const char *cause) {
     pthread_mutex_lock(&holder->lock);
     struct snapshot *before = holder->current;
     holder->current = next;
     pthread_mutex_unlock(&holder->lock);
-    log_event(LOG_INFO, "keys_read", "count=%zu active_kid=%s cause=%s", keyring_count(next->keyring),
-              keyring_active(next->keyring)->kid, cause);
+    log_keys(next->keyring, cause);
     holder->failed_us = 0;
     snapshot_release(holder, before);
 }

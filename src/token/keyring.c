@@ -163,9 +163,13 @@ static bool load_other_refresh_key(void *context, const char *name, struct error
     const struct refresh_loading *loading = context;
     size_t len = loading->file_name.len;
     char path[PATH_MAX];
-    if (strncmp(name, loading->file_name.bytes, len) != 0 || name[len] != '.' ||
-        !text_is_made_of(text_of(name + len + 1), TEXT_ALPHANUMERIC "_-", 1, NAME_MAX) || key_file_is_aside(name))
+    if (strncmp(name, loading->file_name.bytes, len) != 0 || name[len] != '.' || key_file_is_aside(name))
         return true;
+    if (!text_is_made_of(text_of(name + len + 1), TEXT_ALPHANUMERIC "_-", 1, NAME_MAX)) {
+        log_event(LOG_WARN, "key_file_ignored", "directory=%.*s file=%s", (int)loading->directory.len, loading->directory.bytes,
+                  name);
+        return true;
+    }
     return join_path(path, loading->directory, name, error) && add_refresh_key(loading->ring, path, error);
 }
 

@@ -113,6 +113,50 @@ static bool is_of_one_key(const struct tokens *a, const struct tokens *b) {
     return memcmp(a->refresh, b->refresh, strlen("jr2_") + KEY_ID_LEN) == 0;
 }
 
+/* What the last line keys_read says of refresh keys: "refresh_keys":2,"refresh_key_id":"00112233". */
+static const char *logged_refresh_keys(const struct server *server, char text[128]) {
+    static const char name[] = "\"refresh_keys\":";
+    char *log = server_log(server), *last = NULL;
+    for (char *at = strstr(log, name); at != NULL; at = strstr(at + 1, name))
+        last = at;
+    const char *end = last == NULL ? NULL : strstr(last, ",\"cause\"");
+    snprintf(text, 128, "%.*s", end == NULL ? 0 : (int)(end - last), end == NULL ? "" : last);
+    free(log);
+    return text;
+}
+
+START_TEST(an_operator_sees_in_the_log_which_refresh_key_each_instance_has) {
+    char old_keys[128], new_keys[128], text[128];
+    start();
+    write_refresh_key("refresh.key.next");
+    reload(&one);
+    reload(&two);
+    ck_assert_ptr_nonnull(strstr(logged_refresh_keys(&one, old_keys), "\"refresh_keys\":2,\"refresh_key_id\":\""));
+    ck_assert_str_eq(logged_refresh_keys(&two, text), old_keys);
+    rename_in(&one, "refresh.key", "refresh.key.old");
+    rename_in(&one, "refresh.key.next", "refresh.key");
+    reload(&one);
+    ck_assert_str_ne(logged_refresh_keys(&one, new_keys), old_keys);
+    ck_assert_str_eq(logged_refresh_keys(&two, text), old_keys);
+    reload(&two);
+    ck_assert_str_eq(logged_refresh_keys(&two, text), new_keys);
+    finish();
+}
+END_TEST
+
+START_TEST(a_file_that_only_looks_like_a_refresh_key_is_named_in_the_log) {
+    start();
+    write_refresh_key("refresh.key.bak.1");
+    write_refresh_key("refresh.keys");
+    reload(&one);
+    char text[128];
+    ck_assert_ptr_nonnull(strstr(logged_refresh_keys(&one, text), "\"refresh_keys\":1,"));
+    ck_assert_int_eq(server_log_count(&one, "\"event\":\"key_file_ignored\""), 1);
+    ck_assert(server_log_contains(&one, "\"file\":\"refresh.key.bak.1\""));
+    finish();
+}
+END_TEST
+
 START_TEST(a_new_refresh_key_logs_nobody_out) {
     start();
     struct account account = account_register(&one);
@@ -431,6 +475,8 @@ Suite *rotation_suite(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, an_instance_reads_a_key_that_is_new_to_it_when_its_first_token_comes);
     tcase_add_test(tcase, a_new_refresh_key_logs_nobody_out);
+    tcase_add_test(tcase, an_operator_sees_in_the_log_which_refresh_key_each_instance_has);
+    tcase_add_test(tcase, a_file_that_only_looks_like_a_refresh_key_is_named_in_the_log);
     tcase_add_test(tcase, a_refresh_token_of_an_earlier_version_logs_nobody_out);
     tcase_add_test(tcase, rotations_on_one_of_two_instances_cost_no_token_a_refusal);
     tcase_add_test(tcase, only_a_token_that_would_be_good_has_the_keys_read);
