@@ -6,6 +6,7 @@
 #include "jwtd/role.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define STATEMENT_TIMEOUT_US (15 * CLOCK_US_PER_S)
 
@@ -54,6 +55,13 @@ void user_print(const struct user *user) {
     printf("\t%s\t%.*s\n", user->disabled ? "disabled" : "active", (int)user->created_at.len, user->created_at.bytes);
 }
 
+static bool is_repeated(const struct user_task *task, int index) {
+    for (int i = 0; i < index; i++)
+        if (strcmp(task->roles[i], task->roles[index]) == 0)
+            return true;
+    return false;
+}
+
 const char *user_read_roles(const struct user_task *task) {
     struct json_writer writer;
     json_writer_init(&writer, task->arena);
@@ -63,7 +71,8 @@ const char *user_read_roles(const struct user_task *task) {
             fprintf(stderr, "jwtd: a role is " ROLE_RULE "\n");
             return NULL;
         }
-        json_write_string(&writer, task->roles[i]);
+        if (!is_repeated(task, i))
+            json_write_string(&writer, task->roles[i]);
     }
     json_end_array(&writer);
     struct text roles_json = json_writer_finish(&writer);

@@ -29,7 +29,8 @@ bool user_find(const struct user_task *task, struct user *user) MUST_CHECK;
 /* One line: id, address, roles, state, creation; separated by tabs. */
 void user_print(const struct user *user);
 
-/* task->roles as a JSON array in the arena; NULL, with the reason on standard error, if one is no role or they are too many. */
+/* task->roles as a JSON array in the arena, each of them once; NULL, with the reason on standard error, if one is no role or they
+ * are too many. */
 const char *user_read_roles(const struct user_task *task);
 
 /* Stores them for the account of task->email. False, with the reason on standard error. */
