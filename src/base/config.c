@@ -230,9 +230,18 @@ void config_print(const struct config *config, void (*print_secret)(const char *
     }
 }
 
+static const char *shown_default(const struct setting *setting) {
+    return setting->value[0] != '\0' ? setting->value : "empty";
+}
+
 void config_print_help(FILE *out) {
+    int name_width = 0, value_width = 0;
     for (size_t i = 0; i < settings_count; i++) {
-        const char *value = settings[i].value[0] != '\0' ? settings[i].value : "empty";
-        fprintf(out, "  %-27s %-15s %s\n", settings[i].name, value, settings[i].help);
+        int name_len = (int)strlen(settings[i].name), value_len = (int)strlen(shown_default(&settings[i]));
+        name_width = name_len > name_width ? name_len : name_width;
+        value_width = value_len > value_width ? value_len : value_width;
     }
+    for (size_t i = 0; i < settings_count; i++)
+        fprintf(out, "  %-*s  %-*s  %s\n", name_width, settings[i].name, value_width, shown_default(&settings[i]),
+                settings[i].help);
 }

@@ -59,7 +59,7 @@ const struct setting settings[] = {
     { "password.min_length", &count_setting, 0, "8", 8, 64, 0, AT(password.min_length),
       "shortest new password in characters; NIST asks for 15 where a password stands alone" },
     { "password.nice", &count_setting, 0, "5", 0, 19, 0, AT(password.nice),
-      "priority of the hashing threads, so that many logins at once delay nothing else" },
+      "nice value (0 to 19) of the hashing threads, so that many logins at once delay nothing else" },
 
     { "token.keys_dir", &text_setting, 0, "keys", 1, 4095, 0, AT(token.keys_dir), "directory of signing keys, <kid>.hs256" },
     { "token.active_kid", &kid_setting, RELOADABLE, "", 0, 64, 0, AT(token.active_kid),
