@@ -21,18 +21,27 @@ enum command_options { TAKES_STATUS = 1, TAKES_IF_MISSING = 2, TAKES_ROLE = 4 };
 
 static const struct command {
     const char *name, *synopsis, *help;
-    unsigned options; /* of enum command_options */
+    const char *details; /* for its own --help; NULL: cli_print_user_help */
+    unsigned options;    /* of enum command_options */
     bool takes_operands;
     int (*run)(const struct cli_arguments *arguments);
 } commands[] = {
-    { "serve", "", "serve until SIGTERM or SIGINT", 0, false, cli_serve },
-    { "migrate", " [--status]", "bring the database to this program's schema, or list what is applied and pending", TAKES_STATUS,
-      false, cli_migrate },
+    { "serve", "", "serve until SIGTERM or SIGINT; SIGHUP reads configuration and keys again",
+      "SIGHUP applies those settings that can change while it runs, and names the others in the log.\n"
+      "Exit code: 0 stopped by a signal, 1 it could not start.\n",
+      0, false, cli_serve },
+    { "migrate", " [--status]", "bring the database to this program's schema, or list what is applied and pending",
+      "  --status      change nothing; list the migrations that are applied and pending\n"
+      "Exit code: 0 done, 1 failed, or with --status: some are pending.\n",
+      TAKES_STATUS, false, cli_migrate },
     { "keygen", " [--if-missing]", "make a new signing key, or one only if there is none, and the refresh key if there is none",
+      "  --if-missing  make only what is missing\n"
+      "The name of a new signing key is printed. A running service reads it with SIGHUP. Exit code: 0 done, 1 failed.\n",
       TAKES_IF_MISSING, false, cli_keygen },
-    { "check-config", "", "print the configuration that is in force, or everything that is wrong with it", 0, false,
+    { "check-config", "", "print the configuration that is in force, or everything that is wrong with it",
+      "What is printed can be read again, but for passwords, which are ***. Exit code: 0 right, 1 wrong.\n", 0, false,
       cli_check_config },
-    { "user", " list|show|add|set-roles|disable|enable", "manage accounts; without an operand it prints how", TAKES_ROLE, true,
+    { "user", " list|show|add|set-roles|disable|enable", "manage accounts; jwtd user --help says how", NULL, TAKES_ROLE, true,
       cli_user },
 };
 
@@ -77,6 +86,14 @@ static void print_help(void) {
           "file:\n",
           stdout);
     config_print_help(stdout);
+}
+
+static void print_command_help(const struct command *command) {
+    if (command->details == NULL)
+        cli_print_user_help();
+    else
+        printf("usage: jwtd %s%s\n\n%s\n%s", command->name, command->synopsis, command->help, command->details);
+    fputs("jwtd --help lists the options and settings of every command.\n", stdout);
 }
 
 static int usage_error(const char *what, const char *word) {
@@ -134,23 +151,48 @@ static const char *read_arguments(struct command_line *line, int argc, char **ar
     return NULL;
 }
 
+static const char *option_name(unsigned option) {
+    switch (option) {
+    case TAKES_STATUS:
+        return "--status";
+    case TAKES_IF_MISSING:
+        return "--if-missing";
+    default:
+        return "--role";
+    }
+}
+
+static int refuse(const struct command *command, const char *what, const char *word) {
+    fprintf(stderr, "jwtd: %s takes no %s: %s\nusage: jwtd %s%s\n", command->name, what, word, command->name, command->synopsis);
+    return 2;
+}
+
+static const struct command *find_command(const char *name) {
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
 static int run_command(struct command_line *line) {
     struct cli_arguments *arguments = &line->arguments;
     if (arguments->operand_count == 0)
         return usage_error("there is no command", "");
-    const char *name = arguments->operands[0];
+    const struct command *command = find_command(arguments->operands[0]);
+    if (command == NULL)
+        return usage_error("there is no command ", arguments->operands[0]);
+    if (line->wants_help) {
+        print_command_help(command);
+        return 0;
+    }
     arguments->operands++;
     arguments->operand_count--;
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        const struct command *command = &commands[i];
-        if (strcmp(command->name, name) != 0)
-            continue;
-        if ((line->options & ~command->options) == 0 && (command->takes_operands || arguments->operand_count == 0))
-            return command->run(arguments);
-        fprintf(stderr, "usage: jwtd %s%s\n", command->name, command->synopsis);
-        return 2;
-    }
-    return usage_error("there is no command ", name);
+    unsigned others = line->options & ~command->options;
+    if (others != 0)
+        return refuse(command, "option", option_name(others & -others));
+    if (arguments->operand_count > 0 && !command->takes_operands)
+        return refuse(command, "operand", arguments->operands[0]);
+    return command->run(arguments);
 }
 
 static int run(struct command_line *line, int argc, char **argv) {
@@ -162,7 +204,7 @@ static int run(struct command_line *line, int argc, char **argv) {
     const char *wrong = argc > 0 ? read_arguments(line, argc, argv) : NULL;
     if (wrong != NULL)
         return usage_error("an option that is unknown or lacks its value: ", wrong);
-    if (line->wants_help) {
+    if (line->wants_help && line->arguments.operand_count == 0) {
         print_help();
         return 0;
     }

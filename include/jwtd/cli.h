@@ -23,6 +23,9 @@ int cli_keygen(const struct cli_arguments *arguments);
 int cli_check_config(const struct cli_arguments *arguments);
 int cli_user(const struct cli_arguments *arguments);
 
+/* What `jwtd user --help` prints. */
+void cli_print_user_help(void);
+
 /* Loads the configuration for a command; false: its errors are on standard error. config_fini is due in both cases. */
 bool cli_load_config(const struct cli_arguments *arguments, struct config *config) MUST_CHECK;
 

@@ -68,23 +68,46 @@ static bool enable(const struct user_task *task) {
 }
 
 static const struct subcommand {
-    const char *name, *synopsis;
+    const char *name, *synopsis, *help;
     bool takes_email;
     bool takes_roles;       /* as operands after the address */
     bool takes_role_option; /* as --role */
     bool (*run)(const struct user_task *task);
 } subcommands[] = {
-    { "list", "", false, false, false, list },
-    { "show", " EMAIL", true, false, false, show },
-    { "add", " EMAIL [--role ROLE]...", true, false, true, user_add },
-    { "set-roles", " EMAIL [ROLE]...", true, true, false, set_roles },
-    { "disable", " EMAIL", true, false, false, disable },
-    { "enable", " EMAIL", true, false, false, enable },
+    { "list", "", "print all users", false, false, false, list },
+    { "show", " EMAIL", "print one user", true, false, false, show },
+    { "add", " EMAIL [--role ROLE]...", "add a user; the password is one line of standard input, or asked for at a terminal",
+      true, false, true, user_add },
+    { "set-roles", " EMAIL [ROLE]...", "REPLACE all roles of a user by these; without a ROLE all are removed", true, true, false,
+      set_roles },
+    { "disable", " EMAIL", "end all sessions of a user, and refuse logins until enable", true, false, false, disable },
+    { "enable", " EMAIL", "let a disabled user log in again; the sessions that disable ended stay ended", true, false, false,
+      enable },
 };
 
-static int print_usage(void) {
+static void print_usage(FILE *out) {
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
-        fprintf(stderr, "%s jwtd user %s%s\n", i == 0 ? "usage:" : "      ", subcommands[i].name, subcommands[i].synopsis);
+        fprintf(out, "%s jwtd user %s%s\n", i == 0 ? "usage:" : "      ", subcommands[i].name, subcommands[i].synopsis);
+}
+
+void cli_print_user_help(void) {
+    print_usage(stdout);
+    putchar('\n');
+    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
+        printf("  %-10s %s\n", subcommands[i].name, subcommands[i].help);
+    fputs("\nlist prints a line for each user, the others one for theirs as it is afterwards: id, e-mail address, roles "
+          "separated by\n"
+          "commas (\"-\": none), active or disabled, time of creation; separated by tabs.\n"
+          "Exit code: 0 done; 1 failed, also when there is no such user; 2 used wrongly.\n",
+          stdout);
+}
+
+static int refuse_subcommand(const struct cli_arguments *arguments) {
+    if (arguments->operand_count == 0)
+        fputs("jwtd: user takes a subcommand\n", stderr);
+    else
+        fprintf(stderr, "jwtd: user has no subcommand %s\n", arguments->operands[0]);
+    print_usage(stderr);
     return 2;
 }
 
@@ -95,11 +118,23 @@ static const struct subcommand *find_subcommand(const struct cli_arguments *argu
     return NULL;
 }
 
-/* The roles, from where the subcommand takes them; false: there are operands or options that it does not take. */
+static bool refuse_words(const struct subcommand *subcommand, const char *what, const char *word) {
+    fprintf(stderr, "jwtd: user %s takes %s%s\nusage: jwtd user %s%s\n", subcommand->name, what, word, subcommand->name,
+            subcommand->synopsis);
+    return false;
+}
+
+/* The roles, from where the subcommand takes them; false, with the reason on standard error: there are operands or options that
+ * it does not take. */
 static bool take_roles(struct user_task *task, const struct subcommand *subcommand, const struct cli_arguments *arguments) {
     int taken = subcommand->takes_email ? 2 : 1, rest = arguments->operand_count - taken;
-    if (rest < 0 || (rest > 0 && !subcommand->takes_roles) || (arguments->role_count > 0 && !subcommand->takes_role_option))
-        return false;
+    if (rest < 0)
+        return refuse_words(subcommand, "the e-mail address of a user", "");
+    if (rest > 0 && !subcommand->takes_roles)
+        return refuse_words(subcommand,
+                            subcommand->takes_email ? "one operand, not also " : "no operand: ", arguments->operands[taken]);
+    if (arguments->role_count > 0 && !subcommand->takes_role_option)
+        return refuse_words(subcommand, "no option --role", "");
     task->roles = subcommand->takes_roles ? arguments->operands + taken : arguments->roles;
     task->role_count = subcommand->takes_roles ? rest : arguments->role_count;
     return true;
@@ -130,8 +165,10 @@ int cli_user(const struct cli_arguments *arguments) {
     struct config config;
     struct arena arena;
     struct user_task task = { .config = &config, .arena = &arena };
-    if (subcommand == NULL || !take_roles(&task, subcommand, arguments))
-        return print_usage();
+    if (subcommand == NULL)
+        return refuse_subcommand(arguments);
+    if (!take_roles(&task, subcommand, arguments))
+        return 2;
     bool done = false;
     arena_init(&arena, ARENA_LIMIT);
     if (cli_load_config(arguments, &config)) {

@@ -37,7 +37,11 @@ static const struct {
     { { "--version" }, 0, "jwtd " },
     { { "--help" }, 0, "server.listen" },
     { { "-h" }, 0, "cors.allowed_origins" },
-    { { "serve", "--help" }, 0, "check-config" },
+    { { "serve", "--help" }, 0, "usage: jwtd serve\n\nserve until SIGTERM or SIGINT; SIGHUP" },
+    { { "--help", "migrate" }, 0, "usage: jwtd migrate [--status]\n\nbring" },
+    { { "dance", "--help" }, 2, "there is no command dance" },
+    { { "user", "--help" }, 0, "usage: jwtd user list\n" },
+    { { "user", "set-roles", "--help" }, 0, "REPLACE all roles of a user by these; without a ROLE all are removed\n" },
     { { "check-config", "--set", "server.threads=3" }, 0, "threads = 3\n" },
     { { "check-config", "--set=server.threads=3" }, 0, "threads = 3\n" },
     { { "--set", "server.threads=3", "--", "check-config" }, 0, "threads = 3\n" },
@@ -50,17 +54,20 @@ static const struct {
     { { "check-config", "--dance" }, 2, "an option that is unknown or lacks its value: --dance" },
     { { "check-config", "-x" }, 2, "an option that is unknown or lacks its value: -x" },
     { { "--version=1" }, 2, "--version=1" },
-    { { "serve", "now" }, 2, "usage: jwtd serve\n" },
-    { { "serve", "--", "--help" }, 2, "usage: jwtd serve\n" },
-    { { "serve", "--status" }, 2, "usage: jwtd serve\n" },
-    { { "check-config", "--role", "a" }, 2, "usage: jwtd check-config\n" },
-    { { "migrate", "--if-missing" }, 2, "usage: jwtd migrate [--status]\n" },
-    { { "keygen", "now" }, 2, "usage: jwtd keygen [--if-missing]\n" },
-    { { "user" }, 2, "jwtd user add EMAIL [--role ROLE]...\n" },
-    { { "user", "list", "a@b.org" }, 2, "usage: jwtd user list\n" },
-    { { "user", "show" }, 2, "jwtd user show EMAIL\n" },
-    { { "user", "show", "a@b.org", "--role", "a" }, 2, "jwtd user show EMAIL\n" },
-    { { "user", "add", "a@b.org", "admin" }, 2, "jwtd user add EMAIL [--role ROLE]...\n" },
+    { { "serve", "now" }, 2, "jwtd: serve takes no operand: now\nusage: jwtd serve\n" },
+    { { "serve", "--", "--help" }, 2, "jwtd: serve takes no operand: --help\nusage: jwtd serve\n" },
+    { { "serve", "--status" }, 2, "jwtd: serve takes no option: --status\nusage: jwtd serve\n" },
+    { { "check-config", "--role", "a" }, 2, "check-config takes no option: --role\nusage: jwtd check-config\n" },
+    { { "migrate", "--if-missing" }, 2, "migrate takes no option: --if-missing\nusage: jwtd migrate [--status]\n" },
+    { { "keygen", "now" }, 2, "keygen takes no operand: now\nusage: jwtd keygen [--if-missing]\n" },
+    { { "user" }, 2, "jwtd: user takes a subcommand\nusage: jwtd user list\n" },
+    { { "user", "frob" }, 2, "jwtd: user has no subcommand frob\nusage: jwtd user list\n" },
+    { { "user", "list", "a@b.org" }, 2, "jwtd: user list takes no operand: a@b.org\nusage: jwtd user list\n" },
+    { { "user", "show" }, 2, "user show takes the e-mail address of a user\nusage: jwtd user show EMAIL\n" },
+    { { "user", "show", "a@b.org", "--role", "a" }, 2, "user show takes no option --role\nusage: jwtd user show EMAIL\n" },
+    { { "user", "add", "a@b.org", "admin" },
+      2,
+      "user add takes one operand, not also admin\nusage: jwtd user add EMAIL [--role ROLE]...\n" },
     { { "user", "add", "a@b.org", "--role" }, 2, "lacks its value: --role" },
     { { "user", "set-roles", "--role", "a", "a@b.org" }, 2, "jwtd user set-roles EMAIL [ROLE]...\n" },
 };
@@ -321,6 +328,27 @@ START_TEST(an_operator_adds_shows_disables_and_enables_a_user) {
 }
 END_TEST
 
+START_TEST(a_role_that_is_named_twice_is_stored_once) {
+    struct account account = account_new();
+    const char *const add[] = { "--set", database_setting, "user", "add", account.email, "--role", "a", "--role", "a", NULL };
+    ck_assert_msg(program_run(add, PASSWORD "\n", output, sizeof output) == 0, "%s", output);
+    ck_assert_msg(strstr(output, "\ta\tactive\t") != NULL, "%s", output);
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "set-roles", account.email, "b", "a", "b"), 0);
+    ck_assert_msg(strstr(output, "\tb,a\tactive\t") != NULL, "%s", output);
+}
+END_TEST
+
+/* Each column begins at the same place in every line, however long the names are. */
+START_TEST(the_settings_of_the_help_stand_in_columns) {
+    ck_assert_int_eq(RUN("--help"), 0);
+    const char *settings = strstr(output, "\n  server.listen ");
+    ck_assert_ptr_nonnull(settings);
+    size_t column = strcspn(settings, "1") - 1; /* of 127.0.0.1 */
+    for (const char *line = settings + 1; *line != '\0'; line = strchr(line, '\n') + 1)
+        ck_assert_msg(line[column] != ' ' && strncmp(line + column - 2, "  ", 2) == 0, "%.60s", line);
+}
+END_TEST
+
 START_TEST(a_weak_password_is_refused_at_the_command_line_too) {
     struct account account = account_new();
     const char *const add[] = { "--set", database_setting, "user", "add", account.email, NULL };
@@ -345,6 +373,8 @@ Suite *cli_suite(void) {
     tcase_add_test(tcase, keygen_names_the_key_that_it_makes_and_makes_no_key_too_many);
     tcase_add_test(tcase, the_schema_is_current_and_five_migrations_at_once_agree);
     tcase_add_test(tcase, an_operator_adds_shows_disables_and_enables_a_user);
+    tcase_add_test(tcase, a_role_that_is_named_twice_is_stored_once);
+    tcase_add_test(tcase, the_settings_of_the_help_stand_in_columns);
     tcase_add_test(tcase, a_weak_password_is_refused_at_the_command_line_too);
     suite_add_tcase(suite, tcase);
     return suite;
