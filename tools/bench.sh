@@ -288,6 +288,9 @@ describe_machine() {
     printf '| what | measured | target or reference |\n|---|---|---|\n'
 }
 
+for part in ${PARTS-}; do
+    declare -F "bench_$part" >/dev/null || die "there is no part $part: $(compgen -A function bench_ | sed 's/^bench_//' | xargs)"
+done
 tools/packages.sh run bench
 build "$BUILD/jwtd" "$BUILD/bench_hasher" "$BUILD/bench_limiter" "$BUILD/bench_stock" "$BUILD/probe" "$BUILD/failpoint"
 make_work_directory bench
