@@ -32,7 +32,7 @@ static bool is_same_test(const struct run *run, const struct run *baseline, char
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (strcmp(texts[i].run, texts[i].baseline) != 0) {
-            snprintf(error, error_size, "the two runs have other %s: \"%s\" and \"%s\"", texts[i].what, texts[i].run,
+            snprintf(error, error_size, "the two runs have different %s: \"%s\" and \"%s\"", texts[i].what, texts[i].run,
                      texts[i].baseline);
             return false;
         }
@@ -43,7 +43,7 @@ static bool is_same_test(const struct run *run, const struct run *baseline, char
         return false;
     }
     if (run->options.new_connections != baseline->options.new_connections || run->options.tls != baseline->options.tls) {
-        snprintf(error, error_size, "the two runs have other connections");
+        snprintf(error, error_size, "the two runs have different connections");
         return false;
     }
     return true;

@@ -64,7 +64,7 @@ static const struct command commands[] = {
 };
 
 static void print_overview(FILE *out) {
-    fputs("failpoint says where a service breaks, and why.\n\nusage: failpoint [COMMAND] WORDS [OPTIONS]\n\n", out);
+    fputs("failpoint says where a service breaks, and why.\n\nusage: failpoint [COMMAND] ARGUMENT... [OPTIONS]\n\n", out);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         fprintf(out, "  %-9s %-15s %s\n", commands[i].name, commands[i].operands, commands[i].summary);
     fputs("\nWithout a command it is find. `failpoint COMMAND --help` explains one, with an example.\n"
