@@ -29,6 +29,7 @@ _Static_assert(sizeof(enum run_by) == sizeof(int) && sizeof(enum arrivals) == si
 
 #define AT(member) offsetof(struct options, member)
 #define FOR_TARGETS (FOR_RUNS | FOR_SEED)
+#define FOR_ACCOUNTS (FOR_LOAD | FOR_COMPARE)
 #define MANY 1e9
 #define HIDDEN "***"
 #define SHOWN_SIZE 1024
@@ -50,7 +51,7 @@ static const struct option_row table[] = {
     { "requests", "N", OPTION_NUMBER, AT(requests), FOR_HOLD, 1, 1e12, "stop after so many", NULL },
     { "once", NULL, OPTION_FLAG, AT(once), FOR_HOLD, 0, 0,
       "with --users: a user stops when it has been answered well once; reports how long that took", NULL },
-    { "retry-after", "WORD", OPTION_CHOICE, AT(retry_after), FOR_LOAD, 0, 0,
+    { "retry-after", "WORD", OPTION_CHOICE, AT(retry_after), FOR_FIND | FOR_HOLD | FOR_SOAK, 0, 0,
       "with --users: honour (wait as 429 and 503 say) or ignore (default: at once again)", &retry_after_names },
     { "think", "TIME", OPTION_SECONDS, AT(think_s), FOR_LOAD, 0, 0,
       "mean pause of users, and between the steps of a session (1s there)", NULL },
@@ -69,15 +70,16 @@ static const struct option_row table[] = {
     { "workers", "N", OPTION_NUMBER, AT(workers), FOR_RUNS | FOR_SELFTEST, 1, 64, "processes that send", NULL },
     { "sources", "N", OPTION_NUMBER, AT(sources), FOR_RUNS, 1, 250,
       "loopback addresses to come from: 127.0.0.1 and on (1; more when ports run out)", NULL },
-    { "accounts", "N", OPTION_NUMBER, AT(accounts), FOR_TARGETS, 1, 1e8,
+    { "accounts", "N", OPTION_NUMBER, AT(accounts), FOR_ACCOUNTS | FOR_SEED, 1, 1e8,
       "accounts to use (16, registered if need be; seed: 100000)", NULL },
-    { "seeded", NULL, OPTION_FLAG, AT(seeded), FOR_RUNS, 0, 0, "the accounts are there: do not register them", NULL },
+    { "seeded", NULL, OPTION_FLAG, AT(seeded), FOR_ACCOUNTS, 0, 0, "the accounts are there: do not register them", NULL },
     { "sessions", "N", OPTION_NUMBER, AT(sessions), FOR_LOAD | FOR_COMPARE, 1, 1e6,
       "sessions to open before (256 for refresh and mixed, 16 for me and verify)", NULL },
-    { "email", "FORM", OPTION_TEXT, AT(email), FOR_TARGETS, 0, 0,
+    { "email", "FORM", OPTION_TEXT, AT(email), FOR_ACCOUNTS | FOR_SEED, 0, 0,
       "addresses of accounts, {} for the number (failpoint-{}@example.org)", NULL },
-    { "password", "TEXT", OPTION_SECRET, AT(password), FOR_TARGETS, 0, 0, "of all accounts", NULL },
-    { "api", "FILE", OPTION_TEXT, AT(api), FOR_TARGETS, 0, 0, "JSON with the paths and names of another service", NULL },
+    { "password", "TEXT", OPTION_SECRET, AT(password), FOR_ACCOUNTS | FOR_SEED, 0, 0, "of all accounts", NULL },
+    { "api", "FILE", OPTION_TEXT, AT(api), FOR_ACCOUNTS | FOR_SEED, 0, 0, "JSON with the paths and names of another service",
+      NULL },
     { "insecure", NULL, OPTION_FLAG, AT(insecure), FOR_TARGETS, 0, 0, "https: believe any certificate", NULL },
     { "pg", "URL", OPTION_CONNINFO, AT(pg), FOR_TARGETS, 0, 0,
       "the service's PostgreSQL, to look at its activity (for seed: to fill)", NULL },

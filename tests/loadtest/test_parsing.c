@@ -197,6 +197,22 @@ START_TEST(what_is_no_option_is_refused_with_a_sentence) {
 END_TEST
 
 static const struct {
+    unsigned command;
+    char *name;
+} options_of_others[] = {
+    { FOR_RAMP, "--retry-after" }, { FOR_RAMP, "--users" }, { FOR_IDLE, "--accounts" }, { FOR_IDLE, "--seeded" },
+    { FOR_IDLE, "--password" },    { FOR_IDLE, "--email" }, { FOR_IDLE, "--api" },
+};
+
+START_TEST(a_command_refuses_an_option_that_would_have_no_effect) {
+    struct options options;
+    char *words[5] = { options_of_others[_i].name, "1" };
+    ck_assert(!parse(&options, options_of_others[_i].command, words));
+    ck_assert_msg(strstr(error, "there is no option") != NULL, "%s", error);
+}
+END_TEST
+
+static const struct {
     char *words[4];
     const char *line;
 } quoted_lines[] = {
@@ -237,6 +253,7 @@ Suite *parsing_suite(void) {
     tcase_add_test(tests, durations_have_a_unit_and_a_bound);
     tcase_add_test(tests, options_are_read_by_the_table);
     tcase_add_loop_test(tests, what_is_no_option_is_refused_with_a_sentence, 0, (int)ARRAY_LEN(wrong_options));
+    tcase_add_loop_test(tests, a_command_refuses_an_option_that_would_have_no_effect, 0, (int)ARRAY_LEN(options_of_others));
     tcase_add_loop_test(tests, a_command_line_can_be_pasted_again_and_keeps_no_password, 0, (int)ARRAY_LEN(quoted_lines));
     suite_add_tcase(suite, tests);
     return suite;
