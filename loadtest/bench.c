@@ -3,13 +3,17 @@
 #include "command.h"
 #include "duration.h"
 #include "instant.h"
+#include "jwtd/macros.h"
 #include "report.h"
 #include "transport.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ERROR_SIZE 512
@@ -146,20 +150,46 @@ int bench_finish(struct bench *bench) {
     bench->run.seconds = ns_to_s(instant_now() - bench->begin_ns);
     display_clear(&bench->display);
     puts(verdict->headline);
+    int code = EXIT_FINE;
     if (!run_write(&bench->run, bench->options->out, error, sizeof error))
-        command_fail(EXIT_MISSED, "%s", error);
+        code = command_fail(EXIT_MISSED, "%s", error);
     if (bench->options->html[0] != '\0' && !report_write(&bench->run, bench->options->html, error, sizeof error))
-        command_fail(EXIT_MISSED, "%s", error);
-    return verdict->exit_code;
+        code = command_fail(EXIT_MISSED, "%s", error);
+    return verdict->exit_code != EXIT_FINE ? verdict->exit_code : code;
 }
 
 /* ---- commands ---- */
+
+/* Leaves no file behind: a run that cannot begin has no record. */
+static bool can_write(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        unlink(path);
+    else if (errno == EEXIST)
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+int bench_check_options(const struct options *options, const char *command) {
+    const char *const paths[] = { options->out, options->html };
+    if (options->rate > 0 && options->users > 0)
+        return command_fail(EXIT_USAGE, "%s takes --rate N or --users N", command);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        if (paths[i][0] != '\0' && !can_write(paths[i]))
+            return command_fail(EXIT_USAGE, "%s cannot be written: %s", paths[i], strerrordesc_np(errno));
+    return EXIT_FINE;
+}
 
 int bench_run_command(const struct bench_command *command, const struct options *options, const char *line) {
     struct bench bench;
     if (command->needs_load && options->rate <= 0 && options->users <= 0)
         return command_fail(EXIT_USAGE, "%s takes --rate N or --users N", command->name);
-    int code = bench_init(&bench, options, command->name, line);
+    int code = bench_check_options(options, command->name);
+    if (code != EXIT_FINE)
+        return code;
+    code = bench_init(&bench, options, command->name, line);
     if (code == EXIT_FINE) {
         if (command->unit != NULL)
             snprintf(bench.run.options.unit, sizeof bench.run.options.unit, "%s", command->unit);

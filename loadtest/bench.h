@@ -52,6 +52,9 @@ struct bench_command {
     void (*run)(struct bench *bench); /* runs the steps, and says in the verdict what came of them */
 };
 
+/* EXIT_FINE, or why the run must not begin: both kinds of load are asked for, or --out or --html cannot be written. */
+int bench_check_options(const struct options *options, const char *command);
+
 /* The whole of such a command; returns its exit code. What follows are its parts, for commands of another shape. */
 int bench_run_command(const struct bench_command *command, const struct options *options, const char *line);
 
@@ -80,7 +83,8 @@ int bench_trouble(struct bench *bench);
 void bench_figures(const struct objectives *objectives, const struct engine_view *view, double seconds,
                    struct run_figures *figures);
 
-/* At the end: writes RUN.json and RUN.html, prints the headline and returns its exit code. */
+/* At the end: prints the headline, writes RUN.json and RUN.html, and returns the exit code of the headline; EXIT_MISSED if that
+ * is EXIT_FINE and a file could not be written. */
 int bench_finish(struct bench *bench);
 
 #endif

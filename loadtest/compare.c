@@ -146,10 +146,13 @@ static int prepare(struct comparison *comparison, const struct options *options,
 }
 
 int command_compare(const struct options *options, const char *line) {
+    int code = bench_check_options(options, "compare");
+    if (code != EXIT_FINE)
+        return code;
     struct comparison *comparison = calloc(1, sizeof *comparison);
     if (comparison == NULL)
         return EXIT_GENERATOR;
-    int code = prepare(comparison, options, line);
+    code = prepare(comparison, options, line);
     if (code == EXIT_FINE) {
         run_blocks(comparison);
         conclude(comparison);

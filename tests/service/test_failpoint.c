@@ -9,6 +9,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 Suite *failpoint_suite(void);
@@ -25,6 +26,30 @@ START_TEST(a_scenario_holds) {
                                   "--html", "/dev/null",       "--quiet",    NULL };
     int code = failpoint_run(words, output, sizeof output);
     ck_assert_msg(code == 0, "%s: %d: %s", scenarios[_i], code, output);
+}
+END_TEST
+
+static const struct {
+    const char *words[8], *says;
+    int code;
+} refused_runs[] = {
+    { { "hold", "--rate", "5", "--users", "5" }, "hold takes --rate N or --users N", 2 },
+    { { "soak", "--rate", "5", "--users", "5" }, "soak takes --rate N or --users N", 2 },
+    { { "hold" }, "hold takes --rate N or --users N", 2 },
+    { { "compare", "http://127.0.0.1:1", "--rate", "5", "--users", "5" }, "compare takes --rate N or --users N", 2 },
+    { { "hold", "--rate", "5", "--out", "/nonexistent/x.json" }, "/nonexistent/x.json cannot be written", 2 },
+    { { "hold", "--rate", "5", "--html", "/nonexistent/x.html" }, "/nonexistent/x.html cannot be written", 2 },
+    { { "compare", "http://127.0.0.1:1", "--out", "/nonexistent/x.json" }, "/nonexistent/x.json cannot be written", 2 },
+    { { "hold", "--rate", "5", "--out", "/dev/full", "--html", "/dev/null" }, "/dev/full cannot be written", 1 },
+};
+
+START_TEST(what_cannot_be_run_as_asked_or_not_recorded_fails) {
+    const char *words[ARRAY_LEN(refused_runs[0].words) + 5] = { refused_runs[_i].words[0], shared_server.url, "--duration",
+                                                                "1s" };
+    for (size_t i = 1; i < ARRAY_LEN(refused_runs[0].words); i++)
+        words[i + 3] = refused_runs[_i].words[i];
+    int code = failpoint_run(words, output, sizeof output);
+    ck_assert_msg(code == refused_runs[_i].code && strstr(output, refused_runs[_i].says) != NULL, "%d: %s", code, output);
 }
 END_TEST
 
@@ -73,6 +98,7 @@ Suite *failpoint_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
     tcase_add_loop_test(tcase, a_scenario_holds, 0, ARRAY_LEN(scenarios));
+    tcase_add_loop_test(tcase, what_cannot_be_run_as_asked_or_not_recorded_fails, 0, (int)ARRAY_LEN(refused_runs));
     tcase_add_loop_test(tcase, accounts_are_registered_however_few_they_are, 0, 4);
     tcase_add_test(tcase, seeded_accounts_can_log_in);
     suite_add_tcase(suite, tcase);
