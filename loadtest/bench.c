@@ -103,7 +103,7 @@ void bench_fini(struct bench *bench) {
 }
 
 static int exit_code_of_trouble(enum worker_trouble trouble) {
-    if (trouble == TROUBLE_UNREACHABLE || trouble == TROUBLE_NOT_ADMITTED)
+    if (trouble == TROUBLE_REFUSED || trouble == TROUBLE_UNREACHABLE || trouble == TROUBLE_NOT_ADMITTED)
         return EXIT_UNREACHABLE;
     return trouble == TROUBLE_RATE_LIMITED ? EXIT_MISSED : EXIT_GENERATOR;
 }

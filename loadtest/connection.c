@@ -55,8 +55,10 @@ static enum connection_event refusal(int error) {
     case ENOBUFS:
     case ENOMEM:
         return CONNECTION_NO_RESOURCE;
-    default:
+    case ECONNREFUSED:
         return CONNECTION_REFUSED;
+    default:
+        return CONNECTION_FAILED;
     }
 }
 
@@ -97,7 +99,7 @@ static enum connection_event shake_hands(struct connection *connection, int epol
     enum transport_result result = connection->transport->handshake(connection->transport_state, connection->fd);
     uint32_t events = result == TRANSPORT_WANTS_WRITE ? EPOLLOUT : EPOLLIN | EPOLLRDHUP;
     if (result == TRANSPORT_CLOSED || result == TRANSPORT_FAILED)
-        return end(connection, CONNECTION_REFUSED);
+        return end(connection, CONNECTION_FAILED);
     if (!watch(connection, epoll, events))
         return end(connection, CONNECTION_NO_RESOURCE);
     if (result != TRANSPORT_OK)

@@ -29,7 +29,8 @@ enum connection_event {
     CONNECTION_NOTHING,     /* it continues */
     CONNECTION_READY,       /* just connected: IDLE now */
     CONNECTION_ANSWERED,    /* `response` holds a whole reply; IDLE now, or CLOSED if it may not be used again */
-    CONNECTION_REFUSED,     /* it could not be made; CLOSED now */
+    CONNECTION_REFUSED,     /* nobody listens: ECONNREFUSED; CLOSED now */
+    CONNECTION_FAILED,      /* it could not be made for another reason of the network or the server; CLOSED now */
     CONNECTION_NO_ADDRESS,  /* no port is left: EADDRNOTAVAIL; CLOSED now */
     CONNECTION_NO_RESOURCE, /* no descriptor or no memory; CLOSED now */
     CONNECTION_LOST,        /* reset or closed before the reply was whole; CLOSED now */

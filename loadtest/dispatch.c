@@ -119,6 +119,7 @@ static enum reply_class class_of(enum connection_event event) {
     case CONNECTION_NO_RESOURCE:
         return REPLY_LOCAL;
     case CONNECTION_REFUSED:
+    case CONNECTION_FAILED:
         return REPLY_REFUSED;
     case CONNECTION_GARBLED:
         return REPLY_BAD;
@@ -130,7 +131,11 @@ static enum reply_class class_of(enum connection_event event) {
 static void fail(struct dispatch *dispatch, struct request *request, enum connection_event event, int64_t now_ns) {
     if (class_of(event) == REPLY_LOCAL)
         share_report_trouble(dispatch->share, trouble_of(event), request->endpoint, 0);
-    end_without_reply(dispatch, request, class_of(event), now_ns);
+    end(dispatch, request,
+        (struct request_outcome){ .reply_class = class_of(event),
+                                  .nobody_listens = event == CONNECTION_REFUSED,
+                                  .retry_after_s = -1,
+                                  .ended_ns = now_ns });
 }
 
 /* The connection was closed before the reply came. A server may close a kept connection at any moment, so the request is sent

@@ -180,6 +180,9 @@ const char *engine_trouble(struct engine *engine) {
     switch (trouble) {
     case TROUBLE_NONE:
         return engine->worker_died ? "a worker process of the generator has died" : NULL;
+    case TROUBLE_REFUSED:
+        snprintf(engine->sentence, SENTENCE_SIZE, "%s %s%s: connection refused", call->method, url, call->path);
+        return engine->sentence;
     case TROUBLE_UNREACHABLE:
         snprintf(engine->sentence, SENTENCE_SIZE, "%s %s%s: no answer%s", call->method, url, call->path,
                  engine->plan->target.tls && engine->plan->verify_peer ? " (if the certificate is not a trusted one: --insecure)"

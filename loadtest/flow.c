@@ -285,6 +285,12 @@ static void finish_one(struct flow *flow, const struct request *request) {
     prepare_more(flow, request->outcome.ended_ns);
 }
 
+static enum worker_trouble trouble_of(const struct request_outcome *outcome) {
+    if (outcome->nobody_listens)
+        return TROUBLE_REFUSED;
+    return outcome->status == 0 ? TROUBLE_UNREACHABLE : TROUBLE_NOT_ADMITTED;
+}
+
 static void continue_preparation(struct flow *flow, struct request *request) {
     const struct request_outcome *outcome = &request->outcome;
     if (!flow_is_accepting(flow))
@@ -296,8 +302,7 @@ static void continue_preparation(struct flow *flow, struct request *request) {
     else if (outcome->reply_class == REPLY_SHED && outcome->ended_ns < flow->begin_ns + PREPARATION_MAX_NS)
         prepare_again(flow, request);
     else
-        share_report_trouble(flow->share, outcome->status == 0 ? TROUBLE_UNREACHABLE : TROUBLE_NOT_ADMITTED, request->endpoint,
-                             outcome->status);
+        share_report_trouble(flow->share, trouble_of(outcome), request->endpoint, outcome->status);
 }
 
 /* ---- after a request ---- */

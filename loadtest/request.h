@@ -29,6 +29,7 @@ enum request_state { REQUEST_TIMED, REQUEST_WAITS_FOR_ACTOR, REQUEST_WAITS_FOR_C
 struct request_outcome {
     enum reply_class reply_class;
     unsigned status;       /* 0: there was no reply */
+    bool nobody_listens;   /* the connection was refused */
     int64_t retry_after_s; /* -1: not said */
     int64_t ended_ns;
 };

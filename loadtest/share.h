@@ -25,7 +25,8 @@ enum worker_trouble {
     TROUBLE_NO_PORTS, /* every source address is used up */
     TROUBLE_NO_DESCRIPTORS,
     TROUBLE_NO_MEMORY,
-    TROUBLE_UNREACHABLE,  /* while preparing: there was no reply */
+    TROUBLE_REFUSED,      /* while preparing: nobody listens */
+    TROUBLE_UNREACHABLE,  /* while preparing: there was no reply for another reason */
     TROUBLE_RATE_LIMITED, /* while preparing: 429 */
     TROUBLE_NOT_ADMITTED, /* while preparing: `trouble_status` to register or log in */
 };

@@ -221,6 +221,7 @@ START_TEST(an_unreachable_server_exits_with_3) {
     fake_stop(&fake);
     run_program((const char *const[]){ "hold", fake.url, "--rate", "100", "--duration", "2s", NULL }, &result);
     ck_assert_msg(result.code == 3, "%d: %s", result.code, result.output);
+    assert_says(&result, ": connection refused");
     release(&result);
 }
 END_TEST
