@@ -1,5 +1,7 @@
 #include "server.h"
 
+#include "load.h"
+
 #include "jwtd/macros.h"
 
 #include <check.h>
@@ -335,6 +337,7 @@ struct server shared_server;
 
 void shared_server_start(void) {
     shared_server = server_start(NULL);
+    await_ready(&shared_server);
 }
 
 void shared_server_finish(void) {

@@ -51,8 +51,8 @@ int server_stop(struct server *server, int signal_number);
 /* As server_stop with SIGTERM, checks the exit code, and removes the directory. */
 void server_finish(struct server *server);
 
-/* One server for all tests of a case that need nothing special: tcase_add_unchecked_fixture(shared_server_start,
- * shared_server_finish). */
+/* One server for all tests of a case that need nothing special, and ready when the first begins:
+ * tcase_add_unchecked_fixture(shared_server_start, shared_server_finish). */
 extern struct server shared_server;
 void shared_server_start(void);
 void shared_server_finish(void);
