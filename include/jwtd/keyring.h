@@ -69,9 +69,10 @@ bool keyring_may_have(const char *keys_dir, struct text kid) MUST_CHECK;
 /*
  * Makes a new signing key (48 random bytes) in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
  * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. Files appear whole (written aside,
- * synced, then linked without overwriting); made by root, they belong to the owner of their directory. The new kid is written to
- * `kid`. False, with the reason in `error`; also when keys_dir holds KEYS_MAX keys, since keyring_load would fail with one more.
- * Two concurrent calls may exceed that limit.
+ * synced, then linked without overwriting). Root does it with the rights of the first owner of a directory on the way who is not
+ * root, so that the files belong to him (src/token/owner_rights.h). The new kid is written to `kid`. False, with the reason in
+ * `error` (at least 512 bytes); also when keys_dir holds KEYS_MAX keys, since keyring_load would fail with one more. Two concurrent
+ * calls may exceed that limit.
  *
  * If it is killed at any moment, there is a refresh key only if there is a signing key. A file that was written aside may remain,
  * "<name>.new-<8 hexadecimal digits>", which is ignored.

@@ -174,24 +174,9 @@ static bool write_random_key(int fd, size_t len) {
     return written;
 }
 
-static bool directory_of(const char *path, char directory[PATH_MAX]) {
-    const char *slash = strrchr(path, '/');
-    size_t len = slash == NULL ? 0 : (size_t)(slash - path);
-    if (len >= PATH_MAX) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    memcpy(directory, path, len);
-    directory[len] = '\0';
-    if (len == 0)
-        memcpy(directory, slash == NULL ? "." : "/", 2);
-    return true;
-}
-
 /* A name is safe on disk only after its directory was synced. */
-static bool sync_directory_of(const char *path) {
-    char directory[PATH_MAX];
-    int fd = directory_of(path, directory) ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+static bool sync_directory(int directory) {
+    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return false;
     bool synced = fsync(fd) == 0;
@@ -199,45 +184,36 @@ static bool sync_directory_of(const char *path) {
     return synced;
 }
 
-bool key_file_adopt(int fd, const char *path) {
-    char directory[PATH_MAX];
-    struct stat status;
-    if (geteuid() != 0)
-        return true;
-    if (!directory_of(path, directory) || stat(directory, &status) != 0)
-        return false;
-    return status.st_uid == 0 || fchown(fd, status.st_uid, status.st_gid) == 0;
-}
-
 bool key_file_is_aside(const char *name) {
     const char *aside = strstr(name, ASIDE);
     return aside != NULL && strspn(aside + sizeof ASIDE - 1, "0123456789abcdef") == 8 && aside[sizeof ASIDE - 1 + 8] == '\0';
 }
 
-enum key_file_result key_file_create(const char *path, size_t len, char *error, size_t error_size) {
+enum key_file_result key_file_create(int directory, const char *name, const char *path, size_t len, char *error,
+                                     size_t error_size) {
     struct stat status;
-    if (lstat(path, &status) == 0)
+    if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
         return KEY_FILE_EXISTS;
-    char aside[PATH_MAX];
-    int needed = snprintf(aside, sizeof aside, "%s" ASIDE "%08x", path, (unsigned)randombytes_random());
+    char aside[NAME_MAX + 1];
+    int needed = snprintf(aside, sizeof aside, "%s" ASIDE "%08x", name, (unsigned)randombytes_random());
     if (needed < 0 || (size_t)needed >= sizeof aside || len > NEW_KEY_MAX) {
         refuse(error, error_size, path, "name or key too long");
         return KEY_FILE_FAILED;
     }
-    int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = openat(directory, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
-        refuse(error, error_size, aside, strerrordesc_np(errno));
+        refuse(error, error_size, path, strerrordesc_np(errno));
         return KEY_FILE_FAILED;
     }
     enum key_file_result result = KEY_FILE_FAILED;
     /* link, not rename: rename would replace a key that another process has made meanwhile */
-    if (key_file_adopt(fd, path) && write_random_key(fd, len) && link(aside, path) == 0)
-        result = sync_directory_of(path) ? KEY_FILE_CREATED : KEY_FILE_FAILED;
+    if (write_random_key(fd, len) && linkat(directory, aside, directory, name, 0) == 0)
+        result = sync_directory(directory) ? KEY_FILE_CREATED : KEY_FILE_FAILED;
     else if (errno == EEXIST)
         result = KEY_FILE_EXISTS;
     if (result == KEY_FILE_FAILED)
         refuse(error, error_size, path, strerrordesc_np(errno));
     close(fd);
-    unlink(aside);
+    unlinkat(directory, aside, 0);
     return result;
 }

@@ -24,13 +24,10 @@ bool key_directory_check(int fd, const char *path, char *error, size_t error_siz
 
 enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 
-/* If run by root, transfers a new file or directory to the owner of the directory that contains `path`, so that a service with a
- * user of its own can read what an administrator has made there. False: failed, with errno set. */
-bool key_file_adopt(int fd, const char *path) MUST_CHECK;
-
 /* Writes a new random key of `len` bytes (at most 64) to a file of mode 0600 that appears whole or not at all; a file that is
- * there already stays as it is. The reason of a failure is in `error`. */
-enum key_file_result key_file_create(const char *path, size_t len, char *error, size_t error_size) MUST_CHECK;
+ * there already stays as it is. `directory` is open, `name` a name in it, and `path` is for the reason of a failure. */
+enum key_file_result key_file_create(int directory, const char *name, const char *path, size_t len, char *error,
+                                     size_t error_size) MUST_CHECK;
 
 /* Whether this may be the name of a file that key_file_create has not finished. */
 bool key_file_is_aside(const char *name);

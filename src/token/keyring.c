@@ -5,6 +5,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "key_files.h"
+#include "owner_rights.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -44,6 +45,13 @@ static bool join_path(char path[PATH_MAX], struct text directory, const char *fi
         return true;
     snprintf(error.text, error.size, "%.*s: name too long", (int)directory.len, directory.bytes);
     return false;
+}
+
+/* The directory of a file, borrowed from its path, and the name in it. */
+static struct text directory_of(const char *file, const char **name) {
+    const char *slash = strrchr(file, '/');
+    *name = slash == NULL ? file : slash + 1;
+    return slash == NULL ? text_of(".") : (struct text){ file, (size_t)(slash - file) };
 }
 
 /* Calls `visit` for each name in the directory until it returns false, which is then the result. */
@@ -182,12 +190,9 @@ static bool load_refresh_keys(struct keyring *ring, const char *file, struct err
     }
     if (!add_refresh_key(ring, file, error))
         return false;
-    const char *slash = strrchr(file, '/');
-    struct refresh_loading loading = {
-        .ring = ring,
-        .directory = slash == NULL ? text_of(".") : (struct text){ file, (size_t)(slash - file) },
-        .file_name = text_of(slash == NULL ? file : slash + 1),
-    };
+    const char *name;
+    struct refresh_loading loading = { .ring = ring, .directory = directory_of(file, &name) };
+    loading.file_name = text_of(name);
     if (!join_path(path, loading.directory, "", error))
         return false;
     DIR *directory = opendir(path);
@@ -288,7 +293,7 @@ static void name_new_key(int64_t now_us, char kid[KID_MAX_LEN + 1]) {
     snprintf(kid, KID_MAX_LEN + 1, "%s-%04x", stamp, fraction);
 }
 
-static bool create_signing_key(const char *keys_dir, char kid[KID_MAX_LEN + 1], struct error error) {
+static bool create_signing_key(int directory, const char *keys_dir, char kid[KID_MAX_LEN + 1], struct error error) {
     const struct algorithm *algorithm = algorithm_default();
     for (int i = 0; i < NAME_TRIES; i++) {
         char path[PATH_MAX], name[NAME_MAX];
@@ -296,7 +301,7 @@ static bool create_signing_key(const char *keys_dir, char kid[KID_MAX_LEN + 1], 
         snprintf(name, sizeof name, "%s%s", kid, algorithm->suffix);
         if (!join_path(path, text_of(keys_dir), name, error))
             return false;
-        enum key_file_result result = key_file_create(path, algorithm->new_key_size, error.text, error.size);
+        enum key_file_result result = key_file_create(directory, name, path, algorithm->new_key_size, error.text, error.size);
         if (result != KEY_FILE_EXISTS)
             return result == KEY_FILE_CREATED;
         /* another keygen has taken the name at the same time: the next name is free after 15 microseconds */
@@ -304,16 +309,6 @@ static bool create_signing_key(const char *keys_dir, char kid[KID_MAX_LEN + 1], 
     }
     snprintf(error.text, error.size, "%s: no free name for a new key", keys_dir);
     return false;
-}
-
-static bool create_directory(const char *keys_dir) {
-    if (mkdir(keys_dir, 0700) != 0)
-        return errno == EEXIST;
-    int fd = open(keys_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool done = fd >= 0 && key_file_adopt(fd, keys_dir);
-    if (fd >= 0)
-        close(fd);
-    return done;
 }
 
 static bool count_key(void *context, const char *name, struct error error) {
@@ -324,41 +319,74 @@ static bool count_key(void *context, const char *name, struct error error) {
     return true;
 }
 
-static bool count_keys(const char *keys_dir, size_t *count, struct error error) {
-    DIR *directory = opendir(keys_dir);
+static bool count_keys(int directory, const char *keys_dir, size_t *count, struct error error) {
+    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *names = fd < 0 ? NULL : fdopendir(fd);
     *count = 0;
-    if (directory == NULL) {
+    if (names == NULL) {
         snprintf(error.text, error.size, "%s: %s", keys_dir, strerrordesc_np(errno));
+        if (fd >= 0)
+            close(fd);
         return false;
     }
-    bool counted = visit_directory(directory, keys_dir, count_key, count, error);
-    closedir(directory);
+    bool counted = visit_directory(names, keys_dir, count_key, count, error);
+    closedir(names);
     return counted;
 }
 
-/* The refresh key last: where there is one, there is a signing key too. */
-static bool create_keys(const char *keys_dir, const char *refresh_key_file, bool if_missing, char kid[KID_MAX_LEN + 1],
-                        struct error error) {
+static bool complete_directory(int directory, const char *keys_dir, bool if_missing, char kid[KID_MAX_LEN + 1],
+                               struct error error) {
     size_t count;
-    kid[0] = '\0';
-    if (sodium_init() < 0) {
-        snprintf(error.text, error.size, "libsodium cannot be initialised");
-        return false;
-    }
-    if (!create_directory(keys_dir)) {
-        snprintf(error.text, error.size, "%s: %s", keys_dir, strerrordesc_np(errno));
-        return false;
-    }
-    if (!count_keys(keys_dir, &count, error))
+    if (!count_keys(directory, keys_dir, &count, error))
         return false;
     if (!if_missing && count >= KEYS_MAX) {
         snprintf(error.text, error.size, "%s: holds %zu keys, and with more than %d the service does not start; remove old ones",
                  keys_dir, count, KEYS_MAX);
         return false;
     }
-    if ((!if_missing || count == 0) && !create_signing_key(keys_dir, kid, error))
+    return (if_missing && count > 0) || create_signing_key(directory, keys_dir, kid, error);
+}
+
+/* Root wonders what it has no permission for. */
+static bool end_writing(int directory, bool done, struct error error) {
+    size_t len = strlen(error.text);
+    if (!done && errno == EACCES && geteuid() != getuid())
+        snprintf(error.text + len, error.size - len, " (as user %u, who owns a directory on the way)", (unsigned)geteuid());
+    owner_rights_leave(directory);
+    return done;
+}
+
+static bool create_signing_keys(const char *keys_dir, bool if_missing, char kid[KID_MAX_LEN + 1], struct error error) {
+    int directory = owner_rights_enter(keys_dir, true);
+    if (directory < 0)
+        snprintf(error.text, error.size, "%s: %s", keys_dir, strerrordesc_np(errno));
+    return end_writing(directory, directory >= 0 && complete_directory(directory, keys_dir, if_missing, kid, error), error);
+}
+
+static bool create_refresh_key(const char *file, struct error error) {
+    char path[PATH_MAX];
+    const char *name;
+    if (!join_path(path, directory_of(file, &name), "", error))
         return false;
-    return key_file_create(refresh_key_file, REFRESH_KEY_BYTES, error.text, error.size) != KEY_FILE_FAILED;
+    int directory = owner_rights_enter(path, false);
+    if (directory < 0)
+        snprintf(error.text, error.size, "%s: %s", file, strerrordesc_np(errno));
+    return end_writing(directory,
+                       directory >= 0 &&
+                           key_file_create(directory, name, file, REFRESH_KEY_BYTES, error.text, error.size) != KEY_FILE_FAILED,
+                       error);
+}
+
+/* The refresh key last: where there is one, there is a signing key too. */
+static bool create_keys(const char *keys_dir, const char *refresh_key_file, bool if_missing, char kid[KID_MAX_LEN + 1],
+                        struct error error) {
+    kid[0] = '\0';
+    error.text[0] = '\0';
+    if (sodium_init() < 0) {
+        snprintf(error.text, error.size, "libsodium cannot be initialised");
+        return false;
+    }
+    return create_signing_keys(keys_dir, if_missing, kid, error) && create_refresh_key(refresh_key_file, error);
 }
 
 bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,

@@ -37,9 +37,11 @@ enum function {
     PTHREAD_CREATE,
     OPEN,
     OPEN64,
+    OPENAT,
     FOPEN,
     FOPEN64,
     OPENDIR,
+    FDOPENDIR,
     SOCKET,
     SOCKETPAIR,
     ACCEPT4,
@@ -48,7 +50,7 @@ enum function {
     FCNTL,
     WRITE,
     FSYNC,
-    LINK,
+    LINKAT,
     SEND,
     SENDTO,
     SENDMSG,
@@ -69,9 +71,11 @@ static const struct {
     [PTHREAD_CREATE] = { "pthread_create", FAULT_THREADS },
     [OPEN] = { "open", FAULT_DESCRIPTORS },
     [OPEN64] = { "open64", FAULT_DESCRIPTORS },
+    [OPENAT] = { "openat", FAULT_DESCRIPTORS },
     [FOPEN] = { "fopen", FAULT_DESCRIPTORS },
     [FOPEN64] = { "fopen64", FAULT_DESCRIPTORS },
     [OPENDIR] = { "opendir", FAULT_DESCRIPTORS },
+    [FDOPENDIR] = { "fdopendir", FAULT_DESCRIPTORS },
     [SOCKET] = { "socket", FAULT_DESCRIPTORS },
     [SOCKETPAIR] = { "socketpair", FAULT_DESCRIPTORS },
     [ACCEPT4] = { "accept4", FAULT_DESCRIPTORS },
@@ -80,7 +84,7 @@ static const struct {
     [FCNTL] = { "fcntl", FAULT_DESCRIPTORS }, /* F_DUPFD_CLOEXEC */
     [WRITE] = { "write", FAULT_WRITES },
     [FSYNC] = { "fsync", FAULT_WRITES },
-    [LINK] = { "link", FAULT_WRITES },
+    [LINKAT] = { "linkat", FAULT_WRITES },
     [SEND] = { "send", FAULT_SENDS },
     [SENDTO] = { "sendto", FAULT_SENDS },
     [SENDMSG] = { "sendmsg", FAULT_SENDS },
@@ -259,6 +263,15 @@ EXPORTED int open64(const char *path, int flags, ...) {
     return fd;
 }
 
+EXPORTED int openat(int directory, const char *path, int flags, ...) {
+    int (*other)(int, const char *, int, ...) = next(OPENAT);
+    va_list more;
+    va_start(more, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : 0;
+    va_end(more);
+    return must_fail(OPENAT, 0) ? -1 : other(directory, path, flags, mode);
+}
+
 EXPORTED FILE *fopen(const char *path, const char *mode) {
     FILE *(*other)(const char *, const char *) = next(FOPEN);
     return must_fail(FOPEN, 0) ? NULL : other(path, mode);
@@ -272,6 +285,11 @@ EXPORTED FILE *fopen64(const char *path, const char *mode) {
 EXPORTED DIR *opendir(const char *path) {
     DIR *(*other)(const char *) = next(OPENDIR);
     return must_fail(OPENDIR, 0) ? NULL : other(path);
+}
+
+EXPORTED DIR *fdopendir(int fd) {
+    DIR *(*other)(int) = next(FDOPENDIR);
+    return must_fail(FDOPENDIR, 0) ? NULL : other(fd);
 }
 
 EXPORTED int socket(int family, int type, int protocol) {
@@ -330,9 +348,9 @@ EXPORTED int fsync(int fd) {
     return let_through(FSYNC, 1) < 0 ? -1 : other(fd);
 }
 
-EXPORTED int link(const char *from, const char *to) {
-    int (*other)(const char *, const char *) = next(LINK);
-    return let_through(LINK, 1) < 0 ? -1 : other(from, to);
+EXPORTED int linkat(int from_directory, const char *from, int to_directory, const char *to, int flags) {
+    int (*other)(int, const char *, int, const char *, int) = next(LINKAT);
+    return let_through(LINKAT, 1) < 0 ? -1 : other(from_directory, from, to_directory, to, flags);
 }
 
 /* ---- sockets ---- */

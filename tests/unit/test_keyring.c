@@ -497,6 +497,48 @@ START_TEST(what_root_makes_belongs_to_the_owner_of_the_directory) {
 }
 END_TEST
 
+/* The service's user owns the directory, so he can put a link there at any moment: before keygen asks, or between two of its
+ * calls. */
+static const struct {
+    const char *link; /* in a directory of the service's user */
+    bool is_refresh_key_directory;
+} lures[] = { { "keys", false }, { "keys/below", false }, { "refresh", true } };
+
+START_TEST(a_link_that_the_owner_of_the_directory_put_there_leads_root_nowhere) {
+    char kid[KID_MAX_LEN + 1], target[PATH_MAX], path[2 * PATH_MAX];
+    struct stat before, after;
+    if (geteuid() != 0)
+        SKIP_TEST("only root has rights that others have not");
+    rmdir(keys_dir);
+    unlink(refresh_file);
+    struct scratch root_only = scratch_create();
+    snprintf(target, sizeof target, "%s", scratch_path(&root_only, "target"));
+    ck_assert_int_eq(chmod(root_only.path, 0755), 0);
+    ck_assert_int_eq(mkdir(target, 0755), 0);
+    ck_assert_int_eq(stat(target, &before), 0);
+    ck_assert_int_eq(chown(scratch.path, OTHER_USER, 0), 0); /* and its group's: root's */
+    ck_assert_int_eq(chmod(target, 0775), 0);
+    snprintf(path, sizeof path, "%s/%s", scratch.path, lures[_i].link);
+    *strrchr(path, '/') = '\0';
+    if (strcmp(path, scratch.path) != 0)
+        ck_assert(mkdir(path, 0755) == 0 && chown(path, OTHER_USER, OTHER_USER) == 0);
+    ck_assert_int_eq(symlink(target, scratch_path(&scratch, lures[_i].link)), 0);
+
+    snprintf(path, sizeof path, "%s/%s", scratch.path, lures[_i].is_refresh_key_directory ? "keys" : lures[_i].link);
+    if (lures[_i].is_refresh_key_directory)
+        snprintf(refresh_file, sizeof refresh_file, "%s/refresh/refresh.key", scratch.path);
+    ck_assert(!keyring_generate(path, refresh_file, kid, error, sizeof error));
+    ck_assert_msg(strstr(error, "Permission denied (as user 4711, who owns a directory on the way)") != NULL, "%s", error);
+    ck_assert_int_eq(stat(target, &after), 0);
+    ck_assert_uint_eq(after.st_uid, before.st_uid);
+    ck_assert_uint_eq(after.st_gid, before.st_gid);
+    ck_assert_msg(rmdir(target) == 0, "a file was made in the directory of root");
+    ck_assert_uint_eq(geteuid(), 0); /* and the rights are those from before */
+    ck_assert_uint_eq(getegid(), getgid());
+    scratch_destroy(&root_only);
+}
+END_TEST
+
 Suite *keyring_suite(void) {
     Suite *suite = suite_create("keyring");
     TCase *tests = tcase_create("keyring");
@@ -521,6 +563,7 @@ Suite *keyring_suite(void) {
     tcase_add_test(tests, a_refresh_key_that_only_verifies_must_be_as_good_as_the_one_that_signs);
     tcase_add_test(tests, keygen_makes_keys_that_load);
     tcase_add_test(tests, what_root_makes_belongs_to_the_owner_of_the_directory);
+    tcase_add_loop_test(tests, a_link_that_the_owner_of_the_directory_put_there_leads_root_nowhere, 0, (int)ARRAY_LEN(lures));
     tcase_add_test(tests, keygen_leaves_nothing_aside_and_names_what_fails);
     tcase_add_test(tests, keygen_makes_no_key_with_which_the_service_would_not_start);
     tcase_add_loop_test(tests, what_is_missing_is_made_and_nothing_else, 0, (int)ARRAY_LEN(incomplete));
