@@ -61,17 +61,17 @@ size_t keyring_count(const struct keyring *keyring);
 
 bool keyring_is_kid(struct text name);
 
-/* Whether keys_dir has a file for this kid at the moment, valid or not; true also when the directory cannot be listed. It is
- * listed, since a lookup of a name that does not exist would leave an entry in the kernel's cache for each kid that a client
- * makes up. */
-bool keyring_may_have(const char *keys_dir, struct text kid) MUST_CHECK;
+/* Whether the directory of the keys has a file for this kid at the moment, valid or not; true also when the directory cannot be
+ * listed. It is listed, since a lookup of a name that does not exist would leave an entry in the kernel's cache for each kid that
+ * a client makes up. */
+bool keyring_may_have(const struct keyring *keyring, struct text kid) MUST_CHECK;
 
 /*
  * Makes a new signing key (48 random bytes) in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
  * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. Files appear whole (written aside,
  * synced, then linked without overwriting). Root does it with the rights of the first owner of a directory on the way who is not
  * root, so that the files belong to him (src/token/owner_rights.h). The new kid is written to `kid`. False, with the reason in
- * `error` (at least 512 bytes); also when keys_dir holds KEYS_MAX keys, since keyring_load would fail with one more. Two concurrent
+ * `error` (at least 512 bytes); also when keys_dir holds KEYS_MAX keys, since keyring_load would fail with one more. Concurrent
  * calls may exceed that limit.
  *
  * If it is killed at any moment, there is a refresh key only if there is a signing key. A file that was written aside may remain,

@@ -1,11 +1,13 @@
 /*
  * verifier: checks access tokens (RFC 7519, RFC 8725), and caches those that it has found valid.
  *
- * Checked: length, alphabet and two dots before anything is parsed; strict JSON (json.h); `kid` of the ring; `alg` exactly that
- * of the key; `typ` JWT; no `crit`; signature; then types and values of every claim: iss, aud (string or array that holds ours),
- * sub, sid, jti (UUIDs), iat, nbf, exp (integers, at most access_ttl_s from iat to exp), roles (array of strings, of which those
- * that are no roles by role.h are left out). The leeway is ACCESS_TOKEN_LEEWAY_S, since instances have different clocks. Whether
- * the session was revoked is not checked here (revoked_sessions.h).
+ * Checked, in this order: length and two dots; the header, at most 256 bytes of flat strict JSON (json.h): no `crit`,
+ * `alg` of algorithm.h, `typ` JWT, `kid` of the ring, with `alg` exactly that of the key; the signature; strict JSON at most two
+ * deep; then types and values of every claim: iss, aud (string or array that holds ours), sub, sid, jti (UUIDs), iat, nbf, exp
+ * (integers, at most access_ttl_s from iat to exp), roles (array of strings, of which those that are no roles by role.h are left
+ * out). The leeway is ACCESS_TOKEN_LEEWAY_S, since instances have different clocks. Whether the session was revoked is not
+ * checked here (revoked_sessions.h). So of a forged token only the header is decoded, unless it names a key that has a file but
+ * is not in the ring yet.
  *
  * The cache is a bounded table (keyed BLAKE2b-256 of the whole token to its claims), since a client sends the same token for 15
  * minutes and a whole check takes 20 microseconds; times are checked on every use all the same. Safe from every thread: the table
@@ -22,14 +24,10 @@ struct verifier;
 struct verifier *verifier_create(const struct keyring *keyring, const struct token_rules *rules);
 void verifier_destroy(struct verifier *verifier);
 
-/* STATUS_OK and the claims (roles in the arena), STATUS_INVALID_TOKEN for any invalid token, or STATUS_OUT_OF_MEMORY. */
+/* STATUS_OK and the claims (roles in the arena), STATUS_INVALID_TOKEN for any invalid token, or STATUS_OUT_OF_MEMORY.
+ * missing_kid is the id of its key if the only reason to reject the token is that the ring does not have this key, which has a
+ * file (keyring_may_have); its signature was not checked, so anyone can make such a token. Otherwise it is "". */
 enum status verifier_check(struct verifier *verifier, struct arena *arena, struct text token, int64_t now_s,
-                           struct access_claims *claims) MUST_CHECK;
-
-/* For a token that verifier_check has rejected. STATUS_OK, with the id of its key in `kid`, if the only reason is that the ring
- * does not have this key; its signature was not checked, so anyone can make such a token. STATUS_INVALID_TOKEN for any other
- * reason; or STATUS_OUT_OF_MEMORY. */
-enum status verifier_missing_kid(const struct verifier *verifier, struct text token, int64_t now_s,
-                                 char kid[KID_MAX_LEN + 1]) MUST_CHECK;
+                           struct access_claims *claims, char missing_kid[KID_MAX_LEN + 1]) MUST_CHECK;
 
 #endif

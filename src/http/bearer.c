@@ -34,14 +34,13 @@ static struct text bearer_token(const struct exchange *exchange) {
 static enum status verify(struct request *request, struct text token) {
     char kid[KID_MAX_LEN + 1];
     int64_t now_s = clock_wall_s();
-    enum status status = verifier_check(request->snapshot->verifier, request->arena, token, now_s, &request->claims);
-    if (status != STATUS_INVALID_TOKEN)
+    enum status status = verifier_check(request->snapshot->verifier, request->arena, token, now_s, &request->claims, kid);
+    if (kid[0] == '\0')
         return status;
-    status = verifier_missing_kid(request->snapshot->verifier, token, now_s, kid);
-    if (status == STATUS_OK)
-        status = snapshot_find_key(request->services->snapshots, text_of(kid), &request->snapshot);
-    return status == STATUS_OK ? verifier_check(request->snapshot->verifier, request->arena, token, now_s, &request->claims)
-                               : status;
+    status = snapshot_find_key(request->services->snapshots, text_of(kid), &request->snapshot);
+    if (status != STATUS_OK)
+        return status;
+    return verifier_check(request->snapshot->verifier, request->arena, token, now_s, &request->claims, kid);
 }
 
 static enum status check_token(struct exchange *exchange, struct text token) {

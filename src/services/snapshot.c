@@ -164,7 +164,7 @@ static enum status read_again(struct snapshot_holder *holder, struct text kid, c
 }
 
 enum status snapshot_find_key(struct snapshot_holder *holder, struct text kid, const struct snapshot **snapshot) {
-    if (!keyring_may_have((*snapshot)->config.token.keys_dir, kid))
+    if (!keyring_may_have((*snapshot)->keyring, kid))
         return STATUS_INVALID_TOKEN;
     pthread_mutex_lock(&holder->reading);
     enum status status = read_again(holder, kid, snapshot);

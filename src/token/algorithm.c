@@ -3,16 +3,30 @@
 #include "jwtd/keyring.h"
 #include "jwtd/macros.h"
 
+#include <sodium.h>
 #include <string.h>
+
+static bool verify_hs256(const uint8_t *key, size_t key_len, struct text text, const uint8_t *signature) {
+    crypto_auth_hmacsha256_state state;
+    uint8_t mac[crypto_auth_hmacsha256_BYTES];
+    crypto_auth_hmacsha256_init(&state, key, key_len);
+    crypto_auth_hmacsha256_update(&state, (const uint8_t *)text.bytes, text.len);
+    crypto_auth_hmacsha256_final(&state, mac);
+    bool is_equal = sodium_memcmp(mac, signature, sizeof mac) == 0;
+    sodium_memzero(&state, sizeof state);
+    sodium_memzero(mac, sizeof mac);
+    return is_equal;
+}
 
 static const struct algorithm algorithms[] = {
     { .name = "HS256",
       .suffix = ".hs256",
       .jwt_alg = JWT_ALG_HS256,
-      .signature_size = 32,
+      .signature_size = crypto_auth_hmacsha256_BYTES,
       .key_min = 32, /* RFC 7518 section 3.2 */
       .key_max = 512,
-      .new_key_size = 48 },
+      .new_key_size = 48,
+      .verify = verify_hs256 },
 };
 
 const struct algorithm *algorithm_default(void) {

@@ -11,6 +11,7 @@
 #include <jwt.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct algorithm {
     const char *name;   /* alg of the header; compared byte by byte */
@@ -19,6 +20,8 @@ struct algorithm {
     size_t signature_size;   /* bytes */
     size_t key_min, key_max; /* bytes */
     size_t new_key_size;     /* bytes, random */
+    /* Whether this is the signature, signature_size bytes, of the text. In a time that does not depend on where they differ. */
+    bool (*verify)(const uint8_t *key, size_t key_len, struct text text, const uint8_t *signature);
 };
 
 #define ALGORITHM_SIGNATURE_MAX 64 /* bytes; no row has a longer signature */

@@ -8,17 +8,15 @@
 
 #include <string.h>
 
-#define DEPTH_MAX 8                    /* a token of ours has two levels */
+#define ENCODED_LEN(size) (((size_t)(size)*4 + 2) / 3) /* in base64url */
+#define PAYLOAD_MAX (ACCESS_TOKEN_MAX_LEN / 4 * 3)     /* decoded bytes */
+#define HEADER_DEPTH_MAX 1
+#define PAYLOAD_DEPTH_MAX 2            /* the roles and audiences */
 #define TIME_MAX INT64_C(253402300799) /* the end of the year 9999 */
 
 /* Members that a header must not have: crit requires extensions that are not implemented here (RFC 7515 section 4.1.11); the
  * others name a key that the sender has chosen (RFC 8725 section 3.10). */
 static const char *const refused_headers[] = { "crit", "jku", "jwk", "x5u", "x5c" };
-
-/* For an empty part libjwt would write behind a block of no bytes. */
-static bool decode_part(struct text text, struct token_part *part) {
-    return text.len > 0 && base64url_decode(text, part->bytes, sizeof part->bytes, &part->len);
-}
 
 bool token_split(struct text token, struct token_parts *parts) {
     const char *end = token.bytes + token.len;
@@ -27,15 +25,18 @@ bool token_split(struct text token, struct token_parts *parts) {
     if (second_dot == NULL)
         return false;
     struct text header = { token.bytes, (size_t)(first_dot - token.bytes) };
-    struct text payload = { first_dot + 1, (size_t)(second_dot - first_dot - 1) };
     struct text signature = { second_dot + 1, (size_t)(end - second_dot - 1) };
-    uint8_t bytes[ALGORITHM_SIGNATURE_MAX];
-    return decode_part(header, &parts->header) && decode_part(payload, &parts->payload) &&
-           base64url_decode(signature, bytes, sizeof bytes, &parts->signature_size);
+    parts->signed_text = (struct text){ token.bytes, (size_t)(second_dot - token.bytes) };
+    parts->payload = (struct text){ first_dot + 1, (size_t)(second_dot - first_dot - 1) };
+    /* an empty part makes libjwt write behind a block of no bytes */
+    return header.len > 0 && header.len <= ENCODED_LEN(TOKEN_HEADER_MAX) && parts->payload.len > 0 &&
+           base64url_decode(header, parts->header, sizeof parts->header, &parts->header_len) &&
+           base64url_decode(signature, parts->signature, sizeof parts->signature, &parts->signature_size);
 }
 
-static enum status parse_object(struct arena *arena, const struct token_part *part, const struct json **object) {
-    enum status status = json_parse(arena, (struct text){ (const char *)part->bytes, part->len }, DEPTH_MAX, object);
+static enum status parse_object(struct arena *arena, const uint8_t *bytes, size_t len, unsigned depth_max,
+                                const struct json **object) {
+    enum status status = json_parse(arena, (struct text){ (const char *)bytes, len }, depth_max, object);
     if (status == STATUS_INVALID_JSON || (status == STATUS_OK && json_kind(*object) != JSON_KIND_OBJECT))
         return STATUS_INVALID_TOKEN;
     return status;
@@ -64,8 +65,8 @@ static enum status read_header(const struct json *object, size_t signature_size,
 enum status token_read_header(const struct token_parts *parts, struct token_header *header) {
     struct arena arena;
     const struct json *object;
-    arena_init(&arena, JSON_ARENA_LIMIT(parts->header.len));
-    enum status status = parse_object(&arena, &parts->header, &object);
+    arena_init(&arena, JSON_ARENA_LIMIT(parts->header_len));
+    enum status status = parse_object(&arena, parts->header, parts->header_len, HEADER_DEPTH_MAX, &object);
     if (status == STATUS_OK)
         status = read_header(object, parts->signature_size, header);
     arena_fini(&arena);
@@ -165,11 +166,15 @@ static bool read_claims(const struct json *object, const struct token_rules *rul
            lives_at_most(&claims->fixed, rules->access_ttl_s) && read_roles(roles, claims->roles, &claims->roles_len, &dropped);
 }
 
-enum status claims_read(const struct token_rules *rules, const struct token_part *payload, struct token_claims *claims) {
+enum status claims_read(const struct token_rules *rules, struct text payload, struct token_claims *claims) {
     struct arena arena;
     const struct json *object;
-    arena_init(&arena, JSON_ARENA_LIMIT(payload->len));
-    enum status status = parse_object(&arena, payload, &object);
+    uint8_t bytes[PAYLOAD_MAX];
+    size_t len;
+    if (!base64url_decode(payload, bytes, sizeof bytes, &len))
+        return STATUS_INVALID_TOKEN;
+    arena_init(&arena, JSON_ARENA_LIMIT(len));
+    enum status status = parse_object(&arena, bytes, len, PAYLOAD_DEPTH_MAX, &object);
     if (status == STATUS_OK && !read_claims(object, rules, claims))
         status = STATUS_INVALID_TOKEN;
     arena_fini(&arena);

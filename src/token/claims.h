@@ -1,8 +1,7 @@
 /*
  * claims: reads the header and claims of an access token, with every check that libjwt 1.10.2 leaves to the application. Nothing
- * here checks the signature: token_split, token_read_header and claims_read are called before that check, since libjwt parses
- * header and payload first, and must not see what they reject. What they return must not be trusted until the signature has been
- * checked. Used in src/token only; pure functions, any thread.
+ * here checks the signature; what is returned before that check must not be trusted. The header is needed for the check, so it is
+ * limited to a size and depth at which a forged token costs little. Used in src/token only; pure functions, any thread.
  *
  * Every function that parses returns STATUS_OUT_OF_MEMORY if out of memory, and never STATUS_INVALID_TOKEN for that reason.
  */
@@ -16,20 +15,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TOKEN_PART_MAX (ACCESS_TOKEN_MAX_LEN / 4 * 3) /* decoded bytes */
-
-struct token_part {
-    uint8_t bytes[TOKEN_PART_MAX];
-    size_t len;
-};
+#define TOKEN_HEADER_MAX 256 /* decoded bytes; with the longest kid, ours has 108 */
 
 struct token_parts {
-    struct token_part header, payload;
+    uint8_t header[TOKEN_HEADER_MAX];
+    size_t header_len;
+    struct text payload;     /* still encoded, since most of the work for a long token is to decode it; borrowed */
+    struct text signed_text; /* header and payload as they came, with the dot between them; borrowed */
+    uint8_t signature[ALGORITHM_SIGNATURE_MAX];
     size_t signature_size; /* bytes; its text is canonical base64url */
 };
 
-/* Decodes the parts. False unless the token (of 1 to ACCESS_TOKEN_MAX_LEN bytes) is three base64url parts, none of them empty,
- * with a signature of at most ALGORITHM_SIGNATURE_MAX bytes. */
+/* Decodes header and signature. False unless the token (of 1 to ACCESS_TOKEN_MAX_LEN bytes) is three parts, header and payload
+ * not empty, with a header of at most TOKEN_HEADER_MAX bytes and a signature of at most ALGORITHM_SIGNATURE_MAX, both base64url.
+ */
 bool token_split(struct text token, struct token_parts *parts) MUST_CHECK;
 
 struct token_header {
@@ -56,9 +55,9 @@ struct token_claims {
     char roles[ROLES_JSON_MAX_LEN]; /* compact JSON, no NUL behind it */
 };
 
-/* All claims but the times against a clock. STATUS_OK, STATUS_INVALID_TOKEN or STATUS_OUT_OF_MEMORY. */
-enum status claims_read(const struct token_rules *rules, const struct token_part *payload,
-                        struct token_claims *claims) MUST_CHECK;
+/* All claims but the times against a clock, of an encoded payload of a token. STATUS_OK, STATUS_INVALID_TOKEN or
+ * STATUS_OUT_OF_MEMORY. */
+enum status claims_read(const struct token_rules *rules, struct text payload, struct token_claims *claims) MUST_CHECK;
 
 /* Whether the token is valid at this time, with a leeway of ACCESS_TOKEN_LEEWAY_S at both ends. */
 bool token_is_current(const struct fixed_claims *claims, int64_t now_s);

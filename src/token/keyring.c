@@ -28,6 +28,7 @@ struct keyring {
     const struct signing_key *active;
     struct refresh_key refresh_keys[REFRESH_KEYS_MAX]; /* the first signs */
     size_t refresh_count;
+    char keys_dir[PATH_MAX];
 };
 
 struct error {
@@ -219,6 +220,7 @@ struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const
         free(ring);
         return NULL;
     }
+    snprintf(ring->keys_dir, sizeof ring->keys_dir, "%s", keys_dir); /* one that is cut off would not have been opened */
     if (load_keys(ring, keys_dir, reason) && choose_active(ring, keys_dir, active_kid, reason) &&
         load_refresh_keys(ring, refresh_key_file, reason))
         return ring;
@@ -265,9 +267,9 @@ size_t keyring_count(const struct keyring *keyring) {
     return keyring->count;
 }
 
-bool keyring_may_have(const char *keys_dir, struct text kid) {
+bool keyring_may_have(const struct keyring *keyring, struct text kid) {
     assert(keyring_is_kid(kid)); /* so it is no path */
-    DIR *directory = opendir(keys_dir);
+    DIR *directory = opendir(keyring->keys_dir);
     if (directory == NULL)
         return true;
     const struct dirent *entry;

@@ -111,8 +111,9 @@ static void cache_insert(struct verifier *verifier, const uint8_t digest[DIGEST_
     pthread_mutex_unlock(&shard->lock);
 }
 
-/* The signature, by libjwt. It takes a C string and asks for the key's length as an int. */
-static enum status check_signature(struct text token, const struct signing_key *key) {
+/* Only for tokens with a valid signature, since libjwt parses the payload, to any depth, before it checks the signature. It takes
+ * a C string and asks for the key's length as an int. */
+static enum status check_by_libjwt(struct text token, const struct signing_key *key) {
     char string[ACCESS_TOKEN_MAX_LEN + 1];
     assert(token.len < sizeof string);
     memcpy(string, token.bytes, token.len);
@@ -134,7 +135,23 @@ static enum status check_signature(struct text token, const struct signing_key *
     return failure == 0 ? STATUS_OK : STATUS_INVALID_TOKEN;
 }
 
-static enum status check_whole(const struct verifier *verifier, struct text token, struct token_claims *claims) {
+/* For a token whose signature cannot be checked, since its key is not in the ring. The directory first: listing it costs the same
+ * for every token, and parsing a payload does not. */
+static enum status check_without_key(const struct verifier *verifier, const struct token_parts *parts,
+                                     const struct token_header *header, int64_t now_s, char missing_kid[KID_MAX_LEN + 1]) {
+    struct token_claims claims;
+    if (!keyring_may_have(verifier->keyring, text_of(header->kid)))
+        return STATUS_INVALID_TOKEN;
+    enum status status = claims_read(verifier->rules, parts->payload, &claims);
+    if (status != STATUS_OK)
+        return status;
+    if (token_is_current(&claims.fixed, now_s))
+        memcpy(missing_kid, header->kid, sizeof header->kid);
+    return STATUS_INVALID_TOKEN;
+}
+
+static enum status check_whole(const struct verifier *verifier, struct text token, int64_t now_s, struct token_claims *claims,
+                               char missing_kid[KID_MAX_LEN + 1]) {
     struct token_parts parts;
     struct token_header header;
     if (!token_split(token, &parts))
@@ -143,11 +160,12 @@ static enum status check_whole(const struct verifier *verifier, struct text toke
     if (status != STATUS_OK)
         return status;
     const struct signing_key *key = keyring_find(verifier->keyring, text_of(header.kid));
-    if (key == NULL || key->algorithm != header.algorithm)
+    if (key == NULL)
+        return check_without_key(verifier, &parts, &header, now_s, missing_kid);
+    if (key->algorithm != header.algorithm || !key->algorithm->verify(key->bytes, key->len, parts.signed_text, parts.signature))
         return STATUS_INVALID_TOKEN;
-    /* before the signature, since libjwt parses the payload before it checks that, to any depth: it must see strict JSON only */
-    status = claims_read(verifier->rules, &parts.payload, claims);
-    return status == STATUS_OK ? check_signature(token, key) : status;
+    status = claims_read(verifier->rules, parts.payload, claims);
+    return status == STATUS_OK ? check_by_libjwt(token, key) : status;
 }
 
 static enum status copy_claims(struct arena *arena, const struct token_claims *found, struct access_claims *claims) {
@@ -162,8 +180,9 @@ static enum status copy_claims(struct arena *arena, const struct token_claims *f
 }
 
 enum status verifier_check(struct verifier *verifier, struct arena *arena, struct text token, int64_t now_s,
-                           struct access_claims *claims) {
-    /* the length first: libjwt copies the parts onto the stack before it checks the signature */
+                           struct access_claims *claims, char missing_kid[KID_MAX_LEN + 1]) {
+    missing_kid[0] = '\0';
+    /* the length first: libjwt copies the parts onto the stack */
     if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN)
         return STATUS_INVALID_TOKEN;
     uint8_t digest[DIGEST_SIZE];
@@ -171,7 +190,7 @@ enum status verifier_check(struct verifier *verifier, struct arena *arena, struc
                        sizeof verifier->digest_key);
     struct token_claims found;
     bool known = cache_lookup(verifier, digest, &found);
-    enum status status = known ? STATUS_OK : check_whole(verifier, token, &found);
+    enum status status = known ? STATUS_OK : check_whole(verifier, token, now_s, &found, missing_kid);
     if (status != STATUS_OK)
         return status;
     if (!token_is_current(&found.fixed, now_s))
@@ -179,20 +198,4 @@ enum status verifier_check(struct verifier *verifier, struct arena *arena, struc
     if (!known)
         cache_insert(verifier, digest, &found);
     return copy_claims(arena, &found, claims);
-}
-
-enum status verifier_missing_kid(const struct verifier *verifier, struct text token, int64_t now_s, char kid[KID_MAX_LEN + 1]) {
-    struct token_parts parts;
-    struct token_header header;
-    struct token_claims claims;
-    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN || !token_split(token, &parts))
-        return STATUS_INVALID_TOKEN;
-    enum status status = token_read_header(&parts, &header);
-    if (status != STATUS_OK)
-        return status;
-    memcpy(kid, header.kid, sizeof header.kid);
-    if (keyring_find(verifier->keyring, text_of(kid)) != NULL)
-        return STATUS_INVALID_TOKEN;
-    status = claims_read(verifier->rules, &parts.payload, &claims);
-    return status == STATUS_OK && !token_is_current(&claims.fixed, now_s) ? STATUS_INVALID_TOKEN : status;
 }

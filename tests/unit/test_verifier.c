@@ -14,6 +14,7 @@ static struct keyring *ring;
 static struct verifier *verifier;
 static struct arena arena;
 static struct access_claims claims;
+static char missing_kid[KID_MAX_LEN + 1];
 
 static void set_up(void) {
     ring = fixture_keyring();
@@ -38,7 +39,7 @@ static struct text create(struct arena *where, uint8_t user, const char *roles_j
 }
 
 static enum status check_at(struct text token, int64_t now_s) {
-    return verifier_check(verifier, &arena, token, now_s, &claims);
+    return verifier_check(verifier, &arena, token, now_s, &claims, missing_kid);
 }
 
 START_TEST(a_cached_token_has_the_same_claims) {
@@ -115,7 +116,7 @@ START_TEST(more_tokens_than_the_cache_holds_are_all_accepted) {
         arena_init(&scratch, 1 << 20);
         struct text token = create(&scratch, (uint8_t)i, "[]", FIXTURE_NOW + i % 3);
         for (int round = 0; round < 2; round++) {
-            ck_assert_int_eq(verifier_check(verifier, &scratch, token, FIXTURE_NOW, &claims), STATUS_OK);
+            ck_assert_int_eq(verifier_check(verifier, &scratch, token, FIXTURE_NOW, &claims, missing_kid), STATUS_OK);
             ck_assert_uint_eq(claims.user_id.bytes[0], (uint8_t)i);
         }
         arena_fini(&scratch);
@@ -128,7 +129,7 @@ START_TEST(a_verifier_of_another_audience_refuses) {
     struct verifier *other = verifier_create(ring, &other_rules);
     struct text token = create(&arena, 1, "[]", FIXTURE_NOW);
     ck_assert_int_eq(check_at(token, FIXTURE_NOW), STATUS_OK);
-    ck_assert_int_eq(verifier_check(other, &arena, token, FIXTURE_NOW, &claims), STATUS_INVALID_TOKEN);
+    ck_assert_int_eq(verifier_check(other, &arena, token, FIXTURE_NOW, &claims, missing_kid), STATUS_INVALID_TOKEN);
     verifier_destroy(other);
 }
 END_TEST
@@ -147,8 +148,15 @@ START_TEST(a_token_of_the_older_key_is_accepted_beside_the_newer) {
     ck_assert_int_eq(access_token_create(&arena, older, &fixture_rules, &id, &id, text_of("[]"), FIXTURE_NOW, &token), STATUS_OK);
     ck_assert_int_eq(check_at(token, FIXTURE_NOW), STATUS_OK);
     struct verifier *older_verifier = verifier_create(older, &fixture_rules);
-    token = create(&arena, 1, "[]", FIXTURE_NOW); /* signed by k2, which the older ring does not have */
-    ck_assert_int_eq(verifier_check(older_verifier, &arena, token, FIXTURE_NOW, &claims), STATUS_INVALID_TOKEN);
+    token = create(&arena, 1, "[]", FIXTURE_NOW); /* signed by k2, which the older ring does not have, nor its directory */
+    ck_assert_int_eq(verifier_check(older_verifier, &arena, token, FIXTURE_NOW, &claims, missing_kid), STATUS_INVALID_TOKEN);
+    ck_assert_str_eq(missing_kid, "");
+    scratch_write_text(&scratch, "k2.hs256", FIXTURE_KEY_2);
+    ck_assert_int_eq(verifier_check(older_verifier, &arena, token, FIXTURE_NOW, &claims, missing_kid), STATUS_INVALID_TOKEN);
+    ck_assert_str_eq(missing_kid, "k2");
+    ck_assert_int_eq(verifier_check(older_verifier, &arena, token, FIXTURE_NOW + 1000, &claims, missing_kid),
+                     STATUS_INVALID_TOKEN);
+    ck_assert_str_eq(missing_kid, ""); /* something else speaks against it */
     verifier_destroy(older_verifier);
     keyring_destroy(older);
     scratch_destroy(&scratch);
@@ -165,9 +173,10 @@ static void *check_many(void *argument) {
     struct arena own;
     for (unsigned i = 0; i < 2000; i++) {
         struct access_claims read;
+        char kid[KID_MAX_LEN + 1];
         arena_init(&own, 1 << 20);
         uint8_t number = (uint8_t)(i % 16);
-        if (verifier_check(verifier, &own, job->tokens[number], FIXTURE_NOW, &read) != STATUS_OK ||
+        if (verifier_check(verifier, &own, job->tokens[number], FIXTURE_NOW, &read, kid) != STATUS_OK ||
             read.user_id.bytes[0] != number)
             job->failures++;
         arena_fini(&own);
