@@ -75,7 +75,7 @@ bool keyring_may_have(const struct keyring *keyring, struct text kid) MUST_CHECK
  * calls may exceed that limit.
  *
  * If it is killed at any moment, there is a refresh key only if there is a signing key. A file that was written aside may remain,
- * "<name>.new-<8 hexadecimal digits>", which is ignored.
+ * "<name>~new-<8 hexadecimal digits>", which is ignored.
  */
 bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
                       size_t error_size) MUST_CHECK;

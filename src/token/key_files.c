@@ -16,7 +16,7 @@
 
 #define KEY_TEXT_MAX 1024 /* the text of a file; 512 bytes of key are 684 characters */
 #define NEW_KEY_MAX 64
-#define ASIDE ".new-" /* and 8 digits: behind the name of a file that is being written */
+#define ASIDE "~new-" /* then 8 digits: suffix of a file that is being written; no name of a key has a "~" */
 #define NEW_KEY_TEXT_SIZE (NEW_KEY_MAX * 2)
 
 /* Returns false, so that a refusal is one line. */
@@ -182,11 +182,6 @@ static bool sync_directory(int directory) {
     bool synced = fsync(fd) == 0;
     close(fd);
     return synced;
-}
-
-bool key_file_is_aside(const char *name) {
-    const char *aside = strstr(name, ASIDE);
-    return aside != NULL && strspn(aside + sizeof ASIDE - 1, "0123456789abcdef") == 8 && aside[sizeof ASIDE - 1 + 8] == '\0';
 }
 
 enum key_file_result key_file_create(int directory, const char *name, const char *path, size_t len, char *error,

@@ -29,7 +29,4 @@ enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 enum key_file_result key_file_create(int directory, const char *name, const char *path, size_t len, char *error,
                                      size_t error_size) MUST_CHECK;
 
-/* Whether this may be the name of a file that key_file_create has not finished. */
-bool key_file_is_aside(const char *name);
-
 #endif

@@ -167,12 +167,12 @@ static bool add_refresh_key(struct keyring *ring, const char *path, struct error
     return true;
 }
 
-/* "refresh.key.2026-11" beside "refresh.key", but no file that key_file_create is just writing aside. */
+/* "refresh.key.2026-11" beside "refresh.key". */
 static bool load_other_refresh_key(void *context, const char *name, struct error error) {
     const struct refresh_loading *loading = context;
     size_t len = loading->file_name.len;
     char path[PATH_MAX];
-    if (strncmp(name, loading->file_name.bytes, len) != 0 || name[len] != '.' || key_file_is_aside(name))
+    if (strncmp(name, loading->file_name.bytes, len) != 0 || name[len] != '.')
         return true;
     if (!text_is_made_of(text_of(name + len + 1), TEXT_ALPHANUMERIC "_-", 1, NAME_MAX)) {
         log_event(LOG_WARN, "key_file_ignored", "directory=%.*s file=%s", (int)loading->directory.len, loading->directory.bytes,

@@ -225,7 +225,7 @@ static const struct {
     { ":", 1 },
     { "mkdir keys", 1 },
     { "echo " KEY_32 " > refresh.key", 1 },
-    { "mkdir keys; echo " KEY_32 " > refresh.key; touch keys/a.hs256.new-12345678", 1 },
+    { "mkdir keys; echo " KEY_32 " > refresh.key; touch keys/a.hs256~new-12345678", 1 },
     { "mkdir keys; echo " KEY_32 " > keys/a.hs256", 1 },
     { "mkdir keys; echo " KEY_32 " > keys/a.hs256; echo " KEY_32 " > refresh.key", 1 },
 };

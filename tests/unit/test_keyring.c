@@ -240,7 +240,7 @@ START_TEST(other_files_are_ignored) {
     scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
     scratch_write_text(&scratch, "keys/README", "how to rotate");
     scratch_write_text(&scratch, "keys/.hs256", "no name");
-    scratch_write_text(&scratch, "keys/a.hs256.new-12345678", "half");
+    scratch_write_text(&scratch, "keys/a.hs256~new-12345678", "half");
     scratch_write_text(&scratch, "keys/with space.hs256", "no kid");
     scratch_write_text(&scratch, "keys/0123456789012345678901234567890123456789012345678901234567890123x.hs256", "65");
     struct keyring *ring = load("");
@@ -298,9 +298,8 @@ static const struct {
 } beside[] = {
     { "refresh.key.old", true },
     { "refresh.key.2026-11_a", true },
-    { "refresh.key.new-", true },
-    { "refresh.key.new-1234567", true },
-    { "refresh.key.new-12345678", false }, /* keygen was killed */
+    { "refresh.key.new-20261121", true },
+    { "refresh.key~new-12345678", false }, /* keygen was killed */
     { "refresh.key.", false },
     { "refresh.key.old.gz", false },
     { "refresh.key~", false },
