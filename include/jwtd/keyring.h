@@ -4,7 +4,7 @@
  * token.keys_dir holds one file per signing key, `<kid>.hs256`: the suffix names the algorithm (src/token/algorithm.h), the
  * content is 32 to 512 bytes of key in base64url (with or without padding; white space at the end is ignored). Every key
  * verifies, one signs: token.active_kid, or the newest by name. A kid is 1 to 64 of A-Z a-z 0-9 . _ -. Other files are ignored
- * with a warning.
+ * with a warning, and those whose name begins with a dot without one.
  *
  * The file token.refresh_key_file holds the refresh key that signs, 32 bytes. Files beside it whose name has one part more
  * ("refresh.key.2026-11" beside "refresh.key"; the part is made of A-Z a-z 0-9 _ -) hold keys that verify only; other files
@@ -13,8 +13,8 @@
  * began before must have ended. The log line keys_read has the number of keys and the id of the one that signs.
  *
  * keyring_load fails, and names the file, if a key file is too short, unreadable, accessible to others than owner and group, or
- * owned by others than root and the user of this process; or if others could add a file to the directory of signing keys
- * (src/token/key_files.h). Keys are in sodium_malloc'ed, read-only memory.
+ * owned by others than root and the user of this process; or if others than root, that user and the group could add a file to the
+ * directory of signing keys or that of the refresh key (src/token/key_files.h). Keys are in sodium_malloc'ed, read-only memory.
  *
  * A ring is not modified after keyring_load: safe from every thread. A reload makes another one.
  */
@@ -81,7 +81,7 @@ bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char k
                       size_t error_size) MUST_CHECK;
 
 /* The same, but makes a signing key only if keys_dir holds none, valid or not; otherwise `kid` is "". If nothing is missing it
- * writes nothing. */
+ * writes nothing. Concurrent calls may make a signing key each. */
 bool keyring_complete(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
                       size_t error_size) MUST_CHECK;
 

@@ -206,7 +206,8 @@ static bool load_refresh_keys(struct keyring *ring, const char *file, struct err
         snprintf(error.text, error.size, "%s: %s", path, strerrordesc_np(errno));
         return false;
     }
-    bool loaded = visit_directory(directory, path, load_other_refresh_key, &loading, error);
+    bool loaded = key_directory_check(dirfd(directory), path, error.text, error.size) &&
+                  visit_directory(directory, path, load_other_refresh_key, &loading, error);
     closedir(directory);
     return loaded;
 }

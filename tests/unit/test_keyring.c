@@ -163,6 +163,21 @@ static const struct {
     { 0700, true }, { 0750, true }, { 0755, true }, { 0770, true }, { 0702, false }, { 0777, false }, { 01777, false },
 };
 
+/* For a refresh key a file beside it is enough. */
+START_TEST(a_directory_to_which_others_can_add_a_refresh_key_is_refused) {
+    scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
+    ck_assert_int_eq(chmod(scratch.path, directory_modes[_i].mode), 0);
+    if (directory_modes[_i].good) {
+        struct keyring *ring = load("");
+        ck_assert_msg(ring != NULL, "%s", error);
+        keyring_destroy(ring);
+    } else {
+        check_refused(scratch.path);
+        check_refused("lets others than owner and group add keys to it");
+    }
+}
+END_TEST
+
 START_TEST(a_directory_to_which_others_can_add_a_key_is_refused) {
     scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
     ck_assert_int_eq(chmod(keys_dir, directory_modes[_i].mode), 0);
@@ -197,7 +212,7 @@ END_TEST
 #define OTHER_USER 4711
 
 START_TEST(what_belongs_to_another_user_is_refused) {
-    static const char *const names[] = { "keys", "keys/a.hs256", "refresh.key" };
+    static const char *const names[] = { "keys", "keys/a.hs256", "refresh.key", "" };
     if (geteuid() != 0)
         SKIP_TEST("only root can change the owner of a file");
     scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
@@ -548,6 +563,7 @@ Suite *keyring_suite(void) {
     tcase_add_loop_test(tests, a_file_without_a_good_key_is_refused_by_name, 0, (int)ARRAY_LEN(bad_contents));
     tcase_add_test(tests, a_key_of_512_bytes_is_taken_and_one_more_refused);
     tcase_add_loop_test(tests, a_key_file_open_to_others_is_refused, 0, (int)ARRAY_LEN(modes));
+    tcase_add_loop_test(tests, a_directory_to_which_others_can_add_a_refresh_key_is_refused, 0, (int)ARRAY_LEN(directory_modes));
     tcase_add_loop_test(tests, a_directory_to_which_others_can_add_a_key_is_refused, 0, (int)ARRAY_LEN(directory_modes));
     tcase_add_test(tests, a_directory_on_a_mount_without_writing_may_have_any_mode);
     tcase_add_test(tests, what_belongs_to_another_user_is_refused);
