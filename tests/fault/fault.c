@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,12 +31,14 @@
 #define WATCHED_MAX 1024
 
 enum function {
+    FREE, /* first, since dlsym itself frees what it has said of a name that a sanitizer sought in vain */
     MALLOC,
     CALLOC,
     REALLOC,
     MEMALIGN,
     MMAP,
     PTHREAD_CREATE,
+    PTHREAD_GETATTR,
     OPEN,
     OPEN64,
     OPENAT,
@@ -54,7 +58,6 @@ enum function {
     SEND,
     SENDTO,
     SENDMSG,
-    FREE,
     EPOLL_CTL,
     FUNCTIONS
 };
@@ -88,7 +91,8 @@ static const struct {
     [SEND] = { "send", FAULT_SENDS },
     [SENDTO] = { "sendto", FAULT_SENDS },
     [SENDMSG] = { "sendmsg", FAULT_SENDS },
-    /* these two never fail */
+    /* these never fail */
+    [PTHREAD_GETATTR] = { "pthread_getattr_np", FAULT_THREADS },
     [FREE] = { "free", FAULT_MEMORY },
     [EPOLL_CTL] = { "epoll_ctl", FAULT_DESCRIPTORS },
 };
@@ -96,14 +100,17 @@ static const struct {
 static struct fault_control *control; /* NULL until the constructor has run, and without a file */
 static _Atomic(void *) others[FUNCTIONS];
 
+/* All at once, in the order of the table. */
+static void find_others(void) {
+    for (size_t i = 0; i < FUNCTIONS; i++)
+        atomic_store_explicit(&others[i], dlsym(RTLD_NEXT, functions[i].name), memory_order_relaxed);
+}
+
 /* The function of this name that would have been called without this library: libc's, or a sanitizer's. */
 static void *next(enum function function) {
-    void *other = atomic_load_explicit(&others[function], memory_order_relaxed);
-    if (other == NULL) {
-        other = dlsym(RTLD_NEXT, functions[function].name);
-        atomic_store_explicit(&others[function], other, memory_order_relaxed);
-    }
-    return other;
+    if (atomic_load_explicit(&others[function], memory_order_relaxed) == NULL)
+        find_others();
+    return atomic_load_explicit(&others[function], memory_order_relaxed);
 }
 
 __attribute__((constructor)) static void open_control(void) {
@@ -144,8 +151,11 @@ static bool is_in_scope(void) {
     }
 }
 
+/* The thread is in a call that the program does not make: nothing may fail in it. */
+static __thread __attribute__((tls_model("initial-exec"))) bool is_exempt;
+
 static bool is_armed(enum function function) {
-    return control != NULL && atomic_load(&control->mode) != FAULT_NONE &&
+    return !is_exempt && control != NULL && atomic_load(&control->mode) != FAULT_NONE &&
            atomic_load(&control->kind) == (int)functions[function].kind && is_in_scope();
 }
 
@@ -237,6 +247,15 @@ EXPORTED void *mmap(void *address, size_t len, int protection, int flags, int fd
 EXPORTED int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *context) {
     int (*other)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = next(PTHREAD_CREATE);
     return must_fail(PTHREAD_CREATE, 0) ? errno : other(thread, attributes, run, context);
+}
+
+/* The address sanitizer calls it in each thread that begins, and ends the process when there is no memory. */
+EXPORTED int pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes) {
+    int (*other)(pthread_t, pthread_attr_t *) = next(PTHREAD_GETATTR);
+    is_exempt = true;
+    int error = other(thread, attributes);
+    is_exempt = false;
+    return error;
 }
 
 /* ---- descriptors ---- */
@@ -407,4 +426,17 @@ EXPORTED ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     ssize_t sent = other(fd, &part, flags);
     raise_edge(fd);
     return sent;
+}
+
+/* ---- what the address sanitizer asks, when there is one ---- */
+
+/* It wants to be the first library. Behind this one it still gets every call that is to succeed. Without frame pointers, as
+ * libraries are, only the slow way through the stack finds the function that a suppression names. */
+EXPORTED const char *__asan_default_options(void) {
+    return "verify_asan_link_order=0:fast_unwind_on_malloc=0:print_suppressions=0";
+}
+
+/* libjwt 1.10.2 forgets the text of a header or payload, by json_dumps, when there is no memory for its copy. */
+EXPORTED const char *__lsan_default_suppressions(void) {
+    return "leak:json_dumps\n";
 }

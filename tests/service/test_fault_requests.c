@@ -9,7 +9,6 @@
 #include "support/faults.h"
 #include "support/process.h"
 #include "support/raw.h"
-#include "tests/runner.h"
 
 #include "jwtd/macros.h"
 
@@ -330,8 +329,6 @@ static void fail_each_call(const struct request_case *request_case, const struct
 }
 
 START_TEST(whichever_call_fails_the_answer_is_right_or_503) {
-    if (test_is_sanitized() && getenv("STRIDE") == NULL)
-        SKIP_TEST("a sanitizer brings an allocator of its own; STRIDE=13 tries it all the same");
     start();
     for (size_t i = 0; i < RUNS; i++)
         if (runs[i].mode == FAULT_ONE || cases[_i].write != write_reconnecting_login) /* which has to wait each time */
@@ -342,8 +339,6 @@ END_TEST
 
 /* The last thing that the hashing thread does for a login is to hash the password with the parameters of today. */
 START_TEST(a_login_succeeds_although_its_new_hash_cannot_be_made) {
-    if (test_is_sanitized())
-        SKIP_TEST("a sanitizer brings an allocator of its own");
     static const struct request_case login = { "login with an old hash", write_login_with_old_hash, 200, NULL };
     start();
     int last_status = 0;

@@ -6,7 +6,6 @@
 #include "support/account.h"
 #include "support/faults.h"
 #include "support/raw.h"
-#include "tests/runner.h"
 
 #include "jwtd/macros.h"
 
@@ -167,8 +166,6 @@ static bool fail_reload(const struct signal_case *signal_case, long wanted) {
 }
 
 START_TEST(whichever_call_of_a_reload_fails_one_configuration_is_in_force_and_the_log_says_which) {
-    if (test_is_sanitized() && getenv("STRIDE") == NULL)
-        SKIP_TEST("a sanitizer brings an allocator of its own; STRIDE=13 tries it all the same");
     long wanted = 1;
     prepare();
     read_config();
@@ -222,8 +219,6 @@ static bool fail_stop(struct fault fault, long wanted) {
 }
 
 START_TEST(whichever_call_of_the_stop_fails_it_comes_to_its_end) {
-    if (test_is_sanitized() && getenv("STRIDE") == NULL)
-        SKIP_TEST("a sanitizer brings an allocator of its own; STRIDE=13 tries it all the same");
     long wanted = 1;
     prepare();
     for (; fail_stop(stops[_i], wanted); wanted += faults_stride())

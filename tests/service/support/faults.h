@@ -12,8 +12,8 @@
 
 struct faults {
     struct fault_control *control;
-    char preload[512], file[160], sanitizer[512];
-    const char *wrapper[5]; /* env(1) with the words above, NULL after the last; `faults` must not move */
+    char preload[512], file[160];
+    const char *wrapper[4]; /* env(1) with the words above, NULL after the last; `faults` must not move */
 };
 
 /* How calls of a kind fail. */
@@ -30,7 +30,7 @@ void faults_arm(struct faults *faults, struct fault fault, enum fault_scope scop
 /* Nothing fails any more; `seen`, `failed` and `last_failed` of the control stay to be read. */
 void faults_disarm(struct faults *faults);
 
-/* From one call that fails to the next: STRIDE of the environment; else 1, or more under a sanitizer, which takes its time. */
+/* From one call that fails to the next: STRIDE of the environment, or 1. */
 long faults_stride(void);
 
 /* Adds a loop test over `count` rows of a table, or over the one whose number is ONLY of the environment. */
