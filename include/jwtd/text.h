@@ -32,6 +32,8 @@ bool text_parse_unsigned(struct text text, uint64_t max, uint64_t *number);
 bool text_is_made_of(struct text text, const char *alphabet, size_t min_len, size_t max_len);
 
 bool text_is_alphanumeric(char byte); /* A-Z a-z 0-9, whatever the locale */
+bool text_is_blank(char byte);        /* a space or a tab: what HTTP allows around values (RFC 9110 section 5.6.3) */
+int text_hex_digit(char byte);        /* 0 to 15; -1: it is none of 0-9 a-f A-F */
 
 /* The bytes of the UTF-8 sequence at the front, and its code point; 0, with *code_point as it was, if there is none: the text is
  * empty, or its front is not what RFC 3629 allows. */

@@ -11,7 +11,7 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-static bool is_blank(char c) {
+static bool is_whitespace(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
@@ -73,11 +73,10 @@ static bool read_hex(struct cursor *cursor, unsigned *unit) {
     if (cursor->end - cursor->at < 4)
         return false;
     for (int i = 0; i < 4; i++) {
-        char c = *cursor->at++;
-        unsigned digit = is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a') + 10;
-        if (digit > 15)
+        int digit = text_hex_digit(*cursor->at++);
+        if (digit < 0)
             return false;
-        *unit = *unit << 4 | digit;
+        *unit = *unit << 4 | (unsigned)digit;
     }
     return true;
 }
@@ -121,8 +120,8 @@ static bool skip_scalar(struct cursor *cursor) {
     return skip_word(cursor, "true") || skip_word(cursor, "false") || skip_word(cursor, "null");
 }
 
-static void skip_blanks(struct cursor *cursor) {
-    while (cursor->at < cursor->end && is_blank(*cursor->at))
+static void skip_whitespace(struct cursor *cursor) {
+    while (cursor->at < cursor->end && is_whitespace(*cursor->at))
         cursor->at++;
 }
 
@@ -139,7 +138,7 @@ static bool skip_brackets(struct cursor *cursor, unsigned depth_max, size_t *mem
         else if (c == ':')
             ++*members;
         else
-            is_scalar = c != ',' && !is_blank(c);
+            is_scalar = c != ',' && !is_whitespace(c);
         if (depth > depth_max || (is_scalar && !skip_scalar(cursor)))
             return false;
         cursor->at += !is_scalar;
@@ -152,9 +151,9 @@ bool json_scan(struct text text, unsigned depth_max, size_t *members) {
     if (text.len == 0) /* its bytes may be NULL, to which C adds nothing, not even 0 */
         return false;
     struct cursor cursor = { text.bytes, text.bytes + text.len };
-    skip_blanks(&cursor);
+    skip_whitespace(&cursor);
     if (cursor.at == cursor.end || (*cursor.at != '{' && *cursor.at != '[') || !skip_brackets(&cursor, depth_max, members))
         return false;
-    skip_blanks(&cursor);
+    skip_whitespace(&cursor);
     return cursor.at == cursor.end && text_is_utf8(text);
 }

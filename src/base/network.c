@@ -204,14 +204,10 @@ bool cidr_list_contains(const struct cidr_list *list, const struct address *addr
     return false;
 }
 
-static bool is_blank(char byte) {
-    return byte == ' ' || byte == '\t';
-}
-
 static struct text trim(struct text text) {
-    while (text.len > 0 && is_blank(text.bytes[0]))
+    while (text.len > 0 && text_is_blank(text.bytes[0]))
         text = rest_of(text, 1);
-    while (text.len > 0 && is_blank(text.bytes[text.len - 1]))
+    while (text.len > 0 && text_is_blank(text.bytes[text.len - 1]))
         text.len--;
     return text;
 }

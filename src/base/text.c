@@ -58,6 +58,18 @@ bool text_is_alphanumeric(char byte) {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
 }
 
+bool text_is_blank(char byte) {
+    return byte == ' ' || byte == '\t';
+}
+
+int text_hex_digit(char byte) {
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    if (byte >= 'a' && byte <= 'f')
+        return byte - 'a' + 10;
+    return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
+}
+
 size_t text_code_point(struct text text, uint32_t *code_point) {
     ucs4_t decoded;
     int len = text.len == 0 ? 0 : u8_mbtoucr(&decoded, (const uint8_t *)text.bytes, text.len);

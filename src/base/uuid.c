@@ -1,6 +1,7 @@
 #include "jwtd/uuid.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/text.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -33,14 +34,6 @@ const char *uuid_text(const struct uuid *id, char text[UUID_TEXT_SIZE]) {
     return text;
 }
 
-static int digit_value(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool uuid_parse(const char *text, size_t len, struct uuid *id) {
     struct uuid parsed = { { 0 } };
     size_t nibble = 0;
@@ -52,7 +45,7 @@ bool uuid_parse(const char *text, size_t len, struct uuid *id) {
                 return false;
             continue;
         }
-        int value = digit_value(text[i]);
+        int value = text_hex_digit(text[i]);
         if (value < 0)
             return false;
         parsed.bytes[nibble / 2] = (uint8_t)(parsed.bytes[nibble / 2] << 4 | value);

@@ -9,10 +9,6 @@
 
 #include <assert.h>
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
-
 /* RFC 6750 section 2.1; the scheme's name is case-insensitive (RFC 9110 section 11.1). Another scheme is no bearer token.
  * The library keeps the blanks after a value, which are no part of it (section 5.5). */
 static struct text bearer_token(const struct exchange *exchange) {
@@ -25,7 +21,7 @@ static struct text bearer_token(const struct exchange *exchange) {
         token.bytes++;
         token.len--;
     }
-    while (token.len > 0 && is_blank(token.bytes[token.len - 1]))
+    while (token.len > 0 && text_is_blank(token.bytes[token.len - 1]))
         token.len--;
     return token;
 }

@@ -23,14 +23,6 @@ static struct text take_until(struct text *rest, char separator) {
     return taken;
 }
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static enum status decode(struct arena *arena, struct text encoded, struct text *decoded) {
     char *bytes = arena_alloc(arena, encoded.len + 1);
     size_t len = 0;
@@ -39,8 +31,8 @@ static enum status decode(struct arena *arena, struct text encoded, struct text 
     for (size_t i = 0; i < encoded.len; i++) {
         char c = encoded.bytes[i];
         if (c == '%') {
-            int high = encoded.len - i > 2 ? hex_digit(encoded.bytes[i + 1]) : -1;
-            int low = encoded.len - i > 2 ? hex_digit(encoded.bytes[i + 2]) : -1;
+            int high = encoded.len - i > 2 ? text_hex_digit(encoded.bytes[i + 1]) : -1;
+            int low = encoded.len - i > 2 ? text_hex_digit(encoded.bytes[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return STATUS_BAD_REQUEST;
             c = (char)(high * 16 + low);

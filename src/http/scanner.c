@@ -1,6 +1,7 @@
 #include "scanner.h"
 
 #include "jwtd/macros.h"
+#include "jwtd/text.h"
 
 enum state {
     BEFORE_REQUEST,
@@ -55,10 +56,6 @@ static const unsigned char classes[256] = {
 
 static bool is_in(unsigned char c, unsigned char wanted) {
     return (classes[c] & wanted) != 0;
-}
-
-static bool is_blank(unsigned char c) {
-    return c == ' ' || c == '\t';
 }
 
 static unsigned char lower(unsigned char c) {
@@ -133,7 +130,7 @@ static enum state begin_line(struct scanner *scanner, unsigned char c) {
 }
 
 static enum state read_length(struct scanner *scanner, unsigned char c) {
-    if (is_blank(c)) {
+    if (text_is_blank((char)c)) {
         scanner->is_over = scanner->run > 0;
         return VALUE;
     }

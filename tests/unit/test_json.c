@@ -1,5 +1,7 @@
 #include "jwtd/json.h"
 
+#include "../../src/base/json_scan.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -422,9 +424,22 @@ START_TEST(no_text_exceeds_the_documented_limit) {
 }
 END_TEST
 
+/* Of the scanner itself: json-c, which reads behind it, would refuse them too. */
+START_TEST(an_escape_is_made_of_hex_digits_only) {
+    char escape[] = "[\"\\u004x\"]";
+    for (int byte = 1; byte < 256; byte++) {
+        size_t members;
+        escape[7] = (char)byte;
+        bool is_digit = strchr("0123456789abcdefABCDEF", byte) != NULL;
+        ck_assert_msg(json_scan(text_of(escape), DEPTH, &members) == is_digit, "%d", byte);
+    }
+}
+END_TEST
+
 Suite *json_suite(void) {
     Suite *suite = suite_create("json");
     TCase *tcase = tcase_create("json");
+    tcase_add_test(tcase, an_escape_is_made_of_hex_digits_only);
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_loop_test(tcase, strict_json_is_accepted, 0, (int)(sizeof good / sizeof good[0]));
     tcase_add_loop_test(tcase, anything_else_is_refused, 0, (int)(sizeof bad / sizeof bad[0]));

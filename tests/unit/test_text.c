@@ -256,6 +256,16 @@ START_TEST(letters_and_digits_are_those_of_ascii) {
 }
 END_TEST
 
+START_TEST(hex_digits_and_blanks_are_those_of_ascii) {
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    for (int byte = 0; byte < 256; byte++) {
+        const char *digit = memchr(digits, byte, sizeof digits - 1);
+        ck_assert_int_eq(text_hex_digit((char)byte), digit != NULL ? (int)(digit - digits) % 16 : -1);
+        ck_assert_int_eq(text_is_blank((char)byte), byte == ' ' || byte == '\t');
+    }
+}
+END_TEST
+
 static const struct {
     struct text text;
     size_t len;
@@ -310,6 +320,7 @@ Suite *text_suite(void) {
     tcase_add_loop_test(tcase, a_decimal_number_is_digits_and_nothing_else, 0, (int)ARRAY_LEN(decimals));
     tcase_add_loop_test(tcase, an_id_is_made_of_its_alphabet_and_as_long_as_it_may_be, 0, (int)ARRAY_LEN(ids));
     tcase_add_test(tcase, letters_and_digits_are_those_of_ascii);
+    tcase_add_test(tcase, hex_digits_and_blanks_are_those_of_ascii);
     tcase_add_loop_test(tcase, a_code_point_is_decoded_or_is_none, 0, (int)ARRAY_LEN(sequences));
     tcase_add_test(tcase, decoding_and_validity_agree_on_sequences_of_three_bytes);
     tcase_add_test(tcase, normalisation_makes_one_of_two_spellings);
