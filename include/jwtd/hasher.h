@@ -50,8 +50,9 @@ enum hash_match {
     HASH_OUT_OF_MEMORY /* the password was not checked */
 };
 
-/* Checks a password against a stored hash of any argon2id parameters. hash NULL: does the work of a check with the current
- * parameters and returns HASH_DIFFERS, so that an unknown account takes as long as a known one. */
+/* Checks a password against a stored hash of any argon2id parameters up to HASH_MEMORY_MAX and HASH_OPERATIONS_MAX. hash NULL:
+ * does the work of a check with the current parameters and returns HASH_DIFFERS, so that an unknown account takes as long as a
+ * known one. */
 enum hash_match hasher_verify(struct hasher *hasher, struct text password, const char *hash) MUST_CHECK;
 
 /* Whether a stored hash was made with other parameters than the current ones. False, too, for a corrupt one, and if out of
