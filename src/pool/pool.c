@@ -112,13 +112,26 @@ static void record_service(struct pool *pool, int64_t service_us) {
 
 /* ---- the threads ---- */
 
+/* The lock is held on both sides, and released to log. */
+static void log_shedding(struct pool *pool, const struct shedding_report *report) {
+    if (!report->has_begun && !report->has_ended)
+        return;
+    pthread_mutex_unlock(&pool->lock);
+    shedding_log(pool->options.name, report);
+    pthread_mutex_lock(&pool->lock);
+}
+
 /* Waits until there is a job or the pool stops; calls thread_idle once if that takes long. The lock is held on both sides. */
 static void wait_for_work(struct pool *pool, void *state) {
     int64_t now_us = clock_monotonic_us();
     int64_t idle_at_us = pool->options.thread_idle == NULL ? INT64_MAX : now_us + pool->options.idle_us;
 
     while (pool->queued == 0 && !pool->stopping) {
-        int64_t check_us = shedding_check(&pool->shedding, now_us);
+        struct shedding_report report = { .has_begun = false };
+        int64_t check_us = shedding_check(&pool->shedding, now_us, &report);
+        log_shedding(pool, &report);
+        if (pool->queued > 0 || pool->stopping)
+            break;
         condition_wait_until(&pool->work, &pool->lock, idle_at_us < check_us ? idle_at_us : check_us);
         now_us = clock_monotonic_us();
         if (now_us < idle_at_us || pool->queued > 0)
@@ -213,14 +226,14 @@ static struct pool_job *next_job(struct pool_thread *thread, void *state) {
 }
 
 /* The lock is held. */
-static void end_job(struct pool *pool, int64_t begin_us, int64_t service_us, bool late) {
+static void end_job(struct pool *pool, int64_t begin_us, int64_t service_us, bool late, struct shedding_report *report) {
     if (late) { /* no work was done: not a sample of the service time */
         pool->late++;
-        shedding_drop(&pool->shedding, begin_us);
+        shedding_drop(&pool->shedding, begin_us, report);
         return;
     }
     record_service(pool, service_us);
-    shedding_check(&pool->shedding, begin_us + service_us);
+    shedding_check(&pool->shedding, begin_us + service_us, report);
 }
 
 static void run_jobs(struct pool_thread *thread, void *state) {
@@ -237,8 +250,10 @@ static void run_jobs(struct pool_thread *thread, void *state) {
         pthread_mutex_lock(&pool->lock);
         assert(pool->running > 0);
         pool->running--;
-        end_job(pool, begin_us, service_us, late);
+        struct shedding_report report = { .has_begun = false };
+        end_job(pool, begin_us, service_us, late, &report);
         publish_load(pool);
+        log_shedding(pool, &report);
     }
     pthread_mutex_unlock(&pool->lock);
 }
@@ -331,7 +346,6 @@ struct pool *pool_create(const struct pool_options *options) {
         return NULL;
     }
     pool->options = *options;
-    pool->shedding.pool = pool->options.name;
     locks_init(pool);
     enum status status = spawn_threads(pool);
     bool started = wait_for_threads(pool);
@@ -372,11 +386,11 @@ static bool has_place_and_time(const struct pool *pool, int64_t deadline_us) {
 }
 
 /* The lock is held. */
-static enum status refuse(struct pool *pool, int64_t *retry_after_us) {
+static enum status refuse(struct pool *pool, int64_t *retry_after_us, struct shedding_report *report) {
     int64_t now_us = clock_monotonic_us();
 
     pool->refused++;
-    shedding_refuse(&pool->shedding, now_us);
+    shedding_refuse(&pool->shedding, now_us, report);
     *retry_after_us = schedule_retry(pool, now_us) - now_us;
     return STATUS_OVERLOADED;
 }
@@ -385,14 +399,17 @@ enum status pool_would_admit(struct pool *pool, int64_t deadline_us, int64_t *re
     *retry_after_us = 0;
     if (has_place_and_time(pool, deadline_us))
         return STATUS_OK;
+    struct shedding_report report = { .has_begun = false };
     pthread_mutex_lock(&pool->lock);
-    enum status status = refuse(pool, retry_after_us);
+    enum status status = refuse(pool, retry_after_us, &report);
     pthread_mutex_unlock(&pool->lock);
+    shedding_log(pool->options.name, &report);
     return status;
 }
 
 enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) {
     enum status status = STATUS_OK;
+    struct shedding_report report = { .has_begun = false };
 
     *retry_after_us = 0;
     pthread_mutex_lock(&pool->lock);
@@ -400,9 +417,10 @@ enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_
         pool->reserved++;
         publish_load(pool);
     } else {
-        status = refuse(pool, retry_after_us);
+        status = refuse(pool, retry_after_us, &report);
     }
     pthread_mutex_unlock(&pool->lock);
+    shedding_log(pool->options.name, &report);
     return status;
 }
 
