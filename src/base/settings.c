@@ -12,96 +12,115 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 
-#define AT(member) offsetof(struct config, member)
+/* clang-format off */
+#define MEMBER_OF_boolean bool: true
+#define MEMBER_OF_count unsigned: true, int: true
+#define MEMBER_OF_duration int64_t: true
+#define MEMBER_OF_size size_t: true
+#define MEMBER_OF_rate struct limit_rate: true
+#define MEMBER_OF_text char *: true
+#define MEMBER_OF_url char *: true
+#define MEMBER_OF_kid char *: true
+#define MEMBER_OF_endpoint struct endpoint: true
+#define MEMBER_OF_networks struct cidr_list: true
+#define MEMBER_OF_origins struct string_list: true
+#define MEMBER_OF_level enum log_level: true
+#define MEMBER_OF_format enum log_format: true
+
+/* A row; does not compile when the member's type is not one that the setting's type writes. */
+#define SETTING(name, type, flags, value, min, max, unit, member, help) \
+    { name, &type##_setting, flags, value, min, max, unit, OFFSET(member, MEMBER_OF_##type), help }
+#define OFFSET(member, ...) \
+    (offsetof(struct config, member) + \
+     0 * sizeof(char[_Generic(((struct config *)0)->member, __VA_ARGS__, default: false) ? 1 : -1]))
+/* clang-format on */
 
 /* Tokens count in seconds (RFC 7519 section 2, NumericDate), so their times are whole seconds. argon2id counts in KiB. */
 const struct setting settings[] = {
-    /* name, type, flags, default, min, max, unit, offset, help */
-    { "server.listen", &endpoint_setting, 0, "127.0.0.1:8080", 0, 0, 0, AT(server.listen),
-      "where to serve: address:port, [address]:port or unix:/path; port 0 picks a free one" },
-    { "server.threads", &count_setting, 0, "0", 0, 1024, 0, AT(server.threads),
-      "HTTP threads; 0: one per core that the process may use" },
-    { "server.max_connections", &count_setting, 0, "10000", 1, 1000000, 0, AT(server.max_connections),
-      "open connections; clamped to what the limit of open files allows" },
-    { "server.max_connections_per_address", &count_setting, 0, "1000", 0, 1000000, 0, AT(server.max_connections_per_address),
-      "open connections of one address (IPv4 /32, IPv6 /64; a /48 has four times as many) that is no trusted proxy; 0: no "
-      "limit" },
-    { "server.header_timeout", &duration_setting, 0, "10s", 100, 10 * MINUTE, 0, AT(server.header_timeout_ms),
-      "from the first byte of a header to its last" },
-    { "server.body_timeout", &duration_setting, 0, "10s", 100, 10 * MINUTE, 0, AT(server.body_timeout_ms),
-      "the same for a body, and for a client to read its reply" },
-    { "server.request_timeout", &duration_setting, 0, "5s", 10, 10 * MINUTE, 0, AT(server.request_timeout_ms),
-      "from the last byte of a request to its reply" },
-    { "server.body_limit", &size_setting, 0, "16KiB", KIB, MIB, 0, AT(server.body_limit), "the largest body of a request" },
-    { "server.trusted_proxies", &networks_setting, 0, "", 0, 0, 0, AT(server.trusted_proxies),
-      "proxies whose X-Forwarded-For is trusted, by address or network, like 192.0.2.10/32 ::1" },
-    { "server.drain_delay", &duration_setting, 0, "0", 0, 10 * MINUTE, 0, AT(server.drain_delay_ms),
-      "how long /health/ready reports a shutdown before the service stops accepting requests" },
-    { "server.shutdown_grace", &duration_setting, 0, "30s", 0, 10 * MINUTE, 0, AT(server.shutdown_grace_ms),
-      "how long a shutdown waits for requests in flight" },
+    /* name, type, flags, default, min, max, unit, member of struct config, help */
+    SETTING("server.listen", endpoint, 0, "127.0.0.1:8080", 0, 0, 0, server.listen,
+            "where to serve: address:port, [address]:port or unix:/path; port 0 picks a free one"),
+    SETTING("server.threads", count, 0, "0", 0, 1024, 0, server.threads,
+            "HTTP threads; 0: one per core that the process may use"),
+    SETTING("server.max_connections", count, 0, "10000", 1, 1000000, 0, server.max_connections,
+            "open connections; clamped to what the limit of open files allows"),
+    SETTING("server.max_connections_per_address", count, 0, "1000", 0, 1000000, 0, server.max_connections_per_address,
+            "open connections of one address (IPv4 /32, IPv6 /64; a /48 has four times as many) that is no trusted proxy; 0: no "
+            "limit"),
+    SETTING("server.header_timeout", duration, 0, "10s", 100, 10 * MINUTE, 0, server.header_timeout_ms,
+            "from the first byte of a header to its last"),
+    SETTING("server.body_timeout", duration, 0, "10s", 100, 10 * MINUTE, 0, server.body_timeout_ms,
+            "the same for a body, and for a client to read its reply"),
+    SETTING("server.request_timeout", duration, 0, "5s", 10, 10 * MINUTE, 0, server.request_timeout_ms,
+            "from the last byte of a request to its reply"),
+    SETTING("server.body_limit", size, 0, "16KiB", KIB, MIB, 0, server.body_limit, "the largest body of a request"),
+    SETTING("server.trusted_proxies", networks, 0, "", 0, 0, 0, server.trusted_proxies,
+            "proxies whose X-Forwarded-For is trusted, by address or network, like 192.0.2.10/32 ::1"),
+    SETTING("server.drain_delay", duration, 0, "0", 0, 10 * MINUTE, 0, server.drain_delay_ms,
+            "how long /health/ready reports a shutdown before the service stops accepting requests"),
+    SETTING("server.shutdown_grace", duration, 0, "30s", 0, 10 * MINUTE, 0, server.shutdown_grace_ms,
+            "how long a shutdown waits for requests in flight"),
 
-    { "database.url", &url_setting, SECRET, "", 0, 4096, 0, AT(database.url),
-      "libpq URL or conninfo; empty: the PG* variables of the environment" },
-    { "database.connections", &count_setting, 0, "8", 1, 1000, 0, AT(database.connections), "connections, each with its thread" },
-    { "database.statement_timeout", &duration_setting, 0, "2s", 10, 10 * MINUTE, 0, AT(database.statement_timeout_ms),
-      "the longest that one statement may take" },
-    { "database.prepared", &boolean_setting, 0, "true", 0, 0, 0, AT(database.prepared),
-      "statements are prepared once per connection; off: for a pooler that lends connections by the transaction" },
-    { "database.cleanup_interval", &duration_setting, 0, "1m", SECOND, DAY, 0, AT(database.cleanup_interval_ms),
-      "pause between two rounds of deleting sessions that have ended" },
+    SETTING("database.url", url, SECRET, "", 0, 4096, 0, database.url,
+            "libpq URL or conninfo; empty: the PG* variables of the environment"),
+    SETTING("database.connections", count, 0, "8", 1, 1000, 0, database.connections, "connections, each with its thread"),
+    SETTING("database.statement_timeout", duration, 0, "2s", 10, 10 * MINUTE, 0, database.statement_timeout_ms,
+            "the longest that one statement may take"),
+    SETTING("database.prepared", boolean, 0, "true", 0, 0, 0, database.prepared,
+            "statements are prepared once per connection; off: for a pooler that lends connections by the transaction"),
+    SETTING("database.cleanup_interval", duration, 0, "1m", SECOND, DAY, 0, database.cleanup_interval_ms,
+            "pause between two rounds of deleting sessions that have ended"),
 
-    { "password.memory", &size_setting, 0, "19MiB", 8 * KIB, GIB, KIB, AT(password.memory), "argon2id: memory of one hash" },
-    { "password.operations", &count_setting, 0, "2", 1, 64, 0, AT(password.operations), "argon2id: passes over that memory" },
-    { "password.allow_weak", &boolean_setting, 0, "false", 0, 0, 0, AT(password.allow_weak),
-      "accept argon2id parameters below OWASP's minimum; for tests only" },
-    { "password.workers", &count_setting, 0, "0", 0, 1024, 0, AT(password.workers),
-      "threads that hash; 0: one per core that the process may use" },
-    { "password.min_length", &count_setting, 0, "8", 8, 64, 0, AT(password.min_length),
-      "shortest new password in characters; NIST asks for 15 where a password stands alone" },
-    { "password.nice", &count_setting, 0, "5", 0, 19, 0, AT(password.nice),
-      "nice value (0 to 19) of the hashing threads, so that many logins at once delay nothing else" },
+    SETTING("password.memory", size, 0, "19MiB", 8 * KIB, GIB, KIB, password.memory, "argon2id: memory of one hash"),
+    SETTING("password.operations", count, 0, "2", 1, 64, 0, password.operations, "argon2id: passes over that memory"),
+    SETTING("password.allow_weak", boolean, 0, "false", 0, 0, 0, password.allow_weak,
+            "accept argon2id parameters below OWASP's minimum; for tests only"),
+    SETTING("password.workers", count, 0, "0", 0, 1024, 0, password.workers,
+            "threads that hash; 0: one per core that the process may use"),
+    SETTING("password.min_length", count, 0, "8", 8, 64, 0, password.min_length,
+            "shortest new password in characters; NIST asks for 15 where a password stands alone"),
+    SETTING("password.nice", count, 0, "5", 0, 19, 0, password.nice,
+            "nice value (0 to 19) of the hashing threads, so that many logins at once delay nothing else"),
 
-    { "token.keys_dir", &text_setting, 0, "keys", 1, 4095, 0, AT(token.keys_dir), "directory of signing keys, <kid>.hs256" },
-    { "token.active_kid", &kid_setting, RELOADABLE, "", 0, 64, 0, AT(token.active_kid),
-      "the key that signs; empty: the newest by name" },
-    { "token.refresh_key_file", &text_setting, 0, "refresh.key", 1, 4095, 0, AT(token.refresh_key_file),
-      "the key of refresh tokens; this service's alone" },
-    { "token.issuer", &text_setting, 0, "jwtd", 1, 255, 0, AT(token.issuer), "claim iss of access tokens" },
-    { "token.audience", &text_setting, 0, "jwtd", 1, 255, 0, AT(token.audience), "claim aud of access tokens" },
-    { "token.access_ttl", &duration_setting, 0, "15m", SECOND, DAY, SECOND, AT(token.access_ttl_ms), "life of an access token" },
-    { "token.refresh_ttl", &duration_setting, 0, "30d", SECOND, 3650 * DAY, SECOND, AT(token.refresh_ttl_ms),
-      "life of a session from its login, however much it is used" },
-    { "token.refresh_idle", &duration_setting, 0, "7d", SECOND, 3650 * DAY, SECOND, AT(token.refresh_idle_ms),
-      "life of a session that is not used" },
-    { "token.refresh_retry_window", &duration_setting, 0, "10s", 0, 10 * MINUTE, 0, AT(token.refresh_retry_window_ms),
-      "how long a refresh that is repeated gets the same successor" },
+    SETTING("token.keys_dir", text, 0, "keys", 1, 4095, 0, token.keys_dir, "directory of signing keys, <kid>.hs256"),
+    SETTING("token.active_kid", kid, RELOADABLE, "", 0, 64, 0, token.active_kid, "the key that signs; empty: the newest by name"),
+    SETTING("token.refresh_key_file", text, 0, "refresh.key", 1, 4095, 0, token.refresh_key_file,
+            "the key of refresh tokens; this service's alone"),
+    SETTING("token.issuer", text, 0, "jwtd", 1, 255, 0, token.issuer, "claim iss of access tokens"),
+    SETTING("token.audience", text, 0, "jwtd", 1, 255, 0, token.audience, "claim aud of access tokens"),
+    SETTING("token.access_ttl", duration, 0, "15m", SECOND, DAY, SECOND, token.access_ttl_ms, "life of an access token"),
+    SETTING("token.refresh_ttl", duration, 0, "30d", SECOND, 3650 * DAY, SECOND, token.refresh_ttl_ms,
+            "life of a session from its login, however much it is used"),
+    SETTING("token.refresh_idle", duration, 0, "7d", SECOND, 3650 * DAY, SECOND, token.refresh_idle_ms,
+            "life of a session that is not used"),
+    SETTING("token.refresh_retry_window", duration, 0, "10s", 0, 10 * MINUTE, 0, token.refresh_retry_window_ms,
+            "how long a refresh that is repeated gets the same successor"),
 
-    { "limit.enabled", &boolean_setting, RELOADABLE, "true", 0, 0, 0, AT(limit.enabled), "whether any rate is limited" },
-    { "limit.table_size", &count_setting, 0, "65536", 1024, 16777216, 0, AT(limit.table_size),
-      "entries for buckets in use; a new one replaces the one that has been full for the longest" },
-    { "limit.register", &rate_setting, RELOADABLE, "10/min burst 20", 0, 0, 0, AT(limit.register_),
-      "registrations of one address (IPv4 /32, IPv6 /64; a /48 has four times as many), like 10/min burst 20, or off" },
-    { "limit.login", &rate_setting, RELOADABLE, "10/min burst 20", 0, 0, 0, AT(limit.login), "logins of one address" },
-    { "limit.refresh", &rate_setting, RELOADABLE, "300/min", 0, 0, 0, AT(limit.refresh), "refreshes of one address" },
-    { "limit.account", &rate_setting, RELOADABLE, "600/min burst 300", 0, 0, 0, AT(limit.account),
-      "everything else under /auth but /auth/verify, of one address" },
-    { "limit.address_failures", &rate_setting, RELOADABLE, "30/15min", 0, 0, 0, AT(limit.address_failures),
-      "wrong passwords of one address for all accounts" },
-    { "limit.login_failures", &rate_setting, RELOADABLE, "10/10h", 0, 0, 0, AT(limit.login_failures),
-      "wrong passwords of one address for one account, before it is locked for that address" },
-    { "limit.lock", &duration_setting, RELOADABLE, "1m", SECOND, DAY, 0, AT(limit.lock_ms),
-      "first lock of an account for an address, doubled with each further one; live sessions go on" },
-    { "limit.lock_max", &duration_setting, RELOADABLE, "1h", SECOND, DAY, 0, AT(limit.lock_max_ms),
-      "longest lock of an account for an address" },
-    { "limit.account_failures", &rate_setting, RELOADABLE, "100/24h", 0, 0, 0, AT(limit.account_failures),
-      "wrong passwords for one account of all addresses that it does not know" },
+    SETTING("limit.enabled", boolean, RELOADABLE, "true", 0, 0, 0, limit.enabled, "whether any rate is limited"),
+    SETTING("limit.table_size", count, 0, "65536", 1024, 16777216, 0, limit.table_size,
+            "entries for buckets in use; a new one replaces the one that has been full for the longest"),
+    SETTING("limit.register", rate, RELOADABLE, "10/min burst 20", 0, 0, 0, limit.register_,
+            "registrations of one address (IPv4 /32, IPv6 /64; a /48 has four times as many), like 10/min burst 20, or off"),
+    SETTING("limit.login", rate, RELOADABLE, "10/min burst 20", 0, 0, 0, limit.login, "logins of one address"),
+    SETTING("limit.refresh", rate, RELOADABLE, "300/min", 0, 0, 0, limit.refresh, "refreshes of one address"),
+    SETTING("limit.account", rate, RELOADABLE, "600/min burst 300", 0, 0, 0, limit.account,
+            "everything else under /auth but /auth/verify, of one address"),
+    SETTING("limit.address_failures", rate, RELOADABLE, "30/15min", 0, 0, 0, limit.address_failures,
+            "wrong passwords of one address for all accounts"),
+    SETTING("limit.login_failures", rate, RELOADABLE, "10/10h", 0, 0, 0, limit.login_failures,
+            "wrong passwords of one address for one account, before it is locked for that address"),
+    SETTING("limit.lock", duration, RELOADABLE, "1m", SECOND, DAY, 0, limit.lock_ms,
+            "first lock of an account for an address, doubled with each further one; live sessions go on"),
+    SETTING("limit.lock_max", duration, RELOADABLE, "1h", SECOND, DAY, 0, limit.lock_max_ms,
+            "longest lock of an account for an address"),
+    SETTING("limit.account_failures", rate, RELOADABLE, "100/24h", 0, 0, 0, limit.account_failures,
+            "wrong passwords for one account of all addresses that it does not know"),
 
-    { "cors.allowed_origins", &origins_setting, RELOADABLE, "", 0, 0, 0, AT(cors.allowed_origins),
-      "origins of front ends, like https://app.example.com" },
+    SETTING("cors.allowed_origins", origins, RELOADABLE, "", 0, 0, 0, cors.allowed_origins,
+            "origins of front ends, like https://app.example.com"),
 
-    { "log.level", &level_setting, RELOADABLE, "info", 0, 0, 0, AT(log.level), "debug, info, warn or error" },
-    { "log.format", &format_setting, 0, "auto", 0, 0, 0, AT(log.format),
-      "text, json, or auto: text on a terminal, json elsewhere" },
+    SETTING("log.level", level, RELOADABLE, "info", 0, 0, 0, log.level, "debug, info, warn or error"),
+    SETTING("log.format", format, 0, "auto", 0, 0, 0, log.format, "text, json, or auto: text on a terminal, json elsewhere"),
 };
 
 const size_t settings_count = ARRAY_LEN(settings);
