@@ -1,6 +1,7 @@
 #include "recorder.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,10 @@
 /* In the line of each request, and seldom elsewhere. */
 #define REQUEST_MARK " HTTP/1."
 
-/* What was sent on each socket since the last read; a socket belongs to one thread. */
+/* Of `sent`: a socket belongs to one thread, but its descriptor may have been another thread's before. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* What was sent on each socket since the last read. */
 static struct sent {
     char bytes[REQUEST_LINE_MAX]; /* the beginning */
     size_t len;
@@ -94,8 +98,11 @@ void recorder_add(const struct recorded_exchange *exchange) {
 }
 
 void recorder_opened(int fd) {
-    if (fd < FDS_MAX)
-        sent[fd] = (struct sent){ .len = 0 };
+    if (fd >= FDS_MAX)
+        return;
+    pthread_mutex_lock(&lock);
+    sent[fd] = (struct sent){ .len = 0 };
+    pthread_mutex_unlock(&lock);
 }
 
 static void count_requests(struct sent *socket, const char *bytes, size_t len) {
@@ -113,12 +120,14 @@ static void count_requests(struct sent *socket, const char *bytes, size_t len) {
 void recorder_sent(int fd, const char *bytes, size_t len) {
     if (fd >= FDS_MAX || file_name() == NULL)
         return;
+    pthread_mutex_lock(&lock);
     size_t left = REQUEST_LINE_MAX - 1 - sent[fd].len;
     size_t taken = len < left ? len : left;
     memcpy(sent[fd].bytes + sent[fd].len, bytes, taken);
     sent[fd].len += taken;
     sent[fd].bytes[sent[fd].len] = '\0';
     count_requests(&sent[fd], bytes, len);
+    pthread_mutex_unlock(&lock);
 }
 
 /* The body follows the header and is as long as Content-Length says, since another reply may follow. */
@@ -157,6 +166,7 @@ static void record_first(const struct sent *socket, const char *reply, const cha
 void recorder_received(int fd, const char *bytes, size_t len) {
     if (fd >= FDS_MAX || file_name() == NULL)
         return;
+    pthread_mutex_lock(&lock);
     struct sent *socket = &sent[fd];
     const char *reply = find_final_reply(bytes);
     if (reply != NULL && !socket->is_out_of_step && socket->len > 0)
@@ -166,4 +176,5 @@ void recorder_received(int fd, const char *bytes, size_t len) {
         socket->is_out_of_step = true;
     socket->len = 0;
     socket->requests = 0;
+    pthread_mutex_unlock(&lock);
 }
