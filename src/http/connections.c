@@ -199,6 +199,14 @@ void connections_cancel(struct connections *connections, int fd) {
     pthread_mutex_unlock(&connections->list_lock);
 }
 
+unsigned connections_reserved(struct connections *connections) {
+    pthread_mutex_lock(&connections->list_lock);
+    cancel_expired(connections);
+    unsigned count = connections->reservations.count;
+    pthread_mutex_unlock(&connections->list_lock);
+    return count;
+}
+
 /* ---- the list ---- */
 
 static int64_t shorter(int64_t a_us, int64_t b_us) {

@@ -56,6 +56,10 @@ void connections_cancel(struct connections *connections, int fd);
  */
 void connections_hurry(struct connections *connections);
 
+/* How many have been admitted and are still on the way to an HTTP thread, which adds them; 0 half a second after the last of
+ * them. Any thread. */
+unsigned connections_reserved(struct connections *connections);
+
 /* How many have been added and not been removed. Any thread. */
 unsigned connections_count(struct connections *connections);
 

@@ -218,6 +218,9 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
     connections_hurry(server->connections);
     drain(server, grace_ms * 1000);
     acceptor_stop(server->acceptor);
+    /* the library closes what no thread of its own has taken over yet, and does so without a lock */
+    while (connections_reserved(server->connections) > 0)
+        usleep(STOP_POLL_US);
     /* the first bytes of a connection that has just been accepted may not have been read yet */
     usleep(FIRST_BYTES_US);
     wait_until_zero(&server->context.counters.in_flight, until_us);
