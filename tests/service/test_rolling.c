@@ -23,13 +23,14 @@ Suite *rolling_suite(void);
 #define ANSWERED_MIN (ROUNDS * INSTANCES * CLIENTS) /* each client, in each restart */
 #define BALANCER_SEES_BOTH "/balancer/sees-both"    /* answered by the balancer itself, with 404 by the service */
 
-static int free_port(void) {
+/* Bound until the test's process ends, so that nobody else gets it between two starts. */
+static int reserve_port(void) {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, len), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    close(fd);
     return ntohs(address.sin_port);
 }
 
@@ -59,7 +60,7 @@ struct balancer {
 };
 
 static struct balancer start_balancer(const struct server *keys, const int ports[INSTANCES]) {
-    struct balancer balancer = { .front = { .port = free_port(), .is_proxy = true } };
+    struct balancer balancer = { .front = { .port = reserve_port(), .is_proxy = true } };
     char path[128];
     snprintf(path, sizeof path, "%s/haproxy.cfg", keys->directory);
     FILE *file = fopen(path, "we");
@@ -170,7 +171,7 @@ START_TEST(a_rolling_restart_behind_a_balancer_fails_no_request) {
     struct server keys = server_start(NULL);
     rolling.keys = &keys;
     for (size_t i = 0; i < INSTANCES; i++) {
-        rolling.ports[i] = free_port();
+        rolling.ports[i] = reserve_port();
         rolling.instances[i] = start_instance(&keys, rolling.ports[i]);
     }
     rolling.balancer = start_balancer(&keys, rolling.ports);
