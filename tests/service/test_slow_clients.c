@@ -1,6 +1,7 @@
 /* Clients that take their time: each part of a request has one deadline, whatever trickles in. */
 #include "support/account.h"
 #include "support/raw.h"
+#include "tests/runner.h"
 
 #include "jwtd/macros.h"
 
@@ -177,9 +178,9 @@ END_TEST
 /* Asks for as many answers as fit into the buffers of both sides, and takes none. */
 START_TEST(a_client_that_takes_no_answer_is_cut_off) {
     int fd = raw_connect(&server);
-    double begin = seconds_now();
+    double begin = seconds_now(), limit = test_is_sanitized() ? 60 : 15; /* a slow service takes long to fill them */
     bool is_open = true;
-    while (is_open && seconds_now() - begin < 15) {
+    while (is_open && seconds_now() - begin < limit) {
         ssize_t sent = send(fd, LIVE LIVE LIVE LIVE, 4 * strlen(LIVE), MSG_NOSIGNAL | MSG_DONTWAIT);
         is_open = sent >= 0 || errno == EAGAIN;
         if (sent < 0 && is_open)
