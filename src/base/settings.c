@@ -126,11 +126,6 @@ const struct setting settings[] = {
 const size_t settings_count = ARRAY_LEN(settings);
 _Static_assert(ARRAY_LEN(settings) <= SETTINGS_MAX, "struct loading has a state for each");
 
-bool setting_reject(char error[ERROR_SIZE], const char *reason) {
-    (void)snprintf(error, ERROR_SIZE, "%s", reason);
-    return false;
-}
-
 const struct setting *setting_find(const char *name) {
     for (size_t i = 0; i < settings_count; i++)
         if (strcmp(settings[i].name, name) == 0)

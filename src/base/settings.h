@@ -68,7 +68,10 @@ extern const size_t settings_count;
 const struct setting *setting_find(const char *name);
 
 /* Writes the reason to `error` and returns false, for a parse function. */
-bool setting_reject(char error[ERROR_SIZE], const char *reason);
+static inline bool setting_reject(char error[ERROR_SIZE], const char *reason) {
+    (void)snprintf(error, ERROR_SIZE, "%s", reason);
+    return false;
+}
 
 /* The setting's member of struct config. */
 void *setting_place(const struct setting *setting, struct config *config);
