@@ -1,6 +1,7 @@
 #include "json_file.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,8 @@ static char *read_path(const char *path, size_t *len) {
     return bytes;
 }
 
+static const struct json_limits any_json = { .depth = JSON_DEPTH_MAX, .containers = UINT_MAX };
+
 bool json_file_open(struct json_file *file, const char *path, char *error, size_t error_size) {
     size_t len;
     char *bytes = read_path(path, &len);
@@ -51,8 +54,8 @@ bool json_file_open(struct json_file *file, const char *path, char *error, size_
         snprintf(error, error_size, "%s: %s", path, strerrordesc_np(errno));
         return false;
     }
-    arena_init(&file->arena, JSON_ARENA_LIMIT(len));
-    enum status status = json_parse(&file->arena, (struct text){ bytes, len }, JSON_DEPTH_MAX, &file->root);
+    arena_init(&file->arena, JSON_ARENA_LIMIT(len, len / 2));
+    enum status status = json_parse(&file->arena, (struct text){ bytes, len }, any_json, &file->root);
     free(bytes);
     if (status == STATUS_OK)
         return true;

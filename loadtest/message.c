@@ -4,6 +4,7 @@
 #include "instant.h"
 #include "jwtd/macros.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -225,6 +226,8 @@ static bool has_reply_fields(const struct api_call *call) {
     return wants(call, FIELD_EMAIL) || wants(call, FIELD_ACCESS_TOKEN) || wants(call, FIELD_REFRESH_TOKEN);
 }
 
+static const struct json_limits any_json = { .depth = JSON_DEPTH_MAX, .containers = UINT_MAX };
+
 static bool body_is_right(const struct actors *actors, const struct api_call *call, const struct response *response,
                           struct actor *actor, int64_t now_ns) {
     if (!has_reply_fields(call))
@@ -233,8 +236,8 @@ static bool body_is_right(const struct actors *actors, const struct api_call *ca
         return false;
     struct arena arena;
     const struct json *root;
-    arena_init(&arena, JSON_ARENA_LIMIT(response->body_len));
-    bool parsed = json_parse(&arena, (struct text){ response->body, response->body_len }, JSON_DEPTH_MAX, &root) == STATUS_OK;
+    arena_init(&arena, JSON_ARENA_LIMIT(response->body_len, response->body_len / 2));
+    bool parsed = json_parse(&arena, (struct text){ response->body, response->body_len }, any_json, &root) == STATUS_OK;
     bool right = parsed && take_in(actors, call, root, actor, now_ns);
     arena_fini(&arena);
     return right;

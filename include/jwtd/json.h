@@ -4,7 +4,7 @@
  *
  * The text must be one object or array, and nothing in it may have two readings. Besides what RFC 8259 forbids, rejected are
  * two members of one object with the same name (after unescaping), NUL (also as \u0000), lone surrogates, invalid UTF-8, integers
- * outside int64_t, numbers beyond a double, and more levels than the caller allows.
+ * outside int64_t, numbers beyond a double, and more levels or more objects and arrays than the caller allows.
  *
  * json-c 0.16 alone does not reject all of that, even with JSON_TOKENER_STRICT and JSON_TOKENER_VALIDATE_UTF8: it accepts NaN,
  * Infinity, control characters, -01, "1." and names in single quotes, keeps the last of two members, replaces lone surrogates,
@@ -12,9 +12,10 @@
  * must have as many.
  *
  * Memory: everything json-c allocates, the strings included, is taken from the caller's arena, which wipes and frees it; no value
- * may be used after arena_fini. The tree of a hostile text takes up to 300 times the text's length. When the arena is exhausted
- * json_parse returns STATUS_OUT_OF_MEMORY and nothing else, and nothing leaks: left to itself, json-c 0.16 would shorten strings,
- * drop members or write to address 0 (see json.c).
+ * may be used after arena_fini. The tree of a hostile text takes up to 64 times the text's length, and a kilobyte for each object
+ * and array, of which the caller sets the maximum. When the arena is exhausted json_parse returns STATUS_OUT_OF_MEMORY and
+ * nothing else, and nothing leaks: left to itself, json-c 0.16 would shorten strings, drop members or write to address 0 (see
+ * json.c).
  *
  * Safe from every thread; a parsed value is not modified, so that several threads may read it.
  */
@@ -42,14 +43,21 @@ enum json_kind {
     JSON_KIND_OBJECT
 };
 
-/* An arena limit that no text of this length exceeds. */
-#define JSON_ARENA_LIMIT(text_len) ((size_t)(text_len)*512 + 16384)
+/* What a text may have at most. Even {} takes about a kilobyte, so the second number bounds the work and memory that a short
+ * text can cause. */
+struct json_limits {
+    unsigned depth;      /* levels of nested objects and arrays, at most JSON_DEPTH_MAX */
+    unsigned containers; /* objects and arrays in all */
+};
 
 #define JSON_DEPTH_MAX 64
 
-/* Parses `text`, in which brackets nest at most `depth_max` deep; that is JSON_DEPTH_MAX or less. STATUS_OK and the object or
- * array in *root; or STATUS_INVALID_JSON or STATUS_OUT_OF_MEMORY, and NULL. */
-enum status json_parse(struct arena *arena, struct text text, unsigned depth_max, const struct json **root) MUST_CHECK;
+/* An arena limit that no text of this length with so many objects and arrays exceeds. */
+#define JSON_ARENA_LIMIT(text_len, containers) ((size_t)(text_len)*128 + (size_t)(containers)*1024 + 16384)
+
+/* Parses `text`. STATUS_OK and the object or array in *root; or STATUS_INVALID_JSON or STATUS_OUT_OF_MEMORY, and NULL. A text
+ * beyond the limits is STATUS_INVALID_JSON, at the cost of one pass over its bytes. */
+enum status json_parse(struct arena *arena, struct text text, struct json_limits limits, const struct json **root) MUST_CHECK;
 
 enum json_kind json_kind(const struct json *value);
 

@@ -137,12 +137,12 @@ static bool count_members(const struct json_object *value, size_t *members) {
     return is_finite;
 }
 
-enum status json_parse(struct arena *arena, struct text text, unsigned depth_max, const struct json **root) {
+enum status json_parse(struct arena *arena, struct text text, struct json_limits limits, const struct json **root) {
     size_t members, kept = 0;
     struct json_object *parsed = NULL;
-    assert(loan == NULL && depth_max <= JSON_DEPTH_MAX);
+    assert(loan == NULL && limits.depth <= JSON_DEPTH_MAX);
     *root = NULL;
-    if (text.len > INT_MAX || !json_scan(text, depth_max, &members))
+    if (text.len > INT_MAX || !json_scan(text, limits, &members))
         return STATUS_INVALID_JSON;
     /* For each text json-c makes a locale of its own, under a lock of the process and with memory that longjmp would lose; not so
      * when the thread is in the C locale, which is a constant. */

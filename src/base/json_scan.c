@@ -126,33 +126,35 @@ static void skip_whitespace(struct cursor *cursor) {
 }
 
 /* From the first bracket to the one that closes it. */
-static bool skip_brackets(struct cursor *cursor, unsigned depth_max, size_t *members) {
-    unsigned depth = 0;
+static bool skip_brackets(struct cursor *cursor, struct json_limits limits, size_t *members) {
+    unsigned depth = 0, containers = 0;
     do {
         char c = *cursor->at;
         bool is_scalar = false;
-        if (c == '{' || c == '[')
+        if (c == '{' || c == '[') {
             depth++;
-        else if (c == '}' || c == ']')
+            containers++;
+        } else if (c == '}' || c == ']') {
             depth--;
-        else if (c == ':')
+        } else if (c == ':') {
             ++*members;
-        else
+        } else {
             is_scalar = c != ',' && !is_whitespace(c);
-        if (depth > depth_max || (is_scalar && !skip_scalar(cursor)))
+        }
+        if (depth > limits.depth || containers > limits.containers || (is_scalar && !skip_scalar(cursor)))
             return false;
         cursor->at += !is_scalar;
     } while (depth > 0 && cursor->at < cursor->end);
     return depth == 0;
 }
 
-bool json_scan(struct text text, unsigned depth_max, size_t *members) {
+bool json_scan(struct text text, struct json_limits limits, size_t *members) {
     *members = 0;
     if (text.len == 0) /* its bytes may be NULL, to which C adds nothing, not even 0 */
         return false;
     struct cursor cursor = { text.bytes, text.bytes + text.len };
     skip_whitespace(&cursor);
-    if (cursor.at == cursor.end || (*cursor.at != '{' && *cursor.at != '[') || !skip_brackets(&cursor, depth_max, members))
+    if (cursor.at == cursor.end || (*cursor.at != '{' && *cursor.at != '[') || !skip_brackets(&cursor, limits, members))
         return false;
     skip_whitespace(&cursor);
     return cursor.at == cursor.end && text_is_utf8(text);

@@ -5,14 +5,14 @@
 #ifndef JWTD_BASE_JSON_SCAN_H
 #define JWTD_BASE_JSON_SCAN_H
 
-#include "jwtd/text.h"
+#include "jwtd/json.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether the text is one pair of brackets with blanks around it, at most depth_max brackets are open at once, and every token is
- * one of RFC 8259, with integers in range, without NUL, lone surrogates or invalid UTF-8. *members is the number of colons
- * outside strings: if the order of tokens is right as well, that of the members of all objects. */
-bool json_scan(struct text text, unsigned depth_max, size_t *members);
+/* Whether the text is one pair of brackets with blanks around it, within the limits, and every token is one of RFC 8259, with
+ * integers in range, without NUL, lone surrogates or invalid UTF-8. *members is the number of colons outside strings: if the
+ * order of tokens is right as well, that of the members of all objects. */
+bool json_scan(struct text text, struct json_limits limits, size_t *members);
 
 #endif

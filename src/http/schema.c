@@ -9,7 +9,9 @@
 
 #include <string.h>
 
-#define NESTING_MAX 16
+/* The schemas take one object of scalars; what else a client sends beside is ignored. */
+static const struct json_limits limits = { .depth = 16, .containers = 64 };
+
 #define FIELDS_MAX 8
 
 /* What is wrong with a value; code NULL: nothing. */
@@ -154,8 +156,8 @@ static bool read_json(struct exchange *exchange, const struct body_schema *schem
     struct text text = { exchange->body.bytes, exchange->body.len };
     struct arena arena;
     const struct json *body;
-    arena_init(&arena, JSON_ARENA_LIMIT(text.len));
-    enum status status = json_parse(&arena, text, NESTING_MAX, &body);
+    arena_init(&arena, JSON_ARENA_LIMIT(text.len, limits.containers));
+    enum status status = json_parse(&arena, text, limits, &body);
     bool is_good = status == STATUS_OK ? read_object(exchange, schema, body) : refuse(exchange, status);
     arena_fini(&arena);
     return is_good;

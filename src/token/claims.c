@@ -10,9 +10,10 @@
 
 #define ENCODED_LEN(size) (((size_t)(size)*4 + 2) / 3) /* in base64url */
 #define PAYLOAD_MAX (ACCESS_TOKEN_MAX_LEN / 4 * 3)     /* decoded bytes */
-#define HEADER_DEPTH_MAX 1
-#define PAYLOAD_DEPTH_MAX 2            /* the roles and audiences */
-#define TIME_MAX INT64_C(253402300799) /* the end of the year 9999 */
+#define TIME_MAX INT64_C(253402300799)                 /* the end of the year 9999 */
+
+static const struct json_limits header_limits = { .depth = 1, .containers = 1 };
+static const struct json_limits payload_limits = { .depth = 2, .containers = 16 }; /* the roles and audiences */
 
 /* Members that a header must not have: crit requires extensions that are not implemented here (RFC 7515 section 4.1.11); the
  * others name a key that the sender has chosen (RFC 8725 section 3.10). */
@@ -34,9 +35,9 @@ bool token_split(struct text token, struct token_parts *parts) {
            base64url_decode(signature, parts->signature, sizeof parts->signature, &parts->signature_size);
 }
 
-static enum status parse_object(struct arena *arena, const uint8_t *bytes, size_t len, unsigned depth_max,
+static enum status parse_object(struct arena *arena, const uint8_t *bytes, size_t len, struct json_limits limits,
                                 const struct json **object) {
-    enum status status = json_parse(arena, (struct text){ (const char *)bytes, len }, depth_max, object);
+    enum status status = json_parse(arena, (struct text){ (const char *)bytes, len }, limits, object);
     if (status == STATUS_INVALID_JSON || (status == STATUS_OK && json_kind(*object) != JSON_KIND_OBJECT))
         return STATUS_INVALID_TOKEN;
     return status;
@@ -65,8 +66,8 @@ static enum status read_header(const struct json *object, size_t signature_size,
 enum status token_read_header(const struct token_parts *parts, struct token_header *header) {
     struct arena arena;
     const struct json *object;
-    arena_init(&arena, JSON_ARENA_LIMIT(parts->header_len));
-    enum status status = parse_object(&arena, parts->header, parts->header_len, HEADER_DEPTH_MAX, &object);
+    arena_init(&arena, JSON_ARENA_LIMIT(parts->header_len, header_limits.containers));
+    enum status status = parse_object(&arena, parts->header, parts->header_len, header_limits, &object);
     if (status == STATUS_OK)
         status = read_header(object, parts->signature_size, header);
     arena_fini(&arena);
@@ -173,8 +174,8 @@ enum status claims_read(const struct token_rules *rules, struct text payload, st
     size_t len;
     if (!base64url_decode(payload, bytes, sizeof bytes, &len))
         return STATUS_INVALID_TOKEN;
-    arena_init(&arena, JSON_ARENA_LIMIT(len));
-    enum status status = parse_object(&arena, bytes, len, PAYLOAD_DEPTH_MAX, &object);
+    arena_init(&arena, JSON_ARENA_LIMIT(len, payload_limits.containers));
+    enum status status = parse_object(&arena, bytes, len, payload_limits, &object);
     if (status == STATUS_OK && !read_claims(object, rules, claims))
         status = STATUS_INVALID_TOKEN;
     arena_fini(&arena);
@@ -188,12 +189,13 @@ bool token_is_current(const struct fixed_claims *claims, int64_t now_s) {
 }
 
 enum status roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) {
+    static const struct json_limits roles_limits = { .depth = 1, .containers = 1 };
     struct arena arena;
     const struct json *roles;
     if (roles_json.bytes == NULL || roles_json.len > ROLES_JSON_MAX_LEN)
         return STATUS_INVALID_JSON;
-    arena_init(&arena, JSON_ARENA_LIMIT(roles_json.len));
-    enum status status = json_parse(&arena, roles_json, 1, &roles);
+    arena_init(&arena, JSON_ARENA_LIMIT(roles_json.len, roles_limits.containers));
+    enum status status = json_parse(&arena, roles_json, roles_limits, &roles);
     if (status == STATUS_OK && !read_roles(roles, compact, len, dropped))
         status = STATUS_INVALID_JSON;
     arena_fini(&arena);

@@ -67,8 +67,8 @@ static size_t parse_with_jansson(void) {
 static size_t parse_with_json_c(void) {
     struct arena arena;
     const struct json *parsed;
-    arena_init(&arena, JSON_ARENA_LIMIT(sizeof body));
-    if (json_parse(&arena, (struct text){ body, sizeof body - 1 }, DEPTH_MAX, &parsed) != STATUS_OK)
+    arena_init(&arena, JSON_ARENA_LIMIT(sizeof body, 1));
+    if (json_parse(&arena, (struct text){ body, sizeof body - 1 }, (struct json_limits){ DEPTH_MAX, 1 }, &parsed) != STATUS_OK)
         abort();
     size_t len = json_find_text(parsed, "email").len + json_find_text(parsed, "password").len;
     arena_fini(&arena);

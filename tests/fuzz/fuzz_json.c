@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 16
+static const struct json_limits limits = { .depth = 16, .containers = 64 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -22,7 +22,7 @@ static void *next_member(json_t *object, void *member) {
     return next(object, member);
 }
 
-/* libjwt's Jansson recurses up to 2048 levels; the limit on depth is that of the module. */
+/* libjwt's Jansson recurses up to 2048 levels; the limits are those of the module. */
 static bool is_deeper(const json_t *value, unsigned left) {
     json_t *parent = (json_t *)value;
     if (!json_is_array(value) && !json_is_object(value))
@@ -36,6 +36,16 @@ static bool is_deeper(const json_t *value, unsigned left) {
         if (is_deeper(json_object_iter_value(member), left - 1))
             return true;
     return false;
+}
+
+static unsigned count_containers(const json_t *value) {
+    json_t *parent = (json_t *)value;
+    unsigned count = json_is_array(value) || json_is_object(value);
+    for (size_t i = 0; i < json_array_size(value); i++)
+        count += count_containers(json_array_get(value, i));
+    for (void *member = json_object_iter(parent); member != NULL; member = next_member(parent, member))
+        count += count_containers(json_object_iter_value(member));
+    return count;
 }
 
 static void require(bool condition) {
@@ -80,11 +90,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct text text = { (const char *)bytes + 1, size - 1 };
     struct arena arena;
     const struct json *ours;
-    arena_init(&arena, JSON_ARENA_LIMIT(text.len));
-    enum status status = json_parse(&arena, text, DEPTH_MAX, &ours);
+    arena_init(&arena, JSON_ARENA_LIMIT(text.len, limits.containers));
+    enum status status = json_parse(&arena, text, limits, &ours);
     json_t *theirs = json_loadb(text.bytes, text.len, JSON_REJECT_DUPLICATES, NULL);
     bool has_nul = memchr(text.bytes, '\0', text.len) != NULL; /* Jansson 2.14 swallows one behind a number */
-    if (theirs == NULL || has_nul || is_deeper(theirs, DEPTH_MAX)) {
+    if (theirs == NULL || has_nul || is_deeper(theirs, limits.depth) || count_containers(theirs) > limits.containers) {
         require(status == STATUS_INVALID_JSON && ours == NULL);
     } else {
         require(status == STATUS_OK);
@@ -93,8 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     arena_fini(&arena);
     json_decref(theirs);
 
-    arena_init(&arena, JSON_ARENA_LIMIT(text.len) >> (bytes[0] % 32));
-    enum status with_less = json_parse(&arena, text, DEPTH_MAX, &ours);
+    arena_init(&arena, JSON_ARENA_LIMIT(text.len, limits.containers) >> (bytes[0] % 32));
+    enum status with_less = json_parse(&arena, text, limits, &ours);
     require(with_less == status || (with_less == STATUS_OUT_OF_MEMORY && ours == NULL));
     arena_fini(&arena);
     return 0;

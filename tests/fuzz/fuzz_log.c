@@ -41,8 +41,8 @@ static bool is_plain(struct text text) {
 static void assert_is_json(const struct log_line *line, struct text first, struct text second) {
     struct arena arena;
     const struct json *root;
-    arena_init(&arena, JSON_ARENA_LIMIT(LOG_LINE_SIZE));
-    enum status status = json_parse(&arena, (struct text){ line->bytes, line->len - 1 }, 2, &root);
+    arena_init(&arena, JSON_ARENA_LIMIT(LOG_LINE_SIZE, 1));
+    enum status status = json_parse(&arena, (struct text){ line->bytes, line->len - 1 }, (struct json_limits){ 1, 1 }, &root);
     assert(status == STATUS_OK && json_kind(root) == JSON_KIND_OBJECT);
     assert(text_equal(json_find_text(root, "level"), text_of("warn")));
     assert(text_equal(json_find_text(root, "event"), text_of("fuzz")));

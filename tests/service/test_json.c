@@ -145,6 +145,21 @@ START_TEST(what_is_not_strictly_json_is_refused) {
 }
 END_TEST
 
+START_TEST(a_body_of_more_than_64_objects_and_arrays_is_refused) {
+    static const size_t counts[] = { 63, 64, 2000 };
+    for (size_t c = 0; c < ARRAY_LEN(counts); c++) {
+        size_t count = counts[c];
+        struct json_object *list = json_object_new_array();
+        for (size_t i = 0; i < count; i++)
+            json_object_array_add(list, json_object_new_object());
+        struct reply reply = http_json(&shared_server, "POST", "/auth/login", NULL, json_object_to_json_string(list));
+        assert_problem(&reply, count < 64 ? 422 : 400, count < 64 ? "validation_failed" : "invalid_json");
+        http_free(&reply);
+        json_object_put(list);
+    }
+}
+END_TEST
+
 START_TEST(members_that_nobody_asked_for_do_nothing) {
     struct account account = account_new();
     char body[BODY_SIZE];
@@ -221,6 +236,7 @@ Suite *json_suite(void) {
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
     tcase_add_loop_test(tcase, a_field_of_the_wrong_kind_is_refused_and_nothing_is_stored, 0, pick_wrong(-1, NULL, NULL));
     tcase_add_loop_test(tcase, what_is_not_strictly_json_is_refused, 0, (int)ARRAY_LEN(texts));
+    tcase_add_test(tcase, a_body_of_more_than_64_objects_and_arrays_is_refused);
     tcase_add_test(tcase, members_that_nobody_asked_for_do_nothing);
     tcase_add_loop_test(tcase, only_json_is_taken, 0, (int)ARRAY_LEN(types));
     tcase_add_loop_test(tcase, what_is_no_address_is_refused, 0, (int)ARRAY_LEN(not_addresses));

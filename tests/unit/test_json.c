@@ -9,7 +9,7 @@
 
 Suite *json_suite(void);
 
-#define DEPTH 16
+static const struct json_limits limits = { .depth = 16, .containers = 6000 };
 #define ARENA_LIMIT ((size_t)64 << 20)
 
 static struct arena arena;
@@ -24,7 +24,7 @@ static void end(void) {
 }
 
 static enum status parse(const char *bytes, size_t len) {
-    return json_parse(&arena, (struct text){ bytes, len }, DEPTH, &root);
+    return json_parse(&arena, (struct text){ bytes, len }, limits, &root);
 }
 
 /* A block of exactly this size, so that a sanitizer sees a byte read behind it. */
@@ -287,8 +287,8 @@ START_TEST(ten_thousand_brackets_are_refused_without_recursion) {
         memset(brackets, "[{"[i], SIZE);
         ck_assert_int_eq(parse(brackets, SIZE), STATUS_INVALID_JSON);
     }
-    ck_assert_int_eq(json_parse(&arena, text_of("[[]]"), 1, &root), STATUS_INVALID_JSON);
-    ck_assert_int_eq(json_parse(&arena, text_of("[]"), 1, &root), STATUS_OK);
+    ck_assert_int_eq(json_parse(&arena, text_of("[[]]"), (struct json_limits){ 1, 2 }, &root), STATUS_INVALID_JSON);
+    ck_assert_int_eq(json_parse(&arena, text_of("[]"), (struct json_limits){ 1, 1 }, &root), STATUS_OK);
 }
 END_TEST
 
@@ -320,7 +320,7 @@ END_TEST
 
 START_TEST(a_value_of_another_kind_is_nothing) {
     const struct json *value;
-    ck_assert_int_eq(json_parse(&arena, text_of("[1,\"1\",true,1.0,null,[1],{\"a\":1}]"), DEPTH, &root), STATUS_OK);
+    ck_assert_int_eq(json_parse(&arena, text_of("[1,\"1\",true,1.0,null,[1],{\"a\":1}]"), limits, &root), STATUS_OK);
     static const bool is_text[] = { [1] = true, [6] = false }, is_integer[] = { [0] = true, [6] = false };
     for (size_t i = 0; i < 7; i++) {
         const struct json *item = json_item(root, i);
@@ -392,7 +392,7 @@ START_TEST(however_little_memory_there_is_the_result_is_right_or_out_of_memory) 
     for (size_t limit = 0; status != STATUS_OK; limit += 64) {
         struct arena small;
         arena_init(&small, limit);
-        status = json_parse(&small, (struct text){ bytes, len }, DEPTH, &root);
+        status = json_parse(&small, (struct text){ bytes, len }, limits, &root);
         ck_assert(status == STATUS_OK || status == STATUS_OUT_OF_MEMORY);
         ck_assert(status == STATUS_OK || root == NULL);
         exhausted += status == STATUS_OUT_OF_MEMORY;
@@ -404,23 +404,59 @@ START_TEST(however_little_memory_there_is_the_result_is_right_or_out_of_memory) 
 }
 END_TEST
 
-static const char *const hungry[] = { "[],", "{},", "0,", "\"\",", "1e1,", "{\"\":0},", "[0]," };
-
-START_TEST(no_text_exceeds_the_documented_limit) {
-    enum { SIZE = 16384 };
-    static char bytes[SIZE];
-    size_t len = 1, unit = strlen(hungry[_i]);
+/* Fills `bytes` with an array that repeats `unit`, which ends with a comma, up to `count` times. Returns its length. */
+static size_t repeat(char *bytes, size_t size, const char *unit, size_t count) {
+    size_t len = 1, unit_len = strlen(unit);
     bytes[0] = '[';
-    while (len + unit < SIZE) {
-        memcpy(bytes + len, hungry[_i], unit);
-        len += unit;
+    for (; count > 0 && len + unit_len < size; count--) {
+        memcpy(bytes + len, unit, unit_len);
+        len += unit_len;
     }
     bytes[len - 1] = ']';
-    struct arena limited;
-    arena_init(&limited, JSON_ARENA_LIMIT(len));
-    ck_assert_int_eq(json_parse(&limited, (struct text){ bytes, len }, DEPTH, &root), STATUS_OK);
-    ck_assert_uint_lt(limited.total, len * 300);
-    arena_fini(&limited);
+    return len;
+}
+
+/* What takes most memory, with the objects and arrays in each. */
+static const struct {
+    const char *unit;
+    unsigned containers;
+} hungry[] = { { "[],", 1 }, { "{},", 1 }, { "0,", 0 }, { "\"\",", 0 }, { "1e1,", 0 }, { "{\"\":0},", 1 }, { "[0],", 1 } };
+
+START_TEST(no_text_exceeds_the_documented_limit) {
+    static const unsigned containers[] = { 2, 64, 6000 };
+    static char bytes[16384];
+    for (size_t i = 0; i < sizeof containers / sizeof containers[0]; i++) {
+        struct arena limited;
+        size_t count = hungry[_i].containers > 0 ? containers[i] - 1 : SIZE_MAX;
+        size_t len = repeat(bytes, sizeof bytes, hungry[_i].unit, count);
+        arena_init(&limited, JSON_ARENA_LIMIT(len, containers[i]));
+        struct json_limits exact = { 2, containers[i] };
+        ck_assert_int_eq(json_parse(&limited, (struct text){ bytes, len }, exact, &root), STATUS_OK);
+        ck_assert_uint_lt(limited.total, len * 64 + containers[i] * 1024 + 4096);
+        arena_fini(&limited);
+    }
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    unsigned containers; /* in it */
+} counted[] = {
+    { "{}", 1 }, { "[[],[]]", 3 }, { "{\"a\":{},\"b\":[]}", 3 }, { "[{\"a\":[{}]}]", 4 }, { "[\"[{\",\"\\\"{\"]", 1 },
+};
+
+START_TEST(objects_and_arrays_are_counted_and_one_too_many_is_refused) {
+    struct json_limits exact = { 8, counted[_i].containers }, fewer = { 8, counted[_i].containers - 1 };
+    ck_assert_int_eq(json_parse(&arena, text_of(counted[_i].text), exact, &root), STATUS_OK);
+    ck_assert_int_eq(json_parse(&arena, text_of(counted[_i].text), fewer, &root), STATUS_INVALID_JSON);
+}
+END_TEST
+
+START_TEST(a_text_with_too_many_objects_takes_no_memory) {
+    static char bytes[16384];
+    size_t len = repeat(bytes, sizeof bytes, "{},", SIZE_MAX);
+    ck_assert_int_eq(json_parse(&arena, (struct text){ bytes, len }, (struct json_limits){ 16, 64 }, &root), STATUS_INVALID_JSON);
+    ck_assert_uint_eq(arena.total, 0);
 }
 END_TEST
 
@@ -451,6 +487,9 @@ Suite *json_suite(void) {
     tcase_add_test(tcase, numbers_of_both_kinds_are_read_as_doubles);
     tcase_add_test(tcase, members_are_visited_in_their_order_until_it_is_enough);
     tcase_add_test(tcase, however_little_memory_there_is_the_result_is_right_or_out_of_memory);
+    tcase_add_loop_test(tcase, objects_and_arrays_are_counted_and_one_too_many_is_refused, 0,
+                        (int)(sizeof counted / sizeof counted[0]));
+    tcase_add_test(tcase, a_text_with_too_many_objects_takes_no_memory);
     tcase_add_loop_test(tcase, no_text_exceeds_the_documented_limit, 0, (int)(sizeof hungry / sizeof hungry[0]));
     suite_add_tcase(suite, tcase);
     return suite;
