@@ -157,9 +157,7 @@ static void answer_other_method(struct exchange *exchange) {
 /* The refusals before the body, in the order that http_server.h promises. True: the body may be received. False: the reply is
  * written. */
 static bool check_header(struct exchange *exchange, const struct header_summary *summary) {
-    enum status status = cors_add_headers(exchange);
-    if (status == STATUS_OK)
-        status = client_read(exchange);
+    enum status status = client_read(exchange);
     if (status != STATUS_OK)
         return refuse(exchange, status);
     status = router_find(exchange->context->routes, exchange->context->route_count, exchange);
@@ -277,8 +275,11 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     }
     bool is_well_formed = input_take_request(library_fd(exchange->library_connection));
     enum status status = framing_check(&exchange->headers, version, &summary);
+    enum status cors_status = cors_add_headers(exchange); /* first, so that each reply has them */
     client_read_request_id(exchange);
-    if (!is_well_formed)
+    if (cors_status != STATUS_OK)
+        status = cors_status;
+    else if (!is_well_formed)
         status = STATUS_BAD_REQUEST;
     if (status == STATUS_OK)
         status = exchange->target_status;

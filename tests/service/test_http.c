@@ -184,6 +184,15 @@ START_TEST(only_a_listed_origin_may_read_replies) {
 }
 END_TEST
 
+START_TEST(a_listed_origin_may_read_why_its_request_is_malformed) {
+    static const char request[] = "GET /auth/me HTTP/1.1\r\nHost: x\r\nHost: x\r\nOrigin: https://app.example.org\r\n\r\n";
+    struct raw_reply reply;
+    raw_exchange_replies(&cors_server, request, sizeof request - 1, 1, &reply);
+    ck_assert_int_eq(reply.statuses[0], 400);
+    ck_assert_ptr_nonnull(strstr(reply.bytes, "Access-Control-Allow-Origin: https://app.example.org\r\n"));
+}
+END_TEST
+
 START_TEST(only_a_listed_origin_passes_a_preflight) {
     char header[128], value[256];
     snprintf(header, sizeof header, "Origin: %s", origins[_i].origin);
@@ -253,6 +262,7 @@ Suite *http_suite(void) {
     tcase_set_timeout(cors, 60);
     tcase_add_unchecked_fixture(cors, start_cors, finish_cors);
     tcase_add_loop_test(cors, only_a_listed_origin_may_read_replies, 0, (int)ARRAY_LEN(origins));
+    tcase_add_test(cors, a_listed_origin_may_read_why_its_request_is_malformed);
     tcase_add_loop_test(cors, only_a_listed_origin_passes_a_preflight, 0, (int)ARRAY_LEN(origins));
     suite_add_tcase(suite, cors);
     return suite;
