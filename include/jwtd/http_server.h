@@ -2,11 +2,11 @@
  * http_server: accepts connections, reads requests, runs the steps of their route, and sends the replies. libmicrohttpd is known
  * in src/http/ only.
  *
- * One epoll loop for each HTTP thread. The order of refusals is fixed, cheapest first: framing and target, too many connections,
- * route, CORS preflight, method, size of the body as declared, rate limit, query, access; then, when the body is complete, its
- * size as received, media type and schema; then the steps, with admission to the pools before the first one that needs a pool.
- * Nothing blocks an HTTP thread: a request whose next step has another executor is suspended, runs in that executor's pool, and
- * is resumed.
+ * One epoll loop for each HTTP thread. The order of refusals is fixed, cheapest first: memory for the header (431), framing and
+ * target, too many connections, route, CORS preflight, method, size of the body as declared, rate limit, query, access; then,
+ * when the body is complete, its size as received, media type and schema; then the steps, with admission to the pools before the
+ * first one that needs a pool. Nothing blocks an HTTP thread: a request whose next step has another executor is suspended, runs
+ * in that executor's pool, and is resumed.
  */
 #ifndef JWTD_HTTP_SERVER_H
 #define JWTD_HTTP_SERVER_H

@@ -102,8 +102,8 @@ struct route_reply {
 };
 
 enum body_format {
-    BODY_NONE,   /* none is expected; one within server.body_limit is read and dropped, a larger one is refused */
-    BODY_JSON,   /* read by the schema; one over the limit is refused */
+    BODY_NONE,   /* none is expected; one within server.body_limit is read and dropped, a larger one is 413 */
+    BODY_JSON,   /* read by the schema; one over the limit is 413 */
     BODY_IGNORED /* one within the limit is read and dropped; a larger one is left unread, and the connection closes */
 };
 

@@ -1,6 +1,7 @@
 /*
- * direct_reply: a whole reply written to the socket past the library, for a client to which the library would send none.
- * Allocates nothing and takes no lock. Any thread that keeps the descriptor from being closed.
+ * direct_reply: a whole reply written to the socket past the library, for a client to which the library would send none. It
+ * has no X-Request-Id and no headers of CORS. Allocates nothing and takes no lock. Any thread that keeps the descriptor from
+ * being closed.
  */
 #ifndef JWTD_HTTP_DIRECT_REPLY_H
 #define JWTD_HTTP_DIRECT_REPLY_H

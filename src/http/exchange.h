@@ -5,7 +5,7 @@
  * connection (receiver.h). In between it has one owner at any moment, which its state names. Only the owner reads and writes it,
  * so that it needs no lock; it hands the exchange on by exchange_suspend and exchange_resume, after which it does not touch it.
  *
- *     NEW ----> RECEIVING ----> RUNNING <----- (NEW, when no body is awaited)
+ *     NEW ----> RECEIVING ----> RUNNING <----- (NEW, when the route ignores the body and it is too large)
  *      |                          | | |
  *      |                          | | +--> SUSPENDED     a step of another executor comes next
  *      |                          | v          |
@@ -40,9 +40,9 @@ struct MHD_Connection;
 /* The owner is the HTTP thread of the connection unless said otherwise. */
 enum exchange_state {
     EXCHANGE_NEW,        /* the header is being received */
-    EXCHANGE_RECEIVING,  /* the header has passed its checks; the body is being received */
+    EXCHANGE_RECEIVING,  /* the header has passed its checks; the body, if there is one, is being received */
     EXCHANGE_DISCARDING, /* a refusal is written; the body is read all the same, which keeps the connection usable */
-    EXCHANGE_RUNNING,    /* the request is complete; its steps run */
+    EXCHANGE_RUNNING,    /* no more of the request is awaited; its steps run */
     EXCHANGE_SUSPENDED,  /* the connection is suspended; the pool of exchange->executor owns the exchange */
     EXCHANGE_ANSWERED,   /* the reply is written */
     EXCHANGE_DELAYED,    /* the connection is suspended; the timer wheel of the delayed replies owns the exchange */
