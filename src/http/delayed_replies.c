@@ -1,6 +1,7 @@
 #include "delayed_replies.h"
 
 #include "exchange.h"
+#include "limit_headers.h"
 #include "wheel.h"
 
 #include "jwtd/clock.h"
@@ -97,6 +98,13 @@ int64_t delayed_replies_due_us(const struct exchange *exchange, int64_t retry_at
         return 0;
     /* clients that were refused together must not retry together */
     return now_us + left_us - left_us * randombytes_uniform(SCATTER_PERCENT + 1) / 100;
+}
+
+void delayed_replies_lower_times(struct exchange *exchange, int64_t delay_us) {
+    struct reply *reply = &exchange->reply;
+    reply_set_retry_after(reply, reply->retry_after_us - delay_us);
+    limit_headers_lower_reset(&reply->headers, &exchange->arena, delay_us);
+    limit_headers_lower_reset(&exchange->common_headers, &exchange->arena, delay_us);
 }
 
 bool delayed_replies_hold(struct delayed_replies *delayed, struct exchange *exchange, int64_t due_us) {

@@ -33,6 +33,9 @@ int64_t delayed_replies_due_us(const struct exchange *exchange, int64_t retry_at
  * HTTP thread, which must not touch the exchange after true. */
 bool delayed_replies_hold(struct delayed_replies *delayed, struct exchange *exchange, int64_t due_us);
 
+/* For a reply that was delayed by `delay_us`: lowers its Retry-After and the t= of its RateLimit by that, to 1 s at least. */
+void delayed_replies_lower_times(struct exchange *exchange, int64_t delay_us);
+
 /* For the stop of the service: resumes all of them, and delays none from now on. Any thread. */
 void delayed_replies_release(struct delayed_replies *delayed);
 

@@ -64,6 +64,9 @@ static inline bool reply_is_written(const struct reply *reply) {
     return reply->http_status != 0;
 }
 
+/* In whole seconds rounded up, at least one. Retry-After must be among the reply's headers, or be added next. */
+void reply_set_retry_after(struct reply *reply, int64_t us);
+
 struct body_buffer {
     char *bytes;
     size_t len, size;
@@ -93,6 +96,7 @@ struct exchange {
     struct reply reply;
     int64_t started_us;             /* when the request line was read */
     int64_t received_us;            /* when the request was complete: its deadline counts from here */
+    int64_t delayed_us;             /* since when the reply has been DELAYED */
     struct wheel_entry wheel_entry; /* of the delayed replies */
 };
 

@@ -11,4 +11,8 @@
  * arena. STATUS_OUT_OF_MEMORY, or STATUS_INTERNAL if the list is full: one of them or both are missing. */
 enum status limit_headers_add(struct header_list *list, struct arena *arena, const struct limit_decision *decision) MUST_CHECK;
 
+/* Lowers the t= of each RateLimit in the list, for a reply that was delayed by `delay_us`, to 1 at least. Without memory it stays
+ * as it was: longer than necessary. */
+void limit_headers_lower_reset(struct header_list *list, struct arena *arena, int64_t delay_us);
+
 #endif

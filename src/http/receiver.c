@@ -240,7 +240,8 @@ static enum MHD_Result send_or_delay_reply(struct exchange *exchange) {
     if (exchange->reply.retry_after_us == 0)
         return queue_reply(exchange);
     int64_t retry_at_us = connection_retry_at_us(exchange->connection);
-    int64_t due_us = delayed_replies_due_us(exchange, retry_at_us, clock_monotonic_us());
+    exchange->delayed_us = clock_monotonic_us();
+    int64_t due_us = delayed_replies_due_us(exchange, retry_at_us, exchange->delayed_us);
     if (due_us > 0 && delayed_replies_hold(exchange->context->delayed_replies, exchange, due_us))
         return MHD_YES;
     return send_reply(exchange);
@@ -357,6 +358,7 @@ enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *l
     case EXCHANGE_ANSWERED:
         return send_or_delay_reply(exchange);
     case EXCHANGE_DUE:
+        delayed_replies_lower_times(exchange, clock_monotonic_us() - exchange->delayed_us);
         return send_reply(exchange);
     case EXCHANGE_RUNNING:
     case EXCHANGE_SUSPENDED:

@@ -60,10 +60,14 @@ static void add_own_header(struct reply *reply, const char *name, const char *va
     assert(status == STATUS_OK);
 }
 
-static void add_retry_after(struct reply *reply, int64_t retry_after_us) {
-    long long seconds = retry_after_us > CLOCK_US_PER_S ? (retry_after_us + CLOCK_US_PER_S - 1) / CLOCK_US_PER_S : 1;
+void reply_set_retry_after(struct reply *reply, int64_t us) {
+    long long seconds = us > CLOCK_US_PER_S ? (us + CLOCK_US_PER_S - 1) / CLOCK_US_PER_S : 1;
     snprintf(reply->retry_after, sizeof reply->retry_after, "%lld", seconds);
     reply->retry_after_us = seconds * CLOCK_US_PER_S;
+}
+
+static void add_retry_after(struct reply *reply, int64_t us) {
+    reply_set_retry_after(reply, us);
     add_own_header(reply, "Retry-After", reply->retry_after);
 }
 

@@ -76,6 +76,28 @@ START_TEST(a_second_refusal_on_a_connection_waits_and_the_first_does_not) {
 }
 END_TEST
 
+START_TEST(a_refusal_that_waited_asks_for_no_more_than_the_time_that_is_left) {
+    struct server server = start_with_one_login_an_hour("server.trusted_proxies=");
+    int fd = connect_to(&server);
+    int64_t begin_ms = now_ms();
+    expect(fd, "", 422, 0, AT_ONCE_MS);
+    expect(fd, "", 429, 0, AT_ONCE_MS);
+    int64_t after_ms = now_ms();
+    struct raw_reply reply;
+    ask(fd, "");
+    raw_read_replies(fd, 1, &reply);
+    int64_t least_ms = now_ms() - after_ms, most_ms = now_ms() - begin_ms;
+    ck_assert_int_eq(reply.statuses[0], 429);
+    const char *retry_after = strstr(reply.bytes, "Retry-After: "), *reset = strstr(reply.bytes, ";t=");
+    ck_assert(retry_after != NULL && reset != NULL);
+    ck_assert_int_le(strtol(retry_after + strlen("Retry-After: "), NULL, 10), 3600 - least_ms / 1000);
+    ck_assert_int_ge(strtol(retry_after + strlen("Retry-After: "), NULL, 10), 3600 - most_ms / 1000 - 1);
+    ck_assert_int_le(strtol(reset + strlen(";t="), NULL, 10), 3600 - least_ms / 1000);
+    close(fd);
+    server_finish(&server);
+}
+END_TEST
+
 START_TEST(a_reply_other_than_a_refusal_is_never_delayed) {
     struct server server = start_with_one_login_an_hour("server.trusted_proxies=");
     int fd = connect_to(&server);
@@ -205,6 +227,7 @@ Suite *delayed_replies_suite(void) {
     TCase *tcase = tcase_create("delayed_replies");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, a_second_refusal_on_a_connection_waits_and_the_first_does_not);
+    tcase_add_test(tcase, a_refusal_that_waited_asks_for_no_more_than_the_time_that_is_left);
     tcase_add_test(tcase, a_reply_other_than_a_refusal_is_never_delayed);
     tcase_add_test(tcase, a_client_with_a_retry_after_of_a_second_waits_no_longer);
     tcase_add_test(tcase, no_client_behind_a_proxy_waits_for_the_refusal_of_another);

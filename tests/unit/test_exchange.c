@@ -129,6 +129,44 @@ START_TEST(a_refusal_is_delayed_until_the_last_retry_after_has_passed) {
 }
 END_TEST
 
+static const char *find_in(const struct header_list *list, const char *name) {
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->fields[i].name, name) == 0)
+            return list->fields[i].value;
+    return "";
+}
+
+static const struct {
+    int64_t delay_us;
+    const char *retry_after, *reset;
+} lowered[] = {
+    { 0, "60", "\"login\";r=0;t=600" },
+    { 999999, "60", "\"login\";r=0;t=600" },
+    { 1600000, "59", "\"login\";r=0;t=599" },
+    { 3600 * CLOCK_US_PER_S, "1", "\"login\";r=0;t=1" },
+};
+
+START_TEST(a_delayed_refusal_asks_for_no_more_than_the_time_that_is_left) {
+    struct exchange_fixture *fixture = exchange_fixture_create(no_headers);
+    struct exchange *exchange = &fixture->exchange;
+    struct limit_decision decision = { .is_limited = true,
+                                       .name = "login",
+                                       .quota = 10,
+                                       .window_us = 600 * CLOCK_US_PER_S,
+                                       .reset_us = 600 * CLOCK_US_PER_S,
+                                       .retry_after_us = 60 * CLOCK_US_PER_S };
+    ck_assert_int_eq(header_list_add(&exchange->common_headers, "RateLimit", "\"route\";r=5;t=7200"), STATUS_OK);
+    reply_limited(&exchange->request, &decision);
+    delayed_replies_lower_times(exchange, lowered[_i].delay_us);
+    ck_assert_str_eq(find_in(&exchange->reply.headers, "Retry-After"), lowered[_i].retry_after);
+    ck_assert_str_eq(find_in(&exchange->reply.headers, "RateLimit"), lowered[_i].reset);
+    ck_assert_int_eq(exchange->reply.retry_after_us, strtol(lowered[_i].retry_after, NULL, 10) * CLOCK_US_PER_S);
+    ck_assert_int_eq(strcmp(find_in(&exchange->common_headers, "RateLimit"), "\"route\";r=5;t=7200") == 0,
+                     lowered[_i].delay_us < CLOCK_US_PER_S);
+    exchange_fixture_destroy(fixture);
+}
+END_TEST
+
 Suite *exchange_suite(void) {
     Suite *suite = suite_create("exchange");
     TCase *tcase = tcase_create("exchange");
@@ -139,6 +177,7 @@ Suite *exchange_suite(void) {
     tcase_add_test_raise_signal(tcase, a_queued_reply_is_not_replaced, SIGABRT);
     tcase_add_test(tcase, when_the_service_stops_nothing_is_suspended);
     tcase_add_loop_test(tcase, a_refusal_is_delayed_until_the_last_retry_after_has_passed, 0, (int)ARRAY_LEN(delays));
+    tcase_add_loop_test(tcase, a_delayed_refusal_asks_for_no_more_than_the_time_that_is_left, 0, (int)ARRAY_LEN(lowered));
     suite_add_tcase(suite, tcase);
     return suite;
 }
