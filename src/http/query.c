@@ -83,10 +83,3 @@ enum status query_read(struct exchange *exchange) {
         status = read_pair(exchange, take_until(&rest, '&'));
     return status;
 }
-
-struct text request_query(const struct request *request, const char *name, size_t index) {
-    for (size_t i = 0; i < request->query_count; i++)
-        if (strcmp(request->query[i].parameter->name, name) == 0 && index-- == 0)
-            return request->query[i].value;
-    return (struct text){ NULL, 0 };
-}
