@@ -69,6 +69,9 @@ START_TEST(without_a_database_the_service_lives_and_asks_to_come_again) {
     ck_assert_str_eq(json_string_at(json_object_object_get(ready.json, "checks"), "database"), "failed");
     ck_assert_str_ne(http_header(&ready, "Retry-After", value, sizeof value), "");
     http_free(&ready);
+    struct reply health = http_send(&server, "GET", "/health", NULL, NULL);
+    ck_assert_int_eq(health.status, 503);
+    http_free(&health);
     for (size_t i = 0; i < ARRAY_LEN(needing_database); i++) {
         struct reply reply =
             http_json(&server, needing_database[i].method, needing_database[i].path, NULL, needing_database[i].body);

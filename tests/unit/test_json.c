@@ -467,7 +467,7 @@ START_TEST(an_escape_is_made_of_hex_digits_only) {
         size_t members;
         escape[7] = (char)byte;
         bool is_digit = strchr("0123456789abcdefABCDEF", byte) != NULL;
-        ck_assert_msg(json_scan(text_of(escape), DEPTH, &members) == is_digit, "%d", byte);
+        ck_assert_msg(json_scan(text_of(escape), limits, &members) == is_digit, "%d", byte);
     }
 }
 END_TEST
