@@ -9,6 +9,7 @@
 #include "support/faults.h"
 #include "support/process.h"
 #include "support/raw.h"
+#include "tests/runner.h"
 
 #include "jwtd/macros.h"
 
@@ -244,11 +245,12 @@ static const struct run {
 /* ---- one run ---- */
 
 static void start(void) {
+    const char *timeout = test_is_sanitized() ? "server.request_timeout=2s" : "server.request_timeout=400ms";
     /* the only limit is on wrong passwords: none of these is wrong, so none may count as wrong */
     server = server_prepare((const char *const[]){
-        "server.body_limit=1MiB", "server.request_timeout=400ms", "server.threads=1", "password.memory=64KiB",
-        "password.workers=1", "database.connections=1", "limit.enabled=true", "limit.register=off", "limit.login=off",
-        "limit.refresh=off", "limit.account=off", "limit.address_failures=off", "limit.login_failures=2/24h", NULL });
+        "server.body_limit=1MiB", timeout, "server.threads=1", "password.memory=64KiB", "password.workers=1",
+        "database.connections=1", "limit.enabled=true", "limit.register=off", "limit.login=off", "limit.refresh=off",
+        "limit.account=off", "limit.address_failures=off", "limit.login_failures=2/24h", NULL });
     faults_open(&faults, server.directory, "fault");
     server_launch(&server, faults.wrapper);
     server_await(&server);
