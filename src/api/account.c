@@ -99,7 +99,9 @@ static enum step_result check_change(struct request *request, enum status status
     case USER_STALE:
         break;
     }
-    return refuse(request);
+    /* Another change came between the check and this one, or an earlier run of the same request whose reply was lost. The client
+     * tries again, and its password is judged by the row as it is then. */
+    return reply_problem(request, STATUS_DEADLINE_EXCEEDED);
 }
 
 static enum step_result change_email(struct request *request) {

@@ -3,6 +3,7 @@
 #include "support/load.h"
 
 #include <check.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,6 +49,41 @@ START_TEST(me_shows_the_user) {
     ck_assert_str_ne(http_member(&reply, "created_at"), "");
     ck_assert_str_ne(http_member(&reply, "updated_at"), "");
     ck_assert_int_eq(json_object_object_length(reply.json), 5);
+    http_free(&reply);
+}
+END_TEST
+
+/* Holds the user's row for a while and changes its version, as a change does that runs beside. */
+static void *change_beside(void *user_id) {
+    char ignored[8];
+    database_value("UPDATE users SET password_version = password_version + 1 WHERE id = $1::uuid "
+                   "RETURNING (SELECT pg_sleep(0.5))::text",
+                   user_id, ignored, sizeof ignored);
+    return NULL;
+}
+
+static struct reply change(int which, const char *token) {
+    struct account moved = account_new();
+    if (which == 0)
+        return change_email(token, moved.email, PASSWORD);
+    return which == 1 ? change_password(token, PASSWORD, NEW_PASSWORD) : delete_user(token, PASSWORD);
+}
+
+/* 401 would say that the right password is wrong. */
+START_TEST(a_change_that_another_one_overtakes_is_to_be_tried_again) {
+    static const long done[] = { 200, 204, 204 };
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    pthread_t beside;
+    char retry_after[8];
+    ck_assert_int_eq(pthread_create(&beside, NULL, change_beside, account.id), 0);
+    usleep(150 * 1000);
+    struct reply reply = change(_i, tokens.access);
+    ck_assert_int_eq(pthread_join(beside, NULL), 0);
+    ck_assert_str_ne(http_header(&reply, "Retry-After", retry_after, sizeof retry_after), "");
+    expect_problem(reply, 503, "deadline_exceeded");
+    reply = change(_i, tokens.access);
+    ck_assert_int_eq(reply.status, done[_i]);
     http_free(&reply);
 }
 END_TEST
@@ -174,6 +210,7 @@ Suite *account_suite(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
     tcase_add_test(tcase, me_shows_the_user);
+    tcase_add_loop_test(tcase, a_change_that_another_one_overtakes_is_to_be_tried_again, 0, 3);
     tcase_add_test(tcase, the_address_changes_with_the_password_and_not_without);
     tcase_add_test(tcase, a_taken_address_is_refused_and_the_own_one_in_another_case_is_not);
     tcase_add_test(tcase, a_new_password_ends_every_other_session);
