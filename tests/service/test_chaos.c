@@ -277,6 +277,8 @@ static void take_part(size_t index, void *context) {
 START_TEST(what_chaotic_clients_do_at_once_harms_nobody) {
     static struct chaos chaos;
     const char *seconds = getenv("CHAOS_SECONDS");
+    /* requests that are cut and mixed are not recorded: which of them a reply answers cannot be told */
+    unsetenv("JWTD_TEST_EXCHANGES");
     chaos.server = server_start((const char *const[]){ "server.request_timeout=2s", "server.header_timeout=1s", NULL });
     for (size_t i = 0; i < CLIENTS; i++) {
         chaos.accounts[i] = account_register(&chaos.server);
