@@ -406,11 +406,12 @@ END_TEST
 
 /* Fills `bytes` with an array that repeats `unit`, which ends with a comma, up to `count` times. Returns its length. */
 static size_t repeat(char *bytes, size_t size, const char *unit, size_t count) {
-    size_t len = 1, unit_len = strlen(unit);
+    struct text repeated = text_of(unit);
+    size_t len = 1;
     bytes[0] = '[';
-    for (; count > 0 && len + unit_len < size; count--) {
-        memcpy(bytes + len, unit, unit_len);
-        len += unit_len;
+    for (; count > 0 && len + repeated.len < size; count--) {
+        memcpy(bytes + len, repeated.bytes, repeated.len);
+        len += repeated.len;
     }
     bytes[len - 1] = ']';
     return len;
