@@ -1,5 +1,5 @@
 /*
- * thread: starts the threads of the program (but for those of libmicrohttpd), and initialises the condition variables on which
+ * thread: starts the threads of the program (but for those of the HTTP library), and initialises the condition variables on which
  * they wait until a deadline.
  *
  * Each thread has a name, which top, perf and gdb show; all signals blocked, so that they reach the main thread; and a stack of

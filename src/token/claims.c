@@ -15,8 +15,8 @@
 static const struct json_limits header_limits = { .depth = 1, .containers = 1 };
 static const struct json_limits payload_limits = { .depth = 2, .containers = 16 }; /* the roles and audiences */
 
-/* Members that a header must not have: crit requires extensions that are not implemented here (RFC 7515 section 4.1.11); the
- * others name a key that the sender has chosen (RFC 8725 section 3.10). */
+/* Members that a header must not have: crit names extensions that a reader must understand, and this one understands none (RFC
+ * 7515 section 4.1.11); the others name a key that the sender has chosen (RFC 8725 section 3.10). */
 static const char *const refused_headers[] = { "crit", "jku", "jwk", "x5u", "x5c" };
 
 bool token_split(struct text token, struct token_parts *parts) {
