@@ -63,6 +63,12 @@ deps: ## install the Debian packages that are missing, for all of these
 	@tools/packages.sh run test lint bench fuzz coverage
 bench: ## measure the figures of the README, a few minutes; SECONDS_EACH=10 for longer ones
 	@tools/bench.sh
+peers: ## build the peers of bench/peers that this machine has the tools for: Go, Rust, Python
+	@bench/peers/build.sh
+peers-smoke: peers ## whether they have the API of jwtd
+	@bench/peers/smoke.sh
+.PHONY: peers peers-smoke
+peers peers-smoke: export BUILD := $(BUILD)
 soak: ## a million requests an hour for SOAK=10m (72h works the same); fails when something grows
 	@tools/soak.sh
 run test chaos coverage lint bench soak: export BUILD := $(BUILD)

@@ -1,0 +1,80 @@
+#!/bin/bash
+# bench/peers/build.sh [gin] [axum] [fastapi]: builds these peers, or all, each to $BUILD/peers/NAME/server. What they need comes from the
+# Go proxy, crates.io and PyPI, in the versions of go.sum, Cargo.lock and requirements.txt. Go and cargo keep what they have downloaded
+# where their user has it, everything else is below $BUILD/peers. A peer whose toolchain or registry is missing is skipped, with the
+# reason; one that does not compile is an error.
+# shellcheck source=tools/common.sh
+source "$(dirname "$0")/../../tools/common.sh"
+# shellcheck source=bench/peers/peer.sh
+source bench/peers/peer.sh
+
+go_version=1.26
+rust_version=1.94
+python_version=3.11
+
+# skip NAME REASON
+skip() {
+    echo "skipped: $1 ($2)" >&2
+    rm -f "$(peer_program "$1")"
+}
+
+# is_version AT_LEAST VERSION
+is_version() {
+    printf '%s\n' "$1" "$2" | sort -C -V
+}
+
+# The first of these programs that is python3 of $python_version or later and can make an environment.
+find_python() {
+    local candidate
+    for candidate in python3 /usr/bin/python3; do
+        if "$candidate" -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (${python_version/./, }))" 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+build_gin() {
+    local version
+    version=$(go env GOVERSION 2>/dev/null) || { skip gin "no go"; return; }
+    is_version "$go_version" "${version#go}" || { skip gin "go $go_version is needed, here is ${version#go}"; return; }
+    export GOTOOLCHAIN=local CGO_ENABLED=0
+    (cd bench/peers/gin && go mod download) || { skip gin "the Go proxy does not answer"; return; }
+    (cd bench/peers/gin && go build -mod=readonly -trimpath -ldflags='-s -w' -o "$output/gin/server" .)
+}
+
+build_axum() {
+    local version
+    version=$(cargo --version 2>/dev/null) || { skip axum "no cargo"; return; }
+    version=$(cut -d ' ' -f 2 <<<"$version")
+    is_version "$rust_version" "$version" || { skip axum "cargo $rust_version is needed, here is $version"; return; }
+    (cd bench/peers/axum && cargo fetch --quiet --locked) || { skip axum "crates.io does not answer"; return; }
+    CARGO_TARGET_DIR=$output/axum/target cargo build --quiet --locked --release --manifest-path bench/peers/axum/Cargo.toml
+    cp "$output/axum/target/release/axum-peer" "$output/axum/server"
+}
+
+build_fastapi() {
+    local python environment=$output/fastapi/venv wanted=bench/peers/fastapi/requirements.txt
+    python=$(find_python) || { skip fastapi "no python $python_version with venv"; return; }
+    if ! cmp -s "$wanted" "$environment/requirements.txt"; then
+        rm -rf "$environment"
+        "$python" -m venv "$environment"
+        "$environment/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r "$wanted" ||
+            { skip fastapi "PyPI does not answer"; return; }
+        cp "$wanted" "$environment"
+    fi
+    printf '#!/bin/sh\nexport PYTHONPATH="%s" PYTHONDONTWRITEBYTECODE=1\nexec "%s/bin/python" -m peer\n' \
+        "$PWD/bench/peers/fastapi" "$environment" >"$output/fastapi/server"
+    chmod +x "$output/fastapi/server"
+}
+
+output=$(realpath -m "$BUILD/peers")
+names=("$@")
+[[ $# -gt 0 ]] || names=("${peers[@]}")
+for name in "${names[@]}"; do
+    [[ " ${peers[*]} " == *" $name "* ]] || die "there is no peer $name: ${peers[*]}"
+    mkdir -p "$output/$name"
+    "build_$name"
+    ! peer_is_built "$name" || echo "$name: $(peer_program "$name")"
+done
