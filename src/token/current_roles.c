@@ -1,4 +1,5 @@
-/* A hash map with chains: 65,536 of them, of which only those that are used touch memory. */
+/* A hash map with chains: 65,536 of them, of which only those that are used touch memory: the locks, which are written at the
+ * start, lie elsewhere. */
 #include "jwtd/current_roles.h"
 
 #include "claims.h"
@@ -23,8 +24,8 @@ struct entry {
 };
 
 struct shard {
-    pthread_mutex_t lock; /* guards the chains and their entries */
-    struct entry *chains[CHAINS];
+    pthread_mutex_t lock;  /* guards the chains and their entries */
+    struct entry **chains; /* CHAINS of the map's */
 };
 
 struct current_roles {
@@ -34,16 +35,24 @@ struct current_roles {
     atomic_size_t count;
     atomic_uint next_to_expire;
     struct shard shards[CURRENT_ROLES_SHARDS];
+    struct entry **chains; /* of all shards */
 };
 
 struct current_roles *current_roles_create(int64_t access_ttl_s) {
     struct current_roles *map = calloc(1, sizeof *map);
     if (map == NULL)
         return NULL;
+    map->chains = (struct entry **)calloc((size_t)CURRENT_ROLES_SHARDS * CHAINS, sizeof(struct entry *));
+    if (map->chains == NULL) {
+        free(map);
+        return NULL;
+    }
     map->keep_s = access_ttl_s + MARGIN_S;
     crypto_shorthash_keygen(map->hash_key);
-    for (size_t i = 0; i < CURRENT_ROLES_SHARDS; i++)
+    for (size_t i = 0; i < CURRENT_ROLES_SHARDS; i++) {
         pthread_mutex_init(&map->shards[i].lock, NULL);
+        map->shards[i].chains = map->chains + i * CHAINS;
+    }
     return map;
 }
 
@@ -82,6 +91,7 @@ void current_roles_destroy(struct current_roles *map) {
         remove_expired_in(map, &map->shards[i], INT64_MAX);
         pthread_mutex_destroy(&map->shards[i].lock);
     }
+    free((void *)map->chains);
     free(map);
 }
 
