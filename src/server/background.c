@@ -12,7 +12,7 @@
 #define CONNECTION_IDLE_US (2 * CLOCK_US_PER_S)
 #define RETRY_US (CLOCK_US_PER_S / 2)
 
-static const struct task *const tasks[] = { &readiness_task, &revocation_task, &role_task, &cleanup_task };
+static const struct task *const tasks[] = { &readiness_task, &revocation_task, &role_task, &cleanup_task, &memory_task };
 
 struct worker {
     const struct task *task;
