@@ -18,7 +18,12 @@ struct uuid {
     uint8_t bytes[16];
 };
 
-struct uuid uuid_create(void); /* version 7, of now */
+struct uuid uuid_create(void); /* version 7, of now; its random bits come from the kernel, by a system call */
+
+/* The same for ids of requests, without a system call: 74 bits of a generator (ChaCha20) that each thread seeds from the kernel
+ * once, and again after a fork. No two processes or threads return the same id, and none can be predicted from others. The state
+ * lies in the process's memory: not for what a secret or an authorization depends on. */
+struct uuid uuid_create_for_log(void);
 
 /* Lower-case hyphenated text and a NUL; returns `text`. */
 const char *uuid_text(const struct uuid *id, char text[UUID_TEXT_SIZE]);

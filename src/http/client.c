@@ -15,7 +15,7 @@ void client_read_request_id(struct exchange *exchange) {
         exchange->request.request_id = given.bytes;
         return;
     }
-    struct uuid id = uuid_create();
+    struct uuid id = uuid_create_for_log();
     uuid_text(&id, exchange->made_request_id);
 }
 

@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 Suite *base_suite(void);
 
@@ -104,10 +106,12 @@ START_TEST(the_clocks_agree_and_run_forward) {
 }
 END_TEST
 
+static struct uuid (*const makers[])(void) = { uuid_create, uuid_create_for_log };
+
 START_TEST(ids_are_version_7_of_now_and_never_twice) {
-    struct uuid before = uuid_create();
+    struct uuid before = makers[_i]();
     for (int i = 0; i < 10000; i++) {
-        struct uuid id = uuid_create(), back;
+        struct uuid id = makers[_i](), back;
         char text[UUID_TEXT_SIZE];
         uuid_text(&id, text);
         ck_assert_int_eq(text[14], '7');
@@ -157,13 +161,14 @@ START_TEST(every_character_of_an_id_counts) {
 }
 END_TEST
 
-enum { MAKERS = 4, IDS_EACH = 5000 };
-static struct uuid made[MAKERS][IDS_EACH];
+enum { THREADS = 4, IDS_EACH = 5000 };
+static struct uuid made[THREADS][IDS_EACH];
+static struct uuid (*maker)(void);
 
 static void *make_ids(void *mine) {
     struct uuid *ids = (struct uuid *)mine;
     for (int i = 0; i < IDS_EACH; i++)
-        ids[i] = uuid_create();
+        ids[i] = maker();
     return NULL;
 }
 
@@ -172,15 +177,41 @@ static int compare_ids(const void *a, const void *b) {
 }
 
 START_TEST(threads_never_make_the_same_id) {
-    pthread_t threads[MAKERS];
-    for (int i = 0; i < MAKERS; i++)
+    pthread_t threads[THREADS];
+    maker = makers[_i];
+    for (int i = 0; i < THREADS; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, make_ids, made[i]), 0);
-    for (int i = 0; i < MAKERS; i++)
+    for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     struct uuid *all = &made[0][0];
-    qsort(all, (size_t)MAKERS * IDS_EACH, sizeof *all, compare_ids);
-    for (int i = 1; i < MAKERS * IDS_EACH; i++)
+    qsort(all, (size_t)THREADS * IDS_EACH, sizeof *all, compare_ids);
+    for (int i = 1; i < THREADS * IDS_EACH; i++)
         ck_assert(!uuid_equal(&all[i - 1], &all[i]));
+}
+END_TEST
+
+/* All random bits but those that share a byte with version or variant; the time is the same in both processes. */
+static void take_random_bytes(uint8_t bytes[8]) {
+    struct uuid id = maker();
+    bytes[0] = id.bytes[7];
+    memcpy(bytes + 1, id.bytes + 9, 7);
+}
+
+START_TEST(a_process_and_its_child_never_make_the_same_id) {
+    uint8_t of_parent[8], of_child[8];
+    int pipes[2];
+    maker = makers[_i];
+    take_random_bytes(of_parent);
+    ck_assert_int_eq(pipe(pipes), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        take_random_bytes(of_child);
+        _exit(write(pipes[1], of_child, sizeof of_child) == sizeof of_child ? 0 : 1);
+    }
+    take_random_bytes(of_parent);
+    ck_assert_int_eq(read(pipes[0], of_child, sizeof of_child), sizeof of_child);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    ck_assert_mem_ne(of_parent, of_child, sizeof of_child);
 }
 END_TEST
 
@@ -199,10 +230,11 @@ Suite *base_suite(void) {
     tcase_add_loop_test(tcase, codes_and_numbers_are_those_that_were_published, 0, STATUS_COUNT);
     tcase_add_loop_test(tcase, a_time_is_written_as_rfc_3339, 0, (int)ARRAY_LEN(times));
     tcase_add_test(tcase, the_clocks_agree_and_run_forward);
-    tcase_add_test(tcase, ids_are_version_7_of_now_and_never_twice);
+    tcase_add_loop_test(tcase, ids_are_version_7_of_now_and_never_twice, 0, (int)ARRAY_LEN(makers));
     tcase_add_loop_test(tcase, what_is_no_id_is_refused_and_changes_nothing, 0, (int)ARRAY_LEN(no_ids));
     tcase_add_test(tcase, every_character_of_an_id_counts);
-    tcase_add_test(tcase, threads_never_make_the_same_id);
+    tcase_add_loop_test(tcase, threads_never_make_the_same_id, 0, (int)ARRAY_LEN(makers));
+    tcase_add_loop_test(tcase, a_process_and_its_child_never_make_the_same_id, 0, (int)ARRAY_LEN(makers));
     tcase_add_test(tcase, an_id_may_be_written_in_upper_case);
     suite_add_tcase(suite, tcase);
     return suite;
