@@ -9,9 +9,9 @@
  * checked here (revoked_sessions.h). So of a forged token only the header is decoded, unless it names a key that has a file but
  * is not in the ring yet.
  *
- * The cache is a bounded table (keyed BLAKE2b-256 of the whole token to its claims), since a client sends the same token for 15
- * minutes and a whole check takes 20 microseconds; times are checked on every use all the same. Safe from every thread: the table
- * is divided into shards, each with its own lock.
+ * The cache is a bounded table of whole tokens with their claims (src/token/token_cache.h), since a client sends the same token
+ * for 15 minutes and a whole check takes 20 microseconds; times are checked on every use all the same. Safe from every thread; a
+ * token that is in the cache takes no lock.
  */
 #ifndef JWTD_VERIFIER_H
 #define JWTD_VERIFIER_H
