@@ -19,5 +19,13 @@ mkdir -p "$(dirname "$out")"
     done
     echo '};'
     echo "const size_t migration_files_count = $#;"
+    printf 'const char migration_versions[] = "'
+    separator={
+    for file in "$@"; do
+        name=$(basename "$file")
+        printf '%s%s' "$separator" "${name%%_*}"
+        separator=,
+    done
+    echo '}";'
 } > "$out.new"
 mv "$out.new" "$out"

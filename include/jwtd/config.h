@@ -51,6 +51,7 @@ struct config {
     struct {
         char *url;
         unsigned connections;
+        unsigned threads;
         int64_t statement_timeout_ms;
         bool prepared;               /* off: nothing outlives a transaction, for poolers */
         int64_t cleanup_interval_ms; /* between two rounds of the cleanup (cleanup.h) */

@@ -3,11 +3,11 @@
 #define JWTD_EXECUTOR_H
 
 enum executor {
-    ON_HTTP,     /* at once, on the thread that owns the request, unless that hashes: cheap, never blocks */
-    ON_DATABASE, /* request->db is set */
+    ON_HTTP,     /* at once, on the HTTP thread of the request: cheap, never blocks */
+    ON_DATABASE, /* the statement that it asks; its halves run on the HTTP thread */
     ON_CRYPTO,   /* request->hasher is set; at low priority: takes no lock that HTTP threads take, except its pool's, which they
                     take to admit */
-    ON_DISPATCH, /* of no step: where a request continues after ON_CRYPTO */
+    ON_DISPATCH, /* of no step: returns requests from ON_CRYPTO to their HTTP threads */
     EXECUTOR_COUNT
 };
 

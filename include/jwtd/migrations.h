@@ -19,7 +19,8 @@ bool migrations_apply(const struct db_options *options, FILE *out) MUST_CHECK;
 /* Prints a line for each migration, "applied" or "pending". *pending is the number of the latter. False: the reason is logged. */
 bool migrations_print_status(const struct db_options *options, FILE *out, unsigned *pending) MUST_CHECK;
 
-/* Whether all migrations of this program are applied; there may be newer ones. For the readiness check. Fails as db.h says. */
-enum status migrations_are_applied(const struct db_call *call, bool *applied) MUST_CHECK;
+/* Asks whether all migrations of this program are applied; there may be newer ones. For the readiness check. Fails as db.h says.
+ */
+void migrations_check(struct db_query *query, bool *applied);
 
 #endif

@@ -19,7 +19,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct db;
 struct hasher;
 struct services;
 struct snapshot;
@@ -38,7 +37,7 @@ struct request {
         *snapshot; /* the configuration and keys in force when the request began, or newer ones with its token's key */
     const struct route *route;
     struct arena *arena;
-    void *scratch; /* body->scratch_size zeroed bytes, filled by the body schema; NULL without one */
+    void *scratch; /* body->scratch_size zeroed bytes, filled by the body schema; without one NULL until a step sets it */
     const char *request_id;
     struct address client;  /* peer, or its client if it is a trusted proxy; unknown if that proxy sent no valid address */
     struct address peer;    /* of the connection; unknown for a Unix socket */
@@ -49,9 +48,9 @@ struct request {
     struct uuid path_ids[ROUTE_IDS_MAX];        /* of the path's "{name}" segments, in their order */
     struct query_value query[QUERY_VALUES_MAX]; /* in the order in which they were sent */
     size_t query_count;
-    int64_t deadline_us;   /* clock_monotonic_us; by when the reply must be sent */
-    struct db *db;         /* in a step ON_DATABASE */
-    struct hasher *hasher; /* in a step ON_CRYPTO */
+    int64_t deadline_us;      /* clock_monotonic_us; by when the reply must be sent */
+    enum status query_status; /* in a step ON_DATABASE that may_fail */
+    struct hasher *hasher;    /* in a step ON_CRYPTO */
 };
 
 /* The value of a header, {NULL, 0} if absent; of a repeated header the first. It lives as long as the request. */

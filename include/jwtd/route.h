@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct db_query;
 struct request;
 
 enum step_result {
@@ -24,10 +25,17 @@ enum step_result {
     STEP_DONE  /* the reply is written */
 };
 
+/*
+ * One that is ON_DATABASE has two halves, both on the HTTP thread: `ask` writes a statement into the query, or none, and then the
+ * next step follows; when the statement is done and its result is read (into the request's scratch or arena), `run` goes on. A
+ * statement that fails is answered with its status, and `run` is not called.
+ */
 struct step {
     const char *name;
     enum executor executor;
-    enum step_result (*run)(struct request *request);
+    enum step_result (*run)(struct request *request);                         /* may be NULL if ON_DATABASE */
+    enum step_result (*ask)(struct request *request, struct db_query *query); /* with ON_DATABASE only */
+    bool may_fail; /* ON_DATABASE: `run` is called whatever the outcome, which is in request->query_status */
 };
 
 /* The type of a member of a body. The schema fills the typed scratch: each field is written at its offset. */
@@ -116,7 +124,7 @@ struct query_parameter {
     size_t max_len; /* of each decoded value, in bytes */
 };
 
-#define ROUTE_STEPS_MAX 5
+#define ROUTE_STEPS_MAX 7
 #define ROUTE_IDS_MAX 2
 #define ROUTE_QUERY_MAX 4
 #define ROUTE_REPLIES_MAX 3

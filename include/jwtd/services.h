@@ -8,6 +8,7 @@
 #include "jwtd/access_token.h"
 #include "jwtd/config.h"
 #include "jwtd/current_roles.h"
+#include "jwtd/db_executor.h"
 #include "jwtd/executor.h"
 #include "jwtd/limiter.h"
 #include "jwtd/password_policy.h"
@@ -29,8 +30,10 @@ struct services {
     struct current_roles *roles;
     struct password_policy password_policy;
     struct session_limits session_limits;
-    struct pool *pools[EXECUTOR_COUNT]; /* [ON_HTTP] is NULL */
-    bool (*is_draining)(void);          /* true once the stop has begun; any thread */
+    struct db_executor *database;
+    struct pool *crypto, *dispatch;
+    struct admission *admissions[EXECUTOR_COUNT]; /* of those three; [ON_HTTP] is NULL */
+    bool (*is_draining)(void);                    /* true once the stop has begun; any thread */
 };
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * sessions: one row per session for its whole life, and every statement on it. The row holds the generation of the refresh
  * token that is current; nothing secret. All times are of the database's clock. Every statement that ends or rotates a session
- * locks its row, so that of two at the same time each sees what the other has done. All functions fail as db.h says; what they
- * return is in the call's arena.
+ * locks its row, so that of two at the same time each sees what the other has done. All functions ask (db.h): the texts and the
+ * result that are passed live until the query is taken, but for `ip`, which is copied; what the result points to is in the arena
+ * of db_take. Each fails as db.h says.
  */
 #ifndef JWTD_SESSIONS_H
 #define JWTD_SESSIONS_H
@@ -37,12 +38,13 @@ struct new_session {
 struct opened_session {
     bool done; /* false: the user is disabled, deleted, or has another password by now; the other members are zero */
     int64_t refresh_expires_in_s;
+    int64_t live_sessions;      /* of the user, without this one and those that are opened at the same time */
     struct session_ids revoked; /* those beyond SESSIONS_PER_USER */
 };
 
 /* Opens a session with generation 1. The network of its address becomes known for the user. */
-enum status sessions_open(const struct db_call *call, const struct new_session *session, const struct session_limits *limits,
-                          struct opened_session *opened) MUST_CHECK;
+void sessions_open(struct db_query *query, const struct new_session *session, const struct session_limits *limits,
+                   struct opened_session *opened);
 
 enum session_refresh {
     SESSION_ROTATED,  /* the presented generation was current (or the database had lost its successor): now it is the next */
@@ -78,8 +80,8 @@ struct session_credential {
  * STATUS_DATABASE_UNAVAILABLE also when a connection was lost and the presented token seems reused (the first run of the
  * statement may have been its use), and when the row changed between the two statements of one call.
  */
-enum status sessions_refresh(const struct db_call *call, const struct session_credential *credential, const char *ip,
-                             const struct session_limits *limits, struct refreshed *refreshed) MUST_CHECK;
+void sessions_refresh(struct db_query *query, const struct session_credential *credential, const char *ip,
+                      const struct session_limits *limits, struct refreshed *refreshed);
 
 /*
  * Revokes the credential's session, or everywhere: all sessions of its user, if the credential is valid: the session is live, its
@@ -88,13 +90,17 @@ enum status sessions_refresh(const struct db_call *call, const struct session_cr
  * revoked within the last minute, perhaps by a first run of the statement whose reply was lost. The row is locked from the check
  * to the end.
  */
-enum status sessions_log_out(const struct db_call *call, const struct session_credential *credential,
-                             const struct session_limits *limits, bool everywhere, struct session_ids *revoked) MUST_CHECK;
+void sessions_log_out(struct db_query *query, const struct session_credential *credential, const struct session_limits *limits,
+                      bool everywhere, struct session_ids *revoked);
 
-/* Revokes one session of this user; *found is false when the user has no such session, or it was revoked before. One that has
- * expired is found until it is deleted. */
-enum status sessions_revoke_of_user(const struct db_call *call, const struct uuid *session_id, const struct uuid *user_id,
-                                    const char *reason, bool *found) MUST_CHECK;
+struct revoked_session {
+    bool found;  /* false: the user has no such session, or it was revoked before */
+    bool is_new; /* revoked by this statement, not by a first run of it whose reply was lost */
+};
+
+/* Revokes one session of this user. One that has expired is found until it is deleted. */
+void sessions_revoke_of_user(struct db_query *query, const struct uuid *session_id, const struct uuid *user_id,
+                             const char *reason, struct revoked_session *revoked);
 
 struct session {
     struct uuid id;
@@ -112,7 +118,7 @@ struct session_list {
  * request was made with: its last use is rounded down to the hour (and its expiry computed from that), so that a stolen token
  * does not reveal when the owner refreshes.
  */
-enum status sessions_list(const struct db_call *call, const struct uuid *user_id, const struct uuid *current,
-                          const struct session_limits *limits, struct session_list *list) MUST_CHECK;
+void sessions_list(struct db_query *query, const struct uuid *user_id, const struct uuid *current,
+                   const struct session_limits *limits, struct session_list *list);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * users: the table of accounts and every statement on it. E-mail addresses are stored as typed and unique by their canonical form
- * (email.h); both are NUL-terminated where they are passed. All functions fail as db.h says, besides what is named with each;
- * what they return is in the call's arena.
+ * (email.h); both are NUL-terminated where they are passed. The functions with a query ask (db.h): the texts and the result that
+ * are passed live until it is taken, but for `ip`, which is copied; what the result points to is in the arena of db_take. Those
+ * with a call run and wait. Each fails as db.h says, besides what is named with it.
  */
 #ifndef JWTD_USERS_H
 #define JWTD_USERS_H
@@ -47,22 +48,28 @@ enum user_insert_result {
     USER_SAME_KEY  /* the address is taken by a row that was registered with the same idempotency key; *user is that row */
 };
 
+struct inserted_user {
+    enum user_insert_result result;
+    struct user user;
+};
+
 /* An existing row is not changed. */
-enum status users_insert(const struct db_call *call, const struct new_user *new_user, struct user *user,
-                         enum user_insert_result *result) MUST_CHECK;
+void users_insert(struct db_query *query, const struct new_user *new_user, struct inserted_user *inserted);
 
-/* *found says whether there is one. */
-enum status users_find_by_email(const struct db_call *call, struct text canonical, struct user *user, bool *found) MUST_CHECK;
-enum status users_find_by_id(const struct db_call *call, const struct uuid *id, struct user *user, bool *found) MUST_CHECK;
+struct found_user {
+    bool found;
+    struct user user; /* if found */
+};
 
-/* As by e-mail address; user->knows_address says whether the account was registered or logged in from the network of `ip` (NULL:
- * unknown) in the last KNOWN_ADDRESS_DAYS, and the password was not changed from elsewhere since. */
-enum status users_find_for_login(const struct db_call *call, struct text canonical, const char *ip, struct user *user,
-                                 bool *found) MUST_CHECK;
+enum status users_find_by_email(const struct db_call *call, struct text canonical, struct found_user *found) MUST_CHECK;
+void users_find_by_id(struct db_query *query, const struct uuid *id, struct found_user *found);
+
+/* By canonical e-mail address; user.knows_address says whether the account was registered or logged in from the network of `ip`
+ * (NULL: unknown) in the last KNOWN_ADDRESS_DAYS, and the password was not changed from elsewhere since. */
+void users_find_for_login(struct db_query *query, struct text canonical, const char *ip, struct found_user *found);
 
 /* Replaces the hash of an unchanged password, if it is still `old_hash`. */
-enum status users_rehash(const struct db_call *call, const struct uuid *id, const char *old_hash,
-                         const char *new_hash) MUST_CHECK;
+void users_rehash(struct db_query *query, const struct uuid *id, const char *old_hash, const char *new_hash);
 
 /* A user whose password was checked. Each of the following changes it only while it still has that password. */
 struct checked_user {
@@ -70,10 +77,17 @@ struct checked_user {
     int64_t password_version;
 };
 
-enum user_change { USER_CHANGED, USER_STALE /* deleted, disabled, or another password by now */, USER_EMAIL_TAKEN };
+enum user_change { USER_CHANGED, USER_STALE /* deleted, disabled, or another password by now */ };
 
-enum status users_change_email(const struct db_call *call, const struct checked_user *checked, struct email_forms email,
-                               struct user *user, enum user_change *change) MUST_CHECK;
+struct changed_user {
+    enum user_change change;
+    struct user user;           /* if changed; of users_change_email */
+    struct session_ids revoked; /* of the other two */
+};
+
+/* STATUS_EMAIL_TAKEN: another user has the address. */
+void users_change_email(struct db_query *query, const struct checked_user *checked, struct email_forms email,
+                        struct changed_user *changed);
 
 struct password_change {
     struct checked_user user;
@@ -85,14 +99,12 @@ struct password_change {
 /* Sets the new hash, increments password_version, revokes every session of the user but kept_session, and deletes every known
  * address but the network of `ip`, which is known from now on, in one transaction. A user who already has the same hash counts as
  * changed: it is salted, so an earlier run whose reply was lost has set it. */
-enum status users_change_password(const struct db_call *call, const struct password_change *wanted, struct session_ids *revoked,
-                                  enum user_change *change) MUST_CHECK;
+void users_change_password(struct db_query *query, const struct password_change *wanted, struct changed_user *changed);
 
 /* Deletes the user and its sessions; their revocations stay for the other instances. One that is deleted already is USER_STALE,
  * unless the connection was lost and a session of the user was revoked by a deletion in the last minute: that was the first run.
  */
-enum status users_delete(const struct db_call *call, const struct checked_user *checked, struct session_ids *revoked,
-                         enum user_change *change) MUST_CHECK;
+void users_delete(struct db_query *query, const struct checked_user *checked, struct changed_user *changed);
 
 /* For the command line: by canonical address. `roles_json` is a NUL-terminated JSON array of roles (role.h); the table rejects
  * others, STATUS_INTERNAL. Disabling revokes all sessions. */

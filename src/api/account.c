@@ -10,10 +10,11 @@
 
 struct account {
     struct text email, current_password, new_password;
-    struct user user;
+    struct found_user found;
     struct password_check check;
     bool is_repeated; /* the current password is wrong, and the new one is set already */
     char new_hash[PASSWORD_HASH_SIZE];
+    struct changed_user changed;
 };
 
 static const struct field email_fields[] = {
@@ -31,14 +32,16 @@ const struct body_schema email_body = { email_fields, ARRAY_LEN(email_fields), f
 const struct body_schema password_body = { password_fields, ARRAY_LEN(password_fields), false, sizeof(struct account) };
 const struct body_schema delete_body = { delete_fields, ARRAY_LEN(delete_fields), false, sizeof(struct account) };
 
-static enum step_result load(struct request *request) {
+static enum step_result ask_user(struct request *request, struct db_query *query) {
     struct account *account = request->scratch;
-    bool found;
-    struct db_call call = database_call(request);
-    enum status status = users_find_by_id(&call, &request->claims.user_id, &account->user, &found);
-    if (status != STATUS_OK)
-        return reply_problem(request, status);
-    return found && !account->user.disabled ? STEP_NEXT : reply_problem(request, STATUS_INVALID_TOKEN);
+    users_find_by_id(query, &request->claims.user_id, &account->found);
+    return STEP_NEXT;
+}
+
+static enum step_result take_user(struct request *request) {
+    const struct account *account = request->scratch;
+    const struct found_user *found = &account->found;
+    return found->found && !found->user.disabled ? STEP_NEXT : reply_problem(request, STATUS_INVALID_TOKEN);
 }
 
 static enum step_result refuse(struct request *request) {
@@ -52,13 +55,13 @@ static enum step_result refuse(struct request *request) {
  * counted.
  */
 static bool may_be_repeated_change(const struct account *account) {
-    return account->check.match == HASH_DIFFERS && account->new_password.bytes != NULL && account->user.changed_lately;
+    return account->check.match == HASH_DIFFERS && account->new_password.bytes != NULL && account->found.user.changed_lately;
 }
 
 static enum step_result check_password(struct request *request) {
     struct account *account = request->scratch;
     struct attempt attempt = attempt_with_token(request);
-    const char *hash = account->user.password_hash.bytes;
+    const char *hash = account->found.user.password_hash.bytes;
     if (!password_check_run(request, &account->check, &attempt, account->current_password, hash))
         return STEP_DONE;
     if (may_be_repeated_change(account)) {
@@ -73,91 +76,91 @@ static enum step_result check_password(struct request *request) {
 static enum step_result end_password_check(struct request *request) {
     const struct account *account = request->scratch;
     if (account->is_repeated) {
-        log_account_event(LOG_INFO, "password_change_repeated", request, &account->user.id, &request->claims.session_id);
+        log_account_event(LOG_INFO, "password_change_repeated", request, &account->found.user.id, &request->claims.session_id);
         return reply_empty(request, 204);
     }
-    return password_check_end(request, &account->check, &account->user.id, refuse);
+    return password_check_end(request, &account->check, &account->found.user.id, refuse);
 }
 
 static enum step_result hash_new_password(struct request *request) {
     struct account *account = request->scratch;
-    if (!accept_new_password(request, "/new_password", account->new_password, account->user.email))
+    if (!accept_new_password(request, "/new_password", account->new_password, account->found.user.email))
         return STEP_DONE;
     enum status status = hasher_hash(request->hasher, account->new_password, account->new_hash);
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
-/* Writes the reply for a change that did not happen; STEP_NEXT for one that did. */
-static enum step_result check_change(struct request *request, enum status status, enum user_change change) {
-    if (status != STATUS_OK)
-        return reply_problem(request, status);
-    switch (change) {
-    case USER_CHANGED:
-        return STEP_NEXT;
-    case USER_EMAIL_TAKEN:
-        return reply_problem(request, STATUS_EMAIL_TAKEN);
-    case USER_STALE:
-        break;
-    }
-    /* Another change came between the check and this one, or an earlier run of the same request whose reply was lost. The client
-     * tries again, and its password is judged by the row as it is then. */
+/* Another change came between the check and this one, or an earlier run of the same request whose reply was lost. The client
+ * tries again, and its password is judged by the row as it is then. */
+static enum step_result reply_stale(struct request *request) {
     return reply_problem(request, STATUS_DEADLINE_EXCEEDED);
 }
 
-static enum step_result change_email(struct request *request) {
+static struct checked_user checked_user_of(const struct account *account) {
+    return (struct checked_user){ account->found.user.id, account->found.user.password_version };
+}
+
+static enum step_result ask_new_email(struct request *request, struct db_query *query) {
     struct account *account = request->scratch;
     struct email_forms email = { account->email, email_canonical(request->arena, account->email) };
     if (email.canonical.bytes == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    enum user_change change = USER_STALE;
-    struct user changed;
-    struct db_call call = database_call(request);
-    struct checked_user checked = { account->user.id, account->user.password_version };
-    enum status status = users_change_email(&call, &checked, email, &changed, &change);
-    if (check_change(request, status, change) == STEP_DONE)
-        return STEP_DONE;
-    log_account_event(LOG_INFO, "email_changed", request, &changed.id, &request->claims.session_id);
-    return reply_user(request, 200, &changed, true);
+    struct checked_user checked = checked_user_of(account);
+    users_change_email(query, &checked, email, &account->changed);
+    return STEP_NEXT;
 }
 
-static enum step_result change_password(struct request *request) {
+static enum step_result take_new_email(struct request *request) {
+    const struct account *account = request->scratch;
+    const struct user *user = &account->changed.user;
+    if (account->changed.change == USER_STALE)
+        return reply_stale(request);
+    log_account_event(LOG_INFO, "email_changed", request, &user->id, &request->claims.session_id);
+    return reply_user(request, 200, user, true);
+}
+
+static enum step_result ask_new_password(struct request *request, struct db_query *query) {
     struct account *account = request->scratch;
-    enum user_change change = USER_STALE;
-    struct session_ids revoked;
     char ip[ADDRESS_TEXT_SIZE];
-    struct db_call call = database_call(request);
     struct password_change wanted = {
-        .user = { account->user.id, account->user.password_version },
+        .user = checked_user_of(account),
         .new_hash = account->new_hash,
         .kept_session = request->claims.session_id,
         .ip = client_ip(request, ip),
     };
-    enum status status = users_change_password(&call, &wanted, &revoked, &change);
-    if (check_change(request, status, change) == STEP_DONE)
-        return STEP_DONE;
-    revoke_all_locally(request, &revoked);
-    log_account_event(LOG_INFO, "password_changed", request, &account->user.id, &request->claims.session_id);
+    users_change_password(query, &wanted, &account->changed);
+    return STEP_NEXT;
+}
+
+/* The reply to a change that has revoked sessions. */
+static enum step_result end_change(struct request *request, const char *event) {
+    const struct account *account = request->scratch;
+    if (account->changed.change == USER_STALE)
+        return reply_stale(request);
+    revoke_all_locally(request, &account->changed.revoked);
+    log_account_event(LOG_INFO, event, request, &account->found.user.id, &request->claims.session_id);
     return reply_empty(request, 204);
 }
 
-static enum step_result delete_user(struct request *request) {
+static enum step_result take_new_password(struct request *request) {
+    return end_change(request, "password_changed");
+}
+
+static enum step_result ask_deletion(struct request *request, struct db_query *query) {
     struct account *account = request->scratch;
-    enum user_change change = USER_STALE;
-    struct session_ids revoked;
-    struct db_call call = database_call(request);
-    struct checked_user checked = { account->user.id, account->user.password_version };
-    enum status status = users_delete(&call, &checked, &revoked, &change);
-    if (check_change(request, status, change) == STEP_DONE)
-        return STEP_DONE;
-    revoke_all_locally(request, &revoked);
-    log_account_event(LOG_INFO, "user_deleted", request, &account->user.id, &request->claims.session_id);
-    return reply_empty(request, 204);
+    struct checked_user checked = checked_user_of(account);
+    users_delete(query, &checked, &account->changed);
+    return STEP_NEXT;
 }
 
-const struct step account_load = { "load", ON_DATABASE, load };
-const struct step account_check_password = { "check_password", ON_CRYPTO, check_password };
-const struct step account_end_password_check = { "end_password_check", ON_HTTP, end_password_check };
-const struct step account_hash_password = { "hash_password", ON_CRYPTO, hash_new_password };
-const struct step account_change_email = { "change_email", ON_DATABASE, change_email };
-const struct step account_change_password = { "change_password", ON_DATABASE, change_password };
-const struct step account_delete = { "delete", ON_DATABASE, delete_user };
+static enum step_result take_deletion(struct request *request) {
+    return end_change(request, "user_deleted");
+}
+
+const struct step account_load = { "load", ON_DATABASE, .ask = ask_user, .run = take_user };
+const struct step account_check_password = { "check_password", ON_CRYPTO, .run = check_password };
+const struct step account_end_password_check = { "end_password_check", ON_HTTP, .run = end_password_check };
+const struct step account_hash_password = { "hash_password", ON_CRYPTO, .run = hash_new_password };
+const struct step account_change_email = { "change_email", ON_DATABASE, .ask = ask_new_email, .run = take_new_email };
+const struct step account_change_password = { "change_password", ON_DATABASE, .ask = ask_new_password, .run = take_new_password };
+const struct step account_delete = { "delete", ON_DATABASE, .ask = ask_deletion, .run = take_deletion };

@@ -6,7 +6,6 @@
 #include "jwtd/refresh_token.h"
 #include "jwtd/services.h"
 
-#include <assert.h>
 #include <stdio.h>
 
 enum step_result reply_user(struct request *request, unsigned http_status, const struct user *user, bool with_updated_at) {
@@ -33,11 +32,6 @@ static const struct reply_member user_members[] = {
 };
 const struct reply_schema user_reply = { user_members, ARRAY_LEN(user_members) };
 const struct reply_schema new_user_reply = { user_members, ARRAY_LEN(user_members) - 1 };
-
-struct db_call database_call(const struct request *request) {
-    assert(request->db != NULL);
-    return (struct db_call){ .db = request->db, .deadline_us = request->deadline_us, .arena = request->arena };
-}
 
 const char *client_ip(const struct request *request, char text[ADDRESS_TEXT_SIZE]) {
     address_text(&request->client, text);

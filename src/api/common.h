@@ -9,9 +9,6 @@
 /* The user resource of register and /auth/me; with 201, Location. */
 enum step_result reply_user(struct request *request, unsigned http_status, const struct user *user, bool with_updated_at);
 
-/* The first argument of the store's functions, with the request's deadline and arena. In a step ON_DATABASE. */
-struct db_call database_call(const struct request *request);
-
 /* The client's address as the store takes it, written to `text`; NULL: it is unknown. */
 const char *client_ip(const struct request *request, char text[ADDRESS_TEXT_SIZE]);
 

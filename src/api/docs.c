@@ -27,4 +27,4 @@ static enum step_result show(struct request *request) {
     return reply_bytes(request, 200, "text/html; charset=utf-8", text_of(page));
 }
 
-const struct step docs_show = { "show", ON_HTTP, show };
+const struct step docs_show = { "show", ON_HTTP, .run = show };

@@ -79,5 +79,5 @@ static enum step_result ready(struct request *request) {
     return healthy ? reply_json(request, 200, &writer) : reply_json_with_header(request, 503, &writer, "Retry-After", "1");
 }
 
-const struct step health_live = { "live", ON_HTTP, live };
-const struct step health_ready = { "ready", ON_HTTP, ready };
+const struct step health_live = { "live", ON_HTTP, .run = live };
+const struct step health_ready = { "ready", ON_HTTP, .run = ready };

@@ -12,10 +12,11 @@
 struct login {
     struct text email, password;
     struct text canonical;
-    struct user user;
-    bool found;
+    struct found_user found;
     struct password_check check;
     char new_hash[PASSWORD_HASH_SIZE]; /* empty: the stored one stays */
+    struct uuid session_id;
+    struct opened_session opened;
 };
 
 static const struct field fields[] = {
@@ -24,32 +25,31 @@ static const struct field fields[] = {
 };
 const struct body_schema login_body = { fields, ARRAY_LEN(fields), false, sizeof(struct login) };
 
-static enum step_result find_user(struct request *request) {
+static enum step_result ask_user(struct request *request, struct db_query *query) {
     struct login *login = request->scratch;
     login->canonical = email_canonical(request->arena, login->email);
     if (login->canonical.bytes == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
     char ip[ADDRESS_TEXT_SIZE];
-    struct db_call call = database_call(request);
-    enum status status = users_find_for_login(&call, login->canonical, client_ip(request, ip), &login->user, &login->found);
-    return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
+    users_find_for_login(query, login->canonical, client_ip(request, ip), &login->found);
+    return STEP_NEXT;
 }
 
 /* For the log alone. */
 static const char *failure_reason(const struct login *login) {
-    if (!login->found)
+    if (!login->found.found)
         return "unknown";
     if (login->check.match != HASH_MATCHES)
         return "wrong_password";
-    return login->user.disabled ? "disabled" : "changed_meanwhile"; /* between the check and the session */
+    return login->found.user.disabled ? "disabled" : "changed_meanwhile"; /* between the check and the session */
 }
 
 /* Every login that fails is refused here, after the same work and with the same bytes, whatever the reason. */
 static enum step_result refuse(struct request *request) {
     const struct login *login = request->scratch;
     char user[UUID_TEXT_SIZE] = "", ip[ADDRESS_TEXT_SIZE];
-    if (login->found)
-        uuid_text(&login->user.id, user);
+    if (login->found.found)
+        uuid_text(&login->found.user.id, user);
     log_event(LOG_INFO, "login_failed", "user_id=%s ip=%s request_id=%s reason=%s", user, address_text(&request->client, ip),
               request->request_id, failure_reason(login));
     return reply_problem(request, STATUS_INVALID_CREDENTIALS);
@@ -57,11 +57,11 @@ static enum step_result refuse(struct request *request) {
 
 static enum step_result check_password(struct request *request) {
     struct login *login = request->scratch;
-    struct attempt attempt = attempt_at_login(request, login->canonical, login->found && login->user.knows_address);
-    const char *hash = login->found ? login->user.password_hash.bytes : NULL;
+    struct attempt attempt = attempt_at_login(request, login->canonical, login->found.found && login->found.user.knows_address);
+    const char *hash = login->found.found ? login->found.user.password_hash.bytes : NULL;
     if (!password_check_run(request, &login->check, &attempt, login->password, hash))
         return STEP_DONE;
-    if (login->check.match != HASH_MATCHES || login->user.disabled)
+    if (login->check.match != HASH_MATCHES || login->found.user.disabled)
         return STEP_NEXT;
     password_check_accept(request, &login->check);
     if (hasher_needs_rehash(request->hasher, hash) && hasher_hash(request->hasher, login->password, login->new_hash) != STATUS_OK)
@@ -71,47 +71,57 @@ static enum step_result check_password(struct request *request) {
 
 static enum step_result end_password_check(struct request *request) {
     const struct login *login = request->scratch;
-    return password_check_end(request, &login->check, login->found ? &login->user.id : NULL, refuse);
+    return password_check_end(request, &login->check, login->found.found ? &login->found.user.id : NULL, refuse);
+}
+
+static enum step_result ask_new_hash(struct request *request, struct db_query *query) {
+    const struct login *login = request->scratch;
+    if (login->new_hash[0] != '\0')
+        users_rehash(query, &login->found.user.id, login->found.user.password_hash.bytes, login->new_hash);
+    return STEP_NEXT;
 }
 
 /* A login does not fail because its new hash could not be made or stored. */
-static void store_new_hash(struct request *request, const struct login *login) {
-    if (login->new_hash[0] == '\0')
-        return;
-    struct db_call call = database_call(request);
-    enum status status = users_rehash(&call, &login->user.id, login->user.password_hash.bytes, login->new_hash);
-    log_account_event(status == STATUS_OK ? LOG_INFO : LOG_WARN, status == STATUS_OK ? "password_rehashed" : "rehash_failed",
-                      request, &login->user.id, NULL);
+static enum step_result take_new_hash(struct request *request) {
+    const struct login *login = request->scratch;
+    bool is_stored = request->query_status == STATUS_OK;
+    log_account_event(is_stored ? LOG_INFO : LOG_WARN, is_stored ? "password_rehashed" : "rehash_failed", request,
+                      &login->found.user.id, NULL);
+    return STEP_NEXT;
 }
 
-static enum step_result open_session(struct request *request) {
+static enum step_result ask_session(struct request *request, struct db_query *query) {
     struct login *login = request->scratch;
     char ip[ADDRESS_TEXT_SIZE];
+    login->session_id = uuid_create();
     struct new_session session = {
-        .id = uuid_create(),
-        .user_id = login->user.id,
-        .password_version = login->user.password_version,
+        .id = login->session_id,
+        .user_id = login->found.user.id,
+        .password_version = login->found.user.password_version,
         .ip = client_ip(request, ip),
         .user_agent = request->user_agent.bytes,
     };
-    struct opened_session opened;
-    struct db_call call = database_call(request);
-    store_new_hash(request, login);
-    enum status status = sessions_open(&call, &session, &request->services->session_limits, &opened);
-    if (status != STATUS_OK)
-        return reply_problem(request, status);
-    if (!opened.done)
-        return refuse(request);
-    revoke_all_locally(request, &opened.revoked);
-    log_account_event(LOG_INFO, "login_succeeded", request, &session.user_id, &session.id);
-    return reply_tokens(request, &(struct token_grant){ .user_id = session.user_id,
-                                                        .session_id = session.id,
-                                                        .roles_json = login->user.roles_json,
-                                                        .generation = 1,
-                                                        .refresh_expires_in_s = opened.refresh_expires_in_s });
+    sessions_open(query, &session, &request->services->session_limits, &login->opened);
+    return STEP_NEXT;
 }
 
-const struct step login_find_user = { "find_user", ON_DATABASE, find_user };
-const struct step login_check_password = { "check_password", ON_CRYPTO, check_password };
-const struct step login_end_password_check = { "end_password_check", ON_HTTP, end_password_check };
-const struct step login_open_session = { "open_session", ON_DATABASE, open_session };
+static enum step_result take_session(struct request *request) {
+    const struct login *login = request->scratch;
+    const struct user *user = &login->found.user;
+    if (!login->opened.done)
+        return refuse(request);
+    revoke_all_locally(request, &login->opened.revoked);
+    log_account_event(LOG_INFO, "login_succeeded", request, &user->id, &login->session_id);
+    return reply_tokens(request, &(struct token_grant){ .user_id = user->id,
+                                                        .session_id = login->session_id,
+                                                        .roles_json = user->roles_json,
+                                                        .generation = 1,
+                                                        .refresh_expires_in_s = login->opened.refresh_expires_in_s });
+}
+
+const struct step login_find_user = { "find_user", ON_DATABASE, .ask = ask_user };
+const struct step login_check_password = { "check_password", ON_CRYPTO, .run = check_password };
+const struct step login_end_password_check = { "end_password_check", ON_HTTP, .run = end_password_check };
+const struct step login_store_new_hash = { "store_new_hash", ON_DATABASE, .ask = ask_new_hash, .run = take_new_hash,
+                                           .may_fail = true };
+const struct step login_open_session = { "open_session", ON_DATABASE, .ask = ask_session, .run = take_session };

@@ -12,6 +12,7 @@ struct logout {
     struct text refresh_token;
     bool all;
     struct session_credential credential;
+    struct session_ids revoked;
 };
 
 static const struct field fields[] = {
@@ -42,18 +43,20 @@ static enum step_result choose_credential(struct request *request) {
     return reply_problem(request, was_sent ? STATUS_INVALID_TOKEN : STATUS_MISSING_TOKEN);
 }
 
-static enum step_result revoke(struct request *request) {
+static enum step_result ask_revocation(struct request *request, struct db_query *query) {
+    struct logout *logout = request->scratch;
+    sessions_log_out(query, &logout->credential, &request->services->session_limits, logout->all, &logout->revoked);
+    return STEP_NEXT;
+}
+
+static enum step_result take_revocation(struct request *request) {
     const struct logout *logout = request->scratch;
-    struct session_ids revoked;
-    struct db_call call = database_call(request);
-    enum status status = sessions_log_out(&call, &logout->credential, &request->services->session_limits, logout->all, &revoked);
-    if (status != STATUS_OK)
-        return reply_problem(request, status);
-    revoke_all_locally(request, &revoked);
+    revoke_all_locally(request, &logout->revoked);
     const char *event = logout->all ? "logged_out_everywhere" : "logged_out";
-    log_account_event(LOG_INFO, revoked.count > 0 ? event : "logged_out_already", request, NULL, &logout->credential.session_id);
+    log_account_event(LOG_INFO, logout->revoked.count > 0 ? event : "logged_out_already", request, NULL,
+                      &logout->credential.session_id);
     return reply_empty(request, 204);
 }
 
-const struct step logout_choose_credential = { "choose_credential", ON_HTTP, choose_credential };
-const struct step logout_revoke = { "revoke", ON_DATABASE, revoke };
+const struct step logout_choose_credential = { "choose_credential", ON_HTTP, .run = choose_credential };
+const struct step logout_revoke = { "revoke", ON_DATABASE, .ask = ask_revocation, .run = take_revocation };

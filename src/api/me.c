@@ -1,14 +1,17 @@
 #include "common.h"
 #include "steps.h"
 
-static enum step_result show(struct request *request) {
-    struct user user;
-    bool found;
-    struct db_call call = database_call(request);
-    enum status status = users_find_by_id(&call, &request->claims.user_id, &user, &found);
-    if (status != STATUS_OK)
-        return reply_problem(request, status);
-    return found ? reply_user(request, 200, &user, true) : reply_problem(request, STATUS_INVALID_TOKEN);
+static enum step_result ask_user(struct request *request, struct db_query *query) {
+    struct found_user *found = request->scratch = arena_alloc(request->arena, sizeof *found);
+    if (found == NULL)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    users_find_by_id(query, &request->claims.user_id, found);
+    return STEP_NEXT;
 }
 
-const struct step me_show = { "show", ON_DATABASE, show };
+static enum step_result show(struct request *request) {
+    const struct found_user *found = request->scratch;
+    return found->found ? reply_user(request, 200, &found->user, true) : reply_problem(request, STATUS_INVALID_TOKEN);
+}
+
+const struct step me_show = { "show", ON_DATABASE, .ask = ask_user, .run = show };

@@ -11,6 +11,7 @@
 struct refresh {
     struct text refresh_token;
     struct refresh_token token;
+    struct refreshed refreshed;
 };
 
 static const struct field fields[] = {
@@ -76,18 +77,18 @@ static enum step_result answer(struct request *request, const struct uuid *sessi
     return reply_problem(request, refusals[refreshed->result]);
 }
 
-static enum step_result rotate(struct request *request) {
-    const struct refresh *refresh = request->scratch;
-    struct refreshed refreshed;
+static enum step_result ask_rotation(struct request *request, struct db_query *query) {
+    struct refresh *refresh = request->scratch;
     struct session_credential credential = { refresh->token.session_id, refresh->token.generation };
     char ip[ADDRESS_TEXT_SIZE];
-    struct db_call call = database_call(request);
-    enum status status =
-        sessions_refresh(&call, &credential, client_ip(request, ip), &request->services->session_limits, &refreshed);
-    if (status != STATUS_OK)
-        return reply_problem(request, status);
-    return answer(request, &refresh->token.session_id, &refreshed);
+    sessions_refresh(query, &credential, client_ip(request, ip), &request->services->session_limits, &refresh->refreshed);
+    return STEP_NEXT;
 }
 
-const struct step refresh_read_token = { "read_token", ON_HTTP, read_token };
-const struct step refresh_rotate = { "rotate", ON_DATABASE, rotate };
+static enum step_result take_rotation(struct request *request) {
+    const struct refresh *refresh = request->scratch;
+    return answer(request, &refresh->token.session_id, &refresh->refreshed);
+}
+
+const struct step refresh_read_token = { "read_token", ON_HTTP, .run = read_token };
+const struct step refresh_rotate = { "rotate", ON_DATABASE, .ask = ask_rotation, .run = take_rotation };

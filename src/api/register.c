@@ -17,7 +17,7 @@ struct registration {
     struct text canonical;
     char idempotency_digest[DIGEST_TEXT_SIZE]; /* empty: no key was sent */
     char hash[PASSWORD_HASH_SIZE];
-    struct user existing; /* registered before with the same idempotency key */
+    struct inserted_user inserted;
     struct password_check check;
 };
 
@@ -63,10 +63,8 @@ static enum step_result hash_password(struct request *request) {
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
-static enum step_result insert(struct request *request) {
+static enum step_result ask_insert(struct request *request, struct db_query *query) {
     struct registration *registration = request->scratch;
-    enum user_insert_result result;
-    struct user user;
     char ip[ADDRESS_TEXT_SIZE];
     struct new_user new_user = {
         .id = uuid_create(),
@@ -75,18 +73,19 @@ static enum step_result insert(struct request *request) {
         .idempotency_digest = registration->idempotency_digest[0] != '\0' ? registration->idempotency_digest : NULL,
         .ip = client_ip(request, ip),
     };
-    struct db_call call = database_call(request);
-    enum status status = users_insert(&call, &new_user, &user, &result);
-    if (status != STATUS_OK)
-        return reply_problem(request, status);
-    if (result == USER_EXISTS)
+    users_insert(query, &new_user, &registration->inserted);
+    return STEP_NEXT;
+}
+
+static enum step_result take_insert(struct request *request) {
+    const struct registration *registration = request->scratch;
+    const struct user *user = &registration->inserted.user;
+    if (registration->inserted.result == USER_EXISTS)
         return reply_problem(request, STATUS_EMAIL_TAKEN);
-    if (result == USER_SAME_KEY) {
-        registration->existing = user;
+    if (registration->inserted.result == USER_SAME_KEY)
         return STEP_NEXT;
-    }
-    log_account_event(LOG_INFO, "user_registered", request, &user.id, NULL);
-    return reply_user(request, 201, &user, false);
+    log_account_event(LOG_INFO, "user_registered", request, &user->id, NULL);
+    return reply_user(request, 201, user, false);
 }
 
 /* The same key and the same password: the client repeats a request whose reply it has lost. Another password is counted like that
@@ -94,7 +93,7 @@ static enum step_result insert(struct request *request) {
 static enum step_result check_repeated(struct request *request) {
     struct registration *registration = request->scratch;
     struct attempt attempt = attempt_at_login(request, registration->canonical, false);
-    const char *hash = registration->existing.password_hash.bytes;
+    const char *hash = registration->inserted.user.password_hash.bytes;
     if (!password_check_run(request, &registration->check, &attempt, registration->password, hash))
         return STEP_DONE;
     if (registration->check.match == HASH_MATCHES)
@@ -108,14 +107,14 @@ static enum step_result refuse_repeated(struct request *request) {
 
 static enum step_result answer_repeated(struct request *request) {
     const struct registration *registration = request->scratch;
-    const struct user *user = &registration->existing;
+    const struct user *user = &registration->inserted.user;
     if (password_check_end(request, &registration->check, &user->id, refuse_repeated) == STEP_DONE)
         return STEP_DONE;
     return reply_user(request, 201, user, false);
 }
 
-const struct step register_check = { "check", ON_HTTP, check };
-const struct step register_hash_password = { "hash_password", ON_CRYPTO, hash_password };
-const struct step register_insert = { "insert", ON_DATABASE, insert };
-const struct step register_check_repeated = { "check_repeated", ON_CRYPTO, check_repeated };
-const struct step register_answer_repeated = { "answer_repeated", ON_HTTP, answer_repeated };
+const struct step register_check = { "check", ON_HTTP, .run = check };
+const struct step register_hash_password = { "hash_password", ON_CRYPTO, .run = hash_password };
+const struct step register_insert = { "insert", ON_DATABASE, .ask = ask_insert, .run = take_insert };
+const struct step register_check_repeated = { "check_repeated", ON_CRYPTO, .run = check_repeated };
+const struct step register_answer_repeated = { "answer_repeated", ON_HTTP, .run = answer_repeated };

@@ -23,7 +23,7 @@ const struct route routes[] = {
       .limit = LIMIT_LOGIN,
       .body_format = BODY_JSON,
       .body = &login_body,
-      .steps = { &login_find_user, &login_check_password, &login_end_password_check, &login_open_session },
+      .steps = { &login_find_user, &login_check_password, &login_end_password_check, &login_store_new_hash, &login_open_session },
       .replies = { { .http_status = 200, .schema = &tokens_reply } },
       .problems = { STATUS_INVALID_CREDENTIALS } },
     { .method = METHOD_POST,

@@ -31,37 +31,44 @@ static void write_session(struct json_writer *writer, const struct session *sess
     json_end_object(writer);
 }
 
+static enum step_result ask_list(struct request *request, struct db_query *query) {
+    struct session_list *list = request->scratch = arena_alloc(request->arena, sizeof *list);
+    if (list == NULL)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    sessions_list(query, &request->claims.user_id, &request->claims.session_id, &request->services->session_limits, list);
+    return STEP_NEXT;
+}
+
 static enum step_result show(struct request *request) {
-    struct session_list list;
-    struct db_call call = database_call(request);
-    enum status status =
-        sessions_list(&call, &request->claims.user_id, &request->claims.session_id, &request->services->session_limits, &list);
-    if (status != STATUS_OK)
-        return reply_problem(request, status);
+    const struct session_list *list = request->scratch;
     struct json_writer writer;
     json_writer_init(&writer, request->arena);
     json_begin_object(&writer);
     json_name(&writer, "sessions");
     json_begin_array(&writer);
-    for (size_t i = 0; i < list.count; i++)
-        write_session(&writer, &list.sessions[i], &request->claims.session_id);
+    for (size_t i = 0; i < list->count; i++)
+        write_session(&writer, &list->sessions[i], &request->claims.session_id);
     json_end_array(&writer);
     json_end_object(&writer);
     return reply_json(request, 200, &writer);
 }
 
-static enum step_result end(struct request *request) {
-    bool found;
-    struct db_call call = database_call(request);
-    enum status status = sessions_revoke_of_user(&call, &request->path_ids[0], &request->claims.user_id, "ended_by_user", &found);
-    if (status != STATUS_OK)
-        return reply_problem(request, status);
-    if (!found)
+static enum step_result ask_end(struct request *request, struct db_query *query) {
+    struct revoked_session *revoked = request->scratch = arena_alloc(request->arena, sizeof *revoked);
+    if (revoked == NULL)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    sessions_revoke_of_user(query, &request->path_ids[0], &request->claims.user_id, "ended_by_user", revoked);
+    return STEP_NEXT;
+}
+
+static enum step_result take_end(struct request *request) {
+    const struct revoked_session *revoked = request->scratch;
+    if (!revoked->found)
         return reply_problem(request, STATUS_NOT_FOUND);
     revoke_locally(request, &request->path_ids[0]);
     log_account_event(LOG_INFO, "session_revoked", request, &request->claims.user_id, &request->path_ids[0]);
     return reply_empty(request, 204);
 }
 
-const struct step sessions_show = { "show", ON_DATABASE, show };
-const struct step sessions_end = { "end", ON_DATABASE, end };
+const struct step sessions_show = { "show", ON_DATABASE, .ask = ask_list, .run = show };
+const struct step sessions_end = { "end", ON_DATABASE, .ask = ask_end, .run = take_end };

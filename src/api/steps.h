@@ -13,7 +13,8 @@ extern const struct step register_check, register_hash_password, register_insert
 extern const struct body_schema register_body;
 
 /* login.c */
-extern const struct step login_find_user, login_check_password, login_end_password_check, login_open_session;
+extern const struct step login_find_user, login_check_password, login_end_password_check, login_store_new_hash,
+    login_open_session;
 extern const struct body_schema login_body;
 
 /* refresh.c */

@@ -50,4 +50,4 @@ static enum step_result answer(struct request *request) {
     return STEP_DONE;
 }
 
-const struct step verify_answer = { "answer", ON_HTTP, answer };
+const struct step verify_answer = { "answer", ON_HTTP, .run = answer };

@@ -63,7 +63,8 @@ const struct setting settings[] = {
 
     SETTING("database.url", url, SECRET, "", 0, 4096, 0, database.url,
             "libpq URL or conninfo; empty: the PG* variables of the environment"),
-    SETTING("database.connections", count, 0, "8", 1, 1000, 0, database.connections, "connections, each with its thread"),
+    SETTING("database.connections", count, 0, "8", 1, 1000, 0, database.connections, "connections to serve requests with"),
+    SETTING("database.threads", count, 0, "1", 1, 64, 0, database.threads, "threads that share these connections"),
     SETTING("database.statement_timeout", duration, 0, "2s", 10, 10 * MINUTE, 0, database.statement_timeout_ms,
             "the longest that one statement may take"),
     SETTING("database.prepared", boolean, 0, "true", 0, 0, 0, database.prepared,

@@ -50,13 +50,14 @@ static bool read_password_hash(const struct user_task *task, char text[PASSWORD_
 
 static bool insert(const struct user_task *task, const char *password_hash) {
     struct new_user new_user = { .id = uuid_create(), .email = task->email, .password_hash = password_hash };
-    struct user user;
-    enum user_insert_result result;
+    struct inserted_user inserted;
+    struct db_query query = { .statement = NULL };
     struct db_call call = user_call(task);
-    enum status status = users_insert(&call, &new_user, &user, &result);
+    users_insert(&query, &new_user, &inserted);
+    enum status status = db_run(&call, &query);
     if (status != STATUS_OK)
         return user_fail(status);
-    return result == USER_INSERTED || user_fail(STATUS_EMAIL_TAKEN);
+    return inserted.result == USER_INSERTED || user_fail(STATUS_EMAIL_TAKEN);
 }
 
 bool user_add(const struct user_task *task) {

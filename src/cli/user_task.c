@@ -25,12 +25,13 @@ bool user_fail_not_found(void) {
 }
 
 bool user_find(const struct user_task *task, struct user *user) {
-    bool found = false;
+    struct found_user found;
     struct db_call call = user_call(task);
-    enum status status = users_find_by_email(&call, task->email.canonical, user, &found);
+    enum status status = users_find_by_email(&call, task->email.canonical, &found);
     if (status != STATUS_OK)
         return user_fail(status);
-    return found || user_fail_not_found();
+    *user = found.user;
+    return found.found || user_fail_not_found();
 }
 
 /* A row that is older than the rule of role.h may hold any character: those that move a terminal's cursor are left out. */

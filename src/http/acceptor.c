@@ -60,7 +60,7 @@ static void log_end_of_episode(struct acceptor *acceptor, int64_t now_us) {
 static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_storage *peer, socklen_t len) {
     const struct sockaddr *generic = (const struct sockaddr *)peer;
     struct address address = address_of_socket(generic);
-    enum admission admission = connections_admit(acceptor->connections, fd, &address);
+    enum connection_admission admission = connections_admit(acceptor->connections, fd, &address);
     if (admission == REJECT) {
         note_refusal(acceptor, &acceptor->refusals.closed, "limit");
         close(fd);

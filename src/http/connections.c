@@ -122,20 +122,20 @@ static bool is_limited(const struct connections *connections, const struct addre
     return connections->limits.per_address > 0 && peer->known && !cidr_list_contains(&connections->limits.trusted, peer);
 }
 
-static enum admission admit_one_more(unsigned count, unsigned limit) {
+static enum connection_admission admit_one_more(unsigned count, unsigned limit) {
     if (count < limit)
         return ADMIT;
     return count < connections_with_spare(limit) ? ADMIT_TO_REFUSE : REJECT;
 }
 
-static enum admission stricter(enum admission a, enum admission b) {
+static enum connection_admission stricter(enum connection_admission a, enum connection_admission b) {
     return a > b ? a : b;
 }
 
-static enum admission decide(const struct connections *connections, const struct address *peer) {
+static enum connection_admission decide(const struct connections *connections, const struct address *peer) {
     const struct connection_limits *limits = &connections->limits;
     const struct address_counts *counts = connections->address_counts;
-    enum admission admission = admit_one_more(connections->count + connections->reservations.count, limits->total);
+    enum connection_admission admission = admit_one_more(connections->count + connections->reservations.count, limits->total);
     if (admission == REJECT || !is_limited(connections, peer))
         return admission;
     admission = stricter(admission, admit_one_more(address_counts_of_network(counts, peer), limits->per_address));
@@ -176,14 +176,14 @@ static void await_reservation(struct connections *connections) {
     assert(connections->reservations.count < RESERVATIONS_MAX);
 }
 
-enum admission connections_admit(struct connections *connections, int fd, const struct address *peer) {
+enum connection_admission connections_admit(struct connections *connections, int fd, const struct address *peer) {
     pthread_mutex_lock(&connections->list_lock);
     /* one of this number belongs to an earlier connection that was closed without being added */
     cancel(connections, fd);
     cancel_expired(connections);
     if (connections->reservations.count == RESERVATIONS_MAX)
         await_reservation(connections);
-    enum admission admission = decide(connections, peer);
+    enum connection_admission admission = decide(connections, peer);
     if (admission != REJECT)
         reservations_add(&connections->reservations, (struct reservation){ .fd = fd,
                                                                            .is_too_many = admission != ADMIT,

@@ -31,7 +31,7 @@ unsigned connections_with_spare(unsigned limit);
 struct connections *connections_create(const struct connection_limits *limits);
 void connections_destroy(struct connections *connections); /* when all have been removed */
 
-enum admission {
+enum connection_admission {
     ADMIT,
     ADMIT_TO_REFUSE, /* it is over a limit; its first request is refused with 503 */
     REJECT           /* it is to be closed without a reply */
@@ -47,7 +47,7 @@ enum admission {
  * memory, or an HTTP thread is stuck. A connection that is added later than that is counted beyond the limits. On the acceptor's
  * thread only.
  */
-enum admission connections_admit(struct connections *connections, int fd, const struct address *peer);
+enum connection_admission connections_admit(struct connections *connections, int fd, const struct address *peer);
 
 /* For a reserved descriptor that will not be added; does nothing for another. Any thread. */
 void connections_cancel(struct connections *connections, int fd);

@@ -19,7 +19,8 @@ static const bool is_allowed[EXCHANGE_STATES][EXCHANGE_STATES] = {
     [EXCHANGE_RECEIVING] = { [EXCHANGE_RUNNING] = true },
     [EXCHANGE_DISCARDING] = { [EXCHANGE_ANSWERED] = true },
     [EXCHANGE_RUNNING] = { [EXCHANGE_SUSPENDED] = true, [EXCHANGE_ANSWERED] = true },
-    [EXCHANGE_SUSPENDED] = { [EXCHANGE_ANSWERED] = true },
+    [EXCHANGE_SUSPENDED] = { [EXCHANGE_RETURNED] = true },
+    [EXCHANGE_RETURNED] = { [EXCHANGE_RUNNING] = true },
     [EXCHANGE_ANSWERED] = { [EXCHANGE_DELAYED] = true, [EXCHANGE_QUEUED] = true },
     [EXCHANGE_DELAYED] = { [EXCHANGE_DUE] = true },
     [EXCHANGE_DUE] = { [EXCHANGE_QUEUED] = true },
@@ -48,7 +49,7 @@ bool exchange_suspend(struct exchange *exchange, enum exchange_state next) {
 void exchange_resume(struct exchange *exchange, enum exchange_state next) {
     struct http_counters *counters = &exchange->context->counters;
     struct MHD_Connection *connection = exchange->library_connection;
-    assert(next == EXCHANGE_ANSWERED || next == EXCHANGE_DUE);
+    assert(next == EXCHANGE_RETURNED || next == EXCHANGE_DUE);
     exchange_set_state(exchange, next);
     MHD_resume_connection(connection);
     unsigned before = atomic_fetch_sub(&counters->suspended, 1);

@@ -6,11 +6,11 @@
  * so that it needs no lock; it hands the exchange on by exchange_suspend and exchange_resume, after which it does not touch it.
  *
  *     NEW ----> RECEIVING ----> RUNNING <----- (NEW, when the route ignores the body and it is too large)
- *      |                          | | |
- *      |                          | | +--> SUSPENDED     a step of another executor comes next
- *      |                          | v          |
- *      +--> DISCARDING ------> ANSWERED <------+
- *      |                       ^  |  |
+ *      |                         | ^  |
+ *      |                         | |  +--> SUSPENDED ----> RETURNED     a step of another executor is under way
+ *      |                         v |                          |
+ *      +--> DISCARDING ------> ANSWERED                       |
+ *      |                       ^  |  | +----------------------+ (to RUNNING)
  *      +-----------------------+  |  +--> DELAYED        the reply is to be sent later
  *                                 v          v
  *                              QUEUED <---- DUE
@@ -43,7 +43,8 @@ enum exchange_state {
     EXCHANGE_RECEIVING,  /* the header has passed its checks; the body, if there is one, is being received */
     EXCHANGE_DISCARDING, /* a refusal is written; the body is read all the same, which keeps the connection usable */
     EXCHANGE_RUNNING,    /* no more of the request is awaited; its steps run */
-    EXCHANGE_SUSPENDED,  /* the connection is suspended; the pool of exchange->executor owns the exchange */
+    EXCHANGE_SUSPENDED,  /* the connection is suspended; the executor of the current step owns the exchange */
+    EXCHANGE_RETURNED,   /* that executor has done its part; the steps go on */
     EXCHANGE_ANSWERED,   /* the reply is written */
     EXCHANGE_DELAYED,    /* the connection is suspended; the timer wheel of the delayed replies owns the exchange */
     EXCHANGE_DUE,        /* the reply was delayed, and is sent next */
@@ -88,8 +89,9 @@ struct exchange {
     const struct route *allowed_path; /* a row with this path but another method, for Allow */
     enum exchange_state state;        /* written by exchange_set_state */
     size_t next_step;
-    enum executor executor; /* to which the job was submitted last */
-    struct pool_job job;
+    bool is_admitted;       /* it has been handed to an executor, after the executors of all its steps had admitted it */
+    struct db_query *db_query; /* of its steps ON_DATABASE, in the arena; NULL: there was none yet */
+    struct pool_job job;    /* of its steps ON_CRYPTO */
     struct body_buffer body;
     struct header_list common_headers; /* sent with any reply of this request */
     bool must_close;                   /* after the reply: the next request could not be read safely, or the service stops */
@@ -109,7 +111,7 @@ void exchange_set_state(struct exchange *exchange, enum exchange_state next);
  * thread, which must hand the exchange to its next owner at once. */
 bool exchange_suspend(struct exchange *exchange, enum exchange_state next) MUST_CHECK;
 
-/* Returns a suspended exchange to its HTTP thread, with ANSWERED or DUE. Any thread; the exchange may be freed before the call
+/* Returns a suspended exchange to its HTTP thread, with RETURNED or DUE. Any thread; the exchange may be freed before the call
  * returns. */
 void exchange_resume(struct exchange *exchange, enum exchange_state next);
 

@@ -95,6 +95,7 @@ static void end_exchange(struct exchange *exchange) {
     assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED);
     connection_set_exchange(exchange->connection, NULL);
     snapshot_release(exchange->request.services->snapshots, exchange->request.snapshot);
+    db_discard(exchange->db_query);
     arena_fini(&exchange->arena);
     free(exchange);
     unsigned before = atomic_fetch_sub(&counters->in_flight, 1);
@@ -355,6 +356,8 @@ enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *l
         return *upload_len > 0 ? receive_body(exchange, upload, upload_len) : run(exchange);
     case EXCHANGE_DISCARDING:
         return *upload_len > 0 ? receive_body(exchange, upload, upload_len) : refuse_after_body(exchange);
+    case EXCHANGE_RETURNED:
+        return pipeline_continue(exchange) ? send_or_delay_reply(exchange) : MHD_YES;
     case EXCHANGE_ANSWERED:
         return send_or_delay_reply(exchange);
     case EXCHANGE_DUE:

@@ -98,9 +98,15 @@ static bool is_path(const char *path) {
 }
 
 /* ON_DISPATCH is where the pipeline goes on by itself. */
+static bool is_step(const struct step *step) {
+    if (step->executor == ON_DATABASE)
+        return step->ask != NULL && (step->run != NULL || !step->may_fail);
+    return step->run != NULL && step->ask == NULL && !step->may_fail && step->executor < ON_DISPATCH;
+}
+
 static bool are_steps(const struct step *const steps[ROUTE_STEPS_MAX]) {
     for (size_t i = 0; i < ROUTE_STEPS_MAX && steps[i] != NULL; i++)
-        if (steps[i]->run == NULL || steps[i]->executor >= ON_DISPATCH)
+        if (!is_step(steps[i]))
             return false;
     return steps[0] != NULL;
 }

@@ -1,31 +1,17 @@
 #include "jwtd/pool.h"
 
-#include "shedding.h"
-
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/macros.h"
 #include "jwtd/thread.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-/* One job moves the mean by an eighth: a single slow one has no effect after a dozen more, nor has an earlier load. */
-#define MEAN_WEIGHT 8.0
-
-/* A prediction may be too low by this part of itself: a request that is admitted should not fail after a long wait. */
-#define ADMISSION_MARGIN 4
-
-/* The retry time while nothing has been measured yet. */
-#define RETRY_UNKNOWN_US CLOCK_US_PER_S
-
-/* How far ahead retries are scheduled. More refused callers than the pool serves in that time share it. */
-#define RETRY_HORIZON_US (10 * CLOCK_US_PER_S)
 
 struct pool_thread {
     struct pool *pool;
@@ -36,127 +22,40 @@ struct pool_thread {
 
 struct pool {
     struct pool_options options; /* read only once the threads run */
+    struct admission *admission; /* its servers are the threads that take jobs */
 
-    pthread_mutex_t lock;        /* guards all that follows, except `threads` */
+    pthread_mutex_t *lock;       /* of the admission; guards all that follows, except `threads` */
     pthread_cond_t work;         /* a job was queued, or stopping was set */
     pthread_cond_t thread_ready; /* started or failed has changed */
     pthread_cond_t none_healthy; /* the last healthy thread has become unhealthy, or stopping was set */
-    struct lane {
-        struct pool_job *first, *last;
-    } lanes[POOL_LANES];
-    unsigned next_lane; /* whose turn it is */
-    unsigned reserved, queued, running;
+    struct lanes queue;
     unsigned started, failed, unhealthy; /* threads */
     bool stopping;
-    double service_us; /* exponentially weighted mean; meaningless until completed > 0 */
-    uint64_t completed, late, refused;
-    int64_t last_retry_us;       /* the retry that was scheduled last */
-    atomic_uint waiting_now;     /* reserved and queued; this and the next are written under the lock, and read without it too */
-    _Atomic int64_t wait_now_us; /* what predicted_wait returns */
-    struct shedding shedding;
 
     unsigned spawned;             /* how many of `threads` are to be joined */
     struct pool_thread threads[]; /* options.threads of them; the creator's */
 };
 
-/* ---- prediction; the lock is held ---- */
-
-static unsigned jobs_ahead(const struct pool *pool) {
-    return pool->reserved + pool->queued + pool->running;
-}
-
-/* Unhealthy threads yield to healthy ones, and so do not count. */
-static unsigned threads_at_work(const struct pool *pool) {
-    return pool->unhealthy < pool->options.threads ? pool->options.threads - pool->unhealthy : pool->options.threads;
-}
-
-/* Time until `jobs` more jobs have left the pool. */
-static int64_t time_for(const struct pool *pool, unsigned jobs) {
-    return (int64_t)((double)jobs * pool->service_us / (double)threads_at_work(pool));
-}
-
-/* 0 when a thread is free, and before anything was measured. */
-static int64_t predicted_wait(const struct pool *pool) {
-    unsigned ahead = jobs_ahead(pool);
-    unsigned threads = threads_at_work(pool);
-
-    if (pool->completed == 0 || ahead < threads)
-        return 0;
-    return time_for(pool, ahead - threads + 1);
-}
-
-/* After each change of what a prediction is made of: pool_would_admit reads the result without the lock. */
-static void publish_load(struct pool *pool) {
-    assert(pool->running <= pool->options.threads && pool->unhealthy <= pool->options.threads);
-    atomic_store_explicit(&pool->waiting_now, pool->reserved + pool->queued, memory_order_relaxed);
-    atomic_store_explicit(&pool->wait_now_us, predicted_wait(pool), memory_order_relaxed);
-}
-
-/* Retries are scheduled at the rate at which the pool serves, so that those of refused callers are spread evenly. They begin when
- * half of the backlog will have been served: the queue has free places then, and the threads are not idle yet. */
-static int64_t schedule_retry(struct pool *pool, int64_t now_us) {
-    if (pool->completed == 0)
-        return now_us + RETRY_UNKNOWN_US;
-    int64_t first_us = now_us + time_for(pool, jobs_ahead(pool)) / 2;
-    bool starts_again = pool->last_retry_us < first_us || pool->last_retry_us > first_us + RETRY_HORIZON_US;
-    pool->last_retry_us = (starts_again ? first_us : pool->last_retry_us) + time_for(pool, 1);
-    return pool->last_retry_us;
-}
-
-static void record_service(struct pool *pool, int64_t service_us) {
-    double sample = (double)service_us;
-
-    pool->service_us = pool->completed == 0 ? sample : pool->service_us + (sample - pool->service_us) / MEAN_WEIGHT;
-    pool->completed++;
-}
-
 /* ---- the threads ---- */
-
-/* The lock is held on both sides, and released to log. */
-static void log_shedding(struct pool *pool, const struct shedding_report *report) {
-    if (!report->has_begun && !report->has_ended)
-        return;
-    pthread_mutex_unlock(&pool->lock);
-    shedding_log(pool->options.name, report);
-    pthread_mutex_lock(&pool->lock);
-}
 
 /* Waits until there is a job or the pool stops; calls thread_idle once if that takes long. The lock is held on both sides. */
 static void wait_for_work(struct pool *pool, void *state) {
     int64_t now_us = clock_monotonic_us();
     int64_t idle_at_us = pool->options.thread_idle == NULL ? INT64_MAX : now_us + pool->options.idle_us;
 
-    while (pool->queued == 0 && !pool->stopping) {
-        struct shedding_report report = { .has_begun = false };
-        int64_t check_us = shedding_check(&pool->shedding, now_us, &report);
-        log_shedding(pool, &report);
-        if (pool->queued > 0 || pool->stopping)
+    while (pool->queue.count == 0 && !pool->stopping) {
+        int64_t report_us = admission_report(pool->admission, now_us);
+        if (pool->queue.count > 0 || pool->stopping)
             break;
-        condition_wait_until(&pool->work, &pool->lock, idle_at_us < check_us ? idle_at_us : check_us);
+        condition_wait_until(&pool->work, pool->lock, idle_at_us < report_us ? idle_at_us : report_us);
         now_us = clock_monotonic_us();
-        if (now_us < idle_at_us || pool->queued > 0)
+        if (now_us < idle_at_us || pool->queue.count > 0)
             continue;
         idle_at_us = INT64_MAX;
-        pthread_mutex_unlock(&pool->lock);
+        pthread_mutex_unlock(pool->lock);
         pool->options.thread_idle(state);
-        pthread_mutex_lock(&pool->lock);
+        pthread_mutex_lock(pool->lock);
     }
-}
-
-/* The lanes take turns; an empty one is passed over. The lock is held, and there is a job. */
-static struct pool_job *take_from_lanes(struct pool *pool) {
-    assert(pool->queued > 0);
-    struct lane *lane = &pool->lanes[pool->next_lane];
-    while (lane->first == NULL) {
-        pool->next_lane = (pool->next_lane + 1) % POOL_LANES;
-        lane = &pool->lanes[pool->next_lane];
-    }
-    pool->next_lane = (pool->next_lane + 1) % POOL_LANES;
-    struct pool_job *job = lane->first;
-    lane->first = job->next;
-    if (lane->first == NULL)
-        lane->last = NULL;
-    return job;
 }
 
 /* Returns until when the thread is unhealthy; 0: it is healthy. The lock is held. */
@@ -169,8 +68,9 @@ static int64_t check_health(struct pool_thread *thread, const void *state) {
     if (until_us == 0 && thread->is_unhealthy)
         pool->unhealthy--;
     thread->is_unhealthy = until_us != 0;
-    publish_load(pool);
-    if (pool->unhealthy == pool->options.threads)
+    unsigned healthy = pool->options.threads - pool->unhealthy;
+    admission_set_servers(pool->admission, healthy > 0 ? healthy : pool->options.threads);
+    if (healthy == 0)
         pthread_cond_broadcast(&pool->none_healthy);
     return until_us;
 }
@@ -189,12 +89,12 @@ static void yield_to_healthy(struct pool_thread *thread, void *state) {
 
     while (should_yield(thread, state, &until_us)) {
         if (clock_monotonic_us() < until_us) {
-            condition_wait_until(&pool->none_healthy, &pool->lock, until_us);
+            condition_wait_until(&pool->none_healthy, pool->lock, until_us);
             continue;
         }
-        pthread_mutex_unlock(&pool->lock);
+        pthread_mutex_unlock(pool->lock);
         pool->options.thread_recover(state);
-        pthread_mutex_lock(&pool->lock);
+        pthread_mutex_lock(pool->lock);
     }
 }
 
@@ -216,56 +116,42 @@ static struct pool_job *next_job(struct pool_thread *thread, void *state) {
     struct pool *pool = thread->pool;
 
     wait_for_turn(thread, state);
-    if (pool->queued == 0)
+    struct lane_job *job = lanes_take(&pool->queue);
+    if (job == NULL)
         return NULL;
-    struct pool_job *job = take_from_lanes(pool);
-    pool->queued--;
-    pool->running++;
-    publish_load(pool);
-    return job;
-}
-
-/* The lock is held. */
-static void end_job(struct pool *pool, int64_t begin_us, int64_t service_us, bool late, struct shedding_report *report) {
-    if (late) { /* no work was done: not a sample of the service time */
-        pool->late++;
-        shedding_drop(&pool->shedding, begin_us, report);
-        return;
-    }
-    record_service(pool, service_us);
-    shedding_check(&pool->shedding, begin_us + service_us, report);
+    admission_begin(pool->admission, 1);
+    return container_of(job, struct pool_job, queue);
 }
 
 static void run_jobs(struct pool_thread *thread, void *state) {
     struct pool *pool = thread->pool;
     struct pool_job *job;
 
-    pthread_mutex_lock(&pool->lock);
+    pthread_mutex_lock(pool->lock);
     while ((job = next_job(thread, state)) != NULL) {
-        pthread_mutex_unlock(&pool->lock);
+        pthread_mutex_unlock(pool->lock);
         int64_t begin_us = clock_monotonic_us();
         bool late = begin_us > job->deadline_us;
         job->run(job, state, late); /* which may free the job */
-        int64_t service_us = clock_monotonic_us() - begin_us;
-        pthread_mutex_lock(&pool->lock);
-        assert(pool->running > 0);
-        pool->running--;
-        struct shedding_report report = { .has_begun = false };
-        end_job(pool, begin_us, service_us, late, &report);
-        publish_load(pool);
-        log_shedding(pool, &report);
+        int64_t end_us = clock_monotonic_us();
+        pthread_mutex_lock(pool->lock);
+        if (late)
+            admission_end_late(pool->admission);
+        else
+            admission_end(pool->admission, 1, end_us - begin_us);
+        admission_report(pool->admission, end_us);
     }
-    pthread_mutex_unlock(&pool->lock);
+    pthread_mutex_unlock(pool->lock);
 }
 
 static void report_start(struct pool *pool, bool success) {
-    pthread_mutex_lock(&pool->lock);
+    pthread_mutex_lock(pool->lock);
     if (success)
         pool->started++;
     else
         pool->failed++;
     pthread_cond_signal(&pool->thread_ready);
-    pthread_mutex_unlock(&pool->lock);
+    pthread_mutex_unlock(pool->lock);
 }
 
 /* On Linux nice belongs to a thread. It is added to the process's, since lowering it again would need a privilege. */
@@ -321,18 +207,16 @@ static enum status spawn_threads(struct pool *pool) {
 }
 
 static bool wait_for_threads(struct pool *pool) {
-    pthread_mutex_lock(&pool->lock);
+    pthread_mutex_lock(pool->lock);
     while (pool->started + pool->failed < pool->spawned)
-        pthread_cond_wait(&pool->thread_ready, &pool->lock);
+        pthread_cond_wait(&pool->thread_ready, pool->lock);
     bool success = pool->failed == 0;
-    pthread_mutex_unlock(&pool->lock);
+    pthread_mutex_unlock(pool->lock);
     return success;
 }
 
-static void locks_init(struct pool *pool) {
-    /* With default attributes neither can fail in glibc. */
-    pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->thread_ready, NULL);
+static void conditions_init(struct pool *pool) {
+    pthread_cond_init(&pool->thread_ready, NULL); /* with default attributes it cannot fail in glibc */
     condition_init_monotonic(&pool->work);
     condition_init_monotonic(&pool->none_healthy);
 }
@@ -340,13 +224,19 @@ static void locks_init(struct pool *pool) {
 struct pool *pool_create(const struct pool_options *options) {
     assert(options->threads > 0 && (options->thread_unhealthy == NULL || options->thread_recover != NULL));
     struct pool *pool = calloc(1, sizeof *pool + options->threads * sizeof pool->threads[0]);
+    struct admission *admission = admission_create(
+        &(struct admission_options){ .name = options->name, .servers = options->threads, .queue_limit = options->queue_limit });
 
-    if (pool == NULL) {
+    if (pool == NULL || admission == NULL) {
         log_failure(options, "out of memory");
+        admission_destroy(admission);
+        free(pool);
         return NULL;
     }
     pool->options = *options;
-    locks_init(pool);
+    pool->admission = admission;
+    pool->lock = admission_lock(admission);
+    conditions_init(pool);
     enum status status = spawn_threads(pool);
     bool started = wait_for_threads(pool);
     if (status == STATUS_OK && started)
@@ -360,108 +250,32 @@ struct pool *pool_create(const struct pool_options *options) {
 void pool_destroy(struct pool *pool) {
     if (pool == NULL)
         return;
-    pthread_mutex_lock(&pool->lock);
+    pthread_mutex_lock(pool->lock);
     pool->stopping = true;
     pthread_cond_broadcast(&pool->work);
     pthread_cond_broadcast(&pool->none_healthy);
-    pthread_mutex_unlock(&pool->lock);
+    pthread_mutex_unlock(pool->lock);
     for (unsigned i = 0; i < pool->spawned; i++)
         thread_join(&pool->threads[i].thread);
-    assert(pool->queued == 0 && pool->running == 0);
     pthread_cond_destroy(&pool->work);
     pthread_cond_destroy(&pool->none_healthy);
     pthread_cond_destroy(&pool->thread_ready);
-    pthread_mutex_destroy(&pool->lock);
+    admission_destroy(pool->admission);
     free(pool);
 }
 
 /* ---- submitting ---- */
 
-/* Whether there is a place for a job, and its turn would come in time. Any thread, with the lock or without. */
-static bool has_place_and_time(const struct pool *pool, int64_t deadline_us) {
-    if (atomic_load_explicit(&pool->waiting_now, memory_order_relaxed) >= pool->options.queue_limit)
-        return false;
-    int64_t wait_us = atomic_load_explicit(&pool->wait_now_us, memory_order_relaxed);
-    return wait_us == 0 || clock_monotonic_us() <= deadline_us - wait_us - wait_us / ADMISSION_MARGIN;
-}
-
-/* The lock is held. */
-static enum status refuse(struct pool *pool, int64_t *retry_after_us, struct shedding_report *report) {
-    int64_t now_us = clock_monotonic_us();
-
-    pool->refused++;
-    shedding_refuse(&pool->shedding, now_us, report);
-    *retry_after_us = schedule_retry(pool, now_us) - now_us;
-    return STATUS_OVERLOADED;
-}
-
-enum status pool_would_admit(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) {
-    *retry_after_us = 0;
-    if (has_place_and_time(pool, deadline_us))
-        return STATUS_OK;
-    struct shedding_report report = { .has_begun = false };
-    pthread_mutex_lock(&pool->lock);
-    enum status status = refuse(pool, retry_after_us, &report);
-    pthread_mutex_unlock(&pool->lock);
-    shedding_log(pool->options.name, &report);
-    return status;
-}
-
-enum status pool_reserve(struct pool *pool, int64_t deadline_us, int64_t *retry_after_us) {
-    enum status status = STATUS_OK;
-    struct shedding_report report = { .has_begun = false };
-
-    *retry_after_us = 0;
-    pthread_mutex_lock(&pool->lock);
-    if (has_place_and_time(pool, deadline_us)) {
-        pool->reserved++;
-        publish_load(pool);
-    } else {
-        status = refuse(pool, retry_after_us, &report);
-    }
-    pthread_mutex_unlock(&pool->lock);
-    shedding_log(pool->options.name, &report);
-    return status;
-}
-
-void pool_cancel(struct pool *pool) {
-    pthread_mutex_lock(&pool->lock);
-    assert(pool->reserved > 0);
-    pool->reserved--;
-    publish_load(pool);
-    pthread_mutex_unlock(&pool->lock);
+struct admission *pool_admission(struct pool *pool) {
+    return pool->admission;
 }
 
 void pool_submit(struct pool *pool, struct pool_job *job) {
-    assert(job->lane < POOL_LANES);
-    job->next = NULL;
-    pthread_mutex_lock(&pool->lock);
-    assert(pool->reserved > 0 && !pool->stopping);
-    struct lane *lane = &pool->lanes[job->lane];
-    if (lane->last == NULL)
-        lane->first = job;
-    else
-        lane->last->next = job;
-    lane->last = job;
-    pool->reserved--;
-    pool->queued++;
-    publish_load(pool);
+    pthread_mutex_lock(pool->lock);
+    assert(!pool->stopping);
+    admission_queue(pool->admission);
+    lanes_push(&pool->queue, &job->queue);
     /* Under the lock: after it the job may have run, and the pool may have been destroyed. */
     pthread_cond_signal(&pool->work);
-    pthread_mutex_unlock(&pool->lock);
-}
-
-void pool_read_load(struct pool *pool, struct pool_load *load) {
-    pthread_mutex_lock(&pool->lock);
-    *load = (struct pool_load){
-        .queued = pool->queued,
-        .running = pool->running,
-        .threads = pool->options.threads,
-        .completed = pool->completed,
-        .late = pool->late,
-        .refused = pool->refused,
-        .service_us = (int64_t)pool->service_us,
-        .wait_us = predicted_wait(pool),
-    };
-    pthread_mutex_unlock(&pool->lock);
+    pthread_mutex_unlock(pool->lock);
 }

@@ -45,23 +45,6 @@ struct app {
     struct watchdog *watchdog;
 };
 
-static void *start_db(void *context, unsigned index) {
-    (void)index;
-    return db_create(context);
-}
-
-static void stop_db(void *state) {
-    db_destroy(state);
-}
-
-static int64_t unhealthy_db(const void *state) {
-    return db_unhealthy_until(state);
-}
-
-static void recover_db(void *state) {
-    db_recover(state);
-}
-
 static void *start_hasher(void *context, unsigned index) {
     (void)index;
     return hasher_create(*(const struct hash_parameters *)context);
@@ -94,36 +77,43 @@ static bool is_created(const void *part, const char *name) {
     return part != NULL;
 }
 
-static bool build_pools(struct app *app) {
+static bool build_database(struct app *app) {
+    struct services *services = &app->services;
     const struct config *config = app->config;
     app->db_options = db_options_from_config(config, DB_FOR_SERVICE);
-    app->hash_parameters = hash_parameters_from_config(config);
-    app->services.pools[ON_DATABASE] = pool_create(&(struct pool_options){ .name = "database",
-                                                                           .threads = config->database.connections,
-                                                                           .queue_limit = DATABASE_QUEUE_LIMIT,
-                                                                           .thread_start = start_db,
-                                                                           .thread_stop = stop_db,
-                                                                           .thread_unhealthy = unhealthy_db,
-                                                                           .thread_recover = recover_db,
-                                                                           .context = &app->db_options });
-    unsigned cores = choose_cores();
-    unsigned workers = config->password.workers > 0 ? config->password.workers : cores;
-    app->services.pools[ON_CRYPTO] = pool_create(&(struct pool_options){ .name = "crypto",
-                                                                         .threads = workers,
-                                                                         .queue_limit = CRYPTO_QUEUE_LIMIT,
-                                                                         .nice = config->password.nice,
-                                                                         .thread_start = start_hasher,
-                                                                         .thread_stop = stop_hasher,
-                                                                         .thread_idle = idle_hasher,
-                                                                         .idle_us = HASHER_IDLE_US,
-                                                                         .context = &app->hash_parameters });
-    app->services.pools[ON_DISPATCH] =
-        pool_create(&(struct pool_options){ .name = "dispatch", .threads = 1, .queue_limit = DISPATCH_QUEUE_LIMIT });
-    if (app->services.pools[ON_DATABASE] == NULL || app->services.pools[ON_CRYPTO] == NULL ||
-        app->services.pools[ON_DISPATCH] == NULL)
+    services->database = db_executor_create(&(struct db_executor_options){ .connection = &app->db_options,
+                                                                           .threads = config->database.threads,
+                                                                           .connections = config->database.connections,
+                                                                           .queue_limit = DATABASE_QUEUE_LIMIT });
+    if (services->database == NULL)
         return false;
-    app->services.readiness = readiness_create(app->services.pools[ON_DATABASE]);
-    return is_created(app->services.readiness, "readiness");
+    services->admissions[ON_DATABASE] = db_executor_admission(services->database);
+    services->readiness = readiness_create(services->database);
+    return is_created(services->readiness, "readiness");
+}
+
+static bool build_pools(struct app *app) {
+    struct services *services = &app->services;
+    const struct config *config = app->config;
+    unsigned cores = choose_cores();
+    app->hash_parameters = hash_parameters_from_config(config);
+    services->crypto =
+        pool_create(&(struct pool_options){ .name = "crypto",
+                                            .threads = config->password.workers > 0 ? config->password.workers : cores,
+                                            .queue_limit = CRYPTO_QUEUE_LIMIT,
+                                            .nice = config->password.nice,
+                                            .thread_start = start_hasher,
+                                            .thread_stop = stop_hasher,
+                                            .thread_idle = idle_hasher,
+                                            .idle_us = HASHER_IDLE_US,
+                                            .context = &app->hash_parameters });
+    services->dispatch =
+        pool_create(&(struct pool_options){ .name = "dispatch", .threads = 1, .queue_limit = DISPATCH_QUEUE_LIMIT });
+    if (services->crypto == NULL || services->dispatch == NULL)
+        return false;
+    services->admissions[ON_CRYPTO] = pool_admission(services->crypto);
+    services->admissions[ON_DISPATCH] = pool_admission(services->dispatch);
+    return true;
 }
 
 static bool build_tokens(struct app *app) {
@@ -162,7 +152,7 @@ static bool build(struct app *app) {
     services->is_draining = is_draining;
     services->password_policy = password_policy_from_config(config);
     services->session_limits = session_limits_from_config(config);
-    if (!build_tokens(app) || !build_limiter(app) || !build_pools(app))
+    if (!build_tokens(app) || !build_limiter(app) || !build_database(app) || !build_pools(app))
         return false;
     app->background = background_start(services, &app->db_options);
     if (app->background == NULL)
@@ -177,9 +167,9 @@ static void destroy(struct app *app) {
     if (app->server != NULL)
         http_server_stop(app->server, app->config->server.shutdown_grace_ms);
     background_stop(app->background);
-    for (size_t executor = 0; executor < EXECUTOR_COUNT; executor++)
-        if (services->pools[executor] != NULL)
-            pool_destroy(services->pools[executor]);
+    pool_destroy(services->crypto);
+    pool_destroy(services->dispatch);
+    db_executor_destroy(services->database);
     if (services->readiness != NULL)
         readiness_destroy(services->readiness);
     if (services->limiter != NULL)

@@ -2,7 +2,6 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
-#include "jwtd/macros.h"
 #include "jwtd/migrations.h"
 
 #include <stdatomic.h>
@@ -16,18 +15,19 @@
 #define ANSWER_LIFE_US (CLOCK_US_PER_S * 3 / 2)
 
 struct readiness {
-    struct pool *pool;
-    struct pool_job job; /* belongs to the pool while is_under_way */
+    struct db_executor *database;
+    struct db_query query; /* belongs to the executor while is_under_way; and so does all up to is_logged */
+    bool is_schema_current;
+    bool is_logged; /* that it is not */
     atomic_bool is_under_way;
     _Atomic int64_t answered_us; /* the last good answer; 0: the last one was bad, or there is none */
     atomic_bool has_schema;      /* by that answer */
-    bool is_logged;              /* that it has not; belongs to the job */
 };
 
-struct readiness *readiness_create(struct pool *database) {
+struct readiness *readiness_create(struct db_executor *database) {
     struct readiness *readiness = calloc(1, sizeof *readiness);
     if (readiness != NULL)
-        readiness->pool = database;
+        readiness->database = database;
     return readiness;
 }
 
@@ -35,11 +35,8 @@ void readiness_destroy(struct readiness *readiness) {
     free(readiness);
 }
 
-static void ask_database(struct pool_job *job, void *db, bool late) {
-    struct readiness *readiness = container_of(job, struct readiness, job);
-    bool has_schema = false;
-    struct db_call call = { .db = db, .deadline_us = job->deadline_us };
-    bool answers = !late && migrations_are_applied(&call, &has_schema) == STATUS_OK;
+static void note_answer(struct readiness *readiness, bool answers) {
+    bool has_schema = answers && readiness->is_schema_current;
     if (answers && !has_schema && !readiness->is_logged)
         log_event(LOG_ERROR, "schema_outdated", "cure=%s", "run jwtd migrate as the owner of the tables");
     readiness->is_logged = answers && !has_schema;
@@ -48,16 +45,31 @@ static void ask_database(struct pool_job *job, void *db, bool late) {
     atomic_store(&readiness->is_under_way, false);
 }
 
+static void take_answer(struct db_query *query) {
+    struct readiness *readiness = query->context;
+    bool answers = db_take(query, NULL) == STATUS_OK;
+    if (db_is_asked(query)) {
+        admission_reserve_next(db_executor_admission(readiness->database));
+        db_executor_submit(readiness->database, query);
+        return;
+    }
+    note_answer(readiness, answers);
+}
+
 int64_t readiness_ask(struct readiness *readiness) {
     int64_t now_us = clock_monotonic_us(), retry_after_us;
     if (atomic_load(&readiness->is_under_way))
         return now_us + RETRY_US;
-    /* while the pool is full no new answer comes, and the last one becomes too old */
-    if (pool_reserve(readiness->pool, now_us + DEADLINE_US, &retry_after_us) != STATUS_OK)
+    /* while the queue is full no new answer comes, and the last one becomes too old */
+    struct admission *admission = db_executor_admission(readiness->database);
+    if (admission_reserve(admission, now_us + DEADLINE_US, &retry_after_us) != STATUS_OK)
         return now_us + RETRY_US;
-    readiness->job = (struct pool_job){ .lane = LANE_LIGHT, .deadline_us = now_us + DEADLINE_US, .run = ask_database };
+    readiness->query = (struct db_query){
+        .turn_deadline_us = now_us + DEADLINE_US, .deadline_us = now_us + DEADLINE_US, .done = take_answer, .context = readiness
+    };
+    migrations_check(&readiness->query, &readiness->is_schema_current);
     atomic_store(&readiness->is_under_way, true);
-    pool_submit(readiness->pool, &readiness->job);
+    db_executor_submit(readiness->database, &readiness->query);
     return now_us + INTERVAL_US;
 }
 

@@ -129,7 +129,7 @@ enum status changed_roles_read_page(const struct db_call *call, struct changed_r
     };
     struct page page = { .cursor = cursor, .map = map };
     assert(!is_by_transaction || cursor->window_s == 0);
-    enum status status = db_run(call, is_by_transaction ? &by_transaction : &by_time, parameters, &page);
+    enum status status = db_run_statement(call, is_by_transaction ? &by_transaction : &by_time, parameters, &page);
     *is_last = page.is_last;
     return status;
 }

@@ -5,9 +5,10 @@
 #include "jwtd/status.h"
 
 enum db_remedy {
-    REMEDY_NONE,     /* return the status; the connection is usable */
-    REMEDY_RETRY,    /* run the statement again: it did nothing */
-    REMEDY_RECONNECT /* run it again on another connection: its outcome is unknown, and it is idempotent */
+    REMEDY_NONE,      /* return the status; the connection is usable */
+    REMEDY_RETRY,     /* run the statement again: it did nothing */
+    REMEDY_RUN_ALONE, /* the same; another one of the same round trip has failed. Of no SQLSTATE */
+    REMEDY_RECONNECT  /* run it again on another connection: its outcome is unknown, and it is idempotent */
 };
 
 struct db_error {

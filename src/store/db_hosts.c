@@ -1,5 +1,5 @@
 /* Several hosts in one URL: which is tried first, and whether the connected one still is what target_session_attrs requires. */
-#include "db_internal.h"
+#include "link.h"
 
 #include "jwtd/macros.h"
 
@@ -65,25 +65,25 @@ static const struct {
     bool refuses_read_only; /* besides a standby, which takes no writes either */
 } wanted_primaries[] = { { "read-write", true }, { "primary", false } };
 
-void db_note_wanted_role(struct db *db) {
-    PQconninfoOption *used = PQconninfo(db->connection);
+void link_note_wanted_role(struct link *link) {
+    PQconninfoOption *used = PQconninfo(link->connection);
     const char *attributes = used != NULL ? db_option(used, "target_session_attrs") : NULL;
-    db->refuses_standby = db->refuses_read_only = false;
+    link->refuses_standby = link->refuses_read_only = false;
     for (size_t i = 0; attributes != NULL && i < ARRAY_LEN(wanted_primaries); i++) {
         if (strcmp(attributes, wanted_primaries[i].attributes) == 0) {
-            db->refuses_standby = true;
-            db->refuses_read_only = wanted_primaries[i].refuses_read_only;
+            link->refuses_standby = true;
+            link->refuses_read_only = wanted_primaries[i].refuses_read_only;
         }
     }
     PQconninfoFree(used);
 }
 
-static bool is_on(const struct db *db, const char *parameter) {
-    const char *value = PQparameterStatus(db->connection, parameter);
+static bool is_on(const struct link *link, const char *parameter) {
+    const char *value = PQparameterStatus(link->connection, parameter);
     return value != NULL && strcmp(value, "on") == 0;
 }
 
-bool db_has_wanted_role(const struct db *db) {
-    return !(db->refuses_standby && is_on(db, "in_hot_standby")) &&
-           !(db->refuses_read_only && is_on(db, "default_transaction_read_only"));
+bool link_has_wanted_role(const struct link *link) {
+    return !(link->refuses_standby && is_on(link, "in_hot_standby")) &&
+           !(link->refuses_read_only && is_on(link, "default_transaction_read_only"));
 }

@@ -1,4 +1,4 @@
-#include "db_internal.h"
+#include "link.h"
 
 #include <assert.h>
 #include <stdio.h>

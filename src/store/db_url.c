@@ -1,5 +1,5 @@
 /* Reads a connection string as libpq does, and prints it without its passwords. */
-#include "db_internal.h"
+#include "link.h"
 
 #include <errno.h>
 #include <string.h>

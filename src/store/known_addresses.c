@@ -31,5 +31,5 @@ static const struct db_statement delete_old = {
 
 enum status known_addresses_delete_old(const struct db_call *call, const struct cleanup_rules *rules, int64_t *deleted) {
     const char *batch = INTEGER_PARAMETER(rules->batch);
-    return db_run(call, &delete_old, &batch, deleted);
+    return db_run_statement(call, &delete_old, &batch, deleted);
 }

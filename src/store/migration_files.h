@@ -12,5 +12,6 @@ struct migration_file {
 
 extern const struct migration_file migration_files[];
 extern const size_t migration_files_count;
+extern const char migration_versions[]; /* "{0001,0002}", an array of PostgreSQL */
 
 #endif

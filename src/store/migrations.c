@@ -1,6 +1,6 @@
 #include "jwtd/migrations.h"
 
-#include "db_internal.h"
+#include "db_blocking.h"
 #include "migration_files.h"
 
 #include "jwtd/clock.h"
@@ -56,13 +56,7 @@ static void log_failure(const char *migration, const char *reason) {
 }
 
 static enum status run_script(struct db *db, const char *name, const char *script, size_t *count) {
-    const struct db_rows *rows;
-    enum status status = db_run_script(db, clock_monotonic_us() + APPLY_US, name, script, &rows);
-    if (status != STATUS_OK)
-        return status;
-    *count = db_row_count(rows);
-    db_release(db);
-    return STATUS_OK;
+    return db_run_script(db, clock_monotonic_us() + APPLY_US, name, script, count);
 }
 
 /* Runs a script that names a migration; versions and texts come from our own tree. `script` is freed; NULL: out of memory. */
@@ -154,6 +148,7 @@ bool migrations_apply(const struct db_options *options, FILE *out) {
 static const struct db_statement find_version = {
     .name = "migrations_find_version",
     .parameters = 1,
+    .only_reads = true,
     .read = db_read_found,
     .sql = "SELECT FROM schema_migrations WHERE version = $1",
 };
@@ -161,17 +156,19 @@ static const struct db_statement find_version = {
 static const struct db_statement find_table = {
     .name = "migrations_find_table",
     .columns = 1,
+    .only_reads = true,
     .read = db_read_found,
     .sql = "SELECT to_regclass('schema_migrations') AS name"
            " WHERE to_regclass('schema_migrations') IS NOT NULL",
 };
 
-static const struct db_statement count_versions = {
-    .name = "migrations_count_versions",
+static const struct db_statement find_all_versions = {
+    .name = "migrations_find_all_versions",
     .parameters = 1,
-    .columns = 1,
-    .read = db_read_integer,
-    .sql = "SELECT count(*) FROM schema_migrations WHERE version = ANY ($1::text[])",
+    .only_reads = true,
+    .read = db_read_found,
+    .sql = "SELECT"
+           " WHERE (SELECT count(*) FROM schema_migrations WHERE version = ANY ($1::text[])) = cardinality($1::text[])",
 };
 
 /* clang-format on */
@@ -179,11 +176,11 @@ static const struct db_statement count_versions = {
 static enum status print_status(struct db *db, FILE *out, unsigned *pending) {
     struct db_call call = { .db = db, .deadline_us = clock_monotonic_us() + CONNECT_US };
     bool exists = false;
-    enum status status = db_run(&call, &find_table, NULL, &exists);
+    enum status status = db_run_statement(&call, &find_table, NULL, &exists);
     for (size_t i = 0; status == STATUS_OK && i < migration_files_count; i++) {
         bool applied = false;
         if (exists)
-            status = db_run(&call, &find_version, &migration_files[i].version, &applied);
+            status = db_run_statement(&call, &find_version, &migration_files[i].version, &applied);
         if (status != STATUS_OK)
             break;
         fprintf(out, "%-8s %s\n", applied ? "applied" : "pending", migration_files[i].name);
@@ -203,32 +200,19 @@ bool migrations_print_status(const struct db_options *options, FILE *out, unsign
     return status == STATUS_OK;
 }
 
-/* "{0001,0002}". The caller frees; NULL: out of memory. */
-static char *list_versions(void) {
-    char *list = NULL;
-    size_t len;
-    FILE *out = open_memstream(&list, &len);
-    if (out == NULL)
-        return NULL;
-    for (size_t i = 0; i < migration_files_count; i++)
-        fprintf(out, "%c%s", i == 0 ? '{' : ',', migration_files[i].version);
-    fputc('}', out);
-    fclose(out);
-    return list;
+static enum status check_versions(struct db_query *query, enum status status) {
+    const bool *exists = query->result;
+    if (status != STATUS_OK || !*exists)
+        return status;
+    const char *versions = migration_versions;
+    db_ask(query, &find_all_versions, &versions, query->result);
+    query->then = NULL;
+    return STATUS_OK;
 }
 
-/* Two short statements, since this is checked twice a second. */
-enum status migrations_are_applied(const struct db_call *call, bool *applied) {
-    int64_t count = 0;
-    enum status status = db_run(call, &find_table, NULL, applied);
-    if (status != STATUS_OK || !*applied)
-        return status;
-    char *versions = list_versions();
-    if (versions == NULL)
-        return STATUS_OUT_OF_MEMORY;
-    const char *parameter = versions;
-    status = db_run(call, &count_versions, &parameter, &count);
-    *applied = status == STATUS_OK && count == (int64_t)migration_files_count;
-    free(versions);
-    return status;
+/* Two short statements, since this is checked twice a second, and the second cannot be prepared without the table. */
+void migrations_check(struct db_query *query, bool *applied) {
+    *applied = false;
+    db_ask(query, &find_table, NULL, applied);
+    query->then = check_versions;
 }

@@ -167,7 +167,7 @@ enum status revocations_read_page(const struct db_call *call, struct revocations
         [PAGE_AFTER_ID] = INTEGER_PARAMETER(cursor->id),
     };
     struct page page = { .cursor = cursor, .set = set };
-    enum status status = db_run(call, &read_by_time, parameters, &page);
+    enum status status = db_run_statement(call, &read_by_time, parameters, &page);
     *is_last = page.is_last;
     return status;
 }
@@ -180,7 +180,7 @@ enum status revocations_read_late(const struct db_call *call, struct revocations
         [LATE_AFTER_ID] = INTEGER_PARAMETER(horizon->id),
     };
     struct page page = { .horizon = horizon, .set = set };
-    enum status status = db_run(call, &read_by_transaction, parameters, &page);
+    enum status status = db_run_statement(call, &read_by_transaction, parameters, &page);
     *is_last = page.is_last;
     return status;
 }
@@ -190,5 +190,5 @@ enum status revocations_delete_old(const struct db_call *call, const struct clea
         [OLD_BATCH] = INTEGER_PARAMETER(rules->batch),
         [OLD_ACCESS_TTL_MS] = INTEGER_PARAMETER(rules->access_ttl_ms),
     };
-    return db_run(call, &delete_old, parameters, deleted);
+    return db_run_statement(call, &delete_old, parameters, deleted);
 }

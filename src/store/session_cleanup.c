@@ -47,5 +47,5 @@ enum status sessions_delete_ended(const struct db_call *call, const struct clean
         [ENDED_IDLE_MS] = INTEGER_PARAMETER(rules->sessions->idle_ms),
         [ENDED_TTL_MS] = INTEGER_PARAMETER(rules->sessions->ttl_ms),
     };
-    return db_run(call, &delete_ended, parameters, deleted);
+    return db_run_statement(call, &delete_ended, parameters, deleted);
 }

@@ -22,18 +22,6 @@ enum {
     RESOLVED_COLUMNS
 };
 
-/* The outcome of a refresh. The last two are not returned to the caller. */
-enum outcome {
-    OUTCOME_RETURNED = SESSION_EXPIRED, /* up to here: as enum session_refresh */
-    OUTCOME_USED,                       /* the token was used before: the session must be revoked */
-    OUTCOME_CHANGED                     /* `rotate` would match now: the row was changed between the two statements */
-};
-
-struct resolution {
-    struct refreshed *refreshed;
-    int outcome; /* enum session_refresh or enum outcome */
-};
-
 static enum status read_refreshed(const struct db_rows *rows, struct arena *arena, struct refreshed *refreshed) {
     refreshed->user_id = db_uuid(rows, 0, REFRESHED_USER);
     refreshed->generation = (uint32_t)db_integer(rows, 0, REFRESHED_GENERATION);
@@ -44,41 +32,46 @@ static enum status read_refreshed(const struct db_rows *rows, struct arena *aren
 
 /* No row: nothing moved. */
 static enum status read_rotated(const struct db_rows *rows, struct arena *arena, void *result) {
-    struct resolution *resolution = result;
+    struct refreshed *refreshed = result;
     if (db_row_count(rows) == 0)
         return STATUS_OK;
-    resolution->outcome = SESSION_ROTATED;
-    return read_refreshed(rows, arena, resolution->refreshed);
+    refreshed->result = SESSION_ROTATED;
+    return read_refreshed(rows, arena, refreshed);
 }
 
+/* What `resolve_stale` finds, but for "changed": `rotate` would match now, since the row was changed between the two. */
 static const struct {
     const char *name;
-    int outcome;
+    enum session_refresh result;
+    bool must_revoke; /* the token was used before */
 } outcomes[] = {
-    { "retried", SESSION_RETRIED }, { "replaced", SESSION_REPLACED }, { "too_soon", SESSION_TOO_SOON },
-    { "reused", SESSION_REUSED },   { "ended", SESSION_ENDED },       { "expired", SESSION_EXPIRED },
-    { "changed", OUTCOME_CHANGED }, { "used", OUTCOME_USED },
+    { "retried", SESSION_RETRIED, false }, { "replaced", SESSION_REPLACED, false }, { "too_soon", SESSION_TOO_SOON, false },
+    { "reused", SESSION_REUSED, false },   { "ended", SESSION_ENDED, false },       { "expired", SESSION_EXPIRED, false },
+    { "used", SESSION_REUSED, true },
 };
 
-static int outcome_of(struct text name) {
-    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++)
-        if (text_equal(name, text_of(outcomes[i].name)))
-            return outcomes[i].outcome;
-    return OUTCOME_CHANGED;
+/* revoked_now stands for must_revoke until the session is revoked. */
+static enum status set_outcome(struct text name, struct refreshed *refreshed) {
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        if (!text_equal(name, text_of(outcomes[i].name)))
+            continue;
+        refreshed->result = outcomes[i].result;
+        refreshed->revoked_now = outcomes[i].must_revoke;
+        return STATUS_OK;
+    }
+    return STATUS_DATABASE_UNAVAILABLE;
 }
 
 /* No row: there is no such session. */
 static enum status read_resolved(const struct db_rows *rows, struct arena *arena, void *result) {
-    struct resolution *resolution = result;
-    struct refreshed *refreshed = resolution->refreshed;
-    resolution->outcome = SESSION_ENDED;
+    struct refreshed *refreshed = result;
     if (db_row_count(rows) == 0)
         return STATUS_OK;
-    resolution->outcome = outcome_of(db_text(rows, 0, RESOLVED_OUTCOME));
     refreshed->is_elsewhere = db_boolean(rows, 0, RESOLVED_IS_ELSEWHERE);
     refreshed->retries_elsewhere = (uint32_t)db_integer(rows, 0, RESOLVED_RETRIES_ELSEWHERE);
     refreshed->pause_ms = db_integer(rows, 0, RESOLVED_PAUSE);
-    return read_refreshed(rows, arena, refreshed);
+    enum status status = set_outcome(db_text(rows, 0, RESOLVED_OUTCOME), refreshed);
+    return status == STATUS_OK ? read_refreshed(rows, arena, refreshed) : status;
 }
 
 /* ---- statements ---- */
@@ -208,55 +201,57 @@ static const struct db_statement revoke_reused = {
 
 /* clang-format on */
 
-/* ---- calls ---- */
+/* ---- functions ---- */
 
 /* If the reply to a first run was lost, that run may have revoked the session. */
-static enum status revoke(const struct db_call *call, const char *const *parameters, struct refreshed *refreshed) {
-    enum status status = db_run(call, &revoke_reused, parameters, &refreshed->revoked_now);
-    if (status == STATUS_OK && db_was_rerun(call->db))
-        refreshed->revoked_now = true;
+static enum status end_revocation(struct db_query *query, enum status status) {
+    bool *revoked_now = query->result;
+    *revoked_now = *revoked_now || query->was_rerun;
     return status;
 }
 
 /*
  * When a statement ran a second time after a lost connection, its first run may have been committed, and be the use of the
- * presented token: that is never taken for reuse. The client receives 503, and what it presents next decides.
+ * presented token: that is never taken for reuse. The client receives 503, and what it presents next decides. `state` is whether
+ * `rotate` ran a second time.
  */
-static enum status resolve_stale_token(const struct db_call *call, const char *const *parameters, bool was_rerun,
-                                       struct refreshed *refreshed) {
-    struct resolution resolution = { .refreshed = refreshed };
-    enum status status = db_run(call, &resolve_stale, parameters, &resolution);
-    if (status != STATUS_OK)
+static enum status revoke_if_used(struct db_query *query, enum status status) {
+    struct refreshed *refreshed = query->result;
+    bool was_rerun = query->state != 0 || query->was_rerun;
+    if (status != STATUS_OK || !refreshed->revoked_now)
         return status;
-    was_rerun = was_rerun || db_was_rerun(call->db);
-    if (resolution.outcome == OUTCOME_CHANGED || (resolution.outcome == OUTCOME_USED && was_rerun))
+    if (was_rerun)
         return STATUS_DATABASE_UNAVAILABLE;
-    if (resolution.outcome == OUTCOME_USED) {
-        refreshed->result = SESSION_REUSED;
-        return revoke(call, parameters, refreshed);
-    }
-    assert(resolution.outcome <= OUTCOME_RETURNED);
-    refreshed->result = (enum session_refresh)resolution.outcome;
+    /* with the first of the same parameters */
+    query->statement = &revoke_reused;
+    query->result = &refreshed->revoked_now;
+    query->then = end_revocation;
     return STATUS_OK;
 }
 
-enum status sessions_refresh(const struct db_call *call, const struct session_credential *credential, const char *ip,
-                             const struct session_limits *limits, struct refreshed *refreshed) {
+static enum status resolve_if_stale(struct db_query *query, enum status status) {
+    const struct refreshed *refreshed = query->result;
+    if (status != STATUS_OK || refreshed->result == SESSION_ROTATED)
+        return status;
+    query->state = query->was_rerun ? 1 : 0;
+    query->statement = &resolve_stale;
+    query->then = revoke_if_used;
+    return STATUS_OK;
+}
+
+void sessions_refresh(struct db_query *query, const struct session_credential *credential, const char *ip,
+                      const struct session_limits *limits, struct refreshed *refreshed) {
     const char *const parameters[RESOLVE_PARAMETERS] = {
-        [REFRESH_SESSION] = UUID_PARAMETER(&credential->session_id),
-        [REFRESH_GENERATION] = INTEGER_PARAMETER(credential->generation),
-        [REFRESH_IDLE_MS] = INTEGER_PARAMETER(limits->idle_ms),
-        [REFRESH_IP] = ip,
-        [REFRESH_RETRY_WINDOW_MS] = INTEGER_PARAMETER(limits->retry_window_ms),
+        [REFRESH_SESSION] = db_uuid_parameter(query, &credential->session_id),
+        [REFRESH_GENERATION] = db_integer_parameter(query, credential->generation),
+        [REFRESH_IDLE_MS] = db_integer_parameter(query, limits->idle_ms),
+        [REFRESH_IP] = db_text_parameter(query, ip),
+        [REFRESH_RETRY_WINDOW_MS] = db_integer_parameter(query, limits->retry_window_ms),
     };
     assert(credential->generation > 0);
-    struct resolution rotated = { .refreshed = refreshed, .outcome = OUTCOME_CHANGED };
     *refreshed = (struct refreshed){ .result = SESSION_ENDED };
-    enum status status = db_run(call, &rotate, parameters, &rotated);
-    if (status != STATUS_OK)
-        return status;
-    if (rotated.outcome != SESSION_ROTATED)
-        return resolve_stale_token(call, parameters, db_was_rerun(call->db), refreshed);
-    refreshed->result = SESSION_ROTATED;
-    return STATUS_OK;
+    db_ask(query, &rotate, parameters, refreshed);
+    for (int i = ROTATE_PARAMETERS; i < RESOLVE_PARAMETERS; i++)
+        query->parameters[i] = parameters[i];
+    query->then = resolve_if_stale;
 }

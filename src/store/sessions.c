@@ -5,15 +5,10 @@
 
 /* ---- reading rows ---- */
 
-struct opened {
-    bool done;
-    int64_t refresh_expires_in_s, live_sessions;
-};
-
 static enum status read_opened(const struct db_rows *rows, struct arena *arena, void *result) {
-    struct opened *opened = result;
+    struct opened_session *opened = result;
     (void)arena;
-    *opened = (struct opened){ .done = db_row_count(rows) == 1 };
+    opened->done = db_row_count(rows) == 1;
     if (opened->done) {
         opened->refresh_expires_in_s = db_integer(rows, 0, 0);
         opened->live_sessions = db_integer(rows, 0, 1);
@@ -26,12 +21,8 @@ static enum status read_ids(const struct db_rows *rows, struct arena *arena, voi
     return db_copy_uuids(rows, 0, arena, &ids->ids, &ids->count);
 }
 
-struct revoked {
-    bool found, is_new;
-};
-
 static enum status read_revoked(const struct db_rows *rows, struct arena *arena, void *result) {
-    struct revoked *revoked = result;
+    struct revoked_session *revoked = result;
     (void)arena;
     revoked->found = db_row_count(rows) == 1;
     revoked->is_new = revoked->found && db_boolean(rows, 0, 0);
@@ -214,6 +205,7 @@ static const struct db_statement list_live = {
     .name = "sessions_list",
     .parameters = LIST_PARAMETERS,
     .columns = LISTED_COLUMNS,
+    .only_reads = true,
     .read = read_list,
     .sql = "SELECT id, created_at, shown_use, least(expires_at, shown_use + $2 * interval '1 millisecond'), host(ip), user_agent"
            " FROM sessions,"
@@ -226,66 +218,76 @@ static const struct db_statement list_live = {
 
 /* clang-format on */
 
-/* ---- calls ---- */
+/* ---- functions ---- */
 
-static enum status trim(const struct db_call *call, const struct uuid *user_id, int64_t idle_ms, struct session_ids *revoked) {
+static enum status trim(struct db_query *query, enum status status) {
+    struct opened_session *opened = query->result;
+    /* so far below the limit that concurrent logins cannot exceed it unnoticed */
+    if (status != STATUS_OK || opened->live_sessions < SESSIONS_PER_USER / 2)
+        return status;
     const char *const parameters[EXCESS_PARAMETERS] = {
-        [EXCESS_USER] = UUID_PARAMETER(user_id),
-        [EXCESS_IDLE_MS] = INTEGER_PARAMETER(idle_ms),
+        [EXCESS_USER] = query->parameters[OPEN_USER],
+        [EXCESS_IDLE_MS] = query->parameters[OPEN_IDLE_MS],
     };
-    return db_run(call, &revoke_excess, parameters, revoked);
+    db_ask(query, &revoke_excess, parameters, &opened->revoked);
+    query->then = NULL;
+    return STATUS_OK;
 }
 
-enum status sessions_open(const struct db_call *call, const struct new_session *session, const struct session_limits *limits,
-                          struct opened_session *opened) {
+void sessions_open(struct db_query *query, const struct new_session *session, const struct session_limits *limits,
+                   struct opened_session *opened) {
     const char *const parameters[OPEN_PARAMETERS] = {
-        [OPEN_SESSION] = UUID_PARAMETER(&session->id),     [OPEN_IDLE_MS] = INTEGER_PARAMETER(limits->idle_ms),
-        [OPEN_USER] = UUID_PARAMETER(&session->user_id),   [OPEN_PASSWORD_VERSION] = INTEGER_PARAMETER(session->password_version),
-        [OPEN_TTL_MS] = INTEGER_PARAMETER(limits->ttl_ms), [OPEN_IP] = session->ip,
+        [OPEN_SESSION] = db_uuid_parameter(query, &session->id),
+        [OPEN_IDLE_MS] = db_integer_parameter(query, limits->idle_ms),
+        [OPEN_USER] = db_uuid_parameter(query, &session->user_id),
+        [OPEN_PASSWORD_VERSION] = db_integer_parameter(query, session->password_version),
+        [OPEN_TTL_MS] = db_integer_parameter(query, limits->ttl_ms),
+        [OPEN_IP] = db_text_parameter(query, session->ip),
         [OPEN_USER_AGENT] = session->user_agent,
     };
-    struct opened result;
     *opened = (struct opened_session){ .done = false };
-    enum status status = db_run(call, &open_session, parameters, &result);
-    if (status != STATUS_OK || !result.done)
-        return status;
-    opened->done = true;
-    opened->refresh_expires_in_s = result.refresh_expires_in_s;
-    /* so far below the limit that concurrent logins cannot exceed it unnoticed */
-    bool may_be_full = result.live_sessions >= SESSIONS_PER_USER / 2;
-    return may_be_full ? trim(call, &session->user_id, limits->idle_ms, &opened->revoked) : STATUS_OK;
+    db_ask(query, &open_session, parameters, opened);
+    query->then = trim;
 }
 
-enum status sessions_log_out(const struct db_call *call, const struct session_credential *credential,
-                             const struct session_limits *limits, bool everywhere, struct session_ids *revoked) {
+void sessions_log_out(struct db_query *query, const struct session_credential *credential, const struct session_limits *limits,
+                      bool everywhere, struct session_ids *revoked) {
     const char *const parameters[LOGOUT_PARAMETERS] = {
-        [LOGOUT_SESSION] = UUID_PARAMETER(&credential->session_id),
-        [LOGOUT_IDLE_MS] = INTEGER_PARAMETER(limits->idle_ms),
-        [LOGOUT_GENERATION] = credential->generation == 0 ? NULL : INTEGER_PARAMETER(credential->generation),
+        [LOGOUT_SESSION] = db_uuid_parameter(query, &credential->session_id),
+        [LOGOUT_IDLE_MS] = db_integer_parameter(query, limits->idle_ms),
+        [LOGOUT_GENERATION] = credential->generation == 0 ? NULL : db_integer_parameter(query, credential->generation),
     };
-    return db_run(call, everywhere ? &log_out_everywhere : &log_out, parameters, revoked);
+    *revoked = (struct session_ids){ .count = 0 };
+    db_ask(query, everywhere ? &log_out_everywhere : &log_out, parameters, revoked);
 }
 
 /* One that was revoked before is not found; unless the reply to a first run was lost, which has then revoked it. */
-enum status sessions_revoke_of_user(const struct db_call *call, const struct uuid *session_id, const struct uuid *user_id,
-                                    const char *reason, bool *found) {
-    const char *const parameters[REVOKE_PARAMETERS] = {
-        [REVOKE_SESSION] = UUID_PARAMETER(session_id),
-        [REVOKE_REASON] = reason,
-        [REVOKE_USER] = UUID_PARAMETER(user_id),
-    };
-    struct revoked revoked = { .found = false };
-    enum status status = db_run(call, &revoke_of_user, parameters, &revoked);
-    *found = revoked.found && (revoked.is_new || db_was_rerun(call->db));
+static enum status judge_revoked(struct db_query *query, enum status status) {
+    struct revoked_session *revoked = query->result;
+    if (status == STATUS_OK)
+        revoked->found = revoked->is_new || (revoked->found && query->was_rerun);
     return status;
 }
 
-enum status sessions_list(const struct db_call *call, const struct uuid *user_id, const struct uuid *current,
-                          const struct session_limits *limits, struct session_list *list) {
-    const char *const parameters[LIST_PARAMETERS] = {
-        [LIST_USER] = UUID_PARAMETER(user_id),
-        [LIST_IDLE_MS] = INTEGER_PARAMETER(limits->idle_ms),
-        [LIST_CURRENT] = UUID_PARAMETER(current),
+void sessions_revoke_of_user(struct db_query *query, const struct uuid *session_id, const struct uuid *user_id,
+                             const char *reason, struct revoked_session *revoked) {
+    const char *const parameters[REVOKE_PARAMETERS] = {
+        [REVOKE_SESSION] = db_uuid_parameter(query, session_id),
+        [REVOKE_REASON] = reason,
+        [REVOKE_USER] = db_uuid_parameter(query, user_id),
     };
-    return db_run(call, &list_live, parameters, list);
+    *revoked = (struct revoked_session){ .found = false };
+    db_ask(query, &revoke_of_user, parameters, revoked);
+    query->then = judge_revoked;
+}
+
+void sessions_list(struct db_query *query, const struct uuid *user_id, const struct uuid *current,
+                   const struct session_limits *limits, struct session_list *list) {
+    const char *const parameters[LIST_PARAMETERS] = {
+        [LIST_USER] = db_uuid_parameter(query, user_id),
+        [LIST_IDLE_MS] = db_integer_parameter(query, limits->idle_ms),
+        [LIST_CURRENT] = db_uuid_parameter(query, current),
+    };
+    *list = (struct session_list){ .count = 0 };
+    db_ask(query, &list_live, parameters, list);
 }

@@ -1,9 +1,9 @@
 /*
- * statement: what one statement of the program is, how it is run, and how its rows are read.
+ * statement: what one statement of the program is, how it is asked, and how its rows are read.
  *
  * Each file of a table has its statements as static rows of this struct, with the SQL laid out one clause a line (clang-format is
- * off there), and runs each by db_run. Their readers are in front of them: functions that are called while the rows exist, and
- * copy what outlives them.
+ * off there), and functions that ask them. Their readers are in front of them: functions that are called while the rows exist,
+ * and copy what outlives them.
  */
 #ifndef JWTD_STORE_STATEMENT_H
 #define JWTD_STORE_STATEMENT_H
@@ -14,15 +14,14 @@
 
 #include <stddef.h>
 
-/* The result of a statement, in text form. */
-struct db_rows;
-
 /* Static, so that its address names it. It is prepared once on each connection. */
 struct db_statement {
     const char *name; /* for the log and as the name of the prepared statement */
     const char *sql;
     int parameters; /* $1 to $n */
     int columns;    /* of each row */
+    /* It changes nothing and waits for no row's lock, so it may share a round trip and a transaction with others of its kind. */
+    bool only_reads;
     /* NULL, or a statement that only locks rows and runs in front of this one, in the same transaction and round trip, with the
      * first of the same parameters: this one then sees all that was committed before the locks were granted; alone it would see
      * only what was committed before it began to wait. */
@@ -31,24 +30,31 @@ struct db_statement {
         const char *constraint; /* NULL: none */
         enum status status;
     } expected; /* what the violation of this one constraint means; it is not logged */
-    /* Reads the rows into what the caller of db_run passes as `result`; NULL: they are not read. */
+    /* Reads the rows into the query's `result`; NULL: they are not read. */
     enum status (*read)(const struct db_rows *rows, struct arena *arena, void *result);
 };
 
-/* Runs a statement, again where db.h says so, and reads its rows. Parameters are NUL-terminated strings, NULL for SQL NULL. On
- * failure *result is undefined. */
-enum status db_run(const struct db_call *call, const struct db_statement *statement, const char *const *parameters,
-                   void *result) MUST_CHECK;
+/* Asks a statement whose rows are read into *result. The parameters, NULL without any, are copied by pointer. */
+void db_ask(struct db_query *query, const struct db_statement *statement, const char *const *parameters, void *result);
 
-/* Whether the last db_run ran its statement a second time after a lost connection, so that the first run may have been committed.
- */
-bool db_was_rerun(const struct db *db);
+/* Parameters as text that is kept in the query: DB_PARAMETER_TEXTS_SIZE bytes in all, which is asserted. An id has 36 bytes, a
+ * number at most 20, each with a NUL. db_text_parameter copies a short text, NULL as NULL. */
+const char *db_text_parameter(struct db_query *query, const char *text);
+const char *db_uuid_parameter(struct db_query *query, const struct uuid *id);
+const char *db_integer_parameter(struct db_query *query, int64_t value);
 
-/* Parameters as text that lives as long as the block in which they are written. */
+/* Asks, runs and takes one statement (db.h: db_run). */
+enum status db_run_statement(const struct db_call *call, const struct db_statement *statement, const char *const *parameters,
+                             void *result) MUST_CHECK;
+
+/* For db_run_statement: parameters as text that lives as long as the block in which they are written. */
 #define UUID_PARAMETER(id) uuid_text((id), (char[UUID_TEXT_SIZE]){ 0 })
 #define INTEGER_PARAMETER(value) db_integer_text((value), (char[INTEGER_TEXT_SIZE]){ 0 })
 #define INTEGER_TEXT_SIZE 24
 const char *db_integer_text(int64_t value, char text[INTEGER_TEXT_SIZE]);
+
+/* Before each run of what is asked. */
+void db_begin_run(struct db_query *query);
 
 size_t db_row_count(const struct db_rows *rows);
 bool db_is_null(const struct db_rows *rows, size_t row, int column);

@@ -6,27 +6,20 @@
 
 /* ---- reading rows ---- */
 
-struct changed {
-    bool done;
-    struct session_ids *revoked;
-};
-
 /* One row for each session that was revoked, and at least one if the user was changed; the second column is the session. */
 static enum status read_changed(const struct db_rows *rows, struct arena *arena, void *result) {
-    struct changed *changed = result;
-    changed->done = db_row_count(rows) > 0;
-    return db_copy_uuids(rows, 1, arena, &changed->revoked->ids, &changed->revoked->count);
+    struct changed_user *changed = result;
+    if (db_row_count(rows) > 0)
+        changed->change = USER_CHANGED;
+    return db_copy_uuids(rows, 1, arena, &changed->revoked.ids, &changed->revoked.count);
 }
-
-struct changed_user {
-    bool done;
-    struct user *user;
-};
 
 static enum status read_changed_user(const struct db_rows *rows, struct arena *arena, void *result) {
     struct changed_user *changed = result;
-    changed->done = db_row_count(rows) == 1;
-    return changed->done ? user_read(rows, 0, arena, changed->user) : STATUS_OK;
+    if (db_row_count(rows) == 0)
+        return STATUS_OK;
+    changed->change = USER_CHANGED;
+    return user_read(rows, 0, arena, &changed->user);
 }
 
 /* ---- statements ---- */
@@ -145,6 +138,7 @@ static const struct db_statement find_deletion = {
     .name = "users_find_deletion",
     .parameters = 1,
     .columns = 2,
+    .only_reads = true,
     .read = read_changed,
     .sql = "SELECT user_id, session_id"
            " FROM revocations"
@@ -194,58 +188,51 @@ static const struct db_statement set_disabled = {
 
 /* clang-format on */
 
-/* ---- calls ---- */
+/* ---- functions ---- */
 
-enum status users_change_email(const struct db_call *call, const struct checked_user *checked, struct email_forms email,
-                               struct user *user, enum user_change *change) {
+void users_change_email(struct db_query *query, const struct checked_user *checked, struct email_forms email,
+                        struct changed_user *changed) {
     const char *const parameters[EMAIL_PARAMETERS] = {
-        [EMAIL_ID] = UUID_PARAMETER(&checked->id),
-        [EMAIL_VERSION] = INTEGER_PARAMETER(checked->password_version),
+        [EMAIL_ID] = db_uuid_parameter(query, &checked->id),
+        [EMAIL_VERSION] = db_integer_parameter(query, checked->password_version),
         [EMAIL_TYPED] = email.typed.bytes,
         [EMAIL_CANONICAL] = email.canonical.bytes,
     };
-    struct changed_user changed = { .user = user };
-    enum status status = db_run(call, &change_email, parameters, &changed);
-    *change = USER_STALE;
-    if (status == STATUS_EMAIL_TAKEN) {
-        *change = USER_EMAIL_TAKEN;
-        return STATUS_OK;
-    }
-    if (status == STATUS_OK && changed.done)
-        *change = USER_CHANGED;
-    return status;
+    *changed = (struct changed_user){ .change = USER_STALE };
+    db_ask(query, &change_email, parameters, changed);
 }
 
-static enum status run_change(const struct db_call *call, const struct db_statement *statement, const char *const *parameters,
-                              struct session_ids *revoked, enum user_change *change) {
-    struct changed changed = { .revoked = revoked };
-    enum status status = db_run(call, statement, parameters, &changed);
-    *change = status == STATUS_OK && changed.done ? USER_CHANGED : USER_STALE;
-    return status;
-}
-
-enum status users_change_password(const struct db_call *call, const struct password_change *wanted, struct session_ids *revoked,
-                                  enum user_change *change) {
+void users_change_password(struct db_query *query, const struct password_change *wanted, struct changed_user *changed) {
     const char *const parameters[PASSWORD_PARAMETERS] = {
-        [PASSWORD_ID] = UUID_PARAMETER(&wanted->user.id),
-        [PASSWORD_VERSION] = INTEGER_PARAMETER(wanted->user.password_version),
+        [PASSWORD_ID] = db_uuid_parameter(query, &wanted->user.id),
+        [PASSWORD_VERSION] = db_integer_parameter(query, wanted->user.password_version),
         [PASSWORD_HASH] = wanted->new_hash,
-        [PASSWORD_KEPT_SESSION] = UUID_PARAMETER(&wanted->kept_session),
-        [PASSWORD_IP] = wanted->ip,
+        [PASSWORD_KEPT_SESSION] = db_uuid_parameter(query, &wanted->kept_session),
+        [PASSWORD_IP] = db_text_parameter(query, wanted->ip),
     };
-    return run_change(call, &change_password, parameters, revoked, change);
+    *changed = (struct changed_user){ .change = USER_STALE };
+    db_ask(query, &change_password, parameters, changed);
 }
 
-enum status users_delete(const struct db_call *call, const struct checked_user *checked, struct session_ids *revoked,
-                         enum user_change *change) {
+/* If the reply to a first run was lost, that run may have deleted the user. */
+static enum status ask_deletion(struct db_query *query, enum status status) {
+    struct changed_user *changed = query->result;
+    if (status != STATUS_OK || changed->change != USER_STALE || !query->was_rerun)
+        return status;
+    const char *id = query->parameters[DELETE_ID];
+    db_ask(query, &find_deletion, &id, changed);
+    query->then = NULL;
+    return STATUS_OK;
+}
+
+void users_delete(struct db_query *query, const struct checked_user *checked, struct changed_user *changed) {
     const char *const parameters[DELETE_PARAMETERS] = {
-        [DELETE_ID] = UUID_PARAMETER(&checked->id),
-        [DELETE_VERSION] = INTEGER_PARAMETER(checked->password_version),
+        [DELETE_ID] = db_uuid_parameter(query, &checked->id),
+        [DELETE_VERSION] = db_integer_parameter(query, checked->password_version),
     };
-    enum status status = run_change(call, &delete_user, parameters, revoked, change);
-    if (status == STATUS_OK && *change == USER_STALE && db_was_rerun(call->db))
-        return run_change(call, &find_deletion, &parameters[DELETE_ID], revoked, change);
-    return status;
+    *changed = (struct changed_user){ .change = USER_STALE };
+    db_ask(query, &delete_user, parameters, changed);
+    query->then = ask_deletion;
 }
 
 enum status users_set_roles(const struct db_call *call, struct text canonical, const char *roles_json, bool *found) {
@@ -253,7 +240,7 @@ enum status users_set_roles(const struct db_call *call, struct text canonical, c
         [ROLES_EMAIL] = canonical.bytes,
         [ROLES_JSON] = roles_json,
     };
-    return db_run(call, &set_roles, parameters, found);
+    return db_run_statement(call, &set_roles, parameters, found);
 }
 
 enum status users_set_disabled(const struct db_call *call, struct text canonical, bool disabled, bool *found) {
@@ -261,5 +248,5 @@ enum status users_set_disabled(const struct db_call *call, struct text canonical
         [DISABLE_EMAIL] = canonical.bytes,
         [DISABLE_IS_DISABLED] = disabled ? "true" : "false",
     };
-    return db_run(call, &set_disabled, parameters, found);
+    return db_run_statement(call, &set_disabled, parameters, found);
 }

@@ -25,22 +25,42 @@ enum status user_read(const struct db_rows *rows, size_t row, struct arena *aren
     return is_complete(user) ? STATUS_OK : STATUS_OUT_OF_MEMORY;
 }
 
-/* One user or none, and the flag that a statement has in one further column. */
-struct found_user {
-    struct user *user;
-    bool found, flag;
-};
-
 static enum status read_found_user(const struct db_rows *rows, struct arena *arena, void *result) {
     struct found_user *found = result;
     found->found = db_row_count(rows) == 1;
-    return found->found ? user_read(rows, 0, arena, found->user) : STATUS_OK;
+    return found->found ? user_read(rows, 0, arena, &found->user) : STATUS_OK;
 }
 
-static enum status read_flagged_user(const struct db_rows *rows, struct arena *arena, void *result) {
+/* In one column more: whether the address is known. */
+static enum status read_user_for_login(const struct db_rows *rows, struct arena *arena, void *result) {
     struct found_user *found = result;
     enum status status = read_found_user(rows, arena, found);
-    found->flag = status == STATUS_OK && found->found && db_boolean(rows, 0, USER_COLUMN_COUNT);
+    if (status == STATUS_OK && found->found)
+        found->user.knows_address = db_boolean(rows, 0, USER_COLUMN_COUNT);
+    return status;
+}
+
+/* No row: the address is taken. */
+static enum status read_inserted(const struct db_rows *rows, struct arena *arena, void *result) {
+    struct inserted_user *inserted = result;
+    if (db_row_count(rows) == 0)
+        return STATUS_OK;
+    inserted->result = USER_INSERTED;
+    return user_read(rows, 0, arena, &inserted->user);
+}
+
+/* The user who has the address, and in one column more whether it was registered with the same key. It has the id that was to be
+ * inserted if an earlier run of the same insert has succeeded and its reply was lost. */
+static enum status read_conflicting(const struct db_rows *rows, struct arena *arena, void *result) {
+    struct inserted_user *inserted = result;
+    const struct uuid wanted_id = inserted->user.id;
+    if (db_row_count(rows) == 0)
+        return STATUS_OK;
+    enum status status = user_read(rows, 0, arena, &inserted->user);
+    if (uuid_equal(&inserted->user.id, &wanted_id))
+        inserted->result = USER_INSERTED;
+    else if (db_boolean(rows, 0, USER_COLUMN_COUNT))
+        inserted->result = USER_SAME_KEY;
     return status;
 }
 
@@ -62,6 +82,7 @@ static const struct db_statement find_by_email = {
     .name = "users_find_by_email",
     .parameters = 1,
     .columns = USER_COLUMN_COUNT,
+    .only_reads = true,
     .read = read_found_user,
     .sql = "SELECT " USER_COLUMNS
            " FROM users"
@@ -72,6 +93,7 @@ static const struct db_statement find_by_id = {
     .name = "users_find_by_id",
     .parameters = 1,
     .columns = USER_COLUMN_COUNT,
+    .only_reads = true,
     .read = read_found_user,
     .sql = "SELECT " USER_COLUMNS
            " FROM users"
@@ -84,7 +106,8 @@ static const struct db_statement find_for_login = {
     .name = "users_find_for_login",
     .parameters = LOGIN_PARAMETERS,
     .columns = USER_COLUMN_COUNT + 1,
-    .read = read_flagged_user,
+    .only_reads = true,
+    .read = read_user_for_login,
     .sql = "SELECT " USER_COLUMNS ","
            "   EXISTS (SELECT FROM known_addresses k"
            "           WHERE k.user_id = users.id"
@@ -108,7 +131,7 @@ static const struct db_statement insert = {
     .name = "users_insert",
     .parameters = INSERT_PARAMETERS,
     .columns = USER_COLUMN_COUNT,
-    .read = read_found_user,
+    .read = read_inserted,
     .sql = "WITH inserted AS ("
            "   INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest)"
            "   VALUES ($1, $2, $3, $4, $5)"
@@ -131,7 +154,8 @@ static const struct db_statement find_conflicting = {
     .name = "users_find_conflicting",
     .parameters = CONFLICTING_PARAMETERS,
     .columns = USER_COLUMN_COUNT + 1,
-    .read = read_flagged_user,
+    .only_reads = true,
+    .read = read_conflicting,
     .sql = "SELECT " USER_COLUMNS ", coalesce(idempotency_digest = $2, false)"
            " FROM users"
            " WHERE email_canonical = $1",
@@ -153,6 +177,7 @@ static const struct db_statement list_page = {
     .name = "users_list",
     .parameters = LIST_PARAMETERS,
     .columns = USER_COLUMN_COUNT,
+    .only_reads = true,
     .read = read_users,
     .sql = "SELECT " USER_COLUMNS
            " FROM users"
@@ -163,76 +188,59 @@ static const struct db_statement list_page = {
 
 /* clang-format on */
 
-/* ---- calls ---- */
+/* ---- functions ---- */
 
-static enum status find(const struct db_call *call, const struct db_statement *statement, const char *key, struct user *user,
-                        bool *found) {
-    struct found_user result = { .user = user };
-    enum status status = db_run(call, statement, &key, &result);
-    *found = status == STATUS_OK && result.found;
-    return status;
+enum status users_find_by_email(const struct db_call *call, struct text canonical, struct found_user *found) {
+    *found = (struct found_user){ .found = false };
+    return db_run_statement(call, &find_by_email, &canonical.bytes, found);
 }
 
-enum status users_find_by_email(const struct db_call *call, struct text canonical, struct user *user, bool *found) {
-    return find(call, &find_by_email, canonical.bytes, user, found);
+void users_find_by_id(struct db_query *query, const struct uuid *id, struct found_user *found) {
+    const char *parameter = db_uuid_parameter(query, id);
+    *found = (struct found_user){ .found = false };
+    db_ask(query, &find_by_id, &parameter, found);
 }
 
-enum status users_find_by_id(const struct db_call *call, const struct uuid *id, struct user *user, bool *found) {
-    return find(call, &find_by_id, UUID_PARAMETER(id), user, found);
-}
-
-enum status users_find_for_login(const struct db_call *call, struct text canonical, const char *ip, struct user *user,
-                                 bool *found) {
+void users_find_for_login(struct db_query *query, struct text canonical, const char *ip, struct found_user *found) {
     const char *const parameters[LOGIN_PARAMETERS] = {
         [LOGIN_EMAIL] = canonical.bytes,
-        [LOGIN_IP] = ip,
+        [LOGIN_IP] = db_text_parameter(query, ip),
     };
-    struct found_user result = { .user = user };
-    enum status status = db_run(call, &find_for_login, parameters, &result);
-    *found = status == STATUS_OK && result.found;
-    if (*found)
-        user->knows_address = result.flag;
-    return status;
+    *found = (struct found_user){ .found = false };
+    db_ask(query, &find_for_login, parameters, found);
 }
 
-/* The user who has the address to be inserted: with the same id if an earlier run of the same insert has succeeded and its reply
- * was lost. */
-static enum status find_conflicting_user(const struct db_call *call, const struct new_user *new_user, struct user *user,
-                                         enum user_insert_result *result) {
+static enum status ask_conflicting(struct db_query *query, enum status status) {
+    struct inserted_user *inserted = query->result;
+    if (status != STATUS_OK || inserted->result == USER_INSERTED)
+        return status;
     const char *const parameters[CONFLICTING_PARAMETERS] = {
-        [CONFLICTING_CANONICAL] = new_user->email.canonical.bytes,
-        [CONFLICTING_DIGEST] = new_user->idempotency_digest,
+        [CONFLICTING_CANONICAL] = query->parameters[INSERT_CANONICAL],
+        [CONFLICTING_DIGEST] = query->parameters[INSERT_DIGEST],
     };
-    struct found_user found = { .user = user };
-    enum status status = db_run(call, &find_conflicting, parameters, &found);
-    *result = USER_EXISTS;
-    if (status == STATUS_OK && found.found && uuid_equal(&user->id, &new_user->id))
-        *result = USER_INSERTED;
-    else if (status == STATUS_OK && found.flag)
-        *result = USER_SAME_KEY;
-    return status;
+    db_ask(query, &find_conflicting, parameters, inserted);
+    query->then = NULL;
+    return STATUS_OK;
 }
 
-enum status users_insert(const struct db_call *call, const struct new_user *new_user, struct user *user,
-                         enum user_insert_result *result) {
+void users_insert(struct db_query *query, const struct new_user *new_user, struct inserted_user *inserted) {
     const char *const parameters[INSERT_PARAMETERS] = {
-        [INSERT_ID] = UUID_PARAMETER(&new_user->id),          [INSERT_EMAIL] = new_user->email.typed.bytes,
-        [INSERT_CANONICAL] = new_user->email.canonical.bytes, [INSERT_HASH] = new_user->password_hash,
-        [INSERT_DIGEST] = new_user->idempotency_digest,       [INSERT_IP] = new_user->ip,
+        [INSERT_ID] = db_uuid_parameter(query, &new_user->id), [INSERT_EMAIL] = new_user->email.typed.bytes,
+        [INSERT_CANONICAL] = new_user->email.canonical.bytes,  [INSERT_HASH] = new_user->password_hash,
+        [INSERT_DIGEST] = new_user->idempotency_digest,        [INSERT_IP] = db_text_parameter(query, new_user->ip),
     };
-    struct found_user inserted = { .user = user };
-    enum status status = db_run(call, &insert, parameters, &inserted);
-    *result = USER_INSERTED;
-    return status == STATUS_OK && !inserted.found ? find_conflicting_user(call, new_user, user, result) : status;
+    *inserted = (struct inserted_user){ .result = USER_EXISTS, .user.id = new_user->id };
+    db_ask(query, &insert, parameters, inserted);
+    query->then = ask_conflicting;
 }
 
-enum status users_rehash(const struct db_call *call, const struct uuid *id, const char *old_hash, const char *new_hash) {
+void users_rehash(struct db_query *query, const struct uuid *id, const char *old_hash, const char *new_hash) {
     const char *const parameters[REHASH_PARAMETERS] = {
-        [REHASH_ID] = UUID_PARAMETER(id),
+        [REHASH_ID] = db_uuid_parameter(query, id),
         [REHASH_OLD] = old_hash,
         [REHASH_NEW] = new_hash,
     };
-    return db_run(call, &rehash, parameters, NULL);
+    db_ask(query, &rehash, parameters, NULL);
 }
 
 enum status users_list(const struct db_call *call, const struct uuid *after, unsigned limit, struct user_list *list) {
@@ -241,5 +249,5 @@ enum status users_list(const struct db_call *call, const struct uuid *after, uns
         [LIST_AFTER] = UUID_PARAMETER(after == NULL ? &lowest : after),
         [LIST_LIMIT] = INTEGER_PARAMETER(limit),
     };
-    return db_run(call, &list_page, parameters, list);
+    return db_run_statement(call, &list_page, parameters, list);
 }

@@ -10,7 +10,7 @@
 
 #include "jwtd/config.h"
 
-#include "src/store/db_internal.h"
+#include "src/store/link.h"
 
 #include <assert.h>
 #include <libpq-fe.h>

@@ -27,7 +27,7 @@ START_TEST(a_connection_ended_while_idle_is_replaced_unnoticed) {
         ck_assert_int_eq(ping(db, soon()), STATUS_OK);
         sql("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name = 'jwtd_store_test'");
         ck_assert_int_eq(ping(db, soon()), STATUS_OK);
-        ck_assert(!db_was_rerun(db)); /* seen before the statement was sent */
+        ck_assert(!last_query()->was_rerun); /* seen before the statement was sent */
     }
 }
 END_TEST
@@ -36,7 +36,7 @@ START_TEST(prepared_statements_that_are_gone_are_made_again) {
     static const struct db_statement forget = { .name = "forget", .sql = "DEALLOCATE ALL", .parameters = 0 };
     struct uuid user = add_user("ada@example.org"), session = add_session(&user);
     ck_assert_int_eq(refresh(&session, 1), SESSION_ROTATED);
-    ck_assert_int_eq(db_run(CALL, &forget, NULL, NULL), STATUS_OK);
+    ck_assert_int_eq(db_run_statement(CALL, &forget, NULL, NULL), STATUS_OK);
     ck_assert_int_eq(refresh(&session, 2), SESSION_ROTATED);
 }
 END_TEST
@@ -47,11 +47,11 @@ START_TEST(a_prepared_statement_with_other_columns_than_ours_costs_the_connectio
     static const struct db_statement forget = { .name = "forget", .sql = "DEALLOCATE ALL" };
     static const struct db_statement replace = { .name = "replace", .sql = "PREPARE one AS SELECT 2, 3" };
     int64_t value = 0;
-    ck_assert_int_eq(db_run(CALL, &one, NULL, &value), STATUS_OK);
-    ck_assert_int_eq(db_run(CALL, &forget, NULL, NULL), STATUS_OK);
-    ck_assert_int_eq(db_run(CALL, &replace, NULL, NULL), STATUS_OK);
-    ck_assert_int_eq(db_run(CALL, &one, NULL, &value), STATUS_OK);
-    ck_assert(db_was_rerun(db));
+    ck_assert_int_eq(db_run_statement(CALL, &one, NULL, &value), STATUS_OK);
+    ck_assert_int_eq(db_run_statement(CALL, &forget, NULL, NULL), STATUS_OK);
+    ck_assert_int_eq(db_run_statement(CALL, &replace, NULL, NULL), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, db_ask, &one, NULL, &value), STATUS_OK);
+    ck_assert(last_query()->was_rerun);
     ck_assert_int_eq(value, 1);
 }
 END_TEST
@@ -59,7 +59,7 @@ END_TEST
 START_TEST(an_answer_with_other_columns_than_ours_is_an_internal_error) {
     static const struct db_statement wrong = { .name = "wrong", .sql = "SELECT 1, 2", .columns = 1, .read = db_read_integer };
     int64_t value = 0;
-    ck_assert_int_eq(db_run(CALL, &wrong, NULL, &value), STATUS_INTERNAL);
+    ck_assert_int_eq(db_run_statement(CALL, &wrong, NULL, &value), STATUS_INTERNAL);
     ck_assert_int_eq(value, 0);
 }
 END_TEST
@@ -121,9 +121,8 @@ END_TEST
 
 /* A server that lost the part of the primary: each statement would ask for a new connection. */
 START_TEST(a_read_only_server_is_unavailable_and_gets_few_connections) {
-    struct uuid id = uuid_create();
-    struct user user;
-    enum user_insert_result result;
+    struct new_user new_user = { .id = uuid_create(), .email = email_of("ada@example.org"), .password_hash = HASH };
+    struct inserted_user inserted;
     char url[URL_SIZE];
     struct db_options options = { .url = database_with(test_database(), "options", "-cdefault_transaction_read_only=on", url),
                                   .statement_timeout_ms = 1000,
@@ -134,10 +133,7 @@ START_TEST(a_read_only_server_is_unavailable_and_gets_few_connections) {
     sql("SELECT pg_stat_clear_snapshot()");
     int64_t before = sql_number(sessions_made);
     for (int i = 0; i < 100; i++)
-        ck_assert_int_eq(users_insert(CALL_ON(own),
-                                      &(struct new_user){ .id = id, .email = email_of("ada@example.org"), .password_hash = HASH },
-                                      &user, &result),
-                         STATUS_DATABASE_UNAVAILABLE);
+        ck_assert_int_eq(RUN(CALL_ON(own), users_insert, &new_user, &inserted), STATUS_DATABASE_UNAVAILABLE);
     db_destroy(own);
     usleep(50000);
     sql("SELECT pg_stat_clear_snapshot()");
@@ -165,7 +161,7 @@ START_TEST(the_session_is_set_up_whatever_url_and_environment_say) {
                                   .statement_timeout_ms = 1000,
                                   .connect_timeout_ms = 1000 };
     struct db *own = db_create(&options);
-    ck_assert_int_eq(db_run(CALL_ON(own), &look, NULL, &row), STATUS_OK);
+    ck_assert_int_eq(db_run_statement(CALL_ON(own), &look, NULL, &row), STATUS_OK);
     for (size_t i = 0; i < ARRAY_LEN(expected); i++)
         ck_assert_str_eq(row.texts[i], expected[i]);
     db_destroy(own);
@@ -216,7 +212,7 @@ static void run_refused_statements(void) {
     };
     const char *canary = "canary";
     for (size_t i = 0; i < 2; i++)
-        ck_assert_int_eq(db_run(CALL, &refused[i], &canary, NULL), STATUS_INTERNAL);
+        ck_assert_int_eq(db_run_statement(CALL, &refused[i], &canary, NULL), STATUS_INTERNAL);
 }
 
 START_TEST(a_refused_statement_is_logged_by_name_and_without_its_values) {
@@ -236,7 +232,7 @@ START_TEST(the_service_may_not_change_the_schema) {
         { .name = "truncate", .sql = "TRUNCATE revocations", .parameters = 0 }
     };
     for (size_t i = 0; i < ARRAY_LEN(statements); i++)
-        ck_assert_int_eq(db_run(CALL, &statements[i], NULL, NULL), STATUS_DATABASE_UNAVAILABLE);
+        ck_assert_int_eq(db_run_statement(CALL, &statements[i], NULL, NULL), STATUS_DATABASE_UNAVAILABLE);
 }
 END_TEST
 
@@ -253,7 +249,7 @@ START_TEST(a_connection_prepares_as_many_statements_as_there_are) {
     for (int run = 0; run < 2; run++) {
         for (int i = 0; i < STATEMENTS; i++) {
             struct first_row row = { .count = 1 };
-            ck_assert_int_eq(db_run(CALL, &statements[i], NULL, &row), STATUS_OK);
+            ck_assert_int_eq(db_run_statement(CALL, &statements[i], NULL, &row), STATUS_OK);
             ck_assert_str_eq(row.texts[0], texts[i] + strlen("SELECT "));
         }
     }
@@ -266,7 +262,7 @@ END_TEST
 #define ID_2 "00000000-0000-7000-8000-000000000002"
 
 static enum status insert(const struct db_statement *statement) {
-    return db_run(CALL, statement, NULL, NULL);
+    return db_run_statement(CALL, statement, NULL, NULL);
 }
 
 static const struct db_statement inserts[] = {
@@ -294,7 +290,7 @@ END_TEST
 static void *use_for_long(void *argument) {
     static const struct db_statement slow = { .name = "slow", .sql = "SELECT pg_sleep(10)", .columns = 1 };
     (void)argument;
-    (void)!db_run(CALL, &slow, NULL, NULL);
+    (void)!db_run_statement(CALL, &slow, NULL, NULL);
     return NULL;
 }
 

@@ -57,6 +57,17 @@ int64_t soon(void) {
     return clock_monotonic_us() + 5 * CLOCK_US_PER_S;
 }
 
+static _Thread_local struct db_query query;
+
+struct db_query *new_query(void) {
+    query = (struct db_query){ .statement = NULL };
+    return &query;
+}
+
+struct db_query *last_query(void) {
+    return &query;
+}
+
 enum status read_first_row(const struct db_rows *rows, struct arena *row_arena, void *result) {
     struct first_row *row = result;
     ck_assert_uint_eq(db_row_count(rows), 1);
@@ -67,7 +78,8 @@ enum status read_first_row(const struct db_rows *rows, struct arena *row_arena, 
 
 enum status ping(struct db *own, int64_t deadline_us) {
     static const struct db_statement statement = { .name = "ping", .sql = "SELECT 1", .columns = 1 };
-    return db_run(&(struct db_call){ .db = own, .deadline_us = deadline_us }, &statement, NULL, NULL);
+    struct db_call call = { .db = own, .deadline_us = deadline_us };
+    return RUN(&call, db_ask, &statement, NULL, NULL);
 }
 
 static PGresult *run(const char *format, va_list arguments) {
@@ -147,12 +159,10 @@ struct email_forms email_of(const char *typed) {
 
 struct uuid add_user(const char *email) {
     struct uuid id = uuid_create();
-    struct user user;
-    enum user_insert_result result;
-    ck_assert_int_eq(
-        users_insert(CALL, &(struct new_user){ .id = id, .email = email_of(email), .password_hash = HASH }, &user, &result),
-        STATUS_OK);
-    ck_assert_int_eq(result, USER_INSERTED);
+    struct new_user new_user = { .id = id, .email = email_of(email), .password_hash = HASH };
+    struct inserted_user inserted;
+    ck_assert_int_eq(RUN(CALL, users_insert, &new_user, &inserted), STATUS_OK);
+    ck_assert_int_eq(inserted.result, USER_INSERTED);
     return id;
 }
 
@@ -160,16 +170,15 @@ struct uuid add_session(const struct uuid *user_id) {
     struct uuid id = uuid_create();
     struct new_session session = { id, *user_id, 1, CLIENT_IP, "a test" };
     struct opened_session opened;
-    ck_assert_int_eq(sessions_open(CALL, &session, &limits, &opened), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, sessions_open, &session, &limits, &opened), STATUS_OK);
     ck_assert(opened.done);
     return id;
 }
 
 enum session_refresh refresh(const struct uuid *session_id, uint32_t generation) {
+    struct session_credential credential = { *session_id, generation };
     struct refreshed refreshed;
-    ck_assert_int_eq(
-        sessions_refresh(CALL, &(struct session_credential){ *session_id, generation }, CLIENT_IP, &limits, &refreshed),
-        STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, sessions_refresh, &credential, CLIENT_IP, &limits, &refreshed), STATUS_OK);
     if (refreshed.result == SESSION_ROTATED)
         ck_assert_uint_eq(refreshed.generation, generation + 1);
     return refreshed.result;

@@ -40,9 +40,14 @@ struct db *open_db(void); /* another connection, application_name jwtd_store_tes
 void reopen_and_report_counts(void);
 int64_t soon(void); /* a deadline 5 s from now */
 
-/* The first argument of the functions on the tables: due soon, and with what they return in `arena`. */
+/* The first argument of RUN and of the functions that wait: due soon, and with what is returned in `arena`. */
 #define CALL_ON(db) (&(struct db_call){ (db), soon(), &arena })
 #define CALL CALL_ON(db)
+
+/* Asks by a function that takes a query, runs it, and returns its status: RUN(CALL, users_find_by_id, &id, &found). */
+#define RUN(call, ask, ...) (ask(new_query(), __VA_ARGS__), db_run((call), last_query()))
+struct db_query *new_query(void);  /* zeroed; each thread has one */
+struct db_query *last_query(void); /* of this thread */
 
 /* A reader (statement.h): the first row's columns as texts, each as a time if it is one. The caller sets `count`. */
 struct first_row {

@@ -49,11 +49,11 @@ static void let_all_go(struct crowd *crowd, unsigned count) {
 
 static void act_refresh(struct db *own, struct crowd *crowd, unsigned index) {
     struct arena own_arena;
+    struct db_call call = { own, soon(), &own_arena };
+    struct session_credential credential = { crowd->session, 1 };
     struct refreshed refreshed;
     arena_init(&own_arena, 65536);
-    ck_assert_int_eq(sessions_refresh(&(struct db_call){ own, soon(), &own_arena },
-                                      &(struct session_credential){ crowd->session, 1 }, CLIENT_IP, &limits, &refreshed),
-                     STATUS_OK);
+    ck_assert_int_eq(RUN(&call, sessions_refresh, &credential, CLIENT_IP, &limits, &refreshed), STATUS_OK);
     crowd->results[index] = refreshed.result;
     crowd->generations[index] = refreshed.generation;
     arena_fini(&own_arena);
@@ -80,9 +80,10 @@ static void act_open_many(struct db *own, struct crowd *crowd, unsigned index) {
     struct arena own_arena;
     for (int i = 0; i < 10; i++) {
         struct new_session session = { .id = uuid_create(), .user_id = crowd->user, .password_version = 1 };
+        struct db_call call = { own, soon(), &own_arena };
         struct opened_session opened;
         arena_init(&own_arena, 65536);
-        ck_assert_int_eq(sessions_open(&(struct db_call){ own, soon(), &own_arena }, &session, &limits, &opened), STATUS_OK);
+        ck_assert_int_eq(RUN(&call, sessions_open, &session, &limits, &opened), STATUS_OK);
         ck_assert(opened.done);
         arena_fini(&own_arena);
     }
@@ -104,11 +105,11 @@ static void act_register(struct db *own, struct crowd *crowd, unsigned index) {
         .email = { text_of("ada@example.org"), text_of("ada@example.org") },
         .password_hash = HASH,
     };
-    struct user user;
-    enum user_insert_result result;
+    struct db_call call = { own, soon(), &own_arena };
+    struct inserted_user inserted;
     arena_init(&own_arena, 65536);
-    ck_assert_int_eq(users_insert(&(struct db_call){ own, soon(), &own_arena }, &new_user, &user, &result), STATUS_OK);
-    crowd->generations[index] = result == USER_INSERTED ? 1 : 0;
+    ck_assert_int_eq(RUN(&call, users_insert, &new_user, &inserted), STATUS_OK);
+    crowd->generations[index] = inserted.result == USER_INSERTED ? 1 : 0;
     arena_fini(&own_arena);
 }
 
@@ -129,11 +130,11 @@ static void act_refresh_or_revoke(struct db *own, struct crowd *crowd, unsigned 
         return;
     }
     struct arena own_arena;
+    struct db_call call = { own, soon(), &own_arena };
+    struct session_credential credential = { crowd->session, 1 };
     struct session_ids revoked;
     arena_init(&own_arena, 65536);
-    ck_assert_int_eq(sessions_log_out(&(struct db_call){ own, soon(), &own_arena },
-                                      &(struct session_credential){ crowd->session, 1 }, &limits, false, &revoked),
-                     STATUS_OK);
+    ck_assert_int_eq(RUN(&call, sessions_log_out, &credential, &limits, false, &revoked), STATUS_OK);
     ck_assert_uint_eq(revoked.count, 1);
     arena_fini(&own_arena);
 }
@@ -158,7 +159,7 @@ struct held_call {
     bool everywhere;    /* logout */
     int64_t deadline_us;
     enum status status;
-    enum user_change change;
+    bool done;
     struct refreshed refreshed;
     struct session_ids revoked;
     pthread_t thread;
@@ -183,19 +184,27 @@ static void end_held(struct held_call *call) {
     pthread_join(call->thread, NULL);
 }
 
+static void note_change(struct held_call *call, const struct changed_user *changed) {
+    call->done = changed->change == USER_CHANGED;
+    call->revoked = changed->revoked;
+}
+
 static void act_change_password(struct held_call *call) {
     struct password_change wanted = { .user = { call->user, 1 }, .new_hash = OTHER_HASH, .kept_session = call->session };
-    call->status = users_change_password(HELD(call), &wanted, &call->revoked, &call->change);
+    struct changed_user changed;
+    call->status = RUN(HELD(call), users_change_password, &wanted, &changed);
+    note_change(call, &changed);
 }
 
 static void act_delete(struct held_call *call) {
-    call->status = users_delete(HELD(call), &(struct checked_user){ call->user, 1 }, &call->revoked, &call->change);
+    struct checked_user checked = { call->user, 1 };
+    struct changed_user changed;
+    call->status = RUN(HELD(call), users_delete, &checked, &changed);
+    note_change(call, &changed);
 }
 
 static void act_disable(struct held_call *call) {
-    bool found = false;
-    call->status = users_set_disabled(HELD(call), text_of("ada@example.org"), true, &found);
-    call->change = found ? USER_CHANGED : USER_STALE;
+    call->status = users_set_disabled(HELD(call), text_of("ada@example.org"), true, &call->done);
 }
 
 static void (*const ending_acts[])(struct held_call *) = { act_change_password, act_delete, act_disable };
@@ -213,7 +222,7 @@ START_TEST(a_login_that_commits_while_the_account_changes_does_not_survive) {
     sql("COMMIT");
     end_held(&call);
     ck_assert_int_eq(call.status, STATUS_OK);
-    ck_assert_int_eq(call.change, USER_CHANGED);
+    ck_assert(call.done);
     ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions WHERE id = '%s' AND revoked_at IS NULL", show(&late)), 0);
     ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE session_id = '%s'", show(&late)), 1);
 }
@@ -222,8 +231,8 @@ END_TEST
 static void act_open(struct held_call *call) {
     struct new_session session = { .id = call->session, .user_id = call->user, .password_version = 1 };
     struct opened_session opened;
-    call->status = sessions_open(HELD(call), &session, &limits, &opened);
-    call->change = opened.done ? USER_CHANGED : USER_STALE;
+    call->status = RUN(HELD(call), sessions_open, &session, &limits, &opened);
+    call->done = opened.done;
 }
 
 START_TEST(a_login_that_waits_for_a_password_change_opens_nothing) {
@@ -234,7 +243,7 @@ START_TEST(a_login_that_waits_for_a_password_change_opens_nothing) {
     sql("COMMIT");
     end_held(&call);
     ck_assert_int_eq(call.status, STATUS_OK);
-    ck_assert_int_eq(call.change, USER_STALE);
+    ck_assert(!call.done);
     ck_assert_int_eq(live_sessions(&call.user), 0);
 }
 END_TEST
@@ -242,8 +251,8 @@ END_TEST
 static void act_held_refresh(struct held_call *call) {
     struct session_limits own_limits = limits;
     own_limits.retry_window_ms = call->has_no_window ? 0 : limits.retry_window_ms;
-    call->status =
-        sessions_refresh(HELD(call), &(struct session_credential){ call->session, 1 }, CLIENT_IP, &own_limits, &call->refreshed);
+    struct session_credential credential = { call->session, 1 };
+    call->status = RUN(HELD(call), sessions_refresh, &credential, CLIENT_IP, &own_limits, &call->refreshed);
 }
 
 /* The refresh sees a live session, waits for its row, and finds it revoked. */
@@ -319,9 +328,9 @@ END_TEST
 /* ---- the first run was committed and its answer lost; the second connection plays the first run ---- */
 
 static void act_revoke_of_user(struct held_call *call) {
-    bool found = false;
-    call->status = sessions_revoke_of_user(HELD(call), &call->session, &call->user, "ended", &found);
-    call->change = found ? USER_CHANGED : USER_STALE;
+    struct revoked_session revoked;
+    call->status = RUN(HELD(call), sessions_revoke_of_user, &call->session, &call->user, "ended", &revoked);
+    call->done = revoked.found;
 }
 
 START_TEST(a_session_ended_by_a_run_whose_answer_was_lost_was_found) {
@@ -335,7 +344,7 @@ START_TEST(a_session_ended_by_a_run_whose_answer_was_lost_was_found) {
     sql("COMMIT");
     end_held(&call);
     ck_assert_int_eq(call.status, STATUS_OK);
-    ck_assert_int_eq(call.change, USER_CHANGED);
+    ck_assert(call.done);
 }
 END_TEST
 
@@ -351,7 +360,7 @@ START_TEST(a_user_deleted_by_a_run_whose_answer_was_lost_was_deleted) {
     sql("COMMIT");
     end_held(&call);
     ck_assert_int_eq(call.status, STATUS_OK);
-    ck_assert_int_eq(call.change, USER_CHANGED);
+    ck_assert(call.done);
     ck_assert_uint_eq(call.revoked.count, 1);
 }
 END_TEST
@@ -392,8 +401,8 @@ START_TEST(a_refresh_whose_answer_was_lost_is_never_judged_reuse) {
 END_TEST
 
 static void act_log_out(struct held_call *call) {
-    call->status =
-        sessions_log_out(HELD(call), &(struct session_credential){ call->session, 1 }, &limits, call->everywhere, &call->revoked);
+    struct session_credential credential = { call->session, 1 };
+    call->status = RUN(HELD(call), sessions_log_out, &credential, &limits, call->everywhere, &call->revoked);
 }
 
 START_TEST(sessions_logged_out_by_a_run_whose_answer_was_lost_are_reported_again) {
@@ -463,17 +472,16 @@ START_TEST(a_deadlock_is_run_again_and_costs_no_answer) {
     sql("COMMIT");
     end_held(&call);
     ck_assert_int_eq(call.status, STATUS_OK);
-    ck_assert_int_eq(call.change, USER_CHANGED);
+    ck_assert(call.done);
     ck_assert_int_eq(live_sessions(&call.user), 1);
 }
 END_TEST
 
 static void act_revoke(struct db *own, struct crowd *crowd, unsigned index) {
-    bool found;
-    ck_assert_int_eq(
-        sessions_revoke_of_user(&(struct db_call){ own, soon(), NULL }, &crowd->session, &crowd->user, "revoked", &found),
-        STATUS_OK);
-    crowd->generations[index] = found ? 1 : 0;
+    struct db_call call = { own, soon(), NULL };
+    struct revoked_session revoked;
+    ck_assert_int_eq(RUN(&call, sessions_revoke_of_user, &crowd->session, &crowd->user, "revoked", &revoked), STATUS_OK);
+    crowd->generations[index] = revoked.found ? 1 : 0;
 }
 
 START_TEST(a_session_that_twenty_revoke_at_once_is_found_by_one) {

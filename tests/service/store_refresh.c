@@ -13,8 +13,9 @@
 #define WINDOW_S 10
 
 static struct refreshed present(const struct uuid *id, uint32_t generation, const char *ip) {
+    struct session_credential credential = { *id, generation };
     struct refreshed refreshed;
-    ck_assert_int_eq(sessions_refresh(CALL, &(struct session_credential){ *id, generation }, ip, &limits, &refreshed), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, sessions_refresh, &credential, ip, &limits, &refreshed), STATUS_OK);
     return refreshed;
 }
 
@@ -266,9 +267,9 @@ START_TEST(a_new_successor_touches_no_index) {
     struct session_limits no_window = limits;
     no_window.retry_window_ms = 0;
     for (int i = 0; i < 100; i++) {
+        struct session_credential credential = { id, 1 };
         struct refreshed refreshed;
-        ck_assert_int_eq(sessions_refresh(CALL, &(struct session_credential){ id, 1 }, CLIENT_IP, &no_window, &refreshed),
-                         STATUS_OK);
+        ck_assert_int_eq(RUN(CALL, sessions_refresh, &credential, CLIENT_IP, &no_window, &refreshed), STATUS_OK);
         ck_assert_int_eq(refreshed.result, SESSION_REPLACED);
     }
     expect_updates(before + 100);

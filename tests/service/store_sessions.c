@@ -16,7 +16,7 @@ static bool open_session(const struct uuid *session_id, const struct uuid *user_
                          struct session_ids *revoked) {
     struct new_session session = { *session_id, *user_id, version, "2001:db8::1", "Mozilla/5.0" };
     struct opened_session opened;
-    ck_assert_int_eq(sessions_open(CALL, &session, &limits, &opened), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, sessions_open, &session, &limits, &opened), STATUS_OK);
     if (opened.done)
         ck_assert_int_eq(opened.refresh_expires_in_s, limits.idle_ms / 1000);
     *revoked = opened.revoked;
@@ -128,7 +128,7 @@ END_TEST
 static struct session_ids log_out(const struct uuid *id, uint32_t generation, bool everywhere) {
     struct session_credential credential = { *id, generation };
     struct session_ids revoked;
-    ck_assert_int_eq(sessions_log_out(CALL, &credential, &limits, everywhere, &revoked), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, sessions_log_out, &credential, &limits, everywhere, &revoked), STATUS_OK);
     return revoked;
 }
 
@@ -157,26 +157,26 @@ START_TEST(a_session_that_was_logged_out_ends_no_other) {
 }
 END_TEST
 
+static bool end_session(const struct uuid *id, const struct uuid *user) {
+    struct revoked_session revoked;
+    ck_assert_int_eq(RUN(CALL, sessions_revoke_of_user, id, user, "ended", &revoked), STATUS_OK);
+    return revoked.found;
+}
+
 START_TEST(a_user_can_end_only_sessions_of_the_same_user_and_only_once) {
     struct uuid user = add_user("ada@example.org"), other_user = add_user("grace@example.org"), id = add_session(&user);
-    bool found = true;
-    ck_assert_int_eq(sessions_revoke_of_user(CALL, &id, &other_user, "ended", &found), STATUS_OK);
-    ck_assert(!found);
+    ck_assert(!end_session(&id, &other_user));
     ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
-    ck_assert_int_eq(sessions_revoke_of_user(CALL, &id, &user, "ended", &found), STATUS_OK);
-    ck_assert(found);
+    ck_assert(end_session(&id, &user));
     ck_assert_int_eq(refresh(&id, 2), SESSION_ENDED);
-    ck_assert_int_eq(sessions_revoke_of_user(CALL, &id, &user, "ended", &found), STATUS_OK);
-    ck_assert(!found);
+    ck_assert(!end_session(&id, &user));
 }
 END_TEST
 
 START_TEST(an_expired_session_is_ended_like_a_live_one) {
     struct uuid user = add_user("ada@example.org"), id = add_session(&user);
-    bool found = false;
     sql("UPDATE sessions SET expires_at = now()");
-    ck_assert_int_eq(sessions_revoke_of_user(CALL, &id, &user, "ended", &found), STATUS_OK);
-    ck_assert(found);
+    ck_assert(end_session(&id, &user));
 }
 END_TEST
 
@@ -200,7 +200,7 @@ START_TEST(only_live_sessions_are_listed_newest_first) {
     sql("UPDATE sessions SET expires_at = now() WHERE id = '%s'", show(&expired));
     sql("UPDATE sessions SET last_used_at = now() - interval '8 days' WHERE id = '%s'", show(&idle));
     sql("UPDATE sessions SET ip = NULL, user_agent = NULL WHERE id = '%s'", show(&old));
-    ck_assert_int_eq(sessions_list(CALL, &user, &new, &limits, &list), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, sessions_list, &user, &new, &limits, &list), STATUS_OK);
     ck_assert_uint_eq(list.count, 2);
     ck_assert(uuid_equal(&list.sessions[0].id, &new));
     ck_assert(uuid_equal(&list.sessions[1].id, &old));
@@ -217,7 +217,7 @@ START_TEST(the_session_that_asks_shows_its_last_use_to_the_hour) {
     struct uuid user = add_user("ada@example.org"), other = add_session(&user), current = add_session(&user);
     struct session_list list;
     sql("UPDATE sessions SET last_used_at = date_trunc('hour', now()) - interval '1 hour' + interval '12 minutes 34 seconds'");
-    ck_assert_int_eq(sessions_list(CALL, &user, &current, &limits, &list), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, sessions_list, &user, &current, &limits, &list), STATUS_OK);
     ck_assert_uint_eq(list.count, 2);
     ck_assert(uuid_equal(&list.sessions[1].id, &other));
     ck_assert_str_eq(list.sessions[0].last_used_at.bytes + strlen("2026-11-20T21:"), "00:00Z");
@@ -362,7 +362,7 @@ END_TEST
 
 START_TEST(the_service_sees_that_the_schema_is_its_own) {
     bool applied = false;
-    ck_assert_int_eq(migrations_are_applied(CALL, &applied), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, migrations_check, &applied), STATUS_OK);
     ck_assert(applied);
 }
 END_TEST

@@ -11,14 +11,13 @@
 
 static enum user_insert_result insert_from(const char *ip, const struct uuid *id, const char *email, const char *digest,
                                            struct user *user) {
-    enum user_insert_result result;
-    ck_assert_int_eq(
-        users_insert(CALL,
-                     &(struct new_user){
-                         .id = *id, .email = email_of(email), .password_hash = HASH, .idempotency_digest = digest, .ip = ip },
-                     user, &result),
-        STATUS_OK);
-    return result;
+    struct new_user new_user = {
+        .id = *id, .email = email_of(email), .password_hash = HASH, .idempotency_digest = digest, .ip = ip
+    };
+    struct inserted_user inserted;
+    ck_assert_int_eq(RUN(CALL, users_insert, &new_user, &inserted), STATUS_OK);
+    *user = inserted.user;
+    return inserted.result;
 }
 
 static enum user_insert_result insert(const struct uuid *id, const char *email, const char *digest, struct user *user) {
@@ -55,20 +54,21 @@ START_TEST(the_network_that_a_user_registers_from_is_known_once) {
 END_TEST
 
 static void find(const struct uuid *id, struct user *user) {
-    bool found = false;
-    ck_assert_int_eq(users_find_by_id(CALL, id, user, &found), STATUS_OK);
-    ck_assert(found);
+    struct found_user found;
+    ck_assert_int_eq(RUN(CALL, users_find_by_id, id, &found), STATUS_OK);
+    ck_assert(found.found);
+    *user = found.user;
 }
 
 START_TEST(a_new_user_is_given_back_and_found_by_id_and_by_address) {
     struct uuid id = uuid_create();
-    struct user made, by_id, by_email;
-    bool found = false;
+    struct user made, by_id;
+    struct found_user by_email;
     ck_assert_int_eq(insert(&id, "Ada@Example.org", NULL, &made), USER_INSERTED);
     find(&id, &by_id);
-    ck_assert_int_eq(users_find_by_email(CALL, text_of("ada@example.org"), &by_email, &found), STATUS_OK);
-    ck_assert(found);
-    const struct user *users[] = { &made, &by_id, &by_email };
+    ck_assert_int_eq(users_find_by_email(CALL, text_of("ada@example.org"), &by_email), STATUS_OK);
+    ck_assert(by_email.found);
+    const struct user *users[] = { &made, &by_id, &by_email.user };
     for (size_t i = 0; i < 3; i++) {
         ck_assert(uuid_equal(&users[i]->id, &id));
         ck_assert_str_eq(users[i]->email.bytes, "Ada@Example.org");
@@ -84,11 +84,10 @@ START_TEST(a_new_user_is_given_back_and_found_by_id_and_by_address) {
 END_TEST
 
 static bool knows_address(const char *ip) {
-    struct user user;
-    bool found = false;
-    ck_assert_int_eq(users_find_for_login(CALL, text_of("ada@example.org"), ip, &user, &found), STATUS_OK);
-    ck_assert(found);
-    return user.knows_address;
+    struct found_user found;
+    ck_assert_int_eq(RUN(CALL, users_find_for_login, text_of("ada@example.org"), ip, &found), STATUS_OK);
+    ck_assert(found.found);
+    return found.user.knows_address;
 }
 
 /* Whether its row has been deleted by then or not. */
@@ -122,13 +121,12 @@ END_TEST
 
 START_TEST(an_unknown_user_is_not_found) {
     struct uuid id = uuid_create();
-    struct user user;
-    bool found = true;
-    ck_assert_int_eq(users_find_by_id(CALL, &id, &user, &found), STATUS_OK);
-    ck_assert(!found);
-    found = true;
-    ck_assert_int_eq(users_find_by_email(CALL, text_of("nobody@example.org"), &user, &found), STATUS_OK);
-    ck_assert(!found);
+    struct found_user found = { .found = true };
+    ck_assert_int_eq(RUN(CALL, users_find_by_id, &id, &found), STATUS_OK);
+    ck_assert(!found.found);
+    found.found = true;
+    ck_assert_int_eq(users_find_by_email(CALL, text_of("nobody@example.org"), &found), STATUS_OK);
+    ck_assert(!found.found);
 }
 END_TEST
 
@@ -155,10 +153,10 @@ END_TEST
 START_TEST(a_rehash_replaces_only_the_hash_that_was_checked) {
     struct uuid id = add_user("ada@example.org");
     struct user user;
-    ck_assert_int_eq(users_rehash(CALL, &id, OTHER_HASH, "never"), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, users_rehash, &id, OTHER_HASH, "never"), STATUS_OK);
     find(&id, &user);
     ck_assert_str_eq(user.password_hash.bytes, HASH);
-    ck_assert_int_eq(users_rehash(CALL, &id, HASH, OTHER_HASH), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, users_rehash, &id, HASH, OTHER_HASH), STATUS_OK);
     find(&id, &user);
     ck_assert_str_eq(user.password_hash.bytes, OTHER_HASH);
     ck_assert_int_eq(user.password_version, 1);
@@ -169,36 +167,35 @@ START_TEST(a_change_of_address_is_done_refused_or_stale) {
     static const struct {
         const char *email;
         int64_t version;
-        enum user_change change;
+        enum status status;
+        enum user_change change; /* if STATUS_OK */
     } cases[] = {
-        { "New@example.org", 1, USER_CHANGED },       { "ADA@example.org", 1, USER_CHANGED },
-        { "grace@example.org", 1, USER_EMAIL_TAKEN }, { "other@example.org", 2, USER_STALE },
-        { "ada@example.org", 1, USER_CHANGED },
+        { "New@example.org", 1, STATUS_OK, USER_CHANGED },          { "ADA@example.org", 1, STATUS_OK, USER_CHANGED },
+        { "grace@example.org", 1, STATUS_EMAIL_TAKEN, USER_STALE }, { "other@example.org", 2, STATUS_OK, USER_STALE },
+        { "ada@example.org", 1, STATUS_OK, USER_CHANGED },
     };
     struct uuid id = add_user("ada@example.org");
     add_user("grace@example.org");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct user user;
-        enum user_change change;
-        ck_assert_int_eq(
-            users_change_email(CALL, &(struct checked_user){ id, cases[i].version }, email_of(cases[i].email), &user, &change),
-            STATUS_OK);
-        ck_assert_int_eq(change, cases[i].change);
-        if (change == USER_CHANGED)
-            ck_assert_str_eq(user.email.bytes, cases[i].email);
+        struct checked_user checked = { id, cases[i].version };
+        struct changed_user changed;
+        ck_assert_int_eq(RUN(CALL, users_change_email, &checked, email_of(cases[i].email), &changed), cases[i].status);
+        if (cases[i].status != STATUS_OK)
+            continue;
+        ck_assert_int_eq(changed.change, cases[i].change);
+        if (changed.change == USER_CHANGED)
+            ck_assert_str_eq(changed.user.email.bytes, cases[i].email);
     }
 }
 END_TEST
 
 static enum user_change change_password_from(const char *ip, const struct uuid *id, int64_t version, const char *hash,
                                              const struct uuid *kept, struct session_ids *revoked) {
-    enum user_change change;
-    ck_assert_int_eq(users_change_password(
-                         CALL,
-                         &(struct password_change){ .user = { *id, version }, .new_hash = hash, .kept_session = *kept, .ip = ip },
-                         revoked, &change),
-                     STATUS_OK);
-    return change;
+    struct password_change wanted = { .user = { *id, version }, .new_hash = hash, .kept_session = *kept, .ip = ip };
+    struct changed_user changed;
+    ck_assert_int_eq(RUN(CALL, users_change_password, &wanted, &changed), STATUS_OK);
+    *revoked = changed.revoked;
+    return changed.change;
 }
 
 static enum user_change change_password(const struct uuid *id, int64_t version, const char *hash, const struct uuid *kept,
@@ -257,19 +254,22 @@ START_TEST(a_password_change_run_again_after_a_lost_answer_is_still_a_change) {
 }
 END_TEST
 
+static struct changed_user delete_user(const struct uuid *id, int64_t version) {
+    struct checked_user checked = { *id, version };
+    struct changed_user changed;
+    ck_assert_int_eq(RUN(CALL, users_delete, &checked, &changed), STATUS_OK);
+    return changed;
+}
+
 START_TEST(a_deleted_user_takes_the_sessions_along_and_leaves_their_revocations) {
     struct uuid id = add_user("ada@example.org"), one = add_session(&id), two = add_session(&id);
-    struct session_ids revoked;
-    enum user_change change;
-    ck_assert_int_eq(users_delete(CALL, &(struct checked_user){ id, 2 }, &revoked, &change), STATUS_OK);
-    ck_assert_int_eq(change, USER_STALE);
-    ck_assert_int_eq(users_delete(CALL, &(struct checked_user){ id, 1 }, &revoked, &change), STATUS_OK);
-    ck_assert_int_eq(change, USER_CHANGED);
-    ck_assert_uint_eq(revoked.count, 2);
+    ck_assert_int_eq(delete_user(&id, 2).change, USER_STALE);
+    struct changed_user deleted = delete_user(&id, 1);
+    ck_assert_int_eq(deleted.change, USER_CHANGED);
+    ck_assert_uint_eq(deleted.revoked.count, 2);
     ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions"), 0);
     ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE session_id IN ('%s', '%s')", show(&one), show(&two)), 2);
-    ck_assert_int_eq(users_delete(CALL, &(struct checked_user){ id, 1 }, &revoked, &change), STATUS_OK);
-    ck_assert_int_eq(change, USER_STALE);
+    ck_assert_int_eq(delete_user(&id, 1).change, USER_STALE);
     ck_assert_int_eq(refresh(&one, 1), SESSION_ENDED);
 }
 END_TEST
@@ -283,7 +283,7 @@ START_TEST(a_disabled_user_has_no_sessions_and_opens_none_until_enabled) {
     ck_assert(found);
     ck_assert_int_eq(refresh(&session, 1), SESSION_ENDED);
     ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE reason = 'user_disabled'"), 1);
-    ck_assert_int_eq(sessions_open(CALL, &session_again, &limits, &opened), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, sessions_open, &session_again, &limits, &opened), STATUS_OK);
     ck_assert(!opened.done);
     ck_assert_int_eq(users_set_disabled(CALL, text_of("ada@example.org"), false, &found), STATUS_OK);
     add_session(&id);

@@ -115,6 +115,25 @@ START_TEST(a_login_after_a_change_of_parameters_hashes_anew_once) {
 }
 END_TEST
 
+START_TEST(a_login_whose_new_hash_cannot_be_stored_succeeds) {
+    struct account account = account_register(&shared_server);
+    char before[256], after[256], ignored[8];
+    static const char sql[] = "SELECT password_hash FROM users WHERE id = $1::uuid";
+    database_value(sql, account.id, before, sizeof before);
+    database_value("ALTER TABLE users ADD CONSTRAINT no_new_hash CHECK (password_hash NOT LIKE '%m=12288,%')", NULL, ignored,
+                   sizeof ignored);
+    struct server changed = server_start_beside(&shared_server, (const char *const[]){ "password.memory=12MiB", NULL });
+    struct tokens tokens = account_login(&changed, &account);
+    database_value("ALTER TABLE users DROP CONSTRAINT no_new_hash", NULL, ignored, sizeof ignored);
+    ck_assert_int_eq(me_status(&changed, tokens.access), 200);
+    database_value(sql, account.id, after, sizeof after);
+    ck_assert_str_eq(before, after);
+    ck_assert_int_eq(server_log_count(&changed, "\"rehash_failed\""), 1);
+    ck_assert_int_eq(server_log_count(&changed, "\"password_rehashed\""), 0);
+    server_finish(&changed);
+}
+END_TEST
+
 static void log_in(size_t index, void *context) {
     (void)index;
     account_login(&shared_server, context);
@@ -143,6 +162,7 @@ Suite *login_suite(void) {
     tcase_add_test(tcase, a_password_is_the_same_however_its_letters_are_composed);
     tcase_add_test(tcase, every_refused_login_gets_the_same_bytes_whatever_the_reason);
     tcase_add_test(tcase, a_login_after_a_change_of_parameters_hashes_anew_once);
+    tcase_add_test(tcase, a_login_whose_new_hash_cannot_be_stored_succeeds);
     tcase_add_test(tcase, a_user_has_at_most_a_hundred_sessions_and_the_newest_lives);
     suite_add_tcase(suite, tcase);
     return suite;

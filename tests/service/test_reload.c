@@ -279,6 +279,7 @@ static const struct {
     { "server.shutdown_grace", "1s", false },
     { "database.url", "postgres://nobody@127.0.0.1:1/nothing", false },
     { "database.connections", "2", false },
+    { "database.threads", "2", false },
     { "database.statement_timeout", "1s", false },
     { "database.prepared", "off", false },
     { "database.cleanup_interval", "1s", false },

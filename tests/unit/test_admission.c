@@ -107,8 +107,8 @@ START_TEST(a_site_counts_the_connections_of_all_its_networks) {
 END_TEST
 
 /* Where one more would be; it does not come. */
-static enum admission would_admit(struct connections *connections, const struct address *address) {
-    enum admission admission = connections_admit(connections, OTHER_FD, address);
+static enum connection_admission would_admit(struct connections *connections, const struct address *address) {
+    enum connection_admission admission = connections_admit(connections, OTHER_FD, address);
     connections_cancel(connections, OTHER_FD);
     return admission;
 }

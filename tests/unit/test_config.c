@@ -34,6 +34,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_int_eq(config->server.shutdown_grace_ms, 30000);
     ck_assert_str_eq(config->database.url, "");
     ck_assert_uint_eq(config->database.connections, 8);
+    ck_assert_uint_eq(config->database.threads, 1);
     ck_assert_int_eq(config->database.statement_timeout_ms, 2000);
     ck_assert_int_eq(config->database.cleanup_interval_ms, 60000);
     ck_assert_uint_eq(config->password.memory, 19 * 1024 * 1024);
@@ -381,6 +382,7 @@ static const char *const others[] = {
     "server.shutdown_grace=7s",
     "database.url=postgres://u:hunter2@h/d",
     "database.connections=7",
+    "database.threads=7",
     "database.statement_timeout=7s",
     "database.prepared=false",
     "database.cleanup_interval=7s",

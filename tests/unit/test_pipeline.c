@@ -6,6 +6,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/macros.h"
 #include "jwtd/reply.h"
+#include "jwtd/users.h"
 
 #include <signal.h>
 
@@ -29,8 +30,7 @@ static void set_up(void) {
 
 static void tear_down(void) {
     for (size_t i = 0; i < EXECUTOR_COUNT; i++)
-        if (fixture->services.pools[i] != NULL)
-            pool_destroy(fixture->services.pools[i]);
+        admission_destroy(fixture->services.admissions[i]);
     exchange_fixture_destroy(fixture);
 }
 
@@ -60,28 +60,44 @@ static enum step_result never(struct request *request) {
     return STEP_DONE;
 }
 
-static const struct step next = { "next", ON_HTTP, go_on };
-static const struct step done = { "done", ON_HTTP, answer };
-static const struct step muddled = { "muddled", ON_HTTP, write_and_go_on };
-static const struct step queries = { "queries", ON_DATABASE, never };
-static const struct step hashes = { "hashes", ON_CRYPTO, never };
-
-static void make_pool(enum executor executor) {
-    fixture->services.pools[executor] = pool_create(&(struct pool_options){ .name = "test", .threads = 1, .queue_limit = 1 });
-    ck_assert_ptr_nonnull(fixture->services.pools[executor]);
+static enum step_result ask(struct request *request, struct db_query *query) {
+    static const struct uuid id;
+    static struct found_user found;
+    (void)request;
+    note("q");
+    users_find_by_id(query, &id, &found);
+    return STEP_NEXT;
 }
 
-static void fill(enum executor executor) {
-    int64_t retry_after_us;
-    ck_assert_int_eq(pool_reserve(fixture->services.pools[executor], INT64_MAX, &retry_after_us), STATUS_OK);
+static enum step_result ask_nothing(struct request *request, struct db_query *query) {
+    (void)request;
+    (void)query;
+    note("-");
+    return STEP_NEXT;
+}
+
+static enum step_result answer_instead(struct request *request, struct db_query *query) {
+    (void)query;
+    return answer(request);
+}
+
+static const struct step next = { .name = "next", .executor = ON_HTTP, .run = go_on };
+static const struct step done = { .name = "done", .executor = ON_HTTP, .run = answer };
+static const struct step muddled = { .name = "muddled", .executor = ON_HTTP, .run = write_and_go_on };
+static const struct step queries = { .name = "queries", .executor = ON_DATABASE, .ask = ask, .run = never };
+static const struct step skipped = { .name = "skipped", .executor = ON_DATABASE, .ask = ask_nothing, .run = never };
+static const struct step refuses = { .name = "refuses", .executor = ON_DATABASE, .ask = answer_instead, .run = never };
+static const struct step hashes = { .name = "hashes", .executor = ON_CRYPTO, .run = never };
+
+static void make_queue(enum executor executor) {
+    fixture->services.admissions[executor] =
+        admission_create(&(struct admission_options){ .name = "test", .servers = 1, .queue_limit = 1 });
+    ck_assert_ptr_nonnull(fixture->services.admissions[executor]);
 }
 
 static bool has_place(enum executor executor) {
     int64_t retry_after_us;
-    bool has = pool_reserve(fixture->services.pools[executor], INT64_MAX, &retry_after_us) == STATUS_OK;
-    if (has)
-        pool_cancel(fixture->services.pools[executor]);
-    return has;
+    return admission_reserve(fixture->services.admissions[executor], INT64_MAX, &retry_after_us) == STATUS_OK;
 }
 
 static const struct {
@@ -91,9 +107,11 @@ static const struct {
 } routes_here[] = {
     { { &done }, "a", 204 },
     { { &next, &next, &done }, "nna", 204 },
-    { { &done, &next }, "a", 204 },                          /* the reply ends it */
-    { { &next, &next, &next, &next, &next }, "nnnnn", 500 }, /* a route without a reply is an internal error */
-    { { &next, &next, &next, &next, &done }, "nnnna", 204 }, /* the last of as many as there can be */
+    { { &done, &next }, "a", 204 },                                          /* the reply ends it */
+    { { &skipped, &next, &done }, "-na", 204 },                              /* a step that asks the database nothing is over */
+    { { &refuses, &next }, "a", 204 },                                       /* a reply instead of a question */
+    { { &next, &next, &next, &next, &next, &next, &next }, "nnnnnnn", 500 }, /* a route without a reply is an internal error */
+    { { &next, &next, &next, &next, &next, &next, &done }, "nnnnnna", 204 }, /* the last of as many as there can be */
 };
 
 START_TEST(steps_run_in_their_order_until_one_has_replied) {
@@ -105,29 +123,28 @@ START_TEST(steps_run_in_their_order_until_one_has_replied) {
 }
 END_TEST
 
-/* Whichever of the two pools is full: the first that the request needs, or a later one. */
-START_TEST(a_request_that_a_pool_would_not_admit_is_refused_before_it_is_suspended) {
+/* Whichever of the two queues is full: the first that the request needs, or a later one. */
+START_TEST(a_request_that_an_executor_would_not_admit_is_refused_before_it_is_suspended) {
     static const enum executor full[] = { ON_DATABASE, ON_CRYPTO };
     fixture->route.steps[0] = &next;
     fixture->route.steps[1] = &queries;
     fixture->route.steps[2] = &hashes;
-    make_pool(ON_DATABASE);
-    make_pool(ON_CRYPTO);
-    fill(full[_i]);
+    make_queue(ON_DATABASE);
+    make_queue(ON_CRYPTO);
+    ck_assert(has_place(full[_i])); /* the only one */
     ck_assert(pipeline_run(&fixture->exchange));
-    ck_assert_str_eq(ran, "n");
+    ck_assert_str_eq(ran, "nq");
     ck_assert_uint_eq(fixture->exchange.reply.http_status, 503);
     ck_assert_int_gt(fixture->exchange.reply.retry_after_us, 0);
     ck_assert_int_eq(fixture->exchange.state, EXCHANGE_ANSWERED);
     ck_assert_uint_eq(atomic_load(&context.counters.suspended), 0);
     ck_assert(has_place(full[1 - _i]));
-    pool_cancel(fixture->services.pools[full[_i]]);
 }
 END_TEST
 
 START_TEST(when_the_service_stops_the_place_is_given_back) {
     fixture->route.steps[0] = &queries;
-    make_pool(ON_DATABASE);
+    make_queue(ON_DATABASE);
     atomic_store(&context.counters.suspension_closed, true);
     ck_assert(pipeline_run(&fixture->exchange));
     ck_assert_uint_eq(fixture->exchange.reply.http_status, 503);
@@ -142,22 +159,14 @@ START_TEST(a_step_that_replies_and_goes_on_aborts) {
 }
 END_TEST
 
-START_TEST(a_request_that_holds_the_database_on_an_http_thread_aborts) {
-    fixture->route.steps[0] = &done;
-    fixture->exchange.request.db = (struct db *)fixture;
-    pipeline_run(&fixture->exchange);
-}
-END_TEST
-
 Suite *pipeline_suite(void) {
     Suite *suite = suite_create("pipeline");
     TCase *tcase = tcase_create("pipeline");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, steps_run_in_their_order_until_one_has_replied, 0, (int)ARRAY_LEN(routes_here));
-    tcase_add_loop_test(tcase, a_request_that_a_pool_would_not_admit_is_refused_before_it_is_suspended, 0, 2);
+    tcase_add_loop_test(tcase, a_request_that_an_executor_would_not_admit_is_refused_before_it_is_suspended, 0, 2);
     tcase_add_test(tcase, when_the_service_stops_the_place_is_given_back);
     tcase_add_test_raise_signal(tcase, a_step_that_replies_and_goes_on_aborts, SIGABRT);
-    tcase_add_test_raise_signal(tcase, a_request_that_holds_the_database_on_an_http_thread_aborts, SIGABRT);
     suite_add_tcase(suite, tcase);
     return suite;
 }

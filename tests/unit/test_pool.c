@@ -90,18 +90,18 @@ static struct test_job job_due_in(int64_t us) {
 static void submit(struct pool *pool, struct test_job *job) {
     int64_t retry_after_us;
 
-    ck_assert_int_eq(pool_reserve(pool, job->job.deadline_us, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(admission_reserve(pool_admission(pool), job->job.deadline_us, &retry_after_us), STATUS_OK);
     ck_assert_int_eq(retry_after_us, 0);
     pool_submit(pool, &job->job);
 }
 
 /* Waits until so many jobs have been run, in time or late. */
 static void await_done(struct pool *pool, uint64_t done) {
-    struct pool_load load = { 0 };
+    struct admission_load load = { 0 };
 
     while (load.completed + load.late < done) {
         usleep(200);
-        pool_read_load(pool, &load);
+        admission_read_load(pool_admission(pool), &load);
     }
 }
 
@@ -138,7 +138,7 @@ static void *submit_many(void *argument) {
     for (unsigned i = 0; i < JOBS_EACH; i++) {
         struct test_job *job = &submitter->jobs[i];
         *job = job_due_in(FAR_US);
-        while (pool_reserve(submitter->pool, job->job.deadline_us, &retry_after_us) != STATUS_OK)
+        while (admission_reserve(pool_admission(submitter->pool), job->job.deadline_us, &retry_after_us) != STATUS_OK)
             usleep(50);
         pool_submit(submitter->pool, &job->job);
     }
@@ -176,7 +176,7 @@ START_TEST(many_jobs_in_one_lane_do_not_delay_the_other) {
     gate_await(&gate, 1);
     for (size_t i = 0; i < 10; i++) {
         crowd[i] = job_due_in(FAR_US);
-        crowd[i].job.lane = LANE_HEAVY;
+        crowd[i].job.queue.lane = LANE_HEAVY;
         submit(pool, &crowd[i]);
     }
     for (size_t i = 0; i < 2; i++) {
@@ -230,7 +230,7 @@ START_TEST(a_job_whose_deadline_passed_in_the_queue_is_run_late) {
     struct test_job holder = job_due_in(FAR_US);
     struct test_job hasty = job_due_in(1000);
     struct test_job patient = job_due_in(FAR_US);
-    struct pool_load load;
+    struct admission_load load;
 
     gate_init(&gate);
     holder.gate = &gate;
@@ -241,7 +241,7 @@ START_TEST(a_job_whose_deadline_passed_in_the_queue_is_run_late) {
     usleep(2000);
     gate_open(&gate);
     await_done(pool, 3);
-    pool_read_load(pool, &load);
+    admission_read_load(pool_admission(pool), &load);
     pool_destroy(pool);
     gate_fini(&gate);
     ck_assert_uint_eq(hasty.runs, 1);
@@ -258,18 +258,18 @@ START_TEST(a_reservation_takes_a_place_until_it_is_cancelled) {
     struct pool *pool = pool_with_history(1, 2, 0);
     int64_t deadline_us = clock_monotonic_us() + FAR_US;
     int64_t retry_after_us;
-    struct pool_load load;
+    struct admission_load load;
 
-    ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), STATUS_OK);
-    ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), STATUS_OK);
-    ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), STATUS_OVERLOADED);
+    ck_assert_int_eq(admission_reserve(pool_admission(pool), deadline_us, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(admission_reserve(pool_admission(pool), deadline_us, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(admission_reserve(pool_admission(pool), deadline_us, &retry_after_us), STATUS_OVERLOADED);
     ck_assert_int_gt(retry_after_us, 0);
-    pool_cancel(pool);
-    ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), STATUS_OK);
-    pool_read_load(pool, &load);
+    admission_cancel(pool_admission(pool));
+    ck_assert_int_eq(admission_reserve(pool_admission(pool), deadline_us, &retry_after_us), STATUS_OK);
+    admission_read_load(pool_admission(pool), &load);
     ck_assert_uint_eq(load.refused, 1);
-    pool_cancel(pool);
-    pool_cancel(pool);
+    admission_cancel(pool_admission(pool));
+    admission_cancel(pool_admission(pool));
     pool_destroy(pool);
 }
 END_TEST
@@ -279,12 +279,12 @@ START_TEST(asking_for_admission_takes_no_place) {
     int64_t deadline_us = clock_monotonic_us() + FAR_US;
     int64_t retry_after_us;
 
-    ck_assert_int_eq(pool_would_admit(pool, deadline_us, &retry_after_us), STATUS_OK);
-    ck_assert_int_eq(pool_would_admit(pool, deadline_us, &retry_after_us), STATUS_OK);
-    ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), STATUS_OK);
-    ck_assert_int_eq(pool_would_admit(pool, deadline_us, &retry_after_us), STATUS_OVERLOADED);
+    ck_assert_int_eq(admission_would_admit(pool_admission(pool), deadline_us, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(admission_would_admit(pool_admission(pool), deadline_us, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(admission_reserve(pool_admission(pool), deadline_us, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(admission_would_admit(pool_admission(pool), deadline_us, &retry_after_us), STATUS_OVERLOADED);
     ck_assert_int_gt(retry_after_us, 0);
-    pool_cancel(pool);
+    admission_cancel(pool_admission(pool));
     pool_destroy(pool);
 }
 END_TEST
@@ -295,17 +295,17 @@ START_TEST(a_queued_job_takes_a_place_and_a_running_one_does_not) {
     struct test_job running = job_due_in(FAR_US);
     struct test_job queued = job_due_in(FAR_US);
     int64_t retry_after_us;
-    struct pool_load load;
+    struct admission_load load;
 
     gate_init(&gate);
     running.gate = &gate;
     submit(pool, &running);
     gate_await(&gate, 1);
     submit(pool, &queued);
-    pool_read_load(pool, &load);
+    admission_read_load(pool_admission(pool), &load);
     ck_assert_uint_eq(load.running, 1);
     ck_assert_uint_eq(load.queued, 1);
-    ck_assert_int_eq(pool_reserve(pool, clock_monotonic_us() + FAR_US, &retry_after_us), STATUS_OVERLOADED);
+    ck_assert_int_eq(admission_reserve(pool_admission(pool), clock_monotonic_us() + FAR_US, &retry_after_us), STATUS_OVERLOADED);
     gate_open(&gate);
     pool_destroy(pool);
     gate_fini(&gate);
@@ -334,46 +334,18 @@ START_TEST(a_job_is_refused_when_its_turn_would_come_too_late) {
     struct pool *pool = pool_with_history(admissions[_i].threads, 100, 50000);
     int64_t now_us = clock_monotonic_us();
     int64_t retry_after_us;
-    struct pool_load load;
+    struct admission_load load;
 
-    pool_read_load(pool, &load);
+    admission_read_load(pool_admission(pool), &load);
     for (unsigned i = 0; i < admissions[_i].ahead; i++)
-        ck_assert_int_eq(pool_reserve(pool, now_us + FAR_US, &retry_after_us), STATUS_OK);
+        ck_assert_int_eq(admission_reserve(pool_admission(pool), now_us + FAR_US, &retry_after_us), STATUS_OK);
     int64_t deadline_us = now_us + load.service_us * admissions[_i].due_percent / 100;
-    ck_assert_int_eq(pool_would_admit(pool, deadline_us, &retry_after_us), admissions[_i].expected);
-    ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), admissions[_i].expected);
+    ck_assert_int_eq(admission_would_admit(pool_admission(pool), deadline_us, &retry_after_us), admissions[_i].expected);
+    ck_assert_int_eq(admission_reserve(pool_admission(pool), deadline_us, &retry_after_us), admissions[_i].expected);
     if (admissions[_i].expected == STATUS_OVERLOADED)
         ck_assert_int_ge(retry_after_us, admissions[_i].ahead * load.service_us / admissions[_i].threads / 2);
     else
         ck_assert_int_eq(retry_after_us, 0);
-    pool_destroy(pool);
-}
-END_TEST
-
-/* 100 ms a job: 20 turns a second by two threads, 200 in ten seconds. */
-START_TEST(retries_of_refused_jobs_are_spread_at_the_rate_of_service) {
-    enum { CROWD = 350, QUEUE = 20, THREADS = 2 };
-    struct pool *pool = pool_with_history(THREADS, QUEUE, 100000);
-    int64_t deadline_us = clock_monotonic_us() + FAR_US, retry_after_us, last_us = 0;
-    unsigned in_second[16] = { 0 };
-    struct pool_load load;
-
-    for (unsigned i = 0; i < QUEUE; i++)
-        ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), STATUS_OK);
-    pool_read_load(pool, &load);
-    for (unsigned i = 0; i < CROWD; i++) {
-        ck_assert_int_eq(pool_reserve(pool, deadline_us, &retry_after_us), STATUS_OVERLOADED);
-        ck_assert_int_ge(retry_after_us, QUEUE * load.service_us / THREADS / 2);
-        ck_assert_int_le(retry_after_us, 12 * CLOCK_US_PER_S);
-        in_second[retry_after_us / CLOCK_US_PER_S]++;
-        if (i > 0 && i < 150)
-            ck_assert_int_ge(retry_after_us, last_us);
-        last_us = retry_after_us;
-    }
-    for (unsigned i = 1; i < 10; i++)
-        ck_assert_msg(in_second[i] >= 10 && in_second[i] <= 2 * 21, "%u in second %u", in_second[i], i);
-    for (unsigned i = 0; i < QUEUE; i++)
-        pool_cancel(pool);
     pool_destroy(pool);
 }
 END_TEST
@@ -384,23 +356,23 @@ START_TEST(nothing_is_predicted_before_the_first_job_is_done) {
     int64_t retry_after_us;
 
     for (unsigned i = 0; i < 3; i++)
-        ck_assert_int_eq(pool_reserve(pool, soon_us, &retry_after_us), STATUS_OK);
+        ck_assert_int_eq(admission_reserve(pool_admission(pool), soon_us, &retry_after_us), STATUS_OK);
     pool_destroy(pool);
 }
 END_TEST
 
 START_TEST(a_stale_high_estimate_corrects_itself) {
     struct pool *pool = pool_with_history(1, 10, 100000);
-    struct pool_load before, after;
+    struct admission_load before, after;
 
-    pool_read_load(pool, &before);
+    admission_read_load(pool_admission(pool), &before);
     ck_assert_int_ge(before.service_us, 100000);
     for (unsigned i = 0; i < 30; i++) {
         struct test_job quick = job_due_in(50000); /* sooner than one job of the estimate */
         submit(pool, &quick);
         await_done(pool, i + 2);
     }
-    pool_read_load(pool, &after);
+    admission_read_load(pool_admission(pool), &after);
     ck_assert_int_lt(after.service_us, before.service_us / 10);
     pool_destroy(pool);
 }
@@ -408,13 +380,13 @@ END_TEST
 
 START_TEST(late_jobs_do_not_lower_the_estimate) {
     struct pool *pool = pool_with_history(1, 10, 20000);
-    struct pool_load before, after = { 0 };
+    struct admission_load before, after = { 0 };
     struct test_job late = job_due_in(-1000);
 
-    pool_read_load(pool, &before);
+    admission_read_load(pool_admission(pool), &before);
     submit(pool, &late);
     while (after.late == 0)
-        pool_read_load(pool, &after);
+        admission_read_load(pool_admission(pool), &after);
     ck_assert_int_eq(after.service_us, before.service_us);
     pool_destroy(pool);
 }
@@ -553,8 +525,8 @@ static void recover_state(void *state) {
 /* Runs `count` jobs, one after the other, and returns how many of them ran on the last thread. */
 static unsigned run_and_count(struct pool *pool, unsigned count) {
     unsigned on_last = 0;
-    struct pool_load load;
-    pool_read_load(pool, &load);
+    struct admission_load load;
+    admission_read_load(pool_admission(pool), &load);
     for (unsigned i = 0; i < count; i++) {
         struct test_job job = job_due_in(FAR_US);
         submit(pool, &job);
@@ -576,11 +548,20 @@ static struct pool *pool_with_unhealthy(struct states *states, unsigned unhealth
     return pool;
 }
 
+static void await_servers(struct pool *pool, unsigned servers) {
+    struct admission_load load = { 0 };
+    while (load.servers != servers) {
+        usleep(200);
+        admission_read_load(pool_admission(pool), &load);
+    }
+}
+
 START_TEST(unhealthy_threads_yield_to_a_healthy_one) {
     struct states states = { .fail_at = 99 };
     struct pool *pool = pool_with_unhealthy(&states, 3, FAR_US);
     ck_assert_uint_ge(run_and_count(pool, 200), 197); /* each is unhealthy after its first job */
-    pool_destroy(pool);                               /* and does not wait until they are healthy */
+    await_servers(pool, 1);
+    pool_destroy(pool); /* and does not wait until they are healthy */
     ck_assert_uint_eq(states.stopped, 4);
 }
 END_TEST
@@ -589,6 +570,7 @@ START_TEST(when_no_thread_is_healthy_all_take_jobs) {
     struct states states = { .fail_at = 99 };
     struct pool *pool = pool_with_unhealthy(&states, 4, FAR_US);
     run_and_count(pool, 200);
+    await_servers(pool, 4);
     atomic_store(&unhealthy_until_index, 3); /* now one is healthy */
     run_and_count(pool, 200);
     ck_assert_uint_eq(run_and_count(pool, 100), 100);
@@ -650,7 +632,7 @@ START_TEST(threads_have_a_name_a_nice_value_and_no_signals) {
     int process_nice = getpriority(PRIO_PROCESS, 0);
 
     ck_assert_ptr_nonnull(pool);
-    ck_assert_int_eq(pool_reserve(pool, INT64_MAX, &retry_after_us), STATUS_OK);
+    ck_assert_int_eq(admission_reserve(pool_admission(pool), INT64_MAX, &retry_after_us), STATUS_OK);
     pool_submit(pool, &seen.job);
     pool_destroy(pool);
     ck_assert_str_eq(seen.name, "crypto-0");
@@ -677,7 +659,6 @@ Suite *pool_suite(void) {
     tcase_add_test(admission, asking_for_admission_takes_no_place);
     tcase_add_test(admission, a_queued_job_takes_a_place_and_a_running_one_does_not);
     tcase_add_loop_test(admission, a_job_is_refused_when_its_turn_would_come_too_late, 0, (int)ARRAY_LEN(admissions));
-    tcase_add_test(admission, retries_of_refused_jobs_are_spread_at_the_rate_of_service);
     tcase_add_test(admission, nothing_is_predicted_before_the_first_job_is_done);
     tcase_add_test(admission, a_stale_high_estimate_corrects_itself);
     tcase_add_test(admission, late_jobs_do_not_lower_the_estimate);

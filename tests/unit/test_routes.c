@@ -26,7 +26,17 @@ static enum step_result unused_step(struct request *request) {
     return STEP_DONE;
 }
 
-static const struct step on_dispatch = { "x", ON_DISPATCH, unused_step };
+static enum step_result unused_question(struct request *request, struct db_query *query) {
+    (void)request;
+    (void)query;
+    return STEP_DONE;
+}
+
+static const struct step on_dispatch = { "x", ON_DISPATCH, .run = unused_step };
+static const struct step without_a_question = { "x", ON_DATABASE, .run = unused_step };
+static const struct step without_a_half_for_a_failure = { "x", ON_DATABASE, .ask = unused_question, .may_fail = true };
+static const struct step with_a_question_elsewhere = { "x", ON_HTTP, .run = unused_step, .ask = unused_question };
+static const struct step without_anything_to_run = { "x", ON_HTTP, .run = NULL };
 
 static void without_method(struct route *row) {
     row->method = METHOD_UNSET;
@@ -80,6 +90,22 @@ static void with_a_step_of_the_pipeline(struct route *row) {
     row->steps[0] = &on_dispatch;
 }
 
+static void with_a_step_on_the_database_that_asks_nothing(struct route *row) {
+    row->steps[0] = &without_a_question;
+}
+
+static void with_a_step_that_may_fail_unseen(struct route *row) {
+    row->steps[0] = &without_a_half_for_a_failure;
+}
+
+static void with_a_step_that_asks_on_another_executor(struct route *row) {
+    row->steps[0] = &with_a_question_elsewhere;
+}
+
+static void with_a_step_without_a_function(struct route *row) {
+    row->steps[0] = &without_anything_to_run;
+}
+
 static void without_replies(struct route *row) {
     row->replies[0].http_status = 0;
 }
@@ -98,6 +124,10 @@ static void (*const damages[])(struct route *row) = {
     with_a_schema_without_a_format,
     without_steps,
     with_a_step_of_the_pipeline,
+    with_a_step_on_the_database_that_asks_nothing,
+    with_a_step_that_may_fail_unseen,
+    with_a_step_that_asks_on_another_executor,
+    with_a_step_without_a_function,
     without_replies,
 };
 

@@ -1,0 +1,105 @@
+#include "jwtd/db_executor.h"
+
+#include "worker.h"
+
+#include "jwtd/log.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct db_executor {
+    struct admission *admission;
+    unsigned healthy;        /* guarded by the admission's lock */
+    atomic_uint next;        /* the worker of the next query */
+    unsigned count;          /* of workers that are initialized */
+    unsigned started;        /* of threads */
+    struct worker workers[]; /* options.threads of them */
+};
+
+static void log_failure(const char *error) {
+    log_event(LOG_ERROR, "pool_failed", "pool=database error=%s", error);
+}
+
+/* The connections are spread evenly. */
+static bool init_workers(struct db_executor *executor, const struct db_executor_options *options, unsigned threads) {
+    for (unsigned i = 0; i < threads; i++) {
+        unsigned connections = options->connections / threads + (i < options->connections % threads ? 1 : 0);
+        struct worker *worker = &executor->workers[executor->count++];
+        if (!worker_init(worker, executor->admission, options->connection, connections, &executor->healthy))
+            return false;
+    }
+    return true;
+}
+
+static bool start_threads(struct db_executor *executor) {
+    while (executor->started < executor->count) {
+        struct worker *worker = &executor->workers[executor->started];
+        char name[THREAD_NAME_MAX_LEN + 1];
+        snprintf(name, sizeof name, "database-%u", executor->started % 100000);
+        if (thread_start(&worker->thread, name, worker_run, worker) != STATUS_OK)
+            return false;
+        executor->started++;
+    }
+    return true;
+}
+
+struct db_executor *db_executor_create(const struct db_executor_options *options) {
+    assert(options->threads > 0 && options->connections > 0);
+    unsigned threads = options->threads < options->connections ? options->threads : options->connections;
+    struct db_executor *executor = calloc(1, sizeof *executor + threads * sizeof executor->workers[0]);
+    if (executor == NULL) {
+        log_failure("out of memory");
+        return NULL;
+    }
+    executor->healthy = options->connections;
+    executor->admission = admission_create(
+        &(struct admission_options){ .name = "database", .servers = options->connections, .queue_limit = options->queue_limit });
+    bool is_created = executor->admission != NULL && init_workers(executor, options, threads);
+    if (!is_created)
+        log_failure("out of memory");
+    else if (start_threads(executor))
+        return executor;
+    else
+        log_failure("a thread could not be started");
+    db_executor_destroy(executor);
+    return NULL;
+}
+
+void db_executor_destroy(struct db_executor *executor) {
+    if (executor == NULL)
+        return;
+    for (unsigned i = 0; i < executor->started; i++) {
+        struct worker *worker = &executor->workers[i];
+        pthread_mutex_lock(admission_lock(executor->admission));
+        worker->is_stopping = true;
+        pthread_mutex_unlock(admission_lock(executor->admission));
+        worker_wake(worker);
+        thread_join(&worker->thread);
+    }
+    for (unsigned i = 0; i < executor->count; i++)
+        worker_fini(&executor->workers[i]);
+    admission_destroy(executor->admission);
+    free(executor);
+}
+
+struct admission *db_executor_admission(struct db_executor *executor) {
+    return executor->admission;
+}
+
+void db_executor_submit(struct db_executor *executor, struct db_query *query) {
+    unsigned turn = atomic_fetch_add_explicit(&executor->next, 1, memory_order_relaxed);
+    struct worker *worker = &executor->workers[turn % executor->count];
+    enum kind kind = query->statement->only_reads ? READS : WRITES;
+    db_begin_run(query);
+    assert(query->done != NULL);
+    pthread_mutex_lock(admission_lock(executor->admission));
+    admission_queue(executor->admission);
+    lanes_push(&worker->waiting[kind], &query->job);
+    bool is_asleep = worker->sleeps[kind];
+    worker->sleeps[kind] = false;
+    pthread_mutex_unlock(admission_lock(executor->admission));
+    if (is_asleep)
+        worker_wake(worker);
+}

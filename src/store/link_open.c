@@ -1,0 +1,170 @@
+/* The opening and closing of a connection. */
+#include "link.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BACKOFF_FIRST_US INT64_C(50000)
+#define BACKOFF_LAST_US INT64_C(2000000)
+
+void link_init(struct link *link, const struct db_options *options) {
+    *link = (struct link){ .options = *options };
+}
+
+void link_fini(struct link *link) {
+    link_close(link);
+    free(link->prepared);
+}
+
+void link_close(struct link *link) {
+    assert(link->query_count == 0);
+    if (link->connection != NULL)
+        PQfinish(link->connection);
+    link->connection = NULL;
+    link->prepared_count = 0;
+    link->wants_write = false;
+    link->state = LINK_CLOSED;
+}
+
+/* An outage hits every connection of the process, and each notices it when it is used next: only the first one warns. */
+static atomic_bool is_outage;
+
+void link_note_success(struct link *link) {
+    bool ends_outage = atomic_load(&is_outage) && atomic_exchange(&is_outage, false);
+    if (ends_outage || link->backoff_us != 0)
+        log_event(ends_outage ? LOG_INFO : LOG_DEBUG, "database_available", "host=%s", PQhost(link->connection));
+    link->backoff_us = 0;
+}
+
+/* With jitter, so that instances that lost the same server do not all connect at the same moment. */
+void link_back_off(struct link *link, const char *reason) {
+    bool is_first = link->backoff_us == 0 && !atomic_exchange(&is_outage, true);
+    log_event(is_first ? LOG_WARN : LOG_DEBUG, "database_unavailable", "reason=%s", reason);
+    link->backoff_us = link->backoff_us == 0 ? BACKOFF_FIRST_US : link->backoff_us * 2;
+    if (link->backoff_us > BACKOFF_LAST_US)
+        link->backoff_us = BACKOFF_LAST_US;
+    int64_t half_us = link->backoff_us / 2;
+    link->retry_us = clock_monotonic_us() + half_us + (int64_t)randombytes_uniform((uint32_t)half_us);
+}
+
+static void log_notice(void *context, const char *message) {
+    (void)context;
+    log_event(LOG_DEBUG, "database_notice", "message=%s", message);
+}
+
+/* The options of a conninfo or URL stay in force; these are behind them. No bitmap scans: the statements search for a few rows by
+ * an index, and only plain index scans mark the entries of dead rows that they find, so that the next one skips them. Without
+ * that, each login of a user with a hundred sessions reads all that were revoked since the last vacuum. */
+static char *session_options(const char *given, int64_t statement_timeout_ms) {
+    static const char format[] = "%s -c enable_bitmapscan=off -c TimeZone=UTC -c DateStyle=ISO -c statement_timeout=%lld"
+                                 " -c lock_timeout=%lld -c idle_in_transaction_session_timeout=%lld";
+    size_t size = strlen(given) + sizeof format + 72;
+    char *options = malloc(size);
+    long long timeout = statement_timeout_ms;
+    if (options != NULL)
+        snprintf(options, size, format, given, timeout, timeout, timeout > 0 ? timeout * 5 : 0);
+    return options;
+}
+
+static const char *given_options(const PQconninfoOption *parsed) {
+    const char *given = db_option(parsed, "options");
+    const char *from_environment = getenv("PGOPTIONS");
+    if (given != NULL)
+        return given;
+    return from_environment != NULL ? from_environment : "";
+}
+
+/* Name resolution is the only part that libpq does without a deadline. */
+static PGconn *begin_connecting(const struct db_options *options, const PQconninfoOption *parsed, const struct db_hosts *hosts) {
+    char *session = session_options(given_options(parsed), options->statement_timeout_ms);
+    char timeout_ms[24];
+    if (session == NULL)
+        return NULL;
+    /* half of the whole time, so that one silent host of several leaves time for the next */
+    snprintf(timeout_ms, sizeof timeout_ms, "%lld", (long long)options->connect_timeout_ms / 2);
+    /* a pooler rejects options, or drops them when it assigns another connection: see send_settings */
+    const char *own_options = options->unprepared ? NULL : "options";
+    /* what stands before dbname is overridden by the url, what stands behind it overrides the url unless it is NULL */
+    const char *const keywords[] = { "fallback_application_name",
+                                     "keepalives_idle",
+                                     "keepalives_interval",
+                                     "keepalives_count",
+                                     "tcp_user_timeout",
+                                     "dbname",
+                                     "host",
+                                     "hostaddr",
+                                     "port",
+                                     "client_encoding",
+                                     own_options,
+                                     NULL };
+    const char *const values[] = { "jwtd",          "10",        "5",    "3",     timeout_ms, options->url, hosts->host,
+                                   hosts->hostaddr, hosts->port, "UTF8", session, NULL };
+    PGconn *connection = PQconnectStartParams(keywords, values, 1);
+    free(session);
+    return connection;
+}
+
+static void fail(struct link *link, const char *reason) {
+    link_back_off(link, reason);
+    link_close(link);
+}
+
+bool link_may_open(const struct link *link, int64_t now_us) {
+    return link->state == LINK_CLOSED && now_us >= link->retry_us;
+}
+
+void link_open(struct link *link, int64_t now_us, int64_t deadline_us) {
+    int64_t own_deadline_us = now_us + link->options.connect_timeout_ms * 1000;
+    assert(link->state == LINK_CLOSED);
+    /* parsed here first, since libpq's own error messages quote the text, and with it the password */
+    PQconninfoOption *parsed = db_parse_url(link->options.url);
+    if (parsed == NULL) {
+        link_back_off(link, errno == ENOMEM ? "out of memory" : "database.url " DB_URL_ERROR);
+        return;
+    }
+    struct db_hosts hosts;
+    if (db_order_hosts(parsed, link->first_host, &hosts))
+        link->connection = begin_connecting(&link->options, parsed, &hosts);
+    db_free_hosts(&hosts);
+    PQconninfoFree(parsed);
+    if (link->connection == NULL) {
+        link_back_off(link, "out of memory");
+        return;
+    }
+    PQsetNoticeProcessor(link->connection, log_notice, NULL);
+    link->state = LINK_CONNECTING;
+    link->awaits = PGRES_POLLING_WRITING;
+    link->connect_deadline_us = own_deadline_us < deadline_us ? own_deadline_us : deadline_us;
+    if (PQstatus(link->connection) == CONNECTION_BAD)
+        fail(link, PQerrorMessage(link->connection));
+}
+
+void link_fail_opening(struct link *link) {
+    link->first_host++; /* libpq would begin with the same host again, and never try the next */
+    fail(link, "the server did not answer in time");
+}
+
+static void finish_connecting(struct link *link) {
+    if (PQsetnonblocking(link->connection, 1) != 0 || PQenterPipelineMode(link->connection) != 1) {
+        fail(link, PQerrorMessage(link->connection));
+        return;
+    }
+    link_note_wanted_role(link);
+    link->state = LINK_IDLE;
+}
+
+void link_continue_opening(struct link *link) {
+    link->awaits = PQconnectPoll(link->connection);
+    if (link->awaits == PGRES_POLLING_OK)
+        finish_connecting(link);
+    else if (link->awaits == PGRES_POLLING_FAILED || PQstatus(link->connection) == CONNECTION_BAD)
+        fail(link, PQerrorMessage(link->connection));
+}

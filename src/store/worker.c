@@ -1,0 +1,317 @@
+#include "worker.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/macros.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void lock(struct worker *worker) {
+    pthread_mutex_lock(admission_lock(worker->admission));
+}
+
+static void unlock(struct worker *worker) {
+    pthread_mutex_unlock(admission_lock(worker->admission));
+}
+
+/* ---- the end of queries; the lock is not held, since `done` may take it ---- */
+
+static void end_list(struct query_list *list, enum status status) {
+    struct db_query *query;
+    while ((query = list_take(list)) != NULL) {
+        query->status = status;
+        query->done(query);
+    }
+}
+
+/* `service_us` is the part of a round trip's time that each of them has cost. */
+static void end_running(struct worker *worker, struct db_query *const *queries, unsigned count, int64_t service_us) {
+    if (count == 0)
+        return;
+    lock(worker);
+    admission_end(worker->admission, count, service_us);
+    unlock(worker);
+    for (unsigned i = 0; i < count; i++)
+        queries[i]->done(queries[i]);
+}
+
+static void end_one(struct worker *worker, struct db_query *query, enum status status) {
+    lock(worker);
+    admission_end_unmeasured(worker->admission, 1);
+    unlock(worker);
+    query->status = status;
+    query->done(query);
+}
+
+static void end_waiting(struct worker *worker, enum status status) {
+    struct query_list list = { NULL, NULL };
+    lock(worker);
+    for (enum kind kind = READS; kind < KINDS; kind++) {
+        struct lane_job *job;
+        while ((job = lanes_take(&worker->waiting[kind])) != NULL) {
+            admission_begin(worker->admission, 1);
+            admission_end_unmeasured(worker->admission, 1);
+            list_append(&list, container_of(job, struct db_query, job));
+        }
+    }
+    unlock(worker);
+    end_list(&list, status);
+}
+
+/* ---- links ---- */
+
+/* What one has found of its server holds for those that are closed: each would wait as long, for the same host. */
+static void share_failure(struct worker *worker, const struct link *failed) {
+    for (unsigned i = 0; i < worker->member_count; i++) {
+        struct link *link = &worker->members[i].link;
+        if (link->state != LINK_CLOSED || link == failed || link->retry_us >= failed->retry_us)
+            continue;
+        link->retry_us = failed->retry_us;
+        link->backoff_us = failed->backoff_us;
+        link->first_host = failed->first_host;
+    }
+}
+
+/* A connection that could not be opened takes the queries with it that waited for it. */
+static void note_failure(struct worker *worker, struct member *member) {
+    struct db_query *query;
+    share_failure(worker, &member->link);
+    while ((query = list_take(&member->repeated)) != NULL)
+        end_one(worker, query, STATUS_DATABASE_UNAVAILABLE);
+}
+
+static void open_link(struct worker *worker, struct member *member, int64_t now_us) {
+    if (link_may_open(&member->link, now_us))
+        link_open(&member->link, now_us, INT64_MAX);
+    if (member->link.state == LINK_CLOSED)
+        note_failure(worker, member);
+}
+
+/* What becomes of the queries of a round trip that has ended. */
+static void judge_ended(struct worker *worker, struct member *member, int64_t now_us) {
+    struct db_query *ended[LINK_QUERIES_MAX], *done[LINK_QUERIES_MAX];
+    unsigned count = link_take_ended(&member->link, ended), done_count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        switch (link_judge(&member->link, ended[i])) {
+        case VERDICT_DONE:
+            done[done_count++] = ended[i];
+            break;
+        case VERDICT_PAUSE:
+            list_append(&worker->paused, ended[i]);
+            break;
+        case VERDICT_ALONE:
+            list_append(&worker->alone, ended[i]);
+            break;
+        case VERDICT_REOPEN:
+            list_append(&member->repeated, ended[i]);
+            break;
+        }
+    }
+    if (count > 0)
+        end_running(worker, done, done_count, (now_us - ended[0]->sent_us) / count);
+    if (member->repeated.first != NULL && member->link.state == LINK_CLOSED)
+        open_link(worker, member, now_us);
+}
+
+static void progress(struct worker *worker, struct member *member, bool is_ready, int64_t now_us) {
+    enum link_state before = member->link.state;
+    if (is_ready)
+        link_progress(&member->link);
+    else if (link_deadline(&member->link) <= now_us)
+        link_expire(&member->link, now_us);
+    judge_ended(worker, member, now_us);
+    if (before == LINK_CONNECTING && member->link.state == LINK_CLOSED)
+        note_failure(worker, member);
+}
+
+/* ---- sending ---- */
+
+/* False: nothing is left to be sent. */
+static bool send_next(struct worker *worker, struct member *member, struct census *census, int64_t now_us) {
+    struct db_query *queries[LINK_QUERIES_MAX];
+    unsigned count = take_round_trip(worker, member, census, now_us, queries);
+    if (count == 0)
+        return false;
+    if (count == 1 && queries[0]->deadline_us <= now_us) {
+        end_one(worker, queries[0], STATUS_DEADLINE_EXCEEDED);
+        return true;
+    }
+    link_send(&member->link, queries, count);
+    if (member->link.state == LINK_BUSY)
+        census->busy[member->kind]++;
+    judge_ended(worker, member, now_us); /* when it could not be sent */
+    return true;
+}
+
+static void open_wanted(struct worker *worker, const struct census *census, int64_t now_us) {
+    lock(worker);
+    unsigned wanted = links_wanted(worker, census);
+    unlock(worker);
+    for (unsigned i = 0; wanted > 0 && i < worker->member_count; i++) {
+        if (!link_may_open(&worker->members[i].link, now_us))
+            continue;
+        open_link(worker, &worker->members[i], now_us);
+        wanted--;
+    }
+}
+
+static void send_all(struct worker *worker, int64_t now_us) {
+    struct census census = census_of(worker, now_us);
+    struct query_list late = { NULL, NULL };
+    bool has_more = true;
+    take_late(worker, now_us, &late);
+    end_list(&late, STATUS_DEADLINE_EXCEEDED);
+    for (unsigned i = 0; has_more && i < worker->member_count; i++)
+        while (has_more && worker->members[i].link.state == LINK_IDLE)
+            has_more = send_next(worker, &worker->members[i], &census, now_us);
+    if (has_more)
+        open_wanted(worker, &census, now_us);
+}
+
+/* The admission predicts with the members that are not in back-off; while none is usable, with what there was before. */
+static void report_health(struct worker *worker, const struct census *census) {
+    unsigned healthy = census->busy[READS] + census->busy[WRITES] + census->idle + census->connecting + census->closed;
+    if (healthy == worker->healthy_here)
+        return;
+    lock(worker);
+    *worker->healthy += healthy - worker->healthy_here;
+    worker->healthy_here = healthy;
+    if (*worker->healthy > 0)
+        admission_set_servers(worker->admission, *worker->healthy);
+    unlock(worker);
+}
+
+/* No connection is open, and none may be opened now. */
+static bool is_cut_off(const struct census *census) {
+    return census->busy[READS] + census->busy[WRITES] + census->idle + census->connecting + census->closed == 0;
+}
+
+/* ---- waiting ---- */
+
+static int64_t earlier(int64_t a_us, int64_t b_us) {
+    return a_us < b_us ? a_us : b_us;
+}
+
+static int64_t next_moment(const struct worker *worker) {
+    int64_t moment_us = worker->report_us;
+    for (unsigned i = 0; i < worker->member_count; i++)
+        moment_us = earlier(moment_us, link_deadline(&worker->members[i].link));
+    for (const struct db_query *query = worker->paused.first; query != NULL;) {
+        moment_us = earlier(moment_us, query->not_before_us);
+        query = query->job.next == NULL ? NULL : container_of(query->job.next, struct db_query, job);
+    }
+    return moment_us;
+}
+
+/* Whether the thread could do something with what waits; the lock is held. */
+static bool has_work(const struct worker *worker, const struct census *census) {
+    bool has_waiting = worker->waiting[READS].count + worker->waiting[WRITES].count > 0;
+    bool can_send = (worker->waiting[READS].count > 0 && may_carry(worker, census, READS)) ||
+                    (worker->waiting[WRITES].count > 0 && may_carry(worker, census, WRITES));
+    return (census->idle > 0 && can_send) || (census->closed > 0 && links_wanted(worker, census) > 0) ||
+           (is_cut_off(census) && has_waiting);
+}
+
+/* Announces what the thread is to be woken for; false: it must not sleep. */
+static bool fall_asleep(struct worker *worker, int64_t now_us) {
+    struct census census = census_of(worker, now_us);
+    report_health(worker, &census);
+    lock(worker);
+    bool may_sleep = !has_work(worker, &census);
+    for (enum kind kind = READS; kind < KINDS; kind++)
+        worker->sleeps[kind] =
+            may_sleep && (is_cut_off(&census) || (census.idle + census.closed > 0 && may_carry(worker, &census, kind)));
+    unlock(worker);
+    return may_sleep;
+}
+
+static void wake_up(struct worker *worker) {
+    uint64_t ignored;
+    lock(worker);
+    worker->sleeps[READS] = worker->sleeps[WRITES] = false;
+    unlock(worker);
+    if (worker->polled[worker->member_count].revents != 0 && read(worker->wake_fd, &ignored, sizeof ignored) < 0)
+        return; /* another wake-up is on its way */
+}
+
+static void await_events(struct worker *worker, bool may_sleep) {
+    for (unsigned i = 0; i < worker->member_count; i++) {
+        const struct link *link = &worker->members[i].link;
+        worker->polled[i] =
+            (struct pollfd){ .fd = link->state == LINK_CLOSED ? -1 : PQsocket(link->connection), .events = link_events(link) };
+    }
+    worker->polled[worker->member_count] = (struct pollfd){ .fd = worker->wake_fd, .events = POLLIN };
+    int64_t left_us = next_moment(worker) - clock_monotonic_us();
+    int64_t left_ms = left_us <= 0 ? 0 : (left_us + 999) / 1000;
+    (void)poll(worker->polled, worker->member_count + 1, may_sleep ? (int)left_ms : 0);
+}
+
+/* ---- the thread ---- */
+
+static bool is_finished(struct worker *worker) {
+    struct census census = census_of(worker, 0);
+    lock(worker);
+    bool is_empty = worker->is_stopping && worker->waiting[READS].count == 0 && worker->waiting[WRITES].count == 0;
+    unlock(worker);
+    bool is_running = census.busy[READS] + census.busy[WRITES] > 0 || worker->alone.first != NULL || worker->paused.first != NULL;
+    for (unsigned i = 0; i < worker->member_count; i++)
+        is_running = is_running || worker->members[i].repeated.first != NULL;
+    return is_empty && !is_running;
+}
+
+static void report(struct worker *worker, int64_t now_us) {
+    if (now_us < worker->report_us)
+        return;
+    lock(worker);
+    int64_t next_us = admission_report(worker->admission, now_us);
+    unlock(worker);
+    worker->report_us = earlier(next_us, now_us + CLOCK_US_PER_S);
+}
+
+void worker_run(void *context) {
+    struct worker *worker = context;
+    open_link(worker, &worker->members[0], clock_monotonic_us()); /* the first request shall not wait for it */
+    while (!is_finished(worker)) {
+        int64_t now_us = clock_monotonic_us();
+        struct census census;
+        send_all(worker, now_us);
+        census = census_of(worker, now_us);
+        if (is_cut_off(&census))
+            end_waiting(worker, STATUS_DATABASE_UNAVAILABLE);
+        report(worker, now_us);
+        await_events(worker, fall_asleep(worker, now_us));
+        wake_up(worker);
+        now_us = clock_monotonic_us();
+        for (unsigned i = 0; i < worker->member_count; i++)
+            progress(worker, &worker->members[i], worker->polled[i].revents != 0, now_us);
+    }
+}
+
+void worker_wake(struct worker *worker) {
+    static const uint64_t one = 1;
+    ssize_t written = write(worker->wake_fd, &one, sizeof one);
+    assert(written == sizeof one);
+}
+
+bool worker_init(struct worker *worker, struct admission *admission, const struct db_options *options, unsigned connections,
+                 unsigned *healthy) {
+    *worker = (struct worker){ .admission = admission, .member_count = connections, .healthy = healthy };
+    worker->healthy_here = connections;
+    worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    worker->members = calloc(connections, sizeof *worker->members);
+    worker->polled = calloc(connections + 1, sizeof *worker->polled);
+    for (unsigned i = 0; worker->members != NULL && i < connections; i++)
+        link_init(&worker->members[i].link, options);
+    return worker->wake_fd >= 0 && worker->members != NULL && worker->polled != NULL;
+}
+
+void worker_fini(struct worker *worker) {
+    for (unsigned i = 0; worker->members != NULL && i < worker->member_count; i++)
+        link_fini(&worker->members[i].link);
+    if (worker->wake_fd >= 0)
+        close(worker->wake_fd);
+    free(worker->members);
+    free(worker->polled);
+}

@@ -1,0 +1,88 @@
+/*
+ * worker: one thread of the executor (db_executor.h), its connections and its queue.
+ *
+ * The thread repeats: send what waits on the links that are idle; poll all links and its eventfd; receive, and end the queries
+ * whose round trips have ended. What comes in while it is busy is sent together, and the replies come back together.
+ *
+ * A query is waiting in the queue; or it counts as running for the admission: under way on a link, or about to be run again.
+ */
+#ifndef JWTD_STORE_WORKER_H
+#define JWTD_STORE_WORKER_H
+
+#include "link.h"
+
+#include "jwtd/admission.h"
+#include "jwtd/thread.h"
+
+#include <poll.h>
+
+enum kind { READS, WRITES, KINDS };
+
+struct query_list {
+    struct db_query *first, *last;
+};
+
+/* A link, and the queries that must be run on it again as soon as it is open. */
+struct member {
+    struct link link;
+    enum kind kind; /* of its round trip */
+    struct query_list repeated;
+};
+
+struct worker {
+    struct admission *admission; /* of the executor; its lock guards the first group */
+
+    struct lanes waiting[KINDS];
+    bool is_notified;   /* something was submitted since the thread began to send */
+    bool sleeps[KINDS]; /* the thread polls, and could send one that comes */
+    bool is_stopping;
+
+    struct thread thread;
+    int wake_fd; /* an eventfd */
+
+    /* of the thread alone */
+    struct query_list alone, paused;
+    enum kind next_kind;   /* whose turn it is */
+    int64_t report_us;     /* when admission_report is due */
+    unsigned *healthy;     /* members of all workers that are not in back-off; guarded by the lock */
+    unsigned healthy_here; /* this worker's part of it */
+    unsigned member_count;
+    struct member *members;
+    struct pollfd *polled; /* one for each member, and the eventfd */
+};
+
+/* ---- queries.c: lists, and which queries make the next round trip ---- */
+
+void list_append(struct query_list *list, struct db_query *query);
+struct db_query *list_take(struct query_list *list); /* NULL: it is empty */
+
+/* The members by what they do now. */
+struct census {
+    unsigned busy[KINDS], idle, connecting, closed; /* closed: may be opened now; the others are in back-off */
+};
+struct census census_of(const struct worker *worker, int64_t now_us);
+
+/* Whether one more link may carry this kind. */
+bool may_carry(const struct worker *worker, const struct census *census, enum kind kind);
+
+/* How many links should be opened for what waits; the lock is held. */
+unsigned links_wanted(const struct worker *worker, const struct census *census);
+
+/* Takes those whose time has passed before they were sent. */
+void take_late(struct worker *worker, int64_t now_us, struct query_list *late);
+
+/* Takes the queries of the next round trip of this IDLE link; 0: there is none for it. */
+unsigned take_round_trip(struct worker *worker, struct member *member, const struct census *census, int64_t now_us,
+                         struct db_query *queries[LINK_QUERIES_MAX]);
+
+/* ---- worker.c ---- */
+
+/* Opens the eventfd and allocates the members, no connection yet. False: out of memory. */
+bool worker_init(struct worker *worker, struct admission *admission, const struct db_options *options, unsigned connections,
+                 unsigned *healthy) MUST_CHECK;
+void worker_fini(struct worker *worker);
+
+void worker_run(void *worker); /* the thread; returns when is_stopping is set and every query is done */
+void worker_wake(struct worker *worker);
+
+#endif
