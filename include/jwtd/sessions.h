@@ -14,7 +14,8 @@
 
 #include <stddef.h>
 
-#define SESSIONS_PER_USER 100 /* live ones; the oldest is revoked for a new one */
+#define SESSIONS_PER_USER 100 /* live ones; the oldest is deleted for a new one */
+#define SESSION_USER_AGENT_MAX 512
 
 struct session_limits {
     int64_t ttl_ms;          /* absolute life */
@@ -32,17 +33,18 @@ struct new_session {
     struct uuid id, user_id;
     int64_t password_version; /* of the password that was checked */
     const char *ip;           /* NULL: unknown */
-    const char *user_agent;   /* NULL: none; valid UTF-8, at most 512 bytes */
+    const char *user_agent;   /* NULL: none; valid UTF-8, at most SESSION_USER_AGENT_MAX bytes */
 };
 
 struct opened_session {
     bool done; /* false: the user is disabled, deleted, or has another password by now; the other members are zero */
     int64_t refresh_expires_in_s;
     int64_t live_sessions;      /* of the user, without this one and those that are opened at the same time */
-    struct session_ids revoked; /* those beyond SESSIONS_PER_USER */
+    struct session_ids revoked; /* those beyond SESSIONS_PER_USER, which are deleted */
 };
 
-/* Opens a session with generation 1. The network of its address becomes known for the user. */
+/* Opens a session with generation 1. The network of its address becomes known for the user. A session beyond SESSIONS_PER_USER
+ * that another transaction has locked is left to the next call. */
 void sessions_open(struct db_query *query, const struct new_session *session, const struct session_limits *limits,
                    struct opened_session *opened);
 

@@ -60,12 +60,18 @@ static void log_notice(void *context, const char *message) {
     log_event(LOG_DEBUG, "database_notice", "message=%s", message);
 }
 
-/* The options of a conninfo or URL stay in force; these are behind them. No bitmap scans: the statements search for a few rows by
- * an index, and only plain index scans mark the entries of dead rows that they find, so that the next one skips them. Without
- * that, each login of a user with a hundred sessions reads all that were revoked since the last vacuum. */
+/*
+ * The options of a conninfo or URL stay in force; these are behind them. The statements search for a few rows by an index,
+ * always:
+ * - no sequential scans. The plan of a prepared statement is kept: one that is made while a table is empty or unknown to the
+ *   planner would read all of it, however large it has become, until the table is analysed the next time;
+ * - no bitmap scans, since only plain index scans mark the entries of dead rows that they find, so that the next one skips them.
+ *   Without that, each login of a user with a hundred sessions reads all that were ended since the last vacuum;
+ * - no compilation: it costs more than any of these statements, and the planner does it where it finds no index to use.
+ */
 static char *session_options(const char *given, int64_t statement_timeout_ms) {
-    static const char format[] = "%s -c enable_bitmapscan=off -c TimeZone=UTC -c DateStyle=ISO -c statement_timeout=%lld"
-                                 " -c lock_timeout=%lld -c idle_in_transaction_session_timeout=%lld";
+    static const char format[] = "%s -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off -c TimeZone=UTC -c DateStyle=ISO"
+                                 " -c statement_timeout=%lld -c lock_timeout=%lld -c idle_in_transaction_session_timeout=%lld";
     size_t size = strlen(given) + sizeof format + 72;
     char *options = malloc(size);
     long long timeout = statement_timeout_ms;

@@ -106,6 +106,7 @@ static const struct db_statement rotate = {
            "   rotated_at = now(),"
            "   retried_after = '0',"
            "   last_used_at = now(),"
+           "   last_used_day = " TODAY ","
            "   rotated_from = " NETWORK_OF("$4")
            " FROM users u"
            " WHERE s.id = $1"
@@ -167,6 +168,7 @@ static const struct db_statement resolve_stale = {
            "     rotated_at = now(),"
            "     retried_after = '0',"
            "     last_used_at = now(),"
+           "     last_used_day = " TODAY ","
            "     rotated_from = " NETWORK_OF("$4") ","
            "     retries_elsewhere = s.retries_elsewhere + is_elsewhere::integer"
            "   FROM found"

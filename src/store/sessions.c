@@ -3,6 +3,9 @@
 #include "sql.h"
 #include "statement.h"
 
+#include <assert.h>
+#include <string.h>
+
 /* ---- reading rows ---- */
 
 static enum status read_opened(const struct db_rows *rows, struct arena *arena, void *result) {
@@ -59,6 +62,9 @@ static enum status read_list(const struct db_rows *rows, struct arena *arena, vo
 
 /* clang-format off */
 
+/* So far below SESSIONS_PER_USER that concurrent logins cannot exceed it unnoticed. */
+#define COUNTED_SESSIONS 50
+
 enum {
     OPEN_SESSION /* $1 */,
     OPEN_IDLE_MS /* $2 */,
@@ -70,7 +76,10 @@ enum {
     OPEN_PARAMETERS
 };
 
-/* FOR SHARE: a password change either waits for this session, and revokes it, or is seen here. */
+/*
+ * FOR SHARE: a password change either waits for this session, and revokes it, or is seen here. Counted are the sessions that may be
+ * live, and no more than COUNTED_SESSIONS of them.
+ */
 static const struct db_statement open_session = {
     .name = "sessions_open",
     .parameters = OPEN_PARAMETERS,
@@ -82,13 +91,6 @@ static const struct db_statement open_session = {
            "   WHERE id = $3 AND password_version = $4 AND disabled_at IS NULL"
            "   FOR SHARE"
            " ),"
-           " opened AS ("
-           "   INSERT INTO sessions (id, user_id, expires_at, ip, user_agent)"
-           "   SELECT $1, id, now() + $5 * interval '1 millisecond', $6, $7"
-           "   FROM owner"
-           "   ON CONFLICT (id) DO UPDATE SET last_used_at = now()"
-           "   RETURNING expires_at"
-           " ),"
            " known AS ("
            "   INSERT INTO known_addresses (user_id, network, last_login_day)"
            "   SELECT id, " NETWORK_OF("$6") ", current_date"
@@ -99,35 +101,49 @@ static const struct db_statement open_session = {
            "                       AND k.last_login_day = current_date)"
            "   ON CONFLICT (user_id, network) DO UPDATE SET last_login_day = excluded.last_login_day"
            " )"
-           " SELECT floor(extract(epoch FROM least(opened.expires_at - now(), $2 * interval '1 millisecond')))::bigint,"
-           "   (SELECT count(*) FROM sessions WHERE user_id = $3 AND " LIVE("$2") ")"
-           " FROM opened",
+           " INSERT INTO sessions (id, user_id, last_used_day, expires_at, ip, user_agent)"
+           " SELECT $1, id, " TODAY ", now() + $5 * interval '1 millisecond', $6, $7"
+           " FROM owner"
+           " ON CONFLICT (id) DO UPDATE SET last_used_at = now()"
+           " RETURNING floor(extract(epoch FROM least(expires_at - now(), $2 * interval '1 millisecond')))::bigint,"
+           "   (SELECT count(*) FROM (SELECT FROM sessions"
+           "                          WHERE user_id = $3 AND revoked_at IS NULL"
+           "                          LIMIT " TEXT_OF_MACRO(COUNTED_SESSIONS) ") AS counted)",
 };
 
 enum { EXCESS_USER /* $1 */, EXCESS_IDLE_MS /* $2 */, EXCESS_PARAMETERS };
 
 /*
  * Each of several concurrent logins counts without the others; but the last of these statements sees all of them, so that in the end
- * no more than SESSIONS_PER_USER live. Only those to be revoked are locked: to lock the hundred that stay would write each of them.
+ * no more than SESSIONS_PER_USER live. It waits for none: a session that is locked is being deleted by another of these statements, or
+ * else it is refreshed or ended at this moment, and the next login counts it. Only those to be deleted are locked: to lock the hundred
+ * that stay would write each of them. They are deleted rather than revoked, since that writes no index. "= ANY" and no join: a join's
+ * plan, when made while the table was empty, reads a whole index.
  */
-static const struct db_statement revoke_excess = {
-    .name = "sessions_revoke_excess",
+static const struct db_statement delete_excess = {
+    .name = "sessions_delete_excess",
     .parameters = EXCESS_PARAMETERS,
     .columns = 1,
     .read = read_ids,
-    .sql = "WITH to_revoke AS ("
-           "   SELECT id, 'limit' AS reason"
+    .sql = "WITH excess AS ("
+           "   SELECT id"
            "   FROM sessions"
-           "   WHERE revoked_at IS NULL"
-           "     AND id IN (SELECT id FROM sessions"
-           "                WHERE user_id = $1 AND " LIVE("$2")
-                            NEWEST_FIRST
-           "                OFFSET " TEXT_OF_MACRO(SESSIONS_PER_USER) ")"
-               NEWEST_FIRST
-           "   FOR UPDATE"
+           "   WHERE id = ANY (ARRAY(SELECT id FROM sessions"
+           "                         WHERE user_id = $1 AND " LIVE("$2")
+                                     NEWEST_FIRST
+           "                         OFFSET " TEXT_OF_MACRO(SESSIONS_PER_USER) "))"
+           "   FOR UPDATE SKIP LOCKED"
            " ),"
-             REVOKE_AND_PUBLISH("to_revoke")
-           " SELECT id FROM revoked",
+           " deleted AS ("
+           "   DELETE FROM sessions"
+           "   WHERE id = ANY (ARRAY(SELECT id FROM excess))"
+           "   RETURNING id, user_id"
+           " ),"
+           " published AS ("
+           "   INSERT INTO revocations (session_id, user_id, reason)"
+           "   SELECT id, user_id, 'limit' FROM deleted"
+           " )"
+           " SELECT id FROM deleted",
 };
 
 enum { LOGOUT_SESSION /* $1 */, LOGOUT_IDLE_MS /* $2 */, LOGOUT_GENERATION /* $3 */, LOGOUT_PARAMETERS };
@@ -222,14 +238,13 @@ static const struct db_statement list_live = {
 
 static enum status trim(struct db_query *query, enum status status) {
     struct opened_session *opened = query->result;
-    /* so far below the limit that concurrent logins cannot exceed it unnoticed */
-    if (status != STATUS_OK || opened->live_sessions < SESSIONS_PER_USER / 2)
+    if (status != STATUS_OK || opened->live_sessions < COUNTED_SESSIONS)
         return status;
     const char *const parameters[EXCESS_PARAMETERS] = {
         [EXCESS_USER] = query->parameters[OPEN_USER],
         [EXCESS_IDLE_MS] = query->parameters[OPEN_IDLE_MS],
     };
-    db_ask(query, &revoke_excess, parameters, &opened->revoked);
+    db_ask(query, &delete_excess, parameters, &opened->revoked);
     query->then = NULL;
     return STATUS_OK;
 }
@@ -245,6 +260,7 @@ void sessions_open(struct db_query *query, const struct new_session *session, co
         [OPEN_IP] = db_text_parameter(query, session->ip),
         [OPEN_USER_AGENT] = session->user_agent,
     };
+    assert(session->user_agent == NULL || strlen(session->user_agent) <= SESSION_USER_AGENT_MAX);
     *opened = (struct opened_session){ .done = false };
     db_ask(query, &open_session, parameters, opened);
     query->then = trim;

@@ -12,6 +12,9 @@
 #define LIVE(idle_ms) \
     "revoked_at IS NULL AND expires_at > now() AND last_used_at > now() - " idle_ms " * interval '1 millisecond'"
 
+/* What sessions.last_used_day is set to together with last_used_at: the cleanup searches by it. */
+#define TODAY "(now() AT TIME ZONE 'UTC')::date"
+
 /* Sessions that an earlier run of the same statement, whose reply was lost, may have revoked: they are returned again. */
 #define RECENTLY_REVOKED "revoked_at > now() - interval '1 minute'"
 

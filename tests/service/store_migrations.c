@@ -169,6 +169,72 @@ START_TEST(a_migration_that_waits_for_a_table_holds_up_nobody_for_long) {
 }
 END_TEST
 
+/* Runs the second half of a migration, as dbmate would. */
+static void undo(const char *path, const char *version) {
+    char text[8192], script[9000];
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    const char *down = strstr(text, "-- migrate:down");
+    ck_assert_ptr_nonnull(down);
+    snprintf(script, sizeof script, "SET search_path = store_test; %s; DELETE FROM schema_migrations WHERE version = '%s'", down,
+             version);
+    as_owner(script);
+}
+
+START_TEST(days_of_last_use_from_before_they_were_written_stay_and_can_be_written) {
+    make_schema();
+    apply();
+    undo("migrations/0012_sessions_without_expressions.sql", "0012");
+    as_owner(
+        "SET search_path = store_test; INSERT INTO users (id, email, email_canonical, password_hash)"
+        " VALUES (gen_random_uuid(), 'ada@example.org', 'ada@example.org', 'x');"
+        " INSERT INTO sessions (id, user_id, expires_at, last_used_at) SELECT gen_random_uuid(), id, now(), '2026-11-20T23:59Z'"
+        " FROM users");
+    ck_assert_uint_eq(apply(), 1);
+    as_owner("SET search_path = store_test; UPDATE sessions SET last_used_day = last_used_day + 1;"
+             " ALTER TABLE sessions ADD CHECK (last_used_day = '2026-11-21')");
+    drop_schema();
+}
+END_TEST
+
+/* Waits until the server reports this number; fails after 5 s. */
+static void await_count(const char *statement, int64_t expected) {
+    for (int tries = 0; tries < 500 && sql_number("%s", statement) != expected; tries++) {
+        usleep(10000);
+        sql("SELECT pg_stat_clear_snapshot()");
+    }
+    ck_assert_int_eq(sql_number("%s", statement), expected);
+}
+
+#define FULL 60 /* sessions of a user for whom each login looks for sessions to end */
+
+/* What the planner expects of tables that it knows nothing about must not count: they grow, and the plans are kept. */
+START_TEST(no_statement_reads_the_whole_of_a_new_table) {
+    static const char scans[] = "SELECT sum(seq_scan) FROM pg_stat_all_tables"
+                                " WHERE schemaname = 'store_test' AND relname <> 'schema_migrations'";
+    static const char inserts[] = "SELECT n_tup_ins FROM pg_stat_all_tables"
+                                  " WHERE schemaname = 'store_test' AND relname = 'sessions'";
+    struct db *at_test = db;
+    make_schema();
+    apply();
+    db = db_create(&owner_options);
+    struct uuid user = add_user("ada@example.org"), session = uuid_create();
+    await_count("SELECT count(*) FROM pg_stat_activity WHERE usename = 'jwtd_owner' AND pid <> pg_backend_pid()", 1);
+    int64_t before = sql_number(scans);
+    for (int i = 0; i < FULL; i++)
+        session = add_session(&user);
+    ck_assert_int_eq(refresh(&session, 1), SESSION_ROTATED);
+    ck_assert_int_eq(refresh(&session, 1), SESSION_RETRIED);
+    db_destroy(db);
+    await_count(inserts, FULL);
+    ck_assert_int_eq(sql_number(scans), before);
+    db = at_test;
+    drop_schema();
+}
+END_TEST
+
 START_TEST(the_service_role_cannot_migrate_a_new_schema) {
     char service_url[URL_SIZE];
     struct db_options options = { .url = database_with(test_database(), "options", "-csearch_path=store_test", service_url),
@@ -213,6 +279,8 @@ TCase *store_migrations_tests(void) {
     tcase_add_test(tests, a_newer_schema_does_no_harm);
     tcase_add_test(tests, a_migration_that_fails_leaves_nothing_of_itself);
     tcase_add_test(tests, a_migration_that_waits_for_a_table_holds_up_nobody_for_long);
+    tcase_add_test(tests, days_of_last_use_from_before_they_were_written_stay_and_can_be_written);
+    tcase_add_test(tests, no_statement_reads_the_whole_of_a_new_table);
     tcase_add_test(tests, the_service_role_cannot_migrate_a_new_schema);
     tcase_add_test(tests, the_service_role_cannot_write_down_migrations);
     return tests;

@@ -92,9 +92,23 @@ static void act_open_many(struct db *own, struct crowd *crowd, unsigned index) {
 START_TEST(two_hundred_logins_at_once_leave_a_hundred_sessions) {
     struct crowd crowd = { .act = act_open_many, .user = add_user("ada@example.org") };
     let_all_go(&crowd, 20);
-    ck_assert_int_eq(sql_number("SELECT count(*) FROM sessions"), 200);
     ck_assert_int_eq(live_sessions(&crowd.user), SESSIONS_PER_USER);
     ck_assert_int_eq(sql_number("SELECT count(DISTINCT session_id) FROM revocations"), 100);
+}
+END_TEST
+
+/* The oldest session is being refreshed: the login waits for nobody, and the next one ends both that are too many. */
+START_TEST(a_login_does_not_wait_for_the_session_that_it_would_end) {
+    struct uuid user = add_user("ada@example.org"), oldest = add_session(&user);
+    for (int i = 1; i < SESSIONS_PER_USER; i++)
+        add_session(&user);
+    sql("BEGIN; UPDATE sessions SET generation = 2 WHERE id = '%s'", show(&oldest));
+    add_session(&user);
+    ck_assert_int_eq(live_sessions(&user), SESSIONS_PER_USER + 1);
+    sql("COMMIT");
+    add_session(&user);
+    ck_assert_int_eq(live_sessions(&user), SESSIONS_PER_USER);
+    ck_assert_int_eq(refresh(&oldest, 2), SESSION_ENDED);
 }
 END_TEST
 
@@ -501,6 +515,7 @@ TCase *store_races_tests(void) {
     TCase *tests = tcase_create("races");
     tcase_add_test(tests, twenty_refreshes_of_one_token_at_once_are_one_lineage);
     tcase_add_test(tests, two_hundred_logins_at_once_leave_a_hundred_sessions);
+    tcase_add_test(tests, a_login_does_not_wait_for_the_session_that_it_would_end);
     tcase_add_test(tests, twenty_registrations_of_one_address_make_one_user);
     tcase_add_test(tests, a_logout_that_meets_a_refresh_ends_the_session);
     tcase_add_test(tests, a_session_that_twenty_revoke_at_once_is_found_by_one);

@@ -157,6 +157,21 @@ START_TEST(a_lost_answer_is_asked_for_again_however_often_and_late) {
 }
 END_TEST
 
+/* The cleanup searches by it. */
+START_TEST(each_new_generation_sets_the_day_of_the_last_use) {
+    static const char is_today[] = "SELECT (last_used_day = (last_used_at AT TIME ZONE 'UTC')::date)::int FROM sessions";
+    struct uuid user = add_user("ada@example.org"), id = add_session(&user);
+    ck_assert_int_eq(sql_number(is_today), 1);
+    sql("UPDATE sessions SET last_used_day = last_used_day - 5");
+    ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
+    ck_assert_int_eq(sql_number(is_today), 1);
+    pass_seconds(60);
+    sql("UPDATE sessions SET last_used_day = last_used_day - 5");
+    ck_assert_int_eq(refresh(&id, 1), SESSION_REPLACED);
+    ck_assert_int_eq(sql_number(is_today), 1);
+}
+END_TEST
+
 START_TEST(reuse_is_reported_again_as_reuse_and_ends_the_current_token_too) {
     struct uuid user = add_user("ada@example.org"), id = add_session(&user);
     ck_assert_int_eq(refresh(&id, 1), SESSION_ROTATED);
@@ -382,6 +397,7 @@ TCase *store_refresh_tests(void) {
     tcase_add_test(tests, a_retry_moves_nothing_but_the_time_of_the_last_answer);
     tcase_add_test(tests, a_retry_that_comes_too_soon_gets_a_time_to_come_again);
     tcase_add_test(tests, a_lost_answer_is_asked_for_again_however_often_and_late);
+    tcase_add_test(tests, each_new_generation_sets_the_day_of_the_last_use);
     tcase_add_test(tests, reuse_is_reported_again_as_reuse_and_ends_the_current_token_too);
     tcase_add_test(tests, an_unknown_session_and_a_disabled_user_have_ended);
     tcase_add_test(tests, a_row_that_the_version_before_has_moved_has_the_generation_before_for_a_parent);

@@ -237,6 +237,9 @@ static bool clean_up(unsigned batch, int64_t deadline_us) {
 
 static const unsigned batches[] = { 1, 2, 100 };
 
+#define LAST_USED(ago)                                                                                                           \
+    "last_used_at = now() - interval '" ago "', last_used_day = ((now() - interval '" ago "') AT TIME ZONE 'UTC')::date"
+
 START_TEST(the_dead_go_after_a_day_and_the_living_stay_whatever_the_batch) {
     static const struct {
         const char *happened;
@@ -244,10 +247,11 @@ START_TEST(the_dead_go_after_a_day_and_the_living_stay_whatever_the_batch) {
     } cases[] = {
         { "revoked_at = now() - interval '25 hours', revoke_reason = 'logout'", true },
         { "revoked_at = now() - interval '23 hours', revoke_reason = 'logout'", false },
-        { "expires_at = now() - interval '25 hours', last_used_at = now() - interval '8 days'", true },
+        { "expires_at = now() - interval '25 hours', " LAST_USED("8 days"), true },
         { "expires_at = now() - interval '23 hours'", false },
-        { "last_used_at = now() - interval '8 days 1 hour'", true },
-        { "last_used_at = now() - interval '7 days 23 hours'", false },
+        { LAST_USED("8 days 1 hour"), true },
+        { LAST_USED("7 days 23 hours"), false },
+        { "last_used_day = current_date - 30", false }, /* by a statement of a version that did not write it */
         { "last_used_at = now()", false },
     };
     struct uuid user = add_user("ada@example.org");

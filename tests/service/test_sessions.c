@@ -196,9 +196,11 @@ static const struct {
     long left;
 } ages[] = {
     { "UPDATE sessions SET revoked_at = now() - interval '2 days', revoke_reason = 'test' WHERE user_id = $1::uuid", 0 },
-    { "UPDATE sessions SET last_used_at = now() - interval '10 days' WHERE user_id = $1::uuid", 0 },
+    { "UPDATE sessions SET last_used_at = now() - interval '10 days', last_used_day = current_date - 10 WHERE user_id = $1::uuid",
+      0 },
     { "UPDATE sessions SET revoked_at = now() - interval '1 hour', revoke_reason = 'test' WHERE user_id = $1::uuid", 1 },
-    { "UPDATE sessions SET last_used_at = now() - interval '1 day' WHERE user_id = $1::uuid", 1 },
+    { "UPDATE sessions SET last_used_at = now() - interval '1 day', last_used_day = current_date - 1 WHERE user_id = $1::uuid",
+      1 },
 };
 
 static long sessions_of(const struct account *account) {
