@@ -91,14 +91,10 @@ struct admission *db_executor_admission(struct db_executor *executor) {
 void db_executor_submit(struct db_executor *executor, struct db_query *query) {
     unsigned turn = atomic_fetch_add_explicit(&executor->next, 1, memory_order_relaxed);
     struct worker *worker = &executor->workers[turn % executor->count];
-    enum kind kind = query->statement->only_reads ? READS : WRITES;
     db_begin_run(query);
     assert(query->done != NULL);
     pthread_mutex_lock(admission_lock(executor->admission));
-    admission_queue(executor->admission);
-    lanes_push(&worker->waiting[kind], &query->job);
-    bool is_asleep = worker->sleeps[kind];
-    worker->sleeps[kind] = false;
+    bool is_asleep = put_in_queue(worker, query);
     pthread_mutex_unlock(admission_lock(executor->admission));
     if (is_asleep)
         worker_wake(worker);

@@ -25,25 +25,56 @@ struct db_query *list_take(struct query_list *list) {
     return query;
 }
 
-/* The first whose pause is over. */
-static struct db_query *take_due(struct query_list *list, int64_t now_us) {
-    struct query_list rest = { NULL, NULL };
+static enum kind kind_of(const struct db_query *query) {
+    return query->statement->only_reads ? READS : WRITES;
+}
+
+void take_expired(struct query_list *list, int64_t now_us, struct query_list *expired) {
+    struct query_list all = *list;
+    struct db_query *query;
+    list->first = list->last = NULL;
+    while ((query = list_take(&all)) != NULL)
+        list_append(query->deadline_us <= now_us ? expired : list, query);
+}
+
+int64_t list_moment(const struct query_list *list, int64_t now_us) {
+    int64_t moment_us = INT64_MAX;
+    for (struct db_query *query = list->first; query != NULL; query = query_of(query->job.next)) {
+        int64_t next_us = query->not_before_us > now_us ? query->not_before_us : query->deadline_us;
+        moment_us = next_us < moment_us ? next_us : moment_us;
+    }
+    return moment_us;
+}
+
+/* The first that may be run now. */
+static struct db_query *take_due(struct query_list *list, const struct worker *worker, const struct census *census,
+                                 int64_t now_us) {
+    struct query_list all = *list;
     struct db_query *due = NULL, *query;
-    while ((query = list_take(list)) != NULL)
-        if (due == NULL && query->not_before_us <= now_us)
+    list->first = list->last = NULL;
+    while ((query = list_take(&all)) != NULL)
+        if (due == NULL && query->not_before_us <= now_us && may_carry(worker, census, kind_of(query)))
             due = query;
         else
-            list_append(&rest, query);
-    *list = rest;
+            list_append(list, query);
     return due;
 }
 
 /* ---- links ---- */
 
+static void count_due(const struct query_list *list, int64_t now_us, struct census *census) {
+    for (struct db_query *query = list->first; query != NULL; query = query_of(query->job.next))
+        census->again[kind_of(query)] += query->not_before_us <= now_us ? 1 : 0;
+}
+
 struct census census_of(const struct worker *worker, int64_t now_us) {
     struct census census = { .idle = 0 };
     for (unsigned i = 0; i < worker->member_count; i++) {
         const struct member *member = &worker->members[i];
+        if (member->repeated.first != NULL) { /* promised to it */
+            census.busy[member->kind]++;
+            continue;
+        }
         switch (member->link.state) {
         case LINK_CLOSED:
             census.closed += link_may_open(&member->link, now_us) ? 1 : 0;
@@ -59,6 +90,8 @@ struct census census_of(const struct worker *worker, int64_t now_us) {
             break;
         }
     }
+    count_due(&worker->alone, now_us, &census);
+    count_due(&worker->paused, now_us, &census);
     return census;
 }
 
@@ -74,6 +107,10 @@ bool may_carry(const struct worker *worker, const struct census *census, enum ki
     return census->busy[kind] < share_of(worker, kind);
 }
 
+bool has_round_trip(const struct worker *worker, const struct census *census, enum kind kind) {
+    return worker->waiting[kind].count + census->again[kind] > 0 && may_carry(worker, census, kind);
+}
+
 unsigned links_wanted(const struct worker *worker, const struct census *census) {
     unsigned wanted = 0;
     for (enum kind kind = READS; kind < KINDS; kind++) {
@@ -81,9 +118,30 @@ unsigned links_wanted(const struct worker *worker, const struct census *census) 
             continue;
         unsigned waiting = worker->waiting[kind].count, left = share_of(worker, kind) - census->busy[kind];
         unsigned round_trips = kind == READS ? (waiting + LINK_QUERIES_MAX - 1) / LINK_QUERIES_MAX : waiting;
+        round_trips += census->again[kind];
         wanted += round_trips < left ? round_trips : left;
     }
     return wanted > census->connecting ? wanted - census->connecting : 0;
+}
+
+/* ---- the queue; the lock is held ---- */
+
+static void note_turn(struct worker *worker, const struct db_query *query) {
+    if (query->turn_deadline_us < worker->first_turn_us)
+        worker->first_turn_us = query->turn_deadline_us;
+}
+
+bool put_in_queue(struct worker *worker, struct db_query *query) {
+    enum kind kind = kind_of(query);
+    bool is_asleep = worker->sleeps[kind] || query->turn_deadline_us < worker->wakes_us;
+    admission_queue(worker->admission);
+    lanes_push(&worker->waiting[kind], &query->job);
+    note_turn(worker, query);
+    if (is_asleep) {
+        worker->sleeps[READS] = worker->sleeps[WRITES] = false;
+        worker->wakes_us = 0;
+    }
+    return is_asleep;
 }
 
 /* ---- taking ---- */
@@ -93,15 +151,28 @@ static const struct db_query *first_waiting(const struct worker *worker, enum ki
     return job == NULL ? NULL : container_of(job, struct db_query, job);
 }
 
-void take_late(struct worker *worker, int64_t now_us, struct query_list *late) {
-    const struct db_query *first;
-    pthread_mutex_lock(admission_lock(worker->admission));
-    for (enum kind kind = READS; kind < KINDS; kind++) {
-        while ((first = first_waiting(worker, kind)) != NULL && first->turn_deadline_us < now_us) {
-            list_append(late, query_of(lanes_take(&worker->waiting[kind])));
+/* Those in time are queued again, which keeps their order. */
+static void take_late_of_kind(struct worker *worker, enum kind kind, int64_t now_us, struct query_list *late) {
+    struct lanes *waiting = &worker->waiting[kind];
+    for (unsigned left = waiting->count; left > 0; left--) {
+        struct db_query *query = query_of(lanes_take(waiting));
+        if (query->turn_deadline_us > now_us) {
+            lanes_push(waiting, &query->job);
+            note_turn(worker, query);
+        } else {
             admission_begin(worker->admission, 1);
             admission_end_late(worker->admission);
+            list_append(late, query);
         }
+    }
+}
+
+void take_late(struct worker *worker, int64_t now_us, struct query_list *late) {
+    pthread_mutex_lock(admission_lock(worker->admission));
+    if (worker->first_turn_us <= now_us) {
+        worker->first_turn_us = INT64_MAX;
+        for (enum kind kind = READS; kind < KINDS; kind++)
+            take_late_of_kind(worker, kind, now_us, late);
     }
     pthread_mutex_unlock(admission_lock(worker->admission));
 }
@@ -143,12 +214,12 @@ unsigned take_round_trip(struct worker *worker, struct member *member, const str
                          struct db_query *queries[LINK_QUERIES_MAX]) {
     struct db_query *again = list_take(&member->repeated);
     if (again == NULL)
-        again = list_take(&worker->alone);
+        again = take_due(&worker->alone, worker, census, now_us);
     if (again == NULL)
-        again = take_due(&worker->paused, now_us);
+        again = take_due(&worker->paused, worker, census, now_us);
     if (again == NULL)
         return take_from_queue(worker, member, census, queries);
-    member->kind = again->statement->only_reads ? READS : WRITES;
+    member->kind = kind_of(again);
     queries[0] = again;
     return 1;
 }

@@ -45,8 +45,27 @@ static void end_one(struct worker *worker, struct db_query *query, enum status s
     query->done(query);
 }
 
-static void end_waiting(struct worker *worker, enum status status) {
+static void end_each(struct worker *worker, struct query_list *list, enum status status) {
+    struct db_query *query;
+    while ((query = list_take(list)) != NULL)
+        end_one(worker, query, status);
+}
+
+/* Those that are to be run again, and whose deadline has passed before that. */
+static void end_expired(struct worker *worker, int64_t now_us) {
+    struct query_list expired = { NULL, NULL };
+    take_expired(&worker->alone, now_us, &expired);
+    take_expired(&worker->paused, now_us, &expired);
+    for (unsigned i = 0; i < worker->member_count; i++)
+        take_expired(&worker->members[i].repeated, now_us, &expired);
+    end_each(worker, &expired, STATUS_DEADLINE_EXCEEDED);
+}
+
+/* All that no link has. */
+static void end_all(struct worker *worker, enum status status) {
     struct query_list list = { NULL, NULL };
+    end_each(worker, &worker->alone, status);
+    end_each(worker, &worker->paused, status);
     lock(worker);
     for (enum kind kind = READS; kind < KINDS; kind++) {
         struct lane_job *job;
@@ -76,10 +95,8 @@ static void share_failure(struct worker *worker, const struct link *failed) {
 
 /* A connection that could not be opened takes the queries with it that waited for it. */
 static void note_failure(struct worker *worker, struct member *member) {
-    struct db_query *query;
     share_failure(worker, &member->link);
-    while ((query = list_take(&member->repeated)) != NULL)
-        end_one(worker, query, STATUS_DATABASE_UNAVAILABLE);
+    end_each(worker, &member->repeated, STATUS_DATABASE_UNAVAILABLE);
 }
 
 static void open_link(struct worker *worker, struct member *member, int64_t now_us) {
@@ -111,7 +128,7 @@ static void judge_ended(struct worker *worker, struct member *member, int64_t no
     }
     if (count > 0)
         end_running(worker, done, done_count, (now_us - ended[0]->sent_us) / count);
-    if (member->repeated.first != NULL && member->link.state == LINK_CLOSED)
+    if (member->link.state == LINK_CLOSED && (member->repeated.first != NULL || !link_may_open(&member->link, now_us)))
         open_link(worker, member, now_us);
 }
 
@@ -121,9 +138,8 @@ static void progress(struct worker *worker, struct member *member, bool is_ready
         link_progress(&member->link);
     else if (link_deadline(&member->link) <= now_us)
         link_expire(&member->link, now_us);
-    judge_ended(worker, member, now_us);
-    if (before == LINK_CONNECTING && member->link.state == LINK_CLOSED)
-        note_failure(worker, member);
+    if (before != LINK_CLOSED)
+        judge_ended(worker, member, now_us);
 }
 
 /* ---- sending ---- */
@@ -141,7 +157,8 @@ static bool send_next(struct worker *worker, struct member *member, struct censu
     link_send(&member->link, queries, count);
     if (member->link.state == LINK_BUSY)
         census->busy[member->kind]++;
-    judge_ended(worker, member, now_us); /* when it could not be sent */
+    else
+        judge_ended(worker, member, clock_monotonic_us()); /* it could not be sent, at a later time than now_us */
     return true;
 }
 
@@ -159,13 +176,12 @@ static void open_wanted(struct worker *worker, const struct census *census, int6
 
 static void send_all(struct worker *worker, int64_t now_us) {
     struct census census = census_of(worker, now_us);
-    struct query_list late = { NULL, NULL };
     bool has_more = true;
-    take_late(worker, now_us, &late);
-    end_list(&late, STATUS_DEADLINE_EXCEEDED);
-    for (unsigned i = 0; has_more && i < worker->member_count; i++)
-        while (has_more && worker->members[i].link.state == LINK_IDLE)
-            has_more = send_next(worker, &worker->members[i], &census, now_us);
+    for (unsigned i = 0; i < worker->member_count; i++) {
+        struct member *member = &worker->members[i];
+        while (member->link.state == LINK_IDLE && (has_more || member->repeated.first != NULL))
+            has_more = send_next(worker, member, &census, now_us);
+    }
     if (has_more)
         open_wanted(worker, &census, now_us);
 }
@@ -194,13 +210,17 @@ static int64_t earlier(int64_t a_us, int64_t b_us) {
     return a_us < b_us ? a_us : b_us;
 }
 
-static int64_t next_moment(const struct worker *worker) {
-    int64_t moment_us = worker->report_us;
-    for (unsigned i = 0; i < worker->member_count; i++)
-        moment_us = earlier(moment_us, link_deadline(&worker->members[i].link));
-    for (const struct db_query *query = worker->paused.first; query != NULL;) {
-        moment_us = earlier(moment_us, query->not_before_us);
-        query = query->job.next == NULL ? NULL : container_of(query->job.next, struct db_query, job);
+/* When something is due that no event announces; the lock is held. */
+static int64_t next_moment(const struct worker *worker, int64_t now_us) {
+    int64_t moment_us = earlier(worker->report_us, worker->first_turn_us);
+    moment_us = earlier(moment_us, list_moment(&worker->alone, now_us));
+    moment_us = earlier(moment_us, list_moment(&worker->paused, now_us));
+    for (unsigned i = 0; i < worker->member_count; i++) {
+        const struct member *member = &worker->members[i];
+        moment_us = earlier(moment_us, link_deadline(&member->link));
+        moment_us = earlier(moment_us, list_moment(&member->repeated, now_us));
+        if (member->link.state == LINK_CLOSED && member->link.retry_us > now_us)
+            moment_us = earlier(moment_us, member->link.retry_us);
     }
     return moment_us;
 }
@@ -208,14 +228,13 @@ static int64_t next_moment(const struct worker *worker) {
 /* Whether the thread could do something with what waits; the lock is held. */
 static bool has_work(const struct worker *worker, const struct census *census) {
     bool has_waiting = worker->waiting[READS].count + worker->waiting[WRITES].count > 0;
-    bool can_send = (worker->waiting[READS].count > 0 && may_carry(worker, census, READS)) ||
-                    (worker->waiting[WRITES].count > 0 && may_carry(worker, census, WRITES));
+    bool can_send = has_round_trip(worker, census, READS) || has_round_trip(worker, census, WRITES);
     return (census->idle > 0 && can_send) || (census->closed > 0 && links_wanted(worker, census) > 0) ||
            (is_cut_off(census) && has_waiting);
 }
 
-/* Announces what the thread is to be woken for; false: it must not sleep. */
-static bool fall_asleep(struct worker *worker, int64_t now_us) {
+/* Announces what the thread is to be woken for, and returns until when it may sleep; 0: not at all. */
+static int64_t fall_asleep(struct worker *worker, int64_t now_us) {
     struct census census = census_of(worker, now_us);
     report_health(worker, &census);
     lock(worker);
@@ -223,29 +242,32 @@ static bool fall_asleep(struct worker *worker, int64_t now_us) {
     for (enum kind kind = READS; kind < KINDS; kind++)
         worker->sleeps[kind] =
             may_sleep && (is_cut_off(&census) || (census.idle + census.closed > 0 && may_carry(worker, &census, kind)));
+    worker->wakes_us = may_sleep ? next_moment(worker, now_us) : 0;
+    int64_t wakes_us = worker->wakes_us;
     unlock(worker);
-    return may_sleep;
+    return wakes_us;
 }
 
 static void wake_up(struct worker *worker) {
     uint64_t ignored;
     lock(worker);
     worker->sleeps[READS] = worker->sleeps[WRITES] = false;
+    worker->wakes_us = 0;
     unlock(worker);
     if (worker->polled[worker->member_count].revents != 0 && read(worker->wake_fd, &ignored, sizeof ignored) < 0)
         return; /* another wake-up is on its way */
 }
 
-static void await_events(struct worker *worker, bool may_sleep) {
+static void await_events(struct worker *worker, int64_t until_us) {
     for (unsigned i = 0; i < worker->member_count; i++) {
         const struct link *link = &worker->members[i].link;
         worker->polled[i] =
             (struct pollfd){ .fd = link->state == LINK_CLOSED ? -1 : PQsocket(link->connection), .events = link_events(link) };
     }
     worker->polled[worker->member_count] = (struct pollfd){ .fd = worker->wake_fd, .events = POLLIN };
-    int64_t left_us = next_moment(worker) - clock_monotonic_us();
+    int64_t left_us = until_us - clock_monotonic_us();
     int64_t left_ms = left_us <= 0 ? 0 : (left_us + 999) / 1000;
-    (void)poll(worker->polled, worker->member_count + 1, may_sleep ? (int)left_ms : 0);
+    (void)poll(worker->polled, worker->member_count + 1, (int)left_ms);
 }
 
 /* ---- the thread ---- */
@@ -275,11 +297,15 @@ void worker_run(void *context) {
     open_link(worker, &worker->members[0], clock_monotonic_us()); /* the first request shall not wait for it */
     while (!is_finished(worker)) {
         int64_t now_us = clock_monotonic_us();
+        struct query_list late = { NULL, NULL };
         struct census census;
+        take_late(worker, now_us, &late);
+        end_list(&late, STATUS_DEADLINE_EXCEEDED);
+        end_expired(worker, now_us);
         send_all(worker, now_us);
         census = census_of(worker, now_us);
         if (is_cut_off(&census))
-            end_waiting(worker, STATUS_DATABASE_UNAVAILABLE);
+            end_all(worker, STATUS_DATABASE_UNAVAILABLE);
         report(worker, now_us);
         await_events(worker, fall_asleep(worker, now_us));
         wake_up(worker);
@@ -299,6 +325,7 @@ bool worker_init(struct worker *worker, struct admission *admission, const struc
                  unsigned *healthy) {
     *worker = (struct worker){ .admission = admission, .member_count = connections, .healthy = healthy };
     worker->healthy_here = connections;
+    worker->first_turn_us = INT64_MAX;
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     worker->members = calloc(connections, sizeof *worker->members);
     worker->polled = calloc(connections + 1, sizeof *worker->polled);

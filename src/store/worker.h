@@ -4,7 +4,9 @@
  * The thread repeats: send what waits on the links that are idle; poll all links and its eventfd; receive, and end the queries
  * whose round trips have ended. What comes in while it is busy is sent together, and the replies come back together.
  *
- * A query is waiting in the queue; or it counts as running for the admission: under way on a link, or about to be run again.
+ * A query is waiting in the queue; or it counts as running for the admission: under way on a link, or about to be run again. A
+ * waiting one ends when its turn's deadline passes, one that is about to be run again with its deadline, wherever it is, and both
+ * at once when no connection can be had.
  */
 #ifndef JWTD_STORE_WORKER_H
 #define JWTD_STORE_WORKER_H
@@ -33,8 +35,9 @@ struct worker {
     struct admission *admission; /* of the executor; its lock guards the first group */
 
     struct lanes waiting[KINDS];
-    bool is_notified;   /* something was submitted since the thread began to send */
-    bool sleeps[KINDS]; /* the thread polls, and could send one that comes */
+    int64_t first_turn_us; /* no turn of one that waits is over before this moment */
+    bool sleeps[KINDS];    /* the thread polls, and could send one that comes */
+    int64_t wakes_us;      /* it polls until this moment; 0: it does not poll */
     bool is_stopping;
 
     struct thread thread;
@@ -56,9 +59,13 @@ struct worker {
 void list_append(struct query_list *list, struct db_query *query);
 struct db_query *list_take(struct query_list *list); /* NULL: it is empty */
 
-/* The members by what they do now. */
+/* True: the thread must be woken. The lock is held. */
+bool put_in_queue(struct worker *worker, struct db_query *query);
+
+/* The members by what they do now, and the queries that are to be run again now, on any of them. */
 struct census {
     unsigned busy[KINDS], idle, connecting, closed; /* closed: may be opened now; the others are in back-off */
+    unsigned again[KINDS];
 };
 struct census census_of(const struct worker *worker, int64_t now_us);
 
@@ -68,8 +75,15 @@ bool may_carry(const struct worker *worker, const struct census *census, enum ki
 /* How many links should be opened for what waits; the lock is held. */
 unsigned links_wanted(const struct worker *worker, const struct census *census);
 
-/* Takes those whose time has passed before they were sent. */
+/* Whether one more link could carry something of this kind that waits; the lock is held. */
+bool has_round_trip(const struct worker *worker, const struct census *census, enum kind kind);
+
+/* Takes those that wait and whose turn comes too late; and of a list those whose deadline has passed. */
 void take_late(struct worker *worker, int64_t now_us, struct query_list *late);
+void take_expired(struct query_list *list, int64_t now_us, struct query_list *expired);
+
+/* When a query of the list is due to be run again, or misses its deadline; INT64_MAX: it is empty. */
+int64_t list_moment(const struct query_list *list, int64_t now_us);
 
 /* Takes the queries of the next round trip of this IDLE link; 0: there is none for it. */
 unsigned take_round_trip(struct worker *worker, struct member *member, const struct census *census, int64_t now_us,
