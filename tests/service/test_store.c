@@ -16,10 +16,12 @@ Suite *store_suite(void) {
     add(suite, store_refresh_tests());
     add(suite, store_races_tests());
     add(suite, store_unprepared_tests());
+    add(suite, store_executor_tests());
     /* about connections that are this program's alone, and what their options set */
     if (!test_is_pooled()) {
         add(suite, store_connection_tests());
         add(suite, store_migrations_tests());
+        add(suite, store_executor_connection_tests());
     }
     return suite;
 }
