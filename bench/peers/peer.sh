@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The peers, for scripts that have sourced tools/common.sh; start_peer needs tools/private_server.sh, with its $work and $port, and a
 # database.
-peers=(gin axum)
+peers=(gin axum fastapi)
 
 # peer_program NAME
 peer_program() {

@@ -1,0 +1,1 @@
+"""The API of jwtd written with FastAPI, for comparison: see ../../README.md."""
