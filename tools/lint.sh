@@ -73,6 +73,7 @@ tools/packages.sh run test lint
 check check_rules tools/check_rules.sh
 check layers check_layers
 check shellcheck run_shellcheck
+check peers bench/peers/lint.sh
 check clang-format run_clang_format
 check cppcheck run_cppcheck
 check clang-tidy run_clang_tidy

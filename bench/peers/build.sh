@@ -8,6 +8,7 @@ source "$(dirname "$0")/../../tools/common.sh"
 # shellcheck source=bench/peers/peer.sh
 source bench/peers/peer.sh
 
+seconds_to_download=150
 go_version=1.26
 rust_version=1.94
 python_version=3.11
@@ -40,7 +41,7 @@ build_gin() {
     version=$(go env GOVERSION 2>/dev/null) || { skip gin "no go"; return; }
     is_version "$go_version" "${version#go}" || { skip gin "go $go_version is needed, here is ${version#go}"; return; }
     export GOTOOLCHAIN=local CGO_ENABLED=0
-    (cd bench/peers/gin && go mod download) || { skip gin "the Go proxy does not answer"; return; }
+    (cd bench/peers/gin && timeout "$seconds_to_download" go mod download) || { skip gin "the Go proxy does not answer"; return; }
     (cd bench/peers/gin && go build -mod=readonly -trimpath -ldflags='-s -w' -o "$output/gin/server" .)
 }
 
@@ -49,7 +50,7 @@ build_axum() {
     version=$(cargo --version 2>/dev/null) || { skip axum "no cargo"; return; }
     version=$(cut -d ' ' -f 2 <<<"$version")
     is_version "$rust_version" "$version" || { skip axum "cargo $rust_version is needed, here is $version"; return; }
-    (cd bench/peers/axum && cargo fetch --quiet --locked) || { skip axum "crates.io does not answer"; return; }
+    (cd bench/peers/axum && timeout "$seconds_to_download" cargo fetch --quiet --locked) || { skip axum "crates.io does not answer"; return; }
     CARGO_TARGET_DIR=$output/axum/target cargo build --quiet --locked --release --manifest-path bench/peers/axum/Cargo.toml
     cp "$output/axum/target/release/axum-peer" "$output/axum/server"
 }
@@ -60,7 +61,8 @@ build_fastapi() {
     if ! cmp -s "$wanted" "$environment/requirements.txt"; then
         rm -rf "$environment"
         "$python" -m venv "$environment"
-        "$environment/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r "$wanted" ||
+        timeout "$seconds_to_download" "$environment/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --no-deps \
+            -r "$wanted" ||
             { skip fastapi "PyPI does not answer"; return; }
         cp "$wanted" "$environment"
     fi

@@ -23,7 +23,7 @@ start_peer() {
     LISTEN=127.0.0.1:$port DATABASE_URL=$(peer_database_url) JWT_SECRET=a-secret-of-32-bytes-for-access- \
         REFRESH_SECRET=a-secret-of-32-bytes-for-refresh setsid "$(peer_program "$1")" 2>>"$work/log" &
     server=$!
-    for _ in {1..200}; do
+    for _ in {1..600}; do
         curl -fs -o /dev/null "http://127.0.0.1:$port/health/ready" && return
         sleep 0.05
     done

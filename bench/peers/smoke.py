@@ -19,7 +19,7 @@ def check(what, passed, reply):
 
 def request(method, path, body=None, token=None, content_type="application/json"):
     """Returns the status, the headers and the body, parsed if it is JSON."""
-    connection = http.client.HTTPConnection(server, timeout=10)
+    connection = http.client.HTTPConnection(server, timeout=60)
     headers = {"X-Request-Id": "smoke-1"}
     if body is not None:
         headers["Content-Type"] = content_type
