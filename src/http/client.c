@@ -19,20 +19,21 @@ void client_read_request_id(struct exchange *exchange) {
     uuid_text(&id, exchange->made_request_id);
 }
 
-struct joined {
-    struct arena *arena;
-    struct text text;
-    bool has_failed; /* for lack of memory */
-};
-
-static void join_forwarded(void *context, struct text name, struct text value) {
-    struct joined *joined = context;
-    if (!text_equal_ignoring_case(name, text_of("X-Forwarded-For")))
-        return;
-    bool is_first = joined->text.bytes == NULL;
-    joined->text =
-        text_of(arena_printf(joined->arena, "%s%s%s", is_first ? "" : joined->text.bytes, is_first ? "" : ",", value.bytes));
-    joined->has_failed = joined->has_failed || joined->text.bytes == NULL;
+/* STATUS_OUT_OF_MEMORY. {NULL, 0}: there is none. */
+static enum status join_forwarded(const struct exchange *exchange, struct text *joined) {
+    struct text name = text_of("X-Forwarded-For");
+    *joined = (struct text){ NULL, 0 };
+    for (size_t i = 0; i < exchange->headers.count; i++) {
+        const struct request_field *field = &exchange->headers.fields[i];
+        if (!text_equal_ignoring_case(field->name, name))
+            continue;
+        bool is_first = joined->bytes == NULL;
+        *joined = text_of(arena_printf(exchange->request.arena, "%s%s%s", is_first ? "" : joined->bytes, is_first ? "" : ",",
+                                       field->value.bytes));
+        if (joined->bytes == NULL)
+            return STATUS_OUT_OF_MEMORY;
+    }
+    return STATUS_OK;
 }
 
 static enum status find_client(struct exchange *exchange) {
@@ -41,12 +42,11 @@ static enum status find_client(struct exchange *exchange) {
     request->client = request->peer;
     if (trusted->count == 0)
         return STATUS_OK;
-    struct joined forwarded = { .arena = request->arena };
-    exchange->headers.each(exchange->headers.source, join_forwarded, &forwarded);
-    if (forwarded.has_failed)
-        return STATUS_OUT_OF_MEMORY;
-    request->client = client_address(&request->peer, forwarded.text, trusted);
-    return STATUS_OK;
+    struct text forwarded;
+    enum status status = join_forwarded(exchange, &forwarded);
+    if (status == STATUS_OK)
+        request->client = client_address(&request->peer, forwarded, trusted);
+    return status;
 }
 
 /* Stored for the list of sessions, so cut to a length that people read, in characters that a database and a page can show. */

@@ -65,27 +65,27 @@ static void note_expectation(struct header_summary *summary, struct text value) 
 }
 
 static const struct {
-    const char *name;
+    struct text name;
     void (*note)(struct header_summary *summary, struct text value);
 } watched_headers[] = {
-    { "Host", note_host },
-    { "Content-Length", note_content_length },
-    { "Transfer-Encoding", note_transfer_encoding },
-    { "Authorization", note_authorization },
-    { "Content-Type", note_content_type },
-    { "Expect", note_expectation },
+    { { "Host", 4 }, note_host },
+    { { "Content-Length", 14 }, note_content_length },
+    { { "Transfer-Encoding", 17 }, note_transfer_encoding },
+    { { "Authorization", 13 }, note_authorization },
+    { { "Content-Type", 12 }, note_content_type },
+    { { "Expect", 6 }, note_expectation },
 };
 
-static void note_header(void *context, struct text name, struct text value) {
-    struct header_summary *summary = context;
+static void note_header(struct header_summary *summary, const struct request_field *field) {
     for (size_t i = 0; i < ARRAY_LEN(watched_headers); i++)
-        if (text_equal_ignoring_case(name, text_of(watched_headers[i].name)))
-            watched_headers[i].note(summary, value);
+        if (text_equal_ignoring_case(field->name, watched_headers[i].name))
+            watched_headers[i].note(summary, field->value);
 }
 
 enum status framing_check(const struct header_view *headers, const char *version, struct header_summary *summary) {
     *summary = (struct header_summary){ .malformed = false };
-    headers->each(headers->source, note_header, summary);
+    for (size_t i = 0; i < headers->count; i++)
+        note_header(summary, &headers->fields[i]);
     summary->has_body = summary->transfer_encodings > 0 || summary->content_length > 0;
 
     bool is_http_1_1 = strcmp(version, "HTTP/1.1") == 0;

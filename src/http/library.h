@@ -1,13 +1,14 @@
 /*
- * library: what libmicrohttpd knows of a request and its connection. On the HTTP thread of the connection; library_headers also
- * on any thread that holds its request.
+ * library: what libmicrohttpd knows of a request and its connection. On the HTTP thread of the connection.
  */
 #ifndef JWTD_HTTP_LIBRARY_H
 #define JWTD_HTTP_LIBRARY_H
 
 #include "header_view.h"
 
+#include "jwtd/arena.h"
 #include "jwtd/network.h"
+#include "jwtd/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,12 +19,13 @@ struct MHD_Connection;
  * and 2 KiB for the header of the reply. */
 #define CONNECTION_MEMORY ((size_t)10 * 1024)
 
-/* The view borrows the connection, and its values live as long as the request. */
-struct header_view library_headers(struct MHD_Connection *connection);
+/* All header fields of a request whose header is complete: the array in the arena, names and values in the library's memory. They
+ * live as long as the request. STATUS_OUT_OF_MEMORY: there are none. */
+enum status library_headers(struct MHD_Connection *connection, struct arena *arena, struct header_view *headers) MUST_CHECK;
 
-/* Whether CONNECTION_MEMORY has as much left as the header of a reply takes. The library closes the connection without one when
- * it has not. */
-bool library_has_memory_for_reply(struct MHD_Connection *connection);
+/* Whether CONNECTION_MEMORY has as much left behind these headers as that of a reply takes. The library closes the connection
+ * without a reply when it has not. */
+bool library_has_memory_for_reply(struct MHD_Connection *connection, const struct header_view *headers);
 
 int library_fd(struct MHD_Connection *connection);              /* -1: the library reports none */
 struct address library_peer(struct MHD_Connection *connection); /* of the connection; unknown for a Unix socket */

@@ -55,7 +55,6 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
     exchange->context = context;
     exchange->connection = connection;
     exchange->library_connection = library_connection;
-    exchange->headers = library_headers(library_connection);
     exchange->started_us = clock_monotonic_us();
     exchange->request.services = context->services;
     exchange->request.snapshot = snapshot_acquire(exchange->request.services->snapshots);
@@ -271,12 +270,15 @@ static enum MHD_Result run_without_body(struct exchange *exchange) {
 static enum MHD_Result receive_header(struct exchange *exchange, const char *method, const char *version) {
     struct header_summary summary;
     exchange->method = method;
-    if (!library_has_memory_for_reply(exchange->library_connection)) {
-        connection_send_problem(exchange->connection, method, STATUS_HEADER_TOO_LARGE);
+    enum status status = library_headers(exchange->library_connection, &exchange->arena, &exchange->headers);
+    if (status == STATUS_OK && !library_has_memory_for_reply(exchange->library_connection, &exchange->headers))
+        status = STATUS_HEADER_TOO_LARGE;
+    if (status != STATUS_OK) {
+        connection_send_problem(exchange->connection, method, status);
         return MHD_NO;
     }
     bool is_well_formed = input_take_request(library_fd(exchange->library_connection));
-    enum status status = framing_check(&exchange->headers, version, &summary);
+    status = framing_check(&exchange->headers, version, &summary);
     enum status cors_status = cors_add_headers(exchange); /* first, so that each reply has them */
     client_read_request_id(exchange);
     if (cors_status != STATUS_OK)

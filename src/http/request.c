@@ -8,7 +8,7 @@
 
 struct text request_header(const struct request *request, const char *name) {
     const struct header_view *headers = &container_of(request, const struct exchange, request)->headers;
-    return headers->find(headers->source, name);
+    return header_view_find(headers, text_of(name));
 }
 
 struct text request_query(const struct request *request, const char *name, size_t index) {

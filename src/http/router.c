@@ -9,29 +9,28 @@ static const char *const method_names[] = {
     [METHOD_GET] = "GET", [METHOD_POST] = "POST", [METHOD_PATCH] = "PATCH", [METHOD_DELETE] = "DELETE", [METHOD_ANY] = "*"
 };
 
-/* Compares one segment of the pattern and of the path, which begin after the slash; both are moved to its end. */
-static bool segment_matches(const char **pattern, const char **path, struct uuid *ids, size_t *count) {
-    size_t wanted_len = strcspn(*pattern, "/"), len = strcspn(*path, "/");
-    const char *wanted = *pattern, *segment = *path;
-    *pattern += wanted_len;
+/* Whether the path has a UUID where the pattern has a "{name}", a whole segment. Both are moved to the end of theirs. */
+static bool id_matches(const char **pattern, const char **path, struct uuid *id) {
+    size_t len = strcspn(*path, "/");
+    bool is_id = uuid_parse(*path, len, id);
+    *pattern += strcspn(*pattern, "/");
     *path += len;
-    if (wanted[0] == '{')
-        return *count < ROUTE_IDS_MAX && uuid_parse(segment, len, &ids[(*count)++]);
-    return wanted_len == len && memcmp(wanted, segment, len) == 0;
+    return is_id;
 }
 
-/* Paths are compared with the raw target: what is percent-encoded matches no row, so no second spelling reaches a step. */
+/* Paths are compared with the raw target: what is percent-encoded matches no row, so no second spelling reaches a step. A row has
+ * no more ids than there is space for, and "*" at its end only (routes_are_sound). */
 static bool path_matches(const char *pattern, const char *path, struct uuid ids[ROUTE_IDS_MAX]) {
     size_t count = 0;
-    while (*pattern == '/' && *path == '/') {
-        pattern++;
-        path++;
-        if (strcmp(pattern, "*") == 0)
-            return true;
-        if (!segment_matches(&pattern, &path, ids, &count))
+    while (*pattern != '\0' && *pattern != '*') {
+        if (*pattern == '{') {
+            if (!id_matches(&pattern, &path, &ids[count++]))
+                return false;
+        } else if (*pattern++ != *path++) {
             return false;
+        }
     }
-    return *pattern == '\0' && *path == '\0';
+    return *pattern == '*' || *path == '\0';
 }
 
 static bool method_matches(const struct route *route, const char *method) {

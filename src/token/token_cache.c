@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAYS 8
+#define WAYS ((size_t)8)
 #define SETS (TOKEN_CACHE_CAPACITY / WAYS)
 #define LOCKS 16
 #define WORD sizeof(uint64_t)

@@ -21,21 +21,17 @@ struct fixture_header {
     const char *name, *value; /* name NULL ends the array */
 };
 
-static inline struct text fixture_find_header(const void *source, const char *name) {
-    for (const struct fixture_header *header = source; header->name != NULL; header++)
-        if (text_equal_ignoring_case(text_of(header->name), text_of(name)))
-            return text_of(header->value);
-    return (struct text){ NULL, 0 };
-}
+#define FIXTURE_FIELDS_MAX 16
 
-static inline void fixture_each_header(const void *source, void (*visit)(void *context, struct text name, struct text value),
-                                       void *context) {
-    for (const struct fixture_header *header = source; header->name != NULL; header++)
-        visit(context, text_of(header->name), text_of(header->value));
-}
-
+/* Borrows the strings; the view is good until the next call. */
 static inline struct header_view fixture_headers(const struct fixture_header *headers) {
-    return (struct header_view){ fixture_find_header, fixture_each_header, headers };
+    static struct request_field fields[FIXTURE_FIELDS_MAX];
+    size_t count = 0;
+    for (; headers[count].name != NULL; count++) {
+        ck_assert_uint_lt(count, FIXTURE_FIELDS_MAX);
+        fields[count] = (struct request_field){ text_of(headers[count].name), text_of(headers[count].value) };
+    }
+    return (struct header_view){ fields, count };
 }
 
 struct exchange_fixture {

@@ -17,13 +17,11 @@ static const struct uuid user_id = { .bytes = { 1 } }, live_session = { .bytes =
 
 static struct keyring *ring;
 static struct exchange_fixture *fixture;
-static struct fixture_header headers[2];
 static char value[VALUE_SIZE];
 
 static void set_up(void) {
     ring = fixture_keyring();
-    fixture = exchange_fixture_create(headers);
-    headers[0] = (struct fixture_header){ NULL, NULL };
+    fixture = exchange_fixture_create(&(struct fixture_header){ NULL, NULL });
     fixture->snapshot.verifier = verifier_create(ring, &fixture_rules);
     fixture->services.revoked = revoked_sessions_create(FIXTURE_TTL);
     fixture->services.roles = current_roles_create(FIXTURE_TTL);
@@ -44,7 +42,7 @@ enum sent { NOTHING, ANOTHER_SCHEME, EMPTY, GARBAGE, OF_AN_ENDED_SESSION, GOOD, 
 
 static void authorize(const char *before, struct text token, const char *behind) {
     snprintf(value, sizeof value, "%s%.*s%s", before, (int)token.len, token.bytes, behind);
-    headers[0] = (struct fixture_header){ "authorization", value };
+    fixture->exchange.headers = fixture_headers((const struct fixture_header[]){ { "authorization", value }, { NULL, NULL } });
 }
 
 static struct text sign(const struct uuid *session_id) {
@@ -94,7 +92,7 @@ static const struct {
 START_TEST(each_access_refuses_what_its_header_says) {
     fixture->route.access = accesses[_i].access;
     for (enum sent sent = NOTHING; sent < SENT_COUNT; sent++) {
-        headers[0] = (struct fixture_header){ NULL, NULL };
+        fixture->exchange.headers.count = 0;
         send_token(sent);
         fixture->exchange.request.has_claims = false;
         enum status status = bearer_check(&fixture->exchange);
