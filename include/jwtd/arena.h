@@ -24,6 +24,10 @@ void arena_init(struct arena *arena, size_t limit);
 /* Wipes and frees everything. The arena is then empty and can be used again. */
 void arena_fini(struct arena *arena);
 
+/* Wipes everything, and frees it but for one block of the size of a first one: the arena is then empty, and its next pieces need
+ * no memory of the heap. */
+void arena_clear(struct arena *arena);
+
 /* Zeroed memory aligned for any type; NULL when the heap or the limit is exhausted. For size 0 a valid pointer. */
 void *arena_alloc(struct arena *arena, size_t size);
 

@@ -22,15 +22,31 @@ void arena_init(struct arena *arena, size_t limit) {
     *arena = (struct arena){ .limit = limit };
 }
 
-void arena_fini(struct arena *arena) {
-    struct arena_block *block = arena->blocks;
+static void wipe(struct arena_block *block) {
+    assert(block->used <= block->size);
+    sodium_memzero(block->bytes, block->used);
+    block->used = 0;
+}
+
+void arena_clear(struct arena *arena) {
+    struct arena_block *block = arena->blocks, *kept = NULL;
     while (block != NULL) {
         struct arena_block *next = block->next;
-        assert(block->used <= block->size);
-        sodium_memzero(block->bytes, block->used);
-        free(block);
+        wipe(block);
+        if (kept == NULL && block->size == FIRST_BLOCK_SIZE)
+            kept = block;
+        else
+            free(block);
         block = next;
     }
+    *arena = (struct arena){ .limit = arena->limit, .blocks = kept, .total = kept != NULL ? kept->size : 0 };
+    if (kept != NULL)
+        kept->next = NULL;
+}
+
+void arena_fini(struct arena *arena) {
+    arena_clear(arena);
+    free(arena->blocks);
     *arena = (struct arena){ .limit = arena->limit };
 }
 

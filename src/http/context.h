@@ -1,9 +1,11 @@
 /*
  * context: what all exchanges of a server share. server.c fills it before the first request and frees it after the last; except
- * for the counters it is read only in between.
+ * for workers and counters it is read only in between.
  */
 #ifndef JWTD_HTTP_CONTEXT_H
 #define JWTD_HTTP_CONTEXT_H
+
+#include "worker.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -15,8 +17,7 @@ struct services;
 
 /* For http_server_stop, which waits until no exchange is left, and for the log of headers that could not be read. */
 struct http_counters {
-    atomic_uint in_flight;         /* exchanges that exist */
-    atomic_uint suspended;         /* of these */
+    atomic_uint suspended;         /* exchanges that are */
     atomic_bool suspension_closed; /* nothing may be suspended any more */
     atomic_uint unread_headers;    /* requests whose header the library could not read, since the start */
     _Atomic int64_t unread_logged_us;
@@ -27,6 +28,7 @@ struct http_context {
     const struct route *routes;
     size_t route_count;
     struct delayed_replies *delayed_replies;
+    struct workers workers;
     struct http_counters counters;
 };
 

@@ -1,11 +1,43 @@
 #include "exchange.h"
 
 #include "context.h"
+#include "worker.h"
 
 #include "jwtd/macros.h"
 
 #include <assert.h>
 #include <microhttpd.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+struct exchange *exchange_begin(struct worker *worker, size_t limit) {
+    struct exchange *exchange = worker->spare_count > 0 ? worker->spares[--worker->spare_count] : calloc(1, sizeof *exchange);
+    if (exchange == NULL)
+        return NULL;
+    exchange->arena.limit = limit;
+    exchange->worker = worker;
+    atomic_store_explicit(&worker->in_flight, worker->in_flight + 1, memory_order_relaxed);
+    return exchange;
+}
+
+void exchange_end(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+    assert(worker->in_flight > 0);
+    arena_clear(&exchange->arena);
+    struct arena arena = exchange->arena;
+    sodium_memzero(exchange, sizeof *exchange);
+    exchange->arena = arena;
+    if (worker->spare_count < WORKER_SPARES_MAX)
+        worker->spares[worker->spare_count++] = exchange;
+    else
+        exchange_free(exchange);
+    atomic_store_explicit(&worker->in_flight, worker->in_flight - 1, memory_order_relaxed);
+}
+
+void exchange_free(struct exchange *spare) {
+    arena_fini(&spare->arena);
+    free(spare);
+}
 
 struct exchange *exchange_of(struct request *request) {
     return container_of(request, struct exchange, request);

@@ -35,6 +35,7 @@
 
 struct connection;
 struct http_context;
+struct worker;
 struct MHD_Connection;
 
 /* The owner is the HTTP thread of the connection unless said otherwise. */
@@ -77,6 +78,7 @@ struct body_buffer {
 struct exchange {
     struct request request;
     struct arena arena;
+    struct worker *worker;        /* of its HTTP thread */
     struct http_context *context;
     struct connection *connection; /* never NULL */
     struct MHD_Connection *library_connection;
@@ -101,6 +103,15 @@ struct exchange {
     int64_t delayed_us;             /* since when the reply has been DELAYED */
     struct wheel_entry wheel_entry; /* of the delayed replies */
 };
+
+/* One of the worker's spares, or a new one, in NEW and counted. Its arena is empty and may hold `limit` bytes. NULL: out of
+ * memory. */
+struct exchange *exchange_begin(struct worker *worker, size_t limit);
+
+/* Wipes it, and keeps it as a spare of its worker or frees it. On the thread that began it. */
+void exchange_end(struct exchange *exchange);
+
+void exchange_free(struct exchange *spare); /* for worker.c */
 
 struct exchange *exchange_of(struct request *request);
 

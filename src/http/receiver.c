@@ -24,7 +24,6 @@
 #include "jwtd/services.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Beside the body: its parsed fields, and the largest reply, a list of a hundred sessions with long User-Agents, which grows by
@@ -46,12 +45,14 @@ static void hide_query(const char *target) {
 void *receiver_begin(void *callback_context, const char *target, struct MHD_Connection *library_connection) {
     struct http_context *context = callback_context;
     struct connection *connection = library_socket_context(library_connection); /* NULL: out of memory */
-    struct exchange *exchange = connection != NULL ? calloc(1, sizeof *exchange) : NULL;
+    struct exchange *exchange = NULL;
+    if (connection != NULL)
+        exchange =
+            exchange_begin(worker_of_thread(&context->workers), context->services->config->server.body_limit + ARENA_BESIDE_BODY);
     if (exchange == NULL) {
         hide_query(target);
         return NULL;
     }
-    arena_init(&exchange->arena, context->services->config->server.body_limit + ARENA_BESIDE_BODY);
     exchange->context = context;
     exchange->connection = connection;
     exchange->library_connection = library_connection;
@@ -67,7 +68,6 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
     if (exchange->target_status != STATUS_OK)
         exchange->path = NULL;
     hide_query(target);
-    atomic_fetch_add(&context->counters.in_flight, 1);
     connection_set_exchange(connection, exchange);
     connection_set_state(connection, CONNECTION_HEADER);
     return exchange;
@@ -90,15 +90,11 @@ static void log_unread(const struct exchange *exchange) {
 
 /* Every exchange ends here. */
 static void end_exchange(struct exchange *exchange) {
-    struct http_counters *counters = &exchange->context->counters;
     assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED);
     connection_set_exchange(exchange->connection, NULL);
     snapshot_release(exchange->request.services->snapshots, exchange->request.snapshot);
     db_discard(exchange->db_query);
-    arena_fini(&exchange->arena);
-    free(exchange);
-    unsigned before = atomic_fetch_sub(&counters->in_flight, 1);
-    assert(before > 0);
+    exchange_end(exchange);
 }
 
 void receiver_end(void *callback_context, struct MHD_Connection *library_connection, void **request_context,

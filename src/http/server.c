@@ -123,9 +123,7 @@ static bool is_created(const void *part, const char *name) {
 }
 
 static bool start_daemon(struct http_server *server) {
-    const struct config *config = server->context.services->config;
-    unsigned threads = thread_count(config);
-    server->threads = threads;
+    unsigned threads = server->threads;
     struct MHD_OptionItem options[] = {
         { MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL },
         /* never reached, since the acceptor counts; a thread of the library that reaches its share may hold a lock for ever */
@@ -151,6 +149,10 @@ static bool start_parts(struct http_server *server) {
     server->connections = create_connections(server->context.services->config);
     if (!is_created(server->connections, "connections"))
         return false;
+    server->threads = thread_count(server->context.services->config);
+    bool has_workers = workers_init(&server->context.workers, server->threads);
+    if (!is_created(has_workers ? server->context.workers.items : NULL, "workers"))
+        return false;
     server->context.delayed_replies = delayed_replies_create();
     if (!is_created(server->context.delayed_replies, "delayed replies") || !start_daemon(server))
         return false;
@@ -167,6 +169,7 @@ static void free_server(struct http_server *server) {
         delayed_replies_destroy(server->context.delayed_replies);
     if (server->connections != NULL)
         connections_destroy(server->connections);
+    workers_fini(&server->context.workers);
     free(server);
 }
 
@@ -195,9 +198,8 @@ bool http_server_is_alive(struct http_server *server, int64_t limit_us) {
            self_check(server->daemon, server->threads, clock_monotonic_us() + limit_us);
 }
 
-static void wait_until_zero(atomic_uint *count, int64_t until_us) {
-    while (atomic_load(count) > 0 && clock_monotonic_us() < until_us)
-        usleep(STOP_POLL_US);
+static bool has_exchanges(struct http_server *server) {
+    return workers_in_flight(&server->context.workers) > 0;
 }
 
 /* Serves what is accepted or in the listen queue, while no more is queued. The queue of a borrowed socket is left to the next
@@ -207,8 +209,7 @@ static void drain(struct http_server *server, int64_t grace_us) {
         return;
     int64_t until_us = clock_monotonic_us() + grace_us / 2;
     listener_stop_accepting(&server->listener);
-    while ((listener_has_pending(&server->listener) || atomic_load(&server->context.counters.in_flight) > 0) &&
-           clock_monotonic_us() < until_us)
+    while ((listener_has_pending(&server->listener) || has_exchanges(server)) && clock_monotonic_us() < until_us)
         usleep(STOP_POLL_US);
 }
 
@@ -223,14 +224,16 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
         usleep(STOP_POLL_US);
     /* the first bytes of a connection that has just been accepted may not have been read yet */
     usleep(FIRST_BYTES_US);
-    wait_until_zero(&server->context.counters.in_flight, until_us);
+    while (has_exchanges(server) && clock_monotonic_us() < until_us)
+        usleep(STOP_POLL_US);
     /* The library aborts when it is stopped with a connection suspended. Each one is resumed by its deadline, since the pools run
      * or end every job; after this flag none is suspended any more. */
     atomic_store(&server->context.counters.suspension_closed, true);
-    wait_until_zero(&server->context.counters.suspended, INT64_MAX);
+    while (atomic_load(&server->context.counters.suspended) > 0)
+        usleep(STOP_POLL_US);
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;
-    unsigned exchanges = atomic_load(&server->context.counters.in_flight), connections = connections_count(server->connections);
+    unsigned exchanges = workers_in_flight(&server->context.workers), connections = connections_count(server->connections);
     log_event(LOG_INFO, "http_stopped", "exchanges_left=%u connections_left=%u", exchanges, connections);
     assert(exchanges == 0 && connections == 0);
     free_server(server);

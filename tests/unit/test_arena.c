@@ -1,4 +1,5 @@
 #include "jwtd/arena.h"
+#include "jwtd/macros.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -25,6 +26,27 @@ START_TEST(pieces_are_zeroed_aligned_and_apart) {
         before = piece;
     }
     arena_fini(&arena);
+}
+END_TEST
+
+static const struct { size_t pieces, size; } uses[] = { { 0, 0 }, { 1, 10 }, { 10, 200 }, { 1, 100000 }, { 40, 3000 } };
+
+START_TEST(what_is_cleared_is_wiped_and_empty_and_serves_again_without_the_heap) {
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    unsigned char *first = arena_alloc(&arena, 100);
+    memset(first, 0xff, 100);
+    for (size_t i = 0; i < uses[_i].pieces; i++)
+        memset(arena_alloc(&arena, uses[_i].size), 0xff, uses[_i].size);
+    arena_clear(&arena);
+    for (size_t i = 0; i < 100; i++)
+        ck_assert_uint_eq(first[i], 0); /* its block was kept */
+    size_t total = arena.total;
+    ck_assert_uint_lt(total, 4096);
+    ck_assert_ptr_eq(arena_alloc(&arena, 100), first);
+    ck_assert_uint_eq(arena.total, total);
+    arena_fini(&arena);
+    ck_assert_uint_eq(arena.total, 0);
 }
 END_TEST
 
@@ -122,6 +144,7 @@ Suite *arena_suite(void) {
     Suite *suite = suite_create("arena");
     TCase *tcase = tcase_create("arena");
     tcase_add_test(tcase, pieces_are_zeroed_aligned_and_apart);
+    tcase_add_loop_test(tcase, what_is_cleared_is_wiped_and_empty_and_serves_again_without_the_heap, 0, (int)ARRAY_LEN(uses));
     tcase_add_test(tcase, the_limit_holds);
     tcase_add_test(tcase, a_size_that_would_wrap_around_is_refused);
     tcase_add_test(tcase, the_limit_can_be_used_to_its_end);

@@ -1,0 +1,53 @@
+/*
+ * worker: what belongs to one HTTP thread alone, so that threads that answer requests write nothing that others read or write.
+ * What a request of /auth/verify writes is the list to check when that is changed:
+ *
+ *   - here: the count of exchanges, and the spare ones; each worker has cache lines of its own
+ *   - its exchange, arena and connection (exchange.h, connection.h), and what the library keeps for its connection and thread
+ *   - the scanner of its descriptor (input.c), in a cache line of its own: threads own every n-th descriptor
+ *   - the lease of the snapshot in force (snapshot.h), which is the worker's
+ *   - the generator of request ids (uuid.h), which is the thread's
+ *
+ * It reads, and does not write: configuration and keys, the token cache (token_cache.h), the filter of revoked sessions
+ * (revoked_sessions.h), the count of changed roles (current_roles.h).
+ *
+ * Requests that are limited also take a lock of the limiter, those that leave the thread also one of a pool: these are shared.
+ */
+#ifndef JWTD_HTTP_WORKER_H
+#define JWTD_HTTP_WORKER_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct exchange;
+
+#define WORKER_CACHE_LINE 64
+#define WORKER_SPARES_MAX 8 /* of some 5 KiB each, with their arena's first block and a built reply */
+
+struct worker {
+    alignas(WORKER_CACHE_LINE) atomic_uint in_flight; /* exchanges of this thread; written by it only */
+    unsigned spare_count;
+    struct exchange *spares[WORKER_SPARES_MAX]; /* have ended, and begin again with the next requests */
+};
+
+struct workers {
+    struct worker *items;
+    unsigned count;
+    atomic_uint taken;
+};
+
+/* One for each HTTP thread. False: out of memory. */
+bool workers_init(struct workers *workers, unsigned count);
+
+/* Frees what the workers hold. When their threads have ended. */
+void workers_fini(struct workers *workers);
+
+/* That of the calling thread, one of the `count` HTTP threads; it takes one with its first call. */
+struct worker *worker_of_thread(struct workers *workers);
+
+/* Exchanges of all threads. Any thread. */
+unsigned workers_in_flight(struct workers *workers);
+
+#endif
