@@ -25,8 +25,10 @@ void exchange_end(struct exchange *exchange) {
     assert(worker->in_flight > 0);
     arena_clear(&exchange->arena);
     struct arena arena = exchange->arena;
+    struct kept_reply kept_reply = exchange->kept_reply;
     sodium_memzero(exchange, sizeof *exchange);
     exchange->arena = arena;
+    exchange->kept_reply = kept_reply;
     if (worker->spare_count < WORKER_SPARES_MAX)
         worker->spares[worker->spare_count++] = exchange;
     else
@@ -36,6 +38,7 @@ void exchange_end(struct exchange *exchange) {
 
 void exchange_free(struct exchange *spare) {
     arena_fini(&spare->arena);
+    kept_reply_fini(&spare->kept_reply);
     free(spare);
 }
 

@@ -22,6 +22,7 @@
 
 #include "header_list.h"
 #include "header_view.h"
+#include "reply_build.h"
 #include "wheel.h"
 
 #include "jwtd/arena.h"
@@ -78,6 +79,7 @@ struct body_buffer {
 struct exchange {
     struct request request;
     struct arena arena;
+    struct kept_reply kept_reply; /* of an earlier exchange in this memory, or of this one */
     struct worker *worker;        /* of its HTTP thread */
     struct http_context *context;
     struct connection *connection; /* never NULL */

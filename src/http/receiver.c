@@ -220,7 +220,7 @@ static enum MHD_Result queue_reply(struct exchange *exchange) {
         return MHD_NO;
     }
     enum MHD_Result queued = MHD_queue_response(exchange->library_connection, exchange->reply.http_status, response);
-    MHD_destroy_response(response);
+    reply_release(exchange, response);
     exchange_set_state(exchange, EXCHANGE_QUEUED);
     return queued;
 }

@@ -61,6 +61,7 @@ static inline struct exchange_fixture *exchange_fixture_create(const struct fixt
 
 static inline void exchange_fixture_destroy(struct exchange_fixture *fixture) {
     arena_fini(&fixture->exchange.arena);
+    kept_reply_fini(&fixture->exchange.kept_reply);
     free(fixture);
 }
 
