@@ -24,7 +24,7 @@ bool text_equal_ignoring_case(struct text a, struct text b) {
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++)
-        if (lower(a.bytes[i]) != lower(b.bytes[i]))
+        if (a.bytes[i] != b.bytes[i] && lower(a.bytes[i]) != lower(b.bytes[i]))
             return false;
     return true;
 }

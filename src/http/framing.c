@@ -78,7 +78,7 @@ static const struct {
 
 static void note_header(struct header_summary *summary, const struct request_field *field) {
     for (size_t i = 0; i < ARRAY_LEN(watched_headers); i++)
-        if (text_equal_ignoring_case(field->name, watched_headers[i].name))
+        if (field->name.len == watched_headers[i].name.len && text_equal_ignoring_case(field->name, watched_headers[i].name))
             watched_headers[i].note(summary, field->value);
 }
 

@@ -2,14 +2,17 @@
 
 #include "scanner.h"
 
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 
 /* The kernel's default limit (fs.nr_open). Only the memory of descriptors in use is touched. */
 #define DESCRIPTORS_MAX (1 << 20)
+#define CACHE_LINE 64
 
+/* Each in a cache line of its own: descriptors next to each other belong to different threads. */
 static struct {
-    struct scanner scanner;
+    alignas(CACHE_LINE) struct scanner scanner;
     atomic_bool is_open;            /* read in every call of recv, on any thread */
     atomic_bool has_begun, is_head; /* of the scanner, for other threads */
 } inputs[DESCRIPTORS_MAX];

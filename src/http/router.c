@@ -33,24 +33,29 @@ static bool path_matches(const char *pattern, const char *path, struct uuid ids[
     return *pattern == '*' || *path == '\0';
 }
 
-static bool method_matches(const struct route *route, const char *method) {
-    if (route->method == METHOD_ANY)
-        return true;
-    if (strcmp(method_names[route->method], method) == 0)
-        return true;
-    return route->method == METHOD_GET && strcmp(method, "HEAD") == 0;
+/* METHOD_UNSET: no row has it but those for any method. */
+static enum method read_method(const char *name) {
+    if (strcmp(name, "HEAD") == 0)
+        return METHOD_GET;
+    for (enum method method = METHOD_GET; method < METHOD_ANY; method++)
+        if (strcmp(name, method_names[method]) == 0)
+            return method;
+    return METHOD_UNSET;
 }
 
 enum status router_find(const struct route *routes, size_t count, struct exchange *exchange) {
+    enum method method = read_method(exchange->method);
+    struct uuid *ids = exchange->request.path_ids;
     for (size_t i = 0; i < count; i++) {
-        if (!path_matches(routes[i].path, exchange->path, exchange->request.path_ids))
+        if ((routes[i].method != METHOD_ANY && routes[i].method != method) || !path_matches(routes[i].path, exchange->path, ids))
             continue;
         exchange->allowed_path = &routes[i];
-        if (!method_matches(&routes[i], exchange->method))
-            continue;
         exchange->request.route = &routes[i];
         return STATUS_OK;
     }
+    for (size_t i = 0; i < count; i++)
+        if (path_matches(routes[i].path, exchange->path, ids))
+            exchange->allowed_path = &routes[i];
     return exchange->allowed_path != NULL ? STATUS_METHOD_NOT_ALLOWED : STATUS_NOT_FOUND;
 }
 

@@ -32,7 +32,7 @@ enum field { OTHER_FIELD, CONTENT_LENGTH, TRANSFER_ENCODING, COOKIE };
 #define WATCHED_COUNT ARRAY_LEN(watched)
 #define ALL_NAMES ((1u << WATCHED_COUNT) - 1)
 #define LENGTH_DIGITS_MAX 18
-#define VALUE_STEP ((size_t)16)
+#define VALUE_STEP ((size_t)32)
 #define METHOD_DIFFERS 5 /* more than "HEAD" has letters */
 
 enum { IN_TOKEN = 1, IN_TARGET = 2, IN_VALUE = 4 };
@@ -204,8 +204,16 @@ static enum state read_byte(struct scanner *scanner, unsigned char c) {
     return WRONG;
 }
 
-/* How many of the next bytes belong to a value. Sixteen at a time, which the compiler vectorizes: a header of 712 bytes, most of
- * them a bearer token, takes 0.24 us instead of 0.44. */
+/* How many of the next bytes are in a class. */
+static size_t count_bytes(const char *bytes, size_t len, unsigned char wanted) {
+    size_t count = 0;
+    while (count < len && is_in((unsigned char)bytes[count], wanted))
+        count++;
+    return count;
+}
+
+/* How many of the next bytes belong to a value. Many at a time, which the compiler vectorizes: most bytes of a header are of a
+ * bearer token. */
 static size_t count_value_bytes(const char *bytes, size_t len) {
     size_t count = 0;
     unsigned char wrong = 0;
@@ -218,23 +226,33 @@ static size_t count_value_bytes(const char *bytes, size_t len) {
             break;
         count += VALUE_STEP;
     }
-    while (count < len && is_in((unsigned char)bytes[count], IN_VALUE))
-        count++;
-    return count;
+    return count + count_bytes(bytes + count, len - count, IN_VALUE);
 }
 
-/* How many of the next bytes change nothing but what is left of the body; most bytes are among these. */
-static size_t skip_plain(struct scanner *scanner, const char *bytes, size_t len) {
-    size_t skipped = 0;
-    if (scanner->state == BODY) {
-        skipped = scanner->body_left < len ? (size_t)scanner->body_left : len;
-        scanner->body_left -= skipped;
-        if (scanner->body_left == 0)
-            scanner->state = BEFORE_REQUEST;
-    } else if (scanner->state == VALUE && scanner->field != CONTENT_LENGTH) {
-        skipped = count_value_bytes(bytes, len);
-    }
+static size_t skip_body(struct scanner *scanner, size_t len) {
+    size_t skipped = scanner->body_left < len ? (size_t)scanner->body_left : len;
+    scanner->body_left -= skipped;
+    if (scanner->body_left == 0)
+        scanner->state = BEFORE_REQUEST;
     return skipped;
+}
+
+/* How many of the next bytes change nothing but what is left of the body; most bytes are among these. The first byte of an
+ * element is not. */
+static size_t skip_plain(struct scanner *scanner, const char *bytes, size_t len) {
+    switch ((enum state)scanner->state) {
+    case BODY:
+        return skip_body(scanner, len);
+    case VALUE:
+        return scanner->field != CONTENT_LENGTH ? count_value_bytes(bytes, len) : 0;
+    case NAME: /* which is no watched one */
+        return scanner->names == 0 ? count_bytes(bytes, len, IN_TOKEN) : 0;
+    case TARGET:
+    case VERSION:
+        return scanner->run > 0 ? count_bytes(bytes, len, IN_TARGET) : 0;
+    default:
+        return 0;
+    }
 }
 
 void scanner_init(struct scanner *scanner) {
