@@ -15,6 +15,8 @@
 #ifndef JWTD_LOG_H
 #define JWTD_LOG_H
 
+#include <stdbool.h>
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_AUTO, LOG_TEXT, LOG_JSON }; /* auto: text on a terminal, JSON elsewhere */
 
@@ -22,6 +24,9 @@ enum log_format { LOG_AUTO, LOG_TEXT, LOG_JSON }; /* auto: text on a terminal, J
 void log_init(enum log_level level, enum log_format format);
 
 void log_set_level(enum log_level level);
+
+/* Whether events of this level are logged: for events whose fields cost something to compute. */
+bool log_has_level(enum log_level level);
 
 /* An event below the level is not formatted. A conversion that is not listed above ends the line's fields. */
 void log_event(enum log_level level, const char *event, const char *fields, ...) __attribute__((format(printf, 3, 4)));

@@ -9,8 +9,12 @@
  * (config_reload); so a setting that a reload changes is read from here, and any other has the same value here as in
  * services->config. The log's level and the limiter's rules follow the configuration in their own modules.
  *
+ * A thread that acquires often has a lease: a reference of its own to the snapshot that was in force when it looked last, on
+ * which it counts its uses without a lock. It costs one read of what every thread reads and nobody writes until the next reload.
+ * The price: a thread that has nothing to do keeps an old snapshot, and the keys in it, until its next request.
+ *
  * Any thread may call; the holder is created before other threads use it and destroyed after. One mutex guards what is in force,
- * for a few instructions; another one, taken before it, lets one thread at a time read keys.
+ * for a few instructions, but for leases that are up to date; another one, taken before it, lets one thread at a time read keys.
  */
 #ifndef JWTD_SNAPSHOT_H
 #define JWTD_SNAPSHOT_H
@@ -38,14 +42,28 @@ void snapshot_holder_destroy(struct snapshot_holder *holder); /* when everything
  * is empty afterwards. False, with the reason in `error`: what was in force stays. */
 bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char *error, size_t error_size) MUST_CHECK;
 
-/* The snapshot in force, until snapshot_release, which is due once for each. Never NULL. */
+/* The snapshot in force, until snapshot_release, which is due once for each. Never NULL. For those who ask seldom. */
 const struct snapshot *snapshot_acquire(struct snapshot_holder *holder);
 void snapshot_release(struct snapshot_holder *holder, const struct snapshot *snapshot);
 
+/* Of one thread, zero at first; the members are snapshot.c's. */
+struct snapshot_lease {
+    struct snapshot *snapshot; /* which the lease has acquired; NULL: none yet */
+    unsigned uses;             /* how often the thread has acquired it through the lease and not released it */
+};
+
+/* The same through the lease of the calling thread: what was acquired through it is released through it. */
+const struct snapshot *snapshot_lease_acquire(struct snapshot_holder *holder, struct snapshot_lease *lease);
+void snapshot_lease_release(struct snapshot_holder *holder, struct snapshot_lease *lease, const struct snapshot *snapshot);
+
+/* Releases what the lease itself holds, on any thread when its own has ended. What was acquired through it may be released after.
+ */
+void snapshot_lease_fini(struct snapshot_holder *holder, struct snapshot_lease *lease);
+
 /*
- * For a token of sound form whose key id is not in *snapshot, which the caller has acquired: checks whether there is a file of
- * that name in the keys directory, and reads the keys again if so. So a rotation on one instance costs no token a 401 on the
- * others.
+ * For a token of sound form whose key id is not in *snapshot, which the caller has acquired through its lease: checks whether
+ * there is a file of that name in the keys directory, and reads the keys again if so. So a rotation on one instance costs no
+ * token a 401 on the others.
  *
  * STATUS_OK: *snapshot was released, and is now one that has the key. STATUS_INVALID_TOKEN: there is no such key.
  * STATUS_KEYS_UNAVAILABLE: there is one, or that cannot be determined, but the keys cannot be read; what is in force stays. In
@@ -55,6 +73,7 @@ void snapshot_release(struct snapshot_holder *holder, const struct snapshot *sna
  * Reading takes half a millisecond for three keys, 1.3 for ten; threads that ask meanwhile wait for it and share its result. Keys
  * are read once for each file that is new, and once a second while that fails, which is logged.
  */
-enum status snapshot_find_key(struct snapshot_holder *holder, struct text kid, const struct snapshot **snapshot) MUST_CHECK;
+enum status snapshot_find_key(struct snapshot_holder *holder, struct snapshot_lease *lease, struct text kid,
+                              const struct snapshot **snapshot) MUST_CHECK;
 
 #endif

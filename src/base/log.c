@@ -56,8 +56,12 @@ static void report_dropped(const char *now) {
         dropped = 0;
 }
 
+bool log_has_level(enum log_level level) {
+    return level >= atomic_load_explicit(&minimum_level, memory_order_relaxed);
+}
+
 void log_event(enum log_level level, const char *event, const char *fields, ...) {
-    if (level < atomic_load_explicit(&minimum_level, memory_order_relaxed))
+    if (!log_has_level(level))
         return;
     char now[CLOCK_TEXT_SIZE];
     va_list values;

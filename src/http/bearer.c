@@ -1,6 +1,7 @@
 #include "bearer.h"
 
 #include "exchange.h"
+#include "worker.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/role.h"
@@ -27,13 +28,14 @@ static struct text bearer_token(const struct exchange *exchange) {
 }
 
 /* A key that is not in the ring may have been made a moment ago, and another instance may sign with it already. */
-static enum status verify(struct request *request, struct text token) {
+static enum status verify(struct exchange *exchange, struct text token) {
+    struct request *request = &exchange->request;
     char kid[KID_MAX_LEN + 1];
     int64_t now_s = clock_wall_s();
     enum status status = verifier_check(request->snapshot->verifier, request->arena, token, now_s, &request->claims, kid);
     if (kid[0] == '\0')
         return status;
-    status = snapshot_find_key(request->services->snapshots, text_of(kid), &request->snapshot);
+    status = snapshot_find_key(request->services->snapshots, &exchange->worker->lease, text_of(kid), &request->snapshot);
     if (status != STATUS_OK)
         return status;
     return verifier_check(request->snapshot->verifier, request->arena, token, now_s, &request->claims, kid);
@@ -42,7 +44,7 @@ static enum status verify(struct request *request, struct text token) {
 static enum status check_token(struct exchange *exchange, struct text token) {
     const struct services *services = exchange->request.services;
     struct access_claims *claims = &exchange->request.claims;
-    enum status status = verify(&exchange->request, token);
+    enum status status = verify(exchange, token);
     if (status != STATUS_OK)
         return status;
     if (!revoked_sessions_are_ready(services->revoked) || !current_roles_are_ready(services->roles))

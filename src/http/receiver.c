@@ -58,7 +58,7 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
     exchange->library_connection = library_connection;
     exchange->started_us = clock_monotonic_us();
     exchange->request.services = context->services;
-    exchange->request.snapshot = snapshot_acquire(exchange->request.services->snapshots);
+    exchange->request.snapshot = snapshot_lease_acquire(context->services->snapshots, &exchange->worker->lease);
     exchange->request.arena = &exchange->arena;
     exchange->request.request_id = "";
     exchange->request.peer = library_peer(library_connection);
@@ -92,7 +92,7 @@ static void log_unread(const struct exchange *exchange) {
 static void end_exchange(struct exchange *exchange) {
     assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED);
     connection_set_exchange(exchange->connection, NULL);
-    snapshot_release(exchange->request.services->snapshots, exchange->request.snapshot);
+    snapshot_lease_release(exchange->request.services->snapshots, &exchange->worker->lease, exchange->request.snapshot);
     db_discard(exchange->db_query);
     exchange_end(exchange);
 }
@@ -104,10 +104,11 @@ void receiver_end(void *callback_context, struct MHD_Connection *library_connect
     (void)library_connection;
     if (exchange == NULL)
         return;
-    log_event(LOG_DEBUG, "request", "method=%s path=%s status=%u request_id=%s us=%lld complete=%d",
-              exchange->method != NULL ? exchange->method : "", exchange->path, exchange->reply.http_status,
-              exchange->request.request_id, (long long)(clock_monotonic_us() - exchange->started_us),
-              code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    if (log_has_level(LOG_DEBUG))
+        log_event(LOG_DEBUG, "request", "method=%s path=%s status=%u request_id=%s us=%lld complete=%d",
+                  exchange->method != NULL ? exchange->method : "", exchange->path, exchange->reply.http_status,
+                  exchange->request.request_id, (long long)(clock_monotonic_us() - exchange->started_us),
+                  code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (exchange->state == EXCHANGE_NEW && code == MHD_REQUEST_TERMINATED_WITH_ERROR)
         log_unread(exchange);
     connection_set_state(exchange->connection, CONNECTION_IDLE);

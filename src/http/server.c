@@ -169,7 +169,7 @@ static void free_server(struct http_server *server) {
         delayed_replies_destroy(server->context.delayed_replies);
     if (server->connections != NULL)
         connections_destroy(server->connections);
-    workers_fini(&server->context.workers);
+    workers_fini(&server->context.workers, server->context.services->snapshots);
     free(server);
 }
 

@@ -20,10 +20,11 @@ bool workers_init(struct workers *workers, unsigned count) {
     return true;
 }
 
-void workers_fini(struct workers *workers) {
+void workers_fini(struct workers *workers, struct snapshot_holder *snapshots) {
     for (unsigned i = 0; i < workers->count && workers->items != NULL; i++) {
         struct worker *worker = &workers->items[i];
-        assert(worker->in_flight == 0);
+        assert(worker->in_flight == 0 && worker->lease.uses == 0);
+        snapshot_lease_fini(snapshots, &worker->lease);
         while (worker->spare_count > 0)
             exchange_free(worker->spares[--worker->spare_count]);
     }

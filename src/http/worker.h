@@ -16,6 +16,8 @@
 #ifndef JWTD_HTTP_WORKER_H
 #define JWTD_HTTP_WORKER_H
 
+#include "jwtd/snapshot.h"
+
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -28,6 +30,7 @@ struct exchange;
 
 struct worker {
     alignas(WORKER_CACHE_LINE) atomic_uint in_flight; /* exchanges of this thread; written by it only */
+    struct snapshot_lease lease;
     unsigned spare_count;
     struct exchange *spares[WORKER_SPARES_MAX]; /* have ended, and begin again with the next requests */
 };
@@ -41,8 +44,8 @@ struct workers {
 /* One for each HTTP thread. False: out of memory. */
 bool workers_init(struct workers *workers, unsigned count);
 
-/* Frees what the workers hold. When their threads have ended. */
-void workers_fini(struct workers *workers);
+/* Frees what the workers hold, their leases too. When their threads have ended. */
+void workers_fini(struct workers *workers, struct snapshot_holder *snapshots);
 
 /* That of the calling thread, one of the `count` HTTP threads; it takes one with its first call. */
 struct worker *worker_of_thread(struct workers *workers);

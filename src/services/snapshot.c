@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,8 @@
 
 struct snapshot_holder {
     const struct token_rules *rules;
-    pthread_mutex_t lock; /* guards `current`, and `refs` of every snapshot */
-    struct snapshot *current;
+    pthread_mutex_t lock;               /* guards `refs` of every snapshot, and is held to replace `current` */
+    _Atomic(struct snapshot *) current; /* read without the lock only to see whether a lease is up to date */
     pthread_mutex_t reading; /* guards `failed_us`, and lets one thread at a time replace `current`; `lock` is taken inside */
     int64_t failed_us;       /* when snapshot_find_key last failed to read the keys; 0: not since the last success */
 };
@@ -77,8 +78,9 @@ struct snapshot_holder *snapshot_holder_create(const struct config *config, cons
 }
 
 void snapshot_holder_destroy(struct snapshot_holder *holder) {
-    assert(holder->current->refs == 1);
-    destroy(holder->current);
+    struct snapshot *current = holder->current;
+    assert(current->refs == 1);
+    destroy(current);
     pthread_mutex_destroy(&holder->lock);
     pthread_mutex_destroy(&holder->reading);
     free(holder);
@@ -100,6 +102,43 @@ void snapshot_release(struct snapshot_holder *holder, const struct snapshot *sna
     pthread_mutex_unlock(&holder->lock);
     if (is_last)
         destroy(own);
+}
+
+/* What has been acquired through the lease and not released becomes references like others. */
+void snapshot_lease_fini(struct snapshot_holder *holder, struct snapshot_lease *lease) {
+    struct snapshot *snapshot = lease->snapshot;
+    if (snapshot == NULL)
+        return;
+    pthread_mutex_lock(&holder->lock);
+    snapshot->refs += lease->uses;
+    pthread_mutex_unlock(&holder->lock);
+    *lease = (struct snapshot_lease){ NULL, 0 };
+    snapshot_release(holder, snapshot);
+}
+
+static void renew(struct snapshot_holder *holder, struct snapshot_lease *lease) {
+    snapshot_lease_fini(holder, lease);
+    pthread_mutex_lock(&holder->lock);
+    lease->snapshot = holder->current;
+    lease->snapshot->refs++;
+    pthread_mutex_unlock(&holder->lock);
+}
+
+/* The lease holds a reference, so that no later snapshot can be at the same address. */
+const struct snapshot *snapshot_lease_acquire(struct snapshot_holder *holder, struct snapshot_lease *lease) {
+    if (lease->snapshot != atomic_load_explicit(&holder->current, memory_order_relaxed))
+        renew(holder, lease);
+    lease->uses++;
+    return lease->snapshot;
+}
+
+void snapshot_lease_release(struct snapshot_holder *holder, struct snapshot_lease *lease, const struct snapshot *snapshot) {
+    if (snapshot != lease->snapshot) {
+        snapshot_release(holder, snapshot);
+        return;
+    }
+    assert(lease->uses > 0);
+    lease->uses--;
 }
 
 /* With the public id of the refresh key that signs, so that an operator who replaces it sees which instances have the new one. */
@@ -134,10 +173,10 @@ bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char
 }
 
 /* Releases a snapshot and acquires the one in force. */
-static void swap(struct snapshot_holder *holder, const struct snapshot **snapshot) {
+static void swap(struct snapshot_holder *holder, struct snapshot_lease *lease, const struct snapshot **snapshot) {
     const struct snapshot *before = *snapshot;
-    *snapshot = snapshot_acquire(holder);
-    snapshot_release(holder, before);
+    *snapshot = snapshot_lease_acquire(holder, lease);
+    snapshot_lease_release(holder, lease, before);
 }
 
 static bool has_key(const struct snapshot *snapshot, struct text kid) {
@@ -145,9 +184,10 @@ static bool has_key(const struct snapshot *snapshot, struct text kid) {
 }
 
 /* `reading` is held, so that *snapshot stays in force until this returns. */
-static enum status read_again(struct snapshot_holder *holder, struct text kid, const struct snapshot **snapshot) {
+static enum status read_again(struct snapshot_holder *holder, struct snapshot_lease *lease, struct text kid,
+                              const struct snapshot **snapshot) {
     char error[ERROR_SIZE];
-    swap(holder, snapshot);
+    swap(holder, lease, snapshot);
     if (has_key(*snapshot, kid))
         return STATUS_OK; /* another thread has read them meanwhile */
     if (holder->failed_us != 0 && clock_monotonic_us() - holder->failed_us < FAILURE_PAUSE_US)
@@ -159,15 +199,16 @@ static enum status read_again(struct snapshot_holder *holder, struct text kid, c
         return STATUS_KEYS_UNAVAILABLE;
     }
     replace(holder, next, "unknown_kid");
-    swap(holder, snapshot);
+    swap(holder, lease, snapshot);
     return has_key(*snapshot, kid) ? STATUS_OK : STATUS_INVALID_TOKEN; /* the file has been removed meanwhile */
 }
 
-enum status snapshot_find_key(struct snapshot_holder *holder, struct text kid, const struct snapshot **snapshot) {
+enum status snapshot_find_key(struct snapshot_holder *holder, struct snapshot_lease *lease, struct text kid,
+                              const struct snapshot **snapshot) {
     if (!keyring_may_have((*snapshot)->keyring, kid))
         return STATUS_INVALID_TOKEN;
     pthread_mutex_lock(&holder->reading);
-    enum status status = read_again(holder, kid, snapshot);
+    enum status status = read_again(holder, lease, kid, snapshot);
     pthread_mutex_unlock(&holder->reading);
     return status;
 }

@@ -103,27 +103,82 @@ START_TEST(a_reload_that_fails_leaves_what_was_in_force) {
 }
 END_TEST
 
+START_TEST(what_was_acquired_through_a_lease_stays_until_it_is_released) {
+    struct snapshot_lease lease = { .snapshot = NULL };
+    const struct snapshot *first = snapshot_lease_acquire(holder, &lease), *again = snapshot_lease_acquire(holder, &lease);
+    ck_assert_ptr_eq(first, again);
+    snapshot_lease_release(holder, &lease, again);
+    ck_assert(reload_with("cors.allowed_origins=https://b.example", "limit.login=7/min"));
+    const struct snapshot *second = snapshot_lease_acquire(holder, &lease);
+    ck_assert_str_eq(origin_of(first), "https://a.example");
+    ck_assert_str_eq(origin_of(second), "https://b.example");
+    ck_assert(reload_with("cors.allowed_origins=https://c.example", "limit.login=7/min"));
+    snapshot_lease_release(holder, &lease, first);
+    ck_assert_str_eq(origin_of(second), "https://b.example");
+    snapshot_lease_fini(holder, &lease);
+    ck_assert_str_eq(origin_of(second), "https://b.example");
+    snapshot_lease_release(holder, &lease, second);
+}
+END_TEST
+
+START_TEST(a_lease_that_is_up_to_date_is_the_only_reference_that_it_takes) {
+    struct snapshot_lease lease = { .snapshot = NULL };
+    const struct snapshot *snapshot = snapshot_lease_acquire(holder, &lease);
+    unsigned refs = snapshot->refs;
+    for (int i = 0; i < 10; i++)
+        ck_assert_ptr_eq(snapshot_lease_acquire(holder, &lease), snapshot);
+    ck_assert_uint_eq(snapshot->refs, refs); /* it is counted in the lease, which no other thread reads */
+    for (int i = 0; i < 11; i++)
+        snapshot_lease_release(holder, &lease, snapshot);
+    ck_assert_uint_eq(snapshot->refs, refs);
+    snapshot_lease_fini(holder, &lease);
+    ck_assert_uint_eq(snapshot->refs, refs - 1);
+}
+END_TEST
+
 static atomic_bool is_over;
 static atomic_uint reads[2];
 
 /* Both settings of a snapshot come from one configuration. */
+static void expect_one_configuration(const struct snapshot *snapshot) {
+    bool is_first = strcmp(origin_of(snapshot), "https://a.example") == 0;
+    ck_assert_uint_eq(snapshot->config.limit.login.amount, is_first ? 1 : 2);
+    ck_assert_uint_eq(snapshot->config.server.body_limit, 4096);
+    atomic_fetch_add(&reads[is_first], 1);
+}
+
 static void read_both(void *context) {
     (void)context;
     while (!atomic_load(&is_over)) {
         const struct snapshot *snapshot = snapshot_acquire(holder);
-        bool is_first = strcmp(origin_of(snapshot), "https://a.example") == 0;
-        ck_assert_uint_eq(snapshot->config.limit.login.amount, is_first ? 1 : 2);
-        ck_assert_uint_eq(snapshot->config.server.body_limit, 4096);
-        atomic_fetch_add(&reads[is_first], 1);
+        expect_one_configuration(snapshot);
         snapshot_release(holder, snapshot);
     }
+}
+
+/* As an HTTP thread, with several requests at a time. */
+static void read_both_through_a_lease(void *context) {
+    struct snapshot_lease lease = { .snapshot = NULL };
+    const struct snapshot *held[5] = { NULL };
+    (void)context;
+    for (size_t i = 0; !atomic_load(&is_over); i = (i + 1) % ARRAY_LEN(held)) {
+        if (held[i] != NULL) {
+            expect_one_configuration(held[i]);
+            snapshot_lease_release(holder, &lease, held[i]);
+        }
+        held[i] = snapshot_lease_acquire(holder, &lease);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(held); i++)
+        if (held[i] != NULL)
+            snapshot_lease_release(holder, &lease, held[i]);
+    snapshot_lease_fini(holder, &lease);
 }
 
 START_TEST(readers_under_reloads_see_one_configuration_at_a_time) {
     struct thread readers[3];
     ck_assert(reload_with("cors.allowed_origins=https://a.example", "limit.login=1/min"));
     for (size_t i = 0; i < ARRAY_LEN(readers); i++)
-        ck_assert_int_eq(thread_start(&readers[i], "reader", read_both, NULL), STATUS_OK);
+        ck_assert_int_eq(thread_start(&readers[i], "reader", i == 0 ? read_both : read_both_through_a_lease, NULL), STATUS_OK);
     for (int i = 0; i < 200 || atomic_load(&reads[0]) == 0 || atomic_load(&reads[1]) == 0; i++) {
         ck_assert(reload_with("cors.allowed_origins=https://b.example", "limit.login=2/min"));
         ck_assert(reload_with("cors.allowed_origins=https://a.example", "limit.login=1/min"));
@@ -142,6 +197,8 @@ Suite *snapshot_suite(void) {
     tcase_add_test(tcase, a_reload_is_seen_by_those_who_come_later_only);
     tcase_add_test(tcase, what_needs_a_restart_keeps_its_value_however_often_it_is_reloaded);
     tcase_add_test(tcase, a_reload_that_fails_leaves_what_was_in_force);
+    tcase_add_test(tcase, what_was_acquired_through_a_lease_stays_until_it_is_released);
+    tcase_add_test(tcase, a_lease_that_is_up_to_date_is_the_only_reference_that_it_takes);
     tcase_add_test(tcase, readers_under_reloads_see_one_configuration_at_a_time);
     suite_add_tcase(suite, tcase);
     return suite;

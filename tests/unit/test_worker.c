@@ -20,7 +20,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    workers_fini(&workers);
+    workers_fini(&workers, NULL);
 }
 
 START_TEST(an_exchange_that_has_ended_is_begun_again_empty) {
