@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 Suite *revoked_sessions_suite(void);
 
@@ -153,6 +154,37 @@ START_TEST(many_threads_add_and_search_at_once) {
 }
 END_TEST
 
+static atomic_uint_fast32_t added; /* sessions from 0 on */
+static atomic_bool is_over;
+
+static void *search_what_was_added(void *argument) {
+    (void)argument;
+    while (!atomic_load(&is_over)) {
+        uint32_t count = (uint32_t)atomic_load(&added);
+        for (uint32_t i = 0; i < count; i += 1 + count / 64)
+            if (!contains(i))
+                return &added;
+    }
+    return NULL;
+}
+
+START_TEST(what_was_added_is_found_at_every_moment_while_the_set_grows) {
+    pthread_t threads[2];
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, search_what_was_added, NULL), 0);
+    for (uint32_t i = 0; i < MANY; i++) {
+        add(i, NOW);
+        atomic_store(&added, i + 1);
+    }
+    atomic_store(&is_over, true);
+    for (size_t i = 0; i < 2; i++) {
+        void *failed;
+        pthread_join(threads[i], &failed);
+        ck_assert_ptr_null(failed);
+    }
+}
+END_TEST
+
 Suite *revoked_sessions_suite(void) {
     Suite *suite = suite_create("revoked_sessions");
     TCase *tests = tcase_create("revoked_sessions");
@@ -167,6 +199,7 @@ Suite *revoked_sessions_suite(void) {
     tcase_add_test(tests, adding_again_keeps_a_session_longer_and_never_shorter);
     tcase_add_test(tests, the_set_is_ready_only_when_marked_so);
     tcase_add_test(tests, many_threads_add_and_search_at_once);
+    tcase_add_test(tests, what_was_added_is_found_at_every_moment_while_the_set_grows);
     suite_add_tcase(suite, tests);
     return suite;
 }
