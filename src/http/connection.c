@@ -23,7 +23,7 @@ static const bool is_allowed[CONNECTION_STATES][CONNECTION_STATES] = {
                             [CONNECTION_BUSY] = true,
                             [CONNECTION_ANSWER] = true,
                             [CONNECTION_IDLE] = true },
-    [CONNECTION_BODY] = { [CONNECTION_BUSY] = true, [CONNECTION_IDLE] = true },
+    [CONNECTION_BODY] = { [CONNECTION_BUSY] = true, [CONNECTION_ANSWER] = true, [CONNECTION_IDLE] = true },
     [CONNECTION_BUSY] = { [CONNECTION_ANSWER] = true, [CONNECTION_IDLE] = true },
     [CONNECTION_ANSWER] = { [CONNECTION_IDLE] = true },
 };

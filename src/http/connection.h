@@ -4,8 +4,8 @@
  * header, body or reply, however many bytes arrive.
  *
  * A connection is idle (the library has not reported a request line), receives a header, receives a body, is busy (no deadline:
- * the request has its own), or sends a reply. Its own lock guards its state; connections.c creates it, and holds the list's lock
- * for those functions that say so.
+ * the request has its own; a request that is answered at once skips this), or sends a reply. Its own lock guards its state;
+ * connections.c creates it, and holds the list's lock for those functions that say so.
  */
 #ifndef JWTD_HTTP_CONNECTION_H
 #define JWTD_HTTP_CONNECTION_H

@@ -1,5 +1,6 @@
 #include "exchange.h"
 
+#include "connection.h"
 #include "context.h"
 #include "worker.h"
 
@@ -76,6 +77,9 @@ bool exchange_suspend(struct exchange *exchange, enum exchange_state next) {
         atomic_fetch_sub(&counters->suspended, 1);
         return false;
     }
+    if (!exchange->is_busy)
+        connection_set_state(exchange->connection, CONNECTION_BUSY);
+    exchange->is_busy = true;
     exchange_set_state(exchange, next);
     MHD_suspend_connection(exchange->library_connection);
     return true;

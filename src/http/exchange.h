@@ -98,6 +98,7 @@ struct exchange {
     struct pool_job job;    /* of its steps ON_CRYPTO */
     struct body_buffer body;
     struct header_list common_headers; /* sent with any reply of this request */
+    bool is_busy;                      /* CONNECTION_BUSY has been set */
     bool must_close;                   /* after the reply: the next request could not be read safely, or the service stops */
     struct reply reply;
     int64_t started_us;             /* when the request line was read */

@@ -207,7 +207,6 @@ static void begin_work(struct exchange *exchange) {
     if (exchange->body.len > 0)
         exchange->received_us -= connection_lag_us(exchange->connection);
     exchange->request.deadline_us = exchange->received_us + exchange->request.services->config->server.request_timeout_ms * 1000;
-    connection_set_state(exchange->connection, CONNECTION_BUSY);
 }
 
 /* Every reply of the library's is queued here, in ANSWERED or DUE. */
@@ -297,7 +296,8 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     if (!is_within_limit(exchange, &summary))
         return may_go_on ? run_without_body(exchange) : close_with_reply(exchange);
     exchange_set_state(exchange, may_go_on ? EXCHANGE_RECEIVING : EXCHANGE_DISCARDING);
-    connection_set_state(exchange->connection, CONNECTION_BODY);
+    if (summary.has_body)
+        connection_set_state(exchange->connection, CONNECTION_BODY);
     return MHD_YES;
 }
 
