@@ -2,6 +2,7 @@
 
 #include "jwtd/macros.h"
 
+#include <limits.h>
 #include <string.h>
 
 /*
@@ -31,13 +32,14 @@ static void note_transfer_encoding(struct header_summary *summary, struct text v
 }
 
 bool framing_is_host(struct text value) {
-    static const char signs[] = "-._~!$&'()*+,;=%:[]"; /* RFC 3986 section 3.2.2, and the colon of the port */
-    for (size_t i = 0; i < value.len; i++) {
-        char c = value.bytes[i];
-        bool is_alphanumeric = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-        if (!is_alphanumeric && memchr(signs, c, sizeof signs - 1) == NULL)
+    /* letters, digits and -._~!$&'()*+,;=%:[] by RFC 3986 section 3.2.2, with the colon of the port */
+    static const bool is_of_host[UCHAR_MAX + 1] = {
+        ['!'] = true, ['$' ... '.'] = true, ['0' ... ';'] = true, ['='] = true, ['A' ... '['] = true,
+        [']'] = true, ['_'] = true,         ['a' ... 'z'] = true, ['~'] = true,
+    };
+    for (size_t i = 0; i < value.len; i++)
+        if (!is_of_host[(unsigned char)value.bytes[i]])
             return false;
-    }
     return value.len <= HOST_MAX_LEN;
 }
 

@@ -1,12 +1,20 @@
 #include "header_list.h"
 
 #include <stdbool.h>
+#include <string.h>
+
+/* So many at a time that the compiler vectorizes it: most values have 36. */
+#define STEP ((size_t)16)
 
 static bool is_header_value(const char *value) {
-    for (; *value != '\0'; value++)
-        if (*value < ' ' || *value > '~')
-            return false;
-    return true;
+    size_t len = strlen(value), i = 0;
+    unsigned char wrong = 0;
+    for (; i + STEP <= len; i += STEP)
+        for (size_t j = 0; j < STEP; j++)
+            wrong |= (unsigned char)(value[i + j] < ' ') | (unsigned char)(value[i + j] > '~');
+    for (; i < len; i++)
+        wrong |= (unsigned char)(value[i] < ' ') | (unsigned char)(value[i] > '~');
+    return wrong == 0;
 }
 
 enum status header_list_add(struct header_list *list, const char *name, const char *value) {

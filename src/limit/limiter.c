@@ -8,6 +8,7 @@
 
 #define ENTRIES_PER_SET 16
 #define LOCKS 32
+#define CACHE_LINE 64
 #define UNKNOWN_CLIENT_DIVISOR 4
 
 struct entry {
@@ -33,12 +34,18 @@ struct rule {
     int64_t lock_us, lock_max_us;
 };
 
+/* In a cache line of its own, so that threads that take different ones do not meet. */
+struct padded_lock {
+    pthread_mutex_t lock;
+    char padding[CACHE_LINE - sizeof(pthread_mutex_t)];
+};
+
 struct limiter {
     struct rule rules[LIMIT_CLASS_COUNT][TIER_COUNT];
     uint8_t secret[crypto_shorthash_siphashx24_KEYBYTES]; /* so that no client can choose the set that its key falls into */
     /* Each guards the entries of every LOCKS-th set. With one held the rules may be read, with all held they may be written.
      * Several are taken in their order. */
-    pthread_mutex_t locks[LOCKS];
+    struct padded_lock locks[LOCKS];
     size_t set_count;
     struct set *sets; /* zero pages until a bucket is used */
 };
@@ -77,10 +84,10 @@ static void read_rules(struct limiter *limiter, const struct limit_rule rules[LI
 
 void limiter_set_rules(struct limiter *limiter, const struct limit_rule rules[LIMIT_CLASS_COUNT]) {
     for (size_t i = 0; i < LOCKS; i++)
-        pthread_mutex_lock(&limiter->locks[i]);
+        pthread_mutex_lock(&limiter->locks[i].lock);
     read_rules(limiter, rules);
     for (size_t i = 0; i < LOCKS; i++)
-        pthread_mutex_unlock(&limiter->locks[i]);
+        pthread_mutex_unlock(&limiter->locks[i].lock);
 }
 
 /* ---- making and ending ---- */
@@ -96,7 +103,7 @@ struct limiter *limiter_create(const struct limit_rule rules[LIMIT_CLASS_COUNT],
         return NULL;
     }
     for (size_t i = 0; i < LOCKS; i++)
-        pthread_mutex_init(&limiter->locks[i], NULL);
+        pthread_mutex_init(&limiter->locks[i].lock, NULL);
     read_rules(limiter, rules);
     randombytes_buf(limiter->secret, sizeof limiter->secret);
     return limiter;
@@ -104,7 +111,7 @@ struct limiter *limiter_create(const struct limit_rule rules[LIMIT_CLASS_COUNT],
 
 void limiter_destroy(struct limiter *limiter) {
     for (size_t i = 0; i < LOCKS; i++)
-        pthread_mutex_destroy(&limiter->locks[i]);
+        pthread_mutex_destroy(&limiter->locks[i].lock);
     sodium_memzero(limiter->secret, sizeof limiter->secret);
     free(limiter->sets);
     free(limiter);
@@ -285,8 +292,8 @@ static void release(const struct locked_buckets *locked) {
 static void lock_for(struct limiter *limiter, struct locked_buckets *locked, const size_t sets[BUCKETS_MAX]) {
     size_t one = sets[0] % LOCKS;
     size_t other = locked->count == 2 ? sets[1] % LOCKS : one;
-    locked->locks[0] = &limiter->locks[one < other ? one : other];
-    locked->locks[1] = one == other ? NULL : &limiter->locks[one < other ? other : one];
+    locked->locks[0] = &limiter->locks[one < other ? one : other].lock;
+    locked->locks[1] = one == other ? NULL : &limiter->locks[one < other ? other : one].lock;
     pthread_mutex_lock(locked->locks[0]);
     if (locked->locks[1] != NULL)
         pthread_mutex_lock(locked->locks[1]);
