@@ -97,7 +97,7 @@ const char *uuid_text(const struct uuid *id, char text[UUID_TEXT_SIZE]) {
     static const uint8_t places[sizeof id->bytes] = { 0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34 };
     memcpy(text, "........-....-....-....-............", UUID_TEXT_SIZE);
     for (size_t i = 0; i < sizeof id->bytes; i++)
-        memcpy(&text[places[i]], &pairs[2 * id->bytes[i]], 2);
+        memcpy(&text[places[i]], &pairs[(size_t)2 * id->bytes[i]], 2);
     return text;
 }
 

@@ -174,9 +174,8 @@ bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char
 
 /* Releases a snapshot and acquires the one in force. */
 static void swap(struct snapshot_holder *holder, struct snapshot_lease *lease, const struct snapshot **snapshot) {
-    const struct snapshot *before = *snapshot;
+    snapshot_lease_release(holder, lease, *snapshot);
     *snapshot = snapshot_lease_acquire(holder, lease);
-    snapshot_lease_release(holder, lease, before);
 }
 
 static bool has_key(const struct snapshot *snapshot, struct text kid) {
