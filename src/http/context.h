@@ -29,6 +29,7 @@ struct http_context {
     size_t route_count;
     struct delayed_replies *delayed_replies;
     struct workers workers;
+    char padding[WORKER_CACHE_LINE]; /* between what every request reads and what some write */
     struct http_counters counters;
 };
 

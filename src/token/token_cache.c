@@ -50,9 +50,9 @@ struct set {
 };
 
 struct token_cache {
+    uint8_t hash_key[crypto_shorthash_KEYBYTES]; /* apart from the locks, which are written */
     struct set sets[SETS];
     pthread_mutex_t locks[LOCKS]; /* each guards the writing of every LOCKS-th set */
-    uint8_t hash_key[crypto_shorthash_KEYBYTES];
 };
 
 struct token_cache *token_cache_create(void) {
