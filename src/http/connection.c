@@ -15,7 +15,6 @@
 /* The library asks the kernel for edges and takes a short read for the end of what there is: it never notices the end of a stream
  * that came together with the last request, and would keep the connection for the whole of its timeout. */
 #define HUNG_UP_US CLOCK_US_PER_S
-#define STATE_CLOSE_WAIT 8 /* of the kernel's net/tcp_states.h; netinet/tcp.h has it too, but an older struct tcp_info */
 
 static const bool is_allowed[CONNECTION_STATES][CONNECTION_STATES] = {
     [CONNECTION_IDLE] = { [CONNECTION_HEADER] = true },
@@ -56,15 +55,9 @@ void connection_set_state(struct connection *connection, enum connection_state s
     pthread_mutex_unlock(&connection->state_lock);
 }
 
-static bool read_tcp_info(int fd, struct tcp_info *info) {
-    socklen_t len = sizeof *info;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
-}
-
 static bool has_hung_up(const struct connection *connection, int64_t now_us) {
-    struct tcp_info info;
     return connection->state == CONNECTION_IDLE && connection->had_request && now_us - connection->since_us > HUNG_UP_US &&
-           read_tcp_info(connection->fd, &info) && info.tcpi_state == STATE_CLOSE_WAIT;
+           connection_is_gone(connection);
 }
 
 /* The library does not report the first byte of a header on a kept connection. */
@@ -148,6 +141,11 @@ void connection_set_retry_at(struct connection *connection, int64_t at_us) {
 
 int64_t connection_retry_at_us(const struct connection *connection) {
     return connection->retry_at_us;
+}
+
+static bool read_tcp_info(int fd, struct tcp_info *info) {
+    socklen_t len = sizeof *info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
 }
 
 int64_t connection_lag_us(const struct connection *connection) {

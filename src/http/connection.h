@@ -58,8 +58,8 @@ void connection_fini(struct connection *connection);
 void connection_set_state(struct connection *connection, enum connection_state state);
 
 /*
- * Shuts the connection down when its client is overdue by these deadlines, or has closed its side of a TCP connection that has
- * been idle for more than a second since its last request; the library then sees the end of the stream and cleans up. A client
+ * Shuts the connection down when its client is overdue by these deadlines, or has closed its side of a connection that has been
+ * idle for more than a second since its last request; the library then sees the end of the stream and cleans up. A client
  * that has begun a request receives 408 before. A connection that was opened in advance, and never used, is shut down without a
  * reply: its client would take one for the reply to its next request (RFC 9110 section 15.5.9). One empty line is not the
  * beginning of a request (scanner.h).
