@@ -118,8 +118,11 @@ $(BUILD)/bench_json: $(BUILD)/tests/bench/bench_json.o $(objects)
 # without --wrap and with the shared library: as other programs use it
 $(BUILD)/bench_stock: $(BUILD)/tests/bench/bench_stock.o
 	$(CC) -pie -pthread -o $@ $^ -lsodium
-$(BUILD)/probe: $(BUILD)/tests/bench/probe.o
+$(BUILD)/probe $(BUILD)/burst: $(BUILD)/%: $(BUILD)/tests/bench/%.o
 	$(CC) -pie -pthread -o $@ $^
+# what the library alone costs
+$(BUILD)/floor: $(BUILD)/tests/bench/floor.o
+	$(CC) -pie -pthread -o $@ $^ -lmicrohttpd
 
 install: $(BUILD)/jwtd ## install below PREFIX (/usr/local), staged in DESTDIR: program, configuration, systemd unit
 	install -D -m 755 $(BUILD)/jwtd "$(DESTDIR)$(PREFIX)/bin/jwtd"

@@ -1,7 +1,8 @@
 /*
- * probe: what wrk does not measure. One connection to 127.0.0.1, GET /health/live.
- *   probe rate PORT PER_SECOND SECONDS   sends at a fixed rate, counts from the moment a request was due, prints p50, p99, max in
- * ms probe start PORT PROGRAM WORDS...    starts a program and prints the ms until the first 200; then ends it
+ * probe: what wrk does not measure, on 127.0.0.1.
+ *   probe rate PORT PER_SECOND SECONDS     asks for /health/live at a fixed rate on one connection, counts from the moment a
+ *                                          request was due, and prints p50, p99, max in ms
+ *   probe start PORT PATH PROGRAM WORDS... starts a program and prints the ms until PATH is answered with 200; then ends it
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,8 +16,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static const char request[] = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
 
 static double now_ms(void) {
     struct timespec now;
@@ -36,9 +35,10 @@ static int open_connection(const char *port) {
     return -1;
 }
 
-static int ask(int fd) {
-    char reply[2048];
-    if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) != (ssize_t)sizeof request - 1)
+static int ask(int fd, const char *path) {
+    char request[256], reply[2048];
+    int len = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
+    if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len)
         return 0;
     ssize_t got = recv(fd, reply, sizeof reply - 1, 0);
     return got > 12 && memcmp(reply, "HTTP/1.1 200", 12) == 0;
@@ -65,7 +65,7 @@ static int fill_latencies(double *latencies, size_t count, const char *port, dou
     for (size_t i = 0; i < count && answered; i++) {
         double due = begin + (double)i * 1e3 / per_second;
         sleep_until(due);
-        answered = ask(fd);
+        answered = ask(fd, "/health/live");
         latencies[i] = now_ms() - due;
     }
     if (fd >= 0)
@@ -87,7 +87,7 @@ static int measure_rate(const char *port, double per_second, double seconds) {
     return answered ? 0 : 1;
 }
 
-static int measure_start(const char *port, char **words) {
+static int measure_start(const char *port, const char *path, char **words) {
     double begin = now_ms();
     pid_t pid = fork();
     if (pid == 0) {
@@ -97,12 +97,11 @@ static int measure_start(const char *port, char **words) {
     int answered = 0;
     while (!answered && now_ms() - begin < 5000) {
         int fd = open_connection(port);
-        if (fd < 0) {
+        answered = fd >= 0 && ask(fd, path);
+        if (fd >= 0)
+            close(fd);
+        if (!answered)
             usleep(200);
-            continue;
-        }
-        answered = ask(fd);
-        close(fd);
     }
     double took = now_ms() - begin;
     kill(pid, SIGTERM);
@@ -114,8 +113,8 @@ static int measure_start(const char *port, char **words) {
 int main(int argc, char **argv) {
     if (argc == 5 && strcmp(argv[1], "rate") == 0)
         return measure_rate(argv[2], strtod(argv[3], NULL), strtod(argv[4], NULL));
-    if (argc > 3 && strcmp(argv[1], "start") == 0)
-        return measure_start(argv[2], argv + 3);
-    fprintf(stderr, "usage: probe rate PORT PER_SECOND SECONDS | probe start PORT PROGRAM WORDS...\n");
+    if (argc > 4 && strcmp(argv[1], "start") == 0)
+        return measure_start(argv[2], argv[3], argv + 4);
+    fprintf(stderr, "usage: probe rate PORT PER_SECOND SECONDS | probe start PORT PATH PROGRAM WORDS...\n");
     return 2;
 }
