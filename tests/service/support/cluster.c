@@ -150,11 +150,11 @@ static void copy_data(const struct cluster *standby, const struct cluster *prima
     const char *bin = getenv("JWTD_TEST_PG_BIN");
     ck_assert_msg(bin != NULL, "JWTD_TEST_PG_BIN is not set; run the tests by make test");
     /* whose data they are, PostgreSQL checks; `prepared` keeps tools/database.sh from writing to a standby */
-    snprintf(script, sizeof script,
-             "umask 077 && mkdir -p %s && %s/pg_basebackup -D %s/data -R -X stream -c fast -h 127.0.0.1 -p %d -U postgres"
-             " && touch -d '+1 hour' %s/prepared && chown -R --reference=%s/ %s",
-             standby->directory, bin, standby->directory, primary->port, standby->directory, primary->directory,
-             standby->directory);
+    snprintf(
+        script, sizeof script,
+        "umask 077 && mkdir -p %s && %s/pg_basebackup --no-sync -D %s/data -R -X stream -c fast -h 127.0.0.1 -p %d -U postgres"
+        " && touch -d '+1 hour' %s/prepared && chown -R --reference=%s/ %s",
+        standby->directory, bin, standby->directory, primary->port, standby->directory, primary->directory, standby->directory);
     const char *const words[] = { "sh", "-c", script, NULL };
     ck_assert_int_eq(run_program(words), 0);
 }
@@ -167,9 +167,13 @@ struct cluster cluster_create_standby(const struct cluster *primary) {
     return standby;
 }
 
+void cluster_await_standby(const struct cluster *primary) {
+    cluster_await(primary, "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()");
+}
+
 void cluster_promote(const struct cluster *standby, const struct cluster *primary) {
     if (primary != NULL)
-        cluster_await(primary, "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()");
+        cluster_await_standby(primary);
     cluster_run(standby, "SELECT pg_promote(true, 20)");
     cluster_await(standby, "SELECT (NOT pg_is_in_recovery())::integer");
 }

@@ -29,6 +29,7 @@ void cluster_crash(const struct cluster *cluster); /* as pg_ctl stop -m immediat
 /* A second one that follows the first one's log, until cluster_promote makes it a primary: with all that the first one has
  * written, which must write no more (it would never come to its end), or, when that is NULL, with what it has. */
 struct cluster cluster_create_standby(const struct cluster *primary);
+void cluster_await_standby(const struct cluster *primary); /* until it has all that the primary, which writes no more, has */
 void cluster_promote(const struct cluster *standby, const struct cluster *primary);
 
 /* How to connect: `port` is the cluster's own or a proxy's. Returns `url`. */

@@ -73,6 +73,57 @@ unsigned long process_descriptors(pid_t pid) {
     return count;
 }
 
+/* 0 when there is no such file: the thread has ended, or the kernel does not count. */
+static double read_waited_s(const char *path) {
+    unsigned long long waited_ns = 0;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*u %llu", &waited_ns) != 1)
+        waited_ns = 0;
+    fclose(file);
+    return (double)waited_ns / 1e9;
+}
+
+struct waits process_waits(pid_t pid) {
+    struct waits waits = { .count = 0 };
+    char path[320];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *directory = opendir(path);
+    ck_assert_ptr_nonnull(directory);
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL && waits.count < WAITS_MAX;) {
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", (int)pid, entry->d_name);
+        waits.items[waits.count].thread = strtol(entry->d_name, NULL, 10);
+        waits.items[waits.count++].waited_s = read_waited_s(path);
+    }
+    closedir(directory);
+    return waits;
+}
+
+static double waited_before(const struct waits *before, long thread) {
+    for (size_t i = 0; i < before->count; i++)
+        if (before->items[i].thread == thread)
+            return before->items[i].waited_s;
+    return 0;
+}
+
+double longest_wait_s(pid_t pid, const struct waits *before) {
+    struct waits now = process_waits(pid);
+    double longest_s = 0;
+    for (size_t i = 0; i < now.count; i++) {
+        double waited_s = now.items[i].waited_s - waited_before(before, now.items[i].thread);
+        if (waited_s > longest_s)
+            longest_s = waited_s;
+    }
+    return longest_s;
+}
+
+double thread_waited_s(void) {
+    return read_waited_s("/proc/thread-self/schedstat");
+}
+
 void process_assert_rests(pid_t pid) {
     unsigned long before = process_ticks(pid);
     sleep(REST_S);
