@@ -17,7 +17,7 @@
  * before the next statement is sent, so that no request fails because the server was restarted. Nothing waits beyond a deadline,
  * but for the resolution of host names, which libpq does without one. When a statement misses its deadline the connection is
  * closed (on the server, statement_timeout ends the statement; it is set at connection, or with each transaction when nothing may
- * be kept in the session). Of several hosts, the next connection begins one host further whenever one did not answer in time, and
+ * be kept in the session). Of several hosts, the next connection begins one host further whenever one could not be opened, and
  * a connection is closed when its server no longer is what target_session_attrs requires.
  */
 #ifndef JWTD_DB_H

@@ -71,7 +71,7 @@ bool link_may_open(const struct link *link, int64_t now_us); /* it is CLOSED, an
 /* CONNECTING; or CLOSED, with a pause, when that failed at once. It fails at the latest at the deadline. */
 void link_open(struct link *link, int64_t now_us, int64_t deadline_us);
 void link_continue_opening(struct link *link); /* the socket is ready: CONNECTING still, IDLE, or CLOSED with a pause */
-void link_fail_opening(struct link *link);     /* its time is over: the next one begins one host further */
+void link_fail_opening(struct link *link);     /* its time is over */
 void link_close(struct link *link);            /* no query may be under way */
 
 /* No connection for a while; one warning per outage, which ends with the next statement that any connection is answered. */

@@ -118,7 +118,9 @@ static PGconn *begin_connecting(const struct db_options *options, const PQconnin
     return connection;
 }
 
+/* libpq does not go on to the next host when one is silent, hangs up or rejects the user, and would begin with it each time. */
 static void fail(struct link *link, const char *reason) {
+    link->first_host++;
     link_back_off(link, reason);
     link_close(link);
 }
@@ -154,7 +156,6 @@ void link_open(struct link *link, int64_t now_us, int64_t deadline_us) {
 }
 
 void link_fail_opening(struct link *link) {
-    link->first_host++; /* libpq would begin with the same host again, and never try the next */
     fail(link, "the server did not answer in time");
 }
 

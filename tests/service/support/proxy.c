@@ -107,9 +107,10 @@ static void cut_all(struct proxy *proxy) {
 
 static void add_link(struct proxy *proxy, int client) {
     int one = 1;
-    int server = proxy->mode == PROXY_SWALLOWS ? -1 : connect_to_server(proxy->server_port);
+    bool needs_server = proxy->mode != PROXY_SWALLOWS && proxy->mode != PROXY_HANGS_UP;
+    int server = needs_server ? connect_to_server(proxy->server_port) : -1;
     struct link *link = calloc(1, sizeof *link);
-    if (link == NULL || proxy->count == LINKS_MAX || (server < 0 && proxy->mode != PROXY_SWALLOWS)) {
+    if (link == NULL || proxy->count == LINKS_MAX || (server < 0 && needs_server)) {
         free(link);
         reset(server);
         reset(client);
@@ -213,7 +214,7 @@ static bool take_piece(struct proxy *proxy, struct link *link, struct stream *st
     ssize_t got = recv(stream->from, stream->bytes, sizeof stream->bytes, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
-    if (got <= 0)
+    if (got <= 0 || proxy->mode == PROXY_HANGS_UP)
         return false;
     stream->len = (size_t)got;
     if (proxy->mode == PROXY_SWALLOWS) {
@@ -378,7 +379,7 @@ static void drop_bytes_of_losers(struct proxy *proxy) {
 void proxy_set_mode(struct proxy *proxy, enum proxy_mode mode) {
     pthread_mutex_lock(&proxy->lock);
     proxy->mode = mode;
-    if (mode == PROXY_REFUSES)
+    if (mode == PROXY_REFUSES || mode == PROXY_HANGS_UP)
         proxy->cutting = true;
     if (mode == PROXY_FORWARDS)
         drop_bytes_of_losers(proxy);

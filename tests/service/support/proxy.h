@@ -16,6 +16,7 @@ struct proxy;
 enum proxy_mode {
     PROXY_FORWARDS,
     PROXY_REFUSES,  /* takes each connection and resets it; those that there were are reset */
+    PROXY_HANGS_UP, /* takes each connection and resets it when its first bytes have come; those that there were are reset */
     PROXY_HOLDS,    /* nothing passes, as if the proxy were stopped; all of it passes later */
     PROXY_SWALLOWS, /* reads everything and forwards nothing; a connection that lost bytes is reset when this mode ends */
 };
