@@ -20,7 +20,7 @@ failures=() # "KIND SUITE" of each that failed
 work=
 workers=() # their processes, while they run
 # Suites of the service tests that take longest, longest first, so that no worker begins one when the others have nothing left.
-long_suites="database_revocations database_failover crashes store database_pressure database_outage exchanges shutdown chaos activation database_commit differential"
+long_suites="database_revocations database_executor database_failover crashes store database_pressure database_outage exchanges shutdown chaos activation database_commit differential"
 exchanges=${JWTD_TEST_EXCHANGES:+$(realpath -m "$JWTD_TEST_EXCHANGES")}
 unset JWTD_TEST_EXCHANGES # the program takes every JWTD_ variable for a setting
 

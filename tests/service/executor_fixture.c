@@ -44,9 +44,15 @@ const struct db_statement write_value = {
 };
 /* clang-format on */
 
+/* Borrowed by the connections. */
+static char *kept_url;
+
 struct db_executor *open_executor(const char *url, unsigned threads, unsigned connections) {
+    ck_assert_ptr_null(kept_url);
+    kept_url = strdup(url);
+    ck_assert_ptr_nonnull(kept_url);
     const char *prepared = getenv("JWTD_DATABASE_PREPARED");
-    struct db_options options = { .url = url,
+    struct db_options options = { .url = kept_url,
                                   .statement_timeout_ms = 4000,
                                   .connect_timeout_ms = 3000,
                                   .unprepared = prepared != NULL && strcmp(prepared, "off") == 0 };
@@ -54,6 +60,12 @@ struct db_executor *open_executor(const char *url, unsigned threads, unsigned co
         .connection = &options, .threads = threads, .connections = connections, .queue_limit = 100000 });
     ck_assert_ptr_nonnull(executor);
     return executor;
+}
+
+void close_executor(struct db_executor *executor) {
+    db_executor_destroy(executor);
+    free(kept_url);
+    kept_url = NULL;
 }
 
 /* After this the task may be gone. */

@@ -34,7 +34,9 @@ extern const struct db_statement divide;                       /* 1 / $1; only r
 extern const struct db_statement slow_read, slow_write;        /* take $1 seconds, of which the value is the whole part */
 extern const struct db_statement write_value;                  /* changes nothing, but is not marked as one that only reads */
 
+/* One at a time. Closing it waits for all that was submitted. */
 struct db_executor *open_executor(const char *url, unsigned threads, unsigned connections);
+void close_executor(struct db_executor *executor);
 
 /* In the light lane, due in 5 s. The value is printed into $1. */
 void submit(struct db_executor *executor, struct task *task, const struct db_statement *statement, const char *value);
