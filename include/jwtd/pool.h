@@ -9,8 +9,7 @@
  * priorities, cancellation of a submitted job, results.
  *
  * Each thread may have a state of its own (an argon2 region) that thread_start makes and thread_stop ends, both on that thread.
- * A thread whose state is unhealthy (its connection is lost) yields to the healthy ones, and tries to recover meanwhile; when
- * none is healthy, all take jobs. Only threads that take jobs count as servers. Signals are blocked on all threads of a pool.
+ * Signals are blocked on all threads of a pool.
  */
 #ifndef JWTD_POOL_H
 #define JWTD_POOL_H
@@ -38,10 +37,6 @@ struct pool_options {
     void (*thread_stop)(void *thread_state);              /* may be NULL */
     void (*thread_idle)(void *thread_state);              /* may be NULL; called once when a thread has had no job for idle_us */
     int64_t idle_us;
-    /* May be NULL. Returns 0 for a healthy state, else the moment before which recovering is of no use. Called with the pool's
-     * mutex held, so it must not wait. */
-    int64_t (*thread_unhealthy)(const void *thread_state);
-    void (*thread_recover)(void *thread_state); /* with thread_unhealthy: tries to recover, from that moment on */
     void *context;
 };
 

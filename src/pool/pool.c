@@ -17,19 +17,17 @@ struct pool_thread {
     struct pool *pool;
     unsigned index;
     struct thread thread;
-    bool is_unhealthy; /* by its last job; guarded by the pool's lock */
 };
 
 struct pool {
     struct pool_options options; /* read only once the threads run */
-    struct admission *admission; /* its servers are the threads that take jobs */
+    struct admission *admission; /* its servers are the threads */
 
     pthread_mutex_t *lock;       /* of the admission; guards all that follows, except `threads` */
     pthread_cond_t work;         /* a job was queued, or stopping was set */
     pthread_cond_t thread_ready; /* started or failed has changed */
-    pthread_cond_t none_healthy; /* the last healthy thread has become unhealthy, or stopping was set */
     struct lanes queue;
-    unsigned started, failed, unhealthy; /* threads */
+    unsigned started, failed; /* threads */
     bool stopping;
 
     unsigned spawned;             /* how many of `threads` are to be joined */
@@ -58,64 +56,9 @@ static void wait_for_work(struct pool *pool, void *state) {
     }
 }
 
-/* Returns until when the thread is unhealthy; 0: it is healthy. The lock is held. */
-static int64_t check_health(struct pool_thread *thread, const void *state) {
-    struct pool *pool = thread->pool;
-    int64_t until_us = pool->options.thread_unhealthy == NULL ? 0 : pool->options.thread_unhealthy(state);
-
-    if (until_us != 0 && !thread->is_unhealthy)
-        pool->unhealthy++;
-    if (until_us == 0 && thread->is_unhealthy)
-        pool->unhealthy--;
-    thread->is_unhealthy = until_us != 0;
-    unsigned healthy = pool->options.threads - pool->unhealthy;
-    admission_set_servers(pool->admission, healthy > 0 ? healthy : pool->options.threads);
-    if (healthy == 0)
-        pthread_cond_broadcast(&pool->none_healthy);
-    return until_us;
-}
-
-/* The lock is held. */
-static bool should_yield(struct pool_thread *thread, const void *state, int64_t *until_us) {
-    *until_us = check_health(thread, state);
-    return *until_us != 0 && thread->pool->unhealthy < thread->pool->options.threads && !thread->pool->stopping;
-}
-
-/* Until the thread is healthy again, or none is. Without this the one thread that fails each job at once would take more jobs
- * than those that do the work. The lock is held on both sides. */
-static void yield_to_healthy(struct pool_thread *thread, void *state) {
-    struct pool *pool = thread->pool;
-    int64_t until_us;
-
-    while (should_yield(thread, state, &until_us)) {
-        if (clock_monotonic_us() < until_us) {
-            condition_wait_until(&pool->none_healthy, pool->lock, until_us);
-            continue;
-        }
-        pthread_mutex_unlock(pool->lock);
-        pool->options.thread_recover(state);
-        pthread_mutex_lock(pool->lock);
-    }
-}
-
-/* Waits for a job that this thread may take. The lock is held on both sides. */
-static void wait_for_turn(struct pool_thread *thread, void *state) {
-    int64_t until_us;
-
-    for (;;) {
-        yield_to_healthy(thread, state);
-        wait_for_work(thread->pool, state);
-        if (!should_yield(thread, state, &until_us))
-            return;
-        pthread_cond_signal(&thread->pool->work); /* another has become healthy while this one waited */
-    }
-}
-
 /* NULL when the pool stops and nothing is left to do. The lock is held. */
-static struct pool_job *next_job(struct pool_thread *thread, void *state) {
-    struct pool *pool = thread->pool;
-
-    wait_for_turn(thread, state);
+static struct pool_job *next_job(struct pool *pool, void *state) {
+    wait_for_work(pool, state);
     struct lane_job *job = lanes_take(&pool->queue);
     if (job == NULL)
         return NULL;
@@ -123,12 +66,11 @@ static struct pool_job *next_job(struct pool_thread *thread, void *state) {
     return container_of(job, struct pool_job, queue);
 }
 
-static void run_jobs(struct pool_thread *thread, void *state) {
-    struct pool *pool = thread->pool;
+static void run_jobs(struct pool *pool, void *state) {
     struct pool_job *job;
 
     pthread_mutex_lock(pool->lock);
-    while ((job = next_job(thread, state)) != NULL) {
+    while ((job = next_job(pool, state)) != NULL) {
         pthread_mutex_unlock(pool->lock);
         int64_t begin_us = clock_monotonic_us();
         bool late = begin_us > job->deadline_us;
@@ -180,7 +122,7 @@ static void thread_main(void *context) {
         }
     }
     report_start(pool, true);
-    run_jobs(thread, state);
+    run_jobs(pool, state);
     if (options->thread_stop != NULL)
         options->thread_stop(state);
 }
@@ -218,11 +160,10 @@ static bool wait_for_threads(struct pool *pool) {
 static void conditions_init(struct pool *pool) {
     pthread_cond_init(&pool->thread_ready, NULL); /* with default attributes it cannot fail in glibc */
     condition_init_monotonic(&pool->work);
-    condition_init_monotonic(&pool->none_healthy);
 }
 
 struct pool *pool_create(const struct pool_options *options) {
-    assert(options->threads > 0 && (options->thread_unhealthy == NULL || options->thread_recover != NULL));
+    assert(options->threads > 0);
     struct pool *pool = calloc(1, sizeof *pool + options->threads * sizeof pool->threads[0]);
     struct admission *admission = admission_create(
         &(struct admission_options){ .name = options->name, .servers = options->threads, .queue_limit = options->queue_limit });
@@ -253,12 +194,10 @@ void pool_destroy(struct pool *pool) {
     pthread_mutex_lock(pool->lock);
     pool->stopping = true;
     pthread_cond_broadcast(&pool->work);
-    pthread_cond_broadcast(&pool->none_healthy);
     pthread_mutex_unlock(pool->lock);
     for (unsigned i = 0; i < pool->spawned; i++)
         thread_join(&pool->threads[i].thread);
     pthread_cond_destroy(&pool->work);
-    pthread_cond_destroy(&pool->none_healthy);
     pthread_cond_destroy(&pool->thread_ready);
     admission_destroy(pool->admission);
     free(pool);

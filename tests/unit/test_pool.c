@@ -501,109 +501,6 @@ START_TEST(a_busy_thread_is_not_notified_as_idle) {
 }
 END_TEST
 
-/* ---- unhealthy threads ---- */
-
-static atomic_uint unhealthy_until_index; /* threads of a lower index are unhealthy */
-static int64_t unhealthy_until_us;
-static atomic_uint recoveries;
-
-static unsigned index_of(const void *state) {
-    return (unsigned)((const pid_t *)state - current->thread);
-}
-
-static int64_t judge_state(const void *state) {
-    return index_of(state) < unhealthy_until_index ? unhealthy_until_us : 0;
-}
-
-/* Makes the state of the thread with index 0 healthy. */
-static void recover_state(void *state) {
-    if (index_of(state) == 0)
-        atomic_store(&unhealthy_until_index, 0);
-    atomic_fetch_add(&recoveries, 1);
-}
-
-/* Runs `count` jobs, one after the other, and returns how many of them ran on the last thread. */
-static unsigned run_and_count(struct pool *pool, unsigned count) {
-    unsigned on_last = 0;
-    struct admission_load load;
-    admission_read_load(pool_admission(pool), &load);
-    for (unsigned i = 0; i < count; i++) {
-        struct test_job job = job_due_in(FAR_US);
-        submit(pool, &job);
-        await_done(pool, load.completed + i + 1);
-        on_last += index_of(job.state) == 3 ? 1 : 0;
-    }
-    return on_last;
-}
-
-static struct pool *pool_with_unhealthy(struct states *states, unsigned unhealthy, int64_t for_us) {
-    struct pool_options options = options_with(states);
-    options.thread_unhealthy = judge_state;
-    options.thread_recover = recover_state;
-    atomic_store(&unhealthy_until_index, unhealthy);
-    atomic_store(&recoveries, 0);
-    unhealthy_until_us = clock_monotonic_us() + for_us;
-    struct pool *pool = pool_create(&options);
-    ck_assert_ptr_nonnull(pool);
-    return pool;
-}
-
-static void await_servers(struct pool *pool, unsigned servers) {
-    struct admission_load load = { 0 };
-    while (load.servers != servers) {
-        usleep(200);
-        admission_read_load(pool_admission(pool), &load);
-    }
-}
-
-START_TEST(unhealthy_threads_yield_to_a_healthy_one) {
-    struct states states = { .fail_at = 99 };
-    struct pool *pool = pool_with_unhealthy(&states, 3, FAR_US);
-    ck_assert_uint_ge(run_and_count(pool, 200), 197); /* each is unhealthy after its first job */
-    await_servers(pool, 1);
-    pool_destroy(pool); /* and does not wait until they are healthy */
-    ck_assert_uint_eq(states.stopped, 4);
-}
-END_TEST
-
-START_TEST(when_no_thread_is_healthy_all_take_jobs) {
-    struct states states = { .fail_at = 99 };
-    struct pool *pool = pool_with_unhealthy(&states, 4, FAR_US);
-    run_and_count(pool, 200);
-    await_servers(pool, 4);
-    atomic_store(&unhealthy_until_index, 3); /* now one is healthy */
-    run_and_count(pool, 200);
-    ck_assert_uint_eq(run_and_count(pool, 100), 100);
-    atomic_store(&unhealthy_until_index, 4); /* and now none is: the others take jobs at once */
-    struct test_job jobs[4];
-    struct gate gate;
-    gate_init(&gate);
-    run_and_count(pool, 1);
-    for (unsigned i = 0; i < 4; i++) {
-        jobs[i] = job_due_in(FAR_US);
-        jobs[i].gate = &gate;
-        submit(pool, &jobs[i]);
-    }
-    gate_await(&gate, 4); /* on four threads at the same time */
-    gate_open(&gate);
-    pool_destroy(pool);
-    gate_fini(&gate);
-}
-END_TEST
-
-START_TEST(an_unhealthy_thread_recovers_without_a_job) {
-    struct states states = { .fail_at = 99 };
-    struct pool *pool = pool_with_unhealthy(&states, 3, 20000);
-    for (int i = 0; i < 5000 && unhealthy_until_index > 0; i++) {
-        run_and_count(pool, 1);
-        usleep(1000);
-    }
-    ck_assert_uint_eq(unhealthy_until_index, 0);
-    ck_assert_uint_ge(recoveries, 1);
-    pool_destroy(pool);
-}
-END_TEST
-
 struct thread_properties {
     struct pool_job job;
     char name[16];
@@ -668,9 +565,6 @@ Suite *pool_suite(void) {
     tcase_add_loop_test(threads, a_thread_without_its_state_fails_the_pool, 0, 4);
     tcase_add_test(threads, an_idle_thread_is_notified_once);
     tcase_add_test(threads, a_busy_thread_is_not_notified_as_idle);
-    tcase_add_test(threads, unhealthy_threads_yield_to_a_healthy_one);
-    tcase_add_test(threads, when_no_thread_is_healthy_all_take_jobs);
-    tcase_add_test(threads, an_unhealthy_thread_recovers_without_a_job);
     tcase_add_test(threads, threads_have_a_name_a_nice_value_and_no_signals);
     suite_add_tcase(suite, threads);
     return suite;
