@@ -1,7 +1,7 @@
 #include "bearer.h"
 
 #include "exchange.h"
-#include "worker.h"
+#include "http_thread.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/role.h"
@@ -35,7 +35,7 @@ static enum status verify(struct exchange *exchange, struct text token) {
     enum status status = verifier_check(request->snapshot->verifier, request->arena, token, now_s, &request->claims, kid);
     if (kid[0] == '\0')
         return status;
-    status = snapshot_find_key(request->services->snapshots, &exchange->worker->lease, text_of(kid), &request->snapshot);
+    status = snapshot_find_key(request->services->snapshots, &exchange->thread->lease, text_of(kid), &request->snapshot);
     if (status != STATUS_OK)
         return status;
     return verifier_check(request->snapshot->verifier, request->arena, token, now_s, &request->claims, kid);

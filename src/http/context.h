@@ -1,11 +1,11 @@
 /*
  * context: what all exchanges of a server share. server.c fills it before the first request and frees it after the last; except
- * for workers and counters it is read only in between.
+ * for threads and counters it is read only in between.
  */
 #ifndef JWTD_HTTP_CONTEXT_H
 #define JWTD_HTTP_CONTEXT_H
 
-#include "worker.h"
+#include "http_thread.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -28,8 +28,8 @@ struct http_context {
     const struct route *routes;
     size_t route_count;
     struct delayed_replies *delayed_replies;
-    struct workers workers;
-    char padding[WORKER_CACHE_LINE]; /* between what every request reads and what some write */
+    struct http_threads threads;
+    char padding[HTTP_THREAD_CACHE_LINE]; /* between what every request reads and what some write */
     struct http_counters counters;
 };
 

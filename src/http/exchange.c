@@ -2,7 +2,7 @@
 
 #include "connection.h"
 #include "context.h"
-#include "worker.h"
+#include "http_thread.h"
 
 #include "jwtd/macros.h"
 
@@ -11,30 +11,30 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-struct exchange *exchange_begin(struct worker *worker, size_t limit) {
-    struct exchange *exchange = worker->spare_count > 0 ? worker->spares[--worker->spare_count] : calloc(1, sizeof *exchange);
+struct exchange *exchange_begin(struct http_thread *thread, size_t limit) {
+    struct exchange *exchange = thread->spare_count > 0 ? thread->spares[--thread->spare_count] : calloc(1, sizeof *exchange);
     if (exchange == NULL)
         return NULL;
     exchange->arena.limit = limit;
-    exchange->worker = worker;
-    atomic_store_explicit(&worker->in_flight, worker->in_flight + 1, memory_order_relaxed);
+    exchange->thread = thread;
+    atomic_store_explicit(&thread->in_flight, thread->in_flight + 1, memory_order_relaxed);
     return exchange;
 }
 
 void exchange_end(struct exchange *exchange) {
-    struct worker *worker = exchange->worker;
-    assert(worker->in_flight > 0);
+    struct http_thread *thread = exchange->thread;
+    assert(thread->in_flight > 0);
     arena_clear(&exchange->arena);
     struct arena arena = exchange->arena;
     struct kept_reply kept_reply = exchange->kept_reply;
     sodium_memzero(exchange, sizeof *exchange);
     exchange->arena = arena;
     exchange->kept_reply = kept_reply;
-    if (worker->spare_count < WORKER_SPARES_MAX)
-        worker->spares[worker->spare_count++] = exchange;
+    if (thread->spare_count < HTTP_THREAD_SPARES_MAX)
+        thread->spares[thread->spare_count++] = exchange;
     else
         exchange_free(exchange);
-    atomic_store_explicit(&worker->in_flight, worker->in_flight - 1, memory_order_relaxed);
+    atomic_store_explicit(&thread->in_flight, thread->in_flight - 1, memory_order_relaxed);
 }
 
 void exchange_free(struct exchange *spare) {

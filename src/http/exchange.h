@@ -36,7 +36,7 @@
 
 struct connection;
 struct http_context;
-struct worker;
+struct http_thread;
 struct MHD_Connection;
 
 /* The owner is the HTTP thread of the connection unless said otherwise. */
@@ -80,7 +80,7 @@ struct exchange {
     struct request request;
     struct arena arena;
     struct kept_reply kept_reply; /* of an earlier exchange in this memory, or of this one */
-    struct worker *worker;        /* of its HTTP thread */
+    struct http_thread *thread;   /* its HTTP thread */
     struct http_context *context;
     struct connection *connection; /* never NULL */
     struct MHD_Connection *library_connection;
@@ -93,9 +93,9 @@ struct exchange {
     const struct route *allowed_path; /* a row with this path but another method, for Allow */
     enum exchange_state state;        /* written by exchange_set_state */
     size_t next_step;
-    bool is_admitted;       /* it has been handed to an executor, after the executors of all its steps had admitted it */
+    bool is_admitted;          /* it has been handed to an executor, after the executors of all its steps had admitted it */
     struct db_query *db_query; /* of its steps ON_DATABASE, in the arena; NULL: there was none yet */
-    struct pool_job job;    /* of its steps ON_CRYPTO */
+    struct pool_job job;       /* of its steps ON_CRYPTO */
     struct body_buffer body;
     struct header_list common_headers; /* sent with any reply of this request */
     bool is_busy;                      /* CONNECTION_BUSY has been set */
@@ -107,14 +107,14 @@ struct exchange {
     struct wheel_entry wheel_entry; /* of the delayed replies */
 };
 
-/* One of the worker's spares, or a new one, in NEW and counted. Its arena is empty and may hold `limit` bytes. NULL: out of
+/* One of the thread's spares, or a new one, in NEW and counted. Its arena is empty and may hold `limit` bytes. NULL: out of
  * memory. */
-struct exchange *exchange_begin(struct worker *worker, size_t limit);
+struct exchange *exchange_begin(struct http_thread *thread, size_t limit);
 
-/* Wipes it, and keeps it as a spare of its worker or frees it. On the thread that began it. */
+/* Wipes it, and keeps it as a spare of its thread or frees it. On the thread that began it. */
 void exchange_end(struct exchange *exchange);
 
-void exchange_free(struct exchange *spare); /* for worker.c */
+void exchange_free(struct exchange *spare); /* for http_thread.c */
 
 struct exchange *exchange_of(struct request *request);
 

@@ -47,8 +47,8 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
     struct connection *connection = library_socket_context(library_connection); /* NULL: out of memory */
     struct exchange *exchange = NULL;
     if (connection != NULL)
-        exchange =
-            exchange_begin(worker_of_thread(&context->workers), context->services->config->server.body_limit + ARENA_BESIDE_BODY);
+        exchange = exchange_begin(http_thread_current(&context->threads),
+                                  context->services->config->server.body_limit + ARENA_BESIDE_BODY);
     if (exchange == NULL) {
         hide_query(target);
         return NULL;
@@ -58,7 +58,7 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
     exchange->library_connection = library_connection;
     exchange->started_us = clock_monotonic_us();
     exchange->request.services = context->services;
-    exchange->request.snapshot = snapshot_lease_acquire(context->services->snapshots, &exchange->worker->lease);
+    exchange->request.snapshot = snapshot_lease_acquire(context->services->snapshots, &exchange->thread->lease);
     exchange->request.arena = &exchange->arena;
     exchange->request.request_id = "";
     exchange->request.peer = library_peer(library_connection);
@@ -92,7 +92,7 @@ static void log_unread(const struct exchange *exchange) {
 static void end_exchange(struct exchange *exchange) {
     assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED);
     connection_set_exchange(exchange->connection, NULL);
-    snapshot_lease_release(exchange->request.services->snapshots, &exchange->worker->lease, exchange->request.snapshot);
+    snapshot_lease_release(exchange->request.services->snapshots, &exchange->thread->lease, exchange->request.snapshot);
     db_discard(exchange->db_query);
     exchange_end(exchange);
 }

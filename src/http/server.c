@@ -150,8 +150,8 @@ static bool start_parts(struct http_server *server) {
     if (!is_created(server->connections, "connections"))
         return false;
     server->threads = thread_count(server->context.services->config);
-    bool has_workers = workers_init(&server->context.workers, server->threads);
-    if (!is_created(has_workers ? server->context.workers.items : NULL, "workers"))
+    bool has_threads = http_threads_init(&server->context.threads, server->threads);
+    if (!is_created(has_threads ? server->context.threads.items : NULL, "HTTP threads"))
         return false;
     server->context.delayed_replies = delayed_replies_create();
     if (!is_created(server->context.delayed_replies, "delayed replies") || !start_daemon(server))
@@ -169,7 +169,7 @@ static void free_server(struct http_server *server) {
         delayed_replies_destroy(server->context.delayed_replies);
     if (server->connections != NULL)
         connections_destroy(server->connections);
-    workers_fini(&server->context.workers, server->context.services->snapshots);
+    http_threads_fini(&server->context.threads, server->context.services->snapshots);
     free(server);
 }
 
@@ -199,7 +199,7 @@ bool http_server_is_alive(struct http_server *server, int64_t limit_us) {
 }
 
 static bool has_exchanges(struct http_server *server) {
-    return workers_in_flight(&server->context.workers) > 0;
+    return http_threads_in_flight(&server->context.threads) > 0;
 }
 
 /* Serves what is accepted or in the listen queue, while no more is queued. The queue of a borrowed socket is left to the next
@@ -233,7 +233,7 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
         usleep(STOP_POLL_US);
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;
-    unsigned exchanges = workers_in_flight(&server->context.workers), connections = connections_count(server->connections);
+    unsigned exchanges = http_threads_in_flight(&server->context.threads), connections = connections_count(server->connections);
     log_event(LOG_INFO, "http_stopped", "exchanges_left=%u connections_left=%u", exchanges, connections);
     assert(exchanges == 0 && connections == 0);
     free_server(server);
