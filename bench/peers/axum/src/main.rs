@@ -23,6 +23,9 @@ use tokio::{
 
 use crate::{passwords::PasswordHasher, problem::Problem, store::Store, tokens::Tokens};
 
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BODY_LIMIT: usize = 16 * 1024;
 
 struct App {
