@@ -9,10 +9,13 @@ server=
 port=${port:-18473}
 
 remove_work_directory() {
+    local database
     trap '' INT TERM HUP
     [[ -z $server ]] || kill -TERM "$server" 2>/dev/null || true
     wait || true
-    [[ ! -d $work/postgres ]] || tools/database.sh remove "$work/postgres"
+    for database in "$work"/postgres*; do
+        [[ ! -d $database ]] || tools/database.sh remove "$database"
+    done
     rm -rf "$work"
 }
 
