@@ -1,0 +1,29 @@
+#!/bin/bash
+# bench/peers/bench.sh: measures jwtd and its peers (bench/peers/README.md) side by side in one run. Each round starts every service in turn, the
+# order rotates, and each turn has a PostgreSQL cluster of its own, made with the same settings and the same 5,000 accounts. wrk and
+# failpoint make the load, on the same machine.
+#
+#   SECONDS_EACH=2   length of one measurement     ROUNDS=5   rounds     PEERS="jwtd axum gin fastapi"   which services
+#
+# build/peers/samples.json has every sample; build/peers/table.md is the table, which also goes into docs/peers.md when all four services were
+# measured in three rounds or more. A benchmark and no test: nothing fails when a target is missed.
+# shellcheck source=tools/private_server.sh
+source "$(dirname "$0")/../../tools/private_server.sh"
+
+export BUILD port SECONDS_EACH=${SECONDS_EACH:-2} ROUNDS=${ROUNDS:-5}
+read -ra peers <<<"${PEERS:-jwtd axum gin fastapi}"
+
+tools/packages.sh run bench
+build "$BUILD/jwtd" "$BUILD/probe" "$BUILD/failpoint"
+others=()
+for peer in "${peers[@]}"; do
+    [[ $peer == jwtd ]] || others+=("$peer")
+done
+[[ ${#others[@]} -eq 0 ]] || bench/peers/build.sh "${others[@]}"
+mkdir -p "$BUILD/peers"
+# 10,000 connections need as many descriptors, in the server and in the load.
+ulimit -n "$(ulimit -Hn)"
+make_work_directory peers
+export work
+python3 -B bench/peers/measure.py "$BUILD/peers/samples.json" "${peers[@]}"
+python3 -B bench/peers/table.py "$BUILD/peers/samples.json" "$BUILD/peers/table.md" docs/peers.md
