@@ -40,7 +40,7 @@ test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/
 failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,arena.c cgroup.c clock.c cores.c json.c json_scan.c text.c))
 all_objects := $(failpoint_objects) $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
-.PHONY: all failpoint tests run test chaos fuzz coverage lint bench bench-peers soak deps install clean reset help always
+.PHONY: all failpoint tests run test chaos fuzz coverage lint bench bench-peers compare-articles soak deps install clean reset help always
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BUILD)/jwtd ## build the program
@@ -71,9 +71,11 @@ peers-smoke: peers ## whether they have the API of jwtd
 peers peers-smoke: export BUILD := $(BUILD)
 bench-peers: ## measure jwtd and its peers side by side, a quarter of an hour; PEERS="jwtd axum" for some; SECONDS_EACH=1 ROUNDS=1 for a glance
 	@bench/peers/bench.sh
+compare-articles: ## compare FastAPI and Gin as the two articles did, a quarter of an hour, and write docs/comparison.md
+	@bench/peers/articles.sh
 soak: ## a million requests an hour for SOAK=10m (72h works the same); fails when something grows
 	@tools/soak.sh
-run test chaos coverage lint bench bench-peers soak: export BUILD := $(BUILD)
+run test chaos coverage lint bench bench-peers compare-articles soak: export BUILD := $(BUILD)
 lint: export CPPFLAGS := $(CPPFLAGS)
 
 $(BUILD)/jwtd: $(main) $(objects)
@@ -137,4 +139,4 @@ reset: ## remove the development database and its keys
 	tools/database.sh remove .local/postgres
 	rm -rf .local
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 13
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 18

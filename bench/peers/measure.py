@@ -175,7 +175,7 @@ def measure_requests(service, database, round_number):
 
 
 def measure_logins(service, database, round_number):
-    """At 16 connections; then at 100, with GET /health/live at 50 per second beside them and a look at the memory."""
+    """At 16 connections; then at 100, with GET /health/live at 200 per second beside them and a look at the memory."""
     script = ("-s", "bench/peers/login.lua", URL)
     load = wrk("-c16", *script, seconds=2 * SECONDS, BENCH_ACCOUNTS=str(ACCOUNTS))
     note(service, round_number, login16=load["per_second"], login16_failed=load["failed"])
@@ -185,7 +185,7 @@ def measure_logins(service, database, round_number):
         seconds = 2 * SECONDS
         load = thread.submit(wrk, "-c100", *script, seconds=seconds + 1, BENCH_ACCOUNTS=str(ACCOUNTS))
         time.sleep(0.5)
-        live = Failpoint("live", "--api", f"{WORK}/live.json.api", "--scenario", "login", "--accounts", "16", "--rate", "50", "--duration",
+        live = Failpoint("live", "--api", f"{WORK}/live.json.api", "--scenario", "login", "--accounts", "16", "--rate", "200", "--duration",
                          f"{seconds - 0.5:g}s")
         time.sleep(seconds / 2)
         note(service, round_number, load_pss=proportional_mib(service.pid))

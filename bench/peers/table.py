@@ -1,12 +1,10 @@
 """table.py SAMPLES TABLE [DOCUMENT]: the samples of measure.py as tables in Markdown; in DOCUMENT they replace the marked block."""
-import datetime
 import json
-import os
 import pathlib
-import re
 import statistics
-import subprocess
 import sys
+
+import machine
 
 LESS, MORE = min, max
 
@@ -140,47 +138,13 @@ def targets_of(samples):
         yield f"| {text} | {middle}{rest} | {sign} {target} | {met} |"
 
 
-# ---- where it was measured ----
-
-
-def first_line(*command):
-    try:
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[0]
-    except (OSError, subprocess.CalledProcessError, IndexError):
-        return ""
-
-
-def pinned(file, pattern):
-    try:
-        match = re.search(pattern, pathlib.Path("bench/peers", file).read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        return ""
-    return match[1] if match else ""
-
-
-def version_of(service):
-    if service == "jwtd":
-        return "jwtd " + first_line("git", "describe", "--always", "--dirty")
-    if service == "gin":
-        return f"Gin {pinned('gin/go.mod', r'gin-gonic/gin v(.+)')} ({first_line('go', 'version').removeprefix('go version ')})"
-    if service == "axum":
-        return f"axum {pinned('axum/Cargo.toml', r'^axum = .*?([0-9][0-9.]+)')} ({' '.join(first_line('rustc', '--version').split()[:2])})"
-    if service == "fastapi":
-        return f"FastAPI {pinned('fastapi/requirements.txt', r'^fastapi==([0-9.]+)')} ({first_line('python3', '--version')})"
-    return service
-
-
 def describe(samples):
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        model = re.search(r"^model name.*: (.*)", info.read(), re.MULTILINE)
-    postgres = first_line(first_line("tools/database.sh", "bin") + "/postgres", "--version")
     settings = [f"{name}={value:g}" for name, value, usual in
                 (("ROUNDS", samples.rounds, 5), ("SECONDS_EACH", samples.seconds, 2)) if value != usual]
     if samples.services != ["jwtd", "axum", "gin", "fastapi"]:
         settings.append(f'PEERS="{" ".join(samples.services)}"')
-    yield (f"`{' '.join(['make bench-peers', *settings])}` on {datetime.date.today()}: {os.cpu_count()} cores of {model[1] if model else 'unknown'}, "
-           f"Linux {os.uname().release}, {postgres.replace('postgres (PostgreSQL)', 'PostgreSQL')}; {', '.join(map(version_of, samples.services))}. "
-           f"Load and PostgreSQL on the same cores. Median of {samples.rounds} rounds (lowest to highest); the best of a row in bold.")
+    yield (f"`{' '.join(['make bench-peers', *settings])}`: {machine.describe()}; {', '.join(map(machine.version_of, samples.services))}. "
+           f"Load and PostgreSQL on the same cores. Rounds: {samples.rounds}; median (lowest to highest), the best of a row in bold.")
 
 
 def main():
