@@ -59,11 +59,13 @@ def main():
     page = Page(directory)
     page.add("# FastAPI and Gin", "",
              "The comparison of the two articles, repeated by [failpoint](../loadtest/README.md): written by `make compare-articles`,",
-             "not by hand. Both peers are in [bench/peers](../bench/peers/README.md); both have the same table, the same argon2id, the same",
-             "number of connections to a PostgreSQL of their own. A = " + names[0] + ", B = " + names[1] + ".", "",
-             f"{machine.describe()}; {', '.join(map(machine.version_of, names))}. Load and PostgreSQL on the same cores.", "",
+             "not by hand. Both peers are in [bench/peers](../bench/peers/README.md); both have the same tables, the same argon2id,",
+             f"the same number of connections to a PostgreSQL of their own. A is {names[0]}, B is {names[1]}.", "",
+             f"{machine.describe()}; {', '.join(map(machine.version_of, names))}.",
+             "Load and PostgreSQL on the same cores.", "",
              f"## {RATE} requests a second for {REQUESTS:,} requests each", "",
-             "90 % `/auth/me`, 8 % `/auth/refresh`, 2 % `/auth/login`. Slices in the order ABBA, so that what else the machine does falls on both.", "")
+             "90 % `/auth/me`, 8 % `/auth/refresh`, 2 % `/auth/login`, in slices of the order ABBA, so that what else the machine does",
+             "falls on both.", "")
     with serving(names[0], PORT) as a, serving(names[1], PORT + 1) as b:
         page.run("compare", (a, b), "compare", a.url, b.url, "--scenario", "mixed", "--rate", str(RATE), "--duration",
                  f"{2 * REQUESTS / RATE:g}s")

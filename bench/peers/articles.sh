@@ -1,6 +1,6 @@
 #!/bin/bash
-# bench/peers/articles.sh: the comparison of FastAPI and Gin that the two articles made, by failpoint: both at 100 requests a second for 10,000
-# requests, then each scaled until it fails. Writes docs/comparison.md and the reports below docs/comparison/.
+# bench/peers/articles.sh: the comparison of FastAPI and Gin that the two articles made, by failpoint: both at 100 requests a second
+# for 10,000 requests, then each scaled until it fails. Writes docs/comparison.md and the reports below docs/comparison/.
 #
 #   REQUESTS=10000   of the first part; with fewer the result stays in build/comparison
 #   FIND=            options for failpoint find: "--no-overload --precision 20" for a glance

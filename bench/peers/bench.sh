@@ -1,12 +1,12 @@
 #!/bin/bash
-# bench/peers/bench.sh: measures jwtd and its peers (bench/peers/README.md) side by side in one run. Each round starts every service in turn, the
-# order rotates, and each turn has a PostgreSQL cluster of its own, made with the same settings and the same 5,000 accounts. wrk and
-# failpoint make the load, on the same machine.
+# bench/peers/bench.sh: measures jwtd and its peers (bench/peers/README.md) side by side in one run. In each round every service has a
+# turn, in an order that rotates; each turn has a PostgreSQL cluster of its own, made with the same settings and the same 5,000 accounts.
+# wrk and failpoint make the load, on the same machine.
 #
 #   SECONDS_EACH=2   length of one measurement     ROUNDS=5   rounds     PEERS="jwtd axum gin fastapi"   which services
 #
-# build/peers/samples.json has every sample; build/peers/table.md is the table, which also goes into docs/peers.md when all four services were
-# measured in three rounds or more. A benchmark and no test: nothing fails when a target is missed.
+# build/peers/samples.json has every sample; build/peers/table.md is the table, which also goes into docs/peers.md when all four services
+# were measured in three rounds or more. A benchmark and no test: nothing fails when a target is missed.
 # shellcheck source=tools/private_server.sh
 source "$(dirname "$0")/../../tools/private_server.sh"
 

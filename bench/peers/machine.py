@@ -5,6 +5,8 @@ import pathlib
 import re
 import subprocess
 
+BUILD = os.environ.get("BUILD", "build")
+
 
 def first_line(*command):
     try:
@@ -25,11 +27,14 @@ def version_of(service):
     if service == "jwtd":
         return "jwtd " + first_line("git", "describe", "--always", "--dirty")
     if service == "gin":
-        return f"Gin {pinned('gin/go.mod', r'gin-gonic/gin v(.+)')} (Go {pinned('gin/go.mod', r'^go ([0-9.]+)')})"
+        framework, language = pinned("gin/go.mod", r"gin-gonic/gin v(.+)"), first_line("go", "env", "GOVERSION").removeprefix("go")
+        return f"Gin {framework} (Go {language})"
     if service == "axum":
-        return f"axum {pinned('axum/Cargo.toml', r'^axum = .*?([0-9][0-9.]+)')} ({' '.join(first_line('rustc', '--version').split()[:2])})"
+        framework, language = pinned("axum/Cargo.toml", r'^axum = .*?"([0-9][0-9.]+)"'), first_line("rustc", "--version").split()
+        return f"axum {framework} (Rust {' '.join(language[1:2])})"
     if service == "fastapi":
-        return f"FastAPI {pinned('fastapi/requirements.txt', r'^fastapi==([0-9.]+)')} ({first_line('python3', '--version')})"
+        framework = pinned("fastapi/requirements.txt", r"^fastapi==([0-9.]+)")
+        return f"FastAPI {framework} ({first_line(f'{BUILD}/peers/fastapi/venv/bin/python', '--version')})"
     return service
 
 
@@ -38,5 +43,6 @@ def describe():
         model = re.search(r"^model name.*: (.*)", info.read(), re.MULTILINE)
     postgres = first_line(first_line("tools/database.sh", "bin") + "/postgres", "--version")
     version = re.search(r"\d[\d.]*", postgres)
-    return (f"{datetime.date.today()}, {os.cpu_count()} cores of {model[1] if model else 'an unknown kind'}, Linux {os.uname().release}, "
+    cores = f"{os.cpu_count()} cores of {model[1] if model else 'an unknown kind'}"
+    return (f"{datetime.date.today()}, {cores}, Linux {os.uname().release}, "
             f"PostgreSQL {version[0] if version else 'unknown'}")

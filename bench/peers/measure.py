@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 from services import (BUILD, URL, WORK, Database, Service, cpu_seconds, forget_peak, peak_mib, proportional_mib, resident_mib,
@@ -27,7 +28,8 @@ samples, errors = [], []
 
 
 def note(service, round_number, **figures):
-    samples.extend({"service": service.name, "round": round_number, "what": what, "value": value} for what, value in figures.items())
+    for what, value in figures.items():
+        samples.append({"service": service.name, "round": round_number, "what": what, "value": value})
 
 
 # ---- the load ----
@@ -36,12 +38,11 @@ def note(service, round_number, **figures):
 def wrk(*arguments, seconds=SECONDS, **environment):
     """What wrk counted: replies that were 2xx per second and in all, those that were not, and what was not answered."""
     out = run("wrk", "-t1", f"-d{seconds:g}s", *arguments, env=os.environ | environment)
-    number = lambda pattern: float((re.search(pattern, out) or [0, 0])[1])
-    all_replies, took = number(r"(\d+) requests in"), re.search(r"requests in ([\d.]+)(m?)s?", out)
-    failed = number(r"Non-2xx or 3xx responses: (\d+)")
-    lost = sum(int(count) for count in re.findall(r"(?:connect|read|write) (\d+)", out))  # wrk's "timeout" is a slow one only
-    ok = all_replies - failed
-    return {"ok": ok, "per_second": ok / float(took[1]) * (1 / 60 if took[2] else 1), "failed": failed + lost}
+    replies, took, unit = re.search(r"(\d+) requests in ([\d.]+)([sm])", out).groups()
+    failed = sum(map(int, re.findall(r"Non-2xx or 3xx responses: (\d+)", out)))
+    lost = sum(map(int, re.findall(r"(?:connect|read|write) (\d+)", out)))  # what wrk calls a timeout was only slow
+    ok = int(replies) - failed
+    return {"ok": ok, "per_second": ok / float(took) / (60 if unit == "m" else 1), "failed": failed + lost}
 
 
 class Failpoint:
@@ -49,8 +50,8 @@ class Failpoint:
 
     def __init__(self, name, *options):
         self.record = f"{WORK}/{name}.json"
-        command = [f"{BUILD}/failpoint", "hold", URL, "--quiet", "--seeded", "--email", "crowd-{}@example.org", "--out", self.record,
-                   "--html", f"{WORK}/{name}.html", *options]
+        command = [f"{BUILD}/failpoint", "hold", URL, "--quiet", "--seeded", "--email", "crowd-{}@example.org",
+                   "--out", self.record, "--html", f"{WORK}/{name}.html", *options]
         with contextlib.suppress(FileNotFoundError):
             os.remove(self.record)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -90,13 +91,13 @@ def log_in(number):
     return post("/auth/login", {"email": f"crowd-{number}@example.org", "password": PASSWORD})
 
 
-def open_sessions(work):
-    """A session of each of SESSIONS users: files of their access tokens and of their refresh tokens."""
+def open_sessions():
+    """One of each of SESSIONS users: files of their access tokens and of their refresh tokens."""
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         sessions = list(threads.map(log_in, range(1, SESSIONS + 1)))
     files = []
     for token in ("access_token", "refresh_token"):
-        files.append(f"{work}/{token}s")
+        files.append(f"{WORK}/{token}s")
         with open(files[-1], "w", encoding="ascii") as file:
             file.writelines(session[token] + "\n" for session in sessions)
     return files
@@ -151,8 +152,8 @@ def measure_connections(service, round_number):
     """Idle connections: the memory of each, and whether the service still answers beside them."""
     wanted = min(10000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS)
     before = resident_mib(service.pid)
-    idle = subprocess.Popen([f"{BUILD}/failpoint", "idle", URL, "--quiet", "--connections", str(wanted), "--duration", "2s", "--pid",
-                             str(service.pid), "--out", f"{WORK}/idle.json", "--html", f"{WORK}/idle.html"],
+    idle = subprocess.Popen([f"{BUILD}/failpoint", "idle", URL, "--quiet", "--connections", str(wanted), "--duration", "2s",
+                             "--pid", str(service.pid), "--out", f"{WORK}/idle.json", "--html", f"{WORK}/idle.html"],
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     most, answered = before, False
     while idle.poll() is None:
@@ -161,12 +162,12 @@ def measure_connections(service, round_number):
         answered = service.answers("/health/live") if idle.poll() is None else answered
     said = idle.communicate()[0]
     held = int((re.search(r"(\d+) there after", said) or [0, 0])[1])
-    note(service, round_number, connections_wanted=wanted, connections_held=held, connections_survived=int(answered and idle.returncode == 0),
-         connection_kib=(most - before) * 1024 / wanted, connections_rss=most)
+    note(service, round_number, connections_wanted=wanted, connections_held=held,
+         connections_survived=int(answered and idle.returncode == 0), connection_kib=(most - before) * 1024 / wanted, connections_rss=most)
 
 
 def measure_requests(service, database, round_number):
-    access_tokens, refresh_tokens = open_sessions(WORK)
+    access_tokens, refresh_tokens = open_sessions()
     for what, path in ("verify", "/auth/verify"), ("me", "/auth/me"):
         cost = measure_cost(service, database, "-c32", "-s", "bench/peers/bearer.lua", URL + path, BENCH_TOKENS=access_tokens)
         note(service, round_number, **{f"{what}_{name}": value for name, value in cost.items()})
@@ -185,8 +186,8 @@ def measure_logins(service, database, round_number):
         seconds = 2 * SECONDS
         load = thread.submit(wrk, "-c100", *script, seconds=seconds + 1, BENCH_ACCOUNTS=str(ACCOUNTS))
         time.sleep(0.5)
-        live = Failpoint("live", "--api", f"{WORK}/live.json.api", "--scenario", "login", "--accounts", "16", "--rate", "200", "--duration",
-                         f"{seconds - 0.5:g}s")
+        live = Failpoint("live", "--api", f"{WORK}/live.json.api", "--scenario", "login", "--accounts", "16",
+                         "--rate", "200", "--duration", f"{seconds - 0.5:g}s")
         time.sleep(seconds / 2)
         note(service, round_number, load_pss=proportional_mib(service.pid))
         figures, classes = live.result()
@@ -203,8 +204,8 @@ def measure_storm(service, database, round_number):
     forget_peak(service.pid)
     probe = Failpoint("probe", "--scenario", "me", "--rate", "50", "--accounts", "16", "--duration", "12s")
     time.sleep(2)
-    figures, classes = Failpoint("storm", "--scenario", "login", "--users", "5000", *accounts, "--connections", "6000", "--duration",
-                                 "10s", "--retry-after", "honour").result()
+    figures, classes = Failpoint("storm", "--scenario", "login", "--users", "5000", *accounts, "--connections", "6000",
+                                 "--duration", "10s", "--retry-after", "honour").result()
     beside, beside_classes = probe.result()
     note(service, round_number, storm_logins=figures["served"], storm_goodput=figures["served"] / max(best["served"], 0.1),
          storm_unanswered=unanswered(classes), storm_wrong=wrong(classes), storm_refused=classes["shed"],
@@ -213,6 +214,11 @@ def measure_storm(service, database, round_number):
 
 
 # ---- rounds ----
+
+
+def is_whole(round_number):
+    """What takes longest is measured in every second round."""
+    return round_number % 2 == 0
 
 
 def take_turn(name, round_number):
@@ -229,14 +235,16 @@ def measure_service(service, database, round_number):
         note(service, round_number, start_ms=service.ms_to_first_200())
         service.start()
         measure_idle(service, round_number)
-        measure_connections(service, round_number)
+        if is_whole(round_number):
+            measure_connections(service, round_number)
         service.stop()
         service.start()
         database.seed(ACCOUNTS)
         check_replies()
         measure_requests(service, database, round_number)
         measure_logins(service, database, round_number)
-        measure_storm(service, database, round_number)
+        if is_whole(round_number):
+            measure_storm(service, database, round_number)
     finally:
         service.stop()
 

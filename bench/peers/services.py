@@ -138,7 +138,8 @@ class Service:
         """Starts it, waits until it is ready, and ends it."""
         probe = [f"{BUILD}/probe", "start", str(self.port), "/health/ready", *self.command]
         with open(f"{WORK}/log", "a", encoding="utf-8") as log:
-            return float(subprocess.run(probe, env=self.environment, stdout=subprocess.PIPE, stderr=log, timeout=60, check=True).stdout)
+            return float(subprocess.run(probe, env=self.environment, stdout=subprocess.PIPE, stderr=log, timeout=60,
+                                        check=True).stdout)
 
     def start(self):
         """In a session of its own, so that the scheduler treats it, the database and the load as three groups."""

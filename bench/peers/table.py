@@ -143,8 +143,10 @@ def describe(samples):
                 (("ROUNDS", samples.rounds, 5), ("SECONDS_EACH", samples.seconds, 2)) if value != usual]
     if samples.services != ["jwtd", "axum", "gin", "fastapi"]:
         settings.append(f'PEERS="{" ".join(samples.services)}"')
-    yield (f"`{' '.join(['make bench-peers', *settings])}`: {machine.describe()}; {', '.join(map(machine.version_of, samples.services))}. "
-           f"Load and PostgreSQL on the same cores. Rounds: {samples.rounds}; median (lowest to highest), the best of a row in bold.")
+    yield f"`{' '.join(['make bench-peers', *settings])}`: {machine.describe()};"
+    yield f"{', '.join(map(machine.version_of, samples.services))}. Load and PostgreSQL on the same cores."
+    yield (f"Rounds: {samples.rounds}; of 5,000 users and of idle connections every second one. Median (lowest to highest), the best of a "
+           "row in bold.")
 
 
 def main():
