@@ -14,6 +14,9 @@ read -ra peers <<<"${PEERS:-fastapi gin}"
 tools/packages.sh run
 build "$BUILD/jwtd" "$BUILD/probe" "$BUILD/failpoint"
 bench/peers/build.sh "${peers[@]}"
+for name in "${peers[@]}"; do
+    [[ -x $BUILD/peers/$name/server ]] || die "$name is needed"
+done
 ulimit -n "$(ulimit -Hn)"
 make_work_directory articles
 export work
