@@ -25,15 +25,16 @@ class Page:
         with open(f"{self.directory}/comparison.md", "w", encoding="utf-8") as file:
             file.write("\n".join(self.lines) + "\n")
 
-    def run(self, name, names, *arguments):
+    def run(self, name, services, *arguments):
         """Runs failpoint. It names services by their address; the page by their name."""
         command = [f"{BUILD}/failpoint", *arguments, "--quiet", "--out", f"{self.directory}/{name}.json",
                    "--html", f"{self.directory}/{name}.html"]
         print(shlex.join(command), file=sys.stderr)
         said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
         shown = shlex.join(["failpoint", *arguments])
-        for service in names:
-            shown, said = (text.replace(service.url, service.name) for text in (shown, said))
+        for service in services:
+            for what, name in (service.url, service.name), (shlex.quote(service.conninfo), "$DATABASE"):
+                shown, said = (text.replace(what, name) for text in (shown, said))
         # the last line names the record and the page
         said = re.sub(r"^.*\.html.*\n?", "", said, flags=re.MULTILINE).strip("\n")
         print(said, file=sys.stderr)
@@ -76,7 +77,7 @@ def main():
         for number, name in enumerate(names):
             with serving(name, PORT + number) as service:
                 page.run(f"{scenario}-{'ab'[number]}-{name}", (service,), "find", service.url, "--scenario",
-                         "login" if arguments else "mixed", *arguments, *FIND)
+                         "login" if arguments else "mixed", *arguments, *FIND, "--pg", service.conninfo)
 
 
 main()

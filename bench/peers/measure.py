@@ -29,7 +29,8 @@ samples, errors = [], []
 
 def note(service, round_number, **figures):
     for what, value in figures.items():
-        samples.append({"service": service.name, "round": round_number, "what": what, "value": value})
+        if value is not None:
+            samples.append({"service": service.name, "round": round_number, "what": what, "value": value})
 
 
 # ---- the load ----

@@ -47,12 +47,14 @@ def cpu_seconds(root):
 
 
 def sum_of_lines(root, file, name):
-    """MiB: the sum over a tree of a line like "VmRSS:   1234 kB"."""
+    """MiB: the sum over a tree of a line like "VmRSS:   1234 kB"; None when only root may read it (jwtd is not dumpable)."""
     kib = 0
     for pid in tree_of(root):
         try:
             with open(f"/proc/{pid}/{file}", encoding="latin-1") as lines:
                 kib += sum(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
+        except PermissionError:
+            return None
         except (FileNotFoundError, ProcessLookupError):
             pass
     return kib / 1024
@@ -77,7 +79,7 @@ def forget_peak(root):
         try:
             with open(f"/proc/{pid}/clear_refs", "w", encoding="latin-1") as file:
                 file.write("5")
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             pass
 
 
@@ -115,8 +117,9 @@ class Database:
 class Service:
     def __init__(self, name, database, port=PORT):
         self.name, self.port, self.url, self.process = name, port, f"http://127.0.0.1:{port}", None
+        self.conninfo = database.conninfo("jwtd")
         if name == "jwtd":
-            self.command, self.environment = self.own_command(), {"JWTD_DATABASE_URL": database.conninfo("jwtd")}
+            self.command, self.environment = self.own_command(), {"JWTD_DATABASE_URL": self.conninfo}
         else:
             self.command, self.environment = [f"{BUILD}/peers/{name}/server"], {
                 "LISTEN": f"127.0.0.1:{port}",

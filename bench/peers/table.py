@@ -71,6 +71,7 @@ TARGETS = [
     ("memory: 100 connections log in, PSS", "load_pss", "<", 1),
     ("memory: 5,000 users log in, resident", "storm_rss", "<", 1),
     ("memory: 10,000 idle connections, resident", "connections_rss", "<", 1),
+    ("memory: an idle connection", "connection_kib", "<", 1),
 ]
 IS_MET = {">=": lambda a, b: a >= b, "<=": lambda a, b: a <= b, "<": lambda a, b: a < b}
 BEGIN, END = "<!-- begin of what make bench-peers writes -->\n", "<!-- end of what make bench-peers writes -->\n"
