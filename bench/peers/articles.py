@@ -33,8 +33,8 @@ class Page:
         said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
         shown = shlex.join(["failpoint", *arguments])
         for service in services:
-            for what, name in (service.url, service.name), (shlex.quote(service.conninfo), "$DATABASE"):
-                shown, said = (text.replace(what, name) for text in (shown, said))
+            for what, short in (service.url, service.name), (shlex.quote(service.conninfo), "$DATABASE"):
+                shown, said = (text.replace(what, short) for text in (shown, said))
         # the last line names the record and the page
         said = re.sub(r"^.*\.html.*\n?", "", said, flags=re.MULTILINE).strip("\n")
         print(said, file=sys.stderr)
