@@ -210,16 +210,18 @@ def measure_storm(service, database, round_number):
     settle(service, database)
     accounts = ("--accounts", str(ACCOUNTS))
     best, _ = Failpoint("best", "--scenario", "login", "--users", "16", *accounts, "--duration", f"{SECONDS:g}s").result()
+    settle(service, database)
     forget_peak(service.pid)
     probe = Failpoint("probe", "--scenario", "me", "--rate", "50", "--accounts", "16", "--duration", "12s")
     time.sleep(2)
     figures, classes = Failpoint("storm", "--scenario", "login", "--users", "5000", *accounts, "--connections", "6000",
                                  "--duration", "10s", "--retry-after", "honour").result()
-    beside, beside_classes = probe.result()
     note(service, round_number, storm_logins=figures["served"], storm_goodput=figures["served"] / max(best["served"], 0.1),
          storm_unanswered=unanswered(classes), storm_wrong=wrong(classes), storm_refused=classes["shed"],
-         storm_me_p99=beside["p99"], storm_me_failed=unanswered(beside_classes) + wrong(beside_classes) + beside_classes["shed"],
          storm_rss=peak_mib(service.pid))
+    figures, classes = probe.result()
+    note(service, round_number, storm_me_p99=figures["p99"],
+         storm_me_failed=unanswered(classes) + wrong(classes) + classes["shed"])
 
 
 # ---- rounds ----
