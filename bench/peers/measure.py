@@ -212,7 +212,7 @@ def measure_storm(service, database, round_number):
     best, _ = Failpoint("best", "--scenario", "login", "--users", "16", *accounts, "--duration", f"{SECONDS:g}s").result()
     settle(service, database)
     forget_peak(service.pid)
-    probe = Failpoint("probe", "--scenario", "me", "--rate", "50", "--accounts", "16", "--duration", "12s")
+    probe = Failpoint("probe", "--scenario", "me", "--rate", "50", "--accounts", "4", "--sessions", "4", "--duration", "12s")
     time.sleep(2)
     figures, classes = Failpoint("storm", "--scenario", "login", "--users", "5000", *accounts, "--connections", "6000",
                                  "--duration", "10s", "--retry-after", "honour").result()
