@@ -5,9 +5,11 @@
 #include "jwtd/log.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct db_executor {
     struct admission *admission;
@@ -58,7 +60,7 @@ struct db_executor *db_executor_create(const struct db_executor_options *options
         &(struct admission_options){ .name = "database", .servers = options->connections, .queue_limit = options->queue_limit });
     bool is_created = executor->admission != NULL && init_workers(executor, options, threads);
     if (!is_created)
-        log_failure("out of memory");
+        log_failure(strerrordesc_np(errno));
     else if (start_threads(executor))
         return executor;
     else

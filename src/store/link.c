@@ -288,15 +288,20 @@ static void receive(struct link *link) {
     }
 }
 
+/* Twice with TLS: what is left of a record stays in its library, where poll does not see it. */
+static bool consume(struct link *link) {
+    return PQconsumeInput(link->connection) == 1 && (!PQsslInUse(link->connection) || PQconsumeInput(link->connection) == 1);
+}
+
 /* What an idle connection receives is the reason why its server ends it, or a setting that has changed. */
 static void progress_idle(struct link *link) {
-    bool is_open = PQconsumeInput(link->connection) == 1 && PQisBusy(link->connection) == 0;
+    bool is_open = consume(link) && PQisBusy(link->connection) == 0;
     if (!is_open || PQstatus(link->connection) != CONNECTION_OK || !link_has_wanted_role(link))
         link_close(link);
 }
 
 static void progress_busy(struct link *link) {
-    if (PQconsumeInput(link->connection) == 0 || (link->wants_write && !flush(link))) {
+    if (!consume(link) || (link->wants_write && !flush(link))) {
         lose(link, PQerrorMessage(link->connection));
         return;
     }

@@ -1,10 +1,12 @@
 #include "worker.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/log.h"
 #include "jwtd/macros.h"
 
-#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -315,10 +317,12 @@ void worker_run(void *context) {
     }
 }
 
+/* Cannot fail for an eventfd that nobody fills. If it did, the thread would notice what waits within a second, when it polls
+ * again. */
 void worker_wake(struct worker *worker) {
     static const uint64_t one = 1;
-    ssize_t written = write(worker->wake_fd, &one, sizeof one);
-    assert(written == sizeof one);
+    if (write(worker->wake_fd, &one, sizeof one) < 0)
+        log_event(LOG_ERROR, "database_wake_up_failed", "error=%s", strerrordesc_np(errno));
 }
 
 bool worker_init(struct worker *worker, struct admission *admission, const struct db_options *options, unsigned connections,
@@ -327,11 +331,13 @@ bool worker_init(struct worker *worker, struct admission *admission, const struc
     worker->healthy_here = connections;
     worker->first_turn_us = INT64_MAX;
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (worker->wake_fd < 0)
+        return false;
     worker->members = calloc(connections, sizeof *worker->members);
     worker->polled = calloc(connections + 1, sizeof *worker->polled);
     for (unsigned i = 0; worker->members != NULL && i < connections; i++)
         link_init(&worker->members[i].link, options);
-    return worker->wake_fd >= 0 && worker->members != NULL && worker->polled != NULL;
+    return worker->members != NULL && worker->polled != NULL;
 }
 
 void worker_fini(struct worker *worker) {

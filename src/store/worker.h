@@ -91,7 +91,7 @@ unsigned take_round_trip(struct worker *worker, struct member *member, const str
 
 /* ---- worker.c ---- */
 
-/* Opens the eventfd and allocates the members, no connection yet. False: out of memory. */
+/* Opens the eventfd and allocates the members, no connection yet. False, with errno: out of memory or of descriptors. */
 bool worker_init(struct worker *worker, struct admission *admission, const struct db_options *options, unsigned connections,
                  unsigned *healthy) MUST_CHECK;
 void worker_fini(struct worker *worker);
