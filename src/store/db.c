@@ -73,19 +73,12 @@ static void drive(struct link *link, enum link_state state) {
     }
 }
 
-static bool is_readable(const struct link *link) {
-    struct pollfd socket = { .fd = PQsocket(link->connection), .events = POLLIN };
-    return poll(&socket, 1, 0) > 0;
-}
-
 /* ---- running ---- */
 
 /* An IDLE link: its own one, if the server has not ended it, or a new one. */
 static enum status connect_link(struct link *link, int64_t deadline_us) {
-    while (link->state == LINK_IDLE && is_readable(link))
-        link_progress(link);
     int64_t now_us = clock_monotonic_us();
-    if (link_may_open(link, now_us))
+    if (!link_is_alive(link) && link_may_open(link, now_us))
         link_open(link, now_us, deadline_us);
     drive(link, LINK_CONNECTING);
     drive(link, LINK_BUSY); /* its setup */

@@ -51,7 +51,7 @@ static int count_parameters(const char *sql) {
 
 /* ---- sending ---- */
 
-static void add_part(struct link *link, int kind, const struct db_statement *statement, struct db_query *query) {
+static void add_part(struct link *link, enum link_part_kind kind, const struct db_statement *statement, struct db_query *query) {
     assert(link->part_count < LINK_PARTS_MAX);
     link->parts[link->part_count++] = (struct link_part){ .kind = kind, .statement = statement, .query = query };
 }
@@ -64,8 +64,8 @@ static bool send_prepare(struct link *link, const struct db_statement *statement
     return PQsendPrepare(link->connection, statement->name, statement->sql, statement->parameters, NULL) == 1;
 }
 
-static bool send_statement(struct link *link, int kind, const struct db_statement *statement, const char *const *parameters,
-                           struct db_query *query) {
+static bool send_statement(struct link *link, enum link_part_kind kind, const struct db_statement *statement,
+                           const char *const *parameters, struct db_query *query) {
     add_part(link, kind, statement, query);
     if (link->options.unprepared)
         return PQsendQueryParams(link->connection, statement->sql, statement->parameters, NULL, parameters, NULL, NULL, 0) == 1;
@@ -205,8 +205,10 @@ static void end_round_trip(struct link *link) {
     }
     link->state = LINK_IDLE;
     end_queries(link);
-    if (is_answered)
+    if (is_answered) {
+        link->has_answered = true;
         link_note_success(link);
+    }
     if (was_setup && !is_answered) {
         link_back_off(link, "the session could not be set up");
         link_close(link);
@@ -293,11 +295,15 @@ static bool consume(struct link *link) {
     return PQconsumeInput(link->connection) == 1 && (!PQsslInUse(link->connection) || PQconsumeInput(link->connection) == 1);
 }
 
-/* What an idle connection receives is the reason why its server ends it, or a setting that has changed. */
+/* What an idle connection receives is the reason why its server ends it, or a setting that has changed. One that ends before it
+ * has answered anything would be opened again and again. */
 static void progress_idle(struct link *link) {
-    bool is_open = consume(link) && PQisBusy(link->connection) == 0;
-    if (!is_open || PQstatus(link->connection) != CONNECTION_OK || !link_has_wanted_role(link))
-        link_close(link);
+    bool is_open = consume(link) && PQisBusy(link->connection) == 0 && PQstatus(link->connection) == CONNECTION_OK;
+    if (is_open && link_has_wanted_role(link))
+        return;
+    if (!link->has_answered)
+        link_back_off(link, PQerrorMessage(link->connection));
+    link_close(link);
 }
 
 static void progress_busy(struct link *link) {
@@ -346,6 +352,17 @@ void link_progress(struct link *link) {
         progress_idle(link);
     else if (link->state == LINK_BUSY)
         progress_busy(link);
+}
+
+static bool is_readable(const struct link *link) {
+    struct pollfd socket = { .fd = PQsocket(link->connection), .events = POLLIN };
+    return poll(&socket, 1, 0) > 0;
+}
+
+bool link_is_alive(struct link *link) {
+    while (link->state == LINK_IDLE && is_readable(link))
+        progress_idle(link);
+    return link->state == LINK_IDLE;
 }
 
 /* ---- waiting ---- */

@@ -28,7 +28,7 @@ enum link_state { LINK_CLOSED, LINK_CONNECTING, LINK_IDLE, LINK_BUSY };
 
 /* One command of a round trip. */
 struct link_part {
-    enum { PART_SETTINGS, PART_PREPARE, PART_LOCK, PART_STATEMENT } kind;
+    enum link_part_kind { PART_SETTINGS, PART_PREPARE, PART_LOCK, PART_STATEMENT } kind;
     const struct db_statement *statement;
     struct db_query *query;
 };
@@ -37,6 +37,7 @@ struct link {
     struct db_options options;
     enum link_state state;
     PGconn *connection;                   /* NULL: CLOSED */
+    bool has_answered;                    /* this connection, a statement */
     const struct db_statement **prepared; /* on this connection */
     size_t prepared_count, prepared_capacity;
 
@@ -81,6 +82,10 @@ void link_note_success(struct link *link); /* a statement was answered */
 /* ---- link.c ---- */
 
 bool link_is_prepared(const struct link *link, const struct db_statement *statement);
+
+/* Whether an IDLE link still is: when its server has ended it, that can be read by now, and it is CLOSED. Before each link_send,
+ * so that a statement does not fail because the server was restarted. */
+bool link_is_alive(struct link *link);
 
 /* Sends one round trip on an IDLE link: one query; or several, each of which only_reads and is prepared already. BUSY, or CLOSED
  * with all of them ended. */

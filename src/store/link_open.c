@@ -29,6 +29,7 @@ void link_close(struct link *link) {
     if (link->connection != NULL)
         PQfinish(link->connection);
     link->connection = NULL;
+    link->has_answered = false;
     link->prepared_count = 0;
     link->wants_write = false;
     link->state = LINK_CLOSED;

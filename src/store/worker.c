@@ -178,10 +178,12 @@ static void open_wanted(struct worker *worker, const struct census *census, int6
 
 static void send_all(struct worker *worker, int64_t now_us) {
     struct census census = census_of(worker, now_us);
-    bool has_more = true;
+    lock(worker);
+    bool has_more = has_round_trip(worker, &census, READS) || has_round_trip(worker, &census, WRITES);
+    unlock(worker);
     for (unsigned i = 0; i < worker->member_count; i++) {
         struct member *member = &worker->members[i];
-        while (member->link.state == LINK_IDLE && (has_more || member->repeated.first != NULL))
+        while ((has_more || member->repeated.first != NULL) && link_is_alive(&member->link))
             has_more = send_next(worker, member, &census, now_us);
     }
     if (has_more)
