@@ -182,19 +182,27 @@ START_TEST(a_leak_of_a_hundred_bytes_a_request_is_found) {
 }
 END_TEST
 
-/* In 15 s what else the machine does can look like a trend: a leak would be found in each of three soaks, a neighbour is not. */
+static bool grows(const struct result *result, const char *name) {
+    for (size_t i = 0; i < result->run.trends_count; i++)
+        if (strcmp(result->run.trends[i].name, name) == 0)
+            return result->run.trends[i].grows;
+    ck_abort_msg("there is no trend of %s: %s", name, result->output);
+}
+
+/* Each user keeps one connection, however late the machine lets the server reply, so that neighbours add no connections. What a
+ * reply takes is theirs, too: they alone may have made p99 grow, or the generator late. */
 START_TEST(a_server_without_a_leak_passes_the_soak) {
+    static const char *const of_the_server[] = { "memory", "descriptors", "threads" };
+    struct fake fake = fake_start(&(struct fake_behaviour){ .leak = 0 });
     static struct result result;
-    bool has_passed = false;
-    for (int i = 0; i < 3 && !has_passed; i++) {
-        struct fake fake = fake_start(&(struct fake_behaviour){ .leak = 0 });
-        run_program((const char *const[]){ "soak", fake.url, "--rate", "1500", "--duration", "15s", "--slo", "err<=1%", NULL },
-                    &result);
-        has_passed = result.code == 0;
-        ck_assert_msg(has_passed || i < 2, "%d: %s", result.code, result.output);
-        release(&result);
-        fake_stop(&fake);
-    }
+    run_program((const char *const[]){ "soak", fake.url, "--users", "8", "--think", "5ms", "--duration", "15s", "--slo",
+                                       "err<=1%", NULL },
+                &result);
+    for (size_t i = 0; i < ARRAY_LEN(of_the_server); i++)
+        ck_assert_msg(!grows(&result, of_the_server[i]), "%s: %s", of_the_server[i], result.output);
+    ck_assert_msg(result.code == (grows(&result, "p99") ? 1 : 0) || result.code == 4, "%d: %s", result.code, result.output);
+    release(&result);
+    fake_stop(&fake);
 }
 END_TEST
 
