@@ -105,7 +105,8 @@ END_TEST
 /* Also the connection that only reads revocations: the first host would never have new ones. */
 START_TEST(no_connection_stays_with_a_host_that_has_turned_read_only) {
     struct server server = start_with_both("read-write");
-    account_register(&server);
+    struct load load;
+    load_prepare(&load, &server);
     turn_read_only();
     for (int i = 0; i < 100; i++) /* each connection comes to see the change at its next statement */
         await_ready(&server);

@@ -122,17 +122,6 @@ static const char nginx_configuration[] = "daemon off;\n"
                                           "    }\n"
                                           "}\n";
 
-static int free_port(void) {
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t len = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
 static void write_configuration(const struct bench *bench, const char *path) {
     const char *place = bench->server.directory;
     FILE *file = fopen(path, "we");
@@ -156,7 +145,7 @@ static bool accepts(int port) {
 static void start_proxy(struct bench *bench) {
     const char *name = bench->way == HAPROXY ? "haproxy" : "nginx";
     char configuration[128];
-    bench->port = free_port();
+    bench->port = find_free_port();
     snprintf(configuration, sizeof configuration, "%s/%s.conf", bench->server.directory, name);
     snprintf(bench->proxy_log.path, sizeof bench->proxy_log.path, "%s/%s.log", bench->server.directory, name);
     write_configuration(bench, configuration);

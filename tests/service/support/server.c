@@ -4,13 +4,18 @@
 
 #include "jwtd/macros.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +23,9 @@
 #define WORDS_MAX 96
 #define START_TRIES 600
 #define START_PAUSE_US 50000u
+#define PORT_TRIES 1000
+#define PORT_FIRST 20000
+#define PORT_LAST 32767
 
 static const char *program(void) {
     const char *path = getenv("JWTD_TEST_PROGRAM");
@@ -357,4 +365,22 @@ int failpoint_run(const char *const *words, char *output, size_t output_size) {
     const char *path = getenv("FAILPOINT_TEST_PROGRAM");
     ck_assert_msg(path != NULL, "FAILPOINT_TEST_PROGRAM is not set; run the tests by make test");
     return run(path, words, NULL, output, output_size);
+}
+
+int find_free_port(void) {
+    for (int i = 0; i < PORT_TRIES; i++) {
+        uint16_t number;
+        ck_assert_int_eq(getrandom(&number, sizeof number, 0), sizeof number);
+        int port = PORT_FIRST + number % (PORT_LAST - PORT_FIRST + 1);
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                                       .sin_port = htons((uint16_t)port),
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_ge(fd, 0);
+        bool is_free = bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+        close(fd);
+        if (is_free)
+            return port;
+    }
+    ck_abort_msg("there is no free port from %d to %d", PORT_FIRST, PORT_LAST);
 }

@@ -73,4 +73,8 @@ int command_run(const char *const *words, const char *input, char *output, size_
 /* The same for the load tester (FAILPOINT_TEST_PROGRAM). */
 int failpoint_run(const char *const *words, char *output, size_t output_size);
 
+/* A port of 127.0.0.1 for a program that must be told one. It is none of those that Linux chooses for outgoing connections (32768
+ * on, by default), since one of them could take it before the program listens, or while it does not run. */
+int find_free_port(void);
+
 #endif
