@@ -21,7 +21,7 @@ struct db_executor {
 };
 
 static void log_failure(const char *error) {
-    log_event(LOG_ERROR, "pool_failed", "pool=database error=%s", error);
+    log_event(LOG_ERROR, "pool_failed", "pool=%s error=%s", "database", error);
 }
 
 /* The connections are spread evenly. */
