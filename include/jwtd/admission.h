@@ -84,6 +84,7 @@ void admission_end_unmeasured(struct admission *admission, unsigned count);
 void admission_set_servers(struct admission *admission, unsigned servers);
 
 unsigned admission_queued(const struct admission *admission);
+bool admission_is_empty(const struct admission *admission); /* no job is reserved, queued or running */
 
 /* Logs that an episode of overload has begun with a late job, or is over; the lock is released while it does. Returns when to
  * call it again at the latest; INT64_MAX: not before the next refusal or late job. To be called after admission_end_late, and now

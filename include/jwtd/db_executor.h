@@ -7,8 +7,8 @@
  * flushed beside those of other connections. Statements that write use all connections of a thread but one, which is kept for
  * those that read; with one connection both share it. Connections are opened when there is something to send.
  *
- * While no connection can be had (all are lost and the pauses of their back-off have not passed) queries end at once with
- * STATUS_DATABASE_UNAVAILABLE. One whose turn comes after its turn_deadline_us is not sent and ends with
+ * While no connection can be had for a kind of statement (all are lost, and the pauses of their back-off have not passed) its
+ * queries end at once with STATUS_DATABASE_UNAVAILABLE. One whose turn comes after its turn_deadline_us is not sent and ends with
  * STATUS_DEADLINE_EXCEEDED.
  */
 #ifndef JWTD_DB_EXECUTOR_H
@@ -21,7 +21,7 @@ struct db_executor;
 
 struct db_executor_options {
     const struct db_options *connection; /* borrowed */
-    unsigned threads;                    /* at least 1; no more are started than there are connections */
+    unsigned threads;                    /* at least 1; no more are started than two connections each allow */
     unsigned connections;                /* of all threads, at least 1 */
     unsigned queue_limit;
 };

@@ -7,6 +7,8 @@
 #ifndef JWTD_LANES_H
 #define JWTD_LANES_H
 
+#include <stdbool.h>
+
 enum pool_lane {
     LANE_LIGHT, /* work that a client expects to be quick */
     LANE_HEAVY, /* part of work that is slow anyway, and comes in bursts */
@@ -28,8 +30,10 @@ struct lanes {
     unsigned count;     /* jobs in all lanes */
 };
 
-void lanes_push(struct lanes *lanes, struct lane_job *job);    /* to the end of its lane */
-struct lane_job *lanes_take(struct lanes *lanes);              /* NULL: there is none */
+void lanes_push(struct lanes *lanes, struct lane_job *job); /* to the end of its lane */
+struct lane_job *lanes_take(struct lanes *lanes);           /* NULL: there is none */
+/* The first one that is wanted, lane by lane, out of its turn; NULL: there is none. */
+struct lane_job *lanes_remove(struct lanes *lanes, bool (*is_wanted)(const struct lane_job *job, void *context), void *context);
 const struct lane_job *lanes_first(const struct lanes *lanes); /* what lanes_take would return */
 
 #endif

@@ -229,6 +229,10 @@ unsigned admission_queued(const struct admission *admission) {
     return admission->queued;
 }
 
+bool admission_is_empty(const struct admission *admission) {
+    return admission->reserved + admission->queued + admission->running == 0;
+}
+
 int64_t admission_report(struct admission *admission, int64_t now_us) {
     struct shedding_report report;
 

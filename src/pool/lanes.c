@@ -37,6 +37,22 @@ struct lane_job *lanes_take(struct lanes *lanes) {
     return job;
 }
 
+struct lane_job *lanes_remove(struct lanes *lanes, bool (*is_wanted)(const struct lane_job *job, void *context), void *context) {
+    for (unsigned lane = 0; lane < POOL_LANES; lane++) {
+        struct lane_job *before = NULL;
+        for (struct lane_job *job = lanes->lanes[lane].first; job != NULL; before = job, job = job->next) {
+            if (!is_wanted(job, context))
+                continue;
+            *(before == NULL ? &lanes->lanes[lane].first : &before->next) = job->next;
+            if (job->next == NULL)
+                lanes->lanes[lane].last = before;
+            lanes->count--;
+            return job;
+        }
+    }
+    return NULL;
+}
+
 const struct lane_job *lanes_first(const struct lanes *lanes) {
     return lanes->count > 0 ? lanes->lanes[lane_of_next(lanes)].first : NULL;
 }

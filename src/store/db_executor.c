@@ -14,7 +14,7 @@
 struct db_executor {
     struct admission *admission;
     unsigned healthy;        /* guarded by the admission's lock */
-    atomic_uint next;        /* the worker of the next query */
+    unsigned next;           /* the worker of the next query; guarded by it, too */
     unsigned count;          /* of workers that are initialized */
     unsigned started;        /* of threads */
     struct worker workers[]; /* options.threads of them */
@@ -49,7 +49,7 @@ static bool start_threads(struct db_executor *executor) {
 
 struct db_executor *db_executor_create(const struct db_executor_options *options) {
     assert(options->threads > 0 && options->connections > 0);
-    unsigned threads = options->threads < options->connections ? options->threads : options->connections;
+    unsigned threads = options->threads * 2 <= options->connections ? options->threads : (options->connections + 1) / 2;
     struct db_executor *executor = calloc(1, sizeof *executor + threads * sizeof executor->workers[0]);
     if (executor == NULL) {
         log_failure("out of memory");
@@ -72,14 +72,16 @@ struct db_executor *db_executor_create(const struct db_executor_options *options
 void db_executor_destroy(struct db_executor *executor) {
     if (executor == NULL)
         return;
-    for (unsigned i = 0; i < executor->started; i++) {
-        struct worker *worker = &executor->workers[i];
+    if (executor->started > 0)
         pthread_mutex_lock(admission_lock(executor->admission));
-        worker->is_stopping = true;
+    for (unsigned i = 0; i < executor->started; i++)
+        executor->workers[i].is_stopping = true;
+    if (executor->started > 0)
         pthread_mutex_unlock(admission_lock(executor->admission));
-        worker_wake(worker);
-        thread_join(&worker->thread);
-    }
+    for (unsigned i = 0; i < executor->started; i++)
+        worker_wake(&executor->workers[i]);
+    for (unsigned i = 0; i < executor->started; i++)
+        thread_join(&executor->workers[i].thread);
     for (unsigned i = 0; i < executor->count; i++)
         worker_fini(&executor->workers[i]);
     admission_destroy(executor->admission);
@@ -90,12 +92,19 @@ struct admission *db_executor_admission(struct db_executor *executor) {
     return executor->admission;
 }
 
+/* In turn, but none that can have no connection while another can. The lock is held. */
+static struct worker *choose_worker(struct db_executor *executor, enum kind kind) {
+    struct worker *first = &executor->workers[executor->next++ % executor->count], *worker = first;
+    for (unsigned tries = 1; worker->is_cut_off[kind] && tries < executor->count; tries++)
+        worker = &executor->workers[executor->next++ % executor->count];
+    return worker->is_cut_off[kind] ? first : worker;
+}
+
 void db_executor_submit(struct db_executor *executor, struct db_query *query) {
-    unsigned turn = atomic_fetch_add_explicit(&executor->next, 1, memory_order_relaxed);
-    struct worker *worker = &executor->workers[turn % executor->count];
     db_begin_run(query);
     assert(query->done != NULL);
     pthread_mutex_lock(admission_lock(executor->admission));
+    struct worker *worker = choose_worker(executor, query->statement->only_reads ? READS : WRITES);
     bool is_asleep = put_in_queue(worker, query);
     pthread_mutex_unlock(admission_lock(executor->admission));
     if (is_asleep)

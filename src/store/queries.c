@@ -46,14 +46,23 @@ int64_t list_moment(const struct query_list *list, int64_t now_us) {
     return moment_us;
 }
 
-/* The first that may be run now. */
-static struct db_query *take_due(struct query_list *list, const struct worker *worker, const struct census *census,
-                                 int64_t now_us) {
+void take_kind(struct query_list *list, enum kind kind, struct query_list *taken) {
+    struct query_list all = *list;
+    struct db_query *query;
+    list->first = list->last = NULL;
+    while ((query = list_take(&all)) != NULL)
+        list_append(kind_of(query) == kind ? taken : list, query);
+}
+
+/* The first that this member may run now. */
+static struct db_query *take_due(struct query_list *list, const struct worker *worker, const struct member *member,
+                                 const struct census *census, int64_t now_us) {
     struct query_list all = *list;
     struct db_query *due = NULL, *query;
     list->first = list->last = NULL;
     while ((query = list_take(&all)) != NULL)
-        if (due == NULL && query->not_before_us <= now_us && may_carry(worker, census, kind_of(query)))
+        if (due == NULL && query->not_before_us <= now_us && serves(worker, member, kind_of(query)) &&
+            may_carry(worker, census, kind_of(query)))
             due = query;
         else
             list_append(list, query);
@@ -67,36 +76,38 @@ static void count_due(const struct query_list *list, int64_t now_us, struct cens
         census->again[kind_of(query)] += query->not_before_us <= now_us ? 1 : 0;
 }
 
+bool serves(const struct worker *worker, const struct member *member, enum kind kind) {
+    return kind == READS || worker->member_count == 1 || member != &worker->members[0];
+}
+
+/* One with repeated queries is promised to them. */
+static void count_member(const struct member *member, enum kind kind, int64_t now_us, struct census *census) {
+    if (member->repeated.first != NULL || member->link.state == LINK_BUSY)
+        census->busy[kind] += member->kind == kind ? 1 : 0;
+    else if (member->link.state == LINK_CONNECTING)
+        census->connecting[kind]++;
+    else if (member->link.state == LINK_IDLE)
+        census->idle[kind]++;
+    else if (link_may_open(&member->link, now_us))
+        census->closed[kind]++;
+    else
+        return;
+    census->usable[kind]++;
+}
+
 struct census census_of(const struct worker *worker, int64_t now_us) {
-    struct census census = { .idle = 0 };
-    for (unsigned i = 0; i < worker->member_count; i++) {
-        const struct member *member = &worker->members[i];
-        if (member->repeated.first != NULL) { /* promised to it */
-            census.busy[member->kind]++;
-            continue;
-        }
-        switch (member->link.state) {
-        case LINK_CLOSED:
-            census.closed += link_may_open(&member->link, now_us) ? 1 : 0;
-            break;
-        case LINK_CONNECTING:
-            census.connecting++;
-            break;
-        case LINK_IDLE:
-            census.idle++;
-            break;
-        case LINK_BUSY:
-            census.busy[member->kind]++;
-            break;
-        }
-    }
+    struct census census = { .again = { 0 } };
+    for (unsigned i = 0; i < worker->member_count; i++)
+        for (enum kind kind = READS; kind < KINDS; kind++)
+            if (serves(worker, &worker->members[i], kind))
+                count_member(&worker->members[i], kind, now_us, &census);
     count_due(&worker->alone, now_us, &census);
     count_due(&worker->paused, now_us, &census);
     return census;
 }
 
-/* Writes leave one link to reads. Reads that come in while a round trip of reads is under way share the next one, which is what
- * makes them cheap; so they do not spread over more than half of the links. */
+/* Reads that come in while a round trip of reads is under way share the next one, which is what makes them cheap; so they do not
+ * spread over more than half of the links. */
 static unsigned share_of(const struct worker *worker, enum kind kind) {
     if (worker->member_count == 1)
         return 1;
@@ -107,36 +118,29 @@ bool may_carry(const struct worker *worker, const struct census *census, enum ki
     return census->busy[kind] < share_of(worker, kind);
 }
 
+unsigned links_wanted(const struct worker *worker, const struct census *census, enum kind kind) {
+    if (!may_carry(worker, census, kind))
+        return 0;
+    unsigned waiting = worker->waiting[kind].count, left = share_of(worker, kind) - census->busy[kind];
+    unsigned round_trips = kind == READS ? (waiting + LINK_QUERIES_MAX - 1) / LINK_QUERIES_MAX : waiting;
+    round_trips += census->again[kind];
+    unsigned wanted = round_trips < left ? round_trips : left, coming = census->connecting[kind] + census->idle[kind];
+    return wanted > coming ? wanted - coming : 0;
+}
+
 bool has_round_trip(const struct worker *worker, const struct census *census, enum kind kind) {
     return worker->waiting[kind].count + census->again[kind] > 0 && may_carry(worker, census, kind);
 }
 
-unsigned links_wanted(const struct worker *worker, const struct census *census) {
-    unsigned wanted = 0;
-    for (enum kind kind = READS; kind < KINDS; kind++) {
-        if (!may_carry(worker, census, kind))
-            continue;
-        unsigned waiting = worker->waiting[kind].count, left = share_of(worker, kind) - census->busy[kind];
-        unsigned round_trips = kind == READS ? (waiting + LINK_QUERIES_MAX - 1) / LINK_QUERIES_MAX : waiting;
-        round_trips += census->again[kind];
-        wanted += round_trips < left ? round_trips : left;
-    }
-    return wanted > census->connecting ? wanted - census->connecting : 0;
-}
-
 /* ---- the queue; the lock is held ---- */
-
-static void note_turn(struct worker *worker, const struct db_query *query) {
-    if (query->turn_deadline_us < worker->first_turn_us)
-        worker->first_turn_us = query->turn_deadline_us;
-}
 
 bool put_in_queue(struct worker *worker, struct db_query *query) {
     enum kind kind = kind_of(query);
     bool is_asleep = worker->sleeps[kind] || query->turn_deadline_us < worker->wakes_us;
     admission_queue(worker->admission);
     lanes_push(&worker->waiting[kind], &query->job);
-    note_turn(worker, query);
+    if (query->turn_deadline_us < worker->first_turn_us)
+        worker->first_turn_us = query->turn_deadline_us;
     if (is_asleep) {
         worker->sleeps[READS] = worker->sleeps[WRITES] = false;
         worker->wakes_us = 0;
@@ -151,28 +155,42 @@ static const struct db_query *first_waiting(const struct worker *worker, enum ki
     return job == NULL ? NULL : container_of(job, struct db_query, job);
 }
 
-/* Those in time are queued again, which keeps their order. */
-static void take_late_of_kind(struct worker *worker, enum kind kind, int64_t now_us, struct query_list *late) {
-    struct lanes *waiting = &worker->waiting[kind];
-    for (unsigned left = waiting->count; left > 0; left--) {
-        struct db_query *query = query_of(lanes_take(waiting));
-        if (query->turn_deadline_us > now_us) {
-            lanes_push(waiting, &query->job);
-            note_turn(worker, query);
-        } else {
-            admission_begin(worker->admission, 1);
-            admission_end_late(worker->admission);
-            list_append(late, query);
-        }
-    }
+struct lateness {
+    int64_t now_us, first_turn_us; /* the latter of those that are in time */
+};
+
+static bool is_late(const struct lane_job *job, void *context) {
+    struct lateness *lateness = context;
+    int64_t turn_us = container_of(job, const struct db_query, job)->turn_deadline_us;
+    if (turn_us <= lateness->now_us)
+        return true;
+    if (turn_us < lateness->first_turn_us)
+        lateness->first_turn_us = turn_us;
+    return false;
 }
 
 void take_late(struct worker *worker, int64_t now_us, struct query_list *late) {
+    struct lateness lateness = { now_us, INT64_MAX };
+    struct lane_job *job;
     pthread_mutex_lock(admission_lock(worker->admission));
-    if (worker->first_turn_us <= now_us) {
-        worker->first_turn_us = INT64_MAX;
-        for (enum kind kind = READS; kind < KINDS; kind++)
-            take_late_of_kind(worker, kind, now_us, late);
+    for (enum kind kind = READS; worker->first_turn_us <= now_us && kind < KINDS; kind++) {
+        while ((job = lanes_remove(&worker->waiting[kind], is_late, &lateness)) != NULL) {
+            admission_begin(worker->admission, 1);
+            admission_end_late(worker->admission);
+            list_append(late, query_of(job));
+        }
+    }
+    if (worker->first_turn_us <= now_us)
+        worker->first_turn_us = lateness.first_turn_us;
+    pthread_mutex_unlock(admission_lock(worker->admission));
+}
+
+void take_all_waiting(struct worker *worker, enum kind kind, struct query_list *taken) {
+    struct lane_job *job;
+    pthread_mutex_lock(admission_lock(worker->admission));
+    while ((job = lanes_take(&worker->waiting[kind])) != NULL) {
+        admission_begin(worker->admission, 1);
+        list_append(taken, query_of(job));
     }
     pthread_mutex_unlock(admission_lock(worker->admission));
 }
@@ -203,7 +221,7 @@ static unsigned take_from_queue(struct worker *worker, struct member *member, co
     for (int tries = 0; count == 0 && tries < KINDS; tries++) {
         member->kind = worker->next_kind;
         worker->next_kind = member->kind == READS ? WRITES : READS;
-        if (may_carry(worker, census, member->kind))
+        if (serves(worker, member, member->kind) && may_carry(worker, census, member->kind))
             count = take_of_kind(worker, &member->link, member->kind, queries);
     }
     pthread_mutex_unlock(admission_lock(worker->admission));
@@ -214,9 +232,9 @@ unsigned take_round_trip(struct worker *worker, struct member *member, const str
                          struct db_query *queries[LINK_QUERIES_MAX]) {
     struct db_query *again = list_take(&member->repeated);
     if (again == NULL)
-        again = take_due(&worker->alone, worker, census, now_us);
+        again = take_due(&worker->alone, worker, member, census, now_us);
     if (again == NULL)
-        again = take_due(&worker->paused, worker, census, now_us);
+        again = take_due(&worker->paused, worker, member, census, now_us);
     if (again == NULL)
         return take_from_queue(worker, member, census, queries);
     member->kind = kind_of(again);

@@ -10,6 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define STOP_POLL_US 10000 /* how often it is checked whether the other workers are finished, too */
+
 static void lock(struct worker *worker) {
     pthread_mutex_lock(admission_lock(worker->admission));
 }
@@ -18,7 +20,9 @@ static void unlock(struct worker *worker) {
     pthread_mutex_unlock(admission_lock(worker->admission));
 }
 
-/* ---- the end of queries; the lock is not held, since `done` may take it ---- */
+/* ---- the end of queries ---- */
+
+/* The lock is not held, since `done` may take it: to submit what a query is followed by, before the query counts as ended. */
 
 static void end_list(struct query_list *list, enum status status) {
     struct db_query *query;
@@ -32,19 +36,19 @@ static void end_list(struct query_list *list, enum status status) {
 static void end_running(struct worker *worker, struct db_query *const *queries, unsigned count, int64_t service_us) {
     if (count == 0)
         return;
+    for (unsigned i = 0; i < count; i++)
+        queries[i]->done(queries[i]);
     lock(worker);
     admission_end(worker->admission, count, service_us);
     unlock(worker);
-    for (unsigned i = 0; i < count; i++)
-        queries[i]->done(queries[i]);
 }
 
 static void end_one(struct worker *worker, struct db_query *query, enum status status) {
+    query->status = status;
+    query->done(query);
     lock(worker);
     admission_end_unmeasured(worker->admission, 1);
     unlock(worker);
-    query->status = status;
-    query->done(query);
 }
 
 static void end_each(struct worker *worker, struct query_list *list, enum status status) {
@@ -63,22 +67,13 @@ static void end_expired(struct worker *worker, int64_t now_us) {
     end_each(worker, &expired, STATUS_DEADLINE_EXCEEDED);
 }
 
-/* All that no link has. */
-static void end_all(struct worker *worker, enum status status) {
-    struct query_list list = { NULL, NULL };
-    end_each(worker, &worker->alone, status);
-    end_each(worker, &worker->paused, status);
-    lock(worker);
-    for (enum kind kind = READS; kind < KINDS; kind++) {
-        struct lane_job *job;
-        while ((job = lanes_take(&worker->waiting[kind])) != NULL) {
-            admission_begin(worker->admission, 1);
-            admission_end_unmeasured(worker->admission, 1);
-            list_append(&list, container_of(job, struct db_query, job));
-        }
-    }
-    unlock(worker);
-    end_list(&list, status);
+/* All of a kind that no link has. */
+static void end_all(struct worker *worker, enum kind kind, enum status status) {
+    struct query_list all = { NULL, NULL };
+    take_kind(&worker->alone, kind, &all);
+    take_kind(&worker->paused, kind, &all);
+    take_all_waiting(worker, kind, &all);
+    end_each(worker, &all, status);
 }
 
 /* ---- links ---- */
@@ -164,15 +159,20 @@ static bool send_next(struct worker *worker, struct member *member, struct censu
     return true;
 }
 
+/* A link that writes may use serves both; the one that is kept for reads is opened for them first. */
 static void open_wanted(struct worker *worker, const struct census *census, int64_t now_us) {
+    unsigned wanted[KINDS];
     lock(worker);
-    unsigned wanted = links_wanted(worker, census);
+    for (enum kind kind = READS; kind < KINDS; kind++)
+        wanted[kind] = links_wanted(worker, census, kind);
     unlock(worker);
-    for (unsigned i = 0; wanted > 0 && i < worker->member_count; i++) {
-        if (!link_may_open(&worker->members[i].link, now_us))
+    for (unsigned i = 0; i < worker->member_count; i++) {
+        struct member *member = &worker->members[i];
+        enum kind kind = serves(worker, member, WRITES) && wanted[WRITES] > 0 ? WRITES : READS;
+        if (wanted[kind] == 0 || !link_may_open(&member->link, now_us))
             continue;
-        open_link(worker, &worker->members[i], now_us);
-        wanted--;
+        open_link(worker, member, now_us);
+        wanted[kind]--;
     }
 }
 
@@ -183,29 +183,23 @@ static void send_all(struct worker *worker, int64_t now_us) {
     unlock(worker);
     for (unsigned i = 0; i < worker->member_count; i++) {
         struct member *member = &worker->members[i];
-        while ((has_more || member->repeated.first != NULL) && link_is_alive(&member->link))
-            has_more = send_next(worker, member, &census, now_us);
+        bool may_have = has_more || member->repeated.first != NULL;
+        while (may_have && link_is_alive(&member->link))
+            may_have = send_next(worker, member, &census, now_us);
     }
-    if (has_more)
-        open_wanted(worker, &census, now_us);
+    census = census_of(worker, now_us);
+    open_wanted(worker, &census, now_us);
 }
 
 /* The admission predicts with the members that are not in back-off; while none is usable, with what there was before. */
 static void report_health(struct worker *worker, const struct census *census) {
-    unsigned healthy = census->busy[READS] + census->busy[WRITES] + census->idle + census->connecting + census->closed;
+    unsigned healthy = census->usable[READS]; /* which every member serves */
     if (healthy == worker->healthy_here)
         return;
-    lock(worker);
     *worker->healthy += healthy - worker->healthy_here;
     worker->healthy_here = healthy;
     if (*worker->healthy > 0)
         admission_set_servers(worker->admission, *worker->healthy);
-    unlock(worker);
-}
-
-/* No connection is open, and none may be opened now. */
-static bool is_cut_off(const struct census *census) {
-    return census->busy[READS] + census->busy[WRITES] + census->idle + census->connecting + census->closed == 0;
 }
 
 /* ---- waiting ---- */
@@ -217,6 +211,8 @@ static int64_t earlier(int64_t a_us, int64_t b_us) {
 /* When something is due that no event announces; the lock is held. */
 static int64_t next_moment(const struct worker *worker, int64_t now_us) {
     int64_t moment_us = earlier(worker->report_us, worker->first_turn_us);
+    if (worker->is_stopping)
+        moment_us = earlier(moment_us, now_us + STOP_POLL_US);
     moment_us = earlier(moment_us, list_moment(&worker->alone, now_us));
     moment_us = earlier(moment_us, list_moment(&worker->paused, now_us));
     for (unsigned i = 0; i < worker->member_count; i++) {
@@ -230,22 +226,25 @@ static int64_t next_moment(const struct worker *worker, int64_t now_us) {
 }
 
 /* Whether the thread could do something with what waits; the lock is held. */
-static bool has_work(const struct worker *worker, const struct census *census) {
-    bool has_waiting = worker->waiting[READS].count + worker->waiting[WRITES].count > 0;
-    bool can_send = has_round_trip(worker, census, READS) || has_round_trip(worker, census, WRITES);
-    return (census->idle > 0 && can_send) || (census->closed > 0 && links_wanted(worker, census) > 0) ||
-           (is_cut_off(census) && has_waiting);
+static bool has_work(const struct worker *worker, const struct census *census, enum kind kind) {
+    if (census->usable[kind] == 0)
+        return worker->waiting[kind].count + census->again[kind] > 0;
+    return (census->idle[kind] > 0 && has_round_trip(worker, census, kind)) ||
+           (census->closed[kind] > 0 && links_wanted(worker, census, kind) > 0);
 }
 
 /* Announces what the thread is to be woken for, and returns until when it may sleep; 0: not at all. */
 static int64_t fall_asleep(struct worker *worker, int64_t now_us) {
     struct census census = census_of(worker, now_us);
-    report_health(worker, &census);
     lock(worker);
-    bool may_sleep = !has_work(worker, &census);
-    for (enum kind kind = READS; kind < KINDS; kind++)
-        worker->sleeps[kind] =
-            may_sleep && (is_cut_off(&census) || (census.idle + census.closed > 0 && may_carry(worker, &census, kind)));
+    report_health(worker, &census);
+    bool may_sleep = !has_work(worker, &census, READS) && !has_work(worker, &census, WRITES);
+    for (enum kind kind = READS; kind < KINDS; kind++) {
+        bool is_cut_off = census.usable[kind] == 0;
+        bool could_send = census.idle[kind] + census.closed[kind] > 0 && may_carry(worker, &census, kind);
+        worker->is_cut_off[kind] = is_cut_off;
+        worker->sleeps[kind] = may_sleep && (is_cut_off || could_send);
+    }
     worker->wakes_us = may_sleep ? next_moment(worker, now_us) : 0;
     int64_t wakes_us = worker->wakes_us;
     unlock(worker);
@@ -276,15 +275,12 @@ static void await_events(struct worker *worker, int64_t until_us) {
 
 /* ---- the thread ---- */
 
+/* When no query of any worker is left: what is done on one may be followed by a query that is submitted to another. */
 static bool is_finished(struct worker *worker) {
-    struct census census = census_of(worker, 0);
     lock(worker);
-    bool is_empty = worker->is_stopping && worker->waiting[READS].count == 0 && worker->waiting[WRITES].count == 0;
+    bool is_finished = worker->is_stopping && admission_is_empty(worker->admission);
     unlock(worker);
-    bool is_running = census.busy[READS] + census.busy[WRITES] > 0 || worker->alone.first != NULL || worker->paused.first != NULL;
-    for (unsigned i = 0; i < worker->member_count; i++)
-        is_running = is_running || worker->members[i].repeated.first != NULL;
-    return is_empty && !is_running;
+    return is_finished;
 }
 
 static void report(struct worker *worker, int64_t now_us) {
@@ -308,8 +304,9 @@ void worker_run(void *context) {
         end_expired(worker, now_us);
         send_all(worker, now_us);
         census = census_of(worker, now_us);
-        if (is_cut_off(&census))
-            end_all(worker, STATUS_DATABASE_UNAVAILABLE);
+        for (enum kind kind = READS; kind < KINDS; kind++)
+            if (census.usable[kind] == 0)
+                end_all(worker, kind, STATUS_DATABASE_UNAVAILABLE);
         report(worker, now_us);
         await_events(worker, fall_asleep(worker, now_us));
         wake_up(worker);

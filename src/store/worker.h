@@ -35,9 +35,10 @@ struct worker {
     struct admission *admission; /* of the executor; its lock guards the first group */
 
     struct lanes waiting[KINDS];
-    int64_t first_turn_us; /* no turn of one that waits is over before this moment */
-    bool sleeps[KINDS];    /* the thread polls, and could send one that comes */
-    int64_t wakes_us;      /* it polls until this moment; 0: it does not poll */
+    int64_t first_turn_us;  /* no turn of one that waits is over before this moment */
+    bool sleeps[KINDS];     /* the thread polls, and could send one that comes */
+    bool is_cut_off[KINDS]; /* it can have no link for this kind for now */
+    int64_t wakes_us;       /* it polls until this moment; 0: it does not poll */
     bool is_stopping;
 
     struct thread thread;
@@ -62,18 +63,24 @@ struct db_query *list_take(struct query_list *list); /* NULL: it is empty */
 /* True: the thread must be woken. The lock is held. */
 bool put_in_queue(struct worker *worker, struct db_query *query);
 
-/* The members by what they do now, and the queries that are to be run again now, on any of them. */
+/* The members by what they do now. The first of several is kept for reads; each of the others carries both kinds, and counts for
+ * both, but as busy for the one that it carries. */
 struct census {
-    unsigned busy[KINDS], idle, connecting, closed; /* closed: may be opened now; the others are in back-off */
-    unsigned again[KINDS];
+    unsigned busy[KINDS], idle[KINDS], connecting[KINDS];
+    unsigned closed[KINDS]; /* may be opened now; the others are in back-off */
+    unsigned usable[KINDS]; /* all that are not in back-off */
+    unsigned again[KINDS];  /* queries that are to be run again now, on any of them */
 };
 struct census census_of(const struct worker *worker, int64_t now_us);
+
+/* Whether this member may carry statements of this kind. */
+bool serves(const struct worker *worker, const struct member *member, enum kind kind);
 
 /* Whether one more link may carry this kind. */
 bool may_carry(const struct worker *worker, const struct census *census, enum kind kind);
 
-/* How many links should be opened for what waits; the lock is held. */
-unsigned links_wanted(const struct worker *worker, const struct census *census);
+/* How many links should be opened for what waits of this kind; the lock is held. */
+unsigned links_wanted(const struct worker *worker, const struct census *census, enum kind kind);
 
 /* Whether one more link could carry something of this kind that waits; the lock is held. */
 bool has_round_trip(const struct worker *worker, const struct census *census, enum kind kind);
@@ -81,6 +88,10 @@ bool has_round_trip(const struct worker *worker, const struct census *census, en
 /* Takes those that wait and whose turn comes too late; and of a list those whose deadline has passed. */
 void take_late(struct worker *worker, int64_t now_us, struct query_list *late);
 void take_expired(struct query_list *list, int64_t now_us, struct query_list *expired);
+
+/* Takes all of a kind that wait, which counts them as running, and those of a list. */
+void take_all_waiting(struct worker *worker, enum kind kind, struct query_list *taken);
+void take_kind(struct query_list *list, enum kind kind, struct query_list *taken);
 
 /* When a query of the list is due to be run again, or misses its deadline; INT64_MAX: it is empty. */
 int64_t list_moment(const struct query_list *list, int64_t now_us);
@@ -96,7 +107,7 @@ bool worker_init(struct worker *worker, struct admission *admission, const struc
                  unsigned *healthy) MUST_CHECK;
 void worker_fini(struct worker *worker);
 
-void worker_run(void *worker); /* the thread; returns when is_stopping is set and every query is done */
+void worker_run(void *worker); /* the thread; returns when is_stopping is set and every query of the executor is done */
 void worker_wake(struct worker *worker);
 
 #endif
