@@ -171,23 +171,24 @@ START_TEST(a_crash_is_reported_and_exits_with_5) {
 }
 END_TEST
 
-START_TEST(a_leak_of_a_hundred_bytes_a_request_is_found) {
-    struct fake fake = fake_start(&(struct fake_behaviour){ .leak = 100 });
-    static struct result result;
-    run_program((const char *const[]){ "soak", fake.url, "--rate", "1500", "--duration", "25s", NULL }, &result);
-    ck_assert_msg(result.code == 1, "%d: %s", result.code, result.output);
-    assert_says(&result, "memory grows");
-    release(&result);
-    fake_stop(&fake);
-}
-END_TEST
-
 static bool grows(const struct result *result, const char *name) {
     for (size_t i = 0; i < result->run.trends_count; i++)
         if (strcmp(result->run.trends[i].name, name) == 0)
             return result->run.trends[i].grows;
     ck_abort_msg("there is no trend of %s: %s", name, result->output);
 }
+
+START_TEST(a_leak_of_a_hundred_bytes_a_request_is_found) {
+    struct fake fake = fake_start(&(struct fake_behaviour){ .leak = 100 });
+    static struct result result;
+    run_program((const char *const[]){ "soak", fake.url, "--rate", "1500", "--duration", "25s", NULL }, &result);
+    /* 4: the machine kept the generator from its rate, which hides no leak */
+    ck_assert_msg(result.code == 1 || result.code == 4, "%d: %s", result.code, result.output);
+    ck_assert_msg(grows(&result, "memory"), "%s", result.output);
+    release(&result);
+    fake_stop(&fake);
+}
+END_TEST
 
 /* Each user keeps one connection, however late the machine lets the server reply, so that neighbours add no connections. What a
  * reply takes is theirs, too: they alone may have made p99 grow, or the generator late. */
