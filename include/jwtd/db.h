@@ -7,11 +7,11 @@
  * requests (db_executor.h), or by db_run on a connection of the caller's own, which waits. At last db_take reads the rows into
  * the result, on the thread that goes on with them; it may ask the next statement, when what was read decides that there is one.
  *
- * Each statement is one transaction and idempotent (ids are made before, updates are conditional). So a statement is run again
- * once after a lost connection, and, six times in all, after serialization failures and deadlocks, always within the deadline.
- * PostgreSQL's messages are logged, never returned. Every statement ends with STATUS_OK, STATUS_DATABASE_UNAVAILABLE,
- * STATUS_DEADLINE_EXCEEDED, STATUS_OUT_OF_MEMORY, STATUS_BAD_REQUEST (text that the database cannot hold), or STATUS_INTERNAL (an
- * error of this program), besides those of the function that asked.
+ * Each statement that writes is one transaction, those that only read may share one, and all are idempotent (ids are made before,
+ * updates are conditional). So a statement is run again once after a lost connection, and, six times in all, after serialization
+ * failures and deadlocks, always within the deadline. PostgreSQL's messages are logged, never returned. Every statement ends with
+ * STATUS_OK, STATUS_DATABASE_UNAVAILABLE, STATUS_DEADLINE_EXCEEDED, STATUS_OUT_OF_MEMORY, STATUS_BAD_REQUEST (text that the
+ * database cannot hold), or STATUS_INTERNAL (an error of this program), besides those of the function that asked.
  *
  * A connection is opened when it is first needed and again, with back-off and jitter, after it was lost; a hang-up is noticed
  * before the next statement is sent, so that no request fails because the server was restarted. Nothing waits beyond a deadline,

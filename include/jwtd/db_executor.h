@@ -5,7 +5,8 @@
  * round trip at a time: either several statements that only read, which share a transaction (one that fails makes those behind it
  * run again, alone), or one that writes. So nothing waits behind a statement that waits for a row's lock, and each commit is
  * flushed beside those of other connections. Statements that write use all connections of a thread but one, which is kept for
- * those that read; with one connection both share it. Connections are opened when there is something to send.
+ * those that read, and these spread over half of them at most; with one connection both share it. Connections are opened when
+ * there is something to send, but for one, with which each thread begins.
  *
  * While no connection can be had for a kind of statement (all are lost, and the pauses of their back-off have not passed) its
  * queries end at once with STATUS_DATABASE_UNAVAILABLE. One whose turn comes after its turn_deadline_us is not sent and ends with
@@ -26,7 +27,7 @@ struct db_executor_options {
     unsigned queue_limit;
 };
 
-/* NULL if out of memory, or if a thread cannot be started; the reason is logged. Begins to open the first connection. */
+/* NULL if out of memory, or if a thread cannot be started; the reason is logged. */
 struct db_executor *db_executor_create(const struct db_executor_options *options);
 
 /* Waits until every submitted query is done. No other call may follow. NULL is ignored. */
@@ -36,7 +37,8 @@ void db_executor_destroy(struct db_executor *executor);
 struct admission *db_executor_admission(struct db_executor *executor);
 
 /* Submits what is asked, with turn_deadline_us, deadline_us, lane and done set. The query, its parameters and the place of its
- * result belong to the executor until `done` is called, on a thread of its own. Any thread. */
+ * result belong to the executor until `done` is called, on a thread of its own. `done` must not wait; it may submit the query
+ * again, with a place reserved by admission_reserve_next. Any thread. */
 void db_executor_submit(struct db_executor *executor, struct db_query *query);
 
 #endif

@@ -4,9 +4,9 @@
  *
  * One epoll loop for each HTTP thread. The order of refusals is fixed, cheapest first: memory for the header (431), framing and
  * target, too many connections, route, CORS preflight, method, size of the body as declared, rate limit, query, access; then,
- * when the body is complete, its size as received, media type and schema; then the steps, with admission to the pools before the
- * first one that needs a pool. Nothing blocks an HTTP thread: a request whose next step has another executor is suspended, runs
- * in that executor's pool, and is resumed.
+ * when the body is complete, its size as received, media type and schema; then the steps; before the first that leaves the HTTP
+ * thread, the executors of all of them are asked for admission. Nothing blocks an HTTP thread: a request whose next step has
+ * another executor is suspended, and resumed when that has done its part.
  */
 #ifndef JWTD_HTTP_SERVER_H
 #define JWTD_HTTP_SERVER_H
@@ -29,7 +29,7 @@ struct http_server *http_server_start(const struct services *services, const str
 bool http_server_is_alive(struct http_server *server, int64_t limit_us);
 
 /* Stops accepting, waits until every request in flight is answered or `grace_ms` have passed, waits for the suspended ones
- * however long that takes (each is resumed by its deadline), closes all connections and frees. The pools must still run. Main
+ * however long that takes (each is resumed by its deadline), closes all connections and frees. The executors must still run. Main
  * thread. */
 void http_server_stop(struct http_server *server, int64_t grace_ms);
 

@@ -39,7 +39,7 @@ struct new_session {
 struct opened_session {
     bool done; /* false: the user is disabled, deleted, or has another password by now; the other members are zero */
     int64_t refresh_expires_in_s;
-    int64_t live_sessions;      /* of the user, without this one and those that are opened at the same time */
+    int64_t live_sessions;      /* for sessions.c: those not revoked before, up to fifty */
     struct session_ids revoked; /* those beyond SESSIONS_PER_USER, which are deleted */
 };
 

@@ -43,9 +43,9 @@ struct new_user {
 };
 
 enum user_insert_result {
-    USER_INSERTED, /* *user is the new row; also when the same id was inserted by an earlier run of the same statement */
-    USER_EXISTS,   /* the address is taken; *user is undefined */
-    USER_SAME_KEY  /* the address is taken by a row that was registered with the same idempotency key; *user is that row */
+    USER_INSERTED, /* `user` is the new row; also when the same id was inserted by an earlier run of the same statement */
+    USER_EXISTS,   /* the address is taken; `user` is undefined */
+    USER_SAME_KEY  /* the address is taken by a row that was registered with the same idempotency key; `user` is that row */
 };
 
 struct inserted_user {

@@ -6,8 +6,8 @@
  *
  * The revocations and the roles are read twice a second. Their first reading goes back for the life of an access token and some
  * seconds more, and may take many pages; after it the revoked sessions, or the roles, are ready. Readiness is asked about as
- * often, through the pool of the requests. Rows that nothing needs any more (cleanup.h) are deleted every
- * database.cleanup_interval, and a second after a round that left some.
+ * often, through the executor of the requests. The heap returns to the kernel every five seconds what a load has left. Rows that
+ * nothing needs any more (cleanup.h) are deleted every database.cleanup_interval, and a second after a round that left some.
  *
  * A connection that would be idle for longer than two seconds is closed after the round: while it is not used it would go
  * unnoticed that its host has become read-only.

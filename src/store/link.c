@@ -131,10 +131,12 @@ static void lose(struct link *link, const char *reason) {
         query->remedy = REMEDY_RECONNECT;
     }
     log_event(LOG_WARN, "database_connection_lost", "statement=%s reason=%s", link->queries[0]->statement->name, reason);
-    if (is_setup(link))
-        link_back_off(link, "the session could not be set up");
+    bool was_setup = is_setup(link);
     end_queries(link);
-    link_close(link);
+    if (was_setup)
+        link_fail_opening(link, reason);
+    else
+        link_close(link);
 }
 
 void link_send(struct link *link, struct db_query *const *queries, unsigned count) {
@@ -209,10 +211,8 @@ static void end_round_trip(struct link *link) {
         link->has_answered = true;
         link_note_success(link);
     }
-    if (was_setup && !is_answered) {
-        link_back_off(link, "the session could not be set up");
-        link_close(link);
-    }
+    if (was_setup && !is_answered)
+        link_fail_opening(link, "the session could not be set up");
 }
 
 /* ---- receiving ---- */
@@ -399,14 +399,14 @@ static void expire_round_trip(struct link *link, int64_t now_us) {
     }
     end_queries(link);
     if (was_setup)
-        link_fail_opening(link);
+        link_fail_opening(link, "the server did not answer in time");
     else
         link_close(link);
 }
 
 void link_expire(struct link *link, int64_t now_us) {
     if (link->state == LINK_CONNECTING)
-        link_fail_opening(link);
+        link_fail_opening(link, "the server did not answer in time");
     else if (link->state == LINK_BUSY)
         expire_round_trip(link, now_us);
 }
@@ -426,7 +426,8 @@ static enum link_verdict judge_lost(struct link *link, struct db_query *query) {
     if (link->state == LINK_IDLE)
         link_close(link);
     if (query->was_rerun || link->backoff_us != 0) {
-        link_back_off(link, "no connection is usable");
+        if (link->retry_us <= clock_monotonic_us()) /* once for all queries of a round trip */
+            link_back_off(link, "no connection is usable");
         return VERDICT_DONE;
     }
     query->was_rerun = true;

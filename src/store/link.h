@@ -10,7 +10,7 @@
  * one Sync ends it, so that its statements are one transaction. When it has ended or is lost, link_take_ended returns its
  * queries, each with its outcome, and link_judge says of each what comes next.
  *
- * From the top down: db_executor.c and db.c own links; link.c sends and receives; link_open.c opens and closes; db_hosts.c
+ * From the top down: worker.c and db.c own links; link.c sends and receives; link_open.c opens and closes; db_hosts.c
  * chooses among hosts; db_url.c parses the URL; db_errors.c maps an SQLSTATE to a status. Each calls only those that follow it.
  */
 #ifndef JWTD_STORE_LINK_H
@@ -72,8 +72,8 @@ bool link_may_open(const struct link *link, int64_t now_us); /* it is CLOSED, an
 /* CONNECTING; or CLOSED, with a pause, when that failed at once. It fails at the latest at the deadline. */
 void link_open(struct link *link, int64_t now_us, int64_t deadline_us);
 void link_continue_opening(struct link *link); /* the socket is ready: CONNECTING still, IDLE, or CLOSED with a pause */
-void link_fail_opening(struct link *link);     /* its time is over */
-void link_close(struct link *link);            /* no query may be under way */
+void link_fail_opening(struct link *link, const char *reason); /* CLOSED with a pause; the next one begins one host further */
+void link_close(struct link *link);                            /* no query may be under way */
 
 /* No connection for a while; one warning per outage, which ends with the next statement that any connection is answered. */
 void link_back_off(struct link *link, const char *reason);

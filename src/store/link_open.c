@@ -120,7 +120,7 @@ static PGconn *begin_connecting(const struct db_options *options, const PQconnin
 }
 
 /* libpq does not go on to the next host when one is silent, hangs up or rejects the user, and would begin with it each time. */
-static void fail(struct link *link, const char *reason) {
+void link_fail_opening(struct link *link, const char *reason) {
     link->first_host++;
     link_back_off(link, reason);
     link_close(link);
@@ -153,16 +153,12 @@ void link_open(struct link *link, int64_t now_us, int64_t deadline_us) {
     link->awaits = PGRES_POLLING_WRITING;
     link->connect_deadline_us = own_deadline_us < deadline_us ? own_deadline_us : deadline_us;
     if (PQstatus(link->connection) == CONNECTION_BAD)
-        fail(link, PQerrorMessage(link->connection));
-}
-
-void link_fail_opening(struct link *link) {
-    fail(link, "the server did not answer in time");
+        link_fail_opening(link, PQerrorMessage(link->connection));
 }
 
 static void finish_connecting(struct link *link) {
     if (PQsetnonblocking(link->connection, 1) != 0 || PQenterPipelineMode(link->connection) != 1) {
-        fail(link, PQerrorMessage(link->connection));
+        link_fail_opening(link, PQerrorMessage(link->connection));
         return;
     }
     link_note_wanted_role(link);
@@ -174,5 +170,5 @@ void link_continue_opening(struct link *link) {
     if (link->awaits == PGRES_POLLING_OK)
         finish_connecting(link);
     else if (link->awaits == PGRES_POLLING_FAILED || PQstatus(link->connection) == CONNECTION_BAD)
-        fail(link, PQerrorMessage(link->connection));
+        link_fail_opening(link, PQerrorMessage(link->connection));
 }

@@ -206,7 +206,6 @@ static enum status check_versions(struct db_query *query, enum status status) {
         return status;
     const char *versions = migration_versions;
     db_ask(query, &find_all_versions, &versions, query->result);
-    query->then = NULL;
     return STATUS_OK;
 }
 

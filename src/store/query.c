@@ -11,6 +11,7 @@ void db_ask(struct db_query *query, const struct db_statement *statement, const 
     for (int i = 0; i < statement->parameters; i++)
         query->parameters[i] = parameters[i];
     query->result = result;
+    query->then = NULL;
 }
 
 const char *db_text_parameter(struct db_query *query, const char *text) {

@@ -245,7 +245,6 @@ static enum status trim(struct db_query *query, enum status status) {
         [EXCESS_IDLE_MS] = query->parameters[OPEN_IDLE_MS],
     };
     db_ask(query, &delete_excess, parameters, &opened->revoked);
-    query->then = NULL;
     return STATUS_OK;
 }
 

@@ -34,7 +34,8 @@ struct db_statement {
     enum status (*read)(const struct db_rows *rows, struct arena *arena, void *result);
 };
 
-/* Asks a statement whose rows are read into *result. The parameters, NULL without any, are copied by pointer. */
+/* Asks a statement whose rows are read into *result, and nothing behind it (`then` is NULL). The parameters, NULL without any,
+ * are copied by pointer. */
 void db_ask(struct db_query *query, const struct db_statement *statement, const char *const *parameters, void *result);
 
 /* Parameters as text that is kept in the query: DB_PARAMETER_TEXTS_SIZE bytes in all, which is asserted. An id has 36 bytes, a

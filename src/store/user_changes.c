@@ -221,7 +221,6 @@ static enum status ask_deletion(struct db_query *query, enum status status) {
         return status;
     const char *id = query->parameters[DELETE_ID];
     db_ask(query, &find_deletion, &id, changed);
-    query->then = NULL;
     return STATUS_OK;
 }
 

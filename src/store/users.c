@@ -219,7 +219,6 @@ static enum status ask_conflicting(struct db_query *query, enum status status) {
         [CONFLICTING_DIGEST] = query->parameters[INSERT_DIGEST],
     };
     db_ask(query, &find_conflicting, parameters, inserted);
-    query->then = NULL;
     return STATUS_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,16 +177,22 @@ static void open_wanted(struct worker *worker, const struct census *census, int6
     }
 }
 
+static bool has_some(struct worker *worker, const struct member *member, const struct census *census) {
+    bool has_some = member->repeated.first != NULL;
+    lock(worker);
+    for (enum kind kind = READS; kind < KINDS; kind++)
+        has_some = has_some || (serves(worker, member, kind) && has_round_trip(worker, census, kind));
+    unlock(worker);
+    return has_some;
+}
+
 static void send_all(struct worker *worker, int64_t now_us) {
     struct census census = census_of(worker, now_us);
-    lock(worker);
-    bool has_more = has_round_trip(worker, &census, READS) || has_round_trip(worker, &census, WRITES);
-    unlock(worker);
     for (unsigned i = 0; i < worker->member_count; i++) {
         struct member *member = &worker->members[i];
-        bool may_have = has_more || member->repeated.first != NULL;
-        while (may_have && link_is_alive(&member->link))
-            may_have = send_next(worker, member, &census, now_us);
+        bool has_more = member->link.state == LINK_IDLE && has_some(worker, member, &census);
+        while (has_more && link_is_alive(&member->link))
+            has_more = send_next(worker, member, &census, now_us);
     }
     census = census_of(worker, now_us);
     open_wanted(worker, &census, now_us);
@@ -257,8 +264,10 @@ static void wake_up(struct worker *worker) {
     worker->sleeps[READS] = worker->sleeps[WRITES] = false;
     worker->wakes_us = 0;
     unlock(worker);
-    if (worker->polled[worker->member_count].revents != 0 && read(worker->wake_fd, &ignored, sizeof ignored) < 0)
-        return; /* another wake-up is on its way */
+    if (worker->polled[worker->member_count].revents == 0)
+        return;
+    ssize_t len = read(worker->wake_fd, &ignored, sizeof ignored);
+    assert(len == sizeof ignored || errno == EAGAIN);
 }
 
 static void await_events(struct worker *worker, int64_t until_us) {
