@@ -55,7 +55,7 @@ struct worker {
     struct pollfd *polled; /* one for each member, and the eventfd */
 };
 
-/* ---- queries.c: lists, and which queries make the next round trip ---- */
+/* ---- schedule.c: lists, and which queries make the next round trip ---- */
 
 void list_append(struct query_list *list, struct db_query *query);
 struct db_query *list_take(struct query_list *list); /* NULL: it is empty */

@@ -140,7 +140,7 @@ START_TEST(a_read_that_is_not_prepared_yet_goes_alone) {
 }
 END_TEST
 
-static struct task many[4000];
+static struct task many[4096];
 
 START_TEST(with_any_number_of_threads_and_connections_each_query_has_its_own_row) {
     static const struct {
@@ -181,7 +181,7 @@ static void *submit_and_await(void *argument) {
     return NULL;
 }
 
-START_TEST(several_threads_submit_at_once) {
+START_TEST(each_of_several_threads_gets_its_own_rows) {
     struct submitter submitters[SUBMITTERS];
     struct db_executor *executor = start(3, 7);
     for (unsigned i = 0; i < SUBMITTERS; i++) {
@@ -190,9 +190,8 @@ START_TEST(several_threads_submit_at_once) {
     }
     for (unsigned i = 0; i < SUBMITTERS; i++)
         pthread_join(submitters[i].thread, NULL);
-    for (size_t i = 0; i < ARRAY_LEN(many) / SUBMITTERS * SUBMITTERS; i++)
-        if (i % (ARRAY_LEN(many) / SUBMITTERS) < ARRAY_LEN(many) / SUBMITTERS / 16 * 16)
-            assert_value(&many[i], (int64_t)(i % (ARRAY_LEN(many) / SUBMITTERS)));
+    for (size_t i = 0; i < ARRAY_LEN(many); i++)
+        assert_value(&many[i], (int64_t)(i % (ARRAY_LEN(many) / SUBMITTERS)));
     close_executor(executor);
 }
 END_TEST
@@ -207,6 +206,48 @@ START_TEST(its_end_waits_for_all_that_was_submitted) {
     await_tasks(many, 500);
     for (size_t i = 0; i < 500; i++)
         assert_value(&many[i], (int64_t)i);
+}
+END_TEST
+
+/* Queries each of whose ends submits the next one, as that of readiness does. */
+struct chain {
+    struct db_query query;
+    struct db_executor *executor;
+    int64_t value;
+    unsigned left;
+    bool is_done;
+};
+
+static void ask_link(struct chain *chain) {
+    const char *parameter = "7";
+    db_ask(&chain->query, &read_value, &parameter, &chain->value);
+    db_executor_submit(chain->executor, &chain->query);
+}
+
+static void end_link(struct db_query *query) {
+    struct chain *chain = query->context;
+    if (db_take(query, NULL) != STATUS_OK || --chain->left == 0) {
+        chain->is_done = chain->left == 0;
+        return;
+    }
+    admission_reserve_next(db_executor_admission(chain->executor));
+    ask_link(chain);
+}
+
+START_TEST(its_end_waits_for_what_is_submitted_at_the_end_of_a_query) {
+    static struct chain chains[32];
+    int64_t retry_after_us;
+    struct db_executor *executor = start(2, 4);
+    for (size_t i = 0; i < ARRAY_LEN(chains); i++) {
+        chains[i] = (struct chain){ .executor = executor, .left = 20 };
+        chains[i].query =
+            (struct db_query){ .turn_deadline_us = soon(), .deadline_us = soon(), .done = end_link, .context = &chains[i] };
+        ck_assert_int_eq(admission_reserve(db_executor_admission(executor), soon(), &retry_after_us), STATUS_OK);
+        ask_link(&chains[i]);
+    }
+    close_executor(executor);
+    for (size_t i = 0; i < ARRAY_LEN(chains); i++)
+        ck_assert(chains[i].is_done);
 }
 END_TEST
 
@@ -719,6 +760,23 @@ START_TEST(connections_ended_while_idle_are_replaced_unnoticed) {
 }
 END_TEST
 
+/* A write that is refused costs its connection; one is kept that no write has. */
+START_TEST(a_read_only_server_answers_reads) {
+    char url[URL_SIZE];
+    log_set_level(LOG_ERROR);
+    struct db_executor *executor =
+        open_executor(database_with(test_database(), "options", "-cdefault_transaction_read_only=on", url), 1, 4);
+    for (int round = 0; round < 20; round++) {
+        for (size_t i = 0; i < 40; i++)
+            submit_number(executor, &many[i], i % 2 == 0 ? &read_value : &write_value, (int64_t)i);
+        await_tasks(many, 40);
+        for (size_t i = 0; i < 40; i += 2)
+            assert_value(&many[i], (int64_t)i);
+    }
+    close_executor(executor);
+}
+END_TEST
+
 START_TEST(a_read_only_server_is_unavailable_for_writes_and_gets_few_connections) {
     static const char sessions_made[] = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()";
     char url[URL_SIZE];
@@ -748,8 +806,9 @@ TCase *store_executor_tests(void) {
     tcase_add_loop_test(tests, a_read_that_fails_fails_alone, 0, ARRAY_LEN(failing));
     tcase_add_test(tests, a_read_with_text_that_the_database_cannot_hold_fails_alone);
     tcase_add_loop_test(tests, with_any_number_of_threads_and_connections_each_query_has_its_own_row, 0, 6);
-    tcase_add_test(tests, several_threads_submit_at_once);
+    tcase_add_test(tests, each_of_several_threads_gets_its_own_rows);
     tcase_add_test(tests, its_end_waits_for_all_that_was_submitted);
+    tcase_add_test(tests, its_end_waits_for_what_is_submitted_at_the_end_of_a_query);
     tcase_add_test(tests, no_read_waits_behind_writes_that_wait_for_a_row);
     tcase_add_test(tests, writes_of_other_rows_go_on_while_fewer_than_all_connections_but_one_wait);
     tcase_add_test(tests, with_one_connection_a_write_that_waits_for_a_row_is_waited_for);
@@ -769,6 +828,7 @@ TCase *store_executor_tests(void) {
 TCase *store_executor_connection_tests(void) {
     TCase *tests = tcase_create("executor_connections");
     tcase_add_test(tests, a_read_that_is_not_prepared_yet_goes_alone);
+    tcase_add_test(tests, a_read_only_server_answers_reads);
     tcase_add_test(tests, each_of_a_round_trip_that_is_lost_is_run_once_more);
     tcase_add_test(tests, a_write_that_is_lost_is_run_once_more_beside_idle_connections);
     tcase_add_test(tests, a_statement_that_loses_every_connection_is_unavailable_after_its_second_run);
