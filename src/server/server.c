@@ -152,10 +152,11 @@ static bool build(struct app *app) {
     services->is_draining = is_draining;
     services->password_policy = password_policy_from_config(config);
     services->session_limits = session_limits_from_config(config);
-    if (!build_tokens(app) || !build_limiter(app) || !build_database(app) || !build_pools(app))
+    if (!build_tokens(app) || !build_database(app))
         return false;
+    /* as soon as it can be: PostgreSQL opens its connections while the rest is created */
     app->background = background_start(services, &app->db_options);
-    if (app->background == NULL)
+    if (app->background == NULL || !build_limiter(app) || !build_pools(app))
         return false;
     app->server = http_server_start(services, routes, routes_count);
     return app->server != NULL && watchdog_start(app->server, app->background, &app->watchdog);
