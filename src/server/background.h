@@ -1,13 +1,15 @@
 /*
- * background: the periodic tasks of the table in background.c, each on a thread of its own, and with a database connection of its
- * own if it needs one. So no task waits for requests or for another task, nor a request for a task: a statement of the clean-up
- * that is not answered must not delay the reading of revocations, and a readiness that is asked late would be reported as a
- * failure.
+ * background: the periodic tasks, on the threads of the table in background.c. A thread has a database connection of its own if
+ * its tasks need one, and runs one task at a time, the one that has been due for the longest time. So no task waits for requests
+ * or for a task of another thread, nor a request for a task: a statement of the clean-up that is not answered must not delay the
+ * reading of revocations, and a readiness that is asked late would be reported as a failure.
  *
- * The revocations and the roles are read twice a second. Their first reading goes back for the life of an access token and some
- * seconds more, and may take many pages; after it the revoked sessions, or the roles, are ready. Readiness is asked about as
- * often, through the executor of the requests. The heap returns to the kernel every five seconds what a load has left. Rows that
- * nothing needs any more (cleanup.h) are deleted every database.cleanup_interval, and a second after a round that left some.
+ * The revocations and the roles are read twice a second, on one thread, since each connection costs PostgreSQL a process and
+ * milliseconds of a start. Where a statement of one is not answered, the other waits for it, for two seconds at most. Their first
+ * reading goes back for the life of an access token and some seconds more, and may take many pages, between which the other has
+ * its turn; after it the revoked sessions, or the roles, are ready. Readiness is asked about as often, through the executor of
+ * the requests. The heap returns to the kernel every five seconds what a load has left. Rows that nothing needs any more
+ * (cleanup.h) are deleted a second after the start, every database.cleanup_interval, and a second after a round that left some.
  *
  * A connection that would be idle for longer than two seconds is closed after the round: while it is not used it would go
  * unnoticed that its host has become read-only.

@@ -83,4 +83,4 @@ static int64_t run(const struct task_round *round) {
     return is_last_late ? reading->began_us + INTERVAL_US : now_us;
 }
 
-const struct task revocation_task = { "revocations", true, sizeof(struct reading), run };
+const struct task revocation_task = { sizeof(struct reading), run };

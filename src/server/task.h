@@ -1,6 +1,6 @@
 /*
- * task: periodic work of the service. Each task is one row of the table in background.c, has a file and a thread of its own, and
- * knows neither the thread nor when its database connection is opened and closed.
+ * task: periodic work of the service. Each task has a file of its own and a place in the table of background.c, which says on
+ * which thread it runs. It knows neither the thread nor when its database connection is opened and closed.
  */
 #ifndef JWTD_SERVER_TASK_H
 #define JWTD_SERVER_TASK_H
@@ -15,13 +15,11 @@
 /* The arguments of a round, on the task's thread. */
 struct task_round {
     const struct services *services;
-    struct db *db; /* used by this task only; NULL for a task without a database */
+    struct db *db; /* of the thread; NULL on a thread without a database */
     void *state;   /* used by this task only: state_size bytes, zeroed before the first round */
 };
 
 struct task {
-    const char *name; /* of its thread; at most 15 characters */
-    bool has_database;
     size_t state_size;                              /* 0: none */
     int64_t (*run)(const struct task_round *round); /* one round; returns when the next is due (clock_monotonic_us) */
 };

@@ -127,7 +127,7 @@ __attribute__((constructor)) static void open_control(void) {
 
 /* Beginnings of the names of threads, NULL after the last. */
 static const char *const request_threads[] = { "accept", "MHD-", "database-", "crypto-", NULL };
-static const char *const other_connecting_threads[] = { "database-", "roles", "cleanup", NULL };
+static const char *const other_connecting_threads[] = { "database-", "cleanup", NULL };
 
 static bool is_one_of(const char *const *beginnings) {
     char name[17] = "";
