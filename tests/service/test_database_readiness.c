@@ -109,6 +109,16 @@ START_TEST(a_schema_that_is_too_old_is_reported_as_such) {
 }
 END_TEST
 
+/* One of the executor, and one that reads what has changed. */
+START_TEST(a_service_without_requests_has_two_connections) {
+    char url[CLUSTER_SETTING_SIZE];
+    struct server server = server_start((const char *const[]){ cluster_setting(cluster.port, "", url), NULL });
+    await_ready(&server);
+    cluster_await(&cluster, "SELECT (count(*) = 2)::integer FROM pg_stat_activity WHERE usename = 'jwtd'");
+    server_finish(&server);
+}
+END_TEST
+
 Suite *database_readiness_suite(void) {
     Suite *suite = suite_create("database_readiness");
     TCase *tcase = tcase_create("a cluster of their own");
@@ -117,6 +127,7 @@ Suite *database_readiness_suite(void) {
     tcase_add_test(tcase, thousands_of_questions_are_one_to_the_database);
     tcase_add_loop_test(tcase, a_database_that_is_lost_or_returns_shows_within_two_seconds, 0, (int)ARRAY_LEN(troubles));
     tcase_add_test(tcase, a_schema_that_is_too_old_is_reported_as_such);
+    tcase_add_test(tcase, a_service_without_requests_has_two_connections);
     suite_add_tcase(suite, tcase);
     return suite;
 }

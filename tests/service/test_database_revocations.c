@@ -26,26 +26,34 @@ static void remove_cluster(void) {
 
 #define SESSIONS 6
 
-/* In a transaction that holds up the deletion of what is dead, and no logout. */
-static PGconn *hold_up_cleanup(void) {
+/* A transaction that has done this. */
+static PGconn *hold(const char *lock) {
     char url[CLUSTER_URL_SIZE];
     PGconn *connection = PQconnectdb(cluster_url("postgres", cluster.port, url));
     ck_assert_msg(PQstatus(connection) == CONNECTION_OK, "%s", PQerrorMessage(connection));
     PQclear(PQexec(connection, "BEGIN"));
-    PGresult *result = PQexec(connection, "LOCK TABLE known_addresses IN SHARE ROW EXCLUSIVE MODE");
+    PGresult *result = PQexec(connection, lock);
     ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(connection));
     PQclear(result);
     return connection;
 }
 
-static double seconds_until_refused(const struct server *server, const char *access_token) {
+/* By this path, which asks the database (/auth/me) or does not (/auth/verify). */
+static double seconds_until_refused_by(const struct server *server, const char *path, const char *access_token) {
     int64_t began_us = clock_monotonic_us();
     while (clock_monotonic_us() < began_us + 10 * CLOCK_US_PER_S) {
-        if (me_status(server, access_token) == 401)
+        struct reply reply = http_json(server, "GET", path, access_token, NULL);
+        long status = reply.status;
+        http_free(&reply);
+        if (status == 401)
             return (double)(clock_monotonic_us() - began_us) / 1e6;
         usleep(5000);
     }
     ck_abort_msg("the other instance never learns of the logout");
+}
+
+static double seconds_until_refused(const struct server *server, const char *access_token) {
+    return seconds_until_refused_by(server, "/auth/me", access_token);
 }
 
 START_TEST(a_logout_is_known_everywhere_within_a_second_while_the_cleanup_waits) {
@@ -57,7 +65,8 @@ START_TEST(a_logout_is_known_everywhere_within_a_second_while_the_cleanup_waits)
     for (size_t i = 0; i < SESSIONS; i++)
         tokens[i] = account_login(&one, &account);
     await_ready(&other);
-    PGconn *holder = hold_up_cleanup();
+    /* holds up the deletion of what is dead, and no logout */
+    PGconn *holder = hold("LOCK TABLE known_addresses IN SHARE ROW EXCLUSIVE MODE");
     cluster_await(&cluster, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'jwtd' AND wait_event_type = 'Lock'"
                             " HAVING count(*) = 2");
     for (size_t i = 0; i < SESSIONS; i++) {
@@ -70,6 +79,26 @@ START_TEST(a_logout_is_known_everywhere_within_a_second_while_the_cleanup_waits)
     PQfinish(holder);
     server_finish(&other);
     server_finish(&one);
+}
+END_TEST
+
+/* The same connection reads both, and a statement has two seconds. */
+START_TEST(a_revocation_is_known_within_three_seconds_while_the_roles_cannot_be_read) {
+    char url[CLUSTER_SETTING_SIZE];
+    struct server server = server_start((const char *const[]){ cluster_setting(cluster.port, "", url), NULL });
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account);
+    PGconn *holder = hold("LOCK TABLE users IN ACCESS EXCLUSIVE MODE");
+    cluster_await(&cluster, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                            " AND query LIKE '%roles_changed_xid%'");
+    cluster_run(&cluster,
+                "INSERT INTO revocations (session_id, user_id, reason) SELECT id, user_id, 'logout' FROM sessions"
+                " WHERE user_id = '%s'",
+                account.id);
+    double seconds = seconds_until_refused_by(&server, "/auth/verify", tokens.access);
+    ck_assert_msg(seconds < 3, "it was known after %.2f s", seconds);
+    PQfinish(holder);
+    server_finish(&server);
 }
 END_TEST
 
@@ -160,6 +189,7 @@ Suite *database_revocations_suite(void) {
     tcase_set_timeout(tcase, 300);
     tcase_add_unchecked_fixture(tcase, make_cluster, remove_cluster);
     tcase_add_test(tcase, a_logout_is_known_everywhere_within_a_second_while_the_cleanup_waits);
+    tcase_add_test(tcase, a_revocation_is_known_within_three_seconds_while_the_roles_cannot_be_read);
     tcase_add_test(tcase, a_service_starts_with_half_a_million_revocations_to_read);
     tcase_add_test(tcase, the_roles_of_everybody_change_and_hold_up_neither_logouts_nor_a_start);
     suite_add_tcase(suite, tcase);
