@@ -68,6 +68,7 @@ struct refreshed {
     uint32_t retries_elsewhere; /* of the session, this one included */
     int64_t pause_ms;           /* TOO_SOON: until a new successor can be requested */
     bool revoked_now;           /* REUSED: by this call */
+    bool was_unused;            /* of src/store/: the token, when the first statement ran */
 };
 
 /* What a refresh or access token says of its session. */
@@ -78,9 +79,11 @@ struct session_credential {
 
 /*
  * The refresh rule (docs/contract.md), for a refresh token. The parent of the current generation is the one for which that was
- * returned; it may be presented again until the current one is used. `ip` is the client's, NULL if unknown.
- * STATUS_DATABASE_UNAVAILABLE also when a connection was lost and the presented token seems reused (the first run of the
- * statement may have been its use), and when the row changed between the two statements of one call.
+ * returned; it may be presented again until the current one is used. `ip` is the client's, NULL if unknown. A token that had not
+ * been used when the first of the call's two statements ran is never reused: if its successor is used before the second one has
+ * the row, that successor is returned all the same (RETRIED; is_elsewhere false, since unknown). STATUS_DATABASE_UNAVAILABLE also
+ * when a connection was lost and the presented token seems reused (the first run of the statement may have been its use), and
+ * when the row changed between the two statements in any other way.
  */
 void sessions_refresh(struct db_query *query, const struct session_credential *credential, const char *ip,
                       const struct session_limits *limits, struct refreshed *refreshed);

@@ -8,14 +8,16 @@
 
 /* ---- reading rows ---- */
 
-/* The columns that `rotate` and `resolve_stale` have in common, and those of the latter alone. */
+/* The columns that `rotate` and `resolve_stale` have in common, and those of each alone. */
 enum {
     REFRESHED_USER,
     REFRESHED_GENERATION,
     REFRESHED_ROLES,
     REFRESHED_EXPIRES_IN,
+    REFRESHED_COLUMNS,
+    ROTATED_RETRY = REFRESHED_COLUMNS,
     ROTATED_COLUMNS,
-    RESOLVED_OUTCOME = ROTATED_COLUMNS,
+    RESOLVED_OUTCOME = REFRESHED_COLUMNS,
     RESOLVED_IS_ELSEWHERE,
     RESOLVED_RETRIES_ELSEWHERE,
     RESOLVED_PAUSE,
@@ -30,24 +32,30 @@ static enum status read_refreshed(const struct db_rows *rows, struct arena *aren
     return refreshed->roles_json.bytes != NULL ? STATUS_OK : STATUS_OUT_OF_MEMORY;
 }
 
-/* No row: nothing moved. */
+/* No row: there is no such session. No user: nothing moved. */
 static enum status read_rotated(const struct db_rows *rows, struct arena *arena, void *result) {
     struct refreshed *refreshed = result;
     if (db_row_count(rows) == 0)
         return STATUS_OK;
+    if (db_is_null(rows, 0, REFRESHED_USER)) {
+        refreshed->was_unused = !db_is_null(rows, 0, ROTATED_RETRY);
+        refreshed->generation = (uint32_t)db_integer(rows, 0, ROTATED_RETRY);
+        return STATUS_OK;
+    }
     refreshed->result = SESSION_ROTATED;
     return read_refreshed(rows, arena, refreshed);
 }
 
-/* What `resolve_stale` finds, but for "changed": `rotate` would match now, since the row was changed between the two. */
+/* What `resolve_stale` finds, but for "changed": the row was changed between the two statements, so that `rotate` would match
+ * now, or the token was used by then and cannot be answered as it would have been before. */
 static const struct {
     const char *name;
     enum session_refresh result;
     bool must_revoke; /* the token was used before */
 } outcomes[] = {
-    { "retried", SESSION_RETRIED, false }, { "replaced", SESSION_REPLACED, false }, { "too_soon", SESSION_TOO_SOON, false },
-    { "reused", SESSION_REUSED, false },   { "ended", SESSION_ENDED, false },       { "expired", SESSION_EXPIRED, false },
-    { "used", SESSION_REUSED, true },
+    { "retried", SESSION_RETRIED, false },   { "replaced", SESSION_REPLACED, false }, { "too_soon", SESSION_TOO_SOON, false },
+    { "reused", SESSION_REUSED, false },     { "ended", SESSION_ENDED, false },       { "expired", SESSION_EXPIRED, false },
+    { "overtaken", SESSION_RETRIED, false }, { "used", SESSION_REUSED, true },
 };
 
 /* revoked_now stands for must_revoke until the session is revoked. */
@@ -85,8 +93,9 @@ enum {
     REVOKE_PARAMETERS,
     REFRESH_IDLE_MS = REVOKE_PARAMETERS /* $3 */,
     REFRESH_IP /* $4 */,
+    REFRESH_RETRY_WINDOW_MS /* $5 */,
     ROTATE_PARAMETERS,
-    REFRESH_RETRY_WINDOW_MS = ROTATE_PARAMETERS /* $5 */,
+    REFRESH_RETRY = ROTATE_PARAMETERS /* $6, what `rotate` has found */,
     RESOLVE_PARAMETERS
 };
 
@@ -95,36 +104,56 @@ enum {
  * failover. Accepting it ends no session, and the older token of the two is still recognised as used. The parent of the new generation
  * is the one before it, whatever the retry columns hold: they are about another successor. The sum must not overflow: the planner may
  * evaluate it before any condition is checked.
+ *
+ * The last column is for a token that is stale, from the row as it was before this statement: NULL if the token had been used, else
+ * the generation that a retry returns, or 0 if it returns none.
  */
 static const struct db_statement rotate = {
     .name = "sessions_rotate",
     .parameters = ROTATE_PARAMETERS,
     .columns = ROTATED_COLUMNS,
     .read = read_rotated,
-    .sql = "UPDATE sessions s"
-           " SET generation = least($2, " GENERATION_MAX " - 1) + 1,"
-           "   rotated_at = now(),"
-           "   retried_after = '0',"
-           "   last_used_at = now(),"
-           "   last_used_day = " TODAY ","
-           "   rotated_from = " NETWORK_OF("$4")
-           " FROM users u"
-           " WHERE s.id = $1"
-           "   AND u.id = s.user_id"
-           "   AND s.generation <= $2"
-           "   AND $2 < " GENERATION_MAX
-           "   AND u.disabled_at IS NULL"
-           "   AND " LIVE("$3")
-           " RETURNING s.user_id,"
-           "   s.generation,"
-           "   array_to_json(u.roles)::text,"
-           "   floor(extract(epoch FROM least(s.expires_at - now(), $3 * interval '1 millisecond')))::bigint",
+    .sql = "WITH rotated AS ("
+           "   UPDATE sessions s"
+           "   SET generation = least($2, " GENERATION_MAX " - 1) + 1,"
+           "     rotated_at = now(),"
+           "     retried_after = '0',"
+           "     last_used_at = now(),"
+           "     last_used_day = " TODAY ","
+           "     rotated_from = " NETWORK_OF("$4")
+           "   FROM users u"
+           "   WHERE s.id = $1"
+           "     AND u.id = s.user_id"
+           "     AND s.generation <= $2"
+           "     AND $2 < " GENERATION_MAX
+           "     AND u.disabled_at IS NULL"
+           "     AND " LIVE("$3")
+           "   RETURNING s.user_id,"
+           "     s.generation,"
+           "     array_to_json(u.roles)::text AS roles,"
+           "     floor(extract(epoch FROM least(s.expires_at - now(), $3 * interval '1 millisecond')))::bigint AS expires_in"
+           " )"
+           " SELECT r.user_id,"
+           "   r.generation,"
+           "   r.roles,"
+           "   r.expires_in,"
+           "   CASE"
+           "     WHEN s.generation <= $2 THEN 0"
+           "     WHEN $2 <> " PARENT " THEN NULL"
+           "     WHEN s.rotated_at >= now() - $5 * interval '1 millisecond' THEN s.generation"
+           "     ELSE 0"
+           "   END"
+           " FROM sessions s LEFT JOIN rotated r ON true"
+           " WHERE s.id = $1",
 };
 
 /*
  * Why `rotate` matched no row, decided under the row's lock. For the parent the same successor is returned as before, or, when the
  * window has passed, a new one; but not within a window of the last time that the old one was returned, since one tab may be about to
  * store that while another refreshes. A session whose generations are used up must end.
+ *
+ * A token that had not been used when `rotate` ran is no reuse, whatever has been committed since: the successor that it would have
+ * been answered with is returned ("overtaken") if that is the parent now, which may be retried. Who got it is not known any more.
  */
 static const struct db_statement resolve_stale = {
     .name = "sessions_resolve_stale",
@@ -133,7 +162,7 @@ static const struct db_statement resolve_stale = {
     .read = read_resolved,
     .sql = "WITH found AS ("
            "   SELECT s.id, s.user_id, s.generation, array_to_json(u.roles)::text AS roles, s.retries_elsewhere,"
-           "     coalesce(s.rotated_from <> " NETWORK_OF("$4") ", false) AS is_elsewhere,"
+           "     coalesce($2 = " PARENT " AND s.rotated_from <> " NETWORK_OF("$4") ", false) AS is_elsewhere,"
            "     least(s.expires_at, s.last_used_at + $3 * interval '1 millisecond') - now() AS retried_left,"
            "     least(s.expires_at - now(), $3 * interval '1 millisecond') AS replaced_left,"
            "     s.rotated_at + s.retried_after + $5 * interval '1 millisecond' - now() AS pause,"
@@ -143,6 +172,8 @@ static const struct db_statement resolve_stale = {
            "       WHEN s.expires_at <= now() OR s.last_used_at <= now() - $3 * interval '1 millisecond' THEN 'expired'"
            "       WHEN $2 >= " GENERATION_MAX " THEN 'expired'"
            "       WHEN s.generation <= $2 THEN 'changed'"
+           "       WHEN $2 <> " PARENT " AND $6 = " PARENT " THEN 'overtaken'"
+           "       WHEN $2 <> " PARENT " AND $6 IS NOT NULL THEN 'changed'"
            "       WHEN $2 <> " PARENT " THEN 'used'"
            "       WHEN s.rotated_at >= now() - $5 * interval '1 millisecond' THEN 'retried'"
            "       WHEN s.rotated_at + s.retried_after >= now() - $5 * interval '1 millisecond' THEN 'too_soon'"
@@ -175,7 +206,7 @@ static const struct db_statement resolve_stale = {
            "   WHERE s.id = found.id AND outcome = 'replaced'"
            " )"
            " SELECT user_id,"
-           "   generation + (outcome = 'replaced')::integer,"
+           "   CASE outcome WHEN 'replaced' THEN generation + 1 WHEN 'overtaken' THEN $6 ELSE generation END,"
            "   roles,"
            "   floor(extract(epoch FROM CASE outcome WHEN 'replaced' THEN replaced_left ELSE retried_left END))::bigint,"
            "   outcome,"
@@ -185,7 +216,7 @@ static const struct db_statement resolve_stale = {
            " FROM found",
 };
 
-/* Checked again under the row's lock. */
+/* Checked again under the row's lock, since a failover may have come between. */
 static const struct db_statement revoke_reused = {
     .name = "sessions_revoke_reused",
     .parameters = REVOKE_PARAMETERS,
@@ -236,6 +267,7 @@ static enum status resolve_if_stale(struct db_query *query, enum status status) 
     if (status != STATUS_OK || refreshed->result == SESSION_ROTATED)
         return status;
     query->state = query->was_rerun ? 1 : 0;
+    query->parameters[REFRESH_RETRY] = refreshed->was_unused ? db_integer_parameter(query, refreshed->generation) : NULL;
     query->statement = &resolve_stale;
     query->then = revoke_if_used;
     return STATUS_OK;
@@ -243,7 +275,7 @@ static enum status resolve_if_stale(struct db_query *query, enum status status) 
 
 void sessions_refresh(struct db_query *query, const struct session_credential *credential, const char *ip,
                       const struct session_limits *limits, struct refreshed *refreshed) {
-    const char *const parameters[RESOLVE_PARAMETERS] = {
+    const char *const parameters[ROTATE_PARAMETERS] = {
         [REFRESH_SESSION] = db_uuid_parameter(query, &credential->session_id),
         [REFRESH_GENERATION] = db_integer_parameter(query, credential->generation),
         [REFRESH_IDLE_MS] = db_integer_parameter(query, limits->idle_ms),
@@ -253,7 +285,5 @@ void sessions_refresh(struct db_query *query, const struct session_credential *c
     assert(credential->generation > 0);
     *refreshed = (struct refreshed){ .result = SESSION_ENDED };
     db_ask(query, &rotate, parameters, refreshed);
-    for (int i = ROTATE_PARAMETERS; i < RESOLVE_PARAMETERS; i++)
-        query->parameters[i] = parameters[i];
     query->then = resolve_if_stale;
 }

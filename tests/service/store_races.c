@@ -284,6 +284,63 @@ START_TEST(a_refresh_that_waits_for_a_logout_is_refused) {
 }
 END_TEST
 
+/* Each case: the row when generation 1 is presented, what others commit while that refresh waits for the row (or for the second
+ * of its statements), and the outcome, which is decided by whether the token had been used when it arrived. */
+#define ROTATED_MEANWHILE                                                                                                        \
+    ", rotated_at = clock_timestamp(), last_used_at = clock_timestamp(), retried_after = '0', rotated_from = '203.0.113.9'"
+static const struct overtaken_case {
+    const char *before, *meanwhile;
+    enum status status;
+    enum session_refresh result;
+    uint32_t answer;
+    bool is_revoked;
+} overtaken_cases[] = {
+    { "generation = 2", "generation = 3" ROTATED_MEANWHILE, STATUS_OK, SESSION_RETRIED, 2, false },
+    { "generation = 2", "generation = 4, retry_generation = 2, retry_successor = 4" ROTATED_MEANWHILE, STATUS_OK, SESSION_RETRIED,
+      2, false },
+    { "generation = 2", "generation = 3, retry_generation = 1, retry_successor = 3" ROTATED_MEANWHILE, STATUS_OK, SESSION_RETRIED,
+      3, false },
+    { "generation = 2", "generation = 4" ROTATED_MEANWHILE, STATUS_DATABASE_UNAVAILABLE, SESSION_ENDED, 0, false },
+    { "generation = 2, rotated_at = now() - interval '11 s'", "generation = 3" ROTATED_MEANWHILE, STATUS_DATABASE_UNAVAILABLE,
+      SESSION_ENDED, 0, false }, /* the answer would have been a new successor */
+    { "generation = 3, retry_generation = 1, retry_successor = 3", "generation = 4" ROTATED_MEANWHILE, STATUS_OK, SESSION_RETRIED,
+      3, false },
+    { "generation = 1", "generation = 3" ROTATED_MEANWHILE, STATUS_DATABASE_UNAVAILABLE, SESSION_ENDED, 0, false },
+    { "generation = 2", "generation = 3, revoked_at = now(), revoke_reason = 'logout'" ROTATED_MEANWHILE, STATUS_OK,
+      SESSION_ENDED, 0, true },
+    { "generation = 3", "generation = 4" ROTATED_MEANWHILE, STATUS_OK, SESSION_REUSED, 0, true },
+    { "generation = 3", "rotated_at = rotated_at", STATUS_OK, SESSION_REUSED, 0, true },
+    { "generation = 3, rotated_at = now() - interval '1 minute'", "generation = 4" ROTATED_MEANWHILE, STATUS_OK, SESSION_REUSED,
+      0, true },
+};
+
+START_TEST(a_refresh_that_another_overtakes_is_judged_by_when_it_arrived) {
+    static const char whole_row[] = "SELECT hashtext(s::text) FROM sessions s";
+    const struct overtaken_case *one = &overtaken_cases[_i];
+    struct held_call call = { .act = act_held_refresh, .user = add_user("ada@example.org") };
+    call.session = add_session(&call.user);
+    sql("UPDATE sessions SET %s", one->before);
+    sql("BEGIN");
+    sql("SELECT FROM sessions FOR UPDATE");
+    begin_held(&call);
+    sql("UPDATE sessions SET %s", one->meanwhile);
+    int64_t row = sql_number(whole_row), current = sql_number("SELECT generation FROM sessions");
+    sql("COMMIT");
+    end_held(&call);
+    ck_assert_int_eq(call.status, one->status);
+    ck_assert_int_eq(live_sessions(&call.user), one->is_revoked ? 0 : 1);
+    if (one->result != SESSION_REUSED && one->answer != current) /* else the row has changed, or an ordinary retry is noted */
+        ck_assert_int_eq(sql_number(whole_row), row);
+    if (one->status != STATUS_OK)
+        return;
+    ck_assert_int_eq(call.refreshed.result, one->result);
+    if (one->result != SESSION_RETRIED)
+        return;
+    ck_assert_uint_eq(call.refreshed.generation, one->answer);
+    ck_assert_int_eq(sql_number("SELECT retries_elsewhere FROM sessions"), call.refreshed.retries_elsewhere);
+}
+END_TEST
+
 START_TEST(a_statement_that_misses_its_deadline_gives_up_and_the_next_one_works) {
     struct held_call call = { .act = act_held_refresh, .user = add_user("ada@example.org") };
     call.session = add_session(&call.user);
@@ -522,6 +579,7 @@ TCase *store_races_tests(void) {
     tcase_add_loop_test(tests, a_login_that_commits_while_the_account_changes_does_not_survive, 0, 3);
     tcase_add_test(tests, a_login_that_waits_for_a_password_change_opens_nothing);
     tcase_add_test(tests, a_refresh_that_waits_for_a_logout_is_refused);
+    tcase_add_loop_test(tests, a_refresh_that_another_overtakes_is_judged_by_when_it_arrived, 0, (int)ARRAY_LEN(overtaken_cases));
     tcase_add_test(tests, a_statement_that_misses_its_deadline_gives_up_and_the_next_one_works);
     tcase_add_test(tests, the_server_itself_ends_a_statement_that_takes_too_long);
     tcase_add_test(tests, a_connection_lost_in_the_middle_of_a_statement_costs_no_answer);
