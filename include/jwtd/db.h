@@ -15,10 +15,12 @@
  *
  * A connection is opened when it is first needed and again, with back-off and jitter, after it was lost; a hang-up is noticed
  * before the next statement is sent, so that no request fails because the server was restarted. Nothing waits beyond a deadline,
- * but for the resolution of host names, which libpq does without one. When a statement misses its deadline the connection is
- * closed (on the server, statement_timeout ends the statement; it is set at connection, or with each transaction when nothing may
- * be kept in the session). Of several hosts, the next connection begins one host further whenever one could not be opened, and
- * a connection is closed when its server no longer is what target_session_attrs requires.
+ * but for the resolution of host names, which libpq does without one, while all queries of the thread wait. The name of a single
+ * host is resolved only while the thread has no open connection, and after one could not be opened or used; otherwise the next
+ * connection has the address of an open one. Those of several hosts are resolved for each connection. When a statement misses its
+ * deadline the connection is closed (on the server, statement_timeout ends the statement; it is set at connection, or with each
+ * transaction when nothing may be kept in the session). Of several hosts, the next connection begins one host further whenever
+ * one could not be opened, and a connection is closed when its server no longer is what target_session_attrs requires.
  */
 #ifndef JWTD_DB_H
 #define JWTD_DB_H

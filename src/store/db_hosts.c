@@ -1,8 +1,10 @@
-/* Several hosts in one URL: which is tried first, and whether the connected one still is what target_session_attrs requires. */
+/* Several hosts in one URL: which is tried first; the address of a single one; whether the connected one still is what
+ * target_session_attrs requires. */
 #include "link.h"
 
 #include "jwtd/macros.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +60,17 @@ void db_free_hosts(struct db_hosts *hosts) {
     free(hosts->host);
     free(hosts->hostaddr);
     free(hosts->port);
+}
+
+/* From the options in use, since the host may also be of the environment or of a service file. */
+void link_note_address(struct link *link) {
+    PQconninfoOption *used = PQconninfo(link->connection);
+    const char *host = used != NULL ? db_option(used, "host") : NULL;
+    const char *address = PQhostaddr(link->connection); /* empty for a Unix-domain socket */
+    bool is_usable = host != NULL && strchr(host, ',') == NULL && strlen(address) < sizeof link->address &&
+                     strncmp(address, "fe80:", 5) != 0; /* link-local: libpq leaves out the zone */
+    snprintf(link->address, sizeof link->address, "%s", is_usable ? address : "");
+    PQconninfoFree(used);
 }
 
 static const struct {

@@ -23,6 +23,7 @@
 
 #define LINK_QUERIES_MAX 32 /* of one round trip */
 #define LINK_PARTS_MAX (LINK_QUERIES_MAX + 4)
+#define LINK_ADDRESS_SIZE 64
 
 enum link_state { LINK_CLOSED, LINK_CONNECTING, LINK_IDLE, LINK_BUSY };
 
@@ -37,6 +38,7 @@ struct link {
     struct db_options options;
     enum link_state state;
     PGconn *connection;                   /* NULL: CLOSED */
+    char address[LINK_ADDRESS_SIZE];      /* numeric, of the URL's one host; "": none is known, or there are several hosts */
     bool has_answered;                    /* this connection, a statement */
     const struct db_statement **prepared; /* on this connection */
     size_t prepared_count, prepared_capacity;
@@ -69,7 +71,9 @@ void link_fini(struct link *link);
 /* ---- link_open.c ---- */
 
 bool link_may_open(const struct link *link, int64_t now_us); /* it is CLOSED, and no pause is left */
-/* CONNECTING; or CLOSED, with a pause, when that failed at once. It fails at the latest at the deadline. */
+/* CONNECTING; or CLOSED, with a pause, when that failed at once. It fails at the latest at the deadline. With an address, which
+ * the owner may copy from an open link of the same URL, the host's name is not resolved; without one, that may take as long as
+ * the resolver does. An open link knows its address, a CLOSED one has forgotten it. */
 void link_open(struct link *link, int64_t now_us, int64_t deadline_us);
 void link_continue_opening(struct link *link); /* the socket is ready: CONNECTING still, IDLE, or CLOSED with a pause */
 void link_fail_opening(struct link *link, const char *reason); /* CLOSED with a pause; the next one begins one host further */
@@ -125,6 +129,9 @@ struct db_hosts {
 };
 bool db_order_hosts(const PQconninfoOption *parsed, unsigned first, struct db_hosts *hosts) MUST_CHECK;
 void db_free_hosts(struct db_hosts *hosts);
+
+/* Keeps the address of an open connection, if the URL has one host: the next one could not be another host then. */
+void link_note_address(struct link *link);
 
 /* Whether the server still is what target_session_attrs required when the connection was opened. A former primary reports with
  * the reply to a statement that it is one no longer (since PostgreSQL 14); what is read there afterwards may be out of date. */

@@ -29,6 +29,7 @@ void link_close(struct link *link) {
     if (link->connection != NULL)
         PQfinish(link->connection);
     link->connection = NULL;
+    link->address[0] = '\0';
     link->has_answered = false;
     link->prepared_count = 0;
     link->wants_write = false;
@@ -89,8 +90,11 @@ static const char *given_options(const PQconninfoOption *parsed) {
     return from_environment != NULL ? from_environment : "";
 }
 
-/* Name resolution is the only part that libpq does without a deadline. */
-static PGconn *begin_connecting(const struct db_options *options, const PQconninfoOption *parsed, const struct db_hosts *hosts) {
+/* Name resolution is the only part that libpq does without a deadline, and not at all with a hostaddr. The name is still the one
+ * of the server's certificate and of the password file. */
+static PGconn *begin_connecting(const struct link *link, const PQconninfoOption *parsed, const struct db_hosts *hosts) {
+    const struct db_options *options = &link->options;
+    const char *known_address = link->address[0] != '\0' ? link->address : NULL;
     char *session = session_options(given_options(parsed), options->statement_timeout_ms);
     char timeout_ms[24];
     if (session == NULL)
@@ -112,8 +116,11 @@ static PGconn *begin_connecting(const struct db_options *options, const PQconnin
                                      "client_encoding",
                                      own_options,
                                      NULL };
-    const char *const values[] = { "jwtd",          "10",        "5",    "3",     timeout_ms, options->url, hosts->host,
-                                   hosts->hostaddr, hosts->port, "UTF8", session, NULL };
+    const char *const values[] = {
+        "jwtd",      "10",         "5",         "3",
+        timeout_ms,  options->url, hosts->host, hosts->hostaddr != NULL ? hosts->hostaddr : known_address,
+        hosts->port, "UTF8",       session,     NULL
+    };
     PGconn *connection = PQconnectStartParams(keywords, values, 1);
     free(session);
     return connection;
@@ -141,7 +148,7 @@ void link_open(struct link *link, int64_t now_us, int64_t deadline_us) {
     }
     struct db_hosts hosts;
     if (db_order_hosts(parsed, link->first_host, &hosts))
-        link->connection = begin_connecting(&link->options, parsed, &hosts);
+        link->connection = begin_connecting(link, parsed, &hosts);
     db_free_hosts(&hosts);
     PQconninfoFree(parsed);
     if (link->connection == NULL) {
@@ -161,6 +168,7 @@ static void finish_connecting(struct link *link) {
         link_fail_opening(link, PQerrorMessage(link->connection));
         return;
     }
+    link_note_address(link);
     link_note_wanted_role(link);
     link->state = LINK_IDLE;
 }

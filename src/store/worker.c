@@ -79,10 +79,12 @@ static void end_all(struct worker *worker, enum kind kind, enum status status) {
 
 /* ---- links ---- */
 
-/* What one has found of its server holds for those that are closed: each would wait as long, for the same host. */
+/* What one has found of its server holds for those that are closed: each would wait as long, for the same host. The next one
+ * resolves the host's name anew, which may be another server's now, even if connections to this one are open. */
 static void share_failure(struct worker *worker, const struct link *failed) {
     for (unsigned i = 0; i < worker->member_count; i++) {
         struct link *link = &worker->members[i].link;
+        link->address[0] = '\0';
         if (link->state != LINK_CLOSED || link == failed || link->retry_us >= failed->retry_us)
             continue;
         link->retry_us = failed->retry_us;
@@ -97,9 +99,20 @@ static void note_failure(struct worker *worker, struct member *member) {
     end_each(worker, &member->repeated, STATUS_DATABASE_UNAVAILABLE);
 }
 
+/* That of another link: nothing is sent or received on any of them while a name is resolved. */
+static void copy_address(const struct worker *worker, struct link *link) {
+    for (unsigned i = 0; i < worker->member_count; i++) {
+        const struct link *other = &worker->members[i].link;
+        if (other != link && other->address[0] != '\0')
+            memcpy(link->address, other->address, sizeof link->address);
+    }
+}
+
 static void open_link(struct worker *worker, struct member *member, int64_t now_us) {
-    if (link_may_open(&member->link, now_us))
+    if (link_may_open(&member->link, now_us)) {
+        copy_address(worker, &member->link);
         link_open(&member->link, now_us, INT64_MAX);
+    }
     if (member->link.state == LINK_CLOSED)
         note_failure(worker, member);
 }

@@ -1,5 +1,7 @@
 /* The executor while its server crashes, its connections are ended, and the network to it cuts, holds and swallows: each query is
  * done once, at the latest by its deadline, and what was answered is true. */
+#include "../../src/store/link.h"
+
 #include "executor_fixture.h"
 #include "support/cluster.h"
 #include "support/proxy.h"
@@ -8,6 +10,9 @@
 #include "jwtd/macros.h"
 
 #include <check.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,17 +49,21 @@ static struct db_executor *open_at(int port, unsigned threads, unsigned connecti
 }
 
 /* Queries may fail until then. */
-static void assert_succeeds_within(struct db_executor *executor, int64_t us) {
+static void assert_statement_succeeds_within(struct db_executor *executor, const struct db_statement *statement, int64_t us) {
     int64_t began_us = clock_monotonic_us(), took_us;
     struct task task;
     do {
-        submit(executor, &task, &read_value, "1");
+        submit(executor, &task, statement, "1");
         await_task(&task);
         took_us = clock_monotonic_us() - began_us;
         usleep(5000);
     } while (task.status != STATUS_OK && took_us < us + SLACK_US);
     ck_assert_int_eq(task.status, STATUS_OK);
     ck_assert_msg(took_us < us + SLACK_US, "%lld us", (long long)took_us);
+}
+
+static void assert_succeeds_within(struct db_executor *executor, int64_t us) {
+    assert_statement_succeeds_within(executor, &read_value, us);
 }
 
 /* ---- one at a time ---- */
@@ -158,6 +167,127 @@ START_TEST(of_two_hosts_one_that_is_silent_costs_its_connect_timeout_once) {
     struct db_executor *executor = open_two_hosts(proxy_port(proxy), cluster.port, 3);
     assert_succeeds_within(executor, 4 * CLOCK_US_PER_S);
     close_executor(executor);
+}
+END_TEST
+
+/* ---- a host's name ---- */
+
+#define NAME "localhost"
+
+static atomic_uint resolutions;   /* of this name, by this program */
+static atomic_uint resolution_us; /* what each takes longer */
+
+/* Between libpq and the C library. */
+__attribute__((visibility("default"))) int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                                                       struct addrinfo **found) {
+    typedef int resolver(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    resolver *next;
+    *(void **)&next = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (name != NULL && strcmp(name, NAME) == 0) {
+        atomic_fetch_add(&resolutions, 1);
+        usleep(atomic_load(&resolution_us));
+    }
+    return next(name, service, hints, found);
+}
+
+static void assert_resolutions(unsigned wanted) {
+    unsigned count = atomic_load(&resolutions);
+    ck_assert_uint_eq(count, wanted);
+}
+
+static const char *named_url(int port, char url[CLUSTER_URL_SIZE]) {
+    snprintf(url, CLUSTER_URL_SIZE, "host=" NAME " port=%d user=jwtd dbname=jwtd sslmode=disable gssencmode=disable", port);
+    return url;
+}
+
+/* With one connection open. */
+static struct db_executor *open_by_name(unsigned connections) {
+    char url[CLUSTER_URL_SIZE];
+    atomic_store(&resolutions, 0);
+    struct db_executor *executor = open_executor(named_url(cluster.port, url), 1, connections);
+    run_task(executor, &read_value, "1");
+    assert_resolutions(1);
+    return executor;
+}
+
+START_TEST(a_slow_resolver_delays_no_query_while_a_connection_is_open) {
+    struct db_executor *executor = open_by_name(3);
+    struct task write, read;
+    atomic_store(&resolution_us, 900000);
+    submit(executor, &write, &slow_write, "0.2");
+    for (int i = 0; i < 10; i++) {
+        submit(executor, &read, &read_value, "1");
+        await_task(&read);
+        ck_assert_int_eq(read.status, STATUS_OK);
+        ck_assert_int_lt(read.ended_us - read.submitted_us, 500 * MS);
+    }
+    await_task(&write);
+    ck_assert_int_eq(write.status, STATUS_OK);
+    ck_assert_int_ne(write.backend, read.backend);
+    assert_resolutions(1);
+    close_executor(executor);
+}
+END_TEST
+
+START_TEST(the_name_is_resolved_anew_when_no_connection_is_open) {
+    struct db_executor *executor = open_by_name(1);
+    cluster_run(&cluster, "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE usename = 'jwtd'");
+    run_task(executor, &read_value, "1");
+    assert_resolutions(2);
+    close_executor(executor);
+}
+END_TEST
+
+START_TEST(the_name_is_resolved_anew_when_a_connection_could_not_be_opened) {
+    struct db_executor *executor = open_by_name(2);
+    struct task write;
+    cluster_run(&cluster, "ALTER ROLE jwtd CONNECTION LIMIT 1");
+    submit(executor, &write, &write_value, "1");
+    await_task(&write);
+    cluster_run(&cluster, "ALTER ROLE jwtd CONNECTION LIMIT -1");
+    ck_assert_int_eq(write.status, STATUS_DATABASE_UNAVAILABLE);
+    assert_resolutions(1);
+    assert_statement_succeeds_within(executor, &write_value, CLOCK_US_PER_S);
+    assert_resolutions(2);
+    close_executor(executor);
+}
+END_TEST
+
+static enum link_state open_and_await(struct link *link) {
+    int64_t now_us = clock_monotonic_us();
+    link_open(link, now_us, now_us + 2 * CLOCK_US_PER_S);
+    while (link->state == LINK_CONNECTING) {
+        struct pollfd socket = { .fd = PQsocket(link->connection), .events = link_events(link) };
+        ck_assert_int_eq(poll(&socket, 1, 2000), 1);
+        link_progress(link);
+    }
+    return link->state;
+}
+
+START_TEST(an_address_at_which_no_server_is_any_more_is_used_once) {
+    char url[CLUSTER_URL_SIZE];
+    struct db_options options = { .url = named_url(cluster.port, url), .statement_timeout_ms = 1000, .connect_timeout_ms = 1000 };
+    struct link link;
+    link_init(&link, &options);
+    snprintf(link.address, sizeof link.address, "127.0.0.2");
+    ck_assert_int_eq(open_and_await(&link), LINK_CLOSED);
+    ck_assert_str_eq(link.address, "");
+    ck_assert_int_eq(open_and_await(&link), LINK_IDLE);
+    ck_assert_str_eq(link.address, "127.0.0.1");
+    ck_assert_str_eq(PQhost(link.connection), NAME);
+    link_fini(&link);
+}
+END_TEST
+
+START_TEST(the_address_of_one_of_several_hosts_is_not_kept) {
+    char url[CLUSTER_URL_SIZE];
+    snprintf(url, sizeof url, "host=" NAME ",127.0.0.1 port=%d user=jwtd dbname=jwtd sslmode=disable", cluster.port);
+    struct db_options options = { .url = url, .statement_timeout_ms = 1000, .connect_timeout_ms = 1000 };
+    struct link link;
+    link_init(&link, &options);
+    ck_assert_int_eq(open_and_await(&link), LINK_IDLE);
+    ck_assert_str_eq(link.address, "");
+    link_fini(&link);
 }
 END_TEST
 
@@ -296,6 +426,11 @@ Suite *database_executor_suite(void) {
     tcase_add_test(tests, while_it_is_refused_it_connects_ever_less_often);
     tcase_add_test(tests, of_two_hosts_one_that_is_not_there_costs_nothing);
     tcase_add_test(tests, of_two_hosts_one_that_is_silent_costs_its_connect_timeout_once);
+    tcase_add_test(tests, a_slow_resolver_delays_no_query_while_a_connection_is_open);
+    tcase_add_test(tests, the_name_is_resolved_anew_when_no_connection_is_open);
+    tcase_add_test(tests, the_name_is_resolved_anew_when_a_connection_could_not_be_opened);
+    tcase_add_test(tests, an_address_at_which_no_server_is_any_more_is_used_once);
+    tcase_add_test(tests, the_address_of_one_of_several_hosts_is_not_kept);
     tcase_add_loop_test(tests, whatever_happens_each_query_is_done_once_and_what_was_answered_is_true, 0, ARRAY_LEN(disasters));
     tcase_add_test(tests, its_end_waits_for_all_whatever_the_server_does);
     suite_add_tcase(suite, tests);
