@@ -130,7 +130,8 @@ struct db_hosts {
 bool db_order_hosts(const PQconninfoOption *parsed, unsigned first, struct db_hosts *hosts) MUST_CHECK;
 void db_free_hosts(struct db_hosts *hosts);
 
-/* Keeps the address of an open connection, if the URL has one host: the next one could not be another host then. */
+/* Sets the address of the link from its open connection; "" when there are several hosts, since the next connection may be to
+ * another one of them. */
 void link_note_address(struct link *link);
 
 /* Whether the server still is what target_session_attrs required when the connection was opened. A former primary reports with
