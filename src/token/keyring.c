@@ -152,6 +152,16 @@ static void derive_id(struct refresh_key *key) {
     memcpy(key->id, hash, sizeof key->id);
 }
 
+static bool begin_mac(struct refresh_key *key) {
+    crypto_auth_hmacsha512256_state *mac = sodium_malloc(sizeof *mac);
+    key->mac = mac;
+    if (mac == NULL)
+        return false;
+    crypto_auth_hmacsha512256_init(mac, key->bytes, REFRESH_KEY_BYTES);
+    sodium_mprotect_readonly(mac);
+    return true;
+}
+
 static bool add_refresh_key(struct keyring *ring, const char *path, struct error error) {
     size_t len;
     if (ring->refresh_count == REFRESH_KEYS_MAX) {
@@ -162,9 +172,11 @@ static bool add_refresh_key(struct keyring *ring, const char *path, struct error
     key->bytes = key_file_read(path, REFRESH_KEY_BYTES, REFRESH_KEY_BYTES, &len, error.text, error.size);
     if (key->bytes == NULL)
         return false;
+    ring->refresh_count++; /* keyring_destroy frees it from here on */
     derive_id(key);
-    ring->refresh_count++;
-    return true;
+    if (!begin_mac(key))
+        snprintf(error.text, error.size, "%s: no memory for the key", path);
+    return key->mac != NULL;
 }
 
 /* "refresh.key.2026-11" beside "refresh.key". */
@@ -234,8 +246,10 @@ void keyring_destroy(struct keyring *keyring) {
         return;
     for (size_t i = 0; i < keyring->count; i++)
         sodium_free((void *)(uintptr_t)keyring->keys[i].bytes); /* wipes; const only for those who borrow */
-    for (size_t i = 0; i < keyring->refresh_count; i++)
+    for (size_t i = 0; i < keyring->refresh_count; i++) {
         sodium_free((void *)(uintptr_t)keyring->refresh_keys[i].bytes);
+        sodium_free((void *)(uintptr_t)keyring->refresh_keys[i].mac);
+    }
     free(keyring);
 }
 

@@ -29,7 +29,25 @@ static const struct format formats[] = {
 };
 
 _Static_assert(crypto_auth_KEYBYTES == REFRESH_KEY_BYTES, "the refresh key is the key of crypto_auth");
+_Static_assert(crypto_auth_BYTES == crypto_auth_hmacsha512256_BYTES && crypto_auth_BYTES == crypto_verify_32_BYTES,
+               "the MAC is that of crypto_auth");
 _Static_assert(TEXT_LEN(REFRESH_KEY_ID_BYTES) == REFRESH_TOKEN_LEN, "REFRESH_TOKEN_LEN fits the layout");
+
+/* What crypto_auth computes. */
+static void compute_mac(const struct refresh_key *key, const uint8_t *message, size_t len, uint8_t mac[crypto_auth_BYTES]) {
+    crypto_auth_hmacsha512256_state state = *key->mac;
+    crypto_auth_hmacsha512256_update(&state, message, len);
+    crypto_auth_hmacsha512256_final(&state, mac);
+    sodium_memzero(&state, sizeof state);
+}
+
+static bool has_mac(const struct refresh_key *key, const uint8_t *message, size_t len) {
+    uint8_t mac[crypto_auth_BYTES];
+    compute_mac(key, message, len, mac);
+    bool is_equal = crypto_verify_32(mac, message + len) == 0;
+    sodium_memzero(mac, sizeof mac);
+    return is_equal;
+}
 
 void refresh_token_write(const struct keyring *keyring, const struct refresh_token *token, char text[REFRESH_TOKEN_SIZE]) {
     const struct format *format = &formats[0];
@@ -43,7 +61,7 @@ void refresh_token_write(const struct keyring *keyring, const struct refresh_tok
     len += SESSION_ID_LEN;
     for (unsigned i = 0; i < GENERATION_LEN; i++)
         bytes[len++] = (uint8_t)(token->generation >> (24 - 8 * i));
-    crypto_auth(bytes + len, bytes, len, key->bytes);
+    compute_mac(key, bytes, len, bytes + len);
     len += crypto_auth_BYTES;
     assert(len <= sizeof bytes);
     memcpy(text, format->prefix, PREFIX_LEN);
@@ -57,8 +75,7 @@ static bool is_genuine(const struct keyring *keyring, const struct format *forma
     size_t count;
     const struct refresh_key *keys = keyring_refresh_keys(keyring, &count);
     for (size_t i = 0; i < count; i++)
-        if (memcmp(bytes + PREFIX_LEN, keys[i].id, format->key_id_len) == 0 &&
-            crypto_auth_verify(bytes + message_len, bytes, message_len, keys[i].bytes) == 0)
+        if (memcmp(bytes + PREFIX_LEN, keys[i].id, format->key_id_len) == 0 && has_mac(&keys[i], bytes, message_len))
             return true;
     return false;
 }
