@@ -20,9 +20,10 @@ struct uuid {
 
 struct uuid uuid_create(void); /* version 7, of now; its random bits come from the kernel, by a system call */
 
-/* The same for ids of requests, without a system call: 74 bits of a generator (ChaCha20) that each thread seeds from the kernel
- * once, and again after a fork. No two processes or threads return the same id, and none can be predicted from others. The state
- * lies in the process's memory: not for what a secret or an authorization depends on. */
+/* The same for ids of requests and access tokens (jti), which are only logged and listed, without a system call: 74 bits of a
+ * generator (ChaCha20) that each thread seeds from the kernel once, and again after a fork. No two processes or threads return
+ * the same id, and none can be predicted from others. The state lies in the process's memory: not for what a secret or an
+ * authorization depends on. */
 struct uuid uuid_create_for_log(void);
 
 /* Lower-case hyphenated text and a NUL; returns `text`. */

@@ -14,7 +14,7 @@ static int add_ids(jwt_t *jwt, const struct token_rules *rules, const struct uui
     char user[UUID_TEXT_SIZE];
     char session[UUID_TEXT_SIZE];
     char token[UUID_TEXT_SIZE];
-    struct uuid token_id = uuid_create();
+    struct uuid token_id = uuid_create_for_log(); /* nothing depends on it being secret */
     const struct {
         const char *name;
         const char *value;
