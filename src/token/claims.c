@@ -188,12 +188,34 @@ bool token_is_current(const struct fixed_claims *claims, int64_t now_s) {
     return claims->not_before <= now_s + ACCESS_TOKEN_LEEWAY_S && now_s < claims->expires_at + ACCESS_TOKEN_LEEWAY_S;
 }
 
+/* Whether it is what append_role would make of it: roles without white space, as PostgreSQL writes them. */
+static bool is_compact(struct text array) {
+    if (array.len < 2 || array.bytes[0] != '[' || array.bytes[array.len - 1] != ']')
+        return false;
+    const char *at = array.bytes + 1, *end = array.bytes + array.len - 1;
+    while (at < end) {
+        const char *quote = *at == '"' ? memchr(at + 1, '"', (size_t)(end - at - 1)) : NULL;
+        if (quote == NULL || !role_is_valid((struct text){ at + 1, (size_t)(quote - at - 1) }))
+            return false;
+        at = quote + 1;
+        if (at < end && (*at++ != ',' || at == end))
+            return false;
+    }
+    return true;
+}
+
 enum status roles_json_read(struct text roles_json, char compact[ROLES_JSON_MAX_LEN], size_t *len, size_t *dropped) {
     static const struct json_limits roles_limits = { .depth = 1, .containers = 1 };
     struct arena arena;
     const struct json *roles;
     if (roles_json.bytes == NULL || roles_json.len > ROLES_JSON_MAX_LEN)
         return STATUS_INVALID_JSON;
+    if (is_compact(roles_json)) { /* nearly always, and parsing it costs a tenth of a token */
+        memcpy(compact, roles_json.bytes, roles_json.len);
+        *len = roles_json.len;
+        *dropped = 0;
+        return STATUS_OK;
+    }
     arena_init(&arena, JSON_ARENA_LIMIT(roles_json.len, roles_limits.containers));
     enum status status = json_parse(&arena, roles_json, roles_limits, &roles);
     if (status == STATUS_OK && !read_roles(roles, compact, len, dropped))

@@ -524,8 +524,40 @@ START_TEST(what_is_no_role_does_not_get_into_a_token) {
 }
 END_TEST
 
+START_TEST(roles_are_written_without_white_space) {
+    static const char *const roles[] = { "[\"admin\",\"ops\"]", " [ \"admin\" ,\n\"ops\" ] ", "[\"\\u0061dmin\",\"ops\"]" };
+    struct text created;
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        ck_assert_int_eq(create(roles[i], &created), STATUS_OK);
+        ck_assert_int_eq(check_bytes(created.bytes, created.len), STATUS_OK);
+        ck_assert_str_eq(claims.roles_json.bytes, "[\"admin\",\"ops\"]");
+    }
+}
+END_TEST
+
 START_TEST(no_token_is_made_for_roles_that_no_token_may_carry) {
-    static const char *const roles[] = { NULL, "", "null", "{}", "\"admin\"", "[1]", "[\"a\"],\"sub\":\"x\"", "[\"a\"" };
+    static const char *const roles[] = {
+        NULL,
+        "",
+        "null",
+        "{}",
+        "\"admin\"",
+        "[1]",
+        "[\"a\"],\"sub\":\"x\"",
+        "[\"a\"",
+        "[",
+        "]",
+        "[,]",
+        "[\"]",
+        "[\"a\",]",
+        "[,\"a\"]",
+        "[\"a\",\"]",
+        "[\"a\"\"b\"]",
+        "[\"a\";\"b\"]",
+        "[\"a\"x]",
+        "[\"a\\\"]",
+        "[\"a\"]\"b\"]",
+    };
     struct text created;
     for (size_t i = 0; i < ARRAY_LEN(roles); i++)
         ck_assert_msg(create(roles[i], &created) == STATUS_INTERNAL, "roles %zu", i);
@@ -571,6 +603,7 @@ Suite *access_token_suite(void) {
     tcase_add_test(tests, a_created_token_says_what_the_contract_says);
     tcase_add_test(tests, two_tokens_of_one_second_differ);
     tcase_add_test(tests, what_is_no_role_does_not_get_into_a_token);
+    tcase_add_test(tests, roles_are_written_without_white_space);
     tcase_add_test(tests, no_token_is_made_for_roles_that_no_token_may_carry);
     tcase_add_test(tests, a_full_arena_is_out_of_memory);
     suite_add_tcase(suite, tests);
