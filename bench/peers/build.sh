@@ -1,8 +1,8 @@
 #!/bin/bash
-# bench/peers/build.sh [gin] [axum] [fastapi]: builds these peers, or all, each to $BUILD/peers/NAME/server. What they need comes from the
-# Go proxy, crates.io and PyPI, in the versions of go.sum, Cargo.lock and requirements.txt. Go and cargo keep what they have downloaded
-# where their user has it, everything else is below $BUILD/peers. A peer whose toolchain or registry is missing is skipped, with the
-# reason; one that does not compile is an error.
+# bench/peers/build.sh [gin] [axum] [fastapi]: builds these peers, or those of PEERS, or all, each to $BUILD/peers/NAME/server. What they
+# need comes from the Go proxy, crates.io and PyPI, in the versions of go.sum, Cargo.lock and requirements.txt. Go and cargo keep what they
+# have downloaded where their user has it, everything else is below $BUILD/peers. A peer whose toolchain or registry is missing is skipped,
+# with the reason; one that does not compile is an error.
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/../../tools/common.sh"
 # shellcheck source=bench/peers/peer.sh
@@ -51,6 +51,7 @@ build_axum() {
     version=$(cut -d ' ' -f 2 <<<"$version")
     is_version "$rust_version" "$version" || { skip axum "cargo $rust_version is needed, here is $version"; return; }
     (cd bench/peers/axum && timeout "$seconds_to_download" cargo fetch --quiet --locked) || { skip axum "crates.io does not answer"; return; }
+    [[ -x $output/axum/target/release/axum-peer ]] || echo "axum: compiling, some minutes" >&2
     CARGO_TARGET_DIR=$output/axum/target cargo build --quiet --locked --release --manifest-path bench/peers/axum/Cargo.toml
     cp "$output/axum/target/release/axum-peer" "$output/axum/server"
 }
@@ -73,8 +74,9 @@ build_fastapi() {
 
 output=$(realpath -m "$BUILD/peers")
 names=("$@")
-[[ $# -gt 0 ]] || names=("${peers[@]}")
+[[ $# -gt 0 ]] || read -ra names <<<"${PEERS:-${peers[*]}}"
 for name in "${names[@]}"; do
+    [[ $name != jwtd ]] || continue
     [[ " ${peers[*]} " == *" $name "* ]] || die "there is no peer $name: ${peers[*]}"
     mkdir -p "$output/$name"
     "build_$name"

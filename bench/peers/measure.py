@@ -265,9 +265,17 @@ def write(file, names):
         json.dump({"seconds": SECONDS, "rounds": ROUNDS, "services": names, "samples": samples, "errors": errors}, out, indent=0)
 
 
+def minutes_for(services):
+    """Roughly: seconds of the load, and of a cluster, a start and the accounts of a turn."""
+    turns = (8 * SECONDS + 45 if is_whole(number) else 7 * SECONDS + 12 for number in range(ROUNDS))
+    return max(1, round(services * sum(turns) / 60))
+
+
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
     file, names = sys.argv[1], sys.argv[2:]
+    print(f"about {minutes_for(len(names))} minutes", file=sys.stderr)
     with open(f"{WORK}/live.json.api", "w", encoding="ascii") as api:
         json.dump(LIVE_API, api)
     for round_number in range(ROUNDS):

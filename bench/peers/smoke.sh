@@ -1,6 +1,6 @@
 #!/bin/bash
-# bench/peers/smoke.sh [jwtd] [gin] [axum] [fastapi]: whether these servers, or all that are built, have the same API. Each runs on the same
-# private PostgreSQL with the same tables; the last line is "N passed, M failed".
+# bench/peers/smoke.sh [jwtd] [gin] [axum] [fastapi]: whether these servers, or those of PEERS, or all that are built, have the same API. Each
+# runs on the same private PostgreSQL with the same tables; the last line is "N passed, M failed".
 # shellcheck source=tools/private_server.sh
 source "$(dirname "$0")/../../tools/private_server.sh"
 # shellcheck source=bench/peers/peer.sh
@@ -31,11 +31,12 @@ check() {
     failed=$((failed + $(grep -vc '^ok' "$work/$name" || true)))
 }
 
+tools/packages.sh run
 make_work_directory peers
 build "$BUILD/jwtd"
 start_database
 names=("$@")
-[[ $# -gt 0 ]] || names=(jwtd "${peers[@]}")
+[[ $# -gt 0 ]] || read -ra names <<<"${PEERS:-jwtd ${peers[*]}}"
 for name in "${names[@]}"; do
     if [[ $name == jwtd ]] || peer_is_built "$name"; then
         check "$name"
