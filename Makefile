@@ -63,15 +63,15 @@ deps: ## install the Debian packages that are missing, for all of these
 	@tools/packages.sh run test lint bench fuzz coverage
 bench: ## measure the figures of the README, a few minutes; SECONDS_EACH=10 for longer ones
 	@tools/bench.sh
-peers: ## build the peers of bench/peers that this machine has the tools for: Go, Rust, Python
+peers: ## build the peers of bench/peers that this machine has the tools for: Go, Rust, Python; PEERS="gin axum" for some
 	@bench/peers/build.sh
-peers-smoke: peers ## whether they have the API of jwtd
+peers-smoke: peers ## run one list of requests against jwtd and each peer that is built
 	@bench/peers/smoke.sh
 .PHONY: peers peers-smoke
 peers peers-smoke: export BUILD := $(BUILD)
-bench-peers: ## measure jwtd and its peers side by side, a quarter of an hour; PEERS="jwtd axum" for some; SECONDS_EACH=1 ROUNDS=1 for a glance
+bench-peers: ## measure jwtd and its peers side by side, a quarter of an hour, and write docs/peers.md; PEERS="jwtd axum" for some; SECONDS_EACH=1 ROUNDS=1 for a glance
 	@bench/peers/bench.sh
-compare-articles: ## compare FastAPI and Gin as the two articles did, a quarter of an hour, and write docs/comparison.md
+compare-articles: ## compare FastAPI and Gin by failpoint as the two articles did, a quarter of an hour, and write docs/comparison.md
 	@bench/peers/articles.sh
 soak: ## a million requests an hour for SOAK=10m (72h works the same); fails when something grows
 	@tools/soak.sh
@@ -136,6 +136,7 @@ install: $(BUILD)/jwtd ## install below PREFIX (/usr/local), staged in DESTDIR: 
 clean: ## remove what was built
 	rm -rf build
 reset: ## remove the development database and its keys
+	@[ ! -e .local/lock ] || flock -n .local/lock true || { echo "make run is running here: stop it first" >&2; exit 1; }
 	tools/database.sh remove .local/postgres
 	rm -rf .local
 help: ## this list
