@@ -123,14 +123,14 @@ bench_requests() {
     start_server
     token=$(log_in | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
     load -c32 -H "Authorization: Bearer $token" "http://127.0.0.1:$port/auth/me"
-    row "GET /auth/me: requests per s; CPU of server + PostgreSQL" "$rate per s; $server_us + $database_us us" "27 + 10 us (Gin with gorm: 53 + 19)"
+    row "GET /auth/me: requests per s; CPU of server + PostgreSQL" "$rate per s; $server_us + $database_us us" "27 + 10 us"
     for _ in {1..64}; do
         log_in | sed 's/.*"refresh_token":"\([^"]*\)".*/\1/'
         echo
     done >"$work/tokens"
     export BENCH_TOKENS=$work/tokens
     load -c16 -s tests/bench/refresh.lua "http://127.0.0.1:$port"
-    row "POST /auth/refresh: the same" "$rate per s; $server_us + $database_us us" "72 + 78 us (Gin with gorm: 143 + 155)"
+    row "POST /auth/refresh: the same" "$rate per s; $server_us + $database_us us" "72 + 78 us"
     load -c32 -H "Authorization: Bearer $token" "http://127.0.0.1:$port/auth/verify"
     row "GET /auth/verify: requests per s; CPU of server" "$rate per s; $server_us us" "10 us; $(nginx_us) us"
     stop_server
@@ -182,7 +182,7 @@ bench_beside_logins() {
         wait $!
         logins=$(awk '/Requests\/sec/ { printf "%.0f", $2 }' "$work/wrk")
         row "GET /health/live beside 100 connections that log in, crypto threads at nice $nice" \
-            "p50 $(cut -d' ' -f1 <<<"$latency"), p99 $(cut -d' ' -f2 <<<"$latency") ms; $logins logins per s" "p99 under 3 ms (peers: 18 to 1358)"
+            "p50 $(cut -d' ' -f1 <<<"$latency"), p99 $(cut -d' ' -f2 <<<"$latency") ms; $logins logins per s" "p99 under 3 ms"
         stop_server
     done
 }
@@ -247,7 +247,7 @@ crowd() {
     peak=$(awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$server/status")
     sleep 15
     row "5,000 users log in at once for 10 s and $word Retry-After${nice:+, nice $nice}: logins / those of 16 users" \
-        "$(served crowd) / $(served before) per s = $(ratio "$(served crowd)" "$(served before)")" "$2 (peers: 0.01 to 0.86)"
+        "$(served crowd) / $(served before) per s = $(ratio "$(served crowd)" "$(served before)")" "$2"
     row "the same: without an answer in 5 s; p99 of GET /auth/me at 50 per s; how late its generator was at p99" \
         "$(unanswered crowd); $(latency_p99 probe); $(lag_p99 probe)" "0; 10 ms"
     row "the same: a 503 to a newcomer; how late its generator was at p99" \
