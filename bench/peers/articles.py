@@ -66,7 +66,7 @@ def main():
     directory, names = sys.argv[1], sys.argv[2:]
     versions = [machine.version_of(name) for name in names]
     titles = [version.split()[0] for version in versions]
-    print(f"about {round(2 * REQUESTS / RATE / 60 + MINUTES_TO_FIND * 2 * len(names))} minutes", file=sys.stderr)
+    print(f"about {round(2 * REQUESTS / RATE / 60 + MINUTES_TO_FIND * 2 * len(names))} min", file=sys.stderr)
     page = Page(directory)
     page.add(f"# {' and '.join(titles)}", "",
              "The comparison of the two articles, repeated by [failpoint](../loadtest/README.md): written by `make compare-articles`,",

@@ -275,20 +275,21 @@ def main():
     for number in signal.SIGINT, signal.SIGTERM:
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     file, names = sys.argv[1], sys.argv[2:]
-    print(f"about {minutes_for(len(names))} minutes", file=sys.stderr)
+    print(f"about {minutes_for(len(names))} min", file=sys.stderr)
     with open(f"{WORK}/live.json.api", "w", encoding="ascii") as api:
         json.dump(LIVE_API, api)
     for round_number in range(ROUNDS):
         shift = round_number % len(names)
         for name in names[shift:] + names[:shift]:
             begin = time.monotonic()
-            what = f"round {round_number + 1} of {ROUNDS}: {name}"
+            what, failure = f"round {round_number + 1} of {ROUNDS}: {name}", None
+            print(what, end=", ", file=sys.stderr, flush=True)
             try:
                 take_turn(name, round_number)
             except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-                errors.append(f"{what}: {error!r}")  # the others go on
-                print(errors[-1], file=sys.stderr)
-            print(f"{what}, {time.monotonic() - begin:.0f} s", file=sys.stderr)
+                failure = f"{what}: {error!r}"  # the others go on
+                errors.append(failure)
+            print(f"{time.monotonic() - begin:.0f} s", *filter(None, [failure]), sep="\n", file=sys.stderr)
             write(file, names)
 
 
