@@ -1,7 +1,7 @@
 /*
  * exchange: one HTTP request and its reply: the request that steps see, and what only src/http/ knows of it.
  *
- * It is created when the request line has been read and freed when the library reports the end of the request, or else of its
+ * It is created when the request line has been read and ends when the library reports the end of the request, or else of its
  * connection (receiver.h). In between it has one owner at any moment, which its state names. Only the owner reads and writes it,
  * so that it needs no lock; it hands the exchange on by exchange_suspend and exchange_resume, after which it does not touch it.
  *

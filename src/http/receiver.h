@@ -1,7 +1,7 @@
 /*
  * receiver: the callbacks through which the HTTP library reports a request, in the order in which it calls them: the request line
  * (receiver_begin creates the exchange), the header, the pieces of the body and its end (receiver_handle), and the end of the
- * request (receiver_end frees the exchange). libmicrohttpd 0.9.75 does not report every end: after a second error of its own on
+ * request (receiver_end ends the exchange). libmicrohttpd 0.9.75 does not report every end: after a second error of its own on
  * one request, and when it runs out of memory, it reports the end of the connection only. receiver_abandon, called then, ends the
  * exchange that is left. So each exchange ends exactly once, which is asserted. All on the HTTP thread of the connection.
  *

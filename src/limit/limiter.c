@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,8 +37,7 @@ struct rule {
 
 /* In a cache line of its own, so that threads that take different ones do not meet. */
 struct padded_lock {
-    pthread_mutex_t lock;
-    char padding[CACHE_LINE - sizeof(pthread_mutex_t)];
+    alignas(CACHE_LINE) pthread_mutex_t lock;
 };
 
 struct limiter {
@@ -93,9 +93,10 @@ void limiter_set_rules(struct limiter *limiter, const struct limit_rule rules[LI
 /* ---- making and ending ---- */
 
 struct limiter *limiter_create(const struct limit_rule rules[LIMIT_CLASS_COUNT], size_t table_size) {
-    struct limiter *limiter = calloc(1, sizeof *limiter);
+    struct limiter *limiter = aligned_alloc(alignof(struct limiter), sizeof *limiter);
     if (limiter == NULL)
         return NULL;
+    memset(limiter, 0, sizeof *limiter);
     limiter->set_count = table_size / ENTRIES_PER_SET + (table_size % ENTRIES_PER_SET != 0 || table_size == 0);
     limiter->sets = calloc(limiter->set_count, sizeof *limiter->sets);
     if (limiter->sets == NULL) {

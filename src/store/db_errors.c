@@ -30,6 +30,8 @@ static const struct {
     { "3F000", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such schema */
     { "42P01", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such table: not migrated */
     { "42703", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such column: not migrated */
+    { "428C9",
+      { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* a generated column that a migration makes a plain one: not migrated */
     { "42501", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* insufficient privilege */
     { "22021", { STATUS_BAD_REQUEST, REMEDY_NONE } },          /* not valid in the encoding */
     { "22P05", { STATUS_BAD_REQUEST, REMEDY_NONE } },          /* untranslatable character */

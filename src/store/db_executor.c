@@ -49,7 +49,8 @@ static bool start_threads(struct db_executor *executor) {
 
 struct db_executor *db_executor_create(const struct db_executor_options *options) {
     assert(options->threads > 0 && options->connections > 0);
-    unsigned threads = options->threads * 2 <= options->connections ? options->threads : (options->connections + 1) / 2;
+    unsigned most = options->connections < 2 ? 1 : options->connections / 2;
+    unsigned threads = options->threads < most ? options->threads : most;
     struct db_executor *executor = calloc(1, sizeof *executor + threads * sizeof executor->workers[0]);
     if (executor == NULL) {
         log_failure("out of memory");

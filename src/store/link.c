@@ -290,9 +290,21 @@ static void receive(struct link *link) {
     }
 }
 
-/* Twice with TLS: what is left of a record stays in its library, where poll does not see it. */
+static bool is_readable(const struct link *link) {
+    struct pollfd socket = { .fd = PQsocket(link->connection), .events = POLLIN };
+    return poll(&socket, 1, 0) > 0;
+}
+
+/* Until the socket is empty, and once more: what is left of a TLS record stays in its library, where poll does not see it, and
+ * fits into libpq's buffer then. */
 static bool consume(struct link *link) {
-    return PQconsumeInput(link->connection) == 1 && (!PQsslInUse(link->connection) || PQconsumeInput(link->connection) == 1);
+    bool is_more = PQsslInUse(link->connection) == 1;
+    do {
+        is_more = is_more && is_readable(link);
+        if (PQconsumeInput(link->connection) == 0)
+            return false;
+    } while (is_more);
+    return !PQsslInUse(link->connection) || PQconsumeInput(link->connection) == 1;
 }
 
 /* What an idle connection receives is the reason why its server ends it, or a setting that has changed. One that ends before it
@@ -354,11 +366,6 @@ void link_progress(struct link *link) {
         progress_busy(link);
 }
 
-static bool is_readable(const struct link *link) {
-    struct pollfd socket = { .fd = PQsocket(link->connection), .events = POLLIN };
-    return poll(&socket, 1, 0) > 0;
-}
-
 bool link_is_alive(struct link *link) {
     while (link->state == LINK_IDLE && is_readable(link))
         progress_idle(link);
@@ -373,6 +380,11 @@ short link_events(const struct link *link) {
     if (link->state == LINK_CONNECTING)
         return link->awaits == PGRES_POLLING_READING ? POLLIN : POLLOUT;
     return link->wants_write ? POLLIN | POLLOUT : POLLIN;
+}
+
+int64_t link_sent_us(const struct link *link) {
+    assert(link->query_count > 0);
+    return link->queries[0]->sent_us;
 }
 
 int64_t link_deadline(const struct link *link) {

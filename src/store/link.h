@@ -96,6 +96,7 @@ bool link_is_alive(struct link *link);
 void link_send(struct link *link, struct db_query *const *queries, unsigned count);
 
 short link_events(const struct link *link);          /* for poll; 0 when CLOSED */
+int64_t link_sent_us(const struct link *link);       /* BUSY: when its round trip was sent */
 int64_t link_deadline(const struct link *link);      /* INT64_MAX: nothing is under way */
 void link_progress(struct link *link);               /* the socket is ready, or may be */
 void link_expire(struct link *link, int64_t now_us); /* link_deadline has passed: CLOSED, with all queries ended */

@@ -80,10 +80,29 @@ bool serves(const struct worker *worker, const struct member *member, enum kind 
     return kind == READS || worker->member_count == 1 || member != &worker->members[0];
 }
 
+/* A round trip of reads that takes this long is held up, by a lock on a table for instance, and no other waits for it. */
+#define HELD_UP_US 20000
+
+static bool is_held_up(const struct member *member, int64_t now_us) {
+    return member->link.state == LINK_BUSY && member->kind == READS && link_sent_us(&member->link) + HELD_UP_US <= now_us;
+}
+
+int64_t held_up_moment(const struct worker *worker, int64_t now_us) {
+    int64_t moment_us = INT64_MAX;
+    for (unsigned i = 0; i < worker->member_count; i++) {
+        const struct member *member = &worker->members[i];
+        if (member->link.state != LINK_BUSY || member->kind != READS || is_held_up(member, now_us))
+            continue;
+        int64_t next_us = link_sent_us(&member->link) + HELD_UP_US;
+        moment_us = next_us < moment_us ? next_us : moment_us;
+    }
+    return moment_us;
+}
+
 /* One with repeated queries is promised to them. */
 static void count_member(const struct member *member, enum kind kind, int64_t now_us, struct census *census) {
     if (member->repeated.first != NULL || member->link.state == LINK_BUSY)
-        census->busy[kind] += member->kind == kind ? 1 : 0;
+        census->busy[kind] += member->kind == kind && !is_held_up(member, now_us) ? 1 : 0;
     else if (member->link.state == LINK_CONNECTING)
         census->connecting[kind]++;
     else if (member->link.state == LINK_IDLE)
@@ -107,7 +126,7 @@ struct census census_of(const struct worker *worker, int64_t now_us) {
 }
 
 /* Reads that come in while a round trip of reads is under way share the next one, which is what makes them cheap; so they do not
- * spread over more than half of the links. */
+ * spread over more than half of the links, but for round trips that are held up. */
 static unsigned share_of(const struct worker *worker, enum kind kind) {
     if (worker->member_count == 1)
         return 1;
@@ -195,15 +214,15 @@ void take_all_waiting(struct worker *worker, enum kind kind, struct query_list *
     pthread_mutex_unlock(admission_lock(worker->admission));
 }
 
-/* One write; or as many reads as may share a round trip: one that is not prepared yet is sent alone, since its failure would make
- * the others run again. */
+/* One write; or reads by the same statement, so that the quick ones do not share the round trip of a slow one. One that is not
+ * prepared yet is sent alone, since its failure would make the others run again. */
 static unsigned take_of_kind(struct worker *worker, const struct link *link, enum kind kind,
                              struct db_query *queries[LINK_QUERIES_MAX]) {
     unsigned count = 0;
     const struct db_query *next;
     while (count < LINK_QUERIES_MAX && (next = first_waiting(worker, kind)) != NULL) {
         bool can_share = kind == READS && link_is_prepared(link, next->statement);
-        if (count > 0 && !can_share)
+        if (count > 0 && (!can_share || next->statement != queries[0]->statement))
             break;
         queries[count++] = query_of(lanes_take(&worker->waiting[kind]));
         if (!can_share)

@@ -233,6 +233,8 @@ static int64_t next_moment(const struct worker *worker, int64_t now_us) {
     int64_t moment_us = earlier(worker->report_us, worker->first_turn_us);
     if (worker->is_stopping)
         moment_us = earlier(moment_us, now_us + STOP_POLL_US);
+    if (worker->waiting[READS].count > 0)
+        moment_us = earlier(moment_us, held_up_moment(worker, now_us));
     moment_us = earlier(moment_us, list_moment(&worker->alone, now_us));
     moment_us = earlier(moment_us, list_moment(&worker->paused, now_us));
     for (unsigned i = 0; i < worker->member_count; i++) {

@@ -96,6 +96,9 @@ void take_kind(struct query_list *list, enum kind kind, struct query_list *taken
 /* When a query of the list is due to be run again, or misses its deadline; INT64_MAX: it is empty. */
 int64_t list_moment(const struct query_list *list, int64_t now_us);
 
+/* When the next round trip of reads will be held up, so that waiting ones may use another link; INT64_MAX: there is none. */
+int64_t held_up_moment(const struct worker *worker, int64_t now_us);
+
 /* Takes the queries of the next round trip of this IDLE link; 0: there is none for it. */
 unsigned take_round_trip(struct worker *worker, struct member *member, const struct census *census, int64_t now_us,
                          struct db_query *queries[LINK_QUERIES_MAX]);
