@@ -47,7 +47,7 @@ static int milliseconds_until(int64_t deadline_us) {
     int64_t left_us = deadline_us - clock_monotonic_us();
     if (left_us <= 0)
         return 0;
-    return left_us >= POLL_MAX_MS * 1000 ? POLL_MAX_MS : (int)((left_us + 999) / 1000);
+    return left_us >= INT64_C(1000) * POLL_MAX_MS ? POLL_MAX_MS : (int)((left_us + 999) / 1000);
 }
 
 /* False: the deadline has passed. */

@@ -116,7 +116,7 @@ static void end_queries(struct link *link) {
         db_discard(&link->setup);
     } else {
         assert(link->ended_count == 0);
-        memcpy(link->ended, link->queries, link->query_count * sizeof link->queries[0]);
+        memcpy(link->ended, link->queries, link->query_count * sizeof(struct db_query *));
         link->ended_count = link->query_count;
     }
     link->query_count = 0;
@@ -144,7 +144,7 @@ void link_send(struct link *link, struct db_query *const *queries, unsigned coun
     assert(link->state == LINK_IDLE && link->query_count == 0 && count > 0 && count <= LINK_QUERIES_MAX);
     link->state = LINK_BUSY;
     link->part_count = link->current_part = 0;
-    memcpy(link->queries, queries, count * sizeof *queries);
+    memcpy(link->queries, queries, count * sizeof(struct db_query *));
     link->query_count = count;
     bool is_sent = send_settings(link, queries[0]);
     for (unsigned i = 0; i < count; i++) {
@@ -427,7 +427,7 @@ void link_expire(struct link *link, int64_t now_us) {
 
 unsigned link_take_ended(struct link *link, struct db_query *queries[LINK_QUERIES_MAX]) {
     unsigned count = link->ended_count;
-    memcpy(queries, link->ended, count * sizeof queries[0]);
+    memcpy(queries, link->ended, count * sizeof(struct db_query *));
     link->ended_count = 0;
     return count;
 }

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
-#define STOP_POLL_US 10000 /* how often it is checked whether the other workers are finished, too */
+/* How often it is checked what no event announces: whether the other workers are finished, or everything, when poll fails. */
+#define CHECK_US 10000
 
 static void lock(struct worker *worker) {
     pthread_mutex_lock(admission_lock(worker->admission));
@@ -232,7 +234,7 @@ static int64_t earlier(int64_t a_us, int64_t b_us) {
 static int64_t next_moment(const struct worker *worker, int64_t now_us) {
     int64_t moment_us = earlier(worker->report_us, worker->first_turn_us);
     if (worker->is_stopping)
-        moment_us = earlier(moment_us, now_us + STOP_POLL_US);
+        moment_us = earlier(moment_us, now_us + CHECK_US);
     if (worker->waiting[READS].count > 0)
         moment_us = earlier(moment_us, held_up_moment(worker, now_us));
     moment_us = earlier(moment_us, list_moment(&worker->alone, now_us));
@@ -285,6 +287,13 @@ static void wake_up(struct worker *worker) {
     assert(len == sizeof ignored || errno == EAGAIN);
 }
 
+/* Also when the limit on descriptors has fallen below the number of those polled. */
+static void await_without_poll(struct worker *worker) {
+    nanosleep(&(struct timespec){ .tv_nsec = CHECK_US * INT64_C(1000) }, NULL);
+    for (unsigned i = 0; i < worker->member_count; i++)
+        worker->polled[i].revents = worker->polled[i].events;
+}
+
 static void await_events(struct worker *worker, int64_t until_us) {
     for (unsigned i = 0; i < worker->member_count; i++) {
         const struct link *link = &worker->members[i].link;
@@ -294,7 +303,8 @@ static void await_events(struct worker *worker, int64_t until_us) {
     worker->polled[worker->member_count] = (struct pollfd){ .fd = worker->wake_fd, .events = POLLIN };
     int64_t left_us = until_us - clock_monotonic_us();
     int64_t left_ms = left_us <= 0 ? 0 : (left_us + 999) / 1000;
-    (void)poll(worker->polled, worker->member_count + 1, (int)left_ms);
+    if (poll(worker->polled, worker->member_count + 1, (int)left_ms) < 0 && errno != EINTR)
+        await_without_poll(worker);
 }
 
 /* ---- the thread ---- */

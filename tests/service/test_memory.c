@@ -40,6 +40,12 @@ START_TEST(an_idle_service_takes_less_than_two_megabytes_of_its_own) {
     if (test_is_sanitized())
         SKIP_TEST("the sanitizers take more");
     long kib = own_memory_kib();
+    /* what the start has left in the heaps of its threads, more where they ran at the same time, is returned every five seconds
+     */
+    for (int tries = 0; tries < 120 && kib > IDLE_MAX_KIB; tries++) {
+        usleep(100000);
+        kib = own_memory_kib();
+    }
     ck_assert_msg(kib <= IDLE_MAX_KIB, "%ld KiB", kib);
 }
 END_TEST
