@@ -20,7 +20,7 @@ mkdir -p "$(dirname "$out")"
     echo '};'
     echo "const size_t migration_files_count = $#;"
     printf 'const char migration_versions[] = "'
-    separator={
+    separator='{'
     for file in "$@"; do
         name=$(basename "$file")
         printf '%s%s' "$separator" "${name%%_*}"
