@@ -71,6 +71,7 @@ count() {
     skipped=$((skipped + ${skips:-0}))
     if [[ $counts != *" 0" ]]; then
         failures+=("$1")
+        grep -E '^[^ ]+\.c:[0-9]+:[FE]:' "$2" | cut -c 1-400 >>"$work/reasons" || true
     fi
 }
 
@@ -288,6 +289,7 @@ check_names
 tools/packages.sh run test
 build "$BUILD/jwtd" "$BUILD/failpoint" tests
 work=$(mktemp -d /tmp/jwtd-test.XXXXXX)
+touch "$work/reasons" # of what has failed, again at the end
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
 exchanges=${exchanges:-$work/exchanges}
@@ -303,6 +305,7 @@ run_contract_tests
 count_reports
 if [[ $failed -gt 0 ]]; then
     printf 'failed: %s\n' "${failures[@]}"
+    cat "$work/reasons"
 fi
 echo "$skipped skipped"
 echo "$passed passed, $failed failed"

@@ -33,7 +33,7 @@ static void finish(void) {
 }
 
 static long own_memory_kib(void) {
-    return process_status(server.pid, "RssAnon");
+    return process_own_memory_kib(server.pid);
 }
 
 START_TEST(an_idle_service_takes_less_than_two_megabytes_of_its_own) {

@@ -61,6 +61,18 @@ long process_status(pid_t pid, const char *name) {
     return value;
 }
 
+long process_own_memory_kib(pid_t pid) {
+    char line[256];
+    long value = -1;
+    FILE *file = open_file(pid, "smaps_rollup");
+    while (value < 0 && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "Anonymous:", 10) == 0)
+            value = strtol(line + 10, NULL, 10);
+    fclose(file);
+    ck_assert(value >= 0);
+    return value;
+}
+
 unsigned long process_descriptors(pid_t pid) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
