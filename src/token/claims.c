@@ -184,8 +184,8 @@ enum status claims_read(const struct token_rules *rules, struct text payload, st
 
 /* A token that is issued in the future is rejected, since it would be valid after the revocation of its session has been removed.
  */
-bool token_is_current(const struct fixed_claims *claims, int64_t now_s) {
-    return claims->not_before <= now_s + ACCESS_TOKEN_LEEWAY_S && now_s < claims->expires_at + ACCESS_TOKEN_LEEWAY_S;
+bool token_is_current(const struct fixed_claims *claims, int64_t now_s, int64_t leeway_s) {
+    return claims->not_before <= now_s + leeway_s && now_s < claims->expires_at + leeway_s;
 }
 
 /* Whether it is what append_role would make of it: roles without white space, as PostgreSQL writes them. */

@@ -59,8 +59,8 @@ struct token_claims {
  * STATUS_OUT_OF_MEMORY. */
 enum status claims_read(const struct token_rules *rules, struct text payload, struct token_claims *claims) MUST_CHECK;
 
-/* Whether the token is valid at this time, with a leeway of ACCESS_TOKEN_LEEWAY_S at both ends. */
-bool token_is_current(const struct fixed_claims *claims, int64_t now_s);
+/* Whether the token is valid at this time, with a leeway at both ends. */
+bool token_is_current(const struct fixed_claims *claims, int64_t now_s, int64_t leeway_s);
 
 /* Parses a JSON array of strings, as the database writes it, and writes those of them that are roles (role.h) as compact JSON
  * without a NUL behind it; *dropped is the number of the others. STATUS_INVALID_JSON if it is no such array, or too long;

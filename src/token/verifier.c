@@ -1,7 +1,7 @@
 #include "jwtd/verifier.h"
 
-#include "claims.h"
 #include "token_cache.h"
+#include "token_check.h"
 
 #include "jwtd/json_memory.h"
 
@@ -70,7 +70,7 @@ static enum status check_without_key(const struct verifier *verifier, const stru
     enum status status = claims_read(verifier->rules, parts->payload, &claims);
     if (status != STATUS_OK)
         return status;
-    if (token_is_current(&claims.fixed, now_s))
+    if (token_is_current(&claims.fixed, now_s, ACCESS_TOKEN_LEEWAY_S))
         memcpy(missing_kid, header->kid, sizeof header->kid);
     return STATUS_INVALID_TOKEN;
 }
@@ -79,17 +79,13 @@ static enum status check_whole(const struct verifier *verifier, struct text toke
                                char missing_kid[KID_MAX_LEN + 1]) {
     struct token_parts parts;
     struct token_header header;
-    if (!token_split(token, &parts))
-        return STATUS_INVALID_TOKEN;
-    enum status status = token_read_header(&parts, &header);
+    enum status status = token_open(token, &parts, &header);
     if (status != STATUS_OK)
         return status;
     const struct signing_key *key = keyring_find(verifier->keyring, text_of(header.kid));
     if (key == NULL)
         return check_without_key(verifier, &parts, &header, now_s, missing_kid);
-    if (key->algorithm != header.algorithm || !key->algorithm->verify(key->bytes, key->len, parts.signed_text, parts.signature))
-        return STATUS_INVALID_TOKEN;
-    status = claims_read(verifier->rules, parts.payload, claims);
+    status = token_check(&parts, &header, key, verifier->rules, claims);
     return status == STATUS_OK ? check_by_libjwt(token, key) : status;
 }
 
@@ -107,7 +103,7 @@ static enum status copy_claims(struct arena *arena, const struct token_claims *f
 enum status verifier_check(struct verifier *verifier, struct arena *arena, struct text token, int64_t now_s,
                            struct access_claims *claims, char missing_kid[KID_MAX_LEN + 1]) {
     missing_kid[0] = '\0';
-    /* the length first: libjwt copies the parts onto the stack */
+    /* the length first: the cache and libjwt copy the token */
     if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN)
         return STATUS_INVALID_TOKEN;
     struct token_claims found;
@@ -115,7 +111,7 @@ enum status verifier_check(struct verifier *verifier, struct arena *arena, struc
     enum status status = known ? STATUS_OK : check_whole(verifier, token, now_s, &found, missing_kid);
     if (status != STATUS_OK)
         return status;
-    if (!token_is_current(&found.fixed, now_s))
+    if (!token_is_current(&found.fixed, now_s, ACCESS_TOKEN_LEEWAY_S))
         return STATUS_INVALID_TOKEN;
     if (!known)
         token_cache_keep(verifier->cache, token, &found);
