@@ -112,7 +112,7 @@ struct route_reply {
 enum body_format {
     BODY_NONE,   /* none is expected; one within server.body_limit is read and dropped, a larger one is 413 */
     BODY_JSON,   /* read by the schema; one over the limit is 413 */
-    BODY_IGNORED /* one within the limit is read and dropped; a larger one is left unread, and the connection closes */
+    BODY_IGNORED /* the reply does not wait for one, which may never come; when one is announced, the connection closes */
 };
 
 enum method { METHOD_UNSET, METHOD_GET, METHOD_POST, METHOD_PATCH, METHOD_DELETE, METHOD_ANY };

@@ -5,7 +5,7 @@
  * connection (receiver.h). In between it has one owner at any moment, which its state names. Only the owner reads and writes it,
  * so that it needs no lock; it hands the exchange on by exchange_suspend and exchange_resume, after which it does not touch it.
  *
- *     NEW ----> RECEIVING ----> RUNNING <----- (NEW, when the route ignores the body and it is too large)
+ *     NEW ----> RECEIVING ----> RUNNING <----- (NEW, when the route ignores the body that is announced)
  *      |                         | ^  |
  *      |                         | |  +--> SUSPENDED ----> RETURNED     a step of another executor is under way
  *      |                         v |                          |

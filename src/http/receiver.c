@@ -131,6 +131,10 @@ static bool is_within_limit(const struct exchange *exchange, const struct header
     return summary->content_length <= exchange->request.services->config->server.body_limit;
 }
 
+static bool ignores_body(const struct exchange *exchange) {
+    return exchange->request.route != NULL && exchange->request.route->body_format == BODY_IGNORED;
+}
+
 static bool refuse(struct exchange *exchange, enum status status) {
     reply_problem(&exchange->request, status);
     return false;
@@ -166,7 +170,7 @@ static bool check_header(struct exchange *exchange, const struct header_summary 
     }
     if (status != STATUS_OK)
         return refuse(exchange, status);
-    if (exchange->request.route->body_format != BODY_IGNORED && !is_within_limit(exchange, summary))
+    if (!ignores_body(exchange) && !is_within_limit(exchange, summary))
         return refuse(exchange, STATUS_BODY_TOO_LARGE);
     if (!rate_limit_take(exchange))
         return false;
@@ -186,7 +190,7 @@ static bool allocate_scratch(struct exchange *exchange) {
 
 /* For the whole body at once, so that no copy of a password is left by a buffer that grows. */
 static bool allocate_body(struct exchange *exchange, const struct header_summary *summary) {
-    if (!summary->has_body || exchange->request.route->body_format == BODY_IGNORED)
+    if (!summary->has_body || ignores_body(exchange))
         return true;
     size_t limit = exchange->request.services->config->server.body_limit;
     size_t size = summary->transfer_encodings > 0 ? limit : (size_t)summary->content_length;
@@ -255,7 +259,12 @@ static enum MHD_Result close_with(struct exchange *exchange, enum status status)
     return close_with_reply(exchange);
 }
 
-/* A route that ignores bodies does not wait for one that is too large. */
+/* Whether a body may come that is not read, or only in part: it must not be taken for the next request, so the connection is
+ * closed behind the reply. */
+static bool leaves_body(const struct exchange *exchange, const struct header_summary *summary) {
+    return !is_within_limit(exchange, summary) || (summary->has_body && ignores_body(exchange));
+}
+
 static enum MHD_Result run_without_body(struct exchange *exchange) {
     exchange->must_close = true;
     begin_work(exchange);
@@ -293,7 +302,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     if (summary.transfer_encodings > 0)
         exchange->must_close = true;
     bool may_go_on = check_header(exchange, &summary) && allocate_buffers(exchange, &summary);
-    if (!is_within_limit(exchange, &summary))
+    if (leaves_body(exchange, &summary))
         return may_go_on ? run_without_body(exchange) : close_with_reply(exchange);
     exchange_set_state(exchange, may_go_on ? EXCHANGE_RECEIVING : EXCHANGE_DISCARDING);
     if (summary.has_body)
@@ -318,7 +327,7 @@ static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes
 static enum MHD_Result run(struct exchange *exchange) {
     begin_work(exchange);
     exchange_set_state(exchange, EXCHANGE_RUNNING);
-    if (exchange->request.route->body_format != BODY_IGNORED && !schema_read_body(exchange))
+    if (!ignores_body(exchange) && !schema_read_body(exchange))
         exchange_set_state(exchange, EXCHANGE_ANSWERED);
     else if (!pipeline_run(exchange))
         return MHD_YES;

@@ -7,6 +7,8 @@
  *
  * A refusal that is decided before the body is sent after a body within server.body_limit has been read, since that keeps the
  * connection usable; for a larger body, or one whose end is not certain, it is sent at once and the connection is closed.
+ * A route that ignores bodies (BODY_IGNORED) answers from the header alone: proxies announce the body of their client's request
+ * and send none. Then the connection is closed too, so that what follows is never taken for a request (RFC 9112 section 11.2).
  */
 #ifndef JWTD_HTTP_RECEIVER_H
 #define JWTD_HTTP_RECEIVER_H

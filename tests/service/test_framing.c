@@ -65,7 +65,7 @@ static const struct exchange_case cases[] = {
     { "a method of odd bytes", "G@T{} /health/live HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 400, 0 },
     { "TRACE", "TRACE /health/live HTTP/1.1\r\nHost: x\r\n\r\n" LIVE, 405, 200 },
     { "a body where none is read", "GET /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 38\r\n\r\n" LIVE LIVE, 404, 200 },
-    { "a body at verify", "POST /auth/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde" LIVE, 401, 200 },
+    { "a body at verify", "POST /auth/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde" LIVE, 401, 0 },
     { "a large body at verify", "POST /auth/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n" LIVE, 401, 0 },
     { "a large body", LOGIN "Content-Length: 50000\r\n\r\n" LIVE, 413, 0 },
     { "a large body that asks first", LOGIN "Expect: 100-continue\r\nContent-Length: 50000\r\n\r\n", 413, 0 },

@@ -1,13 +1,21 @@
 #include "support/account.h"
+#include "support/raw.h"
 
+#include "jwtd/clock.h"
 #include "jwtd/macros.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 Suite *verify_suite(void);
+
+#define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+#define ANSWER_LIMIT_US 50000
+#define TRIES 3                   /* of which one must be in time: a machine with other things to do delays any of them */
+#define UNTIL_CLOSED ((size_t)16) /* more replies than any test expects */
 
 static struct reply verify_as(const char *method, const char *path, const char *const *headers) {
     return http_send(&shared_server, method, path, headers, NULL);
@@ -87,6 +95,93 @@ START_TEST(a_refusal_says_whether_a_token_was_sent) {
 }
 END_TEST
 
+/* A body that is announced and comes, all of it or a part, or never comes: nginx sends a client's Content-Length with no body.
+ * Some are requests, which must not be run. */
+static const struct {
+    const char *name, *start, *rest;
+} announced[] = {
+    { "absent", "GET /auth/verify HTTP/1.1\r\nContent-Length: 5\r\n", "" },
+    { "absent, as nginx sends it", "GET /auth/verify HTTP/1.0\r\nConnection: close\r\nContent-Length: 5\r\n", "" },
+    { "absent, with HTTP/1.0 kept", "GET /auth/verify HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n", "" },
+    { "absent, of POST", "POST /auth/verify HTTP/1.1\r\nContent-Length: 5\r\n", "" },
+    { "absent, of HEAD", "HEAD /auth/verify HTTP/1.1\r\nContent-Length: 5\r\n", "" },
+    { "absent, of PUT with a path", "PUT /auth/verify/a/b?c HTTP/1.1\r\nContent-Length: 5\r\n", "" },
+    { "absent, of a method of its own", "PROPFIND /auth/verify HTTP/1.1\r\nContent-Length: 5\r\n", "" },
+    { "absent, as long as the limit", "POST /auth/verify HTTP/1.1\r\nContent-Length: 16384\r\n", "" },
+    { "absent, over the limit", "POST /auth/verify HTTP/1.1\r\nContent-Length: 16385\r\n", "" },
+    { "absent, of any length", "POST /auth/verify HTTP/1.1\r\nContent-Length: 123456789012345\r\n", "" },
+    { "absent, in chunks", "POST /auth/verify HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", "" },
+    { "absent, in chunks, of GET", "GET /auth/verify HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", "" },
+    { "to be asked for", "POST /auth/verify HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n", "" },
+    { "present", "POST /auth/verify HTTP/1.1\r\nContent-Length: 5\r\n", "abcde" },
+    { "present, a request behind it", "POST /auth/verify HTTP/1.1\r\nContent-Length: 5\r\n", "abcde" LIVE },
+    { "present, a request", "POST /auth/verify HTTP/1.1\r\nContent-Length: 38\r\n", LIVE },
+    { "present, two requests", "GET /auth/verify HTTP/1.1\r\nContent-Length: 76\r\n", LIVE LIVE },
+    { "present in part", "POST /auth/verify HTTP/1.1\r\nContent-Length: 500\r\n", LIVE },
+    { "present in part, over the limit", "POST /auth/verify HTTP/1.1\r\nContent-Length: 50000\r\n", LIVE },
+    { "present, in chunks", "POST /auth/verify HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", "2\r\n{}\r\n0\r\n\r\n" LIVE },
+    { "no chunk, but a request", "POST /auth/verify HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", LIVE },
+};
+
+/* Sends a request, and its body a moment later where it has one. Returns how long the reply took. */
+static int64_t ask_with_body(const char *head, const char *body, struct raw_reply *reply) {
+    int fd = raw_connect(&shared_server);
+    int64_t began_us = clock_monotonic_us();
+    raw_send(fd, head, strlen(head));
+    raw_send(fd, body, strlen(body));
+    raw_read_replies(fd, UNTIL_CLOSED, reply);
+    close(fd);
+    return clock_monotonic_us() - began_us;
+}
+
+static void assert_answered_from_header(const char *name, const char *head, const char *body, int status) {
+    int64_t took_us = INT64_MAX;
+    for (size_t i = 0; i < TRIES && took_us >= ANSWER_LIMIT_US; i++) {
+        struct raw_reply reply;
+        int64_t us = ask_with_body(head, body, &reply);
+        ck_assert_msg(reply.count == 1 && reply.statuses[0] == status, "%s: %zu replies: %s", name, reply.count, reply.bytes);
+        ck_assert_msg(reply.closed && strstr(reply.bytes, "Connection: close") != NULL, "%s: not closed", name);
+        took_us = us < took_us ? us : took_us;
+    }
+    ck_assert_msg(took_us < ANSWER_LIMIT_US, "%s: answered after %lld us", name, (long long)took_us);
+}
+
+START_TEST(the_header_is_enough_and_a_body_is_never_taken_for_a_request) {
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    char head[TOKEN_SIZE + 512];
+    snprintf(head, sizeof head, "%sHost: x\r\nAuthorization: Bearer %s\r\n\r\n", announced[_i].start, tokens.access);
+    assert_answered_from_header(announced[_i].name, head, announced[_i].rest, 200);
+    snprintf(head, sizeof head, "%sHost: x\r\n\r\n", announced[_i].start);
+    assert_answered_from_header(announced[_i].name, head, announced[_i].rest, 401);
+}
+END_TEST
+
+START_TEST(without_a_body_the_connection_is_kept_unless_the_proxy_wants_it_closed) {
+    static const struct {
+        const char *start;
+        bool is_kept;
+    } starts[] = {
+        { "GET /auth/verify HTTP/1.1\r\n", true },
+        { "GET /auth/verify HTTP/1.1\r\nContent-Length: 0\r\n", true },
+        { "POST /auth/verify/a HTTP/1.1\r\nContent-Length: 0\r\n", true },
+        { "GET /auth/verify HTTP/1.0\r\nConnection: keep-alive\r\n", true },
+        { "GET /auth/verify HTTP/1.0\r\n", false },
+        { "GET /auth/verify HTTP/1.1\r\nConnection: close\r\n", false },
+        { "GET /auth/verify HTTP/1.0\r\nConnection: close\r\n", false },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+        char bytes[512];
+        struct raw_reply reply;
+        snprintf(bytes, sizeof bytes, "%sHost: x\r\n\r\n" LIVE, starts[i].start);
+        raw_exchange_replies(&shared_server, bytes, strlen(bytes), starts[i].is_kept ? 2 : UNTIL_CLOSED, &reply);
+        ck_assert_msg(reply.count == (starts[i].is_kept ? 2 : 1) && reply.statuses[0] == 401, "%s: %s", starts[i].start,
+                      reply.bytes);
+        ck_assert_msg(reply.closed == !starts[i].is_kept, "%s: %s", starts[i].start, reply.bytes);
+    }
+}
+END_TEST
+
 Suite *verify_suite(void) {
     Suite *suite = suite_create("verify");
     TCase *tcase = tcase_create("one server");
@@ -96,6 +191,8 @@ Suite *verify_suite(void) {
     tcase_add_test(tcase, roles_are_sent_as_a_list_once_they_are_in_a_token);
     tcase_add_test(tcase, a_token_counts_in_the_authorization_header_only);
     tcase_add_test(tcase, a_refusal_says_whether_a_token_was_sent);
+    tcase_add_loop_test(tcase, the_header_is_enough_and_a_body_is_never_taken_for_a_request, 0, (int)ARRAY_LEN(announced));
+    tcase_add_test(tcase, without_a_body_the_connection_is_kept_unless_the_proxy_wants_it_closed);
     suite_add_tcase(suite, tcase);
     return suite;
 }
