@@ -28,7 +28,8 @@ enum step_result reply_empty(struct request *request, unsigned http_status);
 /* A body of another type that lives as long as the request (or for ever). */
 enum step_result reply_bytes(struct request *request, unsigned http_status, const char *content_type, struct text body);
 
-/* application/problem+json from the status table, with WWW-Authenticate for 401, and Retry-After: 1 if the status carries it. */
+/* application/problem+json from the status table, with WWW-Authenticate for 401 and insufficient_scope, and Retry-After: 1 if the
+ * status carries it. */
 enum step_result reply_problem(struct request *request, enum status status);
 
 /* The same for a status that carries Retry-After, with a time that is known: in whole seconds rounded up, at least one. */

@@ -24,4 +24,7 @@ bool role_is_valid(struct text role);
  */
 struct text roles_next(struct text *rest);
 
+/* Whether such an array has this role. */
+bool roles_contain(struct text roles_json, struct text wanted);
+
 #endif

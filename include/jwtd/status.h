@@ -37,6 +37,7 @@ enum status {
     STATUS_REFRESH_TOKEN_REUSED,  /* 401 */
     STATUS_SESSION_EXPIRED,       /* 401 */
     STATUS_FORBIDDEN,             /* 403 */
+    STATUS_INSUFFICIENT_SCOPE,    /* 403, WWW-Authenticate with error="insufficient_scope" */
     /* try again later: always with Retry-After */
     STATUS_RATE_LIMITED,         /* 429 */
     STATUS_OVERLOADED,           /* 503: the turn would come after the deadline */

@@ -3,6 +3,7 @@
 #include "steps.h"
 
 #include "jwtd/macros.h"
+#include "jwtd/role.h"
 
 const struct route routes[] = {
     { .method = METHOD_POST,
@@ -104,17 +105,21 @@ const struct route routes[] = {
       .summary = "Report to a proxy whose token this is",
       .access = ACCESS_BEARER,
       .limit = LIMIT_NONE,
+      .query = { { .name = "role", .repeated = true, .max_len = ROLE_MAX_LEN } },
       .body_format = BODY_IGNORED,
       .steps = { &verify_answer },
-      .replies = { { .http_status = 200 } } },
+      .replies = { { .http_status = 200 } },
+      .problems = { STATUS_INSUFFICIENT_SCOPE } },
     { .method = METHOD_ANY,
       .path = "/auth/verify/*",
       .summary = "The same, for proxies that append the path of their own request",
       .access = ACCESS_BEARER,
       .limit = LIMIT_NONE,
+      .query = { { .name = "role", .repeated = true, .max_len = ROLE_MAX_LEN } },
       .body_format = BODY_IGNORED,
       .steps = { &verify_answer },
-      .replies = { { .http_status = 200 } } },
+      .replies = { { .http_status = 200 } },
+      .problems = { STATUS_INSUFFICIENT_SCOPE } },
     { .method = METHOD_GET,
       .path = "/health/live",
       .summary = "200 while the process serves",

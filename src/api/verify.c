@@ -25,11 +25,22 @@ static const char *roles_list(struct request *request) {
     return list;
 }
 
+/* All that the proxy asks for must hold: some proxies append the query of their own client, who can only ask for more. */
+static bool has_asked_roles(const struct request *request) {
+    struct text wanted;
+    for (size_t i = 0; (wanted = request_query(request, "role", i)).bytes != NULL; i++)
+        if (!roles_contain(request->claims.roles_json, wanted))
+            return false;
+    return true;
+}
+
 /*
  * Decided without the database; for proxies that ask before they forward a request (nginx auth_request, Envoy ext_authz,
  * Traefik). A proxy that is to copy a header which is missing here may forward the client's own, so a 200 has all of them.
  */
 static enum step_result answer(struct request *request) {
+    if (!has_asked_roles(request))
+        return reply_problem(request, STATUS_INSUFFICIENT_SCOPE);
     char subject[UUID_TEXT_SIZE], session[UUID_TEXT_SIZE];
     const char *roles = roles_list(request);
     if (roles == NULL)

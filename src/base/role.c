@@ -26,3 +26,11 @@ struct text roles_next(struct text *rest) {
     *rest = (struct text){ start + len + 1, left - len - 1 };
     return (struct text){ start, len };
 }
+
+bool roles_contain(struct text roles_json, struct text wanted) {
+    struct text role;
+    while ((role = roles_next(&roles_json)).bytes != NULL)
+        if (text_equal(role, wanted))
+            return true;
+    return false;
+}

@@ -44,6 +44,8 @@ static const struct status_info table[] = {
     [STATUS_SESSION_EXPIRED] = { "session_expired", 401, "Session expired", "The session has reached its end; log in again.",
                                  false },
     [STATUS_FORBIDDEN] = { "forbidden", 403, "Forbidden", "The token is good, but does not permit this.", false },
+    [STATUS_INSUFFICIENT_SCOPE] = { "insufficient_scope", 403, "Insufficient scope",
+                                    "The token is good, but lacks a role that is asked for.", false },
     [STATUS_RATE_LIMITED] = { "rate_limited", 429, "Too many requests", "Wait for as long as Retry-After says, then try again.",
                               true },
     [STATUS_OVERLOADED] = { "overloaded", 503, "Overloaded",

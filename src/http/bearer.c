@@ -55,14 +55,6 @@ static enum status check_token(struct exchange *exchange, struct text token) {
     return current_roles_apply(services->roles, exchange->request.arena, claims);
 }
 
-static bool has_role(struct text roles_json, const char *wanted) {
-    struct text role;
-    while ((role = roles_next(&roles_json)).bytes != NULL)
-        if (text_equal(role, text_of(wanted)))
-            return true;
-    return false;
-}
-
 /* Whether a request without a good token is admitted. */
 static const struct {
     bool without_token, with_bad_token;
@@ -81,7 +73,7 @@ enum status bearer_check(struct exchange *exchange) {
     enum status status = token.bytes == NULL ? STATUS_MISSING_TOKEN : check_token(exchange, token);
     exchange->request.has_claims = status == STATUS_OK;
     const char *role = exchange->request.route->role;
-    if (status == STATUS_OK && role != NULL && !has_role(exchange->request.claims.roles_json, role))
+    if (status == STATUS_OK && role != NULL && !roles_contain(exchange->request.claims.roles_json, text_of(role)))
         return STATUS_FORBIDDEN;
     bool is_admitted = (status == STATUS_MISSING_TOKEN && admits[access].without_token) ||
                        (status == STATUS_INVALID_TOKEN && admits[access].with_bad_token);

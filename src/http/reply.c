@@ -71,6 +71,15 @@ static void add_retry_after(struct reply *reply, int64_t us) {
     add_own_header(reply, "Retry-After", reply->retry_after);
 }
 
+/* RFC 6750 section 3; NULL: none. */
+static const char *challenge(enum status status) {
+    if (status == STATUS_INVALID_TOKEN)
+        return "Bearer realm=\"jwtd\", error=\"invalid_token\"";
+    if (status == STATUS_INSUFFICIENT_SCOPE)
+        return "Bearer realm=\"jwtd\", error=\"insufficient_scope\"";
+    return status_info(status)->http == 401 ? "Bearer realm=\"jwtd\"" : NULL;
+}
+
 static void begin_problem(struct request *request, struct json_writer *writer, enum status status) {
     const struct status_info *info = status_info(status);
     char type[96];
@@ -102,10 +111,8 @@ static bool end_problem(struct request *request, struct json_writer *writer, enu
     const struct status_info *info = status_info(status);
     reply_bytes(request, info->http, "application/problem+json", body);
     struct reply *reply = &exchange_of(request)->reply;
-    if (info->http == 401)
-        add_own_header(reply, "WWW-Authenticate",
-                       status == STATUS_INVALID_TOKEN ? "Bearer realm=\"jwtd\", error=\"invalid_token\""
-                                                      : "Bearer realm=\"jwtd\"");
+    if (challenge(status) != NULL)
+        add_own_header(reply, "WWW-Authenticate", challenge(status));
     if (info->retry_later)
         add_retry_after(reply, retry_after_us);
     return has_memory;

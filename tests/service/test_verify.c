@@ -14,8 +14,10 @@ Suite *verify_suite(void);
 
 #define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 #define ANSWER_LIMIT_US 50000
-#define TRIES 3                   /* of which one must be in time: a machine with other things to do delays any of them */
-#define UNTIL_CLOSED ((size_t)16) /* more replies than any test expects */
+#define TRIES 3 /* of which one must be in time: a machine with other things to do delays any of them */
+#define LONGEST_ROLE "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd"
+#define EIGHT_TIMES(text) text text text text text text text text /* QUERY_VALUES_MAX */
+#define UNTIL_CLOSED ((size_t)16)                                 /* more replies than any test expects */
 
 static struct reply verify_as(const char *method, const char *path, const char *const *headers) {
     return http_send(&shared_server, method, path, headers, NULL);
@@ -47,18 +49,90 @@ START_TEST(a_proxy_may_ask_by_any_method_and_path_behind_verify) {
 }
 END_TEST
 
-START_TEST(roles_are_sent_as_a_list_once_they_are_in_a_token) {
+static struct tokens login_with_roles(const char *const *roles) {
     struct account account = account_register(&shared_server);
-    char database[512], output[4096], authorization[TOKEN_SIZE + 32], value[128];
+    char database[512], output[4096];
     snprintf(database, sizeof database, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
-    const char *const words[] = { "--set", database, "user", "set-roles", account.email, "admin", "editor", NULL };
+    const char *words[16] = { "--set", database, "user", "set-roles", account.email };
+    for (size_t i = 5; *roles != NULL; i++)
+        words[i] = *roles++;
     ck_assert_msg(program_run(words, NULL, output, sizeof output) == 0, "%s", output);
-    struct tokens tokens = account_login(&shared_server, &account);
+    return account_login(&shared_server, &account);
+}
+
+START_TEST(roles_are_sent_as_a_list_once_they_are_in_a_token) {
+    struct tokens tokens = login_with_roles((const char *const[]){ "admin", "editor", NULL });
+    char authorization[TOKEN_SIZE + 32], value[128];
     snprintf(authorization, sizeof authorization, "Authorization: bearer %s", tokens.access);
     struct reply reply = verify_as("GET", "/auth/verify", (const char *const[]){ authorization, NULL });
     ck_assert_int_eq(reply.status, 200);
     ck_assert_str_eq(http_header(&reply, "X-Auth-Roles", value, sizeof value), "admin,editor");
     http_free(&reply);
+}
+END_TEST
+
+/* The token has admin and editor. "suffix" is what Envoy appends: the path and query of its client's request. */
+static const struct {
+    const char *target;
+    long status; /* 200, 403 insufficient_scope, 400 bad_request */
+} role_targets[] = {
+    { "/auth/verify?role=admin", 200 },
+    { "/auth/verify?role=editor&role=admin", 200 },
+    { "/auth/verify?role=admin&role=admin", 200 },
+    { "/auth/verify?a=b&role=%61dmin&c", 200 },
+    { "/auth/verify/suffix?role=admin", 200 },
+    { "/auth/verify/a//%2e%2e/..;x/%00?role=admin&%zz=%zz&a=%ff", 200 },
+    { "/auth/verify/suffix?page=2&size", 200 },
+    { "/auth/verify?roles=owner&Role=owner&xrole=owner", 200 },
+    { "/auth/verify?role=owner", 403 },
+    { "/auth/verify?role=admin&role=owner", 403 },
+    { "/auth/verify?role=owner&role=admin", 403 },
+    { "/auth/verify/suffix?role=admin&role=owner", 403 },
+    { "/auth/verify?role=admin/suffix", 403 },
+    { "/auth/verify?role=owner&uri=/x?role=admin&role=editor", 403 },
+    { "/auth/verify?role=Admin", 403 },
+    { "/auth/verify?role=admin,editor", 403 },
+    { "/auth/verify?role=admi", 403 },
+    { "/auth/verify?role=admin%20", 403 },
+    { "/auth/verify?role=%22admin%22", 403 },
+    { "/auth/verify?role=-", 403 },
+    { "/auth/verify?role=", 403 },
+    { "/auth/verify?role", 403 },
+    { "/auth/verify?role=" LONGEST_ROLE, 403 },
+    { "/auth/verify?role=" LONGEST_ROLE "x", 400 },
+    { "/auth/verify?role=%61dmin%", 400 },
+    { "/auth/verify?role=admin%00", 400 },
+    { "/auth/verify?role=%ff", 400 },
+    { "/auth/verify/suffix?role=admin&role=%zz", 400 },
+    { "/auth/verify?" EIGHT_TIMES("role=admin&"), 200 },
+    { "/auth/verify?" EIGHT_TIMES("role=admin&") "role=admin", 400 },
+};
+
+START_TEST(a_role_that_the_proxy_asks_for_must_be_in_the_token) {
+    struct tokens tokens = login_with_roles((const char *const[]){ "admin", "editor", NULL });
+    char authorization[TOKEN_SIZE + 32], value[128];
+    snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", tokens.access);
+    const char *const headers[] = { authorization, NULL };
+    for (size_t i = 0; i < ARRAY_LEN(role_targets); i++) {
+        struct reply reply = verify_as("GET", role_targets[i].target, headers);
+        ck_assert_msg(reply.status == role_targets[i].status, "%s: %ld", role_targets[i].target, reply.status);
+        if (reply.status == 403) {
+            assert_problem(&reply, 403, "insufficient_scope");
+            ck_assert_str_eq(http_header(&reply, "WWW-Authenticate", value, sizeof value),
+                             "Bearer realm=\"jwtd\", error=\"insufficient_scope\"");
+        }
+        ck_assert((reply.status == 200) == (http_header(&reply, "X-Auth-Roles", value, sizeof value)[0] != '\0'));
+        http_free(&reply);
+    }
+    expect_problem(verify_as("GET", "/auth/verify?role=admin", NULL), 401, "missing_token");
+}
+END_TEST
+
+START_TEST(a_token_without_roles_has_none_of_them) {
+    struct tokens tokens = login_with_roles((const char *const[]){ NULL });
+    static const char *const targets[] = { "/auth/verify?role=admin", "/auth/verify?role=-", "/auth/verify/x?role=" };
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++)
+        expect_problem(http_json(&shared_server, "GET", targets[i], tokens.access, NULL), 403, "insufficient_scope");
 }
 END_TEST
 
@@ -189,6 +263,8 @@ Suite *verify_suite(void) {
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
     tcase_add_loop_test(tcase, a_proxy_may_ask_by_any_method_and_path_behind_verify, 0, (int)ARRAY_LEN(calls));
     tcase_add_test(tcase, roles_are_sent_as_a_list_once_they_are_in_a_token);
+    tcase_add_test(tcase, a_role_that_the_proxy_asks_for_must_be_in_the_token);
+    tcase_add_test(tcase, a_token_without_roles_has_none_of_them);
     tcase_add_test(tcase, a_token_counts_in_the_authorization_header_only);
     tcase_add_test(tcase, a_refusal_says_whether_a_token_was_sent);
     tcase_add_loop_test(tcase, the_header_is_enough_and_a_body_is_never_taken_for_a_request, 0, (int)ARRAY_LEN(announced));

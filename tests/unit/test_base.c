@@ -55,6 +55,7 @@ static const struct {
     { STATUS_REFRESH_TOKEN_REUSED, "refresh_token_reused", 401 },
     { STATUS_SESSION_EXPIRED, "session_expired", 401 },
     { STATUS_FORBIDDEN, "forbidden", 403 },
+    { STATUS_INSUFFICIENT_SCOPE, "insufficient_scope", 403 },
     { STATUS_RATE_LIMITED, "rate_limited", 429 },
     { STATUS_OVERLOADED, "overloaded", 503 },
     { STATUS_DEADLINE_EXCEEDED, "deadline_exceeded", 503 },

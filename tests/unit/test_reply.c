@@ -60,7 +60,7 @@ START_TEST(a_problem_says_what_the_table_of_statuses_says) {
     ck_assert_uint_eq(reply->http_status, info->http);
     ck_assert_str_eq(reply->content_type, "application/problem+json");
     ck_assert(body_has(info->name));
-    ck_assert_int_eq(header_of_reply("WWW-Authenticate") != NULL, info->http == 401);
+    ck_assert_int_eq(header_of_reply("WWW-Authenticate") != NULL, info->http == 401 || _i == STATUS_INSUFFICIENT_SCOPE);
     ck_assert_int_eq(header_of_reply("Retry-After") != NULL, info->retry_later);
     ck_assert_int_eq(reply->retry_after_us > 0, info->retry_later);
 }
