@@ -74,6 +74,7 @@ struct config {
         int64_t refresh_ttl_ms;
         int64_t refresh_idle_ms;
         int64_t refresh_retry_window_ms;
+        int64_t max_stale_ms;
     } token;
     struct {
         bool enabled;

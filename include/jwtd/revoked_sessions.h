@@ -5,6 +5,8 @@
  * the set is bounded by the access token's life. The instance that revokes a session adds it at once; others read it from the
  * database within a second (revocations.h). Until the first pass over the database is complete the set is not ready, and the
  * status of a request that needs it is 503: a session that has ended must not be accepted because the service was restarted.
+ * While the database is away the set grows old. Its age says for how long a revocation of another instance may have been missed;
+ * beyond token.max_stale no token is accepted (src/http/bearer.h).
  *
  * Safe from every thread: the table is divided into shards, each with its own lock. A search for a session that is not in the set
  * seldom takes one: a filter in front, which it only reads, says so.
@@ -34,8 +36,13 @@ void revoked_sessions_destroy(struct revoked_sessions *set);
 enum status revoked_sessions_add(struct revoked_sessions *set, const struct uuid *session_id, int64_t now_s) MUST_CHECK;
 bool revoked_sessions_contain(struct revoked_sessions *set, const struct uuid *session_id);
 
-void revoked_sessions_set_ready(struct revoked_sessions *set);
-bool revoked_sessions_are_ready(struct revoked_sessions *set);
+/* From now on the set is ready, and has all that other instances had revoked by `at_us` (clock_monotonic_us). One thread at a
+ * time, with times that do not decrease. */
+void revoked_sessions_set_read(struct revoked_sessions *set, int64_t at_us);
+bool revoked_sessions_are_ready(const struct revoked_sessions *set);
+
+/* How long before `now_us` that was; at least 0. The set must be ready. */
+int64_t revoked_sessions_age_us(const struct revoked_sessions *set, int64_t now_us);
 
 /* The sessions that are kept, and those that have expired and not been removed yet. */
 size_t revoked_sessions_count(struct revoked_sessions *set);

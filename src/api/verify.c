@@ -1,10 +1,15 @@
 #include "steps.h"
 
+#include "jwtd/clock.h"
 #include "jwtd/macros.h"
 #include "jwtd/reply.h"
 #include "jwtd/role.h"
+#include "jwtd/services.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define STALE_US (2 * CLOCK_US_PER_S) /* the revocations are read twice a second */
 
 /* ["admin","x"] as admin,x, and [] as -: no role has a comma or is "-" (role.h). NULL if out of memory. */
 static const char *roles_list(struct request *request) {
@@ -34,6 +39,16 @@ static bool has_asked_roles(const struct request *request) {
     return true;
 }
 
+/* While the database is away: for how many seconds a session may have been ended elsewhere without this instance knowing. */
+static enum status add_staleness(struct request *request) {
+    char seconds[24];
+    int64_t age_us = revoked_sessions_age_us(request->services->revoked, clock_monotonic_us());
+    if (age_us < STALE_US)
+        return STATUS_OK;
+    snprintf(seconds, sizeof seconds, "%lld", (long long)(age_us / CLOCK_US_PER_S));
+    return reply_header(request, "X-Auth-Stale-For", seconds);
+}
+
 /*
  * Decided without the database; for proxies that ask before they forward a request (nginx auth_request, Envoy ext_authz,
  * Traefik). A proxy that is to copy a header which is missing here may forward the client's own, so a 200 has all of them.
@@ -53,12 +68,10 @@ static enum step_result answer(struct request *request) {
         { "X-Auth-Roles", roles },
     };
     reply_empty(request, 200);
-    for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
-        enum status status = reply_header(request, headers[i].name, headers[i].value);
-        if (status != STATUS_OK)
-            return reply_problem(request, status);
-    }
-    return STEP_DONE;
+    enum status status = add_staleness(request);
+    for (size_t i = 0; status == STATUS_OK && i < ARRAY_LEN(headers); i++)
+        status = reply_header(request, headers[i].name, headers[i].value);
+    return status == STATUS_OK ? STEP_DONE : reply_problem(request, status);
 }
 
 const struct step verify_answer = { "answer", ON_HTTP, .run = answer };

@@ -96,6 +96,8 @@ const struct setting settings[] = {
             "life of a session that is not used"),
     SETTING("token.refresh_retry_window", duration, 0, "10s", 0, 10 * MINUTE, 0, token.refresh_retry_window_ms,
             "how long a refresh that is repeated gets the same successor"),
+    SETTING("token.max_stale", duration, RELOADABLE, "1m", 5 * SECOND, DAY, 0, token.max_stale_ms,
+            "how old what is known of revocations may be, while the database is away, before tokens are refused"),
 
     SETTING("limit.enabled", boolean, RELOADABLE, "true", 0, 0, 0, limit.enabled, "whether any rate is limited"),
     SETTING("limit.table_size", count, 0, "65536", 1024, 16777216, 0, limit.table_size,

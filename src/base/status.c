@@ -62,6 +62,10 @@ static const struct status_info table[] = {
                                   true },
     [STATUS_STARTING] = { "starting", 503, "Starting",
                           "The service has not yet read which sessions have ended; try again after Retry-After.", true },
+    [STATUS_REVOCATIONS_STALE] = { "revocations_stale", 503, "Revocations stale",
+                                   "The service has not been able to read which sessions have ended for too long to accept a "
+                                   "token; try again after Retry-After.",
+                                   true },
     [STATUS_KEYS_UNAVAILABLE] = { "keys_unavailable", 503, "Keys unavailable",
                                   "The service cannot read the key of this token at the moment; try again after Retry-After.",
                                   true },

@@ -41,6 +41,12 @@ static enum status verify(struct exchange *exchange, struct text token) {
     return verifier_check(request->snapshot->verifier, request->arena, token, now_s, &request->claims, kid);
 }
 
+/* Past it a session may have been ended elsewhere for longer than the operator accepts. */
+static bool are_stale(const struct request *request) {
+    int64_t age_us = revoked_sessions_age_us(request->services->revoked, clock_monotonic_us());
+    return age_us > request->snapshot->config.token.max_stale_ms * 1000;
+}
+
 static enum status check_token(struct exchange *exchange, struct text token) {
     const struct services *services = exchange->request.services;
     struct access_claims *claims = &exchange->request.claims;
@@ -52,6 +58,8 @@ static enum status check_token(struct exchange *exchange, struct text token) {
     exchange->request.session_has_ended = revoked_sessions_contain(services->revoked, &claims->session_id);
     if (exchange->request.session_has_ended)
         return STATUS_INVALID_TOKEN;
+    if (are_stale(&exchange->request))
+        return STATUS_REVOCATIONS_STALE;
     return current_roles_apply(services->roles, exchange->request.arena, claims);
 }
 

@@ -63,6 +63,7 @@ static const struct {
     { STATUS_MISSING_TOKEN, reads_token },
     { STATUS_INVALID_TOKEN, reads_token },
     { STATUS_STARTING, reads_token },
+    { STATUS_REVOCATIONS_STALE, reads_token },
     { STATUS_KEYS_UNAVAILABLE, reads_token },
     { STATUS_FORBIDDEN, requires_role },
     { STATUS_RATE_LIMITED, is_limited },

@@ -35,12 +35,12 @@ static void begin_pass(const struct services *services, struct reading *reading)
 
 /* What other instances revoke during a pass may be inserted before its cursor, and is read by the next pass. So a long first
  * pass, of millions of rows, is followed by a second, short one before the service is ready. */
-static void end_pass(const struct services *services, struct reading *reading) {
+static void end_pass(const struct services *services, struct reading *reading, bool is_last_late) {
     bool is_up_to_date = reading->good_began_us != 0 || clock_monotonic_us() - reading->began_us < CLOCK_US_PER_S;
     reading->good_began_us = reading->began_us;
     reading->is_under_way = false;
-    if (is_up_to_date)
-        revoked_sessions_set_ready(services->revoked);
+    if (is_up_to_date && is_last_late)
+        revoked_sessions_set_read(services->revoked, reading->began_us);
 }
 
 static void log_change(const struct services *services, struct reading *reading, enum status status) {
@@ -79,7 +79,7 @@ static int64_t run(const struct task_round *round) {
         return now_us + INTERVAL_US;
     if (!is_last)
         return now_us;
-    end_pass(round->services, reading);
+    end_pass(round->services, reading, is_last_late);
     return is_last_late ? reading->began_us + INTERVAL_US : now_us;
 }
 

@@ -41,6 +41,7 @@ struct revoked_sessions {
     int64_t keep_s;
     uint8_t hash_key[crypto_shorthash_KEYBYTES]; /* so that no client can choose the slot of a session id */
     atomic_bool ready;
+    atomic_int_fast64_t read_at_us; /* written before `ready` */
     struct shard shards[SHARDS];
     struct filter filters[SHARDS]; /* behind the rest, since only the pages of bits that are set take memory */
 };
@@ -62,6 +63,7 @@ struct revoked_sessions *revoked_sessions_create(int64_t access_ttl_s) {
     set->keep_s = access_ttl_s + REVOKED_SESSIONS_MARGIN_S;
     crypto_shorthash_keygen(set->hash_key);
     atomic_init(&set->ready, false);
+    atomic_init(&set->read_at_us, 0);
     if (!initialised) {
         revoked_sessions_destroy(set);
         return NULL;
@@ -205,12 +207,19 @@ bool revoked_sessions_contain(struct revoked_sessions *set, const struct uuid *s
     return found;
 }
 
-void revoked_sessions_set_ready(struct revoked_sessions *set) {
+void revoked_sessions_set_read(struct revoked_sessions *set, int64_t at_us) {
+    atomic_store(&set->read_at_us, at_us);
     atomic_store(&set->ready, true);
 }
 
-bool revoked_sessions_are_ready(struct revoked_sessions *set) {
+bool revoked_sessions_are_ready(const struct revoked_sessions *set) {
     return atomic_load(&set->ready);
+}
+
+int64_t revoked_sessions_age_us(const struct revoked_sessions *set, int64_t now_us) {
+    assert(revoked_sessions_are_ready(set));
+    int64_t age_us = now_us - atomic_load(&set->read_at_us);
+    return age_us > 0 ? age_us : 0; /* it was read after the caller had read the clock */
 }
 
 size_t revoked_sessions_count(struct revoked_sessions *set) {

@@ -84,6 +84,62 @@ START_TEST(a_service_that_starts_before_its_database_waits_for_it) {
 }
 END_TEST
 
+/* ---- stopped ---- */
+
+#define MAX_STALE_S 5
+#define MAX_STALE_SETTING "token.max_stale=5s"
+
+/* Calls /auth/verify until its status is another. Returns for how long it said that what it knows is old, -1: it never did. */
+static long verify_while(const struct server *server, const char *access_token, long status, struct reply *last) {
+    long stale_for = -1;
+    double began_s = (double)clock_monotonic_us() / 1e6;
+    for (;; usleep(50000)) {
+        char value[64];
+        *last = http_json(server, "GET", "/auth/verify", access_token, NULL);
+        if (last->status != status)
+            return stale_for;
+        if (http_header(last, "X-Auth-Stale-For", value, sizeof value)[0] != '\0') {
+            long seconds = strtol(value, NULL, 10);
+            ck_assert_msg(seconds >= 2 && seconds >= stale_for && seconds <= MAX_STALE_S, "X-Auth-Stale-For: %s", value);
+            stale_for = seconds;
+        }
+        http_free(last);
+        ck_assert_msg((double)clock_monotonic_us() / 1e6 < began_s + 20, "it is still %ld", status);
+    }
+}
+
+START_TEST(without_its_database_verify_goes_on_from_memory_says_how_old_that_is_and_then_fails_closed) {
+    char url[CLUSTER_SETTING_SIZE], value[64];
+    struct server server = server_start((const char *const[]){ cluster_setting(cluster.port, "", url), MAX_STALE_SETTING, NULL });
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account), ended = account_login(&server, &account);
+    expect_status(http_json(&server, "POST", "/auth/logout", ended.access, NULL), 204);
+    struct reply reply = http_json(&server, "GET", "/auth/verify", tokens.access, NULL);
+    ck_assert_str_eq(http_header(&reply, "X-Auth-Stale-For", value, sizeof value), "");
+    http_free(&reply);
+
+    cluster_stop(&cluster);
+    int64_t stopped_us = clock_monotonic_us();
+    long stale_for = verify_while(&server, tokens.access, 200, &reply);
+    double seconds = (double)(clock_monotonic_us() - stopped_us) / 1e6;
+    assert_problem(&reply, 503, "revocations_stale");
+    http_free(&reply);
+    ck_assert_int_ge(stale_for, MAX_STALE_S - 1);
+    ck_assert_msg(seconds > MAX_STALE_S - 2 && seconds < MAX_STALE_S + SLACK_S, "refused after %.1f s", seconds);
+    expect_problem(http_json(&server, "GET", "/auth/me", tokens.access, NULL), 503, "revocations_stale");
+    expect_problem(http_json(&server, "GET", "/auth/verify", ended.access, NULL), 401, "invalid_token");
+    expect_problem(http_json(&server, "GET", "/auth/verify", NULL, NULL), 401, "missing_token");
+
+    cluster_start(&cluster);
+    verify_while(&server, tokens.access, 503, &reply);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_str_eq(http_header(&reply, "X-Auth-Stale-For", value, sizeof value), "");
+    http_free(&reply);
+    expect_problem(http_json(&server, "GET", "/auth/verify", ended.access, NULL), 401, "invalid_token");
+    server_finish(&server);
+}
+END_TEST
+
 /* ---- crashed ---- */
 
 static void crash_and_start(struct load *load) {
@@ -283,6 +339,7 @@ Suite *database_outage_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, create, remove_);
     tcase_add_test(tcase, a_service_that_starts_before_its_database_waits_for_it);
+    tcase_add_test(tcase, without_its_database_verify_goes_on_from_memory_says_how_old_that_is_and_then_fails_closed);
     tcase_add_test(tcase, a_crash_of_the_database_under_load_costs_503_and_nobodys_session);
     tcase_add_test(tcase, each_connection_ended_by_the_server_costs_at_most_one_request);
     tcase_add_loop_test(tcase, behind_a_black_hole_every_request_is_answered_by_its_deadline, 0, 2);

@@ -298,6 +298,7 @@ static const struct {
     { "token.refresh_ttl", "8d", false },
     { "token.refresh_idle", "1d", false },
     { "token.refresh_retry_window", "0", false },
+    { "token.max_stale", "7s", true },
     { "limit.enabled", "true", true },
     { "limit.table_size", "2048", false },
     { "limit.register", "1/h", true },

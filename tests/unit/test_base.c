@@ -63,6 +63,7 @@ static const struct {
     { STATUS_OUT_OF_MEMORY, "out_of_memory", 503 },
     { STATUS_REFRESH_TOO_SOON, "refresh_too_soon", 503 },
     { STATUS_STARTING, "starting", 503 },
+    { STATUS_REVOCATIONS_STALE, "revocations_stale", 503 },
     { STATUS_KEYS_UNAVAILABLE, "keys_unavailable", 503 },
     { STATUS_SHUTTING_DOWN, "shutting_down", 503 },
     { STATUS_INTERNAL, "internal_error", 500 },

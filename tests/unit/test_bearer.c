@@ -11,6 +11,7 @@
 
 Suite *bearer_suite(void);
 
+#define MAX_STALE_S 60
 #define VALUE_SIZE (FIXTURE_TOKEN_SIZE + 32)
 
 static const struct uuid user_id = { .bytes = { 1 } }, live_session = { .bytes = { 2 } }, ended_session = { .bytes = { 3 } };
@@ -19,13 +20,18 @@ static struct keyring *ring;
 static struct exchange_fixture *fixture;
 static char value[VALUE_SIZE];
 
+static void read_revocations_before(int64_t seconds) {
+    revoked_sessions_set_read(fixture->services.revoked, clock_monotonic_us() - seconds * CLOCK_US_PER_S);
+}
+
 static void set_up(void) {
     ring = fixture_keyring();
     fixture = exchange_fixture_create(&(struct fixture_header){ NULL, NULL });
     fixture->snapshot.verifier = verifier_create(ring, &fixture_rules);
     fixture->services.revoked = revoked_sessions_create(FIXTURE_TTL);
     fixture->services.roles = current_roles_create(FIXTURE_TTL);
-    revoked_sessions_set_ready(fixture->services.revoked);
+    fixture->snapshot.config.token.max_stale_ms = MAX_STALE_S * 1000;
+    read_revocations_before(0);
     current_roles_set_ready(fixture->services.roles);
     ck_assert_int_eq(revoked_sessions_add(fixture->services.revoked, &ended_session, clock_wall_s()), STATUS_OK);
 }
@@ -152,6 +158,28 @@ START_TEST(while_the_revoked_sessions_are_not_known_no_access_lets_a_token_pass)
 }
 END_TEST
 
+START_TEST(once_the_revocations_are_too_old_no_access_lets_a_token_pass) {
+    static const enum access all[] = { ACCESS_BEARER, ACCESS_OPTIONAL_BEARER, ACCESS_BEARER_OR_BODY };
+    fixture->route.access = all[_i];
+    send_token(GOOD);
+    read_revocations_before(MAX_STALE_S - 1);
+    ck_assert_int_eq(bearer_check(&fixture->exchange), STATUS_OK);
+    read_revocations_before(MAX_STALE_S + 1);
+    ck_assert_int_eq(bearer_check(&fixture->exchange), STATUS_REVOCATIONS_STALE);
+    ck_assert(!fixture->exchange.request.has_claims);
+}
+END_TEST
+
+START_TEST(a_token_that_is_bad_however_old_the_revocations_are_is_called_bad) {
+    fixture->route.access = ACCESS_BEARER;
+    read_revocations_before(MAX_STALE_S + 1);
+    for (enum sent sent = NOTHING; sent < GOOD; sent++) {
+        send_token(sent);
+        ck_assert_int_eq(bearer_check(&fixture->exchange), accesses[1].status[sent]);
+    }
+}
+END_TEST
+
 Suite *bearer_suite(void) {
     Suite *suite = suite_create("bearer");
     TCase *tcase = tcase_create("bearer");
@@ -160,6 +188,8 @@ Suite *bearer_suite(void) {
     tcase_add_loop_test(tcase, a_route_with_a_role_is_for_tokens_that_have_it, 0, (int)ARRAY_LEN(roles));
     tcase_add_test(tcase, a_token_of_an_ended_session_says_so_and_whose_it_was);
     tcase_add_loop_test(tcase, while_the_revoked_sessions_are_not_known_no_access_lets_a_token_pass, 0, 3);
+    tcase_add_loop_test(tcase, once_the_revocations_are_too_old_no_access_lets_a_token_pass, 0, 3);
+    tcase_add_test(tcase, a_token_that_is_bad_however_old_the_revocations_are_is_called_bad);
     suite_add_tcase(suite, tcase);
     return suite;
 }

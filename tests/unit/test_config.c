@@ -52,6 +52,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_int_eq(config->token.refresh_ttl_ms, INT64_C(30) * 24 * 3600 * 1000);
     ck_assert_int_eq(config->token.refresh_idle_ms, INT64_C(7) * 24 * 3600 * 1000);
     ck_assert_int_eq(config->token.refresh_retry_window_ms, 10000);
+    ck_assert_int_eq(config->token.max_stale_ms, 60000);
     ck_assert(config->limit.enabled);
     ck_assert_uint_eq(config->limit.table_size, 65536);
     ck_assert_uint_eq(config->limit.login.amount, 10);
@@ -401,6 +402,7 @@ static const char *const others[] = {
     "token.refresh_ttl=17d",
     "token.refresh_idle=2d",
     "token.refresh_retry_window=7s",
+    "token.max_stale=7s",
     "limit.enabled=false",
     "limit.table_size=2048",
     "limit.register=7/min",

@@ -119,12 +119,19 @@ START_TEST(adding_again_keeps_a_session_longer_and_never_shorter) {
 }
 END_TEST
 
-START_TEST(the_set_is_ready_only_when_marked_so) {
+START_TEST(the_set_is_ready_when_it_was_read_and_grows_old_from_then_on) {
     ck_assert(!revoked_sessions_are_ready(set));
     add(1, NOW);
     ck_assert(!revoked_sessions_are_ready(set));
-    revoked_sessions_set_ready(set);
+    revoked_sessions_set_read(set, 1000000);
     ck_assert(revoked_sessions_are_ready(set));
+    ck_assert_int_eq(revoked_sessions_age_us(set, 1000000), 0);
+    ck_assert_int_eq(revoked_sessions_age_us(set, 3500000), 2500000);
+    add(2, NOW);
+    ck_assert_int_eq(revoked_sessions_age_us(set, 3500000), 2500000);
+    revoked_sessions_set_read(set, 3000000);
+    ck_assert_int_eq(revoked_sessions_age_us(set, 3500000), 500000);
+    ck_assert_int_eq(revoked_sessions_age_us(set, 2999999), 0);
 }
 END_TEST
 
@@ -197,7 +204,7 @@ Suite *revoked_sessions_suite(void) {
     tcase_add_test(tests, a_steady_stream_keeps_the_set_bounded);
     tcase_add_test(tests, a_session_is_kept_beyond_its_last_token);
     tcase_add_test(tests, adding_again_keeps_a_session_longer_and_never_shorter);
-    tcase_add_test(tests, the_set_is_ready_only_when_marked_so);
+    tcase_add_test(tests, the_set_is_ready_when_it_was_read_and_grows_old_from_then_on);
     tcase_add_test(tests, many_threads_add_and_search_at_once);
     tcase_add_test(tests, what_was_added_is_found_at_every_moment_while_the_set_grows);
     suite_add_tcase(suite, tests);
