@@ -17,7 +17,7 @@
 #define USAGE "usage: jwtd [--config FILE] [--set SECTION.KEY=VALUE]... COMMAND [OPERAND]...\n"
 
 /* Which options a command takes beside those of every command. */
-enum command_options { TAKES_STATUS = 1, TAKES_IF_MISSING = 2, TAKES_ROLE = 4 };
+enum command_options { TAKES_STATUS = 1, TAKES_IF_MISSING = 2, TAKES_ROLE = 4, TAKES_ALGORITHM = 8 };
 
 static const struct command {
     const char *name, *synopsis, *help;
@@ -34,10 +34,14 @@ static const struct command {
       "  --status      change nothing; list the migrations that are applied and pending\n"
       "Exit code: 0 done, 1 failed, or with --status: some are pending.\n",
       TAKES_STATUS, false, cli_migrate },
-    { "keygen", " [--if-missing]", "make a new signing key, or one only if there is none, and the refresh key if there is none",
-      "  --if-missing  make only what is missing\n"
+    { "keygen", " [--if-missing] [--algorithm hs256|es256|rs256]",
+      "make a new signing key, or one only if there is none, and the refresh key if there is none",
+      "  --if-missing         make only what is missing\n"
+      "  --algorithm NAME     of the signing key: hs256 (a secret that every verifier needs, the default), es256 or rs256 (a "
+      "key\n"
+      "                       pair, of which verifiers need the public key)\n"
       "The name of a new signing key is printed. A running service reads it with SIGHUP. Exit code: 0 done, 1 failed.\n",
-      TAKES_IF_MISSING, false, cli_keygen },
+      TAKES_IF_MISSING | TAKES_ALGORITHM, false, cli_keygen },
     { "check-config", "", "print the configuration that is in force, or everything that is wrong with it",
       "What is printed can be read again, but for passwords, which are ***. Exit code: 0 right, 1 wrong.\n", 0, false,
       cli_check_config },
@@ -54,14 +58,20 @@ enum {
     OPTION_VERSION,
     OPTION_STATUS,
     OPTION_IF_MISSING,
-    OPTION_ROLE
+    OPTION_ROLE,
+    OPTION_ALGORITHM
 };
 
 static const struct option options[] = {
-    { "config", required_argument, NULL, OPTION_CONFIG }, { "set", required_argument, NULL, OPTION_SET },
-    { "help", no_argument, NULL, OPTION_HELP },           { "version", no_argument, NULL, OPTION_VERSION },
-    { "status", no_argument, NULL, OPTION_STATUS },       { "if-missing", no_argument, NULL, OPTION_IF_MISSING },
-    { "role", required_argument, NULL, OPTION_ROLE },     { NULL, 0, NULL, 0 },
+    { "config", required_argument, NULL, OPTION_CONFIG },
+    { "set", required_argument, NULL, OPTION_SET },
+    { "help", no_argument, NULL, OPTION_HELP },
+    { "version", no_argument, NULL, OPTION_VERSION },
+    { "status", no_argument, NULL, OPTION_STATUS },
+    { "if-missing", no_argument, NULL, OPTION_IF_MISSING },
+    { "role", required_argument, NULL, OPTION_ROLE },
+    { "algorithm", required_argument, NULL, OPTION_ALGORITHM },
+    { NULL, 0, NULL, 0 },
 };
 
 struct command_line {
@@ -127,6 +137,10 @@ static void take_option(struct command_line *line, int option) {
         arguments->if_missing = true;
         line->options |= TAKES_IF_MISSING;
         break;
+    case OPTION_ALGORITHM:
+        arguments->algorithm = optarg;
+        line->options |= TAKES_ALGORITHM;
+        break;
     default:
         line->roles[arguments->role_count++] = optarg;
         line->options |= TAKES_ROLE;
@@ -157,6 +171,8 @@ static const char *option_name(unsigned option) {
         return "--status";
     case TAKES_IF_MISSING:
         return "--if-missing";
+    case TAKES_ALGORITHM:
+        return "--algorithm";
     default:
         return "--role";
     }

@@ -3,15 +3,14 @@
 set -euo pipefail
 
 declare -A packages=(
-    [run]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libsodium-dev libjson-c-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
+    [run]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libssl-dev libsodium-dev libjson-c-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
            python3-zxcvbn postgresql curl"
-    [test]="check libcurl4-openssl-dev libssl-dev pgbouncer haproxy nginx-light valgrind slowhttptest
+    [test]="check libcurl4-openssl-dev pgbouncer haproxy nginx-light valgrind slowhttptest
             chromium nodejs npm"
     [lint]="clang-format clang-tidy cppcheck shellcheck"
     [fuzz]="clang libclang-rt-14-dev"
     [coverage]="gcovr"
-    [soak]="libssl-dev"
-    [bench]="wrk nginx-light procps libssl-dev"
+    [bench]="wrk nginx-light procps"
 )
 
 missing=()

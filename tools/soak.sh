@@ -7,7 +7,7 @@ source "$(dirname "$0")/private_server.sh"
 
 duration=${SOAK:-10m}
 
-tools/packages.sh run soak
+tools/packages.sh run
 build "$BUILD/jwtd" "$BUILD/failpoint"
 make_work_directory soak
 start_database

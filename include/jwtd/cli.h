@@ -13,6 +13,7 @@ struct cli_arguments {
     const char *const *operands;        /* those after the command's name */
     int operand_count;
     bool wants_status, if_missing; /* --status of migrate, --if-missing of keygen */
+    const char *algorithm;         /* --algorithm of keygen; NULL: not given */
     const char *const *roles;      /* each --role of user add */
     int role_count;
 };

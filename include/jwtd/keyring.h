@@ -1,10 +1,12 @@
 /*
  * keyring: the signing keys of access tokens, by key id, and the keys of refresh tokens.
  *
- * token.keys_dir holds one file per signing key, `<kid>.hs256`: the suffix names the algorithm (src/token/algorithm.h), the
- * content is 32 to 512 bytes of key in base64url (with or without padding; white space at the end is ignored). Every key
- * verifies, one signs: token.active_kid, or the newest by name. A kid is 1 to 64 of A-Z a-z 0-9 . _ -. Other files are ignored
- * with a warning, and those whose name begins with a dot without one.
+ * token.keys_dir holds one file per signing key, whose suffix names the algorithm (src/token/algorithm.h) and whose name in front
+ * of that is the key's id: `<kid>.hs256` has 32 to 512 bytes of key in base64url (with or without padding), `<kid>.es256` and
+ * `<kid>.rs256` a private key in PEM, or a public key, which verifies only (src/token/public_key.h). White space at the end is
+ * ignored. Every key verifies, one signs: token.active_kid, or the newest by name of those that can. A kid is 1 to 64 of
+ * A-Z a-z 0-9 . _ -, and no two keys have the same. Other files are ignored with a warning, and those whose name begins with a
+ * dot without one.
  *
  * The file token.refresh_key_file holds the refresh key that signs, 32 bytes. Files beside it whose name has one part more
  * ("refresh.key.2026-11" beside "refresh.key"; the part is made of A-Z a-z 0-9 _ -) hold keys that verify only; other files
@@ -12,9 +14,11 @@
  * reload every instance, exchange the names of the two, reload every instance, and remove the old one when the last session that
  * began before must have ended. The log line keys_read has the number of keys and the id of the one that signs.
  *
- * keyring_load fails, and names the file, if a key file is too short, unreadable, accessible to others than owner and group, or
- * owned by others than root and the user of this process; or if others than root, that user and the group could add a file to the
- * directory of signing keys or that of the refresh key (src/token/key_files.h). Keys are in sodium_malloc'ed, read-only memory.
+ * keyring_load fails, and names the file, if a key file holds no good key, is unreadable, accessible to others than owner and
+ * group (a public key may be read by all), or owned by others than root and the user of this process; or if others than root,
+ * that user and the group could add a file to the directory of signing keys or that of the refresh key (src/token/key_files.h).
+ * Keys of HS256 and refresh keys are in sodium_malloc'ed, read-only memory, others in that of OpenSSL, which is not touched
+ * without such a key.
  *
  * A ring is not modified after keyring_load: safe from every thread. A reload makes another one.
  */
@@ -36,13 +40,17 @@
 
 struct keyring;
 struct algorithm;
+struct evp_pkey_st;                  /* OpenSSL's EVP_PKEY */
 struct crypto_auth_hmacsha512_state; /* libsodium's */
 
 struct signing_key {
     char kid[KID_MAX_LEN + 1];
     const struct algorithm *algorithm; /* the only one that it signs and verifies with */
-    const uint8_t *bytes;              /* sodium_malloc'ed */
+    const uint8_t *bytes;              /* of HS256: sodium_malloc'ed; else NULL */
     size_t len;
+    struct evp_pkey_st *pair; /* of other algorithms; NULL with HS256 */
+    size_t signature_size;    /* bytes of every signature by it */
+    bool can_sign;            /* false: a public key alone */
 };
 
 struct refresh_key {
@@ -64,6 +72,7 @@ const struct refresh_key *keyring_refresh_keys(const struct keyring *keyring, si
 size_t keyring_count(const struct keyring *keyring);
 
 bool keyring_is_kid(struct text name);
+bool keyring_has_algorithm(const char *name); /* whether there is a suffix of key files of this name: "hs256" */
 
 /* Whether the directory of the keys has a file for this kid at the moment, valid or not; true also when the directory cannot be
  * listed. It is listed, since a lookup of a name that does not exist would leave an entry in the kernel's cache for each kid that
@@ -71,22 +80,23 @@ bool keyring_is_kid(struct text name);
 bool keyring_may_have(const struct keyring *keyring, struct text kid) MUST_CHECK;
 
 /*
- * Makes a new signing key (48 random bytes) in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
- * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. Files appear whole (written aside,
- * synced, then linked without overwriting). Root does it with the rights of the first owner of a directory on the way who is not
- * root, so that the files belong to him (src/token/owner_rights.h). The new kid is written to `kid`. False, with the reason in
- * `error` (at least 512 bytes); also when keys_dir holds KEYS_MAX keys, since keyring_load would fail with one more. Concurrent
- * calls may exceed that limit.
+ * Makes a new signing key in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
+ * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. `algorithm` is "hs256" (48 random
+ * bytes), "es256" or "rs256" (2048 bits), as keyring_has_algorithm knows it. Files appear whole (written aside, synced, then
+ * linked without overwriting). Root does it with the rights of the first owner of a directory on the way who is not root, so that
+ * the files belong to him (src/token/owner_rights.h). The new kid is written to `kid`. False, with the reason in `error` (at
+ * least 512 bytes); also when keys_dir holds KEYS_MAX keys, since keyring_load would fail with one more. Concurrent calls may
+ * exceed that limit.
  *
  * If it is killed at any moment, there is a refresh key only if there is a signing key. A file that was written aside may remain,
  * "<name>~new-<8 hexadecimal digits>", which is ignored.
  */
-bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
-                      size_t error_size) MUST_CHECK;
+bool keyring_generate(const char *keys_dir, const char *refresh_key_file, const char *algorithm, char kid[KID_MAX_LEN + 1],
+                      char *error, size_t error_size) MUST_CHECK;
 
-/* The same, but makes a signing key only if keys_dir holds none, valid or not; otherwise `kid` is "". If nothing is missing it
- * writes nothing. Concurrent calls may make a signing key each. */
-bool keyring_complete(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
-                      size_t error_size) MUST_CHECK;
+/* The same, but makes a signing key only if keys_dir holds none of any algorithm, valid or not; otherwise `kid` is "". If nothing
+ * is missing it writes nothing. Concurrent calls may make a signing key each. */
+bool keyring_complete(const char *keys_dir, const char *refresh_key_file, const char *algorithm, char kid[KID_MAX_LEN + 1],
+                      char *error, size_t error_size) MUST_CHECK;
 
 #endif

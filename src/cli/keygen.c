@@ -3,10 +3,13 @@
 
 #include <stdio.h>
 
-static bool generate(const struct config *config, bool if_missing) {
+#define DEFAULT_ALGORITHM "hs256"
+
+static bool generate(const struct config *config, const char *algorithm, bool if_missing) {
     char kid[KID_MAX_LEN + 1], error[512];
-    bool (*make)(const char *, const char *, char *, char *, size_t) = if_missing ? keyring_complete : keyring_generate;
-    if (!make(config->token.keys_dir, config->token.refresh_key_file, kid, error, sizeof error)) {
+    bool (*make)(const char *, const char *, const char *, char *, char *, size_t) =
+        if_missing ? keyring_complete : keyring_generate;
+    if (!make(config->token.keys_dir, config->token.refresh_key_file, algorithm, kid, error, sizeof error)) {
         fprintf(stderr, "jwtd: %s\n", error);
         return false;
     }
@@ -17,7 +20,12 @@ static bool generate(const struct config *config, bool if_missing) {
 
 int cli_keygen(const struct cli_arguments *arguments) {
     struct config config;
-    bool done = cli_load_config(arguments, &config) && generate(&config, arguments->if_missing);
+    const char *algorithm = arguments->algorithm != NULL ? arguments->algorithm : DEFAULT_ALGORITHM;
+    if (!keyring_has_algorithm(algorithm)) {
+        fprintf(stderr, "jwtd: keygen --algorithm takes hs256, es256 or rs256, not %s\n", algorithm);
+        return 2;
+    }
+    bool done = cli_load_config(arguments, &config) && generate(&config, algorithm, arguments->if_missing);
     config_fini(&config);
     return done ? 0 : 1;
 }

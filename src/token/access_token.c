@@ -7,6 +7,7 @@
 #include "jwtd/macros.h"
 
 #include <jwt.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,9 +44,9 @@ static int add_roles(jwt_t *jwt, struct arena *arena, struct text roles_json) {
     return member == NULL ? -1 : jwt_add_grants_json(jwt, member);
 }
 
-static int choose_key(jwt_t *jwt, const struct signing_key *key) {
-    int failure = jwt_set_alg(jwt, key->algorithm->jwt_alg, key->bytes, (int)key->len);
-    return failure == 0 ? jwt_add_header(jwt, "kid", key->kid) : failure;
+static enum status refuse_length(size_t len) { /* an issuer or audience of kilobytes; our own verifier would refuse it */
+    log_event(LOG_ERROR, "access_token_too_long", "len=%zu limit=%d", len, ACCESS_TOKEN_MAX_LEN);
+    return STATUS_INTERNAL;
 }
 
 /* Takes what libjwt has allocated. */
@@ -53,14 +54,63 @@ static enum status keep_in_arena(struct arena *arena, char *encoded, struct text
     if (encoded == NULL)
         return STATUS_OUT_OF_MEMORY;
     size_t len = strlen(encoded);
-    if (len > ACCESS_TOKEN_MAX_LEN) { /* an issuer or audience of kilobytes; our own verifier would refuse it */
-        log_event(LOG_ERROR, "access_token_too_long", "len=%zu limit=%d", len, ACCESS_TOKEN_MAX_LEN);
-        free(encoded);
-        return STATUS_INTERNAL;
-    }
-    *token = (struct text){ arena_copy(arena, encoded, len), len };
+    if (len <= ACCESS_TOKEN_MAX_LEN)
+        *token = (struct text){ arena_copy(arena, encoded, len), len };
     free(encoded); /* libjwt 1.10 has no function of its own for this */
+    if (len > ACCESS_TOKEN_MAX_LEN)
+        return refuse_length(len);
     return token->bytes == NULL ? STATUS_OUT_OF_MEMORY : STATUS_OK;
+}
+
+/* HS256: the whole token by libjwt. */
+static enum status encode_by_libjwt(jwt_t *jwt, struct arena *arena, const struct signing_key *key, struct text *token) {
+    if (jwt_set_alg(jwt, JWT_ALG_HS256, key->bytes, (int)key->len) != 0 || jwt_add_header(jwt, "kid", key->kid) != 0)
+        return STATUS_OUT_OF_MEMORY;
+    return keep_in_arena(arena, jwt_encode_str(jwt), token);
+}
+
+static size_t encoded_len(size_t len) {
+    return sodium_base64_encoded_len(len, sodium_base64_VARIANT_URLSAFE_NO_PADDING) - 1; /* it counts a NUL */
+}
+
+/* Returns the end. There is space for a NUL. */
+static char *append_encoded(char *at, const void *bytes, size_t len) {
+    sodium_bin2base64(at, encoded_len(len) + 1, bytes, len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return at + encoded_len(len);
+}
+
+static enum status sign_form(struct arena *arena, const struct signing_key *key, struct text header, struct text payload,
+                             struct text *token) {
+    uint8_t signature[ALGORITHM_SIGNATURE_MAX];
+    size_t len = encoded_len(header.len) + 1 + encoded_len(payload.len) + 1 + encoded_len(key->signature_size);
+    if (len > ACCESS_TOKEN_MAX_LEN)
+        return refuse_length(len);
+    char *bytes = arena_alloc(arena, len + 1);
+    if (bytes == NULL)
+        return STATUS_OUT_OF_MEMORY;
+    char *end = append_encoded(bytes, header.bytes, header.len);
+    *end++ = '.';
+    end = append_encoded(end, payload.bytes, payload.len);
+    enum status status = key->algorithm->sign(key, (struct text){ bytes, (size_t)(end - bytes) }, signature);
+    *end++ = '.';
+    end = append_encoded(end, signature, status == STATUS_OK ? key->signature_size : 0);
+    *token = (struct text){ bytes, (size_t)(end - bytes) };
+    return status;
+}
+
+/* Other algorithms: header and payload are libjwt's, whose own signing would parse the key's PEM for each token; the signature is
+ * that of the key's row. */
+static enum status encode_and_sign(jwt_t *jwt, struct arena *arena, const struct signing_key *key, struct text *token) {
+    if (jwt_add_header(jwt, "alg", key->algorithm->name) != 0 || jwt_add_header(jwt, "typ", "JWT") != 0 ||
+        jwt_add_header(jwt, "kid", key->kid) != 0)
+        return STATUS_OUT_OF_MEMORY;
+    char *header = jwt_get_headers_json(jwt, NULL), *payload = jwt_get_grants_json(jwt, NULL);
+    enum status status = STATUS_OUT_OF_MEMORY;
+    if (header != NULL && payload != NULL)
+        status = sign_form(arena, key, text_of(header), text_of(payload), token);
+    free(header);
+    free(payload);
+    return status;
 }
 
 enum status access_token_create(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
@@ -78,10 +128,12 @@ enum status access_token_create(struct arena *arena, const struct keyring *keyri
     if (dropped > 0)
         log_event(LOG_WARN, "roles_dropped", "user_id=%s count=%zu", uuid_text(user_id, user), dropped);
     jwt_t *jwt = NULL;
+    const struct signing_key *key = keyring_active(keyring);
     status = STATUS_OUT_OF_MEMORY;
-    if (jwt_new(&jwt) == 0 && choose_key(jwt, keyring_active(keyring)) == 0 && add_ids(jwt, rules, user_id, session_id) == 0 &&
-        add_times(jwt, rules, now_s) == 0 && add_roles(jwt, arena, (struct text){ roles, roles_len }) == 0)
-        status = keep_in_arena(arena, jwt_encode_str(jwt), token);
+    if (jwt_new(&jwt) == 0 && add_ids(jwt, rules, user_id, session_id) == 0 && add_times(jwt, rules, now_s) == 0 &&
+        add_roles(jwt, arena, (struct text){ roles, roles_len }) == 0)
+        status =
+            key->algorithm->sign == NULL ? encode_by_libjwt(jwt, arena, key, token) : encode_and_sign(jwt, arena, key, token);
     jwt_free(jwt);
     return json_memory_has_failed() ? STATUS_OUT_OF_MEMORY : status; /* a claim may have come out short */
 }

@@ -16,8 +16,9 @@ static const struct json_limits header_limits = { .depth = 1, .containers = 1 };
 static const struct json_limits payload_limits = { .depth = 2, .containers = 16 }; /* the roles and audiences */
 
 /* Members that a header must not have: crit names extensions that a reader must understand, and this one understands none (RFC
- * 7515 section 4.1.11); the others name a key that the sender has chosen (RFC 8725 section 3.10). */
-static const char *const refused_headers[] = { "crit", "jku", "jwk", "x5u", "x5c" };
+ * 7515 section 4.1.11); b64 is such an extension, and changes what is signed (RFC 7797); the others name a key that the sender
+ * has chosen (RFC 8725 section 3.10). */
+static const char *const refused_headers[] = { "crit", "b64", "jku", "jwk", "x5u", "x5c" };
 
 bool token_split(struct text token, struct token_parts *parts) {
     const char *end = token.bytes + token.len;
@@ -55,7 +56,8 @@ static enum status read_header(const struct json *object, size_t signature_size,
             return STATUS_INVALID_TOKEN;
     struct text kid = json_find_text(object, "kid");
     header->algorithm = algorithm_by_name(json_find_text(object, "alg"));
-    if (header->algorithm == NULL || header->algorithm->signature_size != signature_size || !keyring_is_kid(kid) ||
+    if (header->algorithm == NULL || signature_size < header->algorithm->signature_min ||
+        signature_size > header->algorithm->signature_max || !keyring_is_kid(kid) ||
         !text_is(json_find_text(object, "typ"), "JWT"))
         return STATUS_INVALID_TOKEN;
     memcpy(header->kid, kid.bytes, kid.len);

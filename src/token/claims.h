@@ -37,7 +37,8 @@ struct token_header {
 };
 
 /* STATUS_OK; STATUS_INVALID_TOKEN unless the header names an algorithm of algorithm.h, typ JWT and a kid, has no member that
- * would change how the token is to be checked, and the signature is as long as that of the algorithm; or STATUS_OUT_OF_MEMORY. */
+ * would change how the token is to be checked, and the signature is as long as one of that algorithm can be; or
+ * STATUS_OUT_OF_MEMORY. */
 enum status token_read_header(const struct token_parts *parts, struct token_header *header) MUST_CHECK;
 
 /* The claims that have the same size in every token. */

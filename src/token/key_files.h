@@ -1,8 +1,8 @@
 /*
- * key_files: one secret key in one file, as base64url text (with or without padding; white space at the end is ignored).
+ * key_files: the files that hold keys: whom they may belong to, who may read them, and how they are written.
  *
- * Reading follows symbolic links, since Kubernetes mounts secrets so; mode and owner of the target are checked. Buffers that held
- * key text are wiped. For keyring.c only, at start, at a reload and by `jwtd keygen`; any thread.
+ * Reading follows symbolic links, since Kubernetes mounts secrets so; mode and owner of the target are checked. The text of a key
+ * is in a buffer of the caller, who wipes it. At start, at a reload and by commands; any thread.
  */
 #ifndef JWTD_TOKEN_KEY_FILES_H
 #define JWTD_TOKEN_KEY_FILES_H
@@ -11,22 +11,46 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+#include <sys/types.h>
 
-/* Reads a key of min_len to max_len bytes into sodium_malloc'ed, read-only memory (to be freed by sodium_free). NULL, with the
- * reason and the file's name in `error`, when the file is missing, no regular file, open to others than owner and group, owned
- * by others than root and the user of this process, or holds no such key. */
-uint8_t *key_file_read(const char *path, size_t min_len, size_t max_len, size_t *len, char *error, size_t error_size);
+#define KEY_TEXT_MAX 4096 /* characters in a file; an RSA key of 4096 bits has 3272 */
+
+/* Where a function writes its reason, which names the file; 512 bytes are enough but for long paths. */
+struct key_error {
+    char *text;
+    size_t size;
+};
+
+/* The text of a key file. */
+struct key_text {
+    const char *path; /* borrowed; for reasons */
+    mode_t mode;
+    size_t len;
+    char bytes[KEY_TEXT_MAX + 1]; /* no NUL behind them */
+};
+
+void key_text_wipe(struct key_text *text);
+
+/* Writes "path: reason" and returns false, so that a refusal is one line. */
+bool key_refuse(struct key_error error, const char *path, const char *reason);
+
+/* Reads a file without the white space at its end. False, with the reason in `error`, when it is missing, no regular file,
+ * writable by others than owner and group, owned by others than root and `owner`, empty or too long. Others may be able to read
+ * it: who finds a secret in it calls key_text_check_private. The text is to be wiped in both cases. */
+bool key_file_read(const char *path, uid_t owner, struct key_text *text, struct key_error error) MUST_CHECK;
+
+/* Whether only owner and group can read the file; false, with the reason in `error`. */
+bool key_text_check_private(const struct key_text *text, struct key_error error) MUST_CHECK;
 
 /* Whether only root, the user of this process and the directory's group can add a key to it: it must belong to one of the first
  * two and not be writable by others, unless it is mounted read-only. False, with the reason in `error`. */
-bool key_directory_check(int fd, const char *path, char *error, size_t error_size) MUST_CHECK;
+bool key_directory_check(int fd, const char *path, struct key_error error) MUST_CHECK;
 
 enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 
-/* Writes a new random key of `len` bytes (at most 64) to a file of mode 0600 that appears whole or not at all; a file that is
- * there already stays as it is. `directory` is open, `name` a name in it, and `path` is for the reason of a failure. */
-enum key_file_result key_file_create(int directory, const char *name, const char *path, size_t len, char *error,
-                                     size_t error_size) MUST_CHECK;
+/* Writes a key to a file of mode 0600 that appears whole or not at all; a file that is there already stays as it is. `directory`
+ * is open, `name` a name in it; `path` is for the reason of a failure. */
+enum key_file_result key_file_create(int directory, const char *name, const char *path, const struct key_text *text,
+                                     struct key_error error) MUST_CHECK;
 
 #endif

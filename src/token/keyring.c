@@ -6,6 +6,7 @@
 #include "jwtd/log.h"
 #include "key_files.h"
 #include "owner_rights.h"
+#include "secret_key.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -31,16 +32,15 @@ struct keyring {
     char keys_dir[PATH_MAX];
 };
 
-struct error {
-    char *text;
-    size_t size;
-};
-
 bool keyring_is_kid(struct text name) {
     return text_is_made_of(name, TEXT_ID_ALPHABET, 1, KID_MAX_LEN);
 }
 
-static bool join_path(char path[PATH_MAX], struct text directory, const char *file_name, struct error error) {
+bool keyring_has_algorithm(const char *name) {
+    return algorithm_by_suffix(name) != NULL;
+}
+
+static bool join_path(char path[PATH_MAX], struct text directory, const char *file_name, struct key_error error) {
     int len = snprintf(path, PATH_MAX, "%.*s/%s", (int)directory.len, directory.bytes, file_name);
     if (len > 0 && len < PATH_MAX)
         return true;
@@ -56,8 +56,9 @@ static struct text directory_of(const char *file, const char **name) {
 }
 
 /* Calls `visit` for each name in the directory until it returns false, which is then the result. */
-static bool visit_directory(DIR *directory, const char *path, bool (*visit)(void *context, const char *name, struct error error),
-                            void *context, struct error error) {
+static bool visit_directory(DIR *directory, const char *path,
+                            bool (*visit)(void *context, const char *name, struct key_error error), void *context,
+                            struct key_error error) {
     const struct dirent *entry;
     while ((errno = 0, entry = readdir(directory)) != NULL)
         if (!visit(context, entry->d_name, error))
@@ -86,12 +87,13 @@ static void insert_key(struct keyring *ring, const struct signing_key *key) {
     ring->keys[at] = *key;
 }
 
-static bool load_key(void *context, const char *name, struct error error) {
+static bool load_key(void *context, const char *name, struct key_error error) {
     const struct loading *loading = context;
     struct text kid, directory = text_of(loading->keys_dir);
     char path[PATH_MAX];
-    struct signing_key key = { .algorithm = algorithm_of_file(name, &kid) };
-    if (key.algorithm == NULL) {
+    struct signing_key key;
+    const struct algorithm *algorithm = algorithm_of_file(name, &kid);
+    if (algorithm == NULL) {
         /* ".", ".." and the "..data" of a Kubernetes secret are expected */
         if (name[0] != '.')
             log_event(LOG_WARN, "key_file_ignored", "directory=%s file=%s", loading->keys_dir, name);
@@ -103,21 +105,21 @@ static bool load_key(void *context, const char *name, struct error error) {
     }
     if (!join_path(path, directory, name, error))
         return false;
-    memcpy(key.kid, kid.bytes, kid.len);
-    key.bytes = key_file_read(path, key.algorithm->key_min, key.algorithm->key_max, &key.len, error.text, error.size);
-    if (key.bytes == NULL)
+    if (keyring_find(loading->ring, kid) != NULL)
+        return key_refuse(error, path, "there is another key file with this name in front of its suffix");
+    if (!signing_key_load(&key, algorithm, kid, path, geteuid(), error))
         return false;
     insert_key(loading->ring, &key);
     return true;
 }
 
-static bool load_keys(struct keyring *ring, const char *keys_dir, struct error error) {
+static bool load_keys(struct keyring *ring, const char *keys_dir, struct key_error error) {
     DIR *directory = opendir(keys_dir);
     if (directory == NULL) {
         snprintf(error.text, error.size, "%s: %s; `jwtd keygen` makes it, with a key", keys_dir, strerrordesc_np(errno));
         return false;
     }
-    bool loaded = key_directory_check(dirfd(directory), keys_dir, error.text, error.size) &&
+    bool loaded = key_directory_check(dirfd(directory), keys_dir, error) &&
                   visit_directory(directory, keys_dir, load_key, &(struct loading){ ring, keys_dir }, error);
     closedir(directory);
     if (loaded && ring->count == 0) {
@@ -128,12 +130,26 @@ static bool load_keys(struct keyring *ring, const char *keys_dir, struct error e
     return loaded;
 }
 
-static bool choose_active(struct keyring *ring, const char *keys_dir, const char *active_kid, struct error error) {
-    ring->active = active_kid[0] == '\0' ? &ring->keys[ring->count - 1] : keyring_find(ring, text_of(active_kid));
-    if (ring->active == NULL)
+static const struct signing_key *newest_that_signs(const struct keyring *ring) {
+    for (size_t i = ring->count; i > 0; i--)
+        if (ring->keys[i - 1].can_sign)
+            return &ring->keys[i - 1];
+    return NULL;
+}
+
+static bool choose_active(struct keyring *ring, const char *keys_dir, const char *active_kid, struct key_error error) {
+    ring->active = active_kid[0] == '\0' ? newest_that_signs(ring) : keyring_find(ring, text_of(active_kid));
+    if (ring->active != NULL && ring->active->can_sign)
+        return true;
+    if (active_kid[0] == '\0')
+        snprintf(error.text, error.size, "%s: holds public keys only, and none that signs; `jwtd keygen` makes one", keys_dir);
+    else if (ring->active == NULL)
         snprintf(error.text, error.size, "%s: token.active_kid names \"%s\", but there is no %s%s", keys_dir, active_kid,
                  active_kid, algorithm_default()->suffix);
-    return ring->active != NULL;
+    else
+        snprintf(error.text, error.size, "%s: token.active_kid names \"%s\", but %s%s is a public key, which cannot sign",
+                 keys_dir, active_kid, active_kid, ring->active->algorithm->suffix);
+    return false;
 }
 
 /* ---- loading refresh keys ---- */
@@ -162,14 +178,17 @@ static bool begin_mac(struct refresh_key *key) {
     return true;
 }
 
-static bool add_refresh_key(struct keyring *ring, const char *path, struct error error) {
+static bool add_refresh_key(struct keyring *ring, const char *path, struct key_error error) {
     size_t len;
     if (ring->refresh_count == REFRESH_KEYS_MAX) {
         snprintf(error.text, error.size, "%s: more than %d refresh keys", path, REFRESH_KEYS_MAX);
         return false;
     }
     struct refresh_key *key = &ring->refresh_keys[ring->refresh_count];
-    key->bytes = key_file_read(path, REFRESH_KEY_BYTES, REFRESH_KEY_BYTES, &len, error.text, error.size);
+    struct key_text text;
+    if (key_file_read(path, geteuid(), &text, error))
+        key->bytes = secret_key_decode(&text, REFRESH_KEY_BYTES, REFRESH_KEY_BYTES, &len, error);
+    key_text_wipe(&text);
     if (key->bytes == NULL)
         return false;
     ring->refresh_count++; /* keyring_destroy frees it from here on */
@@ -180,7 +199,7 @@ static bool add_refresh_key(struct keyring *ring, const char *path, struct error
 }
 
 /* "refresh.key.2026-11" beside "refresh.key". */
-static bool load_other_refresh_key(void *context, const char *name, struct error error) {
+static bool load_other_refresh_key(void *context, const char *name, struct key_error error) {
     const struct refresh_loading *loading = context;
     size_t len = loading->file_name.len;
     char path[PATH_MAX];
@@ -194,7 +213,7 @@ static bool load_other_refresh_key(void *context, const char *name, struct error
     return join_path(path, loading->directory, name, error) && add_refresh_key(loading->ring, path, error);
 }
 
-static bool load_refresh_keys(struct keyring *ring, const char *file, struct error error) {
+static bool load_refresh_keys(struct keyring *ring, const char *file, struct key_error error) {
     struct stat status;
     char path[PATH_MAX];
     if (stat(file, &status) != 0 && errno == ENOENT) {
@@ -218,7 +237,7 @@ static bool load_refresh_keys(struct keyring *ring, const char *file, struct err
         snprintf(error.text, error.size, "%s: %s", path, strerrordesc_np(errno));
         return false;
     }
-    bool loaded = key_directory_check(dirfd(directory), path, error.text, error.size) &&
+    bool loaded = key_directory_check(dirfd(directory), path, error) &&
                   visit_directory(directory, path, load_other_refresh_key, &loading, error);
     closedir(directory);
     return loaded;
@@ -226,7 +245,7 @@ static bool load_refresh_keys(struct keyring *ring, const char *file, struct err
 
 struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const char *refresh_key_file, char *error,
                              size_t error_size) {
-    struct error reason = { error, error_size };
+    struct key_error reason = { error, error_size };
     struct keyring *ring = calloc(1, sizeof *ring);
     if (ring == NULL || sodium_init() < 0) {
         snprintf(error, error_size, "no memory for the keys");
@@ -245,9 +264,9 @@ void keyring_destroy(struct keyring *keyring) {
     if (keyring == NULL)
         return;
     for (size_t i = 0; i < keyring->count; i++)
-        sodium_free((void *)(uintptr_t)keyring->keys[i].bytes); /* wipes; const only for those who borrow */
+        signing_key_release(&keyring->keys[i]);
     for (size_t i = 0; i < keyring->refresh_count; i++) {
-        sodium_free((void *)(uintptr_t)keyring->refresh_keys[i].bytes);
+        sodium_free((void *)(uintptr_t)keyring->refresh_keys[i].bytes); /* const only for those who borrow */
         sodium_free((void *)(uintptr_t)keyring->refresh_keys[i].mac);
     }
     free(keyring);
@@ -310,15 +329,15 @@ static void name_new_key(int64_t now_us, char kid[KID_MAX_LEN + 1]) {
     snprintf(kid, KID_MAX_LEN + 1, "%s-%04x", stamp, fraction);
 }
 
-static bool create_signing_key(int directory, const char *keys_dir, char kid[KID_MAX_LEN + 1], struct error error) {
-    const struct algorithm *algorithm = algorithm_default();
+static bool create_named(int directory, const char *keys_dir, const struct algorithm *algorithm, const struct key_text *text,
+                         char kid[KID_MAX_LEN + 1], struct key_error error) {
     for (int i = 0; i < NAME_TRIES; i++) {
         char path[PATH_MAX], name[NAME_MAX];
         name_new_key(clock_wall_us(), kid);
         snprintf(name, sizeof name, "%s%s", kid, algorithm->suffix);
         if (!join_path(path, text_of(keys_dir), name, error))
             return false;
-        enum key_file_result result = key_file_create(directory, name, path, algorithm->new_key_size, error.text, error.size);
+        enum key_file_result result = key_file_create(directory, name, path, text, error);
         if (result != KEY_FILE_EXISTS)
             return result == KEY_FILE_CREATED;
         /* another keygen has taken the name at the same time: the next name is free after 15 microseconds */
@@ -328,7 +347,15 @@ static bool create_signing_key(int directory, const char *keys_dir, char kid[KID
     return false;
 }
 
-static bool count_key(void *context, const char *name, struct error error) {
+static bool create_signing_key(int directory, const char *keys_dir, const struct algorithm *algorithm, char kid[KID_MAX_LEN + 1],
+                               struct key_error error) {
+    struct key_text text = { .path = keys_dir };
+    bool created = algorithm->generate(&text, error) && create_named(directory, keys_dir, algorithm, &text, kid, error);
+    key_text_wipe(&text);
+    return created;
+}
+
+static bool count_key(void *context, const char *name, struct key_error error) {
     size_t *count = context;
     struct text kid;
     (void)error;
@@ -336,7 +363,7 @@ static bool count_key(void *context, const char *name, struct error error) {
     return true;
 }
 
-static bool count_keys(int directory, const char *keys_dir, size_t *count, struct error error) {
+static bool count_keys(int directory, const char *keys_dir, size_t *count, struct key_error error) {
     int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *names = fd < 0 ? NULL : fdopendir(fd);
     *count = 0;
@@ -351,21 +378,27 @@ static bool count_keys(int directory, const char *keys_dir, size_t *count, struc
     return counted;
 }
 
-static bool complete_directory(int directory, const char *keys_dir, bool if_missing, char kid[KID_MAX_LEN + 1],
-                               struct error error) {
+/* What the two functions of the header that make keys have in common. */
+struct new_keys {
+    const char *keys_dir, *refresh_key_file;
+    const struct algorithm *algorithm; /* of the signing key */
+    bool if_missing;                   /* make a signing key only if there is none */
+};
+
+static bool complete_directory(int directory, const struct new_keys *keys, char kid[KID_MAX_LEN + 1], struct key_error error) {
     size_t count;
-    if (!count_keys(directory, keys_dir, &count, error))
+    if (!count_keys(directory, keys->keys_dir, &count, error))
         return false;
-    if (!if_missing && count >= KEYS_MAX) {
+    if (!keys->if_missing && count >= KEYS_MAX) {
         snprintf(error.text, error.size, "%s: holds %zu keys, and with more than %d the service does not start; remove old ones",
-                 keys_dir, count, KEYS_MAX);
+                 keys->keys_dir, count, KEYS_MAX);
         return false;
     }
-    return (if_missing && count > 0) || create_signing_key(directory, keys_dir, kid, error);
+    return (keys->if_missing && count > 0) || create_signing_key(directory, keys->keys_dir, keys->algorithm, kid, error);
 }
 
 /* Root wonders what it has no permission for. */
-static bool end_writing(int directory, bool done, struct error error) {
+static bool end_writing(int directory, bool done, struct key_error error) {
     size_t len = strlen(error.text);
     if (!done && errno == EACCES && geteuid() != getuid())
         snprintf(error.text + len, error.size - len, " (as user %u, who owns a directory on the way)", (unsigned)geteuid());
@@ -373,45 +406,48 @@ static bool end_writing(int directory, bool done, struct error error) {
     return done;
 }
 
-static bool create_signing_keys(const char *keys_dir, bool if_missing, char kid[KID_MAX_LEN + 1], struct error error) {
-    int directory = owner_rights_enter(keys_dir, true);
+static bool create_signing_keys(const struct new_keys *keys, char kid[KID_MAX_LEN + 1], struct key_error error) {
+    int directory = owner_rights_enter(keys->keys_dir, true);
     if (directory < 0)
-        snprintf(error.text, error.size, "%s: %s", keys_dir, strerrordesc_np(errno));
-    return end_writing(directory, directory >= 0 && complete_directory(directory, keys_dir, if_missing, kid, error), error);
+        snprintf(error.text, error.size, "%s: %s", keys->keys_dir, strerrordesc_np(errno));
+    return end_writing(directory, directory >= 0 && complete_directory(directory, keys, kid, error), error);
 }
 
-static bool create_refresh_key(const char *file, struct error error) {
+static bool create_refresh_key(const char *file, struct key_error error) {
     char path[PATH_MAX];
     const char *name;
+    struct key_text text = { .path = file };
     if (!join_path(path, directory_of(file, &name), "", error))
         return false;
     int directory = owner_rights_enter(path, false);
     if (directory < 0)
         snprintf(error.text, error.size, "%s: %s", file, strerrordesc_np(errno));
-    return end_writing(directory,
-                       directory >= 0 &&
-                           key_file_create(directory, name, file, REFRESH_KEY_BYTES, error.text, error.size) != KEY_FILE_FAILED,
-                       error);
+    secret_key_generate(&text, REFRESH_KEY_BYTES);
+    bool done = directory >= 0 && key_file_create(directory, name, file, &text, error) != KEY_FILE_FAILED;
+    key_text_wipe(&text);
+    return end_writing(directory, done, error);
 }
 
 /* The refresh key last: where there is one, there is a signing key too. */
-static bool create_keys(const char *keys_dir, const char *refresh_key_file, bool if_missing, char kid[KID_MAX_LEN + 1],
-                        struct error error) {
+static bool create_keys(const struct new_keys *keys, char kid[KID_MAX_LEN + 1], struct key_error error) {
     kid[0] = '\0';
     error.text[0] = '\0';
     if (sodium_init() < 0) {
         snprintf(error.text, error.size, "libsodium cannot be initialised");
         return false;
     }
-    return create_signing_keys(keys_dir, if_missing, kid, error) && create_refresh_key(refresh_key_file, error);
+    assert(keys->algorithm != NULL);
+    return create_signing_keys(keys, kid, error) && create_refresh_key(keys->refresh_key_file, error);
 }
 
-bool keyring_generate(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
-                      size_t error_size) {
-    return create_keys(keys_dir, refresh_key_file, false, kid, (struct error){ error, error_size });
+bool keyring_generate(const char *keys_dir, const char *refresh_key_file, const char *algorithm, char kid[KID_MAX_LEN + 1],
+                      char *error, size_t error_size) {
+    const struct new_keys keys = { keys_dir, refresh_key_file, algorithm_by_suffix(algorithm), .if_missing = false };
+    return create_keys(&keys, kid, (struct key_error){ error, error_size });
 }
 
-bool keyring_complete(const char *keys_dir, const char *refresh_key_file, char kid[KID_MAX_LEN + 1], char *error,
-                      size_t error_size) {
-    return create_keys(keys_dir, refresh_key_file, true, kid, (struct error){ error, error_size });
+bool keyring_complete(const char *keys_dir, const char *refresh_key_file, const char *algorithm, char kid[KID_MAX_LEN + 1],
+                      char *error, size_t error_size) {
+    const struct new_keys keys = { keys_dir, refresh_key_file, algorithm_by_suffix(algorithm), .if_missing = true };
+    return create_keys(&keys, kid, (struct key_error){ error, error_size });
 }

@@ -8,8 +8,8 @@ enum status token_open(struct text token, struct token_parts *parts, struct toke
 
 enum status token_check(const struct token_parts *parts, const struct token_header *header, const struct signing_key *key,
                         const struct token_rules *rules, struct token_claims *claims) {
-    if (key->algorithm != header->algorithm ||
-        !key->algorithm->verify(key->bytes, key->len, parts->signed_text, parts->signature))
+    if (key->algorithm != header->algorithm || key->signature_size != parts->signature_size)
         return STATUS_INVALID_TOKEN;
-    return claims_read(rules, parts->payload, claims);
+    enum status status = key->algorithm->verify(key, parts->signed_text, parts->signature);
+    return status == STATUS_OK ? claims_read(rules, parts->payload, claims) : status;
 }

@@ -36,8 +36,8 @@ void verifier_destroy(struct verifier *verifier) {
     free(verifier);
 }
 
-/* Only for tokens with a valid signature, since libjwt parses the payload, to any depth, before it checks the signature. It takes
- * a C string and asks for the key's length as an int. */
+/* A second check, of HS256 only. Of tokens with a valid signature, since libjwt parses the payload, to any depth, before it
+ * checks the signature. It takes a C string and asks for the key's length as an int. */
 static enum status check_by_libjwt(struct text token, const struct signing_key *key) {
     char string[ACCESS_TOKEN_MAX_LEN + 1];
     assert(token.len < sizeof string);
@@ -50,7 +50,7 @@ static enum status check_by_libjwt(struct text token, const struct signing_key *
     int failure = jwt_decode(&jwt, string, key->bytes, (int)key->len);
     /* checked whatever jwt_decode returns: if out of memory it can return 0 and a token that it has not verified (alg none);
      * the token's own header was found to name the key's algorithm before */
-    bool is_unverified = failure == 0 && jwt_get_alg(jwt) != key->algorithm->jwt_alg;
+    bool is_unverified = failure == 0 && jwt_get_alg(jwt) != JWT_ALG_HS256;
     /* and it reports some failed allocations as an invalid token: malloc has set errno */
     bool has_no_memory = failure == ENOMEM || (failure != 0 && errno == ENOMEM) || json_memory_has_failed();
     jwt_free(jwt);
@@ -86,7 +86,7 @@ static enum status check_whole(const struct verifier *verifier, struct text toke
     if (key == NULL)
         return check_without_key(verifier, &parts, &header, now_s, missing_kid);
     status = token_check(&parts, &header, key, verifier->rules, claims);
-    return status == STATUS_OK ? check_by_libjwt(token, key) : status;
+    return status == STATUS_OK && key->bytes != NULL ? check_by_libjwt(token, key) : status;
 }
 
 static enum status copy_claims(struct arena *arena, const struct token_claims *found, struct access_claims *claims) {

@@ -359,7 +359,7 @@ START_TEST(keygen_makes_keys_that_load) {
     struct stat status;
     rmdir(keys_dir);
     unlink(refresh_file);
-    ck_assert_msg(keyring_generate(keys_dir, refresh_file, first, error, sizeof error), "%s", error);
+    ck_assert_msg(keyring_generate(keys_dir, refresh_file, "hs256", first, error, sizeof error), "%s", error);
     ck_assert_int_eq(stat(keys_dir, &status), 0);
     ck_assert_uint_eq(status.st_mode & 07777, 0700);
     struct keyring *before = load("");
@@ -367,7 +367,7 @@ START_TEST(keygen_makes_keys_that_load) {
     ck_assert_str_eq(keyring_active(before)->kid, first);
     ck_assert_uint_eq(keyring_active(before)->len, 48);
 
-    ck_assert_msg(keyring_generate(keys_dir, refresh_file, second, error, sizeof error), "%s", error);
+    ck_assert_msg(keyring_generate(keys_dir, refresh_file, "hs256", second, error, sizeof error), "%s", error);
     ck_assert_int_gt(strcmp(second, first), 0);
     struct keyring *after = load("");
     ck_assert_str_eq(keyring_active(after)->kid, second);
@@ -384,15 +384,15 @@ END_TEST
 START_TEST(keygen_leaves_nothing_aside_and_names_what_fails) {
     char kid[KID_MAX_LEN + 1];
     char missing[PATH_MAX];
-    ck_assert(keyring_generate(keys_dir, refresh_file, kid, error, sizeof error));
+    ck_assert(keyring_generate(keys_dir, refresh_file, "hs256", kid, error, sizeof error));
     snprintf(error, sizeof error, "keys/%s.hs256", kid);
     ck_assert_int_eq(unlink(scratch_path(&scratch, error)), 0);
     ck_assert_int_eq(rmdir(keys_dir), 0); /* only an empty directory goes */
 
     snprintf(missing, sizeof missing, "%s", scratch_path(&scratch, "no/keys"));
-    ck_assert(!keyring_generate(missing, refresh_file, kid, error, sizeof error));
+    ck_assert(!keyring_generate(missing, refresh_file, "hs256", kid, error, sizeof error));
     ck_assert_ptr_nonnull(strstr(error, "no/keys: No such file"));
-    ck_assert(!keyring_generate(refresh_file, refresh_file, kid, error, sizeof error));
+    ck_assert(!keyring_generate(refresh_file, refresh_file, "hs256", kid, error, sizeof error));
     ck_assert_ptr_nonnull(strstr(error, "Not a directory"));
 }
 END_TEST
@@ -407,8 +407,8 @@ static size_t signing_keys(void) {
 START_TEST(keygen_makes_no_key_with_which_the_service_would_not_start) {
     char kid[KID_MAX_LEN + 1];
     write_keys(KEYS_MAX - 1);
-    ck_assert_msg(keyring_generate(keys_dir, refresh_file, kid, error, sizeof error), "%s", error);
-    ck_assert(!keyring_generate(keys_dir, refresh_file, kid, error, sizeof error));
+    ck_assert_msg(keyring_generate(keys_dir, refresh_file, "hs256", kid, error, sizeof error), "%s", error);
+    ck_assert(!keyring_generate(keys_dir, refresh_file, "hs256", kid, error, sizeof error));
     ck_assert_msg(strstr(error, "holds 64 keys") != NULL && strstr(error, keys_dir) != NULL, "%s", error);
     ck_assert_uint_eq(signing_keys(), KEYS_MAX);
     struct keyring *ring = load("");
@@ -431,7 +431,7 @@ START_TEST(what_is_missing_is_made_and_nothing_else) {
     if (!incomplete[_i].refresh_key)
         unlink(refresh_file);
     for (int times = 0; times < 2; times++) {
-        ck_assert_msg(keyring_complete(keys_dir, refresh_file, kid, error, sizeof error), "%s", error);
+        ck_assert_msg(keyring_complete(keys_dir, refresh_file, "hs256", kid, error, sizeof error), "%s", error);
         ck_assert_uint_eq(signing_keys(), incomplete[_i].keys_after);
         ck_assert_int_eq(kid[0] != '\0', times == 0 && incomplete[_i].keys == 0);
     }
@@ -453,7 +453,7 @@ static bool generate_and_kill(unsigned calls) {
     if (pid == 0) {
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         raise(SIGSTOP);
-        _exit(keyring_complete(keys_dir, refresh_file, kid, error, sizeof error) ? 0 : 1);
+        _exit(keyring_complete(keys_dir, refresh_file, "hs256", kid, error, sizeof error) ? 0 : 1);
     }
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     for (unsigned stops = 0; WIFSTOPPED(status) && stops < 2 * calls - 1; stops++) { /* one before a call and one behind it */
@@ -482,7 +482,7 @@ START_TEST(keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_complete
         was_killed = generate_and_kill(++calls);
         bool has_refresh_key = access(refresh_file, F_OK) == 0;
         ck_assert_msg(!has_refresh_key || signing_keys() == 1, "a refresh key alone, before call %u", calls);
-        ck_assert_msg(keyring_complete(keys_dir, refresh_file, kid, error, sizeof error), "%s", error);
+        ck_assert_msg(keyring_complete(keys_dir, refresh_file, "hs256", kid, error, sizeof error), "%s", error);
         ck_assert_uint_eq(signing_keys(), 1);
         struct keyring *ring = load("");
         ck_assert_msg(ring != NULL, "killed before call %u: %s", calls, error);
@@ -501,7 +501,7 @@ START_TEST(what_root_makes_belongs_to_the_owner_of_the_directory) {
     rmdir(keys_dir);
     unlink(refresh_file);
     ck_assert_int_eq(chown(scratch.path, DIRECTORY_OWNER, DIRECTORY_OWNER), 0);
-    ck_assert_msg(keyring_generate(keys_dir, refresh_file, kid, error, sizeof error), "%s", error);
+    ck_assert_msg(keyring_generate(keys_dir, refresh_file, "hs256", kid, error, sizeof error), "%s", error);
     snprintf(path, sizeof path, "%s/%s.hs256", keys_dir, kid);
     const char *const made[] = { keys_dir, path, refresh_file };
     for (size_t i = 0; i < ARRAY_LEN(made); i++) {
@@ -541,7 +541,7 @@ START_TEST(a_link_that_the_owner_of_the_directory_put_there_leads_root_nowhere) 
     snprintf(path, sizeof path, "%s/%s", scratch.path, lures[_i].is_refresh_key_directory ? "keys" : lures[_i].link);
     if (lures[_i].is_refresh_key_directory)
         snprintf(refresh_file, sizeof refresh_file, "%s/refresh/refresh.key", scratch.path);
-    ck_assert(!keyring_generate(path, refresh_file, kid, error, sizeof error));
+    ck_assert(!keyring_generate(path, refresh_file, "hs256", kid, error, sizeof error));
     ck_assert_msg(strstr(error, "Permission denied (as user 4711, who owns a directory on the way)") != NULL, "%s", error);
     ck_assert_int_eq(stat(target, &after), 0);
     ck_assert_uint_eq(after.st_uid, before.st_uid);
