@@ -15,7 +15,7 @@
  * one above.
  *
  * The cache is a bounded table of whole tokens with their claims (src/token/token_cache.h), since a client sends the same token
- * for 15 minutes and a whole check takes 20 microseconds, with ES256 100; times are checked on every use all the same. Safe from
+ * for 15 minutes and a whole check takes 20 microseconds, with ES256 75; times are checked on every use all the same. Safe from
  * every thread; a token that is in the cache takes no lock.
  */
 #ifndef JWTD_VERIFIER_H

@@ -17,8 +17,9 @@
 #define SETS (TOKEN_CACHE_CAPACITY / WAYS)
 #define LOCKS 16
 #define WORD sizeof(uint64_t)
-#define ENTRY_WORDS 128
-#define ROLES_WORDS 16
+#define ENTRY_WORDS 192
+#define ROLES_WORDS (TOKEN_CACHE_ROLES_MAX / WORD)
+#define TOKEN_WORDS (TOKEN_CACHE_TOKEN_MAX / WORD)
 #define HASHED_LEN 32
 
 /* What an entry holds in front of the roles and the token. */
@@ -28,12 +29,11 @@ struct head {
 };
 
 #define HEAD_WORDS (sizeof(struct head) / WORD)
-#define TOKEN_WORDS (ENTRY_WORDS - 1 - HEAD_WORDS - ROLES_WORDS)
-#define ROLES_MAX (ROLES_WORDS * WORD)
-#define TOKEN_MAX (TOKEN_WORDS * WORD)
 
 _Static_assert(sizeof(struct head) % WORD == 0, "it is copied in words");
-_Static_assert(ROLES_MAX <= ROLES_JSON_MAX_LEN, "roles are copied in words");
+_Static_assert(TOKEN_CACHE_ROLES_MAX % WORD == 0 && TOKEN_CACHE_ROLES_MAX <= ROLES_JSON_MAX_LEN, "roles are copied in words");
+_Static_assert(TOKEN_CACHE_TOKEN_MAX % WORD == 0 && 1 + HEAD_WORDS + ROLES_WORDS + TOKEN_WORDS == ENTRY_WORDS,
+               "entries are full");
 
 struct entry {
     atomic_uint_fast64_t version; /* odd: it is being written */
@@ -124,7 +124,7 @@ static bool read_entry(struct entry *entry, struct text token, struct token_clai
     load_words(entry->head, &head, sizeof head);
     if (version % 2 != 0 || head.token_len != token.len || !words_equal(entry->token, token))
         return false;
-    assert(head.roles_len <= ROLES_MAX);
+    assert(head.roles_len <= TOKEN_CACHE_ROLES_MAX);
     claims->fixed = head.fixed;
     claims->roles_len = head.roles_len;
     load_words(entry->roles, claims->roles, head.roles_len);
@@ -170,7 +170,7 @@ static void write_entry(struct entry *entry, struct text token, const struct tok
 }
 
 void token_cache_keep(struct token_cache *cache, struct text token, const struct token_claims *claims) {
-    if (token.len > TOKEN_MAX || claims->roles_len > ROLES_MAX)
+    if (token.len > TOKEN_CACHE_TOKEN_MAX || claims->roles_len > TOKEN_CACHE_ROLES_MAX)
         return;
     uint64_t hash = hash_of(cache, token);
     size_t index = hash % SETS;

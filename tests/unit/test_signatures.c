@@ -4,6 +4,7 @@
 #include "jwtd/macros.h"
 #include "jwtd/verifier.h"
 #include "src/token/algorithm.h"
+#include "src/token/token_cache.h"
 
 #include <jwt.h>
 
@@ -414,6 +415,23 @@ END_TEST
 
 /* ---- resources ---- */
 
+/* A token that does not fit costs a whole check each time. */
+START_TEST(a_token_of_every_algorithm_fits_the_cache) {
+    enum { LEN_OF_256_BYTES = 342, LEN_OF_512_BYTES = 683 };
+    struct token_rules rules = fixture_rules;
+    struct uuid id = { .bytes = { 1 } };
+    struct text created;
+    rules.issuer = "https://accounts.example.org/tenant-0001";
+    rules.audience = "https://api.example.org";
+    struct keyring *by = load(kids[_i]);
+    const char *roles = "[\"administrator\",\"operations\",\"support\"]";
+    ck_assert_int_eq(access_token_create(&arena, by, &rules, &id, &id, text_of(roles), FIXTURE_NOW, &created), STATUS_OK);
+    size_t longest = strcmp(names[_i], "RS256") == 0 ? created.len - LEN_OF_256_BYTES + LEN_OF_512_BYTES : created.len;
+    ck_assert_msg(longest <= TOKEN_CACHE_TOKEN_MAX, "%zu", longest);
+    keyring_destroy(by);
+}
+END_TEST
+
 START_TEST(a_token_too_long_for_the_verifier_is_not_made) {
     char issuer[ACCESS_TOKEN_MAX_LEN];
     struct uuid id = { .bytes = { 1 } };
@@ -461,6 +479,7 @@ Suite *signatures_suite(void) {
     tcase_add_test(tests, a_number_that_begins_with_a_zero_keeps_its_place);
     tcase_add_loop_test(tests, every_character_of_a_token_counts, 0, (int)ARRAY_LEN(kids));
     tcase_add_loop_test(tests, a_signature_has_one_text_only, 0, (int)ARRAY_LEN(kids));
+    tcase_add_loop_test(tests, a_token_of_every_algorithm_fits_the_cache, 0, (int)ARRAY_LEN(kids));
     tcase_add_loop_test(tests, a_token_too_long_for_the_verifier_is_not_made, 0, (int)ARRAY_LEN(kids));
     tcase_add_loop_test(tests, a_full_arena_is_out_of_memory, 0, (int)ARRAY_LEN(kids));
     suite_add_tcase(suite, tests);

@@ -13,8 +13,6 @@ Suite *token_cache_suite(void);
 #define NUMBERS (3 * TOKEN_CACHE_CAPACITY)
 #define TOKEN_LEN 429
 #define ROUNDS 50000
-#define KEPT_LEN_MAX 800
-#define KEPT_ROLES_MAX 128
 
 static struct token_cache *cache;
 
@@ -93,9 +91,11 @@ static const struct {
     { 8, 2, true },
     { 31, 2, true },
     { 33, 2, true },
-    { KEPT_LEN_MAX, KEPT_ROLES_MAX, true },
+    { 1220, 100, true }, /* RS256 with a key of 4096 bits and an issuer of 80 characters */
+    { TOKEN_CACHE_TOKEN_MAX, TOKEN_CACHE_ROLES_MAX, true },
+    { TOKEN_CACHE_TOKEN_MAX + 1, 2, false },
     { ACCESS_TOKEN_MAX_LEN, 2, false },
-    { TOKEN_LEN, KEPT_ROLES_MAX + 1, false },
+    { TOKEN_LEN, TOKEN_CACHE_ROLES_MAX + 1, false },
     { TOKEN_LEN, ROLES_JSON_MAX_LEN, false },
 };
 
