@@ -117,6 +117,8 @@ $(BUILD)/bench_hasher: $(BUILD)/tests/bench/bench_hasher.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/bench_limiter: $(BUILD)/tests/bench/bench_limiter.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/bench_tokens: $(BUILD)/tests/bench/bench_tokens.o $(objects)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/bench_json: $(BUILD)/tests/bench/bench_json.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # without --wrap and with the shared library: as other programs use it

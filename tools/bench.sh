@@ -136,6 +136,26 @@ bench_requests() {
     stop_server
 }
 
+# tokens_of(ALGORITHM, target of signing, of GET /auth/verify with a new token, with one that was seen): 20,000 tokens of a key of its own.
+tokens_of() {
+    local keys=$work/keys-$1 made first again new_us
+    "$BUILD/jwtd" --set "token.keys_dir=$keys" --set "token.refresh_key_file=$work/refresh.key" keygen --algorithm "$1" >/dev/null
+    read -r made first again < <("$BUILD/bench_tokens" "$keys" "$work/refresh.key" 20000 "$work/access-tokens")
+    start_server --set "token.keys_dir=$keys"
+    BENCH_TOKENS=$work/access-tokens load -c32 -s tests/bench/verify.lua "http://127.0.0.1:$port"
+    new_us=$server_us
+    load -c32 -H "Authorization: Bearer $(head -1 "$work/access-tokens")" "http://127.0.0.1:$port/auth/verify"
+    row "$1: CPU to make an access token; to check it, the first time, again" "$made us; $first us; $again us" "$2 us to make"
+    row "$1: GET /auth/verify, CPU of server: with a token that is new, seen before" "$new_us us; $server_us us" "$3 us; $4 us"
+    stop_server
+}
+
+bench_tokens() {
+    tokens_of hs256 - - 10
+    tokens_of es256 80 150 12
+    tokens_of rs256 - - -
+}
+
 # What an answer costs a server that does nothing else.
 nginx_us() {
     local jwtd=$server
@@ -396,7 +416,7 @@ for part in ${PARTS-}; do
     declare -F "bench_$part" >/dev/null || die "there is no part $part: $(compgen -A function bench_ | sed 's/^bench_//' | xargs)"
 done
 tools/packages.sh run bench
-build "$BUILD/jwtd" "$BUILD/bench_hasher" "$BUILD/bench_limiter" "$BUILD/bench_stock" "$BUILD/probe" "$BUILD/burst" "$BUILD/floor" "$BUILD/failpoint"
+build "$BUILD/jwtd" "$BUILD/bench_hasher" "$BUILD/bench_limiter" "$BUILD/bench_tokens" "$BUILD/bench_stock" "$BUILD/probe" "$BUILD/burst" "$BUILD/floor" "$BUILD/failpoint"
 make_work_directory bench
 start_database
 mkdir "$work/nginx" && chmod 777 "$work/nginx"
@@ -405,6 +425,6 @@ start_server
 post /auth/register '{"email":"bench@example.org","password":"a long walk by the sea"}' >/dev/null
 stop_server
 describe_machine | tee "$table"
-for part in ${PARTS:-hashing limiter start memory login requests beside_logins crowd}; do
+for part in ${PARTS:-hashing limiter start memory login requests tokens beside_logins crowd}; do
     "bench_$part"
 done
