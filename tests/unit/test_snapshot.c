@@ -33,8 +33,8 @@ static void setup(void) {
     snprintf(refresh_setting, sizeof refresh_setting, "token.refresh_key_file=%s", scratch_path(&scratch, "refresh.key"));
     started = load_with("cors.allowed_origins=https://a.example", "server.body_limit=4KiB");
     const struct config *config = &started.config;
-    ck_assert_msg(keyring_generate(config->token.keys_dir, config->token.refresh_key_file, "hs256", kid, error, sizeof error), "%s",
-                  error);
+    ck_assert_msg(keyring_generate(config->token.keys_dir, config->token.refresh_key_file, "hs256", kid, error, sizeof error),
+                  "%s", error);
     rules = token_rules_from_config(config);
     holder = snapshot_holder_create(config, &rules, error, sizeof error);
     ck_assert_msg(holder != NULL, "%s", error);
