@@ -34,6 +34,11 @@ void revoked_sessions_destroy(struct revoked_sessions *set);
 /* Keeps a session for the life of an access token from now on; one that is in the set is kept for longer, if that is later.
  * STATUS_OUT_OF_MEMORY: it was not added. */
 enum status revoked_sessions_add(struct revoked_sessions *set, const struct uuid *session_id, int64_t now_s) MUST_CHECK;
+
+/* The same until a time that the caller knows; one in the past adds nothing. */
+enum status revoked_sessions_add_until(struct revoked_sessions *set, const struct uuid *session_id, int64_t until_s,
+                                       int64_t now_s) MUST_CHECK;
+
 bool revoked_sessions_contain(struct revoked_sessions *set, const struct uuid *session_id);
 
 /* From now on the set is ready, and has all that other instances had revoked by `at_us` (clock_monotonic_us). One thread at a

@@ -171,12 +171,11 @@ static bool rebuild(struct revoked_sessions *set, struct shard *shard, int64_t n
 }
 
 static enum status add(struct revoked_sessions *set, struct shard *shard, uint64_t hash, const struct uuid *session_id,
-                       int64_t now_s) {
+                       int64_t expires_at, int64_t now_s) {
     /* a table that is half full is replaced; without memory for a new one the old one is filled further, but not whole */
     if (shard->used >= shard->capacity / 2 && !rebuild(set, shard, now_s) && shard->used >= shard->capacity - shard->capacity / 8)
         return STATUS_OUT_OF_MEMORY;
     struct slot *slot = find_slot(shard, hash, session_id, now_s);
-    int64_t expires_at = now_s + set->keep_s;
     bool again = slot->expires_at != 0 && uuid_equal(&slot->session_id, session_id);
     if (again && slot->expires_at >= expires_at)
         return STATUS_OK;
@@ -186,13 +185,18 @@ static enum status add(struct revoked_sessions *set, struct shard *shard, uint64
     return STATUS_OK;
 }
 
-enum status revoked_sessions_add(struct revoked_sessions *set, const struct uuid *session_id, int64_t now_s) {
+enum status revoked_sessions_add_until(struct revoked_sessions *set, const struct uuid *session_id, int64_t until_s,
+                                       int64_t now_s) {
     uint64_t hash = hash_of(set, session_id);
     struct shard *shard = &set->shards[hash % SHARDS];
     pthread_mutex_lock(&shard->lock);
-    enum status status = add(set, shard, hash, session_id, now_s);
+    enum status status = until_s <= now_s ? STATUS_OK : add(set, shard, hash, session_id, until_s, now_s);
     pthread_mutex_unlock(&shard->lock);
     return status;
+}
+
+enum status revoked_sessions_add(struct revoked_sessions *set, const struct uuid *session_id, int64_t now_s) {
+    return revoked_sessions_add_until(set, session_id, now_s + set->keep_s, now_s);
 }
 
 bool revoked_sessions_contain(struct revoked_sessions *set, const struct uuid *session_id) {
