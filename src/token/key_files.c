@@ -53,7 +53,7 @@ bool key_text_check_private(const struct key_text *text, struct key_error error)
     return (text->mode & S_IROTH) == 0 || refuse_mode(text->path, text->mode, "read it; run chmod o-rwx on it", error);
 }
 
-bool key_directory_check(int fd, const char *path, struct key_error error) {
+bool key_directory_check(int fd, const char *path, uid_t owner, struct key_error error) {
     struct stat status;
     struct statvfs mount;
     if (fstat(fd, &status) != 0 || fstatvfs(fd, &mount) != 0)
@@ -61,7 +61,7 @@ bool key_directory_check(int fd, const char *path, struct key_error error) {
     /* the directory of a Kubernetes secret has mode 1777, and is mounted read-only */
     if ((status.st_mode & S_IWOTH) != 0 && (mount.f_flag & ST_RDONLY) == 0)
         return refuse_mode(path, status.st_mode, "add keys to it; run chmod o-w on it", error);
-    return check_owner(&status, geteuid(), path, error);
+    return check_owner(&status, owner, path, error);
 }
 
 /* Reads up to KEY_TEXT_MAX + 1 bytes, so that the caller notices a text that is too long. */

@@ -42,9 +42,9 @@ bool key_file_read(const char *path, uid_t owner, struct key_text *text, struct 
 /* Whether only owner and group can read the file; false, with the reason in `error`. */
 bool key_text_check_private(const struct key_text *text, struct key_error error) MUST_CHECK;
 
-/* Whether only root, the user of this process and the directory's group can add a key to it: it must belong to one of the first
+/* Whether only root, `owner` and the directory's group can add a key to it: it must belong to one of the first
  * two and not be writable by others, unless it is mounted read-only. False, with the reason in `error`. */
-bool key_directory_check(int fd, const char *path, struct key_error error) MUST_CHECK;
+bool key_directory_check(int fd, const char *path, uid_t owner, struct key_error error) MUST_CHECK;
 
 enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 

@@ -119,7 +119,7 @@ static bool load_keys(struct keyring *ring, const char *keys_dir, struct key_err
         snprintf(error.text, error.size, "%s: %s; `jwtd keygen` makes it, with a key", keys_dir, strerrordesc_np(errno));
         return false;
     }
-    bool loaded = key_directory_check(dirfd(directory), keys_dir, error) &&
+    bool loaded = key_directory_check(dirfd(directory), keys_dir, geteuid(), error) &&
                   visit_directory(directory, keys_dir, load_key, &(struct loading){ ring, keys_dir }, error);
     closedir(directory);
     if (loaded && ring->count == 0) {
@@ -237,7 +237,7 @@ static bool load_refresh_keys(struct keyring *ring, const char *file, struct key
         snprintf(error.text, error.size, "%s: %s", path, strerrordesc_np(errno));
         return false;
     }
-    bool loaded = key_directory_check(dirfd(directory), path, error) &&
+    bool loaded = key_directory_check(dirfd(directory), path, geteuid(), error) &&
                   visit_directory(directory, path, load_other_refresh_key, &loading, error);
     closedir(directory);
     return loaded;

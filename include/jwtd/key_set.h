@@ -1,0 +1,57 @@
+/*
+ * key_set: keys that verify access tokens, from a directory and from JWK Sets (RFC 7517), and the check of a token against them:
+ * that of verifier.h in its order, by the same code, without libjwt and log. For the verifier library (src/verify); the service
+ * has keyring.h and verifier.h.
+ *
+ * A set is filled by one thread; then it is not changed, and any thread checks with it. It remembers the tokens that it has found
+ * valid (src/token/token_cache.h).
+ *
+ * The directory: the key files of keyring.h, of root, of the user of this process, or of the owner of the directory, so that a
+ * service of another user reads it as a member of its group. Other files are ignored. Of two keys with one id the one that was
+ * added first counts.
+ */
+#ifndef JWTD_KEY_SET_H
+#define JWTD_KEY_SET_H
+
+#include "jwtd/access_token.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KEY_SET_MAX 128
+#define JWKS_TEXT_MAX ((size_t)128 * 1024)
+
+struct key_set;
+
+struct key_set *key_set_create(void);      /* NULL if out of memory */
+void key_set_destroy(struct key_set *set); /* NULL is allowed; wipes keys and tokens */
+
+/* False, with the reason in `error`: the directory or a key file cannot be read or must not be trusted, or there are too many. */
+bool key_set_add_directory(struct key_set *set, const char *path, char *error, size_t error_size) MUST_CHECK;
+
+/* Adds the keys of a JWK Set; with_secrets: HS256 keys (oct) too, if the caller trusts where the text is from. False, with the
+ * reason in `error`: the text is no JWK Set, or longer than JWKS_TEXT_MAX. Keys that it cannot use are left out
+ * (src/token/jwk.h), since one bad key must not make the others unusable. */
+bool key_set_add_jwks(struct key_set *set, struct text jwks, bool with_secrets, char *error, size_t error_size) MUST_CHECK;
+
+/* A caller who removes a key from a set that others check with keeps them out meanwhile. */
+void key_set_remove(struct key_set *set, struct text kid);
+size_t key_set_count(const struct key_set *set);
+
+enum token_verdict { TOKEN_VALID, TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_UNKNOWN_KEY, TOKEN_OUT_OF_MEMORY };
+
+struct verified_token {
+    struct uuid user_id, session_id;
+    int64_t issued_at, expires_at;
+    size_t roles_len;
+    char roles_json[ROLES_JSON_MAX_LEN]; /* compact, for roles_next; no NUL behind it */
+    char unknown_kid[KID_MAX_LEN + 1];   /* for TOKEN_UNKNOWN_KEY */
+};
+
+/* *found is valid for TOKEN_VALID only, but for unknown_kid. leeway_s: at both ends of the token's life. Of a token with an
+ * unknown key nothing but the header was checked: anyone can make it. */
+enum token_verdict key_set_check(const struct key_set *set, const struct token_rules *rules, struct text token, int64_t now_s,
+                                 int64_t leeway_s, struct verified_token *found);
+
+#endif

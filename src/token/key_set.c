@@ -1,0 +1,167 @@
+#include "jwtd/key_set.h"
+
+#include "algorithm.h"
+#include "jwk.h"
+#include "key_files.h"
+#include "token_cache.h"
+#include "token_check.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct key_set {
+    struct signing_key keys[KEY_SET_MAX];
+    size_t count;
+    struct token_cache *cache; /* NULL: there was no memory for one after a removal */
+};
+
+struct key_set *key_set_create(void) {
+    struct key_set *set = sodium_init() < 0 ? NULL : calloc(1, sizeof *set);
+    if (set == NULL)
+        return NULL;
+    set->cache = token_cache_create();
+    if (set->cache != NULL)
+        return set;
+    free(set);
+    return NULL;
+}
+
+void key_set_destroy(struct key_set *set) {
+    if (set == NULL)
+        return;
+    for (size_t i = 0; i < set->count; i++)
+        signing_key_release(&set->keys[i]);
+    token_cache_destroy(set->cache);
+    free(set);
+}
+
+/* A kid is public, so nothing is lost by a comparison that is not in constant time. */
+static const struct signing_key *find(const struct key_set *set, struct text kid) {
+    for (size_t i = 0; i < set->count; i++)
+        if (text_equal(text_of(set->keys[i].kid), kid))
+            return &set->keys[i];
+    return NULL;
+}
+
+void key_set_remove(struct key_set *set, struct text kid) {
+    struct signing_key *key = (struct signing_key *)(uintptr_t)find(set, kid); /* this set's own */
+    if (key == NULL)
+        return;
+    signing_key_release(key);
+    *key = set->keys[--set->count];
+    token_cache_destroy(set->cache); /* it may have tokens of this key */
+    set->cache = token_cache_create();
+}
+
+size_t key_set_count(const struct key_set *set) {
+    return set->count;
+}
+
+/* ---- sources ---- */
+
+static bool add_file(struct key_set *set, const char *directory, const char *name, uid_t owner, struct key_error error) {
+    struct text kid;
+    char path[PATH_MAX];
+    const struct algorithm *algorithm = algorithm_of_file(name, &kid);
+    if (algorithm == NULL || find(set, kid) != NULL)
+        return true;
+    if (set->count == KEY_SET_MAX)
+        return key_refuse(error, directory, "too many keys");
+    int len = snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (len < 0 || (size_t)len >= sizeof path)
+        return key_refuse(error, directory, "name too long");
+    if (!signing_key_load(&set->keys[set->count], algorithm, kid, path, owner, error))
+        return false;
+    set->count++;
+    return true;
+}
+
+/* Who owns the directory puts keys into it whatever their mode. */
+static bool add_files(struct key_set *set, DIR *directory, const char *path, struct key_error error) {
+    struct stat status;
+    const struct dirent *entry;
+    if (fstat(dirfd(directory), &status) != 0)
+        return key_refuse(error, path, strerrordesc_np(errno));
+    if (!key_directory_check(dirfd(directory), path, status.st_uid, error))
+        return false;
+    while ((errno = 0, entry = readdir(directory)) != NULL)
+        if (!add_file(set, path, entry->d_name, status.st_uid, error))
+            return false;
+    return errno == 0 || key_refuse(error, path, strerrordesc_np(errno));
+}
+
+bool key_set_add_directory(struct key_set *set, const char *path, char *error, size_t error_size) {
+    struct key_error reason = { error, error_size };
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return key_refuse(reason, path, strerrordesc_np(errno));
+    bool added = add_files(set, directory, path, reason);
+    closedir(directory);
+    return added;
+}
+
+bool key_set_add_jwks(struct key_set *set, struct text jwks, bool with_secrets, char *error, size_t error_size) {
+    struct signing_key read[KEY_SET_MAX];
+    size_t count;
+    enum status status = jwks_read(jwks, with_secrets, read, KEY_SET_MAX, &count);
+    if (status != STATUS_OK) {
+        snprintf(error, error_size, "%s", status == STATUS_OUT_OF_MEMORY ? "out of memory" : "no JWK Set");
+        return false;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (set->count < KEY_SET_MAX && find(set, text_of(read[i].kid)) == NULL)
+            set->keys[set->count++] = read[i];
+        else
+            signing_key_release(&read[i]);
+    return true;
+}
+
+/* ---- checking ---- */
+
+static enum token_verdict check_new(const struct key_set *set, const struct token_rules *rules, struct text token,
+                                    struct token_claims *claims, char unknown_kid[KID_MAX_LEN + 1]) {
+    struct token_parts parts;
+    struct token_header header;
+    enum status status = token_open(token, &parts, &header);
+    if (status == STATUS_OK) {
+        const struct signing_key *key = find(set, text_of(header.kid));
+        if (key == NULL) {
+            memcpy(unknown_kid, header.kid, sizeof header.kid);
+            return TOKEN_UNKNOWN_KEY;
+        }
+        status = token_check(&parts, &header, key, rules, claims);
+    }
+    if (status == STATUS_OUT_OF_MEMORY)
+        return TOKEN_OUT_OF_MEMORY;
+    return status == STATUS_OK ? TOKEN_VALID : TOKEN_INVALID;
+}
+
+enum token_verdict key_set_check(const struct key_set *set, const struct token_rules *rules, struct text token, int64_t now_s,
+                                 int64_t leeway_s, struct verified_token *found) {
+    struct token_claims claims;
+    found->unknown_kid[0] = '\0';
+    /* the length first: the cache copies the token */
+    if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN)
+        return TOKEN_INVALID;
+    bool is_known = set->cache != NULL && token_cache_find(set->cache, token, &claims);
+    enum token_verdict verdict = is_known ? TOKEN_VALID : check_new(set, rules, token, &claims, found->unknown_kid);
+    if (verdict != TOKEN_VALID)
+        return verdict;
+    if (!token_is_current(&claims.fixed, now_s, leeway_s))
+        return now_s >= claims.fixed.expires_at ? TOKEN_EXPIRED : TOKEN_INVALID;
+    if (!is_known && set->cache != NULL)
+        token_cache_keep(set->cache, token, &claims);
+    found->user_id = claims.fixed.user_id;
+    found->session_id = claims.fixed.session_id;
+    found->issued_at = claims.fixed.issued_at;
+    found->expires_at = claims.fixed.expires_at;
+    found->roles_len = claims.roles_len;
+    memcpy(found->roles_json, claims.roles, claims.roles_len);
+    return TOKEN_VALID;
+}
