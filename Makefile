@@ -1,5 +1,6 @@
 # jwtd: `make help` lists what there is. Everything that is built goes into build/, instrumented builds into build/<sanitizers>/.
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 # A list for -fsanitize=, such as address,undefined or thread.
 SANITIZE ?=
@@ -33,19 +34,29 @@ TEST_LDLIBS := -lcheck_pic -lsubunit -lrt -lm -lcurl
 
 migrations := $(sort $(wildcard migrations/*.sql))
 generated := $(addprefix $(BUILD)/generated/,common_passwords.c migrations.c)
-objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/main.c,$(wildcard src/*/*.c))) $(generated:.c=.o)
+# The verifier library: what is its own, what it shares with the service, and the members of json-c that both link.
+verify_own := $(wildcard src/verify/*.c)
+verify_shared := $(addprefix src/token/,algorithm.c base64url.c claims.c jwk.c key_files.c key_set.c openssl_errors.c public_key.c \
+	revoked_sessions.c secret_key.c signature.c token_cache.c token_check.c) \
+	$(addprefix src/base/,arena.c clock.c json.c json_scan.c json_writer.c role.c text.c uuid.c)
+verify_pic := $(patsubst %.c,$(BUILD)/pic/%.o,$(verify_own) $(verify_shared))
+verify_objects := $(patsubst %.c,$(BUILD)/%.o,$(verify_own))
+verify_soname := libjwtd-verify.so.1
+verify_ldlibs := -lcurl -lcrypto -lsodium -lunistring -pthread
+objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/main.c $(verify_own),$(wildcard src/*/*.c))) $(generated:.c=.o)
 main := $(BUILD)/src/main.o
 test_kinds := unit loadtest service contract
 test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/support/*.c)) $(BUILD)/generated/$(1)_suites.o
 failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,arena.c cgroup.c clock.c cores.c json.c json_scan.c text.c))
-all_objects := $(failpoint_objects) $(objects) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
+all_objects := $(failpoint_objects) $(objects) $(verify_objects) $(verify_pic) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
-.PHONY: all failpoint tests run test chaos fuzz coverage lint bench bench-peers compare-articles soak deps install clean reset help always
+.PHONY: all library failpoint tests run test chaos fuzz coverage lint bench bench-peers compare-articles soak deps install install-library clean reset help always
 .DELETE_ON_ERROR:
 .SECONDARY:
-all: $(BUILD)/jwtd ## build the program
+all: $(BUILD)/jwtd library ## build the program and the verifier library
+library: $(BUILD)/libjwtd-verify.so $(BUILD)/libjwtd-verify.a ## build the verifier library, shared and static
 failpoint: $(BUILD)/failpoint ## build the load tester
-tests: $(test_kinds:%=$(BUILD)/%_tests) $(BUILD)/fault.so ## build the tests
+tests: $(test_kinds:%=$(BUILD)/%_tests) $(BUILD)/fault.so library $(BUILD)/sibling ## build the tests
 
 run: ## install what is missing, build, start a private PostgreSQL, serve on http://127.0.0.1:8080
 	@tools/run.sh
@@ -81,6 +92,7 @@ lint: export CPPFLAGS := $(CPPFLAGS)
 $(BUILD)/jwtd: $(main) $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 .SECONDEXPANSION:
+$(BUILD)/unit_tests: $(verify_objects)
 $(BUILD)/unit_tests $(BUILD)/service_tests $(BUILD)/contract_tests: $(BUILD)/%_tests: $(BUILD)/tests/runner.o $$(call test_objects,%) $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(LDLIBS)
 $(BUILD)/loadtest_tests: $(BUILD)/tests/runner.o $$(call test_objects,loadtest) $(filter-out %/main.o,$(failpoint_objects))
@@ -103,6 +115,28 @@ $(BUILD)/generated/%_suites.c: always
 # loaded in front of the program by the tests that make its calls fail
 $(BUILD)/fault.so: tests/fault/fault.c tests/fault/fault.h Makefile
 	$(CC) $(CPPFLAGS) -std=c11 -O2 -g -fPIC -shared $(warnings) -o $@ $<
+
+# ---- libjwtd-verify: one object, in which every name but those of exports.map is local, so that neither kind of library clashes
+# with the names of a program, or with another json-c or Jansson in it. json-c's allocations go to json.c's arena, as in the service.
+$(BUILD)/pic/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -fPIE,$(CFLAGS)) -fPIC -MMD -MP -c -o $@ $<
+$(BUILD)/jwtd-verify.o: $(verify_pic) src/verify/exports.map
+	$(CC) -r -o $@.whole $(verify_pic) $(json_wrapped:%=-Wl,--wrap=%) -l:libjson-c.a
+	sed -n 's/^ *\(jwtd_[a-z_]*\);$$/\1/p' src/verify/exports.map > $@.names
+	objcopy --keep-global-symbols=$@.names $@.whole $@
+# never unloaded, since a thread of it may run
+$(BUILD)/$(verify_soname): $(BUILD)/jwtd-verify.o src/verify/exports.map
+	$(CC) -shared -o $@ $< -Wl,-soname,$(verify_soname) -Wl,--version-script=src/verify/exports.map -Wl,-z,relro,-z,now,-z,noexecstack \
+		-Wl,-z,nodelete $(if $(SANITIZE),,-Wl,-z,defs) $(fortify) $(verify_ldlibs)
+$(BUILD)/libjwtd-verify.so: $(BUILD)/$(verify_soname)
+	ln -sf $(<F) $@
+$(BUILD)/libjwtd-verify.a: $(BUILD)/jwtd-verify.o
+	rm -f $@
+	ar rcs $@ $<
+$(BUILD)/sibling: examples/sibling.c include/jwtd-verify.h $(BUILD)/libjwtd-verify.so Makefile
+	$(CC) -std=c11 -D_GNU_SOURCE -Iinclude -g -pthread $(hardening) $(warnings) -pie -o $@ $< -L$(BUILD) -ljwtd-verify -lmicrohttpd \
+		-Wl,-rpath,'$$ORIGIN'
 
 # see tests/fuzz/fuzz.h; built by tools/fuzz.sh, with clang
 fuzz_support := $(addprefix $(BUILD)/,tests/fuzz/support.o tests/service/support/reference.o loadtest/response.o)
@@ -130,11 +164,19 @@ $(BUILD)/probe $(BUILD)/burst: $(BUILD)/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/floor: $(BUILD)/tests/bench/floor.o
 	$(CC) -pie -pthread -o $@ $^ -lmicrohttpd
 
-install: $(BUILD)/jwtd ## install below PREFIX (/usr/local), staged in DESTDIR: program, configuration, systemd unit
+install: $(BUILD)/jwtd install-library ## install below PREFIX (/usr/local), staged in DESTDIR: program, configuration, systemd unit, and the library
 	install -D -m 755 $(BUILD)/jwtd "$(DESTDIR)$(PREFIX)/bin/jwtd"
 	[ -e "$(DESTDIR)$(PREFIX)/etc/jwtd.conf" ] || install -D -m 600 config/jwtd.conf "$(DESTDIR)$(PREFIX)/etc/jwtd.conf"
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
 	sed 's|/usr/local|$(PREFIX)|g' config/jwtd.service > "$(DESTDIR)$(PREFIX)/lib/systemd/system/jwtd.service"
+install-library: library ## install the verifier library alone: shared, static, header, pkg-config file, man page
+	install -D -m 644 $(BUILD)/$(verify_soname) "$(DESTDIR)$(LIBDIR)/$(verify_soname)"
+	ln -sf $(verify_soname) "$(DESTDIR)$(LIBDIR)/libjwtd-verify.so"
+	install -D -m 644 $(BUILD)/libjwtd-verify.a "$(DESTDIR)$(LIBDIR)/libjwtd-verify.a"
+	install -D -m 644 include/jwtd-verify.h "$(DESTDIR)$(PREFIX)/include/jwtd-verify.h"
+	install -D -m 644 man/jwtd-verify.3 "$(DESTDIR)$(PREFIX)/share/man/man3/jwtd-verify.3"
+	install -d "$(DESTDIR)$(LIBDIR)/pkgconfig"
+	sed 's|^prefix=.*|prefix=$(PREFIX)|; s|^libdir=.*|libdir=$(LIBDIR)|' config/jwtd-verify.pc.in > "$(DESTDIR)$(LIBDIR)/pkgconfig/jwtd-verify.pc"
 clean: ## remove what was built
 	rm -rf build
 reset: ## remove the development database and its keys

@@ -4,11 +4,12 @@ set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
-# Layers, from the bottom up: an include of another directory goes down only.
-layers="base pool limit password token store services http api server cli"
+# Layers, from the bottom up: an include of another directory goes down only. The verifier library (verify) is no part of the program:
+# nothing above uses it.
+layers="base pool limit password token verify store services http api server cli"
 
 # Headers of include/jwtd/ whose layer is not that of the source file of the same name.
-header_layers="cli.h:cli version.h:base status.h:base macros.h:base services.h:services executor.h:services route.h:http request.h:http http_server.h:http server.h:server"
+header_layers="jwtd-verify.h:verify cli.h:cli version.h:base status.h:base macros.h:base services.h:services executor.h:services route.h:http request.h:http http_server.h:http server.h:server"
 
 # What a library is called, and the only layers that know it.
 libraries="
@@ -18,6 +19,7 @@ jwt.h:token
 jansson.h:token
 json-c/json.h:base
 ini.h:base
+curl/curl.h:verify
 unicase.h:base
 uninorm.h:base
 unistr.h:base
@@ -34,7 +36,7 @@ mapfile -t program < <(find include src -name '*.[ch]' | sort)
 mapfile -t load_tester < <(find loadtest -name '*.[ch]' | sort)
 mapfile -t outside_password < <(printf '%s\n' "${program[@]}" | grep -v '^src/password/')
 mapfile -t tests < <(find tests -name '*.[ch]' | sort)
-mapfile -t everything < <(find include src loadtest tests -name '*.[ch]' | sort)
+mapfile -t everything < <(find include src loadtest tests examples -name '*.[ch]' | sort)
 
 layer_of_header() {
     local known source

@@ -31,7 +31,11 @@ run_shellcheck() {
 }
 
 run_clang_format() {
-    files include src loadtest tests -name '*.[ch]' | xargs -0 clang-format --dry-run -Werror
+    files include src loadtest tests examples -name '*.[ch]' | xargs -0 clang-format --dry-run -Werror
+}
+
+run_mandoc() {
+    mandoc -Tlint -W warning man/*.[1-9]
 }
 
 run_cppcheck() {
@@ -75,6 +79,7 @@ check layers check_layers
 check shellcheck run_shellcheck
 check peers bench/peers/lint.sh
 check clang-format run_clang_format
+check mandoc run_mandoc
 check cppcheck run_cppcheck
 check clang-tidy run_clang_tidy
 [[ $findings -eq 0 ]]

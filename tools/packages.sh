@@ -3,11 +3,11 @@
 set -euo pipefail
 
 declare -A packages=(
-    [run]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libssl-dev libsodium-dev libjson-c-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
+    [run]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libssl-dev libcurl4-openssl-dev libsodium-dev libjson-c-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
            python3-zxcvbn postgresql curl"
-    [test]="check libcurl4-openssl-dev pgbouncer haproxy nginx-light valgrind slowhttptest
+    [test]="check pkg-config man-db pgbouncer haproxy nginx-light valgrind slowhttptest
             chromium nodejs npm"
-    [lint]="clang-format clang-tidy cppcheck shellcheck"
+    [lint]="clang-format clang-tidy cppcheck shellcheck mandoc"
     [fuzz]="clang libclang-rt-14-dev"
     [coverage]="gcovr"
     [bench]="wrk nginx-light procps"

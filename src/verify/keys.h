@@ -1,0 +1,39 @@
+/*
+ * keys: the keys that a verifier checks with, from three sources: a directory, a JWKS that the caller gave, and a JWKS that was
+ * fetched from the service. Of two keys with one id the first in this order counts, so that what is fetched replaces nothing; an
+ * oct key is taken from the caller's text only.
+ *
+ * The key_set in force is replaced as a whole. Any thread; one at a time reads keys, and others go on with the set from before.
+ */
+#ifndef JWTD_VERIFY_KEYS_H
+#define JWTD_VERIFY_KEYS_H
+
+#include "jwtd/key_set.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KEYS_REVOKED_MAX 1024
+
+struct keys;
+/* Copies the arguments. Directory: NULL for none; text: {NULL, 0} for none. NULL, with the reason in `error`. */
+struct keys *keys_create(const char *directory, struct text jwks, char *error, size_t error_size);
+void keys_destroy(struct keys *keys); /* wipes */
+
+/* The set in force, which stays until keys_end. */
+const struct key_set *keys_begin(struct keys *keys);
+void keys_end(struct keys *keys);
+
+/* Reads the directory, if anything in it has changed since it was read. False, with the reason in `error`: the keys from before
+ * stay. */
+bool keys_read(struct keys *keys, char *error, size_t error_size) MUST_CHECK;
+
+/* Takes over what was fetched. False, with the reason in `error`: the keys from before stay. */
+bool keys_set_fetched(struct keys *keys, struct text jwks, char *error, size_t error_size) MUST_CHECK;
+
+/* Refuses a key from now on, and the tokens of it that were found valid; for good. */
+void keys_revoke(struct keys *keys, struct text kid);
+bool keys_is_revoked(const struct keys *keys, struct text kid); /* between keys_begin and keys_end */
+
+#endif
