@@ -5,7 +5,7 @@ set -euo pipefail
 declare -A packages=(
     [run]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libssl-dev libcurl4-openssl-dev libsodium-dev libjson-c-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
            python3-zxcvbn postgresql curl"
-    [test]="check pkg-config man-db pgbouncer haproxy nginx-light valgrind slowhttptest
+    [test]="check pkg-config man-db pgbouncer haproxy nginx-light caddy valgrind slowhttptest
             chromium nodejs npm"
     [lint]="clang-format clang-tidy cppcheck shellcheck mandoc"
     [fuzz]="clang libclang-rt-14-dev"
@@ -14,6 +14,7 @@ declare -A packages=(
 )
 
 missing=()
+temporary=() # files that are there while packages are installed
 
 find_missing() {
     local wanted=() installed name
@@ -29,14 +30,20 @@ find_missing() {
     done
 }
 
-# PostgreSQL without a cluster: its package would create and start one, which is not needed.
+# PostgreSQL without a cluster: its package would create and start one, which is not needed. No service that a package brings (nginx, HAProxy,
+# Caddy) is started: that is what policy-rc.d, which invoke-rc.d asks, is for.
 install_as_root() {
-    local no_cluster=/etc/postgresql-common/createcluster.d/jwtd.conf
+    local no_cluster=/etc/postgresql-common/createcluster.d/jwtd.conf no_services=/usr/sbin/policy-rc.d
+    trap 'rm -f "${temporary[@]}"' EXIT
     if ! command -v pg_ctlcluster >/dev/null; then
         mkdir -p "${no_cluster%/*}"
         echo 'create_main_cluster = false' >"$no_cluster"
-        # shellcheck disable=SC2064 # the path of now
-        trap "rm -f '$no_cluster'" EXIT
+        temporary+=("$no_cluster")
+    fi
+    if [[ ! -e $no_services ]]; then
+        printf '#!/bin/sh\nexit 101\n' >"$no_services"
+        chmod +x "$no_services"
+        temporary+=("$no_services")
     fi
     export DEBIAN_FRONTEND=noninteractive
     # An update that fails may still leave lists that are good enough.

@@ -49,7 +49,7 @@ chosen_for_pooler() {
     for name in $(chosen service); do
         case $name in
             database_* | connections | *_clients | slowhttptest | exhaustion | exchanges | fault_* | chaos | differential) ;;
-            activation | delayed_replies | failpoint | framing | http | json | life) ;;
+            activation | delayed_replies | failpoint | framing | http | json | life | proxies) ;;
             *) echo "$name" ;;
         esac
     done
