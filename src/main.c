@@ -45,6 +45,15 @@ static const struct command {
     { "check-config", "", "print the configuration that is in force, or everything that is wrong with it",
       "What is printed can be read again, but for passwords, which are ***. Exit code: 0 right, 1 wrong.\n", 0, false,
       cli_check_config },
+    { "service", " list|add|rotate|drop-old|remove", "manage the services that may introspect tokens; --help says how",
+      "  list           print a line for each service: name and number of secrets, separated by a tab\n"
+      "  add NAME       add a service; its secret is printed on standard output, once: only a hash of it is kept\n"
+      "  rotate NAME    make a second secret for a service; the first one stays valid until drop-old\n"
+      "  drop-old NAME  remove the older of two secrets\n"
+      "  remove NAME    remove a service with its secrets\n"
+      "The file is services.credentials_file. A running service reads it with SIGHUP.\n"
+      "Exit code: 0 done, 1 failed, 2 used wrongly.\n",
+      0, true, cli_service },
     { "user", " list|show|add|set-roles|disable|enable", "manage accounts; jwtd user --help says how", NULL, TAKES_ROLE, true,
       cli_user },
 };

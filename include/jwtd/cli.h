@@ -22,6 +22,7 @@ int cli_serve(const struct cli_arguments *arguments);
 int cli_migrate(const struct cli_arguments *arguments);
 int cli_keygen(const struct cli_arguments *arguments);
 int cli_check_config(const struct cli_arguments *arguments);
+int cli_service(const struct cli_arguments *arguments);
 int cli_user(const struct cli_arguments *arguments);
 
 /* What `jwtd user --help` prints. */

@@ -86,9 +86,13 @@ struct config {
         struct limit_rate address_failures; /* by address */
         struct limit_rate login_failures;   /* by account and address */
         struct limit_rate account_failures; /* by account, of all addresses that it does not know */
+        struct limit_rate service;          /* by service, or by address */
         int64_t lock_ms; /* of an account for an address that has used login_failures up; doubles up to lock_max_ms */
         int64_t lock_max_ms;
     } limit;
+    struct {
+        char *credentials_file; /* service_credentials.h */
+    } services;
     struct {
         struct string_list allowed_origins;
     } cors;

@@ -39,6 +39,7 @@ enum limit_class {
     LIMIT_LOGIN,
     LIMIT_REFRESH,
     LIMIT_ACCOUNT,          /* the rest of /auth */
+    LIMIT_SERVICE,          /* by service; by address without valid credentials of one */
     LIMIT_ADDRESS_FAILURES, /* by address, as the above, over all accounts */
     LIMIT_LOGIN_FAILURES, /* by account and address; an account is a canonical e-mail address, whether it is registered or not */
     LIMIT_ACCOUNT_FAILURES, /* by account, of all addresses together that it does not know */

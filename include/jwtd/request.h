@@ -42,6 +42,7 @@ struct request {
     struct address client;  /* peer, or its client if it is a trusted proxy; unknown if that proxy sent no valid address */
     struct address peer;    /* of the connection; unknown for a Unix socket */
     struct text user_agent; /* {NULL, 0}: none; else visible ASCII and blanks, at most 512 bytes */
+    const char *service;    /* its name, with ACCESS_SERVICE; else NULL */
     bool has_claims;
     bool session_has_ended; /* the token is good except for that; `claims` are filled in */
     struct access_claims claims;

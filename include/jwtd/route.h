@@ -76,14 +76,15 @@ struct body_schema {
 };
 
 /* Which access token Authorization must have. A good one is valid and its session has not ended: has_claims and claims of the
- * request are set. */
+ * request are set. Or that it must be the credentials of a service: `service` of the request is set. */
 enum access {
     ACCESS_UNSET,           /* not allowed: a server with such a row does not start */
     ACCESS_PUBLIC,          /* any or none: it is not read */
     ACCESS_BEARER,          /* a good one */
     ACCESS_OPTIONAL_BEARER, /* none, or a good one; a bad one is refused */
-    ACCESS_BEARER_OR_BODY   /* any or none: the body may name another credential, so the steps decide, by has_claims and
+    ACCESS_BEARER_OR_BODY,  /* any or none: the body may name another credential, so the steps decide, by has_claims and
                                session_has_ended; only one that cannot be checked for now is refused */
+    ACCESS_SERVICE          /* no token, but name and secret of a service (service_credentials.h), by HTTP Basic */
 };
 
 /* The members of a reply's JSON object, for the tests and the API document. */

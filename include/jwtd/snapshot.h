@@ -1,5 +1,5 @@
 /*
- * snapshot: the configuration in force, with the keys that were read by it.
+ * snapshot: the configuration in force, with the keys and the credentials of services that were read by it.
  *
  * A `struct snapshot` is never changed, only replaced as a whole: by a reload (SIGHUP), and by a token of a key that another
  * instance has made. A request acquires the one that is in force when it begins and keeps it to its end, so that it never sees
@@ -22,12 +22,14 @@
 #include "jwtd/access_token.h"
 #include "jwtd/config.h"
 #include "jwtd/keyring.h"
+#include "jwtd/service_credentials.h"
 
 struct snapshot {
     struct config config;
     struct keyring *keyring;
     struct verifier *verifier; /* of this ring */
-    unsigned refs;             /* for snapshot.c only */
+    struct service_credentials *services;
+    unsigned refs; /* for snapshot.c only */
 };
 
 struct snapshot_holder;
@@ -38,8 +40,8 @@ struct snapshot_holder *snapshot_holder_create(const struct config *config, cons
                                                size_t error_size);
 void snapshot_holder_destroy(struct snapshot_holder *holder); /* when everything that was acquired has been released */
 
-/* Puts a configuration in force, which config_reload has made from the one before, and reads the keys again. Takes *config, which
- * is empty afterwards. False, with the reason in `error`: what was in force stays. */
+/* Puts a configuration in force, which config_reload has made from the one before, and reads keys and credentials again. Takes
+ * *config, which is empty afterwards. False, with the reason in `error`: what was in force stays. */
 bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char *error, size_t error_size) MUST_CHECK;
 
 /* The snapshot in force, until snapshot_release, which is due once for each. Never NULL. For those who ask seldom. */

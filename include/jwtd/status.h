@@ -36,6 +36,7 @@ enum status {
     STATUS_INVALID_REFRESH_TOKEN, /* 401 */
     STATUS_REFRESH_TOKEN_REUSED,  /* 401 */
     STATUS_SESSION_EXPIRED,       /* 401 */
+    STATUS_INVALID_CLIENT,        /* 401, WWW-Authenticate of Basic: no credentials of a service */
     STATUS_FORBIDDEN,             /* 403 */
     STATUS_INSUFFICIENT_SCOPE,    /* 403, WWW-Authenticate with error="insufficient_scope" */
     /* try again later: always with Retry-After */

@@ -118,6 +118,11 @@ const struct setting settings[] = {
             "longest lock of an account for an address"),
     SETTING("limit.account_failures", rate, RELOADABLE, "100/24h", 0, 0, 0, limit.account_failures,
             "wrong passwords for one account of all addresses that it does not know"),
+    SETTING("limit.service", rate, RELOADABLE, "60000/min burst 5000", 0, 0, 0, limit.service,
+            "introspections, revocations and streams of one service; of one address without valid credentials"),
+
+    SETTING("services.credentials_file", text, 0, "services.credentials", 1, 4095, 0, services.credentials_file,
+            "names of services with hashes of their secrets, written by jwtd service; missing: there are no services"),
 
     SETTING("cors.allowed_origins", origins, RELOADABLE, "", 0, 0, 0, cors.allowed_origins,
             "origins of front ends, like https://app.example.com"),

@@ -43,6 +43,8 @@ static const struct status_info table[] = {
                                       false },
     [STATUS_SESSION_EXPIRED] = { "session_expired", 401, "Session expired", "The session has reached its end; log in again.",
                                  false },
+    [STATUS_INVALID_CLIENT] = { "invalid_client", 401, "Invalid client",
+                                "This is for services: send name and secret of one as Authorization: Basic.", false },
     [STATUS_FORBIDDEN] = { "forbidden", 403, "Forbidden", "The token is good, but does not permit this.", false },
     [STATUS_INSUFFICIENT_SCOPE] = { "insufficient_scope", 403, "Insufficient scope",
                                     "The token is good, but lacks a role that is asked for.", false },

@@ -75,7 +75,7 @@ static const struct {
 enum status bearer_check(struct exchange *exchange) {
     enum access access = exchange->request.route->access;
     assert(access != ACCESS_UNSET);
-    if (access == ACCESS_PUBLIC)
+    if (access == ACCESS_PUBLIC || access == ACCESS_SERVICE)
         return STATUS_OK;
     struct text token = bearer_token(exchange);
     enum status status = token.bytes == NULL ? STATUS_MISSING_TOKEN : check_token(exchange, token);

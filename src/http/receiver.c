@@ -16,6 +16,7 @@
 #include "reply_build.h"
 #include "router.h"
 #include "schema.h"
+#include "service_access.h"
 #include "target.h"
 
 #include "jwtd/clock.h"
@@ -172,9 +173,10 @@ static bool check_header(struct exchange *exchange, const struct header_summary 
         return refuse(exchange, status);
     if (!ignores_body(exchange) && !is_within_limit(exchange, summary))
         return refuse(exchange, STATUS_BODY_TOO_LARGE);
+    enum status service_status = service_access_check(exchange); /* first, since a service is limited by its name */
     if (!rate_limit_take(exchange))
         return false;
-    status = query_read(exchange);
+    status = service_status != STATUS_OK ? service_status : query_read(exchange);
     if (status == STATUS_OK)
         status = bearer_check(exchange);
     return status == STATUS_OK || refuse(exchange, status);

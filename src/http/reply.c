@@ -71,8 +71,10 @@ static void add_retry_after(struct reply *reply, int64_t us) {
     add_own_header(reply, "Retry-After", reply->retry_after);
 }
 
-/* RFC 6750 section 3; NULL: none. */
+/* RFC 6750 section 3; RFC 6749 section 5.2 of a service. NULL: none. */
 static const char *challenge(enum status status) {
+    if (status == STATUS_INVALID_CLIENT)
+        return "Basic realm=\"jwtd\"";
     if (status == STATUS_INVALID_TOKEN)
         return "Bearer realm=\"jwtd\", error=\"invalid_token\"";
     if (status == STATUS_INSUFFICIENT_SCOPE)

@@ -11,7 +11,11 @@ static bool is_any(const struct route *route) {
 }
 
 static bool reads_token(const struct route *route) {
-    return route->access != ACCESS_PUBLIC;
+    return route->access != ACCESS_PUBLIC && route->access != ACCESS_SERVICE;
+}
+
+static bool is_for_services(const struct route *route) {
+    return route->access == ACCESS_SERVICE;
 }
 
 static bool requires_role(const struct route *route) {
@@ -66,6 +70,7 @@ static const struct {
     { STATUS_REVOCATIONS_STALE, reads_token },
     { STATUS_KEYS_UNAVAILABLE, reads_token },
     { STATUS_FORBIDDEN, requires_role },
+    { STATUS_INVALID_CLIENT, is_for_services },
     { STATUS_RATE_LIMITED, is_limited },
     { STATUS_DATABASE_UNAVAILABLE, asks_database },
     { STATUS_DEADLINE_EXCEEDED, waits_for_executor },
@@ -124,7 +129,7 @@ static const char *wrong_column(const struct route *route) {
         return "access";
     if (route->role != NULL && route->access != ACCESS_BEARER)
         return "role";
-    if (route->limit == LIMIT_UNSET)
+    if (route->limit == LIMIT_UNSET || (route->limit == LIMIT_SERVICE) != is_for_services(route))
         return "limit";
     if ((route->body_format == BODY_JSON) != (route->body != NULL))
         return "body";

@@ -32,6 +32,7 @@ static const struct {
     [LIMIT_LOGIN] = { "login", "login_site", AT(login) },
     [LIMIT_REFRESH] = { "refresh", "refresh_site", AT(refresh) },
     [LIMIT_ACCOUNT] = { "account", "account_site", AT(account) },
+    [LIMIT_SERVICE] = { "service", "service_site", AT(service) },
     [LIMIT_ADDRESS_FAILURES] = { "address_failures", "address_failures_site", AT(address_failures) },
     [LIMIT_LOGIN_FAILURES] = { "login_failures", "login_failures_site", AT(login_failures) },
     [LIMIT_ACCOUNT_FAILURES] = { "account_failures", "account_failures_site", AT(account_failures) },

@@ -24,13 +24,15 @@ struct snapshot_holder {
 
 static void destroy(struct snapshot *snapshot) {
     config_fini(&snapshot->config);
+    service_credentials_destroy(snapshot->services);
     verifier_destroy(snapshot->verifier);
     keyring_destroy(snapshot->keyring);
     free(snapshot);
 }
 
-/* Takes *config in both cases. */
-static struct snapshot *create(struct config *config, const struct token_rules *rules, char *error, size_t error_size) {
+/* Takes *config in both cases. The credentials of services are copied from `before`, or read from their file if it is NULL. */
+static struct snapshot *create(struct config *config, const struct snapshot *before, const struct token_rules *rules, char *error,
+                               size_t error_size) {
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     snprintf(error, error_size, "out of memory");
     if (snapshot == NULL) {
@@ -45,16 +47,19 @@ static struct snapshot *create(struct config *config, const struct token_rules *
     if (snapshot->keyring != NULL)
         snapshot->verifier = verifier_create(snapshot->keyring, rules);
     if (snapshot->verifier != NULL)
+        snapshot->services = before != NULL ? service_credentials_copy(before->services)
+                                            : service_credentials_load(own->services.credentials_file, error, error_size);
+    if (snapshot->services != NULL)
         return snapshot;
     destroy(snapshot);
     return NULL;
 }
 
-static struct snapshot *create_like(const struct config *config, const struct token_rules *rules, char *error,
-                                    size_t error_size) {
+static struct snapshot *create_like(const struct config *config, const struct snapshot *before, const struct token_rules *rules,
+                                    char *error, size_t error_size) {
     struct config copy;
     if (config_copy(config, &copy))
-        return create(&copy, rules, error, error_size);
+        return create(&copy, before, rules, error, error_size);
     snprintf(error, error_size, "out of memory");
     return NULL;
 }
@@ -67,7 +72,7 @@ struct snapshot_holder *snapshot_holder_create(const struct config *config, cons
         return NULL;
     }
     holder->rules = rules;
-    holder->current = create_like(config, rules, error, error_size);
+    holder->current = create_like(config, NULL, rules, error, error_size);
     if (holder->current == NULL) {
         free(holder);
         return NULL;
@@ -163,11 +168,17 @@ static void replace(struct snapshot_holder *holder, struct snapshot *next, const
     snapshot_release(holder, before);
 }
 
+static void log_services(const struct snapshot *snapshot) {
+    log_event(LOG_INFO, "services_read", "secrets=%zu", service_credentials_count(snapshot->services));
+}
+
 bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char *error, size_t error_size) {
     pthread_mutex_lock(&holder->reading);
-    struct snapshot *next = create(config, holder->rules, error, error_size);
-    if (next != NULL)
+    struct snapshot *next = create(config, NULL, holder->rules, error, error_size);
+    if (next != NULL) {
+        log_services(next);
         replace(holder, next, "reload");
+    }
     pthread_mutex_unlock(&holder->reading);
     return next != NULL;
 }
@@ -191,7 +202,7 @@ static enum status read_again(struct snapshot_holder *holder, struct snapshot_le
         return STATUS_OK; /* another thread has read them meanwhile */
     if (holder->failed_us != 0 && clock_monotonic_us() - holder->failed_us < FAILURE_PAUSE_US)
         return STATUS_KEYS_UNAVAILABLE;
-    struct snapshot *next = create_like(&(*snapshot)->config, holder->rules, error, sizeof error);
+    struct snapshot *next = create_like(&(*snapshot)->config, *snapshot, holder->rules, error, sizeof error);
     if (next == NULL) {
         holder->failed_us = clock_monotonic_us();
         log_event(LOG_ERROR, "keys_unreadable", "error=%s", error);

@@ -53,6 +53,12 @@ bool key_text_check_private(const struct key_text *text, struct key_error error)
     return (text->mode & S_IROTH) == 0 || refuse_mode(text->path, text->mode, "read it; run chmod o-rwx on it", error);
 }
 
+bool key_file_check(int fd, const char *path, struct key_error error) {
+    struct key_text text;
+    text.path = path;
+    return check_kind(fd, geteuid(), &text, error) && key_text_check_private(&text, error);
+}
+
 bool key_directory_check(int fd, const char *path, uid_t owner, struct key_error error) {
     struct stat status;
     struct statvfs mount;

@@ -42,6 +42,9 @@ bool key_file_read(const char *path, uid_t owner, struct key_text *text, struct 
 /* Whether only owner and group can read the file; false, with the reason in `error`. */
 bool key_text_check_private(const struct key_text *text, struct key_error error) MUST_CHECK;
 
+/* The checks of both for an open file of secrets that is no key; `path` is for the reason. */
+bool key_file_check(int fd, const char *path, struct key_error error) MUST_CHECK;
+
 /* Whether only root, `owner` and the directory's group can add a key to it: it must belong to one of the first
  * two and not be writable by others, unless it is mounted read-only. False, with the reason in `error`. */
 bool key_directory_check(int fd, const char *path, uid_t owner, struct key_error error) MUST_CHECK;

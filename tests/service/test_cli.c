@@ -62,6 +62,13 @@ static const struct {
     { { "keygen", "now" }, 2, "keygen takes no operand: now\nusage: jwtd keygen [--if-missing] [--algorithm hs256|es256|rs256]\n" },
     { { "keygen", "--algorithm", "none" }, 2, "jwtd: keygen --algorithm takes hs256, es256 or rs256, not none\n" },
     { { "migrate", "--algorithm", "es256" }, 2, "migrate takes no option: --algorithm\n" },
+    { { "service", "--help" }, 0, "usage: jwtd service list|add|rotate|drop-old|remove\n" },
+    { { "service" }, 2, "usage: jwtd service list | add NAME" },
+    { { "service", "frob" }, 2, "usage: jwtd service list | add NAME" },
+    { { "service", "list", "orders" }, 2, "usage: jwtd service list | add NAME" },
+    { { "service", "add" }, 2, "usage: jwtd service list | add NAME" },
+    { { "service", "add", "a", "b" }, 2, "usage: jwtd service list | add NAME" },
+    { { "service", "add", "a:b" }, 1, "jwtd: the name of a service is 1 to 64 of A-Z a-z 0-9 . _ -\n" },
     { { "user" }, 2, "jwtd: user takes a subcommand\nusage: jwtd user list\n" },
     { { "user", "frob" }, 2, "jwtd: user has no subcommand frob\nusage: jwtd user list\n" },
     { { "user", "list", "a@b.org" }, 2, "jwtd: user list takes no operand: a@b.org\nusage: jwtd user list\n" },
@@ -289,6 +296,29 @@ START_TEST(keygen_names_the_key_that_it_makes_and_makes_no_key_too_many) {
 }
 END_TEST
 
+START_TEST(service_prints_a_secret_once_and_says_how_the_running_program_learns_of_it) {
+    char file[256];
+    snprintf(file, sizeof file, "services.credentials_file=%s/of-the-cli", shared_server.directory);
+    ck_assert_int_eq(RUN("--set", file, "service", "list"), 0);
+    ck_assert_str_eq(output, "");
+    ck_assert_int_eq(RUN("--set", file, "service", "add", "orders"), 0);
+    ck_assert_uint_eq(strcspn(output, "\n"), 43);
+    ck_assert_msg(strstr(output, "reads it with SIGHUP") != NULL, "%s", output);
+    ck_assert_int_eq(RUN("--set", file, "service", "add", "orders"), 1);
+    ck_assert_msg(strstr(output, "there is a service of this name already") != NULL, "%s", output);
+    ck_assert_int_eq(RUN("--set", file, "service", "rotate", "orders"), 0);
+    ck_assert_int_eq(RUN("--set", file, "service", "add", "gateway"), 0);
+    ck_assert_int_eq(RUN("--set", file, "service", "list"), 0);
+    ck_assert_str_eq(output, "orders\t2\ngateway\t1\n");
+    ck_assert_int_eq(RUN("--set", file, "service", "drop-old", "orders"), 0);
+    ck_assert_msg(strncmp(output, "jwtd: ", 6) == 0, "%s", output); /* no secret */
+    ck_assert_int_eq(RUN("--set", file, "service", "remove", "orders"), 0);
+    ck_assert_int_eq(RUN("--set", file, "service", "remove", "orders"), 1);
+    ck_assert_int_eq(RUN("--set", file, "service", "list"), 0);
+    ck_assert_str_eq(output, "gateway\t1\n");
+}
+END_TEST
+
 START_TEST(the_schema_is_current_and_five_migrations_at_once_agree) {
     ck_assert_int_eq(RUN("--set", database_setting, "migrate", "--status"), 0);
     ck_assert_ptr_null(strstr(output, "pending"));
@@ -373,6 +403,7 @@ Suite *cli_suite(void) {
     tcase_add_loop_test(tcase, before_each_start_the_unit_makes_the_keys_that_are_missing, 0, (int)ARRAY_LEN(key_states));
     tcase_add_test(tcase, the_unit_looks_for_the_keys_where_the_configuration_says);
     tcase_add_test(tcase, keygen_names_the_key_that_it_makes_and_makes_no_key_too_many);
+    tcase_add_test(tcase, service_prints_a_secret_once_and_says_how_the_running_program_learns_of_it);
     tcase_add_test(tcase, the_schema_is_current_and_five_migrations_at_once_agree);
     tcase_add_test(tcase, an_operator_adds_shows_disables_and_enables_a_user);
     tcase_add_test(tcase, a_role_that_is_named_twice_is_stored_once);

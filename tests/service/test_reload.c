@@ -310,6 +310,8 @@ static const struct {
     { "limit.lock", "2m", true },
     { "limit.lock_max", "2h", true },
     { "limit.account_failures", "1/h", true },
+    { "limit.service", "1/h", true },
+    { "services.credentials_file", "HERE/other.credentials", false },
     { "cors.allowed_origins", "https://c.example", true },
     { "log.level", "debug", true },
     { "log.format", "text", false },

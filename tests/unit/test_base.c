@@ -54,6 +54,7 @@ static const struct {
     { STATUS_INVALID_REFRESH_TOKEN, "invalid_refresh_token", 401 },
     { STATUS_REFRESH_TOKEN_REUSED, "refresh_token_reused", 401 },
     { STATUS_SESSION_EXPIRED, "session_expired", 401 },
+    { STATUS_INVALID_CLIENT, "invalid_client", 401 },
     { STATUS_FORBIDDEN, "forbidden", 403 },
     { STATUS_INSUFFICIENT_SCOPE, "insufficient_scope", 403 },
     { STATUS_RATE_LIMITED, "rate_limited", 429 },

@@ -74,6 +74,14 @@ static void without_limit(struct route *row) {
     row->limit = LIMIT_UNSET;
 }
 
+static void with_the_limit_of_services_for_others(struct route *row) {
+    row->limit = LIMIT_SERVICE;
+}
+
+static void for_services_with_the_limit_of_others(struct route *row) {
+    row->access = ACCESS_SERVICE;
+}
+
 static void with_a_format_without_a_schema(struct route *row) {
     row->body = NULL;
 }
@@ -120,6 +128,8 @@ static void (*const damages[])(struct route *row) = {
     without_access,
     with_a_role_without_a_token,
     without_limit,
+    with_the_limit_of_services_for_others,
+    for_services_with_the_limit_of_others,
     with_a_format_without_a_schema,
     with_a_schema_without_a_format,
     without_steps,

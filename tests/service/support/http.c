@@ -187,7 +187,9 @@ void assert_problem(const struct reply *reply, long status, const char *code) {
     ck_assert_str_ne(http_member(reply, "type"), "");
     ck_assert_str_eq(http_member(reply, "request_id"), http_header(reply, "X-Request-Id", value, sizeof value));
     http_header(reply, "WWW-Authenticate", value, sizeof value);
-    ck_assert_int_eq(strncmp(value, "Bearer", 6) == 0, status == 401 || strcmp(code, "insufficient_scope") == 0);
+    bool is_of_services = strcmp(code, "invalid_client") == 0;
+    ck_assert_int_eq(strncmp(value, is_of_services ? "Basic realm=" : "Bearer", 6) == 0,
+                     status == 401 || strcmp(code, "insufficient_scope") == 0);
     http_header(reply, "Retry-After", value, sizeof value);
     ck_assert_int_eq(value[0] != '\0', status == 503 || status == 429);
 }

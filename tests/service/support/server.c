@@ -55,7 +55,7 @@ static void add_setting(struct words *words, const char *setting) {
 }
 
 struct paths {
-    char keys[128], refresh_key[128], database[512];
+    char keys[128], refresh_key[128], credentials[128], database[512];
 };
 
 static void add_settings(struct words *words, const struct server *server, struct paths *paths, const char *const *settings) {
@@ -63,9 +63,12 @@ static void add_settings(struct words *words, const struct server *server, struc
     ck_assert_msg(database != NULL, "JWTD_TEST_DATABASE is not set; run the tests by make test");
     snprintf(paths->keys, sizeof paths->keys, "token.keys_dir=%s/keys", server->directory);
     snprintf(paths->refresh_key, sizeof paths->refresh_key, "token.refresh_key_file=%s/refresh.key", server->directory);
+    snprintf(paths->credentials, sizeof paths->credentials, "services.credentials_file=%s/services.credentials",
+             server->directory);
     snprintf(paths->database, sizeof paths->database, "database.url=%s", database);
     add_setting(words, paths->keys);
     add_setting(words, paths->refresh_key);
+    add_setting(words, paths->credentials);
     add_setting(words, paths->database);
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
         add_setting(words, defaults[i]);

@@ -1,0 +1,75 @@
+#include "jwtd/cli.h"
+#include "jwtd/macros.h"
+#include "jwtd/service_credentials.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ERROR_SIZE 512
+
+static bool report(const char *error) {
+    fprintf(stderr, "jwtd: %s\n", error);
+    return false;
+}
+
+static void print_service(void *context, const char *name, size_t secrets) {
+    (void)context;
+    printf("%s\t%zu\n", name, secrets);
+}
+
+static bool list(const char *file) {
+    char error[ERROR_SIZE];
+    struct service_credentials *set = service_credentials_load(file, error, sizeof error);
+    if (set == NULL)
+        return report(error);
+    service_credentials_visit(set, print_service, NULL);
+    service_credentials_destroy(set);
+    return true;
+}
+
+/* The secret alone on standard output, so that a script can read it. It is nowhere else from then on, so a secret that could not
+ * be printed is of no use, and the exit code says so. */
+static bool change(const char *file, enum service_change change, const char *name) {
+    char secret[SERVICE_SECRET_SIZE] = "", error[ERROR_SIZE];
+    if (!service_credentials_change(file, change, text_of(name), secret, error, sizeof error))
+        return report(error);
+    bool is_printed = secret[0] == '\0' || (puts(secret) != EOF && fflush(stdout) == 0);
+    sodium_memzero(secret, sizeof secret);
+    if (!is_printed)
+        return report("the secret could not be printed; remove it and make another");
+    fprintf(stderr, "jwtd: %s is changed; a running service reads it with SIGHUP (systemctl reload jwtd)\n", file);
+    return true;
+}
+
+static const struct subcommand {
+    const char *name;
+    int operands; /* behind it: the name of a service, or none */
+    enum service_change change;
+} subcommands[] = {
+    { "list", 0, SERVICE_ADD },          { "add", 1, SERVICE_ADD },       { "rotate", 1, SERVICE_ROTATE },
+    { "drop-old", 1, SERVICE_DROP_OLD }, { "remove", 1, SERVICE_REMOVE },
+};
+
+static const struct subcommand *find_subcommand(const struct cli_arguments *arguments) {
+    for (size_t i = 0; arguments->operand_count > 0 && i < ARRAY_LEN(subcommands); i++)
+        if (strcmp(subcommands[i].name, arguments->operands[0]) == 0)
+            return arguments->operand_count == 1 + subcommands[i].operands ? &subcommands[i] : NULL;
+    return NULL;
+}
+
+int cli_service(const struct cli_arguments *arguments) {
+    const struct subcommand *subcommand = find_subcommand(arguments);
+    struct config config;
+    if (subcommand == NULL) {
+        fputs("usage: jwtd service list | add NAME | rotate NAME | drop-old NAME | remove NAME\n", stderr);
+        return 2;
+    }
+    bool done = false;
+    if (cli_load_config(arguments, &config)) {
+        const char *file = config.services.credentials_file;
+        done = subcommand->operands == 0 ? list(file) : change(file, subcommand->change, arguments->operands[1]);
+    }
+    config_fini(&config);
+    return done ? 0 : 1;
+}

@@ -1,0 +1,210 @@
+/* How a command changes the file of service credentials: under a lock, aside, by rename. */
+#include "owner_rights.h"
+#include "service_lines.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ASIDE "~new"
+
+/* Of one command. */
+struct change {
+    const char *path, *name; /* of the file, and its name in the directory */
+    int directory;           /* O_PATH */
+    struct stat before;      /* of the file; st_mode 0: there is none */
+    struct service_credentials *set;
+    char *error;
+    size_t error_size;
+};
+
+static bool refuse(const struct change *change, const char *reason) {
+    snprintf(change->error, change->error_size, "%s: %s", change->path, reason);
+    return false;
+}
+
+static bool refuse_errno(const struct change *change) {
+    return refuse(change, strerrordesc_np(errno));
+}
+
+/* ---- the lines ---- */
+
+static size_t count_of(const struct service_credentials *set, const char *name) {
+    size_t count = 0;
+    for (size_t i = 0; i < set->count; i++)
+        count += strcmp(set->lines[i].name, name) == 0;
+    return count;
+}
+
+/* The first `limit` lines of this name. */
+static void remove_lines(struct service_credentials *set, const char *name, size_t limit) {
+    size_t kept = 0, removed = 0;
+    for (size_t i = 0; i < set->count; i++)
+        if (removed < limit && strcmp(set->lines[i].name, name) == 0)
+            removed++;
+        else
+            set->lines[kept++] = set->lines[i];
+    set->count = kept;
+}
+
+static void append(struct service_credentials *set, const char *name, const char *secret) {
+    struct service_line *line = &set->lines[set->count++];
+    *line = (struct service_line){ .name = "" };
+    memcpy(line->name, name, strlen(name));
+    crypto_hash_sha256(line->hash, (const unsigned char *)secret, strlen(secret));
+}
+
+static const struct {
+    size_t min, max; /* of the secrets that the service must have */
+    const char *refusal;
+    bool adds;
+    size_t removes;
+} changes[] = {
+    [SERVICE_ADD] = { 0, 0, "there is a service of this name already; rotate makes another secret for it", true, 0 },
+    [SERVICE_ROTATE] = { 1, 1, "there must be a service of this name with one secret; drop-old removes the older of two", true,
+                         0 },
+    [SERVICE_DROP_OLD] = { 2, 2, "there must be a service of this name with two secrets", false, 1 },
+    [SERVICE_REMOVE] = { 1, SERVICE_SECRETS_EACH, "there is no service of this name", false, SERVICE_SECRETS_EACH },
+};
+
+static bool apply(const struct change *change, enum service_change kind, const char *name, const char *secret) {
+    size_t count = count_of(change->set, name);
+    if (count < changes[kind].min || count > changes[kind].max)
+        return refuse(change, changes[kind].refusal);
+    if (changes[kind].adds && change->set->count == SERVICE_SECRETS_MAX)
+        return refuse(change, "has as many secrets as it may have");
+    remove_lines(change->set, name, changes[kind].removes);
+    if (changes[kind].adds)
+        append(change->set, name, secret);
+    return true;
+}
+
+/* ---- the file ---- */
+
+static bool read_lines(struct change *change) {
+    int fd = openat(change->directory, change->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    if (fd < 0 && errno == ELOOP)
+        return refuse(change, "is a symbolic link, which a command does not replace");
+    if (fd < 0)
+        return errno == ENOENT || refuse_errno(change);
+    bool is_read = service_lines_read(fd, change->path, change->set, change->error, change->error_size) &&
+                   (fstat(fd, &change->before) == 0 || refuse_errno(change));
+    close(fd);
+    return is_read;
+}
+
+static bool write_lines(int fd, const struct service_credentials *set) {
+    FILE *out = fdopen(fd, "w");
+    if (out == NULL) {
+        close(fd);
+        return false;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        char digits[2 * crypto_hash_sha256_BYTES + 1];
+        sodium_bin2hex(digits, sizeof digits, set->lines[i].hash, sizeof set->lines[i].hash);
+        fprintf(out, "%s %s\n", set->lines[i].name, digits);
+    }
+    bool is_written = fflush(out) == 0 && fsync(fd) == 0;
+    return fclose(out) == 0 && is_written;
+}
+
+/* The service may read the file by its group's rights. */
+static bool keep_mode(int fd, const struct stat *before) {
+    struct stat now;
+    if (before->st_mode == 0)
+        return true;
+    return fstat(fd, &now) == 0 && (now.st_gid == before->st_gid || fchown(fd, (uid_t)-1, before->st_gid) == 0) &&
+           fchmod(fd, before->st_mode & (S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP)) == 0;
+}
+
+/* Nobody else writes there: the lock is held. */
+static bool write_aside(const struct change *change, const char *aside) {
+    unlinkat(change->directory, aside, 0);
+    int fd = openat(change->directory, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd < 0)
+        return false;
+    if (keep_mode(fd, &change->before))
+        return write_lines(fd, change->set);
+    close(fd);
+    return false;
+}
+
+static bool replace_file(const struct change *change, int locked) {
+    char aside[NAME_MAX + 1];
+    int needed = snprintf(aside, sizeof aside, "%s" ASIDE, change->name);
+    if (needed < 0 || (size_t)needed >= sizeof aside)
+        return refuse(change, "the name is too long");
+    if (write_aside(change, aside) && renameat(change->directory, aside, change->directory, change->name) == 0 &&
+        fsync(locked) == 0)
+        return true;
+    refuse_errno(change);
+    unlinkat(change->directory, aside, 0);
+    return false;
+}
+
+static bool change_locked(struct change *change, int locked, enum service_change kind, const char *name, const char *secret) {
+    if (flock(locked, LOCK_EX) != 0)
+        return refuse_errno(change);
+    return read_lines(change) && apply(change, kind, name, secret) && replace_file(change, locked);
+}
+
+static bool change_in_directory(struct change *change, enum service_change kind, const char *name, const char *secret) {
+    int locked = openat(change->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* of O_PATH there is no lock */
+    if (locked < 0)
+        return refuse_errno(change);
+    bool is_done = change_locked(change, locked, kind, name, secret);
+    close(locked);
+    return is_done;
+}
+
+static void make_secret(char secret[SERVICE_SECRET_SIZE]) {
+    uint8_t bytes[32];
+    randombytes_buf(bytes, sizeof bytes);
+    sodium_bin2base64(secret, SERVICE_SECRET_SIZE, bytes, sizeof bytes, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    assert(strlen(secret) == SERVICE_SECRET_LEN);
+    sodium_memzero(bytes, sizeof bytes);
+}
+
+static bool change_file(struct change *change, enum service_change kind, const char *name, const char *secret) {
+    char directory[PATH_MAX];
+    const char *slash = strrchr(change->path, '/');
+    size_t len = slash != NULL ? (size_t)(slash - change->path) + 1 : 0; /* with the slash, so that "/file" is in "/" */
+    if (len >= sizeof directory)
+        return refuse(change, "the path is too long");
+    memcpy(directory, slash != NULL ? change->path : "", len);
+    directory[len] = '\0';
+    change->name = change->path + len;
+    change->directory = owner_rights_enter(len > 0 ? directory : ".", false);
+    bool is_done = change->directory >= 0 ? change_in_directory(change, kind, name, secret) : refuse_errno(change);
+    owner_rights_leave(change->directory);
+    return is_done;
+}
+
+bool service_credentials_change(const char *file, enum service_change kind, struct text name, char secret[SERVICE_SECRET_SIZE],
+                                char *error, size_t error_size) {
+    struct change change = { .path = file, .directory = -1, .error = error, .error_size = error_size };
+    char own_name[SERVICE_NAME_MAX_LEN + 1] = "", own_secret[SERVICE_SECRET_SIZE] = "";
+    if (!service_is_name(name)) {
+        snprintf(error, error_size, "the name of a service is 1 to %d of A-Z a-z 0-9 . _ -", SERVICE_NAME_MAX_LEN);
+        return false;
+    }
+    change.set = calloc(1, sizeof *change.set);
+    if (change.set == NULL)
+        return refuse(&change, "out of memory");
+    memcpy(own_name, name.bytes, name.len);
+    if (changes[kind].adds)
+        make_secret(own_secret);
+    bool is_done = change_file(&change, kind, own_name, own_secret);
+    if (is_done && changes[kind].adds)
+        memcpy(secret, own_secret, sizeof own_secret);
+    sodium_memzero(own_secret, sizeof own_secret);
+    free(change.set);
+    return is_done;
+}
