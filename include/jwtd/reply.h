@@ -29,7 +29,8 @@ enum step_result reply_empty(struct request *request, unsigned http_status);
 enum step_result reply_bytes(struct request *request, unsigned http_status, const char *content_type, struct text body);
 
 /* application/problem+json from the status table, with WWW-Authenticate for 401 and insufficient_scope, and Retry-After: 1 if the
- * status carries it. */
+ * status carries it. A status of OAuth 2.0 (RFC 6749 section 5.2) has a member "error" besides, and comes as application/json to
+ * a client whose Accept names that and no problem+json. */
 enum step_result reply_problem(struct request *request, enum status status);
 
 /* The same for a status that carries Retry-After, with a time that is known: in whole seconds rounded up, at least one. */
@@ -46,7 +47,7 @@ struct field_problem {
     const char *detail;  /* one sentence */
 };
 
-/* 422 with one entry in `errors` for each. */
+/* 422 with one entry in `errors` for each; of a form 400 invalid_request. */
 enum step_result reply_invalid_fields(struct request *request, const struct field_problem *problems, size_t count);
 enum step_result reply_invalid_field(struct request *request, const char *pointer, const char *code, const char *detail);
 

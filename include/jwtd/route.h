@@ -71,7 +71,7 @@ struct field {
 struct body_schema {
     const struct field *fields;
     size_t count;
-    bool optional;       /* no body at all is the same as {} */
+    bool optional;       /* no body at all is the same as {}; not of a form */
     size_t scratch_size; /* of the struct that the fields are written into; the route's steps share it */
 };
 
@@ -113,6 +113,8 @@ struct route_reply {
 enum body_format {
     BODY_NONE,   /* none is expected; one within server.body_limit is read and dropped, a larger one is 413 */
     BODY_JSON,   /* read by the schema; one over the limit is 413 */
+    BODY_FORM,   /* application/x-www-form-urlencoded, read by the schema, whose fields are FIELD_TEXT; what is wrong is 400
+                    invalid_request (RFC 6749 section 5.2) */
     BODY_IGNORED /* the reply does not wait for one, which may never come; when one is announced, the connection closes */
 };
 
@@ -140,7 +142,7 @@ struct route {
     enum limit_class limit;                        /* LIMIT_UNSET is not allowed */
     struct query_parameter query[ROUTE_QUERY_MAX]; /* name NULL after the last; others are ignored */
     enum body_format body_format;
-    const struct body_schema *body;                /* with BODY_JSON */
+    const struct body_schema *body;                /* with BODY_JSON and BODY_FORM */
     bool is_cacheable;                             /* false: each reply has Cache-Control: no-store */
     const struct step *steps[ROUTE_STEPS_MAX];     /* NULL after the last */
     struct route_reply replies[ROUTE_REPLIES_MAX]; /* those that are no problem; http_status 0 after the last */

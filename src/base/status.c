@@ -10,6 +10,10 @@ static const struct status_info table[] = {
                              "The request is not well-formed HTTP, or could be read in two ways.", false },
     [STATUS_INVALID_JSON] = { "invalid_json", 400, "Invalid JSON",
                               "The body is not one valid JSON text in UTF-8 without duplicate members.", false },
+    [STATUS_INVALID_REQUEST] = { "invalid_request", 400, "Invalid request",
+                                 "The form lacks a parameter, has one twice, or is not well-formed.", false },
+    [STATUS_UNSUPPORTED_TOKEN_TYPE] = { "unsupported_token_type", 400, "Unsupported token type",
+                                        "This service does not revoke tokens of this type.", false },
     [STATUS_INVALID_HEADER] = { "invalid_header", 400, "Invalid header",
                                 "A header has a value that it cannot have; Idempotency-Key takes 1 to 255 visible ASCII "
                                 "characters.",
@@ -21,7 +25,10 @@ static const struct status_info table[] = {
                                  "The request did not arrive in time; send it again on a new connection.", false },
     [STATUS_BODY_TOO_LARGE] = { "body_too_large", 413, "Body too large", "The body is larger than this service reads.", false },
     [STATUS_UNSUPPORTED_MEDIA_TYPE] = { "unsupported_media_type", 415, "Unsupported media type",
-                                        "Send the body as application/json, without Content-Encoding.", false },
+                                        "Send the body in the media type that this endpoint takes, application/json or a form, "
+                                        "without "
+                                        "Content-Encoding.",
+                                        false },
     [STATUS_HEADER_TOO_LARGE] = { "header_too_large", 431, "Request header fields too large",
                                   "The header, its cookies above all, is larger than this service reads.", false },
     [STATUS_INVALID_BODY] = { "validation_failed", 422, "Validation failed",

@@ -1,7 +1,7 @@
 #include "query.h"
 
 #include "exchange.h"
-#include "form_text.h"
+#include "form.h"
 
 #include <string.h>
 

@@ -82,6 +82,19 @@ static const char *challenge(enum status status) {
     return status_info(status)->http == 401 ? "Bearer realm=\"jwtd\"" : NULL;
 }
 
+/* Those whose code OAuth clients know, as the member "error" (RFC 6749 section 5.2, RFC 7009 section 2.2.1). */
+static bool is_oauth_error(enum status status) {
+    return status == STATUS_INVALID_CLIENT || status == STATUS_INVALID_REQUEST || status == STATUS_UNSUPPORTED_TOKEN_TYPE;
+}
+
+/* They ask for application/json (RFC 6749 section 5.2) and may not know that a problem is JSON, too. */
+static const char *problem_type(const struct request *request, enum status status) {
+    static const char json[] = "application/json", problem[] = "application/problem+json";
+    struct text accept = is_oauth_error(status) ? request_header(request, "Accept") : (struct text){ NULL, 0 };
+    bool wants_json = accept.len > 0 && strcasestr(accept.bytes, json) != NULL && strcasestr(accept.bytes, problem) == NULL;
+    return wants_json ? json : problem;
+}
+
 static void begin_problem(struct request *request, struct json_writer *writer, enum status status) {
     const struct status_info *info = status_info(status);
     char type[96];
@@ -93,6 +106,8 @@ static void begin_problem(struct request *request, struct json_writer *writer, e
     json_member_integer(writer, "status", info->http);
     json_member_string(writer, "detail", info->detail);
     json_member_string(writer, "code", info->name);
+    if (is_oauth_error(status))
+        json_member_string(writer, "error", info->name);
     json_member_string(writer, "request_id", request->request_id);
 }
 
@@ -111,7 +126,7 @@ static bool end_problem(struct request *request, struct json_writer *writer, enu
         body = (struct text){ oom_problem, sizeof oom_problem - 1 };
     }
     const struct status_info *info = status_info(status);
-    reply_bytes(request, info->http, "application/problem+json", body);
+    reply_bytes(request, info->http, problem_type(request, status), body);
     struct reply *reply = &exchange_of(request)->reply;
     if (challenge(status) != NULL)
         add_own_header(reply, "WWW-Authenticate", challenge(status));
@@ -153,7 +168,8 @@ enum step_result reply_limited(struct request *request, const struct limit_decis
 
 enum step_result reply_invalid_fields(struct request *request, const struct field_problem *problems, size_t count) {
     struct json_writer writer;
-    begin_problem(request, &writer, STATUS_INVALID_BODY);
+    enum status status = request->route->body_format == BODY_FORM ? STATUS_INVALID_REQUEST : STATUS_INVALID_BODY;
+    begin_problem(request, &writer, status);
     json_name(&writer, "errors");
     json_begin_array(&writer);
     for (size_t i = 0; i < count; i++) {
@@ -164,7 +180,7 @@ enum step_result reply_invalid_fields(struct request *request, const struct fiel
         json_end_object(&writer);
     }
     json_end_array(&writer);
-    end_problem(request, &writer, STATUS_INVALID_BODY, 0);
+    end_problem(request, &writer, status, 0);
     return STEP_DONE;
 }
 

@@ -30,8 +30,16 @@ static bool reads_body(const struct route *route) {
     return route->body_format != BODY_IGNORED;
 }
 
-static bool parses_body(const struct route *route) {
+static bool parses_json(const struct route *route) {
     return route->body_format == BODY_JSON;
+}
+
+static bool parses_form(const struct route *route) {
+    return route->body_format == BODY_FORM;
+}
+
+static bool parses_body(const struct route *route) {
+    return parses_json(route) || parses_form(route);
 }
 
 static bool runs_on(const struct route *route, enum executor executor) {
@@ -62,8 +70,9 @@ static const struct {
     { STATUS_INTERNAL, is_any },
     { STATUS_BODY_TOO_LARGE, reads_body },
     { STATUS_UNSUPPORTED_MEDIA_TYPE, parses_body },
-    { STATUS_INVALID_JSON, parses_body },
-    { STATUS_INVALID_BODY, parses_body },
+    { STATUS_INVALID_JSON, parses_json },
+    { STATUS_INVALID_BODY, parses_json },
+    { STATUS_INVALID_REQUEST, parses_form },
     { STATUS_MISSING_TOKEN, reads_token },
     { STATUS_INVALID_TOKEN, reads_token },
     { STATUS_STARTING, reads_token },
@@ -117,6 +126,13 @@ static bool are_steps(const struct step *const steps[ROUTE_STEPS_MAX]) {
     return steps[0] != NULL;
 }
 
+static bool is_form(const struct body_schema *body) {
+    for (size_t i = 0; i < body->count; i++)
+        if (body->fields[i].type != FIELD_TEXT)
+            return false;
+    return !body->optional;
+}
+
 /* The column that is missing or wrong, or NULL. */
 static const char *wrong_column(const struct route *route) {
     if (route->method == METHOD_UNSET)
@@ -131,7 +147,7 @@ static const char *wrong_column(const struct route *route) {
         return "role";
     if (route->limit == LIMIT_UNSET || (route->limit == LIMIT_SERVICE) != is_for_services(route))
         return "limit";
-    if ((route->body_format == BODY_JSON) != (route->body != NULL))
+    if (parses_body(route) != (route->body != NULL) || (parses_form(route) && !is_form(route->body)))
         return "body";
     if (!are_steps(route->steps))
         return "steps";

@@ -1,6 +1,7 @@
 #include "schema.h"
 
 #include "exchange.h"
+#include "form.h"
 
 #include "jwtd/email.h"
 #include "jwtd/hasher.h"
@@ -83,14 +84,36 @@ static const struct {
     [FIELD_BOOLEAN] = { JSON_KIND_BOOLEAN, { "wrong_type", "must be true or false" }, read_boolean },
 };
 
-static struct violation read_field(struct exchange *exchange, const struct field *field, const struct json *body) {
+/* What was parsed: one of the two. */
+struct body {
+    const struct json *json;
+    const struct form *form;
+};
+
+static struct violation missing(const struct field *field) {
+    return field->required ? (struct violation){ "required", "is missing" } : no_violation;
+}
+
+static struct violation read_form_field(const struct field *field, const struct form *form, void *target) {
+    struct text value = form_value(form, field->name);
+    if (value.bytes == NULL)
+        return missing(field);
+    if (value.len > field->max_len)
+        return too_long;
+    memcpy(target, &value, sizeof value);
+    return no_violation;
+}
+
+static struct violation read_field(struct exchange *exchange, const struct field *field, const struct body *body) {
     const struct json *value;
-    if (!json_find(body, field->name, &value))
-        return field->required ? (struct violation){ "required", "is missing" } : no_violation;
+    void *target = (char *)exchange->request.scratch + field->offset;
+    if (body->form != NULL)
+        return read_form_field(field, body->form, target);
+    if (!json_find(body->json, field->name, &value))
+        return missing(field);
     if (json_kind(value) != field_types[field->type].kind)
         return field_types[field->type].wrong_type;
-    return field_types[field->type].read(exchange->request.arena, field, value,
-                                         (char *)exchange->request.scratch + field->offset);
+    return field_types[field->type].read(exchange->request.arena, field, value, target);
 }
 
 static bool refuse(struct exchange *exchange, enum status status) {
@@ -99,7 +122,7 @@ static bool refuse(struct exchange *exchange, enum status status) {
 }
 
 /* All fields are checked, so that a form can mark everything that is wrong at once. */
-static bool read_fields(struct exchange *exchange, const struct body_schema *schema, const struct json *body) {
+static bool read_fields(struct exchange *exchange, const struct body_schema *schema, const struct body *body) {
     struct field_problem problems[FIELDS_MAX];
     size_t count = 0;
     for (size_t i = 0; i < schema->count && count < FIELDS_MAX; i++) {
@@ -122,13 +145,13 @@ static bool read_fields(struct exchange *exchange, const struct body_schema *sch
 
 static bool read_object(struct exchange *exchange, const struct body_schema *schema, const struct json *body) {
     if (json_kind(body) == JSON_KIND_OBJECT)
-        return read_fields(exchange, schema, body);
+        return read_fields(exchange, schema, &(struct body){ .json = body });
     reply_invalid_field(&exchange->request, "", "wrong_type", "the body must be one JSON object");
     return false;
 }
 
 /* RFC 9110 section 8.3.1: type and parameter names without regard to case. */
-static bool is_json_media_type(struct text value) {
+static bool is_media_type(struct text value, const char *name, const char *name_with_charset) {
     char compact[64];
     size_t len = 0;
     for (size_t i = 0; i < value.len; i++) {
@@ -140,15 +163,19 @@ static bool is_json_media_type(struct text value) {
         compact[len++] = c;
     }
     struct text media_type = { compact, len };
-    return text_equal_ignoring_case(media_type, text_of("application/json")) ||
-           text_equal_ignoring_case(media_type, text_of("application/json;charset=utf-8"));
+    return text_equal_ignoring_case(media_type, text_of(name)) ||
+           text_equal_ignoring_case(media_type, text_of(name_with_charset));
 }
 
 static enum status check_media_type(const struct exchange *exchange) {
     if (request_header(&exchange->request, "Content-Encoding").bytes != NULL)
         return STATUS_UNSUPPORTED_MEDIA_TYPE;
     struct text type = request_header(&exchange->request, "Content-Type");
-    return is_json_media_type(type) ? STATUS_OK : STATUS_UNSUPPORTED_MEDIA_TYPE;
+    bool is_right =
+        exchange->request.route->body_format == BODY_FORM
+            ? is_media_type(type, "application/x-www-form-urlencoded", "application/x-www-form-urlencoded;charset=utf-8")
+            : is_media_type(type, "application/json", "application/json;charset=utf-8");
+    return is_right ? STATUS_OK : STATUS_UNSUPPORTED_MEDIA_TYPE;
 }
 
 /* The parsed body has an arena of its own, since it may be many times as large as what the steps need of it. */
@@ -163,6 +190,14 @@ static bool read_json(struct exchange *exchange, const struct body_schema *schem
     return is_good;
 }
 
+static bool read_form(struct exchange *exchange, const struct body_schema *schema) {
+    struct form form;
+    enum status status = form_parse(exchange->request.arena, (struct text){ exchange->body.bytes, exchange->body.len }, &form);
+    if (status != STATUS_OK)
+        return refuse(exchange, status);
+    return read_fields(exchange, schema, &(struct body){ .form = &form });
+}
+
 bool schema_read_body(struct exchange *exchange) {
     const struct body_schema *schema = exchange->request.route->body;
     if (exchange->body.dropped > 0)
@@ -174,5 +209,7 @@ bool schema_read_body(struct exchange *exchange) {
     if (exchange->body.len == 0 && schema->optional)
         return true;
     enum status status = check_media_type(exchange);
-    return status == STATUS_OK ? read_json(exchange, schema) : refuse(exchange, status);
+    if (status != STATUS_OK)
+        return refuse(exchange, status);
+    return exchange->request.route->body_format == BODY_FORM ? read_form(exchange, schema) : read_json(exchange, schema);
 }

@@ -1,4 +1,4 @@
-/* schema: reads a JSON body into the typed scratch of its route, as the body schema of the row says. */
+/* schema: reads a JSON or form body into the typed scratch of its route, as the body schema of the row says. */
 #ifndef JWTD_HTTP_SCHEMA_H
 #define JWTD_HTTP_SCHEMA_H
 

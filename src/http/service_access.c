@@ -1,7 +1,7 @@
 #include "service_access.h"
 
 #include "exchange.h"
-#include "form_text.h"
+#include "form.h"
 
 #include "jwtd/service_credentials.h"
 #include "jwtd/snapshot.h"

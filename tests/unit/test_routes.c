@@ -90,6 +90,13 @@ static void with_a_schema_without_a_format(struct route *row) {
     row->body_format = BODY_NONE;
 }
 
+static void with_a_form_that_has_no_text(struct route *row) {
+    static const struct field field = { .name = "x", .type = FIELD_BOOLEAN };
+    static const struct body_schema body = { &field, 1, false, sizeof(bool) };
+    row->body_format = BODY_FORM;
+    row->body = &body;
+}
+
 static void without_steps(struct route *row) {
     row->steps[0] = NULL;
 }
@@ -132,6 +139,7 @@ static void (*const damages[])(struct route *row) = {
     for_services_with_the_limit_of_others,
     with_a_format_without_a_schema,
     with_a_schema_without_a_format,
+    with_a_form_that_has_no_text,
     without_steps,
     with_a_step_of_the_pipeline,
     with_a_step_on_the_database_that_asks_nothing,
