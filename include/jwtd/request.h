@@ -61,4 +61,9 @@ struct text request_header(const struct request *request, const char *name);
  * lives as long as the request. */
 struct text request_query(const struct request *request, const char *name, size_t index);
 
+/* Checks a token that came elsewhere than in Authorization as if it had come there (RFC 6750): STATUS_OK, and `claims` are set;
+ * STATUS_INVALID_TOKEN, with session_has_ended and `claims` if it is good except for that; or the status with which no token can
+ * be checked for now. In a step ON_HTTP; may read the keys directory and replace request->snapshot (snapshot.h). */
+enum status request_check_token(struct request *request, struct text token) MUST_CHECK;
+
 #endif

@@ -96,11 +96,12 @@ struct reply_member {
     const char *name;
     enum reply_type type;
     bool nullable;
+    bool optional;                     /* may be missing */
     const struct reply_schema *schema; /* of an object, or of each element of an array; NULL: an array of strings */
 };
 
 struct reply_schema {
-    const struct reply_member *members; /* a reply has all of them and no others */
+    const struct reply_member *members; /* a reply has all of them, but for optional ones, and no others */
     size_t count;
 };
 

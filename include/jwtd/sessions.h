@@ -107,6 +107,17 @@ struct revoked_session {
 void sessions_revoke_of_user(struct db_query *query, const struct uuid *session_id, const struct uuid *user_id,
                              const char *reason, struct revoked_session *revoked);
 
+struct inspected_session {
+    bool is_valid;
+    struct uuid user_id; /* set if it is valid, as the next */
+    int64_t expires_at;  /* seconds since 1970: the nearer of idle and absolute end */
+};
+
+/* Whether a refresh would accept this refresh token now (or after the pause of SESSION_TOO_SOON). Changes nothing, so a token
+ * that was used before stays unnoticed here. */
+void sessions_inspect(struct db_query *query, const struct session_credential *credential, const struct session_limits *limits,
+                      struct inspected_session *inspected);
+
 struct session {
     struct uuid id;
     struct text created_at, last_used_at, expires_at;

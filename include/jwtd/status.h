@@ -20,7 +20,6 @@ enum status {
     STATUS_BAD_REQUEST,            /* 400 bad_request: framing, headers, target */
     STATUS_INVALID_JSON,           /* 400 invalid_json */
     STATUS_INVALID_REQUEST,        /* 400 invalid_request: a form that does not parse, or is not what the endpoint takes */
-    STATUS_UNSUPPORTED_TOKEN_TYPE, /* 400 unsupported_token_type: RFC 7009 section 2.2.1 */
     STATUS_INVALID_HEADER,         /* 400 invalid_header: a header with a meaning here has a value that it cannot have */
     STATUS_NOT_FOUND,              /* 404 */
     STATUS_METHOD_NOT_ALLOWED,     /* 405, carries Allow */

@@ -30,6 +30,15 @@ extern const struct step account_load, account_check_password, account_end_passw
 extern const struct step account_change_email, account_change_password, account_delete;
 extern const struct body_schema email_body, password_body, delete_body;
 
+/* introspect.c */
+extern const struct step introspect_read_token, introspect_find_session;
+extern const struct body_schema introspect_body;
+extern const struct reply_schema introspection_reply;
+
+/* revoke.c */
+extern const struct step revoke_read_token, revoke_end_session;
+extern const struct body_schema revoke_body;
+
 /* me.c */
 extern const struct step me_show;
 

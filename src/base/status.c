@@ -12,8 +12,6 @@ static const struct status_info table[] = {
                               "The body is not one valid JSON text in UTF-8 without duplicate members.", false },
     [STATUS_INVALID_REQUEST] = { "invalid_request", 400, "Invalid request",
                                  "The form lacks a parameter, has one twice, or is not well-formed.", false },
-    [STATUS_UNSUPPORTED_TOKEN_TYPE] = { "unsupported_token_type", 400, "Unsupported token type",
-                                        "This service does not revoke tokens of this type.", false },
     [STATUS_INVALID_HEADER] = { "invalid_header", 400, "Invalid header",
                                 "A header has a value that it cannot have; Idempotency-Key takes 1 to 255 visible ASCII "
                                 "characters.",

@@ -87,3 +87,7 @@ enum status bearer_check(struct exchange *exchange) {
                        (status == STATUS_INVALID_TOKEN && admits[access].with_bad_token);
     return is_admitted ? STATUS_OK : status;
 }
+
+enum status request_check_token(struct request *request, struct text token) {
+    return check_token(exchange_of(request), token);
+}

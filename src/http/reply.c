@@ -82,9 +82,9 @@ static const char *challenge(enum status status) {
     return status_info(status)->http == 401 ? "Bearer realm=\"jwtd\"" : NULL;
 }
 
-/* Those whose code OAuth clients know, as the member "error" (RFC 6749 section 5.2, RFC 7009 section 2.2.1). */
+/* Those whose code OAuth clients know, as the member "error" (RFC 6749 section 5.2). */
 static bool is_oauth_error(enum status status) {
-    return status == STATUS_INVALID_CLIENT || status == STATUS_INVALID_REQUEST || status == STATUS_UNSUPPORTED_TOKEN_TYPE;
+    return status == STATUS_INVALID_CLIENT || status == STATUS_INVALID_REQUEST;
 }
 
 /* They ask for application/json (RFC 6749 section 5.2) and may not know that a problem is JSON, too. */

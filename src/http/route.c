@@ -18,6 +18,11 @@ static bool is_for_services(const struct route *route) {
     return route->access == ACCESS_SERVICE;
 }
 
+/* One that a service asks about comes in a form. */
+static bool checks_token(const struct route *route) {
+    return reads_token(route) || (is_for_services(route) && route->body_format == BODY_FORM);
+}
+
 static bool requires_role(const struct route *route) {
     return route->role != NULL;
 }
@@ -75,9 +80,9 @@ static const struct {
     { STATUS_INVALID_REQUEST, parses_form },
     { STATUS_MISSING_TOKEN, reads_token },
     { STATUS_INVALID_TOKEN, reads_token },
-    { STATUS_STARTING, reads_token },
-    { STATUS_REVOCATIONS_STALE, reads_token },
-    { STATUS_KEYS_UNAVAILABLE, reads_token },
+    { STATUS_STARTING, checks_token },
+    { STATUS_REVOCATIONS_STALE, checks_token },
+    { STATUS_KEYS_UNAVAILABLE, checks_token },
     { STATUS_FORBIDDEN, requires_role },
     { STATUS_INVALID_CLIENT, is_for_services },
     { STATUS_RATE_LIMITED, is_limited },

@@ -96,17 +96,18 @@ static const char *violation_of_member(const struct reply_member *member, struct
 static const char *violation_of_object(const struct reply_schema *schema, struct json_object *object) {
     if (!json_object_is_type(object, json_type_object))
         return "no object";
-    if ((size_t)json_object_object_length(object) != schema->count)
-        return "more or fewer members";
+    size_t found = 0;
     for (size_t i = 0; i < schema->count; i++) {
         struct json_object *value;
-        if (!json_object_object_get_ex(object, schema->members[i].name, &value))
+        bool is_there = json_object_object_get_ex(object, schema->members[i].name, &value);
+        if (!is_there && !schema->members[i].optional)
             return "a member is missing";
-        const char *violation = violation_of_member(&schema->members[i], value);
+        const char *violation = is_there ? violation_of_member(&schema->members[i], value) : NULL;
         if (violation != NULL)
             return violation;
+        found += is_there;
     }
-    return NULL;
+    return (size_t)json_object_object_length(object) == found ? NULL : "more members";
 }
 
 static const char *violation_of_reply(const struct route_reply *reply, char *const fields[FIELDS]) {

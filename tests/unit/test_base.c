@@ -39,7 +39,6 @@ static const struct {
     { STATUS_BAD_REQUEST, "bad_request", 400 },
     { STATUS_INVALID_JSON, "invalid_json", 400 },
     { STATUS_INVALID_REQUEST, "invalid_request", 400 },
-    { STATUS_UNSUPPORTED_TOKEN_TYPE, "unsupported_token_type", 400 },
     { STATUS_INVALID_HEADER, "invalid_header", 400 },
     { STATUS_NOT_FOUND, "not_found", 404 },
     { STATUS_METHOD_NOT_ALLOWED, "method_not_allowed", 405 },
