@@ -1,8 +1,4 @@
-/*
- * service_access: authenticates the service that calls, by HTTP Basic (RFC 7617), for routes of ACCESS_SERVICE. User-id and
- * password are name and secret, each encoded as a form value (RFC 6749 section 2.3.1). The base64 must be that of RFC 4648
- * section 4, padded and canonical.
- */
+/* service_access: authenticates the service that calls, by HTTP Basic (basic.h), for routes of ACCESS_SERVICE. */
 #ifndef JWTD_HTTP_SERVICE_ACCESS_H
 #define JWTD_HTTP_SERVICE_ACCESS_H
 
@@ -11,7 +7,8 @@
 struct exchange;
 
 /* STATUS_OK: request->service is set, or the route has another access. STATUS_INVALID_CLIENT: no credentials of a service were
- * sent, for whatever reason, in about the same time for each; STATUS_OUT_OF_MEMORY. On the HTTP thread. */
+ * sent, for whatever reason; a wrong secret takes the same time for a name that exists as for one that does not
+ * (service_credentials.h). STATUS_OUT_OF_MEMORY. On the HTTP thread. */
 enum status service_access_check(struct exchange *exchange) MUST_CHECK;
 
 #endif
