@@ -287,6 +287,7 @@ run_contract_tests() {
 
 check_names
 tools/packages.sh run test
+[[ " $(chosen service | tr '\n' ' ') " != *" proxies "* ]] || tools/envoy.sh
 build "$BUILD/jwtd" "$BUILD/failpoint" tests
 work=$(mktemp -d /tmp/jwtd-test.XXXXXX)
 touch "$work/reasons" # of what has failed, again at the end
