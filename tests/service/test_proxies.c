@@ -287,6 +287,7 @@ START_TEST(a_good_token_passes_with_its_identity_and_nothing_that_the_client_say
         { "X-Auth-Stale-For: 1", "X-Auth-Stale-For: 2", "x-auth-stale-for: 3", NULL },
         { "X_Auth_Subject: forged", "X_Auth_Session: forged", "X_Auth_Roles: admin", "X_Auth_Stale_For: 0", NULL },
         { "X-Auth_Subject: forged", "X_Auth-Session: forged", "x_aUth-roles: admin", "X-AUTH_STALE_FOR: 0", NULL },
+        { "X.Auth.Subject: forged", "X.Auth-Roles: admin", "X-Auth.Session: forged", "x.auth_stale-for: 0", NULL },
         { "Connection: X-Auth-Roles, X-Auth-Subject, X-Auth-Session", "X-Auth-Roles: admin", NULL },
     };
     struct instance instance = start(&proxies[_i], shared_server.port);

@@ -180,7 +180,7 @@ static bool is_name(const char *line, size_t len, const char *name) {
     if (len != strlen(name))
         return false;
     for (size_t i = 0; i < len; i++) {
-        char c = line[i] == '_' ? '-' : line[i];
+        char c = isalnum((unsigned char)line[i]) ? line[i] : '-';
         if (tolower((unsigned char)c) != tolower((unsigned char)name[i]))
             return false;
     }

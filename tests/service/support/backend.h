@@ -30,8 +30,8 @@ unsigned backend_count(struct backend *backend, struct backend_request *last);
 /* Depends on each byte and its place; begin with 0 and continue with the next piece. */
 uint64_t backend_sum(uint64_t sum, const char *bytes, size_t len);
 
-/* The only field of this name, which is compared without regard to case and with "_" for "-", as a backend that reads CGI
- * variables has it: its value, "" when there is none, "(several)" when there are more. */
+/* The only field of this name, which is compared without regard to case and with any other character for "-", as a backend
+ * that reads CGI variables may have it: its value, "" when there is none, "(several)" when there are more. */
 const char *backend_field(const struct backend_request *request, const char *name, char *value, size_t size);
 
 #endif
