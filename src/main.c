@@ -43,8 +43,8 @@ static const struct command {
       "The name of a new signing key is printed. A running service reads it with SIGHUP. Exit code: 0 done, 1 failed.\n",
       TAKES_IF_MISSING | TAKES_ALGORITHM, false, cli_keygen },
     { "check-config", "", "print the configuration that is in force, or everything that is wrong with it",
-      "What is printed can be read again, but for passwords, which are ***. Exit code: 0 right, 1 wrong.\n", 0, false,
-      cli_check_config },
+      "What is printed can be read again, but for passwords, which are ***; remarks are comments. Exit code: 0 right, 1 wrong.\n",
+      0, false, cli_check_config },
     { "service", " list|add|rotate|drop-old|remove", "manage the services that may introspect tokens; --help says how",
       "  list           print a line for each service: name and number of secrets, separated by a tab\n"
       "  add NAME       add a service; its secret is printed on standard output, once: only a hash of it is kept\n"

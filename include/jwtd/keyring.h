@@ -70,6 +70,7 @@ const struct signing_key *keyring_active(const struct keyring *keyring);
 const struct signing_key *keyring_find(const struct keyring *keyring, struct text kid);       /* NULL: unknown */
 const struct refresh_key *keyring_refresh_keys(const struct keyring *keyring, size_t *count); /* the first signs; never none */
 size_t keyring_count(const struct keyring *keyring);
+const struct signing_key *keyring_key(const struct keyring *keyring, size_t index); /* below keyring_count; sorted by kid */
 
 bool keyring_is_kid(struct text name);
 bool keyring_has_algorithm(const char *name); /* whether there is a suffix of key files of this name: "hs256" */

@@ -56,4 +56,8 @@ enum step_result reply_invalid_field(struct request *request, const char *pointe
  * and the caller must begin another. */
 enum status reply_header(struct request *request, const char *name, const char *value) MUST_CHECK;
 
+/* Lets scripts of every origin read the reply that was begun last (CORS), not only those of cors.allowed_origins: for what is
+ * public. As reply_header. */
+enum status reply_allow_any_origin(struct request *request) MUST_CHECK;
+
 #endif

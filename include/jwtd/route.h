@@ -144,7 +144,7 @@ struct route {
     struct query_parameter query[ROUTE_QUERY_MAX]; /* name NULL after the last; others are ignored */
     enum body_format body_format;
     const struct body_schema *body;                /* with BODY_JSON and BODY_FORM */
-    bool is_cacheable;                             /* false: each reply has Cache-Control: no-store */
+    bool is_cacheable;                             /* false: each reply has Cache-Control: no-store; true: problems have it */
     const struct step *steps[ROUTE_STEPS_MAX];     /* NULL after the last */
     struct route_reply replies[ROUTE_REPLIES_MAX]; /* those that are no problem; http_status 0 after the last */
     enum status problems[ROUTE_PROBLEMS_MAX];      /* those that its steps choose; STATUS_OK after the last */

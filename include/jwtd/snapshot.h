@@ -28,6 +28,7 @@ struct snapshot {
     struct config config;
     struct keyring *keyring;
     struct verifier *verifier; /* of this ring */
+    struct jwks *jwks;         /* of this ring */
     struct service_credentials *services;
     unsigned refs; /* for snapshot.c only */
 };

@@ -22,6 +22,7 @@ enum status {
     STATUS_INVALID_REQUEST,        /* 400 invalid_request: a form that does not parse, or is not what the endpoint takes */
     STATUS_INVALID_HEADER,         /* 400 invalid_header: a header with a meaning here has a value that it cannot have */
     STATUS_NOT_FOUND,              /* 404 */
+    STATUS_NOT_DISCOVERABLE,       /* 404 */
     STATUS_METHOD_NOT_ALLOWED,     /* 405, carries Allow */
     STATUS_REQUEST_TIMEOUT,        /* 408: the request came in too slowly; the connection is closed */
     STATUS_BODY_TOO_LARGE,         /* 413 */

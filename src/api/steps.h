@@ -52,4 +52,9 @@ extern const struct step health_live, health_ready;
 extern const struct reply_schema live_reply, ready_reply;
 extern const struct step docs_show;
 
+/* discovery.c */
+#define JWKS_MEDIA_TYPE "application/jwk-set+json" /* RFC 7517 section 8.5.2 */
+extern const struct step keys_show, discovery_show;
+extern const struct reply_schema discovery_reply;
+
 #endif

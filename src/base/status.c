@@ -17,6 +17,10 @@ static const struct status_info table[] = {
                                 "characters.",
                                 false },
     [STATUS_NOT_FOUND] = { "not_found", 404, "Not found", "There is nothing at this path.", false },
+    [STATUS_NOT_DISCOVERABLE] = { "not_discoverable", 404, "Not discoverable",
+                                  "The issuer of this service is not its https address, so there is nothing to discover; "
+                                  "/.well-known/jwks.json has the public keys.",
+                                  false },
     [STATUS_METHOD_NOT_ALLOWED] = { "method_not_allowed", 405, "Method not allowed",
                                     "This path does not take this method; the Allow header lists those it takes.", false },
     [STATUS_REQUEST_TIMEOUT] = { "request_timeout", 408, "Request timeout",

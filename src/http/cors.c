@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+static const char allow_origin[] = "Access-Control-Allow-Origin";
 static const char exposed_headers[] = "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Request-Id, Location";
 
 static const struct header_field preflight_headers[] = {
@@ -33,8 +34,17 @@ enum status cors_add_headers(struct exchange *exchange) {
     struct text origin = request_header(&exchange->request, "Origin");
     if (status != STATUS_OK || origin.bytes == NULL || !origin_is_allowed(exchange, origin))
         return status;
-    status = header_list_add(headers, "Access-Control-Allow-Origin", origin.bytes);
+    status = header_list_add(headers, allow_origin, origin.bytes);
     return status == STATUS_OK ? header_list_add(headers, "Access-Control-Expose-Headers", exposed_headers) : status;
+}
+
+/* Two headers would be none: the one of an origin of the list has been added already. */
+enum status reply_allow_any_origin(struct request *request) {
+    const struct header_list *common = &exchange_of(request)->common_headers;
+    for (size_t i = 0; i < common->count; i++)
+        if (strcmp(common->fields[i].name, allow_origin) == 0)
+            return STATUS_OK;
+    return reply_header(request, allow_origin, "*");
 }
 
 /* A wildcard path is requested by a proxy for the requests of its clients: a preflight among these must pass the checks of any

@@ -14,9 +14,9 @@ struct fields {
     size_t count;
 };
 
-/* Only where the row says so: most replies are of one user, or of this moment. */
+/* Only where the row says so: most replies are of one user, or of this moment, as every problem is. */
 static bool is_cacheable(const struct exchange *exchange) {
-    return exchange->request.route != NULL && exchange->request.route->is_cacheable;
+    return exchange->request.route != NULL && exchange->request.route->is_cacheable && exchange->reply.http_status < 400;
 }
 
 static void add(struct fields *fields, const char *name, const char *value) {

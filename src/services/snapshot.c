@@ -1,6 +1,7 @@
 #include "jwtd/snapshot.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/jwks.h"
 #include "jwtd/log.h"
 #include "jwtd/verifier.h"
 
@@ -26,6 +27,7 @@ static void destroy(struct snapshot *snapshot) {
     config_fini(&snapshot->config);
     service_credentials_destroy(snapshot->services);
     verifier_destroy(snapshot->verifier);
+    jwks_destroy(snapshot->jwks);
     keyring_destroy(snapshot->keyring);
     free(snapshot);
 }
@@ -47,6 +49,8 @@ static struct snapshot *create(struct config *config, const struct snapshot *bef
     if (snapshot->keyring != NULL)
         snapshot->verifier = verifier_create(snapshot->keyring, rules);
     if (snapshot->verifier != NULL)
+        snapshot->jwks = jwks_create(snapshot->keyring);
+    if (snapshot->jwks != NULL)
         snapshot->services = before != NULL ? service_credentials_copy(before->services)
                                             : service_credentials_load(own->services.credentials_file, error, error_size);
     if (snapshot->services != NULL)

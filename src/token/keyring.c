@@ -301,6 +301,11 @@ size_t keyring_count(const struct keyring *keyring) {
     return keyring->count;
 }
 
+const struct signing_key *keyring_key(const struct keyring *keyring, size_t index) {
+    assert(index < keyring->count);
+    return &keyring->keys[index];
+}
+
 bool keyring_may_have(const struct keyring *keyring, struct text kid) {
     assert(keyring_is_kid(kid)); /* so it is no path */
     DIR *directory = opendir(keyring->keys_dir);

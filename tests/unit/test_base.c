@@ -41,6 +41,7 @@ static const struct {
     { STATUS_INVALID_REQUEST, "invalid_request", 400 },
     { STATUS_INVALID_HEADER, "invalid_header", 400 },
     { STATUS_NOT_FOUND, "not_found", 404 },
+    { STATUS_NOT_DISCOVERABLE, "not_discoverable", 404 },
     { STATUS_METHOD_NOT_ALLOWED, "method_not_allowed", 405 },
     { STATUS_REQUEST_TIMEOUT, "request_timeout", 408 },
     { STATUS_BODY_TOO_LARGE, "body_too_large", 413 },
