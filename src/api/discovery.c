@@ -69,6 +69,8 @@ static const struct {
     const char *member, *path;
 } addresses[] = {
     { "jwks_uri", "/.well-known/jwks.json" },
+    { "introspection_endpoint", "/auth/introspect" },
+    { "revocation_endpoint", "/auth/revoke" },
     { "service_documentation", "/docs" },
 };
 
@@ -79,9 +81,12 @@ static void write_address(struct json_writer *writer, struct text base, const ch
     json_member_string(writer, member, address);
 }
 
-static void write_empty_list(struct json_writer *writer, const char *member) {
+/* Of one element; NULL: of none. */
+static void write_list(struct json_writer *writer, const char *member, const char *element) {
     json_name(writer, member);
     json_begin_array(writer);
+    if (element != NULL)
+        json_write_string(writer, element);
     json_end_array(writer);
 }
 
@@ -96,8 +101,10 @@ static enum step_result show_discovery(struct request *request) {
     for (size_t i = 0; i < ARRAY_LEN(addresses); i++)
         write_address(&writer, issuer_base(issuer), addresses[i].member, addresses[i].path);
     /* the first is required; without the second a client assumes two grants of OAuth (RFC 8414 section 2) */
-    write_empty_list(&writer, "response_types_supported");
-    write_empty_list(&writer, "grant_types_supported");
+    write_list(&writer, "response_types_supported", NULL);
+    write_list(&writer, "grant_types_supported", NULL);
+    write_list(&writer, "introspection_endpoint_auth_methods_supported", "client_secret_basic");
+    write_list(&writer, "revocation_endpoint_auth_methods_supported", "client_secret_basic");
     json_name(&writer, "access_token_signing_alg_values_supported");
     jwks_write_algorithms(request->snapshot->jwks, &writer);
     json_end_object(&writer);
@@ -108,9 +115,13 @@ static enum step_result show_discovery(struct request *request) {
 static const struct reply_member discovery_members[] = {
     { .name = "issuer", .type = REPLY_STRING },
     { .name = "jwks_uri", .type = REPLY_STRING },
+    { .name = "introspection_endpoint", .type = REPLY_STRING },
+    { .name = "revocation_endpoint", .type = REPLY_STRING },
     { .name = "service_documentation", .type = REPLY_STRING },
     { .name = "response_types_supported", .type = REPLY_ARRAY },
     { .name = "grant_types_supported", .type = REPLY_ARRAY },
+    { .name = "introspection_endpoint_auth_methods_supported", .type = REPLY_ARRAY },
+    { .name = "revocation_endpoint_auth_methods_supported", .type = REPLY_ARRAY },
     { .name = "access_token_signing_alg_values_supported", .type = REPLY_ARRAY },
 };
 const struct reply_schema discovery_reply = { discovery_members, ARRAY_LEN(discovery_members) };

@@ -263,6 +263,20 @@ static const struct {
     { "token.issuer=http://auth.example.org", NULL, NULL },
 };
 
+/* Whatever is in front of it, there is such a route, and it takes what is said of it. */
+static void expect_endpoint(const struct reply *discovered, const char *member) {
+    char methods_member[96], value[128];
+    snprintf(methods_member, sizeof methods_member, "%s_auth_methods_supported", member);
+    const struct json_object *methods = json_object_object_get(discovered->json, methods_member);
+    ck_assert_uint_eq(json_object_array_length(methods), 1);
+    ck_assert_str_eq(json_object_get_string(json_object_array_get_idx(methods, 0)), "client_secret_basic");
+    const char *path = strstr(http_member(discovered, member), "/auth/");
+    struct reply reply = http_send(&server, "POST", path + (strncmp(path, "/auth/auth/", 11) == 0 ? 5 : 0), NULL, "token=x");
+    ck_assert_int_eq(reply.status, 401);
+    ck_assert_int_eq(strncmp(http_header(&reply, "WWW-Authenticate", value, sizeof value), "Basic ", 6), 0);
+    http_free(&reply);
+}
+
 static void expect_discovered(const char *path, const char *issuer, const char *jwks_uri) {
     char value[128];
     struct reply reply = get(path, NULL, NULL);
@@ -274,6 +288,8 @@ static void expect_discovered(const char *path, const char *issuer, const char *
     const struct json_object *names = json_object_object_get(reply.json, "access_token_signing_alg_values_supported");
     ck_assert_str_eq(json_object_to_json_string_ext((struct json_object *)(uintptr_t)names, JSON_C_TO_STRING_PLAIN),
                      "[\"ES256\"]");
+    expect_endpoint(&reply, "introspection_endpoint");
+    expect_endpoint(&reply, "revocation_endpoint");
     ck_assert(!json_object_object_get_ex(reply.json, "token_endpoint", NULL));
     ck_assert(!json_object_object_get_ex(reply.json, "authorization_endpoint", NULL));
     ck_assert_str_eq(http_header(&reply, "Cache-Control", value, sizeof value), "public, max-age=300");
