@@ -16,7 +16,7 @@
 #define JWTD_REVOCATIONS_H
 
 #include "jwtd/db.h"
-#include "jwtd/revoked_sessions.h"
+#include "jwtd/revocation_feed.h"
 
 #define REVOCATIONS_PAGE 10000
 #define TRANSACTION_TEXT_SIZE 24
@@ -31,9 +31,9 @@ struct revocations_cursor {
 /* The beginning of a pass over what was revoked since `window_s` seconds ago. */
 struct revocations_cursor revocations_from(int64_t window_s);
 
-/* Adds the next REVOCATIONS_PAGE rows to `set` and moves the cursor behind them; *is_last: there are no more. On failure the
+/* Adds the next REVOCATIONS_PAGE rows to `feed` and moves the cursor behind them; *is_last: there are no more. On failure the
  * cursor stays, and the same page may be read again. */
-enum status revocations_read_page(const struct db_call *call, struct revocations_cursor *cursor, struct revoked_sessions *set,
+enum status revocations_read_page(const struct db_call *call, struct revocations_cursor *cursor, struct revocation_feed *feed,
                                   bool *is_last) MUST_CHECK;
 
 /* Where the next reading of late commits begins, and the position of one that takes several pages. Zeroed: there was none. */
@@ -43,13 +43,16 @@ struct revocations_horizon {
     char next[TRANSACTION_TEXT_SIZE]; /* the same of the reading that has begun */
     char transaction[TRANSACTION_TEXT_SIZE]; /* the last one of the pages that were read; empty: none was */
     int64_t id;
+    struct revocation_cursor known; /* what the last complete reading can be resumed from, by a follower who has it all; zeroed:
+                                       there was none */
+    struct revocation_cursor next_known; /* the same of the reading that has begun */
 };
 
 /* Adds up to REVOCATIONS_PAGE revocations that were written by transactions from the horizon on, whenever they were committed,
  * and moves the horizon; *is_last: there are no more. The first reading only sets the horizon, and must come before the first
  * page of the first pass: what is committed before that is in the pass, everything else is found by this. On failure nothing
  * moves. */
-enum status revocations_read_late(const struct db_call *call, struct revocations_horizon *horizon, struct revoked_sessions *set,
+enum status revocations_read_late(const struct db_call *call, struct revocations_horizon *horizon, struct revocation_feed *feed,
                                   bool *is_last) MUST_CHECK;
 
 #endif

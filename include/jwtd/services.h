@@ -13,6 +13,7 @@
 #include "jwtd/limiter.h"
 #include "jwtd/password_policy.h"
 #include "jwtd/pool.h"
+#include "jwtd/revocation_feed.h"
 #include "jwtd/revoked_sessions.h"
 #include "jwtd/sessions.h"
 #include "jwtd/snapshot.h"
@@ -24,6 +25,7 @@ struct services {
     struct token_rules token_rules;
     struct snapshot_holder *snapshots;
     struct revoked_sessions *revoked;
+    struct revocation_feed *feed; /* adds to `revoked`, too */
     struct readiness *readiness;
     struct limiter *limiter;         /* of requests; used on HTTP threads */
     struct limiter *failure_limiter; /* of wrong passwords: a table of its own, since threads of low priority take its locks */

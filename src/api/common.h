@@ -24,7 +24,8 @@ struct token_grant {
 enum step_result reply_tokens(struct request *request, const struct token_grant *grant);
 
 /* Lets this instance refuse the access tokens of these sessions from now on, before it has read their revocation from the
- * database. Without memory that reading does it (background.h), and the failure is logged. */
+ * database, and has it read at once if there are followers (revocation_feed.h). Without memory that reading does it
+ * (background.h), and the failure is logged. */
 void revoke_all_locally(const struct request *request, const struct session_ids *ids);
 void revoke_locally(const struct request *request, const struct uuid *id);
 

@@ -7,6 +7,7 @@
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define CONNECTION_IDLE_US (2 * CLOCK_US_PER_S)
@@ -14,21 +15,24 @@
 
 #define TASKS_MAX 2
 
+enum { READINESS, CHANGES, CLEANUP, MEMORY };
+
 /* The tasks of each thread. */
 static const struct plan {
     const char *name; /* of the thread */
     bool has_database;
     const struct task *tasks[TASKS_MAX]; /* those behind the last are NULL */
 } plans[] = {
-    { "readiness", false, { &readiness_task } },
-    { "changes", true, { &revocation_task, &role_task } },
-    { "cleanup", true, { &cleanup_task } },
-    { "memory", false, { &memory_task } },
+    [READINESS] = { "readiness", false, { &readiness_task } },
+    [CHANGES] = { "changes", true, { &revocation_task, &role_task } },
+    [CLEANUP] = { "cleanup", true, { &cleanup_task } },
+    [MEMORY] = { "memory", false, { &memory_task } },
 };
 
 struct worker {
     const struct plan *plan;
     const struct db_options *db_options;
+    atomic_bool is_hurried; /* its first task is due now; any thread sets it */
     /* these belong to the thread while it runs */
     struct task_round rounds[TASKS_MAX];
     int64_t due_us[TASKS_MAX];
@@ -74,7 +78,7 @@ static int64_t run_round(void *context) {
         log_event(LOG_WARN, "task_failed", "task=%s error=%s", worker->plan->name, "out of memory");
         return clock_monotonic_us() + RETRY_US;
     }
-    size_t task = next_task(worker);
+    size_t task = atomic_exchange(&worker->is_hurried, false) ? 0 : next_task(worker);
     worker->rounds[task].db = worker->db;
     worker->due_us[task] = worker->plan->tasks[task]->run(&worker->rounds[task]);
     int64_t due_us = worker->due_us[next_task(worker)];
@@ -95,7 +99,8 @@ static bool create_states(struct worker *worker, const struct services *services
 
 static bool start(struct worker *worker, const struct plan *plan, const struct services *services,
                   const struct db_options *db_options) {
-    *worker = (struct worker){ .plan = plan, .db_options = db_options };
+    worker->plan = plan;
+    worker->db_options = db_options;
     if (!create_states(worker, services) || !open_connection(worker)) {
         log_event(LOG_ERROR, "background_start_failed", "error=%s", "out of memory");
         return false;
@@ -128,6 +133,12 @@ void background_stop(struct background *background) {
             free(worker->rounds[task].state);
     }
     free(background);
+}
+
+void background_read_revocations(struct background *background) {
+    struct worker *worker = &background->workers[CHANGES];
+    atomic_store(&worker->is_hurried, true);
+    periodic_wake(worker->thread);
 }
 
 bool background_is_alive(const struct background *background, int64_t limit_us) {

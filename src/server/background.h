@@ -4,7 +4,8 @@
  * or for a task of another thread, nor a request for a task: a statement of the clean-up that is not answered must not delay the
  * reading of revocations, and a readiness that is asked late would be reported as a failure.
  *
- * The revocations and the roles are read twice a second, on one thread, since each connection costs PostgreSQL a process and
+ * The revocations and the roles are read twice a second (revocations forty times while there are followers, and at once after one
+ * of this instance), on one thread, since each connection costs PostgreSQL a process and
  * milliseconds of a start. Where a statement of one is not answered, the other waits for it, for two seconds at most. Their first
  * reading goes back for the life of an access token and some seconds more, and may take many pages, between which the other has
  * its turn; after it the revoked sessions, or the roles, are ready. Readiness is asked about as often, through the executor of
@@ -28,6 +29,9 @@ struct background;
 /* Borrows both until background_stop. NULL: out of memory, or no thread; the reason is logged. */
 struct background *background_start(const struct services *services, const struct db_options *db_options);
 void background_stop(struct background *background); /* waits for the rounds that have begun; NULL is allowed */
+
+/* Has the revocations read now. Any thread. */
+void background_read_revocations(struct background *background);
 
 /* False: one of its threads has been in one round, or is late for the next one, for longer than `limit_us`. Any thread. */
 bool background_is_alive(const struct background *background, int64_t limit_us);

@@ -12,18 +12,20 @@ struct periodic {
     void *context;
     _Atomic int64_t due_us; /* in a round: when it began; between two: when the next one is due */
     struct thread thread;
-    pthread_mutex_t stop_lock; /* guards is_stopping */
-    pthread_cond_t stop;
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t changed;
+    bool is_woken;
     bool is_stopping;
 };
 
 /* False: the thread is to end. */
 static bool sleep_until(struct periodic *periodic, int64_t due_us) {
-    pthread_mutex_lock(&periodic->stop_lock);
-    while (!periodic->is_stopping && clock_monotonic_us() < due_us)
-        condition_wait_until(&periodic->stop, &periodic->stop_lock, due_us);
+    pthread_mutex_lock(&periodic->lock);
+    while (!periodic->is_stopping && !periodic->is_woken && clock_monotonic_us() < due_us)
+        condition_wait_until(&periodic->changed, &periodic->lock, due_us);
     bool is_stopping = periodic->is_stopping;
-    pthread_mutex_unlock(&periodic->stop_lock);
+    periodic->is_woken = false;
+    pthread_mutex_unlock(&periodic->lock);
     return !is_stopping;
 }
 
@@ -38,8 +40,8 @@ static void periodic_main(void *context) {
 }
 
 static void free_periodic(struct periodic *periodic) {
-    pthread_cond_destroy(&periodic->stop);
-    pthread_mutex_destroy(&periodic->stop_lock);
+    pthread_cond_destroy(&periodic->changed);
+    pthread_mutex_destroy(&periodic->lock);
     free(periodic);
 }
 
@@ -52,21 +54,28 @@ struct periodic *periodic_start(const char *name, int64_t (*run)(void *context),
     periodic->run = run;
     periodic->context = context;
     atomic_init(&periodic->due_us, clock_monotonic_us());
-    pthread_mutex_init(&periodic->stop_lock, NULL);
-    condition_init_monotonic(&periodic->stop);
+    pthread_mutex_init(&periodic->lock, NULL);
+    condition_init_monotonic(&periodic->changed);
     if (thread_start(&periodic->thread, name, periodic_main, periodic) == STATUS_OK)
         return periodic;
     free_periodic(periodic);
     return NULL;
 }
 
+void periodic_wake(struct periodic *periodic) {
+    pthread_mutex_lock(&periodic->lock);
+    periodic->is_woken = true;
+    pthread_cond_signal(&periodic->changed);
+    pthread_mutex_unlock(&periodic->lock);
+}
+
 void periodic_stop(struct periodic *periodic) {
     if (periodic == NULL)
         return;
-    pthread_mutex_lock(&periodic->stop_lock);
+    pthread_mutex_lock(&periodic->lock);
     periodic->is_stopping = true;
-    pthread_cond_signal(&periodic->stop);
-    pthread_mutex_unlock(&periodic->stop_lock);
+    pthread_cond_signal(&periodic->changed);
+    pthread_mutex_unlock(&periodic->lock);
     thread_join(&periodic->thread);
     free_periodic(periodic);
 }

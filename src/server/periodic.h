@@ -14,6 +14,9 @@ struct periodic;
  * out of memory, or no thread; it is logged. */
 struct periodic *periodic_start(const char *name, int64_t (*run)(void *context), void *context);
 
+/* Makes the next round due now. Any thread. */
+void periodic_wake(struct periodic *periodic);
+
 /* Waits for a round that has begun, ends the thread and frees. NULL is allowed. */
 void periodic_stop(struct periodic *periodic);
 

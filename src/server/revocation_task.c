@@ -4,8 +4,14 @@
 #include "jwtd/log.h"
 #include "jwtd/revocations.h"
 
-#define INTERVAL_US (CLOCK_US_PER_S / 2)
+#define PASS_INTERVAL_US (CLOCK_US_PER_S / 2)
 #define DEADLINE_US (2 * CLOCK_US_PER_S)
+/* While there are followers, late commits are read so often: each is a look-up by index. Not more often than a tenth of the time,
+ * whatever a long transaction leaves to be read again and again. */
+#define FOLLOWED_INTERVAL_US INT64_C(25000)
+#define FOLLOWED_SHARE 10
+/* The shortest time from one reading to the next, when revocations of this instance ask for one each. */
+#define HURRY_INTERVAL_US INT64_C(5000)
 
 /* Passes over the table of revocations, page by page. A page that fails is read again in the next round; the pages before it are
  * not. */
@@ -13,9 +19,11 @@ struct reading {
     struct revocations_cursor cursor;
     struct revocations_horizon horizon;
     bool is_under_way;
-    bool has_failed;       /* the last page */
-    int64_t began_us;      /* this pass, or the last one */
-    int64_t good_began_us; /* the last pass that was completed; 0: none was */
+    bool has_failed;                      /* the last page */
+    struct revocation_cursor known;       /* when this pass began */
+    int64_t late_began_us, late_ended_us; /* the last reading of late commits */
+    int64_t began_us;                     /* this pass, or the last one */
+    int64_t good_began_us;                /* the last pass that was completed; 0: none was */
 };
 
 /* From well before the beginning of the last completed pass: a statement commits up to its timeout after the moment that it
@@ -29,6 +37,7 @@ static int64_t window_s(const struct services *services, const struct reading *r
 
 static void begin_pass(const struct services *services, struct reading *reading) {
     reading->began_us = clock_monotonic_us();
+    reading->known = reading->horizon.known;
     reading->cursor = revocations_from(window_s(services, reading));
     reading->is_under_way = true;
 }
@@ -39,6 +48,7 @@ static void end_pass(const struct services *services, struct reading *reading, b
     bool is_up_to_date = reading->good_began_us != 0 || clock_monotonic_us() - reading->began_us < CLOCK_US_PER_S;
     reading->good_began_us = reading->began_us;
     reading->is_under_way = false;
+    revocation_feed_publish(services->feed, &reading->known);
     if (is_up_to_date && is_last_late)
         revoked_sessions_set_read(services->revoked, reading->began_us);
 }
@@ -60,27 +70,51 @@ static struct db_call call_on(struct db *db) {
 /* The horizon is read first in each round, so that its first reading comes before the first page. */
 static enum status read_late(const struct task_round *round, struct reading *reading, bool *is_last) {
     struct db_call call = call_on(round->db);
-    return revocations_read_late(&call, &reading->horizon, round->services->revoked, is_last);
+    reading->late_began_us = clock_monotonic_us();
+    enum status status = revocations_read_late(&call, &reading->horizon, round->services->feed, is_last);
+    reading->late_ended_us = clock_monotonic_us();
+    return status;
+}
+
+static bool pass_is_due(const struct reading *reading) {
+    return reading->is_under_way || reading->began_us == 0 || reading->late_began_us >= reading->began_us + PASS_INTERVAL_US;
 }
 
 /* One page, so that a round is short however much there is to read. */
-static int64_t run(const struct task_round *round) {
-    struct reading *reading = round->state;
+static enum status read_page(const struct task_round *round, struct reading *reading, bool is_last_late) {
+    struct db_call call = call_on(round->db);
+    bool is_last = false;
     if (!reading->is_under_way)
         begin_pass(round->services, reading);
-    int64_t now_us = clock_monotonic_us();
-    bool is_last = false, is_last_late = false;
+    enum status status = revocations_read_page(&call, &reading->cursor, round->services->feed, &is_last);
+    if (status == STATUS_OK && is_last)
+        end_pass(round->services, reading, is_last_late);
+    return status;
+}
+
+/* When there is nothing left to read for now. */
+static int64_t next_round_us(const struct services *services, const struct reading *reading) {
+    int64_t pass_us = reading->began_us + PASS_INTERVAL_US;
+    if (!revocation_feed_has_followers(services->feed))
+        return pass_us;
+    int64_t pause_us = (reading->late_ended_us - reading->late_began_us) * FOLLOWED_SHARE;
+    int64_t late_us = reading->late_began_us + (pause_us > FOLLOWED_INTERVAL_US ? pause_us : FOLLOWED_INTERVAL_US);
+    return late_us < pass_us ? late_us : pass_us;
+}
+
+static int64_t run(const struct task_round *round) {
+    struct reading *reading = round->state;
+    bool is_last_late = false;
+    if (clock_monotonic_us() < reading->late_began_us + HURRY_INTERVAL_US && !reading->is_under_way)
+        return reading->late_began_us + HURRY_INTERVAL_US;
     enum status status = read_late(round, reading, &is_last_late);
-    struct db_call call = call_on(round->db);
-    if (status == STATUS_OK)
-        status = revocations_read_page(&call, &reading->cursor, round->services->revoked, &is_last);
+    if (status == STATUS_OK && pass_is_due(reading))
+        status = read_page(round, reading, is_last_late);
+    revocation_feed_announce(round->services->feed, clock_wall_s());
     log_change(round->services, reading, status);
     if (status != STATUS_OK)
-        return now_us + INTERVAL_US;
-    if (!is_last)
-        return now_us;
-    end_pass(round->services, reading, is_last_late);
-    return is_last_late ? reading->began_us + INTERVAL_US : now_us;
+        return reading->late_began_us + PASS_INTERVAL_US;
+    return reading->is_under_way || !is_last_late ? reading->late_ended_us : next_round_us(round->services, reading);
 }
 
 const struct task revocation_task = { sizeof(struct reading), run };

@@ -128,7 +128,10 @@ static bool build_tokens(struct app *app) {
     }
     services->revoked = revoked_sessions_create(services->token_rules.access_ttl_s);
     services->roles = current_roles_create(services->token_rules.access_ttl_s);
-    return is_created(services->revoked, "revoked_sessions") && is_created(services->roles, "current_roles");
+    if (!is_created(services->revoked, "revoked_sessions") || !is_created(services->roles, "current_roles"))
+        return false;
+    services->feed = revocation_feed_create(services->revoked, services->token_rules.access_ttl_s);
+    return is_created(services->feed, "revocation_feed");
 }
 
 static bool build_limiter(struct app *app) {
@@ -145,6 +148,10 @@ static bool build_limiter(struct app *app) {
     return is_created(app->services.limiter, "limiter") && is_created(app->services.failure_limiter, "failure_limiter");
 }
 
+static void read_revocations(void *background) {
+    background_read_revocations(background);
+}
+
 static bool build(struct app *app) {
     struct services *services = &app->services;
     const struct config *config = app->config;
@@ -158,6 +165,7 @@ static bool build(struct app *app) {
     app->background = background_start(services, &app->db_options);
     if (app->background == NULL || !build_limiter(app) || !build_pools(app))
         return false;
+    revocation_feed_on_hurry(services->feed, read_revocations, app->background);
     app->server = http_server_start(services, routes, routes_count);
     return app->server != NULL && watchdog_start(app->server, app->background, &app->watchdog);
 }
@@ -177,6 +185,7 @@ static void destroy(struct app *app) {
         limiter_destroy(services->limiter);
     if (services->failure_limiter != NULL)
         limiter_destroy(services->failure_limiter);
+    revocation_feed_destroy(services->feed);
     if (services->revoked != NULL)
         revoked_sessions_destroy(services->revoked);
     if (services->roles != NULL)

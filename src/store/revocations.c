@@ -12,24 +12,39 @@
 
 /* ---- reading rows ---- */
 
-static enum status add_all(const struct db_rows *rows, size_t count, struct revoked_sessions *set) {
+/* The first columns of both statements. */
+enum { SESSION, USER, REASON, REVOKED_AT_S, TRANSACTION, REVOCATION_COLUMNS };
+#define REVOCATION_FIELDS                                                                                                        \
+    "session_id, user_id, reason, floor(extract(epoch FROM revoked_at))::bigint AS revoked_at_s, transaction_id"
+
+/* 0 for NULL: a row from before transactions were kept. */
+static uint64_t transaction_at(const struct db_rows *rows, size_t row, int column) {
+    uint64_t transaction = 0;
+    return text_parse_unsigned(db_text(rows, row, column), UINT64_MAX, &transaction) ? transaction : 0;
+}
+
+static enum status add_all(const struct db_rows *rows, size_t count, struct revocation_feed *feed) {
     int64_t now_s = clock_wall_s();
     enum status status = STATUS_OK;
-    for (size_t row = 0; status == STATUS_OK && row < count; row++) {
-        struct uuid id = db_uuid(rows, row, 0);
-        status = revoked_sessions_add(set, &id, now_s);
-    }
+    for (size_t row = 0; status == STATUS_OK && row < count; row++)
+        status = revocation_feed_add(feed,
+                                     &(struct feed_revocation){ .session_id = db_uuid(rows, row, SESSION),
+                                                                .user_id = db_uuid(rows, row, USER),
+                                                                .reason = db_text(rows, row, REASON),
+                                                                .transaction = transaction_at(rows, row, TRANSACTION),
+                                                                .revoked_at_s = db_integer(rows, row, REVOKED_AT_S) },
+                                     now_s);
     return status;
 }
 
 struct page {
     struct revocations_cursor *cursor;
     struct revocations_horizon *horizon;
-    struct revoked_sessions *set;
+    struct revocation_feed *feed;
     bool is_last;
 };
 
-enum { PAGE_SESSION, PAGE_REVOKED_AT, PAGE_ID, PAGE_COLUMNS };
+enum { PAGE_REVOKED_AT = REVOCATION_COLUMNS, PAGE_ID, PAGE_COLUMNS };
 
 static void move_cursor(struct revocations_cursor *cursor, const struct db_rows *rows, size_t row) {
     struct text revoked_at = db_text(rows, row, PAGE_REVOKED_AT);
@@ -43,14 +58,14 @@ static enum status read_page(const struct db_rows *rows, struct arena *arena, vo
     size_t count = db_row_count(rows);
     (void)arena;
     assert(count <= REVOCATIONS_PAGE);
-    enum status status = add_all(rows, count, page->set);
+    enum status status = add_all(rows, count, page->feed);
     if (status == STATUS_OK && count > 0)
         move_cursor(page->cursor, rows, count - 1);
     page->is_last = count < REVOCATIONS_PAGE;
     return status;
 }
 
-enum { LATE_SESSION, LATE_TRANSACTION, LATE_ID, LATE_OLDEST_RUNNING, LATE_COLUMNS };
+enum { LATE_ID = REVOCATION_COLUMNS, LATE_OLDEST_RUNNING, LATE_DATABASE, LATE_NOW_S, LATE_COLUMNS };
 
 static void copy(char target[TRANSACTION_TEXT_SIZE], struct text text) {
     assert(text.len > 0 && text.len < TRANSACTION_TEXT_SIZE);
@@ -59,15 +74,20 @@ static void copy(char target[TRANSACTION_TEXT_SIZE], struct text text) {
 
 static void move_horizon(struct revocations_horizon *horizon, const struct db_rows *rows, bool is_last) {
     size_t last = db_row_count(rows) - 1;
-    if (horizon->transaction[0] == '\0')
+    if (horizon->transaction[0] == '\0') {
         copy(horizon->next, db_text(rows, 0, LATE_OLDEST_RUNNING));
+        horizon->next_known = (struct revocation_cursor){ .database = db_uuid(rows, 0, LATE_DATABASE),
+                                                          .transaction = transaction_at(rows, 0, LATE_OLDEST_RUNNING),
+                                                          .read_at_s = db_integer(rows, 0, LATE_NOW_S) };
+    }
     if (!is_last) {
-        copy(horizon->transaction, db_text(rows, last, LATE_TRANSACTION));
+        copy(horizon->transaction, db_text(rows, last, TRANSACTION));
         horizon->id = db_integer(rows, last, LATE_ID);
         return;
     }
     assert(horizon->next[0] != '\0');
     memcpy(horizon->from, horizon->next, sizeof horizon->from);
+    horizon->known = horizon->next_known;
     horizon->transaction[0] = '\0';
     horizon->id = 0;
 }
@@ -79,8 +99,8 @@ static enum status read_late(const struct db_rows *rows, struct arena *arena, vo
     enum status status = STATUS_OK;
     (void)arena;
     assert(count > 0 && count <= REVOCATIONS_PAGE);
-    if (!db_is_null(rows, 0, LATE_SESSION))
-        status = add_all(rows, count, page->set);
+    if (!db_is_null(rows, 0, SESSION))
+        status = add_all(rows, count, page->feed);
     page->is_last = count < REVOCATIONS_PAGE;
     if (status == STATUS_OK)
         move_horizon(page->horizon, rows, page->is_last);
@@ -104,7 +124,7 @@ static const struct db_statement read_by_time = {
     .parameters = PAGE_PARAMETERS,
     .columns = PAGE_COLUMNS,
     .read = read_page,
-    .sql = "SELECT session_id, revoked_at, id"
+    .sql = "SELECT " REVOCATION_FIELDS ", revoked_at, id"
            " FROM revocations"
            " WHERE (revoked_at, id) > (" PAGE_BEGINNING ", $3::bigint)"
            "   AND revoked_at BETWEEN " PAGE_BEGINNING " AND 'infinity'"
@@ -119,10 +139,10 @@ static const struct db_statement read_by_transaction = {
     .parameters = LATE_PARAMETERS,
     .columns = LATE_COLUMNS,
     .read = read_late,
-    .sql = "SELECT r.session_id, r.transaction_id, r.id, pg_snapshot_xmin(pg_current_snapshot())"
-           " FROM (SELECT) AS one"
+    .sql = "SELECT r.*, pg_snapshot_xmin(pg_current_snapshot()), d.id, floor(extract(epoch FROM now()))::bigint"
+           " FROM database_identity d"
            " LEFT JOIN LATERAL ("
-           "   SELECT session_id, transaction_id, id"
+           "   SELECT " REVOCATION_FIELDS ", id"
            "   FROM revocations"
            "   WHERE (transaction_id, id) > ($1::xid8, $2::bigint)"
            "   ORDER BY transaction_id, id"
@@ -159,27 +179,27 @@ struct revocations_cursor revocations_from(int64_t window_s) {
     return (struct revocations_cursor){ .window_s = window_s };
 }
 
-enum status revocations_read_page(const struct db_call *call, struct revocations_cursor *cursor, struct revoked_sessions *set,
+enum status revocations_read_page(const struct db_call *call, struct revocations_cursor *cursor, struct revocation_feed *feed,
                                   bool *is_last) {
     const char *const parameters[PAGE_PARAMETERS] = {
         [PAGE_AFTER] = cursor->revoked_at[0] != '\0' ? cursor->revoked_at : NULL,
         [PAGE_WINDOW_S] = INTEGER_PARAMETER(cursor->window_s),
         [PAGE_AFTER_ID] = INTEGER_PARAMETER(cursor->id),
     };
-    struct page page = { .cursor = cursor, .set = set };
+    struct page page = { .cursor = cursor, .feed = feed };
     enum status status = db_run_statement(call, &read_by_time, parameters, &page);
     *is_last = page.is_last;
     return status;
 }
 
-enum status revocations_read_late(const struct db_call *call, struct revocations_horizon *horizon, struct revoked_sessions *set,
+enum status revocations_read_late(const struct db_call *call, struct revocations_horizon *horizon, struct revocation_feed *feed,
                                   bool *is_last) {
     const char *transaction = horizon->transaction[0] != '\0' ? horizon->transaction : horizon->from;
     const char *const parameters[LATE_PARAMETERS] = {
         [LATE_AFTER] = transaction[0] != '\0' ? transaction : NULL,
         [LATE_AFTER_ID] = INTEGER_PARAMETER(horizon->id),
     };
-    struct page page = { .horizon = horizon, .set = set };
+    struct page page = { .horizon = horizon, .feed = feed };
     enum status status = db_run_statement(call, &read_by_transaction, parameters, &page);
     *is_last = page.is_last;
     return status;

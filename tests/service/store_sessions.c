@@ -60,28 +60,29 @@ START_TEST(the_oldest_session_is_ended_for_the_hundred_and_first) {
 END_TEST
 
 /* All pages; returns how many there were. */
-static unsigned read_pages(int64_t window_s, struct revoked_sessions *set) {
+static unsigned read_pages(int64_t window_s, struct revocation_feed *feed) {
     struct revocations_cursor cursor = revocations_from(window_s);
     bool is_last = false;
     unsigned pages = 0;
     for (; !is_last; pages++)
-        ck_assert_int_eq(revocations_read_page(CALL, &cursor, set, &is_last), STATUS_OK);
+        ck_assert_int_eq(revocations_read_page(CALL, &cursor, feed, &is_last), STATUS_OK);
     return pages;
 }
 
-static void read_late(struct revocations_horizon *horizon, struct revoked_sessions *set) {
+static void read_late(struct revocations_horizon *horizon, struct revocation_feed *feed) {
     bool is_last = false;
     while (!is_last)
-        ck_assert_int_eq(revocations_read_late(CALL, horizon, set, &is_last), STATUS_OK);
+        ck_assert_int_eq(revocations_read_late(CALL, horizon, feed, &is_last), STATUS_OK);
 }
 
 /* Its commit waits for a standby, say, until its time lies before every window. */
 START_TEST(a_revocation_that_is_committed_late_is_found_by_its_transaction) {
     struct uuid user = add_user("ada@example.org"), id = add_session(&user);
     struct revoked_sessions *set = revoked_sessions_create(900);
+    struct revocation_feed *feed = revocation_feed_create(set, 900);
     struct revocations_horizon horizon = { .id = 0 };
     char text[UUID_TEXT_SIZE], insert[512];
-    read_late(&horizon, set);
+    read_late(&horizon, feed);
     PGconn *writer = PQconnectdb(getenv("JWTD_TEST_SUPERUSER_DATABASE"));
     snprintf(insert, sizeof insert,
              "BEGIN; INSERT INTO revocations (session_id, user_id, reason, revoked_at) VALUES ('%s', gen_random_uuid(), 'logout',"
@@ -92,16 +93,17 @@ START_TEST(a_revocation_that_is_committed_late_is_found_by_its_transaction) {
     for (int looks = 0; looks < 3; looks++) {
         sql("INSERT INTO revocations (session_id, user_id, reason) SELECT gen_random_uuid(), gen_random_uuid(), 'logout'"
             " FROM generate_series(1, 12000)"); /* more than a page */
-        read_late(&horizon, set);
+        read_late(&horizon, feed);
         ck_assert_uint_eq(revoked_sessions_count(set), 12000 * (size_t)(looks + 1));
         ck_assert(!revoked_sessions_contain(set, &id));
     }
     PQclear(PQexec(writer, "COMMIT"));
-    ck_assert_uint_eq(read_pages(20, set), 4);
+    ck_assert_uint_eq(read_pages(20, feed), 4);
     ck_assert(!revoked_sessions_contain(set, &id));
-    read_late(&horizon, set);
+    read_late(&horizon, feed);
     ck_assert(revoked_sessions_contain(set, &id));
     PQfinish(writer);
+    revocation_feed_destroy(feed);
     revoked_sessions_destroy(set);
 }
 END_TEST
@@ -112,15 +114,17 @@ START_TEST(reading_revocations_does_not_read_the_whole_table) {
     if (test_is_pooled())
         SKIP_TEST("a server process behind the pooler goes on, and reports its counts when it likes");
     struct revoked_sessions *set = revoked_sessions_create(900);
+    struct revocation_feed *feed = revocation_feed_create(set, 900);
     sql("INSERT INTO revocations (session_id, user_id, reason, revoked_at) SELECT gen_random_uuid(), gen_random_uuid(), 'logout',"
         " now() - interval '1 hour' FROM generate_series(1, 20000)");
     reopen_and_report_counts();
     int64_t lookups_before = sql_number(lookups), scanned_before = sql_number(rows_scanned);
-    ck_assert_uint_eq(read_pages(20, set), 1);
+    ck_assert_uint_eq(read_pages(20, feed), 1);
     ck_assert_uint_eq(revoked_sessions_count(set), 0);
     reopen_and_report_counts();
     ck_assert_int_gt(sql_number(lookups), lookups_before);
     ck_assert_int_lt(sql_number(rows_scanned), scanned_before + 20000);
+    revocation_feed_destroy(feed);
     revoked_sessions_destroy(set);
 }
 END_TEST
@@ -308,15 +312,17 @@ START_TEST(an_instance_learns_what_was_revoked_within_the_window) {
     struct uuid user = add_user("ada@example.org"), fresh = add_session(&user), old = add_session(&user),
                 live = add_session(&user);
     struct revoked_sessions *set = revoked_sessions_create(900);
+    struct revocation_feed *feed = revocation_feed_create(set, 900);
     log_out(&fresh, 1, false);
     log_out(&old, 1, false);
     sql("UPDATE revocations SET revoked_at = now() - interval '61 s' WHERE session_id = '%s'", show(&old));
     for (int i = 0; i < 2; i++) {
-        ck_assert_uint_eq(read_pages(60, set), 1);
+        ck_assert_uint_eq(read_pages(60, feed), 1);
         ck_assert(revoked_sessions_contain(set, &fresh));
         ck_assert(!revoked_sessions_contain(set, &old));
         ck_assert(!revoked_sessions_contain(set, &live));
     }
+    revocation_feed_destroy(feed);
     revoked_sessions_destroy(set);
 }
 END_TEST
@@ -335,31 +341,35 @@ static const struct {
 
 START_TEST(many_revocations_are_read_in_pages_each_of_them_once) {
     struct revoked_sessions *set = revoked_sessions_create(900);
+    struct revocation_feed *feed = revocation_feed_create(set, 900);
     sql("INSERT INTO revocations (session_id, user_id, reason, revoked_at) SELECT gen_random_uuid(), gen_random_uuid(), 'logout',"
         " %s FROM generate_series(1, %d) AS i",
         page_cases[_i].moment, MANY);
-    ck_assert_uint_eq(read_pages(900, set), page_cases[_i].pages);
+    ck_assert_uint_eq(read_pages(900, feed), page_cases[_i].pages);
     ck_assert_uint_eq(revoked_sessions_count(set), page_cases[_i].count);
     sql("DELETE FROM revocations");
+    revocation_feed_destroy(feed);
     revoked_sessions_destroy(set);
 }
 END_TEST
 
 START_TEST(a_page_that_could_not_be_read_is_read_again) {
     struct revoked_sessions *set = revoked_sessions_create(900);
+    struct revocation_feed *feed = revocation_feed_create(set, 900);
     struct revocations_cursor cursor = revocations_from(900);
     bool is_last = true;
     struct db_call late = { .db = db, .deadline_us = clock_monotonic_us() };
     sql("INSERT INTO revocations (session_id, user_id, reason) SELECT gen_random_uuid(), gen_random_uuid(), 'logout'"
         " FROM generate_series(1, %d)",
         MANY);
-    ck_assert_int_eq(revocations_read_page(CALL, &cursor, set, &is_last), STATUS_OK);
+    ck_assert_int_eq(revocations_read_page(CALL, &cursor, feed, &is_last), STATUS_OK);
     ck_assert(!is_last);
-    ck_assert_int_eq(revocations_read_page(&late, &cursor, set, &is_last), STATUS_DEADLINE_EXCEEDED);
+    ck_assert_int_eq(revocations_read_page(&late, &cursor, feed, &is_last), STATUS_DEADLINE_EXCEEDED);
     for (is_last = false; !is_last;)
-        ck_assert_int_eq(revocations_read_page(CALL, &cursor, set, &is_last), STATUS_OK);
+        ck_assert_int_eq(revocations_read_page(CALL, &cursor, feed, &is_last), STATUS_OK);
     ck_assert_uint_eq(revoked_sessions_count(set), MANY);
     sql("DELETE FROM revocations");
+    revocation_feed_destroy(feed);
     revoked_sessions_destroy(set);
 }
 END_TEST
