@@ -40,6 +40,7 @@ struct config {
         unsigned threads;
         unsigned max_connections;
         unsigned max_connections_per_address; /* 0: no limit */
+        unsigned max_streams;
         int64_t header_timeout_ms;
         int64_t body_timeout_ms;
         int64_t request_timeout_ms;

@@ -28,9 +28,9 @@ struct http_server *http_server_start(const struct services *services, const str
  * descriptors or memory, counts as one that answers. Not on one of these threads, and on one thread at a time. */
 bool http_server_is_alive(struct http_server *server, int64_t limit_us);
 
-/* Stops accepting, waits until every request in flight is answered or `grace_ms` have passed, waits for the suspended ones
- * however long that takes (each is resumed by its deadline), closes all connections and frees. The executors must still run. Main
- * thread. */
+/* Ends all streams (streams.h), stops accepting, waits until every request in flight is answered or `grace_ms` have passed, waits
+ * for the suspended ones however long that takes (each is resumed by its deadline), closes all connections and frees. The
+ * executors must still run. Main thread. */
 void http_server_stop(struct http_server *server, int64_t grace_ms);
 
 #endif

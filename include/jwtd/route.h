@@ -19,6 +19,7 @@
 
 struct db_query;
 struct request;
+struct stream_kind;
 
 enum step_result {
     STEP_NEXT, /* the next step runs */
@@ -146,6 +147,7 @@ struct route {
     const struct body_schema *body;                /* with BODY_JSON and BODY_FORM */
     bool is_cacheable;                             /* false: each reply has Cache-Control: no-store; true: problems have it */
     const struct step *steps[ROUTE_STEPS_MAX];     /* NULL after the last */
+    const struct stream_kind *stream;              /* its reply with 200 is such a stream (stream.h); at most one row has one */
     struct route_reply replies[ROUTE_REPLIES_MAX]; /* those that are no problem; http_status 0 after the last */
     enum status problems[ROUTE_PROBLEMS_MAX];      /* those that its steps choose; STATUS_OK after the last */
 };

@@ -24,6 +24,7 @@ enum status {
     STATUS_NOT_FOUND,              /* 404 */
     STATUS_NOT_DISCOVERABLE,       /* 404 */
     STATUS_METHOD_NOT_ALLOWED,     /* 405, carries Allow */
+    STATUS_NOT_ACCEPTABLE,         /* 406 */
     STATUS_REQUEST_TIMEOUT,        /* 408: the request came in too slowly; the connection is closed */
     STATUS_BODY_TOO_LARGE,         /* 413 */
     STATUS_UNSUPPORTED_MEDIA_TYPE, /* 415 */

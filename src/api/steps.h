@@ -46,6 +46,10 @@ extern const struct step me_show;
 extern const struct step sessions_show, sessions_end;
 extern const struct reply_schema sessions_reply;
 
+/* revocation_stream.c */
+extern const struct step revocations_open;
+extern const struct stream_kind revocations_stream;
+
 /* verify.c, health.c, docs.c */
 extern const struct step verify_answer;
 extern const struct step health_live, health_ready;

@@ -47,6 +47,8 @@ const struct setting settings[] = {
     SETTING("server.max_connections_per_address", count, 0, "1000", 0, 1000000, 0, server.max_connections_per_address,
             "open connections of one address (IPv4 /32, IPv6 /64; a /48 has four times as many) that is no trusted proxy; 0: no "
             "limit"),
+    SETTING("server.max_streams", count, 0, "1024", 1, 1000000, 0, server.max_streams,
+            "followers of GET /auth/revocations at a time; each is an open connection, too"),
     SETTING("server.header_timeout", duration, 0, "10s", 100, 10 * MINUTE, 0, server.header_timeout_ms,
             "from the first byte of a header to its last"),
     SETTING("server.body_timeout", duration, 0, "10s", 100, 10 * MINUTE, 0, server.body_timeout_ms,

@@ -23,6 +23,8 @@ static const struct status_info table[] = {
                                   false },
     [STATUS_METHOD_NOT_ALLOWED] = { "method_not_allowed", 405, "Method not allowed",
                                     "This path does not take this method; the Allow header lists those it takes.", false },
+    [STATUS_NOT_ACCEPTABLE] = { "not_acceptable", 406, "Not acceptable",
+                                "The reply is text/event-stream, which the Accept header excludes.", false },
     [STATUS_REQUEST_TIMEOUT] = { "request_timeout", 408, "Request timeout",
                                  "The request did not arrive in time; send it again on a new connection.", false },
     [STATUS_BODY_TOO_LARGE] = { "body_too_large", 413, "Body too large", "The body is larger than this service reads.", false },

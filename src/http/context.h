@@ -14,6 +14,7 @@
 struct delayed_replies;
 struct route;
 struct services;
+struct streams;
 
 /* For http_server_stop, which waits until no exchange is left, and for the log of headers that could not be read. */
 struct http_counters {
@@ -28,6 +29,7 @@ struct http_context {
     const struct route *routes;
     size_t route_count;
     struct delayed_replies *delayed_replies;
+    struct streams *streams; /* NULL: no route has any */
     struct http_threads threads;
     char padding[HTTP_THREAD_CACHE_LINE]; /* between what every request reads and what some write */
     struct http_counters counters;

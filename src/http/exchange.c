@@ -5,6 +5,7 @@
 #include "http_thread.h"
 
 #include "jwtd/macros.h"
+#include "jwtd/services.h"
 
 #include <assert.h>
 #include <microhttpd.h>
@@ -57,9 +58,10 @@ static const bool is_allowed[EXCHANGE_STATES][EXCHANGE_STATES] = {
     [EXCHANGE_RUNNING] = { [EXCHANGE_SUSPENDED] = true, [EXCHANGE_ANSWERED] = true },
     [EXCHANGE_SUSPENDED] = { [EXCHANGE_RETURNED] = true },
     [EXCHANGE_RETURNED] = { [EXCHANGE_RUNNING] = true },
-    [EXCHANGE_ANSWERED] = { [EXCHANGE_DELAYED] = true, [EXCHANGE_QUEUED] = true },
+    [EXCHANGE_ANSWERED] = { [EXCHANGE_DELAYED] = true, [EXCHANGE_QUEUED] = true, [EXCHANGE_STREAMING] = true },
     [EXCHANGE_DELAYED] = { [EXCHANGE_DUE] = true },
     [EXCHANGE_DUE] = { [EXCHANGE_QUEUED] = true },
+    [EXCHANGE_STREAMING] = { [EXCHANGE_STREAMED] = true },
 };
 
 void exchange_set_state(struct exchange *exchange, enum exchange_state next) {
@@ -68,9 +70,16 @@ void exchange_set_state(struct exchange *exchange, enum exchange_state next) {
     exchange->state = next;
 }
 
+void exchange_release_snapshot(struct exchange *exchange) {
+    struct request *request = &exchange->request;
+    if (request->snapshot != NULL)
+        snapshot_lease_release(request->services->snapshots, &exchange->thread->lease, request->snapshot);
+    request->snapshot = NULL;
+}
+
 bool exchange_suspend(struct exchange *exchange, enum exchange_state next) {
     struct http_counters *counters = &exchange->context->counters;
-    assert(next == EXCHANGE_SUSPENDED || next == EXCHANGE_DELAYED);
+    assert(next == EXCHANGE_SUSPENDED || next == EXCHANGE_DELAYED || next == EXCHANGE_STREAMING);
     /* counted first and checked second: http_server_stop closes first and waits for the count second */
     atomic_fetch_add(&counters->suspended, 1);
     if (atomic_load(&counters->suspension_closed)) {
@@ -88,7 +97,7 @@ bool exchange_suspend(struct exchange *exchange, enum exchange_state next) {
 void exchange_resume(struct exchange *exchange, enum exchange_state next) {
     struct http_counters *counters = &exchange->context->counters;
     struct MHD_Connection *connection = exchange->library_connection;
-    assert(next == EXCHANGE_RETURNED || next == EXCHANGE_DUE);
+    assert(next == EXCHANGE_RETURNED || next == EXCHANGE_DUE || next == EXCHANGE_STREAMED);
     exchange_set_state(exchange, next);
     MHD_resume_connection(connection);
     unsigned before = atomic_fetch_sub(&counters->suspended, 1);

@@ -12,10 +12,12 @@
  *      +--> DISCARDING ------> ANSWERED                       |
  *      |                       ^  |  | +----------------------+ (to RUNNING)
  *      +-----------------------+  |  +--> DELAYED        the reply is to be sent later
- *                                 v          v
- *                              QUEUED <---- DUE
+ *                              |  v          v
+ *                              |  QUEUED <-- DUE
+ *                              v
+ *                              STREAMING --> STREAMED    the reply does not end by itself (streams.h)
  *
- * The exchange may end in each state but SUSPENDED and DELAYED, since a connection may be lost in each.
+ * The exchange may end in each state but SUSPENDED, DELAYED and STREAMING, since a connection may be lost in each.
  */
 #ifndef JWTD_HTTP_EXCHANGE_H
 #define JWTD_HTTP_EXCHANGE_H
@@ -51,6 +53,8 @@ enum exchange_state {
     EXCHANGE_DELAYED,    /* the connection is suspended; the timer wheel of the delayed replies owns the exchange */
     EXCHANGE_DUE,        /* the reply was delayed, and is sent next */
     EXCHANGE_QUEUED,     /* the library has the reply */
+    EXCHANGE_STREAMING,  /* the connection is suspended; the streams' thread owns the exchange and writes the reply */
+    EXCHANGE_STREAMED,   /* it has written all of it; the connection is closed next */
     EXCHANGE_STATES
 };
 
@@ -58,6 +62,7 @@ struct reply {
     unsigned http_status;     /* 0: no reply is written */
     const char *content_type; /* NULL: no body */
     struct text body;
+    void *stream; /* the follower's state of a reply that is a stream (stream.h); NULL: it is none */
     struct header_list headers;
     int64_t retry_after_us; /* that of Retry-After; 0: the reply has none */
     char retry_after[24];   /* the value of Retry-After, which `headers` borrows */
@@ -87,6 +92,7 @@ struct exchange {
     struct header_view headers;
     struct text query; /* what follows the "?" of the target, as it was sent */
     const char *method;
+    bool accepts_chunks;                  /* HTTP/1.1 */
     char made_request_id[UUID_TEXT_SIZE]; /* request.request_id, when the client has sent none */
     char *path;                           /* of the raw target, without the query; NULL unless target_status is STATUS_OK */
     enum status target_status;
@@ -121,12 +127,16 @@ struct exchange *exchange_of(struct request *request);
 /* Called by its owner. A transition that is not in the drawing aborts, and so does ANSWERED without a written reply. */
 void exchange_set_state(struct exchange *exchange, enum exchange_state next);
 
-/* Suspends the connection and sets `next`, SUSPENDED or DELAYED. False: the service stops, and nothing has changed. On its HTTP
- * thread, which must hand the exchange to its next owner at once. */
+/* Releases the configuration and keys that the request began with, which must not outlive a reload by hours. On its HTTP thread,
+ * once or never: the request's snapshot is NULL from then on. */
+void exchange_release_snapshot(struct exchange *exchange);
+
+/* Suspends the connection and sets `next`, SUSPENDED, DELAYED or STREAMING. False: the service stops, and nothing has changed. On
+ * its HTTP thread, which must hand the exchange to its next owner at once. */
 bool exchange_suspend(struct exchange *exchange, enum exchange_state next) MUST_CHECK;
 
-/* Returns a suspended exchange to its HTTP thread, with RETURNED or DUE. Any thread; the exchange may be freed before the call
- * returns. */
+/* Returns a suspended exchange to its HTTP thread, with RETURNED, DUE or STREAMED. Any thread; the exchange may be freed before
+ * the call returns. */
 void exchange_resume(struct exchange *exchange, enum exchange_state next);
 
 /* The request's deadline less one part in `divisor` of all its time, which is reserved for the work after that moment. */

@@ -17,6 +17,7 @@
 #include "router.h"
 #include "schema.h"
 #include "service_access.h"
+#include "streams.h"
 #include "target.h"
 
 #include "jwtd/clock.h"
@@ -26,6 +27,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Beside the body: its parsed fields, and the largest reply, a list of a hundred sessions with long User-Agents, which grows by
  * doubling. */
@@ -91,9 +93,9 @@ static void log_unread(const struct exchange *exchange) {
 
 /* Every exchange ends here. */
 static void end_exchange(struct exchange *exchange) {
-    assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED);
+    assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED && exchange->state != EXCHANGE_STREAMING);
     connection_set_exchange(exchange->connection, NULL);
-    snapshot_lease_release(exchange->request.services->snapshots, &exchange->thread->lease, exchange->request.snapshot);
+    exchange_release_snapshot(exchange);
     db_discard(exchange->db_query);
     exchange_end(exchange);
 }
@@ -231,6 +233,24 @@ static enum MHD_Result queue_reply(struct exchange *exchange) {
     return queued;
 }
 
+/* The answer to HEAD: the library would send the end of a chunked body behind it, which the client takes for the beginning of the
+ * next reply. The connection is closed. */
+static enum MHD_Result send_stream_header(struct exchange *exchange) {
+    exchange->must_close = true;
+    struct text header = reply_write_stream_header(exchange);
+    if (header.bytes != NULL)
+        (void)send(library_fd(exchange->library_connection), header.bytes, header.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return MHD_NO;
+}
+
+/* False: the reply is to be queued: it is a refusal by now. */
+static bool begin_stream(struct exchange *exchange) {
+    enum status status = streams_take(exchange->context->streams, exchange);
+    if (status != STATUS_OK)
+        reply_problem(&exchange->request, status);
+    return status == STATUS_OK;
+}
+
 static enum MHD_Result send_reply(struct exchange *exchange) {
     if (exchange->reply.retry_after_us > 0)
         connection_set_retry_at(exchange->connection, clock_monotonic_us() + exchange->reply.retry_after_us);
@@ -239,6 +259,11 @@ static enum MHD_Result send_reply(struct exchange *exchange) {
 
 /* A refusal is delayed when the client has not waited for the Retry-After of the one before. */
 static enum MHD_Result send_or_delay_reply(struct exchange *exchange) {
+    bool is_stream = exchange->reply.stream != NULL;
+    if (is_stream && strcmp(exchange->method, "HEAD") == 0)
+        return send_stream_header(exchange);
+    if (is_stream && begin_stream(exchange))
+        return MHD_YES;
     if (exchange->reply.retry_after_us == 0)
         return queue_reply(exchange);
     int64_t retry_at_us = connection_retry_at_us(exchange->connection);
@@ -277,6 +302,7 @@ static enum MHD_Result run_without_body(struct exchange *exchange) {
 static enum MHD_Result receive_header(struct exchange *exchange, const char *method, const char *version) {
     struct header_summary summary;
     exchange->method = method;
+    exchange->accepts_chunks = strcmp(version, "HTTP/1.1") == 0;
     enum status status = library_headers(exchange->library_connection, &exchange->arena, &exchange->headers);
     if (status == STATUS_OK && !library_has_memory_for_reply(exchange->library_connection, &exchange->headers))
         status = STATUS_HEADER_TOO_LARGE;
@@ -373,9 +399,12 @@ enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *l
     case EXCHANGE_DUE:
         delayed_replies_lower_times(exchange, clock_monotonic_us() - exchange->delayed_us);
         return send_reply(exchange);
+    case EXCHANGE_STREAMED:
+        return MHD_NO; /* closes */
     case EXCHANGE_RUNNING:
     case EXCHANGE_SUSPENDED:
     case EXCHANGE_DELAYED:
+    case EXCHANGE_STREAMING:
     case EXCHANGE_QUEUED:
     case EXCHANGE_STATES:
         break;

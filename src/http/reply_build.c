@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <microhttpd.h>
+#include <stdio.h>
 #include <string.h>
 
 #define OWN_FIELDS_MAX 5
@@ -121,6 +122,24 @@ struct MHD_Response *reply_build(struct exchange *exchange) {
     if (response != NULL && is_keepable)
         keep(kept, response, &fields);
     return response;
+}
+
+struct text reply_write_stream_header(struct exchange *exchange) {
+    static const char status_line[] = "HTTP/1.1 200 OK\r\n", chunked[] = "Transfer-Encoding: chunked\r\n";
+    struct fields fields;
+    collect_fields(exchange, &fields);
+    size_t size = sizeof status_line + sizeof chunked + sizeof "\r\n";
+    for (size_t i = 0; i < fields.count; i++)
+        size += strlen(fields.items[i].name) + strlen(fields.items[i].value) + sizeof ": \r\n";
+    char *text = arena_alloc(&exchange->arena, size);
+    if (text == NULL)
+        return (struct text){ NULL, 0 };
+    int len = snprintf(text, size, "%s%s", status_line, exchange->accepts_chunks ? chunked : "");
+    for (size_t i = 0; i < fields.count; i++)
+        len += snprintf(text + len, size - (size_t)len, "%s: %s\r\n", fields.items[i].name, fields.items[i].value);
+    len += snprintf(text + len, size - (size_t)len, "\r\n");
+    assert(len > 0 && (size_t)len < size);
+    return (struct text){ text, (size_t)len };
 }
 
 void reply_release(const struct exchange *exchange, struct MHD_Response *response) {

@@ -8,6 +8,8 @@
 #ifndef JWTD_HTTP_REPLY_BUILD_H
 #define JWTD_HTTP_REPLY_BUILD_H
 
+#include "jwtd/text.h"
+
 #include <stddef.h>
 
 struct exchange;
@@ -27,6 +29,9 @@ struct kept_reply {
 
 /* Borrows the body, which lies in the arena of the exchange or is constant. Until reply_release. NULL if out of memory. */
 struct MHD_Response *reply_build(struct exchange *exchange);
+
+/* The header of a reply that is a stream, as bytes, in the arena of the exchange; {NULL, 0} if out of memory. */
+struct text reply_write_stream_header(struct exchange *exchange);
 
 /* When the library has taken the reply, or refused it. */
 void reply_release(const struct exchange *exchange, struct MHD_Response *response);

@@ -54,6 +54,10 @@ static bool runs_on(const struct route *route, enum executor executor) {
     return false;
 }
 
+static bool is_stream(const struct route *route) {
+    return route->stream != NULL;
+}
+
 static bool asks_database(const struct route *route) {
     return runs_on(route, ON_DATABASE);
 }
@@ -89,6 +93,7 @@ static const struct {
     { STATUS_DATABASE_UNAVAILABLE, asks_database },
     { STATUS_DEADLINE_EXCEEDED, waits_for_executor },
     { STATUS_SHUTTING_DOWN, waits_for_executor },
+    { STATUS_SHUTTING_DOWN, is_stream },
 };
 
 bool route_may_answer(const struct route *route, enum status problem) {
@@ -156,6 +161,8 @@ static const char *wrong_column(const struct route *route) {
         return "body";
     if (!are_steps(route->steps))
         return "steps";
+    if (route->stream != NULL && (route->method != METHOD_GET || route_reply(route, 200) == NULL))
+        return "stream";
     return route->replies[0].http_status == 0 ? "replies" : NULL;
 }
 
@@ -167,10 +174,13 @@ static bool has_twin(const struct route *routes, size_t index) {
 }
 
 bool routes_are_sound(const struct route *routes, size_t count) {
+    unsigned streams = 0;
     for (size_t i = 0; i < count; i++) {
         const char *column = wrong_column(&routes[i]);
         if (column == NULL && has_twin(routes, i))
             column = "method and path, which another row has";
+        if (column == NULL && routes[i].stream != NULL && ++streams > 1)
+            column = "stream, which another row has";
         if (column == NULL)
             continue;
         log_event(LOG_ERROR, "route_unsound", "path=%s column=%s", routes[i].path != NULL ? routes[i].path : "", column);

@@ -10,6 +10,7 @@
 #include "receiver.h"
 #include "router.h"
 #include "self_check.h"
+#include "streams.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/cores.h"
@@ -145,6 +146,17 @@ static bool start_daemon(struct http_server *server) {
     return is_created(server->daemon, "daemon");
 }
 
+/* The thread of the one route that has a stream, if there is one. */
+static bool start_streams(struct http_context *context) {
+    const struct config *config = context->services->config;
+    for (size_t i = 0; i < context->route_count; i++)
+        if (context->routes[i].stream != NULL) {
+            context->streams = streams_create(context->services, context->routes[i].stream, config->server.max_streams);
+            return is_created(context->streams, "streams");
+        }
+    return true;
+}
+
 static bool start_parts(struct http_server *server) {
     server->connections = create_connections(server->context.services->config);
     if (!is_created(server->connections, "connections"))
@@ -154,7 +166,8 @@ static bool start_parts(struct http_server *server) {
     if (!is_created(has_threads ? server->context.threads.items : NULL, "HTTP threads"))
         return false;
     server->context.delayed_replies = delayed_replies_create();
-    if (!is_created(server->context.delayed_replies, "delayed replies") || !start_daemon(server))
+    if (!is_created(server->context.delayed_replies, "delayed replies") || !start_streams(&server->context) ||
+        !start_daemon(server))
         return false;
     server->acceptor = acceptor_start(server->listener.fd, server->daemon, server->connections);
     return is_created(server->acceptor, "acceptor");
@@ -163,6 +176,7 @@ static bool start_parts(struct http_server *server) {
 static void free_server(struct http_server *server) {
     if (server->daemon != NULL)
         MHD_stop_daemon(server->daemon);
+    streams_destroy(server->context.streams);
     listener_unlink(&server->listener);
     close(server->listener.fd);
     if (server->context.delayed_replies != NULL)
@@ -217,6 +231,7 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
     int64_t until_us = clock_monotonic_us() + grace_ms * 1000;
     delayed_replies_release(server->context.delayed_replies);
     connections_hurry(server->connections);
+    streams_stop(server->context.streams);
     drain(server, grace_ms * 1000);
     acceptor_stop(server->acceptor);
     /* the library closes what no thread of its own has taken over yet, and does so without a lock */

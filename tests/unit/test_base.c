@@ -43,6 +43,7 @@ static const struct {
     { STATUS_NOT_FOUND, "not_found", 404 },
     { STATUS_NOT_DISCOVERABLE, "not_discoverable", 404 },
     { STATUS_METHOD_NOT_ALLOWED, "method_not_allowed", 405 },
+    { STATUS_NOT_ACCEPTABLE, "not_acceptable", 406 },
     { STATUS_REQUEST_TIMEOUT, "request_timeout", 408 },
     { STATUS_BODY_TOO_LARGE, "body_too_large", 413 },
     { STATUS_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415 },

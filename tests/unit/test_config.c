@@ -25,6 +25,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_uint_eq(config->server.threads, 0);
     ck_assert_uint_eq(config->server.max_connections, 10000);
     ck_assert_uint_eq(config->server.max_connections_per_address, 1000);
+    ck_assert_uint_eq(config->server.max_streams, 1024);
     ck_assert_int_eq(config->server.header_timeout_ms, 10000);
     ck_assert_int_eq(config->server.body_timeout_ms, 10000);
     ck_assert_int_eq(config->server.request_timeout_ms, 5000);
@@ -374,6 +375,7 @@ static const char *const others[] = {
     "server.threads=3",
     "server.max_connections=77",
     "server.max_connections_per_address=7",
+    "server.max_streams=9",
     "server.header_timeout=7s",
     "server.body_timeout=7s",
     "server.request_timeout=7s",

@@ -1,0 +1,273 @@
+/* GET /auth/revocations: what the followers of the feed are sent, as server-sent events. Event names are those of CAEP 1.0. */
+#include "steps.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+#include "jwtd/macros.h"
+#include "jwtd/reply.h"
+#include "jwtd/services.h"
+#include "jwtd/stream.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HEARTBEAT_MAX_S 15
+/* A follower that has not been sent all there is for so long knows too little: it is disconnected and resumes. */
+#define BEHIND_US (10 * CLOCK_US_PER_S)
+#define RETRY_MS 1000u
+#define CHECK_INTERVAL_US CLOCK_US_PER_S /* how soon a service that a reload has removed is disconnected */
+#define EVENT_MAX 768                    /* bytes of the largest: two cursors, three ids, a reason */
+
+struct follower {
+    const char *request_id;
+    char service[SERVICE_NAME_MAX_LEN + 1];
+    int64_t heartbeat_us; /* how often */
+    bool is_resumed;      /* since `from` */
+    struct revocation_cursor from;
+    /* from here on the streams' thread's */
+    uint64_t position;               /* its next revocation */
+    struct revocation_cursor cursor; /* what it can come back with */
+    uint64_t sent;                   /* sessions, up to snapshot-complete */
+    bool has_begun, is_complete;     /* retry and snapshot-complete were sent */
+    int64_t next_heartbeat_us, next_check_us;
+    int64_t behind_us; /* since when it has not been sent all; 0: it has */
+};
+
+/* ---- the request ---- */
+
+/* Parts of `list` up to the separator, without blanks around them; *list becomes what follows it. */
+static struct text take_until(struct text *list, char separator) {
+    const char *end = list->len > 0 ? memchr(list->bytes, separator, list->len) : NULL;
+    struct text part = { list->bytes, end != NULL ? (size_t)(end - list->bytes) : list->len };
+    size_t skipped = end != NULL ? part.len + 1 : part.len;
+    *list = (struct text){ list->bytes + skipped, list->len - skipped };
+    while (part.len > 0 && text_is_blank(part.bytes[0]))
+        part = (struct text){ part.bytes + 1, part.len - 1 };
+    while (part.len > 0 && text_is_blank(part.bytes[part.len - 1]))
+        part.len--;
+    return part;
+}
+
+/* RFC 9110 section 12.4.2: a weight of 0 means "not acceptable". */
+static bool has_weight_of_zero(struct text parameters) {
+    while (parameters.len > 0) {
+        struct text parameter = take_until(&parameters, ';');
+        bool is_weight = parameter.len >= 3 && (parameter.bytes[0] | 0x20) == 'q' && parameter.bytes[1] == '=';
+        if (is_weight)
+            return parameter.bytes[2] == '0' && strspn(parameter.bytes + 2, "0.") >= parameter.len - 2;
+    }
+    return false;
+}
+
+/* RFC 9110 section 12.5.1: the most specific range that fits decides; without the header everything is acceptable. */
+static bool accepts_events(struct text accept) {
+    static const char *const ranges[] = { "*/*", "text/*", "text/event-stream" };
+    size_t best = 0;
+    bool is_accepted = accept.len == 0;
+    while (accept.len > 0) {
+        struct text element = take_until(&accept, ',');
+        struct text range = take_until(&element, ';');
+        for (size_t i = best; i < ARRAY_LEN(ranges); i++)
+            if (text_equal_ignoring_case(range, text_of(ranges[i]))) {
+                is_accepted = !has_weight_of_zero(element);
+                best = i;
+            }
+    }
+    return is_accepted;
+}
+
+static bool read_heartbeat(const struct request *request, int64_t *us) {
+    struct text value = request_query(request, "heartbeat", 0);
+    uint64_t s = HEARTBEAT_MAX_S;
+    bool is_good = value.bytes == NULL || (text_parse_unsigned(value, HEARTBEAT_MAX_S, &s) && s > 0);
+    *us = (int64_t)s * CLOCK_US_PER_S;
+    return is_good;
+}
+
+static enum step_result open_stream(struct request *request) {
+    const struct services *services = request->services;
+    if (!accepts_events(request_header(request, "Accept")))
+        return reply_problem(request, STATUS_NOT_ACCEPTABLE);
+    if (services->is_draining())
+        return reply_problem(request, STATUS_SHUTTING_DOWN);
+    if (!revoked_sessions_are_ready(services->revoked))
+        return reply_problem(request, STATUS_STARTING);
+    struct follower *follower = arena_alloc(request->arena, sizeof *follower);
+    if (follower == NULL)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    if (!read_heartbeat(request, &follower->heartbeat_us))
+        return reply_problem(request, STATUS_BAD_REQUEST);
+    follower->request_id = request->request_id;
+    snprintf(follower->service, sizeof follower->service, "%s", request->service);
+    follower->is_resumed = revocation_cursor_parse(request_header(request, "Last-Event-ID"), &follower->from) &&
+                           revocation_feed_knows(services->feed, &follower->from);
+    log_event(LOG_INFO, "follower_admitted", "service=%s resumed=%s request_id=%s", follower->service,
+              follower->is_resumed ? "true" : "false", request->request_id);
+    return reply_stream(request, follower);
+}
+
+/* ---- the stream ---- */
+
+static int news(const struct services *services) {
+    return revocation_feed_news(services->feed);
+}
+
+static void begin(const struct services *services, void *state) {
+    struct follower *follower = state;
+    if (follower->is_resumed)
+        follower->cursor = follower->from;
+    follower->next_heartbeat_us = clock_monotonic_us() + follower->heartbeat_us;
+    follower->next_check_us = clock_monotonic_us() + CHECK_INTERVAL_US;
+    revocation_feed_add_followers(services->feed, 1);
+}
+
+static void end(const struct services *services, void *state) {
+    (void)state;
+    revocation_feed_add_followers(services->feed, -1);
+}
+
+/* What is written of a part so far. */
+struct output {
+    char *buffer;
+    size_t len;
+};
+
+static bool has_space(const struct output *output) {
+    return output->len + EVENT_MAX <= STREAM_PART_SIZE;
+}
+
+__attribute__((format(printf, 2, 3))) static void print(struct output *output, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int len = vsnprintf(output->buffer + output->len, STREAM_PART_SIZE - output->len, format, arguments);
+    va_end(arguments);
+    assert(len >= 0 && (size_t)len < STREAM_PART_SIZE - output->len);
+    output->len += (size_t)len;
+}
+
+/* CAEP 1.0 section 2: admin, user, policy or system. */
+static const char *initiator_of(const char *reason) {
+    static const struct {
+        const char *reason, *initiator;
+    } initiators[] = {
+        { "logout", "user" },         { "ended_by_user", "user" }, { "password_changed", "user" }, { "user_deleted", "user" },
+        { "user_disabled", "admin" }, { "limit", "policy" },       { "reuse", "policy" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(initiators); i++)
+        if (strcmp(initiators[i].reason, reason) == 0)
+            return initiators[i].initiator;
+    return "system";
+}
+
+static void print_session(struct output *output, const struct follower *follower, const struct revocation_entry *entry) {
+    char cursor[REVOCATION_CURSOR_SIZE], session[UUID_TEXT_SIZE], user[UUID_TEXT_SIZE];
+    print(output,
+          "event: session-revoked\nid: %s\ndata: {\"sub_id\":{\"format\":\"complex\",\"session\":{\"format\":\"opaque\","
+          "\"id\":\"%s\"},\"user\":{\"format\":\"opaque\",\"id\":\"%s\"}},\"event_timestamp\":%lld,"
+          "\"initiating_entity\":\"%s\",\"reason\":\"%s\",\"until\":%lld}\n\n",
+          revocation_cursor_text(&follower->cursor, cursor), uuid_text(&entry->session_id, session),
+          uuid_text(&entry->user_id, user), (long long)entry->revoked_at_s, initiator_of(entry->reason), entry->reason,
+          (long long)entry->until_s);
+}
+
+/* As many revocations as there is space for. True: there are no more. */
+static bool print_sessions(struct output *output, const struct services *services, struct follower *follower) {
+    struct revocation_entry entry;
+    while (has_space(output)) {
+        if (revocation_feed_read(services->feed, &follower->position, &entry, 1) == 0)
+            return true;
+        revocation_feed_advance(services->feed, follower->position, &follower->cursor);
+        if (!follower->is_complete && follower->is_resumed && !revocation_is_after(&entry, &follower->from))
+            continue;
+        print_session(output, follower, &entry);
+        follower->sent++;
+    }
+    return false;
+}
+
+static void print_complete(struct output *output, const struct services *services, struct follower *follower) {
+    char cursor[REVOCATION_CURSOR_SIZE];
+    revocation_feed_advance(services->feed, follower->position, &follower->cursor);
+    print(output, "event: snapshot-complete\nid: %s\ndata: {\"sessions\":%llu,\"resumed\":%s}\n\n",
+          revocation_cursor_text(&follower->cursor, cursor), (unsigned long long)follower->sent,
+          follower->is_resumed ? "true" : "false");
+    follower->is_complete = true;
+}
+
+static void print_heartbeat(struct output *output, const struct services *services, struct follower *follower, int64_t now_us) {
+    char cursor[REVOCATION_CURSOR_SIZE];
+    revocation_feed_advance(services->feed, follower->position, &follower->cursor);
+    print(output, ": stale-for %lld\nid: %s\n\n",
+          (long long)(revoked_sessions_age_us(services->revoked, now_us) / CLOCK_US_PER_S),
+          revocation_cursor_text(&follower->cursor, cursor));
+    follower->next_heartbeat_us = now_us + follower->heartbeat_us;
+}
+
+struct search {
+    const char *name;
+    bool is_found;
+};
+
+static void compare_name(void *context, const char *name, size_t secrets) {
+    struct search *search = context;
+    (void)secrets;
+    search->is_found = search->is_found || strcmp(name, search->name) == 0;
+}
+
+/* Whether the service still has credentials. */
+static bool is_admitted(const struct services *services, struct follower *follower, int64_t now_us) {
+    struct search search = { .name = follower->service };
+    if (now_us < follower->next_check_us)
+        return true;
+    follower->next_check_us = now_us + CHECK_INTERVAL_US;
+    const struct snapshot *snapshot = snapshot_acquire(services->snapshots);
+    service_credentials_visit(snapshot->services, compare_name, &search);
+    snapshot_release(services->snapshots, snapshot);
+    if (!search.is_found)
+        log_event(LOG_INFO, "follower_removed", "service=%s request_id=%s", follower->service, follower->request_id);
+    return search.is_found;
+}
+
+static int64_t sooner(int64_t a_us, int64_t b_us) {
+    return a_us < b_us ? a_us : b_us;
+}
+
+static struct stream_part write_part(const struct services *services, void *state, char buffer[STREAM_PART_SIZE],
+                                     int64_t now_us) {
+    struct follower *follower = state;
+    struct output output = { buffer, 0 };
+    if (!is_admitted(services, follower, now_us))
+        return (struct stream_part){ .is_last = true };
+    if (!follower->has_begun)
+        print(&output, "retry: %u\n\n", RETRY_MS);
+    follower->has_begun = true;
+    if (now_us >= follower->next_heartbeat_us)
+        print_heartbeat(&output, services, follower, now_us);
+    bool has_all = print_sessions(&output, services, follower);
+    if (has_all && !follower->is_complete && has_space(&output))
+        print_complete(&output, services, follower);
+    if (has_all)
+        follower->behind_us = 0;
+    else if (follower->behind_us == 0 && follower->is_complete)
+        follower->behind_us = now_us;
+    bool is_behind = follower->behind_us != 0 && now_us - follower->behind_us > BEHIND_US;
+    if (is_behind)
+        log_event(LOG_INFO, "follower_behind", "service=%s request_id=%s", follower->service, follower->request_id);
+    return (struct stream_part){ .len = output.len,
+                                 .due_us = sooner(follower->next_heartbeat_us, follower->next_check_us),
+                                 .is_last = is_behind };
+}
+
+/* Followers that are disconnected together must not come back together. */
+static size_t write_farewell(void *state, char buffer[STREAM_PART_SIZE]) {
+    struct output output = { buffer, 0 };
+    (void)state;
+    print(&output, "retry: %u\n\n", RETRY_MS / 2 + randombytes_uniform(RETRY_MS));
+    return output.len;
+}
+
+const struct step revocations_open = { "open_stream", ON_HTTP, .run = open_stream };
+const struct stream_kind revocations_stream = { news, begin, end, write_part, write_farewell };
