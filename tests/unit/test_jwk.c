@@ -88,8 +88,8 @@ START_TEST(a_set_that_is_too_long_is_refused) {
     char error[256] = "";
     struct key_set *set = key_set_create();
     char *text = malloc(JWKS_TEXT_MAX + 1);
-    memset(text, ' ', JWKS_TEXT_MAX + 1);
-    memcpy(text, "{\"keys\":[]}", 11);
+    size_t len = (size_t)snprintf(text, JWKS_TEXT_MAX, "{\"keys\":[]}");
+    memset(text + len, ' ', JWKS_TEXT_MAX + 1 - len);
     ck_assert(key_set_add_jwks(set, (struct text){ text, JWKS_TEXT_MAX }, true, error, sizeof error));
     ck_assert(!key_set_add_jwks(set, (struct text){ text, JWKS_TEXT_MAX + 1 }, true, error, sizeof error));
     free(text);

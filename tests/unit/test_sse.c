@@ -90,9 +90,9 @@ static bool accepts(const char *field, size_t value_len) {
     struct trace trace = { .text = "" };
     char *stream = calloc(1, value_len + 64);
     size_t field_len = strlen(field);
-    memcpy(stream, field, field_len);
+    snprintf(stream, field_len + 1, "%s", field);
     memset(stream + field_len, 'x', value_len);
-    memcpy(stream + field_len + value_len, "\n\n", 2);
+    memset(stream + field_len + value_len, '\n', 2);
     sse_init(&parser);
     bool is_accepted = parse_in_pieces(&parser, stream, field_len + value_len + 2, 100, &trace);
     free(stream);
