@@ -140,8 +140,8 @@ $(BUILD)/sibling: examples/sibling.c include/jwtd-verify.h $(BUILD)/libjwtd-veri
 
 # see tests/fuzz/fuzz.h; built by tools/fuzz.sh, with clang
 fuzz_support := $(addprefix $(BUILD)/,tests/fuzz/support.o tests/service/support/reference.o loadtest/response.o)
-$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(fuzz_support) $(objects)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(fuzz_support) $(objects) $(verify_objects)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lcurl $(LDLIBS)
 
 # the load tester, which uses of the service src/base only
 $(BUILD)/failpoint: $(failpoint_objects)
