@@ -44,7 +44,8 @@ int main(void) {
     struct jwtd_verifier *verifier = jwtd_verify_create(&options, sizeof options, error, sizeof error);
     if (verifier == NULL)
         return report(stderr, error), 1;
-    uint16_t port = (uint16_t)(getenv("PORT") == NULL ? 8081 : strtoul(getenv("PORT"), NULL, 10));
+    const char *port_text = getenv("PORT");
+    uint16_t port = port_text == NULL ? 8081 : (uint16_t)strtoul(port_text, NULL, 10);
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
