@@ -17,11 +17,18 @@
 #define USAGE "usage: jwtd [--config FILE] [--set SECTION.KEY=VALUE]... COMMAND [OPERAND]...\n"
 
 /* Which options a command takes beside those of every command. */
-enum command_options { TAKES_STATUS = 1, TAKES_IF_MISSING = 2, TAKES_ROLE = 4, TAKES_ALGORITHM = 8 };
+enum command_options {
+    TAKES_STATUS = 1,
+    TAKES_IF_MISSING = 2,
+    TAKES_ROLE = 4,
+    TAKES_ALGORITHM = 8,
+    TAKES_JSON = 16,
+    TAKES_NOW = 32
+};
 
 static const struct command {
     const char *name, *synopsis, *help;
-    const char *details; /* for its own --help; NULL: cli_print_user_help */
+    const char *details; /* for its own --help; NULL: cli_print_user_help or cli_print_key_help */
     unsigned options;    /* of enum command_options */
     bool takes_operands;
     int (*run)(const struct cli_arguments *arguments);
@@ -56,6 +63,8 @@ static const struct command {
       0, true, cli_service },
     { "user", " list|show|add|set-roles|disable|enable", "manage accounts; jwtd user --help says how", NULL, TAKES_ROLE, true,
       cli_user },
+    { "key", " list|add|activate|retire|revoke|prune", "manage signing keys; jwtd key --help says how", NULL,
+      TAKES_ALGORITHM | TAKES_JSON | TAKES_NOW, true, cli_key },
 };
 
 /* What getopt_long returns. */
@@ -68,7 +77,9 @@ enum {
     OPTION_STATUS,
     OPTION_IF_MISSING,
     OPTION_ROLE,
-    OPTION_ALGORITHM
+    OPTION_ALGORITHM,
+    OPTION_JSON,
+    OPTION_NOW
 };
 
 static const struct option options[] = {
@@ -80,7 +91,20 @@ static const struct option options[] = {
     { "if-missing", no_argument, NULL, OPTION_IF_MISSING },
     { "role", required_argument, NULL, OPTION_ROLE },
     { "algorithm", required_argument, NULL, OPTION_ALGORITHM },
+    { "json", no_argument, NULL, OPTION_JSON },
+    { "now", no_argument, NULL, OPTION_NOW },
     { NULL, 0, NULL, 0 },
+};
+
+/* Those that not every command takes. */
+static const struct {
+    int option;
+    unsigned flag; /* of enum command_options */
+    const char *name;
+} limited_options[] = {
+    { OPTION_STATUS, TAKES_STATUS, "--status" }, { OPTION_IF_MISSING, TAKES_IF_MISSING, "--if-missing" },
+    { OPTION_ROLE, TAKES_ROLE, "--role" },       { OPTION_ALGORITHM, TAKES_ALGORITHM, "--algorithm" },
+    { OPTION_JSON, TAKES_JSON, "--json" },       { OPTION_NOW, TAKES_NOW, "--now" },
 };
 
 struct command_line {
@@ -109,7 +133,7 @@ static void print_help(void) {
 
 static void print_command_help(const struct command *command) {
     if (command->details == NULL)
-        cli_print_user_help();
+        (command->run == cli_key ? cli_print_key_help : cli_print_user_help)();
     else
         printf("usage: jwtd %s%s\n\n%s\n%s", command->name, command->synopsis, command->help, command->details);
     fputs("jwtd --help lists the options and settings of every command.\n", stdout);
@@ -122,6 +146,9 @@ static int usage_error(const char *what, const char *word) {
 
 static void take_option(struct command_line *line, int option) {
     struct cli_arguments *arguments = &line->arguments;
+    for (size_t i = 0; i < ARRAY_LEN(limited_options); i++)
+        if (limited_options[i].option == option)
+            line->options |= limited_options[i].flag;
     switch (option) {
     case OPERAND:
         line->operands[arguments->operand_count++] = optarg;
@@ -140,19 +167,21 @@ static void take_option(struct command_line *line, int option) {
         break;
     case OPTION_STATUS:
         arguments->wants_status = true;
-        line->options |= TAKES_STATUS;
         break;
     case OPTION_IF_MISSING:
         arguments->if_missing = true;
-        line->options |= TAKES_IF_MISSING;
         break;
     case OPTION_ALGORITHM:
         arguments->algorithm = optarg;
-        line->options |= TAKES_ALGORITHM;
+        break;
+    case OPTION_JSON:
+        arguments->wants_json = true;
+        break;
+    case OPTION_NOW:
+        arguments->at_once = true;
         break;
     default:
         line->roles[arguments->role_count++] = optarg;
-        line->options |= TAKES_ROLE;
     }
 }
 
@@ -174,17 +203,11 @@ static const char *read_arguments(struct command_line *line, int argc, char **ar
     return NULL;
 }
 
-static const char *option_name(unsigned option) {
-    switch (option) {
-    case TAKES_STATUS:
-        return "--status";
-    case TAKES_IF_MISSING:
-        return "--if-missing";
-    case TAKES_ALGORITHM:
-        return "--algorithm";
-    default:
-        return "--role";
-    }
+static const char *option_name(unsigned flag) {
+    size_t i = 0;
+    while (limited_options[i].flag != flag)
+        i++;
+    return limited_options[i].name;
 }
 
 static int refuse(const struct command *command, const char *what, const char *word) {

@@ -68,6 +68,7 @@ struct config {
     struct {
         char *keys_dir;
         char *active_kid;
+        int64_t publish_before_use_ms;
         char *refresh_key_file;
         char *issuer;
         char *audience;

@@ -4,9 +4,14 @@
  * token.keys_dir holds one file per signing key, whose suffix names the algorithm (src/token/algorithm.h) and whose name in front
  * of that is the key's id: `<kid>.hs256` has 32 to 512 bytes of key in base64url (with or without padding), `<kid>.es256` and
  * `<kid>.rs256` a private key in PEM, or a public key, which verifies only (src/token/public_key.h). White space at the end is
- * ignored. Every key verifies, one signs: token.active_kid, or the newest by name of those that can. A kid is 1 to 64 of
+ * ignored. A kid is 1 to 64 of
  * A-Z a-z 0-9 . _ -, and no two keys have the same. Other files are ignored with a warning, and those whose name begins with a
  * dot without one.
+ *
+ * The file keys.conf beside them says which key signs, which verify only, and which are refused (src/token/key_states.h). Without
+ * it every key verifies, and one that can signs: token.active_kid; or the newest by name that has been there for
+ * token.publish_before_use (by the time of its file), so that services which keep copies of the keys know it before its first
+ * token comes. The ring holds the keys that verify at the moment when it is loaded, and says when that will be different.
  *
  * The file token.refresh_key_file holds the refresh key that signs, 32 bytes. Files beside it whose name has one part more
  * ("refresh.key.2026-11" beside "refresh.key"; the part is made of A-Z a-z 0-9 _ -) hold keys that verify only; other files
@@ -38,6 +43,16 @@
 #define REFRESH_KEY_ID_BYTES 4
 #define REFRESH_KEYS_MAX 16
 
+/* src/token/key_states.h says what they mean. */
+enum key_state { KEY_STANDBY, KEY_ACTIVE, KEY_RETIRING, KEY_REVOKED };
+
+/* From the configuration (options.h); texts are borrowed. */
+struct key_rules {
+    const char *keys_dir, *active_kid, *refresh_key_file;
+    int64_t publish_before_use_s;
+    int64_t keep_s; /* how long after its last signature a key must verify: the life of an access token, and the leeway */
+};
+
 struct keyring;
 struct algorithm;
 struct evp_pkey_st;                  /* OpenSSL's EVP_PKEY */
@@ -51,6 +66,8 @@ struct signing_key {
     struct evp_pkey_st *pair; /* of other algorithms; NULL with HS256 */
     size_t signature_size;    /* bytes of every signature by it */
     bool can_sign;            /* false: a public key alone */
+    enum key_state state;     /* by keys.conf; KEY_STANDBY without it */
+    int64_t since_s;          /* of the state; without a line in keys.conf the time of the file */
 };
 
 struct refresh_key {
@@ -61,23 +78,32 @@ struct refresh_key {
     const struct crypto_auth_hmacsha512_state *mac;
 };
 
-/* NULL on any failure; the reason, with the file's name, is written to `error` (512 bytes are enough but for long paths). */
-struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const char *refresh_key_file, char *error,
-                             size_t error_size);
+/* At the time `now_s` (clock_wall_s). NULL on any failure; the reason, with the file's name, is written to `error` (512 bytes are
+ * enough but for long paths). A ring without a key that may sign is no failure; it is logged. */
+struct keyring *keyring_load(const struct key_rules *rules, int64_t now_s, char *error, size_t error_size);
 void keyring_destroy(struct keyring *keyring);
 
+/* The key that signs; NULL: none may. */
 const struct signing_key *keyring_active(const struct keyring *keyring);
+
+/* When another key signs, or one is gone, so that another ring must be loaded: seconds, INT64_MAX for never. */
+int64_t keyring_next_change(const struct keyring *keyring);
+
 const struct signing_key *keyring_find(const struct keyring *keyring, struct text kid);       /* NULL: unknown */
 const struct refresh_key *keyring_refresh_keys(const struct keyring *keyring, size_t *count); /* the first signs; never none */
+/* Why another ring must be loaded, as a word for the log: keys.conf is another file than the one that was read, or the time of
+ * keyring_next_change has come. NULL: this one is up to date. It asks the disk once. */
+const char *keyring_outdated(const struct keyring *keyring, int64_t now_s);
+
 size_t keyring_count(const struct keyring *keyring);
 const struct signing_key *keyring_key(const struct keyring *keyring, size_t index); /* below keyring_count; sorted by kid */
 
 bool keyring_is_kid(struct text name);
 bool keyring_has_algorithm(const char *name); /* whether there is a suffix of key files of this name: "hs256" */
 
-/* Whether the directory of the keys has a file for this kid at the moment, valid or not; true also when the directory cannot be
- * listed. It is listed, since a lookup of a name that does not exist would leave an entry in the kernel's cache for each kid that
- * a client makes up. */
+/* Whether the directory of the keys has a file for this kid at the moment, valid or not, which was not left out of the ring
+ * because the key is revoked or gone; true also when the directory cannot be listed. It is listed, since a lookup of a name that
+ * does not exist would leave an entry in the kernel's cache for each kid that a client makes up. */
 bool keyring_may_have(const struct keyring *keyring, struct text kid) MUST_CHECK;
 
 /*

@@ -15,6 +15,7 @@
 struct hash_parameters hash_parameters_from_config(const struct config *config);
 struct password_policy password_policy_from_config(const struct config *config);
 struct token_rules token_rules_from_config(const struct config *config);
+struct key_rules key_rules_from_config(const struct config *config);
 struct session_limits session_limits_from_config(const struct config *config);
 void limit_rules_from_config(const struct config *config, struct limit_rule rules[LIMIT_CLASS_COUNT]);
 

@@ -1,9 +1,10 @@
 /*
  * snapshot: the configuration in force, with the keys and the credentials of services that were read by it.
  *
- * A `struct snapshot` is never changed, only replaced as a whole: by a reload (SIGHUP), and by a token of a key that another
- * instance has made. A request acquires the one that is in force when it begins and keeps it to its end, so that it never sees
- * two of them, except after snapshot_find_key. The last release of an old one frees it.
+ * A `struct snapshot` is never changed, only replaced as a whole: by a reload (SIGHUP), by a change of keys.conf, when the time
+ * of a key has come, and by a token of a key that another instance has made. A request acquires the one that is in force when it
+ * begins and keeps it to its end, so that it never sees two of them, except after snapshot_find_key. The last release of an old
+ * one frees it.
  *
  * Every snapshot owns a configuration. Settings that need a restart keep in it the value that the service was started with
  * (config_reload); so a setting that a reload changes is read from here, and any other has the same value here as in
@@ -44,6 +45,10 @@ void snapshot_holder_destroy(struct snapshot_holder *holder); /* when everything
 /* Puts a configuration in force, which config_reload has made from the one before, and reads keys and credentials again. Takes
  * *config, which is empty afterwards. False, with the reason in `error`: what was in force stays. */
 bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char *error, size_t error_size) MUST_CHECK;
+
+/* Reads the keys again if they are not those that the directory says, now (keyring_outdated); for a periodic task. False: they
+ * cannot be read, which is logged once for each reason, and what was in force stays; to be tried again. */
+bool snapshot_follow_keys(struct snapshot_holder *holder);
 
 /* The snapshot in force, until snapshot_release, which is due once for each. Never NULL. For those who ask seldom. */
 const struct snapshot *snapshot_acquire(struct snapshot_holder *holder);

@@ -51,7 +51,7 @@ enum status {
     STATUS_REFRESH_TOO_SOON,     /* 503: the reply to another refresh may still be under way */
     STATUS_STARTING,             /* 503: the revoked sessions have not been read yet */
     STATUS_REVOCATIONS_STALE,    /* 503: the revoked sessions were last read longer ago than token.max_stale */
-    STATUS_KEYS_UNAVAILABLE,     /* 503: the token's key may exist, but cannot be read */
+    STATUS_KEYS_UNAVAILABLE,     /* 503: the token's key may exist, but cannot be read; or no key may sign */
     STATUS_SHUTTING_DOWN,        /* 503 */
     /* an error of the service */
     STATUS_INTERNAL, /* 500 */

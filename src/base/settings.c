@@ -87,6 +87,8 @@ const struct setting settings[] = {
 
     SETTING("token.keys_dir", text, 0, "keys", 1, 4095, 0, token.keys_dir, "directory of signing keys, <kid>.hs256"),
     SETTING("token.active_kid", kid, RELOADABLE, "", 0, 64, 0, token.active_kid, "the key that signs; empty: the newest by name"),
+    SETTING("token.publish_before_use", duration, RELOADABLE, "20m", 0, 7 * DAY, SECOND, token.publish_before_use_ms,
+            "a new key signs only when others had so long to read it"),
     SETTING("token.refresh_key_file", text, 0, "refresh.key", 1, 4095, 0, token.refresh_key_file,
             "the key of refresh tokens; this service's alone"),
     SETTING("token.issuer", text, 0, "jwtd", 1, 255, 0, token.issuer, "claim iss of access tokens"),

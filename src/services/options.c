@@ -16,6 +16,14 @@ struct token_rules token_rules_from_config(const struct config *config) {
                                  .access_ttl_s = config->token.access_ttl_ms / 1000 };
 }
 
+struct key_rules key_rules_from_config(const struct config *config) {
+    return (struct key_rules){ .keys_dir = config->token.keys_dir,
+                               .active_kid = config->token.active_kid,
+                               .refresh_key_file = config->token.refresh_key_file,
+                               .publish_before_use_s = config->token.publish_before_use_ms / 1000,
+                               .keep_s = config->token.access_ttl_ms / 1000 + ACCESS_TOKEN_LEEWAY_S };
+}
+
 struct session_limits session_limits_from_config(const struct config *config) {
     return (struct session_limits){ .ttl_ms = config->token.refresh_ttl_ms,
                                     .idle_ms = config->token.refresh_idle_ms,

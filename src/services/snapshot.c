@@ -3,6 +3,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/jwks.h"
 #include "jwtd/log.h"
+#include "jwtd/options.h"
 #include "jwtd/verifier.h"
 
 #include <assert.h>
@@ -19,8 +20,10 @@ struct snapshot_holder {
     const struct token_rules *rules;
     pthread_mutex_t lock;               /* guards `refs` of every snapshot, and is held to replace `current` */
     _Atomic(struct snapshot *) current; /* read without the lock only to see whether a lease is up to date */
-    pthread_mutex_t reading; /* guards `failed_us`, and lets one thread at a time replace `current`; `lock` is taken inside */
+    pthread_mutex_t reading; /* guards `failed_us` and `follow_error`, and lets one thread at a time replace `current`; `lock` is
+                                taken inside */
     int64_t failed_us;       /* when snapshot_find_key last failed to read the keys; 0: not since the last success */
+    char follow_error[ERROR_SIZE]; /* why snapshot_follow_keys last failed; empty: it did not */
 };
 
 static void destroy(struct snapshot *snapshot) {
@@ -45,7 +48,8 @@ static struct snapshot *create(struct config *config, const struct snapshot *bef
     snapshot->config = *config;
     *config = (struct config){ 0 };
     const struct config *own = &snapshot->config;
-    snapshot->keyring = keyring_load(own->token.keys_dir, own->token.active_kid, own->token.refresh_key_file, error, error_size);
+    struct key_rules key_rules = key_rules_from_config(own);
+    snapshot->keyring = keyring_load(&key_rules, clock_wall_s(), error, error_size);
     if (snapshot->keyring != NULL)
         snapshot->verifier = verifier_create(snapshot->keyring, rules);
     if (snapshot->verifier != NULL)
@@ -153,12 +157,13 @@ void snapshot_lease_release(struct snapshot_holder *holder, struct snapshot_leas
 /* With the public id of the refresh key that signs, so that an operator who replaces it sees which instances have the new one. */
 static void log_keys(const struct keyring *keyring, const char *cause) {
     size_t refresh_count;
+    const struct signing_key *active = keyring_active(keyring);
     const uint8_t *id = keyring_refresh_keys(keyring, &refresh_count)[0].id;
     char id_text[2 * REFRESH_KEY_ID_BYTES + 1];
     for (size_t i = 0; i < REFRESH_KEY_ID_BYTES; i++)
         snprintf(id_text + 2 * i, 3, "%02x", id[i]);
     log_event(LOG_INFO, "keys_read", "count=%zu active_kid=%s refresh_keys=%zu refresh_key_id=%s cause=%s",
-              keyring_count(keyring), keyring_active(keyring)->kid, refresh_count, id_text, cause);
+              keyring_count(keyring), active != NULL ? active->kid : "-", refresh_count, id_text, cause);
 }
 
 /* `reading` is held. */
@@ -185,6 +190,33 @@ bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char
     }
     pthread_mutex_unlock(&holder->reading);
     return next != NULL;
+}
+
+/* `reading` is held, so that the snapshot in force stays. A reason is logged once, however long it lasts. */
+static bool follow(struct snapshot_holder *holder, const struct snapshot *current) {
+    char error[ERROR_SIZE];
+    const char *cause = keyring_outdated(current->keyring, clock_wall_s());
+    if (cause == NULL)
+        return true;
+    struct snapshot *next = create_like(&current->config, current, holder->rules, error, sizeof error);
+    if (next != NULL) {
+        replace(holder, next, cause);
+        holder->follow_error[0] = '\0';
+        return true;
+    }
+    if (strcmp(error, holder->follow_error) != 0)
+        log_event(LOG_ERROR, "keys_unreadable", "error=%s", error);
+    snprintf(holder->follow_error, sizeof holder->follow_error, "%s", error);
+    return false;
+}
+
+bool snapshot_follow_keys(struct snapshot_holder *holder) {
+    pthread_mutex_lock(&holder->reading);
+    const struct snapshot *current = snapshot_acquire(holder);
+    bool is_current = follow(holder, current);
+    snapshot_release(holder, current);
+    pthread_mutex_unlock(&holder->reading);
+    return is_current;
 }
 
 /* Releases a snapshot and acquires the one in force. */

@@ -118,6 +118,9 @@ enum status access_token_create(struct arena *arena, const struct keyring *keyri
                                 struct text *token) {
     char roles[ROLES_JSON_MAX_LEN], user[UUID_TEXT_SIZE];
     size_t roles_len, dropped;
+    const struct signing_key *key = keyring_active(keyring);
+    if (key == NULL)
+        return STATUS_KEYS_UNAVAILABLE;
     enum status status = roles_json_read(roles_json, roles, &roles_len, &dropped);
     if (status == STATUS_OUT_OF_MEMORY || !json_memory_begin())
         return STATUS_OUT_OF_MEMORY;
@@ -128,7 +131,6 @@ enum status access_token_create(struct arena *arena, const struct keyring *keyri
     if (dropped > 0)
         log_event(LOG_WARN, "roles_dropped", "user_id=%s count=%zu", uuid_text(user_id, user), dropped);
     jwt_t *jwt = NULL;
-    const struct signing_key *key = keyring_active(keyring);
     status = STATUS_OUT_OF_MEMORY;
     if (jwt_new(&jwt) == 0 && add_ids(jwt, rules, user_id, session_id) == 0 && add_times(jwt, rules, now_s) == 0 &&
         add_roles(jwt, arena, (struct text){ roles, roles_len }) == 0)

@@ -1,12 +1,14 @@
-/* The ring of signing keys, and the refresh keys. */
+/* The ring of signing keys. */
 #include "jwtd/keyring.h"
 
 #include "algorithm.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "key_directory.h"
 #include "key_files.h"
+#include "key_states.h"
 #include "owner_rights.h"
-#include "secret_key.h"
+#include "refresh_keys.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -26,9 +28,12 @@
 struct keyring {
     struct signing_key keys[KEYS_MAX]; /* sorted by kid */
     size_t count;
-    const struct signing_key *active;
-    struct refresh_key refresh_keys[REFRESH_KEYS_MAX]; /* the first signs */
-    size_t refresh_count;
+    const struct signing_key *active; /* NULL: none may sign */
+    int64_t next_change_s;
+    struct stat states_file;                  /* keys.conf, from before it was read; zeros: there was none */
+    char left_out[KEYS_MAX][KID_MAX_LEN + 1]; /* those of revoked keys and of keys that are gone, which have files */
+    size_t left_out_count;
+    struct refresh_keys refresh;
     char keys_dir[PATH_MAX];
 };
 
@@ -40,40 +45,14 @@ bool keyring_has_algorithm(const char *name) {
     return algorithm_by_suffix(name) != NULL;
 }
 
-static bool join_path(char path[PATH_MAX], struct text directory, const char *file_name, struct key_error error) {
-    int len = snprintf(path, PATH_MAX, "%.*s/%s", (int)directory.len, directory.bytes, file_name);
-    if (len > 0 && len < PATH_MAX)
-        return true;
-    snprintf(error.text, error.size, "%.*s: name too long", (int)directory.len, directory.bytes);
-    return false;
-}
-
-/* The directory of a file, borrowed from its path, and the name in it. */
-static struct text directory_of(const char *file, const char **name) {
-    const char *slash = strrchr(file, '/');
-    *name = slash == NULL ? file : slash + 1;
-    return slash == NULL ? text_of(".") : (struct text){ file, (size_t)(slash - file) };
-}
-
-/* Calls `visit` for each name in the directory until it returns false, which is then the result. */
-static bool visit_directory(DIR *directory, const char *path,
-                            bool (*visit)(void *context, const char *name, struct key_error error), void *context,
-                            struct key_error error) {
-    const struct dirent *entry;
-    while ((errno = 0, entry = readdir(directory)) != NULL)
-        if (!visit(context, entry->d_name, error))
-            return false;
-    int failure = errno;
-    if (failure != 0)
-        snprintf(error.text, error.size, "%s: %s", path, strerrordesc_np(failure));
-    return failure == 0;
-}
-
 /* ---- loading ---- */
 
 struct loading {
     struct keyring *ring;
-    const char *keys_dir;
+    int directory;
+    const struct key_rules *rules;
+    int64_t now_s;
+    struct key_states states;
 };
 
 /* Keeps the ring sorted, so that the last key is the newest by name. */
@@ -87,164 +66,153 @@ static void insert_key(struct keyring *ring, const struct signing_key *key) {
     ring->keys[at] = *key;
 }
 
+static bool has_place(const struct keyring *ring, const char *keys_dir, struct key_error error) {
+    if (ring->count + ring->left_out_count < KEYS_MAX)
+        return true;
+    snprintf(error.text, error.size, "%s: more than %d keys", keys_dir, KEYS_MAX);
+    return false;
+}
+
+static bool verifies(const struct loading *loading, const struct key_line *line) {
+    return line->state != KEY_REVOKED && !key_is_gone(line->state, line->since_s, loading->rules->keep_s, loading->now_s);
+}
+
 static bool load_key(void *context, const char *name, struct key_error error) {
     const struct loading *loading = context;
-    struct text kid, directory = text_of(loading->keys_dir);
+    struct keyring *ring = loading->ring;
+    const char *keys_dir = loading->rules->keys_dir;
+    struct text kid;
+    struct key_line line;
     char path[PATH_MAX];
     struct signing_key key;
     const struct algorithm *algorithm = algorithm_of_file(name, &kid);
     if (algorithm == NULL) {
         /* ".", ".." and the "..data" of a Kubernetes secret are expected */
-        if (name[0] != '.')
-            log_event(LOG_WARN, "key_file_ignored", "directory=%s file=%s", loading->keys_dir, name);
+        if (name[0] != '.' && strcmp(name, KEY_STATES_FILE) != 0)
+            log_event(LOG_WARN, "key_file_ignored", "directory=%s file=%s", keys_dir, name);
         return true;
     }
-    if (loading->ring->count == KEYS_MAX) {
-        snprintf(error.text, error.size, "%s: more than %d keys", loading->keys_dir, KEYS_MAX);
+    if (!has_place(ring, keys_dir, error) || !key_path_join(path, text_of(keys_dir), name, error) ||
+        !key_states_of_file(&loading->states, loading->directory, name, kid, path, &line, error))
         return false;
+    if (!verifies(loading, &line)) {
+        memcpy(ring->left_out[ring->left_out_count++], line.kid, sizeof line.kid);
+        return true;
     }
-    if (!join_path(path, directory, name, error))
-        return false;
-    if (keyring_find(loading->ring, kid) != NULL)
+    if (keyring_find(ring, kid) != NULL)
         return key_refuse(error, path, "there is another key file with this name in front of its suffix");
     if (!signing_key_load(&key, algorithm, kid, path, geteuid(), error))
         return false;
-    insert_key(loading->ring, &key);
+    key.state = line.state;
+    key.since_s = line.since_s;
+    insert_key(ring, &key);
     return true;
 }
 
-static bool load_keys(struct keyring *ring, const char *keys_dir, struct key_error error) {
-    DIR *directory = opendir(keys_dir);
-    if (directory == NULL) {
-        snprintf(error.text, error.size, "%s: %s; `jwtd keygen` makes it, with a key", keys_dir, strerrordesc_np(errno));
-        return false;
+/* Logs what cannot be meant. False: the key that should sign is missing. */
+static bool check_states(const struct loading *loading, struct key_error error) {
+    const struct key_rules *rules = loading->rules;
+    for (size_t i = 0; i < loading->states.count; i++) {
+        const struct key_line *line = &loading->states.lines[i];
+        bool is_expected = line->state == KEY_REVOKED || key_is_gone(line->state, line->since_s, rules->keep_s, loading->now_s);
+        if (is_expected || keyring_find(loading->ring, text_of(line->kid)) != NULL)
+            continue;
+        if (line->state == KEY_ACTIVE) {
+            snprintf(error.text, error.size, "%s/" KEY_STATES_FILE ": \"%s\" is active, but there is no file of this key",
+                     rules->keys_dir, line->kid);
+            return false;
+        }
+        log_event(LOG_WARN, "key_without_file", "directory=%s kid=%s state=%s", rules->keys_dir, line->kid,
+                  key_state_name(line->state));
     }
-    bool loaded = key_directory_check(dirfd(directory), keys_dir, geteuid(), error) &&
-                  visit_directory(directory, keys_dir, load_key, &(struct loading){ ring, keys_dir }, error);
-    closedir(directory);
-    if (loaded && ring->count == 0) {
-        snprintf(error.text, error.size, "%s: no key (*%s) in this directory; `jwtd keygen` makes one", keys_dir,
-                 algorithm_default()->suffix);
-        return false;
-    }
-    return loaded;
+    return true;
 }
 
-static const struct signing_key *newest_that_signs(const struct keyring *ring) {
-    for (size_t i = ring->count; i > 0; i--)
-        if (ring->keys[i - 1].can_sign)
-            return &ring->keys[i - 1];
-    return NULL;
-}
-
-static bool choose_active(struct keyring *ring, const char *keys_dir, const char *active_kid, struct key_error error) {
-    ring->active = active_kid[0] == '\0' ? newest_that_signs(ring) : keyring_find(ring, text_of(active_kid));
-    if (ring->active != NULL && ring->active->can_sign)
-        return true;
-    if (active_kid[0] == '\0')
+/* Without keys.conf: a directory that was not meant so. */
+static bool refuse_choice(const struct loading *loading, struct key_error error) {
+    const char *keys_dir = loading->rules->keys_dir, *kid = loading->rules->active_kid;
+    const struct signing_key *named = keyring_find(loading->ring, text_of(kid));
+    if (kid[0] == '\0')
         snprintf(error.text, error.size, "%s: holds public keys only, and none that signs; `jwtd keygen` makes one", keys_dir);
-    else if (ring->active == NULL)
-        snprintf(error.text, error.size, "%s: token.active_kid names \"%s\", but there is no %s%s", keys_dir, active_kid,
-                 active_kid, algorithm_default()->suffix);
+    else if (named == NULL)
+        snprintf(error.text, error.size, "%s: token.active_kid names \"%s\", but there is no %s%s", keys_dir, kid, kid,
+                 algorithm_default()->suffix);
     else
         snprintf(error.text, error.size, "%s: token.active_kid names \"%s\", but %s%s is a public key, which cannot sign",
-                 keys_dir, active_kid, active_kid, ring->active->algorithm->suffix);
+                 keys_dir, kid, kid, named->algorithm->suffix);
     return false;
 }
 
-/* ---- loading refresh keys ---- */
-
-struct refresh_loading {
-    struct keyring *ring;
-    struct text directory;
-    struct text file_name; /* of the key that signs */
-};
-
-/* Public, since tokens contain it; it reveals no more of the key than a hash of 256 random bits. */
-static void derive_id(struct refresh_key *key) {
-    static const char context[] = "jwtd refresh key id";
-    uint8_t hash[crypto_generichash_BYTES];
-    crypto_generichash(hash, sizeof hash, (const uint8_t *)context, sizeof context - 1, key->bytes, REFRESH_KEY_BYTES);
-    memcpy(key->id, hash, sizeof key->id);
+static void log_choice(const struct loading *loading, bool is_substitute) {
+    const struct keyring *ring = loading->ring;
+    if (loading->rules->active_kid[0] != '\0')
+        log_event(LOG_WARN, "active_kid_ignored", "directory=%s cause=%s", loading->rules->keys_dir, KEY_STATES_FILE);
+    if (ring->active == NULL)
+        log_event(LOG_ERROR, "no_key_signs", "directory=%s keys=%zu", loading->rules->keys_dir, ring->count);
+    else if (is_substitute)
+        log_event(LOG_WARN, "no_active_key", "directory=%s signs=%s", loading->rules->keys_dir, ring->active->kid);
 }
 
-static bool begin_mac(struct refresh_key *key) {
-    crypto_auth_hmacsha512256_state *mac = sodium_malloc(sizeof *mac);
-    key->mac = mac;
-    if (mac == NULL)
-        return false;
-    crypto_auth_hmacsha512256_init(mac, key->bytes, REFRESH_KEY_BYTES);
-    sodium_mprotect_readonly(mac);
-    return true;
-}
-
-static bool add_refresh_key(struct keyring *ring, const char *path, struct key_error error) {
-    size_t len;
-    if (ring->refresh_count == REFRESH_KEYS_MAX) {
-        snprintf(error.text, error.size, "%s: more than %d refresh keys", path, REFRESH_KEYS_MAX);
-        return false;
+static bool choose_active(const struct loading *loading, struct key_error error) {
+    struct keyring *ring = loading->ring;
+    const struct key_rules *rules = loading->rules;
+    struct key_candidate candidates[KEYS_MAX];
+    for (size_t i = 0; i < ring->count; i++) {
+        const struct signing_key *key = &ring->keys[i];
+        candidates[i] = (struct key_candidate){ key->kid, key->state, key->since_s, key->can_sign };
     }
-    struct refresh_key *key = &ring->refresh_keys[ring->refresh_count];
-    struct key_text text;
-    if (key_file_read(path, geteuid(), &text, error))
-        key->bytes = secret_key_decode(&text, REFRESH_KEY_BYTES, REFRESH_KEY_BYTES, &len, error);
-    key_text_wipe(&text);
-    if (key->bytes == NULL)
-        return false;
-    ring->refresh_count++; /* keyring_destroy frees it from here on */
-    derive_id(key);
-    if (!begin_mac(key))
-        snprintf(error.text, error.size, "%s: no memory for the key", path);
-    return key->mac != NULL;
+    struct key_choice choice = key_states_choose(candidates, ring->count, loading->states.has_file, rules, loading->now_s);
+    ring->active = choice.index == SIZE_MAX ? NULL : &ring->keys[choice.index];
+    ring->next_change_s = choice.next_change_s;
+    if (loading->states.has_file)
+        log_choice(loading, choice.is_substitute);
+    return ring->active != NULL || loading->states.has_file || refuse_choice(loading, error);
 }
 
-/* "refresh.key.2026-11" beside "refresh.key". */
-static bool load_other_refresh_key(void *context, const char *name, struct key_error error) {
-    const struct refresh_loading *loading = context;
-    size_t len = loading->file_name.len;
+/* Zeros: there is no such file, or it cannot be seen. */
+static void look_at_states(const char *keys_dir, struct stat *status) {
     char path[PATH_MAX];
-    if (strncmp(name, loading->file_name.bytes, len) != 0 || name[len] != '.')
-        return true;
-    if (!text_is_made_of(text_of(name + len + 1), TEXT_ALPHANUMERIC "_-", 1, NAME_MAX)) {
-        log_event(LOG_WARN, "key_file_ignored", "directory=%.*s file=%s", (int)loading->directory.len, loading->directory.bytes,
-                  name);
-        return true;
-    }
-    return join_path(path, loading->directory, name, error) && add_refresh_key(loading->ring, path, error);
+    char no_error[1];
+    if (!key_path_join(path, text_of(keys_dir), KEY_STATES_FILE, (struct key_error){ no_error, sizeof no_error }) ||
+        stat(path, status) != 0)
+        *status = (struct stat){ .st_ino = 0 };
 }
 
-static bool load_refresh_keys(struct keyring *ring, const char *file, struct key_error error) {
-    struct stat status;
-    char path[PATH_MAX];
-    if (stat(file, &status) != 0 && errno == ENOENT) {
-        snprintf(error.text, error.size, "%s: no refresh key; `jwtd keygen` makes one", file);
+/* The states first: a key is made before its line, and a key without a line is standby. */
+static bool load_directory(struct loading *loading, DIR *directory, struct key_error error) {
+    const char *keys_dir = loading->rules->keys_dir;
+    look_at_states(keys_dir, &loading->ring->states_file);
+    if (!key_directory_check(loading->directory, keys_dir, geteuid(), error) ||
+        !key_states_read(loading->directory, keys_dir, geteuid(), &loading->states, error) ||
+        !key_directory_visit(directory, keys_dir, load_key, loading, error))
         return false;
-    }
-    if (!add_refresh_key(ring, file, error))
-        return false;
-    const char *name;
-    struct refresh_loading loading = { .ring = ring, .directory = directory_of(file, &name) };
-    loading.file_name = text_of(name);
-    if (!join_path(path, loading.directory, "", error))
-        return false;
-    DIR *directory = opendir(path);
-    if (directory == NULL && errno == EACCES) {
-        /* a user may be allowed to read the file and not to list its directory: then that key is the only one */
-        log_event(LOG_WARN, "refresh_keys_not_listed", "directory=%s error=%s", path, strerrordesc_np(EACCES));
-        return true;
-    }
+    if (loading->ring->count + loading->ring->left_out_count > 0)
+        return check_states(loading, error) && choose_active(loading, error);
+    snprintf(error.text, error.size, "%s: no key (*%s) in this directory; `jwtd keygen` makes one", keys_dir,
+             algorithm_default()->suffix);
+    return false;
+}
+
+static bool load_keys(struct keyring *ring, const struct key_rules *rules, int64_t now_s, struct key_error error) {
+    DIR *directory = opendir(rules->keys_dir);
     if (directory == NULL) {
-        snprintf(error.text, error.size, "%s: %s", path, strerrordesc_np(errno));
+        snprintf(error.text, error.size, "%s: %s; `jwtd keygen` makes it, with a key", rules->keys_dir, strerrordesc_np(errno));
         return false;
     }
-    bool loaded = key_directory_check(dirfd(directory), path, geteuid(), error) &&
-                  visit_directory(directory, path, load_other_refresh_key, &loading, error);
+    struct loading *loading = malloc(sizeof *loading); /* as large as a small stack */
+    bool is_loaded = false;
+    if (loading == NULL) {
+        snprintf(error.text, error.size, "no memory for the keys");
+    } else {
+        *loading = (struct loading){ .ring = ring, .directory = dirfd(directory), .rules = rules, .now_s = now_s };
+        is_loaded = load_directory(loading, directory, error);
+    }
+    free(loading);
     closedir(directory);
-    return loaded;
+    return is_loaded;
 }
 
-struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const char *refresh_key_file, char *error,
-                             size_t error_size) {
+struct keyring *keyring_load(const struct key_rules *rules, int64_t now_s, char *error, size_t error_size) {
     struct key_error reason = { error, error_size };
     struct keyring *ring = calloc(1, sizeof *ring);
     if (ring == NULL || sodium_init() < 0) {
@@ -252,9 +220,8 @@ struct keyring *keyring_load(const char *keys_dir, const char *active_kid, const
         free(ring);
         return NULL;
     }
-    snprintf(ring->keys_dir, sizeof ring->keys_dir, "%s", keys_dir); /* one that is cut off would not have been opened */
-    if (load_keys(ring, keys_dir, reason) && choose_active(ring, keys_dir, active_kid, reason) &&
-        load_refresh_keys(ring, refresh_key_file, reason))
+    snprintf(ring->keys_dir, sizeof ring->keys_dir, "%s", rules->keys_dir); /* one that is cut off would not have been opened */
+    if (load_keys(ring, rules, now_s, reason) && refresh_keys_load(&ring->refresh, rules->refresh_key_file, reason))
         return ring;
     keyring_destroy(ring);
     return NULL;
@@ -265,18 +232,29 @@ void keyring_destroy(struct keyring *keyring) {
         return;
     for (size_t i = 0; i < keyring->count; i++)
         signing_key_release(&keyring->keys[i]);
-    for (size_t i = 0; i < keyring->refresh_count; i++) {
-        sodium_free((void *)(uintptr_t)keyring->refresh_keys[i].bytes); /* const only for those who borrow */
-        sodium_free((void *)(uintptr_t)keyring->refresh_keys[i].mac);
-    }
+    refresh_keys_fini(&keyring->refresh);
     free(keyring);
 }
 
 /* ---- keys ---- */
 
 const struct signing_key *keyring_active(const struct keyring *keyring) {
-    assert(keyring->active != NULL);
     return keyring->active;
+}
+
+int64_t keyring_next_change(const struct keyring *keyring) {
+    return keyring->next_change_s;
+}
+
+const char *keyring_outdated(const struct keyring *keyring, int64_t now_s) {
+    const struct stat *then = &keyring->states_file;
+    struct stat now;
+    look_at_states(keyring->keys_dir, &now);
+    bool is_same = now.st_dev == then->st_dev && now.st_ino == then->st_ino && now.st_size == then->st_size &&
+                   now.st_mtim.tv_sec == then->st_mtim.tv_sec && now.st_mtim.tv_nsec == then->st_mtim.tv_nsec;
+    if (!is_same)
+        return "states_changed";
+    return now_s >= keyring->next_change_s ? "time" : NULL;
 }
 
 /* A kid is public, so nothing is lost by a comparison that is not in constant time. */
@@ -292,9 +270,9 @@ const struct signing_key *keyring_find(const struct keyring *keyring, struct tex
 }
 
 const struct refresh_key *keyring_refresh_keys(const struct keyring *keyring, size_t *count) {
-    assert(keyring->refresh_count > 0);
-    *count = keyring->refresh_count;
-    return keyring->refresh_keys;
+    assert(keyring->refresh.count > 0);
+    *count = keyring->refresh.count;
+    return keyring->refresh.keys;
 }
 
 size_t keyring_count(const struct keyring *keyring) {
@@ -306,8 +284,17 @@ const struct signing_key *keyring_key(const struct keyring *keyring, size_t inde
     return &keyring->keys[index];
 }
 
+static bool is_left_out(const struct keyring *keyring, struct text kid) {
+    for (size_t i = 0; i < keyring->left_out_count; i++)
+        if (text_equal(kid, text_of(keyring->left_out[i])))
+            return true;
+    return false;
+}
+
 bool keyring_may_have(const struct keyring *keyring, struct text kid) {
     assert(keyring_is_kid(kid)); /* so it is no path */
+    if (is_left_out(keyring, kid))
+        return false;
     DIR *directory = opendir(keyring->keys_dir);
     if (directory == NULL)
         return true;
@@ -340,7 +327,7 @@ static bool create_named(int directory, const char *keys_dir, const struct algor
         char path[PATH_MAX], name[NAME_MAX];
         name_new_key(clock_wall_us(), kid);
         snprintf(name, sizeof name, "%s%s", kid, algorithm->suffix);
-        if (!join_path(path, text_of(keys_dir), name, error))
+        if (!key_path_join(path, text_of(keys_dir), name, error))
             return false;
         enum key_file_result result = key_file_create(directory, name, path, text, error);
         if (result != KEY_FILE_EXISTS)
@@ -378,7 +365,7 @@ static bool count_keys(int directory, const char *keys_dir, size_t *count, struc
             close(fd);
         return false;
     }
-    bool counted = visit_directory(names, keys_dir, count_key, count, error);
+    bool counted = key_directory_visit(names, keys_dir, count_key, count, error);
     closedir(names);
     return counted;
 }
@@ -402,35 +389,11 @@ static bool complete_directory(int directory, const struct new_keys *keys, char 
     return (keys->if_missing && count > 0) || create_signing_key(directory, keys->keys_dir, keys->algorithm, kid, error);
 }
 
-/* Root wonders what it has no permission for. */
-static bool end_writing(int directory, bool done, struct key_error error) {
-    size_t len = strlen(error.text);
-    if (!done && errno == EACCES && geteuid() != getuid())
-        snprintf(error.text + len, error.size - len, " (as user %u, who owns a directory on the way)", (unsigned)geteuid());
-    owner_rights_leave(directory);
-    return done;
-}
-
 static bool create_signing_keys(const struct new_keys *keys, char kid[KID_MAX_LEN + 1], struct key_error error) {
     int directory = owner_rights_enter(keys->keys_dir, true);
     if (directory < 0)
         snprintf(error.text, error.size, "%s: %s", keys->keys_dir, strerrordesc_np(errno));
-    return end_writing(directory, directory >= 0 && complete_directory(directory, keys, kid, error), error);
-}
-
-static bool create_refresh_key(const char *file, struct key_error error) {
-    char path[PATH_MAX];
-    const char *name;
-    struct key_text text = { .path = file };
-    if (!join_path(path, directory_of(file, &name), "", error))
-        return false;
-    int directory = owner_rights_enter(path, false);
-    if (directory < 0)
-        snprintf(error.text, error.size, "%s: %s", file, strerrordesc_np(errno));
-    secret_key_generate(&text, REFRESH_KEY_BYTES);
-    bool done = directory >= 0 && key_file_create(directory, name, file, &text, error) != KEY_FILE_FAILED;
-    key_text_wipe(&text);
-    return end_writing(directory, done, error);
+    return key_directory_leave(directory, directory >= 0 && complete_directory(directory, keys, kid, error), error);
 }
 
 /* The refresh key last: where there is one, there is a signing key too. */
@@ -442,7 +405,7 @@ static bool create_keys(const struct new_keys *keys, char kid[KID_MAX_LEN + 1], 
         return false;
     }
     assert(keys->algorithm != NULL);
-    return create_signing_keys(keys, kid, error) && create_refresh_key(keys->refresh_key_file, error);
+    return create_signing_keys(keys, kid, error) && refresh_key_create(keys->refresh_key_file, error);
 }
 
 bool keyring_generate(const char *keys_dir, const char *refresh_key_file, const char *algorithm, char kid[KID_MAX_LEN + 1],

@@ -127,7 +127,8 @@ static void make_tokens(const char *directory) {
     struct refresh_token token = { .session_id = uuid_create(), .generation = 1 };
     snprintf(keys, sizeof keys, "%s/keys", directory);
     snprintf(refresh_key, sizeof refresh_key, "%s/refresh.key", directory);
-    struct keyring *ring = keyring_load(keys, "", refresh_key, error, sizeof error);
+    struct key_rules key_rules = { .keys_dir = keys, .active_kid = "", .refresh_key_file = refresh_key };
+    struct keyring *ring = keyring_load(&key_rules, clock_wall_s(), error, sizeof error);
     assert(ring != NULL);
     arena_init(&token_arena, 1 << 20);
     enum status status = access_token_create(&token_arena, ring, &rules, &user, &token.session_id, text_of("[\"admin\"]"),

@@ -1,5 +1,7 @@
 #include "fuzz.h"
 
+#include "jwtd/clock.h"
+
 #include <assert.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -81,7 +83,8 @@ struct keyring *fuzz_keyring(void) {
     fuzz_write_keys(parent);
     snprintf(keys, sizeof keys, "%s/keys", parent);
     snprintf(refresh_key, sizeof refresh_key, "%s/refresh.key", parent);
-    struct keyring *ring = keyring_load(keys, "", refresh_key, error, sizeof error);
+    struct key_rules key_rules = { .keys_dir = keys, .active_kid = "", .refresh_key_file = refresh_key };
+    struct keyring *ring = keyring_load(&key_rules, clock_wall_s(), error, sizeof error);
     assert(ring != NULL);
     return ring;
 }

@@ -6,6 +6,7 @@
 #include "support/faults.h"
 #include "support/server.h"
 
+#include "jwtd/clock.h"
 #include "jwtd/keyring.h"
 #include "jwtd/macros.h"
 
@@ -82,7 +83,8 @@ static void remove_keys(void) {
 
 static void check_keys(const char *what) {
     char error[512];
-    struct keyring *ring = keyring_load(keys_dir, "", refresh_file, error, sizeof error);
+    struct key_rules rules = { .keys_dir = keys_dir, .active_kid = "", .refresh_key_file = refresh_file };
+    struct keyring *ring = keyring_load(&rules, clock_wall_s(), error, sizeof error);
     ck_assert_msg(ring != NULL, "%s: %s", what, error);
     keyring_destroy(ring);
     ck_assert_msg(count_files(keys_dir, ".hs256") == 1, "%s: %u keys", what, count_files(keys_dir, ".hs256"));

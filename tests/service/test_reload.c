@@ -291,6 +291,7 @@ static const struct {
     { "password.nice", "19", false },
     { "token.keys_dir", "HERE/other-keys", false },
     { "token.active_kid", "KID", true },
+    { "token.publish_before_use", "1h", true },
     { "token.refresh_key_file", "HERE/other-refresh.key", false },
     { "token.issuer", "somebody", false },
     { "token.audience", "somebody", false },

@@ -397,6 +397,7 @@ static const char *const others[] = {
     "password.nice=7",
     "token.keys_dir=other",
     "token.active_kid=other",
+    "token.publish_before_use=7m",
     "token.refresh_key_file=other",
     "token.issuer=other",
     "token.audience=other",

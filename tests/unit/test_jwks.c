@@ -31,7 +31,7 @@ static void put_key(const char *name, EVP_PKEY *pair, enum pem_form form) {
 
 static struct keyring *load(void) {
     char error[512];
-    struct keyring *ring = keyring_load(scratch.path, "", refresh_file, error, sizeof error);
+    struct keyring *ring = fixture_load(scratch.path, "", refresh_file, error, sizeof error);
     ck_assert_msg(ring != NULL, "%s", error);
     return ring;
 }

@@ -34,7 +34,7 @@ static void tear_down(void) {
 }
 
 static struct keyring *load(const char *active_kid) {
-    return keyring_load(keys_dir, active_kid, refresh_file, error, sizeof error);
+    return fixture_load(keys_dir, active_kid, refresh_file, error, sizeof error);
 }
 
 static const uint8_t *refresh_key(const struct keyring *ring) {

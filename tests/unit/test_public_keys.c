@@ -24,7 +24,7 @@ static void tear_down(void) {
 }
 
 static struct keyring *load(const char *active_kid) {
-    return keyring_load(keys_dir, active_kid, refresh_file, error, sizeof error);
+    return fixture_load(keys_dir, active_kid, refresh_file, error, sizeof error);
 }
 
 static struct keyring *load_good(const char *active_kid) {

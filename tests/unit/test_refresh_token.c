@@ -145,7 +145,7 @@ static struct keyring *ring_with(const char *const keys[][2], size_t count) {
     for (size_t i = 0; i < count; i++)
         scratch_write_text(&scratch, keys[i][0], keys[i][1]);
     snprintf(refresh_file, sizeof refresh_file, "%s", scratch_path(&scratch, "refresh"));
-    struct keyring *loaded = keyring_load(scratch.path, "", refresh_file, error, sizeof error);
+    struct keyring *loaded = fixture_load(scratch.path, "", refresh_file, error, sizeof error);
     ck_assert_msg(loaded != NULL, "%s", error);
     scratch_destroy(&scratch);
     return loaded;

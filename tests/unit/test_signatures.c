@@ -36,7 +36,7 @@ static struct keyring *load(const char *active_kid) {
     write_key(&scratch, "rs.rs256", rs, PEM_PKCS8);
     write_key(&scratch, "es-public.es256", es_public, PEM_PUBLIC);
     snprintf(refresh_key, sizeof refresh_key, "%s", scratch_path(&scratch, ".refresh.key"));
-    struct keyring *loaded = keyring_load(scratch.path, active_kid, refresh_key, reason, sizeof reason);
+    struct keyring *loaded = fixture_load(scratch.path, active_kid, refresh_key, reason, sizeof reason);
     ck_assert_msg(loaded != NULL, "%s", reason);
     scratch_destroy(&scratch);
     return loaded;

@@ -141,7 +141,7 @@ START_TEST(a_token_of_the_older_key_is_accepted_beside_the_newer) {
     scratch_write_text(&scratch, "k1.hs256", FIXTURE_KEY_1);
     scratch_write_text(&scratch, ".refresh", FIXTURE_KEY_1);
     snprintf(refresh_file, sizeof refresh_file, "%s", scratch_path(&scratch, ".refresh"));
-    struct keyring *older = keyring_load(scratch.path, "", refresh_file, error, sizeof error);
+    struct keyring *older = fixture_load(scratch.path, "", refresh_file, error, sizeof error);
     ck_assert_msg(older != NULL, "%s", error);
     struct uuid id = { .bytes = { 1 } };
     struct text token;

@@ -44,7 +44,7 @@ static struct jwtd_verifier *create(struct jwtd_verify_options options) {
 static struct text sign_for(const char *audience, const char *roles, int64_t age_s) {
     const struct token_rules rules = { .issuer = "jwtd", .audience = audience, .access_ttl_s = FIXTURE_TTL };
     const struct uuid user = { .bytes = { 1 } }, session = { .bytes = { 2 } };
-    struct keyring *ring = keyring_load(keys_dir, "", refresh_file, error, sizeof error);
+    struct keyring *ring = fixture_load(keys_dir, "", refresh_file, error, sizeof error);
     struct text token;
     ck_assert_msg(ring != NULL, "%s", error);
     ck_assert_int_eq(access_token_create(&arena, ring, &rules, &user, &session, text_of(roles), clock_wall_s() - age_s, &token),

@@ -6,6 +6,7 @@
 #define JWTD_TESTS_TOKEN_FIXTURE_H
 
 #include "jwtd/access_token.h"
+#include "jwtd/clock.h"
 #include "jwtd/keyring.h"
 
 #include <check.h>
@@ -70,6 +71,16 @@ static inline void scratch_write_text(const struct scratch *scratch, const char 
     scratch_write(scratch, name, text, strlen(text), 0600);
 }
 
+/* At the present time; a key signs as soon as it is there. */
+static inline struct keyring *fixture_load(const char *keys_dir, const char *active_kid, const char *refresh_key_file,
+                                           char *error, size_t error_size) {
+    struct key_rules rules = { .keys_dir = keys_dir,
+                               .active_kid = active_kid,
+                               .refresh_key_file = refresh_key_file,
+                               .keep_s = FIXTURE_TTL + ACCESS_TOKEN_LEEWAY_S };
+    return keyring_load(&rules, clock_wall_s(), error, error_size);
+}
+
 static inline struct keyring *fixture_keyring(void) {
     struct scratch directory = scratch_create();
     char reason[512] = "";
@@ -78,7 +89,7 @@ static inline struct keyring *fixture_keyring(void) {
     scratch_write_text(&directory, "k2.hs256", FIXTURE_KEY_2);
     scratch_write_text(&directory, ".refresh.key", FIXTURE_KEY_1);
     snprintf(refresh_key, sizeof refresh_key, "%s", scratch_path(&directory, ".refresh.key"));
-    struct keyring *loaded = keyring_load(directory.path, "", refresh_key, reason, sizeof reason);
+    struct keyring *loaded = fixture_load(directory.path, "", refresh_key, reason, sizeof reason);
     ck_assert_msg(loaded != NULL, "%s", reason);
     scratch_destroy(&directory);
     return loaded;

@@ -34,8 +34,9 @@ static const char *program(void) {
 }
 
 static const char *const defaults[] = {
-    "server.listen=127.0.0.1:0", "server.request_timeout=20s",     "password.memory=8MiB", "password.operations=1",
-    "password.allow_weak=true",  "database.statement_timeout=10s", "log.format=json",      "limit.enabled=false",
+    "server.listen=127.0.0.1:0", "server.request_timeout=20s", "password.memory=8MiB",
+    "password.operations=1",     "password.allow_weak=true",   "database.statement_timeout=10s",
+    "log.format=json",           "limit.enabled=false",        "token.publish_before_use=0",
 };
 
 struct words {

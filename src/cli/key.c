@@ -1,0 +1,252 @@
+/* `jwtd key`: the life of signing keys. */
+#include "jwtd/cli.h"
+#include "jwtd/clock.h"
+#include "jwtd/json_writer.h"
+#include "jwtd/key_life.h"
+#include "jwtd/log.h"
+#include "jwtd/macros.h"
+#include "jwtd/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ARENA_LIMIT ((size_t)4 * 1024 * 1024)
+#define ERROR_SIZE 512
+#define DEFAULT_ALGORITHM "hs256"
+
+struct key_task {
+    const struct cli_arguments *arguments;
+    const struct config *config;
+    struct key_rules rules;
+    const char *algorithm; /* of add */
+    int64_t now_s;
+    char error[ERROR_SIZE];
+};
+
+/* Returns false, so that a failure is one line. */
+static bool fail(const char *error) {
+    fprintf(stderr, "jwtd: %s\n", error);
+    return false;
+}
+
+static const char *kid_of(const struct key_task *task) {
+    return task->arguments->operands[1];
+}
+
+/* ---- list ---- */
+
+static void describe(const struct key_info *key, int64_t now_s, char *text, size_t size) {
+    char time[KEY_TIME_SIZE];
+    key_time_text(key->next_s, time);
+    if (key->is_gone)
+        (void)snprintf(text, size, "gone%s", key->algorithm != NULL ? "; jwtd key prune removes its file" : "");
+    else if (key->state == KEY_REVOKED)
+        (void)snprintf(text, size, "refused%s", key->algorithm != NULL ? "; jwtd key prune removes its file" : "");
+    else if (key->algorithm == NULL)
+        (void)snprintf(text, size, "there is no file of this key");
+    else if (key->signs)
+        (void)snprintf(text, size, "signs");
+    else if (!key->can_sign)
+        (void)snprintf(text, size, "verifies only: a public key");
+    else if (key->state == KEY_RETIRING)
+        (void)snprintf(text, size, "verifies until %s", time);
+    else
+        (void)snprintf(text, size, "%s%s", key->next_s > now_s ? "may sign from " : "may sign", key->next_s > now_s ? time : "");
+}
+
+static void print_table(const struct key_list *list, int64_t now_s) {
+    char since[KEY_TIME_SIZE], text[128];
+    int width = 3;
+    for (size_t i = 0; i < list->count; i++)
+        if ((int)strlen(list->keys[i].kid) > width)
+            width = (int)strlen(list->keys[i].kid);
+    printf("%-*s  %-9s  %-8s  %-20s  %s\n", width, "KID", "ALGORITHM", "STATE", "SINCE", "NOW");
+    for (size_t i = 0; i < list->count; i++) {
+        const struct key_info *key = &list->keys[i];
+        describe(key, now_s, text, sizeof text);
+        printf("%-*s  %-9s  %-8s  %-20s  %s\n", width, key->kid, key->algorithm != NULL ? key->algorithm : "-",
+               list->has_states ? key_state_name(key->state) : "-", key_time_text(key->since_s, since), text);
+    }
+    if (!list->has_states)
+        puts("There is no keys.conf: all keys verify, and the newest by name signs. The first change by jwtd key makes it.");
+}
+
+static void write_key(struct json_writer *writer, const struct key_list *list, const struct key_info *key) {
+    char time[KEY_TIME_SIZE];
+    json_begin_object(writer);
+    json_member_string(writer, "kid", key->kid);
+    json_member_string(writer, "algorithm", key->algorithm);
+    json_member_string(writer, "state", list->has_states ? key_state_name(key->state) : NULL);
+    json_member_string(writer, "since", key_time_text(key->since_s, time));
+    json_member_boolean(writer, "signs", key->signs);
+    json_member_boolean(writer, "verifies", key->algorithm != NULL && !key->is_gone && key->state != KEY_REVOKED);
+    if (key->state == KEY_STANDBY && !key->signs)
+        json_member_string(writer, "may_sign_from", key_time_text(key->next_s, time));
+    if (key->state == KEY_RETIRING)
+        json_member_string(writer, "verifies_until", key_time_text(key->next_s, time));
+    json_end_object(writer);
+}
+
+static bool print_json(const struct key_list *list) {
+    struct arena arena;
+    struct json_writer writer;
+    arena_init(&arena, ARENA_LIMIT);
+    json_writer_init(&writer, &arena);
+    json_begin_array(&writer);
+    for (size_t i = 0; i < list->count; i++)
+        write_key(&writer, list, &list->keys[i]);
+    json_end_array(&writer);
+    struct text text = json_writer_finish(&writer);
+    if (text.bytes != NULL)
+        printf("%s\n", text.bytes);
+    arena_fini(&arena);
+    return text.bytes != NULL || fail("out of memory");
+}
+
+static bool list(struct key_task *task) {
+    struct key_list keys;
+    if (!key_list_read(&task->rules, task->now_s, &keys, task->error, ERROR_SIZE))
+        return fail(task->error);
+    if (task->arguments->wants_json)
+        return print_json(&keys);
+    print_table(&keys, task->now_s);
+    return true;
+}
+
+/* ---- changes ---- */
+
+/* The key on standard output, for scripts; what an operator should know beside it. */
+static bool report(const struct key_task *task, bool is_done, const struct key_change *change) {
+    if (!is_done)
+        return fail(task->error);
+    if (change->note[0] != '\0')
+        fprintf(stderr, "jwtd: %s\n", change->note);
+    return true;
+}
+
+static bool add(struct key_task *task) {
+    struct key_change change;
+    bool is_done = key_add(&task->rules, task->now_s, task->algorithm, &change, task->error, ERROR_SIZE);
+    if (is_done)
+        printf("%s\n", change.kid);
+    return report(task, is_done, &change);
+}
+
+static bool activate(struct key_task *task) {
+    struct key_change change;
+    return report(
+        task, key_activate(&task->rules, task->now_s, kid_of(task), task->arguments->at_once, &change, task->error, ERROR_SIZE),
+        &change);
+}
+
+static bool retire(struct key_task *task) {
+    struct key_change change;
+    return report(task, key_retire(&task->rules, task->now_s, kid_of(task), &change, task->error, ERROR_SIZE), &change);
+}
+
+static bool revoke(struct key_task *task) {
+    struct key_change change;
+    bool is_done = key_revoke(&task->rules, task->now_s, kid_of(task), &change, task->error, ERROR_SIZE);
+    if (is_done && change.active[0] != '\0')
+        fprintf(stderr, "jwtd: %s signs now\n", change.active);
+    return report(task, is_done, &change);
+}
+
+static bool prune(struct key_task *task) {
+    struct key_change change;
+    bool is_done = key_prune(&task->rules, task->now_s, &change, task->error, ERROR_SIZE);
+    if (is_done)
+        printf("%u\n", change.removed);
+    return report(task, is_done, &change);
+}
+
+/* ---- the command ---- */
+
+static const struct subcommand {
+    const char *name, *synopsis, *help;
+    bool takes_kid, takes_json, takes_now, takes_algorithm;
+    bool (*run)(struct key_task *task);
+} subcommands[] = {
+    { "list", " [--json]", "print all keys: id, algorithm, state, since when, and what that means at the moment",
+      .takes_json = true, .run = list },
+    { "add", " [--algorithm hs256|es256|rs256]", "make a standby key, for others to read before it signs; print its id",
+      .takes_algorithm = true, .run = add },
+    { "activate", " KID [--now]", "sign with this key; the one that signed before verifies until its last token has died",
+      .takes_kid = true, .takes_now = true, .run = activate },
+    { "retire", " KID", "give up a key that does not sign", .takes_kid = true, .run = retire },
+    { "revoke", " KID", "refuse all tokens of a key at once, for good; another one signs", .takes_kid = true, .run = revoke },
+    { "prune", "", "remove the files of keys that are gone or revoked; print how many", .run = prune },
+};
+
+static void print_usage(FILE *out) {
+    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
+        fprintf(out, "%s jwtd key %s%s\n", i == 0 ? "usage:" : "      ", subcommands[i].name, subcommands[i].synopsis);
+}
+
+void cli_print_key_help(void) {
+    print_usage(stdout);
+    putchar('\n');
+    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
+        printf("  %-9s %s\n", subcommands[i].name, subcommands[i].help);
+    fputs("\nA key is standby, then active, then retiring, then gone. It is made active when it has been standby for\n"
+          "token.publish_before_use, so that services that keep copies of the keys know it; --now does not wait.\n"
+          "A running service whose keys are in this directory notices each change within a second.\n"
+          "Exit code: 0 done; 1 failed, also when it is too early to activate a key; 2 used wrongly.\n",
+          stdout);
+}
+
+static const struct subcommand *find_subcommand(const struct cli_arguments *arguments) {
+    for (size_t i = 0; arguments->operand_count > 0 && i < ARRAY_LEN(subcommands); i++)
+        if (strcmp(subcommands[i].name, arguments->operands[0]) == 0)
+            return &subcommands[i];
+    return NULL;
+}
+
+static bool refuse_words(const struct subcommand *subcommand, const char *what, const char *word) {
+    fprintf(stderr, "jwtd: key %s takes %s%s\nusage: jwtd key %s%s\n", subcommand->name, what, word, subcommand->name,
+            subcommand->synopsis);
+    return false;
+}
+
+static bool check_words(const struct subcommand *subcommand, const struct cli_arguments *arguments) {
+    int taken = subcommand->takes_kid ? 2 : 1;
+    if (arguments->operand_count < taken)
+        return refuse_words(subcommand, "the id of a key", "");
+    if (arguments->operand_count > taken)
+        return refuse_words(subcommand,
+                            subcommand->takes_kid ? "one operand, not also " : "no operand: ", arguments->operands[taken]);
+    if (arguments->wants_json && !subcommand->takes_json)
+        return refuse_words(subcommand, "no option --json", "");
+    if (arguments->algorithm != NULL && !subcommand->takes_algorithm)
+        return refuse_words(subcommand, "no option --algorithm", "");
+    if (arguments->algorithm != NULL && !keyring_has_algorithm(arguments->algorithm))
+        return refuse_words(subcommand, "hs256, es256 or rs256, not ", arguments->algorithm);
+    return !arguments->at_once || subcommand->takes_now || refuse_words(subcommand, "no option --now", "");
+}
+
+int cli_key(const struct cli_arguments *arguments) {
+    const struct subcommand *subcommand = find_subcommand(arguments);
+    if (subcommand == NULL) {
+        if (arguments->operand_count == 0)
+            fputs("jwtd: key takes a subcommand\n", stderr);
+        else
+            fprintf(stderr, "jwtd: key has no subcommand %s\n", arguments->operands[0]);
+        print_usage(stderr);
+        return 2;
+    }
+    if (!check_words(subcommand, arguments))
+        return 2;
+    struct config config;
+    bool is_done = false;
+    if (cli_load_config(arguments, &config)) {
+        log_init(config.log.level, config.log.format);
+        struct key_task task = { .arguments = arguments,
+                                 .config = &config,
+                                 .rules = key_rules_from_config(&config),
+                                 .algorithm = arguments->algorithm != NULL ? arguments->algorithm : DEFAULT_ALGORITHM,
+                                 .now_s = clock_wall_s() };
+        is_done = subcommand->run(&task);
+    }
+    config_fini(&config);
+    return is_done ? 0 : 1;
+}

@@ -1,0 +1,398 @@
+#include "jwtd/key_life.h"
+
+#include "algorithm.h"
+#include "key_directory.h"
+#include "key_states.h"
+#include "owner_rights.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PRUNE_MARGIN_S 60 /* for services whose clocks are behind */
+
+/* A command at work on the directory. */
+struct work {
+    const struct key_rules *rules;
+    int64_t now_s;
+    int directory;
+    struct key_states states;
+    struct key_list list;
+    struct key_change *change;
+    bool at_once;
+    struct key_error error;
+};
+
+static bool fail(const struct work *work, const char *reason) {
+    snprintf(work->error.text, work->error.size, "%s: %s", work->rules->keys_dir, reason);
+    return false;
+}
+
+static bool refuse(const struct work *work, const char *reason) {
+    snprintf(work->error.text, work->error.size, "key %s %s", work->change->kid, reason);
+    return false;
+}
+
+/* ---- the list ---- */
+
+static struct key_info *find(struct key_list *list, struct text kid) {
+    for (size_t i = 0; i < list->count; i++)
+        if (text_equal(kid, text_of(list->keys[i].kid)))
+            return &list->keys[i];
+    return NULL;
+}
+
+/* NULL: there are too many. */
+static struct key_info *add(struct key_list *list, struct text kid) {
+    struct key_info *info = find(list, kid);
+    if (info != NULL || list->count == KEY_LIST_MAX)
+        return info;
+    info = &list->keys[list->count++];
+    *info = (struct key_info){ .algorithm = NULL };
+    memcpy(info->kid, kid.bytes, kid.len);
+    return info;
+}
+
+/* A private key, or one that cannot be read, which the service will refuse to start with. */
+static bool may_sign(const struct work *work, const struct algorithm *algorithm, const char *name) {
+    char path[PATH_MAX], reason[KEY_NOTE_SIZE];
+    struct key_error error = { reason, sizeof reason };
+    struct signing_key key;
+    if (!key_path_join(path, text_of(work->rules->keys_dir), name, error) ||
+        !signing_key_load(&key, algorithm, text_of("any"), path, geteuid(), error))
+        return true;
+    bool can_sign = key.can_sign;
+    signing_key_release(&key);
+    return can_sign;
+}
+
+/* A file that is gone meanwhile is no key. */
+static bool add_file(struct work *work, const char *name) {
+    struct text kid;
+    struct stat status;
+    const struct algorithm *algorithm = algorithm_of_file(name, &kid);
+    if (algorithm == NULL || fstatat(work->directory, name, &status, 0) != 0)
+        return true;
+    struct key_info *info = add(&work->list, kid);
+    if (info == NULL)
+        return fail(work, "holds too many keys");
+    info->algorithm = algorithm->name;
+    info->since_s = (int64_t)status.st_mtim.tv_sec;
+    info->can_sign = may_sign(work, algorithm, name);
+    return true;
+}
+
+static bool add_files(struct work *work) {
+    int fd = openat(work->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *names = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+    if (names == NULL) {
+        fail(work, strerrordesc_np(errno));
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    bool is_added = true;
+    while (is_added && (errno = 0, entry = readdir(names)) != NULL)
+        is_added = add_file(work, entry->d_name);
+    if (is_added && errno != 0)
+        is_added = fail(work, strerrordesc_np(errno));
+    closedir(names);
+    return is_added;
+}
+
+static bool add_lines(struct work *work) {
+    for (size_t i = 0; i < work->states.count; i++) {
+        const struct key_line *line = &work->states.lines[i];
+        struct key_info *info = add(&work->list, text_of(line->kid));
+        if (info == NULL)
+            return fail(work, "holds too many keys");
+        info->state = line->state;
+        info->since_s = line->since_s;
+    }
+    return true;
+}
+
+static void choose(struct work *work) {
+    struct key_candidate candidates[KEY_LIST_MAX];
+    size_t places[KEY_LIST_MAX], count = 0;
+    for (size_t i = 0; i < work->list.count; i++) {
+        struct key_info *info = &work->list.keys[i];
+        info->is_gone = key_is_gone(info->state, info->since_s, work->rules->keep_s, work->now_s);
+        if (info->state == KEY_STANDBY)
+            info->next_s = info->since_s + work->rules->publish_before_use_s;
+        if (info->state == KEY_RETIRING)
+            info->next_s = info->since_s + work->rules->keep_s;
+        if (info->algorithm == NULL || info->is_gone || info->state == KEY_REVOKED)
+            continue;
+        places[count] = i;
+        candidates[count++] = (struct key_candidate){ info->kid, info->state, info->since_s, info->can_sign };
+    }
+    struct key_choice choice = key_states_choose(candidates, count, work->states.has_file, work->rules, work->now_s);
+    if (choice.index != SIZE_MAX)
+        work->list.keys[places[choice.index]].signs = true;
+}
+
+static int compare(const void *a, const void *b) {
+    return strcmp(((const struct key_info *)a)->kid, ((const struct key_info *)b)->kid);
+}
+
+static bool read_list(struct work *work) {
+    if (!key_states_read(work->directory, work->rules->keys_dir, geteuid(), &work->states, work->error) || !add_files(work) ||
+        !add_lines(work))
+        return false;
+    work->list.has_states = work->states.has_file;
+    qsort(work->list.keys, work->list.count, sizeof work->list.keys[0], compare);
+    choose(work);
+    return true;
+}
+
+static const struct key_info *signing_key(const struct work *work) {
+    for (size_t i = 0; i < work->list.count; i++)
+        if (work->list.keys[i].signs)
+            return &work->list.keys[i];
+    return NULL;
+}
+
+/* ---- changes ---- */
+
+static bool set(struct work *work, const char *kid, enum key_state state, int64_t since_s) {
+    if (!key_states_set(&work->states, kid, state, since_s))
+        return fail(work, "has lines for too many keys in " KEY_STATES_FILE "; `jwtd key prune` removes old ones");
+    if (state == KEY_ACTIVE)
+        memcpy(work->change->active, kid, strlen(kid) + 1);
+    return true;
+}
+
+/* What keys.conf would say already, had it been there. */
+static bool write_down_states(struct work *work) {
+    const struct key_info *signing = signing_key(work);
+    for (size_t i = 0; i < work->list.count && !work->states.has_file; i++) {
+        struct key_info *info = &work->list.keys[i];
+        bool is_older = signing != NULL && strcmp(info->kid, signing->kid) < 0;
+        info->state = info == signing ? KEY_ACTIVE : (is_older ? KEY_RETIRING : KEY_STANDBY);
+        if (is_older)
+            info->since_s = work->now_s;
+        if (!set(work, info->kid, info->state, info->since_s))
+            return false;
+    }
+    for (size_t i = 0; i < work->list.count; i++)
+        if (work->list.keys[i].state == KEY_ACTIVE)
+            memcpy(work->change->active, work->list.keys[i].kid, sizeof work->change->active);
+    return true;
+}
+
+/* `active` is to become retiring, another key takes its place. */
+static bool replace_active(struct work *work, const char *kid) {
+    char former[KID_MAX_LEN + 1];
+    memcpy(former, work->change->active, sizeof former);
+    bool has_former = former[0] != '\0' && strcmp(former, kid) != 0;
+    return (!has_former || set(work, former, KEY_RETIRING, work->now_s)) && set(work, kid, KEY_ACTIVE, work->now_s);
+}
+
+static bool apply_nothing(struct work *work) {
+    (void)work;
+    return true;
+}
+
+/* The key has a file, and as a rule no line. */
+static bool apply_add(struct work *work) {
+    const struct key_info *info = find(&work->list, text_of(work->change->kid)), *signing = signing_key(work);
+    if (info == NULL || info->algorithm == NULL)
+        return refuse(work, "has lost its file");
+    bool is_first = signing == NULL || signing == info;
+    return is_first ? replace_active(work, info->kid) : set(work, info->kid, KEY_STANDBY, work->now_s);
+}
+
+static bool is_early(const struct work *work, const struct key_info *info) {
+    return info->state == KEY_STANDBY && work->now_s < info->next_s;
+}
+
+static void note_if_early(struct work *work, const struct key_info *info) {
+    char from[KEY_TIME_SIZE];
+    if (is_early(work, info))
+        snprintf(work->change->note, sizeof work->change->note,
+                 "until %s services that keep copies of the keys may refuse its tokens", key_time_text(info->next_s, from));
+}
+
+static bool refuse_early(const struct work *work, const struct key_info *info) {
+    char reason[KEY_NOTE_SIZE], from[KEY_TIME_SIZE];
+    snprintf(reason, sizeof reason, "may sign from %s on, when other services have read it; --now activates it at once",
+             key_time_text(info->next_s, from));
+    return refuse(work, reason);
+}
+
+static bool apply_activate(struct work *work) {
+    const struct key_info *info = find(&work->list, text_of(work->change->kid));
+    if (info == NULL || info->algorithm == NULL)
+        return refuse(work, "has no file");
+    if (!info->can_sign)
+        return refuse(work, "is a public key, which cannot sign");
+    if (info->state == KEY_REVOKED)
+        return refuse(work, "is revoked, for good");
+    if (info->is_gone)
+        return refuse(work, "is gone; `jwtd key add` makes a new one");
+    if (is_early(work, info) && !work->at_once && work->change->active[0] != '\0')
+        return refuse_early(work, info);
+    note_if_early(work, info);
+    return info->state == KEY_ACTIVE || replace_active(work, info->kid);
+}
+
+static bool apply_retire(struct work *work) {
+    const struct key_info *info = find(&work->list, text_of(work->change->kid));
+    if (info == NULL)
+        return refuse(work, "is not here");
+    if (info->state == KEY_REVOKED)
+        return refuse(work, "is revoked already");
+    if (info->state == KEY_ACTIVE || info->signs)
+        return refuse(work, "signs; activate another one, which retires this one");
+    return info->state == KEY_RETIRING || set(work, info->kid, KEY_RETIRING, work->now_s);
+}
+
+static const struct key_info *first_standby(const struct work *work, const struct key_info *but) {
+    const struct key_info *first = NULL;
+    for (size_t i = 0; i < work->list.count; i++) {
+        const struct key_info *info = &work->list.keys[i];
+        if (info != but && info->state == KEY_STANDBY && info->can_sign && (first == NULL || info->since_s < first->since_s))
+            first = info;
+    }
+    return first;
+}
+
+static bool apply_revoke(struct work *work) {
+    struct key_info *info = find(&work->list, text_of(work->change->kid));
+    if (info == NULL)
+        return refuse(work, "is not here");
+    if (info->state == KEY_REVOKED)
+        return true;
+    bool was_active = info->state == KEY_ACTIVE;
+    if (!set(work, info->kid, KEY_REVOKED, work->now_s))
+        return false;
+    if (!was_active)
+        return true;
+    work->change->active[0] = '\0';
+    const struct key_info *next = first_standby(work, info);
+    if (next != NULL) {
+        note_if_early(work, next);
+        return set(work, next->kid, KEY_ACTIVE, work->now_s);
+    }
+    snprintf(work->change->note, sizeof work->change->note,
+             "no key signs now: nobody can log in until `jwtd key add` makes one, which signs at once");
+    return true;
+}
+
+static bool remove_file(struct work *work, const struct key_info *info) {
+    char name[NAME_MAX + 1];
+    const struct algorithm *algorithm = algorithm_by_name(text_of(info->algorithm));
+    assert(algorithm != NULL);
+    (void)snprintf(name, sizeof name, "%s%s", info->kid, algorithm->suffix);
+    if (unlinkat(work->directory, name, 0) != 0 && errno != ENOENT)
+        return refuse(work, strerrordesc_np(errno));
+    work->change->removed++;
+    return true;
+}
+
+/* The file before the line: without a line the key would be standby. */
+static bool apply_prune(struct work *work) {
+    struct key_states kept = { .has_file = true };
+    for (size_t i = 0; i < work->list.count; i++) {
+        const struct key_info *info = &work->list.keys[i];
+        bool is_gone = key_is_gone(info->state, info->since_s, work->rules->keep_s + PRUNE_MARGIN_S, work->now_s);
+        bool is_revoked = info->state == KEY_REVOKED;
+        if ((is_gone || is_revoked) && info->algorithm != NULL && !remove_file(work, info))
+            return false;
+        if (!is_gone && (is_revoked || info->algorithm != NULL))
+            if (!key_states_set(&kept, info->kid, info->state, info->since_s))
+                return fail(work, "holds too many keys");
+    }
+    work->states = kept;
+    return true;
+}
+
+/* With the rights of the owner and the lock. */
+static bool apply_locked(struct work *work, bool (*apply)(struct work *work)) {
+    if (!read_list(work))
+        return false;
+    if (work->list.count == 0 && apply == apply_nothing)
+        return true;
+    return write_down_states(work) && apply(work) &&
+           key_states_write(work->directory, work->rules->keys_dir, &work->states, work->error);
+}
+
+/* `*wanted` has no list yet, and keeps none, so that a command may run twice. */
+static bool run(const struct work *wanted, bool make, bool (*apply)(struct work *work)) {
+    struct work work = *wanted;
+    work.directory = owner_rights_enter(work.rules->keys_dir, make);
+    bool is_done = false;
+    if (work.directory < 0) {
+        fail(&work, strerrordesc_np(errno));
+    } else {
+        int lock = key_states_lock(work.directory, work.rules->keys_dir, work.error);
+        is_done = lock >= 0 && apply_locked(&work, apply);
+        if (lock >= 0)
+            close(lock);
+    }
+    owner_rights_leave(work.directory);
+    return is_done;
+}
+
+/* ---- commands ---- */
+
+bool key_list_read(const struct key_rules *rules, int64_t now_s, struct key_list *list, char *error, size_t error_size) {
+    struct work work = { .rules = rules, .now_s = now_s, .error = { error, error_size } };
+    work.directory = owner_rights_enter(rules->keys_dir, false);
+    bool is_read = work.directory >= 0 ? read_list(&work) : fail(&work, strerrordesc_np(errno));
+    owner_rights_leave(work.directory);
+    *list = work.list;
+    return is_read;
+}
+
+static bool change_key(const struct key_rules *rules, int64_t now_s, const char *kid, bool at_once, struct key_change *change,
+                       bool (*apply)(struct work *work), char *error, size_t error_size) {
+    *change = (struct key_change){ .removed = 0 };
+    if (!keyring_is_kid(text_of(kid))) {
+        snprintf(error, error_size, "this is no key id");
+        return false;
+    }
+    memcpy(change->kid, kid, strlen(kid) + 1);
+    struct work wanted = { .rules = rules, .now_s = now_s, .at_once = at_once, .change = change, .error = { error, error_size } };
+    return run(&wanted, false, apply);
+}
+
+/* keys.conf first: without it, a key that was made before the process is killed would sign by itself when it is old enough. */
+bool key_add(const struct key_rules *rules, int64_t now_s, const char *algorithm, struct key_change *change, char *error,
+             size_t error_size) {
+    *change = (struct key_change){ .removed = 0 };
+    struct work wanted = { .rules = rules, .now_s = now_s, .change = change, .error = { error, error_size } };
+    return run(&wanted, true, apply_nothing) &&
+           keyring_generate(rules->keys_dir, rules->refresh_key_file, algorithm, change->kid, error, error_size) &&
+           run(&wanted, false, apply_add);
+}
+
+bool key_activate(const struct key_rules *rules, int64_t now_s, const char *kid, bool at_once, struct key_change *change,
+                  char *error, size_t error_size) {
+    return change_key(rules, now_s, kid, at_once, change, apply_activate, error, error_size);
+}
+
+bool key_retire(const struct key_rules *rules, int64_t now_s, const char *kid, struct key_change *change, char *error,
+                size_t error_size) {
+    return change_key(rules, now_s, kid, false, change, apply_retire, error, error_size);
+}
+
+bool key_revoke(const struct key_rules *rules, int64_t now_s, const char *kid, struct key_change *change, char *error,
+                size_t error_size) {
+    return change_key(rules, now_s, kid, false, change, apply_revoke, error, error_size);
+}
+
+bool key_prune(const struct key_rules *rules, int64_t now_s, struct key_change *change, char *error, size_t error_size) {
+    *change = (struct key_change){ .removed = 0 };
+    struct work wanted = { .rules = rules, .now_s = now_s, .change = change, .error = { error, error_size } };
+    return run(&wanted, false, apply_prune);
+}

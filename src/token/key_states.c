@@ -1,0 +1,366 @@
+/* The file keys.conf, and the choice of the key that signs. */
+#include "key_states.h"
+
+#include "jwtd/macros.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ASIDE KEY_STATES_FILE "~new"
+#define LOCK_FILE ".keys.lock" /* a name with a dot in front is no key, and no file to warn of */
+#define LOCK_TRIES 100
+#define LOCK_PAUSE_NS 100000000
+#define TEXT_MAX ((size_t)64 * 1024)
+#define TIME_FORMAT "%Y-%m-%dT%H:%M:%SZ"
+#define BLANKS " \t"
+
+static const char *const state_names[] = {
+    [KEY_STANDBY] = "standby",
+    [KEY_ACTIVE] = "active",
+    [KEY_RETIRING] = "retiring",
+    [KEY_REVOKED] = "revoked",
+};
+
+const char *key_state_name(enum key_state state) {
+    assert((size_t)state < ARRAY_LEN(state_names));
+    return state_names[state];
+}
+
+bool key_state_by_name(struct text name, enum key_state *state) {
+    for (size_t i = 0; i < ARRAY_LEN(state_names); i++)
+        if (text_equal(name, text_of(state_names[i]))) {
+            *state = (enum key_state)i;
+            return true;
+        }
+    return false;
+}
+
+static bool is_kid(struct text word) {
+    return text_is_made_of(word, TEXT_ID_ALPHABET, 1, KID_MAX_LEN);
+}
+
+/* ---- parsing ---- */
+
+/* The next word of a line, moving *line behind it. */
+static struct text next_word(struct text *line) {
+    while (line->len > 0 && text_is_blank(line->bytes[0])) {
+        line->bytes++;
+        line->len--;
+    }
+    struct text word = { line->bytes, 0 };
+    while (word.len < line->len && !text_is_blank(word.bytes[word.len]))
+        word.len++;
+    line->bytes += word.len;
+    line->len -= word.len;
+    return word;
+}
+
+static void write_time(int64_t since_s, char text[KEY_TIME_SIZE]) {
+    time_t seconds = (time_t)since_s;
+    struct tm utc;
+    if (gmtime_r(&seconds, &utc) == NULL || strftime(text, KEY_TIME_SIZE, TIME_FORMAT, &utc) == 0)
+        text[0] = '\0';
+}
+
+const char *key_time_text(int64_t since_s, char text[KEY_TIME_SIZE]) {
+    write_time(since_s, text);
+    return text;
+}
+
+/* strptime takes more than one way to write a time, and days that do not exist; written again they differ. */
+static bool read_time(struct text text, int64_t *since_s) {
+    char copy[KEY_TIME_SIZE], again[KEY_TIME_SIZE];
+    struct tm utc = { 0 };
+    if (text.len != KEY_TIME_SIZE - 1)
+        return false;
+    memcpy(copy, text.bytes, text.len);
+    copy[text.len] = '\0';
+    const char *end = strptime(copy, TIME_FORMAT, &utc);
+    if (end == NULL || *end != '\0')
+        return false;
+    *since_s = (int64_t)timegm(&utc);
+    write_time(*since_s, again);
+    return strcmp(copy, again) == 0;
+}
+
+static bool has_active(const struct key_states *states) {
+    for (size_t i = 0; i < states->count; i++)
+        if (states->lines[i].state == KEY_ACTIVE)
+            return true;
+    return false;
+}
+
+/* NULL, or what is wrong with the line. */
+static const char *parse_line(struct text line, struct key_states *states) {
+    struct text kid = next_word(&line), state_word = next_word(&line), since = next_word(&line), more = next_word(&line);
+    enum key_state state;
+    int64_t since_s;
+    if (kid.len == 0 || kid.bytes[0] == '#')
+        return NULL;
+    if (!is_kid(kid))
+        return "this is no key id";
+    if (!key_state_by_name(state_word, &state))
+        return "the state is none of standby, active, retiring, revoked";
+    if (!read_time(since, &since_s))
+        return "the time is not written like 2026-11-21T21:35:00Z";
+    if (more.len > 0)
+        return "there is something behind the time";
+    if (key_states_find(states, kid) != NULL)
+        return "the key stands in an earlier line too";
+    if (state == KEY_ACTIVE && has_active(states))
+        return "another key is active";
+    if (states->count == KEY_STATES_MAX)
+        return "there are too many keys";
+    struct key_line *added = &states->lines[states->count++];
+    *added = (struct key_line){ .state = state, .since_s = since_s };
+    memcpy(added->kid, kid.bytes, kid.len);
+    return NULL;
+}
+
+bool key_states_parse(struct text text, const char *path, struct key_states *states, struct key_error error) {
+    *states = (struct key_states){ .has_file = true };
+    for (unsigned number = 1; text.len > 0; number++) {
+        const char *end = memchr(text.bytes, '\n', text.len);
+        size_t len = end == NULL ? text.len : (size_t)(end - text.bytes);
+        const char *wrong =
+            end == NULL ? "the line does not end: the file is cut short" : parse_line((struct text){ text.bytes, len }, states);
+        if (wrong != NULL) {
+            snprintf(error.text, error.size, "%s:%u: %s", path, number, wrong);
+            return false;
+        }
+        text.bytes += len + 1;
+        text.len -= len + 1;
+    }
+    return true;
+}
+
+/* ---- the file ---- */
+
+static bool fail(const char *keys_dir, const char *reason, struct key_error error) {
+    snprintf(error.text, error.size, "%s/" KEY_STATES_FILE ": %s", keys_dir, reason);
+    return false;
+}
+
+/* What it says decides which key signs, but it is no secret. */
+static const char *check_file(int fd, uid_t owner) {
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return strerrordesc_np(errno);
+    if (!S_ISREG(status.st_mode))
+        return "not a regular file";
+    if ((status.st_mode & S_IWOTH) != 0)
+        return "others than owner and group may write it; run chmod o-w on it";
+    if (status.st_uid != 0 && status.st_uid != owner)
+        return "belongs to another user than root and the one of the keys; run chown on it";
+    return status.st_size > (off_t)TEXT_MAX ? "too long" : NULL;
+}
+
+/* NULL, or the reason. The size was checked, but the file may grow meanwhile. */
+static const char *read_whole(int fd, char *text, size_t *len) {
+    *len = 0;
+    for (;;) {
+        ssize_t got = read(fd, text + *len, TEXT_MAX + 1 - *len);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return strerrordesc_np(errno);
+        *len += (size_t)got;
+        if (*len > TEXT_MAX)
+            return "too long";
+        if (got == 0)
+            return NULL;
+    }
+}
+
+static bool read_file(int fd, const char *keys_dir, uid_t owner, struct key_states *states, struct key_error error) {
+    char path[sizeof KEY_STATES_FILE + 512];
+    size_t len;
+    const char *wrong = check_file(fd, owner);
+    char *text = wrong == NULL ? malloc(TEXT_MAX + 1) : NULL;
+    if (wrong == NULL)
+        wrong = text == NULL ? "no memory for it" : read_whole(fd, text, &len);
+    bool is_good = wrong == NULL;
+    if (is_good) {
+        (void)snprintf(path, sizeof path, "%s/" KEY_STATES_FILE, keys_dir);
+        is_good = key_states_parse((struct text){ text, len }, path, states, error);
+    } else {
+        fail(keys_dir, wrong, error);
+    }
+    free(text);
+    return is_good;
+}
+
+bool key_states_read(int directory, const char *keys_dir, uid_t owner, struct key_states *states, struct key_error error) {
+    *states = (struct key_states){ .has_file = false };
+    /* O_NONBLOCK, since opening a FIFO would otherwise wait for a writer */
+    int fd = openat(directory, KEY_STATES_FILE, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return errno == ENOENT || fail(keys_dir, strerrordesc_np(errno), error);
+    bool is_read = read_file(fd, keys_dir, owner, states, error);
+    close(fd);
+    return is_read;
+}
+
+static bool write_lines(FILE *out, const struct key_states *states) {
+    char since[KEY_TIME_SIZE];
+    fputs("# The states of the signing keys, written by `jwtd key`: KID STATE SINCE\n", out);
+    for (size_t i = 0; i < states->count; i++) {
+        const struct key_line *line = &states->lines[i];
+        fprintf(out, "%s %s %s\n", line->kid, key_state_name(line->state), key_time_text(line->since_s, since));
+    }
+    return fflush(out) == 0 && !ferror(out) && fchmod(fileno(out), 0644) == 0 && fsync(fileno(out)) == 0;
+}
+
+/* A name is safe on disk only after its directory was synced. */
+static bool sync_directory(int directory) {
+    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool is_synced = fsync(fd) == 0;
+    close(fd);
+    return is_synced;
+}
+
+bool key_states_write(int directory, const char *keys_dir, const struct key_states *states, struct key_error error) {
+    /* what a process that was killed has left; with the lock there is no other that writes */
+    if (unlinkat(directory, ASIDE, 0) != 0 && errno != ENOENT)
+        return fail(keys_dir, strerrordesc_np(errno), error);
+    int fd = openat(directory, ASIDE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    bool is_written = out != NULL && write_lines(out, states);
+    int failure = errno;
+    if (out != NULL)
+        is_written = fclose(out) == 0 && is_written;
+    else if (fd >= 0)
+        close(fd);
+    if (is_written && renameat(directory, ASIDE, directory, KEY_STATES_FILE) == 0) {
+        if (sync_directory(directory))
+            return true;
+        snprintf(error.text, error.size, "%s/" KEY_STATES_FILE ": replaced, but not synced to the disk: %s", keys_dir,
+                 strerrordesc_np(errno));
+        return false;
+    }
+    failure = is_written ? errno : failure;
+    unlinkat(directory, ASIDE, 0);
+    return fail(keys_dir, strerrordesc_np(failure), error);
+}
+
+int key_states_lock(int directory, const char *keys_dir, struct key_error error) {
+    int fd = openat(directory, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    bool is_locked = false;
+    for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
+        is_locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+        if (is_locked || (errno != EWOULDBLOCK && errno != EINTR))
+            break;
+        nanosleep(&(struct timespec){ .tv_nsec = LOCK_PAUSE_NS }, NULL);
+    }
+    if (is_locked)
+        return fd;
+    snprintf(error.text, error.size, "%s/" LOCK_FILE ": %s", keys_dir,
+             fd >= 0 && errno == EWOULDBLOCK ? "another process is changing the keys" : strerrordesc_np(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* ---- lines ---- */
+
+const struct key_line *key_states_find(const struct key_states *states, struct text kid) {
+    for (size_t i = 0; i < states->count; i++)
+        if (text_equal(kid, text_of(states->lines[i].kid)))
+            return &states->lines[i];
+    return NULL;
+}
+
+bool key_states_set(struct key_states *states, const char *kid, enum key_state state, int64_t since_s) {
+    assert(is_kid(text_of(kid)));
+    const struct key_line *found = key_states_find(states, text_of(kid));
+    if (found == NULL && states->count == KEY_STATES_MAX)
+        return false;
+    struct key_line *line = &states->lines[found == NULL ? states->count++ : (size_t)(found - states->lines)];
+    *line = (struct key_line){ .state = state, .since_s = since_s };
+    (void)snprintf(line->kid, sizeof line->kid, "%s", kid);
+    return true;
+}
+
+bool key_states_of_file(const struct key_states *states, int directory, const char *name, struct text kid, const char *path,
+                        struct key_line *line, struct key_error error) {
+    struct stat status;
+    const struct key_line *found = key_states_find(states, kid);
+    if (found == NULL && fstatat(directory, name, &status, 0) != 0)
+        return key_refuse(error, path, strerrordesc_np(errno));
+    *line = found != NULL ? *found : (struct key_line){ .state = KEY_STANDBY, .since_s = (int64_t)status.st_mtim.tv_sec };
+    memcpy(line->kid, kid.bytes, kid.len);
+    return true;
+}
+
+/* ---- the choice ---- */
+
+bool key_is_gone(enum key_state state, int64_t since_s, int64_t keep_s, int64_t now_s) {
+    return state == KEY_RETIRING && since_s < now_s - keep_s;
+}
+
+static bool is_earlier(const struct key_candidate *a, const struct key_candidate *b) {
+    return a->since_s < b->since_s || (a->since_s == b->since_s && strcmp(a->kid, b->kid) < 0);
+}
+
+/* The candidates that may sign, by their states. */
+static struct key_choice choose_by_state(const struct key_candidate *keys, size_t count) {
+    struct key_choice choice = { .index = SIZE_MAX, .is_substitute = true };
+    for (size_t i = 0; i < count; i++) {
+        if (!keys[i].can_sign)
+            continue;
+        if (keys[i].state == KEY_ACTIVE)
+            return (struct key_choice){ .index = i };
+        if (keys[i].state == KEY_STANDBY && (choice.index == SIZE_MAX || is_earlier(&keys[i], &keys[choice.index])))
+            choice.index = i;
+    }
+    return choice;
+}
+
+static struct key_choice choose_by_name(const struct key_candidate *keys, size_t count, const struct key_rules *rules,
+                                        int64_t now_s) {
+    size_t newest = SIZE_MAX, first = SIZE_MAX;
+    for (size_t i = 0; i < count; i++) {
+        if (!keys[i].can_sign || (rules->active_kid[0] != '\0' && strcmp(keys[i].kid, rules->active_kid) != 0))
+            continue;
+        if (rules->active_kid[0] != '\0')
+            return (struct key_choice){ .index = i };
+        bool is_published = keys[i].since_s <= now_s - rules->publish_before_use_s;
+        if (is_published && (newest == SIZE_MAX || strcmp(keys[i].kid, keys[newest].kid) > 0))
+            newest = i;
+        if (first == SIZE_MAX || is_earlier(&keys[i], &keys[first]))
+            first = i;
+    }
+    return (struct key_choice){ .index = newest != SIZE_MAX ? newest : first };
+}
+
+/* When a key is gone, or one signs in place of the chosen one. */
+static int64_t change_of(const struct key_candidate *key, const struct key_candidate *chosen, bool has_states,
+                         const struct key_rules *rules, int64_t now_s) {
+    if (has_states)
+        return key->state == KEY_RETIRING ? key->since_s + rules->keep_s + 1 : INT64_MAX;
+    int64_t signs_from_s = !key->can_sign ? 0 : key->since_s + rules->publish_before_use_s;
+    return signs_from_s > now_s && strcmp(key->kid, chosen->kid) != 0 ? signs_from_s : INT64_MAX;
+}
+
+struct key_choice key_states_choose(const struct key_candidate *keys, size_t count, bool has_states,
+                                    const struct key_rules *rules, int64_t now_s) {
+    struct key_choice choice = has_states ? choose_by_state(keys, count) : choose_by_name(keys, count, rules, now_s);
+    choice.next_change_s = INT64_MAX;
+    bool is_fixed = !has_states && rules->active_kid[0] != '\0';
+    for (size_t i = 0; i < count && choice.index != SIZE_MAX && !is_fixed; i++) {
+        int64_t change_s = change_of(&keys[i], &keys[choice.index], has_states, rules, now_s);
+        if (change_s > now_s && change_s < choice.next_change_s)
+            choice.next_change_s = change_s;
+    }
+    return choice;
+}

@@ -1,0 +1,126 @@
+#include "refresh_keys.h"
+
+#include "jwtd/log.h"
+#include "key_directory.h"
+#include "owner_rights.h"
+#include "secret_key.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct refresh_loading {
+    struct refresh_keys *keys;
+    struct text directory;
+    struct text file_name; /* of the key that signs */
+};
+
+/* Public, since tokens contain it; it reveals no more of the key than a hash of 256 random bits. */
+static void derive_id(struct refresh_key *key) {
+    static const char context[] = "jwtd refresh key id";
+    uint8_t hash[crypto_generichash_BYTES];
+    crypto_generichash(hash, sizeof hash, (const uint8_t *)context, sizeof context - 1, key->bytes, REFRESH_KEY_BYTES);
+    memcpy(key->id, hash, sizeof key->id);
+}
+
+static bool begin_mac(struct refresh_key *key) {
+    crypto_auth_hmacsha512256_state *mac = sodium_malloc(sizeof *mac);
+    key->mac = mac;
+    if (mac == NULL)
+        return false;
+    crypto_auth_hmacsha512256_init(mac, key->bytes, REFRESH_KEY_BYTES);
+    sodium_mprotect_readonly(mac);
+    return true;
+}
+
+static bool add_refresh_key(struct refresh_keys *keys, const char *path, struct key_error error) {
+    size_t len;
+    if (keys->count == REFRESH_KEYS_MAX) {
+        snprintf(error.text, error.size, "%s: more than %d refresh keys", path, REFRESH_KEYS_MAX);
+        return false;
+    }
+    struct refresh_key *key = &keys->keys[keys->count];
+    struct key_text text;
+    if (key_file_read(path, geteuid(), &text, error))
+        key->bytes = secret_key_decode(&text, REFRESH_KEY_BYTES, REFRESH_KEY_BYTES, &len, error);
+    key_text_wipe(&text);
+    if (key->bytes == NULL)
+        return false;
+    keys->count++; /* refresh_keys_fini frees it from here on */
+    derive_id(key);
+    if (!begin_mac(key))
+        snprintf(error.text, error.size, "%s: no memory for the key", path);
+    return key->mac != NULL;
+}
+
+/* "refresh.key.2026-11" beside "refresh.key". */
+static bool load_other_refresh_key(void *context, const char *name, struct key_error error) {
+    const struct refresh_loading *loading = context;
+    size_t len = loading->file_name.len;
+    char path[PATH_MAX];
+    if (strncmp(name, loading->file_name.bytes, len) != 0 || name[len] != '.')
+        return true;
+    if (!text_is_made_of(text_of(name + len + 1), TEXT_ALPHANUMERIC "_-", 1, NAME_MAX)) {
+        log_event(LOG_WARN, "key_file_ignored", "directory=%.*s file=%s", (int)loading->directory.len, loading->directory.bytes,
+                  name);
+        return true;
+    }
+    return key_path_join(path, loading->directory, name, error) && add_refresh_key(loading->keys, path, error);
+}
+
+bool refresh_keys_load(struct refresh_keys *keys, const char *file, struct key_error error) {
+    struct stat status;
+    char path[PATH_MAX];
+    if (stat(file, &status) != 0 && errno == ENOENT) {
+        snprintf(error.text, error.size, "%s: no refresh key; `jwtd keygen` makes one", file);
+        return false;
+    }
+    if (!add_refresh_key(keys, file, error))
+        return false;
+    const char *name;
+    struct refresh_loading loading = { .keys = keys, .directory = key_path_directory(file, &name) };
+    loading.file_name = text_of(name);
+    if (!key_path_join(path, loading.directory, "", error))
+        return false;
+    DIR *directory = opendir(path);
+    if (directory == NULL && errno == EACCES) {
+        /* a user may be allowed to read the file and not to list its directory: then that key is the only one */
+        log_event(LOG_WARN, "refresh_keys_not_listed", "directory=%s error=%s", path, strerrordesc_np(EACCES));
+        return true;
+    }
+    if (directory == NULL) {
+        snprintf(error.text, error.size, "%s: %s", path, strerrordesc_np(errno));
+        return false;
+    }
+    bool loaded = key_directory_check(dirfd(directory), path, geteuid(), error) &&
+                  key_directory_visit(directory, path, load_other_refresh_key, &loading, error);
+    closedir(directory);
+    return loaded;
+}
+
+void refresh_keys_fini(struct refresh_keys *keys) {
+    for (size_t i = 0; i < keys->count; i++) {
+        sodium_free((void *)(uintptr_t)keys->keys[i].bytes); /* const only for those who borrow */
+        sodium_free((void *)(uintptr_t)keys->keys[i].mac);
+    }
+}
+
+bool refresh_key_create(const char *file, struct key_error error) {
+    char path[PATH_MAX];
+    const char *name;
+    struct key_text text = { .path = file };
+    if (!key_path_join(path, key_path_directory(file, &name), "", error))
+        return false;
+    int directory = owner_rights_enter(path, false);
+    if (directory < 0)
+        snprintf(error.text, error.size, "%s: %s", file, strerrordesc_np(errno));
+    secret_key_generate(&text, REFRESH_KEY_BYTES);
+    bool done = directory >= 0 && key_file_create(directory, name, file, &text, error) != KEY_FILE_FAILED;
+    key_text_wipe(&text);
+    return key_directory_leave(directory, done, error);
+}

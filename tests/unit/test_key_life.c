@@ -1,0 +1,268 @@
+#include "jwtd/key_life.h"
+
+#include "jwtd/macros.h"
+#include "token_fixture.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <utime.h>
+
+Suite *key_life_suite(void);
+
+#define NOW INT64_C(1795297600) /* 2026-11-21T21:46:40Z */
+#define PUBLISH INT64_C(1200)
+#define KEEP (FIXTURE_TTL + ACCESS_TOKEN_LEEWAY_S)
+
+static struct scratch scratch;
+static char keys_dir[PATH_MAX], refresh_file[PATH_MAX], error[512];
+static struct key_rules rules;
+static struct key_change change;
+
+static void set_up(void) {
+    scratch = scratch_create();
+    snprintf(keys_dir, sizeof keys_dir, "%s", scratch_path(&scratch, "keys"));
+    snprintf(refresh_file, sizeof refresh_file, "%s", scratch_path(&scratch, "refresh.key"));
+    rules = (struct key_rules){
+        .keys_dir = keys_dir, .active_kid = "", .refresh_key_file = refresh_file, .publish_before_use_s = PUBLISH, .keep_s = KEEP
+    };
+    error[0] = '\0';
+    ck_assert_int_ge(sodium_init(), 0);
+}
+
+static void tear_down(void) {
+    scratch_destroy(&scratch);
+}
+
+static void write_key(const char *kid, int64_t made_s) {
+    char path[64];
+    mkdir(keys_dir, 0700);
+    scratch_write_text(&scratch, "refresh.key", FIXTURE_KEY_1);
+    snprintf(path, sizeof path, "keys/%s.hs256", kid);
+    scratch_write_text(&scratch, path, FIXTURE_KEY_1);
+    ck_assert_int_eq(utime(scratch_path(&scratch, path), &(struct utimbuf){ made_s, made_s }), 0);
+}
+
+/* "a:active b:standby", sorted; a key without a file in brackets, the one that signs with a star. */
+static const char *states_at(int64_t now_s) {
+    static char text[1024];
+    struct key_list list;
+    size_t len = 0;
+    ck_assert_msg(key_list_read(&rules, now_s, &list, error, sizeof error), "%s", error);
+    text[0] = '\0';
+    for (size_t i = 0; i < list.count; i++) {
+        const struct key_info *key = &list.keys[i];
+        len += (size_t)snprintf(text + len, sizeof text - len, key->algorithm != NULL ? "%s%s:%s%s" : "%s(%s:%s)%s",
+                                len > 0 ? " " : "", key->kid, key->is_gone ? "gone" : key_state_name(key->state),
+                                key->signs ? "*" : "");
+    }
+    return text;
+}
+
+/* What the service would load. */
+static struct keyring *load_at(int64_t now_s) {
+    return keyring_load(&rules, now_s, error, sizeof error);
+}
+
+#define ADD(now) key_add(&rules, now, "hs256", &change, error, sizeof error)
+#define ACTIVATE(now, kid, at_once) key_activate(&rules, now, kid, at_once, &change, error, sizeof error)
+#define RETIRE(now, kid) key_retire(&rules, now, kid, &change, error, sizeof error)
+#define REVOKE(now, kid) key_revoke(&rules, now, kid, &change, error, sizeof error)
+#define PRUNE(now) key_prune(&rules, now, &change, error, sizeof error)
+
+START_TEST(a_key_is_standby_then_active_then_retiring_then_gone) {
+    write_key("a", NOW);
+    write_key("b", NOW);
+    ck_assert(ADD(NOW)); /* makes keys.conf; the new key has a name of its own, which sorts first */
+    char kid[KID_MAX_LEN + 1];
+    memcpy(kid, change.kid, sizeof kid);
+    ck_assert(RETIRE(NOW, kid));
+    ck_assert_str_eq(strchr(states_at(NOW), ' '), " a:active* b:standby");
+    ck_assert(ACTIVATE(NOW + PUBLISH, "b", false));
+    ck_assert_str_eq(change.note, "");
+    ck_assert_str_eq(strchr(states_at(NOW + PUBLISH), ' '), " a:retiring b:active*");
+    ck_assert_str_eq(strchr(states_at(NOW + PUBLISH + KEEP), ' '), " a:retiring b:active*");
+    ck_assert_str_eq(strchr(states_at(NOW + PUBLISH + KEEP + 1), ' '), " a:gone b:active*");
+    ck_assert(!ACTIVATE(NOW + PUBLISH + KEEP + 1, "a", true));
+    ck_assert_str_eq(error, "key a is gone; `jwtd key add` makes a new one");
+}
+END_TEST
+
+START_TEST(the_first_key_is_active_at_once) {
+    ck_assert_msg(ADD(NOW), "%s", error); /* not even the directory was there */
+    ck_assert_str_eq(change.active, change.kid);
+    struct keyring *ring = load_at(NOW);
+    ck_assert_msg(ring != NULL, "%s", error);
+    ck_assert_str_eq(keyring_active(ring)->kid, change.kid);
+    keyring_destroy(ring);
+}
+END_TEST
+
+START_TEST(a_key_that_others_may_not_know_yet_is_activated_by_force_only) {
+    write_key("a", NOW - 9999);
+    write_key("b", NOW);
+    ck_assert(!ACTIVATE(NOW + PUBLISH - 1, "b", false));
+    ck_assert_str_eq(error,
+                     "key b may sign from 2026-11-21T22:06:40Z on, when other services have read it; --now activates it at once");
+    ck_assert_str_eq(states_at(NOW), "a:standby* b:standby"); /* nothing was written */
+    ck_assert(ACTIVATE(NOW + PUBLISH - 1, "b", true));
+    ck_assert_str_eq(change.note, "until 2026-11-21T22:06:40Z services that keep copies of the keys may refuse its tokens");
+    ck_assert_str_eq(states_at(NOW), "a:retiring b:active*");
+}
+END_TEST
+
+START_TEST(a_clock_that_is_behind_lets_no_key_sign_too_early) {
+    write_key("a", NOW - 9999);
+    write_key("b", NOW + 3600); /* made by a machine whose clock is ahead */
+    ck_assert(!ACTIVATE(NOW + PUBLISH, "b", false));
+    ck_assert(ACTIVATE(NOW + 3600 + PUBLISH, "b", false));
+}
+END_TEST
+
+START_TEST(an_exchange_may_be_taken_back) {
+    write_key("a", NOW - 9999);
+    write_key("b", NOW - 9999);
+    ck_assert(ACTIVATE(NOW, "a", true)); /* b signed, as the newest by name */
+    ck_assert_str_eq(states_at(NOW), "a:active* b:retiring");
+    ck_assert(ACTIVATE(NOW + 5, "b", false));
+    ck_assert_str_eq(states_at(NOW + 5), "a:retiring b:active*");
+    ck_assert(ACTIVATE(NOW + 5, "b", false)); /* done already */
+    ck_assert_str_eq(states_at(NOW + 5), "a:retiring b:active*");
+}
+END_TEST
+
+START_TEST(keys_that_are_older_than_the_one_that_signs_may_have_signed) {
+    write_key("a", NOW - 9999);
+    write_key("b", NOW - 9999);
+    write_key("c", NOW);
+    ck_assert(RETIRE(NOW, "a"));
+    ck_assert_str_eq(states_at(NOW), "a:retiring b:active* c:standby");
+    struct keyring *ring = load_at(NOW + KEEP);
+    ck_assert_uint_eq(keyring_count(ring), 3);
+    keyring_destroy(ring);
+}
+END_TEST
+
+START_TEST(a_revoked_key_stays_revoked_and_the_standby_key_that_was_published_first_signs) {
+    write_key("a", NOW - 9999);
+    ck_assert(ADD(NOW));
+    char next[KID_MAX_LEN + 1];
+    memcpy(next, change.kid, sizeof next);
+    ck_assert(REVOKE(NOW + PUBLISH, "a"));
+    ck_assert_str_eq(change.active, next);
+    ck_assert_str_eq(change.note, "");
+    ck_assert(REVOKE(NOW + PUBLISH, "a"));
+    ck_assert(!ACTIVATE(NOW + 99999, "a", true));
+    ck_assert_str_eq(error, "key a is revoked, for good");
+    ck_assert(!RETIRE(NOW + 99999, "a"));
+    struct keyring *ring = load_at(NOW + PUBLISH);
+    ck_assert_ptr_null(keyring_find(ring, text_of("a")));
+    ck_assert_str_eq(keyring_active(ring)->kid, next);
+    keyring_destroy(ring);
+    ck_assert(PRUNE(NOW + PUBLISH));
+    ck_assert_uint_eq(change.removed, 1);
+    ck_assert_ptr_nonnull(strstr(states_at(NOW + PUBLISH), "(a:revoked)")); /* a file that comes back is still refused */
+}
+END_TEST
+
+START_TEST(the_last_key_is_revoked_too_and_the_next_one_signs_at_once) {
+    write_key("a", NOW - 9999);
+    ck_assert(REVOKE(NOW, "a"));
+    ck_assert_ptr_nonnull(strstr(change.note, "no key signs now"));
+    struct keyring *ring = load_at(NOW);
+    ck_assert_msg(ring != NULL, "%s", error);
+    ck_assert_ptr_null(keyring_active(ring));
+    keyring_destroy(ring);
+    ck_assert(ADD(NOW));
+    ck_assert_str_eq(change.active, change.kid);
+}
+END_TEST
+
+static const struct {
+    const char *kid, *error;
+    bool (*run)(const struct key_rules *, int64_t, const char *, struct key_change *, char *, size_t);
+} refused[] = {
+    { "b", "key b is not here", key_retire },
+    { "b", "key b is not here", key_revoke },
+    { "a", "key a signs; activate another one, which retires this one", key_retire },
+    { "../a", "this is no key id", key_retire },
+    { "", "this is no key id", key_revoke },
+};
+
+START_TEST(what_makes_no_sense_is_refused_and_changes_nothing) {
+    write_key("a", NOW - 9999);
+    ck_assert(!refused[_i].run(&rules, NOW, refused[_i].kid, &change, error, sizeof error));
+    ck_assert_str_eq(error, refused[_i].error);
+    ck_assert_int_ne(access(scratch_path(&scratch, "keys/keys.conf"), F_OK), 0);
+}
+END_TEST
+
+START_TEST(files_of_keys_that_are_gone_are_removed_a_minute_later_and_no_others) {
+    write_key("a", NOW - 9999);
+    write_key("b", NOW - 9999);
+    write_key("c", NOW);
+    ck_assert(RETIRE(NOW, "c"));
+    ck_assert(PRUNE(NOW + KEEP + 60));
+    ck_assert_uint_eq(change.removed, 0);
+    ck_assert(PRUNE(NOW + KEEP + 61));
+    ck_assert_uint_eq(change.removed, 2);
+    ck_assert_str_eq(states_at(NOW + KEEP + 61), "b:active*");
+}
+END_TEST
+
+START_TEST(a_keys_conf_that_is_wrong_is_not_replaced) {
+    write_key("a", NOW);
+    scratch_write_text(&scratch, "keys/keys.conf", "garbage\n");
+    ck_assert(!ADD(NOW));
+    ck_assert_ptr_nonnull(strstr(error, "keys.conf:1: the state is none of"));
+    ck_assert(!REVOKE(NOW, "a"));
+    struct stat status;
+    ck_assert_int_eq(stat(scratch_path(&scratch, "keys/keys.conf"), &status), 0);
+    ck_assert_int_eq(status.st_size, 8);
+}
+END_TEST
+
+#define AT_ONCE 8
+
+START_TEST(commands_at_the_same_time_lose_nothing) {
+    pid_t pids[AT_ONCE];
+    write_key("a", NOW - 9999);
+    for (int i = 0; i < AT_ONCE; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0)
+            _exit(ADD(NOW) ? 0 : 1);
+    }
+    for (int i = 0; i < AT_ONCE; i++) {
+        int status;
+        ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    struct key_list list;
+    ck_assert(key_list_read(&rules, NOW, &list, error, sizeof error));
+    ck_assert_uint_eq(list.count, AT_ONCE + 1);
+    for (size_t i = 0; i < list.count; i++) {
+        ck_assert_int_eq(list.keys[i].signs, strcmp(list.keys[i].kid, "a") == 0);
+        ck_assert_int_eq(list.keys[i].since_s, list.keys[i].signs ? NOW - 9999 : NOW); /* each has its line */
+    }
+}
+END_TEST
+
+Suite *key_life_suite(void) {
+    Suite *suite = suite_create("key_life");
+    TCase *tests = tcase_create("life");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 30);
+    tcase_add_test(tests, a_key_is_standby_then_active_then_retiring_then_gone);
+    tcase_add_test(tests, the_first_key_is_active_at_once);
+    tcase_add_test(tests, a_key_that_others_may_not_know_yet_is_activated_by_force_only);
+    tcase_add_test(tests, a_clock_that_is_behind_lets_no_key_sign_too_early);
+    tcase_add_test(tests, an_exchange_may_be_taken_back);
+    tcase_add_test(tests, keys_that_are_older_than_the_one_that_signs_may_have_signed);
+    tcase_add_test(tests, a_revoked_key_stays_revoked_and_the_standby_key_that_was_published_first_signs);
+    tcase_add_test(tests, the_last_key_is_revoked_too_and_the_next_one_signs_at_once);
+    tcase_add_loop_test(tests, what_makes_no_sense_is_refused_and_changes_nothing, 0, (int)ARRAY_LEN(refused));
+    tcase_add_test(tests, files_of_keys_that_are_gone_are_removed_a_minute_later_and_no_others);
+    tcase_add_test(tests, a_keys_conf_that_is_wrong_is_not_replaced);
+    tcase_add_test(tests, commands_at_the_same_time_lose_nothing);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
