@@ -15,7 +15,7 @@
 
 #define TASKS_MAX 2
 
-enum { READINESS, CHANGES, CLEANUP, MEMORY };
+enum { READINESS, CHANGES, CLEANUP, UPKEEP };
 
 /* The tasks of each thread. */
 static const struct plan {
@@ -26,7 +26,7 @@ static const struct plan {
     [READINESS] = { "readiness", false, { &readiness_task } },
     [CHANGES] = { "changes", true, { &revocation_task, &role_task } },
     [CLEANUP] = { "cleanup", true, { &cleanup_task } },
-    [MEMORY] = { "memory", false, { &memory_task } },
+    [UPKEEP] = { "upkeep", false, { &memory_task, &key_task } },
 };
 
 struct worker {

@@ -27,6 +27,7 @@ struct task {
 extern const struct task readiness_task;  /* asks whether the database is ready */
 extern const struct task revocation_task; /* reads which sessions other instances have revoked */
 extern const struct task role_task;       /* reads whose roles have changed */
+extern const struct task key_task;        /* follows what `jwtd key` changes */
 extern const struct task cleanup_task;    /* deletes rows that nothing needs any more */
 extern const struct task memory_task;     /* returns to the kernel what the heap keeps after a load */
 

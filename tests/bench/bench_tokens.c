@@ -75,7 +75,8 @@ static bool measure_all(const struct keyring *ring, FILE *out, size_t count) {
 
 int main(int argc, char **argv) {
     char error[512] = "usage: bench_tokens KEYS_DIR REFRESH_KEY_FILE COUNT FILE";
-    struct keyring *ring = argc == 5 ? keyring_load(argv[1], "", argv[2], error, sizeof error) : NULL;
+    struct key_rules key_rules = { .keys_dir = argv[1], .active_kid = "", .refresh_key_file = argv[2] };
+    struct keyring *ring = argc == 5 ? keyring_load(&key_rules, clock_wall_s(), error, sizeof error) : NULL;
     if (ring == NULL) {
         fprintf(stderr, "%s\n", error);
         return 1;
