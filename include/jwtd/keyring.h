@@ -43,6 +43,8 @@
 #define REFRESH_KEY_ID_BYTES 4
 #define REFRESH_KEYS_MAX 16
 
+struct revoked_keys;
+
 /* src/token/key_states.h says what they mean. */
 enum key_state { KEY_STANDBY, KEY_ACTIVE, KEY_RETIRING, KEY_REVOKED };
 
@@ -50,6 +52,8 @@ enum key_state { KEY_STANDBY, KEY_ACTIVE, KEY_RETIRING, KEY_REVOKED };
 struct key_rules {
     const char *keys_dir, *active_kid, *refresh_key_file;
     int64_t publish_before_use_s;
+    struct revoked_keys
+        *revoked;   /* borrowed while a ring lives; NULL: what keys.conf says of revoked keys is all that is known */
     int64_t keep_s; /* how long after its last signature a key must verify: the life of an access token, and the leeway */
 };
 
@@ -83,7 +87,7 @@ struct refresh_key {
 struct keyring *keyring_load(const struct key_rules *rules, int64_t now_s, char *error, size_t error_size);
 void keyring_destroy(struct keyring *keyring);
 
-/* The key that signs; NULL: none may. */
+/* The key that signs; NULL: none may, for instance since it was revoked a moment ago and another ring is not loaded yet. */
 const struct signing_key *keyring_active(const struct keyring *keyring);
 
 /* When another key signs, or one is gone, so that another ring must be loaded: seconds, INT64_MAX for never. */
@@ -91,8 +95,11 @@ int64_t keyring_next_change(const struct keyring *keyring);
 
 const struct signing_key *keyring_find(const struct keyring *keyring, struct text kid);       /* NULL: unknown */
 const struct refresh_key *keyring_refresh_keys(const struct keyring *keyring, size_t *count); /* the first signs; never none */
-/* Why another ring must be loaded, as a word for the log: keys.conf is another file than the one that was read, or the time of
- * keyring_next_change has come. NULL: this one is up to date. It asks the disk once. */
+/* How many keys are known to be revoked; a number that only grows. A key of the ring that is revoked is not found any more. */
+size_t keyring_revocations(const struct keyring *keyring);
+
+/* Why another ring must be loaded, as a word for the log: keys.conf is another file than the one that was read, a key of the ring
+ * was revoked, or the time of keyring_next_change has come. NULL: this one is up to date. It asks the disk once. */
 const char *keyring_outdated(const struct keyring *keyring, int64_t now_s);
 
 size_t keyring_count(const struct keyring *keyring);

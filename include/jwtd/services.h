@@ -14,6 +14,7 @@
 #include "jwtd/password_policy.h"
 #include "jwtd/pool.h"
 #include "jwtd/revocation_feed.h"
+#include "jwtd/revoked_keys.h"
 #include "jwtd/revoked_sessions.h"
 #include "jwtd/sessions.h"
 #include "jwtd/snapshot.h"
@@ -30,6 +31,7 @@ struct services {
     struct limiter *limiter;         /* of requests; used on HTTP threads */
     struct limiter *failure_limiter; /* of wrong passwords: a table of its own, since threads of low priority take its locks */
     struct current_roles *roles;
+    struct revoked_keys *revoked_keys;
     struct password_policy password_policy;
     struct session_limits session_limits;
     struct db_executor *database;

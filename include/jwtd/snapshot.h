@@ -36,10 +36,10 @@ struct snapshot {
 
 struct snapshot_holder;
 
-/* Copies the configuration and reads the keys that it names. Borrows `rules` until snapshot_holder_destroy. NULL: the reason is
- * in `error` (at least 512 bytes). */
-struct snapshot_holder *snapshot_holder_create(const struct config *config, const struct token_rules *rules, char *error,
-                                               size_t error_size);
+/* Copies the configuration and reads the keys that it names. Borrows `rules` and `revoked` (NULL: see struct key_rules) until
+ * snapshot_holder_destroy. NULL: the reason is in `error` (at least 512 bytes). */
+struct snapshot_holder *snapshot_holder_create(const struct config *config, const struct token_rules *rules,
+                                               struct revoked_keys *revoked, char *error, size_t error_size);
 void snapshot_holder_destroy(struct snapshot_holder *holder); /* when everything that was acquired has been released */
 
 /* Puts a configuration in force, which config_reload has made from the one before, and reads keys and credentials again. Takes

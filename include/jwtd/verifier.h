@@ -14,6 +14,8 @@
  * libjwt 1.10.2 would parse the key's PEM again, a millisecond for each token, and its own reader of JSON checks less than the
  * one above.
  *
+ * A token of a revoked key (revoked_keys.h) is refused from the moment when the key is known to be revoked, cached or not.
+ *
  * The cache is a bounded table of whole tokens with their claims (src/token/token_cache.h), since a client sends the same token
  * for 15 minutes and a whole check takes 20 microseconds, with ES256 75; times are checked on every use all the same. Safe from
  * every thread; a token that is in the cache takes no lock.

@@ -48,6 +48,8 @@ const struct reply_schema tokens_reply = { token_members, ARRAY_LEN(token_member
 enum step_result reply_tokens(struct request *request, const struct token_grant *grant) {
     const struct services *services = request->services;
     struct text access;
+    if (!revoked_keys_are_ready(services->revoked_keys)) /* the one that signs may be revoked */
+        return reply_problem(request, STATUS_STARTING);
     enum status status = access_token_create(request->arena, request->snapshot->keyring, &services->token_rules, &grant->user_id,
                                              &grant->session_id, grant->roles_json, clock_wall_s(), &access);
     if (status != STATUS_OK)

@@ -22,10 +22,11 @@ static bool schema_is_current(const struct request *request) {
     return readiness_read(request->services->readiness).schema;
 }
 
-/* Of sessions and of roles. */
+/* Of sessions, of roles and of keys. */
 static bool revocations_are_known(const struct request *request) {
     const struct services *services = request->services;
-    return revoked_sessions_are_ready(services->revoked) && current_roles_are_ready(services->roles);
+    return revoked_sessions_are_ready(services->revoked) && current_roles_are_ready(services->roles) &&
+           revoked_keys_are_ready(services->revoked_keys);
 }
 
 static bool is_serving(const struct request *request) {

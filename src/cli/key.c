@@ -1,8 +1,10 @@
 /* `jwtd key`: the life of signing keys. */
 #include "jwtd/cli.h"
 #include "jwtd/clock.h"
+#include "jwtd/db.h"
 #include "jwtd/json_writer.h"
 #include "jwtd/key_life.h"
+#include "jwtd/key_revocations.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
 #include "jwtd/options.h"
@@ -12,6 +14,7 @@
 
 #define ARENA_LIMIT ((size_t)4 * 1024 * 1024)
 #define ERROR_SIZE 512
+#define DATABASE_TIMEOUT_US (15 * CLOCK_US_PER_S)
 #define DEFAULT_ALGORITHM "hs256"
 
 struct key_task {
@@ -144,12 +147,31 @@ static bool retire(struct key_task *task) {
     return report(task, key_retire(&task->rules, task->now_s, kid_of(task), &change, task->error, ERROR_SIZE), &change);
 }
 
+/* For the instances that do not share the directory. */
+static enum status publish_revocation(const struct key_task *task) {
+    struct db_options options = db_options_from_config(task->config, DB_FOR_COMMAND);
+    struct db *db = db_create(&options);
+    if (db == NULL)
+        return STATUS_OUT_OF_MEMORY;
+    struct db_call call = { .db = db, .deadline_us = clock_monotonic_us() + DATABASE_TIMEOUT_US };
+    enum status status = key_revocations_insert(&call, kid_of(task));
+    db_destroy(db);
+    return status;
+}
+
 static bool revoke(struct key_task *task) {
     struct key_change change;
     bool is_done = key_revoke(&task->rules, task->now_s, kid_of(task), &change, task->error, ERROR_SIZE);
     if (is_done && change.active[0] != '\0')
         fprintf(stderr, "jwtd: %s signs now\n", change.active);
-    return report(task, is_done, &change);
+    if (!report(task, is_done, &change))
+        return false;
+    enum status status = publish_revocation(task);
+    if (status == STATUS_OK)
+        return true;
+    fprintf(stderr, "jwtd: %s. The key is revoked in %s, but instances with another directory do not know: run this again\n",
+            status_info(status)->title, task->rules.keys_dir);
+    return false;
 }
 
 static bool prune(struct key_task *task) {

@@ -53,7 +53,8 @@ static enum status check_token(struct exchange *exchange, struct text token) {
     enum status status = verify(exchange, token);
     if (status != STATUS_OK)
         return status;
-    if (!revoked_sessions_are_ready(services->revoked) || !current_roles_are_ready(services->roles))
+    if (!revoked_sessions_are_ready(services->revoked) || !current_roles_are_ready(services->roles) ||
+        !revoked_keys_are_ready(services->revoked_keys))
         return STATUS_STARTING;
     exchange->request.session_has_ended = revoked_sessions_contain(services->revoked, &claims->session_id);
     if (exchange->request.session_has_ended)

@@ -121,7 +121,10 @@ static bool build_tokens(struct app *app) {
     const struct config *config = app->config;
     char error[512];
     services->token_rules = token_rules_from_config(config);
-    services->snapshots = snapshot_holder_create(config, &services->token_rules, error, sizeof error);
+    services->revoked_keys = revoked_keys_create();
+    if (!is_created(services->revoked_keys, "revoked_keys"))
+        return false;
+    services->snapshots = snapshot_holder_create(config, &services->token_rules, services->revoked_keys, error, sizeof error);
     if (services->snapshots == NULL) {
         fprintf(stderr, "jwtd: %s\n", error);
         return false;
@@ -192,6 +195,7 @@ static void destroy(struct app *app) {
         current_roles_destroy(services->roles);
     if (services->snapshots != NULL)
         snapshot_holder_destroy(services->snapshots);
+    revoked_keys_destroy(services->revoked_keys);
 }
 
 /* Threads inherit the mask, so that every signal waits for the main thread. */

@@ -24,11 +24,12 @@ struct task {
     int64_t (*run)(const struct task_round *round); /* one round; returns when the next is due (clock_monotonic_us) */
 };
 
-extern const struct task readiness_task;  /* asks whether the database is ready */
-extern const struct task revocation_task; /* reads which sessions other instances have revoked */
-extern const struct task role_task;       /* reads whose roles have changed */
-extern const struct task key_task;        /* follows what `jwtd key` changes */
-extern const struct task cleanup_task;    /* deletes rows that nothing needs any more */
-extern const struct task memory_task;     /* returns to the kernel what the heap keeps after a load */
+extern const struct task readiness_task;   /* asks whether the database is ready */
+extern const struct task revocation_task;  /* reads which sessions other instances have revoked */
+extern const struct task role_task;        /* reads whose roles have changed */
+extern const struct task revoked_key_task; /* reads which keys are revoked */
+extern const struct task key_task;         /* follows what `jwtd key` changes */
+extern const struct task cleanup_task;     /* deletes rows that nothing needs any more */
+extern const struct task memory_task;      /* returns to the kernel what the heap keeps after a load */
 
 #endif

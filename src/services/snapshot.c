@@ -18,6 +18,7 @@
 
 struct snapshot_holder {
     const struct token_rules *rules;
+    struct revoked_keys *revoked;
     pthread_mutex_t lock;               /* guards `refs` of every snapshot, and is held to replace `current` */
     _Atomic(struct snapshot *) current; /* read without the lock only to see whether a lease is up to date */
     pthread_mutex_t reading; /* guards `failed_us` and `follow_error`, and lets one thread at a time replace `current`; `lock` is
@@ -36,8 +37,8 @@ static void destroy(struct snapshot *snapshot) {
 }
 
 /* Takes *config in both cases. The credentials of services are copied from `before`, or read from their file if it is NULL. */
-static struct snapshot *create(struct config *config, const struct snapshot *before, const struct token_rules *rules, char *error,
-                               size_t error_size) {
+static struct snapshot *create(struct config *config, const struct snapshot *before, const struct token_rules *rules,
+                               struct revoked_keys *revoked, char *error, size_t error_size) {
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     snprintf(error, error_size, "out of memory");
     if (snapshot == NULL) {
@@ -49,6 +50,7 @@ static struct snapshot *create(struct config *config, const struct snapshot *bef
     *config = (struct config){ 0 };
     const struct config *own = &snapshot->config;
     struct key_rules key_rules = key_rules_from_config(own);
+    key_rules.revoked = revoked;
     snapshot->keyring = keyring_load(&key_rules, clock_wall_s(), error, error_size);
     if (snapshot->keyring != NULL)
         snapshot->verifier = verifier_create(snapshot->keyring, rules);
@@ -64,23 +66,24 @@ static struct snapshot *create(struct config *config, const struct snapshot *bef
 }
 
 static struct snapshot *create_like(const struct config *config, const struct snapshot *before, const struct token_rules *rules,
-                                    char *error, size_t error_size) {
+                                    struct revoked_keys *revoked, char *error, size_t error_size) {
     struct config copy;
     if (config_copy(config, &copy))
-        return create(&copy, before, rules, error, error_size);
+        return create(&copy, before, rules, revoked, error, error_size);
     snprintf(error, error_size, "out of memory");
     return NULL;
 }
 
-struct snapshot_holder *snapshot_holder_create(const struct config *config, const struct token_rules *rules, char *error,
-                                               size_t error_size) {
+struct snapshot_holder *snapshot_holder_create(const struct config *config, const struct token_rules *rules,
+                                               struct revoked_keys *revoked, char *error, size_t error_size) {
     struct snapshot_holder *holder = calloc(1, sizeof *holder);
     if (holder == NULL) {
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
     holder->rules = rules;
-    holder->current = create_like(config, NULL, rules, error, error_size);
+    holder->revoked = revoked;
+    holder->current = create_like(config, NULL, rules, revoked, error, error_size);
     if (holder->current == NULL) {
         free(holder);
         return NULL;
@@ -183,7 +186,7 @@ static void log_services(const struct snapshot *snapshot) {
 
 bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char *error, size_t error_size) {
     pthread_mutex_lock(&holder->reading);
-    struct snapshot *next = create(config, NULL, holder->rules, error, error_size);
+    struct snapshot *next = create(config, NULL, holder->rules, holder->revoked, error, error_size);
     if (next != NULL) {
         log_services(next);
         replace(holder, next, "reload");
@@ -198,7 +201,7 @@ static bool follow(struct snapshot_holder *holder, const struct snapshot *curren
     const char *cause = keyring_outdated(current->keyring, clock_wall_s());
     if (cause == NULL)
         return true;
-    struct snapshot *next = create_like(&current->config, current, holder->rules, error, sizeof error);
+    struct snapshot *next = create_like(&current->config, current, holder->rules, holder->revoked, error, sizeof error);
     if (next != NULL) {
         replace(holder, next, cause);
         holder->follow_error[0] = '\0';
@@ -238,7 +241,7 @@ static enum status read_again(struct snapshot_holder *holder, struct snapshot_le
         return STATUS_OK; /* another thread has read them meanwhile */
     if (holder->failed_us != 0 && clock_monotonic_us() - holder->failed_us < FAILURE_PAUSE_US)
         return STATUS_KEYS_UNAVAILABLE;
-    struct snapshot *next = create_like(&(*snapshot)->config, *snapshot, holder->rules, error, sizeof error);
+    struct snapshot *next = create_like(&(*snapshot)->config, *snapshot, holder->rules, holder->revoked, error, sizeof error);
     if (next == NULL) {
         holder->failed_us = clock_monotonic_us();
         log_event(LOG_ERROR, "keys_unreadable", "error=%s", error);

@@ -48,6 +48,7 @@ struct fixed_claims {
     int64_t issued_at;
     int64_t not_before; /* the later of nbf and iat */
     int64_t expires_at; /* after issued_at, so never 0 */
+    size_t revocations; /* keyring_revocations when the token's key was looked up; verifier.c's */
 };
 
 struct token_claims {

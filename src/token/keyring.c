@@ -4,6 +4,7 @@
 #include "algorithm.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/revoked_keys.h"
 #include "key_directory.h"
 #include "key_files.h"
 #include "key_states.h"
@@ -30,6 +31,7 @@ struct keyring {
     size_t count;
     const struct signing_key *active; /* NULL: none may sign */
     int64_t next_change_s;
+    struct revoked_keys *revoked;             /* NULL: none is known */
     struct stat states_file;                  /* keys.conf, from before it was read; zeros: there was none */
     char left_out[KEYS_MAX][KID_MAX_LEN + 1]; /* those of revoked keys and of keys that are gone, which have files */
     size_t left_out_count;
@@ -73,8 +75,13 @@ static bool has_place(const struct keyring *ring, const char *keys_dir, struct k
     return false;
 }
 
+static bool is_revoked(const struct keyring *ring, struct text kid) {
+    return ring->revoked != NULL && revoked_keys_contain(ring->revoked, kid);
+}
+
 static bool verifies(const struct loading *loading, const struct key_line *line) {
-    return line->state != KEY_REVOKED && !key_is_gone(line->state, line->since_s, loading->rules->keep_s, loading->now_s);
+    return line->state != KEY_REVOKED && !is_revoked(loading->ring, text_of(line->kid)) &&
+           !key_is_gone(line->state, line->since_s, loading->rules->keep_s, loading->now_s);
 }
 
 static bool load_key(void *context, const char *name, struct key_error error) {
@@ -114,7 +121,8 @@ static bool check_states(const struct loading *loading, struct key_error error) 
     const struct key_rules *rules = loading->rules;
     for (size_t i = 0; i < loading->states.count; i++) {
         const struct key_line *line = &loading->states.lines[i];
-        bool is_expected = line->state == KEY_REVOKED || key_is_gone(line->state, line->since_s, rules->keep_s, loading->now_s);
+        bool is_expected = line->state == KEY_REVOKED || is_revoked(loading->ring, text_of(line->kid)) ||
+                           key_is_gone(line->state, line->since_s, rules->keep_s, loading->now_s);
         if (is_expected || keyring_find(loading->ring, text_of(line->kid)) != NULL)
             continue;
         if (line->state == KEY_ACTIVE) {
@@ -145,7 +153,7 @@ static bool refuse_choice(const struct loading *loading, struct key_error error)
 
 static void log_choice(const struct loading *loading, bool is_substitute) {
     const struct keyring *ring = loading->ring;
-    if (loading->rules->active_kid[0] != '\0')
+    if (loading->rules->active_kid[0] != '\0' && loading->states.has_file)
         log_event(LOG_WARN, "active_kid_ignored", "directory=%s cause=%s", loading->rules->keys_dir, KEY_STATES_FILE);
     if (ring->active == NULL)
         log_event(LOG_ERROR, "no_key_signs", "directory=%s keys=%zu", loading->rules->keys_dir, ring->count);
@@ -164,9 +172,10 @@ static bool choose_active(const struct loading *loading, struct key_error error)
     struct key_choice choice = key_states_choose(candidates, ring->count, loading->states.has_file, rules, loading->now_s);
     ring->active = choice.index == SIZE_MAX ? NULL : &ring->keys[choice.index];
     ring->next_change_s = choice.next_change_s;
-    if (loading->states.has_file)
+    bool may_be_none = loading->states.has_file || ring->left_out_count > 0;
+    if (may_be_none)
         log_choice(loading, choice.is_substitute);
-    return ring->active != NULL || loading->states.has_file || refuse_choice(loading, error);
+    return ring->active != NULL || may_be_none || refuse_choice(loading, error);
 }
 
 /* Zeros: there is no such file, or it cannot be seen. */
@@ -178,12 +187,23 @@ static void look_at_states(const char *keys_dir, struct stat *status) {
         *status = (struct stat){ .st_ino = 0 };
 }
 
+/* What keys.conf says is revoked, so that it stays so whatever the file says later. */
+static bool note_revoked(const struct loading *loading, struct key_error error) {
+    for (size_t i = 0; i < loading->states.count && loading->ring->revoked != NULL; i++) {
+        const struct key_line *line = &loading->states.lines[i];
+        if (line->state == KEY_REVOKED &&
+            revoked_keys_add(loading->ring->revoked, text_of(line->kid), line->since_s) != STATUS_OK)
+            return key_refuse(error, loading->rules->keys_dir, "too many revoked keys");
+    }
+    return true;
+}
+
 /* The states first: a key is made before its line, and a key without a line is standby. */
 static bool load_directory(struct loading *loading, DIR *directory, struct key_error error) {
     const char *keys_dir = loading->rules->keys_dir;
     look_at_states(keys_dir, &loading->ring->states_file);
     if (!key_directory_check(loading->directory, keys_dir, geteuid(), error) ||
-        !key_states_read(loading->directory, keys_dir, geteuid(), &loading->states, error) ||
+        !key_states_read(loading->directory, keys_dir, geteuid(), &loading->states, error) || !note_revoked(loading, error) ||
         !key_directory_visit(directory, keys_dir, load_key, loading, error))
         return false;
     if (loading->ring->count + loading->ring->left_out_count > 0)
@@ -220,6 +240,7 @@ struct keyring *keyring_load(const struct key_rules *rules, int64_t now_s, char 
         free(ring);
         return NULL;
     }
+    ring->revoked = rules->revoked;
     snprintf(ring->keys_dir, sizeof ring->keys_dir, "%s", rules->keys_dir); /* one that is cut off would not have been opened */
     if (load_keys(ring, rules, now_s, reason) && refresh_keys_load(&ring->refresh, rules->refresh_key_file, reason))
         return ring;
@@ -239,7 +260,19 @@ void keyring_destroy(struct keyring *keyring) {
 /* ---- keys ---- */
 
 const struct signing_key *keyring_active(const struct keyring *keyring) {
-    return keyring->active;
+    const struct signing_key *active = keyring->active;
+    return active != NULL && !is_revoked(keyring, text_of(active->kid)) ? active : NULL;
+}
+
+size_t keyring_revocations(const struct keyring *keyring) {
+    return keyring->revoked != NULL ? revoked_keys_count(keyring->revoked) : 0;
+}
+
+static bool has_revoked(const struct keyring *keyring) {
+    for (size_t i = 0; i < keyring->count; i++)
+        if (is_revoked(keyring, text_of(keyring->keys[i].kid)))
+            return true;
+    return false;
 }
 
 int64_t keyring_next_change(const struct keyring *keyring) {
@@ -254,12 +287,14 @@ const char *keyring_outdated(const struct keyring *keyring, int64_t now_s) {
                    now.st_mtim.tv_sec == then->st_mtim.tv_sec && now.st_mtim.tv_nsec == then->st_mtim.tv_nsec;
     if (!is_same)
         return "states_changed";
+    if (has_revoked(keyring))
+        return "key_revoked";
     return now_s >= keyring->next_change_s ? "time" : NULL;
 }
 
 /* A kid is public, so nothing is lost by a comparison that is not in constant time. */
 const struct signing_key *keyring_find(const struct keyring *keyring, struct text kid) {
-    if (!keyring_is_kid(kid))
+    if (!keyring_is_kid(kid) || is_revoked(keyring, kid))
         return NULL;
     for (size_t i = 0; i < keyring->count; i++) {
         const struct signing_key *key = &keyring->keys[i];
@@ -293,7 +328,7 @@ static bool is_left_out(const struct keyring *keyring, struct text kid) {
 
 bool keyring_may_have(const struct keyring *keyring, struct text kid) {
     assert(keyring_is_kid(kid)); /* so it is no path */
-    if (is_left_out(keyring, kid))
+    if (is_left_out(keyring, kid) || is_revoked(keyring, kid))
         return false;
     DIR *directory = opendir(keyring->keys_dir);
     if (directory == NULL)

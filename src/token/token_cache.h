@@ -21,7 +21,7 @@
 #include <stdbool.h>
 
 #define TOKEN_CACHE_CAPACITY 8192
-#define TOKEN_CACHE_TOKEN_MAX 1336 /* bytes */
+#define TOKEN_CACHE_TOKEN_MAX 1328 /* bytes */
 #define TOKEN_CACHE_ROLES_MAX 128  /* bytes of compact JSON */
 
 struct token_cache;

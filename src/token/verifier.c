@@ -107,12 +107,15 @@ enum status verifier_check(struct verifier *verifier, struct arena *arena, struc
     if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN)
         return STATUS_INVALID_TOKEN;
     struct token_claims found;
-    bool known = token_cache_find(verifier->cache, token, &found);
+    size_t revocations = keyring_revocations(verifier->keyring);
+    /* the cache does not say whose key a token is of, so after a revocation each is checked once more */
+    bool known = token_cache_find(verifier->cache, token, &found) && found.fixed.revocations == revocations;
     enum status status = known ? STATUS_OK : check_whole(verifier, token, now_s, &found, missing_kid);
     if (status != STATUS_OK)
         return status;
     if (!token_is_current(&found.fixed, now_s, ACCESS_TOKEN_LEEWAY_S))
         return STATUS_INVALID_TOKEN;
+    found.fixed.revocations = revocations;
     if (!known)
         token_cache_keep(verifier->cache, token, &found);
     return copy_claims(arena, &found, claims);

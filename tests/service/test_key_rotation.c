@@ -3,7 +3,9 @@
  * by themselves, and no token that should be good is refused.
  */
 #include "support/account.h"
+#include "support/database.h"
 #include "support/load.h"
+#include "support/process.h"
 
 #include "jwtd/macros.h"
 
@@ -73,6 +75,15 @@ static double now_s(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* How long it takes until the instance answers so. */
+static double await_status(const struct server *server, const char *token, long status) {
+    double began_s = now_s();
+    for (int i = 0; i < TRIES && verify_status(server, token) != status; i++)
+        usleep(PAUSE_US);
+    ck_assert_int_eq(verify_status(server, token), status);
+    return now_s() - began_s;
 }
 
 static void token_kid(const char *token, char kid[KID_SIZE]) {
@@ -176,12 +187,114 @@ START_TEST(a_wrong_keys_conf_leaves_the_keys_in_force_and_is_logged_once) {
 }
 END_TEST
 
+/* ---- revoked ---- */
+
+static double await_refusal(const struct server *server, const char *token) {
+    double took_s = await_status(server, token, 401);
+    ck_assert_double_lt(took_s, WITHIN_S + thread_waited_s());
+    return took_s;
+}
+
+static void restart(struct server *server, bool is_first) {
+    char listen[64];
+    snprintf(listen, sizeof listen, "server.listen=127.0.0.1:%d", server->port);
+    ck_assert_int_eq(server_stop(server, SIGTERM), 0);
+    struct server next = server_start_beside(server, (const char *const[]){ listen, NULL });
+    next.owns_directory = is_first;
+    *server = next;
+    await_ready(server);
+}
+
+START_TEST(a_revoked_key_is_refused_within_a_second_at_every_instance_and_after_a_restart) {
+    char first[KID_SIZE], second[KID_SIZE];
+    start();
+    struct account account = account_register(&one);
+    struct tokens cached = account_login(&one, &account), fresh = account_login(&two, &account);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(verify_status(&one, cached.access), 200);
+        ck_assert_int_eq(verify_status(&two, cached.access), 200);
+    }
+    token_kid(cached.access, first);
+    add_key(second);
+    ck_assert_msg(KEY("revoke", first) == 0, "%s", output);
+    await_refusal(&one, cached.access);
+    await_refusal(&two, cached.access);
+    ck_assert_int_eq(verify_status(&one, fresh.access), 401);
+    ck_assert_int_eq(verify_status(&two, fresh.access), 401);
+    await_signing(&one, &account, second);
+    await_signing(&two, &account, second);
+    struct reply reply = refresh_with(&two, fresh.refresh); /* nobody is logged out */
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_int_eq(verify_status(&one, http_member(&reply, "access_token")), 200);
+    http_free(&reply);
+    restart(&two, false);
+    ck_assert_int_eq(verify_status(&two, cached.access), 401);
+    finish();
+}
+END_TEST
+
+static void copy_key(const struct server *from, const struct server *to, const char *kid) {
+    char command[512];
+    snprintf(command, sizeof command, "cp -p %s/keys/%s.hs256 %s/keys/", from->directory, kid, to->directory);
+    ck_assert_int_eq(command_run((const char *const[]){ "/bin/sh", "-c", command, NULL }, NULL, output, sizeof output), 0);
+}
+
+START_TEST(an_instance_with_a_directory_of_its_own_learns_it_from_the_database) {
+    char kid[KID_SIZE], own[KID_SIZE];
+    one = server_start(NULL);
+    two = server_start(NULL);
+    struct account account = account_register(&one);
+    struct tokens tokens = account_login(&one, &account);
+    token_kid(tokens.access, kid);
+    signing_kid(&two, &account, own);
+    copy_key(&one, &two, kid);
+    ck_assert_int_eq(verify_status(&two, tokens.access), 200);
+    ck_assert_msg(KEY("revoke", kid) == 0, "%s", output);
+    ck_assert_msg(strstr(output, "no key signs now") != NULL, "%s", output);
+    await_refusal(&two, tokens.access);
+    await_refusal(&one, tokens.access);
+    await_signing(&two, &account, own);
+    restart(&two, true);
+    ck_assert_int_eq(verify_status(&two, tokens.access), 401);
+    ck_assert_int_eq(database_number("SELECT count(*) FROM revoked_keys WHERE kid = $1", kid), 1);
+
+    /* the first has no key left: its clients are told to come back, and the next key signs at once */
+    char body[BODY_SIZE];
+    expect_problem(http_json(&one, "POST", "/auth/login", NULL, credentials(&account, PASSWORD, body)), 503, "keys_unavailable");
+    add_key(own);
+    for (int i = 0; i < TRIES && !server_log_contains(&one, own); i++)
+        usleep(PAUSE_US);
+    await_signing(&one, &account, own);
+    server_finish(&two);
+    server_finish(&one);
+}
+END_TEST
+
+START_TEST(without_the_database_a_key_is_revoked_here_and_the_operator_is_told_that_elsewhere_it_is_not) {
+    char first[KID_SIZE];
+    start();
+    struct account account = account_register(&one);
+    struct tokens tokens = account_login(&one, &account);
+    token_kid(tokens.access, first);
+    ck_assert_int_eq(run_key((const char *const[3]){ "revoke", first }, "host=/nonexistent"), 1);
+    ck_assert_msg(strstr(output, "instances with another directory do not know: run this again") != NULL, "%s", output);
+    await_refusal(&one, tokens.access);
+    await_refusal(&two, tokens.access);
+    ck_assert_int_eq(KEY("revoke", first), 0);
+    ck_assert_int_eq(database_number("SELECT count(*) FROM revoked_keys WHERE kid = $1", first), 1);
+    finish();
+}
+END_TEST
+
 Suite *key_rotation_suite(void) {
     Suite *suite = suite_create("key_rotation");
     TCase *tcase = tcase_create("two instances");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, both_instances_follow_what_the_operator_changes_without_a_signal);
     tcase_add_test(tcase, a_retiring_key_is_gone_by_itself_when_its_last_token_has_died);
+    tcase_add_test(tcase, a_revoked_key_is_refused_within_a_second_at_every_instance_and_after_a_restart);
+    tcase_add_test(tcase, an_instance_with_a_directory_of_its_own_learns_it_from_the_database);
+    tcase_add_test(tcase, without_the_database_a_key_is_revoked_here_and_the_operator_is_told_that_elsewhere_it_is_not);
     tcase_add_test(tcase, a_wrong_keys_conf_leaves_the_keys_in_force_and_is_logged_once);
     suite_add_tcase(suite, tcase);
     return suite;

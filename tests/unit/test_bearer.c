@@ -30,6 +30,9 @@ static void set_up(void) {
     fixture->snapshot.verifier = verifier_create(ring, &fixture_rules);
     fixture->services.revoked = revoked_sessions_create(FIXTURE_TTL);
     fixture->services.roles = current_roles_create(FIXTURE_TTL);
+    fixture->services.revoked_keys = revoked_keys_create();
+    ck_assert_ptr_nonnull(fixture->services.revoked_keys);
+    revoked_keys_set_ready(fixture->services.revoked_keys);
     fixture->snapshot.config.token.max_stale_ms = MAX_STALE_S * 1000;
     read_revocations_before(0);
     current_roles_set_ready(fixture->services.roles);
@@ -37,6 +40,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
+    revoked_keys_destroy(fixture->services.revoked_keys);
     current_roles_destroy(fixture->services.roles);
     revoked_sessions_destroy(fixture->services.revoked);
     verifier_destroy(fixture->snapshot.verifier);

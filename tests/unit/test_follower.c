@@ -130,7 +130,7 @@ static void make_token(void) {
     const struct uuid id = { .bytes = { 2 } };
     char refresh_file[PATH_MAX];
     snprintf(refresh_file, sizeof refresh_file, "%s", scratch_path(&scratch, "refresh.key"));
-    struct keyring *ring = keyring_load(keys_dir, "", refresh_file, error, sizeof error);
+    struct keyring *ring = fixture_load(keys_dir, "", refresh_file, error, sizeof error);
     ck_assert_msg(ring != NULL, "%s", error);
     ck_assert_int_eq(access_token_create(&arena, ring, &rules, &id, &id, text_of("[]"), clock_wall_s(), &token), STATUS_OK);
     keyring_destroy(ring);

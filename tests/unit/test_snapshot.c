@@ -36,7 +36,7 @@ static void setup(void) {
     ck_assert_msg(keyring_generate(config->token.keys_dir, config->token.refresh_key_file, "hs256", kid, error, sizeof error),
                   "%s", error);
     rules = token_rules_from_config(config);
-    holder = snapshot_holder_create(config, &rules, error, sizeof error);
+    holder = snapshot_holder_create(config, &rules, NULL, error, sizeof error);
     ck_assert_msg(holder != NULL, "%s", error);
 }
 
