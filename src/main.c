@@ -52,11 +52,12 @@ static const struct command {
     { "check-config", "", "print the configuration that is in force, or everything that is wrong with it",
       "What is printed can be read again, but for passwords, which are ***; remarks are comments. Exit code: 0 right, 1 wrong.\n",
       0, false, cli_check_config },
-    { "service", " list|add|rotate|drop-old|remove", "manage the services that may introspect tokens; --help says how",
+    { "service", " list|add|rotate|drop-old|drop-new|remove", "manage the services that may introspect tokens; --help says how",
       "  list           print a line for each service: name and number of secrets, separated by a tab\n"
       "  add NAME       add a service; its secret is printed on standard output, once: only a hash of it is kept\n"
       "  rotate NAME    make a second secret for a service; the first one stays valid until drop-old\n"
-      "  drop-old NAME  remove the older of two secrets\n"
+      "  drop-old NAME  remove the older of two secrets, when the service uses the newer one\n"
+      "  drop-new NAME  remove the newer one, which was lost or is not wanted\n"
       "  remove NAME    remove a service with its secrets\n"
       "The file is services.credentials_file. A running service reads it with SIGHUP.\n"
       "Exit code: 0 done, 1 failed, 2 used wrongly.\n",

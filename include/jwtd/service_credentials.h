@@ -59,10 +59,11 @@ enum service_change {
     SERVICE_ADD,      /* a service with its first secret; there must be none of this name */
     SERVICE_ROTATE,   /* a second secret; the first stays valid */
     SERVICE_DROP_OLD, /* the older of two secrets is removed */
+    SERVICE_DROP_NEW, /* the newer one */
     SERVICE_REMOVE    /* the service and all its secrets */
 };
 
-/* `secret` is written by ADD and ROTATE, and only if they succeed; the caller wipes it. */
+/* ADD and ROTATE write `secret` if the file has it from then on, the other changes leave it; the caller wipes it. */
 bool service_credentials_change(const char *file, enum service_change change, struct text name, char secret[SERVICE_SECRET_SIZE],
                                 char *error, size_t error_size) MUST_CHECK;
 

@@ -32,12 +32,13 @@ static bool list(const char *file) {
  * be printed is of no use, and the exit code says so. */
 static bool change(const char *file, enum service_change change, const char *name) {
     char secret[SERVICE_SECRET_SIZE] = "", error[ERROR_SIZE];
-    if (!service_credentials_change(file, change, text_of(name), secret, error, sizeof error))
-        return report(error);
+    bool is_done = service_credentials_change(file, change, text_of(name), secret, error, sizeof error);
     bool is_printed = secret[0] == '\0' || (puts(secret) != EOF && fflush(stdout) == 0);
     sodium_memzero(secret, sizeof secret);
+    if (!is_done)
+        return report(error);
     if (!is_printed)
-        return report("the secret could not be printed; remove it and make another");
+        return report("the secret could not be printed: remove the service, or drop-new after rotate, and make another");
     fprintf(stderr, "jwtd: %s is changed; a running service reads it with SIGHUP (systemctl reload jwtd)\n", file);
     return true;
 }
@@ -47,8 +48,8 @@ static const struct subcommand {
     int operands; /* behind it: the name of a service, or none */
     enum service_change change;
 } subcommands[] = {
-    { "list", 0, SERVICE_ADD },          { "add", 1, SERVICE_ADD },       { "rotate", 1, SERVICE_ROTATE },
-    { "drop-old", 1, SERVICE_DROP_OLD }, { "remove", 1, SERVICE_REMOVE },
+    { "list", 0, SERVICE_ADD },          { "add", 1, SERVICE_ADD },           { "rotate", 1, SERVICE_ROTATE },
+    { "drop-old", 1, SERVICE_DROP_OLD }, { "drop-new", 1, SERVICE_DROP_NEW }, { "remove", 1, SERVICE_REMOVE },
 };
 
 static const struct subcommand *find_subcommand(const struct cli_arguments *arguments) {
@@ -62,7 +63,7 @@ int cli_service(const struct cli_arguments *arguments) {
     const struct subcommand *subcommand = find_subcommand(arguments);
     struct config config;
     if (subcommand == NULL) {
-        fputs("usage: jwtd service list | add NAME | rotate NAME | drop-old NAME | remove NAME\n", stderr);
+        fputs("usage: jwtd service list | add NAME | rotate NAME | drop-old NAME | drop-new NAME | remove NAME\n", stderr);
         return 2;
     }
     bool done = false;

@@ -114,7 +114,7 @@ bool key_file_read(const char *path, uid_t owner, struct key_text *text, struct 
     return is_read;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len) {
+bool key_write_all(int fd, const char *bytes, size_t len) {
     while (len > 0) {
         ssize_t written = write(fd, bytes, len);
         if (written < 0 && errno != EINTR)
@@ -155,7 +155,7 @@ enum key_file_result key_file_create(int directory, const char *name, const char
     }
     enum key_file_result result = KEY_FILE_FAILED;
     /* link, not rename: rename would replace a key that another process has made meanwhile */
-    if (write_all(fd, text->bytes, text->len) && fsync(fd) == 0 && linkat(directory, aside, directory, name, 0) == 0)
+    if (key_write_all(fd, text->bytes, text->len) && fsync(fd) == 0 && linkat(directory, aside, directory, name, 0) == 0)
         result = sync_directory(directory) ? KEY_FILE_CREATED : KEY_FILE_FAILED;
     else if (errno == EEXIST)
         result = KEY_FILE_EXISTS;

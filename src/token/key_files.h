@@ -49,6 +49,9 @@ bool key_file_check(int fd, const char *path, struct key_error error) MUST_CHECK
  * two and not be writable by others, unless it is mounted read-only. False, with the reason in `error`. */
 bool key_directory_check(int fd, const char *path, uid_t owner, struct key_error error) MUST_CHECK;
 
+/* Goes on after a short write and a signal; false and errno if the rest cannot be written. */
+bool key_write_all(int fd, const char *bytes, size_t len) MUST_CHECK;
+
 enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 
 /* Writes a key to a file of mode 0600 that appears whole or not at all; a file that is there already stays as it is. `directory`

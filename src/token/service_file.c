@@ -1,4 +1,5 @@
 /* How a command changes the file of service credentials: under a lock, aside, by rename. */
+#include "key_files.h"
 #include "owner_rights.h"
 #include "service_lines.h"
 
@@ -21,6 +22,7 @@ struct change {
     int directory;           /* O_PATH */
     struct stat before;      /* of the file; st_mode 0: there is none */
     struct service_credentials *set;
+    bool is_replaced; /* the file */
     char *error;
     size_t error_size;
 };
@@ -43,14 +45,15 @@ static size_t count_of(const struct service_credentials *set, const char *name) 
     return count;
 }
 
-/* The first `limit` lines of this name. */
-static void remove_lines(struct service_credentials *set, const char *name, size_t limit) {
-    size_t kept = 0, removed = 0;
-    for (size_t i = 0; i < set->count; i++)
-        if (removed < limit && strcmp(set->lines[i].name, name) == 0)
-            removed++;
-        else
+/* Of the lines of this name, `count` from that with the index `first`. */
+static void remove_lines(struct service_credentials *set, const char *name, size_t first, size_t count) {
+    size_t kept = 0, seen = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        bool is_of_name = strcmp(set->lines[i].name, name) == 0;
+        if (!is_of_name || seen < first || seen >= first + count)
             set->lines[kept++] = set->lines[i];
+        seen += is_of_name;
+    }
     set->count = kept;
 }
 
@@ -65,13 +68,14 @@ static const struct {
     size_t min, max; /* of the secrets that the service must have */
     const char *refusal;
     bool adds;
-    size_t removes;
+    size_t first, removes; /* secrets, from that with this index */
 } changes[] = {
-    [SERVICE_ADD] = { 0, 0, "there is a service of this name already; rotate makes another secret for it", true, 0 },
-    [SERVICE_ROTATE] = { 1, 1, "there must be a service of this name with one secret; drop-old removes the older of two", true,
+    [SERVICE_ADD] = { 0, 0, "there is a service of this name already; rotate makes another secret for it", true, 0, 0 },
+    [SERVICE_ROTATE] = { 1, 1, "there must be a service of this name with one secret; drop-old removes the older of two", true, 0,
                          0 },
-    [SERVICE_DROP_OLD] = { 2, 2, "there must be a service of this name with two secrets", false, 1 },
-    [SERVICE_REMOVE] = { 1, SERVICE_SECRETS_EACH, "there is no service of this name", false, SERVICE_SECRETS_EACH },
+    [SERVICE_DROP_OLD] = { 2, 2, "there must be a service of this name with two secrets", false, 0, 1 },
+    [SERVICE_DROP_NEW] = { 2, 2, "there must be a service of this name with two secrets", false, 1, 1 },
+    [SERVICE_REMOVE] = { 1, SERVICE_SECRETS_EACH, "there is no service of this name", false, 0, SERVICE_SECRETS_EACH },
 };
 
 static bool apply(const struct change *change, enum service_change kind, const char *name, const char *secret) {
@@ -80,7 +84,7 @@ static bool apply(const struct change *change, enum service_change kind, const c
         return refuse(change, changes[kind].refusal);
     if (changes[kind].adds && change->set->count == SERVICE_SECRETS_MAX)
         return refuse(change, "has as many secrets as it may have");
-    remove_lines(change->set, name, changes[kind].removes);
+    remove_lines(change->set, name, changes[kind].first, changes[kind].removes);
     if (changes[kind].adds)
         append(change->set, name, secret);
     return true;
@@ -100,19 +104,21 @@ static bool read_lines(struct change *change) {
     return is_read;
 }
 
+/* Closes the file. Not by stdio, whose writes cannot be made to fail by the tests. */
 static bool write_lines(int fd, const struct service_credentials *set) {
-    FILE *out = fdopen(fd, "w");
-    if (out == NULL) {
-        close(fd);
-        return false;
-    }
+    char text[SERVICE_SECRETS_MAX * SERVICE_LINE_SIZE + 1];
+    size_t len = 0;
     for (size_t i = 0; i < set->count; i++) {
         char digits[2 * crypto_hash_sha256_BYTES + 1];
         sodium_bin2hex(digits, sizeof digits, set->lines[i].hash, sizeof set->lines[i].hash);
-        fprintf(out, "%s %s\n", set->lines[i].name, digits);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s %s\n", set->lines[i].name, digits);
     }
-    bool is_written = fflush(out) == 0 && fsync(fd) == 0;
-    return fclose(out) == 0 && is_written;
+    assert(len < sizeof text);
+    bool is_written = key_write_all(fd, text, len) && fsync(fd) == 0;
+    int failure = errno;
+    close(fd);
+    errno = failure;
+    return is_written;
 }
 
 /* The service may read the file by its group's rights. */
@@ -132,20 +138,27 @@ static bool write_aside(const struct change *change, const char *aside) {
         return false;
     if (keep_mode(fd, &change->before))
         return write_lines(fd, change->set);
+    int failure = errno;
     close(fd);
+    errno = failure;
     return false;
 }
 
-static bool replace_file(const struct change *change, int locked) {
+static bool replace_file(struct change *change, int locked) {
     char aside[NAME_MAX + 1];
     int needed = snprintf(aside, sizeof aside, "%s" ASIDE, change->name);
     if (needed < 0 || (size_t)needed >= sizeof aside)
         return refuse(change, "the name is too long");
-    if (write_aside(change, aside) && renameat(change->directory, aside, change->directory, change->name) == 0 &&
-        fsync(locked) == 0)
+    if (!write_aside(change, aside) || renameat(change->directory, aside, change->directory, change->name) != 0) {
+        refuse_errno(change);
+        unlinkat(change->directory, aside, 0);
+        return false;
+    }
+    change->is_replaced = true;
+    if (fsync(locked) == 0)
         return true;
-    refuse_errno(change);
-    unlinkat(change->directory, aside, 0);
+    snprintf(change->error, change->error_size, "%s: replaced, but not synced to the disk: %s", change->path,
+             strerrordesc_np(errno));
     return false;
 }
 
@@ -202,7 +215,7 @@ bool service_credentials_change(const char *file, enum service_change kind, stru
     if (changes[kind].adds)
         make_secret(own_secret);
     bool is_done = change_file(&change, kind, own_name, own_secret);
-    if (is_done && changes[kind].adds)
+    if (change.is_replaced && changes[kind].adds)
         memcpy(secret, own_secret, sizeof own_secret);
     sodium_memzero(own_secret, sizeof own_secret);
     free(change.set);

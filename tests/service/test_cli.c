@@ -64,7 +64,7 @@ static const struct {
       "keygen takes no operand: now\nusage: jwtd keygen [--if-missing] [--algorithm hs256|es256|rs256]\n" },
     { { "keygen", "--algorithm", "none" }, 2, "jwtd: keygen --algorithm takes hs256, es256 or rs256, not none\n" },
     { { "migrate", "--algorithm", "es256" }, 2, "migrate takes no option: --algorithm\n" },
-    { { "service", "--help" }, 0, "usage: jwtd service list|add|rotate|drop-old|remove\n" },
+    { { "service", "--help" }, 0, "usage: jwtd service list|add|rotate|drop-old|drop-new|remove\n" },
     { { "service" }, 2, "usage: jwtd service list | add NAME" },
     { { "service", "frob" }, 2, "usage: jwtd service list | add NAME" },
     { { "service", "list", "orders" }, 2, "usage: jwtd service list | add NAME" },
