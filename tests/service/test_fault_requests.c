@@ -9,6 +9,7 @@
 #include "support/faults.h"
 #include "support/process.h"
 #include "support/raw.h"
+#include "support/service.h"
 #include "tests/runner.h"
 
 #include "jwtd/macros.h"
@@ -37,6 +38,7 @@ static struct server server;
 static struct account account;
 static struct account prober; /* who logs in to see whether the database is back: whose sessions are not counted */
 static struct tokens tokens;
+static struct service service;
 static struct faults faults;
 
 /* ---- requests ---- */
@@ -157,6 +159,26 @@ static size_t write_logout(char *request) {
     return with_body(request, "/auth/logout", "", "{\"refresh_token\":\"jr1_none\"}", false);
 }
 
+static size_t with_form(char *request, const char *path, const char *token) {
+    return (size_t)snprintf(request, REQUEST_SIZE,
+                            "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n"
+                            "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %zu\r\n\r\ntoken=%s",
+                            path, service.authorization, strlen("token=") + strlen(token), token);
+}
+
+static size_t write_introspection(char *request) {
+    return with_form(request, "/auth/introspect", tokens.access);
+}
+
+static size_t write_introspection_of_refresh_token(char *request) {
+    return with_form(request, "/auth/introspect", tokens.refresh);
+}
+
+static size_t write_revocation(char *request) {
+    tokens = account_login(&server, &account);
+    return with_form(request, "/auth/revoke", tokens.access);
+}
+
 /* Blanks, which are no JSON. */
 static size_t write_large(char *request, bool chunked) {
     char *body = malloc(LARGE_BODY + 1);
@@ -212,28 +234,39 @@ static void expect_living_session(int status) {
     expect_status(refresh_with(&server, tokens.refresh), 200);
 }
 
+/* RFC 7009 section 2.2.1: after 503 it may live, and may be revoked again. */
+static void expect_ended_session(int status) {
+    if (status != 200)
+        expect_status(service_ask(&server, &service, "/auth/revoke", tokens.access), 200);
+    expect_problem(refresh_with(&server, tokens.refresh), 401, "invalid_refresh_token");
+}
+
 static const struct request_case {
     const char *name;
     size_t (*write)(char *request);
     int status;
     void (*check)(int status); /* when nothing fails any more, with the status of the request; NULL: there is nothing to check */
+    const char *part;          /* which a reply with this status has; NULL: any */
 } cases[] = {
-    { "live", write_live, 200, NULL },
-    { "docs", write_docs, 200, NULL },
-    { "verify", write_verify, 200, NULL },
-    { "first verify", write_first_verify, 200, NULL },
-    { "me", write_me, 200, NULL },
-    { "sessions", write_sessions, 200, NULL },
-    { "login", write_login, 200, expect_one_session_at_most },
-    { "reconnecting login", write_reconnecting_login, 200, expect_one_session_at_most },
-    { "login with an old hash", write_login_with_old_hash, 200, expect_one_session_at_most },
-    { "chunked login", write_chunked_login, 200, NULL },
-    { "refresh", write_refresh, 200, expect_living_session },
-    { "register", write_register, 201, expect_one_user },
-    { "logout", write_logout, 204, NULL },
-    { "a repeated password change", write_repeated_change, 204, NULL },
-    { "large body", write_large_body, 400, NULL },
-    { "large chunked body", write_large_chunked_body, 400, NULL },
+    { "live", write_live, 200, NULL, NULL },
+    { "docs", write_docs, 200, NULL, NULL },
+    { "verify", write_verify, 200, NULL, NULL },
+    { "first verify", write_first_verify, 200, NULL, NULL },
+    { "me", write_me, 200, NULL, NULL },
+    { "sessions", write_sessions, 200, NULL, NULL },
+    { "login", write_login, 200, expect_one_session_at_most, NULL },
+    { "reconnecting login", write_reconnecting_login, 200, expect_one_session_at_most, NULL },
+    { "login with an old hash", write_login_with_old_hash, 200, expect_one_session_at_most, NULL },
+    { "chunked login", write_chunked_login, 200, NULL, NULL },
+    { "refresh", write_refresh, 200, expect_living_session, NULL },
+    { "register", write_register, 201, expect_one_user, NULL },
+    { "logout", write_logout, 204, NULL, NULL },
+    { "a repeated password change", write_repeated_change, 204, NULL, NULL },
+    { "introspection", write_introspection, 200, NULL, "\"active\":true" },
+    { "introspection of a refresh token", write_introspection_of_refresh_token, 200, NULL, "\"active\":true" },
+    { "revocation", write_revocation, 200, expect_ended_session, NULL },
+    { "large body", write_large_body, 400, NULL, NULL },
+    { "large chunked body", write_large_chunked_body, 400, NULL, NULL },
 };
 #define CASES (sizeof cases / sizeof cases[0])
 
@@ -274,7 +307,9 @@ static void start(const char *timeout) {
     server = server_prepare((const char *const[]){
         "server.body_limit=1MiB", timeout, "server.threads=1", "password.memory=64KiB", "password.workers=1",
         "database.connections=1", "limit.enabled=true", "limit.register=off", "limit.login=off", "limit.refresh=off",
-        "limit.account=off", "limit.address_failures=off", "limit.login_failures=2/24h", NULL });
+        "limit.account=off", "limit.service=off", "limit.address_failures=off", "limit.login_failures=2/24h", NULL });
+    char secret[256];
+    service = service_with("orders", service_command(&server, "add", "orders", secret));
     faults_open(&faults, server.directory, "fault");
     server_launch(&server, faults.wrapper);
     server_await(&server);
@@ -308,6 +343,8 @@ static struct outcome ask(const struct request_case *request_case, const struct 
     const char *what = faults_describe(&faults, run->fault, wanted);
     ck_assert_msg(waitpid(server.pid, NULL, WNOHANG) == 0, "%s: the service died after %s", request_case->name, what);
     ck_assert_msg(reply.closed, "%s: no answer after %s", request_case->name, what);
+    if (reply.count > 0 && reply.statuses[0] == request_case->status && request_case->part != NULL)
+        ck_assert_msg(strstr(reply.bytes, request_case->part) != NULL, "%s after %s: %s", request_case->name, what, reply.bytes);
     return (struct outcome){ .status = reply.count > 0 ? reply.statuses[0] : 0,
                              .seen = atomic_load(&faults.control->seen),
                              .failed = atomic_load(&faults.control->failed),
@@ -369,7 +406,7 @@ END_TEST
 
 /* The last thing that the hashing thread does for a login is to hash the password with the parameters of today. */
 START_TEST(a_login_succeeds_although_its_new_hash_cannot_be_made) {
-    static const struct request_case login = { "login with an old hash", write_login_with_old_hash, 200, NULL };
+    static const struct request_case login = { "login with an old hash", write_login_with_old_hash, 200, NULL, NULL };
     /* no 503 but for what fails; one wait to the end, since libpq loses the mark of a round trip's end for want of memory */
     start("server.request_timeout=4s");
     int last_status = 0;
