@@ -1,5 +1,8 @@
-/* Services and their credentials in a server that runs: `jwtd service`, SIGHUP, limits. */
+/* Services and their credentials in a server that runs: `jwtd service`, SIGHUP, limits, other keys, other instances. */
+#include "support/account.h"
 #include "support/service.h"
+
+#include "jwtd/macros.h"
 
 #include <check.h>
 #include <signal.h>
@@ -82,6 +85,49 @@ START_TEST(a_file_that_cannot_be_read_leaves_the_services_that_were_there) {
 }
 END_TEST
 
+/* ---- keys and instances ---- */
+
+static void make_key(const struct server *server, const char *algorithm) {
+    char keys[160], refresh[160], output[1024];
+    snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", server->directory);
+    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/refresh.key", server->directory);
+    const char *const words[] = { "--set", keys, "--set", refresh, "keygen", "--algorithm", algorithm, NULL };
+    ck_assert_msg(program_run(words, NULL, output, sizeof output) == 0, "%s", output);
+}
+
+static bool is_active(const struct server *server, const struct service *service, const char *token) {
+    struct reply reply = service_ask(server, service, INTROSPECT, token);
+    ck_assert_int_eq(reply.status, 200);
+    bool active = json_boolean_at(reply.json, "active");
+    http_free(&reply);
+    return active;
+}
+
+static const char *const algorithms[] = { "hs256", "es256", "rs256" };
+
+/* The first instance does not know the key of the second, and reads it while it answers. */
+START_TEST(a_token_of_each_algorithm_and_of_a_key_that_is_new_is_active_and_is_revoked_everywhere) {
+    char expected[128];
+    struct server one = server_start(NULL);
+    struct service service = service_add(&one, "orders");
+    make_key(&one, algorithms[_i]);
+    struct server other = server_start_beside(&one, NULL);
+    struct account account = account_register(&other);
+    struct tokens first = account_login(&other, &account), second = account_login(&other, &account);
+    ck_assert(_i % 2 == 0 || is_active(&one, &service, second.access));
+    expect_answered(service_ask(&one, &service, REVOKE, first.access));
+    snprintf(expected, sizeof expected, "\"service\":\"%s\"", service.name);
+    ck_assert(server_log_contains(&one, expected));
+    ck_assert(!is_active(&one, &service, first.access) && !is_active(&one, &service, first.refresh));
+    for (int i = 0; i < 40 && is_active(&other, &service, first.access); i++)
+        usleep(25000);
+    ck_assert(!is_active(&other, &service, first.access)); /* within a second */
+    ck_assert(is_active(&one, &service, second.access) && is_active(&other, &service, second.access));
+    server_finish(&other);
+    server_finish(&one);
+}
+END_TEST
+
 Suite *services_suite(void) {
     Suite *suite = suite_create("services");
     TCase *tcase = tcase_create("services");
@@ -90,6 +136,8 @@ Suite *services_suite(void) {
     tcase_add_test(tcase, a_secret_is_rotated_without_an_outage);
     tcase_add_test(tcase, a_service_is_limited_by_its_name_and_a_stranger_by_its_address);
     tcase_add_test(tcase, a_file_that_cannot_be_read_leaves_the_services_that_were_there);
+    tcase_add_loop_test(tcase, a_token_of_each_algorithm_and_of_a_key_that_is_new_is_active_and_is_revoked_everywhere, 0,
+                        (int)ARRAY_LEN(algorithms));
     suite_add_tcase(suite, tcase);
     return suite;
 }
