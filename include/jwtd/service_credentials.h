@@ -48,6 +48,9 @@ void service_credentials_visit(const struct service_credentials *set,
 
 bool service_is_name(struct text name);
 
+/* The same for a command: root reads with the rights of the owner, as below. */
+struct service_credentials *service_credentials_load_as_owner(const char *file, char *error, size_t error_size);
+
 /*
  * What a command changes. The file is written aside and takes the old one's place by rename, with its mode (0600 if it is new);
  * commands at the same time wait for each other (flock on the directory). A command that is killed leaves the file as it was

@@ -20,7 +20,7 @@ static void print_service(void *context, const char *name, size_t secrets) {
 
 static bool list(const char *file) {
     char error[ERROR_SIZE];
-    struct service_credentials *set = service_credentials_load(file, error, sizeof error);
+    struct service_credentials *set = service_credentials_load_as_owner(file, error, sizeof error);
     if (set == NULL)
         return report(error);
     service_credentials_visit(set, print_service, NULL);

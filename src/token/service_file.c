@@ -92,8 +92,8 @@ static bool apply(const struct change *change, enum service_change kind, const c
 
 /* ---- the file ---- */
 
-static bool read_lines(struct change *change) {
-    int fd = openat(change->directory, change->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+static bool read_lines(struct change *change, int links) {
+    int fd = openat(change->directory, change->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | links);
     if (fd < 0 && errno == ELOOP)
         return refuse(change, "is a symbolic link, which a command does not replace");
     if (fd < 0)
@@ -165,7 +165,7 @@ static bool replace_file(struct change *change, int locked) {
 static bool change_locked(struct change *change, int locked, enum service_change kind, const char *name, const char *secret) {
     if (flock(locked, LOCK_EX) != 0)
         return refuse_errno(change);
-    return read_lines(change) && apply(change, kind, name, secret) && replace_file(change, locked);
+    return read_lines(change, O_NOFOLLOW) && apply(change, kind, name, secret) && replace_file(change, locked);
 }
 
 static bool change_in_directory(struct change *change, enum service_change kind, const char *name, const char *secret) {
@@ -185,7 +185,8 @@ static void make_secret(char secret[SERVICE_SECRET_SIZE]) {
     sodium_memzero(bytes, sizeof bytes);
 }
 
-static bool change_file(struct change *change, enum service_change kind, const char *name, const char *secret) {
+/* Root goes on with the rights of the owner, until owner_rights_leave. */
+static bool enter_directory(struct change *change) {
     char directory[PATH_MAX];
     const char *slash = strrchr(change->path, '/');
     size_t len = slash != NULL ? (size_t)(slash - change->path) + 1 : 0; /* with the slash, so that "/file" is in "/" */
@@ -195,9 +196,22 @@ static bool change_file(struct change *change, enum service_change kind, const c
     directory[len] = '\0';
     change->name = change->path + len;
     change->directory = owner_rights_enter(len > 0 ? directory : ".", false);
-    bool is_done = change->directory >= 0 ? change_in_directory(change, kind, name, secret) : refuse_errno(change);
-    owner_rights_leave(change->directory);
-    return is_done;
+    return change->directory >= 0 || refuse_errno(change);
+}
+
+struct service_credentials *service_credentials_load_as_owner(const char *file, char *error, size_t error_size) {
+    struct change change = { .path = file, .directory = -1, .error = error, .error_size = error_size };
+    change.set = calloc(1, sizeof *change.set);
+    if (change.set == NULL) {
+        refuse(&change, "out of memory");
+        return NULL;
+    }
+    bool is_read = enter_directory(&change) && read_lines(&change, 0);
+    owner_rights_leave(change.directory);
+    if (is_read)
+        return change.set;
+    free(change.set);
+    return NULL;
 }
 
 bool service_credentials_change(const char *file, enum service_change kind, struct text name, char secret[SERVICE_SECRET_SIZE],
@@ -214,7 +228,8 @@ bool service_credentials_change(const char *file, enum service_change kind, stru
     memcpy(own_name, name.bytes, name.len);
     if (changes[kind].adds)
         make_secret(own_secret);
-    bool is_done = change_file(&change, kind, own_name, own_secret);
+    bool is_done = enter_directory(&change) && change_in_directory(&change, kind, own_name, own_secret);
+    owner_rights_leave(change.directory);
     if (change.is_replaced && changes[kind].adds)
         memcpy(secret, own_secret, sizeof own_secret);
     sodium_memzero(own_secret, sizeof own_secret);

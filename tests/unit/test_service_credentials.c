@@ -1,5 +1,7 @@
 #include "token_fixture.h"
 
+#include "tests/runner.h"
+
 #include "jwtd/macros.h"
 #include "jwtd/service_credentials.h"
 
@@ -244,6 +246,27 @@ START_TEST(a_symbolic_link_is_not_replaced) {
 }
 END_TEST
 
+#define DIRECTORY_OWNER 65534
+
+START_TEST(what_root_changes_belongs_to_the_owner_of_the_directory) {
+    char secret[SERVICE_SECRET_SIZE];
+    struct stat status;
+    if (geteuid() != 0)
+        SKIP_TEST("only root changes the owner of files");
+    ck_assert_int_eq(chown(scratch.path, DIRECTORY_OWNER, DIRECTORY_OWNER), 0);
+    add(SERVICE_ADD, "orders", secret);
+    add(SERVICE_ROTATE, "orders", secret);
+    ck_assert_int_eq(stat(file, &status), 0);
+    ck_assert_uint_eq(status.st_uid, DIRECTORY_OWNER);
+    ck_assert_uint_eq(geteuid(), 0);
+    ck_assert_ptr_null(service_credentials_load(file, error, sizeof error)); /* a server of root's reads nobody else's */
+    struct service_credentials *set = service_credentials_load_as_owner(file, error, sizeof error);
+    ck_assert_msg(set != NULL, "%s", error);
+    ck_assert_uint_eq(service_credentials_count(set), 2);
+    service_credentials_destroy(set);
+}
+END_TEST
+
 #define AT_ONCE 8
 #define EACH 8
 
@@ -374,6 +397,7 @@ Suite *service_credentials_suite(void) {
     tcase_add_loop_test(tcase, a_name_that_cannot_be_one_is_refused, 0, 6);
     tcase_add_test(tcase, a_file_that_is_full_takes_no_other_service);
     tcase_add_test(tcase, a_symbolic_link_is_not_replaced);
+    tcase_add_test(tcase, what_root_changes_belongs_to_the_owner_of_the_directory);
     tcase_add_test(tcase, commands_at_the_same_time_lose_nothing);
     tcase_add_test(tcase, a_command_that_is_killed_leaves_a_whole_file_and_no_lock);
     tcase_add_test(tcase, a_wrong_secret_takes_as_long_for_an_unknown_name_as_for_a_known_one);
