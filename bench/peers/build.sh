@@ -19,23 +19,6 @@ skip() {
     rm -f "$(peer_program "$1")"
 }
 
-# is_version AT_LEAST VERSION
-is_version() {
-    printf '%s\n' "$1" "$2" | sort -C -V
-}
-
-# The first of these programs that is python3 of $python_version or later and can make an environment.
-find_python() {
-    local candidate
-    for candidate in python3 /usr/bin/python3; do
-        if "$candidate" -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (${python_version/./, }))" 2>/dev/null; then
-            echo "$candidate"
-            return
-        fi
-    done
-    return 1
-}
-
 build_gin() {
     local version
     version=$(go env GOVERSION 2>/dev/null) || { skip gin "no go"; return; }
@@ -58,7 +41,7 @@ build_axum() {
 
 build_fastapi() {
     local python environment=$output/fastapi/venv wanted=bench/peers/fastapi/requirements.txt
-    python=$(find_python) || { skip fastapi "no python $python_version with venv"; return; }
+    python=$(find_python "$python_version") || { skip fastapi "no python $python_version with venv"; return; }
     if ! cmp -s "$wanted" "$environment/requirements.txt"; then
         rm -rf "$environment"
         "$python" -m venv "$environment"
