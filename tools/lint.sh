@@ -75,6 +75,7 @@ run_clang_tidy() {
 [[ -n ${CPPFLAGS-} ]] || die "run me by make lint"
 tools/packages.sh run test lint
 check check_rules tools/check_rules.sh
+check snippets tools/check_snippets.sh
 check layers check_layers
 check shellcheck run_shellcheck
 check peers bench/peers/lint.sh
