@@ -1,5 +1,5 @@
 #!/bin/bash
-# bench/peers/lint.sh: the peers' own checkers, where they are at hand.
+# bench/peers/lint.sh: the checkers of the languages of the peers and of docs/verify, where they are at hand.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -19,6 +19,7 @@ check_gofmt() {
 
 if command -v gofmt >/dev/null; then
     run_in gin check_gofmt
+    run_in ../../docs/verify/go check_gofmt
 fi
 # It needs what the build has compiled, with the same flags.
 if command -v go >/dev/null && [[ -x ../../${BUILD:-build}/peers/gin/server ]]; then
@@ -26,6 +27,7 @@ if command -v go >/dev/null && [[ -x ../../${BUILD:-build}/peers/gin/server ]]; 
 fi
 if command -v cargo-fmt >/dev/null; then
     run_in axum cargo fmt --check
+    run_in ../../docs/verify/rust cargo fmt --check
 fi
 if command -v ruff >/dev/null; then
     run_in fastapi ruff check --quiet --no-cache
