@@ -7,11 +7,15 @@ declare -A packages=(
            python3-zxcvbn postgresql curl"
     [test]="check pkg-config man-db pgbouncer haproxy nginx-light caddy python3-venv valgrind slowhttptest
             chromium nodejs npm"
+    [languages]="python3-venv golang-go nodejs npm cargo-web default-jdk-headless maven"
     [lint]="clang-format clang-tidy cppcheck shellcheck mandoc"
     [fuzz]="clang libclang-rt-14-dev"
     [coverage]="gcovr"
     [bench]="wrk nginx-light procps"
 )
+
+# These tools may come from elsewhere than Debian; then the package is not needed, or would drive them out.
+declare -A command_of=([npm]=npm [golang-go]=go [cargo-web]=cargo [default-jdk-headless]=javac [maven]=mvn)
 
 missing=()
 temporary=() # files that are there while packages are installed
@@ -24,8 +28,7 @@ find_missing() {
     done
     installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null || true)
     for name in "${wanted[@]}"; do
-        # elsewhere than at Debian it comes with nodejs, and the package would drive that out
-        [[ $name == npm ]] && command -v npm >/dev/null && continue
+        [[ -n ${command_of[$name]-} ]] && command -v "${command_of[$name]}" >/dev/null && continue
         [[ $'\n'$installed$'\n' == *$'\n'"installed $name"$'\n'* ]] || missing+=("$name")
     done
 }

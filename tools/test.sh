@@ -20,7 +20,7 @@ failures=() # "KIND SUITE" of each that failed
 work=
 workers=() # their processes, while they run
 # Suites of the service tests that take longest, longest first, so that no worker begins one when the others have nothing left.
-long_suites="database_revocations database_executor database_failover crashes store database_pressure database_outage exchanges shutdown chaos activation database_commit differential"
+long_suites="languages database_revocations database_executor database_failover crashes store database_pressure database_outage exchanges shutdown chaos activation database_commit differential"
 exchanges=${JWTD_TEST_EXCHANGES:+$(realpath -m "$JWTD_TEST_EXCHANGES")}
 unset JWTD_TEST_EXCHANGES # the program takes every JWTD_ variable for a setting
 
@@ -49,7 +49,7 @@ chosen_for_pooler() {
     for name in $(chosen service); do
         case $name in
             database_* | connections | *_clients | slowhttptest | exhaustion | exchanges | fault_* | chaos | differential) ;;
-            activation | delayed_replies | failpoint | framing | http | json | life | proxies) ;;
+            activation | delayed_replies | failpoint | framing | http | json | languages | life | proxies) ;;
             *) echo "$name" ;;
         esac
     done
@@ -288,6 +288,7 @@ run_contract_tests() {
 check_names
 tools/packages.sh run test
 [[ " $(chosen service | tr '\n' ' ') " != *" proxies "* ]] || tools/envoy.sh
+[[ -n $SANITIZE || " $(chosen service | tr '\n' ' ') " != *" languages "* ]] || tools/packages.sh languages
 build "$BUILD/jwtd" "$BUILD/failpoint" tests
 work=$(mktemp -d /tmp/jwtd-test.XXXXXX)
 touch "$work/reasons" # of what has failed, again at the end

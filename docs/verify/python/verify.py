@@ -94,7 +94,9 @@ def check(token, keys, issuer, audience):
         required = {"require": ["exp", "sub", "sid", "iss", "aud"]}
         algorithms = [algorithm]  # of the key, never of the token
         claims = jwt.decode(token, key, algorithms, required, issuer=issuer, audience=audience, leeway=LEEWAY)
-    except (ValueError, OverflowError, RecursionError) as error:
+    except jwt.InvalidTokenError:
+        raise
+    except Exception as error:  # whatever a token does to a parser, it is the token that is wrong
         raise jwt.InvalidTokenError("malformed") from error
     if not isinstance(claims["sid"], str):
         raise jwt.InvalidTokenError("sid is not a string")
