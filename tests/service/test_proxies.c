@@ -24,12 +24,12 @@
 Suite *proxies_suite(void);
 
 #define FILES "config/proxies/"
-#define ENVOY "build/envoy/bin/envoy" /* tools/envoy.sh */
 #define WORDS_MAX 12
+#define FILES_MAX 3
 #define START_TRIES 400
 #define START_PAUSE_US 25000
 
-/* What the files say, behind the words of their language, and the tests replace. */
+/* What the files say, and the tests replace. */
 #define CLIENTS_PORT 8000
 #define ADMINS_PORT 8001
 #define JWTD_PORT 8080
@@ -38,43 +38,54 @@ Suite *proxies_suite(void);
 
 static const struct proxy {
     const char *name;
-    const char *file; /* in FILES */
-    const char *before_port;
-    const char *place,
-        *directory;               /* where the file says that other files are, and what that becomes below the test's directory */
-    const char *wrapper;          /* a file of the proxy's that includes it, with %s for the test's directory; NULL: none */
-    const char *words[WORDS_MAX]; /* to start it in the test's directory, in the foreground */
-    bool has_admins_address;      /* else its path /admin/ is for them */
+    const char *files[FILES_MAX]; /* in FILES; they are copied into a directory of the test's */
+    const char *place;            /* the directory where they say that they are; NULL: they do not */
+    const char *before_port;      /* what stands before each port */
+    const char *main_file;        /* of what the proxy needs besides, called "main"; NULL: nothing */
+    const char *words[WORDS_MAX]; /* to start it in that directory, in the foreground */
+    bool is_optional;             /* there is no Debian package of it: tested if it is there */
+    bool has_admins_port;         /* else its path /admin/ is for them */
     long without_jwtd;            /* the status while jwtd is away */
 } proxies[] = {
     { .name = "nginx",
-      .file = "nginx.conf",
+      .files = { "nginx.conf" },
       .before_port = ADDRESS,
-      .wrapper = "daemon off; master_process off; pid nginx.pid; error_log nginx.log info;\n"
-                 "events { }\n"
-                 "http { access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n"
-                 "uwsgi_temp_path uwsgi; scgi_temp_path scgi; client_max_body_size 100m; include %s/nginx.conf; }\n",
-      .words = { "/usr/sbin/nginx", "-e", "nginx.log", "-p", ".", "-c", "wrapper", NULL },
+      .main_file = "daemon off; master_process off; pid nginx.pid; error_log nginx.log info;\n"
+                   "events { }\n"
+                   "http { access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n"
+                   "uwsgi_temp_path uwsgi; scgi_temp_path scgi; client_max_body_size 100m; include nginx.conf; }\n",
+      .words = { "/usr/sbin/nginx", "-e", "nginx.log", "-p", ".", "-c", "main" },
       .without_jwtd = 503 },
     { .name = "haproxy",
-      .file = "haproxy.cfg",
+      .files = { "haproxy.cfg", "jwtd.lua" },
+      .place = "/etc/haproxy",
       .before_port = ADDRESS,
-      .place = "/etc/haproxy/jwtd.lua",
-      .directory = FILES "jwtd.lua",
-      .words = { "/usr/sbin/haproxy", "-db", "-f", "haproxy.cfg", NULL },
-      .has_admins_address = true,
+      .words = { "/usr/sbin/haproxy", "-db", "-f", "haproxy.cfg" },
+      .has_admins_port = true,
       .without_jwtd = 503 },
     { .name = "caddy",
-      .file = "Caddyfile",
+      .files = { "Caddyfile" },
       .before_port = ADDRESS,
-      .words = { "caddy", "run", "--config", "Caddyfile", "--adapter", "caddyfile", NULL },
+      .words = { "caddy", "run", "--config", "Caddyfile", "--adapter", "caddyfile" },
       .without_jwtd = 502 },
-    { .name = "envoy",
-      .file = "envoy.yaml",
+    { .name = "envoy", /* from tools/envoy.sh */
+      .files = { "envoy.yaml" },
       .before_port = "port_value: ",
-      .words = { ENVOY, "-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1", "-l", "warn", NULL },
+      .words = { "build/envoy/bin/envoy", "-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1", "-l", "warn" },
+      .is_optional = true,
       .without_jwtd = 503 },
+    { .name = "traefik", /* from wherever the developer has it */
+      .files = { "traefik.yml", "traefik-jwtd.yml" },
+      .place = "/etc/traefik",
+      .before_port = ADDRESS,
+      .words = { "traefik", "--configFile=traefik.yml" },
+      .is_optional = true,
+      .without_jwtd = 500 },
 };
+
+/* Those that are here; the tests are repeated for each of them. */
+static const struct proxy *tested[ARRAY_LEN(proxies)];
+static size_t tested_count;
 
 /* A proxy that runs. */
 struct instance {
@@ -109,23 +120,23 @@ static void write_file(const char *directory, const char *name, const char *text
     ck_assert_int_eq(fclose(file), 0);
 }
 
-/* Each occurrence, of which there is one at least. Frees `text`. */
-static char *replace(char *text, const char *old, const char *new) {
+/* Each occurrence. Returns how many there were; *text is freed and replaced. */
+static size_t replace(char **text, const char *old, const char *new) {
     char *result = NULL;
     size_t len, count = 0;
-    const char *rest = text;
+    const char *rest = *text;
     FILE *file = open_memstream(&result, &len);
     ck_assert_ptr_nonnull(file);
     for (const char *at; (at = strstr(rest, old)) != NULL; rest = at + strlen(old), count++)
         fprintf(file, "%.*s%s", (int)(at - rest), rest, new);
     ck_assert_int_ge(fputs(rest, file), 0);
     ck_assert_int_eq(fclose(file), 0);
-    ck_assert_msg(count > 0, "the file does not say %s", old);
-    free(text);
-    return result;
+    free(*text);
+    *text = result;
+    return count;
 }
 
-static char *replace_port(const struct proxy *proxy, char *text, int old_port, int new_port) {
+static size_t replace_port(const struct proxy *proxy, char **text, int old_port, int new_port) {
     char old[64], new[64];
     snprintf(old, sizeof old, "%s%d", proxy->before_port, old_port);
     snprintf(new, sizeof new, "%s%d", proxy->before_port, new_port);
@@ -134,26 +145,28 @@ static char *replace_port(const struct proxy *proxy, char *text, int old_port, i
 
 static void write_configuration(const struct instance *instance, int jwtd_port) {
     const struct proxy *proxy = instance->proxy;
-    char path[256], here[1024], text[2048];
-    snprintf(path, sizeof path, FILES "%s", proxy->file);
-    char *file = read_file(path);
-    file = replace_port(proxy, file, JWTD_PORT, jwtd_port);
-    file = replace_port(proxy, file, BACKEND_PORT, backend_port(backend));
-    file = replace_port(proxy, file, CLIENTS_PORT, instance->address.port);
-    if (proxy->has_admins_address)
-        file = replace_port(proxy, file, ADMINS_PORT, instance->admins.port);
-    if (proxy->place != NULL) {
-        ck_assert_ptr_nonnull(getcwd(here, sizeof here));
-        snprintf(text, sizeof text, "%s/%s", here, proxy->directory);
-        file = replace(file, proxy->place, text);
+    const struct {
+        int old, new;
+    } ports[] = { { JWTD_PORT, jwtd_port },
+                  { BACKEND_PORT, backend_port(backend) },
+                  { CLIENTS_PORT, instance->address.port },
+                  { ADMINS_PORT, instance->admins.port } };
+    size_t replaced[ARRAY_LEN(ports)] = { 0 };
+    for (size_t i = 0; i < FILES_MAX && proxy->files[i] != NULL; i++) {
+        char path[256];
+        snprintf(path, sizeof path, FILES "%s", proxy->files[i]);
+        char *text = read_file(path);
+        for (size_t j = 0; j < ARRAY_LEN(ports); j++)
+            replaced[j] += replace_port(proxy, &text, ports[j].old, ports[j].new);
+        if (proxy->place != NULL)
+            replace(&text, proxy->place, instance->directory);
+        write_file(instance->directory, proxy->files[i], text);
+        free(text);
     }
-    write_file(instance->directory, proxy->file, file);
-    free(file);
-    if (proxy->wrapper == NULL)
-        return;
-    file = replace(strdup(proxy->wrapper), "%s", instance->directory);
-    write_file(instance->directory, "wrapper", file);
-    free(file);
+    for (size_t j = 0; j < ARRAY_LEN(ports); j++)
+        ck_assert_msg(replaced[j] > 0 || ports[j].old == ADMINS_PORT, "%s: port %d is not there", proxy->name, ports[j].old);
+    if (proxy->main_file != NULL)
+        write_file(instance->directory, "main", proxy->main_file);
 }
 
 static void run_proxy(const struct instance *instance) {
@@ -188,7 +201,7 @@ static struct server listener(void) {
 
 static struct instance start(const struct proxy *proxy, int jwtd_port) {
     struct instance instance = { .proxy = proxy, .address = listener() };
-    instance.admins = proxy->has_admins_address ? listener() : instance.address;
+    instance.admins = proxy->has_admins_port ? listener() : instance.address;
     snprintf(instance.directory, sizeof instance.directory, "%s/proxy.XXXXXX", shared_server.directory);
     ck_assert_ptr_nonnull(mkdtemp(instance.directory));
     write_configuration(&instance, jwtd_port);
@@ -290,7 +303,7 @@ START_TEST(a_good_token_passes_with_its_identity_and_nothing_that_the_client_say
         { "X.Auth.Subject: forged", "X.Auth-Roles: admin", "X-Auth.Session: forged", "x.auth_stale-for: 0", NULL },
         { "Connection: X-Auth-Roles, X-Auth-Subject, X-Auth-Session", "X-Auth-Roles: admin", NULL },
     };
-    struct instance instance = start(&proxies[_i], shared_server.port);
+    struct instance instance = start(tested[_i], shared_server.port);
     struct user plain = user_with(""), admin = user_with("admin");
     for (size_t i = 0; i < ARRAY_LEN(forged); i++) {
         const char *headers[8] = { plain.authorization };
@@ -307,7 +320,7 @@ START_TEST(a_good_token_passes_with_its_identity_and_nothing_that_the_client_say
 END_TEST
 
 START_TEST(without_a_good_token_nothing_reaches_the_backend) {
-    struct instance instance = start(&proxies[_i], shared_server.port);
+    struct instance instance = start(tested[_i], shared_server.port);
     struct user user = user_with("admin");
     char forged[TOKEN_SIZE + 32], value[256];
     snprintf(forged, sizeof forged, "%s", user.authorization);
@@ -341,7 +354,7 @@ START_TEST(without_a_good_token_nothing_reaches_the_backend) {
 END_TEST
 
 START_TEST(a_session_that_has_ended_is_refused_at_once) {
-    struct instance instance = start(&proxies[_i], shared_server.port);
+    struct instance instance = start(tested[_i], shared_server.port);
     struct user user = user_with("");
     const char *const headers[] = { user.authorization, NULL };
     expect_status(get(&instance, "/", headers), 200);
@@ -353,7 +366,7 @@ START_TEST(a_session_that_has_ended_is_refused_at_once) {
 END_TEST
 
 START_TEST(a_role_that_the_proxy_asks_for_is_required) {
-    struct instance instance = start(&proxies[_i], shared_server.port);
+    struct instance instance = start(tested[_i], shared_server.port);
     struct user plain = user_with("editor"), admin = user_with("admin");
     char value[256];
     const char *const by_plain[] = { plain.authorization, "X-Auth-Roles: admin", NULL }, *const by_admin[] = {
@@ -379,7 +392,7 @@ START_TEST(a_body_arrives_whole_and_only_at_the_backend) {
         bool is_chunked;
     } bodies[] = { { "POST", 5, false },       { "POST", 5, true },      { "PUT", 16385, false }, { "POST", 3000000, false },
                    { "PATCH", 3000000, true }, { "DELETE", 100, false }, { "POST", 0, false } };
-    struct instance instance = start(&proxies[_i], shared_server.port);
+    struct instance instance = start(tested[_i], shared_server.port);
     struct user user = user_with("");
     const char *const plain[] = { user.authorization, "Expect:", NULL };
     const char *const chunked[] = { user.authorization, "Expect:", "Transfer-Encoding: chunked", NULL };
@@ -407,7 +420,7 @@ START_TEST(a_body_arrives_whole_and_only_at_the_backend) {
 END_TEST
 
 START_TEST(a_body_with_a_bad_token_is_refused_at_once) {
-    struct instance instance = start(&proxies[_i], shared_server.port);
+    struct instance instance = start(tested[_i], shared_server.port);
     char *body = calloc(1, 100001);
     ck_assert_ptr_nonnull(body);
     memset(body, 'a', 100000);
@@ -424,7 +437,7 @@ START_TEST(a_body_with_a_bad_token_is_refused_at_once) {
 END_TEST
 
 START_TEST(large_cookies_and_many_headers_do_not_reach_the_service) {
-    struct instance instance = start(&proxies[_i], shared_server.port);
+    struct instance instance = start(tested[_i], shared_server.port);
     struct user user = user_with("");
     char cookie[7000] = "Cookie: a=";
     memset(cookie + strlen(cookie), 'b', sizeof cookie - strlen(cookie) - 1);
@@ -437,7 +450,7 @@ START_TEST(large_cookies_and_many_headers_do_not_reach_the_service) {
 END_TEST
 
 START_TEST(a_503_of_the_service_reaches_the_client_as_one) {
-    struct instance instance = start(&proxies[_i], starting.port);
+    struct instance instance = start(tested[_i], starting.port);
     struct user user = user_with("");
     char value[64];
     struct reply reply = get(&instance, "/", (const char *const[]){ user.authorization, "X-Auth-Subject: forged", NULL });
@@ -451,7 +464,7 @@ START_TEST(a_503_of_the_service_reaches_the_client_as_one) {
 END_TEST
 
 START_TEST(without_the_service_nothing_reaches_the_backend) {
-    struct instance instance = start(&proxies[_i], find_free_port());
+    struct instance instance = start(tested[_i], find_free_port());
     struct user user = user_with("admin");
     char value[64];
     struct reply reply = get(&instance, "/", (const char *const[]){ user.authorization, "X-Auth-Subject: forged", NULL });
@@ -464,16 +477,38 @@ START_TEST(without_the_service_nothing_reaches_the_backend) {
 }
 END_TEST
 
-START_TEST(envoy_is_tested_too) {
-    if (access(ENVOY, X_OK) != 0)
-        SKIP_TEST("there is no " ENVOY);
+/* ---- the suite ---- */
+
+static bool is_here(const struct proxy *proxy) {
+    char path[4096];
+    if (!proxy->is_optional)
+        return true;
+    if (strchr(proxy->words[0], '/') != NULL)
+        return access(proxy->words[0], X_OK) == 0;
+    bool is_found = false;
+    for (const char *at = getenv("PATH"); at != NULL && !is_found; at = strchr(at, ':') != NULL ? strchr(at, ':') + 1 : NULL) {
+        snprintf(path, sizeof path, "%.*s/%s", (int)strcspn(at, ":"), at, proxy->words[0]);
+        is_found = access(path, X_OK) == 0;
+    }
+    return is_found;
+}
+
+START_TEST(proxies_without_a_debian_package_are_tested_if_they_are_here) {
+    if (is_here(&proxies[_i]))
+        return;
+    char reason[64];
+    snprintf(reason, sizeof reason, "there is no %s", proxies[_i].words[0]);
+    SKIP_TEST(reason);
 }
 END_TEST
 
 Suite *proxies_suite(void) {
     Suite *suite = suite_create("proxies");
     TCase *tcase = tcase_create("as shipped");
-    int count = (int)ARRAY_LEN(proxies) - (access(ENVOY, X_OK) != 0 ? 1 : 0); /* it is the last one */
+    for (size_t i = 0; i < ARRAY_LEN(proxies); i++)
+        if (is_here(&proxies[i]))
+            tested[tested_count++] = &proxies[i];
+    int count = (int)tested_count;
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, start_services, finish_services);
     tcase_add_checked_fixture(tcase, start_backend, stop_backend);
@@ -486,7 +521,7 @@ Suite *proxies_suite(void) {
     tcase_add_loop_test(tcase, large_cookies_and_many_headers_do_not_reach_the_service, 0, count);
     tcase_add_loop_test(tcase, a_503_of_the_service_reaches_the_client_as_one, 0, count);
     tcase_add_loop_test(tcase, without_the_service_nothing_reaches_the_backend, 0, count);
-    tcase_add_test(tcase, envoy_is_tested_too);
+    tcase_add_loop_test(tcase, proxies_without_a_debian_package_are_tested_if_they_are_here, 0, (int)ARRAY_LEN(proxies));
     suite_add_tcase(suite, tcase);
     return suite;
 }
