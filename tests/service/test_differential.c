@@ -6,8 +6,9 @@
  * of what the reference sees there, in the same order; for a stream that is in order it is all of it, up to the request that
  * ends the connection, and each has its reply. Through a proxy, whose connections to the service all clients share: the
  * requests that the proxy says it passed on are those that the service saw, no more and no less. A client whose stream is in
- * order gets one reply for each request, in order, its own: it carries the request's id. An exchange that the proxy logs as
- * broken off may have reached the service or not.
+ * order gets one reply for each request, in order, its own: it carries the request's id; HAProxy closes behind one that the
+ * service has answered before the end of its body. An exchange that the proxy logs as broken off may have reached the service or
+ * not.
  *
  * STREAMS=100000 sends so many each way instead of what takes some seconds; SEED=7 repeats a run;
  * CK_RUN_CASE="through nginx" goes one way only.
@@ -325,10 +326,25 @@ static bool run_next(const struct bench *bench, const struct directory *director
     return false;
 }
 
-/* How many requests of a stream in order the service runs: it closes behind a chunked body, and when the client wants it. */
+/* The service answers it from its header, and closes. */
+static bool leaves_body(const struct reference_request *request) {
+    static const char path[] = "/auth/verify/";
+    return request->has_body && strncmp(request->id, path, sizeof path - 1) == 0;
+}
+
+/* How many requests of a stream in order the service runs: it closes behind a chunked body, one that it does not read, and when
+ * the client wants it. */
 static unsigned runnable(const struct reference *reference) {
     for (unsigned i = 0; i < reference->count; i++)
-        if (reference->requests[i].is_chunked || reference->requests[i].is_last)
+        if (reference->requests[i].is_chunked || reference->requests[i].is_last || leaves_body(&reference->requests[i]))
+            return i + 1;
+    return (unsigned)reference->count;
+}
+
+/* How many replies there are at least through a proxy: HAProxy closes behind one that comes before it has sent the whole body. */
+static unsigned answered(const struct reference *reference, enum way way) {
+    for (unsigned i = 0; i < reference->count; i++)
+        if (way == HAPROXY && leaves_body(&reference->requests[i]))
             return i + 1;
     return (unsigned)reference->count;
 }
@@ -405,8 +421,8 @@ static unsigned expect_own_replies(const struct bench *bench, uint64_t seed, siz
         const struct outcome *outcome = &bench->outcomes[i];
         if (!bench->streams[i].is_in_order)
             continue;
-        bool agrees = outcome->replies == reference->count;
-        for (size_t k = 0; agrees && k < reference->count; k++)
+        bool agrees = outcome->replies >= answered(reference, bench->way) && outcome->replies <= reference->count;
+        for (size_t k = 0; agrees && k < outcome->replies; k++)
             agrees = strcmp(outcome->ids[k], reference->requests[k].request_id) == 0;
         if (agrees)
             continue;

@@ -211,6 +211,7 @@ static bool read_header(struct reading *reading) {
     const char *request_id = reading->request.request_id;
     reference_id(path.at, length_of(path), request_id, strlen(request_id), reading->request.id);
     reading->request.is_chunked = reading->has_coding;
+    reading->request.has_body = reading->has_coding || reading->length > 0;
     reading->request.is_last = reading->closes || (!reading->is_1_1 && !reading->keeps_alive);
     return reading->has_host || !reading->is_1_1;
 }

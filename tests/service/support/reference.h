@@ -18,7 +18,8 @@ struct reference_request {
     char id[REFERENCE_ID_SIZE]; /* see reference_id */
     char request_id[72];        /* the first X-Request-Id */
     bool is_chunked;
-    bool is_last; /* of its connection, by its own word */
+    bool has_body; /* in chunks, or of a length above 0 */
+    bool is_last;  /* of its connection, by its own word */
 };
 
 struct reference {
