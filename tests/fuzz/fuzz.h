@@ -34,7 +34,8 @@ const char *fuzz_directory(void);
 /* A ring of two keys, k1 and k2 (which signs), of known bytes. FUZZ_KEY_1 is k1 and the refresh key. */
 #define FUZZ_KEY_1 "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA" /* bytes 1 to 32 */
 #define FUZZ_KEY_2 "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE" /* bytes 32 to 1 */
-void fuzz_write_keys(const char *directory);                     /* into directory/keys and directory/refresh.key */
+/* Into directory/keys and directory/refresh.key; and into directory/services a service "orders" with the secret "secret". */
+void fuzz_write_keys(const char *directory);
 struct keyring *fuzz_keyring(void);
 
 /* What `print` writes, to be freed. */

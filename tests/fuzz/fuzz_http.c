@@ -75,10 +75,11 @@ static void *serve(void *context) {
 }
 
 static void load_config(const char *directory) {
-    static char listen_on[192], keys[192], refresh_key[192], url[1024];
+    static char listen_on[192], keys[192], refresh_key[192], services[192], url[1024];
     static const char *settings[] = { listen_on,
                                       keys,
                                       refresh_key,
+                                      services,
                                       url,
                                       "server.threads=1",
                                       "server.header_timeout=1s",
@@ -99,6 +100,7 @@ static void load_config(const char *directory) {
     snprintf(listen_on, sizeof listen_on, "server.listen=unix:%s/socket", directory);
     snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", directory);
     snprintf(refresh_key, sizeof refresh_key, "token.refresh_key_file=%s/refresh.key", directory);
+    snprintf(services, sizeof services, "services.credentials_file=%s/services", directory);
     snprintf(url, sizeof url, "database.url=%s", database != NULL ? database : "host=/nonexistent");
     source = (struct config_source){ .set = settings, .set_count = ARRAY_LEN(settings) };
     bool is_good = config_load(&config, &source, stderr);

@@ -75,6 +75,8 @@ void fuzz_write_keys(const char *parent) {
     write_key(path, FUZZ_KEY_2);
     snprintf(path, sizeof path, "%s/refresh.key", parent);
     write_key(path, FUZZ_KEY_1);
+    snprintf(path, sizeof path, "%s/services", parent);
+    write_key(path, "orders 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\n");
 }
 
 struct keyring *fuzz_keyring(void) {

@@ -14,13 +14,13 @@
 Suite *snapshot_suite(void);
 
 static struct scratch scratch;
-static char keys_setting[PATH_MAX + 32], refresh_setting[PATH_MAX + 32];
+static char keys_setting[PATH_MAX + 32], refresh_setting[PATH_MAX + 32], services_setting[PATH_MAX + 32];
 static struct outcome started;
 static struct token_rules rules;
 static struct snapshot_holder *holder;
 
 static struct outcome load_with(const char *one, const char *other) {
-    const char *const sets[] = { keys_setting, refresh_setting, one, other };
+    const char *const sets[] = { keys_setting, refresh_setting, services_setting, one, other };
     struct outcome outcome = load(&(struct config_source){ .set = sets, .set_count = ARRAY_LEN(sets) });
     ck_assert_msg(outcome.loaded, "%s", outcome.errors);
     return outcome;
@@ -31,6 +31,7 @@ static void setup(void) {
     scratch = scratch_create();
     snprintf(keys_setting, sizeof keys_setting, "token.keys_dir=%s", scratch_path(&scratch, "keys"));
     snprintf(refresh_setting, sizeof refresh_setting, "token.refresh_key_file=%s", scratch_path(&scratch, "refresh.key"));
+    snprintf(services_setting, sizeof services_setting, "services.credentials_file=%s", scratch_path(&scratch, "services"));
     started = load_with("cors.allowed_origins=https://a.example", "server.body_limit=4KiB");
     const struct config *config = &started.config;
     ck_assert_msg(keyring_generate(config->token.keys_dir, config->token.refresh_key_file, "hs256", kid, error, sizeof error),
@@ -189,6 +190,39 @@ START_TEST(readers_under_reloads_see_one_configuration_at_a_time) {
 }
 END_TEST
 
+#define SERVICE "orders 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\n"
+
+static size_t count_services(void) {
+    const struct snapshot *snapshot = snapshot_acquire(holder);
+    size_t count = service_credentials_count(snapshot->services);
+    snapshot_release(holder, snapshot);
+    return count;
+}
+
+START_TEST(services_are_read_by_a_reload_and_not_for_a_key_that_is_new) {
+    char kid[KID_MAX_LEN + 1], error[512];
+    const char *one = "log.level=error", *other = "limit.login=7/min";
+    ck_assert_uint_eq(count_services(), 0);
+    scratch_write_text(&scratch, "services", SERVICE);
+    ck_assert_uint_eq(count_services(), 0);
+    ck_assert(reload_with(one, other));
+    ck_assert_uint_eq(count_services(), 1);
+    scratch_write_text(&scratch, "services", SERVICE "garbage");
+    ck_assert(!reload_with(one, other));
+    ck_assert_uint_eq(count_services(), 1);
+
+    const struct config *config = &started.config;
+    ck_assert_msg(keyring_generate(config->token.keys_dir, config->token.refresh_key_file, "hs256", kid, error, sizeof error),
+                  "%s", error);
+    struct snapshot_lease lease = { NULL, 0 };
+    const struct snapshot *snapshot = snapshot_lease_acquire(holder, &lease);
+    ck_assert_int_eq(snapshot_find_key(holder, &lease, text_of(kid), &snapshot), STATUS_OK);
+    ck_assert_uint_eq(service_credentials_count(snapshot->services), 1);
+    snapshot_lease_release(holder, &lease, snapshot);
+    snapshot_lease_fini(holder, &lease);
+}
+END_TEST
+
 Suite *snapshot_suite(void) {
     Suite *suite = suite_create("snapshot");
     TCase *tcase = tcase_create("snapshot");
@@ -199,6 +233,7 @@ Suite *snapshot_suite(void) {
     tcase_add_test(tcase, a_reload_that_fails_leaves_what_was_in_force);
     tcase_add_test(tcase, what_was_acquired_through_a_lease_stays_until_it_is_released);
     tcase_add_test(tcase, a_lease_that_is_up_to_date_is_the_only_reference_that_it_takes);
+    tcase_add_test(tcase, services_are_read_by_a_reload_and_not_for_a_key_that_is_new);
     tcase_add_test(tcase, readers_under_reloads_see_one_configuration_at_a_time);
     suite_add_tcase(suite, tcase);
     return suite;
