@@ -17,10 +17,12 @@
 #include "jwtd/services.h"
 #include "jwtd/version.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /* After this long without a hash the memory is returned to the kernel, and with it what hashing has left in it. */
@@ -134,7 +136,9 @@ static bool build_tokens(struct app *app) {
     if (!is_created(services->revoked, "revoked_sessions") || !is_created(services->roles, "current_roles"))
         return false;
     services->feed = revocation_feed_create(services->revoked, services->token_rules.access_ttl_s);
-    return is_created(services->feed, "revocation_feed");
+    if (services->feed == NULL)
+        log_event(LOG_ERROR, "start_failed", "part=revocation_feed error=%s", strerrordesc_np(errno));
+    return services->feed != NULL;
 }
 
 static bool build_limiter(struct app *app) {

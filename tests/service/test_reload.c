@@ -270,6 +270,7 @@ static const struct {
     { "server.threads", "3", false },
     { "server.max_connections", "100", false },
     { "server.max_connections_per_address", "10", false },
+    { "server.max_streams", "10", false },
     { "server.header_timeout", "9s", false },
     { "server.body_timeout", "9s", false },
     { "server.request_timeout", "9s", false },

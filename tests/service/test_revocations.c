@@ -329,6 +329,21 @@ START_TEST(a_follower_must_accept_events) {
 }
 END_TEST
 
+START_TEST(a_client_that_does_not_accept_events_is_told_so) {
+    const char *const headers[] = { orders.authorization, "Accept: application/json", NULL };
+    expect_problem(http_send(&shared_server, "GET", "/auth/revocations", headers, NULL), 406, "not_acceptable");
+}
+END_TEST
+
+/* A snapshot that lacks something would be taken for all there is. */
+START_TEST(before_the_revocations_are_read_there_is_nothing_to_follow) {
+    struct server server =
+        server_start_beside(&shared_server, (const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
+    expect_problem(ask(&server), 503, "starting");
+    server_finish(&server);
+}
+END_TEST
+
 static const struct {
     const char *query;
     int status;
@@ -534,6 +549,8 @@ Suite *revocations_suite(void) {
     tcase_add_loop_test(tcase, a_cursor_that_is_unknown_is_answered_with_the_snapshot, 0, (int)ARRAY_LEN(foreign_cursors));
     tcase_add_test(tcase, a_transaction_that_commits_late_leaves_no_gap);
     tcase_add_loop_test(tcase, a_follower_must_accept_events, 0, (int)ARRAY_LEN(accepts));
+    tcase_add_test(tcase, a_client_that_does_not_accept_events_is_told_so);
+    tcase_add_test(tcase, before_the_revocations_are_read_there_is_nothing_to_follow);
     tcase_add_loop_test(tcase, a_heartbeat_comes_every_1_to_15_seconds, 0, (int)ARRAY_LEN(heartbeats));
     tcase_add_test(tcase, only_services_may_follow);
     tcase_add_test(tcase, a_service_that_is_removed_is_disconnected_within_two_seconds_and_others_are_not);
