@@ -61,6 +61,12 @@ static struct server sibling_start_program(const char *path, const struct server
     return sibling;
 }
 
+/* Only the keys that the service publishes. */
+static struct server sibling_start_without_keys(const struct server *auth, const struct service *service) {
+    char path[PATH_MAX];
+    return sibling_start_program(built("sibling", path), auth, service, false);
+}
+
 static struct server sibling_start(const struct server *auth, const struct service *service) {
     char path[PATH_MAX];
     return sibling_start_program(built("sibling", path), auth, service, true);
@@ -107,6 +113,12 @@ static void await_ready(const struct server *auth) {
 }
 
 /* ---- tests ---- */
+
+static void run_shell(const char *command) {
+    char output[8192];
+    int code = command_run((const char *const[]){ "/bin/sh", "-euc", command, NULL }, NULL, output, sizeof output);
+    ck_assert_msg(code == 0, "%s\nreturned %d: %s", command, code, output);
+}
 
 static void check_that_sessions_die(const struct server *sibling, const struct server *auth) {
     struct account account = account_register(auth);
@@ -175,6 +187,45 @@ START_TEST(a_sibling_goes_on_while_the_service_is_dead_and_misses_no_logout) {
 }
 END_TEST
 
+static void make_key(const struct server *auth, const char *algorithm) {
+    char keys[160], refresh[160], output[1024];
+    snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", auth->directory);
+    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/refresh.key", auth->directory);
+    const char *const words[] = { "--set", keys, "--set", refresh, "keygen", "--algorithm", algorithm, NULL };
+    ck_assert_int_eq(program_run(words, NULL, output, sizeof output), 0);
+}
+
+static const char *const algorithms[] = { "es256", "rs256" };
+
+START_TEST(a_sibling_fetches_the_public_keys_and_those_that_are_made_later) {
+    char listen[48];
+    snprintf(listen, sizeof listen, "server.listen=127.0.0.1:%d", find_free_port());
+    const char *const settings[] = { listen, "token.active_kid=", NULL };
+    struct server first = server_start(settings);
+    struct service service = service_add(&first, "public");
+    ck_assert_int_eq(server_stop(&first, SIGTERM), 0);
+    char command[256];
+    snprintf(command, sizeof command, "rm %s/keys/*.hs256", first.directory);
+    run_shell(command);
+    make_key(&first, algorithms[_i]);
+    struct server auth = server_start_beside(&first, settings);
+    await_ready(&auth);
+    struct server sibling = sibling_start_without_keys(&auth, &service);
+    check_that_sessions_die(&sibling, &auth);
+    /* another key, at once: the sibling has never seen it when its first token comes */
+    snprintf(command, sizeof command, "rm %s/keys/*.?s256", first.directory);
+    run_shell(command);
+    make_key(&first, algorithms[1 - _i]);
+    service_reload(&auth);
+    struct account account = account_register(&auth);
+    struct tokens tokens = account_login(&auth, &account);
+    await_status(&sibling, tokens.access, 200, 3 * SECOND_US);
+    ck_assert_int_eq(server_stop(&sibling, SIGTERM), 0);
+    ck_assert_int_eq(server_stop(&auth, SIGTERM), 0);
+    server_finish(&first);
+}
+END_TEST
+
 START_TEST(a_sibling_with_a_wrong_secret_says_so_and_accepts_nothing) {
     struct service right = service_add(&shared_server, "forgetful"), wrong = service_with("forgetful", "d3Jvbmc");
     struct server sibling = sibling_start(&shared_server, &wrong);
@@ -190,12 +241,6 @@ START_TEST(a_sibling_with_a_wrong_secret_says_so_and_accepts_nothing) {
 END_TEST
 
 /* ---- the library as it is installed ---- */
-
-static void run_shell(const char *command) {
-    char output[8192];
-    int code = command_run((const char *const[]){ "/bin/sh", "-euc", command, NULL }, NULL, output, sizeof output);
-    ck_assert_msg(code == 0, "%s\nreturned %d: %s", command, code, output);
-}
 
 static const struct {
     const char *name, *libraries;
@@ -260,6 +305,7 @@ Suite *sibling_suite(void) {
     tcase_add_test(tests, a_session_dies_in_a_sibling_within_a_second_of_its_logout);
     tcase_add_test(tests, tokens_that_are_none_are_refused);
     tcase_add_test(tests, a_sibling_goes_on_while_the_service_is_dead_and_misses_no_logout);
+    tcase_add_loop_test(tests, a_sibling_fetches_the_public_keys_and_those_that_are_made_later, 0, (int)ARRAY_LEN(algorithms));
     tcase_add_test(tests, a_sibling_with_a_wrong_secret_says_so_and_accepts_nothing);
     tcase_add_loop_test(tests, a_sibling_is_built_with_an_installed_library, 0, (int)ARRAY_LEN(kinds));
     tcase_add_test(tests, the_library_exports_its_functions_and_nothing_else);
