@@ -37,7 +37,9 @@ struct follower {
     pthread_t thread;
     atomic_bool stops, wants_keys;
     struct transfer feed, keys;
-    char *jwks; /* what has come of the keys */
+    struct feed_time now; /* when this round of the loop began; what comes in it counts as of then, since the process may have
+                             been stopped before it was read */
+    char *jwks;           /* what has come of the keys */
     size_t jwks_len;
     int64_t keys_began_us;
 };
@@ -66,10 +68,9 @@ static size_t take_feed(char *bytes, size_t size, size_t count, void *context) {
     size_t len = size * count;
     if (!is_ok(follower->feed.easy, "text/event-stream"))
         return 0;
-    struct feed_time now = feed_time_now();
-    follower->feed.last_byte_us = now.boot_us;
+    follower->feed.last_byte_us = follower->now.boot_us;
     bool was_complete = feed_is_complete(follower->options.feed);
-    bool is_taken = feed_take(follower->options.feed, (struct text){ bytes, len }, now);
+    bool is_taken = feed_take(follower->options.feed, (struct text){ bytes, len }, follower->now);
     if (feed_is_complete(follower->options.feed)) {
         follower->feed.failures = 0;
         if (!was_complete)
@@ -192,7 +193,6 @@ static void keys_have_ended(struct follower *follower, CURLcode result) {
         pause_after(follower, transfer, 0);
         transfer->failures = 0;
         transfer->next_at_us = follower->keys_began_us + seconds(FOLLOWER_KEYS_S) + random_part(seconds(1));
-        follower->options.on_keys_problem(follower->options.context, "");
         return;
     }
     transfer->failures++;
@@ -242,16 +242,13 @@ static int wait_ms(const struct follower *follower) {
 
 static void *run(void *context) {
     struct follower *follower = context;
-    int64_t before = now_us();
     pthread_setname_np(pthread_self(), "jwtd-verify");
     while (!atomic_load(&follower->stops)) {
         int running;
-        int64_t now = now_us();
-        if (follower->feed.is_running && now - before > seconds(FOLLOWER_SILENCE_S))
-            end_feed(follower, "this process was stopped for a while");
-        else if (follower->feed.is_running && now - follower->feed.last_byte_us > seconds(FOLLOWER_SILENCE_S))
+        follower->now = feed_time_now();
+        int64_t now = follower->now.boot_us;
+        if (follower->feed.is_running && now - follower->feed.last_byte_us > seconds(FOLLOWER_SILENCE_S))
             end_feed(follower, "the service is silent");
-        before = now;
         begin_transfers(follower, now);
         curl_multi_perform(follower->multi, &running);
         end_transfers(follower);

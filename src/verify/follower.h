@@ -2,10 +2,10 @@
  * follower: the thread of a verifier. It keeps a connection to the service's feed open, hands what comes to `feed`, and fetches
  * the published keys. libcurl is known here only.
  *
- * The feed sends something every second. When it has been silent for FOLLOWER_SILENCE_S, or this thread was stopped for as long
- * (what then lies in the socket is old, and must not count as fresh), the connection is closed and another one made. Connections
- * follow each other after a pause: a random part of the service's `retry:` (1 s) when the one before had been through its
- * snapshot, else twice as long after each failure, up to FOLLOWER_PAUSE_MAX_S, half of it random; and not before Retry-After.
+ * The feed sends something every second. When nothing was read for FOLLOWER_SILENCE_S, since it was silent or this process was
+ * stopped (what then lies in the socket is old, and must not count as fresh), the connection is closed and another one made.
+ * Connections follow each other after a pause: a random part of the service's `retry:` (1 s) when the one before had been through
+ * its snapshot, else twice as long after each failure, up to FOLLOWER_PAUSE_MAX_S, half of it random; and not before Retry-After.
  * Keys are fetched at the start, every FOLLOWER_KEYS_S, and on request, at most once a second.
  *
  * No proxy of the environment is used and no redirection followed, since credentials are sent; certificates are checked.
@@ -33,7 +33,7 @@ struct follower_options {
     const char *ca_file;                                  /* NULL: the system's */
     struct feed *feed;                                    /* borrowed; fed by the thread only */
     void (*on_progress)(void *context);                   /* something came of the feed */
-    bool (*on_keys)(void *context, struct text jwks);     /* false: they cannot be used; the callee has reported why */
+    bool (*on_keys)(void *context, struct text jwks);     /* false: they cannot be read; the callee keeps what is wrong */
     void (*on_feed_problem)(void *context, const char *); /* "": it is followed again */
     void (*on_keys_problem)(void *context, const char *);
     void *context;

@@ -66,14 +66,21 @@ static void on_keys_problem(void *context, const char *problem) {
     problems_set(&verifier->problems, PROBLEM_FETCHED, problem);
 }
 
+static size_t count_keys(struct jwtd_verifier *verifier) {
+    size_t count = key_set_count(keys_begin(verifier->keys));
+    keys_end(verifier->keys);
+    return count;
+}
+
 static bool on_keys(void *context, struct text jwks) {
     struct jwtd_verifier *verifier = context;
-    char error[PROBLEM_SIZE] = "", problem[PROBLEM_SIZE];
+    char error[PROBLEM_SIZE] = "", problem[PROBLEM_SIZE] = "";
     bool is_set = keys_set_fetched(verifier->keys, jwks, error, sizeof error);
-    if (!is_set) {
+    if (!is_set)
         snprintf(problem, sizeof problem, "keys: fetched: %.200s", error);
-        on_keys_problem(verifier, problem);
-    }
+    else if (count_keys(verifier) == 0)
+        snprintf(problem, sizeof problem, "keys: the service publishes none, and there are no others");
+    on_keys_problem(verifier, problem);
     on_progress(verifier);
     return is_set;
 }
@@ -163,8 +170,7 @@ static void init_waiting(struct jwtd_verifier *verifier) {
 
 /* A verifier that has no key, and no service to fetch one from, is a mistake. */
 static bool has_keys(struct jwtd_verifier *verifier, const struct jwtd_verify_options *options, char *error, size_t error_size) {
-    size_t count = key_set_count(keys_begin(verifier->keys));
-    keys_end(verifier->keys);
+    size_t count = count_keys(verifier);
     if (count == 0 && or_null(options->service_url) == NULL)
         snprintf(error, error_size, "no key that can be used in keys_dir or jwks");
     return count > 0 || or_null(options->service_url) != NULL;
@@ -358,9 +364,8 @@ int64_t jwtd_verify_stale_s(const struct jwtd_verifier *verifier) {
 }
 
 static bool is_ready(struct jwtd_verifier *verifier) {
-    size_t count = key_set_count(keys_begin(verifier->keys));
-    keys_end(verifier->keys);
-    return count > 0 && (verifier->feed == NULL || feed_stale_us(verifier->feed, feed_time_now().boot_us) != INT64_MAX);
+    return count_keys(verifier) > 0 &&
+           (verifier->feed == NULL || feed_stale_us(verifier->feed, feed_time_now().boot_us) != INT64_MAX);
 }
 
 bool jwtd_verify_wait(struct jwtd_verifier *verifier, unsigned timeout_ms) {

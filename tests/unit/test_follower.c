@@ -11,9 +11,11 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 Suite *follower_suite(void);
 
@@ -341,6 +343,56 @@ START_TEST(keys_that_cannot_be_read_leave_those_there_are) {
 }
 END_TEST
 
+START_TEST(a_service_that_publishes_no_key_is_reported_where_there_is_no_other) {
+    server.jwks = JWKS("");
+    scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
+    start_server();
+    const struct jwtd_verify_options options = { .service_url = url, .service_name = "shop", .service_secret = "x" };
+    struct jwtd_verifier *verifier = jwtd_verify_create(&options, sizeof options, error, sizeof error);
+    char last[256] = "";
+    ck_assert_ptr_nonnull(verifier);
+    ck_assert(!jwtd_verify_wait(verifier, 1000));
+    jwtd_verify_last_error(verifier, last, sizeof last);
+    ck_assert_str_eq(last, "keys: the service publishes none, and there are no others");
+    jwtd_verify_destroy(verifier);
+}
+END_TEST
+
+/* What lies in the socket when a stopped process goes on says that it is fresh, and was true then. */
+START_TEST(a_process_that_was_stopped_does_not_take_old_messages_for_fresh) {
+    scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
+    scripts[1] = (struct script){ EVENTS FRESH, FRESH }; /* without a snapshot, so that nothing is fresh by it */
+    start_server();
+    pid_t child = fork();
+    if (child == 0) {
+        const struct jwtd_verify_options options = {
+            .keys_dir = keys_dir, .service_url = url, .service_name = "shop", .service_secret = "x", .max_stale_s = 2
+        };
+        struct jwtd_verifier *verifier = jwtd_verify_create(&options, sizeof options, error, sizeof error);
+        for (;;) { /* until it was stopped and goes on */
+            int64_t before = clock_monotonic_us();
+            usleep(20000);
+            if (clock_monotonic_us() - before > 3 * CLOCK_US_PER_S)
+                break;
+            (void)jwtd_verify_wait(verifier, 1000);
+        }
+        bool was_accepted = false;
+        for (int i = 0; i < 30; i++, usleep(20000))
+            was_accepted = verify(verifier) == JWTD_VERIFY_VALID || was_accepted;
+        _exit(was_accepted ? 1 : 0);
+    }
+    await_feeds(1, 5000);
+    usleep(300000);
+    ck_assert_int_eq(kill(child, SIGSTOP), 0);
+    sleep(6);
+    ck_assert_int_eq(kill(child, SIGCONT), 0);
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_uint_eq(atomic_load(&server.feeds), 2);
+}
+END_TEST
+
 Suite *follower_suite(void) {
     Suite *suite = suite_create("follower");
     TCase *tests = tcase_create("follower");
@@ -355,6 +407,8 @@ Suite *follower_suite(void) {
     tcase_add_test(tests, a_revoked_key_kills_the_tokens_that_were_found_valid);
     tcase_add_test(tests, keys_are_fetched_from_the_service_but_no_secret);
     tcase_add_test(tests, keys_that_cannot_be_read_leave_those_there_are);
+    tcase_add_test(tests, a_service_that_publishes_no_key_is_reported_where_there_is_no_other);
+    tcase_add_test(tests, a_process_that_was_stopped_does_not_take_old_messages_for_fresh);
     suite_add_tcase(suite, tests);
     return suite;
 }
