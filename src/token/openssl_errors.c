@@ -4,8 +4,8 @@
 #include <openssl/err.h>
 
 void openssl_errors_begin(void) {
+    errno = 0; /* before the first call, which allocates */
     ERR_clear_error();
-    errno = 0;
 }
 
 bool openssl_errors_lacked_memory(void) {

@@ -22,6 +22,7 @@
 #define NUMBER_MAX (RS256_BITS_MAX / 8) /* bytes */
 #define GROUP_NAME_SIZE 64
 
+static const char no_memory[] = "no memory for the key";
 static const char begin_line[] = "-----BEGIN ";
 
 /* ---- checks ---- */
@@ -71,11 +72,14 @@ struct kind {
 static const struct kind es256 = { check_es256, signature_sign_es256, signature_verify_es256 };
 static const struct kind rs256 = { check_rs256, signature_sign_rs256, signature_verify_rs256 };
 
-/* Whether a token that the key signs would be valid. */
-static bool verifies_itself(const struct signing_key *key, const struct kind *kind) {
+/* Whether a token that the key signs would be valid: STATUS_OK, STATUS_INVALID_TOKEN, STATUS_OUT_OF_MEMORY. */
+static enum status verify_itself(const struct signing_key *key, const struct kind *kind) {
     uint8_t signature[NUMBER_MAX];
     const struct text text = text_of(key->kid);
-    return kind->sign(key, text, signature) == STATUS_OK && kind->verify(key, text, signature) == STATUS_OK;
+    enum status status = kind->sign(key, text, signature);
+    if (status == STATUS_OK)
+        return kind->verify(key, text, signature);
+    return status == STATUS_OUT_OF_MEMORY ? status : STATUS_INVALID_TOKEN;
 }
 
 static const char *check(const struct signing_key *key, const struct kind *kind) {
@@ -83,9 +87,14 @@ static const char *check(const struct signing_key *key, const struct kind *kind)
     const char *reason = kind->check(key->pair);
     if (reason == NULL && !is_public_number_good(key->pair))
         reason = "holds a public key that is none";
-    if (reason == NULL && key->can_sign && !verifies_itself(key, kind))
-        reason = "holds a private key that does not belong to its public key";
-    return reason != NULL && openssl_errors_lacked_memory() ? "no memory for the key" : reason;
+    if (openssl_errors_lacked_memory())
+        return no_memory;
+    if (reason != NULL || !key->can_sign)
+        return reason;
+    enum status status = verify_itself(key, kind);
+    if (status == STATUS_OUT_OF_MEMORY)
+        return no_memory;
+    return status == STATUS_OK ? NULL : "holds a private key that does not belong to its public key";
 }
 
 const char *public_key_adopt_es256(struct signing_key *key, EVP_PKEY *pair, bool is_private) {
@@ -124,7 +133,7 @@ static void free_block(struct block *block) {
 static const char *read_block(const struct key_text *text, struct block *block) {
     BIO *bio = BIO_new_mem_buf(text->bytes, (int)text->len);
     if (bio == NULL)
-        return "no memory for the key";
+        return no_memory;
     const char *reason = NULL;
     if (text->len < sizeof begin_line || memcmp(text->bytes, begin_line, sizeof begin_line - 1) != 0 ||
         PEM_read_bio_ex(bio, &block->name, &block->header, &block->bytes, &block->len, PEM_FLAG_SECURE) != 1)
@@ -186,10 +195,8 @@ static const char *read_pair(const struct key_text *text, EVP_PKEY **pair, bool 
     const char *reason = read_block(text, &block);
     if (reason == NULL)
         reason = parse_block(&block, pair, is_private);
-    if (reason != NULL && openssl_errors_lacked_memory())
-        reason = "no memory for the key";
     free_block(&block);
-    return reason;
+    return openssl_errors_lacked_memory() ? no_memory : reason; /* also of a key that seems to be whole */
 }
 
 static bool load(struct signing_key *key, const struct key_text *text,
@@ -199,6 +206,8 @@ static bool load(struct signing_key *key, const struct key_text *text,
     const char *reason = read_pair(text, &pair, &is_private);
     if (reason == NULL)
         reason = adopt(key, pair, is_private);
+    else
+        EVP_PKEY_free(pair);
     if (reason != NULL)
         return key_refuse(error, text->path, reason);
     return !is_private || key_text_check_private(text, error);
@@ -225,7 +234,8 @@ static bool write_new(struct key_text *text, EVP_PKEY *pair, struct key_error er
         memcpy(text->bytes, bytes, (size_t)len);
         text->len = (size_t)len;
     } else {
-        key_refuse(error, text->path, openssl_errors_lacked_memory() ? "no memory for the key" : "OpenSSL can make no key");
+        key_refuse(error, text->path,
+                   openssl_errors_lacked_memory() ? no_memory : "OpenSSL can make no key, perhaps for want of memory");
     }
     BIO_free(bio);
     EVP_PKEY_free(pair);
