@@ -67,6 +67,10 @@ static size_t write_live(char *request) {
     return (size_t)snprintf(request, REQUEST_SIZE, "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 }
 
+static size_t write_keys(char *request) {
+    return (size_t)snprintf(request, REQUEST_SIZE, "GET /.well-known/jwks.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+}
+
 static size_t write_docs(char *request) {
     return (size_t)snprintf(request, REQUEST_SIZE,
                             "GET /docs HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: a=b; c=d\r\n\r\n");
@@ -247,26 +251,33 @@ static const struct request_case {
     int status;
     void (*check)(int status); /* when nothing fails any more, with the status of the request; NULL: there is nothing to check */
     const char *part;          /* which a reply with this status has; NULL: any */
+    const char *algorithm;     /* of the key; NULL: hs256 */
 } cases[] = {
-    { "live", write_live, 200, NULL, NULL },
-    { "docs", write_docs, 200, NULL, NULL },
-    { "verify", write_verify, 200, NULL, NULL },
-    { "first verify", write_first_verify, 200, NULL, NULL },
-    { "me", write_me, 200, NULL, NULL },
-    { "sessions", write_sessions, 200, NULL, NULL },
-    { "login", write_login, 200, expect_one_session_at_most, NULL },
-    { "reconnecting login", write_reconnecting_login, 200, expect_one_session_at_most, NULL },
-    { "login with an old hash", write_login_with_old_hash, 200, expect_one_session_at_most, NULL },
-    { "chunked login", write_chunked_login, 200, NULL, NULL },
-    { "refresh", write_refresh, 200, expect_living_session, NULL },
-    { "register", write_register, 201, expect_one_user, NULL },
-    { "logout", write_logout, 204, NULL, NULL },
-    { "a repeated password change", write_repeated_change, 204, NULL, NULL },
-    { "introspection", write_introspection, 200, NULL, "\"active\":true" },
-    { "introspection of a refresh token", write_introspection_of_refresh_token, 200, NULL, "\"active\":true" },
-    { "revocation", write_revocation, 200, expect_ended_session, NULL },
-    { "large body", write_large_body, 400, NULL, NULL },
-    { "large chunked body", write_large_chunked_body, 400, NULL, NULL },
+    { "live", write_live, 200, NULL, NULL, NULL },
+    { "docs", write_docs, 200, NULL, NULL, NULL },
+    { "verify", write_verify, 200, NULL, NULL, NULL },
+    { "first verify", write_first_verify, 200, NULL, NULL, NULL },
+    { "me", write_me, 200, NULL, NULL, NULL },
+    { "sessions", write_sessions, 200, NULL, NULL, NULL },
+    { "login", write_login, 200, expect_one_session_at_most, NULL, NULL },
+    { "reconnecting login", write_reconnecting_login, 200, expect_one_session_at_most, NULL, NULL },
+    { "login with an old hash", write_login_with_old_hash, 200, expect_one_session_at_most, NULL, NULL },
+    { "chunked login", write_chunked_login, 200, NULL, NULL, NULL },
+    { "refresh", write_refresh, 200, expect_living_session, NULL, NULL },
+    { "register", write_register, 201, expect_one_user, NULL, NULL },
+    { "logout", write_logout, 204, NULL, NULL, NULL },
+    { "a repeated password change", write_repeated_change, 204, NULL, NULL, NULL },
+    { "introspection", write_introspection, 200, NULL, "\"active\":true", NULL },
+    { "introspection of a refresh token", write_introspection_of_refresh_token, 200, NULL, "\"active\":true", NULL },
+    { "revocation", write_revocation, 200, expect_ended_session, NULL, NULL },
+    { "keys", write_keys, 200, NULL, NULL, "es256" },
+    { "verify of ES256", write_verify, 200, NULL, NULL, "es256" },
+    { "first verify of ES256", write_first_verify, 200, NULL, NULL, "es256" },
+    { "login with ES256", write_login, 200, expect_one_session_at_most, NULL, "es256" },
+    { "first verify of RS256", write_first_verify, 200, NULL, NULL, "rs256" },
+    { "refresh with RS256", write_refresh, 200, expect_living_session, NULL, "rs256" },
+    { "large body", write_large_body, 400, NULL, NULL, NULL },
+    { "large chunked body", write_large_chunked_body, 400, NULL, NULL, NULL },
 };
 #define CASES (sizeof cases / sizeof cases[0])
 
@@ -302,12 +313,38 @@ static const char *short_timeout(void) {
     return test_is_sanitized() ? "server.request_timeout=2s" : "server.request_timeout=400ms";
 }
 
-static void start(const char *timeout) {
+/* Where a key of another algorithm is; that of the server's own directory has one of HS256. */
+static char keys_dir[64];
+
+static void make_key(const char *algorithm, char setting[128]) {
+    char refresh[128], output[512];
+    snprintf(keys_dir, sizeof keys_dir, "/tmp/jwtd-test-keys-%ld", (long)getpid());
+    snprintf(setting, 128, "token.keys_dir=%s", keys_dir);
+    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s.refresh", keys_dir);
+    const char *const words[] = { "--set", setting, "--set", refresh, "keygen", "--algorithm", algorithm, NULL };
+    ck_assert_msg(program_run(words, NULL, output, sizeof output) == 0, "%s", output);
+}
+
+static void remove_keys(void) {
+    char command[256];
+    if (keys_dir[0] == '\0')
+        return;
+    snprintf(command, sizeof command, "rm -rf '%s' '%s.refresh'", keys_dir, keys_dir);
+    ck_assert_int_eq(system(command), 0); /* NOLINT(cert-env33-c): a test's own directory */
+}
+
+static void start(const char *timeout, const char *algorithm) {
+    char keys[128];
+    if (algorithm != NULL)
+        make_key(algorithm, keys);
     /* the only limit is on wrong passwords: none of these is wrong, so none may count as wrong */
-    server = server_prepare((const char *const[]){
-        "server.body_limit=1MiB", timeout, "server.threads=1", "password.memory=64KiB", "password.workers=1",
-        "database.connections=1", "limit.enabled=true", "limit.register=off", "limit.login=off", "limit.refresh=off",
-        "limit.account=off", "limit.service=off", "limit.address_failures=off", "limit.login_failures=2/24h", NULL });
+    server = server_prepare((const char *const[]){ "server.body_limit=1MiB", timeout, "server.threads=1", "password.memory=64KiB",
+                                                   "password.workers=1", "database.connections=1", "limit.enabled=true",
+                                                   "limit.register=off", "limit.login=off", "limit.refresh=off",
+                                                   "limit.account=off", "limit.service=off", "limit.address_failures=off",
+                                                   "limit.login_failures=2/24h", algorithm != NULL ? keys : NULL, NULL });
+    char secret[256];
+    service = service_with("orders", service_command(&server, "add", "orders", secret));
     char secret[256];
     service = service_with("orders", service_command(&server, "add", "orders", secret));
     faults_open(&faults, server.directory, "fault");
@@ -322,6 +359,7 @@ static void start(const char *timeout) {
 static void finish(void) {
     faults_close(&faults);
     server_finish(&server);
+    remove_keys();
 }
 
 struct outcome {
@@ -396,7 +434,7 @@ static void fail_each_call(const struct request_case *request_case, const struct
 }
 
 START_TEST(whichever_call_fails_the_answer_is_right_or_503) {
-    start(short_timeout());
+    start(short_timeout(), cases[_i].algorithm);
     for (size_t i = 0; i < RUNS; i++)
         if (runs[i].mode == FAULT_ONE || cases[_i].write != write_reconnecting_login) /* which has to wait each time */
             fail_each_call(&cases[_i], &runs[i]);
@@ -408,7 +446,7 @@ END_TEST
 START_TEST(a_login_succeeds_although_its_new_hash_cannot_be_made) {
     static const struct request_case login = { "login with an old hash", write_login_with_old_hash, 200, NULL, NULL };
     /* no 503 but for what fails; one wait to the end, since libpq loses the mark of a round trip's end for want of memory */
-    start("server.request_timeout=4s");
+    start("server.request_timeout=4s", NULL);
     int last_status = 0;
     struct outcome outcome;
     long wanted = 1;
