@@ -5,8 +5,8 @@
  * An append-only list in memory. A follower is a position in it: the number of its next revocation; nothing is kept for each
  * follower. What is revoked is in the list once, however often it was read from the database, and leaves it when no token of the
  * session can be valid any more: `until`, which is the life of an access token and REVOKED_SESSIONS_MARGIN_S after this instance
- * has read it. A follower that is behind by more has missed nothing that matters. Keys never leave the list. A session takes 64
- * bytes, 72 with its place in the index, and the list has at most twice as many places as revocations: 100,000 take 7 to 14 MB.
+ * has read it. A follower that is behind by more has missed nothing that matters. A session takes 64 bytes, 72 with its place in
+ * the index, and the list has at most twice as many places as revocations: 100,000 take 7 to 14 MB.
  *
  * A cursor is what a follower may come back with, to any instance of the same database. It says: everything is known that was
  * written by transactions before `transaction` or revoked before `read_at_s`. Ids and numbers of transactions are assigned before
@@ -60,8 +60,9 @@ struct revocation_cursor {
 /* Everything of which the cursor says that it is known has been added. */
 void revocation_feed_publish(struct revocation_feed *feed, const struct revocation_cursor *cursor);
 
-/* Drops what has expired, and makes revocation_feed_news readable if anything was added since the last call. */
-void revocation_feed_announce(struct revocation_feed *feed, int64_t now_s);
+/* Drops what has expired, and makes revocation_feed_news readable if anything was added since the last call, or there are other
+ * news for followers. */
+void revocation_feed_announce(struct revocation_feed *feed, bool has_other_news, int64_t now_s);
 
 /* ---- for followers; any thread ---- */
 

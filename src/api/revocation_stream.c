@@ -5,6 +5,7 @@
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
 #include "jwtd/reply.h"
+#include "jwtd/revoked_keys.h"
 #include "jwtd/services.h"
 #include "jwtd/stream.h"
 
@@ -29,6 +30,7 @@ struct follower {
     struct revocation_cursor from;
     /* from here on the streams' thread's */
     uint64_t position;               /* its next revocation */
+    size_t keys;                     /* how many revoked keys it has been sent */
     struct revocation_cursor cursor; /* what it can come back with */
     uint64_t sent;                   /* sessions, up to snapshot-complete */
     bool has_begun, is_complete;     /* retry and snapshot-complete were sent */
@@ -93,7 +95,7 @@ static enum step_result open_stream(struct request *request) {
         return reply_problem(request, STATUS_NOT_ACCEPTABLE);
     if (services->is_draining())
         return reply_problem(request, STATUS_SHUTTING_DOWN);
-    if (!revoked_sessions_are_ready(services->revoked))
+    if (!revoked_sessions_are_ready(services->revoked) || !revoked_keys_are_ready(services->revoked_keys))
         return reply_problem(request, STATUS_STARTING);
     struct follower *follower = arena_alloc(request->arena, sizeof *follower);
     if (follower == NULL)
@@ -188,6 +190,18 @@ static bool print_sessions(struct output *output, const struct services *service
     return false;
 }
 
+/* As many as there is space for. Those that were revoked before the follower came are few, and are sent again. True: there are no
+ * more. */
+static bool print_keys(struct output *output, const struct services *services, struct follower *follower) {
+    char cursor[REVOCATION_CURSOR_SIZE];
+    for (; has_space(output) && follower->keys < revoked_keys_count(services->revoked_keys); follower->keys++) {
+        const struct revoked_key *key = revoked_keys_at(services->revoked_keys, follower->keys);
+        print(output, "event: key-revoked\nid: %s\ndata: {\"kid\":\"%s\",\"event_timestamp\":%lld}\n\n",
+              revocation_cursor_text(&follower->cursor, cursor), key->kid, (long long)key->revoked_at_s);
+    }
+    return has_space(output);
+}
+
 static void print_complete(struct output *output, const struct services *services, struct follower *follower) {
     char cursor[REVOCATION_CURSOR_SIZE];
     revocation_feed_advance(services->feed, follower->position, &follower->cursor);
@@ -246,7 +260,7 @@ static struct stream_part write_part(const struct services *services, void *stat
     follower->has_begun = true;
     if (now_us >= follower->next_heartbeat_us)
         print_heartbeat(&output, services, follower, now_us);
-    bool has_all = print_sessions(&output, services, follower);
+    bool has_all = print_keys(&output, services, follower) && print_sessions(&output, services, follower);
     if (has_all && !follower->is_complete && has_space(&output))
         print_complete(&output, services, follower);
     if (has_all)

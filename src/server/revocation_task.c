@@ -3,6 +3,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/revocations.h"
+#include "jwtd/revoked_keys.h"
 
 #define PASS_INTERVAL_US (CLOCK_US_PER_S / 2)
 #define DEADLINE_US (2 * CLOCK_US_PER_S)
@@ -21,6 +22,7 @@ struct reading {
     bool is_under_way;
     bool has_failed;                      /* the last page */
     struct revocation_cursor known;       /* when this pass began */
+    size_t announced_keys;                /* revoked ones, which another task reads */
     int64_t late_began_us, late_ended_us; /* the last reading of late commits */
     int64_t began_us;                     /* this pass, or the last one */
     int64_t good_began_us;                /* the last pass that was completed; 0: none was */
@@ -102,6 +104,12 @@ static int64_t next_round_us(const struct services *services, const struct readi
     return late_us < pass_us ? late_us : pass_us;
 }
 
+static void announce(const struct services *services, struct reading *reading) {
+    size_t keys = revoked_keys_count(services->revoked_keys);
+    revocation_feed_announce(services->feed, keys != reading->announced_keys, clock_wall_s());
+    reading->announced_keys = keys;
+}
+
 static int64_t run(const struct task_round *round) {
     struct reading *reading = round->state;
     bool is_last_late = false;
@@ -110,7 +118,7 @@ static int64_t run(const struct task_round *round) {
     enum status status = read_late(round, reading, &is_last_late);
     if (status == STATUS_OK && pass_is_due(reading))
         status = read_page(round, reading, is_last_late);
-    revocation_feed_announce(round->services->feed, clock_wall_s());
+    announce(round->services, reading);
     log_change(round->services, reading, status);
     if (status != STATUS_OK)
         return reading->late_began_us + PASS_INTERVAL_US;

@@ -186,10 +186,10 @@ void revocation_feed_publish(struct revocation_feed *feed, const struct revocati
     pthread_mutex_unlock(&feed->lock);
 }
 
-void revocation_feed_announce(struct revocation_feed *feed, int64_t now_s) {
+void revocation_feed_announce(struct revocation_feed *feed, bool has_other_news, int64_t now_s) {
     pthread_mutex_lock(&feed->lock);
     drop_expired(feed, now_s);
-    bool has_news = feed->announced != feed->next;
+    bool has_news = has_other_news || feed->announced != feed->next;
     feed->announced = feed->next;
     pthread_mutex_unlock(&feed->lock);
     if (has_news && revocation_feed_has_followers(feed))

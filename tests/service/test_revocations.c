@@ -201,6 +201,26 @@ START_TEST(a_heartbeat_says_how_old_the_knowledge_is_and_moves_the_cursor) {
 }
 END_TEST
 
+/* By a row, as `jwtd key revoke` writes it: instances need not share a directory of keys. */
+START_TEST(a_revoked_key_is_an_event_and_in_every_snapshot) {
+    struct stream_event event;
+    struct follower *follower = follower_open(&shared_server, NULL, NULL);
+    bool is_resumed;
+    follower_await_snapshot(follower, &is_resumed);
+    run_sql("INSERT INTO revoked_keys (kid, revoked_at) VALUES ('stolen-key', to_timestamp(1763700000))");
+    do
+        ck_assert(follower_next(follower, SOON_MS, &event));
+    while (strcmp(event.name, "key-revoked") != 0);
+    ck_assert_str_eq(event.data, "{\"kid\":\"stolen-key\",\"event_timestamp\":1763700000}");
+    struct follower *late = follower_open(&shared_server, follower->last_id, NULL);
+    ck_assert(follower_next(late, SOON_MS, &event));
+    ck_assert_str_eq(event.name, "key-revoked");
+    follower_close(follower);
+    follower_close(late);
+    run_sql("DELETE FROM revoked_keys");
+}
+END_TEST
+
 /* ---- coming back ---- */
 
 START_TEST(a_follower_resumes_at_another_instance_with_what_it_missed_and_no_more) {
@@ -545,6 +565,7 @@ Suite *revocations_suite(void) {
     tcase_add_test(tcase, an_event_says_whose_session_ended_when_and_why_and_until_when_it_matters);
     tcase_add_test(tcase, a_snapshot_has_all_that_still_matters);
     tcase_add_test(tcase, a_heartbeat_says_how_old_the_knowledge_is_and_moves_the_cursor);
+    tcase_add_test(tcase, a_revoked_key_is_an_event_and_in_every_snapshot);
     tcase_add_test(tcase, a_follower_resumes_at_another_instance_with_what_it_missed_and_no_more);
     tcase_add_loop_test(tcase, a_cursor_that_is_unknown_is_answered_with_the_snapshot, 0, (int)ARRAY_LEN(foreign_cursors));
     tcase_add_test(tcase, a_transaction_that_commits_late_leaves_no_gap);

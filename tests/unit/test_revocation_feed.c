@@ -96,12 +96,12 @@ START_TEST(many_are_kept_until_their_tokens_have_died_and_then_none) {
             add(i, NOW + i / 1000);
     for (uint32_t i = 0; i < MANY; i++)
         ck_assert(revocation_feed_read(feed, &position, &entry, 1) == 1 && is_of(&entry, i));
-    revocation_feed_announce(feed, NOW + KEPT_S + 50);
+    revocation_feed_announce(feed, false, NOW + KEPT_S + 50);
     position = 0;
     ck_assert_uint_eq(revocation_feed_read(feed, &position, &entry, 1), 1);
     ck_assert(is_of(&entry, 51000));
     for (int64_t s = 0; s < 100; s++)
-        revocation_feed_announce(feed, NOW + KEPT_S + s);
+        revocation_feed_announce(feed, false, NOW + KEPT_S + s);
     position = 0;
     ck_assert_uint_eq(revocation_feed_read(feed, &position, &entry, 1), 0);
     ck_assert_uint_eq(position, revocation_feed_end(feed));
@@ -149,18 +149,20 @@ static bool has_news(void) {
 
 START_TEST(news_are_announced_once_and_only_to_followers) {
     add(1, NOW);
-    revocation_feed_announce(feed, NOW);
+    revocation_feed_announce(feed, false, NOW);
     ck_assert(!has_news());
     revocation_feed_add_followers(feed, 1);
-    revocation_feed_announce(feed, NOW);
+    revocation_feed_announce(feed, false, NOW);
     ck_assert(!has_news());
     add(2, NOW);
     add(3, NOW);
     ck_assert(!has_news());
-    revocation_feed_announce(feed, NOW);
+    revocation_feed_announce(feed, false, NOW);
     ck_assert(has_news());
-    revocation_feed_announce(feed, NOW);
+    revocation_feed_announce(feed, false, NOW);
     ck_assert(!has_news());
+    revocation_feed_announce(feed, true, NOW);
+    ck_assert(has_news());
     revocation_feed_add_followers(feed, -1);
 }
 END_TEST
