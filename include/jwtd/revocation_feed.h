@@ -16,8 +16,9 @@
  * `transaction` on, and all that was revoked after REVOCATION_FEED_OVERLAP_S before `read_at_s`, by the database's clock. A
  * revocation may be sent twice.
  *
- * The thread that reads the database adds and publishes; any number of threads read. One mutex guards the list, for the copying
- * of a few revocations, and for some milliseconds when the list grows. /auth/verify does not use it.
+ * The thread that reads the database adds and publishes; any number of threads read. One mutex guards the list: for the copying
+ * of a few revocations, for a pass over the list when a follower comes back (a millisecond for 100,000), and for some
+ * milliseconds when the list grows. /auth/verify does not use it.
  */
 #ifndef JWTD_REVOCATION_FEED_H
 #define JWTD_REVOCATION_FEED_H
@@ -74,9 +75,11 @@ struct revocation_entry {
     int64_t revoked_at_s, until_s;
 };
 
-/* Copies up to `max` revocations from *position on and moves it behind them; returns how many. A position before the first one
- * that is left is moved to it: 0 is the beginning. */
-size_t revocation_feed_read(struct revocation_feed *feed, uint64_t *position, struct revocation_entry *entries, size_t max);
+/* Copies up to `max` revocations from *position on, without those that a follower who comes back with `after` has been sent
+ * (NULL: without none), and moves it behind them; returns how many. A position before the first one that is left is moved to it:
+ * 0 is the beginning. */
+size_t revocation_feed_read(struct revocation_feed *feed, uint64_t *position, const struct revocation_cursor *after,
+                            struct revocation_entry *entries, size_t max);
 
 /* Where the next revocation will be added. */
 uint64_t revocation_feed_end(struct revocation_feed *feed);
@@ -112,8 +115,5 @@ bool revocation_cursor_parse(struct text text, struct revocation_cursor *cursor)
 /* Whether a follower that comes back with this cursor can be resumed: it is of the same database as the last published one, and
  * not of its future. */
 bool revocation_feed_knows(struct revocation_feed *feed, const struct revocation_cursor *cursor);
-
-/* Whether it must be sent this one (again). */
-bool revocation_is_after(const struct revocation_entry *entry, const struct revocation_cursor *cursor);
 
 #endif

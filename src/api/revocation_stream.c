@@ -177,15 +177,17 @@ static void print_session(struct output *output, const struct follower *follower
 
 /* As many revocations as there is space for. True: there are no more. */
 static bool print_sessions(struct output *output, const struct services *services, struct follower *follower) {
-    struct revocation_entry entry;
+    struct revocation_entry entries[STREAM_PART_SIZE / EVENT_MAX];
+    const struct revocation_cursor *after = follower->is_resumed && !follower->is_complete ? &follower->from : NULL;
     while (has_space(output)) {
-        if (revocation_feed_read(services->feed, &follower->position, &entry, 1) == 0)
-            return true;
+        size_t space = (STREAM_PART_SIZE - output->len) / EVENT_MAX;
         revocation_feed_advance(services->feed, follower->position, &follower->cursor);
-        if (!follower->is_complete && follower->is_resumed && !revocation_is_after(&entry, &follower->from))
-            continue;
-        print_session(output, follower, &entry);
-        follower->sent++;
+        size_t count = revocation_feed_read(services->feed, &follower->position, after, entries, space);
+        for (size_t i = 0; i < count; i++)
+            print_session(output, follower, &entries[i]);
+        follower->sent += count;
+        if (count < space)
+            return true;
     }
     return false;
 }

@@ -198,19 +198,25 @@ void revocation_feed_announce(struct revocation_feed *feed, bool has_other_news,
 
 /* ---- followers ---- */
 
-size_t revocation_feed_read(struct revocation_feed *feed, uint64_t *position, struct revocation_entry *entries, size_t max) {
+static bool is_after(const struct entry *entry, const struct revocation_cursor *cursor) {
+    return entry->transaction == 0 || entry->transaction >= cursor->transaction ||
+           entry->revoked_at_s >= cursor->read_at_s - REVOCATION_FEED_OVERLAP_S;
+}
+
+size_t revocation_feed_read(struct revocation_feed *feed, uint64_t *position, const struct revocation_cursor *after,
+                            struct revocation_entry *entries, size_t max) {
     size_t count = 0;
     pthread_mutex_lock(&feed->lock);
     if (*position < feed->first)
         *position = feed->first;
-    for (; count < max && *position < feed->next; count++, (*position)++) {
+    for (; count < max && *position < feed->next; (*position)++) {
         const struct entry *entry = entry_at(feed, *position);
-        entries[count] = (struct revocation_entry){ .session_id = entry->session_id,
-                                                    .user_id = entry->user_id,
-                                                    .reason = feed->reasons[entry->reason],
-                                                    .transaction = entry->transaction,
-                                                    .revoked_at_s = entry->revoked_at_s,
-                                                    .until_s = entry->until_s };
+        if (after == NULL || is_after(entry, after))
+            entries[count++] = (struct revocation_entry){ .session_id = entry->session_id,
+                                                          .user_id = entry->user_id,
+                                                          .reason = feed->reasons[entry->reason],
+                                                          .revoked_at_s = entry->revoked_at_s,
+                                                          .until_s = entry->until_s };
     }
     pthread_mutex_unlock(&feed->lock);
     return count;
@@ -288,9 +294,4 @@ bool revocation_feed_knows(struct revocation_feed *feed, const struct revocation
                     cursor->read_at_s <= feed->cursor.read_at_s + REVOCATION_FEED_OVERLAP_S;
     pthread_mutex_unlock(&feed->lock);
     return is_known;
-}
-
-bool revocation_is_after(const struct revocation_entry *entry, const struct revocation_cursor *cursor) {
-    return entry->transaction == 0 || entry->transaction >= cursor->transaction ||
-           entry->revoked_at_s >= cursor->read_at_s - REVOCATION_FEED_OVERLAP_S;
 }
