@@ -61,7 +61,7 @@ enum jwtd_verify_result {
 
 /* Strings are copied; they may be NULL or "" where a default is named. */
 struct jwtd_verify_options {
-    const char *keys_dir; /* key files <kid>.hs256 and so on; NULL: none */
+    const char *keys_dir; /* key files <kid>.hs256 and so on, and keys.conf, if there is one; NULL: none */
     const char *jwks;     /* a JWK Set as text: EC (ES256), RSA (RS256), and oct (HS256) keys, each with `kid`; NULL: none */
     size_t jwks_len;
     const char *issuer;   /* exactly this `iss`; NULL: "jwtd", the service's default */

@@ -7,7 +7,8 @@
  * valid (src/token/token_cache.h).
  *
  * The directory: the key files of keyring.h, of root, of the user of this process, or of the owner of the directory, so that a
- * service of another user reads it as a member of its group. Other files are ignored. Of two keys with one id the one that was
+ * service of another user reads it as a member of its group. Keys that keys.conf in it calls revoked are refused, whatever source
+ * has them; its other states do not matter here. Other files are ignored. Of two keys with one id the one that was
  * added first counts.
  */
 #ifndef JWTD_KEY_SET_H
@@ -20,6 +21,7 @@
 #include <stdint.h>
 
 #define KEY_SET_MAX 128
+#define KEY_SET_REVOKED_MAX 1024
 #define JWKS_TEXT_MAX ((size_t)128 * 1024)
 
 struct key_set;
@@ -35,11 +37,12 @@ bool key_set_add_directory(struct key_set *set, const char *path, char *error, s
  * (src/token/jwk.h), since one bad key must not make the others unusable. */
 bool key_set_add_jwks(struct key_set *set, struct text jwks, bool with_secrets, char *error, size_t error_size) MUST_CHECK;
 
-/* A caller who removes a key from a set that others check with keeps them out meanwhile. */
-void key_set_remove(struct key_set *set, struct text kid);
+/* Refuses tokens of this key from now on, those that were found valid, too. A caller who does it to a set that others check with
+ * keeps them out meanwhile. Of more than KEY_SET_REVOKED_MAX the first are forgotten. */
+void key_set_revoke(struct key_set *set, struct text kid);
 size_t key_set_count(const struct key_set *set);
 
-enum token_verdict { TOKEN_VALID, TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_UNKNOWN_KEY, TOKEN_OUT_OF_MEMORY };
+enum token_verdict { TOKEN_VALID, TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_REVOKED_KEY, TOKEN_UNKNOWN_KEY, TOKEN_OUT_OF_MEMORY };
 
 struct verified_token {
     struct uuid user_id, session_id;
@@ -50,7 +53,7 @@ struct verified_token {
 };
 
 /* *found is valid for TOKEN_VALID only, but for unknown_kid. leeway_s: at both ends of the token's life. Of a token with an
- * unknown key nothing but the header was checked: anyone can make it. */
+ * unknown or revoked key nothing but the header was checked: anyone can make it. */
 enum token_verdict key_set_check(const struct key_set *set, const struct token_rules *rules, struct text token, int64_t now_s,
                                  int64_t leeway_s, struct verified_token *found);
 

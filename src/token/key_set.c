@@ -3,9 +3,11 @@
 #include "algorithm.h"
 #include "jwk.h"
 #include "key_files.h"
+#include "key_states.h"
 #include "token_cache.h"
 #include "token_check.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -18,7 +20,9 @@
 struct key_set {
     struct signing_key keys[KEY_SET_MAX];
     size_t count;
-    struct token_cache *cache; /* NULL: there was no memory for one after a removal */
+    char revoked[KEY_SET_REVOKED_MAX][KID_MAX_LEN + 1];
+    size_t revoked_count;      /* of all times */
+    struct token_cache *cache; /* NULL: there was no memory for one after a key was revoked */
 };
 
 struct key_set *key_set_create(void) {
@@ -49,7 +53,20 @@ static const struct signing_key *find(const struct key_set *set, struct text kid
     return NULL;
 }
 
-void key_set_remove(struct key_set *set, struct text kid) {
+static bool is_revoked(const struct key_set *set, struct text kid) {
+    for (size_t i = 0; i < set->revoked_count && i < KEY_SET_REVOKED_MAX; i++)
+        if (text_equal(text_of(set->revoked[i]), kid))
+            return true;
+    return false;
+}
+
+void key_set_revoke(struct key_set *set, struct text kid) {
+    assert(kid.len <= KID_MAX_LEN);
+    if (is_revoked(set, kid))
+        return;
+    char *place = set->revoked[set->revoked_count++ % KEY_SET_REVOKED_MAX];
+    memcpy(place, kid.bytes, kid.len);
+    place[kid.len] = '\0';
     struct signing_key *key = (struct signing_key *)(uintptr_t)find(set, kid); /* this set's own */
     if (key == NULL)
         return;
@@ -69,7 +86,7 @@ static bool add_file(struct key_set *set, const char *directory, const char *nam
     struct text kid;
     char path[PATH_MAX];
     const struct algorithm *algorithm = algorithm_of_file(name, &kid);
-    if (algorithm == NULL || find(set, kid) != NULL)
+    if (algorithm == NULL || find(set, kid) != NULL || is_revoked(set, kid))
         return true;
     if (set->count == KEY_SET_MAX)
         return key_refuse(error, directory, "too many keys");
@@ -82,13 +99,24 @@ static bool add_file(struct key_set *set, const char *directory, const char *nam
     return true;
 }
 
+static bool read_revoked(struct key_set *set, int directory, const char *path, uid_t owner, struct key_error error) {
+    struct key_states states;
+    if (!key_states_read(directory, path, owner, &states, error))
+        return false;
+    for (size_t i = 0; i < states.count; i++)
+        if (states.lines[i].state == KEY_REVOKED)
+            key_set_revoke(set, text_of(states.lines[i].kid));
+    return true;
+}
+
 /* Who owns the directory puts keys into it whatever their mode. */
 static bool add_files(struct key_set *set, DIR *directory, const char *path, struct key_error error) {
     struct stat status;
     const struct dirent *entry;
     if (fstat(dirfd(directory), &status) != 0)
         return key_refuse(error, path, strerrordesc_np(errno));
-    if (!key_directory_check(dirfd(directory), path, status.st_uid, error))
+    if (!key_directory_check(dirfd(directory), path, status.st_uid, error) ||
+        !read_revoked(set, dirfd(directory), path, status.st_uid, error))
         return false;
     while ((errno = 0, entry = readdir(directory)) != NULL)
         if (!add_file(set, path, entry->d_name, status.st_uid, error))
@@ -114,11 +142,13 @@ bool key_set_add_jwks(struct key_set *set, struct text jwks, bool with_secrets, 
         snprintf(error, error_size, "%s", status == STATUS_OUT_OF_MEMORY ? "out of memory" : "no JWK Set");
         return false;
     }
-    for (size_t i = 0; i < count; i++)
-        if (set->count < KEY_SET_MAX && find(set, text_of(read[i].kid)) == NULL)
+    for (size_t i = 0; i < count; i++) {
+        struct text kid = text_of(read[i].kid);
+        if (set->count < KEY_SET_MAX && find(set, kid) == NULL && !is_revoked(set, kid))
             set->keys[set->count++] = read[i];
         else
             signing_key_release(&read[i]);
+    }
     return true;
 }
 
@@ -131,6 +161,8 @@ static enum token_verdict check_new(const struct key_set *set, const struct toke
     enum status status = token_open(token, &parts, &header);
     if (status == STATUS_OK) {
         const struct signing_key *key = find(set, text_of(header.kid));
+        if (is_revoked(set, text_of(header.kid)))
+            return TOKEN_REVOKED_KEY;
         if (key == NULL) {
             memcpy(unknown_kid, header.kid, sizeof header.kid);
             return TOKEN_UNKNOWN_KEY;

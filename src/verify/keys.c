@@ -15,13 +15,12 @@ struct fingerprint {
 };
 
 struct keys {
-    pthread_rwlock_t
-        lock; /* guards current and revoked; who writes them has `reading` too, so that one of both is enough to read */
+    pthread_rwlock_t lock; /* guards current */
     struct key_set *current;
-    char revoked[KEYS_REVOKED_MAX][KID_MAX_LEN + 1];
-    size_t revoked_count;    /* of all times */
-    pthread_mutex_t reading; /* taken before `lock`; guards all below */
-    char *directory;         /* NULL: none */
+    pthread_mutex_t reading;                         /* taken before `lock`; guards all below */
+    char revoked[KEYS_REVOKED_MAX][KID_MAX_LEN + 1]; /* by the feed */
+    size_t revoked_count;                            /* of all times */
+    char *directory;                                 /* NULL: none */
     struct fingerprint fingerprint;
     char *given, *fetched; /* JWK Sets; NULL: none */
     size_t given_len, fetched_len;
@@ -87,7 +86,7 @@ static bool rebuild(struct keys *keys, char *error, size_t error_size) {
         return false;
     }
     for (size_t i = 0; i < keys->revoked_count && i < KEYS_REVOKED_MAX; i++)
-        key_set_remove(set, text_of(keys->revoked[i]));
+        key_set_revoke(set, text_of(keys->revoked[i]));
     replace(keys, set);
     return true;
 }
@@ -139,25 +138,21 @@ bool keys_set_fetched(struct keys *keys, struct text jwks, char *error, size_t e
 
 /* ---- revoked keys ---- */
 
-bool keys_is_revoked(const struct keys *keys, struct text kid) {
-    for (size_t i = 0; i < keys->revoked_count && i < KEYS_REVOKED_MAX; i++)
-        if (text_equal(text_of(keys->revoked[i]), kid))
-            return true;
-    return false;
-}
-
 /* Of more than KEYS_REVOKED_MAX the first are forgotten: no service has as many. */
 void keys_revoke(struct keys *keys, struct text kid) {
     assert(kid.len <= KID_MAX_LEN);
     pthread_mutex_lock(&keys->reading);
-    pthread_rwlock_wrlock(&keys->lock);
-    if (!keys_is_revoked(keys, kid)) {
+    bool is_known = false;
+    for (size_t i = 0; i < keys->revoked_count && i < KEYS_REVOKED_MAX; i++)
+        is_known = is_known || text_equal(text_of(keys->revoked[i]), kid);
+    if (!is_known) {
         char *place = keys->revoked[keys->revoked_count++ % KEYS_REVOKED_MAX];
         memcpy(place, kid.bytes, kid.len);
         place[kid.len] = '\0';
+        pthread_rwlock_wrlock(&keys->lock);
+        key_set_revoke(keys->current, kid);
+        pthread_rwlock_unlock(&keys->lock);
     }
-    key_set_remove(keys->current, kid);
-    pthread_rwlock_unlock(&keys->lock);
     pthread_mutex_unlock(&keys->reading);
 }
 

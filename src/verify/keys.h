@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEYS_REVOKED_MAX 1024
+#define KEYS_REVOKED_MAX 512
 
 struct keys;
 /* Copies the arguments. Directory: NULL for none; text: {NULL, 0} for none. NULL, with the reason in `error`. */
@@ -34,6 +34,5 @@ bool keys_set_fetched(struct keys *keys, struct text jwks, char *error, size_t e
 
 /* Refuses a key from now on, and the tokens of it that were found valid; for good. */
 void keys_revoke(struct keys *keys, struct text kid);
-bool keys_is_revoked(const struct keys *keys, struct text kid); /* between keys_begin and keys_end */
 
 #endif

@@ -260,14 +260,14 @@ static enum jwtd_verify_result check_by_keys(struct jwtd_verifier *verifier, str
         [TOKEN_VALID] = JWTD_VERIFY_VALID,
         [TOKEN_INVALID] = JWTD_VERIFY_INVALID,
         [TOKEN_EXPIRED] = JWTD_VERIFY_EXPIRED,
+        [TOKEN_REVOKED_KEY] = JWTD_VERIFY_REVOKED,
         [TOKEN_UNKNOWN_KEY] = JWTD_VERIFY_UNKNOWN_KEY,
         [TOKEN_OUT_OF_MEMORY] = JWTD_VERIFY_OUT_OF_MEMORY,
     };
     const struct key_set *set = keys_begin(verifier->keys);
     enum token_verdict verdict = key_set_check(set, &verifier->rules, token, clock_wall_s(), verifier->leeway_s, found);
-    bool is_revoked = verdict == TOKEN_UNKNOWN_KEY && keys_is_revoked(verifier->keys, text_of(found->unknown_kid));
     keys_end(verifier->keys);
-    return is_revoked ? JWTD_VERIFY_REVOKED : results[verdict];
+    return results[verdict];
 }
 
 static enum jwtd_verify_result check(struct jwtd_verifier *verifier, struct text token, struct verified_token *found) {

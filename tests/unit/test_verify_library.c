@@ -280,6 +280,25 @@ START_TEST(keys_are_read_again_on_demand_and_a_key_that_is_gone_verifies_no_more
 }
 END_TEST
 
+START_TEST(a_key_that_is_revoked_in_keys_conf_is_refused_whatever_source_has_it) {
+    static const char jwks[] = "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"k1\",\"k\":\"" FIXTURE_KEY_1 "\"}]}";
+    struct text token = sign();
+    struct jwtd_verify_options options = { .keys_dir = keys_dir, .jwks = jwks, .jwks_len = sizeof jwks - 1 };
+    struct jwtd_verifier *verifier = create(options);
+    ck_assert_int_eq(verify(verifier, token), JWTD_VERIFY_VALID);
+    scratch_write_text(&scratch, "keys/keys.conf", "k1 active 2026-11-21T21:35:00Z\n");
+    ck_assert(jwtd_verify_read_keys(verifier));
+    ck_assert_int_eq(verify(verifier, token), JWTD_VERIFY_VALID);
+    scratch_write_text(&scratch, "keys/keys.conf", "k1 revoked 2026-11-21T21:35:00Z\n");
+    ck_assert(jwtd_verify_read_keys(verifier));
+    ck_assert_int_eq(verify(verifier, token), JWTD_VERIFY_REVOKED);
+    scratch_write_text(&scratch, "keys/keys.conf", "k1 nonsense\n");
+    ck_assert(!jwtd_verify_read_keys(verifier));
+    ck_assert_int_eq(verify(verifier, token), JWTD_VERIFY_REVOKED);
+    jwtd_verify_destroy(verifier);
+}
+END_TEST
+
 static void count_report(void *context, const char *text) {
     int *count = context;
     ++*count;
@@ -409,6 +428,7 @@ static void add_tests(TCase *tests) {
     tcase_add_test(tests, a_jwks_is_another_source_of_keys_and_does_not_replace_those_of_the_directory);
     tcase_add_test(tests, an_unknown_key_makes_the_directory_be_read_again_but_once_a_second);
     tcase_add_test(tests, keys_are_read_again_on_demand_and_a_key_that_is_gone_verifies_no_more);
+    tcase_add_test(tests, a_key_that_is_revoked_in_keys_conf_is_refused_whatever_source_has_it);
     tcase_add_test(tests, a_directory_that_cannot_be_read_leaves_the_keys_and_is_reported_once);
     tcase_add_test(tests, a_token_is_stale_until_the_feed_was_followed_once);
     tcase_add_test(tests, the_child_of_a_fork_grows_stale_and_may_destroy_its_copy);
