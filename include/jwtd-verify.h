@@ -93,8 +93,8 @@ struct jwtd_verify_claims {
 JWTD_VERIFY_API struct jwtd_verifier *jwtd_verify_create(const struct jwtd_verify_options *options, size_t options_size,
                                                          char *error, size_t error_size);
 
-/* Stops the thread (within milliseconds), wipes keys, cached tokens and secret, and frees all. NULL is allowed. No other call on
- * the verifier may be under way. */
+/* Stops the thread (within milliseconds, but for a name that is just being resolved), wipes keys, cached tokens and its copy of
+ * the secret (libcurl has one of its own), and frees all. NULL is allowed. No other call on the verifier may be under way. */
 JWTD_VERIFY_API void jwtd_verify_destroy(struct jwtd_verifier *verifier);
 
 /* Checks a token as it stands behind "Bearer ", token_len bytes, of any content. *claims, of claims_size bytes

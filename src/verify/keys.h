@@ -17,6 +17,7 @@
 #define KEYS_REVOKED_MAX 512
 
 struct keys;
+
 /* Copies the arguments. Directory: NULL for none; text: {NULL, 0} for none. NULL, with the reason in `error`. */
 struct keys *keys_create(const char *directory, struct text jwks, char *error, size_t error_size);
 void keys_destroy(struct keys *keys); /* wipes */

@@ -4,6 +4,7 @@
 #include "jwtd-verify.h"
 #include "jwtd/clock.h"
 #include "jwtd/macros.h"
+#include "tests/runner.h"
 
 #include <pthread.h>
 #include <sys/wait.h>
@@ -216,6 +217,48 @@ START_TEST(a_key_that_others_can_read_is_refused) {
 }
 END_TEST
 
+#define SERVICE_USER 4001
+#define OTHER_USER 4002
+#define SIBLING_USER 4003
+#define SHARED_GROUP 4004
+
+/* Whether a process of another user, with the group, gets a verifier of the directory. */
+static bool is_created_by_a_member_of_the_group(void) {
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        const struct jwtd_verify_options options = { .keys_dir = keys_dir };
+        bool is_changed = setgid(SHARED_GROUP) == 0 && setuid(SIBLING_USER) == 0;
+        _exit(is_changed && jwtd_verify_create(&options, sizeof options, error, sizeof error) != NULL ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    return status == 0;
+}
+
+static void give(const char *name, uid_t user, mode_t mode) {
+    ck_assert_int_eq(chown(scratch_path(&scratch, name), user, SHARED_GROUP), 0);
+    ck_assert_int_eq(chmod(scratch_path(&scratch, name), mode), 0);
+}
+
+START_TEST(the_directory_of_another_user_is_read_as_a_member_of_its_group) {
+    if (geteuid() != 0)
+        SKIP_TEST("only root gives files to other users");
+    ck_assert_int_eq(chmod(scratch.path, 0711), 0);
+    give("keys/k1.hs256", SERVICE_USER, 0640);
+    give("keys", SERVICE_USER, 0750);
+    ck_assert(is_created_by_a_member_of_the_group());
+    give("keys/k1.hs256", OTHER_USER, 0640); /* who could change the key without the owner of the directory */
+    ck_assert(!is_created_by_a_member_of_the_group());
+    give("keys/k1.hs256", SERVICE_USER, 0644);
+    ck_assert(!is_created_by_a_member_of_the_group());
+    give("keys/k1.hs256", 0, 0640);
+    give("keys", SERVICE_USER, 0757);
+    ck_assert(!is_created_by_a_member_of_the_group());
+    give("keys", SERVICE_USER, 0755);
+    ck_assert(is_created_by_a_member_of_the_group());
+}
+END_TEST
+
 START_TEST(tokens_of_every_algorithm_are_checked_with_public_keys_alone) {
     static const char *const files[] = { "keys/p1.es256", "keys/p2.rs256" };
     char public_dir[PATH_MAX];
@@ -424,6 +467,7 @@ static void add_tests(TCase *tests) {
     tcase_add_test(tests, an_option_of_a_later_header_is_refused_only_if_it_is_used);
     tcase_add_loop_test(tests, options_that_cannot_work_are_refused_by_name, 0, (int)ARRAY_LEN(bad_options));
     tcase_add_test(tests, a_key_that_others_can_read_is_refused);
+    tcase_add_test(tests, the_directory_of_another_user_is_read_as_a_member_of_its_group);
     tcase_add_test(tests, tokens_of_every_algorithm_are_checked_with_public_keys_alone);
     tcase_add_test(tests, a_jwks_is_another_source_of_keys_and_does_not_replace_those_of_the_directory);
     tcase_add_test(tests, an_unknown_key_makes_the_directory_be_read_again_but_once_a_second);
