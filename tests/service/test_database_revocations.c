@@ -1,12 +1,15 @@
 /* Revocations on their way from one instance to another, however busy the database is. */
 #include "support/cluster.h"
+#include "support/follower.h"
 #include "support/load.h"
+#include "support/proxy.h"
 
 #include "jwtd/clock.h"
 
 #include <check.h>
 #include <libpq-fe.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,6 +105,42 @@ START_TEST(a_revocation_is_known_within_three_seconds_while_the_roles_cannot_be_
 }
 END_TEST
 
+/* ---- to followers, while the database is away ---- */
+
+/* Waits for a heartbeat that is at least, or exactly 0, so stale. */
+static void await_stale(struct follower *follower, long at_least_s) {
+    struct stream_event event;
+    long stale_s;
+    do {
+        ck_assert(follower_next(follower, 20000, &event));
+        stale_s = event.comment[0] != '\0' ? strtol(event.comment + strlen("stale-for "), NULL, 10) : -1;
+    } while (at_least_s > 0 ? stale_s < at_least_s : stale_s != 0);
+}
+
+START_TEST(followers_are_told_how_stale_the_knowledge_is_and_lose_nothing) {
+    static const char session_id[] = "00000000-0000-4000-8000-000000000003";
+    char url[CLUSTER_SETTING_SIZE];
+    struct proxy *proxy = proxy_start(cluster.port);
+    struct server server = server_start((const char *const[]){ cluster_setting(proxy_port(proxy), "", url), NULL });
+    bool is_resumed;
+    follower_set_service(service_add(&server, "orders"));
+    await_ready(&server);
+    struct follower *follower = follower_open(&server, NULL, "heartbeat=1");
+    follower_await_snapshot(follower, &is_resumed);
+    await_stale(follower, 0);
+    proxy_set_mode(proxy, PROXY_REFUSES);
+    cluster_run(&cluster, "INSERT INTO revocations (session_id, user_id, reason) VALUES ('%s', gen_random_uuid(), 'logout')",
+                session_id);
+    await_stale(follower, 2);
+    proxy_set_mode(proxy, PROXY_FORWARDS);
+    ck_assert(follower_await_session(follower, session_id, 20000));
+    await_stale(follower, 0);
+    follower_close(follower);
+    server_finish(&server);
+    proxy_stop(proxy);
+}
+END_TEST
+
 /* ---- at the start ---- */
 
 /* So many that one statement cannot read them in the time that one statement has. */
@@ -190,6 +229,7 @@ Suite *database_revocations_suite(void) {
     tcase_add_unchecked_fixture(tcase, make_cluster, remove_cluster);
     tcase_add_test(tcase, a_logout_is_known_everywhere_within_a_second_while_the_cleanup_waits);
     tcase_add_test(tcase, a_revocation_is_known_within_three_seconds_while_the_roles_cannot_be_read);
+    tcase_add_test(tcase, followers_are_told_how_stale_the_knowledge_is_and_lose_nothing);
     tcase_add_test(tcase, a_service_starts_with_half_a_million_revocations_to_read);
     tcase_add_test(tcase, the_roles_of_everybody_change_and_hold_up_neither_logouts_nor_a_start);
     suite_add_tcase(suite, tcase);
