@@ -80,6 +80,11 @@ static size_t write_verify(char *request) {
     return with_token(request, "GET", "/auth/verify");
 }
 
+/* The token has no role. */
+static size_t write_verify_for_role(char *request) {
+    return with_token(request, "GET", "/auth/verify/x?a=b&role=admin");
+}
+
 /* A token that is not in the verifier's cache is checked from its signature on. */
 static size_t write_first_verify(char *request) {
     tokens = account_login(&server, &account);
@@ -257,6 +262,7 @@ static const struct request_case {
     { "docs", write_docs, 200, NULL, NULL, NULL },
     { "verify", write_verify, 200, NULL, NULL, NULL },
     { "first verify", write_first_verify, 200, NULL, NULL, NULL },
+    { "verify for a role", write_verify_for_role, 403, NULL, NULL, NULL },
     { "me", write_me, 200, NULL, NULL, NULL },
     { "sessions", write_sessions, 200, NULL, NULL, NULL },
     { "login", write_login, 200, expect_one_session_at_most, NULL, NULL },
@@ -366,6 +372,20 @@ struct outcome {
     bool retry_after;
 };
 
+static bool is_verified(const struct request_case *request_case, const struct raw_reply *reply) {
+    bool is_verify = request_case->write == write_verify || request_case->write == write_first_verify;
+    return is_verify && reply->count > 0 && reply->statuses[0] == 200;
+}
+
+/* A proxy may forward the client's own header in the place of one that is missing. */
+static bool has_identity(const struct raw_reply *reply) {
+    static const char *const headers[] = { "\r\nX-Auth-Subject: ", "\r\nX-Auth-Session: ", "\r\nX-Auth-Roles: -\r\n" };
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
+        if (strstr(reply->bytes, headers[i]) == NULL)
+            return false;
+    return true;
+}
+
 static struct outcome ask(const struct request_case *request_case, const struct run *run, long wanted) {
     static char request[REQUEST_SIZE];
     static struct raw_reply reply;
@@ -377,6 +397,8 @@ static struct outcome ask(const struct request_case *request_case, const struct 
     faults_disarm(&faults);
     close(fd);
     const char *what = faults_describe(&faults, run->fault, wanted);
+    ck_assert_msg(!is_verified(request_case, &reply) || has_identity(&reply), "%s: after %s %s", request_case->name, what,
+                  reply.bytes);
     ck_assert_msg(waitpid(server.pid, NULL, WNOHANG) == 0, "%s: the service died after %s", request_case->name, what);
     ck_assert_msg(reply.closed, "%s: no answer after %s", request_case->name, what);
     if (reply.count > 0 && reply.statuses[0] == request_case->status && request_case->part != NULL)
