@@ -64,7 +64,7 @@ static const struct command {
       0, true, cli_service },
     { "user", " list|show|add|set-roles|disable|enable", "manage accounts; jwtd user --help says how", NULL, TAKES_ROLE, true,
       cli_user },
-    { "key", " list|add|activate|retire|revoke|prune", "manage signing keys; jwtd key --help says how", NULL,
+    { "key", " list|add|activate|retire|revoke|prune|rotate-refresh", "manage signing keys; jwtd key --help says how", NULL,
       TAKES_ALGORITHM | TAKES_JSON | TAKES_NOW, true, cli_key },
 };
 

@@ -18,7 +18,7 @@
 #include "jwtd/keyring.h"
 
 #define KEY_LIST_MAX 320 /* keys with a file, with a line, or both */
-#define KEY_NOTE_SIZE 256
+#define KEY_NOTE_SIZE 512
 #define KEY_TIME_SIZE sizeof "2026-11-21T21:35:00Z"
 
 struct key_info {
@@ -70,6 +70,17 @@ bool key_revoke(const struct key_rules *rules, int64_t now_s, const char *kid, s
 /* Removes the files of keys that have been gone for a minute and of revoked keys; the lines of the latter stay. */
 bool key_prune(const struct key_rules *rules, int64_t now_s, struct key_change *change, char *error,
                size_t error_size) MUST_CHECK;
+
+/*
+ * Replaces the refresh key in two steps, between which every instance must have read the new one, so that nobody is logged out:
+ * the first call makes it beside the old one ("refresh.key.next"), where it is accepted; a second call, REFRESH_ROTATION_PAUSE_S
+ * later or `at_once`, lets it sign, and keeps the old one beside it ("refresh.key.ID"). Both have running services whose keys are
+ * in this directory read their keys, by writing keys.conf again. Where instances have directories of their own, the new file is
+ * to be copied before the second call. change->note says what was done and what is next.
+ */
+#define REFRESH_ROTATION_PAUSE_S 10
+bool key_rotate_refresh(const struct key_rules *rules, int64_t now_s, bool at_once, struct key_change *change, char *error,
+                        size_t error_size) MUST_CHECK;
 
 const char *key_state_name(enum key_state state);
 

@@ -52,6 +52,7 @@ enum key_state { KEY_STANDBY, KEY_ACTIVE, KEY_RETIRING, KEY_REVOKED };
 struct key_rules {
     const char *keys_dir, *active_kid, *refresh_key_file;
     int64_t publish_before_use_s;
+    int64_t refresh_keep_s; /* how long a refresh key is needed after its last signature: the life of a session */
     struct revoked_keys
         *revoked;   /* borrowed while a ring lives; NULL: what keys.conf says of revoked keys is all that is known */
     int64_t keep_s; /* how long after its last signature a key must verify: the life of an access token, and the leeway */

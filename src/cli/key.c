@@ -182,6 +182,12 @@ static bool prune(struct key_task *task) {
     return report(task, is_done, &change);
 }
 
+static bool rotate_refresh(struct key_task *task) {
+    struct key_change change;
+    return report(task, key_rotate_refresh(&task->rules, task->now_s, task->arguments->at_once, &change, task->error, ERROR_SIZE),
+                  &change);
+}
+
 /* ---- the command ---- */
 
 static const struct subcommand {
@@ -198,6 +204,8 @@ static const struct subcommand {
     { "retire", " KID", "give up a key that does not sign", .takes_kid = true, .run = retire },
     { "revoke", " KID", "refuse all tokens of a key at once, for good; another one signs", .takes_kid = true, .run = revoke },
     { "prune", "", "remove the files of keys that are gone or revoked; print how many", .run = prune },
+    { "rotate-refresh", " [--now]", "replace the refresh key in two runs; nobody is logged out", .takes_now = true,
+      .run = rotate_refresh },
 };
 
 static void print_usage(FILE *out) {
@@ -209,7 +217,7 @@ void cli_print_key_help(void) {
     print_usage(stdout);
     putchar('\n');
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
-        printf("  %-9s %s\n", subcommands[i].name, subcommands[i].help);
+        printf("  %-15s %s\n", subcommands[i].name, subcommands[i].help);
     fputs("\nA key is standby, then active, then retiring, then gone. It is made active when it has been standby for\n"
           "token.publish_before_use, so that services that keep copies of the keys know it; --now does not wait.\n"
           "A running service whose keys are in this directory notices each change within a second.\n"

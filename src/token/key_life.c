@@ -4,6 +4,7 @@
 #include "key_directory.h"
 #include "key_states.h"
 #include "owner_rights.h"
+#include "refresh_keys.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -395,4 +396,35 @@ bool key_prune(const struct key_rules *rules, int64_t now_s, struct key_change *
     *change = (struct key_change){ .removed = 0 };
     struct work wanted = { .rules = rules, .now_s = now_s, .change = change, .error = { error, error_size } };
     return run(&wanted, false, apply_prune);
+}
+
+/* Without a lock: each step is one link or rename, which a second process finds done. */
+static bool rotate_refresh(const struct work *work) {
+    const char *file = work->rules->refresh_key_file;
+    struct key_change *change = work->change;
+    char former[REFRESH_ID_SIZE], until[KEY_TIME_SIZE];
+    int64_t prepared_s = refresh_key_prepared(file);
+    if (prepared_s == 0) {
+        snprintf(change->note, sizeof change->note,
+                 "%s.next is made, and accepted from now on; when every instance has read it, run this again, and it signs",
+                 file);
+        return refresh_key_prepare(file, work->error);
+    }
+    if (!work->at_once && work->now_s < prepared_s + REFRESH_ROTATION_PAUSE_S) {
+        snprintf(work->error.text, work->error.size, "%s.next was made a moment ago; run this again in %d seconds, or with --now",
+                 file, REFRESH_ROTATION_PAUSE_S);
+        return false;
+    }
+    if (!refresh_key_replace(file, former, work->error))
+        return false;
+    snprintf(change->note, sizeof change->note, "the new refresh key signs; the old one, %s.%s, may be removed from %s on", file,
+             former, key_time_text(work->now_s + work->rules->refresh_keep_s, until));
+    return true;
+}
+
+bool key_rotate_refresh(const struct key_rules *rules, int64_t now_s, bool at_once, struct key_change *change, char *error,
+                        size_t error_size) {
+    *change = (struct key_change){ .removed = 0 };
+    struct work wanted = { .rules = rules, .now_s = now_s, .at_once = at_once, .change = change, .error = { error, error_size } };
+    return rotate_refresh(&wanted) && run(&wanted, false, apply_nothing);
 }

@@ -7,12 +7,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define NEXT ".next"
 
 struct refresh_loading {
     struct refresh_keys *keys;
@@ -110,17 +113,94 @@ void refresh_keys_fini(struct refresh_keys *keys) {
     }
 }
 
-bool refresh_key_create(const char *file, struct key_error error) {
-    char path[PATH_MAX];
+/* ---- for commands ---- */
+
+/* Makes the key `suffix` behind the name of the file if there is none. */
+static bool create(const char *file, const char *suffix, struct key_error error) {
+    char path[PATH_MAX], whole[PATH_MAX];
     const char *name;
-    struct key_text text = { .path = file };
-    if (!key_path_join(path, key_path_directory(file, &name), "", error))
+    struct key_text text = { .path = whole };
+    int len = snprintf(whole, sizeof whole, "%s%s", file, suffix);
+    if (len < 0 || (size_t)len >= sizeof whole)
+        return key_refuse(error, file, "name too long");
+    if (!key_path_join(path, key_path_directory(whole, &name), "", error))
         return false;
     int directory = owner_rights_enter(path, false);
     if (directory < 0)
-        snprintf(error.text, error.size, "%s: %s", file, strerrordesc_np(errno));
+        key_refuse(error, whole, strerrordesc_np(errno));
     secret_key_generate(&text, REFRESH_KEY_BYTES);
-    bool done = directory >= 0 && key_file_create(directory, name, file, &text, error) != KEY_FILE_FAILED;
+    bool done = directory >= 0 && key_file_create(directory, name, whole, &text, error) != KEY_FILE_FAILED;
     key_text_wipe(&text);
     return key_directory_leave(directory, done, error);
+}
+
+bool refresh_key_create(const char *file, struct key_error error) {
+    return create(file, "", error);
+}
+
+/* As the owner of the directory: root would not trust what belongs to somebody else. */
+static bool load_as_owner(struct refresh_keys *keys, const char *file, struct key_error error) {
+    char path[PATH_MAX];
+    const char *name;
+    if (!key_path_join(path, key_path_directory(file, &name), "", error))
+        return false;
+    int directory = owner_rights_enter(path, false);
+    bool is_read = directory >= 0 ? refresh_keys_load(keys, file, error) : key_refuse(error, file, strerrordesc_np(errno));
+    return key_directory_leave(directory, is_read, error);
+}
+
+bool refresh_key_prepare(const char *file, struct key_error error) {
+    struct refresh_keys keys = { .count = 0 };
+    bool is_read = load_as_owner(&keys, file, error);
+    bool has_place = keys.count < REFRESH_KEYS_MAX;
+    refresh_keys_fini(&keys);
+    if (is_read && !has_place)
+        return key_refuse(error, file, "there are too many refresh keys beside it; remove those that no session needs any more");
+    return is_read && create(file, NEXT, error);
+}
+
+int64_t refresh_key_prepared(const char *file) {
+    char path[PATH_MAX];
+    struct stat status;
+    int len = snprintf(path, sizeof path, "%s" NEXT, file);
+    return len > 0 && (size_t)len < sizeof path && stat(path, &status) == 0 ? (int64_t)status.st_mtim.tv_sec : 0;
+}
+
+static void write_id(const struct refresh_key *key, char text[REFRESH_ID_SIZE]) {
+    sodium_bin2hex(text, REFRESH_ID_SIZE, key->id, REFRESH_KEY_ID_BYTES);
+}
+
+/* The old key gets its second name first, so that it is never missing; it may have that name from a call that was killed. */
+static bool replace(int directory, const char *file, const char *name, const char *former, struct key_error error) {
+    char old_name[NAME_MAX + 1], next_name[NAME_MAX + 1];
+    struct stat old, second;
+    if (snprintf(old_name, sizeof old_name, "%s.%s", name, former) >= (int)sizeof old_name ||
+        snprintf(next_name, sizeof next_name, "%s" NEXT, name) >= (int)sizeof next_name)
+        return key_refuse(error, file, "name too long");
+    bool is_linked = linkat(directory, name, directory, old_name, 0) == 0 ||
+                     (errno == EEXIST && fstatat(directory, name, &old, 0) == 0 &&
+                      fstatat(directory, old_name, &second, AT_SYMLINK_NOFOLLOW) == 0 && old.st_ino == second.st_ino);
+    if (!is_linked || renameat(directory, next_name, directory, name) != 0)
+        return key_refuse(error, file, strerrordesc_np(errno));
+    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_synced = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_synced || key_refuse(error, file, strerrordesc_np(errno));
+}
+
+bool refresh_key_replace(const char *file, char former[REFRESH_ID_SIZE], struct key_error error) {
+    char path[PATH_MAX];
+    const char *name;
+    struct refresh_keys keys = { .count = 0 };
+    bool is_read = load_as_owner(&keys, file, error);
+    if (is_read)
+        write_id(&keys.keys[0], former);
+    refresh_keys_fini(&keys);
+    if (!is_read || !key_path_join(path, key_path_directory(file, &name), "", error))
+        return false;
+    int directory = owner_rights_enter(path, false);
+    if (directory < 0)
+        key_refuse(error, file, strerrordesc_np(errno));
+    return key_directory_leave(directory, directory >= 0 && replace(directory, file, name, former, error), error);
 }

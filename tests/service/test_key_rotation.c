@@ -286,6 +286,46 @@ START_TEST(without_the_database_a_key_is_revoked_here_and_the_operator_is_told_t
 }
 END_TEST
 
+/* ---- the refresh key ---- */
+
+static void await_refresh_keys(const struct server *server, const char *text, int count) {
+    for (int i = 0; i < TRIES && server_log_count(server, text) < count; i++)
+        usleep(PAUSE_US);
+    ck_assert_int_ge(server_log_count(server, text), count);
+}
+
+static void refresh_at(const struct server *server, struct tokens *tokens) {
+    struct reply reply = refresh_with(server, tokens->refresh);
+    ck_assert_msg(reply.status == 200, "%ld %s", reply.status, reply.body);
+    snprintf(tokens->refresh, sizeof tokens->refresh, "%s", http_member(&reply, "refresh_token"));
+    http_free(&reply);
+}
+
+START_TEST(a_new_refresh_key_by_command_logs_nobody_out) {
+    start();
+    struct account account = account_register(&one);
+    struct tokens tokens = account_login(&one, &account), idle = account_login(&two, &account);
+    for (int round = 0; round < 2; round++) {
+        ck_assert_msg(KEY("rotate-refresh") == 0, "%s", output);
+        ck_assert_ptr_nonnull(strstr(output, "refresh.key.next is made"));
+        await_refresh_keys(&one, "\"cause\":\"states_changed\"", 2 * round + 1);
+        await_refresh_keys(&two, "\"cause\":\"states_changed\"", 2 * round + 1);
+        refresh_at(&two, &tokens);
+        ck_assert_int_eq(KEY("rotate-refresh"), 1);
+        ck_assert_msg(KEY("rotate-refresh", "--now") == 0, "%s", output);
+        refresh_at(&one, &tokens); /* whichever has read the change, each accepts what the other signs */
+        refresh_at(&two, &tokens);
+        await_refresh_keys(&one, "\"cause\":\"states_changed\"", 2 * round + 2);
+        await_refresh_keys(&two, "\"cause\":\"states_changed\"", 2 * round + 2);
+        refresh_at(&two, &tokens);
+        refresh_at(&one, &tokens);
+    }
+    refresh_at(&one, &idle); /* of two keys ago */
+    ck_assert(server_log_contains(&one, "\"refresh_keys\":3,"));
+    finish();
+}
+END_TEST
+
 Suite *key_rotation_suite(void) {
     Suite *suite = suite_create("key_rotation");
     TCase *tcase = tcase_create("two instances");
@@ -295,6 +335,7 @@ Suite *key_rotation_suite(void) {
     tcase_add_test(tcase, a_revoked_key_is_refused_within_a_second_at_every_instance_and_after_a_restart);
     tcase_add_test(tcase, an_instance_with_a_directory_of_its_own_learns_it_from_the_database);
     tcase_add_test(tcase, without_the_database_a_key_is_revoked_here_and_the_operator_is_told_that_elsewhere_it_is_not);
+    tcase_add_test(tcase, a_new_refresh_key_by_command_logs_nobody_out);
     tcase_add_test(tcase, a_wrong_keys_conf_leaves_the_keys_in_force_and_is_logged_once);
     suite_add_tcase(suite, tcase);
     return suite;
