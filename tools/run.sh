@@ -15,6 +15,7 @@ server=
 set_defaults() {
     export JWTD_TOKEN_KEYS_DIR=${JWTD_TOKEN_KEYS_DIR-.local/keys}
     export JWTD_TOKEN_REFRESH_KEY_FILE=${JWTD_TOKEN_REFRESH_KEY_FILE-.local/refresh.key}
+    export JWTD_SERVICES_CREDENTIALS_FILE=${JWTD_SERVICES_CREDENTIALS_FILE-.local/services.credentials}
     # All clients of a development server have one address.
     export JWTD_LIMIT_ENABLED=${JWTD_LIMIT_ENABLED-false}
     export JWTD_SERVER_MAX_CONNECTIONS_PER_ADDRESS=${JWTD_SERVER_MAX_CONNECTIONS_PER_ADDRESS-0}

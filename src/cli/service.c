@@ -4,6 +4,7 @@
 
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ERROR_SIZE 512
@@ -39,7 +40,11 @@ static bool change(const char *file, enum service_change change, const char *nam
         return report(error);
     if (!is_printed)
         return report("the secret could not be printed: remove the service, or drop-new after rotate, and make another");
-    fprintf(stderr, "jwtd: %s is changed; a running service reads it with SIGHUP (systemctl reload jwtd)\n", file);
+    /* the whole path, since a relative one leads elsewhere than that of the service when the directory is not the same */
+    char *path = realpath(file, NULL);
+    fprintf(stderr, "jwtd: %s is changed; a running service reads it with SIGHUP (systemctl reload jwtd)\n",
+            path != NULL ? path : file);
+    free(path);
     return true;
 }
 

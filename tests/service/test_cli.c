@@ -330,6 +330,13 @@ START_TEST(service_prints_a_secret_once_and_says_how_the_running_program_learns_
     ck_assert_int_eq(RUN("--set", file, "service", "remove", "orders"), 1);
     ck_assert_int_eq(RUN("--set", file, "service", "list"), 0);
     ck_assert_str_eq(output, "gateway\t1\n");
+    /* a relative path is printed as it was understood */
+    char command[512];
+    snprintf(command, sizeof command, "cd '%s'; '%s' --set services.credentials_file=of-the-cli service rotate gateway",
+             shared_server.directory, getenv("JWTD_TEST_PROGRAM"));
+    ck_assert_int_eq(command_run((const char *const[]){ "/bin/sh", "-c", command, NULL }, NULL, output, sizeof output), 0);
+    snprintf(command, sizeof command, "jwtd: %s/of-the-cli is changed", shared_server.directory);
+    ck_assert_msg(strstr(output, command) != NULL, "%s", output);
 }
 END_TEST
 
