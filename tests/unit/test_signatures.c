@@ -7,6 +7,7 @@
 #include "src/token/token_cache.h"
 
 #include <jwt.h>
+#include <sys/wait.h>
 
 Suite *signatures_suite(void);
 
@@ -42,11 +43,34 @@ static struct keyring *load(const char *active_kid) {
     return loaded;
 }
 
+static struct scratch key_files;
+
+/* In a child: OpenSSL must not be used in the process that other suites begin in (test_openssl_memory.c). */
 static void make_keys(void) {
-    es = ec_key("P-256");
-    es2 = ec_key("P-256");
-    es_public = ec_key("P-256");
-    rs = rsa_key(2048, 65537);
+    int status;
+    key_files = scratch_create();
+    pid_t pid = fork();
+    if (pid == 0) {
+        write_key(&key_files, "es", ec_key("P-256"), PEM_PKCS8);
+        write_key(&key_files, "es2", ec_key("P-256"), PEM_PKCS8);
+        write_key(&key_files, "es-public", ec_key("P-256"), PEM_PKCS8);
+        write_key(&key_files, "rs", rsa_key(2048, 65537), PEM_PKCS8);
+        _exit(0);
+    }
+    ck_assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void remove_keys(void) {
+    scratch_destroy(&key_files);
+}
+
+static EVP_PKEY *read_key(const char *name) {
+    FILE *file = fopen(scratch_path(&key_files, name), "r");
+    ck_assert_ptr_nonnull(file);
+    EVP_PKEY *pair = PEM_read_PrivateKey(file, NULL, NULL, NULL);
+    ck_assert_ptr_nonnull(pair);
+    fclose(file);
+    return pair;
 }
 
 static void free_keys(void) {
@@ -57,6 +81,10 @@ static void free_keys(void) {
 }
 
 static void set_up(void) {
+    es = read_key("es");
+    es2 = read_key("es2");
+    es_public = read_key("es-public");
+    rs = read_key("rs");
     ring = load("es");
     verifier = verifier_create(ring, &fixture_rules);
     ck_assert_ptr_nonnull(verifier);
@@ -67,6 +95,7 @@ static void tear_down(void) {
     arena_fini(&arena);
     verifier_destroy(verifier);
     keyring_destroy(ring);
+    free_keys();
 }
 
 static enum status check(struct text text) {
@@ -463,7 +492,7 @@ END_TEST
 Suite *signatures_suite(void) {
     Suite *suite = suite_create("signatures");
     TCase *tests = tcase_create("signatures");
-    tcase_add_unchecked_fixture(tests, make_keys, free_keys);
+    tcase_add_unchecked_fixture(tests, make_keys, remove_keys);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_token_of_another_maker_is_accepted);
