@@ -170,17 +170,23 @@ static void write_id(const struct refresh_key *key, char text[REFRESH_ID_SIZE]) 
     sodium_bin2hex(text, REFRESH_ID_SIZE, key->id, REFRESH_KEY_ID_BYTES);
 }
 
-/* The old key gets its second name first, so that it is never missing; it may have that name from a call that was killed. */
-static bool replace(int directory, const char *file, const char *name, const char *former, struct key_error error) {
+/* Whether the key that signs is beside its file already, under another name: a call that was killed has put it there. */
+static bool has_copy(const struct refresh_keys *keys) {
+    for (size_t i = 1; i < keys->count; i++)
+        if (sodium_memcmp(keys->keys[0].bytes, keys->keys[i].bytes, REFRESH_KEY_BYTES) == 0)
+            return true;
+    return false;
+}
+
+/* The old key gets its second name first, so that it is never missing. */
+static bool replace(int directory, const char *file, const char *name, const char *former, bool is_copied,
+                    struct key_error error) {
     char old_name[NAME_MAX + 1], next_name[NAME_MAX + 1];
-    struct stat old, second;
     if (snprintf(old_name, sizeof old_name, "%s.%s", name, former) >= (int)sizeof old_name ||
         snprintf(next_name, sizeof next_name, "%s" NEXT, name) >= (int)sizeof next_name)
         return key_refuse(error, file, "name too long");
-    bool is_linked = linkat(directory, name, directory, old_name, 0) == 0 ||
-                     (errno == EEXIST && fstatat(directory, name, &old, 0) == 0 &&
-                      fstatat(directory, old_name, &second, AT_SYMLINK_NOFOLLOW) == 0 && old.st_ino == second.st_ino);
-    if (!is_linked || renameat(directory, next_name, directory, name) != 0)
+    if ((!is_copied && linkat(directory, name, directory, old_name, 0) != 0) ||
+        renameat(directory, next_name, directory, name) != 0)
         return key_refuse(error, file, strerrordesc_np(errno));
     int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool is_synced = fd >= 0 && fsync(fd) == 0;
@@ -194,6 +200,7 @@ bool refresh_key_replace(const char *file, char former[REFRESH_ID_SIZE], struct 
     const char *name;
     struct refresh_keys keys = { .count = 0 };
     bool is_read = load_as_owner(&keys, file, error);
+    bool is_copied = is_read && has_copy(&keys);
     if (is_read)
         write_id(&keys.keys[0], former);
     refresh_keys_fini(&keys);
@@ -202,5 +209,5 @@ bool refresh_key_replace(const char *file, char former[REFRESH_ID_SIZE], struct 
     int directory = owner_rights_enter(path, false);
     if (directory < 0)
         key_refuse(error, file, strerrordesc_np(errno));
-    return key_directory_leave(directory, directory >= 0 && replace(directory, file, name, former, error), error);
+    return key_directory_leave(directory, directory >= 0 && replace(directory, file, name, former, is_copied, error), error);
 }
