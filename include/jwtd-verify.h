@@ -21,8 +21,8 @@
  * verifier has all signals blocked. The library writes nothing to stdout or stderr, exports no name but those below, calls
  * curl_global_init and sodium_init once, and stays loaded after dlclose.
  *
- * fork: a verifier belongs to the process that has made it. The child has no thread, so its copy grows stale (STALE beyond
- * max_stale_s), and jwtd_verify_destroy does nothing there: create verifiers after the last fork.
+ * fork: a verifier belongs to the process that has made it. The child has no thread, so there its copy says
+ * JWTD_VERIFY_STALE for every token, and jwtd_verify_destroy does nothing: create verifiers after the last fork.
  *
  * ABI: structures are passed with their size, as the caller was compiled. Members are only added, at the end; zero is the default
  * of each. So a program runs with every later libjwtd-verify.so.1. C11, or C++ from C++11.
@@ -54,7 +54,8 @@ enum jwtd_verify_result {
     JWTD_VERIFY_INVALID,       /* no token of these keys for this issuer and audience, or not valid yet */
     JWTD_VERIFY_EXPIRED,       /* it was valid once */
     JWTD_VERIFY_REVOKED,       /* its session has ended, or its key was revoked */
-    JWTD_VERIFY_UNKNOWN_KEY,   /* its `kid` is of no key, also after the keys were read again (fetched keys: are being fetched) */
+    JWTD_VERIFY_UNKNOWN_KEY,   /* its `kid` is of no key, also after the keys were read again (fetched keys: are being fetched;
+                                  until they were once, it is STALE) */
     JWTD_VERIFY_STALE,         /* it would be valid, but what is known of revocations is too old: answer 503 */
     JWTD_VERIFY_OUT_OF_MEMORY, /* nothing was decided: answer 503 */
 };
@@ -66,7 +67,8 @@ struct jwtd_verify_options {
     size_t jwks_len;
     const char *issuer;   /* exactly this `iss`; NULL: "jwtd", the service's default */
     const char *audience; /* this one of `aud`; NULL: "jwtd" */
-    int32_t leeway_s;     /* 0: JWTD_VERIFY_LEEWAY_S; JWTD_VERIFY_NO_LEEWAY; else 1 to JWTD_VERIFY_LEEWAY_MAX_S */
+    int32_t
+        leeway_s; /* 0: JWTD_VERIFY_LEEWAY_S; JWTD_VERIFY_NO_LEEWAY; else 1 to JWTD_VERIFY_LEEWAY_MAX_S, 30 with service_url */
     int32_t max_life_s; /* a token with more seconds from `iat` to `exp` is invalid; 0: a day, the most that jwtd can be set to */
     int32_t max_stale_s;     /* 0: JWTD_VERIFY_MAX_STALE_S; else 2 to 86400 */
     const char *service_url; /* "https://host[:port]", or "http://" on this machine; NULL: no feed, and no keys but those above */
@@ -77,6 +79,7 @@ struct jwtd_verify_options {
      * verifier's thread, or one that calls a function below. The text ends with the call. NULL: none. */
     void (*report)(void *context, const char *text);
     void *report_context;
+    int plain_http; /* not 0: http:// also to other machines, where everybody on the way reads the secret and forges keys */
 };
 
 struct jwtd_verify_claims {

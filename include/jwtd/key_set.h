@@ -6,7 +6,7 @@
  * A set is filled by one thread; then it is not changed, and any thread checks with it. It remembers the tokens that it has found
  * valid (src/token/token_cache.h).
  *
- * The directory: the key files of keyring.h, of root, of the user of this process, or of the owner of the directory, so that a
+ * The directory: the key files of keyring.h, of root or of the owner of the directory, so that a
  * service of another user reads it as a member of its group. Keys that keys.conf in it calls revoked are refused, whatever source
  * has them; its other states do not matter here. Other files are ignored. Of two keys with one id the one that was
  * added first counts.

@@ -4,6 +4,7 @@
 #include "base64url.h"
 #include "jwtd/json.h"
 #include "jwtd/macros.h"
+#include "openssl_errors.h"
 #include "public_key.h"
 #include "secret_key.h"
 
@@ -19,7 +20,7 @@
 #define EXPONENT_BYTES_MAX 8
 
 /* A key may have a few arrays: certificates (x5c), operations (key_ops). */
-static const struct json_limits set_limits = { .depth = 4, .containers = 4 * KEYS_MAX + 2 };
+static const struct json_limits set_limits = { .depth = 4, .containers = 8 * KEY_SET_MAX + 2 };
 
 /* The EVP_PKEY of public numbers; NULL if OpenSSL refuses them, or if out of memory. */
 static EVP_PKEY *make_public_key(const char *type, OSSL_PARAM *params) {
@@ -126,17 +127,19 @@ static bool has_kid(const struct signing_key *keys, size_t count, struct text ki
     return false;
 }
 
-/* False: it is left out. */
+/* False: it is left out, or there is no memory for it. */
 static bool read_key(const struct json *jwk, bool with_secrets, const struct signing_key *others, size_t count,
-                     struct signing_key *key) {
+                     struct signing_key *key, bool *lacked_memory) {
     struct text kid = json_find_text(jwk, "kid");
     const struct kind *kind = kind_of(jwk, with_secrets);
     if (kind == NULL || !text_is_made_of(kid, TEXT_ID_ALPHABET, 1, KID_MAX_LEN) || has_kid(others, count, kid))
         return false;
     *key = (struct signing_key){ .algorithm = algorithm_by_name(text_of(kind->algorithm)) };
     memcpy(key->kid, kid.bytes, kid.len);
+    openssl_errors_begin();
     if (kind->read(key, jwk))
         return true;
+    *lacked_memory = openssl_errors_lacked_memory();
     signing_key_release(key);
     return false;
 }
@@ -151,8 +154,14 @@ enum status jwks_read(struct text jwks, bool with_secrets, struct signing_key *k
     enum status status = json_parse(&arena, jwks, set_limits, &set);
     if (status == STATUS_OK && (!json_find(set, "keys", &members) || json_kind(members) != JSON_KIND_ARRAY))
         status = STATUS_INVALID_JSON;
-    for (size_t i = 0; status == STATUS_OK && i < json_item_count(members) && *count < max; i++)
-        *count += read_key(json_item(members, i), with_secrets, keys, *count, &keys[*count]);
+    for (size_t i = 0; status == STATUS_OK && i < json_item_count(members) && *count < max; i++) {
+        bool lacked_memory = false;
+        *count += read_key(json_item(members, i), with_secrets, keys, *count, &keys[*count], &lacked_memory);
+        if (lacked_memory)
+            status = STATUS_OUT_OF_MEMORY;
+    }
+    while (status != STATUS_OK && *count > 0)
+        signing_key_release(&keys[--*count]);
     arena_fini(&arena);
     return status;
 }

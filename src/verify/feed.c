@@ -25,6 +25,7 @@ struct feed {
     struct sse_parser parser;
     struct feed_time now; /* of the bytes that are being taken */
     bool is_complete;     /* this connection */
+    bool is_followed;     /* and it has said its age since */
     unsigned events;
     const char *reason;
 };
@@ -32,7 +33,7 @@ struct feed {
 struct feed_time feed_time_now(void) {
     struct timespec boot;
     clock_gettime(CLOCK_BOOTTIME, &boot);
-    return (struct feed_time){ (int64_t)boot.tv_sec * CLOCK_US_PER_S + boot.tv_nsec / 1000, clock_wall_s() };
+    return (struct feed_time){ (int64_t)boot.tv_sec * CLOCK_US_PER_S + boot.tv_nsec / 1000 };
 }
 
 struct feed *feed_create(const struct feed_options *options) {
@@ -65,22 +66,24 @@ static bool refuse(struct feed *feed, const char *reason) {
 /* ---- events ---- */
 
 static bool session_revoked(struct feed *feed, const struct json *data) {
-    const struct json *subject, *session, *until;
+    const struct json *subject, *session, *since, *until;
     struct uuid id;
     json_find(data, "sub_id", &subject);
     json_find(subject, "session", &session);
+    json_find(data, "event_timestamp", &since);
     json_find(data, "until", &until);
     struct text text = json_find_text(session, "id");
     if (text.bytes == NULL || !uuid_parse(text.bytes, text.len, &id))
         return refuse(feed, "a session-revoked event without a session");
     /* No token of the session lives longer, whatever the service says; and a token's end is read with the caller's leeway. */
-    int64_t limit_s = feed->now.wall_s + feed->options.max_life_s + REVOKED_SESSIONS_MARGIN_S;
-    int64_t until_s = json_kind(until) == JSON_KIND_INTEGER && json_as_int64(until) < limit_s ? json_as_int64(until) : limit_s;
-    if (until_s < 0)
-        return refuse(feed, "a session-revoked event with a negative time");
+    int64_t keep_s = feed->options.max_life_s + REVOKED_SESSIONS_MARGIN_S, said_s;
+    if (json_kind(until) == JSON_KIND_INTEGER && json_kind(since) == JSON_KIND_INTEGER &&
+        !__builtin_sub_overflow(json_as_int64(until), json_as_int64(since), &said_s) && said_s > 0 && said_s < keep_s)
+        keep_s = said_s;
+    int64_t now_s = feed->now.boot_us / CLOCK_US_PER_S;
     if (feed->events++ % EVENTS_BETWEEN_COUNTS == 0 && revoked_sessions_count(feed->sessions) > FEED_SESSIONS_MAX)
         return refuse(feed, "more revoked sessions than the limit");
-    return revoked_sessions_add_until(feed->sessions, &id, until_s + feed->options.leeway_s, feed->now.wall_s) == STATUS_OK ||
+    return revoked_sessions_add_until(feed->sessions, &id, now_s + keep_s + feed->options.leeway_s, now_s) == STATUS_OK ||
            refuse(feed, "out of memory");
 }
 
@@ -134,6 +137,7 @@ static bool on_comment(void *context, struct text comment) {
     if (!feed->is_complete || comment.len < prefix_len || memcmp(comment.bytes, prefix, prefix_len) != 0 ||
         !text_parse_unsigned((struct text){ comment.bytes + prefix_len, comment.len - prefix_len }, STALE_MAX_S, &stale_s))
         return true;
+    feed->is_followed = true;
     int64_t complete_at_us = feed->now.boot_us - (int64_t)stale_s * CLOCK_US_PER_S;
     /* what was known before stays known, though this instance of the service may be staler than the one before */
     if (complete_at_us > atomic_load(&feed->complete_at_us))
@@ -146,6 +150,7 @@ static bool on_comment(void *context, struct text comment) {
 void feed_begin_connection(struct feed *feed) {
     sse_restart(&feed->parser);
     feed->is_complete = false;
+    feed->is_followed = false;
     feed->reason = "";
 }
 
@@ -171,8 +176,8 @@ int64_t feed_retry_ms(const struct feed *feed) {
     return feed->parser.retry_ms;
 }
 
-bool feed_is_complete(const struct feed *feed) {
-    return feed->is_complete;
+bool feed_is_followed(const struct feed *feed) {
+    return feed->is_followed;
 }
 
 bool feed_has_revoked(struct feed *feed, const struct uuid *session_id) {

@@ -7,6 +7,9 @@
  * to so many seconds before that. Nothing else counts, neither an open connection nor an event. Knowledge is never forgotten:
  * after a lost connection it only grows older.
  *
+ * How long a session is kept does not depend on this machine's wall clock, which may be wrong and be set: for as long as lies
+ * between `event_timestamp` and `until`, by a clock that is never set.
+ *
  * A known event that cannot be read ends the connection, since a revocation might be in it; an event of another name is ignored.
  */
 #ifndef JWTD_VERIFY_FEED_H
@@ -31,10 +34,9 @@ struct feed_options {
     void *context;
 };
 
-/* Two clocks: one that goes on while the machine sleeps (CLOCK_BOOTTIME), and that of the tokens' times. */
+/* By a clock that is never set, and goes on while the machine sleeps (CLOCK_BOOTTIME). */
 struct feed_time {
     int64_t boot_us;
-    int64_t wall_s;
 };
 
 struct feed_time feed_time_now(void);
@@ -52,7 +54,7 @@ bool feed_take(struct feed *feed, struct text bytes, struct feed_time now) MUST_
 const char *feed_reason(const struct feed *feed);
 const char *feed_last_event_id(const struct feed *feed); /* "": none */
 int64_t feed_retry_ms(const struct feed *feed);          /* what the service wishes; -1: it has not said */
-bool feed_is_complete(const struct feed *feed);          /* whether this connection has been through its snapshot */
+bool feed_is_followed(const struct feed *feed); /* whether this connection has been through its snapshot, and said its age */
 
 /* ---- by any thread ---- */
 

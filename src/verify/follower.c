@@ -2,6 +2,7 @@
 
 #include "jwtd/clock.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <curl/curl.h>
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PROBLEM_SIZE (CURL_ERROR_SIZE + 64)
 #define CONNECT_TIMEOUT_S 5L
@@ -41,7 +43,7 @@ struct follower {
                              been stopped before it was read */
     char *jwks;           /* what has come of the keys */
     size_t jwks_len;
-    int64_t keys_began_us;
+    int64_t feed_began_us, keys_began_us;
 };
 
 static int64_t now_us(void) {
@@ -69,11 +71,11 @@ static size_t take_feed(char *bytes, size_t size, size_t count, void *context) {
     if (!is_ok(follower->feed.easy, "text/event-stream"))
         return 0;
     follower->feed.last_byte_us = follower->now.boot_us;
-    bool was_complete = feed_is_complete(follower->options.feed);
+    bool was_followed = feed_is_followed(follower->options.feed);
     bool is_taken = feed_take(follower->options.feed, (struct text){ bytes, len }, follower->now);
-    if (feed_is_complete(follower->options.feed)) {
+    if (feed_is_followed(follower->options.feed)) {
         follower->feed.failures = 0;
-        if (!was_complete)
+        if (!was_followed)
             follower->options.on_feed_problem(follower->options.context, "");
     }
     follower->options.on_progress(follower->options.context);
@@ -131,6 +133,7 @@ static void begin_feed(struct follower *follower) {
     feed_begin_connection(follower->options.feed);
     transfer->error[0] = '\0';
     transfer->last_byte_us = now_us();
+    follower->feed_began_us = transfer->last_byte_us;
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
     transfer->is_running = curl_multi_add_handle(follower->multi, transfer->easy) == CURLM_OK;
     if (!transfer->is_running)
@@ -142,7 +145,7 @@ static void end_feed(struct follower *follower, const char *reason) {
     struct transfer *transfer = &follower->feed;
     char problem[PROBLEM_SIZE];
     int64_t retry_ms = feed_retry_ms(follower->options.feed);
-    transfer->failures += feed_is_complete(follower->options.feed) ? 0 : 1;
+    transfer->failures += feed_is_followed(follower->options.feed) ? 0 : 1;
     snprintf(problem, sizeof problem, "feed: %s", reason);
     follower->options.on_feed_problem(follower->options.context, problem);
     pause_after(follower, transfer, retry_ms < 0 ? RETRY_DEFAULT_MS : retry_ms);
@@ -240,6 +243,12 @@ static int wait_ms(const struct follower *follower) {
     return next_us <= now ? 0 : (int)((next_us - now) / (CLOCK_US_PER_S / 1000)) + 1;
 }
 
+/* Another instance behind the same address may know more. */
+static bool is_too_stale(const struct follower *follower) {
+    int64_t now = follower->now.boot_us, limit_us = seconds(follower->options.max_stale_s);
+    return now - follower->feed_began_us > limit_us && feed_stale_us(follower->options.feed, now) > limit_us;
+}
+
 static void *run(void *context) {
     struct follower *follower = context;
     pthread_setname_np(pthread_self(), "jwtd-verify");
@@ -249,6 +258,8 @@ static void *run(void *context) {
         int64_t now = follower->now.boot_us;
         if (follower->feed.is_running && now - follower->feed.last_byte_us > seconds(FOLLOWER_SILENCE_S))
             end_feed(follower, "the service is silent");
+        else if (follower->feed.is_running && is_too_stale(follower))
+            end_feed(follower, "what the service itself knows is too old");
         begin_transfers(follower, now);
         curl_multi_perform(follower->multi, &running);
         end_transfers(follower);
@@ -263,6 +274,13 @@ void follower_request_keys(struct follower *follower) {
 }
 
 /* ---- start and stop ---- */
+
+/* Programs that the application starts do not inherit it. */
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+    (void)context;
+    (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
 
 static CURL *create_easy(struct follower *follower, struct transfer *transfer, const char *path,
                          size_t (*take)(char *, size_t, size_t, void *)) {
@@ -283,6 +301,9 @@ static CURL *create_easy(struct follower *follower, struct transfer *transfer, c
         curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, follower) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* waits for no name that is being resolved */
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+        (follower->options.ca_file == NULL || curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK) &&
         (follower->options.ca_file == NULL || curl_easy_setopt(easy, CURLOPT_CAINFO, follower->options.ca_file) == CURLE_OK);
     free(url);
     if (is_set)
@@ -356,13 +377,24 @@ static void init_library(void) {
     has_library = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
-static bool is_service_url(const char *url) {
+static bool is_loopback(CURLU *url) {
+    char *host = NULL;
+    if (curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        return false;
+    struct in_addr address;
+    bool is_local = strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+                    (inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET);
+    curl_free(host);
+    return is_local;
+}
+
+static bool is_service_url(const char *url, bool plain_http) {
     static const CURLUPart parts_refused[] = { CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY, CURLUPART_FRAGMENT };
     char *part = NULL;
     CURLU *parsed = curl_url();
     bool is_valid = parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
                     curl_url_get(parsed, CURLUPART_SCHEME, &part, 0) == CURLUE_OK &&
-                    (strcmp(part, "http") == 0 || strcmp(part, "https") == 0);
+                    (strcmp(part, "https") == 0 || (strcmp(part, "http") == 0 && (plain_http || is_loopback(parsed))));
     curl_free(part);
     for (size_t i = 0; is_valid && i < sizeof parts_refused / sizeof *parts_refused; i++) {
         part = NULL;
@@ -375,9 +407,10 @@ static bool is_service_url(const char *url) {
 
 struct follower *follower_start(const struct follower_options *options, char *error, size_t error_size) {
     pthread_once(&once, init_library);
-    if (!has_library || !is_service_url(options->url)) {
+    if (!has_library || !is_service_url(options->url, options->plain_http)) {
         snprintf(error, error_size, "%s",
-                 has_library ? "service_url is not https://host[:port] or http://host[:port]" : "libcurl cannot be initialised");
+                 has_library ? "service_url is not https://host[:port], nor http:// on this machine"
+                             : "libcurl cannot be initialised");
         return NULL;
     }
     struct follower *follower = calloc(1, sizeof *follower);

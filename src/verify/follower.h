@@ -31,6 +31,8 @@ struct follower_options {
     const char *url; /* of the service, https://host[:port][/prefix] */
     const char *name, *secret;
     const char *ca_file;                                  /* NULL: the system's */
+    bool plain_http;                                      /* http:// also to other machines */
+    int64_t max_stale_s;                                  /* a connection that leaves the feed staler for so long is given up */
     struct feed *feed;                                    /* borrowed; fed by the thread only */
     void (*on_progress)(void *context);                   /* something came of the feed */
     bool (*on_keys)(void *context, struct text jwks);     /* false: they cannot be read; the callee keeps what is wrong */

@@ -10,6 +10,7 @@
 #include "jwtd/macros.h"
 #include "jwtd/role.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -23,6 +24,7 @@
 #define DEFAULT_NAME "jwtd" /* of issuer and audience */
 #define MAX_LIFE_DEFAULT_S 86400
 #define MAX_STALE_LEAST_S 2
+#define FEED_LEEWAY_MAX_S 30 /* the service keeps a revoked session for 40 s longer than its tokens live */
 #define KEYS_MAX_AGE_S 60
 #define KEYS_PAUSE_S 1
 
@@ -37,6 +39,7 @@ struct jwtd_verifier {
     atomic_int_fast64_t keys_read_at_us; /* boot time at which the last reading of the directory began */
     struct feed *feed;                   /* NULL: none */
     struct follower *follower;
+    atomic_bool has_fetched; /* keys, once */
     struct problems problems;
     pthread_mutex_t lock; /* for `progress` */
     pthread_cond_t progress;
@@ -81,6 +84,8 @@ static bool on_keys(void *context, struct text jwks) {
     else if (count_keys(verifier) == 0)
         snprintf(problem, sizeof problem, "keys: the service publishes none, and there are no others");
     on_keys_problem(verifier, problem);
+    if (is_set)
+        atomic_store(&verifier->has_fetched, true);
     on_progress(verifier);
     return is_set;
 }
@@ -99,6 +104,8 @@ static const char *or_null(const char *text) {
 static const char *check_options(const struct jwtd_verify_options *options) {
     if (options->leeway_s < JWTD_VERIFY_NO_LEEWAY || options->leeway_s > JWTD_VERIFY_LEEWAY_MAX_S)
         return "leeway_s is not JWTD_VERIFY_NO_LEEWAY or 0 to 300";
+    if (options->leeway_s > FEED_LEEWAY_MAX_S && or_null(options->service_url) != NULL)
+        return "leeway_s is more than 30, for which the service does not keep revocations";
     if (options->max_life_s < 0)
         return "max_life_s is negative";
     if (options->max_stale_s != 0 && (options->max_stale_s < MAX_STALE_LEAST_S || options->max_stale_s > MAX_LIFE_DEFAULT_S))
@@ -136,6 +143,8 @@ static bool start_following(struct jwtd_verifier *verifier, const struct jwtd_ve
         .name = options->service_name,
         .secret = options->service_secret,
         .ca_file = or_null(options->ca_file),
+        .plain_http = options->plain_http != 0,
+        .max_stale_s = verifier->max_stale_s,
         .feed = verifier->feed,
         .on_progress = on_progress,
         .on_keys = on_keys,
@@ -227,6 +236,11 @@ void jwtd_verify_destroy(struct jwtd_verifier *verifier) {
         free_verifier(verifier);
 }
 
+/* Its locks may have been copied while another thread had them, and there is no thread that follows the feed. */
+static bool is_in_child(const struct jwtd_verifier *verifier) {
+    return verifier->follower != NULL && verifier->pid != getpid();
+}
+
 /* ---- keys ---- */
 
 static bool read_directory(struct jwtd_verifier *verifier) {
@@ -247,6 +261,8 @@ static bool claim_reading(struct jwtd_verifier *verifier, int64_t after_s) {
 }
 
 bool jwtd_verify_read_keys(struct jwtd_verifier *verifier) {
+    if (is_in_child(verifier))
+        return false;
     atomic_store(&verifier->keys_read_at_us, feed_time_now().boot_us);
     if (verifier->follower != NULL)
         follower_request_keys(verifier->follower);
@@ -280,6 +296,9 @@ static enum jwtd_verify_result check(struct jwtd_verifier *verifier, struct text
         if (claim_reading(verifier, KEYS_PAUSE_S) && read_directory(verifier))
             result = check_by_keys(verifier, token, found);
     }
+    /* the service may have the key: a client must not be told that its token is bad */
+    if (result == JWTD_VERIFY_UNKNOWN_KEY && verifier->follower != NULL && !atomic_load(&verifier->has_fetched))
+        return JWTD_VERIFY_STALE;
     if (result != JWTD_VERIFY_VALID || verifier->feed == NULL)
         return result;
     if (feed_has_revoked(verifier->feed, &found->session_id))
@@ -314,7 +333,10 @@ enum jwtd_verify_result jwtd_verify(struct jwtd_verifier *verifier, const char *
     struct verified_token found;
     if (claims != NULL)
         memset(claims, 0, claims_size);
-    enum jwtd_verify_result result = check(verifier, (struct text){ token, token_len }, &found);
+    int caller_errno = errno;
+    enum jwtd_verify_result result =
+        is_in_child(verifier) ? JWTD_VERIFY_STALE : check(verifier, (struct text){ token, token_len }, &found);
+    errno = caller_errno;
     if (result == JWTD_VERIFY_VALID && claims != NULL)
         write_claims(&found, claims, claims_size);
     return result;
@@ -370,6 +392,8 @@ static bool is_ready(struct jwtd_verifier *verifier) {
 
 bool jwtd_verify_wait(struct jwtd_verifier *verifier, unsigned timeout_ms) {
     struct timespec deadline;
+    if (is_in_child(verifier))
+        return false;
     clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec += timeout_ms / 1000;
     deadline.tv_nsec += (long)(timeout_ms % 1000) * 1000000;

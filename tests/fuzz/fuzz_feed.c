@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define NOW_US INT64_C(1000000000)
-#define NOW_S INT64_C(1800000000)
 
 static void on_key_revoked(void *context, struct text kid) {
     unsigned *count = context;
@@ -24,7 +23,7 @@ static void on_key_revoked(void *context, struct text kid) {
 }
 
 static bool take(struct feed *feed, struct text stream, size_t piece) {
-    const struct feed_time now = { NOW_US, NOW_S };
+    const struct feed_time now = { NOW_US };
     feed_begin_connection(feed);
     for (size_t at = 0; at < stream.len; at += piece)
         if (!feed_take(feed, (struct text){ stream.bytes + at, stream.len - at < piece ? stream.len - at : piece }, now))

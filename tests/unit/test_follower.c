@@ -251,8 +251,8 @@ static const struct {
     { "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" COMPLETE FRESH, FRESH, "text/event-stream" },
     { EVENTS "event: session-revoked\ndata: {}\n\n" COMPLETE FRESH, FRESH, "session-revoked event without a session" },
     { "SSH-2.0-OpenSSH\r\n", NULL, "HTTP/0.9" },
-    { EVENTS FRESH, FRESH, "not followed yet" }, /* never a snapshot */
-    { EVENTS COMPLETE, "data: x\n\n", "" },      /* never an age */
+    { EVENTS FRESH, FRESH, "not followed yet" },            /* never a snapshot */
+    { EVENTS COMPLETE, "data: x\n\n", "not followed yet" }, /* never an age */
 };
 
 START_TEST(what_is_no_feed_makes_nothing_fresh_and_is_reported) {
@@ -287,6 +287,27 @@ START_TEST(a_silent_service_is_left) {
     await_result(verifier, JWTD_VERIFY_STALE, 5000);
     await_feeds(2, 8000);
     await_result(verifier, JWTD_VERIFY_VALID, 2000);
+    jwtd_verify_destroy(verifier);
+}
+END_TEST
+
+START_TEST(a_service_that_is_stale_itself_is_left_for_another_instance) {
+    scripts[0] = (struct script){ EVENTS COMPLETE ": stale-for 100\n\n", ": stale-for 100\n\n" };
+    scripts[1] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
+    struct jwtd_verifier *verifier = follow(2);
+    await_result(verifier, JWTD_VERIFY_VALID, 6000);
+    jwtd_verify_destroy(verifier);
+}
+END_TEST
+
+START_TEST(a_token_of_an_unknown_key_is_not_called_bad_before_keys_were_fetched) {
+    scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
+    start_server();
+    const struct jwtd_verify_options options = { .service_url = url, .service_name = "shop", .service_secret = "x" };
+    struct jwtd_verifier *verifier = jwtd_verify_create(&options, sizeof options, error, sizeof error);
+    ck_assert_ptr_nonnull(verifier);
+    for (int i = 0; i < 20; i++, usleep(20000))
+        ck_assert_int_eq(verify(verifier), JWTD_VERIFY_STALE);
     jwtd_verify_destroy(verifier);
 }
 END_TEST
@@ -404,6 +425,8 @@ Suite *follower_suite(void) {
     tcase_add_loop_test(tests, what_is_no_feed_makes_nothing_fresh_and_is_reported, 0, (int)ARRAY_LEN(useless));
     tcase_add_test(tests, an_endless_line_ends_the_connection);
     tcase_add_test(tests, a_silent_service_is_left);
+    tcase_add_test(tests, a_service_that_is_stale_itself_is_left_for_another_instance);
+    tcase_add_test(tests, a_token_of_an_unknown_key_is_not_called_bad_before_keys_were_fetched);
     tcase_add_test(tests, a_revoked_key_kills_the_tokens_that_were_found_valid);
     tcase_add_test(tests, keys_are_fetched_from_the_service_but_no_secret);
     tcase_add_test(tests, keys_that_cannot_be_read_leave_those_there_are);

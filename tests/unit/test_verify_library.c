@@ -195,6 +195,8 @@ static const struct {
     { { .jwks = "{\"keys\":[]}", .jwks_len = 11, .max_life_s = -1 }, "max_life_s" },
     { { .jwks = "{\"keys\":[]}", .jwks_len = 11 }, "no key" },
     { { .service_url = "http://127.0.0.1:1" }, "service_name" },
+    { { .service_url = "http://auth.example", .service_name = "a", .service_secret = "b" }, "service_url" },
+    { { .service_url = "http://127.0.0.1", .service_name = "a", .service_secret = "b", .leeway_s = 31 }, "leeway_s" },
     { { .service_url = "ftp://127.0.0.1", .service_name = "a", .service_secret = "b" }, "service_url" },
     { { .service_url = "127.0.0.1:8080", .service_name = "a", .service_secret = "b" }, "service_url" },
     { { .service_url = "http://u:p@127.0.0.1", .service_name = "a", .service_secret = "b" }, "service_url" },
