@@ -9,7 +9,7 @@
 source "$(dirname "$0")/common.sh"
 
 output=$(realpath -m build/languages)
-seconds_to_download=150
+seconds_to_download=300
 
 # skip NAME REASON
 skip() {
@@ -102,7 +102,7 @@ build_language() {
 
 names=("$@")
 [[ $# -gt 0 ]] || names=(python go node rust java)
-renice -n 19 $$ >/dev/null # beside tests that measure time
+renice -n 10 $$ >/dev/null # beside tests that measure time
 mkdir -p "$output"
 exec {lock}>"$output/lock"
 flock "$lock"
