@@ -45,11 +45,15 @@ static void start(const char *algorithm, const char *setting, const char *other)
     await_ready(&server);
 }
 
-static void finish(void) {
+static void remove_keys(void) {
     char command[512];
     const char *directory = keys + strlen("token.keys_dir=");
     snprintf(command, sizeof command, "rm -rf '%s' '%s.refresh'", directory, directory);
     ck_assert_int_eq(system(command), 0); /* NOLINT(cert-env33-c): a test's own directory */
+}
+
+static void finish(void) {
+    remove_keys();
     server_finish(&server);
 }
 
@@ -326,6 +330,20 @@ START_TEST(check_config_says_what_keeps_clients_from_discovering) {
 }
 END_TEST
 
+START_TEST(check_config_says_that_there_is_no_key_to_publish) {
+    char output[16384];
+    const char *const words[] = { "--set", keys, "--set", "token.issuer=https://auth.example.org", "check-config", NULL };
+    snprintf(keys, sizeof keys, "token.keys_dir=/tmp/jwtd-test-keys-%ld-check", (long)getpid());
+    make_key("hs256");
+    ck_assert_int_eq(program_run(words, NULL, output, sizeof output), 0);
+    ck_assert_ptr_nonnull(strstr(output, "\n# token.keys_dir has keys of HS256 only"));
+    make_key("es256");
+    ck_assert_int_eq(program_run(words, NULL, output, sizeof output), 0);
+    ck_assert_ptr_null(strstr(output, "\n# token.keys_dir"));
+    remove_keys();
+}
+END_TEST
+
 Suite *algorithms_suite(void) {
     Suite *suite = suite_create("algorithms");
     TCase *tests = tcase_create("algorithms");
@@ -337,6 +355,7 @@ Suite *algorithms_suite(void) {
     tcase_add_test(tests, a_new_key_is_published_with_the_next_reload);
     tcase_add_test(tests, scripts_of_every_origin_may_read_what_is_public);
     tcase_add_loop_test(tests, a_service_is_discovered_by_the_issuer_that_is_its_address, 0, (int)ARRAY_LEN(issuers));
+    tcase_add_test(tests, check_config_says_that_there_is_no_key_to_publish);
     tcase_add_loop_test(tests, check_config_says_what_keeps_clients_from_discovering, 0, (int)ARRAY_LEN(issuers));
     suite_add_tcase(suite, tests);
     return suite;
