@@ -240,7 +240,7 @@ static void copy_key(const struct server *from, const struct server *to, const c
 }
 
 START_TEST(an_instance_with_a_directory_of_its_own_learns_it_from_the_database) {
-    char kid[KID_SIZE], own[KID_SIZE];
+    char kid[KID_SIZE], own[KID_SIZE], in_force[KID_SIZE + 32];
     one = server_start(NULL);
     two = server_start(NULL);
     struct account account = account_register(&one);
@@ -262,7 +262,8 @@ START_TEST(an_instance_with_a_directory_of_its_own_learns_it_from_the_database) 
     char body[BODY_SIZE];
     expect_problem(http_json(&one, "POST", "/auth/login", NULL, credentials(&account, PASSWORD, body)), 503, "keys_unavailable");
     add_key(own);
-    for (int i = 0; i < TRIES && !server_log_contains(&one, own); i++)
+    snprintf(in_force, sizeof in_force, "\"active_kid\":\"%s\"", own); /* logged when logins have it */
+    for (int i = 0; i < TRIES && !server_log_contains(&one, in_force); i++)
         usleep(PAUSE_US);
     await_signing(&one, &account, own);
     server_finish(&two);
