@@ -34,7 +34,8 @@ struct follower {
     struct revocation_cursor cursor; /* what it can come back with */
     uint64_t sent;                   /* sessions, up to snapshot-complete */
     bool has_begun, is_complete;     /* retry and snapshot-complete were sent */
-    int64_t next_heartbeat_us, next_check_us;
+    int64_t next_heartbeat_us;       /* not before snapshot-complete */
+    int64_t next_check_us;
     int64_t behind_us; /* since when it has not been sent all; 0: it has */
 };
 
@@ -121,7 +122,6 @@ static void begin(const struct services *services, void *state) {
     struct follower *follower = state;
     if (follower->is_resumed)
         follower->cursor = follower->from;
-    follower->next_heartbeat_us = clock_monotonic_us() + follower->heartbeat_us;
     follower->next_check_us = clock_monotonic_us() + CHECK_INTERVAL_US;
     revocation_feed_add_followers(services->feed, 1);
 }
@@ -211,8 +211,10 @@ static void print_complete(struct output *output, const struct services *service
           revocation_cursor_text(&follower->cursor, cursor), (unsigned long long)follower->sent,
           follower->is_resumed ? "true" : "false");
     follower->is_complete = true;
+    follower->next_heartbeat_us = 0; /* from here on it is fresh, and is told so at once */
 }
 
+/* For a follower that has been sent all there is: it takes itself to be as fresh as this says. */
 static void print_heartbeat(struct output *output, const struct services *services, struct follower *follower, int64_t now_us) {
     char cursor[REVOCATION_CURSOR_SIZE];
     revocation_feed_advance(services->feed, follower->position, &follower->cursor);
@@ -260,11 +262,11 @@ static struct stream_part write_part(const struct services *services, void *stat
     if (!follower->has_begun)
         print(&output, "retry: %u\n\n", RETRY_MS);
     follower->has_begun = true;
-    if (now_us >= follower->next_heartbeat_us)
-        print_heartbeat(&output, services, follower, now_us);
     bool has_all = print_keys(&output, services, follower) && print_sessions(&output, services, follower);
     if (has_all && !follower->is_complete && has_space(&output))
         print_complete(&output, services, follower);
+    if (has_all && follower->is_complete && now_us >= follower->next_heartbeat_us && has_space(&output))
+        print_heartbeat(&output, services, follower, now_us);
     if (has_all)
         follower->behind_us = 0;
     else if (follower->behind_us == 0 && follower->is_complete)
