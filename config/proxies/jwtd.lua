@@ -1,10 +1,11 @@
 -- The action jwtd-verify URL for HAProxy 2.6 and later (haproxy.cfg): asks jwtd whose token Authorization has. On 200 the request goes on with
 -- the headers below as jwtd says, and never as a client sent them; any other answer of jwtd's becomes the reply, and without one it is 503.
+-- The variable txn.jwtd_verified is set last, and HAProxy must refuse every request without it: it goes on when an action fails.
 
 local identity = { "x-auth-subject", "x-auth-session", "x-auth-roles", "x-auth-stale-for" }
 local required = { "x-auth-subject", "x-auth-session", "x-auth-roles" }
 local passed = { "www-authenticate", "retry-after", "content-type", "cache-control", "x-request-id" }
-local timeout_ms = 2000
+local timeout_ms = 500 -- of each try; HAProxy makes four
 
 -- Values of a header in their order; HAProxy counts them from 0.
 local function values(headers, name)
@@ -55,7 +56,8 @@ core.register_action("jwtd-verify", { "http-req" }, function(txn, url)
         headers = { authorization = authorization }
     end
     local answer = core.httpclient():get({ url = url, headers = headers, timeout = timeout_ms })
-    if not answer or not answer.status or answer.status < 200 then
+    -- 502 and 504 are HAProxy's own: jwtd did not answer
+    if not answer or not answer.status or answer.status < 200 or answer.status == 502 or answer.status == 504 then
         return refuse(txn, 503)
     end
     if answer.status ~= 200 then
@@ -69,4 +71,5 @@ core.register_action("jwtd-verify", { "http-req" }, function(txn, url)
             txn.http:req_set_header(name, value)
         end
     end
+    txn:set_var("txn.jwtd_verified", true)
 end, 1)

@@ -317,6 +317,42 @@ START_TEST(while_the_database_is_away_the_backend_is_told_how_old_the_knowledge_
 }
 END_TEST
 
+/* ---- a program that fails inside a proxy ---- */
+
+static const struct {
+    const char *replaced, *replacement;
+} failures[] = {
+    { "    local authorization =", "    error('at the beginning') local authorization =" },
+    { "core.httpclient()", "core.no_such_client()" },
+    { "txn.http:req_set_header(name, value)", "error('almost at the end')" },
+};
+
+/* HAProxy goes on with a request whose action in Lua fails. */
+START_TEST(a_check_that_fails_refuses_the_request) {
+    struct reverse_proxy proxy = reverse_proxies[0];
+    for (size_t i = 0; i < reverse_proxies_count; i++)
+        if (strcmp(reverse_proxies[i].name, "haproxy") == 0)
+            proxy = reverse_proxies[i];
+    ck_assert_str_eq(proxy.name, "haproxy");
+    proxy.replaced = failures[_i].replaced;
+    proxy.replacement = failures[_i].replacement;
+    struct running_proxy running = start(&proxy, shared_server.port);
+    struct user user = user_with("admin");
+    const char *const headers[] = { user.authorization, NULL };
+    const struct server *const addresses[] = { &running.address, &running.admins };
+    for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+        char value[64];
+        backend_clear(backend);
+        struct reply reply = http_send(addresses[i], "GET", "/", headers, NULL);
+        ck_assert_int_eq(reply.status, 503);
+        ck_assert_str_eq(http_header(&reply, "Retry-After", value, sizeof value), "1");
+        http_free(&reply);
+        assert_nothing_received(&running, failures[_i].replacement);
+    }
+    reverse_proxy_stop(&running);
+}
+END_TEST
+
 /* ---- the suite ---- */
 
 START_TEST(proxies_without_a_debian_package_are_tested_if_they_are_here) {
@@ -348,6 +384,7 @@ Suite *proxies_suite(void) {
     tcase_add_loop_test(tcase, a_503_of_the_service_reaches_the_client_as_one, 0, count);
     tcase_add_loop_test(tcase, without_the_service_nothing_reaches_the_backend, 0, count);
     tcase_add_test(tcase, while_the_database_is_away_the_backend_is_told_how_old_the_knowledge_is);
+    tcase_add_loop_test(tcase, a_check_that_fails_refuses_the_request, 0, (int)ARRAY_LEN(failures));
     tcase_add_loop_test(tcase, proxies_without_a_debian_package_are_tested_if_they_are_here, 0, (int)reverse_proxies_count);
     suite_add_tcase(suite, tcase);
     return suite;

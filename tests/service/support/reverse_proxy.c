@@ -129,7 +129,7 @@ static void write_configuration(const struct running_proxy *running, int jwtd_po
                   { BACKEND_PORT, backend_port },
                   { CLIENTS_PORT, running->address.port },
                   { ADMINS_PORT, running->admins.port } };
-    size_t replaced[ARRAY_LEN(ports)] = { 0 };
+    size_t replaced[ARRAY_LEN(ports)] = { 0 }, changes = 0;
     for (size_t i = 0; i < REVERSE_PROXY_FILES_MAX && proxy->files[i] != NULL; i++) {
         char path[256];
         snprintf(path, sizeof path, "config/proxies/%s", proxy->files[i]);
@@ -138,11 +138,14 @@ static void write_configuration(const struct running_proxy *running, int jwtd_po
             replaced[j] += replace_port(proxy, &text, ports[j].old, ports[j].new);
         if (proxy->place != NULL)
             replace(&text, proxy->place, running->directory);
+        if (proxy->replaced != NULL)
+            changes += replace(&text, proxy->replaced, proxy->replacement);
         write_file(running->directory, proxy->files[i], text);
         free(text);
     }
     for (size_t j = 0; j < ARRAY_LEN(ports); j++)
         ck_assert_msg(replaced[j] > 0 || ports[j].old == ADMINS_PORT, "%s: port %d is not there", proxy->name, ports[j].old);
+    ck_assert_msg(proxy->replaced == NULL || changes > 0, "%s: %s is not there", proxy->name, proxy->replaced);
     if (proxy->main_file != NULL)
         write_file(running->directory, "main", proxy->main_file);
 }

@@ -26,6 +26,7 @@ struct reverse_proxy {
     bool has_admins_port;                       /* for tokens with the role admin; else its path /admin/ is */
     bool drops_stale_for;                       /* it does not copy X-Auth-Stale-For */
     long without_jwtd;                          /* the status while jwtd is away */
+    const char *replaced, *replacement;         /* what a test changes in its files besides; NULL: nothing */
 };
 
 extern const struct reverse_proxy reverse_proxies[];
