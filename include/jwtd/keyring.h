@@ -115,7 +115,8 @@ bool keyring_has_algorithm(const char *name); /* whether there is a suffix of ke
 bool keyring_may_have(const struct keyring *keyring, struct text kid) MUST_CHECK;
 
 /*
- * Makes a new signing key in keys_dir, which is created with mode 0700 if it is missing, as a file of mode 0600
+ * Makes a new signing key in keys_dir, which is created with mode 0700 if it is missing, as a file that those can read who can
+ * read the newest private key there, or, if it is the first, of mode 0600 or 0640 (src/token/key_files.h: key_file_create),
  * named by UTC time ("20261120T213500Z-1a2b.hs256"), and the refresh key if there is none. `algorithm` is "hs256" (48 random
  * bytes), "es256" or "rs256" (2048 bits), as keyring_has_algorithm knows it. Files appear whole (written aside, synced, then
  * linked without overwriting). Root does it with the rights of the first owner of a directory on the way who is not root, so that

@@ -137,9 +137,29 @@ static bool sync_directory(int directory) {
     return synced;
 }
 
-enum key_file_result key_file_create(int directory, const char *name, const char *path, const struct key_text *text,
-                                     struct key_error error) {
+bool key_file_keep_access(int fd, const struct stat *like) {
+    struct stat now;
+    mode_t mode = like->st_mode & (S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP);
+    bool is_for_group = (mode & (S_IRGRP | S_IWGRP)) != 0;
+    return fstat(fd, &now) == 0 && (!is_for_group || now.st_gid == like->st_gid || fchown(fd, (uid_t)-1, like->st_gid) == 0) &&
+           fchmod(fd, mode) == 0;
+}
+
+/* In a directory of root whose group is another one the group is the service's. */
+static void find_access(int directory, const char *like, struct stat *access) {
+    const mode_t own = S_IRUSR | S_IWUSR;
     struct stat status;
+    *access = (struct stat){ .st_mode = own };
+    if (like != NULL && fstatat(directory, like, &status, 0) == 0 && S_ISREG(status.st_mode))
+        *access = (struct stat){ .st_mode = own | (status.st_mode & (S_IRGRP | S_IWGRP)), .st_gid = status.st_gid };
+    else if (fstat(directory, &status) == 0 && status.st_uid == 0 && status.st_gid != 0 &&
+             (status.st_mode & (S_IRGRP | S_IROTH)) == S_IRGRP)
+        *access = (struct stat){ .st_mode = own | S_IRGRP, .st_gid = status.st_gid };
+}
+
+enum key_file_result key_file_create(int directory, const char *name, const char *like, const char *path,
+                                     const struct key_text *text, struct key_error error) {
+    struct stat status, access;
     if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
         return KEY_FILE_EXISTS;
     char aside[NAME_MAX + 1];
@@ -153,9 +173,11 @@ enum key_file_result key_file_create(int directory, const char *name, const char
         key_refuse(error, path, strerrordesc_np(errno));
         return KEY_FILE_FAILED;
     }
+    find_access(directory, like, &access);
     enum key_file_result result = KEY_FILE_FAILED;
     /* link, not rename: rename would replace a key that another process has made meanwhile */
-    if (key_write_all(fd, text->bytes, text->len) && fsync(fd) == 0 && linkat(directory, aside, directory, name, 0) == 0)
+    if (key_file_keep_access(fd, &access) && key_write_all(fd, text->bytes, text->len) && fsync(fd) == 0 &&
+        linkat(directory, aside, directory, name, 0) == 0)
         result = sync_directory(directory) ? KEY_FILE_CREATED : KEY_FILE_FAILED;
     else if (errno == EEXIST)
         result = KEY_FILE_EXISTS;

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #define KEY_TEXT_MAX 4096 /* characters in a file; an RSA key of 4096 bits has 3272 */
@@ -54,9 +55,15 @@ bool key_write_all(int fd, const char *bytes, size_t len) MUST_CHECK;
 
 enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 
-/* Writes a key to a file of mode 0600 that appears whole or not at all; a file that is there already stays as it is. `directory`
- * is open, `name` a name in it; `path` is for the reason of a failure. */
-enum key_file_result key_file_create(int directory, const char *name, const char *path, const struct key_text *text,
-                                     struct key_error error) MUST_CHECK;
+/* Lets the same group read and write the file as `like`, and no others: the service may read its files by the rights of a group.
+ * False and errno if the group cannot be changed. */
+bool key_file_keep_access(int fd, const struct stat *like) MUST_CHECK;
+
+/* Writes a key to a file that appears whole or not at all; a file that is there already stays as it is. `directory` is open,
+ * `name` a name in it; `path` is for the reason of a failure. Mode and group are those of the file `like` in the directory; if
+ * that is NULL or missing, the mode is 0600, or, in a directory of root that another group may read, and not everybody, 0640 with
+ * that group. */
+enum key_file_result key_file_create(int directory, const char *name, const char *like, const char *path,
+                                     const struct key_text *text, struct key_error error) MUST_CHECK;
 
 #endif

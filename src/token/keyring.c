@@ -357,14 +357,14 @@ static void name_new_key(int64_t now_us, char kid[KID_MAX_LEN + 1]) {
 }
 
 static bool create_named(int directory, const char *keys_dir, const struct algorithm *algorithm, const struct key_text *text,
-                         char kid[KID_MAX_LEN + 1], struct key_error error) {
+                         const char *like, char kid[KID_MAX_LEN + 1], struct key_error error) {
     for (int i = 0; i < NAME_TRIES; i++) {
         char path[PATH_MAX], name[NAME_MAX];
         name_new_key(clock_wall_us(), kid);
         snprintf(name, sizeof name, "%s%s", kid, algorithm->suffix);
         if (!key_path_join(path, text_of(keys_dir), name, error))
             return false;
-        enum key_file_result result = key_file_create(directory, name, path, text, error);
+        enum key_file_result result = key_file_create(directory, name, like, path, text, error);
         if (result != KEY_FILE_EXISTS)
             return result == KEY_FILE_CREATED;
         /* another keygen has taken the name at the same time: the next name is free after 15 microseconds */
@@ -374,33 +374,47 @@ static bool create_named(int directory, const char *keys_dir, const struct algor
     return false;
 }
 
-static bool create_signing_key(int directory, const char *keys_dir, const struct algorithm *algorithm, char kid[KID_MAX_LEN + 1],
-                               struct key_error error) {
+static bool create_signing_key(int directory, const char *keys_dir, const struct algorithm *algorithm, const char *like,
+                               char kid[KID_MAX_LEN + 1], struct key_error error) {
     struct key_text text = { .path = keys_dir };
-    bool created = algorithm->generate(&text, error) && create_named(directory, keys_dir, algorithm, &text, kid, error);
+    bool created = algorithm->generate(&text, error) && create_named(directory, keys_dir, algorithm, &text, like, kid, error);
     key_text_wipe(&text);
     return created;
 }
 
+/* The keys of a directory. */
+struct present_keys {
+    int directory;
+    size_t count;
+    char newest[NAME_MAX + 1]; /* file of a private key, by its name; "": none */
+};
+
+/* A key that everybody may read is a public one. */
 static bool count_key(void *context, const char *name, struct key_error error) {
-    size_t *count = context;
+    struct present_keys *present = context;
+    struct stat status;
     struct text kid;
     (void)error;
-    *count += algorithm_of_file(name, &kid) != NULL;
+    if (algorithm_of_file(name, &kid) == NULL)
+        return true;
+    present->count++;
+    if (strcmp(name, present->newest) > 0 && fstatat(present->directory, name, &status, 0) == 0 &&
+        (status.st_mode & S_IROTH) == 0)
+        memcpy(present->newest, name, strlen(name) + 1);
     return true;
 }
 
-static bool count_keys(int directory, const char *keys_dir, size_t *count, struct key_error error) {
+static bool count_keys(int directory, const char *keys_dir, struct present_keys *present, struct key_error error) {
     int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *names = fd < 0 ? NULL : fdopendir(fd);
-    *count = 0;
+    *present = (struct present_keys){ .directory = directory };
     if (names == NULL) {
         snprintf(error.text, error.size, "%s: %s", keys_dir, strerrordesc_np(errno));
         if (fd >= 0)
             close(fd);
         return false;
     }
-    bool counted = key_directory_visit(names, keys_dir, count_key, count, error);
+    bool counted = key_directory_visit(names, keys_dir, count_key, present, error);
     closedir(names);
     return counted;
 }
@@ -413,15 +427,17 @@ struct new_keys {
 };
 
 static bool complete_directory(int directory, const struct new_keys *keys, char kid[KID_MAX_LEN + 1], struct key_error error) {
-    size_t count;
-    if (!count_keys(directory, keys->keys_dir, &count, error))
+    struct present_keys present;
+    if (!count_keys(directory, keys->keys_dir, &present, error))
         return false;
-    if (!keys->if_missing && count >= KEYS_MAX) {
+    if (!keys->if_missing && present.count >= KEYS_MAX) {
         snprintf(error.text, error.size, "%s: holds %zu keys, and with more than %d the service does not start; remove old ones",
-                 keys->keys_dir, count, KEYS_MAX);
+                 keys->keys_dir, present.count, KEYS_MAX);
         return false;
     }
-    return (keys->if_missing && count > 0) || create_signing_key(directory, keys->keys_dir, keys->algorithm, kid, error);
+    const char *like = present.newest[0] != '\0' ? present.newest : NULL;
+    return (keys->if_missing && present.count > 0) ||
+           create_signing_key(directory, keys->keys_dir, keys->algorithm, like, kid, error);
 }
 
 static bool create_signing_keys(const struct new_keys *keys, char kid[KID_MAX_LEN + 1], struct key_error error) {

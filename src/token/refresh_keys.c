@@ -115,21 +115,22 @@ void refresh_keys_fini(struct refresh_keys *keys) {
 
 /* ---- for commands ---- */
 
-/* Makes the key `suffix` behind the name of the file if there is none. */
+/* Makes the key `suffix` behind the name of the file if there is none; who may read the file may read it, too. */
 static bool create(const char *file, const char *suffix, struct key_error error) {
     char path[PATH_MAX], whole[PATH_MAX];
-    const char *name;
+    const char *name, *like;
     struct key_text text = { .path = whole };
     int len = snprintf(whole, sizeof whole, "%s%s", file, suffix);
     if (len < 0 || (size_t)len >= sizeof whole)
         return key_refuse(error, file, "name too long");
+    (void)key_path_directory(file, &like);
     if (!key_path_join(path, key_path_directory(whole, &name), "", error))
         return false;
     int directory = owner_rights_enter(path, false);
     if (directory < 0)
         key_refuse(error, whole, strerrordesc_np(errno));
     secret_key_generate(&text, REFRESH_KEY_BYTES);
-    bool done = directory >= 0 && key_file_create(directory, name, whole, &text, error) != KEY_FILE_FAILED;
+    bool done = directory >= 0 && key_file_create(directory, name, like, whole, &text, error) != KEY_FILE_FAILED;
     key_text_wipe(&text);
     return key_directory_leave(directory, done, error);
 }

@@ -121,22 +121,13 @@ static bool write_lines(int fd, const struct service_credentials *set) {
     return is_written;
 }
 
-/* The service may read the file by its group's rights. */
-static bool keep_mode(int fd, const struct stat *before) {
-    struct stat now;
-    if (before->st_mode == 0)
-        return true;
-    return fstat(fd, &now) == 0 && (now.st_gid == before->st_gid || fchown(fd, (uid_t)-1, before->st_gid) == 0) &&
-           fchmod(fd, before->st_mode & (S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP)) == 0;
-}
-
 /* Nobody else writes there: the lock is held. */
 static bool write_aside(const struct change *change, const char *aside) {
     unlinkat(change->directory, aside, 0);
     int fd = openat(change->directory, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0)
         return false;
-    if (keep_mode(fd, &change->before))
+    if (change->before.st_mode == 0 || key_file_keep_access(fd, &change->before))
         return write_lines(fd, change->set);
     int failure = errno;
     close(fd);

@@ -1,6 +1,7 @@
 #include "jwtd/key_life.h"
 
 #include "jwtd/macros.h"
+#include "tests/runner.h"
 #include "token_fixture.h"
 
 #include <signal.h>
@@ -406,6 +407,59 @@ START_TEST(a_command_that_is_killed_at_any_moment_has_done_all_or_nothing_and_ma
 }
 END_TEST
 
+#define SERVICE_GROUP 4711
+
+/* Root and the service's group share the files; who may read them is said by those that are there, else by the directory. */
+static const struct {
+    uid_t owner;               /* of the directories */
+    mode_t directory, present; /* 0: no key is there yet */
+    gid_t group;
+    mode_t made;
+} accesses[] = {
+    { 0, 0750, 0, SERVICE_GROUP, 0640 }, /* the service can be nobody but a member of the group */
+    { 0, 0755, 0, SERVICE_GROUP, 0600 }, /* a directory of everybody's says nothing */
+    { 0, 0700, 0, SERVICE_GROUP, 0600 },
+    { 0, 0750, 0640, SERVICE_GROUP, 0640 },
+    { 0, 0750, 0600, SERVICE_GROUP, 0600 },
+    { 0, 0755, 0640, SERVICE_GROUP, 0640 },
+    { SERVICE_GROUP, 0750, 0640, SERVICE_GROUP, 0640 }, /* of the service itself; other services read the files */
+    { SERVICE_GROUP, 0750, 0, SERVICE_GROUP, 0600 },
+    { SERVICE_GROUP, 0700, 0600, SERVICE_GROUP, 0600 },
+};
+
+static void expect_access(const char *path, gid_t group, mode_t mode) {
+    struct stat status;
+    ck_assert_msg(stat(path, &status) == 0, "%s", path);
+    ck_assert_msg((status.st_mode & 07777) == mode && (mode == 0600 || status.st_gid == group), "%s: mode %04o, group %u", path,
+                  (unsigned)status.st_mode & 07777, (unsigned)status.st_gid);
+}
+
+START_TEST(who_could_read_the_keys_can_read_a_new_one) {
+    char path[2 * PATH_MAX];
+    if (geteuid() != 0)
+        SKIP_TEST("only root gives files to others");
+    if (accesses[_i].present != 0) {
+        write_key("a", NOW);
+        const char *const present[] = { "refresh.key", "keys/a.hs256" };
+        for (size_t i = 0; i < ARRAY_LEN(present); i++)
+            ck_assert(chown(scratch_path(&scratch, present[i]), accesses[_i].owner, SERVICE_GROUP) == 0 &&
+                      chmod(scratch_path(&scratch, present[i]), accesses[_i].present) == 0);
+    }
+    mkdir(keys_dir, 0700);
+    const char *const directories[] = { keys_dir, scratch.path };
+    for (size_t i = 0; i < ARRAY_LEN(directories); i++)
+        ck_assert(chown(directories[i], accesses[_i].owner, SERVICE_GROUP) == 0 &&
+                  chmod(directories[i], accesses[_i].directory) == 0);
+    ck_assert_msg(ADD(NOW), "%s", error);
+    snprintf(path, sizeof path, "%s/%s.hs256", keys_dir, change.kid);
+    expect_access(path, accesses[_i].group, accesses[_i].made);
+    expect_access(refresh_file, accesses[_i].group, accesses[_i].made);
+    ck_assert_msg(key_rotate_refresh(&rules, NOW, true, &change, error, sizeof error), "%s", error);
+    snprintf(path, sizeof path, "%s.next", refresh_file);
+    expect_access(path, accesses[_i].group, accesses[_i].made);
+}
+END_TEST
+
 Suite *key_life_suite(void) {
     Suite *suite = suite_create("key_life");
     TCase *tests = tcase_create("life");
@@ -423,6 +477,7 @@ Suite *key_life_suite(void) {
     tcase_add_test(tests, files_of_keys_that_are_gone_are_removed_a_minute_later_and_no_others);
     tcase_add_test(tests, a_keys_conf_that_is_wrong_is_not_replaced);
     tcase_add_test(tests, commands_at_the_same_time_lose_nothing);
+    tcase_add_loop_test(tests, who_could_read_the_keys_can_read_a_new_one, 0, (int)ARRAY_LEN(accesses));
     tcase_add_test(tests, the_refresh_key_is_replaced_in_two_steps_and_the_old_one_stays);
     tcase_add_test(tests, no_more_refresh_keys_are_made_than_the_service_reads);
     tcase_add_loop_test(tests, a_command_that_is_killed_at_any_moment_has_done_all_or_nothing_and_may_run_again, 0,

@@ -557,6 +557,7 @@ Suite *keyring_suite(void) {
     Suite *suite = suite_create("keyring");
     TCase *tests = tcase_create("keyring");
     tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 30); /* a process per system call of keygen, on a machine that may be busy */
     tcase_add_test(tests, every_key_verifies_and_the_newest_by_name_signs);
     tcase_add_test(tests, a_kid_is_found_only_whole);
     tcase_add_test(tests, the_active_kid_of_the_configuration_signs);
