@@ -136,12 +136,12 @@ static bool read_key(const struct json *jwk, bool with_secrets, const struct sig
         return false;
     *key = (struct signing_key){ .algorithm = algorithm_by_name(text_of(kind->algorithm)) };
     memcpy(key->kid, kid.bytes, kid.len);
-    openssl_errors_begin();
-    if (kind->read(key, jwk))
-        return true;
-    *lacked_memory = openssl_errors_lacked_memory();
-    signing_key_release(key);
-    return false;
+    const struct openssl_errors before = openssl_errors_begin();
+    bool is_read = kind->read(key, jwk);
+    *lacked_memory = openssl_errors_end(&before) && !is_read;
+    if (!is_read)
+        signing_key_release(key);
+    return is_read;
 }
 
 enum status jwks_read(struct text jwks, bool with_secrets, struct signing_key *keys, size_t max, size_t *count) {

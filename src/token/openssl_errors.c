@@ -3,15 +3,18 @@
 #include <errno.h>
 #include <openssl/err.h>
 
-void openssl_errors_begin(void) {
-    errno = 0; /* before the first call, which allocates */
-    ERR_clear_error();
+struct openssl_errors openssl_errors_begin(void) {
+    const struct openssl_errors before = { errno, ERR_peek_last_error() };
+    ERR_set_mark();
+    errno = 0;
+    return before;
 }
 
-bool openssl_errors_lacked_memory(void) {
-    bool lacked = errno == ENOMEM;
-    unsigned long error;
-    while ((error = ERR_get_error()) != 0)
-        lacked = lacked || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+/* Only the last error of the queue can be read without removing those from before; malloc has said the same by errno. */
+bool openssl_errors_end(const struct openssl_errors *before) {
+    unsigned long last = ERR_peek_last_error();
+    bool lacked = errno == ENOMEM || (last != before->last && ERR_GET_REASON(last) == ERR_R_MALLOC_FAILURE);
+    ERR_pop_to_mark();
+    errno = lacked ? ENOMEM : before->number;
     return lacked;
 }

@@ -83,11 +83,11 @@ static enum status verify_itself(const struct signing_key *key, const struct kin
 }
 
 static const char *check(const struct signing_key *key, const struct kind *kind) {
-    openssl_errors_begin();
+    const struct openssl_errors before = openssl_errors_begin();
     const char *reason = kind->check(key->pair);
     if (reason == NULL && !is_public_number_good(key->pair))
         reason = "holds a public key that is none";
-    if (openssl_errors_lacked_memory())
+    if (openssl_errors_end(&before))
         return no_memory;
     if (reason != NULL || !key->can_sign)
         return reason;
@@ -191,12 +191,12 @@ static const char *parse_block(const struct block *block, EVP_PKEY **pair, bool 
 
 static const char *read_pair(const struct key_text *text, EVP_PKEY **pair, bool *is_private) {
     struct block block = { 0 };
-    openssl_errors_begin();
+    const struct openssl_errors before = openssl_errors_begin();
     const char *reason = read_block(text, &block);
     if (reason == NULL)
         reason = parse_block(&block, pair, is_private);
     free_block(&block);
-    return openssl_errors_lacked_memory() ? no_memory : reason; /* also of a key that seems to be whole */
+    return openssl_errors_end(&before) ? no_memory : reason; /* also of a key that seems to be whole */
 }
 
 static bool load(struct signing_key *key, const struct key_text *text,
@@ -224,7 +224,7 @@ bool public_key_load_rs256(struct signing_key *key, const struct key_text *text,
 /* ---- writing ---- */
 
 /* Memory of BIO_s_secmem is wiped when it is freed. Takes `pair`. */
-static bool write_new(struct key_text *text, EVP_PKEY *pair, struct key_error error) {
+static bool write_new(struct key_text *text, EVP_PKEY *pair, const struct openssl_errors *before, struct key_error error) {
     BIO *bio = BIO_new(BIO_s_secmem());
     bool written = pair != NULL && bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, pair, NULL, NULL, 0, NULL, NULL) == 1;
     if (written) {
@@ -233,23 +233,22 @@ static bool write_new(struct key_text *text, EVP_PKEY *pair, struct key_error er
         assert(len > 0 && len <= KEY_TEXT_MAX);
         memcpy(text->bytes, bytes, (size_t)len);
         text->len = (size_t)len;
-    } else {
-        key_refuse(error, text->path,
-                   openssl_errors_lacked_memory() ? no_memory : "OpenSSL can make no key, perhaps for want of memory");
     }
     BIO_free(bio);
     EVP_PKEY_free(pair);
-    return written;
+    bool lacked_memory = openssl_errors_end(before);
+    return written ||
+           key_refuse(error, text->path, lacked_memory ? no_memory : "OpenSSL can make no key, perhaps for want of memory");
 }
 
 bool public_key_generate_es256(struct key_text *text, struct key_error error) {
-    openssl_errors_begin();
-    return write_new(text, EVP_EC_gen("P-256"), error);
+    const struct openssl_errors before = openssl_errors_begin();
+    return write_new(text, EVP_EC_gen("P-256"), &before, error);
 }
 
 bool public_key_generate_rs256(struct key_text *text, struct key_error error) {
-    openssl_errors_begin();
-    return write_new(text, EVP_RSA_gen(RS256_BITS_NEW), error);
+    const struct openssl_errors before = openssl_errors_begin();
+    return write_new(text, EVP_RSA_gen(RS256_BITS_NEW), &before, error);
 }
 
 /* `bytes` long, with zeros in front (RFC 7518 section 6.2.1.2), or, if that is 0, as short as the number (section 6.3.1.1). */

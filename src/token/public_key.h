@@ -9,7 +9,8 @@
  *
  * Texts and buffers of this module are wiped. The private numbers are in OpenSSL's own memory, which it wipes when it frees them.
  *
- * To load a key takes a fifth of a millisecond for ES256 and 3 ms for RS256. Any thread.
+ * To load a key takes a fifth of a millisecond for ES256 and 1 to 3 ms for RS256 with 2048 bits; a
+ * public key of 4096 bits takes 20 to 90 ms, since OpenSSL then tests whether the modulus is a prime. Any thread.
  */
 #ifndef JWTD_TOKEN_PUBLIC_KEY_H
 #define JWTD_TOKEN_PUBLIC_KEY_H

@@ -28,15 +28,15 @@ enum status signature_verify_hs256(const struct signing_key *key, struct text te
 /* To prepare can only fail for want of memory: the kind of key was checked when it was loaded. */
 static enum status verify(const struct signing_key *key, struct text text, const uint8_t *signature, size_t size) {
     enum status status = STATUS_OUT_OF_MEMORY;
-    openssl_errors_begin();
+    const struct openssl_errors before = openssl_errors_begin();
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (context != NULL && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key->pair) == 1) {
         int result = EVP_DigestVerify(context, signature, size, (const uint8_t *)text.bytes, text.len);
         status = result == 1 ? STATUS_OK : STATUS_INVALID_TOKEN;
     }
-    if (status != STATUS_OK && openssl_errors_lacked_memory())
-        status = STATUS_OUT_OF_MEMORY;
     EVP_MD_CTX_free(context);
+    if (openssl_errors_end(&before) && status != STATUS_OK)
+        status = STATUS_OUT_OF_MEMORY;
     return status;
 }
 
@@ -44,15 +44,15 @@ static enum status verify(const struct signing_key *key, struct text text, const
 static enum status sign(const struct signing_key *key, struct text text, uint8_t *signature, size_t *size) {
     enum status status = STATUS_OUT_OF_MEMORY;
     assert(key->can_sign);
-    openssl_errors_begin();
+    const struct openssl_errors before = openssl_errors_begin();
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (context != NULL && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key->pair) == 1) {
         int result = EVP_DigestSign(context, signature, size, (const uint8_t *)text.bytes, text.len);
         status = result == 1 ? STATUS_OK : STATUS_INTERNAL;
     }
-    if (status != STATUS_OK && openssl_errors_lacked_memory())
-        status = STATUS_OUT_OF_MEMORY;
     EVP_MD_CTX_free(context);
+    if (openssl_errors_end(&before) && status != STATUS_OK)
+        status = STATUS_OUT_OF_MEMORY;
     return status;
 }
 

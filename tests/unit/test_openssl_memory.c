@@ -8,6 +8,7 @@
 #include "jwtd/jwks.h"
 #include "jwtd/macros.h"
 #include "src/token/algorithm.h"
+#include "src/token/jwk.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -97,9 +98,11 @@ static void generate_once(int row) {
         ck_assert_msg(strstr(error, "memory") != NULL, "call %ld: %s", allocations.wanted, error);
 }
 
+static void read_set_once(int row);
+
 /* Runs `work` until no allocation of it fails any more. To load or make a key takes thousands of them: every fifth. */
 static void fail_each(bool and_all_after, void (*work)(int row), int row) {
-    long stride = work == load_once || work == generate_once ? 5 : 1;
+    long stride = work == load_once || work == generate_once || work == read_set_once ? 5 : 1;
     long wanted = 1;
     do {
         allocations.calls = allocations.failed = 0;
@@ -184,12 +187,41 @@ START_TEST(a_good_signature_is_never_called_bad_nor_a_bad_one_good) {
 }
 END_TEST
 
+/* Of RFC 7515, appendices A.2 and A.3. */
+static const char key_set[] =
+    "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"e\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+    "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"},{\"kty\":\"RSA\",\"kid\":\"r\",\"e\":\"AQAB\",\"n\":\""
+    "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-"
+    "pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2Ca"
+    "pHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb5"
+    "4h4FRWyuXpoQ"
+    "\"}]}";
+
+static void read_set_once(int row) {
+    struct signing_key keys[2];
+    size_t count;
+    (void)row;
+    enum status status = jwks_read(text_of(key_set), false, keys, ARRAY_LEN(keys), &count);
+    expect_ok_or_no_memory(status, "read");
+    ck_assert_msg(count == (status == STATUS_OK ? ARRAY_LEN(keys) : 0), "call %ld: %zu keys", allocations.wanted, count);
+    while (count > 0)
+        signing_key_release(&keys[--count]);
+}
+
+/* A set that lacks a key for want of memory would make good tokens unknown. */
+START_TEST(a_set_of_keys_is_read_whole_or_there_is_no_memory_for_it) {
+    read_set_once(0);
+    fail_each_alone_and_with_all_after(read_set_once, 0);
+}
+END_TEST
+
 Suite *openssl_memory_suite(void) {
     Suite *suite = suite_create("openssl_memory");
     TCase *tests = tcase_create("openssl_memory");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, a_good_key_is_loaded_or_there_is_no_memory_for_it, 0, (int)ARRAY_LEN(rows));
+    tcase_add_test(tests, a_set_of_keys_is_read_whole_or_there_is_no_memory_for_it);
     tcase_add_loop_test(tests, a_key_is_made_or_there_is_no_memory_for_it, 0, 1); /* to make one of RSA takes too long */
     tcase_add_loop_test(tests, a_good_signature_is_never_called_bad_nor_a_bad_one_good, 0, (int)ARRAY_LEN(rows));
     suite_add_tcase(suite, tests);
