@@ -39,6 +39,7 @@
 
 #define KID_MAX_LEN 64
 #define KEYS_MAX 64
+#define KEY_LATE_S 60 /* after so long every instance has noticed that a key signs no more, also with a clock that is behind */
 #define REFRESH_KEY_BYTES 32
 #define REFRESH_KEY_ID_BYTES 4
 #define REFRESH_KEYS_MAX 16
@@ -54,8 +55,9 @@ struct key_rules {
     int64_t publish_before_use_s;
     int64_t refresh_keep_s; /* how long a refresh key is needed after its last signature: the life of a session */
     struct revoked_keys
-        *revoked;   /* borrowed while a ring lives; NULL: what keys.conf says of revoked keys is all that is known */
-    int64_t keep_s; /* how long after its last signature a key must verify: the life of an access token, and the leeway */
+        *revoked; /* borrowed while a ring lives; NULL: what keys.conf says of revoked keys is all that is known */
+    int64_t
+        keep_s; /* how long after its line in keys.conf a key must verify: the life of an access token, the leeway, KEY_LATE_S */
 };
 
 struct keyring;

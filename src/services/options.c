@@ -22,7 +22,7 @@ struct key_rules key_rules_from_config(const struct config *config) {
                                .refresh_key_file = config->token.refresh_key_file,
                                .publish_before_use_s = config->token.publish_before_use_ms / 1000,
                                .refresh_keep_s = config->token.refresh_ttl_ms / 1000,
-                               .keep_s = config->token.access_ttl_ms / 1000 + ACCESS_TOKEN_LEEWAY_S };
+                               .keep_s = config->token.access_ttl_ms / 1000 + ACCESS_TOKEN_LEEWAY_S + KEY_LATE_S };
 }
 
 struct session_limits session_limits_from_config(const struct config *config) {

@@ -37,10 +37,16 @@ static const struct algorithm algorithms[] = {
       .write_jwk = public_key_write_rs256 },
 };
 
+_Static_assert(ARRAY_LEN(algorithms) == ALGORITHM_COUNT, "the header says how many there are");
 _Static_assert(RS256_BITS_MAX / 8 <= ALGORITHM_SIGNATURE_MAX, "the longest signature");
 
 const struct algorithm *algorithm_default(void) {
     return &algorithms[0];
+}
+
+const struct algorithm *algorithm_at(size_t index) {
+    assert(index < ARRAY_LEN(algorithms));
+    return &algorithms[index];
 }
 
 const struct algorithm *algorithm_by_name(struct text name) {

@@ -47,6 +47,11 @@ struct algorithm {
 /* The algorithm of the keys that keygen makes unless it is told. */
 const struct algorithm *algorithm_default(void);
 
+#define ALGORITHM_COUNT 3
+
+/* The rows, by a number below ALGORITHM_COUNT. */
+const struct algorithm *algorithm_at(size_t index);
+
 /* NULL if no row has this name. */
 const struct algorithm *algorithm_by_name(struct text name);
 

@@ -26,8 +26,7 @@ bool key_refuse(struct key_error error, const char *path, const char *reason) {
 static bool check_owner(const struct stat *status, uid_t owner, const char *path, struct key_error error) {
     if (status->st_uid == 0 || status->st_uid == owner)
         return true;
-    snprintf(error.text, error.size,
-             "%s: belongs to user %u, who is neither root nor the user of this process (%u); run chown on it", path,
+    snprintf(error.text, error.size, "%s: belongs to user %u, and not to root or user %u, as it must; run chown on it", path,
              (unsigned)status->st_uid, (unsigned)owner);
     return false;
 }

@@ -17,8 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PRUNE_MARGIN_S 60 /* for services whose clocks are behind */
-
 /* A command at work on the directory. */
 struct work {
     const struct key_rules *rules;
@@ -289,14 +287,16 @@ static bool apply_revoke(struct work *work) {
     return true;
 }
 
-static bool remove_file(struct work *work, const struct key_info *info) {
-    char name[NAME_MAX + 1];
-    const struct algorithm *algorithm = algorithm_by_name(text_of(info->algorithm));
-    assert(algorithm != NULL);
-    (void)snprintf(name, sizeof name, "%s%s", info->kid, algorithm->suffix);
-    if (unlinkat(work->directory, name, 0) != 0 && errno != ENOENT)
-        return refuse(work, strerrordesc_np(errno));
-    work->change->removed++;
+/* Of every suffix: a file that were left without its line would be a standby key. */
+static bool remove_files(struct work *work, const struct key_info *info) {
+    for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
+        char name[NAME_MAX + 1];
+        (void)snprintf(name, sizeof name, "%s%s", info->kid, algorithm_at(i)->suffix);
+        if (unlinkat(work->directory, name, 0) == 0)
+            work->change->removed++;
+        else if (errno != ENOENT)
+            return refuse(work, strerrordesc_np(errno));
+    }
     return true;
 }
 
@@ -305,9 +305,9 @@ static bool apply_prune(struct work *work) {
     struct key_states kept = { .has_file = true };
     for (size_t i = 0; i < work->list.count; i++) {
         const struct key_info *info = &work->list.keys[i];
-        bool is_gone = key_is_gone(info->state, info->since_s, work->rules->keep_s + PRUNE_MARGIN_S, work->now_s);
+        bool is_gone = key_is_gone(info->state, info->since_s, work->rules->keep_s + KEY_LATE_S, work->now_s);
         bool is_revoked = info->state == KEY_REVOKED;
-        if ((is_gone || is_revoked) && info->algorithm != NULL && !remove_file(work, info))
+        if ((is_gone || is_revoked) && info->algorithm != NULL && !remove_files(work, info))
             return false;
         if (!is_gone && (is_revoked || info->algorithm != NULL))
             if (!key_states_set(&kept, info->kid, info->state, info->since_s))

@@ -7,6 +7,7 @@
 #include "support/load.h"
 #include "support/process.h"
 
+#include "jwtd/keyring.h"
 #include "jwtd/macros.h"
 
 #include <check.h>
@@ -154,7 +155,7 @@ START_TEST(a_retiring_key_is_gone_by_itself_when_its_last_token_has_died) {
     signing_kid(&one, &account, first);
     add_key(second);
     struct tm utc;
-    time_t ago = time(NULL) - 6; /* of the seven that its tokens live, with the leeway */
+    time_t ago = time(NULL) - KEY_LATE_S - 6; /* of the seven that its tokens live, with the leeway */
     strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&ago, &utc));
     snprintf(text, sizeof text, "%s retiring %s\n%s active %s\n", first, since, second, since);
     write_states(text);

@@ -211,6 +211,19 @@ START_TEST(files_of_keys_that_are_gone_are_removed_a_minute_later_and_no_others)
 }
 END_TEST
 
+/* Otherwise the other one would be a standby key again. */
+START_TEST(every_file_of_a_key_that_is_gone_is_removed) {
+    write_key("a", NOW - 9999);
+    write_key("b", NOW - 9999);
+    ck_assert(ADD(NOW)); /* a is retiring */
+    scratch_write_text(&scratch, "keys/a.es256", FIXTURE_KEY_1);
+    ck_assert_msg(PRUNE(NOW + KEEP + 61), "%s", error);
+    ck_assert_uint_eq(change.removed, 2);
+    ck_assert_int_ne(access(scratch_path(&scratch, "keys/a.es256"), F_OK), 0);
+    ck_assert_ptr_null(strstr(states_at(NOW + KEEP + 61), "a:"));
+}
+END_TEST
+
 START_TEST(a_keys_conf_that_is_wrong_is_not_replaced) {
     write_key("a", NOW);
     scratch_write_text(&scratch, "keys/keys.conf", "garbage\n");
@@ -475,6 +488,7 @@ Suite *key_life_suite(void) {
     tcase_add_test(tests, the_last_key_is_revoked_too_and_the_next_one_signs_at_once);
     tcase_add_loop_test(tests, what_makes_no_sense_is_refused_and_changes_nothing, 0, (int)ARRAY_LEN(refused));
     tcase_add_test(tests, files_of_keys_that_are_gone_are_removed_a_minute_later_and_no_others);
+    tcase_add_test(tests, every_file_of_a_key_that_is_gone_is_removed);
     tcase_add_test(tests, a_keys_conf_that_is_wrong_is_not_replaced);
     tcase_add_test(tests, commands_at_the_same_time_lose_nothing);
     tcase_add_loop_test(tests, who_could_read_the_keys_can_read_a_new_one, 0, (int)ARRAY_LEN(accesses));
