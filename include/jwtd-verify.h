@@ -17,9 +17,9 @@
  * Roles are those of the token: when a user's roles change, they take effect here with the next token.
  *
  * Threads: every function but jwtd_verify_destroy may be called by any number of threads at once on one verifier; a process may
- * have several. jwtd_verify waits for no network; it may read the directory of keys, at most once a second. The thread of a
- * verifier has all signals blocked. The library writes nothing to stdout or stderr, exports no name but those below, calls
- * curl_global_init and sodium_init once, and stays loaded after dlclose.
+ * have several. jwtd_verify waits for no network; it may read the directory of keys, up to ten times a second while it changes.
+ * The thread of a verifier has all signals blocked. The library writes nothing to stdout or stderr, exports no name but those
+ * below, calls curl_global_init and sodium_init once, and stays loaded after dlclose.
  *
  * fork: a verifier belongs to the process that has made it. The child has no thread, so there its copy says
  * JWTD_VERIFY_STALE for every token, and jwtd_verify_destroy does nothing: create verifiers after the last fork.
@@ -62,7 +62,8 @@ enum jwtd_verify_result {
 
 /* Strings are copied; they may be NULL or "" where a default is named. */
 struct jwtd_verify_options {
-    const char *keys_dir; /* key files <kid>.hs256 and so on, and keys.conf, if there is one; NULL: none */
+    const char *keys_dir; /* key files <kid>.hs256 and so on, and keys.conf, if there is one: it says which keys are revoked, and
+                             which retire, and so are left out max_life_s and leeway after that, and a minute; NULL: none */
     const char *jwks;     /* a JWK Set as text: EC (ES256), RSA (RS256), and oct (HS256) keys, each with `kid`; NULL: none */
     size_t jwks_len;
     const char *issuer;   /* exactly this `iss`; NULL: "jwtd", the service's default */
@@ -96,8 +97,9 @@ struct jwtd_verify_claims {
 JWTD_VERIFY_API struct jwtd_verifier *jwtd_verify_create(const struct jwtd_verify_options *options, size_t options_size,
                                                          char *error, size_t error_size);
 
-/* Stops the thread (within milliseconds, but for a name that is just being resolved), wipes keys, cached tokens and its copy of
- * the secret (libcurl has one of its own), and frees all. NULL is allowed. No other call on the verifier may be under way. */
+/* Stops the thread (within milliseconds; libcurl's own thread that resolves a name may outlive it), wipes keys, cached tokens and
+ * its copy of the secret (libcurl has one of its own), and frees all. NULL is allowed. No other call on the verifier may be under
+ * way. */
 JWTD_VERIFY_API void jwtd_verify_destroy(struct jwtd_verifier *verifier);
 
 /* Checks a token as it stands behind "Bearer ", token_len bytes, of any content. *claims, of claims_size bytes
@@ -127,7 +129,8 @@ JWTD_VERIFY_API bool jwtd_verify_wait(struct jwtd_verifier *verifier, unsigned t
 JWTD_VERIFY_API void jwtd_verify_last_error(struct jwtd_verifier *verifier, char *error, size_t error_size);
 
 /* Reads keys_dir again, at once (on SIGHUP, say), and asks for the fetched keys. Without it, keys are read again when a token
- * names an unknown one, at most once a second, and every minute in any case (fetched keys: every five). False: the directory
+ * names an unknown one, at most once a second, ten times if there is a file of it, and every minute in any case (fetched keys:
+ * every five). False: the directory
  * cannot be read or has an invalid key, see jwtd_verify_last_error; the keys from before stay. */
 JWTD_VERIFY_API bool jwtd_verify_read_keys(struct jwtd_verifier *verifier);
 

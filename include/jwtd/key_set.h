@@ -8,8 +8,8 @@
  *
  * The directory: the key files of keyring.h, of root or of the owner of the directory, so that a
  * service of another user reads it as a member of its group. Keys that keys.conf in it calls revoked are refused, whatever source
- * has them; its other states do not matter here. Other files are ignored. Of two keys with one id the one that was
- * added first counts.
+ * has them; files of keys that it calls retiring, since more than keep_s, are left out, as are other files. Of two keys with one
+ * id from different sources the one that was added first counts; in one directory they are an error.
  */
 #ifndef JWTD_KEY_SET_H
 #define JWTD_KEY_SET_H
@@ -29,8 +29,22 @@ struct key_set;
 struct key_set *key_set_create(void);      /* NULL if out of memory */
 void key_set_destroy(struct key_set *set); /* NULL is allowed; wipes keys and tokens */
 
+struct key_set_directory {
+    const char *path;
+    int64_t keep_s; /* how long a key that has ceased to sign may still be needed: the longest life of a token, with the leeway */
+    int64_t now_s;
+};
+
 /* False, with the reason in `error`: the directory or a key file cannot be read or must not be trusted, or there are too many. */
-bool key_set_add_directory(struct key_set *set, const char *path, char *error, size_t error_size) MUST_CHECK;
+bool key_set_add_directory(struct key_set *set, const struct key_set_directory *source, char *error,
+                           size_t error_size) MUST_CHECK;
+
+/* Whether a file of this name in the directory would be that of this key. */
+bool key_set_is_key_file(const char *file_name, struct text kid);
+
+/* The second from which on the set is to be replaced by a new one, as a key of the directory is no longer needed; INT64_MAX:
+ * none. */
+int64_t key_set_next_gone_s(const struct key_set *set);
 
 /* Adds the keys of a JWK Set; with_secrets: HS256 keys (oct) too, if the caller trusts where the text is from. False, with the
  * reason in `error`: the text is no JWK Set, or longer than JWKS_TEXT_MAX. Keys that it cannot use are left out

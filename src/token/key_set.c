@@ -22,6 +22,7 @@ struct key_set {
     size_t count;
     char revoked[KEY_SET_REVOKED_MAX][KID_MAX_LEN + 1];
     size_t revoked_count;      /* of all times */
+    int64_t next_gone_s;       /* when the first of the keys is gone; INT64_MAX: none will be */
     struct token_cache *cache; /* NULL: there was no memory for one after a key was revoked */
 };
 
@@ -29,6 +30,7 @@ struct key_set *key_set_create(void) {
     struct key_set *set = sodium_init() < 0 ? NULL : calloc(1, sizeof *set);
     if (set == NULL)
         return NULL;
+    set->next_gone_s = INT64_MAX;
     set->cache = token_cache_create();
     if (set->cache != NULL)
         return set;
@@ -82,56 +84,102 @@ size_t key_set_count(const struct key_set *set) {
 
 /* ---- sources ---- */
 
-static bool add_file(struct key_set *set, const char *directory, const char *name, uid_t owner, struct key_error error) {
+/* A directory that is read. */
+struct reading {
+    struct key_set *set;
+    const struct key_set_directory *source;
+    uid_t owner; /* who owns the directory puts keys into it whatever their mode */
+    struct key_states states;
+    size_t first; /* of its keys in the set */
+    struct key_error error;
+};
+
+/* Whether a key file counts. */
+static bool is_wanted(struct reading *reading, struct text kid) {
+    struct key_set *set = reading->set;
+    const struct key_line *line = key_states_find(&reading->states, kid);
+    const struct signing_key *found = find(set, kid);
+    if (is_revoked(set, kid) || (found != NULL && found < &set->keys[reading->first]))
+        return false;
+    if (line == NULL || line->state != KEY_RETIRING)
+        return true;
+    int64_t gone_s = line->since_s + reading->source->keep_s + 1;
+    bool is_gone = gone_s <= reading->source->now_s;
+    if (!is_gone && gone_s < set->next_gone_s)
+        set->next_gone_s = gone_s;
+    return !is_gone;
+}
+
+static bool add_file(struct reading *reading, const char *name) {
+    struct key_set *set = reading->set;
     struct text kid;
     char path[PATH_MAX];
     const struct algorithm *algorithm = algorithm_of_file(name, &kid);
-    if (algorithm == NULL || find(set, kid) != NULL || is_revoked(set, kid))
+    if (algorithm == NULL || !is_wanted(reading, kid))
         return true;
     if (set->count == KEY_SET_MAX)
-        return key_refuse(error, directory, "too many keys");
-    int len = snprintf(path, sizeof path, "%s/%s", directory, name);
+        return key_refuse(reading->error, reading->source->path, "too many keys");
+    int len = snprintf(path, sizeof path, "%s/%s", reading->source->path, name);
     if (len < 0 || (size_t)len >= sizeof path)
-        return key_refuse(error, directory, "name too long");
-    if (!signing_key_load(&set->keys[set->count], algorithm, kid, path, owner, error))
+        return key_refuse(reading->error, reading->source->path, "name too long");
+    if (find(set, kid) != NULL)
+        return key_refuse(reading->error, path, "there is another key file with this name in front of its suffix");
+    if (!signing_key_load(&set->keys[set->count], algorithm, kid, path, reading->owner, reading->error))
         return false;
     set->count++;
     return true;
 }
 
-static bool read_revoked(struct key_set *set, int directory, const char *path, uid_t owner, struct key_error error) {
-    struct key_states states;
-    if (!key_states_read(directory, path, owner, &states, error))
+static bool read_states(struct reading *reading, int directory) {
+    if (!key_states_read(directory, reading->source->path, reading->owner, &reading->states, reading->error))
         return false;
-    for (size_t i = 0; i < states.count; i++)
-        if (states.lines[i].state == KEY_REVOKED)
-            key_set_revoke(set, text_of(states.lines[i].kid));
+    for (size_t i = 0; i < reading->states.count; i++)
+        if (reading->states.lines[i].state == KEY_REVOKED)
+            key_set_revoke(reading->set, text_of(reading->states.lines[i].kid));
+    reading->first = reading->set->count;
     return true;
 }
 
-/* Who owns the directory puts keys into it whatever their mode. */
-static bool add_files(struct key_set *set, DIR *directory, const char *path, struct key_error error) {
-    struct stat status;
+static bool add_files(struct reading *reading, DIR *directory) {
+    const char *path = reading->source->path;
     const struct dirent *entry;
+    struct stat status;
     if (fstat(dirfd(directory), &status) != 0)
-        return key_refuse(error, path, strerrordesc_np(errno));
-    if (!key_directory_check(dirfd(directory), path, status.st_uid, error) ||
-        !read_revoked(set, dirfd(directory), path, status.st_uid, error))
+        return key_refuse(reading->error, path, strerrordesc_np(errno));
+    reading->owner = status.st_uid;
+    if (!key_directory_check(dirfd(directory), path, reading->owner, reading->error) || !read_states(reading, dirfd(directory)))
         return false;
     while ((errno = 0, entry = readdir(directory)) != NULL)
-        if (!add_file(set, path, entry->d_name, status.st_uid, error))
+        if (!add_file(reading, entry->d_name))
             return false;
-    return errno == 0 || key_refuse(error, path, strerrordesc_np(errno));
+    return errno == 0 || key_refuse(reading->error, path, strerrordesc_np(errno));
 }
 
-bool key_set_add_directory(struct key_set *set, const char *path, char *error, size_t error_size) {
+bool key_set_add_directory(struct key_set *set, const struct key_set_directory *source, char *error, size_t error_size) {
     struct key_error reason = { error, error_size };
-    DIR *directory = opendir(path);
+    DIR *directory = opendir(source->path);
     if (directory == NULL)
-        return key_refuse(reason, path, strerrordesc_np(errno));
-    bool added = add_files(set, directory, path, reason);
+        return key_refuse(reason, source->path, strerrordesc_np(errno));
+    struct reading *reading = malloc(sizeof *reading); /* as large as a small stack */
+    bool added = false;
+    if (reading == NULL) {
+        key_refuse(reason, source->path, "no memory for the keys");
+    } else {
+        *reading = (struct reading){ .set = set, .source = source, .error = reason };
+        added = add_files(reading, directory);
+    }
+    free(reading);
     closedir(directory);
     return added;
+}
+
+bool key_set_is_key_file(const char *file_name, struct text kid) {
+    struct text found;
+    return algorithm_of_file(file_name, &found) != NULL && text_equal(found, kid);
+}
+
+int64_t key_set_next_gone_s(const struct key_set *set) {
+    return set->next_gone_s;
 }
 
 bool key_set_add_jwks(struct key_set *set, struct text jwks, bool with_secrets, char *error, size_t error_size) {

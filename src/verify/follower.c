@@ -107,7 +107,7 @@ static void pause_after(struct follower *follower, struct transfer *transfer, in
     for (unsigned i = 1; i < transfer->failures && i < DOUBLINGS_MAX; i++)
         pause_us *= 2;
     if (pause_us > longest_us)
-        pause_us = base_us > longest_us ? base_us : longest_us;
+        pause_us = longest_us;
     pause_us = transfer->failures == 0 ? random_part(pause_us) : pause_us / 2 + random_part(pause_us / 2);
     if (retry_after_s > FOLLOWER_RETRY_AFTER_MAX_S)
         retry_after_s = FOLLOWER_RETRY_AFTER_MAX_S;
@@ -148,6 +148,8 @@ static void end_feed(struct follower *follower, const char *reason) {
     transfer->failures += feed_is_followed(follower->options.feed) ? 0 : 1;
     snprintf(problem, sizeof problem, "feed: %s", reason);
     follower->options.on_feed_problem(follower->options.context, problem);
+    if (retry_ms > FOLLOWER_PAUSE_MAX_S * 1000)
+        retry_ms = FOLLOWER_PAUSE_MAX_S * 1000;
     pause_after(follower, transfer, retry_ms < 0 ? RETRY_DEFAULT_MS : retry_ms);
 }
 

@@ -4,9 +4,10 @@
  *
  * The feed sends something every second. When nothing was read for FOLLOWER_SILENCE_S, since it was silent or this process was
  * stopped (what then lies in the socket is old, and must not count as fresh), the connection is closed and another one made.
- * Connections follow each other after a pause: a random part of the service's `retry:` (1 s) when the one before had been through
- * its snapshot, else twice as long after each failure, up to FOLLOWER_PAUSE_MAX_S, half of it random; and not before Retry-After.
- * Keys are fetched at the start, every FOLLOWER_KEYS_S, and on request, at most once a second.
+ * Connections follow each other after a pause: a random part of the service's `retry:` (1 s unless it says so, up to
+ * FOLLOWER_PAUSE_MAX_S) when the one before had been through its snapshot, else twice as long after each failure, up to
+ * FOLLOWER_PAUSE_MAX_S, half of it random; and not before Retry-After. Keys are fetched at the start, every FOLLOWER_KEYS_S, and
+ * on request, at most once a second.
  *
  * No proxy of the environment is used and no redirection followed, since credentials are sent; certificates are checked.
  */

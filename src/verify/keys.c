@@ -1,5 +1,7 @@
 #include "keys.h"
 
+#include "jwtd/clock.h"
+
 #include <assert.h>
 #include <dirent.h>
 #include <pthread.h>
@@ -8,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define REFUSAL_SIZE 256
+#define REFUSED_PAUSE_S 10
 
 /* Of the names, times, sizes and numbers of the files in the directory. */
 struct fingerprint {
@@ -21,7 +26,11 @@ struct keys {
     char revoked[KEYS_REVOKED_MAX][KID_MAX_LEN + 1]; /* by the feed */
     size_t revoked_count;                            /* of all times */
     char *directory;                                 /* NULL: none */
-    struct fingerprint fingerprint;
+    int64_t keep_s;                                  /* of struct key_set_directory */
+    struct fingerprint fingerprint;                  /* of what was read */
+    struct fingerprint refused;                      /* of what could not be read at refused_us */
+    int64_t refused_us;
+    char refusal[REFUSAL_SIZE];
     char *given, *fetched; /* JWK Sets; NULL: none */
     size_t given_len, fetched_len;
 };
@@ -72,12 +81,13 @@ static struct fingerprint directory_fingerprint(const char *path) {
 /* A new set of all sources, and puts it in force. The caller has `reading`. */
 static bool rebuild(struct keys *keys, char *error, size_t error_size) {
     struct key_set *set = key_set_create();
+    const struct key_set_directory source = { keys->directory, keys->keep_s, clock_wall_s() };
     if (set == NULL) {
         snprintf(error, error_size, "no memory for the keys");
         return false;
     }
     bool added =
-        (keys->directory == NULL || key_set_add_directory(set, keys->directory, error, error_size)) &&
+        (keys->directory == NULL || key_set_add_directory(set, &source, error, error_size)) &&
         (keys->given == NULL || key_set_add_jwks(set, (struct text){ keys->given, keys->given_len }, true, error, error_size)) &&
         (keys->fetched == NULL ||
          key_set_add_jwks(set, (struct text){ keys->fetched, keys->fetched_len }, false, error, error_size));
@@ -91,19 +101,55 @@ static bool rebuild(struct keys *keys, char *error, size_t error_size) {
     return true;
 }
 
-bool keys_read(struct keys *keys, char *error, size_t error_size) {
+static bool is_equal(const struct fingerprint *a, const struct fingerprint *b) {
+    return memcmp(a, b, sizeof *a) == 0 && sodium_is_zero(a->bytes, sizeof a->bytes) == 0;
+}
+
+/* What cannot be read is read again after a pause only: it may be many keys, and the caller may be a request. */
+static bool read_changed(struct keys *keys, bool at_once, char *error, size_t error_size) {
+    /* before the reading: what changes meanwhile is read the next time */
+    struct fingerprint fingerprint = directory_fingerprint(keys->directory);
+    int64_t now_us = clock_monotonic_us();
+    if (is_equal(&fingerprint, &keys->fingerprint) && clock_wall_s() < key_set_next_gone_s(keys->current))
+        return true;
+    if (!at_once && is_equal(&fingerprint, &keys->refused) && now_us - keys->refused_us < REFUSED_PAUSE_S * CLOCK_US_PER_S) {
+        snprintf(error, error_size, "%s", keys->refusal);
+        return false;
+    }
+    bool is_read = rebuild(keys, error, error_size);
+    if (is_read) {
+        keys->fingerprint = fingerprint;
+    } else {
+        keys->refused = fingerprint;
+        keys->refused_us = now_us;
+        snprintf(keys->refusal, sizeof keys->refusal, "%s", error);
+    }
+    return is_read;
+}
+
+bool keys_read(struct keys *keys, bool at_once, char *error, size_t error_size) {
     if (keys->directory == NULL)
         return true;
     pthread_mutex_lock(&keys->reading);
-    /* before the reading: what changes meanwhile is read the next time */
-    struct fingerprint fingerprint = directory_fingerprint(keys->directory);
-    bool is_same = memcmp(&fingerprint, &keys->fingerprint, sizeof fingerprint) == 0 &&
-                   sodium_is_zero(fingerprint.bytes, sizeof fingerprint.bytes) == 0;
-    bool read = is_same || rebuild(keys, error, error_size);
-    if (read)
-        keys->fingerprint = fingerprint;
+    bool is_read = read_changed(keys, at_once, error, error_size);
     pthread_mutex_unlock(&keys->reading);
-    return read;
+    return is_read;
+}
+
+void keys_await_reading(struct keys *keys) {
+    pthread_mutex_lock(&keys->reading);
+    pthread_mutex_unlock(&keys->reading);
+}
+
+bool keys_have_file(const struct keys *keys, struct text kid) {
+    DIR *directory = keys->directory == NULL ? NULL : opendir(keys->directory);
+    if (directory == NULL)
+        return false;
+    bool has_file = false;
+    for (const struct dirent *entry = readdir(directory); entry != NULL && !has_file; entry = readdir(directory))
+        has_file = key_set_is_key_file(entry->d_name, kid);
+    closedir(directory);
+    return has_file;
 }
 
 static char *copy_bytes(struct text text) {
@@ -168,20 +214,21 @@ static void init_locks(struct keys *keys) {
     pthread_mutex_init(&keys->reading, NULL);
 }
 
-static bool copy_sources(struct keys *keys, const char *directory, struct text jwks) {
+static bool copy_sources(struct keys *keys, const char *directory, int64_t keep_s, struct text jwks) {
+    keys->keep_s = keep_s;
     keys->directory = directory == NULL ? NULL : strdup(directory);
     keys->given = jwks.bytes == NULL ? NULL : copy_bytes(jwks);
     keys->given_len = jwks.len;
     return (directory == NULL || keys->directory != NULL) && (jwks.bytes == NULL || keys->given != NULL);
 }
 
-struct keys *keys_create(const char *directory, struct text jwks, char *error, size_t error_size) {
+struct keys *keys_create(const char *directory, int64_t keep_s, struct text jwks, char *error, size_t error_size) {
     struct keys *keys = sodium_init() < 0 ? NULL : calloc(1, sizeof *keys);
     snprintf(error, error_size, "no memory for the keys");
     if (keys == NULL)
         return NULL;
     init_locks(keys);
-    bool created = copy_sources(keys, directory, jwks);
+    bool created = copy_sources(keys, directory, keep_s, jwks);
     if (created && directory != NULL)
         keys->fingerprint = directory_fingerprint(directory);
     if (created && rebuild(keys, error, error_size))

@@ -18,17 +18,26 @@
 
 struct keys;
 
-/* Copies the arguments. Directory: NULL for none; text: {NULL, 0} for none. NULL, with the reason in `error`. */
-struct keys *keys_create(const char *directory, struct text jwks, char *error, size_t error_size);
+/* Copies the arguments. Directory: NULL for none; keep_s: of struct key_set_directory; text: {NULL, 0} for none. NULL, with the
+ * reason in `error`. */
+struct keys *keys_create(const char *directory, int64_t keep_s, struct text jwks, char *error, size_t error_size);
 void keys_destroy(struct keys *keys); /* wipes */
 
 /* The set in force, which stays until keys_end. */
 const struct key_set *keys_begin(struct keys *keys);
 void keys_end(struct keys *keys);
 
-/* Reads the directory, if anything in it has changed since it was read. False, with the reason in `error`: the keys from before
- * stay. */
-bool keys_read(struct keys *keys, char *error, size_t error_size) MUST_CHECK;
+/* Reads the directory, if anything in it has changed since it was read, or a key is gone by its age. False, with the reason in
+ * `error`: the keys from before stay; what could not be read is read again only when it has changed, after ten seconds, or
+ * `at_once`. */
+bool keys_read(struct keys *keys, bool at_once, char *error, size_t error_size) MUST_CHECK;
+
+/* Waits until a reading that is under way has ended. */
+void keys_await_reading(struct keys *keys);
+
+/* Whether the directory has a file of this key at the moment, valid or not. It is listed, as by keyring_may_have, and for the
+ * same reason. */
+bool keys_have_file(const struct keys *keys, struct text kid);
 
 /* Takes over what was fetched. False, with the reason in `error`: the keys from before stay. */
 bool keys_set_fetched(struct keys *keys, struct text jwks, char *error, size_t error_size) MUST_CHECK;

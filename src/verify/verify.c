@@ -27,6 +27,7 @@
 #define FEED_LEEWAY_MAX_S 30 /* the service keeps a revoked session for 40 s longer than its tokens live */
 #define KEYS_MAX_AGE_S 60
 #define KEYS_PAUSE_S 1
+#define KEYS_FILE_PAUSE_US (CLOCK_US_PER_S / 10)
 
 _Static_assert(sizeof((struct jwtd_verify_claims *)NULL)->user_id == UUID_TEXT_SIZE, "a UUID and a NUL");
 _Static_assert(sizeof((struct jwtd_verify_claims *)NULL)->roles > ROLES_JSON_MAX_LEN, "names take less than their JSON");
@@ -196,8 +197,9 @@ static struct jwtd_verifier *create(const struct jwtd_verify_options *options, c
     set_rules(verifier, options);
     atomic_init(&verifier->keys_read_at_us, feed_time_now().boot_us);
     struct text jwks = { options->jwks, options->jwks_len };
+    int64_t keep_s = verifier->rules.access_ttl_s + verifier->leeway_s + KEY_LATE_S;
     if (verifier->rules.issuer != NULL && verifier->rules.audience != NULL &&
-        (verifier->keys = keys_create(or_null(options->keys_dir), jwks, error, error_size)) != NULL &&
+        (verifier->keys = keys_create(or_null(options->keys_dir), keep_s, jwks, error, error_size)) != NULL &&
         has_keys(verifier, options, error, error_size) && start_following(verifier, options, error, error_size))
         return verifier;
     free_verifier(verifier);
@@ -243,9 +245,9 @@ static bool is_in_child(const struct jwtd_verifier *verifier) {
 
 /* ---- keys ---- */
 
-static bool read_directory(struct jwtd_verifier *verifier) {
+static bool read_directory(struct jwtd_verifier *verifier, bool at_once) {
     char error[PROBLEM_SIZE] = "", problem[PROBLEM_SIZE] = "";
-    bool is_read = keys_read(verifier->keys, error, sizeof error);
+    bool is_read = keys_read(verifier->keys, at_once, error, sizeof error);
     if (!is_read)
         snprintf(problem, sizeof problem, "keys: %.240s", error);
     problems_set(&verifier->problems, PROBLEM_DIRECTORY, problem);
@@ -253,11 +255,10 @@ static bool read_directory(struct jwtd_verifier *verifier) {
 }
 
 /* Whether the last reading began at least so long ago; of several threads that ask one is told so, and does it. */
-static bool claim_reading(struct jwtd_verifier *verifier, int64_t after_s) {
+static bool claim_reading(struct jwtd_verifier *verifier, int64_t after_us) {
     int64_t now_us = feed_time_now().boot_us;
     int_fast64_t last_us = atomic_load(&verifier->keys_read_at_us);
-    return now_us - last_us >= after_s * CLOCK_US_PER_S &&
-           atomic_compare_exchange_strong(&verifier->keys_read_at_us, &last_us, now_us);
+    return now_us - last_us >= after_us && atomic_compare_exchange_strong(&verifier->keys_read_at_us, &last_us, now_us);
 }
 
 bool jwtd_verify_read_keys(struct jwtd_verifier *verifier) {
@@ -266,7 +267,7 @@ bool jwtd_verify_read_keys(struct jwtd_verifier *verifier) {
     atomic_store(&verifier->keys_read_at_us, feed_time_now().boot_us);
     if (verifier->follower != NULL)
         follower_request_keys(verifier->follower);
-    return read_directory(verifier);
+    return read_directory(verifier, true);
 }
 
 /* ---- checking ---- */
@@ -286,15 +287,24 @@ static enum jwtd_verify_result check_by_keys(struct jwtd_verifier *verifier, str
     return results[verdict];
 }
 
+/* Anyone can make up a kid, which must not use up the readings for a key that has a file. */
+static void look_for_key(struct jwtd_verifier *verifier, struct text kid) {
+    bool has_file = keys_have_file(verifier->keys, kid);
+    if (verifier->follower != NULL)
+        follower_request_keys(verifier->follower);
+    if (claim_reading(verifier, has_file ? KEYS_FILE_PAUSE_US : KEYS_PAUSE_S * CLOCK_US_PER_S))
+        (void)read_directory(verifier, false);
+    else if (has_file)
+        keys_await_reading(verifier->keys); /* that of another thread */
+}
+
 static enum jwtd_verify_result check(struct jwtd_verifier *verifier, struct text token, struct verified_token *found) {
-    if (claim_reading(verifier, KEYS_MAX_AGE_S))
-        (void)read_directory(verifier);
+    if (claim_reading(verifier, KEYS_MAX_AGE_S * CLOCK_US_PER_S))
+        (void)read_directory(verifier, false);
     enum jwtd_verify_result result = check_by_keys(verifier, token, found);
     if (result == JWTD_VERIFY_UNKNOWN_KEY) {
-        if (verifier->follower != NULL)
-            follower_request_keys(verifier->follower);
-        if (claim_reading(verifier, KEYS_PAUSE_S) && read_directory(verifier))
-            result = check_by_keys(verifier, token, found);
+        look_for_key(verifier, text_of(found->unknown_kid));
+        result = check_by_keys(verifier, token, found);
     }
     /* the service may have the key: a client must not be told that its token is bad */
     if (result == JWTD_VERIFY_UNKNOWN_KEY && verifier->follower != NULL && !atomic_load(&verifier->has_fetched))
