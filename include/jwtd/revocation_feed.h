@@ -5,8 +5,9 @@
  * An append-only list in memory. A follower is a position in it: the number of its next revocation; nothing is kept for each
  * follower. What is revoked is in the list once, however often it was read from the database, and leaves it when no token of the
  * session can be valid any more: `until`, which is the life of an access token and REVOKED_SESSIONS_MARGIN_S after this instance
- * has read it. A follower that is behind by more has missed nothing that matters. A session takes 64 bytes, 72 with its place in
- * the index, and the list has at most twice as many places as revocations: 100,000 take 7 to 14 MB.
+ * has read it, by the retention clock (clock.h). A follower that is behind by more has missed nothing that matters. A session
+ * takes 64 bytes, 72 with its place in the index, and the list has at most twice as many places as revocations: 100,000 take 7 to
+ * 14 MB.
  *
  * A cursor is what a follower may come back with, to any instance of the same database. It says: everything is known that was
  * written by transactions before `transaction` or revoked before `read_at_s`. Ids and numbers of transactions are assigned before
@@ -47,9 +48,11 @@ struct feed_revocation {
     struct text reason;   /* a word; bytes that JSON would escape become "_" */
     uint64_t transaction; /* that has written it; 0: unknown */
     int64_t revoked_at_s; /* by the database's clock */
+    int64_t read_at_s;    /* by the wall clock of this instance, as `until` is */
 };
 
-/* To the set, and to the list unless the session is in it. STATUS_OUT_OF_MEMORY: it is missing in one of them or both. */
+/* To the set, and to the list unless the session is in it. `now_s` is of the retention clock (clock.h), since a step of the wall
+ * clock must not empty either. STATUS_OUT_OF_MEMORY: it is missing in one of them or both. */
 enum status revocation_feed_add(struct revocation_feed *feed, const struct feed_revocation *revocation, int64_t now_s) MUST_CHECK;
 
 struct revocation_cursor {
@@ -61,8 +64,8 @@ struct revocation_cursor {
 /* Everything of which the cursor says that it is known has been added. */
 void revocation_feed_publish(struct revocation_feed *feed, const struct revocation_cursor *cursor);
 
-/* Drops what has expired, and makes revocation_feed_news readable if anything was added since the last call, or there are other
- * news for followers. */
+/* Drops what has expired by the retention clock, and makes revocation_feed_news readable if anything was added since the last
+ * call, or there are other news for followers. */
 void revocation_feed_announce(struct revocation_feed *feed, bool has_other_news, int64_t now_s);
 
 /* ---- for followers; any thread ---- */

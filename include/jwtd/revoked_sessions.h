@@ -31,11 +31,11 @@ struct revoked_sessions;
 struct revoked_sessions *revoked_sessions_create(int64_t access_ttl_s); /* NULL if out of memory */
 void revoked_sessions_destroy(struct revoked_sessions *set);
 
-/* Keeps a session for the life of an access token from now on; one that is in the set is kept for longer, if that is later.
- * STATUS_OUT_OF_MEMORY: it was not added. */
+/* Keeps a session for the life of an access token from now on, by the retention clock (clock.h); one that is in the set is kept
+ * for longer, if that is later. STATUS_OUT_OF_MEMORY: it was not added. */
 enum status revoked_sessions_add(struct revoked_sessions *set, const struct uuid *session_id, int64_t now_s) MUST_CHECK;
 
-/* The same until a time that the caller knows; one in the past adds nothing. */
+/* The same until a time that the caller knows, by a clock of the caller's; one in the past adds nothing. */
 enum status revoked_sessions_add_until(struct revoked_sessions *set, const struct uuid *session_id, int64_t until_s,
                                        int64_t now_s) MUST_CHECK;
 

@@ -71,7 +71,7 @@ enum step_result reply_tokens(struct request *request, const struct token_grant 
 
 void revoke_locally(const struct request *request, const struct uuid *id) {
     /* without memory for it here, the next reading of the database tries again */
-    if (revoked_sessions_add(request->services->revoked, id, clock_wall_s()) != STATUS_OK)
+    if (revoked_sessions_add(request->services->revoked, id, clock_retention_s()) != STATUS_OK)
         log_event(LOG_ERROR, "revocation_not_kept", "request_id=%s", request->request_id);
     revocation_feed_hurry(request->services->feed);
 }

@@ -106,7 +106,7 @@ static int64_t next_round_us(const struct services *services, const struct readi
 
 static void announce(const struct services *services, struct reading *reading) {
     size_t keys = revoked_keys_count(services->revoked_keys);
-    revocation_feed_announce(services->feed, keys != reading->announced_keys, clock_wall_s());
+    revocation_feed_announce(services->feed, keys != reading->announced_keys, clock_retention_s());
     reading->announced_keys = keys;
 }
 

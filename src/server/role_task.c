@@ -24,7 +24,7 @@ static void begin_pass(const struct services *services, struct reading *reading)
         reading->cursor = changed_roles_from(services->token_rules.access_ttl_s + ACCESS_TOKEN_LEEWAY_S);
     reading->began_us = clock_monotonic_us();
     reading->is_under_way = true;
-    current_roles_expire(services->roles, clock_wall_s());
+    current_roles_expire(services->roles, clock_retention_s());
 }
 
 /* A long first pass is followed by a short one before the service is ready, as for the revocations. */

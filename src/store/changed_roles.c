@@ -21,7 +21,7 @@ struct page {
 };
 
 static enum status set_all(const struct db_rows *rows, size_t count, struct current_roles *map) {
-    int64_t now_s = clock_wall_s();
+    int64_t now_s = clock_retention_s();
     enum status status = STATUS_OK;
     for (size_t row = 0; status == STATUS_OK && row < count; row++) {
         struct uuid id = db_uuid(rows, row, PAGE_USER);

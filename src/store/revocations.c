@@ -24,7 +24,7 @@ static uint64_t transaction_at(const struct db_rows *rows, size_t row, int colum
 }
 
 static enum status add_all(const struct db_rows *rows, size_t count, struct revocation_feed *feed) {
-    int64_t now_s = clock_wall_s();
+    int64_t now_s = clock_retention_s(), read_at_s = clock_wall_s();
     enum status status = STATUS_OK;
     for (size_t row = 0; status == STATUS_OK && row < count; row++)
         status = revocation_feed_add(feed,
@@ -32,7 +32,8 @@ static enum status add_all(const struct db_rows *rows, size_t count, struct revo
                                                                 .user_id = db_uuid(rows, row, USER),
                                                                 .reason = db_text(rows, row, REASON),
                                                                 .transaction = transaction_at(rows, row, TRANSACTION),
-                                                                .revoked_at_s = db_integer(rows, row, REVOKED_AT_S) },
+                                                                .revoked_at_s = db_integer(rows, row, REVOKED_AT_S),
+                                                                .read_at_s = read_at_s },
                                      now_s);
     return status;
 }

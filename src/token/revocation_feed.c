@@ -19,9 +19,10 @@
 struct entry {
     struct uuid session_id, user_id;
     uint64_t transaction;
-    uint64_t older; /* the entry before in the chain; it has left if its number is lower than `first` */
-    uint32_t revoked_at_s, until_s;
-    uint8_t reason; /* an index of `reasons` */
+    uint64_t older;                 /* the entry before in the chain; it has left if its number is lower than `first` */
+    uint32_t revoked_at_s, until_s; /* by wall clocks */
+    uint32_t expires_at;            /* by the clock of those who add */
+    uint8_t reason;                 /* an index of `reasons` */
 };
 
 struct revocation_feed {
@@ -125,7 +126,7 @@ static bool resize(struct revocation_feed *feed, size_t capacity) {
 }
 
 static void drop_expired(struct revocation_feed *feed, int64_t now_s) {
-    while (feed->first < feed->next && entry_at(feed, feed->first)->until_s <= now_s)
+    while (feed->first < feed->next && entry_at(feed, feed->first)->expires_at <= now_s)
         feed->first++;
     if (feed->capacity > SMALLEST && feed->next - feed->first < feed->capacity / 8)
         (void)resize(feed, feed->capacity / 2); /* without memory for a smaller one the larger one is as good */
@@ -163,7 +164,8 @@ static enum status append(struct revocation_feed *feed, const struct feed_revoca
                             .user_id = revocation->user_id,
                             .transaction = revocation->transaction,
                             .revoked_at_s = seconds(revocation->revoked_at_s),
-                            .until_s = seconds(now_s + feed->keep_s),
+                            .until_s = seconds(revocation->read_at_s + feed->keep_s),
+                            .expires_at = seconds(now_s + feed->keep_s),
                             .reason = reason_index(feed, revocation->reason) });
     feed->next++;
     return STATUS_OK;

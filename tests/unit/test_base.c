@@ -102,6 +102,42 @@ START_TEST(a_time_is_written_as_rfc_3339) {
 }
 END_TEST
 
+#define HOUR_S INT64_C(3600)
+#define DAY_S (24 * HOUR_S)
+
+/* What was kept for 900 s at the first reading; seconds that both clocks pass, and by how many the wall clock is set before. */
+static const struct {
+    const char *what;
+    struct {
+        int64_t set_by_s, pass_s;
+    } steps[3];
+    int64_t advanced_s;
+} retentions[] = {
+    { "undisturbed", { { 0, 400 }, { 0, 500 } }, 900 },
+    { "set forward for a moment", { { 2 * HOUR_S, 2 }, { -2 * HOUR_S, 2 } }, 2 + 2 - 2 * HOUR_S },
+    { "set forward for good", { { 2 * HOUR_S, 400 }, { 0, 500 } }, 900 },
+    { "set back for good: tokens live for longer", { { -HOUR_S, 900 }, { 0, HOUR_S - 1 } }, 899 },
+    { "set back for a moment", { { -HOUR_S, 1 }, { HOUR_S, 1 } }, 2 - HOUR_S },
+    { "set back by years", { { -1000 * DAY_S, 60 } }, -DAY_S },
+};
+
+START_TEST(the_retention_clock_is_never_ahead_of_the_wall_clock_or_of_the_time_since_the_boot) {
+    struct clock_retention clock = { .now_us = 0 };
+    int64_t wall_s = 1800000000, boot_s = 100, wall_moved_s = 0, boot_moved_s = 0;
+    int64_t began_us = clock_retention_advance(&clock, wall_s * CLOCK_US_PER_S, boot_s * CLOCK_US_PER_S), now_us = began_us;
+    ck_assert_int_gt(began_us, 0);
+    for (size_t i = 0; i < ARRAY_LEN(retentions[_i].steps); i++) {
+        wall_moved_s += retentions[_i].steps[i].set_by_s + retentions[_i].steps[i].pass_s;
+        boot_moved_s += retentions[_i].steps[i].pass_s;
+        now_us =
+            clock_retention_advance(&clock, (wall_s + wall_moved_s) * CLOCK_US_PER_S, (boot_s + boot_moved_s) * CLOCK_US_PER_S);
+    }
+    ck_assert_msg((now_us - began_us) / CLOCK_US_PER_S == retentions[_i].advanced_s, "%s: %lld", retentions[_i].what,
+                  (long long)((now_us - began_us) / CLOCK_US_PER_S));
+    ck_assert_int_gt(now_us, 0);
+}
+END_TEST
+
 START_TEST(the_clocks_agree_and_run_forward) {
     int64_t before = clock_monotonic_us();
     int64_t wall_us = clock_wall_us(), wall_s = clock_wall_s();
@@ -235,6 +271,8 @@ Suite *base_suite(void) {
     tcase_add_test(tcase, every_status_has_a_code_of_its_own_and_says_what_to_do);
     tcase_add_loop_test(tcase, codes_and_numbers_are_those_that_were_published, 0, STATUS_COUNT);
     tcase_add_loop_test(tcase, a_time_is_written_as_rfc_3339, 0, (int)ARRAY_LEN(times));
+    tcase_add_loop_test(tcase, the_retention_clock_is_never_ahead_of_the_wall_clock_or_of_the_time_since_the_boot, 0,
+                        (int)ARRAY_LEN(retentions));
     tcase_add_test(tcase, the_clocks_agree_and_run_forward);
     tcase_add_loop_test(tcase, ids_are_version_7_of_now_and_never_twice, 0, (int)ARRAY_LEN(makers));
     tcase_add_loop_test(tcase, what_is_no_id_is_refused_and_changes_nothing, 0, (int)ARRAY_LEN(no_ids));

@@ -36,7 +36,7 @@ static void set_up(void) {
     fixture->snapshot.config.token.max_stale_ms = MAX_STALE_S * 1000;
     read_revocations_before(0);
     current_roles_set_ready(fixture->services.roles);
-    ck_assert_int_eq(revoked_sessions_add(fixture->services.revoked, &ended_session, clock_wall_s()), STATUS_OK);
+    ck_assert_int_eq(revoked_sessions_add(fixture->services.revoked, &ended_session, clock_retention_s()), STATUS_OK);
 }
 
 static void tear_down(void) {

@@ -41,7 +41,8 @@ static void add_with(uint32_t number, uint64_t transaction, const char *reason, 
                                           .user_id = id_of(number + 1),
                                           .reason = text_of(reason),
                                           .transaction = transaction,
-                                          .revoked_at_s = revoked_at_s };
+                                          .revoked_at_s = revoked_at_s,
+                                          .read_at_s = NOW };
     ck_assert_int_eq(revocation_feed_add(feed, &revocation, now_s), STATUS_OK);
 }
 
@@ -108,6 +109,20 @@ START_TEST(many_are_kept_until_their_tokens_have_died_and_then_none) {
     add(5, NOW + 2 * KEPT_S);
     ck_assert_uint_eq(revocation_feed_read(feed, &position, NULL, &entry, 1), 1);
     ck_assert(is_of(&entry, 5));
+}
+END_TEST
+
+/* What followers are told is by the wall clock; that may have been set since. */
+START_TEST(until_is_said_by_another_clock_than_the_one_that_decides) {
+    struct revocation_entry entry;
+    uint64_t position = 0;
+    add(1, 5000);
+    revocation_feed_announce(feed, false, 5000 + KEPT_S - 1);
+    ck_assert_uint_eq(revocation_feed_read(feed, &position, NULL, &entry, 1), 1);
+    ck_assert_int_eq(entry.until_s, NOW + KEPT_S);
+    revocation_feed_announce(feed, false, 5000 + KEPT_S);
+    position = 0;
+    ck_assert_uint_eq(revocation_feed_read(feed, &position, NULL, &entry, 1), 0);
 }
 END_TEST
 
@@ -304,6 +319,7 @@ Suite *revocation_feed_suite(void) {
     tcase_add_test(tcase, a_session_that_is_read_again_is_there_once);
     tcase_add_test(tcase, a_session_is_in_the_set_as_well);
     tcase_add_test(tcase, many_are_kept_until_their_tokens_have_died_and_then_none);
+    tcase_add_test(tcase, until_is_said_by_another_clock_than_the_one_that_decides);
     tcase_add_loop_test(tcase, a_reason_needs_no_escaping, 0, (int)ARRAY_LEN(reasons));
     tcase_add_test(tcase, a_thousand_different_reasons_take_no_more_memory);
     tcase_add_test(tcase, news_are_announced_once_and_only_to_followers);
