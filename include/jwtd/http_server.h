@@ -23,9 +23,10 @@ struct services;
  * is no memory or thread; the reason is logged. Main thread. */
 struct http_server *http_server_start(const struct services *services, const struct route *routes, size_t count);
 
-/* Whether every HTTP thread begins to reply to a request of its own within `limit_us`, and the acceptor's thread has completed a
- * round within `limit_us` and a second. Waits for up to `limit_us`. An HTTP thread to which no request can be sent, for lack of
- * descriptors or memory, counts as one that answers. Not on one of these threads, and on one thread at a time. */
+/* Whether every HTTP thread begins to reply to a request of its own within `limit_us`, the acceptor's thread has completed a
+ * round within `limit_us` and a second, and the streams' thread one since the call before, unless that was less than `limit_us`
+ * ago. Waits for up to `limit_us`. An HTTP thread to which no request can be sent, for lack of descriptors or memory, counts as
+ * one that answers. Not on one of these threads, and on one thread at a time. */
 bool http_server_is_alive(struct http_server *server, int64_t limit_us);
 
 /* Ends all streams (streams.h), stops accepting, waits until every request in flight is answered or `grace_ms` have passed, waits

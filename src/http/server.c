@@ -208,7 +208,7 @@ struct http_server *http_server_start(const struct services *services, const str
 }
 
 bool http_server_is_alive(struct http_server *server, int64_t limit_us) {
-    return acceptor_is_alive(server->acceptor, limit_us) &&
+    return acceptor_is_alive(server->acceptor, limit_us) && streams_are_alive(server->context.streams, limit_us) &&
            self_check(server->daemon, server->threads, clock_monotonic_us() + limit_us);
 }
 

@@ -61,6 +61,7 @@ struct streams {
     pthread_mutex_t lock;     /* guards the next two */
     struct stream_list taken; /* by HTTP threads, not yet by the thread */
     bool is_stopping;
+    _Atomic int64_t asked_us; /* since when the thread has been asked for a round; 0: it has completed one */
     /* these belong to the thread */
     struct stream_list list;
     int64_t due_us;  /* when the next of them is due */
@@ -263,7 +264,17 @@ static void streams_main(void *context) {
             take_in(streams, now_us);
         if (has_news || now_us >= streams->due_us)
             advance_all(streams, now_us);
+        atomic_store(&streams->asked_us, 0);
     }
+}
+
+bool streams_are_alive(struct streams *streams, int64_t limit_us) {
+    int64_t now_us = clock_monotonic_us(), asked_us = streams != NULL ? atomic_load(&streams->asked_us) : 0;
+    if (streams != NULL && asked_us == 0) {
+        atomic_store(&streams->asked_us, now_us);
+        eventfd_write(streams->wake_fd, 1);
+    }
+    return asked_us == 0 || now_us - asked_us <= limit_us;
 }
 
 static bool watch(const struct streams *streams, int fd, void *name) {
@@ -303,13 +314,13 @@ void streams_stop(struct streams *streams) {
     eventfd_write(streams->wake_fd, 1);
     thread_join(&streams->thread);
     streams->has_thread = false;
-    assert(atomic_load(&streams->count) == 0);
 }
 
 void streams_destroy(struct streams *streams) {
     if (streams == NULL)
         return;
     streams_stop(streams);
+    assert(atomic_load(&streams->count) == 0);
     if (streams->epoll_fd >= 0)
         close(streams->epoll_fd);
     if (streams->wake_fd >= 0)

@@ -22,6 +22,7 @@
 
 #include "jwtd/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct exchange;
@@ -39,6 +40,10 @@ struct streams *streams_create(const struct services *services, const struct str
  * are as many as the limit. STATUS_SHUTTING_DOWN, STATUS_OUT_OF_MEMORY. With these the exchange is as it was. On its HTTP
  * thread, which must not touch the exchange after STATUS_OK. */
 enum status streams_take(struct streams *streams, struct exchange *exchange) MUST_CHECK;
+
+/* Whether the thread has completed a round within `limit_us` since it was asked for one by the call before. Asks for the next
+ * one; does not wait. On one thread at a time, while they run; true for NULL. */
+bool streams_are_alive(struct streams *streams, int64_t limit_us);
 
 /* Ends all streams, each with the farewell of its kind and the end of the body, and waits for that: for a socket that takes
  * nothing at most a second. None is taken from now on. NULL is allowed. Main thread. */

@@ -182,7 +182,7 @@ static void stop_thread(pid_t thread) {
 static const struct {
     const char *name;
     int index;
-} watched[] = { { "MHD-", 0 }, { "MHD-", 1 }, { "MHD-", 2 }, { "accept", 0 }, { "changes", 0 } };
+} watched[] = { { "MHD-", 0 }, { "MHD-", 1 }, { "MHD-", 2 }, { "accept", 0 }, { "changes", 0 }, { "streams", 0 } };
 
 START_TEST(the_supervisor_hears_that_all_is_well_only_while_each_thread_moves) {
     char state[64];
