@@ -21,8 +21,9 @@
  * The thread of a verifier has all signals blocked. The library writes nothing to stdout or stderr, exports no name but those
  * below, calls curl_global_init and sodium_init once, and stays loaded after dlclose.
  *
- * fork: a verifier belongs to the process that has made it. The child has no thread, so there its copy says
- * JWTD_VERIFY_STALE for every token, and jwtd_verify_destroy does nothing: create verifiers after the last fork.
+ * fork: a verifier belongs to the process that has made it. In the child no function waits for a lock of the copy: every token
+ * is JWTD_VERIFY_STALE, with service_url and without, jwtd_verify_last_error says why, other functions return false or
+ * INT64_MAX, and jwtd_verify_destroy does nothing. Create verifiers after the last fork.
  *
  * ABI: structures are passed with their size, as the caller was compiled. Members are only added, at the end; zero is the default
  * of each. So a program runs with every later libjwtd-verify.so.1. C11, or C++ from C++11.

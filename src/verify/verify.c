@@ -35,7 +35,7 @@ _Static_assert(sizeof((struct jwtd_verify_claims *)NULL)->roles > ROLES_JSON_MAX
 struct jwtd_verifier {
     struct token_rules rules; /* the strings are copies */
     int64_t leeway_s, max_stale_s;
-    pid_t pid; /* of the process that has the thread */
+    pid_t pid; /* of the process that has made it */
     struct keys *keys;
     atomic_int_fast64_t keys_read_at_us; /* boot time at which the last reading of the directory began */
     struct feed *feed;                   /* NULL: none */
@@ -232,15 +232,14 @@ struct jwtd_verifier *jwtd_verify_create(const struct jwtd_verify_options *optio
     return create(&known, error, error_size);
 }
 
-/* In the child of a fork there is no thread to join, and its locks may be held for ever. */
-void jwtd_verify_destroy(struct jwtd_verifier *verifier) {
-    if (verifier != NULL && verifier->pid == getpid())
-        free_verifier(verifier);
+/* There the locks may have been copied while another thread had them, and there is no thread that follows the feed. */
+static bool is_in_child(const struct jwtd_verifier *verifier) {
+    return verifier->pid != getpid();
 }
 
-/* Its locks may have been copied while another thread had them, and there is no thread that follows the feed. */
-static bool is_in_child(const struct jwtd_verifier *verifier) {
-    return verifier->follower != NULL && verifier->pid != getpid();
+void jwtd_verify_destroy(struct jwtd_verifier *verifier) {
+    if (verifier != NULL && !is_in_child(verifier))
+        free_verifier(verifier);
 }
 
 /* ---- keys ---- */
@@ -389,6 +388,8 @@ unsigned jwtd_verify_http_status(enum jwtd_verify_result result) {
 /* ---- staleness ---- */
 
 int64_t jwtd_verify_stale_s(const struct jwtd_verifier *verifier) {
+    if (is_in_child(verifier))
+        return INT64_MAX;
     if (verifier->feed == NULL)
         return 0;
     int64_t stale_us = feed_stale_us(verifier->feed, feed_time_now().boot_us);
@@ -421,5 +422,8 @@ bool jwtd_verify_wait(struct jwtd_verifier *verifier, unsigned timeout_ms) {
 }
 
 void jwtd_verify_last_error(struct jwtd_verifier *verifier, char *error, size_t error_size) {
-    problems_first(&verifier->problems, error, error_size);
+    if (!is_in_child(verifier))
+        problems_first(&verifier->problems, error, error_size);
+    else if (error_size > 0)
+        snprintf(error, error_size, "the verifier was made before this process was forked");
 }
