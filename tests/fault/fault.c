@@ -127,6 +127,7 @@ __attribute__((constructor)) static void open_control(void) {
 
 /* Beginnings of the names of threads, NULL after the last. */
 static const char *const request_threads[] = { "accept", "MHD-", "database-", "crypto-", NULL };
+static const char *const hashing_threads[] = { "crypto-", NULL };
 static const char *const other_connecting_threads[] = { "database-", "cleanup", NULL };
 
 static bool is_one_of(const char *const *beginnings) {
@@ -144,6 +145,8 @@ static bool is_in_scope(void) {
         return gettid() == getpid();
     case FAULT_REQUEST_THREADS:
         return is_one_of(request_threads);
+    case FAULT_HASHING_THREADS:
+        return is_one_of(hashing_threads);
     case FAULT_START_THREADS:
         return !is_one_of(other_connecting_threads);
     default:

@@ -29,7 +29,8 @@ enum fault_scope {
     FAULT_ANY_THREAD,
     FAULT_MAIN_THREAD,
     FAULT_REQUEST_THREADS, /* those that serve requests; the times of the others' calls differ from run to run */
-    FAULT_START_THREADS    /* of those that connect to the database only one, since they all do it in the same way */
+    FAULT_HASHING_THREADS,
+    FAULT_START_THREADS /* of those that connect to the database only one, since they all do it in the same way */
 };
 
 struct fault_control {
