@@ -50,7 +50,7 @@ test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/
 failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,arena.c cgroup.c clock.c cores.c json.c json_scan.c text.c))
 all_objects := $(failpoint_objects) $(objects) $(verify_objects) $(verify_pic) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
-.PHONY: all library failpoint tests run test chaos fuzz coverage lint bench bench-peers compare-articles soak deps install install-library clean reset help always
+.PHONY: all library failpoint tests run test chaos fuzz coverage lint bench bench-peers compare-articles soak deps install install-library install-proxies clean reset help always
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BUILD)/jwtd library ## build the program and the verifier library
@@ -164,7 +164,7 @@ $(BUILD)/probe $(BUILD)/burst: $(BUILD)/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/floor: $(BUILD)/tests/bench/floor.o
 	$(CC) -pie -pthread -o $@ $^ -lmicrohttpd
 
-install: $(BUILD)/jwtd install-library ## install below PREFIX (/usr/local), staged in DESTDIR: program, configuration, systemd unit, and the library
+install: $(BUILD)/jwtd install-library install-proxies ## install below PREFIX (/usr/local), staged in DESTDIR: program, configuration, systemd unit, the library, files for proxies
 	install -D -m 755 $(BUILD)/jwtd "$(DESTDIR)$(PREFIX)/bin/jwtd"
 	[ -e "$(DESTDIR)$(PREFIX)/etc/jwtd.conf" ] || install -D -m 600 config/jwtd.conf "$(DESTDIR)$(PREFIX)/etc/jwtd.conf"
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
@@ -177,6 +177,9 @@ install-library: library ## install the verifier library alone: shared, static, 
 	install -D -m 644 man/jwtd-verify.3 "$(DESTDIR)$(PREFIX)/share/man/man3/jwtd-verify.3"
 	install -d "$(DESTDIR)$(LIBDIR)/pkgconfig"
 	sed 's|^prefix=.*|prefix=$(PREFIX)|; s|^libdir=.*|libdir=$(LIBDIR)|' config/jwtd-verify.pc.in > "$(DESTDIR)$(LIBDIR)/pkgconfig/jwtd-verify.pc"
+install-proxies: ## install the files for proxies alone, to PREFIX/share/jwtd/proxies
+	install -d "$(DESTDIR)$(PREFIX)/share/jwtd/proxies"
+	install -m 644 config/proxies/* "$(DESTDIR)$(PREFIX)/share/jwtd/proxies"
 clean: ## remove what was built
 	rm -rf build
 reset: ## remove the development database and its keys

@@ -277,6 +277,17 @@ START_TEST(a_sibling_is_built_with_an_installed_library) {
 }
 END_TEST
 
+START_TEST(the_files_for_proxies_are_installed) {
+    char command[PATH_MAX * 2];
+    snprintf(command, sizeof command,
+             "unset MAKEFLAGS MAKELEVEL; make -s install-proxies DESTDIR=%s/proxies PREFIX=/usr;"
+             "make -n install | grep -q share/jwtd/proxies;"
+             "diff -r config/proxies %s/proxies/usr/share/jwtd/proxies",
+             shared_server.directory, shared_server.directory);
+    run_shell(command);
+}
+END_TEST
+
 START_TEST(the_library_exports_its_functions_and_nothing_else) {
     char command[PATH_MAX * 2], build[PATH_MAX];
     snprintf(command, sizeof command,
@@ -308,6 +319,7 @@ Suite *sibling_suite(void) {
     tcase_add_loop_test(tests, a_sibling_fetches_the_public_keys_and_those_that_are_made_later, 0, (int)ARRAY_LEN(algorithms));
     tcase_add_test(tests, a_sibling_with_a_wrong_secret_says_so_and_accepts_nothing);
     tcase_add_loop_test(tests, a_sibling_is_built_with_an_installed_library, 0, (int)ARRAY_LEN(kinds));
+    tcase_add_test(tests, the_files_for_proxies_are_installed);
     tcase_add_test(tests, the_library_exports_its_functions_and_nothing_else);
     tcase_add_test(tests, the_header_is_one_of_cpp_too);
     suite_add_tcase(suite, tests);
