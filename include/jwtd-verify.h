@@ -55,9 +55,9 @@ enum jwtd_verify_result {
     JWTD_VERIFY_INVALID,       /* no token of these keys for this issuer and audience, or not valid yet */
     JWTD_VERIFY_EXPIRED,       /* it was valid once */
     JWTD_VERIFY_REVOKED,       /* its session has ended, or its key was revoked */
-    JWTD_VERIFY_UNKNOWN_KEY,   /* its `kid` is of no key, also after the keys were read again (fetched keys: are being fetched;
-                                  until they were once, it is STALE) */
-    JWTD_VERIFY_STALE,         /* it would be valid, but what is known of revocations is too old: answer 503 */
+    JWTD_VERIFY_UNKNOWN_KEY,   /* its `kid` is of no key, also after the keys were read again (fetched keys: are being fetched) */
+    JWTD_VERIFY_STALE,         /* it would be valid, but what is known of revocations is too old; or its key is not known while
+                                  no keys were fetched yet, or while keys_dir has a file of it and cannot be read: answer 503 */
     JWTD_VERIFY_OUT_OF_MEMORY, /* nothing was decided: answer 503 */
 };
 

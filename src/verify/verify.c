@@ -41,6 +41,7 @@ struct jwtd_verifier {
     struct feed *feed;                   /* NULL: none */
     struct follower *follower;
     atomic_bool has_fetched; /* keys, once */
+    atomic_bool lacks_files; /* the directory could not be read the last time */
     struct problems problems;
     pthread_mutex_t lock; /* for `progress` */
     pthread_cond_t progress;
@@ -249,6 +250,7 @@ static bool read_directory(struct jwtd_verifier *verifier, bool at_once) {
     bool is_read = keys_read(verifier->keys, at_once, error, sizeof error);
     if (!is_read)
         snprintf(problem, sizeof problem, "keys: %.240s", error);
+    atomic_store(&verifier->lacks_files, !is_read);
     problems_set(&verifier->problems, PROBLEM_DIRECTORY, problem);
     return is_read;
 }
@@ -286,8 +288,8 @@ static enum jwtd_verify_result check_by_keys(struct jwtd_verifier *verifier, str
     return results[verdict];
 }
 
-/* Anyone can make up a kid, which must not use up the readings for a key that has a file. */
-static void look_for_key(struct jwtd_verifier *verifier, struct text kid) {
+/* Whether there is a file of the key. Anyone can make up a kid, which must not use up the readings for a key that has one. */
+static bool look_for_key(struct jwtd_verifier *verifier, struct text kid) {
     bool has_file = keys_have_file(verifier->keys, kid);
     if (verifier->follower != NULL)
         follower_request_keys(verifier->follower);
@@ -295,6 +297,7 @@ static void look_for_key(struct jwtd_verifier *verifier, struct text kid) {
         (void)read_directory(verifier, false);
     else if (has_file)
         keys_await_reading(verifier->keys); /* that of another thread */
+    return has_file;
 }
 
 static enum jwtd_verify_result check(struct jwtd_verifier *verifier, struct text token, struct verified_token *found) {
@@ -302,12 +305,14 @@ static enum jwtd_verify_result check(struct jwtd_verifier *verifier, struct text
         (void)read_directory(verifier, false);
     enum jwtd_verify_result result = check_by_keys(verifier, token, found);
     if (result == JWTD_VERIFY_UNKNOWN_KEY) {
-        look_for_key(verifier, text_of(found->unknown_kid));
+        bool has_file = look_for_key(verifier, text_of(found->unknown_kid));
         result = check_by_keys(verifier, token, found);
+        /* a client must not be told that its token is bad where the key may be good */
+        bool may_be_known = (has_file && atomic_load(&verifier->lacks_files)) ||
+                            (verifier->follower != NULL && !atomic_load(&verifier->has_fetched));
+        if (result == JWTD_VERIFY_UNKNOWN_KEY && may_be_known)
+            return JWTD_VERIFY_STALE;
     }
-    /* the service may have the key: a client must not be told that its token is bad */
-    if (result == JWTD_VERIFY_UNKNOWN_KEY && verifier->follower != NULL && !atomic_load(&verifier->has_fetched))
-        return JWTD_VERIFY_STALE;
     if (result != JWTD_VERIFY_VALID || verifier->feed == NULL)
         return result;
     if (feed_has_revoked(verifier->feed, &found->session_id))

@@ -415,6 +415,21 @@ START_TEST(a_key_that_is_revoked_in_keys_conf_is_refused_whatever_source_has_it)
 }
 END_TEST
 
+START_TEST(a_key_that_has_a_file_is_not_called_unknown_while_the_directory_cannot_be_read) {
+    struct jwtd_verifier *verifier = create((struct jwtd_verify_options){ 0 });
+    scratch_write_text(&scratch, "keys/k3.hs256", FIXTURE_KEY_2);
+    struct text token = sign();
+    scratch_write_text(&scratch, "keys/k2.hs256", "too short");
+    ck_assert(!jwtd_verify_read_keys(verifier));
+    ck_assert_int_eq(verify(verifier, token), JWTD_VERIFY_STALE);
+    usleep(200000);
+    ck_assert_int_eq(verify(verifier, token), JWTD_VERIFY_STALE); /* nor when it has just been tried */
+    remove(scratch_path(&scratch, "keys/k3.hs256"));
+    ck_assert_int_eq(verify(verifier, token), JWTD_VERIFY_UNKNOWN_KEY);
+    jwtd_verify_destroy(verifier);
+}
+END_TEST
+
 static void count_report(void *context, const char *text) {
     int *count = context;
     ++*count;
@@ -566,6 +581,7 @@ static void add_tests(TCase *tests) {
     tcase_add_test(tests, a_key_that_retired_longer_ago_than_its_tokens_live_is_refused_though_its_file_is_there);
     tcase_add_test(tests, two_files_of_one_key_are_refused);
     tcase_add_test(tests, the_errors_of_the_caller_stay);
+    tcase_add_test(tests, a_key_that_has_a_file_is_not_called_unknown_while_the_directory_cannot_be_read);
     tcase_add_test(tests, keys_are_read_again_on_demand_and_a_key_that_is_gone_verifies_no_more);
     tcase_add_test(tests, a_key_that_is_revoked_in_keys_conf_is_refused_whatever_source_has_it);
     tcase_add_test(tests, a_directory_that_cannot_be_read_leaves_the_keys_and_is_reported_once);
