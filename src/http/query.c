@@ -31,11 +31,14 @@ static bool is_repeated_in(const struct request *request, const struct query_par
 
 static enum status read_pair(struct exchange *exchange, struct text pair) {
     struct request *request = &exchange->request;
-    struct text name = form_take_until(&pair, '='), value;
-    const struct query_parameter *parameter = find_parameter(request->route, name);
+    struct text encoded_name = form_take_until(&pair, '='), name, value;
+    enum status status = form_decode(request->arena, encoded_name, &name);
+    if (status == STATUS_OUT_OF_MEMORY)
+        return status;
+    const struct query_parameter *parameter = status == STATUS_OK ? find_parameter(request->route, name) : NULL;
     if (parameter == NULL)
         return STATUS_OK;
-    enum status status = form_decode(request->arena, pair, &value);
+    status = form_decode(request->arena, pair, &value);
     if (status != STATUS_OK)
         return status;
     bool is_too_often = request->query_count == QUERY_VALUES_MAX || (!parameter->repeated && is_repeated_in(request, parameter));

@@ -1,7 +1,7 @@
 /*
- * query: the parameters in the query of a request target, as the route's row declares them: pairs separated by "&", whose values
- * are decoded as application/x-www-form-urlencoded (WHATWG URL standard, section 5.1: "+" is a space, "%41" is "A"). Names are
- * compared as they were sent. Parameters that the row does not declare are ignored, since proxies append some. On the HTTP
+ * query: the parameters in the query of a request target, as the route's row declares them: pairs separated by "&", whose names
+ * and values are decoded as application/x-www-form-urlencoded (WHATWG URL standard, section 5.1: "+" is a space, "%41" is "A").
+ * Parameters that the row does not declare are ignored, since proxies append some. On the HTTP
  * thread, before the steps.
  */
 #ifndef JWTD_HTTP_QUERY_H
