@@ -79,6 +79,8 @@ static void assert_received(const struct running_proxy *running, const char *sub
     ck_assert_msg(strlen(value) == 36, "%s, %s: session %s in %s", name, what, value, request.head);
     backend_field(&request, "X-Auth-Stale-For", value, sizeof value);
     ck_assert_msg(value[0] == '\0', "%s, %s: stale for %s in %s", name, what, value, request.head);
+    backend_field(&request, "Connection", value, sizeof value); /* a proxy in front of the backend would remove what it names */
+    ck_assert_msg(strcasestr(value, "auth") == NULL, "%s, %s: Connection %s in %s", name, what, value, request.head);
 }
 
 static void assert_nothing_received(const struct running_proxy *running, const char *what) {
