@@ -32,7 +32,7 @@ static const struct plan {
 struct worker {
     const struct plan *plan;
     const struct db_options *db_options;
-    atomic_bool is_hurried; /* its first task is due now; any thread sets it */
+    atomic_bool is_hurried; /* its first task is due now, behind those that have been due for longer; any thread sets it */
     /* these belong to the thread while it runs */
     struct task_round rounds[TASKS_MAX];
     int64_t due_us[TASKS_MAX];
@@ -78,7 +78,10 @@ static int64_t run_round(void *context) {
         log_event(LOG_WARN, "task_failed", "task=%s error=%s", worker->plan->name, "out of memory");
         return clock_monotonic_us() + RETRY_US;
     }
-    size_t task = atomic_exchange(&worker->is_hurried, false) ? 0 : next_task(worker);
+    int64_t now_us = clock_monotonic_us();
+    if (atomic_exchange(&worker->is_hurried, false) && worker->due_us[0] > now_us)
+        worker->due_us[0] = now_us;
+    size_t task = next_task(worker);
     worker->rounds[task].db = worker->db;
     worker->due_us[task] = worker->plan->tasks[task]->run(&worker->rounds[task]);
     int64_t due_us = worker->due_us[next_task(worker)];
