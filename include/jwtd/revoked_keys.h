@@ -34,7 +34,12 @@ struct revoked_key {
 size_t revoked_keys_count(const struct revoked_keys *set);
 const struct revoked_key *revoked_keys_at(const struct revoked_keys *set, size_t index); /* of those counted; never changes */
 
-void revoked_keys_set_ready(struct revoked_keys *set);
+/* From now on the set is ready, and has all that was in the database by `at_us` (clock_monotonic_us). One thread at a time, with
+ * times that do not decrease. */
+void revoked_keys_set_read(struct revoked_keys *set, int64_t at_us);
 bool revoked_keys_are_ready(const struct revoked_keys *set);
+
+/* How long before `now_us` that was; at least 0. The set must be ready. */
+int64_t revoked_keys_age_us(const struct revoked_keys *set, int64_t now_us);
 
 #endif

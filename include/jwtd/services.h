@@ -40,4 +40,7 @@ struct services {
     bool (*is_draining)(void);                    /* true once the stop has begun; any thread */
 };
 
+/* How old the knowledge of what is revoked, sessions and keys, is at `now_us` (clock_monotonic_us). Both must be ready. */
+int64_t services_revocations_age_us(const struct services *services, int64_t now_us);
+
 #endif

@@ -218,8 +218,7 @@ static void print_complete(struct output *output, const struct services *service
 static void print_heartbeat(struct output *output, const struct services *services, struct follower *follower, int64_t now_us) {
     char cursor[REVOCATION_CURSOR_SIZE];
     revocation_feed_advance(services->feed, follower->position, &follower->cursor);
-    print(output, ": stale-for %lld\nid: %s\n\n",
-          (long long)(revoked_sessions_age_us(services->revoked, now_us) / CLOCK_US_PER_S),
+    print(output, ": stale-for %lld\nid: %s\n\n", (long long)(services_revocations_age_us(services, now_us) / CLOCK_US_PER_S),
           revocation_cursor_text(&follower->cursor, cursor));
     follower->next_heartbeat_us = now_us + follower->heartbeat_us;
 }

@@ -42,7 +42,7 @@ static bool has_asked_roles(const struct request *request) {
 /* While the database is away: for how many seconds a session may have been ended elsewhere without this instance knowing. */
 static enum status add_staleness(struct request *request) {
     char seconds[24];
-    int64_t age_us = revoked_sessions_age_us(request->services->revoked, clock_monotonic_us());
+    int64_t age_us = services_revocations_age_us(request->services, clock_monotonic_us());
     if (age_us < STALE_US)
         return STATUS_OK;
     snprintf(seconds, sizeof seconds, "%lld", (long long)(age_us / CLOCK_US_PER_S));

@@ -41,9 +41,9 @@ static enum status verify(struct exchange *exchange, struct text token) {
     return verifier_check(request->snapshot->verifier, request->arena, token, now_s, &request->claims, kid);
 }
 
-/* Past it a session may have been ended elsewhere for longer than the operator accepts. */
+/* Past it a session may have been ended, or a key revoked, elsewhere for longer than the operator accepts. */
 static bool are_stale(const struct request *request) {
-    int64_t age_us = revoked_sessions_age_us(request->services->revoked, clock_monotonic_us());
+    int64_t age_us = services_revocations_age_us(request->services, clock_monotonic_us());
     return age_us > request->snapshot->config.token.max_stale_ms * 1000;
 }
 

@@ -13,6 +13,7 @@ struct revoked_keys {
     pthread_mutex_t lock; /* of those that add */
     atomic_size_t count;
     atomic_bool ready;
+    atomic_int_fast64_t read_at_us; /* written before `ready` */
     bool is_full_logged;
     struct revoked_key keys[REVOKED_KEYS_MAX]; /* only the pages in use take memory */
 };
@@ -75,10 +76,17 @@ const struct revoked_key *revoked_keys_at(const struct revoked_keys *set, size_t
     return &set->keys[index];
 }
 
-void revoked_keys_set_ready(struct revoked_keys *set) {
+void revoked_keys_set_read(struct revoked_keys *set, int64_t at_us) {
+    atomic_store(&set->read_at_us, at_us);
     atomic_store(&set->ready, true);
 }
 
 bool revoked_keys_are_ready(const struct revoked_keys *set) {
     return atomic_load(&set->ready);
+}
+
+int64_t revoked_keys_age_us(const struct revoked_keys *set, int64_t now_us) {
+    assert(revoked_keys_are_ready(set));
+    int64_t age_us = now_us - atomic_load(&set->read_at_us);
+    return age_us > 0 ? age_us : 0; /* it was read after the caller had read the clock */
 }

@@ -105,8 +105,6 @@ START_TEST(a_revocation_is_known_within_three_seconds_while_the_roles_cannot_be_
 }
 END_TEST
 
-/* ---- to followers, while the database is away ---- */
-
 /* Waits for a heartbeat that is at least, or exactly 0, so stale. */
 static void await_stale(struct follower *follower, long at_least_s) {
     struct stream_event event;
@@ -116,6 +114,67 @@ static void await_stale(struct follower *follower, long at_least_s) {
         stale_s = event.comment[0] != '\0' ? strtol(event.comment + strlen("stale-for "), NULL, 10) : -1;
     } while (at_least_s > 0 ? stale_s < at_least_s : stale_s != 0);
 }
+
+/* ---- beside revoked keys ---- */
+
+/* What is not known of them is as much as what is not known of sessions. */
+START_TEST(while_the_revoked_keys_cannot_be_read_that_is_said_and_logouts_are_known_soon) {
+    char url[CLUSTER_SETTING_SIZE], value[32] = "";
+    struct server server = server_start((const char *const[]){ cluster_setting(cluster.port, "", url), NULL });
+    await_ready(&server);
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account), ended = account_login(&server, &account);
+    follower_set_service(service_add(&server, "orders"));
+    PGconn *holder = hold("LOCK TABLE revoked_keys IN ACCESS EXCLUSIVE MODE");
+    for (int i = 0; i < 100 && strtol(value, NULL, 10) < 2; i++) {
+        struct reply reply = http_json(&server, "GET", "/auth/verify", tokens.access, NULL);
+        http_header(&reply, "X-Auth-Stale-For", value, sizeof value);
+        http_free(&reply);
+        usleep(100000);
+    }
+    ck_assert_int_ge(strtol(value, NULL, 10), 2);
+    struct follower *follower = follower_open(&server, NULL, "heartbeat=1");
+    await_stale(follower, 2);
+    follower_close(follower);
+    cluster_run(&cluster,
+                "INSERT INTO revocations (session_id, user_id, reason) SELECT id, user_id, 'logout' FROM sessions"
+                " WHERE user_id = '%s' ORDER BY id DESC LIMIT 1",
+                account.id);
+    double seconds = seconds_until_refused_by(&server, "/auth/verify", ended.access);
+    ck_assert_msg(seconds < 2, "it was known after %.2f s", seconds);
+    PQfinish(holder);
+    server_finish(&server);
+}
+END_TEST
+
+/* A reading for each of them, of a database that is far away. */
+START_TEST(followers_that_come_and_go_do_not_hold_up_changes_of_roles) {
+    char url[CLUSTER_SETTING_SIZE], roles[256] = "";
+    struct proxy *proxy = proxy_start(cluster.port);
+    struct server server = server_start((const char *const[]){ cluster_setting(proxy_port(proxy), "", url), NULL });
+    await_ready(&server);
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account);
+    follower_set_service(service_add(&server, "orders"));
+    proxy_set_delay(proxy, 30);
+    cluster_run(&cluster, "UPDATE users SET roles = '{editor}' WHERE id = '%s'", account.id);
+    int64_t began_us = clock_monotonic_us();
+    while (strcmp(roles, "editor") != 0) {
+        struct follower *follower = follower_open(&server, NULL, NULL);
+        struct reply reply = http_json(&server, "GET", "/auth/verify", tokens.access, NULL);
+        ck_assert_int_eq(reply.status, 200);
+        http_header(&reply, "X-Auth-Roles", roles, sizeof roles);
+        http_free(&reply);
+        follower_close(follower);
+        ck_assert_msg(clock_monotonic_us() - began_us < 4 * CLOCK_US_PER_S, "the roles are still %s", roles);
+        usleep(2000);
+    }
+    server_finish(&server);
+    proxy_stop(proxy);
+}
+END_TEST
+
+/* ---- to followers, while the database is away ---- */
 
 START_TEST(followers_are_told_how_stale_the_knowledge_is_and_lose_nothing) {
     static const char session_id[] = "00000000-0000-4000-8000-000000000003";
@@ -229,6 +288,8 @@ Suite *database_revocations_suite(void) {
     tcase_add_unchecked_fixture(tcase, make_cluster, remove_cluster);
     tcase_add_test(tcase, a_logout_is_known_everywhere_within_a_second_while_the_cleanup_waits);
     tcase_add_test(tcase, a_revocation_is_known_within_three_seconds_while_the_roles_cannot_be_read);
+    tcase_add_test(tcase, while_the_revoked_keys_cannot_be_read_that_is_said_and_logouts_are_known_soon);
+    tcase_add_test(tcase, followers_that_come_and_go_do_not_hold_up_changes_of_roles);
     tcase_add_test(tcase, followers_are_told_how_stale_the_knowledge_is_and_lose_nothing);
     tcase_add_test(tcase, a_service_starts_with_half_a_million_revocations_to_read);
     tcase_add_test(tcase, the_roles_of_everybody_change_and_hold_up_neither_logouts_nor_a_start);

@@ -24,6 +24,10 @@ static void read_revocations_before(int64_t seconds) {
     revoked_sessions_set_read(fixture->services.revoked, clock_monotonic_us() - seconds * CLOCK_US_PER_S);
 }
 
+static void read_keys_before(int64_t seconds) {
+    revoked_keys_set_read(fixture->services.revoked_keys, clock_monotonic_us() - seconds * CLOCK_US_PER_S);
+}
+
 static void set_up(void) {
     ring = fixture_keyring();
     fixture = exchange_fixture_create(&(struct fixture_header){ NULL, NULL });
@@ -32,7 +36,7 @@ static void set_up(void) {
     fixture->services.roles = current_roles_create(FIXTURE_TTL);
     fixture->services.revoked_keys = revoked_keys_create();
     ck_assert_ptr_nonnull(fixture->services.revoked_keys);
-    revoked_keys_set_ready(fixture->services.revoked_keys);
+    read_keys_before(0);
     fixture->snapshot.config.token.max_stale_ms = MAX_STALE_S * 1000;
     read_revocations_before(0);
     current_roles_set_ready(fixture->services.roles);
@@ -174,6 +178,17 @@ START_TEST(once_the_revocations_are_too_old_no_access_lets_a_token_pass) {
 }
 END_TEST
 
+/* A revoked key is worth as much as all sessions. */
+START_TEST(once_the_revoked_keys_are_too_old_no_token_passes_either) {
+    fixture->route.access = ACCESS_BEARER;
+    send_token(GOOD);
+    read_keys_before(MAX_STALE_S - 1);
+    ck_assert_int_eq(bearer_check(&fixture->exchange), STATUS_OK);
+    read_keys_before(MAX_STALE_S + 1);
+    ck_assert_int_eq(bearer_check(&fixture->exchange), STATUS_REVOCATIONS_STALE);
+}
+END_TEST
+
 START_TEST(a_token_that_is_bad_however_old_the_revocations_are_is_called_bad) {
     fixture->route.access = ACCESS_BEARER;
     read_revocations_before(MAX_STALE_S + 1);
@@ -193,6 +208,7 @@ Suite *bearer_suite(void) {
     tcase_add_test(tcase, a_token_of_an_ended_session_says_so_and_whose_it_was);
     tcase_add_loop_test(tcase, while_the_revoked_sessions_are_not_known_no_access_lets_a_token_pass, 0, 3);
     tcase_add_loop_test(tcase, once_the_revocations_are_too_old_no_access_lets_a_token_pass, 0, 3);
+    tcase_add_test(tcase, once_the_revoked_keys_are_too_old_no_token_passes_either);
     tcase_add_test(tcase, a_token_that_is_bad_however_old_the_revocations_are_is_called_bad);
     suite_add_tcase(suite, tcase);
     return suite;

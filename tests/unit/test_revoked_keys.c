@@ -34,8 +34,10 @@ START_TEST(a_key_is_in_the_set_once_for_good_and_in_the_order_of_revocation) {
     ck_assert_str_eq(revoked_keys_at(set, 1)->kid, "k2");
     ck_assert(revoked_keys_contain(set, text_of("k1")) && !revoked_keys_contain(set, text_of("k")));
     ck_assert(!revoked_keys_are_ready(set));
-    revoked_keys_set_ready(set);
+    revoked_keys_set_read(set, 1000000);
     ck_assert(revoked_keys_are_ready(set));
+    ck_assert_int_eq(revoked_keys_age_us(set, 3500000), 2500000);
+    ck_assert_int_eq(revoked_keys_age_us(set, 999999), 0);
 }
 END_TEST
 
