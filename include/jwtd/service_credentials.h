@@ -53,10 +53,10 @@ struct service_credentials *service_credentials_load_as_owner(const char *file, 
 
 /*
  * What a command changes. The file is written aside and takes the old one's place by rename, with its mode (0600 if it is new);
- * commands at the same time wait for each other (flock on the directory). A command that is killed leaves the file as it was
- * before or after; a file "<name>~new" may remain, which the next command replaces. Root writes with the rights of the first
- * owner of a directory on the way who is not root (src/token/owner_rights.h). False, with the reason in `error` (at least 512
- * bytes): the file is as it was, unless the directory alone could not be synced.
+ * commands at the same time wait for each other, for up to ten seconds (src/token/atomic_file.h). A command that is killed
+ * leaves the file as it was before or after; a file "<name>~new" may remain, which the next command replaces. Root writes with
+ * the rights of the first owner of a directory on the way who is not root (src/token/owner_rights.h). False, with the reason in
+ * `error` (at least 512 bytes): the file is as it was, unless the directory alone could not be synced.
  */
 enum service_change {
     SERVICE_ADD,      /* a service with its first secret; there must be none of this name */

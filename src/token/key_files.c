@@ -1,17 +1,15 @@
-/* Keys in files: mode and owner are checked, and a file is written whole. */
 #include "key_files.h"
+
+#include "atomic_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-#define ASIDE "~new-" /* then 8 digits: suffix of a file that is being written; no name of a key has a "~" */
 
 void key_text_wipe(struct key_text *text) {
     sodium_memzero(text, sizeof *text);
@@ -113,76 +111,26 @@ bool key_file_read(const char *path, uid_t owner, struct key_text *text, struct 
     return is_read;
 }
 
-bool key_write_all(int fd, const char *bytes, size_t len) {
-    while (len > 0) {
-        ssize_t written = write(fd, bytes, len);
-        if (written < 0 && errno != EINTR)
-            return false;
-        if (written > 0) {
-            bytes += written;
-            len -= (size_t)written;
-        }
-    }
-    return true;
-}
-
-/* A name is safe on disk only after its directory was synced. */
-static bool sync_directory(int directory) {
-    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool synced = fsync(fd) == 0;
-    close(fd);
-    return synced;
-}
-
-bool key_file_keep_access(int fd, const struct stat *like) {
-    struct stat now;
-    mode_t mode = like->st_mode & (S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP);
-    bool is_for_group = (mode & (S_IRGRP | S_IWGRP)) != 0;
-    return fstat(fd, &now) == 0 && (!is_for_group || now.st_gid == like->st_gid || fchown(fd, (uid_t)-1, like->st_gid) == 0) &&
-           fchmod(fd, mode) == 0;
-}
-
 /* In a directory of root whose group is another one the group is the service's. */
-static void find_access(int directory, const char *like, struct stat *access) {
+static struct file_access find_access(int directory, const char *like) {
     const mode_t own = S_IRUSR | S_IWUSR;
     struct stat status;
-    *access = (struct stat){ .st_mode = own };
     if (like != NULL && fstatat(directory, like, &status, 0) == 0 && S_ISREG(status.st_mode))
-        *access = (struct stat){ .st_mode = own | (status.st_mode & (S_IRGRP | S_IWGRP)), .st_gid = status.st_gid };
-    else if (fstat(directory, &status) == 0 && status.st_uid == 0 && status.st_gid != 0 &&
-             (status.st_mode & (S_IRGRP | S_IROTH)) == S_IRGRP)
-        *access = (struct stat){ .st_mode = own | S_IRGRP, .st_gid = status.st_gid };
+        return (struct file_access){ own | (status.st_mode & (S_IRGRP | S_IWGRP)), status.st_gid };
+    bool is_for_group = fstat(directory, &status) == 0 && status.st_uid == 0 && status.st_gid != 0 &&
+                        (status.st_mode & (S_IRGRP | S_IROTH)) == S_IRGRP;
+    return is_for_group ? (struct file_access){ own | S_IRGRP, status.st_gid } : (struct file_access){ own, FILE_GROUP_ANY };
 }
 
 enum key_file_result key_file_create(int directory, const char *name, const char *like, const char *path,
                                      const struct key_text *text, struct key_error error) {
-    struct stat status, access;
+    struct stat status;
     if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0)
         return KEY_FILE_EXISTS;
-    char aside[NAME_MAX + 1];
-    int needed = snprintf(aside, sizeof aside, "%s" ASIDE "%08x", name, (unsigned)randombytes_random());
-    if (needed < 0 || (size_t)needed >= sizeof aside) {
-        key_refuse(error, path, "name too long");
-        return KEY_FILE_FAILED;
-    }
-    int fd = openat(directory, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        key_refuse(error, path, strerrordesc_np(errno));
-        return KEY_FILE_FAILED;
-    }
-    find_access(directory, like, &access);
-    enum key_file_result result = KEY_FILE_FAILED;
-    /* link, not rename: rename would replace a key that another process has made meanwhile */
-    if (key_file_keep_access(fd, &access) && key_write_all(fd, text->bytes, text->len) && fsync(fd) == 0 &&
-        linkat(directory, aside, directory, name, 0) == 0)
-        result = sync_directory(directory) ? KEY_FILE_CREATED : KEY_FILE_FAILED;
-    else if (errno == EEXIST)
-        result = KEY_FILE_EXISTS;
-    if (result == KEY_FILE_FAILED)
-        key_refuse(error, path, strerrordesc_np(errno));
-    close(fd);
-    unlinkat(directory, aside, 0);
-    return result;
+    struct file_access access = find_access(directory, like);
+    enum file_result result = atomic_file_create(directory, name, &access, (struct text){ text->bytes, text->len });
+    if (result == FILE_WRITTEN || result == FILE_EXISTS)
+        return result == FILE_WRITTEN ? KEY_FILE_CREATED : KEY_FILE_EXISTS;
+    key_refuse(error, path, strerrordesc_np(errno));
+    return KEY_FILE_FAILED;
 }

@@ -50,14 +50,7 @@ bool key_file_check(int fd, const char *path, struct key_error error) MUST_CHECK
  * two and not be writable by others, unless it is mounted read-only. False, with the reason in `error`. */
 bool key_directory_check(int fd, const char *path, uid_t owner, struct key_error error) MUST_CHECK;
 
-/* Goes on after a short write and a signal; false and errno if the rest cannot be written. */
-bool key_write_all(int fd, const char *bytes, size_t len) MUST_CHECK;
-
 enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
-
-/* Lets the same group read and write the file as `like`, and no others: the service may read its files by the rights of a group.
- * False and errno if the group cannot be changed. */
-bool key_file_keep_access(int fd, const struct stat *like) MUST_CHECK;
 
 /* Writes a key to a file that appears whole or not at all; a file that is there already stays as it is. `directory` is open,
  * `name` a name in it; `path` is for the reason of a failure. Mode and group are those of the file `like` in the directory; if

@@ -1,6 +1,7 @@
 #include "jwtd/key_life.h"
 
 #include "algorithm.h"
+#include "atomic_file.h"
 #include "key_directory.h"
 #include "key_states.h"
 #include "owner_rights.h"
@@ -335,8 +336,9 @@ static bool run(const struct work *wanted, bool make, bool (*apply)(struct work 
     if (work.directory < 0) {
         fail(&work, strerrordesc_np(errno));
     } else {
-        int lock = key_states_lock(work.directory, work.rules->keys_dir, work.error);
-        is_done = lock >= 0 && apply_locked(&work, apply);
+        const char *reason;
+        int lock = directory_lock(work.directory, DIRECTORY_LOCK_WAIT_MS, &reason);
+        is_done = lock >= 0 ? apply_locked(&work, apply) : fail(&work, reason);
         if (lock >= 0)
             close(lock);
     }

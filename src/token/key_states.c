@@ -1,6 +1,7 @@
 /* The file keys.conf, and the choice of the key that signs. */
 #include "key_states.h"
 
+#include "atomic_file.h"
 #include "jwtd/macros.h"
 
 #include <assert.h>
@@ -9,18 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define ASIDE KEY_STATES_FILE "~new"
-#define LOCK_FILE ".keys.lock" /* a name with a dot in front is no key, and no file to warn of */
-#define LOCK_TRIES 100
-#define LOCK_PAUSE_NS 100000000
+#define HEADER "# The states of the signing keys, written by `jwtd key`: KID STATE SINCE\n"
+#define LINE_SIZE (KID_MAX_LEN + sizeof " retiring " + KEY_TIME_SIZE)
 #define TEXT_MAX ((size_t)64 * 1024)
 #define TIME_FORMAT "%Y-%m-%dT%H:%M:%SZ"
-#define BLANKS " \t"
 
 static const char *const state_names[] = {
     [KEY_STANDBY] = "standby",
@@ -63,15 +60,11 @@ static struct text next_word(struct text *line) {
     return word;
 }
 
-static void write_time(int64_t since_s, char text[KEY_TIME_SIZE]) {
+const char *key_time_text(int64_t since_s, char text[KEY_TIME_SIZE]) {
     time_t seconds = (time_t)since_s;
     struct tm utc;
     if (gmtime_r(&seconds, &utc) == NULL || strftime(text, KEY_TIME_SIZE, TIME_FORMAT, &utc) == 0)
         text[0] = '\0';
-}
-
-const char *key_time_text(int64_t since_s, char text[KEY_TIME_SIZE]) {
-    write_time(since_s, text);
     return text;
 }
 
@@ -87,8 +80,7 @@ static bool read_time(struct text text, int64_t *since_s) {
     if (end == NULL || *end != '\0')
         return false;
     *since_s = (int64_t)timegm(&utc);
-    write_time(*since_s, again);
-    return strcmp(copy, again) == 0;
+    return strcmp(copy, key_time_text(*since_s, again)) == 0;
 }
 
 static bool has_active(const struct key_states *states) {
@@ -209,66 +201,26 @@ bool key_states_read(int directory, const char *keys_dir, uid_t owner, struct ke
     return is_read;
 }
 
-static bool write_lines(FILE *out, const struct key_states *states) {
-    char since[KEY_TIME_SIZE];
-    fputs("# The states of the signing keys, written by `jwtd key`: KID STATE SINCE\n", out);
+bool key_states_write(int directory, const char *keys_dir, const struct key_states *states, struct key_error error) {
+    char text[sizeof HEADER + KEY_STATES_MAX * LINE_SIZE] = HEADER, since[KEY_TIME_SIZE];
+    size_t len = sizeof HEADER - 1;
     for (size_t i = 0; i < states->count; i++) {
         const struct key_line *line = &states->lines[i];
-        fprintf(out, "%s %s %s\n", line->kid, key_state_name(line->state), key_time_text(line->since_s, since));
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s %s %s\n", line->kid, key_state_name(line->state),
+                                key_time_text(line->since_s, since));
+        assert(len < sizeof text);
     }
-    return fflush(out) == 0 && !ferror(out) && fchmod(fileno(out), 0644) == 0 && fsync(fileno(out)) == 0;
-}
-
-/* A name is safe on disk only after its directory was synced. */
-static bool sync_directory(int directory) {
-    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool is_synced = fsync(fd) == 0;
-    close(fd);
-    return is_synced;
-}
-
-bool key_states_write(int directory, const char *keys_dir, const struct key_states *states, struct key_error error) {
-    /* what a process that was killed has left; with the lock there is no other that writes */
-    if (unlinkat(directory, ASIDE, 0) != 0 && errno != ENOENT)
-        return fail(keys_dir, strerrordesc_np(errno), error);
-    int fd = openat(directory, ASIDE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
-    bool is_written = out != NULL && write_lines(out, states);
-    int failure = errno;
-    if (out != NULL)
-        is_written = fclose(out) == 0 && is_written;
-    else if (fd >= 0)
-        close(fd);
-    if (is_written && renameat(directory, ASIDE, directory, KEY_STATES_FILE) == 0) {
-        if (sync_directory(directory))
-            return true;
+    const struct file_access access = { 0644, FILE_GROUP_ANY };
+    switch (atomic_file_replace(directory, KEY_STATES_FILE, &access, (struct text){ text, len })) {
+    case FILE_WRITTEN:
+        return true;
+    case FILE_UNSYNCED:
         snprintf(error.text, error.size, "%s/" KEY_STATES_FILE ": replaced, but not synced to the disk: %s", keys_dir,
                  strerrordesc_np(errno));
         return false;
+    default:
+        return fail(keys_dir, strerrordesc_np(errno), error);
     }
-    failure = is_written ? errno : failure;
-    unlinkat(directory, ASIDE, 0);
-    return fail(keys_dir, strerrordesc_np(failure), error);
-}
-
-int key_states_lock(int directory, const char *keys_dir, struct key_error error) {
-    int fd = openat(directory, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-    bool is_locked = false;
-    for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
-        is_locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
-        if (is_locked || (errno != EWOULDBLOCK && errno != EINTR))
-            break;
-        nanosleep(&(struct timespec){ .tv_nsec = LOCK_PAUSE_NS }, NULL);
-    }
-    if (is_locked)
-        return fd;
-    snprintf(error.text, error.size, "%s/" LOCK_FILE ": %s", keys_dir,
-             fd >= 0 && errno == EWOULDBLOCK ? "another process is changing the keys" : strerrordesc_np(errno));
-    if (fd >= 0)
-        close(fd);
-    return -1;
 }
 
 /* ---- lines ---- */

@@ -61,15 +61,10 @@ bool key_states_parse(struct text text, const char *path, struct key_states *sta
 bool key_states_read(int directory, const char *keys_dir, uid_t owner, struct key_states *states,
                      struct key_error error) MUST_CHECK;
 
-/* Replaces keys.conf: the new one is written aside (keys.conf~new), synced and renamed, so that there is the old one or the new
- * one at any moment, with mode 0644, since it is no secret and other
- * services that read the keys need it. The caller holds key_states_lock. False, with the reason in `error`: the old one is there.
- */
+/* Replaces keys.conf, with mode 0644, since it is no secret and other services that read the keys need it. The caller holds
+ * directory_lock (atomic_file.h). False, with the reason in `error`: the old one is there, unless the directory alone could not
+ * be synced. */
 bool key_states_write(int directory, const char *keys_dir, const struct key_states *states, struct key_error error) MUST_CHECK;
-
-/* Lets one process at a time change the states: an exclusive flock(2) on the file .keys.lock, which is made if it is missing. -1,
- * with the reason in `error`, after ten seconds; otherwise to be closed, which ends the lock, as the end of the process does. */
-int key_states_lock(int directory, const char *keys_dir, struct key_error error) MUST_CHECK;
 
 const struct key_line *key_states_find(const struct key_states *states, struct text kid); /* NULL: it has no line */
 

@@ -1,5 +1,6 @@
 #include "refresh_keys.h"
 
+#include "atomic_file.h"
 #include "jwtd/log.h"
 #include "key_directory.h"
 #include "owner_rights.h"
@@ -7,7 +8,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -189,11 +189,7 @@ static bool replace(int directory, const char *file, const char *name, const cha
     if ((!is_copied && linkat(directory, name, directory, old_name, 0) != 0) ||
         renameat(directory, next_name, directory, name) != 0)
         return key_refuse(error, file, strerrordesc_np(errno));
-    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool is_synced = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return is_synced || key_refuse(error, file, strerrordesc_np(errno));
+    return directory_sync(directory) || key_refuse(error, file, strerrordesc_np(errno));
 }
 
 bool refresh_key_replace(const char *file, char former[REFRESH_ID_SIZE], struct key_error error) {

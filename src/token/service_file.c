@@ -1,4 +1,5 @@
 /* How a command changes the file of service credentials: under a lock, aside, by rename. */
+#include "atomic_file.h"
 #include "key_files.h"
 #include "owner_rights.h"
 #include "service_lines.h"
@@ -10,11 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define ASIDE "~new"
 
 /* Of one command. */
 struct change {
@@ -104,67 +102,43 @@ static bool read_lines(struct change *change, int links) {
     return is_read;
 }
 
-/* Closes the file. Not by stdio, whose writes cannot be made to fail by the tests. */
-static bool write_lines(int fd, const struct service_credentials *set) {
+/* The same group may read it, and no others. */
+static struct file_access access_of(const struct change *change) {
+    const mode_t allowed = S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP;
+    bool is_new = change->before.st_mode == 0;
+    return is_new ? (struct file_access){ S_IRUSR | S_IWUSR, FILE_GROUP_ANY }
+                  : (struct file_access){ change->before.st_mode & allowed, change->before.st_gid };
+}
+
+static bool replace_file(struct change *change) {
     char text[SERVICE_SECRETS_MAX * SERVICE_LINE_SIZE + 1];
     size_t len = 0;
-    for (size_t i = 0; i < set->count; i++) {
+    for (size_t i = 0; i < change->set->count; i++) {
+        const struct service_line *line = &change->set->lines[i];
         char digits[2 * crypto_hash_sha256_BYTES + 1];
-        sodium_bin2hex(digits, sizeof digits, set->lines[i].hash, sizeof set->lines[i].hash);
-        len += (size_t)snprintf(text + len, sizeof text - len, "%s %s\n", set->lines[i].name, digits);
+        sodium_bin2hex(digits, sizeof digits, line->hash, sizeof line->hash);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s %s\n", line->name, digits);
+        assert(len < sizeof text);
     }
-    assert(len < sizeof text);
-    bool is_written = key_write_all(fd, text, len) && fsync(fd) == 0;
-    int failure = errno;
-    close(fd);
-    errno = failure;
-    return is_written;
-}
-
-/* Nobody else writes there: the lock is held. */
-static bool write_aside(const struct change *change, const char *aside) {
-    unlinkat(change->directory, aside, 0);
-    int fd = openat(change->directory, aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (fd < 0)
-        return false;
-    if (change->before.st_mode == 0 || key_file_keep_access(fd, &change->before))
-        return write_lines(fd, change->set);
-    int failure = errno;
-    close(fd);
-    errno = failure;
-    return false;
-}
-
-static bool replace_file(struct change *change, int locked) {
-    char aside[NAME_MAX + 1];
-    int needed = snprintf(aside, sizeof aside, "%s" ASIDE, change->name);
-    if (needed < 0 || (size_t)needed >= sizeof aside)
-        return refuse(change, "the name is too long");
-    if (!write_aside(change, aside) || renameat(change->directory, aside, change->directory, change->name) != 0) {
-        refuse_errno(change);
-        unlinkat(change->directory, aside, 0);
-        return false;
-    }
+    struct file_access access = access_of(change);
+    enum file_result result = atomic_file_replace(change->directory, change->name, &access, (struct text){ text, len });
+    if (result == FILE_FAILED)
+        return refuse_errno(change);
     change->is_replaced = true;
-    if (fsync(locked) == 0)
+    if (result == FILE_WRITTEN)
         return true;
     snprintf(change->error, change->error_size, "%s: replaced, but not synced to the disk: %s", change->path,
              strerrordesc_np(errno));
     return false;
 }
 
-static bool change_locked(struct change *change, int locked, enum service_change kind, const char *name, const char *secret) {
-    if (flock(locked, LOCK_EX) != 0)
-        return refuse_errno(change);
-    return read_lines(change, O_NOFOLLOW) && apply(change, kind, name, secret) && replace_file(change, locked);
-}
-
 static bool change_in_directory(struct change *change, enum service_change kind, const char *name, const char *secret) {
-    int locked = openat(change->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* of O_PATH there is no lock */
-    if (locked < 0)
-        return refuse_errno(change);
-    bool is_done = change_locked(change, locked, kind, name, secret);
-    close(locked);
+    const char *reason;
+    int lock = directory_lock(change->directory, DIRECTORY_LOCK_WAIT_MS, &reason);
+    if (lock < 0)
+        return refuse(change, reason);
+    bool is_done = read_lines(change, O_NOFOLLOW) && apply(change, kind, name, secret) && replace_file(change);
+    close(lock);
     return is_done;
 }
 

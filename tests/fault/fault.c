@@ -55,6 +55,7 @@ enum function {
     WRITE,
     FSYNC,
     LINKAT,
+    RENAMEAT,
     SEND,
     SENDTO,
     SENDMSG,
@@ -88,6 +89,7 @@ static const struct {
     [WRITE] = { "write", FAULT_WRITES },
     [FSYNC] = { "fsync", FAULT_WRITES },
     [LINKAT] = { "linkat", FAULT_WRITES },
+    [RENAMEAT] = { "renameat", FAULT_WRITES },
     [SEND] = { "send", FAULT_SENDS },
     [SENDTO] = { "sendto", FAULT_SENDS },
     [SENDMSG] = { "sendmsg", FAULT_SENDS },
@@ -373,6 +375,11 @@ EXPORTED int fsync(int fd) {
 EXPORTED int linkat(int from_directory, const char *from, int to_directory, const char *to, int flags) {
     int (*other)(int, const char *, int, const char *, int) = next(LINKAT);
     return let_through(LINKAT, 1) < 0 ? -1 : other(from_directory, from, to_directory, to, flags);
+}
+
+EXPORTED int renameat(int from_directory, const char *from, int to_directory, const char *to) {
+    int (*other)(int, const char *, int, const char *) = next(RENAMEAT);
+    return let_through(RENAMEAT, 1) < 0 ? -1 : other(from_directory, from, to_directory, to);
 }
 
 /* ---- sockets ---- */

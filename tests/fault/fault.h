@@ -15,7 +15,7 @@ enum fault_kind {
     FAULT_MEMORY,
     FAULT_THREADS,
     FAULT_DESCRIPTORS, /* every call that makes one */
-    FAULT_WRITES,      /* to files and pipes, with fsync and link */
+    FAULT_WRITES,      /* to files and pipes, with fsync, link and rename */
     FAULT_SENDS        /* to sockets */
 };
 

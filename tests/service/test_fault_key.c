@@ -1,7 +1,8 @@
 /*
  * Each call of the commands that change keys fails once, kind by kind, one after the other until there is none left to fail: a
  * full disk, no descriptors, no memory. A command ends with exit code 0, or with 1 and the cause; afterwards there are the states
- * from before or those from after, whole, and it may be run again. ONLY=4 runs one row of the table, STRIDE=10 every tenth call.
+ * from before or those from after, whole, no file is left aside, and it may be run again. ONLY=4 runs one row of the table,
+ * STRIDE=10 every tenth call.
  */
 #include "support/faults.h"
 #include "support/server.h"
@@ -11,6 +12,7 @@
 #include "jwtd/macros.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +102,17 @@ static void read_active(const char *what, char kid[KID_MAX_LEN + 1]) {
     keyring_destroy(ring);
 }
 
+static void check_nothing_is_left_aside(const char *what) {
+    const char *const places[] = { keys_dir, directory };
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        DIR *names = opendir(places[i]);
+        ck_assert_ptr_nonnull(names);
+        for (const struct dirent *entry; (entry = readdir(names)) != NULL;)
+            ck_assert_msg(strchr(entry->d_name, '~') == NULL, "%s: %s is left", what, entry->d_name);
+        closedir(names);
+    }
+}
+
 /* Returns whether a call has failed. */
 static bool fail_call(size_t command, size_t failure, long wanted) {
     char output[OUTPUT_SIZE], again[OUTPUT_SIZE], kid[KID_MAX_LEN + 1];
@@ -111,6 +124,7 @@ static bool fail_call(size_t command, size_t failure, long wanted) {
     ck_assert_msg(code == 0 || (code == 1 && cause != NULL), "%s %s: exit code %d: %s", commands[command].words[0], what, code,
                   output);
     ck_assert_msg(code == 0 || strcasestr(output, cause) != NULL, "%s %s: %s", commands[command].words[0], what, output);
+    check_nothing_is_left_aside(what);
     read_active(what, kid);
     ck_assert_msg(strcmp(kid, commands[command].active) == 0 || (code == 1 && strcmp(kid, "a") == 0), "%s: %s signs", what, kid);
     const char *const with_force[3] = { "rotate-refresh", "--now", NULL };

@@ -4,7 +4,6 @@
 #include "jwtd/verifier.h"
 #include "token_fixture.h"
 
-#include <sys/wait.h>
 #include <utime.h>
 
 Suite *key_states_suite(void);
@@ -170,30 +169,6 @@ START_TEST(what_is_no_regular_file_or_too_long_is_refused) {
     ck_assert_int_eq(truncate(scratch_path(&scratch, "keys/keys.conf"), 1 << 20), 0);
     ck_assert(!key_states_read(directory, keys_dir, geteuid(), &states, reason));
     ck_assert_ptr_nonnull(strstr(error, "keys.conf: too long"));
-}
-END_TEST
-
-START_TEST(a_lock_keeps_other_processes_out_until_its_process_ends) {
-    int ready[2];
-    char byte;
-    ck_assert_int_eq(pipe(ready), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        bool is_locked = key_states_lock(directory, keys_dir, reason) >= 0;
-        ssize_t written = write(ready[1], is_locked ? "y" : "n", 1);
-        usleep(300000);
-        _exit(written == 1 ? 0 : 1); /* without releasing it */
-    }
-    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-    ck_assert_int_eq(byte, 'y');
-    int64_t began_us = clock_monotonic_us();
-    int lock = key_states_lock(directory, keys_dir, reason);
-    ck_assert_msg(lock >= 0, "%s", error);
-    ck_assert_int_ge(clock_monotonic_us() - began_us, 100000);
-    close(lock);
-    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-    close(ready[0]);
-    close(ready[1]);
 }
 END_TEST
 
@@ -385,7 +360,6 @@ Suite *key_states_suite(void) {
     tcase_add_test(tests, what_was_written_is_read_and_nothing_is_left_beside_it);
     tcase_add_test(tests, a_file_that_others_may_write_is_refused);
     tcase_add_test(tests, what_is_no_regular_file_or_too_long_is_refused);
-    tcase_add_test(tests, a_lock_keeps_other_processes_out_until_its_process_ends);
     tcase_add_loop_test(tests, one_key_signs_by_state_or_by_name_and_age, 0, (int)ARRAY_LEN(choices));
     tcase_add_test(tests, a_retiring_key_is_gone_a_second_after_its_last_token_has_died);
     tcase_add_test(tests, a_new_file_signs_when_it_has_been_there_for_as_long_as_others_keep_their_copies);
