@@ -36,7 +36,7 @@ migrations := $(sort $(wildcard migrations/*.sql))
 generated := $(addprefix $(BUILD)/generated/,common_passwords.c migrations.c)
 # The verifier library: what is its own, what it shares with the service, and the members of json-c that both link.
 verify_own := $(wildcard src/verify/*.c)
-verify_shared := $(addprefix src/token/,algorithm.c atomic_file.c base64url.c claims.c jwk.c key_files.c key_set.c key_states.c openssl_errors.c public_key.c \
+verify_shared := $(addprefix src/token/,algorithm.c atomic_file.c base64url.c claims.c jwk.c key_files.c key_set.c key_state.c key_states.c openssl_errors.c public_key.c \
 	revoked_sessions.c secret_key.c signature.c token_cache.c token_check.c) \
 	$(addprefix src/base/,arena.c clock.c json.c json_scan.c json_writer.c role.c text.c uuid.c)
 verify_pic := $(patsubst %.c,$(BUILD)/pic/%.o,$(verify_own) $(verify_shared))

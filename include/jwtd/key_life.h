@@ -15,11 +15,11 @@
 #ifndef JWTD_KEY_LIFE_H
 #define JWTD_KEY_LIFE_H
 
+#include "jwtd/key_state.h"
 #include "jwtd/keyring.h"
 
 #define KEY_LIST_MAX 320 /* keys with a file, with a line, or both */
 #define KEY_NOTE_SIZE 512
-#define KEY_TIME_SIZE sizeof "2026-11-21T21:35:00Z"
 
 struct key_info {
     char kid[KID_MAX_LEN + 1];
@@ -81,10 +81,5 @@ bool key_prune(const struct key_rules *rules, int64_t now_s, struct key_change *
 #define REFRESH_ROTATION_PAUSE_S 10
 bool key_rotate_refresh(const struct key_rules *rules, int64_t now_s, bool at_once, struct key_change *change, char *error,
                         size_t error_size) MUST_CHECK;
-
-const char *key_state_name(enum key_state state);
-
-/* Writes a time as in keys.conf; returns `text`. */
-const char *key_time_text(int64_t time_s, char text[KEY_TIME_SIZE]);
 
 #endif

@@ -30,6 +30,7 @@
 #ifndef JWTD_KEYRING_H
 #define JWTD_KEYRING_H
 
+#include "jwtd/key_state.h"
 #include "jwtd/status.h"
 #include "jwtd/text.h"
 
@@ -37,7 +38,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KID_MAX_LEN 64
 #define KEYS_MAX 64
 #define KEY_LATE_S 60 /* after so long every instance has noticed that a key signs no more, also with a clock that is behind */
 #define REFRESH_KEY_BYTES 32
@@ -45,9 +45,6 @@
 #define REFRESH_KEYS_MAX 16
 
 struct revoked_keys;
-
-/* src/token/key_states.h says what they mean. */
-enum key_state { KEY_STANDBY, KEY_ACTIVE, KEY_RETIRING, KEY_REVOKED };
 
 /* From the configuration (options.h); texts are borrowed. */
 struct key_rules {
@@ -108,7 +105,6 @@ const char *keyring_outdated(const struct keyring *keyring, int64_t now_s);
 size_t keyring_count(const struct keyring *keyring);
 const struct signing_key *keyring_key(const struct keyring *keyring, size_t index); /* below keyring_count; sorted by kid */
 
-bool keyring_is_kid(struct text name);
 bool keyring_has_algorithm(const char *name); /* whether there is a suffix of key files of this name: "hs256" */
 
 /* Whether the directory of the keys has a file for this kid at the moment, valid or not, which was not left out of the ring

@@ -70,7 +70,7 @@ const struct algorithm *algorithm_of_file(const char *file_name, struct text *ki
         if (len < suffix_len || strcmp(file_name + len - suffix_len, algorithms[i].suffix) != 0)
             continue;
         *kid = (struct text){ file_name, len - suffix_len };
-        return text_is_made_of(*kid, TEXT_ID_ALPHABET, 1, KID_MAX_LEN) ? &algorithms[i] : NULL;
+        return kid_is_valid(*kid) ? &algorithms[i] : NULL;
     }
     return NULL;
 }

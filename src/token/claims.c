@@ -57,8 +57,7 @@ static enum status read_header(const struct json *object, size_t signature_size,
     struct text kid = json_find_text(object, "kid");
     header->algorithm = algorithm_by_name(json_find_text(object, "alg"));
     if (header->algorithm == NULL || signature_size < header->algorithm->signature_min ||
-        signature_size > header->algorithm->signature_max || !text_is_made_of(kid, TEXT_ID_ALPHABET, 1, KID_MAX_LEN) ||
-        !text_is(json_find_text(object, "typ"), "JWT"))
+        signature_size > header->algorithm->signature_max || !kid_is_valid(kid) || !text_is(json_find_text(object, "typ"), "JWT"))
         return STATUS_INVALID_TOKEN;
     memcpy(header->kid, kid.bytes, kid.len);
     header->kid[kid.len] = '\0';

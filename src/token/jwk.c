@@ -132,7 +132,7 @@ static bool read_key(const struct json *jwk, bool with_secrets, const struct sig
                      struct signing_key *key, bool *lacked_memory) {
     struct text kid = json_find_text(jwk, "kid");
     const struct kind *kind = kind_of(jwk, with_secrets);
-    if (kind == NULL || !text_is_made_of(kid, TEXT_ID_ALPHABET, 1, KID_MAX_LEN) || has_kid(others, count, kid))
+    if (kind == NULL || !kid_is_valid(kid) || has_kid(others, count, kid))
         return false;
     *key = (struct signing_key){ .algorithm = algorithm_by_name(text_of(kind->algorithm)) };
     memcpy(key->kid, kid.bytes, kid.len);

@@ -360,7 +360,7 @@ bool key_list_read(const struct key_rules *rules, int64_t now_s, struct key_list
 static bool change_key(const struct key_rules *rules, int64_t now_s, const char *kid, bool at_once, struct key_change *change,
                        bool (*apply)(struct work *work), char *error, size_t error_size) {
     *change = (struct key_change){ .removed = 0 };
-    if (!keyring_is_kid(text_of(kid))) {
+    if (!kid_is_valid(text_of(kid))) {
         snprintf(error, error_size, "this is no key id");
         return false;
     }

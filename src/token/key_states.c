@@ -2,7 +2,7 @@
 #include "key_states.h"
 
 #include "atomic_file.h"
-#include "jwtd/macros.h"
+#include "jwtd/keyring.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,32 +17,6 @@
 #define HEADER "# The states of the signing keys, written by `jwtd key`: KID STATE SINCE\n"
 #define LINE_SIZE (KID_MAX_LEN + sizeof " retiring " + KEY_TIME_SIZE)
 #define TEXT_MAX ((size_t)64 * 1024)
-#define TIME_FORMAT "%Y-%m-%dT%H:%M:%SZ"
-
-static const char *const state_names[] = {
-    [KEY_STANDBY] = "standby",
-    [KEY_ACTIVE] = "active",
-    [KEY_RETIRING] = "retiring",
-    [KEY_REVOKED] = "revoked",
-};
-
-const char *key_state_name(enum key_state state) {
-    assert((size_t)state < ARRAY_LEN(state_names));
-    return state_names[state];
-}
-
-bool key_state_by_name(struct text name, enum key_state *state) {
-    for (size_t i = 0; i < ARRAY_LEN(state_names); i++)
-        if (text_equal(name, text_of(state_names[i]))) {
-            *state = (enum key_state)i;
-            return true;
-        }
-    return false;
-}
-
-static bool is_kid(struct text word) {
-    return text_is_made_of(word, TEXT_ID_ALPHABET, 1, KID_MAX_LEN);
-}
 
 /* ---- parsing ---- */
 
@@ -60,29 +34,6 @@ static struct text next_word(struct text *line) {
     return word;
 }
 
-const char *key_time_text(int64_t since_s, char text[KEY_TIME_SIZE]) {
-    time_t seconds = (time_t)since_s;
-    struct tm utc;
-    if (gmtime_r(&seconds, &utc) == NULL || strftime(text, KEY_TIME_SIZE, TIME_FORMAT, &utc) == 0)
-        text[0] = '\0';
-    return text;
-}
-
-/* strptime takes more than one way to write a time, and days that do not exist; written again they differ. */
-static bool read_time(struct text text, int64_t *since_s) {
-    char copy[KEY_TIME_SIZE], again[KEY_TIME_SIZE];
-    struct tm utc = { 0 };
-    if (text.len != KEY_TIME_SIZE - 1)
-        return false;
-    memcpy(copy, text.bytes, text.len);
-    copy[text.len] = '\0';
-    const char *end = strptime(copy, TIME_FORMAT, &utc);
-    if (end == NULL || *end != '\0')
-        return false;
-    *since_s = (int64_t)timegm(&utc);
-    return strcmp(copy, key_time_text(*since_s, again)) == 0;
-}
-
 static bool has_active(const struct key_states *states) {
     for (size_t i = 0; i < states->count; i++)
         if (states->lines[i].state == KEY_ACTIVE)
@@ -97,11 +48,11 @@ static const char *parse_line(struct text line, struct key_states *states) {
     int64_t since_s;
     if (kid.len == 0 || kid.bytes[0] == '#')
         return NULL;
-    if (!is_kid(kid))
+    if (!kid_is_valid(kid))
         return "this is no key id";
     if (!key_state_by_name(state_word, &state))
         return "the state is none of standby, active, retiring, revoked";
-    if (!read_time(since, &since_s))
+    if (!key_time_read(since, &since_s))
         return "the time is not written like 2026-11-21T21:35:00Z";
     if (more.len > 0)
         return "there is something behind the time";
@@ -233,7 +184,7 @@ const struct key_line *key_states_find(const struct key_states *states, struct t
 }
 
 bool key_states_set(struct key_states *states, const char *kid, enum key_state state, int64_t since_s) {
-    assert(is_kid(text_of(kid)));
+    assert(kid_is_valid(text_of(kid)));
     const struct key_line *found = key_states_find(states, text_of(kid));
     if (found == NULL && states->count == KEY_STATES_MAX)
         return false;

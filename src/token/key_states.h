@@ -25,7 +25,7 @@
 #ifndef JWTD_TOKEN_KEY_STATES_H
 #define JWTD_TOKEN_KEY_STATES_H
 
-#include "jwtd/key_life.h"
+#include "jwtd/key_state.h"
 #include "jwtd/text.h"
 #include "key_files.h"
 
@@ -35,6 +35,8 @@
 
 #define KEY_STATES_FILE "keys.conf"
 #define KEY_STATES_MAX 256 /* lines with a key */
+
+struct key_rules; /* keyring.h */
 
 struct key_line {
     char kid[KID_MAX_LEN + 1];
@@ -47,9 +49,6 @@ struct key_states {
     size_t count;
     struct key_line lines[KEY_STATES_MAX];
 };
-
-/* The state of a name (key_state_name); false if there is none. */
-bool key_state_by_name(struct text name, enum key_state *state);
 
 /* The text of keys.conf; it may hold any bytes. False, with the number of the line and the reason in `error`; never with what the
  * line says. `path` is for the error. */

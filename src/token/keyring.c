@@ -39,10 +39,6 @@ struct keyring {
     char keys_dir[PATH_MAX];
 };
 
-bool keyring_is_kid(struct text name) {
-    return text_is_made_of(name, TEXT_ID_ALPHABET, 1, KID_MAX_LEN);
-}
-
 bool keyring_has_algorithm(const char *name) {
     return algorithm_by_suffix(name) != NULL;
 }
@@ -294,7 +290,7 @@ const char *keyring_outdated(const struct keyring *keyring, int64_t now_s) {
 
 /* A kid is public, so nothing is lost by a comparison that is not in constant time. */
 const struct signing_key *keyring_find(const struct keyring *keyring, struct text kid) {
-    if (!keyring_is_kid(kid) || is_revoked(keyring, kid))
+    if (!kid_is_valid(kid) || is_revoked(keyring, kid))
         return NULL;
     for (size_t i = 0; i < keyring->count; i++) {
         const struct signing_key *key = &keyring->keys[i];
@@ -327,7 +323,7 @@ static bool is_left_out(const struct keyring *keyring, struct text kid) {
 }
 
 bool keyring_may_have(const struct keyring *keyring, struct text kid) {
-    assert(keyring_is_kid(kid)); /* so it is no path */
+    assert(kid_is_valid(kid)); /* so it is no path */
     if (is_left_out(keyring, kid) || is_revoked(keyring, kid))
         return false;
     DIR *directory = opendir(keyring->keys_dir);

@@ -60,7 +60,7 @@ static enum status add(struct revoked_keys *set, struct text kid, int64_t revoke
 }
 
 enum status revoked_keys_add(struct revoked_keys *set, struct text kid, int64_t revoked_at_s) {
-    assert(text_is_made_of(kid, TEXT_ID_ALPHABET, 1, KID_MAX_LEN));
+    assert(kid_is_valid(kid));
     pthread_mutex_lock(&set->lock);
     enum status status = add(set, kid, revoked_at_s);
     pthread_mutex_unlock(&set->lock);

@@ -89,7 +89,7 @@ static bool session_revoked(struct feed *feed, const struct json *data) {
 
 static bool key_revoked(struct feed *feed, const struct json *data) {
     struct text kid = json_find_text(data, "kid");
-    if (kid.bytes == NULL || !text_is_made_of(kid, TEXT_ID_ALPHABET, 1, KID_MAX_LEN))
+    if (kid.bytes == NULL || !kid_is_valid(kid))
         return refuse(feed, "a key-revoked event without a key");
     feed->options.on_key_revoked(feed->options.context, kid);
     return true;

@@ -154,7 +154,7 @@ static void check_accepted(struct arena *arena, struct text token, const struct 
 }
 
 static void check_refused(void) {
-    assert(missing_kid[0] == '\0' || (keyring_is_kid(text_of(missing_kid)) && keyring_find(ring, text_of(missing_kid)) == NULL));
+    assert(missing_kid[0] == '\0' || (kid_is_valid(text_of(missing_kid)) && keyring_find(ring, text_of(missing_kid)) == NULL));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
