@@ -90,12 +90,31 @@ static void assert_says(const struct result *result, const char *text) {
     ck_assert_msg(strstr(result->output, text) != NULL, "it does not say \"%s\" but: %s", text, result->output);
 }
 
+/* A search that meets a busy moment of the machine finds less than there is. Of so many one must find it; none may find more. */
+#define SEARCHES 3
+
+static bool is_found(const struct result *result, double least, double most) {
+    double limit = result->run.verdict.limit;
+    ck_assert_msg(limit <= most, "%.1f: %s", limit, result->output);
+    return limit >= least;
+}
+
+/* The last search is in *result. */
+static void find_limit(const char *const *arguments, double least, double most, struct result *result) {
+    for (int left = SEARCHES; left > 0; left--) {
+        run_program(arguments, result);
+        if (is_found(result, least, most))
+            return;
+        printf("%d searches left: %.1f: %s\n", left - 1, result->run.verdict.limit, result->output);
+        ck_assert_msg(left > 1, "%.1f: %s", result->run.verdict.limit, result->output);
+        release(result);
+    }
+}
+
 START_TEST(a_capacity_of_500_a_second_is_found_within_5_percent) {
     struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 500, .queue = 200 });
     static struct result result;
-    run_program((const char *const[]){ "find", fake.url, "--slo", "p99<=300ms,err<=1%", NULL }, &result);
-    double limit = result.run.verdict.limit;
-    ck_assert_msg(limit >= 475 && limit <= 525, "%.1f: %s", limit, result.output);
+    find_limit((const char *const[]){ "find", fake.url, "--slo", "p99<=300ms,err<=1%", NULL }, 475, 525, &result);
     ck_assert_int_eq(result.code, 0);
     ck_assert_int_eq(result.run.verdict.beyond, COLLAPSE_SHEDS);
     ck_assert(result.run.verdict.recovered);
@@ -108,9 +127,8 @@ END_TEST
 START_TEST(the_number_of_users_is_found_within_5_percent_and_is_whole) {
     struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 500 });
     static struct result result;
-    run_program((const char *const[]){ "find", fake.url, "--by", "users", "--slo", "p99<=100ms,err<=1%", NULL }, &result);
-    double limit = result.run.verdict.limit, safe = result.run.verdict.safe;
-    ck_assert_msg(limit >= 47 && limit <= 52, "%.1f: %s", limit, result.output);
+    find_limit((const char *const[]){ "find", fake.url, "--by", "users", "--slo", "p99<=100ms,err<=1%", NULL }, 47, 52, &result);
+    double safe = result.run.verdict.safe;
     ck_assert_msg(safe > 0 && safe == floor(safe), "%.2f users", safe);
     ck_assert_int_eq(result.code, 0);
     release(&result);
