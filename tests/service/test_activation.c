@@ -97,8 +97,7 @@ START_TEST(a_reload_that_comes_with_the_end_changes_nothing_about_it) {
     expect_state(supervisor, "READY=1");
     int fillings = fill_queue(name);
     kill(server.pid, SIGTERM);
-    for (int i = 0; i < 200 && !server_log_contains(&server, "\"event\":\"stopping\""); i++)
-        usleep(10000);
+    server_await_log(&server, "\"event\":\"stopping\"", 2000);
     kill(server.pid, SIGHUP);
     while (fillings-- > 0)
         expect_state(supervisor, "FILLING=1");
@@ -208,7 +207,7 @@ END_TEST
 /* A restart would not bring the database back. */
 START_TEST(a_service_without_its_database_is_alive) {
     int supervisor = open_watching_supervisor();
-    struct server server = server_start((const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
+    struct server server = server_start_unready((const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
     expect_state(supervisor, "READY=1");
     for (int i = 0; i < 6; i++)
         expect_state(supervisor, "WATCHDOG=1");

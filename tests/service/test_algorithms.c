@@ -220,8 +220,7 @@ START_TEST(a_new_key_is_published_with_the_next_reload) {
     snprintf(old_kid, sizeof old_kid, "%s", kid);
     make_key("rs256");
     kill(server.pid, SIGHUP);
-    for (int i = 0; i < TRIES && !server_log_contains(&server, "\"event\":\"reloaded\""); i++)
-        usleep(PAUSE_US);
+    server_await_log(&server, "\"event\":\"reloaded\"", 10000);
     reply = get(JWKS, NULL, NULL);
     ck_assert_str_ne(http_header(&reply, "ETag", after, sizeof after), before);
     ck_assert_ptr_nonnull(strstr(reply.body, old_kid));

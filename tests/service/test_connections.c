@@ -69,7 +69,7 @@ static void expect_service_again(const struct server *server, const char *source
 }
 
 START_TEST(beyond_the_limit_some_get_503_and_the_rest_are_closed) {
-    struct server server = server_start((const char *const[]){ "server.max_connections=40", NULL });
+    struct server server = server_start_unready((const char *const[]){ "server.max_connections=40", NULL });
     struct crowd crowd;
     gather(&crowd, &server, "127.0.0.1");
     ck_assert_int_eq(crowd.served, 40);
@@ -83,7 +83,7 @@ START_TEST(beyond_the_limit_some_get_503_and_the_rest_are_closed) {
 END_TEST
 
 START_TEST(one_address_cannot_take_the_connections_of_all) {
-    struct server server = server_start((const char *const[]){ "server.max_connections_per_address=10", NULL });
+    struct server server = server_start_unready((const char *const[]){ "server.max_connections_per_address=10", NULL });
     struct crowd crowd, neighbour;
     gather(&crowd, &server, "127.0.0.2");
     ck_assert_int_eq(crowd.served, 10);
@@ -102,7 +102,7 @@ static const char *const without_limit[][2] = {
 };
 
 START_TEST(a_trusted_proxy_may_have_as_many_as_it_likes) {
-    struct server server = server_start((const char *const[]){ without_limit[_i][0], without_limit[_i][1], NULL });
+    struct server server = server_start_unready((const char *const[]){ without_limit[_i][0], without_limit[_i][1], NULL });
     struct crowd crowd;
     gather(&crowd, &server, "127.0.0.2");
     ck_assert_int_eq(crowd.served, MANY);
@@ -114,11 +114,11 @@ END_TEST
 START_TEST(fewer_descriptors_than_connections_are_known_from_the_start) {
     struct rlimit before, low = { .rlim_cur = 128, .rlim_max = 128 };
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-    struct server server = server_start(NULL);
+    struct server server = server_start_unready(NULL);
     server_finish(&server);
     /* of this test's own process, which ends with it */
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
-    server = server_start((const char *const[]){ "database.connections=2", NULL });
+    server = server_start_unready((const char *const[]){ "database.connections=2", NULL });
     ck_assert(server_log_contains(&server, "\"event\":\"max_connections_clamped\""));
     struct crowd crowd;
     gather(&crowd, &server, "127.0.0.1");
@@ -134,7 +134,7 @@ static const char *const burst_limits[] = { "server.max_connections=40", "server
 
 /* All of them are in the listen queue before the first one is accepted. */
 START_TEST(a_burst_is_held_to_the_limit_and_a_tenth_too) {
-    struct server server = server_start((const char *const[]){ burst_limits[_i], NULL });
+    struct server server = server_start_unready((const char *const[]){ burst_limits[_i], NULL });
     int fds[BURST];
     char byte;
     unsigned long before = process_descriptors(server.pid);
@@ -158,7 +158,7 @@ END_TEST
 
 /* The limit falls while the service runs, below what it has open: accepting fails although connections are allowed. */
 START_TEST(descriptors_that_run_out_neither_spin_the_service_nor_end_it) {
-    struct server server = server_start(NULL);
+    struct server server = server_start_unready(NULL);
     struct rlimit before, none;
     ck_assert_int_eq(prlimit(server.pid, RLIMIT_NOFILE, NULL, &before), 0);
     none = (struct rlimit){ .rlim_cur = 3, .rlim_max = before.rlim_max };
@@ -182,7 +182,7 @@ END_TEST
 
 /* Clients keep their connections, so that no descriptor is closed. */
 START_TEST(without_a_descriptor_a_client_is_refused_and_with_one_served_again) {
-    struct server server = server_start(NULL);
+    struct server server = server_start_unready(NULL);
     struct crowd kept, crowd;
     struct rlimit before, tight;
     gather(&kept, &server, "127.0.0.1");

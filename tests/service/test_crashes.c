@@ -143,7 +143,7 @@ static void kill_again_and_again(struct run *run, const struct server *keys) {
         pid_t pid = run->server->pid;
         kill(pid, SIGKILL);
         ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-        struct server next = server_start_beside(keys, (const char *const[]){ listen, NULL });
+        struct server next = server_start_unready_beside(keys, (const char *const[]){ listen, NULL });
         run->server->pid = next.pid;
     }
     atomic_store(&run->over, true);

@@ -63,7 +63,8 @@ START_TEST(nothing_is_called_inactive_or_revoked_that_is_not_known_to_be) {
     expect_problem(service_ask(&server, &service, REVOKE, tokens.refresh), 503, "database_unavailable");
     expect_body(service_ask(&server, &service, INTROSPECT, tokens.access), "\"active\":true");
 
-    struct server fresh = server_start_beside(&server, (const char *const[]){ cluster_setting(cluster.port, "", url), NULL });
+    struct server fresh =
+        server_start_unready_beside(&server, (const char *const[]){ cluster_setting(cluster.port, "", url), NULL });
     expect_problem(service_ask(&fresh, &service, INTROSPECT, tokens.access), 503, "starting");
     expect_problem(service_ask(&fresh, &service, REVOKE, tokens.access), 503, "starting");
     expect_body(service_ask(&fresh, &service, INTROSPECT, "x"), INACTIVE);

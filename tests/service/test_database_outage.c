@@ -55,8 +55,8 @@ START_TEST(a_service_that_starts_before_its_database_waits_for_it) {
     struct tokens tokens = account_login(&keys, &account);
     cluster_stop(&cluster);
 
-    struct server server =
-        server_start_beside(&keys, (const char *const[]){ cluster_setting(cluster.port, "", url), TIMEOUT_SETTING, NULL });
+    struct server server = server_start_unready_beside(
+        &keys, (const char *const[]){ cluster_setting(cluster.port, "", url), TIMEOUT_SETTING, NULL });
     for (int i = 0; i < 3; i++) {
         expect_live(&server);
         struct reply ready = http_send(&server, "GET", "/health/ready", NULL, NULL);

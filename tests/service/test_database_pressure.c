@@ -35,8 +35,14 @@ static void remove_(void) {
 
 static struct server start_service(const char *url_words) {
     char url[CLUSTER_SETTING_SIZE];
-    return server_start((const char *const[]){ cluster_setting(cluster.port, url_words, url), CONNECTIONS_SETTING,
-                                               "server.request_timeout=5s", "database.statement_timeout=4s", NULL });
+    return server_start_unready((const char *const[]){ cluster_setting(cluster.port, url_words, url), CONNECTIONS_SETTING,
+                                                       "server.request_timeout=5s", "database.statement_timeout=4s", NULL });
+}
+
+static struct server start_well(const char *url_words) {
+    struct server server = start_service(url_words);
+    await_ready(&server);
+    return server;
 }
 
 static struct reply post_account(const struct server *server, const char *path, const struct account *account) {
@@ -113,7 +119,7 @@ START_TEST(with_few_connections_the_service_works_with_those) {
     size_t count = take_all_connections(taken);
     for (int i = 0; i < CONNECTIONS + BACKGROUND - 3; i++)
         PQfinish(taken[--count]);
-    struct server server = start_service("");
+    struct server server = start_well("");
     ck_assert_int_eq(status_in_the_end(&server, "/auth/register", &account), 201);
     struct crowd crowd = { .server = &server, .account = account };
     run_parallel(40, log_in, &crowd); /* each thread finds out what it has */
@@ -131,7 +137,7 @@ START_TEST(with_few_connections_the_service_works_with_those) {
 END_TEST
 
 START_TEST(the_service_never_has_more_connections_than_it_may) {
-    struct server server = start_service("");
+    struct server server = start_well("");
     struct crowd crowd = { .server = &server, .account = account_register(&server) };
     run_parallel(40, log_in, &crowd);
     for (size_t i = 0; i < 40; i++)
@@ -204,7 +210,7 @@ static const struct {
 };
 
 START_TEST(a_full_disk_costs_503_and_leaves_nothing_half_done) {
-    struct server server = start_service("");
+    struct server server = start_well("");
     struct account account = account_new();
     struct tokens tokens = { .access = "" };
     char path[PATH_SIZE];
@@ -241,7 +247,7 @@ END_TEST
 /* ---- no writes ---- */
 
 START_TEST(a_read_only_database_is_read_and_writes_get_503) {
-    struct server server = start_service("");
+    struct server server = start_well("");
     struct account account = account_register(&server), other = account_new();
     struct tokens tokens = account_login(&server, &account);
     cluster_run(&cluster, "ALTER ROLE jwtd SET default_transaction_read_only = on");
@@ -359,7 +365,7 @@ static const struct {
 };
 
 START_TEST(what_another_transaction_spoils_is_done_again) {
-    struct server server = start_service(meetings[_i].url_words);
+    struct server server = start_well(meetings[_i].url_words);
     struct rival rival = make_rival(&server);
     rival.act = meetings[_i].act;
     rival.meet = meetings[_i].meet;
@@ -434,7 +440,7 @@ static void wait_or_measure(size_t index, void *context) {
 
 /* All connections wait for the row but the one that is kept for reads. */
 START_TEST(a_locked_session_delays_nobody_who_reads) {
-    struct server server = start_service("");
+    struct server server = start_well("");
     struct rival rival = make_rival(&server);
     struct account account = account_register(&server);
     struct bystander bystander = { .rival = &rival, .tokens = account_login(&server, &account) };

@@ -3,6 +3,7 @@
 #include "support/account.h"
 #include "support/forge.h"
 #include "support/load.h"
+#include "support/service.h"
 
 #include "tests/runner.h"
 
@@ -133,16 +134,9 @@ static void run_jwtd(const struct server *server, const char *const *words) {
     ck_assert_msg(program_run(all, NULL, output, sizeof output) == 0, "%s", output);
 }
 
-static void reload(const struct server *server) {
-    int before = server_log_count(server, "\"event\":\"reloaded\"");
-    kill(server->pid, SIGHUP);
-    for (int i = 0; i < 1000 && server_log_count(server, "\"event\":\"reloaded\"") == before; i++)
-        usleep(5000);
-}
-
 static void make_key(const struct server *server, const char *algorithm) {
-    run_jwtd(server, (const char *const[]){ "keygen", "--algorithm", algorithm, NULL });
-    reload(server);
+    server_make_key_of(server, algorithm);
+    service_reload(server);
 }
 
 struct world {
@@ -529,7 +523,7 @@ START_TEST(keys_that_are_gone_are_forgotten_and_a_service_that_is_away_costs_not
         all_accept(&crew, world.tokens[i]);
     snprintf(key, sizeof key, "%s/%s.es256", place_of(&world.server).keys, world.forger.kid[BY_ES256]);
     ck_assert_int_eq(unlink(key), 0);
-    reload(&world.server);
+    service_reload(&world.server);
     usleep(A_SECOND_US);
     all_accept(&crew, world.tokens[BY_RS256]);
     all_refuse(&crew, world.tokens[BY_ES256]);

@@ -360,7 +360,7 @@ START_TEST(a_service_listens_on_ipv6_and_on_a_unix_socket) {
     char setting[128], path[96];
     snprintf(path, sizeof path, "%s/socket", six.directory);
     snprintf(setting, sizeof setting, "server.listen=unix:%s", path);
-    struct server local = server_start_beside(&six, (const char *const[]){ setting, NULL });
+    struct server local = server_start_unready_beside(&six, (const char *const[]){ setting, NULL });
     ck_assert_str_eq(local.url + strlen("unix:"), path);
     ck_assert_int_eq(access(path, F_OK), 0);
     server_finish(&local);
@@ -397,7 +397,7 @@ START_TEST(a_socket_file_that_another_has_put_there_stays) {
     char path[96], setting[128];
     snprintf(path, sizeof path, "%s/socket", keys.directory);
     snprintf(setting, sizeof setting, "server.listen=unix:%s", path);
-    struct server server = server_start_beside(&keys, (const char *const[]){ setting, NULL });
+    struct server server = server_start_unready_beside(&keys, (const char *const[]){ setting, NULL });
     ino_t before = file_number(path);
     char other_path[104];
     snprintf(other_path, sizeof other_path, "%s.other", path);
@@ -432,7 +432,7 @@ START_TEST(a_successor_takes_the_path_while_the_first_still_answers) {
     char path[96], setting[128];
     snprintf(path, sizeof path, "%s/socket", keys.directory);
     snprintf(setting, sizeof setting, "server.listen=unix:%s", path);
-    struct server first = server_start_beside(&keys, (const char *const[]){ setting, NULL });
+    struct server first = server_start_unready_beside(&keys, (const char *const[]){ setting, NULL });
     int slow = connect_to(path);
     raw_send(slow, header, sizeof header - 1);
     usleep(100000);
@@ -440,7 +440,7 @@ START_TEST(a_successor_takes_the_path_while_the_first_still_answers) {
     for (int i = 0; i < 200 && file_number(path) != 0; i++)
         usleep(10000);
     ck_assert_msg(file_number(path) == 0, "the path is not free");
-    struct server second = server_start_beside(&keys, (const char *const[]){ setting, NULL });
+    struct server second = server_start_unready_beside(&keys, (const char *const[]){ setting, NULL });
     answer_is_404(connect_to(path));
     raw_send(slow, "{}", 2);
     raw_read(slow, 5000, &reply);

@@ -25,7 +25,7 @@ static struct server starting; /* without its database: each good token is answe
 
 static void start_services(void) {
     shared_server_start();
-    starting = server_start_beside(&shared_server, (const char *const[]){ "database.url=host=127.0.0.1 port=1", NULL });
+    starting = server_start_unready_beside(&shared_server, (const char *const[]){ "database.url=host=127.0.0.1 port=1", NULL });
 }
 
 static void finish_services(void) {

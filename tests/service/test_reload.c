@@ -201,9 +201,7 @@ START_TEST(the_level_of_the_log_changes_at_once) {
     reload_config("[log]\nlevel = debug\n", "\"changed\":\"log.level\"");
     expect_status(http_send(&server, "GET", "/health/live", NULL, NULL), 200);
     /* the line is written after the reply is sent */
-    for (int i = 0; i < TRIES && !server_log_contains(&server, "\"event\":\"request\""); i++)
-        usleep(PAUSE_US);
-    ck_assert(server_log_contains(&server, "\"event\":\"request\""));
+    server_await_log(&server, "\"event\":\"request\"", 10000);
     finish();
 }
 END_TEST

@@ -400,7 +400,7 @@ END_TEST
 /* A snapshot that lacks something would be taken for all there is. */
 START_TEST(before_the_revocations_are_read_there_is_nothing_to_follow) {
     struct server server =
-        server_start_beside(&shared_server, (const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
+        server_start_unready_beside(&shared_server, (const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
     expect_problem(ask(&server), 503, "starting");
     server_finish(&server);
 }

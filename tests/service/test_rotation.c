@@ -2,6 +2,7 @@
  */
 #include "support/account.h"
 #include "support/load.h"
+#include "support/service.h"
 
 #include "jwtd/macros.h"
 
@@ -45,12 +46,6 @@ static void await_log(const struct server *server, const char *text, int count) 
                   count, text);
 }
 
-static void reload(const struct server *server) {
-    int before = server_log_count(server, "\"event\":\"reloaded\"");
-    kill(server->pid, SIGHUP);
-    await_log(server, "\"event\":\"reloaded\"", before + 1);
-}
-
 static long verify_status(const struct server *server, const char *token) {
     struct reply reply = http_json(server, "GET", "/auth/verify", token, NULL);
     long status = reply.status;
@@ -65,7 +60,7 @@ START_TEST(an_instance_reads_a_key_that_is_new_to_it_when_its_first_token_comes)
     struct account account = account_register(&one);
     struct tokens before = account_login(&two, &account);
     server_make_key(&one);
-    reload(&one);
+    service_reload(&one);
     struct tokens after = account_login(&one, &account);
     ck_assert_int_eq(verify_status(&two, after.access), 200);
     ck_assert_int_eq(me_status(&two, after.access), 200);
@@ -129,16 +124,16 @@ START_TEST(an_operator_sees_in_the_log_which_refresh_key_each_instance_has) {
     char old_keys[128], new_keys[128], text[128];
     start();
     write_refresh_key("refresh.key.next");
-    reload(&one);
-    reload(&two);
+    service_reload(&one);
+    service_reload(&two);
     ck_assert_ptr_nonnull(strstr(logged_refresh_keys(&one, old_keys), "\"refresh_keys\":2,\"refresh_key_id\":\""));
     ck_assert_str_eq(logged_refresh_keys(&two, text), old_keys);
     rename_in(&one, "refresh.key", "refresh.key.old");
     rename_in(&one, "refresh.key.next", "refresh.key");
-    reload(&one);
+    service_reload(&one);
     ck_assert_str_ne(logged_refresh_keys(&one, new_keys), old_keys);
     ck_assert_str_eq(logged_refresh_keys(&two, text), old_keys);
-    reload(&two);
+    service_reload(&two);
     ck_assert_str_eq(logged_refresh_keys(&two, text), new_keys);
     finish();
 }
@@ -148,7 +143,7 @@ START_TEST(a_file_that_only_looks_like_a_refresh_key_is_named_in_the_log) {
     start();
     write_refresh_key("refresh.key.bak.1");
     write_refresh_key("refresh.keys");
-    reload(&one);
+    service_reload(&one);
     char text[128];
     ck_assert_ptr_nonnull(strstr(logged_refresh_keys(&one, text), "\"refresh_keys\":1,"));
     ck_assert_int_eq(server_log_count(&one, "\"event\":\"key_file_ignored\""), 1);
@@ -162,25 +157,25 @@ START_TEST(a_new_refresh_key_logs_nobody_out) {
     struct account account = account_register(&one);
     struct tokens before = account_login(&one, &account), tokens = before, idle = account_login(&one, &account);
     write_refresh_key("refresh.key.next");
-    reload(&one);
-    reload(&two);
+    service_reload(&one);
+    service_reload(&two);
     refresh_at(&two, &tokens);
     ck_assert(is_of_one_key(&tokens, &before));
 
     rename_in(&one, "refresh.key", "refresh.key.old");
     rename_in(&one, "refresh.key.next", "refresh.key");
-    reload(&one);
+    service_reload(&one);
     refresh_at(&one, &tokens); /* presented is one of the old key, returned is one of the new */
     ck_assert(!is_of_one_key(&tokens, &before));
     struct tokens after = tokens;
     refresh_at(&two, &tokens); /* that instance has both keys, and still signs with the old one */
     ck_assert(is_of_one_key(&tokens, &before));
-    reload(&two);
+    service_reload(&two);
     refresh_at(&two, &tokens);
     ck_assert(is_of_one_key(&tokens, &after));
 
     rename_in(&one, "refresh.key.old", "refresh.old");
-    reload(&one);
+    service_reload(&one);
     expect_problem(refresh_with(&one, idle.refresh), 401, "invalid_refresh_token");
     refresh_at(&one, &tokens);
     finish();
@@ -270,7 +265,7 @@ static void start_again(struct server *server, bool is_first) {
 static void rotate(struct readers *readers) {
     for (int round = 0; round < ROUNDS; round++) {
         server_make_key(&one);
-        reload(round % 2 == 0 ? &one : &two);
+        service_reload(round % 2 == 0 ? &one : &two);
         usleep(200000);
     }
     for (int round = 0; round < ROUNDS; round++) {
@@ -436,7 +431,7 @@ START_TEST(made_up_key_ids_never_have_the_keys_read) {
     run_flood(&made_up);
     ck_assert_int_eq(server_log_count(&two, "\"event\":\"keys_"), 0);
     server_make_key(&one);
-    reload(&one);
+    service_reload(&one);
     struct tokens tokens = account_login(&one, &account);
     ck_assert_int_eq(verify_status(&two, tokens.access), 200); /* a moment after all those */
     finish();

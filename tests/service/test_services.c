@@ -74,8 +74,7 @@ START_TEST(a_file_that_cannot_be_read_leaves_the_services_that_were_there) {
     fputs("garbage\n", file);
     ck_assert_int_eq(fclose(file), 0);
     kill(server.pid, SIGHUP);
-    for (int i = 0; i < 400 && !server_log_contains(&server, "reload_failed"); i++)
-        usleep(25000);
+    server_await_log(&server, "reload_failed", 10000);
     ck_assert(server_log_contains(&server, "services.credentials: line 2 does not begin with the name of a service"));
     expect_answered(service_ask(&server, &service, INTROSPECT, "x"));
     ck_assert_int_eq(unlink(path), 0);
@@ -86,14 +85,6 @@ START_TEST(a_file_that_cannot_be_read_leaves_the_services_that_were_there) {
 END_TEST
 
 /* ---- keys and instances ---- */
-
-static void make_key(const struct server *server, const char *algorithm) {
-    char keys[160], refresh[160], output[1024];
-    snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", server->directory);
-    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/refresh.key", server->directory);
-    const char *const words[] = { "--set", keys, "--set", refresh, "keygen", "--algorithm", algorithm, NULL };
-    ck_assert_msg(program_run(words, NULL, output, sizeof output) == 0, "%s", output);
-}
 
 static bool is_active(const struct server *server, const struct service *service, const char *token) {
     struct reply reply = service_ask(server, service, INTROSPECT, token);
@@ -110,7 +101,7 @@ START_TEST(a_token_of_each_algorithm_and_of_a_key_that_is_new_is_active_and_is_r
     char expected[128];
     struct server one = server_start(NULL);
     struct service service = service_add(&one, "orders");
-    make_key(&one, algorithms[_i]);
+    server_make_key_of(&one, algorithms[_i]);
     struct server other = server_start_beside(&one, NULL);
     struct account account = account_register(&other);
     struct tokens first = account_login(&other, &account), second = account_login(&other, &account);

@@ -63,7 +63,7 @@ START_TEST(fifty_logins_are_answered_in_full_and_valgrind_finds_nothing) {
 END_TEST
 
 START_TEST(without_its_database_the_service_ends_as_well) {
-    struct server server = server_start((const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
+    struct server server = server_start_unready((const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
     time_t begin = time(NULL);
     expect_status(http_send(&server, "GET", "/health/ready", NULL, NULL), 503);
     ck_assert_int_eq(server_stop(&server, SIGTERM), 0);

@@ -101,17 +101,6 @@ static void log_out(const struct server *auth, const char *access_token) {
     expect_status(http_json(auth, "POST", "/auth/logout", access_token, NULL), 204);
 }
 
-static void await_ready(const struct server *auth) {
-    long status = 0;
-    for (int i = 0; i < 400 && status != 200; i++) {
-        struct reply reply = http_try(auth, "GET", "/health/ready", NULL, NULL);
-        status = reply.status;
-        http_free(&reply);
-        usleep(status == 200 ? 0 : 25000);
-    }
-    ck_assert_int_eq(status, 200);
-}
-
 /* ---- tests ---- */
 
 static void run_shell(const char *command) {
@@ -175,7 +164,6 @@ START_TEST(a_sibling_goes_on_while_the_service_is_dead_and_misses_no_logout) {
         usleep(50000);
     }
     struct server again = server_start_beside(&auth, settings);
-    await_ready(&again);
     log_out(&again, ended.access); /* most likely before the sibling is back */
     await_status(&sibling, ended.access, 401, 5 * SECOND_US);
     ck_assert_int_eq(ask(&sibling, kept.access, body), 200);
@@ -186,14 +174,6 @@ START_TEST(a_sibling_goes_on_while_the_service_is_dead_and_misses_no_logout) {
     server_finish(&auth);
 }
 END_TEST
-
-static void make_key(const struct server *auth, const char *algorithm) {
-    char keys[160], refresh[160], output[1024];
-    snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", auth->directory);
-    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/refresh.key", auth->directory);
-    const char *const words[] = { "--set", keys, "--set", refresh, "keygen", "--algorithm", algorithm, NULL };
-    ck_assert_int_eq(program_run(words, NULL, output, sizeof output), 0);
-}
 
 static const char *const algorithms[] = { "es256", "rs256" };
 
@@ -207,15 +187,14 @@ START_TEST(a_sibling_fetches_the_public_keys_and_those_that_are_made_later) {
     char command[256];
     snprintf(command, sizeof command, "rm %s/keys/*.hs256", first.directory);
     run_shell(command);
-    make_key(&first, algorithms[_i]);
+    server_make_key_of(&first, algorithms[_i]);
     struct server auth = server_start_beside(&first, settings);
-    await_ready(&auth);
     struct server sibling = sibling_start_without_keys(&auth, &service);
     check_that_sessions_die(&sibling, &auth);
     /* another key, at once: the sibling has never seen it when its first token comes */
     snprintf(command, sizeof command, "rm %s/keys/*.?s256", first.directory);
     run_shell(command);
-    make_key(&first, algorithms[1 - _i]);
+    server_make_key_of(&first, algorithms[1 - _i]);
     service_reload(&auth);
     struct account account = account_register(&auth);
     struct tokens tokens = account_login(&auth, &account);
@@ -233,9 +212,7 @@ START_TEST(a_sibling_with_a_wrong_secret_says_so_and_accepts_nothing) {
     struct tokens tokens = account_login(&shared_server, &account);
     (void)right;
     await_status(&sibling, tokens.access, 503, 10 * SECOND_US);
-    for (int i = 0; i < 400 && !server_log_contains(&sibling, "401: the service refuses name or secret"); i++)
-        usleep(10000);
-    ck_assert(server_log_contains(&sibling, "sibling: feed: 401: the service refuses name or secret"));
+    server_await_log(&sibling, "sibling: feed: 401: the service refuses name or secret", 4000);
     ck_assert_int_eq(server_stop(&sibling, SIGTERM), 0);
 }
 END_TEST

@@ -2,6 +2,7 @@
 
 #include "load.h"
 
+#include "jwtd/clock.h"
 #include "jwtd/macros.h"
 
 #include <arpa/inet.h>
@@ -23,6 +24,7 @@
 #define WORDS_MAX 96
 #define START_TRIES 600
 #define START_PAUSE_US 50000u
+#define LOG_PAUSE_US 5000u
 #define PORT_TRIES 1000
 #define PORT_FIRST 20000
 #define PORT_LAST 32767
@@ -151,6 +153,18 @@ bool server_log_contains(const struct server *server, const char *text) {
     return server_log_count(server, text) > 0;
 }
 
+void server_await_log_count(const struct server *server, const char *text, int count, int wait_ms) {
+    int64_t until_us = clock_monotonic_us() + INT64_C(1000) * wait_ms;
+    int seen;
+    while ((seen = server_log_count(server, text)) < count && clock_monotonic_us() < until_us)
+        usleep(LOG_PAUSE_US);
+    ck_assert_msg(seen >= count, "the log has %s %d times, not %d, after %d ms", text, seen, count, wait_ms);
+}
+
+void server_await_log(const struct server *server, const char *text, int wait_ms) {
+    server_await_log_count(server, text, 1, wait_ms);
+}
+
 static bool read_url(struct server *server) {
     static const char mark[] = "\"url\":\"";
     char *log = server_log(server);
@@ -166,7 +180,7 @@ static bool read_url(struct server *server) {
     return end != NULL;
 }
 
-void server_await(struct server *server) {
+static void await_listening(struct server *server) {
     for (int i = 0; i < START_TRIES; i++) {
         if (read_url(server))
             return;
@@ -176,11 +190,17 @@ void server_await(struct server *server) {
     ck_abort_msg("the server does not listen");
 }
 
+void server_await(struct server *server) {
+    await_listening(server);
+    await_ready(server);
+}
+
 struct launch {
     bool from_file; /* no settings but those of the file */
     const char *const *settings;
     const char *const *wrapper; /* words before the program's own, NULL after the last; or NULL */
     int listening;              /* -1: none */
+    bool is_unready;
 };
 
 static void start_program(struct server *server, struct launch options) {
@@ -210,7 +230,10 @@ static void start_program(struct server *server, struct launch options) {
 
 static void launch(struct server *server, struct launch options) {
     start_program(server, options);
-    server_await(server);
+    if (options.is_unready)
+        await_listening(server);
+    else
+        server_await(server);
 }
 
 static void read_output(int fd, char *output, size_t size) {
@@ -240,23 +263,43 @@ static int run(const char *path, const char *const *arguments, const char *input
     return wait_for(pid);
 }
 
-void server_make_key(const struct server *server) {
+static void make_key(const struct server *server, const char *algorithm) {
     struct words words = { .count = 0 };
     struct paths paths;
     char output[1024];
     add_word(&words, program());
     add_settings(&words, server, &paths, NULL);
     add_word(&words, "keygen");
+    if (algorithm != NULL) {
+        add_word(&words, "--algorithm");
+        add_word(&words, algorithm);
+    }
     int code = run(words.items[0], words.items + 1, NULL, output, sizeof output);
     ck_assert_msg(code == 0, "keygen returned %d: %s", code, output);
 }
 
-struct server server_start(const char *const *settings) {
+void server_make_key(const struct server *server) {
+    make_key(server, NULL);
+}
+
+void server_make_key_of(const struct server *server, const char *algorithm) {
+    make_key(server, algorithm);
+}
+
+static struct server start_new(struct launch options) {
     struct server server = { .directory = "/tmp/jwtd-test-XXXXXX", .owns_directory = true };
     ck_assert_ptr_nonnull(mkdtemp(server.directory));
     server_make_key(&server);
-    launch(&server, (struct launch){ .settings = settings, .listening = -1 });
+    launch(&server, options);
     return server;
+}
+
+struct server server_start(const char *const *settings) {
+    return start_new((struct launch){ .settings = settings, .listening = -1 });
+}
+
+struct server server_start_unready(const char *const *settings) {
+    return start_new((struct launch){ .settings = settings, .listening = -1, .is_unready = true });
 }
 
 /* On the command line the last one counts; a file may not say a thing twice. */
@@ -306,25 +349,27 @@ struct server server_start_from_file(const char *const *settings) {
     return server;
 }
 
-struct server server_start_beside(const struct server *other, const char *const *settings) {
+static struct server start_beside(const struct server *other, struct launch options) {
     struct server server = { 0 };
     memcpy(server.directory, other->directory, sizeof server.directory);
-    launch(&server, (struct launch){ .settings = settings, .listening = -1 });
+    launch(&server, options);
     return server;
+}
+
+struct server server_start_beside(const struct server *other, const char *const *settings) {
+    return start_beside(other, (struct launch){ .settings = settings, .listening = -1 });
+}
+
+struct server server_start_unready_beside(const struct server *other, const char *const *settings) {
+    return start_beside(other, (struct launch){ .settings = settings, .listening = -1, .is_unready = true });
 }
 
 struct server server_start_activated(const struct server *other, int listening, const char *const *settings) {
-    struct server server = { 0 };
-    memcpy(server.directory, other->directory, sizeof server.directory);
-    launch(&server, (struct launch){ .settings = settings, .listening = listening });
-    return server;
+    return start_beside(other, (struct launch){ .settings = settings, .listening = listening });
 }
 
 struct server server_start_wrapped(const struct server *other, const char *const *wrapper, const char *const *settings) {
-    struct server server = { 0 };
-    memcpy(server.directory, other->directory, sizeof server.directory);
-    launch(&server, (struct launch){ .settings = settings, .wrapper = wrapper, .listening = -1 });
-    return server;
+    return start_beside(other, (struct launch){ .settings = settings, .wrapper = wrapper, .listening = -1 });
 }
 
 int server_stop(struct server *server, int signal_number) {
@@ -350,7 +395,6 @@ struct server shared_server;
 
 void shared_server_start(void) {
     shared_server = server_start(NULL);
-    await_ready(&shared_server);
 }
 
 void shared_server_finish(void) {

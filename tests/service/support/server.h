@@ -24,20 +24,26 @@ struct server {
     bool is_proxy; /* another program that may reply itself: what it replies is not recorded (recorder.h) */
 };
 
-/* `settings`: "section.key=value", NULL after the last; they come after the defaults of the tests (weak and fast hashing). */
+/* `settings`: "section.key=value", NULL after the last; they come after the defaults of the tests (weak and fast hashing). All
+ * that start a server return when it is ready, which takes its database: before that, tokens and logins are answered 503. */
 struct server server_start(const char *const *settings);
 struct server server_start_beside(const struct server *other, const char *const *settings);
+
+/* The same for a server whose database is away, which has no port, or whose first moments matter: they return when it listens. */
+struct server server_start_unready(const char *const *settings);
+struct server server_start_unready_beside(const struct server *other, const char *const *settings);
 
 /* As server_start, but all settings, those of the tests too, stand in SERVER_CONFIG, so that a reload may meet others. */
 struct server server_start_from_file(const char *const *settings);
 
-/* The same in steps: a directory with keys and SERVER_CONFIG; the program, which may never listen; the wait until it does. */
+/* The same in steps: a directory with keys and SERVER_CONFIG; the program, which may never listen; the wait until it is ready. */
 struct server server_prepare(const char *const *settings);
 void server_launch(struct server *server, const char *const *wrapper);
 void server_await(struct server *server);
 
-/* `jwtd keygen` in the server's directory; no server is signalled. */
+/* `jwtd keygen` in the server's directory, of an algorithm ("es256") or of the default one; no server is signalled. */
 void server_make_key(const struct server *server);
+void server_make_key_of(const struct server *server, const char *algorithm);
 
 /* With a socket that listens already, handed over as systemd does; the caller keeps its own descriptor of it. */
 struct server server_start_activated(const struct server *other, int listening, const char *const *settings);
@@ -51,7 +57,7 @@ int server_stop(struct server *server, int signal_number);
 /* As server_stop with SIGTERM, checks the exit code, and removes the directory. */
 void server_finish(struct server *server);
 
-/* One server for all tests of a case that need nothing special, and ready when the first begins:
+/* One server for all tests of a case that need nothing special:
  * tcase_add_unchecked_fixture(shared_server_start, shared_server_finish). */
 extern struct server shared_server;
 void shared_server_start(void);
@@ -61,6 +67,10 @@ void shared_server_finish(void);
 char *server_log(const struct server *server);
 bool server_log_contains(const struct server *server, const char *text);
 int server_log_count(const struct server *server, const char *text); /* how often it is there */
+
+/* Waits until the log has the text, or has it so often, for at most `wait_ms`; the test fails if it does not come. */
+void server_await_log(const struct server *server, const char *text, int wait_ms);
+void server_await_log_count(const struct server *server, const char *text, int count, int wait_ms);
 
 /* Runs the program with these words (NULL after the last) and returns its exit code; what it printed on both streams to
  * `output`.
