@@ -22,8 +22,9 @@ Suite *key_clients_suite(void);
 #define TIME_SCALE 300.0
 #define PUBLISHED "token.publish_before_use=4s" /* 20 minutes */
 #define PUBLISHED_S 4
-#define TRIES 1000
+#define LOG_MS 5000
 #define PAUSE_US 5000
+#define USES 20
 #define KID_SIZE 80
 
 /* When a client reads the keys again: when they are older than max_age_s, and at an unknown key, unless it has read them less
@@ -146,6 +147,10 @@ static void use_tokens(size_t index, struct load_of_clients *load) {
     key_set_destroy(client.keys);
 }
 
+static unsigned uses(struct load_of_clients *load, size_t index) {
+    return atomic_load(&load->good[index]) + atomic_load(&load->failed[index]);
+}
+
 /* ---- the operator ---- */
 
 static void activate(const struct load_of_clients *load, const char *kid) {
@@ -162,10 +167,12 @@ static void activate(const struct load_of_clients *load, const char *kid) {
     }
 }
 
-static void await_key(const struct server *server, const char *kid) {
-    for (int i = 0; i < TRIES && !server_log_contains(server, kid); i++)
-        usleep(PAUSE_US);
-    ck_assert(server_log_contains(server, kid));
+/* Waits until each client has used so many tokens of the key that signs now. */
+static void await_uses(struct load_of_clients *load) {
+    double began_s = now_s();
+    for (size_t i = 0; i < CLIENTS; i++)
+        for (unsigned until = uses(load, i) + USES; uses(load, i) < until; usleep(PAUSE_US))
+            ck_assert_double_lt(now_s() - began_s, 60);
 }
 
 static void rotate(struct load_of_clients *load) {
@@ -175,9 +182,9 @@ static void rotate(struct load_of_clients *load) {
         add_key(algorithms[i], kid);
         activate(load, kid);
         snprintf(log_text, sizeof log_text, "\"active_kid\":\"%s\"", kid);
-        await_key(&one, log_text);
-        await_key(&two, log_text);
-        usleep(500000);
+        server_await_log(&one, log_text, LOG_MS);
+        server_await_log(&two, log_text, LOG_MS);
+        await_uses(load);
     }
     atomic_store(&load->over, true);
 }
@@ -199,8 +206,8 @@ static void start(struct load_of_clients *load) {
     add_key("es256", kid);
     ck_assert_int_eq(run_key("activate", kid, "--now"), 0);
     snprintf(log_text, sizeof log_text, "\"active_kid\":\"%s\"", kid);
-    await_key(&one, log_text);
-    await_key(&two, log_text);
+    server_await_log(&one, log_text, LOG_MS);
+    server_await_log(&two, log_text, LOG_MS);
     load->account = account_register(&one);
 }
 

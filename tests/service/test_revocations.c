@@ -67,6 +67,16 @@ static void log_out(const struct server *server, const struct login *login) {
     expect_status(http_json(server, "POST", "/auth/logout", login->tokens.access, NULL), 204);
 }
 
+/* How many seconds old the knowledge is said to be. */
+static long stale_s(const struct stream_event *event) {
+    static const char words[] = "stale-for ";
+    char *end;
+    ck_assert_msg(strncmp(event->comment, words, strlen(words)) == 0, "%s", event->comment);
+    long seconds = strtol(event->comment + strlen(words), &end, 10);
+    ck_assert(end != event->comment + strlen(words) && *end == '\0');
+    return seconds;
+}
+
 /* A statement as the superuser, in a transaction that is left open. */
 static PGconn *begin_with(const char *statement) {
     PGconn *connection = PQconnectdb(getenv("JWTD_TEST_SUPERUSER_DATABASE"));
@@ -189,14 +199,19 @@ START_TEST(a_heartbeat_says_how_old_the_knowledge_is_and_moves_the_cursor) {
     snprintf(before, sizeof before, "%s", follower->last_id);
     run_sql("CREATE TABLE IF NOT EXISTS moves_the_horizon (i integer)");
     run_sql("DROP TABLE moves_the_horizon");
-    for (int i = 0; i < 2; i++) {
+    struct waits waits = process_waits(shared_server.pid);
+    unsigned fresh = 0;
+    for (int i = 0; i < 10 && fresh < 2; i++) { /* a machine that is busy for a second makes what is known older */
+        double waited_s = thread_waited_s();
         int64_t began_us = clock_monotonic_us();
         do /* sessions that ended before */
             ck_assert(follower_next(follower, SOON_MS, &event));
         while (event.name[0] != '\0');
-        ck_assert_str_eq(event.comment, "stale-for 0");
-        ck_assert(clock_monotonic_us() - began_us < 1500000);
+        double took_s = (double)(clock_monotonic_us() - began_us) / 1e6, machine_s = thread_waited_s() - waited_s;
+        ck_assert_double_lt(took_s, 1.5 + machine_s + longest_wait_s(shared_server.pid, &waits));
+        fresh += stale_s(&event) == 0;
     }
+    ck_assert_uint_eq(fresh, 2);
     ck_assert_str_ne(follower->last_id, before);
     follower_close(follower);
 }
@@ -210,7 +225,7 @@ START_TEST(a_follower_is_told_how_old_the_knowledge_is_as_soon_as_it_has_all) {
     int64_t began_us = clock_monotonic_us();
     follower_await_snapshot(follower, &is_resumed);
     ck_assert(follower_next(follower, SOON_MS, &event));
-    ck_assert_str_eq(event.comment, "stale-for 0");
+    ck_assert_int_le(stale_s(&event), 1);
     ck_assert(clock_monotonic_us() - began_us < SOON_MS * INT64_C(1000));
     follower_close(follower);
 }
@@ -315,6 +330,15 @@ START_TEST(a_cursor_that_is_unknown_is_answered_with_the_snapshot) {
 }
 END_TEST
 
+/* Waits until the instance has read all that is committed now. */
+static void await_pass(struct follower *follower) {
+    static unsigned passes = 10; /* a session that is known is no event again */
+    char session_id[64], statement[256];
+    snprintf(session_id, sizeof session_id, "00000000-0000-4000-8000-%012u", passes++);
+    run_sql(insertion_of(session_id, statement));
+    ck_assert(follower_await_session(follower, session_id, SOON_MS));
+}
+
 /* Its number is assigned before those of the others, and it is seen after them. */
 START_TEST(a_transaction_that_commits_late_leaves_no_gap) {
     struct server other = server_start_beside(&shared_server, NULL);
@@ -331,8 +355,12 @@ START_TEST(a_transaction_that_commits_late_leaves_no_gap) {
         ck_assert(follower_next(follower, SOON_MS, &event));
     while (event.comment[0] == '\0'); /* the cursor has moved as far as it may */
     snprintf(cursor, sizeof cursor, "%s", follower->last_id);
+    await_pass(follower);
     follower_close(follower);
-    usleep(600000); /* a whole pass of both instances */
+    follower = follower_open(&other, NULL, NULL);
+    follower_await_snapshot(follower, &is_resumed);
+    await_pass(follower);
+    follower_close(follower);
     commit(late);
     follower = follower_open(&other, cursor, NULL);
     ck_assert(follower_await_session(follower, LATE_ID, SOON_MS));
@@ -345,8 +373,7 @@ START_TEST(a_transaction_that_commits_late_leaves_no_gap) {
     await_ready(&third);
     follower = follower_open(&third, NULL, NULL);
     follower_await_snapshot(follower, &is_resumed);
-    revoke_made_up_sessions(10);
-    usleep(600000);
+    await_pass(follower);
     commit(late);
     ck_assert(follower_await_session(follower, LATE_ID, SOON_MS));
     follower_close(follower);
@@ -399,8 +426,8 @@ END_TEST
 
 /* A snapshot that lacks something would be taken for all there is. */
 START_TEST(before_the_revocations_are_read_there_is_nothing_to_follow) {
-    struct server server =
-        server_start_unready_beside(&shared_server, (const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
+    struct server server = server_start_unready_beside(
+        &shared_server, (const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
     expect_problem(ask(&server), 503, "starting");
     server_finish(&server);
 }
@@ -593,10 +620,13 @@ START_TEST(a_shutdown_ends_every_stream_in_order) {
 END_TEST
 
 START_TEST(a_service_that_is_ending_takes_no_followers) {
-    struct server server = server_start_beside(&shared_server, (const char *const[]){ "server.drain_delay=1s", NULL });
-    await_ready(&server);
+    struct server server = server_start_beside(&shared_server, (const char *const[]){ "server.drain_delay=3s", NULL });
     kill(server.pid, SIGTERM);
-    usleep(300000);
+    for (long status = 200; status == 200;) {
+        struct reply reply = http_send(&server, "GET", "/health/ready", NULL, NULL);
+        status = reply.status;
+        http_free(&reply);
+    }
     expect_problem(ask(&server), 503, "shutting_down");
     ck_assert_int_eq(server_stop(&server, 0), 0);
 }
