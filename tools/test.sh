@@ -20,7 +20,7 @@ failures=() # "KIND SUITE" of each that failed
 work=
 workers=() # their processes, while they run
 # Suites of the service tests that take longest, longest first, so that no worker begins one when the others have nothing left.
-long_suites="languages database_revocations database_executor database_failover crashes store database_pressure database_outage exchanges shutdown chaos activation database_commit differential"
+long_suites="fault_requests languages database_revocations crashes store database_failover followers database_outage life revocations database_commit fault_migrate database_executor activation slow_clients failpoint chaos fault_start database_pressure exchanges memory key_clients sibling fault_signals shutdown differential"
 exchanges=${JWTD_TEST_EXCHANGES:+$(realpath -m "$JWTD_TEST_EXCHANGES")}
 unset JWTD_TEST_EXCHANGES # the program takes every JWTD_ variable for a setting
 
