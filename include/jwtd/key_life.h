@@ -27,6 +27,7 @@ struct key_info {
     enum key_state state;
     int64_t since_s;
     bool signs, can_sign; /* can_sign: its file is no public key alone */
+    bool is_readable;     /* with the rights of the directory's owner; if it is not, the service does not take the keys */
     bool is_gone;         /* retiring, and verifies no more */
     int64_t next_s;       /* standby: when it may sign; retiring: when it verifies no more; else 0 */
 };
@@ -45,16 +46,21 @@ bool key_list_read(const struct key_rules *rules, int64_t now_s, struct key_list
 struct key_change {
     char kid[KID_MAX_LEN + 1];    /* of the key that was named or made; of prune: empty */
     char active[KID_MAX_LEN + 1]; /* the key that is active now; empty: none */
+    bool is_new_signer;           /* of activate and revoke: that one did not sign before */
+    const char *algorithm;        /* of add: of the key that was made, "es256" */
     char note[KEY_NOTE_SIZE];     /* what the operator should know; empty: nothing */
     unsigned removed;             /* files, by prune */
 };
 
-/* Makes a key of this algorithm (keyring_generate) that is standby; where no key signs, it is active at once. */
+/* Makes a key of this algorithm (keyring_generate) that is standby; where no key signs, it is active at once. NULL: the algorithm
+ * of the key that signs, or else of the one that was given up last, so that services that verify by themselves can verify by the
+ * new one, too; if there has been no key, the default one. Refused if the directory does not exist (keyring_generate makes it),
+ * since it is another one than that of the service then. */
 bool key_add(const struct key_rules *rules, int64_t now_s, const char *algorithm, struct key_change *change, char *error,
              size_t error_size) MUST_CHECK;
 
 /* Makes a standby or retiring key active, and the one that was active retiring. Refused before it has been standby for
- * publish_before_use_s, unless `at_once`, or no key signs. */
+ * publish_before_use_s, unless `at_once`, or no key signs; and if the service could not read its file. */
 bool key_activate(const struct key_rules *rules, int64_t now_s, const char *kid, bool at_once, struct key_change *change,
                   char *error, size_t error_size) MUST_CHECK;
 
@@ -62,8 +68,9 @@ bool key_activate(const struct key_rules *rules, int64_t now_s, const char *kid,
 bool key_retire(const struct key_rules *rules, int64_t now_s, const char *kid, struct key_change *change, char *error,
                 size_t error_size) MUST_CHECK;
 
-/* Revokes a key for good, and, if it was active, makes that standby key active which was published first. Other instances that do
- * not share the directory learn it from the database only (key_revocations.h). */
+/* Revokes a key for good. If it signed, another standby or retiring key is active now, if there is one: of the same algorithm if
+ * possible (key_states_successor), and the note says what follows from that. Other instances that do not share the directory
+ * learn it from the database only (key_revocations.h). */
 bool key_revoke(const struct key_rules *rules, int64_t now_s, const char *kid, struct key_change *change, char *error,
                 size_t error_size) MUST_CHECK;
 

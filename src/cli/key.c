@@ -15,13 +15,11 @@
 #define ARENA_LIMIT ((size_t)4 * 1024 * 1024)
 #define ERROR_SIZE 512
 #define DATABASE_TIMEOUT_US (15 * CLOCK_US_PER_S)
-#define DEFAULT_ALGORITHM "hs256"
 
 struct key_task {
     const struct cli_arguments *arguments;
     const struct config *config;
     struct key_rules rules;
-    const char *algorithm; /* of add */
     int64_t now_s;
     char error[ERROR_SIZE];
 };
@@ -47,6 +45,8 @@ static void describe(const struct key_info *key, int64_t now_s, char *text, size
         (void)snprintf(text, size, "refused%s", key->algorithm != NULL ? "; jwtd key prune removes its file" : "");
     else if (key->algorithm == NULL)
         (void)snprintf(text, size, "there is no file of this key");
+    else if (!key->is_readable)
+        (void)snprintf(text, size, "its file cannot be read by the service");
     else if (key->signs)
         (void)snprintf(text, size, "signs");
     else if (!key->can_sign)
@@ -129,7 +129,7 @@ static bool report(const struct key_task *task, bool is_done, const struct key_c
 
 static bool add(struct key_task *task) {
     struct key_change change;
-    bool is_done = key_add(&task->rules, task->now_s, task->algorithm, &change, task->error, ERROR_SIZE);
+    bool is_done = key_add(&task->rules, task->now_s, task->arguments->algorithm, &change, task->error, ERROR_SIZE);
     if (is_done)
         printf("%s\n", change.kid);
     return report(task, is_done, &change);
@@ -162,7 +162,7 @@ static enum status publish_revocation(const struct key_task *task) {
 static bool revoke(struct key_task *task) {
     struct key_change change;
     bool is_done = key_revoke(&task->rules, task->now_s, kid_of(task), &change, task->error, ERROR_SIZE);
-    if (is_done && change.active[0] != '\0')
+    if (is_done && change.is_new_signer)
         fprintf(stderr, "jwtd: %s signs now\n", change.active);
     if (!report(task, is_done, &change))
         return false;
@@ -197,12 +197,14 @@ static const struct subcommand {
 } subcommands[] = {
     { "list", " [--json]", "print all keys: id, algorithm, state, since when, and what that means at the moment",
       .takes_json = true, .run = list },
-    { "add", " [--algorithm hs256|es256|rs256]", "make a standby key, for others to read before it signs; print its id",
-      .takes_algorithm = true, .run = add },
+    { "add", " [--algorithm hs256|es256|rs256]",
+      "make a standby key, by default of the algorithm of the key that signs; print its id", .takes_algorithm = true,
+      .run = add },
     { "activate", " KID [--now]", "sign with this key; the one that signed before verifies until its last token has died",
       .takes_kid = true, .takes_now = true, .run = activate },
     { "retire", " KID", "give up a key that does not sign", .takes_kid = true, .run = retire },
-    { "revoke", " KID", "refuse all tokens of a key at once, for good; another one signs", .takes_kid = true, .run = revoke },
+    { "revoke", " KID", "refuse all tokens of a key at once, for good; if it signs, add another key first", .takes_kid = true,
+      .run = revoke },
     { "prune", "", "remove the files of keys that are gone or revoked; print how many", .run = prune },
     { "rotate-refresh", " [--now]", "replace the refresh key in two runs; nobody is logged out", .takes_now = true,
       .run = rotate_refresh },
@@ -270,11 +272,9 @@ int cli_key(const struct cli_arguments *arguments) {
     bool is_done = false;
     if (cli_load_config(arguments, &config)) {
         log_init(config.log.level, config.log.format);
-        struct key_task task = { .arguments = arguments,
-                                 .config = &config,
-                                 .rules = key_rules_from_config(&config),
-                                 .algorithm = arguments->algorithm != NULL ? arguments->algorithm : DEFAULT_ALGORITHM,
-                                 .now_s = clock_wall_s() };
+        struct key_task task = {
+            .arguments = arguments, .config = &config, .rules = key_rules_from_config(&config), .now_s = clock_wall_s()
+        };
         is_done = subcommand->run(&task);
     }
     config_fini(&config);

@@ -60,23 +60,24 @@ static struct key_info *add(struct key_list *list, struct text kid) {
     return info;
 }
 
-/* A private key, or one that cannot be read, which the service will refuse to start with. */
-static bool may_sign(const struct work *work, const struct algorithm *algorithm, const char *name) {
-    char path[PATH_MAX], reason[KEY_NOTE_SIZE];
-    struct key_error error = { reason, sizeof reason };
+/* As the service will, which refuses to start with a key that cannot be read. */
+static bool read_key(const struct work *work, const struct algorithm *algorithm, const char *name, bool *can_sign,
+                     struct key_error error) {
+    char path[PATH_MAX];
     struct signing_key key;
     if (!key_path_join(path, text_of(work->rules->keys_dir), name, error) ||
         !signing_key_load(&key, algorithm, text_of("any"), path, geteuid(), error))
-        return true;
-    bool can_sign = key.can_sign;
+        return false;
+    *can_sign = key.can_sign;
     signing_key_release(&key);
-    return can_sign;
+    return true;
 }
 
 /* A file that is gone meanwhile is no key. */
 static bool add_file(struct work *work, const char *name) {
     struct text kid;
     struct stat status;
+    char reason[KEY_NOTE_SIZE];
     const struct algorithm *algorithm = algorithm_of_file(name, &kid);
     if (algorithm == NULL || fstatat(work->directory, name, &status, 0) != 0)
         return true;
@@ -85,7 +86,8 @@ static bool add_file(struct work *work, const char *name) {
         return fail(work, "holds too many keys");
     info->algorithm = algorithm->name;
     info->since_s = (int64_t)status.st_mtim.tv_sec;
-    info->can_sign = may_sign(work, algorithm, name);
+    info->can_sign = true;
+    info->is_readable = read_key(work, algorithm, name, &info->can_sign, (struct key_error){ reason, sizeof reason });
     return true;
 }
 
@@ -120,9 +122,30 @@ static bool add_lines(struct work *work) {
     return true;
 }
 
+static const struct algorithm *algorithm_of(const struct key_info *info) {
+    return info->algorithm == NULL ? NULL : algorithm_by_name(text_of(info->algorithm));
+}
+
+struct candidates {
+    struct key_candidate keys[KEY_LIST_MAX];
+    struct key_info *infos[KEY_LIST_MAX];
+    size_t count;
+};
+
+static void collect(struct work *work, struct candidates *candidates) {
+    candidates->count = 0;
+    for (size_t i = 0; i < work->list.count; i++) {
+        struct key_info *info = &work->list.keys[i];
+        if (info->algorithm == NULL || info->is_gone || info->state == KEY_REVOKED)
+            continue;
+        candidates->infos[candidates->count] = info;
+        candidates->keys[candidates->count++] =
+            (struct key_candidate){ info->kid, info->state, info->since_s, info->can_sign, algorithm_of(info) };
+    }
+}
+
 static void choose(struct work *work) {
-    struct key_candidate candidates[KEY_LIST_MAX];
-    size_t places[KEY_LIST_MAX], count = 0;
+    struct candidates candidates;
     for (size_t i = 0; i < work->list.count; i++) {
         struct key_info *info = &work->list.keys[i];
         info->is_gone = key_is_gone(info->state, info->since_s, work->rules->keep_s, work->now_s);
@@ -130,14 +153,12 @@ static void choose(struct work *work) {
             info->next_s = info->since_s + work->rules->publish_before_use_s;
         if (info->state == KEY_RETIRING)
             info->next_s = info->since_s + work->rules->keep_s;
-        if (info->algorithm == NULL || info->is_gone || info->state == KEY_REVOKED)
-            continue;
-        places[count] = i;
-        candidates[count++] = (struct key_candidate){ info->kid, info->state, info->since_s, info->can_sign };
     }
-    struct key_choice choice = key_states_choose(candidates, count, work->states.has_file, work->rules, work->now_s);
+    collect(work, &candidates);
+    struct key_choice choice =
+        key_states_choose(candidates.keys, candidates.count, work->states.has_file, NULL, work->rules, work->now_s);
     if (choice.index != SIZE_MAX)
-        work->list.keys[places[choice.index]].signs = true;
+        candidates.infos[choice.index]->signs = true;
 }
 
 static int compare(const void *a, const void *b) {
@@ -202,6 +223,31 @@ static bool apply_nothing(struct work *work) {
     return true;
 }
 
+/* Of the key that signs, or else of the one that was given up last. NULL: no file tells. */
+static const struct algorithm *algorithm_in_use(const struct work *work) {
+    const struct key_info *last = NULL;
+    for (size_t i = 0; i < work->list.count; i++) {
+        const struct key_info *info = &work->list.keys[i];
+        bool may_have_signed = info->state == KEY_RETIRING || info->state == KEY_REVOKED;
+        if (info->signs)
+            return algorithm_of(info);
+        if (info->algorithm != NULL && may_have_signed && (last == NULL || info->since_s > last->since_s))
+            last = info;
+    }
+    return last == NULL ? NULL : algorithm_of(last);
+}
+
+/* What is to be known before a key is made. */
+static bool apply_choose_algorithm(struct work *work) {
+    const struct algorithm *algorithm = work->list.count == 0 ? algorithm_default() : algorithm_in_use(work);
+    if (work->change->algorithm != NULL)
+        return true;
+    if (algorithm == NULL)
+        return fail(work, "no file tells by which algorithm the keys signed; name it with --algorithm");
+    work->change->algorithm = algorithm->suffix + 1;
+    return true;
+}
+
 /* The key has a file, and as a rule no line. */
 static bool apply_add(struct work *work) {
     const struct key_info *info = find(&work->list, text_of(work->change->kid)), *signing = signing_key(work);
@@ -222,6 +268,13 @@ static void note_if_early(struct work *work, const struct key_info *info) {
                  "until %s services that keep copies of the keys may refuse its tokens", key_time_text(info->next_s, from));
 }
 
+static bool refuse_unreadable(const struct work *work, const struct key_info *info) {
+    char name[NAME_MAX + 1];
+    bool can_sign;
+    (void)snprintf(name, sizeof name, "%s%s", info->kid, algorithm_of(info)->suffix);
+    return !read_key(work, algorithm_of(info), name, &can_sign, work->error) ? false : refuse(work, "could not be read");
+}
+
 static bool refuse_early(const struct work *work, const struct key_info *info) {
     char reason[KEY_NOTE_SIZE], from[KEY_TIME_SIZE];
     snprintf(reason, sizeof reason, "may sign from %s on, when other services have read it; --now activates it at once",
@@ -239,6 +292,8 @@ static bool apply_activate(struct work *work) {
         return refuse(work, "is revoked, for good");
     if (info->is_gone)
         return refuse(work, "is gone; `jwtd key add` makes a new one");
+    if (!info->is_readable)
+        return refuse_unreadable(work, info);
     if (is_early(work, info) && !work->at_once && work->change->active[0] != '\0')
         return refuse_early(work, info);
     note_if_early(work, info);
@@ -256,14 +311,36 @@ static bool apply_retire(struct work *work) {
     return info->state == KEY_RETIRING || set(work, info->kid, KEY_RETIRING, work->now_s);
 }
 
-static const struct key_info *first_standby(const struct work *work, const struct key_info *but) {
-    const struct key_info *first = NULL;
-    for (size_t i = 0; i < work->list.count; i++) {
-        const struct key_info *info = &work->list.keys[i];
-        if (info != but && info->state == KEY_STANDBY && info->can_sign && (first == NULL || info->since_s < first->since_s))
-            first = info;
-    }
-    return first;
+/* NULL: none can. */
+static const struct key_info *successor(struct work *work, const struct algorithm *former) {
+    struct candidates candidates;
+    collect(work, &candidates);
+    for (size_t i = 0; i < candidates.count; i++)
+        candidates.keys[i].can_sign = candidates.infos[i]->can_sign && candidates.infos[i]->is_readable;
+    size_t best = key_states_successor(candidates.keys, candidates.count, former);
+    return best == SIZE_MAX ? NULL : candidates.infos[best];
+}
+
+static void note_none(struct work *work, const struct algorithm *former) {
+    snprintf(work->change->note, sizeof work->change->note,
+             "no key signs now: nobody can log in until `jwtd key add%s%s` makes one, which signs at once",
+             former == NULL ? "" : " --algorithm ", former == NULL ? "" : former->suffix + 1);
+}
+
+/* The worst of what can be said. */
+static void note_successor(struct work *work, const struct key_info *next, const struct algorithm *former) {
+    struct key_change *change = work->change;
+    if (former != NULL && algorithm_of(next) != former)
+        snprintf(
+            change->note, sizeof change->note,
+            "it is of %s, no more of %s, which services that verify by themselves may need: run `jwtd key add --algorithm %s`, "
+            "then `jwtd key activate` with its id and --now",
+            next->algorithm, former->name, former->suffix + 1);
+    else if (next->state == KEY_RETIRING)
+        snprintf(change->note, sizeof change->note,
+                 "it was retiring, since no standby key is left; `jwtd key add` makes one, to be activated");
+    else
+        note_if_early(work, next);
 }
 
 static bool apply_revoke(struct work *work) {
@@ -272,20 +349,21 @@ static bool apply_revoke(struct work *work) {
         return refuse(work, "is not here");
     if (info->state == KEY_REVOKED)
         return true;
-    bool was_active = info->state == KEY_ACTIVE;
+    bool has_signed = info->signs || info->state == KEY_ACTIVE;
+    info->state = KEY_REVOKED;
     if (!set(work, info->kid, KEY_REVOKED, work->now_s))
         return false;
-    if (!was_active)
+    if (!has_signed)
         return true;
     work->change->active[0] = '\0';
-    const struct key_info *next = first_standby(work, info);
-    if (next != NULL) {
-        note_if_early(work, next);
-        return set(work, next->kid, KEY_ACTIVE, work->now_s);
+    const struct algorithm *former = algorithm_of(info);
+    const struct key_info *next = successor(work, former);
+    if (next == NULL) {
+        note_none(work, former);
+        return true;
     }
-    snprintf(work->change->note, sizeof work->change->note,
-             "no key signs now: nobody can log in until `jwtd key add` makes one, which signs at once");
-    return true;
+    note_successor(work, next, former);
+    return set(work, next->kid, KEY_ACTIVE, work->now_s);
 }
 
 /* Of every suffix: a file that were left without its line would be a standby key. */
@@ -322,19 +400,23 @@ static bool apply_prune(struct work *work) {
 static bool apply_locked(struct work *work, bool (*apply)(struct work *work)) {
     if (!read_list(work))
         return false;
-    if (work->list.count == 0 && apply == apply_nothing)
-        return true;
-    return write_down_states(work) && apply(work) &&
-           key_states_write(work->directory, work->rules->keys_dir, &work->states, work->error);
+    const struct key_info *former = signing_key(work);
+    if (!write_down_states(work) || !apply(work))
+        return false;
+    const char *active = work->change->active;
+    work->change->is_new_signer = active[0] != '\0' && (former == NULL || strcmp(former->kid, active) != 0);
+    return work->list.count == 0 || key_states_write(work->directory, work->rules->keys_dir, &work->states, work->error);
 }
 
 /* `*wanted` has no list yet, and keeps none, so that a command may run twice. */
-static bool run(const struct work *wanted, bool make, bool (*apply)(struct work *work)) {
+static bool run(const struct work *wanted, bool (*apply)(struct work *work)) {
     struct work work = *wanted;
-    work.directory = owner_rights_enter(work.rules->keys_dir, make);
+    work.directory = owner_rights_enter(work.rules->keys_dir, false);
     bool is_done = false;
     if (work.directory < 0) {
-        fail(&work, strerrordesc_np(errno));
+        fail(&work, errno == ENOENT ? "there is no such directory; run this with the configuration of the service, in its "
+                                      "directory, or begin with `jwtd keygen`"
+                                    : strerrordesc_np(errno));
     } else {
         const char *reason;
         int lock = directory_lock(work.directory, DIRECTORY_LOCK_WAIT_MS, &reason);
@@ -366,17 +448,17 @@ static bool change_key(const struct key_rules *rules, int64_t now_s, const char 
     }
     memcpy(change->kid, kid, strlen(kid) + 1);
     struct work wanted = { .rules = rules, .now_s = now_s, .at_once = at_once, .change = change, .error = { error, error_size } };
-    return run(&wanted, false, apply);
+    return run(&wanted, apply);
 }
 
 /* keys.conf first: without it, a key that was made before the process is killed would sign by itself when it is old enough. */
 bool key_add(const struct key_rules *rules, int64_t now_s, const char *algorithm, struct key_change *change, char *error,
              size_t error_size) {
-    *change = (struct key_change){ .removed = 0 };
+    *change = (struct key_change){ .algorithm = algorithm };
     struct work wanted = { .rules = rules, .now_s = now_s, .change = change, .error = { error, error_size } };
-    return run(&wanted, true, apply_nothing) &&
-           keyring_generate(rules->keys_dir, rules->refresh_key_file, algorithm, change->kid, error, error_size) &&
-           run(&wanted, false, apply_add);
+    return run(&wanted, apply_choose_algorithm) &&
+           keyring_generate(rules->keys_dir, rules->refresh_key_file, change->algorithm, change->kid, error, error_size) &&
+           run(&wanted, apply_add);
 }
 
 bool key_activate(const struct key_rules *rules, int64_t now_s, const char *kid, bool at_once, struct key_change *change,
@@ -397,7 +479,7 @@ bool key_revoke(const struct key_rules *rules, int64_t now_s, const char *kid, s
 bool key_prune(const struct key_rules *rules, int64_t now_s, struct key_change *change, char *error, size_t error_size) {
     *change = (struct key_change){ .removed = 0 };
     struct work wanted = { .rules = rules, .now_s = now_s, .change = change, .error = { error, error_size } };
-    return run(&wanted, false, apply_prune);
+    return run(&wanted, apply_prune);
 }
 
 /* Without a lock: each step is one link or rename, which a second process finds done. */
@@ -428,5 +510,5 @@ bool key_rotate_refresh(const struct key_rules *rules, int64_t now_s, bool at_on
                         size_t error_size) {
     *change = (struct key_change){ .removed = 0 };
     struct work wanted = { .rules = rules, .now_s = now_s, .at_once = at_once, .change = change, .error = { error, error_size } };
-    return rotate_refresh(&wanted) && run(&wanted, false, apply_nothing);
+    return rotate_refresh(&wanted) && run(&wanted, apply_nothing);
 }

@@ -1,8 +1,9 @@
 /* The file keys.conf, and the choice of the key that signs. */
 #include "key_states.h"
 
+#include "algorithm.h"
 #include "atomic_file.h"
-#include "jwtd/keyring.h"
+#include "jwtd/macros.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -215,18 +216,37 @@ static bool is_earlier(const struct key_candidate *a, const struct key_candidate
     return a->since_s < b->since_s || (a->since_s == b->since_s && strcmp(a->kid, b->kid) < 0);
 }
 
-/* The candidates that may sign, by their states. */
-static struct key_choice choose_by_state(const struct key_candidate *keys, size_t count) {
-    struct key_choice choice = { .index = SIZE_MAX, .is_substitute = true };
+/* How much services that verify by themselves must do to accept the tokens of this key. */
+static int distance(const struct key_candidate *key, const struct algorithm *former) {
+    if (former == NULL || key->algorithm == former)
+        return 0;
+    return key->algorithm->write_jwk != NULL ? 1 : 2;
+}
+
+static bool is_better_successor(const struct key_candidate *a, const struct key_candidate *b, const struct algorithm *former) {
+    int distance_a = distance(a, former), distance_b = distance(b, former);
+    if (distance_a != distance_b)
+        return distance_a < distance_b;
+    if (a->state != b->state)
+        return a->state == KEY_STANDBY;
+    return a->state == KEY_STANDBY ? is_earlier(a, b) : is_earlier(b, a);
+}
+
+size_t key_states_successor(const struct key_candidate *keys, size_t count, const struct algorithm *former) {
+    size_t best = SIZE_MAX;
     for (size_t i = 0; i < count; i++) {
-        if (!keys[i].can_sign)
-            continue;
-        if (keys[i].state == KEY_ACTIVE)
-            return (struct key_choice){ .index = i };
-        if (keys[i].state == KEY_STANDBY && (choice.index == SIZE_MAX || is_earlier(&keys[i], &keys[choice.index])))
-            choice.index = i;
+        bool is_able = keys[i].can_sign && (keys[i].state == KEY_STANDBY || keys[i].state == KEY_RETIRING);
+        if (is_able && (best == SIZE_MAX || is_better_successor(&keys[i], &keys[best], former)))
+            best = i;
     }
-    return choice;
+    return best;
+}
+
+static struct key_choice choose_by_state(const struct key_candidate *keys, size_t count, const struct algorithm *former) {
+    for (size_t i = 0; i < count; i++)
+        if (keys[i].can_sign && keys[i].state == KEY_ACTIVE)
+            return (struct key_choice){ .index = i };
+    return (struct key_choice){ .index = key_states_successor(keys, count, former), .is_substitute = true };
 }
 
 static struct key_choice choose_by_name(const struct key_candidate *keys, size_t count, const struct key_rules *rules,
@@ -256,8 +276,8 @@ static int64_t change_of(const struct key_candidate *key, const struct key_candi
 }
 
 struct key_choice key_states_choose(const struct key_candidate *keys, size_t count, bool has_states,
-                                    const struct key_rules *rules, int64_t now_s) {
-    struct key_choice choice = has_states ? choose_by_state(keys, count) : choose_by_name(keys, count, rules, now_s);
+                                    const struct algorithm *former, const struct key_rules *rules, int64_t now_s) {
+    struct key_choice choice = has_states ? choose_by_state(keys, count, former) : choose_by_name(keys, count, rules, now_s);
     choice.next_change_s = INT64_MAX;
     bool is_fixed = !has_states && rules->active_kid[0] != '\0';
     for (size_t i = 0; i < count && choice.index != SIZE_MAX && !is_fixed; i++) {

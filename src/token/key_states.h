@@ -12,8 +12,8 @@
  *   revoked    neither signs nor verifies, and never will again.
  *
  * Other services know a new key only after the time for which they keep the keys that they have read (token.publish_before_use).
- * `jwtd key activate` observes that; where there is no active key, or it is revoked, the standby key that was
- * published first signs.
+ * `jwtd key activate` observes that; where there is no active key, or it is revoked, another one signs:
+ * key_states_successor.
  *
  * Without the file every key verifies. The key that signs is the newest by name of those whose file is as old as
  * token.publish_before_use; if none is, the oldest by the time of the file. token.active_kid, if it is set, signs in any case. So
@@ -84,6 +84,7 @@ struct key_candidate {
     enum key_state state;
     int64_t since_s; /* without keys.conf: the time of the file */
     bool can_sign;   /* not a public key alone */
+    const struct algorithm *algorithm;
 };
 
 struct key_choice {
@@ -92,8 +93,15 @@ struct key_choice {
     int64_t next_change_s; /* when another choice is due, or a key is gone; INT64_MAX: never */
 };
 
-/* The key that signs, by the rules above, among those that are not revoked. `has_states`: there is keys.conf. */
+/* The key that signs, by the rules above, among those that are neither revoked nor gone. `has_states`: there is keys.conf.
+ * `former`: the algorithm of the key that is active in it, if that is revoked; NULL: it is not, or has no file. */
 struct key_choice key_states_choose(const struct key_candidate *keys, size_t count, bool has_states,
-                                    const struct key_rules *rules, int64_t now_s);
+                                    const struct algorithm *former, const struct key_rules *rules, int64_t now_s);
+
+/* The key that takes the place of one that signed by the algorithm `former` (NULL: unknown, and does not matter): one of the same
+ * algorithm rather than another with public keys, and that rather than one whose keys other services get by hand only; of these a
+ * standby key, the one that was published first, rather than a retiring one, the one that was retired last. SIZE_MAX: none can
+ * sign. */
+size_t key_states_successor(const struct key_candidate *keys, size_t count, const struct algorithm *former);
 
 #endif

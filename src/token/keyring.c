@@ -51,6 +51,7 @@ struct loading {
     const struct key_rules *rules;
     int64_t now_s;
     struct key_states states;
+    const struct algorithm *former; /* of a key that is active in keys.conf, and revoked by the database; NULL: none is */
 };
 
 /* Keeps the ring sorted, so that the last key is the newest by name. */
@@ -81,7 +82,7 @@ static bool verifies(const struct loading *loading, const struct key_line *line)
 }
 
 static bool load_key(void *context, const char *name, struct key_error error) {
-    const struct loading *loading = context;
+    struct loading *loading = context;
     struct keyring *ring = loading->ring;
     const char *keys_dir = loading->rules->keys_dir;
     struct text kid;
@@ -100,6 +101,8 @@ static bool load_key(void *context, const char *name, struct key_error error) {
         return false;
     if (!verifies(loading, &line)) {
         memcpy(ring->left_out[ring->left_out_count++], line.kid, sizeof line.kid);
+        if (line.state == KEY_ACTIVE)
+            loading->former = algorithm;
         return true;
     }
     if (keyring_find(ring, kid) != NULL)
@@ -163,9 +166,10 @@ static bool choose_active(const struct loading *loading, struct key_error error)
     struct key_candidate candidates[KEYS_MAX];
     for (size_t i = 0; i < ring->count; i++) {
         const struct signing_key *key = &ring->keys[i];
-        candidates[i] = (struct key_candidate){ key->kid, key->state, key->since_s, key->can_sign };
+        candidates[i] = (struct key_candidate){ key->kid, key->state, key->since_s, key->can_sign, key->algorithm };
     }
-    struct key_choice choice = key_states_choose(candidates, ring->count, loading->states.has_file, rules, loading->now_s);
+    struct key_choice choice =
+        key_states_choose(candidates, ring->count, loading->states.has_file, loading->former, rules, loading->now_s);
     ring->active = choice.index == SIZE_MAX ? NULL : &ring->keys[choice.index];
     ring->next_change_s = choice.next_change_s;
     bool may_be_none = loading->states.has_file || ring->left_out_count > 0;

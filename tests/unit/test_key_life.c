@@ -90,7 +90,8 @@ START_TEST(a_key_is_standby_then_active_then_retiring_then_gone) {
 END_TEST
 
 START_TEST(the_first_key_is_active_at_once) {
-    ck_assert_msg(ADD(NOW), "%s", error); /* not even the directory was there */
+    mkdir(keys_dir, 0700);
+    ck_assert_msg(ADD(NOW), "%s", error);
     ck_assert_str_eq(change.active, change.kid);
     struct keyring *ring = load_at(NOW);
     ck_assert_msg(ring != NULL, "%s", error);
@@ -176,6 +177,94 @@ START_TEST(the_last_key_is_revoked_too_and_the_next_one_signs_at_once) {
     keyring_destroy(ring);
     ck_assert(ADD(NOW));
     ck_assert_str_eq(change.active, change.kid);
+}
+END_TEST
+
+/* Adds a key of this algorithm, NULL for the default one, and returns its id. */
+static const char *add_key(const char *algorithm) {
+    static char kids[8][KID_MAX_LEN + 1];
+    static unsigned next;
+    char *kid = kids[next++ % 8];
+    ck_assert_msg(key_add(&rules, NOW, algorithm, &change, error, sizeof error), "%s", error);
+    memcpy(kid, change.kid, sizeof change.kid);
+    return kid;
+}
+
+START_TEST(a_revoked_key_is_replaced_by_one_of_its_algorithm_and_else_the_operator_is_told) {
+    mkdir(keys_dir, 0700);
+    const char *signing = add_key("es256"), *hs256 = add_key("hs256"), *rs256 = add_key("rs256"), *es256 = add_key("es256");
+    ck_assert(REVOKE(NOW + PUBLISH, signing));
+    ck_assert_str_eq(change.active, es256);
+    ck_assert(change.is_new_signer);
+    ck_assert_str_eq(change.note, "");
+    ck_assert(REVOKE(NOW + PUBLISH, es256));
+    ck_assert_str_eq(change.active, rs256);
+    ck_assert_ptr_nonnull(strstr(change.note, "it is of RS256, no more of ES256"));
+    ck_assert_ptr_nonnull(strstr(change.note, "run `jwtd key add --algorithm es256`"));
+    ck_assert(REVOKE(NOW + PUBLISH, rs256));
+    ck_assert_str_eq(change.active, hs256);
+    ck_assert(REVOKE(NOW + PUBLISH, hs256));
+    ck_assert_str_eq(change.active, "");
+    ck_assert(!change.is_new_signer);
+    ck_assert_ptr_nonnull(strstr(change.note, "`jwtd key add --algorithm hs256`"));
+}
+END_TEST
+
+START_TEST(a_retiring_key_signs_again_when_the_active_one_is_revoked_and_none_is_standby) {
+    write_key("a", NOW - 9999);
+    write_key("b", NOW - 9999);
+    ck_assert(REVOKE(NOW, "b"));
+    ck_assert_str_eq(change.active, "a");
+    ck_assert_ptr_nonnull(strstr(change.note, "it was retiring"));
+    ck_assert_str_eq(states_at(NOW), "a:active* b:revoked");
+}
+END_TEST
+
+START_TEST(the_key_that_signs_is_the_same_when_another_one_is_revoked) {
+    write_key("a", NOW);
+    write_key("b", NOW - 9999);
+    ck_assert(REVOKE(NOW, "a"));
+    ck_assert_str_eq(change.active, "b");
+    ck_assert(!change.is_new_signer);
+}
+END_TEST
+
+START_TEST(a_new_key_has_the_algorithm_of_the_one_that_signs_or_signed_last) {
+    mkdir(keys_dir, 0700);
+    const char *first = add_key(NULL);
+    ck_assert_str_eq(change.algorithm, "hs256");
+    const char *es256 = add_key("es256");
+    ck_assert(ACTIVATE(NOW, es256, true));
+    const char *same = add_key(NULL);
+    ck_assert_str_eq(change.algorithm, "es256");
+    ck_assert(REVOKE(NOW + 1, first));
+    ck_assert(REVOKE(NOW + 2, same));
+    ck_assert(REVOKE(NOW + 3, es256));
+    const char *next = add_key(NULL);
+    ck_assert_str_eq(change.algorithm, "es256");
+    ck_assert_str_eq(change.active, next);
+    ck_assert(REVOKE(NOW + 4, next));
+    ck_assert(PRUNE(NOW + 4));
+    ck_assert(!key_add(&rules, NOW, NULL, &change, error, sizeof error));
+    ck_assert_ptr_nonnull(strstr(error, "name it with --algorithm"));
+}
+END_TEST
+
+START_TEST(a_key_is_not_added_to_a_directory_that_does_not_exist) {
+    ck_assert(!ADD(NOW));
+    ck_assert_ptr_nonnull(strstr(error, "keys: there is no such directory; run this with the configuration of the service"));
+    ck_assert_int_ne(access(keys_dir, F_OK), 0);
+    ck_assert_int_ne(access(refresh_file, F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_key_that_the_service_could_not_read_is_not_activated) {
+    write_key("a", NOW - 9999);
+    scratch_write_text(&scratch, "keys/b.es256", "garbage\n");
+    ck_assert(!ACTIVATE(NOW + PUBLISH, "b", true));
+    ck_assert_ptr_nonnull(strstr(error, "b.es256"));
+    ck_assert(REVOKE(NOW + PUBLISH, "a")); /* nor does it take its place */
+    ck_assert_str_eq(change.active, "");
 }
 END_TEST
 
@@ -486,6 +575,12 @@ Suite *key_life_suite(void) {
     tcase_add_test(tests, keys_that_are_older_than_the_one_that_signs_may_have_signed);
     tcase_add_test(tests, a_revoked_key_stays_revoked_and_the_standby_key_that_was_published_first_signs);
     tcase_add_test(tests, the_last_key_is_revoked_too_and_the_next_one_signs_at_once);
+    tcase_add_test(tests, a_revoked_key_is_replaced_by_one_of_its_algorithm_and_else_the_operator_is_told);
+    tcase_add_test(tests, a_retiring_key_signs_again_when_the_active_one_is_revoked_and_none_is_standby);
+    tcase_add_test(tests, the_key_that_signs_is_the_same_when_another_one_is_revoked);
+    tcase_add_test(tests, a_new_key_has_the_algorithm_of_the_one_that_signs_or_signed_last);
+    tcase_add_test(tests, a_key_is_not_added_to_a_directory_that_does_not_exist);
+    tcase_add_test(tests, a_key_that_the_service_could_not_read_is_not_activated);
     tcase_add_loop_test(tests, what_makes_no_sense_is_refused_and_changes_nothing, 0, (int)ARRAY_LEN(refused));
     tcase_add_test(tests, files_of_keys_that_are_gone_are_removed_a_minute_later_and_no_others);
     tcase_add_test(tests, every_file_of_a_key_that_is_gone_is_removed);

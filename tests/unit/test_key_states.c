@@ -1,8 +1,10 @@
 #include "src/token/key_states.h"
 
 #include "jwtd/macros.h"
+#include "jwtd/revoked_keys.h"
 #include "jwtd/verifier.h"
-#include "token_fixture.h"
+#include "key_fixture.h"
+#include "src/token/algorithm.h"
 
 #include <utime.h>
 
@@ -212,7 +214,9 @@ static const struct {
     { { { "a", KEY_RETIRING, NOW }, { "b", KEY_ACTIVE, NOW } }, true, "", 1, false, NOW + KEEP + 1 },
     { { { "a", KEY_STANDBY, NOW }, { "b", KEY_STANDBY, NOW - 9 } }, true, "", 1, true, NEVER },
     { { { "a", KEY_RETIRING, NOW }, { "b", KEY_STANDBY, NOW } }, true, "", 1, true, NOW + KEEP + 1 },
-    { { { "a", KEY_RETIRING, NOW } }, true, "", NONE, true, NEVER },
+    { { { "a", KEY_RETIRING, NOW } }, true, "", 0, true, NOW + KEEP + 1 }, /* rather than none */
+    { { { "a", KEY_RETIRING, NOW }, { "b", KEY_RETIRING, NOW - 9 } }, true, "", 0, true, NOW - 9 + KEEP + 1 },
+    { { { "public", KEY_RETIRING, NOW } }, true, "", NONE, true, NEVER },
 };
 
 START_TEST(one_key_signs_by_state_or_by_name_and_age) {
@@ -223,12 +227,42 @@ START_TEST(one_key_signs_by_state_or_by_name_and_age) {
     struct key_candidate keys[3];
     for (size_t i = 0; i < count; i++) {
         keys[i] = (struct key_candidate){ choices[_i].keys[i].kid, choices[_i].keys[i].state, choices[_i].keys[i].since_s,
-                                          strcmp(choices[_i].keys[i].kid, "public") != 0 };
+                                          strcmp(choices[_i].keys[i].kid, "public") != 0, algorithm_default() };
     }
-    struct key_choice choice = key_states_choose(keys, count, choices[_i].has_states, &rules, NOW);
+    struct key_choice choice = key_states_choose(keys, count, choices[_i].has_states, NULL, &rules, NOW);
     ck_assert_uint_eq(choice.index, choices[_i].index);
     ck_assert_int_eq(choice.is_substitute, choices[_i].is_substitute);
     ck_assert_int_eq(choice.next_change_s, choices[_i].next_change_s);
+}
+END_TEST
+
+/* What may take the place of a key, the best first: "es256 standby" and so on. */
+static const struct {
+    const char *former;
+    struct {
+        const char *algorithm;
+        enum key_state state;
+        int64_t since_s;
+    } keys[4];
+} successors[] = {
+    { "es256",
+      { { "es256", KEY_STANDBY, 2 }, { "es256", KEY_RETIRING, 1 }, { "rs256", KEY_STANDBY, 1 }, { "hs256", KEY_STANDBY, 1 } } },
+    { "rs256",
+      { { "es256", KEY_STANDBY, 1 }, { "es256", KEY_STANDBY, 2 }, { "es256", KEY_RETIRING, 1 }, { "hs256", KEY_STANDBY, 0 } } },
+    { "hs256",
+      { { "hs256", KEY_STANDBY, 9 }, { "hs256", KEY_RETIRING, 9 }, { "hs256", KEY_RETIRING, 8 }, { "es256", KEY_STANDBY, 1 } } },
+    { NULL,
+      { { "hs256", KEY_STANDBY, 1 }, { "es256", KEY_STANDBY, 2 }, { "hs256", KEY_STANDBY, 3 }, { "es256", KEY_RETIRING, 9 } } },
+};
+
+START_TEST(a_key_takes_the_place_of_another_where_other_services_notice_it_least) {
+    struct key_candidate keys[4];
+    const struct algorithm *former = successors[_i].former == NULL ? NULL : algorithm_by_suffix(successors[_i].former);
+    for (size_t i = 0; i < 4; i++)
+        keys[3 - i] = (struct key_candidate){ "a", successors[_i].keys[i].state, successors[_i].keys[i].since_s, true,
+                                              algorithm_by_suffix(successors[_i].keys[i].algorithm) };
+    for (size_t first = 0; first < 4; first++)
+        ck_assert_uint_eq(key_states_successor(keys, 4 - first, former), 3 - first);
 }
 END_TEST
 
@@ -249,7 +283,7 @@ static struct keyring *load_at(int64_t now_s) {
     return keyring_load(&rules, now_s, error, sizeof error);
 }
 
-static void write_key(const char *name, int64_t made_s) {
+static void write_hs256(const char *name, int64_t made_s) {
     char path[64];
     snprintf(path, sizeof path, "keys/%s.hs256", name);
     scratch_write_text(&scratch, path, FIXTURE_KEY_1);
@@ -261,8 +295,8 @@ static bool has(const struct keyring *ring, const char *kid) {
 }
 
 START_TEST(a_new_file_signs_when_it_has_been_there_for_as_long_as_others_keep_their_copies) {
-    write_key("a", NOW - 9999);
-    write_key("b", NOW);
+    write_hs256("a", NOW - 9999);
+    write_hs256("b", NOW);
     struct keyring *ring = load_at(NOW);
     ck_assert_str_eq(keyring_active(ring)->kid, "a");
     ck_assert(has(ring, "b"));
@@ -281,7 +315,7 @@ END_TEST
 START_TEST(the_ring_has_the_keys_that_verify_and_no_others) {
     static const char *const kids[] = { "active", "gone", "new", "retiring", "revoked", "standby" };
     for (size_t i = 0; i < ARRAY_LEN(kids); i++)
-        write_key(kids[i], NOW - 5000);
+        write_hs256(kids[i], NOW - 5000);
     scratch_write_text(&scratch, "keys/keys.conf",
                        "active active 2026-11-21T20:00:00Z\nretiring retiring 2026-11-21T21:46:40Z\n"
                        "gone retiring 2026-11-21T21:00:00Z\nrevoked revoked 2026-11-21T21:46:40Z\n"
@@ -304,7 +338,7 @@ START_TEST(the_ring_has_the_keys_that_verify_and_no_others) {
 END_TEST
 
 START_TEST(a_revoked_key_is_not_even_read) {
-    write_key("a", NOW);
+    write_hs256("a", NOW);
     scratch_write_text(&scratch, "keys/b.hs256", "no key");
     ck_assert_ptr_null(load_at(NOW));
     scratch_write_text(&scratch, "keys/keys.conf", "a active" SINCE "b revoked" SINCE);
@@ -323,10 +357,32 @@ static const struct {
 };
 
 START_TEST(states_that_cannot_be_meant_are_refused_by_the_name_of_the_file) {
-    write_key("a", NOW);
+    write_hs256("a", NOW);
     scratch_write_text(&scratch, "keys/keys.conf", refused[_i].text);
     ck_assert_ptr_null(load_at(NOW));
     ck_assert_msg(strstr(error, refused[_i].error) != NULL, "%s", error);
+}
+END_TEST
+
+static void write_es256(const char *file, enum pem_form form) {
+    EVP_PKEY *pair = ec_key("P-256");
+    write_key(&scratch, file, pair, form);
+    EVP_PKEY_free(pair);
+}
+
+START_TEST(where_the_database_says_that_the_active_key_is_revoked_one_of_its_algorithm_signs) {
+    struct key_rules rules = { .keys_dir = keys_dir, .active_kid = "", .refresh_key_file = refresh_file, .keep_s = KEEP };
+    write_es256("keys/a.es256", PEM_PKCS8);
+    write_hs256("b", NOW);
+    write_es256("keys/c.es256", PEM_PKCS8);
+    scratch_write_text(&scratch, "keys/keys.conf", "a active" SINCE "b standby" SINCE "c standby" SINCE);
+    rules.revoked = revoked_keys_create();
+    ck_assert_int_eq(revoked_keys_add(rules.revoked, text_of("a"), NOW), STATUS_OK);
+    struct keyring *ring = keyring_load(&rules, NOW, error, sizeof error);
+    ck_assert_msg(ring != NULL, "%s", error);
+    ck_assert_str_eq(keyring_active(ring)->kid, "c");
+    keyring_destroy(ring);
+    revoked_keys_destroy(rules.revoked);
 }
 END_TEST
 
@@ -334,8 +390,8 @@ START_TEST(without_a_key_that_may_sign_the_ring_verifies_and_no_token_is_made) {
     struct arena arena;
     struct uuid id = { .bytes = { 1 } };
     struct text token;
-    write_key("a", NOW);
-    write_key("b", NOW);
+    write_es256("keys/a.es256", PEM_PUBLIC);
+    write_hs256("b", NOW);
     scratch_write_text(&scratch, "keys/keys.conf", "a retiring" SINCE "b revoked" SINCE);
     struct keyring *ring = load_at(NOW);
     ck_assert_msg(ring != NULL, "%s", error);
@@ -361,11 +417,14 @@ Suite *key_states_suite(void) {
     tcase_add_test(tests, a_file_that_others_may_write_is_refused);
     tcase_add_test(tests, what_is_no_regular_file_or_too_long_is_refused);
     tcase_add_loop_test(tests, one_key_signs_by_state_or_by_name_and_age, 0, (int)ARRAY_LEN(choices));
+    tcase_add_loop_test(tests, a_key_takes_the_place_of_another_where_other_services_notice_it_least, 0,
+                        (int)ARRAY_LEN(successors));
     tcase_add_test(tests, a_retiring_key_is_gone_a_second_after_its_last_token_has_died);
     tcase_add_test(tests, a_new_file_signs_when_it_has_been_there_for_as_long_as_others_keep_their_copies);
     tcase_add_test(tests, the_ring_has_the_keys_that_verify_and_no_others);
     tcase_add_test(tests, a_revoked_key_is_not_even_read);
     tcase_add_loop_test(tests, states_that_cannot_be_meant_are_refused_by_the_name_of_the_file, 0, (int)ARRAY_LEN(refused));
+    tcase_add_test(tests, where_the_database_says_that_the_active_key_is_revoked_one_of_its_algorithm_signs);
     tcase_add_test(tests, without_a_key_that_may_sign_the_ring_verifies_and_no_token_is_made);
     suite_add_tcase(suite, tests);
     return suite;
