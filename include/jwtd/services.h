@@ -43,4 +43,8 @@ struct services {
 /* How old the knowledge of what is revoked, sessions and keys, is at `now_us` (clock_monotonic_us). Both must be ready. */
 int64_t services_revocations_age_us(const struct services *services, int64_t now_us);
 
+/* Whether it is older than max_stale_ms (token.max_stale), so that no token is accepted. False when one of the two is not ready.
+ * Any thread. */
+bool services_revocations_are_stale(const struct services *services, int64_t max_stale_ms, int64_t now_us);
+
 #endif

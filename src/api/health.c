@@ -1,5 +1,6 @@
 #include "steps.h"
 
+#include "jwtd/clock.h"
 #include "jwtd/macros.h"
 #include "jwtd/readiness.h"
 #include "jwtd/reply.h"
@@ -22,11 +23,18 @@ static bool schema_is_current(const struct request *request) {
     return readiness_read(request->services->readiness).schema;
 }
 
-/* Of sessions, of roles and of keys. */
+/* Of sessions, of roles and of keys; and not for so long that every token is refused. */
 static bool revocations_are_known(const struct request *request) {
     const struct services *services = request->services;
+    int64_t max_stale_ms = request->snapshot->config.token.max_stale_ms;
     return revoked_sessions_are_ready(services->revoked) && current_roles_are_ready(services->roles) &&
-           revoked_keys_are_ready(services->revoked_keys);
+           revoked_keys_are_ready(services->revoked_keys) &&
+           !services_revocations_are_stale(services, max_stale_ms, clock_monotonic_us());
+}
+
+/* Without one every login and refresh is 503. */
+static bool a_key_signs(const struct request *request) {
+    return keyring_active(request->snapshot->keyring) != NULL;
 }
 
 static bool is_serving(const struct request *request) {
@@ -41,13 +49,13 @@ static const struct {
     { "database", database_answers, "failed" },
     { "migrations", schema_is_current, "failed" },
     { "revocations", revocations_are_known, "failed" },
+    { "signing_key", a_key_signs, "failed" },
     { "serving", is_serving, "stopping" }, /* no fault */
 };
 
 static const struct reply_member check_members[] = {
-    { .name = "database", .type = REPLY_STRING },
-    { .name = "migrations", .type = REPLY_STRING },
-    { .name = "revocations", .type = REPLY_STRING },
+    { .name = "database", .type = REPLY_STRING },    { .name = "migrations", .type = REPLY_STRING },
+    { .name = "revocations", .type = REPLY_STRING }, { .name = "signing_key", .type = REPLY_STRING },
     { .name = "serving", .type = REPLY_STRING },
 };
 _Static_assert(ARRAY_LEN(check_members) == ARRAY_LEN(checks), "every check is in the reply");

@@ -43,8 +43,7 @@ static enum status verify(struct exchange *exchange, struct text token) {
 
 /* Past it a session may have been ended, or a key revoked, elsewhere for longer than the operator accepts. */
 static bool are_stale(const struct request *request) {
-    int64_t age_us = services_revocations_age_us(request->services, clock_monotonic_us());
-    return age_us > request->snapshot->config.token.max_stale_ms * 1000;
+    return services_revocations_are_stale(request->services, request->snapshot->config.token.max_stale_ms, clock_monotonic_us());
 }
 
 static enum status check_token(struct exchange *exchange, struct text token) {

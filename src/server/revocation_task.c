@@ -21,6 +21,7 @@ struct reading {
     struct revocations_horizon horizon;
     bool is_under_way;
     bool has_failed;                      /* the last page */
+    bool is_stale;                        /* as it was logged */
     struct revocation_cursor known;       /* when this pass began */
     size_t announced_keys;                /* revoked ones, which another task reads */
     int64_t late_began_us, late_ended_us; /* the last reading of late commits */
@@ -63,6 +64,20 @@ static void log_change(const struct services *services, struct reading *reading,
     if (!has_failed && reading->has_failed)
         log_event(LOG_INFO, "revocations_read", "known_sessions=%zu", revoked_sessions_count(services->revoked));
     reading->has_failed = has_failed;
+}
+
+/* From then on every token is 503. */
+static void log_staleness(const struct services *services, struct reading *reading) {
+    const struct snapshot *snapshot = snapshot_acquire(services->snapshots);
+    int64_t max_stale_ms = snapshot->config.token.max_stale_ms;
+    snapshot_release(services->snapshots, snapshot);
+    bool is_stale = services_revocations_are_stale(services, max_stale_ms, clock_monotonic_us());
+    if (is_stale && !reading->is_stale)
+        log_event(LOG_ERROR, "revocations_stale", "max_stale_s=%lld effect=%s", (long long)(max_stale_ms / 1000),
+                  "tokens are refused with 503");
+    if (!is_stale && reading->is_stale)
+        log_event(LOG_INFO, "revocations_current", "known_sessions=%zu", revoked_sessions_count(services->revoked));
+    reading->is_stale = is_stale;
 }
 
 static struct db_call call_on(struct db *db) {
@@ -120,6 +135,7 @@ static int64_t run(const struct task_round *round) {
         status = read_page(round, reading, is_last_late);
     announce(round->services, reading);
     log_change(round->services, reading, status);
+    log_staleness(round->services, reading);
     if (status != STATUS_OK)
         return reading->late_began_us + PASS_INTERVAL_US;
     return reading->is_under_way || !is_last_late ? reading->late_ended_us : next_round_us(round->services, reading);

@@ -7,7 +7,6 @@
 #include "owner_rights.h"
 #include "refresh_keys.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

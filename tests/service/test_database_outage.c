@@ -129,6 +129,9 @@ START_TEST(without_its_database_verify_goes_on_from_memory_says_how_old_that_is_
     expect_problem(http_json(&server, "GET", "/auth/me", tokens.access, NULL), 503, "revocations_stale");
     expect_problem(http_json(&server, "GET", "/auth/verify", ended.access, NULL), 401, "invalid_token");
     expect_problem(http_json(&server, "GET", "/auth/verify", NULL, NULL), 401, "missing_token");
+    reply = http_send(&server, "GET", "/health/ready", NULL, NULL);
+    ck_assert_str_eq(json_string_at(json_object_object_get(reply.json, "checks"), "revocations"), "failed");
+    http_free(&reply);
 
     cluster_start(&cluster);
     verify_while(&server, tokens.access, 503, &reply);
@@ -136,6 +139,9 @@ START_TEST(without_its_database_verify_goes_on_from_memory_says_how_old_that_is_
     ck_assert_str_eq(http_header(&reply, "X-Auth-Stale-For", value, sizeof value), "");
     http_free(&reply);
     expect_problem(http_json(&server, "GET", "/auth/verify", ended.access, NULL), 401, "invalid_token");
+    await_ready(&server);
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"revocations_stale\""), 1);
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"revocations_current\""), 1);
     server_finish(&server);
 }
 END_TEST

@@ -263,6 +263,10 @@ START_TEST(an_instance_with_a_directory_of_its_own_learns_it_from_the_database) 
     char body[BODY_SIZE];
     expect_problem(http_json(&one, "POST", "/auth/login", NULL, credentials(&account, PASSWORD, body)), 503, "keys_unavailable");
     expect_problem(refresh_with(&one, tokens.refresh), 503, "keys_unavailable");
+    struct reply ready = http_send(&one, "GET", "/health/ready", NULL, NULL);
+    ck_assert_int_eq(ready.status, 503);
+    ck_assert_str_eq(json_string_at(json_object_object_get(ready.json, "checks"), "signing_key"), "failed");
+    http_free(&ready);
     add_key(own);
     snprintf(in_force, sizeof in_force, "\"active_kid\":\"%s\"", own); /* logged when logins have it */
     server_await_log(&one, in_force, LOG_MS);
