@@ -3,11 +3,11 @@
 #include "algorithm.h"
 #include "atomic_file.h"
 #include "key_directory.h"
+#include "key_list.h"
 #include "key_states.h"
 #include "owner_rights.h"
 #include "refresh_keys.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,183 +17,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A command at work on the directory. */
-struct work {
-    const struct key_rules *rules;
-    int64_t now_s;
-    int directory;
-    struct key_states states;
-    struct key_list list;
-    struct key_change *change;
-    bool at_once;
-    struct key_error error;
-};
-
-static bool fail(const struct work *work, const char *reason) {
-    snprintf(work->error.text, work->error.size, "%s: %s", work->rules->keys_dir, reason);
-    return false;
-}
-
-static bool refuse(const struct work *work, const char *reason) {
+static bool refuse(const struct key_work *work, const char *reason) {
     snprintf(work->error.text, work->error.size, "key %s %s", work->change->kid, reason);
     return false;
 }
 
-/* ---- the list ---- */
-
-static struct key_info *find(struct key_list *list, struct text kid) {
-    for (size_t i = 0; i < list->count; i++)
-        if (text_equal(kid, text_of(list->keys[i].kid)))
-            return &list->keys[i];
-    return NULL;
-}
-
-/* NULL: there are too many. */
-static struct key_info *add(struct key_list *list, struct text kid) {
-    struct key_info *info = find(list, kid);
-    if (info != NULL || list->count == KEY_LIST_MAX)
-        return info;
-    info = &list->keys[list->count++];
-    *info = (struct key_info){ .algorithm = NULL };
-    memcpy(info->kid, kid.bytes, kid.len);
-    return info;
-}
-
-/* As the service will, which refuses to start with a key that cannot be read. */
-static bool read_key(const struct work *work, const struct algorithm *algorithm, const char *name, bool *can_sign,
-                     struct key_error error) {
-    char path[PATH_MAX];
-    struct signing_key key;
-    if (!key_path_join(path, text_of(work->rules->keys_dir), name, error) ||
-        !signing_key_load(&key, algorithm, text_of("any"), path, geteuid(), error))
-        return false;
-    *can_sign = key.can_sign;
-    signing_key_release(&key);
-    return true;
-}
-
-/* A file that is gone meanwhile is no key. */
-static bool add_file(struct work *work, const char *name) {
-    struct text kid;
-    struct stat status;
-    char reason[KEY_NOTE_SIZE];
-    const struct algorithm *algorithm = algorithm_of_file(name, &kid);
-    if (algorithm == NULL || fstatat(work->directory, name, &status, 0) != 0)
-        return true;
-    struct key_info *info = add(&work->list, kid);
-    if (info == NULL)
-        return fail(work, "holds too many keys");
-    info->algorithm = algorithm->name;
-    info->since_s = (int64_t)status.st_mtim.tv_sec;
-    info->can_sign = true;
-    info->is_readable = read_key(work, algorithm, name, &info->can_sign, (struct key_error){ reason, sizeof reason });
-    return true;
-}
-
-static bool add_files(struct work *work) {
-    int fd = openat(work->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *names = fd < 0 ? NULL : fdopendir(fd);
-    const struct dirent *entry;
-    if (names == NULL) {
-        fail(work, strerrordesc_np(errno));
-        if (fd >= 0)
-            close(fd);
-        return false;
-    }
-    bool is_added = true;
-    while (is_added && (errno = 0, entry = readdir(names)) != NULL)
-        is_added = add_file(work, entry->d_name);
-    if (is_added && errno != 0)
-        is_added = fail(work, strerrordesc_np(errno));
-    closedir(names);
-    return is_added;
-}
-
-static bool add_lines(struct work *work) {
-    for (size_t i = 0; i < work->states.count; i++) {
-        const struct key_line *line = &work->states.lines[i];
-        struct key_info *info = add(&work->list, text_of(line->kid));
-        if (info == NULL)
-            return fail(work, "holds too many keys");
-        info->state = line->state;
-        info->since_s = line->since_s;
-    }
-    return true;
-}
-
-static const struct algorithm *algorithm_of(const struct key_info *info) {
-    return info->algorithm == NULL ? NULL : algorithm_by_name(text_of(info->algorithm));
-}
-
-struct candidates {
-    struct key_candidate keys[KEY_LIST_MAX];
-    struct key_info *infos[KEY_LIST_MAX];
-    size_t count;
-};
-
-static void collect(struct work *work, struct candidates *candidates) {
-    candidates->count = 0;
-    for (size_t i = 0; i < work->list.count; i++) {
-        struct key_info *info = &work->list.keys[i];
-        if (info->algorithm == NULL || info->is_gone || info->state == KEY_REVOKED)
-            continue;
-        candidates->infos[candidates->count] = info;
-        candidates->keys[candidates->count++] =
-            (struct key_candidate){ info->kid, info->state, info->since_s, info->can_sign, algorithm_of(info) };
-    }
-}
-
-static void choose(struct work *work) {
-    struct candidates candidates;
-    for (size_t i = 0; i < work->list.count; i++) {
-        struct key_info *info = &work->list.keys[i];
-        info->is_gone = key_is_gone(info->state, info->since_s, work->rules->keep_s, work->now_s);
-        if (info->state == KEY_STANDBY)
-            info->next_s = info->since_s + work->rules->publish_before_use_s;
-        if (info->state == KEY_RETIRING)
-            info->next_s = info->since_s + work->rules->keep_s;
-    }
-    collect(work, &candidates);
-    struct key_choice choice =
-        key_states_choose(candidates.keys, candidates.count, work->states.has_file, NULL, work->rules, work->now_s);
-    if (choice.index != SIZE_MAX)
-        candidates.infos[choice.index]->signs = true;
-}
-
-static int compare(const void *a, const void *b) {
-    return strcmp(((const struct key_info *)a)->kid, ((const struct key_info *)b)->kid);
-}
-
-static bool read_list(struct work *work) {
-    if (!key_states_read(work->directory, work->rules->keys_dir, geteuid(), &work->states, work->error) || !add_files(work) ||
-        !add_lines(work))
-        return false;
-    work->list.has_states = work->states.has_file;
-    qsort(work->list.keys, work->list.count, sizeof work->list.keys[0], compare);
-    choose(work);
-    return true;
-}
-
-static const struct key_info *signing_key(const struct work *work) {
-    for (size_t i = 0; i < work->list.count; i++)
-        if (work->list.keys[i].signs)
-            return &work->list.keys[i];
-    return NULL;
-}
-
 /* ---- changes ---- */
 
-static bool set(struct work *work, const char *kid, enum key_state state, int64_t since_s) {
+static bool set(struct key_work *work, const char *kid, enum key_state state, int64_t since_s) {
     if (!key_states_set(&work->states, kid, state, since_s))
-        return fail(work, "has lines for too many keys in " KEY_STATES_FILE "; `jwtd key prune` removes old ones");
+        return key_work_fail(work, "has lines for too many keys in " KEY_STATES_FILE "; `jwtd key prune` removes old ones");
     if (state == KEY_ACTIVE)
         memcpy(work->change->active, kid, strlen(kid) + 1);
     return true;
 }
 
 /* What keys.conf would say already, had it been there. */
-static bool write_down_states(struct work *work) {
-    const struct key_info *signing = signing_key(work);
+static bool write_down_states(struct key_work *work) {
+    const struct key_info *signing = key_work_signing(work);
     for (size_t i = 0; i < work->list.count && !work->states.has_file; i++) {
         struct key_info *info = &work->list.keys[i];
         bool is_older = signing != NULL && strcmp(info->kid, signing->kid) < 0;
@@ -210,79 +51,80 @@ static bool write_down_states(struct work *work) {
 }
 
 /* `active` is to become retiring, another key takes its place. */
-static bool replace_active(struct work *work, const char *kid) {
+static bool replace_active(struct key_work *work, const char *kid) {
     char former[KID_MAX_LEN + 1];
     memcpy(former, work->change->active, sizeof former);
     bool has_former = former[0] != '\0' && strcmp(former, kid) != 0;
     return (!has_former || set(work, former, KEY_RETIRING, work->now_s)) && set(work, kid, KEY_ACTIVE, work->now_s);
 }
 
-static bool apply_nothing(struct work *work) {
+static bool apply_nothing(struct key_work *work) {
     (void)work;
     return true;
 }
 
 /* Of the key that signs, or else of the one that was given up last. NULL: no file tells. */
-static const struct algorithm *algorithm_in_use(const struct work *work) {
+static const struct algorithm *algorithm_in_use(const struct key_work *work) {
     const struct key_info *last = NULL;
     for (size_t i = 0; i < work->list.count; i++) {
         const struct key_info *info = &work->list.keys[i];
         bool may_have_signed = info->state == KEY_RETIRING || info->state == KEY_REVOKED;
         if (info->signs)
-            return algorithm_of(info);
+            return key_info_algorithm(info);
         if (info->algorithm != NULL && may_have_signed && (last == NULL || info->since_s > last->since_s))
             last = info;
     }
-    return last == NULL ? NULL : algorithm_of(last);
+    return last == NULL ? NULL : key_info_algorithm(last);
 }
 
 /* What is to be known before a key is made. */
-static bool apply_choose_algorithm(struct work *work) {
+static bool apply_choose_algorithm(struct key_work *work) {
     const struct algorithm *algorithm = work->list.count == 0 ? algorithm_default() : algorithm_in_use(work);
     if (work->change->algorithm != NULL)
         return true;
     if (algorithm == NULL)
-        return fail(work, "no file tells by which algorithm the keys signed; name it with --algorithm");
+        return key_work_fail(work, "no file tells by which algorithm the keys signed; name it with --algorithm");
     work->change->algorithm = algorithm->suffix + 1;
     return true;
 }
 
 /* The key has a file, and as a rule no line. */
-static bool apply_add(struct work *work) {
-    const struct key_info *info = find(&work->list, text_of(work->change->kid)), *signing = signing_key(work);
+static bool apply_add(struct key_work *work) {
+    const struct key_info *info = key_list_find(&work->list, text_of(work->change->kid)), *signing = key_work_signing(work);
     if (info == NULL || info->algorithm == NULL)
         return refuse(work, "has lost its file");
     bool is_first = signing == NULL || signing == info;
     return is_first ? replace_active(work, info->kid) : set(work, info->kid, KEY_STANDBY, work->now_s);
 }
 
-static bool is_early(const struct work *work, const struct key_info *info) {
+static bool is_early(const struct key_work *work, const struct key_info *info) {
     return info->state == KEY_STANDBY && work->now_s < info->next_s;
 }
 
-static void note_if_early(struct work *work, const struct key_info *info) {
+static void note_if_early(struct key_work *work, const struct key_info *info) {
     char from[KEY_TIME_SIZE];
     if (is_early(work, info))
         snprintf(work->change->note, sizeof work->change->note,
                  "until %s services that keep copies of the keys may refuse its tokens", key_time_text(info->next_s, from));
 }
 
-static bool refuse_unreadable(const struct work *work, const struct key_info *info) {
+static bool refuse_unreadable(const struct key_work *work, const struct key_info *info) {
     char name[NAME_MAX + 1];
     bool can_sign;
-    (void)snprintf(name, sizeof name, "%s%s", info->kid, algorithm_of(info)->suffix);
-    return !read_key(work, algorithm_of(info), name, &can_sign, work->error) ? false : refuse(work, "could not be read");
+    (void)snprintf(name, sizeof name, "%s%s", info->kid, key_info_algorithm(info)->suffix);
+    return !key_work_read_key(work, key_info_algorithm(info), name, &can_sign, work->error) ? false
+                                                                                            : refuse(work, "could not be read");
 }
 
-static bool refuse_early(const struct work *work, const struct key_info *info) {
+static bool refuse_early(const struct key_work *work, const struct key_info *info) {
     char reason[KEY_NOTE_SIZE], from[KEY_TIME_SIZE];
     snprintf(reason, sizeof reason, "may sign from %s on, when other services have read it; --now activates it at once",
              key_time_text(info->next_s, from));
     return refuse(work, reason);
 }
 
-static bool apply_activate(struct work *work) {
-    const struct key_info *info = find(&work->list, text_of(work->change->kid));
+static bool apply_activate(struct key_work *work) {
+    const struct key_info *info = key_list_find(&work->list, text_of(work->change->kid));
     if (info == NULL || info->algorithm == NULL)
         return refuse(work, "has no file");
     if (!info->can_sign)
@@ -299,8 +141,8 @@ static bool apply_activate(struct work *work) {
     return info->state == KEY_ACTIVE || replace_active(work, info->kid);
 }
 
-static bool apply_retire(struct work *work) {
-    const struct key_info *info = find(&work->list, text_of(work->change->kid));
+static bool apply_retire(struct key_work *work) {
+    const struct key_info *info = key_list_find(&work->list, text_of(work->change->kid));
     if (info == NULL)
         return refuse(work, "is not here");
     if (info->state == KEY_REVOKED)
@@ -311,25 +153,25 @@ static bool apply_retire(struct work *work) {
 }
 
 /* NULL: none can. */
-static const struct key_info *successor(struct work *work, const struct algorithm *former) {
-    struct candidates candidates;
-    collect(work, &candidates);
+static const struct key_info *successor(struct key_work *work, const struct algorithm *former) {
+    struct key_candidates candidates;
+    key_work_collect(work, &candidates);
     for (size_t i = 0; i < candidates.count; i++)
         candidates.keys[i].can_sign = candidates.infos[i]->can_sign && candidates.infos[i]->is_readable;
     size_t best = key_states_successor(candidates.keys, candidates.count, former);
     return best == SIZE_MAX ? NULL : candidates.infos[best];
 }
 
-static void note_none(struct work *work, const struct algorithm *former) {
+static void note_none(struct key_work *work, const struct algorithm *former) {
     snprintf(work->change->note, sizeof work->change->note,
              "no key signs now: nobody can log in until `jwtd key add%s%s` makes one, which signs at once",
              former == NULL ? "" : " --algorithm ", former == NULL ? "" : former->suffix + 1);
 }
 
 /* The worst of what can be said. */
-static void note_successor(struct work *work, const struct key_info *next, const struct algorithm *former) {
+static void note_successor(struct key_work *work, const struct key_info *next, const struct algorithm *former) {
     struct key_change *change = work->change;
-    if (former != NULL && algorithm_of(next) != former)
+    if (former != NULL && key_info_algorithm(next) != former)
         snprintf(
             change->note, sizeof change->note,
             "it is of %s, no more of %s, which services that verify by themselves may need: run `jwtd key add --algorithm %s`, "
@@ -342,8 +184,8 @@ static void note_successor(struct work *work, const struct key_info *next, const
         note_if_early(work, next);
 }
 
-static bool apply_revoke(struct work *work) {
-    struct key_info *info = find(&work->list, text_of(work->change->kid));
+static bool apply_revoke(struct key_work *work) {
+    struct key_info *info = key_list_find(&work->list, text_of(work->change->kid));
     if (info == NULL)
         return refuse(work, "is not here");
     if (info->state == KEY_REVOKED)
@@ -355,7 +197,7 @@ static bool apply_revoke(struct work *work) {
     if (!has_signed)
         return true;
     work->change->active[0] = '\0';
-    const struct algorithm *former = algorithm_of(info);
+    const struct algorithm *former = key_info_algorithm(info);
     const struct key_info *next = successor(work, former);
     if (next == NULL) {
         note_none(work, former);
@@ -366,7 +208,7 @@ static bool apply_revoke(struct work *work) {
 }
 
 /* Of every suffix: a file that were left without its line would be a standby key. */
-static bool remove_files(struct work *work, const struct key_info *info) {
+static bool remove_files(struct key_work *work, const struct key_info *info) {
     for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
         char name[NAME_MAX + 1];
         (void)snprintf(name, sizeof name, "%s%s", info->kid, algorithm_at(i)->suffix);
@@ -379,7 +221,7 @@ static bool remove_files(struct work *work, const struct key_info *info) {
 }
 
 /* The file before the line: without a line the key would be standby. */
-static bool apply_prune(struct work *work) {
+static bool apply_prune(struct key_work *work) {
     struct key_states kept = { .has_file = true };
     for (size_t i = 0; i < work->list.count; i++) {
         const struct key_info *info = &work->list.keys[i];
@@ -389,17 +231,17 @@ static bool apply_prune(struct work *work) {
             return false;
         if (!is_gone && (is_revoked || info->algorithm != NULL))
             if (!key_states_set(&kept, info->kid, info->state, info->since_s))
-                return fail(work, "holds too many keys");
+                return key_work_fail(work, "holds too many keys");
     }
     work->states = kept;
     return true;
 }
 
 /* With the rights of the owner and the lock. */
-static bool apply_locked(struct work *work, bool (*apply)(struct work *work)) {
-    if (!read_list(work))
+static bool apply_locked(struct key_work *work, bool (*apply)(struct key_work *work)) {
+    if (!key_work_read_list(work))
         return false;
-    const struct key_info *former = signing_key(work);
+    const struct key_info *former = key_work_signing(work);
     if (!write_down_states(work) || !apply(work))
         return false;
     const char *active = work->change->active;
@@ -408,18 +250,19 @@ static bool apply_locked(struct work *work, bool (*apply)(struct work *work)) {
 }
 
 /* `*wanted` has no list yet, and keeps none, so that a command may run twice. */
-static bool run(const struct work *wanted, bool (*apply)(struct work *work)) {
-    struct work work = *wanted;
+static bool run(const struct key_work *wanted, bool (*apply)(struct key_work *work)) {
+    struct key_work work = *wanted;
     work.directory = owner_rights_enter(work.rules->keys_dir, false);
     bool is_done = false;
     if (work.directory < 0) {
-        fail(&work, errno == ENOENT ? "there is no such directory; run this with the configuration of the service, in its "
-                                      "directory, or begin with `jwtd keygen`"
-                                    : strerrordesc_np(errno));
+        key_work_fail(&work, errno == ENOENT
+                                 ? "there is no such directory; run this with the configuration of the service, in its "
+                                   "directory, or begin with `jwtd keygen`"
+                                 : strerrordesc_np(errno));
     } else {
         const char *reason;
         int lock = directory_lock(work.directory, DIRECTORY_LOCK_WAIT_MS, &reason);
-        is_done = lock >= 0 ? apply_locked(&work, apply) : fail(&work, reason);
+        is_done = lock >= 0 ? apply_locked(&work, apply) : key_work_fail(&work, reason);
         if (lock >= 0)
             close(lock);
     }
@@ -430,23 +273,25 @@ static bool run(const struct work *wanted, bool (*apply)(struct work *work)) {
 /* ---- commands ---- */
 
 bool key_list_read(const struct key_rules *rules, int64_t now_s, struct key_list *list, char *error, size_t error_size) {
-    struct work work = { .rules = rules, .now_s = now_s, .error = { error, error_size } };
+    struct key_work work = { .rules = rules, .now_s = now_s, .error = { error, error_size } };
     work.directory = owner_rights_enter(rules->keys_dir, false);
-    bool is_read = work.directory >= 0 ? read_list(&work) : fail(&work, strerrordesc_np(errno));
+    bool is_read = work.directory >= 0 ? key_work_read_list(&work) : key_work_fail(&work, strerrordesc_np(errno));
     owner_rights_leave(work.directory);
     *list = work.list;
     return is_read;
 }
 
 static bool change_key(const struct key_rules *rules, int64_t now_s, const char *kid, bool at_once, struct key_change *change,
-                       bool (*apply)(struct work *work), char *error, size_t error_size) {
+                       bool (*apply)(struct key_work *work), char *error, size_t error_size) {
     *change = (struct key_change){ .removed = 0 };
     if (!kid_is_valid(text_of(kid))) {
         snprintf(error, error_size, "this is no key id");
         return false;
     }
     memcpy(change->kid, kid, strlen(kid) + 1);
-    struct work wanted = { .rules = rules, .now_s = now_s, .at_once = at_once, .change = change, .error = { error, error_size } };
+    struct key_work wanted = {
+        .rules = rules, .now_s = now_s, .at_once = at_once, .change = change, .error = { error, error_size }
+    };
     return run(&wanted, apply);
 }
 
@@ -454,7 +299,7 @@ static bool change_key(const struct key_rules *rules, int64_t now_s, const char 
 bool key_add(const struct key_rules *rules, int64_t now_s, const char *algorithm, struct key_change *change, char *error,
              size_t error_size) {
     *change = (struct key_change){ .algorithm = algorithm };
-    struct work wanted = { .rules = rules, .now_s = now_s, .change = change, .error = { error, error_size } };
+    struct key_work wanted = { .rules = rules, .now_s = now_s, .change = change, .error = { error, error_size } };
     return run(&wanted, apply_choose_algorithm) &&
            keyring_generate(rules->keys_dir, rules->refresh_key_file, change->algorithm, change->kid, error, error_size) &&
            run(&wanted, apply_add);
@@ -477,12 +322,12 @@ bool key_revoke(const struct key_rules *rules, int64_t now_s, const char *kid, s
 
 bool key_prune(const struct key_rules *rules, int64_t now_s, struct key_change *change, char *error, size_t error_size) {
     *change = (struct key_change){ .removed = 0 };
-    struct work wanted = { .rules = rules, .now_s = now_s, .change = change, .error = { error, error_size } };
+    struct key_work wanted = { .rules = rules, .now_s = now_s, .change = change, .error = { error, error_size } };
     return run(&wanted, apply_prune);
 }
 
 /* Without a lock: each step is one link or rename, which a second process finds done. */
-static bool rotate_refresh(const struct work *work) {
+static bool rotate_refresh(const struct key_work *work) {
     const char *file = work->rules->refresh_key_file;
     struct key_change *change = work->change;
     char former[REFRESH_ID_SIZE], until[KEY_TIME_SIZE];
@@ -508,6 +353,8 @@ static bool rotate_refresh(const struct work *work) {
 bool key_rotate_refresh(const struct key_rules *rules, int64_t now_s, bool at_once, struct key_change *change, char *error,
                         size_t error_size) {
     *change = (struct key_change){ .removed = 0 };
-    struct work wanted = { .rules = rules, .now_s = now_s, .at_once = at_once, .change = change, .error = { error, error_size } };
+    struct key_work wanted = {
+        .rules = rules, .now_s = now_s, .at_once = at_once, .change = change, .error = { error, error_size }
+    };
     return rotate_refresh(&wanted) && run(&wanted, apply_nothing);
 }
