@@ -144,12 +144,13 @@ static void begin_feed(struct follower *follower) {
 static void end_feed(struct follower *follower, const char *reason) {
     struct transfer *transfer = &follower->feed;
     char problem[PROBLEM_SIZE];
+    const int64_t longest_ms = INT64_C(1000) * FOLLOWER_PAUSE_MAX_S;
     int64_t retry_ms = feed_retry_ms(follower->options.feed);
     transfer->failures += feed_is_followed(follower->options.feed) ? 0 : 1;
     snprintf(problem, sizeof problem, "feed: %s", reason);
     follower->options.on_feed_problem(follower->options.context, problem);
-    if (retry_ms > FOLLOWER_PAUSE_MAX_S * 1000)
-        retry_ms = FOLLOWER_PAUSE_MAX_S * 1000;
+    if (retry_ms > longest_ms)
+        retry_ms = longest_ms;
     pause_after(follower, transfer, retry_ms < 0 ? RETRY_DEFAULT_MS : retry_ms);
 }
 

@@ -279,6 +279,16 @@ START_TEST(an_endless_line_ends_the_connection) {
 }
 END_TEST
 
+/* Otherwise one line would make every token stale for an hour. */
+START_TEST(a_pause_that_the_service_wishes_is_bounded) {
+    scripts[0] = (struct script){ EVENTS "retry: 3600000\n\n" COMPLETE FRESH, NULL };
+    scripts[1] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
+    struct jwtd_verifier *verifier = follow(0);
+    await_feeds(2, 12000);
+    jwtd_verify_destroy(verifier);
+}
+END_TEST
+
 START_TEST(a_silent_service_is_left) {
     scripts[0] = (struct script){ EVENTS COMPLETE FRESH, "" };
     scripts[1] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
@@ -424,6 +434,7 @@ Suite *follower_suite(void) {
     tcase_add_test(tests, while_the_feed_is_lost_a_verifier_goes_on_from_memory_until_max_stale);
     tcase_add_loop_test(tests, what_is_no_feed_makes_nothing_fresh_and_is_reported, 0, (int)ARRAY_LEN(useless));
     tcase_add_test(tests, an_endless_line_ends_the_connection);
+    tcase_add_test(tests, a_pause_that_the_service_wishes_is_bounded);
     tcase_add_test(tests, a_silent_service_is_left);
     tcase_add_test(tests, a_service_that_is_stale_itself_is_left_for_another_instance);
     tcase_add_test(tests, a_token_of_an_unknown_key_is_not_called_bad_before_keys_were_fetched);
