@@ -28,30 +28,34 @@ enum command_options {
 
 static const struct command {
     const char *name, *synopsis, *help;
-    const char *details; /* for its own --help; NULL: cli_print_user_help or cli_print_key_help */
+    const char *details; /* for its own --help */
     unsigned options;    /* of enum command_options */
     bool takes_operands;
     int (*run)(const struct cli_arguments *arguments);
+    void (*print_help)(void); /* prints all of its own --help, in place of details; NULL: there are details */
 } commands[] = {
     { "serve", "", "serve until SIGTERM or SIGINT; SIGHUP reads configuration and keys again",
       "SIGHUP applies those settings that can change while it runs, and names the others in the log.\n"
       "Exit code: 0 stopped by a signal, 1 it could not start.\n",
-      0, false, cli_serve },
+      0, false, cli_serve, NULL },
     { "migrate", " [--status]", "bring the database to this program's schema, or list what is applied and pending",
       "  --status      change nothing; list the migrations that are applied and pending\n"
       "Exit code: 0 done, 1 failed, or with --status: some are pending.\n",
-      TAKES_STATUS, false, cli_migrate },
-    { "keygen", " [--if-missing] [--algorithm hs256|es256|rs256]",
+      TAKES_STATUS, false, cli_migrate, NULL },
+    { "keygen", " [--if-missing] [--algorithm NAME]",
       "make a new signing key, or one only if there is none, and the refresh key if there is none",
       "  --if-missing         make only what is missing\n"
       "  --algorithm NAME     of the signing key: hs256 (a secret that every verifier needs, the default), es256 or rs256 (a "
       "key\n"
       "                       pair, of which verifiers need the public key)\n"
-      "The name of a new signing key is printed. A running service reads it with SIGHUP. Exit code: 0 done, 1 failed.\n",
-      TAKES_IF_MISSING | TAKES_ALGORITHM, false, cli_keygen },
+      "The name of a new signing key is printed. This is for the first key. Beside others use jwtd key add: a running service\n"
+      "publishes a key that keygen has made only after SIGHUP, and the key signs token.publish_before_use after it was made, "
+      "or,\n"
+      "where there is keys.conf, when jwtd key activates it. Exit code: 0 done, 1 failed.\n",
+      TAKES_IF_MISSING | TAKES_ALGORITHM, false, cli_keygen, NULL },
     { "check-config", "", "print the configuration that is in force, or everything that is wrong with it",
       "What is printed can be read again, but for passwords, which are ***; remarks are comments. Exit code: 0 right, 1 wrong.\n",
-      0, false, cli_check_config },
+      0, false, cli_check_config, NULL },
     { "service", " list|add|rotate|drop-old|drop-new|remove", "manage the services that may introspect tokens; --help says how",
       "  list           print a line for each service: name and number of secrets, separated by a tab\n"
       "  add NAME       add a service; its secret is printed on standard output, once: only a hash of it is kept\n"
@@ -61,11 +65,11 @@ static const struct command {
       "  remove NAME    remove a service with its secrets\n"
       "The file is services.credentials_file. A running service reads it with SIGHUP.\n"
       "Exit code: 0 done, 1 failed, 2 used wrongly.\n",
-      0, true, cli_service },
+      0, true, cli_service, NULL },
     { "user", " list|show|add|set-roles|disable|enable", "manage accounts; jwtd user --help says how", NULL, TAKES_ROLE, true,
-      cli_user },
+      cli_user, cli_print_user_help },
     { "key", " list|add|activate|retire|revoke|prune|rotate-refresh", "manage signing keys; jwtd key --help says how", NULL,
-      TAKES_ALGORITHM | TAKES_JSON | TAKES_NOW, true, cli_key },
+      TAKES_ALGORITHM | TAKES_JSON | TAKES_NOW, true, cli_key, cli_print_key_help },
 };
 
 /* What getopt_long returns. */
@@ -133,8 +137,8 @@ static void print_help(void) {
 }
 
 static void print_command_help(const struct command *command) {
-    if (command->details == NULL)
-        (command->run == cli_key ? cli_print_key_help : cli_print_user_help)();
+    if (command->print_help != NULL)
+        command->print_help();
     else
         printf("usage: jwtd %s%s\n\n%s\n%s", command->name, command->synopsis, command->help, command->details);
     fputs("jwtd --help lists the options and settings of every command.\n", stdout);

@@ -107,6 +107,10 @@ const struct signing_key *keyring_key(const struct keyring *keyring, size_t inde
 
 bool keyring_has_algorithm(const char *name); /* whether there is a suffix of key files of this name: "hs256" */
 
+/* Writes the names that keyring_has_algorithm knows: "hs256, es256, rs256"; returns `text`. */
+#define KEYRING_ALGORITHMS_SIZE 64
+const char *keyring_algorithms(char text[KEYRING_ALGORITHMS_SIZE]);
+
 /* Whether the directory of the keys has a file for this kid at the moment, valid or not, which was not left out of the ring
  * because the key is revoked or gone; true also when the directory cannot be listed. It is listed, since a lookup of a name that
  * does not exist would leave an entry in the kernel's cache for each kid that a client makes up. */

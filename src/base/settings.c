@@ -85,8 +85,10 @@ const struct setting settings[] = {
     SETTING("password.nice", count, 0, "5", 0, 19, 0, password.nice,
             "nice value (0 to 19) of the hashing threads, so that many logins at once delay nothing else"),
 
-    SETTING("token.keys_dir", text, 0, "keys", 1, 4095, 0, token.keys_dir, "directory of signing keys, <kid>.hs256"),
-    SETTING("token.active_kid", kid, RELOADABLE, "", 0, 64, 0, token.active_kid, "the key that signs; empty: the newest by name"),
+    SETTING("token.keys_dir", text, 0, "keys", 1, 4095, 0, token.keys_dir,
+            "directory of signing keys: <kid>.hs256, .es256, .rs256; keys.conf"),
+    SETTING("token.active_kid", kid, RELOADABLE, "", 0, 64, 0, token.active_kid,
+            "without keys.conf, the key that signs; empty: the newest by name of those there for publish_before_use"),
     SETTING("token.publish_before_use", duration, RELOADABLE, "20m", 0, 7 * DAY, SECOND, token.publish_before_use_ms,
             "a new key signs only when others had so long to read it"),
     SETTING("token.refresh_key_file", text, 0, "refresh.key", 1, 4095, 0, token.refresh_key_file,

@@ -28,7 +28,7 @@ static void print_remarks(const struct config *config) {
     const char *obstacle = issuer_obstacle(config->token.issuer);
     if (obstacle == NULL && are_all_keys_secret(config))
         puts("# token.keys_dir has keys of HS256 only: this service can be discovered, but /.well-known/jwks.json is empty;\n"
-             "# jwtd keygen --algorithm es256 makes a key that can be published");
+             "# jwtd key add --algorithm es256 makes a key that can be published");
     if (obstacle != NULL)
         printf("# token.issuer %s: clients cannot discover this service, and /.well-known/openid-configuration answers 404;\n"
                "# give them the address of /.well-known/jwks.json\n",

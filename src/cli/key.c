@@ -197,9 +197,8 @@ static const struct subcommand {
 } subcommands[] = {
     { "list", " [--json]", "print all keys: id, algorithm, state, since when, and what that means at the moment",
       .takes_json = true, .run = list },
-    { "add", " [--algorithm hs256|es256|rs256]",
-      "make a standby key, by default of the algorithm of the key that signs; print its id", .takes_algorithm = true,
-      .run = add },
+    { "add", " [--algorithm NAME]", "make a standby key, by default of the algorithm of the key that signs; print its id",
+      .takes_algorithm = true, .run = add },
     { "activate", " KID [--now]", "sign with this key; the one that signed before verifies until its last token has died",
       .takes_kid = true, .takes_now = true, .run = activate },
     { "retire", " KID", "give up a key that does not sign", .takes_kid = true, .run = retire },
@@ -220,11 +219,14 @@ void cli_print_key_help(void) {
     putchar('\n');
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
         printf("  %-15s %s\n", subcommands[i].name, subcommands[i].help);
-    fputs("\nA key is standby, then active, then retiring, then gone. It is made active when it has been standby for\n"
-          "token.publish_before_use, so that services that keep copies of the keys know it; --now does not wait.\n"
-          "A running service whose keys are in this directory notices each change within a second.\n"
-          "Exit code: 0 done; 1 failed, also when it is too early to activate a key; 2 used wrongly.\n",
-          stdout);
+    fputs(
+        "\nA key is standby, then active, then retiring, then gone. It is made active when it has been standby for\n"
+        "token.publish_before_use, so that services that keep copies of the keys know it; --now does not wait.\n"
+        "A running service whose keys are in this directory notices each change within a second; another instance needs a copy\n"
+        "of the new files and of keys.conf, but for a revocation, which the database tells it (list does not ask the database).\n"
+        "In an emergency: add, which prints an id, then revoke the key that signs: the new one takes its place at once.\n"
+        "Exit code: 0 done; 1 failed, also when it is too early to activate a key; 2 used wrongly.\n",
+        stdout);
 }
 
 static const struct subcommand *find_subcommand(const struct cli_arguments *arguments) {
@@ -240,6 +242,12 @@ static bool refuse_words(const struct subcommand *subcommand, const char *what, 
     return false;
 }
 
+static bool refuse_algorithm(const char *name) {
+    char algorithms[KEYRING_ALGORITHMS_SIZE];
+    fprintf(stderr, "jwtd: key add --algorithm takes one of %s, not %s\n", keyring_algorithms(algorithms), name);
+    return false;
+}
+
 static bool check_words(const struct subcommand *subcommand, const struct cli_arguments *arguments) {
     int taken = subcommand->takes_kid ? 2 : 1;
     if (arguments->operand_count < taken)
@@ -252,7 +260,7 @@ static bool check_words(const struct subcommand *subcommand, const struct cli_ar
     if (arguments->algorithm != NULL && !subcommand->takes_algorithm)
         return refuse_words(subcommand, "no option --algorithm", "");
     if (arguments->algorithm != NULL && !keyring_has_algorithm(arguments->algorithm))
-        return refuse_words(subcommand, "hs256, es256 or rs256, not ", arguments->algorithm);
+        return refuse_algorithm(arguments->algorithm);
     return !arguments->at_once || subcommand->takes_now || refuse_words(subcommand, "no option --now", "");
 }
 

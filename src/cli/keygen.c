@@ -20,9 +20,10 @@ static bool generate(const struct config *config, const char *algorithm, bool if
 
 int cli_keygen(const struct cli_arguments *arguments) {
     struct config config;
+    char algorithms[KEYRING_ALGORITHMS_SIZE];
     const char *algorithm = arguments->algorithm != NULL ? arguments->algorithm : DEFAULT_ALGORITHM;
     if (!keyring_has_algorithm(algorithm)) {
-        fprintf(stderr, "jwtd: keygen --algorithm takes hs256, es256 or rs256, not %s\n", algorithm);
+        fprintf(stderr, "jwtd: keygen --algorithm takes one of %s, not %s\n", keyring_algorithms(algorithms), algorithm);
         return 2;
     }
     bool done = cli_load_config(arguments, &config) && generate(&config, algorithm, arguments->if_missing);

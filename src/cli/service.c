@@ -19,7 +19,8 @@ static void print_service(void *context, const char *name, size_t secrets) {
     printf("%s\t%zu\n", name, secrets);
 }
 
-static bool list(const char *file) {
+static bool list(const char *file, const char *name) {
+    (void)name;
     char error[ERROR_SIZE];
     struct service_credentials *set = service_credentials_load_as_owner(file, error, sizeof error);
     if (set == NULL)
@@ -48,13 +49,29 @@ static bool change(const char *file, enum service_change change, const char *nam
     return true;
 }
 
+static bool add(const char *file, const char *name) {
+    return change(file, SERVICE_ADD, name);
+}
+static bool rotate(const char *file, const char *name) {
+    return change(file, SERVICE_ROTATE, name);
+}
+static bool drop_old(const char *file, const char *name) {
+    return change(file, SERVICE_DROP_OLD, name);
+}
+static bool drop_new(const char *file, const char *name) {
+    return change(file, SERVICE_DROP_NEW, name);
+}
+static bool remove_service(const char *file, const char *name) {
+    return change(file, SERVICE_REMOVE, name);
+}
+
 static const struct subcommand {
     const char *name;
     int operands; /* behind it: the name of a service, or none */
-    enum service_change change;
+    bool (*run)(const char *file, const char *name);
 } subcommands[] = {
-    { "list", 0, SERVICE_ADD },          { "add", 1, SERVICE_ADD },           { "rotate", 1, SERVICE_ROTATE },
-    { "drop-old", 1, SERVICE_DROP_OLD }, { "drop-new", 1, SERVICE_DROP_NEW }, { "remove", 1, SERVICE_REMOVE },
+    { "list", 0, list },         { "add", 1, add },           { "rotate", 1, rotate },
+    { "drop-old", 1, drop_old }, { "drop-new", 1, drop_new }, { "remove", 1, remove_service },
 };
 
 static const struct subcommand *find_subcommand(const struct cli_arguments *arguments) {
@@ -73,8 +90,8 @@ int cli_service(const struct cli_arguments *arguments) {
     }
     bool done = false;
     if (cli_load_config(arguments, &config)) {
-        const char *file = config.services.credentials_file;
-        done = subcommand->operands == 0 ? list(file) : change(file, subcommand->change, arguments->operands[1]);
+        const char *name = subcommand->operands > 0 ? arguments->operands[1] : NULL;
+        done = subcommand->run(config.services.credentials_file, name);
     }
     config_fini(&config);
     return done ? 0 : 1;

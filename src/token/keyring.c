@@ -43,6 +43,16 @@ bool keyring_has_algorithm(const char *name) {
     return algorithm_by_suffix(name) != NULL;
 }
 
+const char *keyring_algorithms(char text[KEYRING_ALGORITHMS_SIZE]) {
+    size_t len = 0;
+    for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
+        len +=
+            (size_t)snprintf(text + len, KEYRING_ALGORITHMS_SIZE - len, "%s%s", i > 0 ? ", " : "", algorithm_at(i)->suffix + 1);
+        assert(len < KEYRING_ALGORITHMS_SIZE);
+    }
+    return text;
+}
+
 /* ---- loading ---- */
 
 struct loading {
