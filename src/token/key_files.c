@@ -67,17 +67,17 @@ bool key_directory_check(int fd, const char *path, uid_t owner, struct key_error
     return check_owner(&status, owner, path, error);
 }
 
-/* Reads up to KEY_TEXT_MAX + 1 bytes, so that the caller notices a text that is too long. */
-static bool read_bytes(int fd, struct key_text *text) {
-    while (text->len < sizeof text->bytes) {
-        ssize_t got = read(fd, text->bytes + text->len, sizeof text->bytes - text->len);
+bool key_read_whole(int fd, char *bytes, size_t size, size_t *len) {
+    *len = 0;
+    while (*len < size) {
+        ssize_t got = read(fd, bytes + *len, size - *len);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return false;
         if (got == 0)
             break;
-        text->len += (size_t)got;
+        *len += (size_t)got;
     }
     return true;
 }
@@ -91,7 +91,7 @@ static size_t length_without_trailing_space(const char *text, size_t len) {
 static bool read_text(int fd, uid_t owner, struct key_text *text, struct key_error error) {
     if (!check_kind(fd, owner, text, error))
         return false;
-    if (!read_bytes(fd, text))
+    if (!key_read_whole(fd, text->bytes, sizeof text->bytes, &text->len))
         return key_refuse(error, text->path, strerrordesc_np(errno));
     if (text->len > KEY_TEXT_MAX)
         return key_refuse(error, text->path, "too long for a key");

@@ -40,6 +40,10 @@ bool key_refuse(struct key_error error, const char *path, const char *reason);
  * it: who finds a secret in it calls key_text_check_private. The text is to be wiped in both cases. */
 bool key_file_read(const char *path, uid_t owner, struct key_text *text, struct key_error error) MUST_CHECK;
 
+/* Reads a file up to its end or to `size` bytes, which is one more than it may have, so that the caller notices one that is too
+ * long. False and errno. */
+bool key_read_whole(int fd, char *bytes, size_t size, size_t *len) MUST_CHECK;
+
 /* Whether only owner and group can read the file; false, with the reason in `error`. */
 bool key_text_check_private(const struct key_text *text, struct key_error error) MUST_CHECK;
 

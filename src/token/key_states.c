@@ -108,20 +108,10 @@ static const char *check_file(int fd, uid_t owner) {
 }
 
 /* NULL, or the reason. The size was checked, but the file may grow meanwhile. */
-static const char *read_whole(int fd, char *text, size_t *len) {
-    *len = 0;
-    for (;;) {
-        ssize_t got = read(fd, text + *len, TEXT_MAX + 1 - *len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return strerrordesc_np(errno);
-        *len += (size_t)got;
-        if (*len > TEXT_MAX)
-            return "too long";
-        if (got == 0)
-            return NULL;
-    }
+static const char *read_text(int fd, char *text, size_t *len) {
+    if (!key_read_whole(fd, text, TEXT_MAX + 1, len))
+        return strerrordesc_np(errno);
+    return *len > TEXT_MAX ? "too long" : NULL;
 }
 
 static bool read_file(int fd, const char *keys_dir, uid_t owner, struct key_states *states, struct key_error error) {
@@ -130,7 +120,7 @@ static bool read_file(int fd, const char *keys_dir, uid_t owner, struct key_stat
     const char *wrong = check_file(fd, owner);
     char *text = wrong == NULL ? malloc(TEXT_MAX + 1) : NULL;
     if (wrong == NULL)
-        wrong = text == NULL ? "no memory for it" : read_whole(fd, text, &len);
+        wrong = text == NULL ? "no memory for it" : read_text(fd, text, &len);
     bool is_good = wrong == NULL;
     if (is_good) {
         (void)snprintf(path, sizeof path, "%s/" KEY_STATES_FILE, keys_dir);

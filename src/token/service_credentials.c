@@ -67,24 +67,16 @@ static bool parse(struct text text, const char *path, struct service_credentials
 
 bool service_lines_read(int fd, const char *path, struct service_credentials *set, char *error, size_t error_size) {
     char bytes[FILE_SIZE_MAX + 1];
-    size_t len = 0;
+    size_t len;
     if (!key_file_check(fd, path, (struct key_error){ error, error_size }))
         return false;
-    for (;;) {
-        ssize_t got = read(fd, bytes + len, sizeof bytes - len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            snprintf(error, error_size, "%s: %s", path, strerrordesc_np(errno));
-            return false;
-        }
-        len += (size_t)got;
-        if (got == 0)
-            break;
-        if (len == sizeof bytes) {
-            snprintf(error, error_size, "%s: is larger than %zu bytes", path, FILE_SIZE_MAX);
-            return false;
-        }
+    if (!key_read_whole(fd, bytes, sizeof bytes, &len)) {
+        snprintf(error, error_size, "%s: %s", path, strerrordesc_np(errno));
+        return false;
+    }
+    if (len == sizeof bytes) {
+        snprintf(error, error_size, "%s: is larger than %zu bytes", path, FILE_SIZE_MAX);
+        return false;
     }
     set->count = 0;
     return parse((struct text){ bytes, len }, path, set, error, error_size);
