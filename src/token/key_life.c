@@ -108,12 +108,12 @@ static void note_if_early(struct key_work *work, const struct key_info *info) {
                  "until %s services that keep copies of the keys may refuse its tokens", key_time_text(info->next_s, from));
 }
 
-static bool refuse_unreadable(const struct key_work *work, const struct key_info *info) {
+/* Once more, for the reason, which the list does not keep; it may have gone away meanwhile. */
+static bool read_again(const struct key_work *work, struct key_info *info) {
     char name[NAME_MAX + 1];
-    bool can_sign;
     (void)snprintf(name, sizeof name, "%s%s", info->kid, key_info_algorithm(info)->suffix);
-    return !key_work_read_key(work, key_info_algorithm(info), name, &can_sign, work->error) ? false
-                                                                                            : refuse(work, "could not be read");
+    info->is_readable = key_work_read_key(work, key_info_algorithm(info), name, &info->can_sign, work->error);
+    return info->is_readable;
 }
 
 static bool refuse_early(const struct key_work *work, const struct key_info *info) {
@@ -124,17 +124,17 @@ static bool refuse_early(const struct key_work *work, const struct key_info *inf
 }
 
 static bool apply_activate(struct key_work *work) {
-    const struct key_info *info = key_list_find(&work->list, text_of(work->change->kid));
+    struct key_info *info = key_list_find(&work->list, text_of(work->change->kid));
     if (info == NULL || info->algorithm == NULL)
         return refuse(work, "has no file");
-    if (!info->can_sign)
-        return refuse(work, "is a public key, which cannot sign");
     if (info->state == KEY_REVOKED)
         return refuse(work, "is revoked, for good");
     if (info->is_gone)
         return refuse(work, "is gone; `jwtd key add` makes a new one");
-    if (!info->is_readable)
-        return refuse_unreadable(work, info);
+    if (!info->is_readable && !read_again(work, info))
+        return false;
+    if (!info->can_sign)
+        return refuse(work, "is a public key, which cannot sign");
     if (is_early(work, info) && !work->at_once && work->change->active[0] != '\0')
         return refuse_early(work, info);
     note_if_early(work, info);
