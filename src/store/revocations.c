@@ -42,7 +42,7 @@ struct page {
     struct revocations_cursor *cursor;
     struct revocations_horizon *horizon;
     struct revocation_feed *feed;
-    bool is_last;
+    bool is_last, is_other_server;
 };
 
 enum { PAGE_REVOKED_AT = REVOCATION_COLUMNS, PAGE_ID, PAGE_COLUMNS };
@@ -66,7 +66,7 @@ static enum status read_page(const struct db_rows *rows, struct arena *arena, vo
     return status;
 }
 
-enum { LATE_ID = REVOCATION_COLUMNS, LATE_OLDEST_RUNNING, LATE_DATABASE, LATE_NOW_S, LATE_COLUMNS };
+enum { LATE_ID = REVOCATION_COLUMNS, LATE_OLDEST_RUNNING, LATE_DATABASE, LATE_NOW_S, LATE_SERVER, LATE_COLUMNS };
 
 static void copy(char target[TRANSACTION_TEXT_SIZE], struct text text) {
     assert(text.len > 0 && text.len < TRANSACTION_TEXT_SIZE);
@@ -93,6 +93,10 @@ static void move_horizon(struct revocations_horizon *horizon, const struct db_ro
     horizon->id = 0;
 }
 
+static void begin_anew(struct revocations_horizon *horizon) {
+    *horizon = (struct revocations_horizon){ .known = horizon->known };
+}
+
 /* One row at least: that of the horizon, without a session when there is nothing to read. */
 static enum status read_late(const struct db_rows *rows, struct arena *arena, void *result) {
     struct page *page = result;
@@ -103,9 +107,17 @@ static enum status read_late(const struct db_rows *rows, struct arena *arena, vo
     if (!db_is_null(rows, 0, SESSION))
         status = add_all(rows, count, page->feed);
     page->is_last = count < REVOCATIONS_PAGE;
-    if (status == STATUS_OK)
+    int64_t server = db_integer(rows, 0, LATE_SERVER);
+    page->is_other_server = page->horizon->server != 0 && page->horizon->server != server;
+    if (status != STATUS_OK)
+        return status;
+    if (page->is_other_server)
+        begin_anew(page->horizon);
+    else
         move_horizon(page->horizon, rows, page->is_last);
-    return status;
+    page->horizon->server = server;
+    page->is_last = page->is_last && !page->is_other_server;
+    return STATUS_OK;
 }
 
 /* ---- statements ---- */
@@ -140,7 +152,8 @@ static const struct db_statement read_by_transaction = {
     .parameters = LATE_PARAMETERS,
     .columns = LATE_COLUMNS,
     .read = read_late,
-    .sql = "SELECT r.*, pg_snapshot_xmin(pg_current_snapshot()), d.id, floor(extract(epoch FROM now()))::bigint"
+    .sql = "SELECT r.*, pg_snapshot_xmin(pg_current_snapshot()), d.id, floor(extract(epoch FROM now()))::bigint,"
+           "  (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint"
            " FROM database_identity d"
            " LEFT JOIN LATERAL ("
            "   SELECT " REVOCATION_FIELDS ", id"
@@ -194,7 +207,7 @@ enum status revocations_read_page(const struct db_call *call, struct revocations
 }
 
 enum status revocations_read_late(const struct db_call *call, struct revocations_horizon *horizon, struct revocation_feed *feed,
-                                  bool *is_last) {
+                                  bool *is_last, bool *is_other_server) {
     const char *transaction = horizon->transaction[0] != '\0' ? horizon->transaction : horizon->from;
     const char *const parameters[LATE_PARAMETERS] = {
         [LATE_AFTER] = transaction[0] != '\0' ? transaction : NULL,
@@ -203,6 +216,7 @@ enum status revocations_read_late(const struct db_call *call, struct revocations
     struct page page = { .horizon = horizon, .feed = feed };
     enum status status = db_run_statement(call, &read_by_transaction, parameters, &page);
     *is_last = page.is_last;
+    *is_other_server = page.is_other_server;
     return status;
 }
 

@@ -70,10 +70,32 @@ static unsigned read_pages(int64_t window_s, struct revocation_feed *feed) {
 }
 
 static void read_late(struct revocations_horizon *horizon, struct revocation_feed *feed) {
-    bool is_last = false;
+    bool is_last = false, is_other_server = false;
     while (!is_last)
-        ck_assert_int_eq(revocations_read_late(CALL, horizon, feed, &is_last), STATUS_OK);
+        ck_assert_int_eq(revocations_read_late(CALL, horizon, feed, &is_last, &is_other_server), STATUS_OK);
 }
+
+/* Its numbers of transactions may be lower than those of the one before. */
+START_TEST(the_horizon_begins_anew_at_another_server) {
+    struct revoked_sessions *set = revoked_sessions_create(900);
+    struct revocation_feed *feed = revocation_feed_create(set, 900);
+    struct revocations_horizon horizon = { .id = 0 };
+    bool is_last = true, is_other_server = false;
+    read_late(&horizon, feed);
+    int64_t server = horizon.server;
+    ck_assert_int_ne(server, 0);
+    horizon.server = server - 1;
+    snprintf(horizon.from, sizeof horizon.from, "18446744073709551615");
+    ck_assert_int_eq(revocations_read_late(CALL, &horizon, feed, &is_last, &is_other_server), STATUS_OK);
+    ck_assert(is_other_server && !is_last);
+    ck_assert_str_eq(horizon.from, "");
+    ck_assert_int_eq(revocations_read_late(CALL, &horizon, feed, &is_last, &is_other_server), STATUS_OK);
+    ck_assert(!is_other_server && is_last);
+    ck_assert_int_eq(horizon.server, server);
+    revocation_feed_destroy(feed);
+    revoked_sessions_destroy(set);
+}
+END_TEST
 
 /* Its commit waits for a standby, say, until its time lies before every window. */
 START_TEST(a_revocation_that_is_committed_late_is_found_by_its_transaction) {
@@ -386,6 +408,7 @@ TCase *store_sessions_tests(void) {
     tcase_add_test(tests, a_session_opens_only_for_the_password_that_was_checked);
     tcase_add_test(tests, the_same_session_opened_again_is_open_and_one);
     tcase_add_test(tests, the_oldest_session_is_ended_for_the_hundred_and_first);
+    tcase_add_test(tests, the_horizon_begins_anew_at_another_server);
     tcase_add_test(tests, a_revocation_that_is_committed_late_is_found_by_its_transaction);
     tcase_add_test(tests, reading_revocations_does_not_read_the_whole_table);
     tcase_add_test(tests, a_session_that_was_logged_out_is_reported_again);

@@ -115,6 +115,29 @@ static void await_stale(struct follower *follower, long at_least_s) {
     } while (at_least_s > 0 ? stale_s < at_least_s : stale_s != 0);
 }
 
+/* ---- what is known is not read again and again ---- */
+
+#define OF_BURST 20000
+
+/* Each of the rows is in the window of passes for some ten seconds. */
+START_TEST(a_burst_of_revocations_is_not_read_twice_a_second) {
+    static const char *const statistics = "SELECT idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'revocations'";
+    char url[CLUSTER_SETTING_SIZE];
+    struct server server = server_start((const char *const[]){ cluster_setting(cluster.port, "", url), NULL });
+    await_ready(&server);
+    cluster_run(&cluster,
+                "INSERT INTO revocations (session_id, user_id, reason) SELECT gen_random_uuid(), gen_random_uuid(),"
+                " 'logout' FROM generate_series(1, %d)",
+                OF_BURST);
+    for (int i = 0; i < 5; i++)
+        usleep(900000);
+    long long fetched = cluster_number(&cluster, statistics);
+    ck_assert_int_ge(fetched, OF_BURST);
+    ck_assert_msg(fetched < 4LL * OF_BURST, "%lld", fetched);
+    server_finish(&server);
+}
+END_TEST
+
 /* ---- beside revoked keys ---- */
 
 /* What is not known of them is as much as what is not known of sessions. */
@@ -288,6 +311,7 @@ Suite *database_revocations_suite(void) {
     tcase_add_unchecked_fixture(tcase, make_cluster, remove_cluster);
     tcase_add_test(tcase, a_logout_is_known_everywhere_within_a_second_while_the_cleanup_waits);
     tcase_add_test(tcase, a_revocation_is_known_within_three_seconds_while_the_roles_cannot_be_read);
+    tcase_add_test(tcase, a_burst_of_revocations_is_not_read_twice_a_second);
     tcase_add_test(tcase, while_the_revoked_keys_cannot_be_read_that_is_said_and_logouts_are_known_soon);
     tcase_add_test(tcase, followers_that_come_and_go_do_not_hold_up_changes_of_roles);
     tcase_add_test(tcase, followers_are_told_how_stale_the_knowledge_is_and_lose_nothing);
