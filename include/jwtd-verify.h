@@ -14,6 +14,8 @@
  *
  * While the feed is lost, a verifier goes on from memory: what it knows is then as old as jwtd_verify_stale_s says, and beyond
  * max_stale_s every token that would be valid is JWTD_VERIFY_STALE. So it is before the first synchronisation (jwtd_verify_wait).
+ * A key that was revoked, by the feed or by keys.conf, is never good again for the verifier that has learnt it. There is place
+ * for 1024; with more, every token that would be valid is JWTD_VERIFY_STALE until the verifier is made again.
  * Roles are those of the token: when a user's roles change, they take effect here with the next token.
  *
  * Threads: every function but jwtd_verify_destroy may be called by any number of threads at once on one verifier; a process may
@@ -51,13 +53,13 @@ extern "C" {
 struct jwtd_verifier;
 
 enum jwtd_verify_result {
-    JWTD_VERIFY_VALID,         /* and only then there are claims */
-    JWTD_VERIFY_INVALID,       /* no token of these keys for this issuer and audience, or not valid yet */
-    JWTD_VERIFY_EXPIRED,       /* it was valid once */
-    JWTD_VERIFY_REVOKED,       /* its session has ended, or its key was revoked */
-    JWTD_VERIFY_UNKNOWN_KEY,   /* its `kid` is of no key, also after the keys were read again (fetched keys: are being fetched) */
-    JWTD_VERIFY_STALE,         /* it would be valid, but what is known of revocations is too old; or its key is not known while
-                                  no keys were fetched yet, or while keys_dir has a file of it and cannot be read: answer 503 */
+    JWTD_VERIFY_VALID,       /* and only then there are claims */
+    JWTD_VERIFY_INVALID,     /* no token of these keys for this issuer and audience, or not valid yet */
+    JWTD_VERIFY_EXPIRED,     /* it was valid once */
+    JWTD_VERIFY_REVOKED,     /* its session has ended, or its key was revoked */
+    JWTD_VERIFY_UNKNOWN_KEY, /* its `kid` is of no key, also after the keys were read again (fetched keys: are being fetched) */
+    JWTD_VERIFY_STALE, /* it would be valid, but what is known of revocations is too old or not whole; or its key is not known
+                          while no keys were fetched yet, or while keys_dir has a file of it and cannot be read: answer 503 */
     JWTD_VERIFY_OUT_OF_MEMORY, /* nothing was decided: answer 503 */
 };
 

@@ -8,20 +8,21 @@
  *
  * The directory: the key files of keyring.h, of root or of the owner of the directory, so that a
  * service of another user reads it as a member of its group. Keys that keys.conf in it calls revoked are refused, whatever source
- * has them; files of keys that it calls retiring, since more than keep_s, are left out, as are other files. Of two keys with one
- * id from different sources the one that was added first counts; in one directory they are an error.
+ * has them, and stay so when keys.conf no longer says it; files of keys that it calls retiring, since more than keep_s, are left
+ * out, as are other files. Of two keys with one id from different sources the one that was added first counts; in one directory
+ * they are an error.
  */
 #ifndef JWTD_KEY_SET_H
 #define JWTD_KEY_SET_H
 
 #include "jwtd/access_token.h"
+#include "jwtd/revoked_keys.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define KEY_SET_MAX 128
-#define KEY_SET_REVOKED_MAX 1024
 #define JWKS_TEXT_MAX ((size_t)128 * 1024)
 
 struct key_set;
@@ -52,11 +53,25 @@ int64_t key_set_next_gone_s(const struct key_set *set);
 bool key_set_add_jwks(struct key_set *set, struct text jwks, bool with_secrets, char *error, size_t error_size) MUST_CHECK;
 
 /* Refuses tokens of this key from now on, those that were found valid, too. A caller who does it to a set that others check with
- * keeps them out meanwhile. Of more than KEY_SET_REVOKED_MAX the first are forgotten. */
+ * keeps them out meanwhile. There is place for REVOKED_KEYS_MAX; when there were more, a token that would be valid is
+ * TOKEN_REVOCATIONS_LOST. */
 void key_set_revoke(struct key_set *set, struct text kid);
+
+/* Refuses in an empty set what another one refuses. */
+void key_set_copy_revoked(struct key_set *set, const struct key_set *from);
+
+bool key_set_has_all_revoked(const struct key_set *set); /* false: there were more than REVOKED_KEYS_MAX */
 size_t key_set_count(const struct key_set *set);
 
-enum token_verdict { TOKEN_VALID, TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_REVOKED_KEY, TOKEN_UNKNOWN_KEY, TOKEN_OUT_OF_MEMORY };
+enum token_verdict {
+    TOKEN_VALID,
+    TOKEN_INVALID,
+    TOKEN_EXPIRED,
+    TOKEN_REVOKED_KEY,
+    TOKEN_REVOCATIONS_LOST, /* it would be valid, but its key may be one that is revoked */
+    TOKEN_UNKNOWN_KEY,
+    TOKEN_OUT_OF_MEMORY,
+};
 
 struct verified_token {
     struct uuid user_id, session_id;

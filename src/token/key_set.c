@@ -20,8 +20,9 @@
 struct key_set {
     struct signing_key keys[KEY_SET_MAX];
     size_t count;
-    char revoked[KEY_SET_REVOKED_MAX][KID_MAX_LEN + 1];
-    size_t revoked_count;      /* of all times */
+    char revoked[REVOKED_KEYS_MAX][KID_MAX_LEN + 1]; /* in the set or not */
+    size_t revoked_count;
+    bool has_lost_revoked;     /* there was no place for one */
     int64_t next_gone_s;       /* when the first of the keys is gone; INT64_MAX: none will be */
     struct token_cache *cache; /* NULL: there was no memory for one after a key was revoked */
 };
@@ -56,7 +57,7 @@ static const struct signing_key *find(const struct key_set *set, struct text kid
 }
 
 static bool is_revoked(const struct key_set *set, struct text kid) {
-    for (size_t i = 0; i < set->revoked_count && i < KEY_SET_REVOKED_MAX; i++)
+    for (size_t i = 0; i < set->revoked_count; i++)
         if (text_equal(text_of(set->revoked[i]), kid))
             return true;
     return false;
@@ -66,7 +67,11 @@ void key_set_revoke(struct key_set *set, struct text kid) {
     assert(kid.len <= KID_MAX_LEN);
     if (is_revoked(set, kid))
         return;
-    char *place = set->revoked[set->revoked_count++ % KEY_SET_REVOKED_MAX];
+    if (set->revoked_count == REVOKED_KEYS_MAX) {
+        set->has_lost_revoked = true;
+        return;
+    }
+    char *place = set->revoked[set->revoked_count++];
     memcpy(place, kid.bytes, kid.len);
     place[kid.len] = '\0';
     struct signing_key *key = (struct signing_key *)(uintptr_t)find(set, kid); /* this set's own */
@@ -76,6 +81,17 @@ void key_set_revoke(struct key_set *set, struct text kid) {
     *key = set->keys[--set->count];
     token_cache_destroy(set->cache); /* it may have tokens of this key */
     set->cache = token_cache_create();
+}
+
+void key_set_copy_revoked(struct key_set *set, const struct key_set *from) {
+    assert(set->count == 0 && set->revoked_count == 0);
+    memcpy(set->revoked, from->revoked, sizeof set->revoked);
+    set->revoked_count = from->revoked_count;
+    set->has_lost_revoked = from->has_lost_revoked;
+}
+
+bool key_set_has_all_revoked(const struct key_set *set) {
+    return !set->has_lost_revoked;
 }
 
 size_t key_set_count(const struct key_set *set) {
@@ -237,6 +253,8 @@ enum token_verdict key_set_check(const struct key_set *set, const struct token_r
         return now_s >= claims.fixed.expires_at ? TOKEN_EXPIRED : TOKEN_INVALID;
     if (!is_known && set->cache != NULL)
         token_cache_keep(set->cache, token, &claims);
+    if (set->has_lost_revoked)
+        return TOKEN_REVOCATIONS_LOST;
     found->user_id = claims.fixed.user_id;
     found->session_id = claims.fixed.session_id;
     found->issued_at = claims.fixed.issued_at;

@@ -20,15 +20,13 @@ struct fingerprint {
 };
 
 struct keys {
-    pthread_rwlock_t lock; /* guards current */
+    pthread_rwlock_t lock; /* guards current; who has `reading` may read that without it */
     struct key_set *current;
-    pthread_mutex_t reading;                         /* taken before `lock`; guards all below */
-    char revoked[KEYS_REVOKED_MAX][KID_MAX_LEN + 1]; /* by the feed */
-    size_t revoked_count;                            /* of all times */
-    char *directory;                                 /* NULL: none */
-    int64_t keep_s;                                  /* of struct key_set_directory */
-    struct fingerprint fingerprint;                  /* of what was read */
-    struct fingerprint refused;                      /* of what could not be read at refused_us */
+    pthread_mutex_t reading;        /* taken before `lock`; guards all below */
+    char *directory;                /* NULL: none */
+    int64_t keep_s;                 /* of struct key_set_directory */
+    struct fingerprint fingerprint; /* of what was read */
+    struct fingerprint refused;     /* of what could not be read at refused_us */
     int64_t refused_us;
     char refusal[REFUSAL_SIZE];
     char *given, *fetched; /* JWK Sets; NULL: none */
@@ -86,6 +84,8 @@ static bool rebuild(struct keys *keys, char *error, size_t error_size) {
         snprintf(error, error_size, "no memory for the keys");
         return false;
     }
+    if (keys->current != NULL)
+        key_set_copy_revoked(set, keys->current);
     bool added =
         (keys->directory == NULL || key_set_add_directory(set, &source, error, error_size)) &&
         (keys->given == NULL || key_set_add_jwks(set, (struct text){ keys->given, keys->given_len }, true, error, error_size)) &&
@@ -95,8 +95,6 @@ static bool rebuild(struct keys *keys, char *error, size_t error_size) {
         key_set_destroy(set);
         return false;
     }
-    for (size_t i = 0; i < keys->revoked_count && i < KEYS_REVOKED_MAX; i++)
-        key_set_revoke(set, text_of(keys->revoked[i]));
     replace(keys, set);
     return true;
 }
@@ -184,22 +182,19 @@ bool keys_set_fetched(struct keys *keys, struct text jwks, char *error, size_t e
 
 /* ---- revoked keys ---- */
 
-/* Of more than KEYS_REVOKED_MAX the first are forgotten: no service has as many. */
+/* Not while a set is made that would replace this one without it. */
 void keys_revoke(struct keys *keys, struct text kid) {
-    assert(kid.len <= KID_MAX_LEN);
     pthread_mutex_lock(&keys->reading);
-    bool is_known = false;
-    for (size_t i = 0; i < keys->revoked_count && i < KEYS_REVOKED_MAX; i++)
-        is_known = is_known || text_equal(text_of(keys->revoked[i]), kid);
-    if (!is_known) {
-        char *place = keys->revoked[keys->revoked_count++ % KEYS_REVOKED_MAX];
-        memcpy(place, kid.bytes, kid.len);
-        place[kid.len] = '\0';
-        pthread_rwlock_wrlock(&keys->lock);
-        key_set_revoke(keys->current, kid);
-        pthread_rwlock_unlock(&keys->lock);
-    }
+    pthread_rwlock_wrlock(&keys->lock);
+    key_set_revoke(keys->current, kid);
+    pthread_rwlock_unlock(&keys->lock);
     pthread_mutex_unlock(&keys->reading);
+}
+
+bool keys_have_all_revoked(struct keys *keys) {
+    bool have_all = key_set_has_all_revoked(keys_begin(keys));
+    keys_end(keys);
+    return have_all;
 }
 
 /* ---- creation ---- */

@@ -14,8 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEYS_REVOKED_MAX 512
-
 struct keys;
 
 /* Copies the arguments. Directory: NULL for none; keep_s: of struct key_set_directory; text: {NULL, 0} for none. NULL, with the
@@ -42,7 +40,10 @@ bool keys_have_file(const struct keys *keys, struct text kid);
 /* Takes over what was fetched. False, with the reason in `error`: the keys from before stay. */
 bool keys_set_fetched(struct keys *keys, struct text jwks, char *error, size_t error_size) MUST_CHECK;
 
-/* Refuses a key from now on, and the tokens of it that were found valid; for good. */
+/* Refuses a key for good, and the tokens of it that were found valid. */
 void keys_revoke(struct keys *keys, struct text kid);
+
+/* False, for good: more than REVOKED_KEYS_MAX keys were revoked, by keys_revoke and keys.conf, so that no token is valid. */
+bool keys_have_all_revoked(struct keys *keys);
 
 #endif

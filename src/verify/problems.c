@@ -4,6 +4,7 @@
 #include <string.h>
 
 static const char *const solved[PROBLEM_PARTS] = {
+    [PROBLEM_REVOKED_KEYS] = "keys: all that are revoked are known",
     [PROBLEM_FEED] = "feed: followed",
     [PROBLEM_DIRECTORY] = "keys: the directory was read",
     [PROBLEM_FETCHED] = "keys: fetched",

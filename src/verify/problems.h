@@ -1,6 +1,6 @@
 /*
- * problems: what is wrong at present with the feed, with the keys of the directory, and with those that are fetched: one sentence
- * each, for jwtd_verify_last_error; a change is reported to the caller's function. Any thread.
+ * problems: what is wrong at present with the list of revoked keys, with the feed, with the keys of the directory, and with those
+ * that are fetched: one sentence each, for jwtd_verify_last_error; a change is reported to the caller's function. Any thread.
  */
 #ifndef JWTD_VERIFY_PROBLEMS_H
 #define JWTD_VERIFY_PROBLEMS_H
@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
-enum problem_part { PROBLEM_FEED, PROBLEM_DIRECTORY, PROBLEM_FETCHED, PROBLEM_PARTS };
+enum problem_part { PROBLEM_REVOKED_KEYS, PROBLEM_FEED, PROBLEM_DIRECTORY, PROBLEM_FETCHED, PROBLEM_PARTS };
 
 #define PROBLEM_SIZE 256
 

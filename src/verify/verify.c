@@ -56,9 +56,18 @@ static void on_progress(void *context) {
     pthread_mutex_unlock(&verifier->lock);
 }
 
+static void report_revoked_keys(struct jwtd_verifier *verifier) {
+    char problem[PROBLEM_SIZE];
+    if (keys_have_all_revoked(verifier->keys))
+        return;
+    snprintf(problem, sizeof problem, "keys: more than %d were revoked, so no token is accepted", REVOKED_KEYS_MAX);
+    problems_set(&verifier->problems, PROBLEM_REVOKED_KEYS, problem);
+}
+
 static void on_key_revoked(void *context, struct text kid) {
     struct jwtd_verifier *verifier = context;
     keys_revoke(verifier->keys, kid);
+    report_revoked_keys(verifier);
 }
 
 static void on_feed_problem(void *context, const char *problem) {
@@ -252,6 +261,7 @@ static bool read_directory(struct jwtd_verifier *verifier, bool at_once) {
         snprintf(problem, sizeof problem, "keys: %.240s", error);
     atomic_store(&verifier->lacks_files, !is_read);
     problems_set(&verifier->problems, PROBLEM_DIRECTORY, problem);
+    report_revoked_keys(verifier);
     return is_read;
 }
 
@@ -279,6 +289,7 @@ static enum jwtd_verify_result check_by_keys(struct jwtd_verifier *verifier, str
         [TOKEN_INVALID] = JWTD_VERIFY_INVALID,
         [TOKEN_EXPIRED] = JWTD_VERIFY_EXPIRED,
         [TOKEN_REVOKED_KEY] = JWTD_VERIFY_REVOKED,
+        [TOKEN_REVOCATIONS_LOST] = JWTD_VERIFY_STALE,
         [TOKEN_UNKNOWN_KEY] = JWTD_VERIFY_UNKNOWN_KEY,
         [TOKEN_OUT_OF_MEMORY] = JWTD_VERIFY_OUT_OF_MEMORY,
     };

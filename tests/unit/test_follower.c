@@ -7,6 +7,7 @@
 #include "jwtd-verify.h"
 #include "jwtd/clock.h"
 #include "jwtd/macros.h"
+#include "jwtd/revoked_keys.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -337,6 +338,26 @@ START_TEST(a_revoked_key_kills_the_tokens_that_were_found_valid) {
 }
 END_TEST
 
+/* The one there is no place for may be that of the token. */
+START_TEST(no_token_is_accepted_when_more_keys_are_revoked_than_there_is_place_for) {
+    static char answer[200000] = EVENTS;
+    char last[256];
+    for (unsigned i = 0; i < REVOKED_KEYS_MAX + 1; i++) {
+        size_t len = strlen(answer);
+        snprintf(answer + len, sizeof answer - len,
+                 "event: key-revoked\nid: k\ndata: {\"kid\":\"other%u\",\"event_timestamp\":1}\n\n", i);
+    }
+    snprintf(answer + strlen(answer), sizeof answer - strlen(answer), "%s", COMPLETE FRESH);
+    scripts[0] = (struct script){ answer, FRESH };
+    struct jwtd_verifier *verifier = follow(0);
+    ck_assert(jwtd_verify_wait(verifier, 5000));
+    ck_assert_int_eq(verify(verifier), JWTD_VERIFY_STALE);
+    jwtd_verify_last_error(verifier, last, sizeof last);
+    ck_assert_str_eq(last, "keys: more than 1024 were revoked, so no token is accepted");
+    jwtd_verify_destroy(verifier);
+}
+END_TEST
+
 START_TEST(keys_are_fetched_from_the_service_but_no_secret) {
     server.jwks =
         JWKS("{\"kty\":\"oct\",\"kid\":\"k1\",\"k\":\"" FIXTURE_KEY_1 "\"},{\"kty\":\"EC\",\"kid\":\"e\",\"crv\":\"P-256\","
@@ -439,6 +460,7 @@ Suite *follower_suite(void) {
     tcase_add_test(tests, a_service_that_is_stale_itself_is_left_for_another_instance);
     tcase_add_test(tests, a_token_of_an_unknown_key_is_not_called_bad_before_keys_were_fetched);
     tcase_add_test(tests, a_revoked_key_kills_the_tokens_that_were_found_valid);
+    tcase_add_test(tests, no_token_is_accepted_when_more_keys_are_revoked_than_there_is_place_for);
     tcase_add_test(tests, keys_are_fetched_from_the_service_but_no_secret);
     tcase_add_test(tests, keys_that_cannot_be_read_leave_those_there_are);
     tcase_add_test(tests, a_service_that_publishes_no_key_is_reported_where_there_is_no_other);

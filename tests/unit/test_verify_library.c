@@ -411,6 +411,9 @@ START_TEST(a_key_that_is_revoked_in_keys_conf_is_refused_whatever_source_has_it)
     scratch_write_text(&scratch, "keys/keys.conf", "k1 nonsense\n");
     ck_assert(!jwtd_verify_read_keys(verifier));
     ck_assert_int_eq(verify(verifier, token), JWTD_VERIFY_REVOKED);
+    remove(scratch_path(&scratch, "keys/keys.conf"));
+    ck_assert(jwtd_verify_read_keys(verifier));
+    ck_assert_int_eq(verify(verifier, token), JWTD_VERIFY_REVOKED); /* for good, as in the service */
     jwtd_verify_destroy(verifier);
 }
 END_TEST
