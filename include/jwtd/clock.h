@@ -13,6 +13,7 @@
 #define CLOCK_TEXT_SIZE 32
 
 int64_t clock_monotonic_us(void); /* microseconds since some fixed point */
+int64_t clock_boot_us(void);      /* the same, and goes on while the machine sleeps */
 int64_t clock_wall_us(void);      /* microseconds since 1970-01-01 UTC */
 int64_t clock_wall_s(void);       /* seconds since 1970-01-01 UTC */
 

@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define STALE_MAX_S 1000000000 /* of what the service says; more than 30 years */
 #define EVENTS_BETWEEN_COUNTS 1024
@@ -23,18 +22,12 @@ struct feed {
     struct revoked_sessions *sessions;
     atomic_int_fast64_t complete_at_us; /* boot time up to which everything is known; INT64_MIN: never */
     struct sse_parser parser;
-    struct feed_time now; /* of the bytes that are being taken */
-    bool is_complete;     /* this connection */
-    bool is_followed;     /* and it has said its age since */
+    int64_t boot_us;  /* of the bytes that are being taken */
+    bool is_complete; /* this connection */
+    bool is_followed; /* and it has said its age since */
     unsigned events;
     const char *reason;
 };
-
-struct feed_time feed_time_now(void) {
-    struct timespec boot;
-    clock_gettime(CLOCK_BOOTTIME, &boot);
-    return (struct feed_time){ (int64_t)boot.tv_sec * CLOCK_US_PER_S + boot.tv_nsec / 1000 };
-}
 
 struct feed *feed_create(const struct feed_options *options) {
     struct feed *feed = calloc(1, sizeof *feed);
@@ -80,7 +73,7 @@ static bool session_revoked(struct feed *feed, const struct json *data) {
     if (json_kind(until) == JSON_KIND_INTEGER && json_kind(since) == JSON_KIND_INTEGER &&
         !__builtin_sub_overflow(json_as_int64(until), json_as_int64(since), &said_s) && said_s > 0 && said_s < keep_s)
         keep_s = said_s;
-    int64_t now_s = feed->now.boot_us / CLOCK_US_PER_S;
+    int64_t now_s = feed->boot_us / CLOCK_US_PER_S;
     if (feed->events++ % EVENTS_BETWEEN_COUNTS == 0 && revoked_sessions_count(feed->sessions) > FEED_SESSIONS_MAX)
         return refuse(feed, "more revoked sessions than the limit");
     return revoked_sessions_add_until(feed->sessions, &id, now_s + keep_s + feed->options.leeway_s, now_s) == STATUS_OK ||
@@ -138,7 +131,7 @@ static bool on_comment(void *context, struct text comment) {
         !text_parse_unsigned((struct text){ comment.bytes + prefix_len, comment.len - prefix_len }, STALE_MAX_S, &stale_s))
         return true;
     feed->is_followed = true;
-    int64_t complete_at_us = feed->now.boot_us - (int64_t)stale_s * CLOCK_US_PER_S;
+    int64_t complete_at_us = feed->boot_us - (int64_t)stale_s * CLOCK_US_PER_S;
     /* what was known before stays known, though this instance of the service may be staler than the one before */
     if (complete_at_us > atomic_load(&feed->complete_at_us))
         atomic_store(&feed->complete_at_us, complete_at_us);
@@ -154,9 +147,9 @@ void feed_begin_connection(struct feed *feed) {
     feed->reason = "";
 }
 
-bool feed_take(struct feed *feed, struct text bytes, struct feed_time now) {
+bool feed_take(struct feed *feed, struct text bytes, int64_t boot_us) {
     const struct sse_handlers handlers = { on_event, on_comment, feed };
-    feed->now = now;
+    feed->boot_us = boot_us;
     feed->reason = "a line or an event beyond the limits"; /* unless a handler says otherwise */
     if (!sse_parse(&feed->parser, bytes, &handlers))
         return false;

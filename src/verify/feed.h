@@ -22,7 +22,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FEED_ID_MAX 255           /* bytes of a Last-Event-ID */
 #define FEED_SESSIONS_MAX 4000000 /* about 200 MB; with more the feed is refused, and grows stale */
 
 struct feed;
@@ -34,13 +33,6 @@ struct feed_options {
     void *context;
 };
 
-/* By a clock that is never set, and goes on while the machine sleeps (CLOCK_BOOTTIME). */
-struct feed_time {
-    int64_t boot_us;
-};
-
-struct feed_time feed_time_now(void);
-
 struct feed *feed_create(const struct feed_options *options); /* NULL if out of memory */
 void feed_destroy(struct feed *feed);
 
@@ -48,11 +40,11 @@ void feed_destroy(struct feed *feed);
 
 void feed_begin_connection(struct feed *feed);
 
-/* Bytes of the connection. False: it is to be closed, feed_reason says why. */
-bool feed_take(struct feed *feed, struct text bytes, struct feed_time now) MUST_CHECK;
+/* Bytes of the connection, at a time of clock_boot_us. False: it is to be closed, feed_reason says why. */
+bool feed_take(struct feed *feed, struct text bytes, int64_t boot_us) MUST_CHECK;
 
 const char *feed_reason(const struct feed *feed);
-const char *feed_last_event_id(const struct feed *feed); /* "": none */
+const char *feed_last_event_id(const struct feed *feed); /* at most SSE_ID_MAX bytes; "": none */
 int64_t feed_retry_ms(const struct feed *feed);          /* what the service wishes; -1: it has not said */
 bool feed_is_followed(const struct feed *feed); /* whether this connection has been through its snapshot, and said its age */
 

@@ -1,6 +1,9 @@
 #include "follower.h"
 
+#include "sse.h"
+
 #include "jwtd/clock.h"
+#include "jwtd/key_set.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -14,7 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PROBLEM_SIZE (CURL_ERROR_SIZE + 64)
+#define REASON_SIZE (CURL_ERROR_SIZE + 64)
 #define CONNECT_TIMEOUT_S 5L
 #define KEYS_TIMEOUT_S 5L
 #define RETRY_DEFAULT_MS 1000
@@ -27,9 +30,9 @@ struct transfer {
     CURL *easy;
     struct curl_slist *headers;
     bool is_running;
-    int64_t next_at_us;   /* when the next one may begin, while none runs */
-    int64_t last_byte_us; /* or its beginning */
-    unsigned failures;    /* since the last success */
+    int64_t next_at_us;             /* when the next one may begin, while none runs */
+    int64_t began_us, last_byte_us; /* before there is one: began_us */
+    unsigned failures;              /* since the last success */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -39,16 +42,11 @@ struct follower {
     pthread_t thread;
     atomic_bool stops, wants_keys;
     struct transfer feed, keys;
-    struct feed_time now; /* when this round of the loop began; what comes in it counts as of then, since the process may have
-                             been stopped before it was read */
-    char *jwks;           /* what has come of the keys */
+    int64_t now_us; /* when this round of the loop began; what comes in it counts as of then, since the process may have
+                       been stopped before it was read */
+    char *jwks;     /* what has come of the keys */
     size_t jwks_len;
-    int64_t feed_began_us, keys_began_us;
 };
-
-static int64_t now_us(void) {
-    return feed_time_now().boot_us;
-}
 
 static int64_t seconds(int64_t count) {
     return count * CLOCK_US_PER_S;
@@ -70,9 +68,9 @@ static size_t take_feed(char *bytes, size_t size, size_t count, void *context) {
     size_t len = size * count;
     if (!is_ok(follower->feed.easy, "text/event-stream"))
         return 0;
-    follower->feed.last_byte_us = follower->now.boot_us;
+    follower->feed.last_byte_us = follower->now_us;
     bool was_followed = feed_is_followed(follower->options.feed);
-    bool is_taken = feed_take(follower->options.feed, (struct text){ bytes, len }, follower->now);
+    bool is_taken = feed_take(follower->options.feed, (struct text){ bytes, len }, follower->now_us);
     if (feed_is_followed(follower->options.feed)) {
         follower->feed.failures = 0;
         if (!was_followed)
@@ -85,7 +83,7 @@ static size_t take_feed(char *bytes, size_t size, size_t count, void *context) {
 static size_t take_keys(char *bytes, size_t size, size_t count, void *context) {
     struct follower *follower = context;
     size_t len = size * count;
-    if (!is_ok(follower->keys.easy, NULL) || len > FOLLOWER_KEYS_SIZE_MAX - follower->jwks_len)
+    if (!is_ok(follower->keys.easy, NULL) || len > JWKS_TEXT_MAX - follower->jwks_len)
         return 0;
     memcpy(follower->jwks + follower->jwks_len, bytes, len);
     follower->jwks_len += len;
@@ -113,7 +111,7 @@ static void pause_after(struct follower *follower, struct transfer *transfer, in
         retry_after_s = FOLLOWER_RETRY_AFTER_MAX_S;
     if (pause_us < seconds(retry_after_s))
         pause_us = seconds(retry_after_s) + random_part(base_us);
-    transfer->next_at_us = now_us() + pause_us;
+    transfer->next_at_us = clock_boot_us() + pause_us;
     transfer->is_running = false;
     curl_multi_remove_handle(follower->multi, transfer->easy);
 }
@@ -123,7 +121,7 @@ static void pause_after(struct follower *follower, struct transfer *transfer, in
 static void begin_feed(struct follower *follower) {
     struct transfer *transfer = &follower->feed;
     const char *id = feed_last_event_id(follower->options.feed);
-    char line[FEED_ID_MAX + sizeof "Last-Event-ID: "];
+    char line[SSE_ID_MAX + sizeof "Last-Event-ID: "];
     curl_slist_free_all(transfer->headers);
     transfer->headers = curl_slist_append(NULL, "Accept: text/event-stream");
     if (transfer->headers != NULL && id[0] != '\0') {
@@ -132,18 +130,18 @@ static void begin_feed(struct follower *follower) {
     }
     feed_begin_connection(follower->options.feed);
     transfer->error[0] = '\0';
-    transfer->last_byte_us = now_us();
-    follower->feed_began_us = transfer->last_byte_us;
+    transfer->began_us = clock_boot_us();
+    transfer->last_byte_us = transfer->began_us;
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
     transfer->is_running = curl_multi_add_handle(follower->multi, transfer->easy) == CURLM_OK;
     if (!transfer->is_running)
-        transfer->next_at_us = now_us() + seconds(1);
+        transfer->next_at_us = clock_boot_us() + seconds(1);
 }
 
 /* Also when the service has ended the stream in good order. */
 static void end_feed(struct follower *follower, const char *reason) {
     struct transfer *transfer = &follower->feed;
-    char problem[PROBLEM_SIZE];
+    char problem[REASON_SIZE];
     const int64_t longest_ms = INT64_C(1000) * FOLLOWER_PAUSE_MAX_S;
     int64_t retry_ms = feed_retry_ms(follower->options.feed);
     transfer->failures += feed_is_followed(follower->options.feed) ? 0 : 1;
@@ -154,22 +152,22 @@ static void end_feed(struct follower *follower, const char *reason) {
     pause_after(follower, transfer, retry_ms < 0 ? RETRY_DEFAULT_MS : retry_ms);
 }
 
-static const char *reason_of(const struct transfer *transfer, CURLcode result, char reason[PROBLEM_SIZE]) {
+static const char *reason_of(const struct transfer *transfer, CURLcode result, char reason[REASON_SIZE]) {
     long code = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &code);
     if (code == 401 || code == 403)
-        snprintf(reason, PROBLEM_SIZE, "%ld: the service refuses name or secret", code);
+        snprintf(reason, REASON_SIZE, "%ld: the service refuses name or secret", code);
     else if (code != 0 && code != 200)
-        snprintf(reason, PROBLEM_SIZE, "%ld: the service does not answer with 200", code);
+        snprintf(reason, REASON_SIZE, "%ld: the service does not answer with 200", code);
     else if (result == CURLE_OK)
-        snprintf(reason, PROBLEM_SIZE, "the service has ended the connection");
+        snprintf(reason, REASON_SIZE, "the service has ended the connection");
     else
-        snprintf(reason, PROBLEM_SIZE, "%s", transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(result));
+        snprintf(reason, REASON_SIZE, "%s", transfer->error[0] != '\0' ? transfer->error : curl_easy_strerror(result));
     return reason;
 }
 
 static void feed_has_ended(struct follower *follower, CURLcode result) {
-    char reason[PROBLEM_SIZE];
+    char reason[REASON_SIZE];
     const char *refused = feed_reason(follower->options.feed);
     if (result == CURLE_WRITE_ERROR && is_ok(follower->feed.easy, NULL))
         end_feed(follower, refused[0] != '\0' ? refused : "the service does not answer with text/event-stream");
@@ -183,27 +181,30 @@ static void begin_keys(struct follower *follower) {
     struct transfer *transfer = &follower->keys;
     follower->jwks_len = 0;
     transfer->error[0] = '\0';
-    follower->keys_began_us = now_us();
+    transfer->began_us = clock_boot_us();
     atomic_store(&follower->wants_keys, false);
     transfer->is_running = curl_multi_add_handle(follower->multi, transfer->easy) == CURLM_OK;
     if (!transfer->is_running)
-        transfer->next_at_us = now_us() + seconds(1);
+        transfer->next_at_us = clock_boot_us() + seconds(1);
 }
 
 static void keys_have_ended(struct follower *follower, CURLcode result) {
     struct transfer *transfer = &follower->keys;
-    char reason[PROBLEM_SIZE], problem[PROBLEM_SIZE + 8];
+    char reason[REASON_SIZE], problem[REASON_SIZE + 8];
     struct text jwks = { follower->jwks, follower->jwks_len };
     bool has_come = result == CURLE_OK && is_ok(transfer->easy, NULL);
     if (has_come && follower->options.on_keys(follower->options.context, jwks)) {
         pause_after(follower, transfer, 0);
         transfer->failures = 0;
-        transfer->next_at_us = follower->keys_began_us + seconds(FOLLOWER_KEYS_S) + random_part(seconds(1));
+        transfer->next_at_us = transfer->began_us + seconds(FOLLOWER_KEYS_S) + random_part(seconds(1));
         return;
     }
     transfer->failures++;
     if (!has_come) {
-        snprintf(problem, sizeof problem, "keys: %s", reason_of(transfer, result, reason));
+        if (result == CURLE_WRITE_ERROR && is_ok(transfer->easy, NULL)) /* by take_keys */
+            snprintf(problem, sizeof problem, "keys: more than %zu bytes", JWKS_TEXT_MAX);
+        else
+            snprintf(problem, sizeof problem, "keys: %s", reason_of(transfer, result, reason));
         follower->options.on_keys_problem(follower->options.context, problem);
     }
     pause_after(follower, transfer, RETRY_DEFAULT_MS);
@@ -225,7 +226,7 @@ static void end_transfers(struct follower *follower) {
 
 /* A request for keys comes sooner than a pause allows, but not sooner than a second after the last attempt. */
 static int64_t keys_due_us(const struct follower *follower) {
-    int64_t soonest_us = follower->keys_began_us + seconds(KEYS_PAUSE_S);
+    int64_t soonest_us = follower->keys.began_us + seconds(KEYS_PAUSE_S);
     bool is_early = atomic_load(&follower->wants_keys) && soonest_us < follower->keys.next_at_us;
     return is_early ? soonest_us : follower->keys.next_at_us;
 }
@@ -238,7 +239,7 @@ static void begin_transfers(struct follower *follower, int64_t now) {
 }
 
 static int wait_ms(const struct follower *follower) {
-    int64_t now = now_us(), next_us = now + (int64_t)LOOP_MS * (CLOCK_US_PER_S / 1000);
+    int64_t now = clock_boot_us(), next_us = now + (int64_t)LOOP_MS * (CLOCK_US_PER_S / 1000);
     if (!follower->feed.is_running && follower->feed.next_at_us < next_us)
         next_us = follower->feed.next_at_us;
     if (!follower->keys.is_running && keys_due_us(follower) < next_us)
@@ -248,8 +249,8 @@ static int wait_ms(const struct follower *follower) {
 
 /* Another instance behind the same address may know more. */
 static bool is_too_stale(const struct follower *follower) {
-    int64_t now = follower->now.boot_us, limit_us = seconds(follower->options.max_stale_s);
-    return now - follower->feed_began_us > limit_us && feed_stale_us(follower->options.feed, now) > limit_us;
+    int64_t now = follower->now_us, limit_us = seconds(follower->options.max_stale_s);
+    return now - follower->feed.began_us > limit_us && feed_stale_us(follower->options.feed, now) > limit_us;
 }
 
 static void *run(void *context) {
@@ -257,8 +258,8 @@ static void *run(void *context) {
     pthread_setname_np(pthread_self(), "jwtd-verify");
     while (!atomic_load(&follower->stops)) {
         int running;
-        follower->now = feed_time_now();
-        int64_t now = follower->now.boot_us;
+        int64_t now = clock_boot_us();
+        follower->now_us = now;
         if (follower->feed.is_running && now - follower->feed.last_byte_us > seconds(FOLLOWER_SILENCE_S))
             end_feed(follower, "the service is silent");
         else if (follower->feed.is_running && is_too_stale(follower))
@@ -339,7 +340,7 @@ static bool copy_options(struct follower *follower, const struct follower_option
     follower->options.name = strdup(options->name);
     follower->options.secret = strdup(options->secret);
     follower->options.ca_file = options->ca_file == NULL ? NULL : strdup(options->ca_file);
-    follower->jwks = malloc(FOLLOWER_KEYS_SIZE_MAX);
+    follower->jwks = malloc(JWKS_TEXT_MAX);
     return follower->options.url != NULL && follower->options.name != NULL && follower->options.secret != NULL &&
            (options->ca_file == NULL || follower->options.ca_file != NULL) && follower->jwks != NULL;
 }
@@ -363,14 +364,14 @@ static void free_follower(struct follower *follower) {
     free(follower);
 }
 
-/* All signals blocked: they are the application's. */
-static bool start_thread(struct follower *follower) {
+/* Returns 0 or an errno. All signals blocked: they are the application's. */
+static int start_thread(struct follower *follower) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failure = pthread_create(&follower->thread, NULL, run, follower);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failure == 0;
+    return failure;
 }
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -417,12 +418,20 @@ struct follower *follower_start(const struct follower_options *options, char *er
         return NULL;
     }
     struct follower *follower = calloc(1, sizeof *follower);
-    if (follower != NULL && copy_options(follower, options) && (follower->multi = curl_multi_init()) != NULL &&
-        create_transfers(follower) && start_thread(follower))
+    if (follower == NULL) {
+        snprintf(error, error_size, "no memory for following the feed");
+        return NULL;
+    }
+    bool is_prepared =
+        copy_options(follower, options) && (follower->multi = curl_multi_init()) != NULL && create_transfers(follower);
+    int failure = is_prepared ? start_thread(follower) : 0;
+    if (is_prepared && failure == 0)
         return follower;
-    snprintf(error, error_size, "no memory for following the feed");
-    if (follower != NULL)
-        free_follower(follower);
+    if (is_prepared)
+        snprintf(error, error_size, "the thread that follows the feed cannot be started: %s", strerrordesc_np(failure));
+    else
+        snprintf(error, error_size, "no memory for following the feed, or a libcurl without an option that it needs");
+    free_follower(follower);
     return NULL;
 }
 

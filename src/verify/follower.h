@@ -23,7 +23,6 @@
 #define FOLLOWER_PAUSE_MAX_S 10
 #define FOLLOWER_RETRY_AFTER_MAX_S 30
 #define FOLLOWER_KEYS_S 300
-#define FOLLOWER_KEYS_SIZE_MAX ((size_t)256 * 1024)
 
 struct follower;
 

@@ -8,6 +8,7 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/macros.h"
+#include "jwtd/revoked_sessions.h"
 #include "jwtd/role.h"
 
 #include <errno.h>
@@ -24,11 +25,13 @@
 #define DEFAULT_NAME "jwtd" /* of issuer and audience */
 #define MAX_LIFE_DEFAULT_S 86400
 #define MAX_STALE_LEAST_S 2
-#define FEED_LEEWAY_MAX_S 30 /* the service keeps a revoked session for 40 s longer than its tokens live */
+#define MAX_STALE_MOST_S 86400
+#define FEED_LEEWAY_MAX_S 30
 #define KEYS_MAX_AGE_S 60
 #define KEYS_PAUSE_S 1
 #define KEYS_FILE_PAUSE_US (CLOCK_US_PER_S / 10)
 
+_Static_assert(FEED_LEEWAY_MAX_S < REVOKED_SESSIONS_MARGIN_S, "for so much longer the service keeps a revoked session");
 _Static_assert(sizeof((struct jwtd_verify_claims *)NULL)->user_id == UUID_TEXT_SIZE, "a UUID and a NUL");
 _Static_assert(sizeof((struct jwtd_verify_claims *)NULL)->roles > ROLES_JSON_MAX_LEN, "names take less than their JSON");
 
@@ -119,7 +122,7 @@ static const char *check_options(const struct jwtd_verify_options *options) {
         return "leeway_s is more than 30, for which the service does not keep revocations";
     if (options->max_life_s < 0)
         return "max_life_s is negative";
-    if (options->max_stale_s != 0 && (options->max_stale_s < MAX_STALE_LEAST_S || options->max_stale_s > MAX_LIFE_DEFAULT_S))
+    if (options->max_stale_s != 0 && (options->max_stale_s < MAX_STALE_LEAST_S || options->max_stale_s > MAX_STALE_MOST_S))
         return "max_stale_s is not 2 to 86400";
     if (or_null(options->keys_dir) == NULL && options->jwks == NULL && or_null(options->service_url) == NULL)
         return "no keys_dir, jwks or service_url: there are no keys to check with";
@@ -205,7 +208,7 @@ static struct jwtd_verifier *create(const struct jwtd_verify_options *options, c
     init_waiting(verifier);
     problems_init(&verifier->problems, options->report, options->report_context);
     set_rules(verifier, options);
-    atomic_init(&verifier->keys_read_at_us, feed_time_now().boot_us);
+    atomic_init(&verifier->keys_read_at_us, clock_boot_us());
     struct text jwks = { options->jwks, options->jwks_len };
     int64_t keep_s = verifier->rules.access_ttl_s + verifier->leeway_s + KEY_LATE_S;
     if (verifier->rules.issuer != NULL && verifier->rules.audience != NULL &&
@@ -267,7 +270,7 @@ static bool read_directory(struct jwtd_verifier *verifier, bool at_once) {
 
 /* Whether the last reading began at least so long ago; of several threads that ask one is told so, and does it. */
 static bool claim_reading(struct jwtd_verifier *verifier, int64_t after_us) {
-    int64_t now_us = feed_time_now().boot_us;
+    int64_t now_us = clock_boot_us();
     int_fast64_t last_us = atomic_load(&verifier->keys_read_at_us);
     return now_us - last_us >= after_us && atomic_compare_exchange_strong(&verifier->keys_read_at_us, &last_us, now_us);
 }
@@ -275,7 +278,7 @@ static bool claim_reading(struct jwtd_verifier *verifier, int64_t after_us) {
 bool jwtd_verify_read_keys(struct jwtd_verifier *verifier) {
     if (is_in_child(verifier))
         return false;
-    atomic_store(&verifier->keys_read_at_us, feed_time_now().boot_us);
+    atomic_store(&verifier->keys_read_at_us, clock_boot_us());
     if (verifier->follower != NULL)
         follower_request_keys(verifier->follower);
     return read_directory(verifier, true);
@@ -328,7 +331,7 @@ static enum jwtd_verify_result check(struct jwtd_verifier *verifier, struct text
         return result;
     if (feed_has_revoked(verifier->feed, &found->session_id))
         return JWTD_VERIFY_REVOKED;
-    int64_t stale_us = feed_stale_us(verifier->feed, feed_time_now().boot_us);
+    int64_t stale_us = feed_stale_us(verifier->feed, clock_boot_us());
     return stale_us > verifier->max_stale_s * CLOCK_US_PER_S ? JWTD_VERIFY_STALE : JWTD_VERIFY_VALID;
 }
 
@@ -408,13 +411,12 @@ int64_t jwtd_verify_stale_s(const struct jwtd_verifier *verifier) {
         return INT64_MAX;
     if (verifier->feed == NULL)
         return 0;
-    int64_t stale_us = feed_stale_us(verifier->feed, feed_time_now().boot_us);
+    int64_t stale_us = feed_stale_us(verifier->feed, clock_boot_us());
     return stale_us == INT64_MAX ? INT64_MAX : stale_us / CLOCK_US_PER_S;
 }
 
 static bool is_ready(struct jwtd_verifier *verifier) {
-    return count_keys(verifier) > 0 &&
-           (verifier->feed == NULL || feed_stale_us(verifier->feed, feed_time_now().boot_us) != INT64_MAX);
+    return count_keys(verifier) > 0 && (verifier->feed == NULL || feed_stale_us(verifier->feed, clock_boot_us()) != INT64_MAX);
 }
 
 bool jwtd_verify_wait(struct jwtd_verifier *verifier, unsigned timeout_ms) {

@@ -10,6 +10,7 @@
 
 #include "jwtd/keyring.h"
 #include "src/verify/feed.h"
+#include "src/verify/sse.h"
 
 #include <assert.h>
 #include <string.h>
@@ -23,10 +24,9 @@ static void on_key_revoked(void *context, struct text kid) {
 }
 
 static bool take(struct feed *feed, struct text stream, size_t piece) {
-    const struct feed_time now = { NOW_US };
     feed_begin_connection(feed);
     for (size_t at = 0; at < stream.len; at += piece)
-        if (!feed_take(feed, (struct text){ stream.bytes + at, stream.len - at < piece ? stream.len - at : piece }, now))
+        if (!feed_take(feed, (struct text){ stream.bytes + at, stream.len - at < piece ? stream.len - at : piece }, NOW_US))
             return false;
     return true;
 }
@@ -39,7 +39,7 @@ static struct feed *create(unsigned *revoked_keys) {
 }
 
 static void check_id(const char *id) {
-    assert(strlen(id) <= FEED_ID_MAX);
+    assert(strlen(id) <= SSE_ID_MAX);
     for (; *id != '\0'; id++)
         assert(*id >= ' ' && *id <= '~');
 }

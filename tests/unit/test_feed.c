@@ -38,7 +38,7 @@ static void tear_down(void) {
 }
 
 static bool take_at(const char *stream, int64_t second) {
-    return feed_take(feed, text_of(stream), (struct feed_time){ second * CLOCK_US_PER_S });
+    return feed_take(feed, text_of(stream), second * CLOCK_US_PER_S);
 }
 
 static int64_t stale_s_at(int64_t second) {

@@ -6,8 +6,8 @@
 
 #include "jwtd-verify.h"
 #include "jwtd/clock.h"
+#include "jwtd/key_set.h"
 #include "jwtd/macros.h"
-#include "jwtd/revoked_keys.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -395,6 +395,23 @@ START_TEST(keys_that_cannot_be_read_leave_those_there_are) {
 }
 END_TEST
 
+START_TEST(keys_that_are_longer_than_the_limit_are_called_so) {
+    static char jwks[JWKS_TEXT_MAX + 256] = JWKS("");
+    memset(jwks + strlen(jwks), ' ', JWKS_TEXT_MAX);
+    server.jwks = jwks;
+    scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
+    struct jwtd_verifier *verifier = follow(0);
+    char last[256] = "";
+    ck_assert(jwtd_verify_wait(verifier, 5000));
+    for (int i = 0; i < 200 && last[0] == '\0'; i++) {
+        jwtd_verify_last_error(verifier, last, sizeof last);
+        usleep(10000);
+    }
+    ck_assert_str_eq(last, "keys: more than 131072 bytes");
+    jwtd_verify_destroy(verifier);
+}
+END_TEST
+
 START_TEST(a_service_that_publishes_no_key_is_reported_where_there_is_no_other) {
     server.jwks = JWKS("");
     scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
@@ -414,6 +431,9 @@ END_TEST
 START_TEST(a_process_that_was_stopped_does_not_take_old_messages_for_fresh) {
     scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
     scripts[1] = (struct script){ EVENTS FRESH, FRESH }; /* without a snapshot, so that nothing is fresh by it */
+    int ready[2];
+    char byte = 'x';
+    ck_assert_int_eq(pipe(ready), 0);
     start_server();
     pid_t child = fork();
     if (child == 0) {
@@ -421,20 +441,22 @@ START_TEST(a_process_that_was_stopped_does_not_take_old_messages_for_fresh) {
             .keys_dir = keys_dir, .service_url = url, .service_name = "shop", .service_secret = "x", .max_stale_s = 2
         };
         struct jwtd_verifier *verifier = jwtd_verify_create(&options, sizeof options, error, sizeof error);
+        if (!jwtd_verify_wait(verifier, 5000) || verify(verifier) != JWTD_VERIFY_VALID)
+            _exit(2);
+        (void)!write(ready[1], &byte, 1);
         for (;;) { /* until it was stopped and goes on */
             int64_t before = clock_monotonic_us();
             usleep(20000);
             if (clock_monotonic_us() - before > 3 * CLOCK_US_PER_S)
                 break;
-            (void)jwtd_verify_wait(verifier, 1000);
         }
         bool was_accepted = false;
         for (int i = 0; i < 30; i++, usleep(20000))
             was_accepted = verify(verifier) == JWTD_VERIFY_VALID || was_accepted;
         _exit(was_accepted ? 1 : 0);
     }
-    await_feeds(1, 5000);
-    usleep(300000);
+    close(ready[1]);
+    ck_assert_msg(read(ready[0], &byte, 1) == 1, "the child found no token valid");
     ck_assert_int_eq(kill(child, SIGSTOP), 0);
     sleep(6);
     ck_assert_int_eq(kill(child, SIGCONT), 0);
@@ -463,6 +485,7 @@ Suite *follower_suite(void) {
     tcase_add_test(tests, no_token_is_accepted_when_more_keys_are_revoked_than_there_is_place_for);
     tcase_add_test(tests, keys_are_fetched_from_the_service_but_no_secret);
     tcase_add_test(tests, keys_that_cannot_be_read_leave_those_there_are);
+    tcase_add_test(tests, keys_that_are_longer_than_the_limit_are_called_so);
     tcase_add_test(tests, a_service_that_publishes_no_key_is_reported_where_there_is_no_other);
     tcase_add_test(tests, a_process_that_was_stopped_does_not_take_old_messages_for_fresh);
     suite_add_tcase(suite, tests);

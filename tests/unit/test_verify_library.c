@@ -213,6 +213,19 @@ START_TEST(options_that_cannot_work_are_refused_by_name) {
 }
 END_TEST
 
+START_TEST(a_thread_that_cannot_be_started_is_named) {
+    const struct jwtd_verify_options options = { .service_url = "http://127.0.0.1:1",
+                                                 .service_name = "a",
+                                                 .service_secret = "b" };
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    ck_assert_int_eq(pthread_attr_setstacksize(&attributes, (size_t)1 << 50), 0); /* more than there is address space */
+    ck_assert_int_eq(pthread_setattr_default_np(&attributes), 0);
+    ck_assert_ptr_null(jwtd_verify_create(&options, sizeof options, error, sizeof error));
+    ck_assert_str_eq(error, "the thread that follows the feed cannot be started: Resource temporarily unavailable");
+}
+END_TEST
+
 START_TEST(a_key_that_others_can_read_is_refused) {
     scratch_write(&scratch, "keys/k2.hs256", FIXTURE_KEY_2, strlen(FIXTURE_KEY_2), 0604);
     struct jwtd_verify_options options = { .keys_dir = keys_dir };
@@ -576,6 +589,7 @@ static void add_tests(TCase *tests) {
     tcase_add_test(tests, smaller_structures_of_an_earlier_header_are_enough);
     tcase_add_test(tests, an_option_of_a_later_header_is_refused_only_if_it_is_used);
     tcase_add_loop_test(tests, options_that_cannot_work_are_refused_by_name, 0, (int)ARRAY_LEN(bad_options));
+    tcase_add_test(tests, a_thread_that_cannot_be_started_is_named);
     tcase_add_test(tests, a_key_that_others_can_read_is_refused);
     tcase_add_test(tests, the_directory_of_another_user_is_read_as_a_member_of_its_group);
     tcase_add_test(tests, tokens_of_every_algorithm_are_checked_with_public_keys_alone);
