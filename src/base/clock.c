@@ -52,7 +52,7 @@ int64_t clock_retention_s(void) {
     static struct clock_retention clock;
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     pthread_mutex_lock(&lock);
-    int64_t now_us = clock_retention_advance(&clock, clock_wall_us(), read_us(CLOCK_BOOTTIME));
+    int64_t now_us = clock_retention_advance(&clock, clock_wall_us(), clock_boot_us());
     pthread_mutex_unlock(&lock);
     return now_us / CLOCK_US_PER_S;
 }
