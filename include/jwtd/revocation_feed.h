@@ -64,9 +64,9 @@ struct revocation_cursor {
 /* Everything of which the cursor says that it is known has been added. */
 void revocation_feed_publish(struct revocation_feed *feed, const struct revocation_cursor *cursor);
 
-/* Drops what has expired by the retention clock, and makes revocation_feed_news readable if anything was added since the last
- * call, or there are other news for followers. */
-void revocation_feed_announce(struct revocation_feed *feed, bool has_other_news, int64_t now_s);
+/* Drops what has expired by the retention clock, and makes revocation_feed_changed_fd readable if anything was added since the
+ * last call, or there is anything else that is new for followers. */
+void revocation_feed_announce(struct revocation_feed *feed, bool has_other_changes, int64_t now_s);
 
 /* ---- for followers; any thread ---- */
 
@@ -91,7 +91,7 @@ uint64_t revocation_feed_end(struct revocation_feed *feed);
 void revocation_feed_advance(struct revocation_feed *feed, uint64_t position, struct revocation_cursor *cursor);
 
 /* A descriptor (eventfd) that is readable after an announcement; for one thread, which reads it. */
-int revocation_feed_news(const struct revocation_feed *feed);
+int revocation_feed_changed_fd(const struct revocation_feed *feed);
 
 /* How many followers there are. While there are any, the database is read more often. */
 void revocation_feed_add_followers(struct revocation_feed *feed, int change);
@@ -99,11 +99,11 @@ bool revocation_feed_has_followers(const struct revocation_feed *feed);
 
 /* ---- a reading before its time ---- */
 
-/* What is called by revocation_feed_hurry. Before other threads use the feed. */
-void revocation_feed_on_hurry(struct revocation_feed *feed, void (*wake)(void *context), void *context);
+/* What is called by revocation_feed_wake_reader. Before other threads use the feed. */
+void revocation_feed_set_waker(struct revocation_feed *feed, void (*wake)(void *context), void *context);
 
 /* After a revocation by this instance: has the database read at once if there are followers. Any thread. */
-void revocation_feed_hurry(const struct revocation_feed *feed);
+void revocation_feed_wake_reader(const struct revocation_feed *feed);
 
 /* ---- the text of a cursor ---- */
 

@@ -23,19 +23,19 @@
 #define TRANSACTION_TEXT_SIZE 24
 
 /* The position of a pass: behind a row, by its time and its number. */
-struct revocations_cursor {
+struct revocations_page_position {
     int64_t window_s;    /* of a pass that has not read a page */
     char revoked_at[40]; /* empty: it has not */
     int64_t id;
 };
 
 /* The beginning of a pass over what was revoked since `window_s` seconds ago. */
-struct revocations_cursor revocations_from(int64_t window_s);
+struct revocations_page_position revocations_pages_from(int64_t window_s);
 
 /* Adds the next REVOCATIONS_PAGE rows to `feed` and moves the cursor behind them; *is_last: there are no more. On failure the
  * cursor stays, and the same page may be read again. */
-enum status revocations_read_page(const struct db_call *call, struct revocations_cursor *cursor, struct revocation_feed *feed,
-                                  bool *is_last) MUST_CHECK;
+enum status revocations_read_page(const struct db_call *call, struct revocations_page_position *cursor,
+                                  struct revocation_feed *feed, bool *is_last) MUST_CHECK;
 
 /* Where the next reading of late commits begins, and the position of one that takes several pages. Zeroed: there was none. */
 struct revocations_horizon {

@@ -24,13 +24,13 @@ struct stream_part {
 
 struct stream_kind {
     /* A descriptor (eventfd) that is readable when there is something new for all followers; the streams' thread reads it. */
-    int (*news)(const struct services *services);
+    int (*changed_fd)(const struct services *services);
     void (*begin)(const struct services *services, void *state);
     void (*end)(const struct services *services, void *state);
     /* Writes the next part of the stream, at most STREAM_PART_SIZE bytes. Called again at once while it returns any. */
     struct stream_part (*write)(const struct services *services, void *state, char buffer[STREAM_PART_SIZE], int64_t now_us);
     /* Writes what is sent last when the service stops; returns its length. */
-    size_t (*write_farewell)(void *state, char buffer[STREAM_PART_SIZE]);
+    size_t (*write_last_part)(void *state, char buffer[STREAM_PART_SIZE]);
 };
 
 /* Answers 200 with a stream of the route's kind. `state` is in the request's arena, which lives as long as the stream. A request

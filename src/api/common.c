@@ -73,7 +73,7 @@ void revoke_locally(const struct request *request, const struct uuid *id) {
     /* without memory for it here, the next reading of the database tries again */
     if (revoked_sessions_add(request->services->revoked, id, clock_retention_s()) != STATUS_OK)
         log_event(LOG_ERROR, "revocation_not_kept", "request_id=%s", request->request_id);
-    revocation_feed_hurry(request->services->feed);
+    revocation_feed_wake_reader(request->services->feed);
 }
 
 void revoke_all_locally(const struct request *request, const struct session_ids *ids) {

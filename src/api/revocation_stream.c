@@ -114,8 +114,8 @@ static enum step_result open_stream(struct request *request) {
 
 /* ---- the stream ---- */
 
-static int news(const struct services *services) {
-    return revocation_feed_news(services->feed);
+static int changed_fd(const struct services *services) {
+    return revocation_feed_changed_fd(services->feed);
 }
 
 static void begin(const struct services *services, void *state) {
@@ -279,7 +279,7 @@ static struct stream_part write_part(const struct services *services, void *stat
 }
 
 /* Followers that are disconnected together must not come back together. */
-static size_t write_farewell(void *state, char buffer[STREAM_PART_SIZE]) {
+static size_t write_last_part(void *state, char buffer[STREAM_PART_SIZE]) {
     struct output output = { buffer, 0 };
     (void)state;
     print(&output, "retry: %u\n\n", RETRY_MS / 2 + randombytes_uniform(RETRY_MS));
@@ -287,4 +287,4 @@ static size_t write_farewell(void *state, char buffer[STREAM_PART_SIZE]) {
 }
 
 const struct step revocations_open = { "open_stream", ON_HTTP, .run = open_stream };
-const struct stream_kind revocations_stream = { news, begin, end, write_part, write_farewell };
+const struct stream_kind revocations_stream = { changed_fd, begin, end, write_part, write_last_part };

@@ -17,7 +17,7 @@
 #define SCAN_BATCH 128
 #define PAUSE_US 50u
 #define SPARE_SHARE 10
-#define HURRY_US (2 * CLOCK_US_PER_S)
+#define SHORT_US (2 * CLOCK_US_PER_S)
 
 TAILQ_HEAD(connection_list, connection);
 
@@ -213,11 +213,11 @@ static int64_t shorter(int64_t a_us, int64_t b_us) {
     return a_us < b_us ? a_us : b_us;
 }
 
-void connections_hurry(struct connections *connections) {
+void connections_shorten_deadlines(struct connections *connections) {
     struct connection_deadlines *deadlines = &connections->deadlines;
     pthread_mutex_lock(&connections->list_lock);
-    deadlines->header_us = shorter(deadlines->header_us, HURRY_US);
-    deadlines->body_us = shorter(deadlines->body_us, HURRY_US);
+    deadlines->header_us = shorter(deadlines->header_us, SHORT_US);
+    deadlines->body_us = shorter(deadlines->body_us, SHORT_US);
     pthread_mutex_unlock(&connections->list_lock);
 }
 

@@ -54,7 +54,7 @@ void connections_cancel(struct connections *connections, int fd);
 
 /* For the stop of the service: from now on a header and a body have two seconds at most, so that no client delays it. Any thread.
  */
-void connections_hurry(struct connections *connections);
+void connections_shorten_deadlines(struct connections *connections);
 
 /* How many have been admitted and are still on the way to an HTTP thread, which adds them; 0 half a second after the last of
  * them. Any thread. */

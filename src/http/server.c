@@ -230,7 +230,7 @@ static void drain(struct http_server *server, int64_t grace_us) {
 void http_server_stop(struct http_server *server, int64_t grace_ms) {
     int64_t until_us = clock_monotonic_us() + grace_ms * 1000;
     delayed_replies_release(server->context.delayed_replies);
-    connections_hurry(server->connections);
+    connections_shorten_deadlines(server->connections);
     streams_stop(server->context.streams);
     drain(server, grace_ms * 1000);
     acceptor_stop(server->acceptor);

@@ -147,9 +147,9 @@ static bool write_parts(const struct streams *streams, struct stream *stream, in
 }
 
 /* Nothing is pending. False: the stream is lost. */
-static bool write_farewell(const struct streams *streams, struct stream *stream, int64_t now_us) {
+static bool write_last_part(const struct streams *streams, struct stream *stream, int64_t now_us) {
     char chunk[CHUNK_SIZE];
-    size_t len = streams->kind->write_farewell(stream->exchange->reply.stream, chunk + CHUNK_HEAD_MAX);
+    size_t len = streams->kind->write_last_part(stream->exchange->reply.stream, chunk + CHUNK_HEAD_MAX);
     assert(len <= STREAM_PART_SIZE);
     stream->is_ending = true;
     return send_part(streams, stream, chunk, len, now_us);
@@ -174,7 +174,7 @@ static void advance(struct streams *streams, struct stream *stream, int64_t now_
     bool is_alive = stream->pending.len == 0 || flush(streams, stream, now_us);
     bool is_stalled = stream->blocked_us != 0 && now_us - stream->blocked_us >= STREAM_STALL_US;
     if (is_alive && stream->pending.len == 0 && !stream->is_ending)
-        is_alive = streams->stop_us != 0 ? write_farewell(streams, stream, now_us) : write_parts(streams, stream, now_us);
+        is_alive = streams->stop_us != 0 ? write_last_part(streams, stream, now_us) : write_parts(streams, stream, now_us);
     bool has_ended = stream->is_ending && stream->pending.len == 0;
     bool is_overdue = streams->stop_us != 0 && now_us >= streams->stop_us;
     if (!is_alive || is_stalled || has_ended || is_overdue) {
@@ -245,24 +245,24 @@ static int timeout_ms(const struct streams *streams) {
 
 static void streams_main(void *context) {
     struct streams *streams = context;
-    int news_fd = streams->kind->news(streams->services);
+    int changed_fd = streams->kind->changed_fd(streams->services);
     while (streams->stop_us == 0 || !TAILQ_EMPTY(&streams->list)) {
         struct epoll_event events[EVENTS_MAX];
         int count = epoll_wait(streams->epoll_fd, events, EVENTS_MAX, timeout_ms(streams));
         int64_t now_us = clock_monotonic_us();
-        bool has_news = false, is_woken = false;
+        bool has_changed = false, is_woken = false;
         eventfd_t ignored;
         /* those of streams first: each is named once, and may end here */
         for (int i = 0; i < count; i++)
             if (events[i].data.ptr == &streams->wake_fd)
                 is_woken = eventfd_read(streams->wake_fd, &ignored) == 0;
             else if (events[i].data.ptr == streams)
-                has_news = eventfd_read(news_fd, &ignored) == 0;
+                has_changed = eventfd_read(changed_fd, &ignored) == 0;
             else
                 handle(streams, events[i].data.ptr, events[i].events, now_us);
         if (is_woken)
             take_in(streams, now_us);
-        if (has_news || now_us >= streams->due_us)
+        if (has_changed || now_us >= streams->due_us)
             advance_all(streams, now_us);
         atomic_store(&streams->asked_us, 0);
     }
@@ -296,7 +296,7 @@ struct streams *streams_create(const struct services *services, const struct str
     streams->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     streams->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (streams->epoll_fd >= 0 && watch(streams, streams->wake_fd, &streams->wake_fd) &&
-        watch(streams, kind->news(services), streams) &&
+        watch(streams, kind->changed_fd(services), streams) &&
         thread_start(&streams->thread, "streams", streams_main, streams) == STATUS_OK)
         streams->has_thread = true;
     if (streams->has_thread)

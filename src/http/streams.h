@@ -45,7 +45,7 @@ enum status streams_take(struct streams *streams, struct exchange *exchange) MUS
  * one; does not wait. On one thread at a time, while they run; true for NULL. */
 bool streams_are_alive(struct streams *streams, int64_t limit_us);
 
-/* Ends all streams, each with the farewell of its kind and the end of the body, and waits for that: for a socket that takes
+/* Ends all streams, each with the last part of its kind and the end of the body, and waits for that: for a socket that takes
  * nothing at most a second. None is taken from now on. NULL is allowed. Main thread. */
 void streams_stop(struct streams *streams);
 void streams_destroy(struct streams *streams); /* when no HTTP thread is left; stops before; NULL is allowed */

@@ -32,7 +32,7 @@ static const struct plan {
 struct worker {
     const struct plan *plan;
     const struct db_options *db_options;
-    atomic_bool is_hurried; /* its first task is due now, behind those that have been due for longer; any thread sets it */
+    atomic_bool is_woken; /* its first task is due now, behind those that have been due for longer; any thread sets it */
     /* these belong to the thread while it runs */
     struct task_round rounds[TASKS_MAX];
     int64_t due_us[TASKS_MAX];
@@ -79,7 +79,7 @@ static int64_t run_round(void *context) {
         return clock_monotonic_us() + RETRY_US;
     }
     int64_t now_us = clock_monotonic_us();
-    if (atomic_exchange(&worker->is_hurried, false) && worker->due_us[0] > now_us)
+    if (atomic_exchange(&worker->is_woken, false) && worker->due_us[0] > now_us)
         worker->due_us[0] = now_us;
     size_t task = next_task(worker);
     worker->rounds[task].db = worker->db;
@@ -140,7 +140,7 @@ void background_stop(struct background *background) {
 
 void background_read_revocations(struct background *background) {
     struct worker *worker = &background->workers[CHANGES];
-    atomic_store(&worker->is_hurried, true);
+    atomic_store(&worker->is_woken, true);
     periodic_wake(worker->thread);
 }
 

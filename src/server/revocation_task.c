@@ -14,12 +14,12 @@
 #define FOLLOWED_INTERVAL_US INT64_C(25000)
 #define FOLLOWED_SHARE 10
 /* The shortest time from one reading to the next, when revocations of this instance ask for one each. */
-#define HURRY_INTERVAL_US INT64_C(5000)
+#define WOKEN_INTERVAL_US INT64_C(5000)
 
 /* Readings of late commits, which find all that is committed from one to the next, and passes over the table of revocations, page
  * by page. A page that fails is read again in the next round; the pages before it are not. */
 struct reading {
-    struct revocations_cursor cursor;
+    struct revocations_page_position cursor;
     struct revocations_horizon horizon;
     bool is_under_way;
     bool has_failed;                      /* the last page */
@@ -45,7 +45,7 @@ static int64_t window_s(const struct services *services, const struct reading *r
 static void begin_pass(const struct services *services, struct reading *reading) {
     reading->began_us = clock_monotonic_us();
     reading->needs_pass = false;
-    reading->cursor = revocations_from(window_s(services, reading));
+    reading->cursor = revocations_pages_from(window_s(services, reading));
     reading->is_under_way = true;
 }
 
@@ -148,8 +148,8 @@ static void announce(const struct services *services, struct reading *reading) {
 static int64_t run(const struct task_round *round) {
     struct reading *reading = round->state;
     bool is_last_late = false, is_other_server = false;
-    if (clock_monotonic_us() < reading->late_began_us + HURRY_INTERVAL_US && !reading->is_under_way && !reading->needs_pass)
-        return reading->late_began_us + HURRY_INTERVAL_US;
+    if (clock_monotonic_us() < reading->late_began_us + WOKEN_INTERVAL_US && !reading->is_under_way && !reading->needs_pass)
+        return reading->late_began_us + WOKEN_INTERVAL_US;
     enum status status = read_late(round, reading, &is_last_late, &is_other_server);
     if (status == STATUS_OK && !is_other_server && pass_is_due(reading))
         status = read_page(round, reading);

@@ -172,7 +172,7 @@ static bool build(struct app *app) {
     app->background = background_start(services, &app->db_options);
     if (app->background == NULL || !build_limiter(app) || !build_pools(app))
         return false;
-    revocation_feed_on_hurry(services->feed, read_revocations, app->background);
+    revocation_feed_set_waker(services->feed, read_revocations, app->background);
     app->server = http_server_start(services, routes, routes_count);
     return app->server != NULL && watchdog_start(app->server, app->background, &app->watchdog);
 }

@@ -39,7 +39,7 @@ static enum status add_all(const struct db_rows *rows, size_t count, struct revo
 }
 
 struct page {
-    struct revocations_cursor *cursor;
+    struct revocations_page_position *cursor;
     struct revocations_horizon *horizon;
     struct revocation_feed *feed;
     bool is_last, is_other_server;
@@ -47,7 +47,7 @@ struct page {
 
 enum { PAGE_REVOKED_AT = REVOCATION_COLUMNS, PAGE_ID, PAGE_COLUMNS };
 
-static void move_cursor(struct revocations_cursor *cursor, const struct db_rows *rows, size_t row) {
+static void move_cursor(struct revocations_page_position *cursor, const struct db_rows *rows, size_t row) {
     struct text revoked_at = db_text(rows, row, PAGE_REVOKED_AT);
     assert(revoked_at.len > 0 && revoked_at.len < sizeof cursor->revoked_at);
     snprintf(cursor->revoked_at, sizeof cursor->revoked_at, "%.*s", (int)revoked_at.len, revoked_at.bytes);
@@ -188,13 +188,13 @@ static const struct db_statement delete_old = {
 
 /* ---- calls ---- */
 
-struct revocations_cursor revocations_from(int64_t window_s) {
+struct revocations_page_position revocations_pages_from(int64_t window_s) {
     assert(window_s >= 0);
-    return (struct revocations_cursor){ .window_s = window_s };
+    return (struct revocations_page_position){ .window_s = window_s };
 }
 
-enum status revocations_read_page(const struct db_call *call, struct revocations_cursor *cursor, struct revocation_feed *feed,
-                                  bool *is_last) {
+enum status revocations_read_page(const struct db_call *call, struct revocations_page_position *cursor,
+                                  struct revocation_feed *feed, bool *is_last) {
     const char *const parameters[PAGE_PARAMETERS] = {
         [PAGE_AFTER] = cursor->revoked_at[0] != '\0' ? cursor->revoked_at : NULL,
         [PAGE_WINDOW_S] = INTEGER_PARAMETER(cursor->window_s),

@@ -28,7 +28,7 @@ struct entry {
 struct revocation_feed {
     struct revoked_sessions *set;
     int64_t keep_s;
-    int news_fd;
+    int changed_fd;
     atomic_int followers;
     void (*wake)(void *context);
     void *wake_context;
@@ -68,8 +68,8 @@ struct revocation_feed *revocation_feed_create(struct revoked_sessions *set, int
     feed->first = feed->next = feed->announced = 1;
     crypto_shorthash_keygen(feed->hash_key);
     pthread_mutex_init(&feed->lock, NULL);
-    feed->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (feed->news_fd >= 0 && allocate(feed, SMALLEST))
+    feed->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (feed->changed_fd >= 0 && allocate(feed, SMALLEST))
         return feed;
     revocation_feed_destroy(feed);
     return NULL;
@@ -78,8 +78,8 @@ struct revocation_feed *revocation_feed_create(struct revoked_sessions *set, int
 void revocation_feed_destroy(struct revocation_feed *feed) {
     if (feed == NULL)
         return;
-    if (feed->news_fd >= 0)
-        close(feed->news_fd);
+    if (feed->changed_fd >= 0)
+        close(feed->changed_fd);
     pthread_mutex_destroy(&feed->lock);
     free(feed->entries);
     free(feed->newest);
@@ -188,14 +188,14 @@ void revocation_feed_publish(struct revocation_feed *feed, const struct revocati
     pthread_mutex_unlock(&feed->lock);
 }
 
-void revocation_feed_announce(struct revocation_feed *feed, bool has_other_news, int64_t now_s) {
+void revocation_feed_announce(struct revocation_feed *feed, bool has_other_changes, int64_t now_s) {
     pthread_mutex_lock(&feed->lock);
     drop_expired(feed, now_s);
-    bool has_news = has_other_news || feed->announced != feed->next;
+    bool has_changed = has_other_changes || feed->announced != feed->next;
     feed->announced = feed->next;
     pthread_mutex_unlock(&feed->lock);
-    if (has_news && revocation_feed_has_followers(feed))
-        eventfd_write(feed->news_fd, 1);
+    if (has_changed && revocation_feed_has_followers(feed))
+        eventfd_write(feed->changed_fd, 1);
 }
 
 /* ---- followers ---- */
@@ -238,15 +238,15 @@ void revocation_feed_advance(struct revocation_feed *feed, uint64_t position, st
     pthread_mutex_unlock(&feed->lock);
 }
 
-int revocation_feed_news(const struct revocation_feed *feed) {
-    return feed->news_fd;
+int revocation_feed_changed_fd(const struct revocation_feed *feed) {
+    return feed->changed_fd;
 }
 
 void revocation_feed_add_followers(struct revocation_feed *feed, int change) {
     int before = atomic_fetch_add(&feed->followers, change);
     assert(before + change >= 0);
     if (before == 0 && change > 0)
-        revocation_feed_hurry(feed);
+        revocation_feed_wake_reader(feed);
 }
 
 bool revocation_feed_has_followers(const struct revocation_feed *feed) {
@@ -255,12 +255,12 @@ bool revocation_feed_has_followers(const struct revocation_feed *feed) {
 
 /* ---- a reading before its time ---- */
 
-void revocation_feed_on_hurry(struct revocation_feed *feed, void (*wake)(void *context), void *context) {
+void revocation_feed_set_waker(struct revocation_feed *feed, void (*wake)(void *context), void *context) {
     feed->wake = wake;
     feed->wake_context = context;
 }
 
-void revocation_feed_hurry(const struct revocation_feed *feed) {
+void revocation_feed_wake_reader(const struct revocation_feed *feed) {
     if (feed->wake != NULL && revocation_feed_has_followers(feed))
         feed->wake(feed->wake_context);
 }

@@ -61,7 +61,7 @@ END_TEST
 
 /* All pages; returns how many there were. */
 static unsigned read_pages(int64_t window_s, struct revocation_feed *feed) {
-    struct revocations_cursor cursor = revocations_from(window_s);
+    struct revocations_page_position cursor = revocations_pages_from(window_s);
     bool is_last = false;
     unsigned pages = 0;
     for (; !is_last; pages++)
@@ -378,7 +378,7 @@ END_TEST
 START_TEST(a_page_that_could_not_be_read_is_read_again) {
     struct revoked_sessions *set = revoked_sessions_create(900);
     struct revocation_feed *feed = revocation_feed_create(set, 900);
-    struct revocations_cursor cursor = revocations_from(900);
+    struct revocations_page_position cursor = revocations_pages_from(900);
     bool is_last = true;
     struct db_call late = { .db = db, .deadline_us = clock_monotonic_us() };
     sql("INSERT INTO revocations (session_id, user_id, reason) SELECT gen_random_uuid(), gen_random_uuid(), 'logout'"

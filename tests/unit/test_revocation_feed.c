@@ -157,9 +157,9 @@ START_TEST(a_thousand_different_reasons_take_no_more_memory) {
 END_TEST
 
 static bool has_news(void) {
-    struct pollfd news = { .fd = revocation_feed_news(feed), .events = POLLIN };
+    struct pollfd changed = { .fd = revocation_feed_changed_fd(feed), .events = POLLIN };
     eventfd_t count;
-    return poll(&news, 1, 0) == 1 && eventfd_read(news.fd, &count) == 0;
+    return poll(&changed, 1, 0) == 1 && eventfd_read(changed.fd, &count) == 0;
 }
 
 START_TEST(news_are_announced_once_and_only_to_followers) {
@@ -188,12 +188,12 @@ static void count_wake(void *context) {
 
 START_TEST(a_reading_is_asked_for_only_while_there_are_followers) {
     unsigned wakes = 0;
-    revocation_feed_on_hurry(feed, count_wake, &wakes);
-    revocation_feed_hurry(feed);
+    revocation_feed_set_waker(feed, count_wake, &wakes);
+    revocation_feed_wake_reader(feed);
     ck_assert_uint_eq(wakes, 0);
     revocation_feed_add_followers(feed, 1);
     ck_assert_uint_eq(wakes, 1); /* what there is must not wait for the next regular reading */
-    revocation_feed_hurry(feed);
+    revocation_feed_wake_reader(feed);
     ck_assert_uint_eq(wakes, 2);
     revocation_feed_add_followers(feed, -1);
 }
