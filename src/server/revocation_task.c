@@ -9,10 +9,10 @@
 /* A pass reads again what was revoked in the last seconds, which may be much. */
 #define PASS_INTERVAL_US (5 * CLOCK_US_PER_S)
 #define DEADLINE_US (2 * CLOCK_US_PER_S)
-/* While there are followers, late commits are read so often: each is a look-up by index. Not more often than a tenth of the time,
- * whatever a long transaction leaves to be read again and again. */
+/* While there are followers, late commits are read so often: each is a look-up by index. For not more than a third of the time,
+ * whatever a long transaction leaves to be read again and again, and however far away the database is. */
 #define FOLLOWED_INTERVAL_US INT64_C(25000)
-#define FOLLOWED_SHARE 10
+#define FOLLOWED_SHARE 3
 /* The shortest time from one reading to the next, when revocations of this instance ask for one each. */
 #define WOKEN_INTERVAL_US INT64_C(5000)
 

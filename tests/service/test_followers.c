@@ -104,6 +104,13 @@ static int64_t percentile_us(int64_t *times_us, size_t count, unsigned percent) 
     return times_us[count * percent / 100];
 }
 
+/* How long one answer of the database takes here and now, beside other tests. */
+static int64_t round_trip_us(const struct server *server, const struct tokens *tokens) {
+    int64_t began_us = clock_monotonic_us();
+    expect_status(http_json(server, "GET", "/auth/sessions", tokens->access, NULL), 200);
+    return clock_monotonic_us() - began_us;
+}
+
 /* From the request to log out, at one instance, to the event at each follower of another. Of each logout the time counts in which
  * 990 followers have learnt of it; and of all of them the median, since other tests run beside this one, on as many cores. */
 START_TEST(a_thousand_followers_learn_of_a_logout_elsewhere_within_100_ms) {
@@ -114,7 +121,7 @@ START_TEST(a_thousand_followers_learn_of_a_logout_elsewhere_within_100_ms) {
     struct account account = account_register(&one);
     struct tokens tokens[LOGOUTS];
     char ids[LOGOUTS][64];
-    int64_t p99s_us[LOGOUTS];
+    int64_t p99s_us[LOGOUTS], trips_us[LOGOUTS];
     await_ready(&other);
     for (size_t i = 0; i < LOGOUTS; i++) {
         tokens[i] = account_login(&one, &account);
@@ -126,6 +133,7 @@ START_TEST(a_thousand_followers_learn_of_a_logout_elsewhere_within_100_ms) {
     struct waits waits = process_waits(other.pid);
     double own_wait_s = thread_waited_s();
     for (size_t i = 0; i < LOGOUTS; i++) {
+        trips_us[i] = round_trip_us(&other, &tokens[i]);
         int64_t began_us = clock_monotonic_us();
         expect_status(http_json(&one, "POST", "/auth/logout", tokens[i].access, NULL), 204);
         crowd_await(&crowd, ids[i], began_us, times_us + i * FOLLOWERS);
@@ -137,7 +145,10 @@ START_TEST(a_thousand_followers_learn_of_a_logout_elsewhere_within_100_ms) {
             (double)percentile_us(times_us, ARRAY_LEN(times_us), 50) / 1e3,
             (double)percentile_us(times_us, ARRAY_LEN(times_us), 99) / 1e3, median_ms, each_bytes);
     if (!test_is_sanitized()) {
-        ck_assert_msg(median_ms < 100 + machine_ms, "%.1f ms, of which the machine's %.1f", median_ms, machine_ms);
+        /* the logout, the pause behind a reading that has just begun, and the reading */
+        double database_ms = 5 * (double)percentile_us(trips_us, LOGOUTS, 50) / 1e3;
+        ck_assert_msg(median_ms < 100 + machine_ms + database_ms, "%.1f ms, of which the machine's %.1f, the database's %.1f",
+                      median_ms, machine_ms, database_ms);
         ck_assert_int_lt(each_bytes, 26 * 1024); /* 16 of them are those of any idle connection */
     }
     crowd_close(&crowd);
