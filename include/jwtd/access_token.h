@@ -33,8 +33,9 @@ struct token_rules {
 };
 
 /* Signs a token for [now, now + ttl) with the ring's active key. The text is in the arena, NUL-terminated. roles_json is an array
- * of strings; those that are no roles are left out, which is logged. STATUS_OUT_OF_MEMORY; STATUS_KEYS_UNAVAILABLE: no key may sign; or STATUS_INTERNAL, which is logged:
- * the roles are no such array or longer than ROLES_JSON_MAX_LEN, or the token is longer than ACCESS_TOKEN_MAX_LEN. */
+ * of strings; those that are no roles are left out, which is logged. STATUS_OUT_OF_MEMORY; STATUS_KEYS_UNAVAILABLE: no key may
+ * sign; or STATUS_INTERNAL, which is logged: the roles are no such array or longer than ROLES_JSON_MAX_LEN, or the token is
+ * longer than ACCESS_TOKEN_MAX_LEN. */
 enum status access_token_create(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
                                 const struct uuid *user_id, const struct uuid *session_id, struct text roles_json, int64_t now_s,
                                 struct text *token) MUST_CHECK;

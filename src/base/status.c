@@ -80,7 +80,8 @@ static const struct status_info table[] = {
                                    "token; try again after Retry-After.",
                                    true },
     [STATUS_KEYS_UNAVAILABLE] = { "keys_unavailable", 503, "Keys unavailable",
-                                  "The service has no key to sign with, or cannot read the key of this token, at the moment; try again after "
+                                  "The service has no key to sign with, or cannot read the key of this token, at the moment; try "
+                                  "again after "
                                   "Retry-After.",
                                   true },
     [STATUS_SHUTTING_DOWN] = { "shutting_down", 503, "Shutting down", "This instance is stopping; try again after Retry-After.",

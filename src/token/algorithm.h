@@ -24,10 +24,10 @@ struct algorithm {
 
     /* Reads the text of a key file into the key, whose kid and algorithm are set. False, with the reason in `error`; the key is
      * released by signing_key_release in both cases. */
-    bool (*load)(struct signing_key *key, const struct key_text *text, struct key_error error) MUST_CHECK;
+    bool (*load)(struct signing_key *key, const struct key_text *text, struct key_error error);
 
     /* Writes the text of a file with a new private or secret key. False, with the reason in `error`, if out of memory. */
-    bool (*generate)(struct key_text *text, struct key_error error) MUST_CHECK;
+    bool (*generate)(struct key_text *text, struct key_error error);
 
     /* Writes key->signature_size bytes of signature, by a key that can_sign. STATUS_OUT_OF_MEMORY, or STATUS_INTERNAL. NULL in
      * the row of HS256, whose tokens libjwt signs (access_token.c). */
@@ -39,7 +39,7 @@ struct algorithm {
 
     /* Writes the members of a JSON Web Key that the algorithm has beside those of every key: kty and the public numbers (RFC 7518
      * section 6). False if out of memory. NULL: keys of this row are secret and are never published. */
-    bool (*write_jwk)(const struct signing_key *key, struct json_writer *writer) MUST_CHECK;
+    bool (*write_jwk)(const struct signing_key *key, struct json_writer *writer);
 };
 
 #define ALGORITHM_SIGNATURE_MAX 512 /* bytes; no row has a longer signature */

@@ -771,10 +771,12 @@ START_TEST(no_read_waits_behind_writes_that_are_run_again) {
     submit(executor, &tasks[1], &conflict_then_wait, "");
     await_blocked(1);
     usleep(50000);
-    for (int i = 0; i < 50; i++) {
-        int64_t took_us = run_task(executor, &read_value, "1");
-        ck_assert_msg(took_us < 50 * MS, "%lld us", (long long)took_us);
-    }
+    /* one that waited behind the write would wait for the lock, until the deadline; a busy machine costs single ones more than 50
+     * ms */
+    int slow = 0;
+    for (int i = 0; i < 50; i++)
+        slow += run_task(executor, &read_value, "1") >= 50 * MS;
+    ck_assert_msg(slow <= 5, "%d of 50 reads took 50 ms and more", slow);
     sql("SELECT pg_advisory_unlock(88)");
     await_tasks(tasks, 2);
     ck_assert_int_eq(tasks[0].status, STATUS_OK);

@@ -141,6 +141,7 @@ START_TEST(without_its_database_verify_goes_on_from_memory_says_how_old_that_is_
     expect_problem(http_json(&server, "GET", "/auth/verify", ended.access, NULL), 401, "invalid_token");
     await_ready(&server);
     ck_assert_int_eq(server_log_count(&server, "\"event\":\"revocations_stale\""), 1);
+    server_await_log(&server, "\"event\":\"revocations_current\"", 5000); /* written behind the reading that ends it */
     ck_assert_int_eq(server_log_count(&server, "\"event\":\"revocations_current\""), 1);
     server_finish(&server);
 }
