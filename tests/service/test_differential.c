@@ -466,7 +466,8 @@ static struct bench *start_bench(enum way way) {
     struct bench *bench = calloc(1, sizeof *bench);
     ck_assert_ptr_nonnull(bench);
     bench->way = way;
-    bench->server = server_start((const char *const[]){ "log.level=debug", NULL });
+    /* what is asked to see whether it is ready would be a request that no stream holds */
+    bench->server = server_start_unready((const char *const[]){ "log.level=debug", NULL });
     bench->port = bench->server.port;
     snprintf(bench->service_log.path, sizeof bench->service_log.path, "%s", bench->server.log_path);
     bench->service_log.offset = size_of(bench->service_log.path);
