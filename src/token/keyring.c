@@ -191,7 +191,7 @@ static bool choose_active(const struct loading *loading, struct key_error error)
 /* Zeros: there is no such file, or it cannot be seen. */
 static void look_at_states(const char *keys_dir, struct stat *status) {
     char path[PATH_MAX];
-    char no_error[1];
+    char no_error[1] = "";
     if (!key_path_join(path, text_of(keys_dir), KEY_STATES_FILE, (struct key_error){ no_error, sizeof no_error }) ||
         stat(path, status) != 0)
         *status = (struct stat){ .st_ino = 0 };

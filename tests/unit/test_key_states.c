@@ -95,7 +95,7 @@ END_TEST
 START_TEST(any_bytes_are_taken_or_refused) {
     static const char alphabet[] = "k1 \tactivestandbyretiringrevoked2026-11-21T21:46:40Z\n\n#\r\0\xff";
     unsigned seed = 1;
-    char bytes[200];
+    char bytes[200] = "";
     for (int round = 0; round < 20000; round++) {
         size_t len = (size_t)rand_r(&seed) % sizeof bytes;
         for (size_t i = 0; i < len; i++)
