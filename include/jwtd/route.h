@@ -3,7 +3,8 @@
  * its body must be, the steps that answer it, each with the executor that runs it, and every reply that it can have.
  *
  * Rows, steps and schemas are constant data. routes.h declares the table; the server checks it at start. Router, validator,
- * limiter and the tests read the same rows: a reply that a row does not declare fails the tests.
+ * limiter, the API document (openapi.h) and the tests read the same rows: a row whose parts are not described does not start, and
+ * a reply that a row does not declare fails the tests.
  */
 #ifndef JWTD_ROUTE_H
 #define JWTD_ROUTE_H
@@ -16,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct db_query;
 struct request;
@@ -53,6 +55,8 @@ struct field {
     size_t offset;
     bool required;  /* an optional one that is absent leaves zeroes; null is refused in both cases */
     size_t max_len; /* of FIELD_TEXT, in bytes */
+    const char *description;
+    const char *example; /* of FIELD_TEXT, which must have one; NULL: that of its type */
 };
 
 /* A field that is named like the member of `struct scratch` that it fills: FIELD(login, email, FIELD_EMAIL, .required = true).
@@ -74,6 +78,7 @@ struct body_schema {
     size_t count;
     bool optional;       /* no body at all is the same as {}; not of a form */
     size_t scratch_size; /* of the struct that the fields are written into; the route's steps share it */
+    const char *name;    /* in the API document, as "LoginRequest"; no other schema has it */
 };
 
 /* Which access token Authorization must have. A good one is valid and its session has not ended: has_claims and claims of the
@@ -88,7 +93,7 @@ enum access {
     ACCESS_SERVICE          /* no token, but name and secret of a service (service_credentials.h), by HTTP Basic */
 };
 
-/* The members of a reply's JSON object, for the tests and the API document. */
+/* The members of a reply's JSON object, for the tests and the API document. An object without a schema has any members. */
 enum reply_type { REPLY_STRING, REPLY_INTEGER, REPLY_BOOLEAN, REPLY_OBJECT, REPLY_ARRAY };
 
 struct reply_schema;
@@ -99,17 +104,26 @@ struct reply_member {
     bool nullable;
     bool optional;                     /* may be missing */
     const struct reply_schema *schema; /* of an object, or of each element of an array; NULL: an array of strings */
+    const char *description;
+    const char *format;        /* of a string: "uuid", "date-time", "idn-email", "ip" or "uri" (openapi_schemas.c); NULL: none */
+    const char *const *values; /* of a string: all that it can be, NULL after the last; NULL: any */
+    const char *example;       /* of a string its text, else JSON; NULL: what follows from schema, format, values or type */
 };
 
 struct reply_schema {
     const struct reply_member *members; /* a reply has all of them, but for optional ones, and no others */
     size_t count;
+    const char *name; /* in the API document, as "User"; no other schema has it */
 };
+
+#define REPLY_HEADERS_MAX 4
 
 struct route_reply {
     unsigned http_status;
     const struct reply_schema *schema; /* of an application/json body */
     const char *content_type;          /* without a schema: of another body; NULL: there is none */
+    const char
+        *headers[REPLY_HEADERS_MAX]; /* that it has always and not every reply has: names of the table in openapi_headers.c */
 };
 
 enum body_format {
@@ -127,22 +141,43 @@ struct query_parameter {
     const char *name;
     bool repeated;  /* may be sent several times */
     size_t max_len; /* of each decoded value, in bytes */
+    const char *description;
+    const char *example;
+    int64_t min, max; /* of a whole number; both 0: it is a text */
+};
+
+/* The headings of the API document. */
+enum route_group {
+    GROUP_UNSET, /* not allowed */
+    GROUP_ACCOUNT,
+    GROUP_SESSIONS,
+    GROUP_ADMINISTRATION,
+    GROUP_SERVICES,
+    GROUP_KEYS,
+    GROUP_HEALTH,
+    GROUP_DOCUMENTATION,
+    GROUP_COUNT
 };
 
 #define ROUTE_STEPS_MAX 7
 #define ROUTE_IDS_MAX 2
 #define ROUTE_QUERY_MAX 4
 #define ROUTE_REPLIES_MAX 3
+#define ROUTE_HEADERS_MAX 2
 #define ROUTE_PROBLEMS_MAX 6
 
 struct route {
     enum method method;
     const char *path;    /* exact, but for up to ROUTE_IDS_MAX segments "{name}", each a UUID, and a last segment "*", any rest */
     const char *summary; /* one line for the reader and the API document */
+    const char *name;    /* in clients that are made of the API document, as "logIn"; no other row has it */
+    enum route_group group;
+    const char *description; /* what the summary does not say; NULL: nothing */
     enum access access;
     const char *role;                              /* which the token must have, else 403; only with ACCESS_BEARER; NULL: none */
     enum limit_class limit;                        /* LIMIT_UNSET is not allowed */
     struct query_parameter query[ROUTE_QUERY_MAX]; /* name NULL after the last; others are ignored */
+    const char *headers[ROUTE_HEADERS_MAX];        /* of the request, with a meaning for this route only (openapi_headers.c) */
     enum body_format body_format;
     const struct body_schema *body;                /* with BODY_JSON and BODY_FORM */
     bool is_cacheable;                             /* false: each reply has Cache-Control: no-store; true: problems have it */

@@ -18,19 +18,23 @@ struct account {
 };
 
 static const struct field email_fields[] = {
-    FIELD(account, email, FIELD_EMAIL, .required = true),
-    FIELD(account, current_password, FIELD_PASSWORD, .required = true),
+    FIELD(account, email, FIELD_EMAIL, .required = true, .description = "The new one"),
+    FIELD(account, current_password, FIELD_PASSWORD, .required = true, .description = "Of the account, as it is now"),
 };
 static const struct field password_fields[] = {
-    FIELD(account, current_password, FIELD_PASSWORD, .required = true),
-    FIELD(account, new_password, FIELD_PASSWORD, .required = true),
+    FIELD(account, current_password, FIELD_PASSWORD, .required = true, .description = "Of the account, as it is now"),
+    FIELD(account, new_password, FIELD_PASSWORD, .required = true,
+          .description = "Any characters; refused when short, common, or close to the e-mail address"),
 };
 static const struct field delete_fields[] = {
-    FIELD(account, current_password, FIELD_PASSWORD, .required = true),
+    FIELD(account, current_password, FIELD_PASSWORD, .required = true, .description = "Of the account, as it is now"),
 };
-const struct body_schema email_body = { email_fields, ARRAY_LEN(email_fields), false, sizeof(struct account) };
-const struct body_schema password_body = { password_fields, ARRAY_LEN(password_fields), false, sizeof(struct account) };
-const struct body_schema delete_body = { delete_fields, ARRAY_LEN(delete_fields), false, sizeof(struct account) };
+const struct body_schema email_body = { email_fields, ARRAY_LEN(email_fields), false, sizeof(struct account),
+                                        "ChangeEmailRequest" };
+const struct body_schema password_body = { password_fields, ARRAY_LEN(password_fields), false, sizeof(struct account),
+                                           "ChangePasswordRequest" };
+const struct body_schema delete_body = { delete_fields, ARRAY_LEN(delete_fields), false, sizeof(struct account),
+                                         "DeleteAccountRequest" };
 
 static enum step_result ask_user(struct request *request, struct db_query *query) {
     struct account *account = request->scratch;

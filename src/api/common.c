@@ -26,24 +26,38 @@ enum step_result reply_user(struct request *request, unsigned http_status, const
 
 /* a user that has just been created was not updated yet */
 static const struct reply_member user_members[] = {
-    { .name = "id", .type = REPLY_STRING },         { .name = "email", .type = REPLY_STRING },
-    { .name = "roles", .type = REPLY_ARRAY },       { .name = "created_at", .type = REPLY_STRING },
-    { .name = "updated_at", .type = REPLY_STRING },
+    { .name = "id", .type = REPLY_STRING, .description = "The claim sub of its tokens", .format = "uuid" },
+    { .name = "email", .type = REPLY_STRING, .description = "As typed", .format = "idn-email" },
+    { .name = "roles", .type = REPLY_ARRAY, .description = "What an administrator has assigned", .example = "[\"editor\"]" },
+    { .name = "created_at", .type = REPLY_STRING, .description = "When the account was created", .format = "date-time" },
+    { .name = "updated_at", .type = REPLY_STRING, .description = "When the account was last changed", .format = "date-time" },
 };
-const struct reply_schema user_reply = { user_members, ARRAY_LEN(user_members) };
-const struct reply_schema new_user_reply = { user_members, ARRAY_LEN(user_members) - 1 };
+const struct reply_schema user_reply = { user_members, ARRAY_LEN(user_members), "User" };
+const struct reply_schema new_user_reply = { user_members, ARRAY_LEN(user_members) - 1, "NewUser" };
 
 const char *client_ip(const struct request *request, char text[ADDRESS_TEXT_SIZE]) {
     address_text(&request->client, text);
     return request->client.known ? text : NULL;
 }
 
+static const char *const token_types[] = { "Bearer", NULL };
 static const struct reply_member token_members[] = {
-    { .name = "access_token", .type = REPLY_STRING },        { .name = "token_type", .type = REPLY_STRING },
-    { .name = "expires_in", .type = REPLY_INTEGER },         { .name = "refresh_token", .type = REPLY_STRING },
-    { .name = "refresh_expires_in", .type = REPLY_INTEGER },
+    { .name = "access_token",
+      .type = REPLY_STRING,
+      .description = "A JWT, for Authorization: Bearer",
+      .example = "eyJhbGciOiJFUzI1NiIsImtpZCI6IjEiLCJ0eXAiOiJKV1QifQ.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl" },
+    { .name = "token_type", .type = REPLY_STRING, .description = "As RFC 6749 names it", .values = token_types },
+    { .name = "expires_in", .type = REPLY_INTEGER, .description = "Life of the access token in seconds", .example = "900" },
+    { .name = "refresh_token",
+      .type = REPLY_STRING,
+      .description = "For POST /auth/refresh; it replaces the one before",
+      .example = EXAMPLE_REFRESH_TOKEN },
+    { .name = "refresh_expires_in",
+      .type = REPLY_INTEGER,
+      .description = "Seconds to the end of a session that is not used",
+      .example = "604800" },
 };
-const struct reply_schema tokens_reply = { token_members, ARRAY_LEN(token_members) };
+const struct reply_schema tokens_reply = { token_members, ARRAY_LEN(token_members), "Tokens" };
 
 enum step_result reply_tokens(struct request *request, const struct token_grant *grant) {
     const struct services *services = request->services;

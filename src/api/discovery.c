@@ -113,18 +113,30 @@ static enum step_result show_discovery(struct request *request) {
 }
 
 static const struct reply_member discovery_members[] = {
-    { .name = "issuer", .type = REPLY_STRING },
-    { .name = "jwks_uri", .type = REPLY_STRING },
-    { .name = "introspection_endpoint", .type = REPLY_STRING },
-    { .name = "revocation_endpoint", .type = REPLY_STRING },
-    { .name = "service_documentation", .type = REPLY_STRING },
-    { .name = "response_types_supported", .type = REPLY_ARRAY },
-    { .name = "grant_types_supported", .type = REPLY_ARRAY },
-    { .name = "introspection_endpoint_auth_methods_supported", .type = REPLY_ARRAY },
-    { .name = "revocation_endpoint_auth_methods_supported", .type = REPLY_ARRAY },
-    { .name = "access_token_signing_alg_values_supported", .type = REPLY_ARRAY },
+    { .name = "issuer", .type = REPLY_STRING, .description = "Setting token.issuer", .format = "uri" },
+    { .name = "jwks_uri", .type = REPLY_STRING, .description = "The public keys", .format = "uri" },
+    { .name = "introspection_endpoint", .type = REPLY_STRING, .description = "RFC 7662", .format = "uri" },
+    { .name = "revocation_endpoint", .type = REPLY_STRING, .description = "RFC 7009", .format = "uri" },
+    { .name = "service_documentation", .type = REPLY_STRING, .description = "The page for people", .format = "uri" },
+    { .name = "response_types_supported",
+      .type = REPLY_ARRAY,
+      .description = "None: tokens are issued by POST /auth/login",
+      .example = "[]" },
+    { .name = "grant_types_supported", .type = REPLY_ARRAY, .description = "None", .example = "[]" },
+    { .name = "introspection_endpoint_auth_methods_supported",
+      .type = REPLY_ARRAY,
+      .description = "How a service authenticates",
+      .example = "[\"client_secret_basic\"]" },
+    { .name = "revocation_endpoint_auth_methods_supported",
+      .type = REPLY_ARRAY,
+      .description = "How a service authenticates",
+      .example = "[\"client_secret_basic\"]" },
+    { .name = "access_token_signing_alg_values_supported",
+      .type = REPLY_ARRAY,
+      .description = "Of the published keys",
+      .example = "[\"ES256\"]" },
 };
-const struct reply_schema discovery_reply = { discovery_members, ARRAY_LEN(discovery_members) };
+const struct reply_schema discovery_reply = { discovery_members, ARRAY_LEN(discovery_members), "Discovery" };
 
 const struct step keys_show = { "show_keys", ON_HTTP, .run = show_keys };
 const struct step discovery_show = { "show_discovery", ON_HTTP, .run = show_discovery };

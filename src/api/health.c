@@ -7,8 +7,11 @@
 #include "jwtd/services.h"
 #include "jwtd/version.h"
 
-static const struct reply_member live_members[] = { { .name = "status", .type = REPLY_STRING } };
-const struct reply_schema live_reply = { live_members, ARRAY_LEN(live_members) };
+static const char *const alive[] = { "alive", NULL };
+static const struct reply_member live_members[] = {
+    { .name = "status", .type = REPLY_STRING, .description = "The process serves", .values = alive },
+};
+const struct reply_schema live_reply = { live_members, ARRAY_LEN(live_members), "Liveness" };
 
 static enum step_result live(struct request *request) {
     static const struct text body = { "{\"status\":\"alive\"}", sizeof "{\"status\":\"alive\"}" - 1 };
@@ -53,19 +56,30 @@ static const struct {
     { "serving", is_serving, "stopping" }, /* no fault */
 };
 
+static const char *const results_of_checks[] = { "ok", "failed", NULL };
+static const char *const results_of_serving[] = { "ok", "stopping", NULL };
+static const char *const conditions[] = { "healthy", "unhealthy", NULL };
 static const struct reply_member check_members[] = {
-    { .name = "database", .type = REPLY_STRING },    { .name = "migrations", .type = REPLY_STRING },
-    { .name = "revocations", .type = REPLY_STRING }, { .name = "signing_key", .type = REPLY_STRING },
-    { .name = "serving", .type = REPLY_STRING },
+    { .name = "database", .type = REPLY_STRING, .description = "It answers", .values = results_of_checks },
+    { .name = "migrations",
+      .type = REPLY_STRING,
+      .description = "All that this program needs are applied",
+      .values = results_of_checks },
+    { .name = "revocations",
+      .type = REPLY_STRING,
+      .description = "What has ended is known, and not too old",
+      .values = results_of_checks },
+    { .name = "signing_key", .type = REPLY_STRING, .description = "There is one that signs", .values = results_of_checks },
+    { .name = "serving", .type = REPLY_STRING, .description = "The service is not stopping", .values = results_of_serving },
 };
 _Static_assert(ARRAY_LEN(check_members) == ARRAY_LEN(checks), "every check is in the reply");
-static const struct reply_schema checks_schema = { check_members, ARRAY_LEN(check_members) };
+static const struct reply_schema checks_schema = { check_members, ARRAY_LEN(check_members), "Checks" };
 static const struct reply_member ready_members[] = {
-    { .name = "status", .type = REPLY_STRING },
-    { .name = "version", .type = REPLY_STRING },
-    { .name = "checks", .type = REPLY_OBJECT, .schema = &checks_schema },
+    { .name = "status", .type = REPLY_STRING, .description = "Whether every check is ok", .values = conditions },
+    { .name = "version", .type = REPLY_STRING, .description = "Of the program", .example = JWTD_VERSION },
+    { .name = "checks", .type = REPLY_OBJECT, .description = "What the service needs", .schema = &checks_schema },
 };
-const struct reply_schema ready_reply = { ready_members, ARRAY_LEN(ready_members) };
+const struct reply_schema ready_reply = { ready_members, ARRAY_LEN(ready_members), "Readiness" };
 
 static enum step_result ready(struct request *request) {
     struct json_writer writer;

@@ -20,24 +20,33 @@ struct introspection {
 
 /* A token of any length receives an answer. token_type_hint is ignored, since tokens tell their type (RFC 7662 section 2.1). */
 static const struct field fields[] = {
-    FIELD(introspection, token, FIELD_TEXT, .required = true, .max_len = SIZE_MAX),
-    FIELD(introspection, client_secret, FIELD_TEXT, .required = false, .max_len = SIZE_MAX),
+    FIELD(introspection, token, FIELD_TEXT, .required = true, .max_len = SIZE_MAX, .description = "An access or a refresh token",
+          .example = EXAMPLE_REFRESH_TOKEN),
+    FIELD(introspection, client_secret, FIELD_TEXT, .required = false, .max_len = SIZE_MAX, .description = CLIENT_SECRET_HELP,
+          .example = "secret"),
 };
-const struct body_schema introspect_body = { fields, ARRAY_LEN(fields), false, sizeof(struct introspection) };
+const struct body_schema introspect_body = { fields, ARRAY_LEN(fields), false, sizeof(struct introspection),
+                                             "IntrospectionRequest" };
 
+static const char *const token_uses[] = { "access_token", "refresh_token", NULL };
+static const char *const token_types[] = { "Bearer", NULL };
 static const struct reply_member members[] = {
-    { .name = "active", .type = REPLY_BOOLEAN },
-    { .name = "token_use", .type = REPLY_STRING, .optional = true },
-    { .name = "token_type", .type = REPLY_STRING, .optional = true },
-    { .name = "iss", .type = REPLY_STRING, .optional = true },
-    { .name = "aud", .type = REPLY_STRING, .optional = true },
-    { .name = "sub", .type = REPLY_STRING, .optional = true },
-    { .name = "sid", .type = REPLY_STRING, .optional = true },
-    { .name = "roles", .type = REPLY_ARRAY, .optional = true },
-    { .name = "iat", .type = REPLY_INTEGER, .optional = true },
-    { .name = "exp", .type = REPLY_INTEGER, .optional = true },
+    { .name = "active", .type = REPLY_BOOLEAN, .description = "False, and then alone, for whatever is no good token" },
+    { .name = "token_use", .type = REPLY_STRING, .optional = true, .description = "Its kind", .values = token_uses },
+    { .name = "token_type", .type = REPLY_STRING, .optional = true, .description = "Of an access token", .values = token_types },
+    { .name = "iss", .type = REPLY_STRING, .optional = true, .description = "Setting token.issuer", .example = "jwtd" },
+    { .name = "aud", .type = REPLY_STRING, .optional = true, .description = "Setting token.audience", .example = "jwtd" },
+    { .name = "sub", .type = REPLY_STRING, .optional = true, .description = "The user", .format = "uuid" },
+    { .name = "sid", .type = REPLY_STRING, .optional = true, .description = "The session", .format = "uuid" },
+    { .name = "roles",
+      .type = REPLY_ARRAY,
+      .optional = true,
+      .description = "The user's present ones",
+      .example = "[\"editor\"]" },
+    { .name = "iat", .type = REPLY_INTEGER, .optional = true, .description = "Seconds since 1970", .example = "1795320000" },
+    { .name = "exp", .type = REPLY_INTEGER, .optional = true, .description = "Seconds since 1970", .example = "1795320900" },
 };
-const struct reply_schema introspection_reply = { members, ARRAY_LEN(members) };
+const struct reply_schema introspection_reply = { members, ARRAY_LEN(members), "Introspection" };
 
 /* Not even why (RFC 7662 section 2.2). */
 static enum step_result reply_inactive(struct request *request) {

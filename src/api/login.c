@@ -20,10 +20,10 @@ struct login {
 };
 
 static const struct field fields[] = {
-    FIELD(login, email, FIELD_EMAIL, .required = true),
-    FIELD(login, password, FIELD_PASSWORD, .required = true),
+    FIELD(login, email, FIELD_EMAIL, .required = true, .description = "Of the account, in upper or lower case"),
+    FIELD(login, password, FIELD_PASSWORD, .required = true, .description = "Of the account"),
 };
-const struct body_schema login_body = { fields, ARRAY_LEN(fields), false, sizeof(struct login) };
+const struct body_schema login_body = { fields, ARRAY_LEN(fields), false, sizeof(struct login), "LoginRequest" };
 
 static enum step_result ask_user(struct request *request, struct db_query *query) {
     struct login *login = request->scratch;

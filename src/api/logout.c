@@ -16,10 +16,11 @@ struct logout {
 };
 
 static const struct field fields[] = {
-    FIELD(logout, refresh_token, FIELD_TEXT, .required = false, .max_len = 256),
-    FIELD(logout, all, FIELD_BOOLEAN, .required = false),
+    FIELD(logout, refresh_token, FIELD_TEXT, .required = false, .max_len = 256,
+          .description = "Names the session; it takes precedence over an access token", .example = EXAMPLE_REFRESH_TOKEN),
+    FIELD(logout, all, FIELD_BOOLEAN, .required = false, .description = "Ends all sessions of the user, not only this one"),
 };
-const struct body_schema logout_body = { fields, ARRAY_LEN(fields), true, sizeof(struct logout) };
+const struct body_schema logout_body = { fields, ARRAY_LEN(fields), true, sizeof(struct logout), "LogoutRequest" };
 
 /*
  * A refresh token alone suffices, since the access token of a client that logs out has often expired. One that is not ours has no

@@ -15,9 +15,10 @@ struct refresh {
 };
 
 static const struct field fields[] = {
-    FIELD(refresh, refresh_token, FIELD_TEXT, .required = true, .max_len = 256),
+    FIELD(refresh, refresh_token, FIELD_TEXT, .required = true, .max_len = 256, .description = "The newest that the client has",
+          .example = EXAMPLE_REFRESH_TOKEN),
 };
-const struct body_schema refresh_body = { fields, ARRAY_LEN(fields), false, sizeof(struct refresh) };
+const struct body_schema refresh_body = { fields, ARRAY_LEN(fields), false, sizeof(struct refresh), "RefreshRequest" };
 
 /* The MAC is checked here, so that a made-up token costs the database nothing. */
 static enum step_result read_token(struct request *request) {

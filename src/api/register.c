@@ -22,10 +22,11 @@ struct registration {
 };
 
 static const struct field fields[] = {
-    FIELD(registration, email, FIELD_EMAIL, .required = true),
-    FIELD(registration, password, FIELD_PASSWORD, .required = true),
+    FIELD(registration, email, FIELD_EMAIL, .required = true, .description = "Unique without regard to case; kept as typed"),
+    FIELD(registration, password, FIELD_PASSWORD, .required = true,
+          .description = "Any characters; refused when short, common, or close to the e-mail address"),
 };
-const struct body_schema register_body = { fields, ARRAY_LEN(fields), false, sizeof(struct registration) };
+const struct body_schema register_body = { fields, ARRAY_LEN(fields), false, sizeof(struct registration), "RegisterRequest" };
 
 static bool is_visible_ascii(struct text text) {
     for (size_t i = 0; i < text.len; i++)

@@ -19,10 +19,12 @@ struct revocation {
 
 /* token_type_hint is ignored, since tokens tell their type (RFC 7009 section 2.1). */
 static const struct field fields[] = {
-    FIELD(revocation, token, FIELD_TEXT, .required = true, .max_len = SIZE_MAX),
-    FIELD(revocation, client_secret, FIELD_TEXT, .required = false, .max_len = SIZE_MAX),
+    FIELD(revocation, token, FIELD_TEXT, .required = true, .max_len = SIZE_MAX,
+          .description = "An access or a refresh token; one that is not good ends nothing", .example = EXAMPLE_REFRESH_TOKEN),
+    FIELD(revocation, client_secret, FIELD_TEXT, .required = false, .max_len = SIZE_MAX, .description = CLIENT_SECRET_HELP,
+          .example = "secret"),
 };
-const struct body_schema revoke_body = { fields, ARRAY_LEN(fields), false, sizeof(struct revocation) };
+const struct body_schema revoke_body = { fields, ARRAY_LEN(fields), false, sizeof(struct revocation), "RevocationRequest" };
 
 /* An access token may be sent again after its session has ended, since the reply to the first time may have been lost. */
 static enum status read_access_token(struct request *request, struct revocation *revocation) {

@@ -6,17 +6,23 @@
 #include "jwtd/sessions.h"
 
 static const struct reply_member session_members[] = {
-    { .name = "id", .type = REPLY_STRING },
-    { .name = "created_at", .type = REPLY_STRING },
-    { .name = "last_used_at", .type = REPLY_STRING },
-    { .name = "expires_at", .type = REPLY_STRING },
-    { .name = "ip", .type = REPLY_STRING, .nullable = true },
-    { .name = "user_agent", .type = REPLY_STRING, .nullable = true },
-    { .name = "current", .type = REPLY_BOOLEAN },
+    { .name = "id", .type = REPLY_STRING, .description = "For DELETE /auth/sessions/{id}", .format = "uuid" },
+    { .name = "created_at", .type = REPLY_STRING, .description = "When it was opened by a login", .format = "date-time" },
+    { .name = "last_used_at", .type = REPLY_STRING, .description = "The last login or refresh", .format = "date-time" },
+    { .name = "expires_at", .type = REPLY_STRING, .description = "When it ends unless it is used before", .format = "date-time" },
+    { .name = "ip", .type = REPLY_STRING, .nullable = true, .description = "Of the last login or refresh", .format = "ip" },
+    { .name = "user_agent",
+      .type = REPLY_STRING,
+      .nullable = true,
+      .description = "The header of the login",
+      .example = "curl/7.88.1" },
+    { .name = "current", .type = REPLY_BOOLEAN, .description = "Whether it is that of the access token that was sent" },
 };
-static const struct reply_schema session_schema = { session_members, ARRAY_LEN(session_members) };
-static const struct reply_member list_members[] = { { .name = "sessions", .type = REPLY_ARRAY, .schema = &session_schema } };
-const struct reply_schema sessions_reply = { list_members, ARRAY_LEN(list_members) };
+static const struct reply_schema session_schema = { session_members, ARRAY_LEN(session_members), "Session" };
+static const struct reply_member list_members[] = {
+    { .name = "sessions", .type = REPLY_ARRAY, .schema = &session_schema, .description = "The one used last first" },
+};
+const struct reply_schema sessions_reply = { list_members, ARRAY_LEN(list_members), "SessionList" };
 
 static void write_session(struct json_writer *writer, const struct session *session, const struct uuid *current) {
     char id[UUID_TEXT_SIZE];

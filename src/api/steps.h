@@ -4,6 +4,10 @@
 
 #include "jwtd/route.h"
 
+/* In the API document. */
+#define EXAMPLE_REFRESH_TOKEN "jr1_AZq5vQx7cmOaXkNoX2JtXgAAAAAB3nSxQ0Yb8xq2mVtT5k1cJw"
+#define CLIENT_SECRET_HELP "Refused: a service authenticates by HTTP Basic only"
+
 /* common.c */
 extern const struct reply_schema tokens_reply, user_reply, new_user_reply;
 

@@ -14,7 +14,7 @@ static const struct field fields[] = {
     FIELD(example, token, FIELD_TEXT, .required = true, .max_len = 8),
     FIELD(example, hint, FIELD_TEXT, .required = false, .max_len = 8),
 };
-static const struct body_schema schema = { fields, ARRAY_LEN(fields), false, sizeof(struct example) };
+static const struct body_schema schema = { fields, ARRAY_LEN(fields), false, sizeof(struct example), "Example" };
 
 static const struct fixture_header form_type[] = { { "Content-Type", "application/x-www-form-urlencoded" }, { NULL, NULL } };
 

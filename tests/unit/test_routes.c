@@ -92,7 +92,7 @@ static void with_a_schema_without_a_format(struct route *row) {
 
 static void with_a_form_that_has_no_text(struct route *row) {
     static const struct field field = { .name = "x", .type = FIELD_BOOLEAN };
-    static const struct body_schema body = { &field, 1, false, sizeof(bool) };
+    static const struct body_schema body = { &field, 1, false, sizeof(bool), "Body" };
     row->body_format = BODY_FORM;
     row->body = &body;
 }

@@ -20,8 +20,8 @@ static const struct field fields[] = {
     { .name = "note", .type = FIELD_TEXT, .max_len = 5, .offset = offsetof(struct form, note) },
     { .name = "flag", .type = FIELD_BOOLEAN, .offset = offsetof(struct form, flag) },
 };
-static const struct body_schema form_body = { fields, ARRAY_LEN(fields), false, sizeof(struct form) };
-static const struct body_schema optional_body = { fields + 2, 2, true, sizeof(struct form) };
+static const struct body_schema form_body = { fields, ARRAY_LEN(fields), false, sizeof(struct form), "Form" };
+static const struct body_schema optional_body = { fields + 2, 2, true, sizeof(struct form), "Form" };
 
 static const struct fixture_header json[] = { { "Content-Type", "application/json" }, { NULL, NULL } };
 
