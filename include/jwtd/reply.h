@@ -28,9 +28,10 @@ enum step_result reply_empty(struct request *request, unsigned http_status);
 /* A body of another type that lives as long as the request (or for ever). */
 enum step_result reply_bytes(struct request *request, unsigned http_status, const char *content_type, struct text body);
 
-/* application/problem+json from the status table, with WWW-Authenticate for 401 and insufficient_scope, and Retry-After: 1 if the
- * status carries it. A status of OAuth 2.0 (RFC 6749 section 5.2) has a member "error" besides, and comes as application/json to
- * a client whose Accept names that and no problem+json. */
+/* application/problem+json from the status table, with an entry in `errors` if the status is about one member of the body,
+ * WWW-Authenticate for 401 and insufficient_scope, and Retry-After: 1 if the status carries it. A status of OAuth 2.0 (RFC 6749
+ * section 5.2) has a member "error" besides, and comes as application/json to a client whose Accept names that and no
+ * problem+json. */
 enum step_result reply_problem(struct request *request, enum status status);
 
 /* The same for a status that carries Retry-After, with a time that is known: in whole seconds rounded up, at least one. */

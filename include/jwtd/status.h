@@ -41,6 +41,7 @@ enum status {
     STATUS_SESSION_EXPIRED,       /* 401 */
     STATUS_INVALID_CLIENT,        /* 401, WWW-Authenticate of Basic: no credentials of a service */
     STATUS_FORBIDDEN,             /* 403 */
+    STATUS_WRONG_PASSWORD,        /* 403: behind a good token; 401 would ask for another token */
     STATUS_INSUFFICIENT_SCOPE,    /* 403, WWW-Authenticate with error="insufficient_scope" */
     /* try again later: always with Retry-After */
     STATUS_RATE_LIMITED,         /* 429 */
@@ -68,5 +69,9 @@ struct status_info {
 
 /* The row of a status; a value outside the enum returns the row of STATUS_INTERNAL. Never NULL. */
 const struct status_info *status_info(enum status status);
+
+/* The member of the body that a status is about, as a JSON Pointer (RFC 6901); its problem has one entry in `errors` then, with
+ * this pointer and the code and sentence of the status. NULL: it is about none, or about several. */
+const char *status_pointer(enum status status);
 
 #endif

@@ -57,6 +57,7 @@ static const struct status_info table[] = {
     [STATUS_INVALID_CLIENT] = { "invalid_client", 401, "Invalid client",
                                 "This is for services: send name and secret of one as Authorization: Basic.", false },
     [STATUS_FORBIDDEN] = { "forbidden", 403, "Forbidden", "The token is good, but does not permit this.", false },
+    [STATUS_WRONG_PASSWORD] = { "wrong_password", 403, "Wrong password", "The current password is wrong.", false },
     [STATUS_INSUFFICIENT_SCOPE] = { "insufficient_scope", 403, "Insufficient scope",
                                     "The token is good, but lacks a role that is asked for.", false },
     [STATUS_RATE_LIMITED] = { "rate_limited", 429, "Too many requests", "Wait for as long as Retry-After says, then try again.",
@@ -96,4 +97,12 @@ const struct status_info *status_info(enum status status) {
     if ((size_t)status >= STATUS_COUNT)
         return &table[STATUS_INTERNAL];
     return &table[status];
+}
+
+const char *status_pointer(enum status status) {
+    static const char *const pointers[STATUS_COUNT] = {
+        [STATUS_EMAIL_TAKEN] = "/email",
+        [STATUS_WRONG_PASSWORD] = "/current_password",
+    };
+    return (size_t)status < STATUS_COUNT ? pointers[status] : NULL;
 }

@@ -95,6 +95,22 @@ static const char *problem_type(const struct request *request, enum status statu
     return wants_json ? json : problem;
 }
 
+static void write_entry(struct json_writer *writer, const struct field_problem *problem) {
+    json_begin_object(writer);
+    json_member_string(writer, "pointer", problem->pointer);
+    json_member_string(writer, "code", problem->code);
+    json_member_string(writer, "detail", problem->detail);
+    json_end_object(writer);
+}
+
+static void write_entries(struct json_writer *writer, const struct field_problem *problems, size_t count) {
+    json_name(writer, "errors");
+    json_begin_array(writer);
+    for (size_t i = 0; i < count; i++)
+        write_entry(writer, &problems[i]);
+    json_end_array(writer);
+}
+
 static void begin_problem(struct request *request, struct json_writer *writer, enum status status) {
     const struct status_info *info = status_info(status);
     char type[96];
@@ -109,6 +125,8 @@ static void begin_problem(struct request *request, struct json_writer *writer, e
     if (is_oauth_error(status))
         json_member_string(writer, "error", info->name);
     json_member_string(writer, "request_id", request->request_id);
+    if (status_pointer(status) != NULL)
+        write_entries(writer, &(struct field_problem){ status_pointer(status), info->name, info->detail }, 1);
 }
 
 /* Sent when there is no memory for another problem. */
@@ -170,16 +188,7 @@ enum step_result reply_invalid_fields(struct request *request, const struct fiel
     struct json_writer writer;
     enum status status = request->route->body_format == BODY_FORM ? STATUS_INVALID_REQUEST : STATUS_INVALID_BODY;
     begin_problem(request, &writer, status);
-    json_name(&writer, "errors");
-    json_begin_array(&writer);
-    for (size_t i = 0; i < count; i++) {
-        json_begin_object(&writer);
-        json_member_string(&writer, "pointer", problems[i].pointer);
-        json_member_string(&writer, "code", problems[i].code);
-        json_member_string(&writer, "detail", problems[i].detail);
-        json_end_object(&writer);
-    }
-    json_end_array(&writer);
+    write_entries(&writer, problems, count);
     end_problem(request, &writer, status, 0);
     return STEP_DONE;
 }

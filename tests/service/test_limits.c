@@ -564,7 +564,8 @@ START_TEST(a_stolen_token_is_no_means_to_guess_the_password_nor_to_lock_its_owne
     struct tokens tokens = account_login(&server, &account), own = account_login(&server, &account);
     static const char body[] = "{\"current_password\":\"" WRONG "\"}";
     for (int try = 0; try < 3; try++)
-        expect_problem(http_json(&server, "DELETE", "/auth/me", tokens.access, body), 401, "invalid_credentials");
+        expect_problem_at(http_json(&server, "DELETE", "/auth/me", tokens.access, body), 403, "wrong_password",
+                          "/current_password", "wrong_password");
     static const char right[] = "{\"current_password\":\"" PASSWORD "\"}";
     expect_problem(http_json(&server, "DELETE", "/auth/me", tokens.access, right), 429, "rate_limited");
     ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, PASSWORD), 200);

@@ -59,6 +59,7 @@ static const struct {
     { STATUS_SESSION_EXPIRED, "session_expired", 401 },
     { STATUS_INVALID_CLIENT, "invalid_client", 401 },
     { STATUS_FORBIDDEN, "forbidden", 403 },
+    { STATUS_WRONG_PASSWORD, "wrong_password", 403 },
     { STATUS_INSUFFICIENT_SCOPE, "insufficient_scope", 403 },
     { STATUS_RATE_LIMITED, "rate_limited", 429 },
     { STATUS_OVERLOADED, "overloaded", 503 },

@@ -199,6 +199,18 @@ void expect_problem(struct reply reply, long status, const char *code) {
     http_free(&reply);
 }
 
+void expect_problem_at(struct reply reply, long status, const char *code, const char *pointer, const char *entry_code) {
+    assert_problem(&reply, status, code);
+    const struct json_object *errors = json_object_object_get(reply.json, "errors");
+    ck_assert_msg(json_object_is_type(errors, json_type_array), "no errors in %s", reply.body);
+    ck_assert_uint_eq(json_object_array_length(errors), 1);
+    const struct json_object *entry = json_object_array_get_idx(errors, 0);
+    ck_assert_str_eq(json_string_at(entry, "pointer"), pointer);
+    ck_assert_str_eq(json_string_at(entry, "code"), entry_code);
+    ck_assert_str_ne(json_string_at(entry, "detail"), "");
+    http_free(&reply);
+}
+
 void expect_status(struct reply reply, long status) {
     ck_assert_msg(reply.status == status, "expected %ld, got %ld %s", status, reply.status, reply.body != NULL ? reply.body : "");
     http_free(&reply);

@@ -49,6 +49,8 @@ void assert_problem(const struct reply *reply, long status, const char *code);
 
 /* The same for a reply that is not needed after the check; they free it. */
 void expect_problem(struct reply reply, long status, const char *code);
+/* Its only entry in `errors` has this pointer and code, too. */
+void expect_problem_at(struct reply reply, long status, const char *code, const char *pointer, const char *entry_code);
 void expect_status(struct reply reply, long status);
 
 /* Runs `work` on `count` threads at once, with its index; all start in the same moment. */
