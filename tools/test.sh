@@ -1,9 +1,13 @@
 #!/bin/bash
-# tools/test.sh: sets up what is missing, builds, and runs every test: unit tests, then, beside each other, those of the load tester, the
+# tools/test.sh: sets up what is missing, builds, and runs every test: beside each other, those of the load tester, the unit tests, the
 # service tests, and those service tests once more that make sense through a PgBouncer in transaction mode. The suites of the service tests
 # are shared out among workers, each with a PostgreSQL of its own that lives as long as the worker, since a suite mostly waits. What a suite
 # prints is printed when it has ended. The last line is "N passed, M failed", the one before it "K skipped". TESTS="pool config" runs some;
-# SANITIZE, set by make, builds with -fsanitize; WORKERS, POOLED_WORKERS: how many (2 and 1).
+# SANITIZE, set by make, builds with -fsanitize; WORKERS, POOLED_WORKERS: how many (3 and 1).
+#
+# Service tests hold the program to times, and the workers take the processor from each other. So a suite that fails beside others is run
+# once more, alone, at the end; what failed first is printed, and the second run counts. With more than AGAIN_MAX such suites (3) none is;
+# AGAIN_MAX=0: each failure counts. What a sanitizer reports counts whatever the second run does.
 #
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
 # JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_DIRECTORY (for databases of their own), JWTD_TEST_FAULT_LIBRARY (a library that
@@ -17,6 +21,7 @@ passed=0
 failed=0
 skipped=0
 failures=() # "KIND SUITE" of each that failed
+again=()    # "KIND SUITE" of each that was run again
 work=
 workers=() # their processes, while they run
 # Suites of the service tests that take longest, longest first, so that no worker begins one when the others have nothing left.
@@ -213,6 +218,34 @@ start_workers() {
     done
 }
 
+# failed_suites KIND NAMES: prints "KIND NAME" of each that failed or was not run to its end.
+failed_suites() {
+    local kind=$1 name
+    shift
+    for name; do
+        if ! tail -n 1 "$work/results/$kind-$name.out" 2>/dev/null | grep -q '^[0-9]* passed, 0 failed$'; then
+            echo "$kind $name"
+        fi
+    done
+}
+
+# run_again "KIND SUITE"...: each alone, with a PostgreSQL of its own.
+run_again() {
+    local suite kind name
+    [[ $# -gt 0 && $# -le ${AGAIN_MAX:-3} ]] || return 0
+    again=("$@")
+    for suite; do
+        kind=${suite% *} name=${suite#* }
+        echo "---- once more, alone: $suite"
+        mv "$work/results/$kind-$name.out" "$work/$kind-$name.first" 2>/dev/null || touch "$work/$kind-$name.first"
+        echo "$name" >"$work/$kind.queue"
+        work_on "$kind" "$work/again-$kind-$name" &
+        workers=($!)
+        wait "${workers[@]}" || true
+        workers=()
+    done
+}
+
 count_suites() {
     local kind=$1 name
     shift
@@ -224,21 +257,33 @@ count_suites() {
     done
 }
 
-# Those of the load tester run here, beside the workers.
+print_first_failures() {
+    local suite
+    for suite in "${again[@]}"; do
+        echo "failed beside others, and was run again alone: $suite"
+        grep -E '^[^ ]+\.c:[0-9]+:[FE]:' "$work/${suite% *}-${suite#* }.first" | cut -c 1-400 || true
+    done
+}
+
+# Whatever is no service test runs here, beside the workers.
 run_tests_beside_each_other() {
-    local direct pooled loadtest
+    local direct pooled failing
     direct=$(chosen service)
     pooled=$(chosen_for_pooler)
-    loadtest=$(chosen loadtest)
     mkdir "$work/results"
     touch "$work/lock"
-    start_workers service "${WORKERS:-2}" "$direct"
+    start_workers service "${WORKERS:-3}" "$direct"
     start_workers pooled "${POOLED_WORKERS:-1}" "$pooled"
     renice -n -5 $$ >/dev/null 2>&1 || true # who measures time goes first, where this is allowed
-    run_tests loadtest "tests of the load tester" "$loadtest"
+    run_tests loadtest "tests of the load tester" "$(chosen loadtest)"
+    run_tests unit "unit tests" "$(chosen unit)"
+    run_browser_tests
     wait "${workers[@]}" || true # their files have the results
     workers=()
     # shellcheck disable=SC2086 # lists of words
+    mapfile -t failing < <(failed_suites service $direct; failed_suites pooled $pooled)
+    run_again "${failing[@]}"
+    # shellcheck disable=SC2086
     count_suites service $direct
     # shellcheck disable=SC2086
     count_suites pooled $pooled
@@ -298,13 +343,12 @@ exchanges=${exchanges:-$work/exchanges}
 rm -f "$exchanges"
 chmod 711 "$work" # as root, PostgreSQL runs as another user
 set_sanitizer_options
-run_tests unit "unit tests" "$(chosen unit)"
-run_browser_tests
 FAILPOINT_TEST_PROGRAM=$(realpath "$BUILD/failpoint")
 export FAILPOINT_TEST_PROGRAM
 run_tests_beside_each_other
 run_contract_tests
 count_reports
+print_first_failures
 if [[ $failed -gt 0 ]]; then
     printf 'failed: %s\n' "${failures[@]}"
     cat "$work/reasons"
