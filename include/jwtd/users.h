@@ -15,17 +15,23 @@
 #include <stddef.h>
 
 #define KNOWN_ADDRESS_DAYS 90
+#define USER_NAME_MAX_LEN 256      /* bytes */
+#define USER_METADATA_MAX_LEN 4096 /* bytes of each of the two objects, written without blanks */
 
 struct user {
     struct uuid id;
-    struct text email;         /* as typed */
-    struct text password_hash; /* NUL-terminated */
-    int64_t password_version;  /* incremented when the password is changed, not by a rehash */
-    struct text roles_json;    /* ["admin", ...], as in the table */
+    struct text email;               /* as typed */
+    struct text password_hash;       /* NUL-terminated */
+    int64_t password_version;        /* incremented when the password is changed, not by a rehash */
+    struct text roles_json;          /* ["admin", ...], as in the table */
+    struct text name;                /* {NULL, 0}: none */
+    struct text metadata_json;       /* an object that the user writes; {} until then */
+    struct text admin_metadata_json; /* one that only administrators write */
+    int64_t version;                 /* incremented by a change that an administrator sees (the ETag of /users/{id}) */
     struct text created_at, updated_at;
     bool disabled;
-    bool changed_lately; /* within the last minute: the request may be a repetition of the one that changed it */
-    bool knows_address;  /* of users_find_for_login only: the address is known for this user */
+    bool password_changed_lately; /* by the user, within the last minute: the request may repeat the one that changed it */
+    bool knows_address;           /* of users_find_for_login only: the address is known for this user */
 };
 
 struct email_forms {

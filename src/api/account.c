@@ -59,7 +59,8 @@ static enum step_result refuse(struct request *request) {
  * counted.
  */
 static bool may_be_repeated_change(const struct account *account) {
-    return account->check.match == HASH_DIFFERS && account->new_password.bytes != NULL && account->found.user.changed_lately;
+    return account->check.match == HASH_DIFFERS && account->new_password.bytes != NULL &&
+           account->found.user.password_changed_lately;
 }
 
 static enum step_result check_password(struct request *request) {

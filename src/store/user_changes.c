@@ -77,7 +77,7 @@ static const struct db_statement change_password = {
     .read = read_changed,
     .sql = "WITH changed AS ("
            "   UPDATE users"
-           "   SET password_hash = $3, password_version = $2::bigint + 1, updated_at = now()"
+           "   SET password_hash = $3, password_version = $2::bigint + 1, password_changed_at = now(), updated_at = now()"
            "   WHERE id = $1 AND disabled_at IS NULL"
            "     AND (password_version = $2 OR (password_version = $2 + 1 AND password_hash = $3))"
            "   RETURNING id"

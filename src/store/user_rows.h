@@ -8,9 +8,10 @@
 
 /* clang-format off */
 #define USER_COLUMNS \
-    "id, email, password_hash, password_version, array_to_json(roles)::text, created_at, updated_at," \
+    "id, email, password_hash, password_version, array_to_json(roles)::text, name, metadata, admin_metadata, version," \
+    " created_at, updated_at," \
     " disabled_at IS NOT NULL," \
-    " updated_at > now() - interval '1 minute' AND updated_at > created_at"
+    " coalesce(password_changed_at > now() - interval '1 minute', false)"
 /* clang-format on */
 
 enum user_column {
@@ -19,10 +20,14 @@ enum user_column {
     USER_PASSWORD_HASH,
     USER_PASSWORD_VERSION,
     USER_ROLES,
+    USER_NAME,
+    USER_METADATA,
+    USER_ADMIN_METADATA,
+    USER_VERSION,
     USER_CREATED_AT,
     USER_UPDATED_AT,
     USER_IS_DISABLED,
-    USER_CHANGED_LATELY,
+    USER_PASSWORD_CHANGED_LATELY,
     USER_COLUMN_COUNT /* what a statement selects besides begins here */
 };
 

@@ -5,9 +5,11 @@
 
 /* ---- reading rows ---- */
 
-static bool is_complete(const struct user *user) {
+/* NULL in the rows is {NULL, 0}, as is a text for which there was no memory. */
+static bool is_complete(const struct db_rows *rows, size_t row, const struct user *user) {
     return user->email.bytes != NULL && user->password_hash.bytes != NULL && user->roles_json.bytes != NULL &&
-           user->created_at.bytes != NULL && user->updated_at.bytes != NULL;
+           (user->name.bytes != NULL || db_is_null(rows, row, USER_NAME)) && user->metadata_json.bytes != NULL &&
+           user->admin_metadata_json.bytes != NULL && user->created_at.bytes != NULL && user->updated_at.bytes != NULL;
 }
 
 enum status user_read(const struct db_rows *rows, size_t row, struct arena *arena, struct user *user) {
@@ -17,12 +19,16 @@ enum status user_read(const struct db_rows *rows, size_t row, struct arena *aren
         .password_hash = db_copy_text(rows, row, USER_PASSWORD_HASH, arena),
         .password_version = db_integer(rows, row, USER_PASSWORD_VERSION),
         .roles_json = db_copy_text(rows, row, USER_ROLES, arena),
+        .name = db_copy_text(rows, row, USER_NAME, arena),
+        .metadata_json = db_copy_text(rows, row, USER_METADATA, arena),
+        .admin_metadata_json = db_copy_text(rows, row, USER_ADMIN_METADATA, arena),
+        .version = db_integer(rows, row, USER_VERSION),
         .created_at = db_copy_time(rows, row, USER_CREATED_AT, arena),
         .updated_at = db_copy_time(rows, row, USER_UPDATED_AT, arena),
         .disabled = db_boolean(rows, row, USER_IS_DISABLED),
-        .changed_lately = db_boolean(rows, row, USER_CHANGED_LATELY),
+        .password_changed_lately = db_boolean(rows, row, USER_PASSWORD_CHANGED_LATELY),
     };
-    return is_complete(user) ? STATUS_OK : STATUS_OUT_OF_MEMORY;
+    return is_complete(rows, row, user) ? STATUS_OK : STATUS_OUT_OF_MEMORY;
 }
 
 static enum status read_found_user(const struct db_rows *rows, struct arena *arena, void *result) {

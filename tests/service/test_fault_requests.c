@@ -160,7 +160,7 @@ static size_t write_repeated_change(char *request) {
         changed_tokens = account_login(&server, &changed);
         expect_status(http_json(&server, "POST", "/auth/password", changed_tokens.access, CHANGE_JSON), 204);
     }
-    database_value("UPDATE users SET updated_at = now() WHERE email = $1", changed.email, ignored, sizeof ignored);
+    database_value("UPDATE users SET password_changed_at = now() WHERE email = $1", changed.email, ignored, sizeof ignored);
     snprintf(headers, sizeof headers, "Authorization: Bearer %s\r\n", changed_tokens.access);
     return with_body(request, "/auth/password", headers, CHANGE_JSON, false);
 }
