@@ -55,7 +55,7 @@ struct db_statement;
 struct db_query;
 struct pg_result;
 
-#define DB_PARAMETERS_MAX 8
+#define DB_PARAMETERS_MAX 12
 #define DB_PARAMETER_TEXTS_SIZE 256
 
 /* The result of a statement, in text form. */
@@ -73,6 +73,10 @@ struct db_query {
     /* NULL; or called by db_take with the outcome of the statement, which it may replace. It may ask the next statement. */
     enum status (*then)(struct db_query *query, enum status status);
     int state; /* of `then` */
+
+    /* set before something is asked, by who will run it: the change context (change_context.h), which statements that change
+     * state take as a parameter; it lives until the query is taken. NULL: there is none */
+    const char *change;
 
     /* set by who runs it */
     int64_t turn_deadline_us;             /* of clock_monotonic_us: when this has passed before it was sent, it is not sent */
@@ -119,6 +123,7 @@ struct db_call {
     struct db *db;
     int64_t deadline_us; /* of clock_monotonic_us */
     struct arena *arena; /* of what the call returns; may be NULL if that has no pointers */
+    const char *change;  /* as that of a query, for functions with a call */
 };
 
 /* Runs and takes what the query asks, until nothing more is asked. */

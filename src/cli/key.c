@@ -1,4 +1,6 @@
 /* `jwtd key`: the life of signing keys. */
+#include "command_change.h"
+
 #include "jwtd/cli.h"
 #include "jwtd/clock.h"
 #include "jwtd/db.h"
@@ -153,8 +155,13 @@ static enum status publish_revocation(const struct key_task *task) {
     struct db *db = db_create(&options);
     if (db == NULL)
         return STATUS_OUT_OF_MEMORY;
-    struct db_call call = { .db = db, .deadline_us = clock_monotonic_us() + DATABASE_TIMEOUT_US };
-    enum status status = key_revocations_insert(&call, kid_of(task));
+    struct arena arena;
+    arena_init(&arena, ARENA_LIMIT);
+    struct db_call call = { .db = db,
+                            .deadline_us = clock_monotonic_us() + DATABASE_TIMEOUT_US,
+                            .change = command_change(&arena) };
+    enum status status = call.change != NULL ? key_revocations_insert(&call, kid_of(task)) : STATUS_OUT_OF_MEMORY;
+    arena_fini(&arena);
     db_destroy(db);
     return status;
 }

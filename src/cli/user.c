@@ -1,3 +1,4 @@
+#include "command_change.h"
 #include "user_task.h"
 
 #include "jwtd/cli.h"
@@ -152,8 +153,9 @@ static bool read_email(struct user_task *task, const char *operand) {
 
 static bool run(struct user_task *task, const struct subcommand *subcommand, const struct cli_arguments *arguments) {
     struct db_options options = db_options_from_config(task->config, DB_FOR_COMMAND);
+    task->change = command_change(task->arena);
     task->db = db_create(&options);
-    bool done = task->db != NULL || user_fail(STATUS_OUT_OF_MEMORY);
+    bool done = (task->db != NULL && task->change != NULL) || user_fail(STATUS_OUT_OF_MEMORY);
     done = done && (!subcommand->takes_email || read_email(task, arguments->operands[1])) && subcommand->run(task);
     if (task->db != NULL)
         db_destroy(task->db);

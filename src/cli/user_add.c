@@ -51,8 +51,8 @@ static bool read_password_hash(const struct user_task *task, char text[PASSWORD_
 static bool insert(const struct user_task *task, const char *password_hash) {
     struct new_user new_user = { .id = uuid_create(), .email = task->email, .password_hash = password_hash };
     struct inserted_user inserted;
-    struct db_query query = { .statement = NULL };
     struct db_call call = user_call(task);
+    struct db_query query = { .change = call.change };
     users_insert(&query, &new_user, &inserted);
     enum status status = db_run(&call, &query);
     if (status != STATUS_OK)

@@ -11,7 +11,9 @@
 #define STATEMENT_TIMEOUT_US (15 * CLOCK_US_PER_S)
 
 struct db_call user_call(const struct user_task *task) {
-    return (struct db_call){ .db = task->db, .deadline_us = clock_monotonic_us() + STATEMENT_TIMEOUT_US, .arena = task->arena };
+    return (struct db_call){
+        .db = task->db, .deadline_us = clock_monotonic_us() + STATEMENT_TIMEOUT_US, .arena = task->arena, .change = task->change
+    };
 }
 
 bool user_fail(enum status status) {

@@ -11,6 +11,7 @@ struct user_task {
     const struct config *config;
     struct db *db;
     struct arena *arena;
+    const char *change;       /* command_change.h */
     struct email_forms email; /* of the subcommands that take one */
     const char *const *roles; /* of add and set-roles */
     int role_count;

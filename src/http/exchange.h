@@ -101,6 +101,7 @@ struct exchange {
     size_t next_step;
     bool is_admitted;          /* it has been handed to an executor, after the executors of all its steps had admitted it */
     struct db_query *db_query; /* of its steps ON_DATABASE, in the arena; NULL: there was none yet */
+    const char *change;        /* of change.h; NULL: not made yet */
     struct pool_job job;       /* of its steps ON_CRYPTO */
     struct body_buffer body;
     struct header_list common_headers; /* sent with any reply of this request */

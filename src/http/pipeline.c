@@ -1,5 +1,6 @@
 #include "pipeline.h"
 
+#include "change.h"
 #include "connection.h"
 #include "context.h"
 #include "exchange.h"
@@ -196,9 +197,12 @@ static bool prepare_query(struct exchange *exchange) {
         exchange->db_query = arena_alloc(&exchange->arena, sizeof *exchange->db_query);
     else
         *exchange->db_query = (struct db_query){ .statement = NULL };
-    if (exchange->db_query == NULL)
+    bool is_out_of_memory = exchange->db_query == NULL;
+    if (!is_out_of_memory)
+        exchange->db_query->change = request_change(&exchange->request, &is_out_of_memory);
+    if (is_out_of_memory)
         reply_problem(&exchange->request, STATUS_OUT_OF_MEMORY);
-    return exchange->db_query != NULL;
+    return !is_out_of_memory;
 }
 
 /* True: the step is under way on the database. */

@@ -15,6 +15,8 @@ const struct session_limits limits = { .ttl_ms = INT64_C(30) * 86400000,
                                        .idle_ms = INT64_C(7) * 86400000,
                                        .retry_window_ms = 10000 };
 
+const char *test_change;
+
 static PGconn *control;
 
 const char *test_database(void) {
@@ -60,7 +62,7 @@ int64_t soon(void) {
 static _Thread_local struct db_query query;
 
 struct db_query *new_query(void) {
-    query = (struct db_query){ .statement = NULL };
+    query = (struct db_query){ .change = test_change };
     return &query;
 }
 
@@ -136,6 +138,7 @@ void fixture_start(void) {
     log_set_level(LOG_ERROR);
     control = PQconnectdb(test_database());
     ck_assert_msg(PQstatus(control) == CONNECTION_OK, "%s", PQerrorMessage(control));
+    test_change = "{\"ip\":\"" CLIENT_IP "\",\"user_agent\":\"a test\",\"request_id\":\"request-1\"}";
     sql("DELETE FROM users");
     sql("DELETE FROM revocations");
     arena_init(&arena, (size_t)1 << 20);

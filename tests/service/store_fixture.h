@@ -24,6 +24,7 @@
 extern struct db *db;
 extern struct arena arena;
 extern const struct session_limits limits; /* 30 days, 7 days, 10 seconds */
+extern const char *test_change; /* the change context of every query and call; before each test that of no credential */
 
 void fixture_start(void); /* checked fixture */
 void fixture_stop(void);
@@ -41,12 +42,12 @@ void reopen_and_report_counts(void);
 int64_t soon(void); /* a deadline 5 s from now */
 
 /* The first argument of RUN and of the functions that wait: due soon, and with what is returned in `arena`. */
-#define CALL_ON(db) (&(struct db_call){ (db), soon(), &arena })
+#define CALL_ON(link) (&(struct db_call){ .db = (link), .deadline_us = soon(), .arena = &arena, .change = test_change })
 #define CALL CALL_ON(db)
 
 /* Asks by a function that takes a query, runs it, and returns its status: RUN(CALL, users_find_by_id, &id, &found). */
 #define RUN(call, ask, ...) (ask(new_query(), __VA_ARGS__), db_run((call), last_query()))
-struct db_query *new_query(void);  /* zeroed; each thread has one */
+struct db_query *new_query(void);  /* it asks nothing; each thread has one */
 struct db_query *last_query(void); /* of this thread */
 
 /* A reader (statement.h): the first row's columns as texts, each as a time if it is one. The caller sets `count`. */

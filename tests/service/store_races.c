@@ -49,7 +49,7 @@ static void let_all_go(struct crowd *crowd, unsigned count) {
 
 static void act_refresh(struct db *own, struct crowd *crowd, unsigned index) {
     struct arena own_arena;
-    struct db_call call = { own, soon(), &own_arena };
+    struct db_call call = { .db = own, .deadline_us = soon(), .arena = &own_arena, .change = test_change };
     struct session_credential credential = { crowd->session, 1 };
     struct refreshed refreshed;
     arena_init(&own_arena, 65536);
@@ -80,7 +80,7 @@ static void act_open_many(struct db *own, struct crowd *crowd, unsigned index) {
     struct arena own_arena;
     for (int i = 0; i < 10; i++) {
         struct new_session session = { .id = uuid_create(), .user_id = crowd->user, .password_version = 1 };
-        struct db_call call = { own, soon(), &own_arena };
+        struct db_call call = { .db = own, .deadline_us = soon(), .arena = &own_arena, .change = test_change };
         struct opened_session opened;
         arena_init(&own_arena, 65536);
         ck_assert_int_eq(RUN(&call, sessions_open, &session, &limits, &opened), STATUS_OK);
@@ -119,7 +119,7 @@ static void act_register(struct db *own, struct crowd *crowd, unsigned index) {
         .email = { text_of("ada@example.org"), text_of("ada@example.org") },
         .password_hash = HASH,
     };
-    struct db_call call = { own, soon(), &own_arena };
+    struct db_call call = { .db = own, .deadline_us = soon(), .arena = &own_arena, .change = test_change };
     struct inserted_user inserted;
     arena_init(&own_arena, 65536);
     ck_assert_int_eq(RUN(&call, users_insert, &new_user, &inserted), STATUS_OK);
@@ -144,7 +144,7 @@ static void act_refresh_or_revoke(struct db *own, struct crowd *crowd, unsigned 
         return;
     }
     struct arena own_arena;
-    struct db_call call = { own, soon(), &own_arena };
+    struct db_call call = { .db = own, .deadline_us = soon(), .arena = &own_arena, .change = test_change };
     struct session_credential credential = { crowd->session, 1 };
     struct session_ids revoked;
     arena_init(&own_arena, 65536);
@@ -179,7 +179,7 @@ struct held_call {
     pthread_t thread;
 };
 
-#define HELD(call) (&(struct db_call){ db, (call)->deadline_us, &arena })
+#define HELD(call) (&(struct db_call){ .db = db, .deadline_us = (call)->deadline_us, .arena = &arena, .change = test_change })
 
 static void *held_main(void *argument) {
     struct held_call *call = argument;
@@ -549,7 +549,7 @@ START_TEST(a_deadlock_is_run_again_and_costs_no_answer) {
 END_TEST
 
 static void act_revoke(struct db *own, struct crowd *crowd, unsigned index) {
-    struct db_call call = { own, soon(), NULL };
+    struct db_call call = { .db = own, .deadline_us = soon(), .arena = NULL, .change = test_change };
     struct revoked_session revoked;
     ck_assert_int_eq(RUN(&call, sessions_revoke_of_user, &crowd->session, &crowd->user, "revoked", &revoked), STATUS_OK);
     crowd->generations[index] = revoked.found ? 1 : 0;
