@@ -31,15 +31,20 @@ static const struct db_statement read_all = {
            " LIMIT 1 + " TEXT_OF_MACRO(REVOKED_KEYS_MAX),
 };
 
-enum { INSERT_KID /* $1 */, INSERT_PARAMETERS };
+enum { INSERT_KID /* $1 */, INSERT_CHANGE /* $2 */, INSERT_PARAMETERS };
 
 static const struct db_statement insert = {
     .name = "revoked_keys_insert",
     .parameters = INSERT_PARAMETERS,
     .columns = 0,
-    .sql = "INSERT INTO revoked_keys (kid)"
-           " VALUES ($1)"
-           " ON CONFLICT (kid) DO NOTHING",
+    .sql = "WITH inserted AS ("
+           "   INSERT INTO revoked_keys (kid)"
+           "   VALUES ($1)"
+           "   ON CONFLICT (kid) DO NOTHING"
+           "   RETURNING kid"
+           " ),"
+             NOTE_EVENTS("$2", EVENT("key_changed", "NULL::uuid, NULL::uuid, 'revoked', jsonb_build_object('kid', kid)", "inserted"))
+           " SELECT",
 };
 
 /* clang-format on */
@@ -51,6 +56,6 @@ enum status key_revocations_read(const struct db_call *call, struct revoked_keys
 }
 
 enum status key_revocations_insert(const struct db_call *call, const char *kid) {
-    const char *const parameters[INSERT_PARAMETERS] = { [INSERT_KID] = kid };
+    const char *const parameters[INSERT_PARAMETERS] = { [INSERT_KID] = kid, [INSERT_CHANGE] = call->change };
     return db_run_statement(call, &insert, parameters, NULL);
 }

@@ -86,12 +86,11 @@ static enum status read_resolved(const struct db_rows *rows, struct arena *arena
 
 /* clang-format off */
 
-/* Of all three statements, each of which takes as many as it needs from the front. */
+/* Of the first two statements, each of which takes as many as it needs from the front. */
 enum {
     REFRESH_SESSION /* $1 */,
     REFRESH_GENERATION /* $2, the one that is presented */,
-    REVOKE_PARAMETERS,
-    REFRESH_IDLE_MS = REVOKE_PARAMETERS /* $3 */,
+    REFRESH_IDLE_MS /* $3 */,
     REFRESH_IP /* $4 */,
     REFRESH_RETRY_WINDOW_MS /* $5 */,
     ROTATE_PARAMETERS,
@@ -216,10 +215,13 @@ static const struct db_statement resolve_stale = {
            " FROM found",
 };
 
-/* Checked again under the row's lock, since a failover may have come between. */
+enum { REUSED_SESSION /* $1 */, REUSED_GENERATION /* $2 */, REUSED_CHANGE /* $3 */, REUSED_PARAMETERS };
+
+/* Checked again under the row's lock, since a failover may have come between. Whose the token was by then is not known: the service
+ * ends the session. */
 static const struct db_statement revoke_reused = {
     .name = "sessions_revoke_reused",
-    .parameters = REVOKE_PARAMETERS,
+    .parameters = REUSED_PARAMETERS,
     .columns = 1,
     .read = db_read_found,
     .sql = "WITH to_revoke AS ("
@@ -228,7 +230,12 @@ static const struct db_statement revoke_reused = {
            "   WHERE id = $1 AND revoked_at IS NULL AND generation > $2 AND " PARENT " <> $2"
            "   FOR UPDATE"
            " ),"
-             REVOKE_AND_PUBLISH("to_revoke")
+             REVOKE_AND_PUBLISH("to_revoke") ","
+             NOTE_EVENTS_OF("'system'", "$3",
+                            EVENT("refresh_token_reused",
+                                  "user_id, id, NULL, jsonb_build_object('generation', $2::integer, 'current', generation)",
+                                  "revoked")
+                            " UNION ALL " SESSIONS_ENDED)
            " SELECT id FROM revoked",
 };
 
@@ -255,9 +262,12 @@ static enum status revoke_if_used(struct db_query *query, enum status status) {
         return status;
     if (was_rerun)
         return STATUS_DATABASE_UNAVAILABLE;
-    /* with the first of the same parameters */
-    query->statement = &revoke_reused;
-    query->result = &refreshed->revoked_now;
+    const char *const parameters[REUSED_PARAMETERS] = {
+        [REUSED_SESSION] = query->parameters[REFRESH_SESSION],
+        [REUSED_GENERATION] = query->parameters[REFRESH_GENERATION],
+        [REUSED_CHANGE] = query->change,
+    };
+    db_ask(query, &revoke_reused, parameters, &refreshed->revoked_now);
     query->then = end_revocation;
     return STATUS_OK;
 }

@@ -146,7 +146,13 @@ static const struct db_statement delete_excess = {
            " SELECT id FROM deleted",
 };
 
-enum { LOGOUT_SESSION /* $1 */, LOGOUT_IDLE_MS /* $2 */, LOGOUT_GENERATION /* $3 */, LOGOUT_PARAMETERS };
+enum {
+    LOGOUT_SESSION /* $1 */,
+    LOGOUT_IDLE_MS /* $2 */,
+    LOGOUT_GENERATION /* $3 */,
+    LOGOUT_CHANGE /* $4 */,
+    LOGOUT_PARAMETERS
+};
 
 /*
  * A valid credential ($1, $3): of a live session of a user who is not disabled; a refresh token ($3 is not NULL) is also the current
@@ -169,7 +175,8 @@ static const struct db_statement log_out = {
            "   WHERE id = $1 AND (" RECENTLY_REVOKED " OR " CREDENTIAL_IS_VALID ")"
            "   FOR UPDATE"
            " ),"
-             REVOKE_AND_PUBLISH("to_revoke")
+             REVOKE_AND_PUBLISH("to_revoke") ","
+             NOTE_EVENTS("$4", SESSIONS_ENDED)
            " SELECT id FROM to_revoke",
 };
 
@@ -193,12 +200,13 @@ static const struct db_statement log_out_everywhere = {
            "   FROM locked"
            "   WHERE is_live AND (SELECT bool_or(is_valid) FROM locked)"
            " ),"
-             REVOKE_AND_PUBLISH("to_revoke")
+             REVOKE_AND_PUBLISH("to_revoke") ","
+             NOTE_EVENTS("$4", SESSIONS_ENDED)
            " SELECT id FROM locked"
            " WHERE NOT is_live OR id IN (SELECT id FROM to_revoke)",
 };
 
-enum { REVOKE_SESSION /* $1 */, REVOKE_REASON /* $2 */, REVOKE_USER /* $3 */, REVOKE_PARAMETERS };
+enum { REVOKE_SESSION /* $1 */, REVOKE_REASON /* $2 */, REVOKE_USER /* $3 */, REVOKE_CHANGE /* $4 */, REVOKE_PARAMETERS };
 
 static const struct db_statement revoke_of_user = {
     .name = "sessions_revoke_of_user",
@@ -211,7 +219,8 @@ static const struct db_statement revoke_of_user = {
            "   WHERE id = $1 AND user_id = $3 AND (revoked_at IS NULL OR " RECENTLY_REVOKED ")"
            "   FOR UPDATE"
            " ),"
-             REVOKE_AND_PUBLISH("to_revoke")
+             REVOKE_AND_PUBLISH("to_revoke") ","
+             NOTE_EVENTS("$4", SESSIONS_ENDED)
            " SELECT is_new FROM to_revoke",
 };
 
@@ -271,6 +280,7 @@ void sessions_log_out(struct db_query *query, const struct session_credential *c
         [LOGOUT_SESSION] = db_uuid_parameter(query, &credential->session_id),
         [LOGOUT_IDLE_MS] = db_integer_parameter(query, limits->idle_ms),
         [LOGOUT_GENERATION] = credential->generation == 0 ? NULL : db_integer_parameter(query, credential->generation),
+        [LOGOUT_CHANGE] = query->change,
     };
     *revoked = (struct session_ids){ .count = 0 };
     db_ask(query, everywhere ? &log_out_everywhere : &log_out, parameters, revoked);
@@ -290,6 +300,7 @@ void sessions_revoke_of_user(struct db_query *query, const struct uuid *session_
         [REVOKE_SESSION] = db_uuid_parameter(query, session_id),
         [REVOKE_REASON] = reason,
         [REVOKE_USER] = db_uuid_parameter(query, user_id),
+        [REVOKE_CHANGE] = query->change,
     };
     *revoked = (struct revoked_session){ .found = false };
     db_ask(query, &revoke_of_user, parameters, revoked);

@@ -35,12 +35,37 @@
     "   SET revoked_at = now(), revoke_reason = " to_revoke ".reason" \
     "   FROM " to_revoke \
     "   WHERE s.id = " to_revoke ".id AND s.revoked_at IS NULL" \
-    "   RETURNING s.id, s.user_id, s.revoke_reason" \
+    "   RETURNING s.id, s.user_id, s.revoke_reason, s.generation" \
     " )," \
     " published AS (" \
     "   INSERT INTO revocations (session_id, user_id, reason)" \
     "   SELECT id, user_id, revoke_reason FROM revoked" \
     " )"
+
+/*
+ * A further WITH query, `noted`, that adds events to the audit (auth_events) in the statement's own transaction; one in a statement
+ * that needs several kinds of events has a UNION ALL. `change` is the parameter with the change context (change_context.h), `events` a
+ * SELECT of event, user_id, session_id, reason and detail (jsonb), without a row where nothing was changed: a statement that runs again
+ * after its reply was lost must not note its change twice. `actor` is an expression for what no credential's owner has done.
+ */
+#define NOTE_EVENTS_OF(actor, change, events) \
+    " noted AS (" \
+    "   INSERT INTO auth_events (event, user_id, session_id, reason, detail, actor, ip, user_agent, request_id)" \
+    "   SELECT e.event, e.user_id, e.session_id, e.reason, e.detail, coalesce(c.actor, " actor "), c.ip, c.user_agent, c.request_id" \
+    "   FROM (" events ") AS e (event, user_id, session_id, reason, detail)," \
+    "     jsonb_to_record(" change "::jsonb) AS c (actor text, ip inet, user_agent text, request_id text)" \
+    " )"
+#define NOTE_EVENTS(change, events) NOTE_EVENTS_OF("'user:' || e.user_id", change, events)
+
+/* One event: `columns` are user_id, session_id, reason and detail. */
+#define EVENT(name, columns, from) "SELECT '" name "', " columns " FROM " from
+
+/* Those of the sessions that REVOKE_AND_PUBLISH has ended, with the number of their refreshes, which are no events themselves. */
+#define SESSIONS_ENDED \
+    EVENT("session_ended", "user_id, id, revoke_reason, jsonb_build_object('refreshes', generation - 1)", "revoked")
+
+/* For EVENT: of a user, without a session, a reason and details. */
+#define OF_USER "id, NULL::uuid, NULL, NULL::jsonb"
 
 /* The household or host of an address: IPv4 whole, IPv6 by its first 64 bits. `ip` is an expression, a parameter as a rule. */
 #define NETWORK_OF(ip) "network(set_masklen(" ip "::inet, CASE family(" ip "::inet) WHEN 4 THEN 32 ELSE 64 END))"

@@ -42,18 +42,33 @@ static const struct db_statement lock_by_email = {
     .sql = "SELECT FROM users WHERE email_canonical = $1 FOR UPDATE",
 };
 
-enum { EMAIL_ID /* $1 */, EMAIL_VERSION /* $2 */, EMAIL_TYPED /* $3 */, EMAIL_CANONICAL /* $4 */, EMAIL_PARAMETERS };
+enum {
+    EMAIL_ID /* $1 */,
+    EMAIL_VERSION /* $2 */,
+    EMAIL_TYPED /* $3 */,
+    EMAIL_CANONICAL /* $4 */,
+    EMAIL_CHANGE /* $5 */,
+    EMAIL_PARAMETERS
+};
 
+/* The event is of what differs from the row as it was, which the lock in front keeps: nothing does when the statement runs again. */
 static const struct db_statement change_email = {
     .name = "users_change_email",
     .parameters = EMAIL_PARAMETERS,
     .columns = USER_COLUMN_COUNT,
+    .lock = &lock_by_id,
     .expected = { "users_email_canonical_key", STATUS_EMAIL_TAKEN },
     .read = read_changed_user,
-    .sql = "UPDATE users"
-           " SET email = $3, email_canonical = $4, updated_at = now()"
-           " WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL"
-           " RETURNING " USER_COLUMNS,
+    .sql = "WITH changed AS ("
+           "   UPDATE users"
+           "   SET email = $3, email_canonical = $4, updated_at = now()"
+           "   WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL"
+           "   RETURNING *"
+           " ),"
+             NOTE_EVENTS("$5", EVENT("email_changed", OF_USER,
+                                     "changed WHERE NOT EXISTS (SELECT FROM users WHERE id = $1 AND email = $3)"))
+           " SELECT " USER_COLUMNS
+           " FROM changed",
 };
 
 enum {
@@ -62,6 +77,7 @@ enum {
     PASSWORD_HASH /* $3 */,
     PASSWORD_KEPT_SESSION /* $4 */,
     PASSWORD_IP /* $5 */,
+    PASSWORD_CHANGE /* $6 */,
     PASSWORD_PARAMETERS
 };
 
@@ -92,6 +108,9 @@ static const struct db_statement change_password = {
            "   FOR UPDATE"
            " ),"
              REVOKE_AND_PUBLISH("to_revoke") ","
+             NOTE_EVENTS("$6", EVENT("password_changed", OF_USER,
+                                     "changed WHERE EXISTS (SELECT FROM users WHERE id = $1 AND password_version = $2)")
+                               " UNION ALL " SESSIONS_ENDED) ","
            " deleted AS ("
            "   DELETE FROM known_addresses"
            "   WHERE user_id IN (SELECT id FROM changed)"
@@ -108,7 +127,7 @@ static const struct db_statement change_password = {
            " FROM changed LEFT JOIN to_revoke ON true",
 };
 
-enum { DELETE_ID /* $1 */, DELETE_VERSION /* $2 */, DELETE_PARAMETERS };
+enum { DELETE_ID /* $1 */, DELETE_VERSION /* $2 */, DELETE_CHANGE /* $3 */, DELETE_PARAMETERS };
 
 /* The sessions are deleted by the cascade at the end of the statement. */
 static const struct db_statement delete_user = {
@@ -128,7 +147,12 @@ static const struct db_statement delete_user = {
            "   FROM sessions s JOIN deleted ON s.user_id = deleted.id"
            "   WHERE s.revoked_at IS NULL"
            "   RETURNING session_id"
-           " )"
+           " ),"
+             NOTE_EVENTS("$3", EVENT("user_deleted", OF_USER, "deleted")
+                               " UNION ALL "
+                               EVENT("session_ended",
+                                     "s.user_id, s.id, 'user_deleted', jsonb_build_object('refreshes', s.generation - 1)",
+                                     "sessions s JOIN deleted ON s.user_id = deleted.id WHERE s.revoked_at IS NULL"))
            " SELECT deleted.id, published.session_id"
            " FROM deleted LEFT JOIN published ON true",
 };
@@ -145,7 +169,7 @@ static const struct db_statement find_deletion = {
            " WHERE user_id = $1 AND reason = 'user_deleted' AND " RECENTLY_REVOKED,
 };
 
-enum { ROLES_EMAIL /* $1 */, ROLES_JSON /* $2 */, ROLES_PARAMETERS };
+enum { ROLES_EMAIL /* $1 */, ROLES_JSON /* $2 */, ROLES_CHANGE /* $3 */, ROLES_PARAMETERS };
 
 static const struct db_statement set_roles = {
     .name = "users_set_roles",
@@ -153,13 +177,19 @@ static const struct db_statement set_roles = {
     .columns = 1,
     .lock = &lock_by_email,
     .read = db_read_found,
-    .sql = "UPDATE users"
-           " SET roles = ARRAY(SELECT json_array_elements_text($2::json)), updated_at = now()"
-           " WHERE email_canonical = $1"
-           " RETURNING id",
+    .sql = "WITH changed AS ("
+           "   UPDATE users"
+           "   SET roles = ARRAY(SELECT json_array_elements_text($2::json)), updated_at = now()"
+           "   WHERE email_canonical = $1"
+           "   RETURNING id, roles"
+           " ),"
+             NOTE_EVENTS("$3", EVENT("roles_changed",
+                                     "u.id, NULL::uuid, NULL, jsonb_build_object('from', u.roles, 'to', c.roles)",
+                                     "users u JOIN changed c ON u.id = c.id WHERE u.roles <> c.roles"))
+           " SELECT id FROM changed",
 };
 
-enum { DISABLE_EMAIL /* $1 */, DISABLE_IS_DISABLED /* $2 */, DISABLE_PARAMETERS };
+enum { DISABLE_EMAIL /* $1 */, DISABLE_IS_DISABLED /* $2 */, DISABLE_CHANGE /* $3 */, DISABLE_PARAMETERS };
 
 static const struct db_statement set_disabled = {
     .name = "users_set_disabled",
@@ -171,7 +201,7 @@ static const struct db_statement set_disabled = {
            "   UPDATE users"
            "   SET disabled_at = CASE WHEN $2::boolean THEN coalesce(disabled_at, now()) END, updated_at = now()"
            "   WHERE email_canonical = $1"
-           "   RETURNING id"
+           "   RETURNING id, disabled_at"
            " ),"
            " to_revoke AS ("
            "   SELECT id, 'user_disabled' AS reason"
@@ -182,7 +212,15 @@ static const struct db_statement set_disabled = {
                NEWEST_FIRST
            "   FOR UPDATE"
            " ),"
-             REVOKE_AND_PUBLISH("to_revoke")
+             REVOKE_AND_PUBLISH("to_revoke") ","
+             NOTE_EVENTS("$3", EVENT("user_disabled", "u.id, NULL::uuid, NULL, NULL::jsonb",
+                                     "users u JOIN changed c ON u.id = c.id"
+                                     " WHERE u.disabled_at IS NULL AND c.disabled_at IS NOT NULL")
+                               " UNION ALL "
+                               EVENT("user_enabled", "u.id, NULL::uuid, NULL, NULL::jsonb",
+                                     "users u JOIN changed c ON u.id = c.id"
+                                     " WHERE u.disabled_at IS NOT NULL AND c.disabled_at IS NULL")
+                               " UNION ALL " SESSIONS_ENDED)
            " SELECT id FROM changed",
 };
 
@@ -197,6 +235,7 @@ void users_change_email(struct db_query *query, const struct checked_user *check
         [EMAIL_VERSION] = db_integer_parameter(query, checked->password_version),
         [EMAIL_TYPED] = email.typed.bytes,
         [EMAIL_CANONICAL] = email.canonical.bytes,
+        [EMAIL_CHANGE] = query->change,
     };
     *changed = (struct changed_user){ .change = USER_STALE };
     db_ask(query, &change_email, parameters, changed);
@@ -209,6 +248,7 @@ void users_change_password(struct db_query *query, const struct password_change 
         [PASSWORD_HASH] = wanted->new_hash,
         [PASSWORD_KEPT_SESSION] = db_uuid_parameter(query, &wanted->kept_session),
         [PASSWORD_IP] = db_text_parameter(query, wanted->ip),
+        [PASSWORD_CHANGE] = query->change,
     };
     *changed = (struct changed_user){ .change = USER_STALE };
     db_ask(query, &change_password, parameters, changed);
@@ -228,6 +268,7 @@ void users_delete(struct db_query *query, const struct checked_user *checked, st
     const char *const parameters[DELETE_PARAMETERS] = {
         [DELETE_ID] = db_uuid_parameter(query, &checked->id),
         [DELETE_VERSION] = db_integer_parameter(query, checked->password_version),
+        [DELETE_CHANGE] = query->change,
     };
     *changed = (struct changed_user){ .change = USER_STALE };
     db_ask(query, &delete_user, parameters, changed);
@@ -238,6 +279,7 @@ enum status users_set_roles(const struct db_call *call, struct text canonical, c
     const char *const parameters[ROLES_PARAMETERS] = {
         [ROLES_EMAIL] = canonical.bytes,
         [ROLES_JSON] = roles_json,
+        [ROLES_CHANGE] = call->change,
     };
     return db_run_statement(call, &set_roles, parameters, found);
 }
@@ -246,6 +288,7 @@ enum status users_set_disabled(const struct db_call *call, struct text canonical
     const char *const parameters[DISABLE_PARAMETERS] = {
         [DISABLE_EMAIL] = canonical.bytes,
         [DISABLE_IS_DISABLED] = disabled ? "true" : "false",
+        [DISABLE_CHANGE] = call->change,
     };
     return db_run_statement(call, &set_disabled, parameters, found);
 }

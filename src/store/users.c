@@ -130,6 +130,7 @@ enum {
     INSERT_HASH /* $4 */,
     INSERT_DIGEST /* $5 */,
     INSERT_IP /* $6 */,
+    INSERT_CHANGE /* $7 */,
     INSERT_PARAMETERS
 };
 
@@ -149,7 +150,10 @@ static const struct db_statement insert = {
            "   SELECT id, " NETWORK_OF("$6") ", current_date"
            "   FROM inserted"
            "   WHERE $6::inet IS NOT NULL"
-           " )"
+           " ),"
+             NOTE_EVENTS("$7", EVENT("user_registered", OF_USER, "inserted WHERE $7::jsonb ->> 'actor' IS NULL")
+                               " UNION ALL "
+                               EVENT("user_created", OF_USER, "inserted WHERE $7::jsonb ->> 'actor' IS NOT NULL"))
            " SELECT " USER_COLUMNS
            " FROM inserted",
 };
@@ -230,9 +234,13 @@ static enum status ask_conflicting(struct db_query *query, enum status status) {
 
 void users_insert(struct db_query *query, const struct new_user *new_user, struct inserted_user *inserted) {
     const char *const parameters[INSERT_PARAMETERS] = {
-        [INSERT_ID] = db_uuid_parameter(query, &new_user->id), [INSERT_EMAIL] = new_user->email.typed.bytes,
-        [INSERT_CANONICAL] = new_user->email.canonical.bytes,  [INSERT_HASH] = new_user->password_hash,
-        [INSERT_DIGEST] = new_user->idempotency_digest,        [INSERT_IP] = db_text_parameter(query, new_user->ip),
+        [INSERT_ID] = db_uuid_parameter(query, &new_user->id),
+        [INSERT_EMAIL] = new_user->email.typed.bytes,
+        [INSERT_CANONICAL] = new_user->email.canonical.bytes,
+        [INSERT_HASH] = new_user->password_hash,
+        [INSERT_DIGEST] = new_user->idempotency_digest,
+        [INSERT_IP] = db_text_parameter(query, new_user->ip),
+        [INSERT_CHANGE] = query->change,
     };
     *inserted = (struct inserted_user){ .result = USER_EXISTS, .user.id = new_user->id };
     db_ask(query, &insert, parameters, inserted);
