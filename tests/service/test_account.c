@@ -67,6 +67,18 @@ static void *change_beside(void *user_id) {
     return NULL;
 }
 
+static void await_lock(char *user_id) {
+    char free_rows[8];
+    for (int i = 0; i < 400; i++) {
+        database_value("SELECT count(*)::text FROM (SELECT FROM users WHERE id = $1::uuid FOR UPDATE SKIP LOCKED) AS free",
+                       user_id, free_rows, sizeof free_rows);
+        if (strcmp(free_rows, "0") == 0)
+            return;
+        usleep(5000);
+    }
+    ck_abort_msg("nobody locks the row");
+}
+
 static struct reply change(int which, const char *token) {
     struct account moved = account_new();
     if (which == 0)
@@ -82,7 +94,7 @@ START_TEST(a_change_that_another_one_overtakes_is_to_be_tried_again) {
     pthread_t beside;
     char retry_after[8];
     ck_assert_int_eq(pthread_create(&beside, NULL, change_beside, account.id), 0);
-    usleep(150 * 1000);
+    await_lock(account.id);
     struct reply reply = change(_i, tokens.access);
     ck_assert_int_eq(pthread_join(beside, NULL), 0);
     ck_assert_str_ne(http_header(&reply, "Retry-After", retry_after, sizeof retry_after), "");

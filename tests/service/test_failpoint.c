@@ -80,7 +80,7 @@ START_TEST(seeded_accounts_can_log_in) {
     int code = failpoint_run(seed, output, sizeof output);
     ck_assert_msg(code == 0, "%d: %s", code, output);
     ck_assert_int_eq(database_number("SELECT count(*) FROM users WHERE email LIKE $1", pattern), 500);
-    const char *const words[] = { "hold",      shared_server.url, "--rate", "50",       "--duration", "2s",        "--accounts",
+    const char *const words[] = { "hold",      shared_server.url, "--rate", "10",       "--duration", "4s",        "--accounts",
                                   "500",       "--email",         emails,   "--seeded", "--out",      "/dev/null", "--html",
                                   "/dev/null", "--quiet",         NULL };
     code = failpoint_run(words, output, sizeof output);

@@ -25,7 +25,7 @@ static const struct {
     { METHOD_POST, "POST", "/auth/register", NULL, 201 }, /* repeated: the password is compared */
     { METHOD_POST, "POST", "/auth/login", NULL, 200 },
     { METHOD_PATCH, "PATCH", "/auth/me", "{\"email\":\"%s\"," CURRENT "}", 200 },
-    { METHOD_DELETE, "DELETE", "/auth/me", "{\"current_password\":\"wrong\"}", 401 },
+    { METHOD_DELETE, "DELETE", "/auth/me", "{\"current_password\":\"wrong\"}", 403 },
     { METHOD_POST, "POST", "/auth/password", "{" CURRENT ",\"new_password\":\"" NEW_PASSWORD "\"}", 204 },
 };
 
