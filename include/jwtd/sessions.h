@@ -37,7 +37,7 @@ struct new_session {
 };
 
 struct opened_session {
-    bool done; /* false: the user is disabled, deleted, or has another password by now; the other members are zero */
+    bool done; /* false: the user is disabled, deleted, must set a new password, or has another one by now; the rest is zero */
     int64_t refresh_expires_in_s;
     int64_t live_sessions;      /* for sessions.c: those not revoked before, up to fifty */
     struct session_ids revoked; /* those beyond SESSIONS_PER_USER, which are deleted */

@@ -21,6 +21,7 @@ enum status {
     STATUS_INVALID_JSON,           /* 400 invalid_json */
     STATUS_INVALID_REQUEST,        /* 400 invalid_request: a form that does not parse, or is not what the endpoint takes */
     STATUS_INVALID_HEADER,         /* 400 invalid_header: a header with a meaning here has a value that it cannot have */
+    STATUS_INVALID_PARAMETER,      /* 400: of the query */
     STATUS_NOT_FOUND,              /* 404 */
     STATUS_NOT_DISCOVERABLE,       /* 404 */
     STATUS_METHOD_NOT_ALLOWED,     /* 405, carries Allow */
@@ -32,6 +33,9 @@ enum status {
     STATUS_INVALID_BODY,           /* 422 validation_failed, carries errors */
     STATUS_IDEMPOTENCY_KEY_REUSED, /* 422: the key came before with another request */
     STATUS_EMAIL_TAKEN,            /* 409 */
+    STATUS_LAST_ADMIN,             /* 409: no administrator would be left who is not disabled */
+    STATUS_PRECONDITION_FAILED,    /* 412: If-Match has an older version */
+    STATUS_PRECONDITION_REQUIRED,  /* 428: If-Match is missing */
     /* the client is not authenticated, or not permitted to do this */
     STATUS_MISSING_TOKEN,         /* 401, WWW-Authenticate without error */
     STATUS_INVALID_TOKEN,         /* 401, WWW-Authenticate with error="invalid_token" */
@@ -40,9 +44,10 @@ enum status {
     STATUS_REFRESH_TOKEN_REUSED,  /* 401 */
     STATUS_SESSION_EXPIRED,       /* 401 */
     STATUS_INVALID_CLIENT,        /* 401, WWW-Authenticate of Basic: no credentials of a service */
-    STATUS_FORBIDDEN,             /* 403 */
     STATUS_WRONG_PASSWORD,        /* 403: behind a good token; 401 would ask for another token */
     STATUS_INSUFFICIENT_SCOPE,    /* 403, WWW-Authenticate with error="insufficient_scope" */
+    /* 403: the password is right, and login takes a new one beside it */
+    STATUS_PASSWORD_CHANGE_REQUIRED,
     /* try again later: always with Retry-After */
     STATUS_RATE_LIMITED,         /* 429 */
     STATUS_OVERLOADED,           /* 503: the turn would come after the deadline */

@@ -30,8 +30,9 @@ struct user {
     int64_t version;                 /* incremented by a change that an administrator sees (the ETag of /users/{id}) */
     struct text created_at, updated_at;
     bool disabled;
-    bool password_changed_lately; /* by the user, within the last minute: the request may repeat the one that changed it */
-    bool knows_address;           /* of users_find_for_login only: the address is known for this user */
+    bool password_change_required; /* opens no session until a new password is set */
+    bool password_changed_lately;  /* by the user, within the last minute: the request may repeat the one that changed it */
+    bool knows_address;            /* of users_find_for_login only: the address is known for this user */
 };
 
 struct email_forms {
@@ -67,7 +68,7 @@ struct found_user {
     struct user user; /* if found */
 };
 
-enum status users_find_by_email(const struct db_call *call, struct text canonical, struct found_user *found) MUST_CHECK;
+void users_find_by_email(struct db_query *query, struct text canonical, struct found_user *found);
 void users_find_by_id(struct db_query *query, const struct uuid *id, struct found_user *found);
 
 /* By canonical e-mail address; user.knows_address says whether the account was registered or logged in from the network of `ip`
@@ -102,18 +103,19 @@ struct password_change {
     const char *ip; /* NULL: unknown */
 };
 
-/* Sets the new hash, increments password_version, revokes every session of the user but kept_session, and deletes every known
- * address but the network of `ip`, which is known from now on, in one transaction. A user who already has the same hash counts as
- * changed: it is salted, so an earlier run whose reply was lost has set it. */
+/* Sets the new hash, which is then not required any more, increments password_version, revokes every session of the user but
+ * kept_session, and deletes every known address but the network of `ip`, which is known from now on, in one transaction. A user
+ * who already has the same hash counts as changed: it is salted, so an earlier run whose reply was lost has set it. */
 void users_change_password(struct db_query *query, const struct password_change *wanted, struct changed_user *changed);
 
 /* Deletes the user and its sessions; their revocations stay for the other instances. One that is deleted already is USER_STALE,
  * unless the connection was lost and a session of the user was revoked by a deletion in the last minute: that was the first run.
+ * STATUS_LAST_ADMIN: no administrator who is not disabled would be left.
  */
 void users_delete(struct db_query *query, const struct checked_user *checked, struct changed_user *changed);
 
 /* For the command line: by canonical address. `roles_json` is a NUL-terminated JSON array of roles (role.h); the table rejects
- * others, STATUS_INTERNAL. Disabling revokes all sessions. */
+ * others, STATUS_INTERNAL. Disabling revokes all sessions. STATUS_LAST_ADMIN as users_delete. */
 enum status users_set_roles(const struct db_call *call, struct text canonical, const char *roles_json, bool *found) MUST_CHECK;
 enum status users_set_disabled(const struct db_call *call, struct text canonical, bool disabled, bool *found) MUST_CHECK;
 

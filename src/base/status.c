@@ -16,6 +16,10 @@ static const struct status_info table[] = {
                                 "A header has a value that it cannot have; Idempotency-Key takes 1 to 255 visible ASCII "
                                 "characters.",
                                 false },
+    [STATUS_INVALID_PARAMETER] = { "invalid_parameter", 400, "Invalid parameter",
+                                   "A parameter of the query has a value that it cannot have, or excludes another one that was "
+                                   "sent.",
+                                   false },
     [STATUS_NOT_FOUND] = { "not_found", 404, "Not found", "There is nothing at this path.", false },
     [STATUS_NOT_DISCOVERABLE] = { "not_discoverable", 404, "Not discoverable",
                                   "The issuer of this service is not its https address, so there is nothing to discover; "
@@ -41,6 +45,17 @@ static const struct status_info table[] = {
                                         "This Idempotency-Key came before with another request; use a new one.", false },
     [STATUS_EMAIL_TAKEN] = { "email_taken", 409, "E-mail address taken", "An account with this e-mail address exists already.",
                              false },
+    [STATUS_LAST_ADMIN] = { "last_admin", 409, "Last administrator",
+                            "No administrator who is not disabled would be left; give another user the role admin first.",
+                            false },
+    [STATUS_PRECONDITION_FAILED] = { "precondition_failed", 412, "Precondition failed",
+                                     "What is to be changed was changed by somebody else; read it again, and send its ETag as "
+                                     "If-Match.",
+                                     false },
+    [STATUS_PRECONDITION_REQUIRED] = { "precondition_required", 428, "Precondition required",
+                                       "Send the ETag of what is to be changed as If-Match, so that nobody else's change is "
+                                       "overwritten.",
+                                       false },
     [STATUS_MISSING_TOKEN] = { "missing_token", 401, "Missing token", "Send an access token as Authorization: Bearer.", false },
     [STATUS_INVALID_TOKEN] = { "invalid_token", 401, "Invalid token",
                                "The access token is not valid, has expired, or its session has ended; refresh or log in.",
@@ -56,10 +71,12 @@ static const struct status_info table[] = {
                                  false },
     [STATUS_INVALID_CLIENT] = { "invalid_client", 401, "Invalid client",
                                 "This is for services: send name and secret of one as Authorization: Basic.", false },
-    [STATUS_FORBIDDEN] = { "forbidden", 403, "Forbidden", "The token is good, but does not permit this.", false },
     [STATUS_WRONG_PASSWORD] = { "wrong_password", 403, "Wrong password", "The current password is wrong.", false },
     [STATUS_INSUFFICIENT_SCOPE] = { "insufficient_scope", 403, "Insufficient scope",
                                     "The token is good, but lacks a role that is asked for.", false },
+    [STATUS_PASSWORD_CHANGE_REQUIRED] = { "password_change_required", 403, "Password change required",
+                                          "The password is right and must be changed: log in again with new_password beside it.",
+                                          false },
     [STATUS_RATE_LIMITED] = { "rate_limited", 429, "Too many requests", "Wait for as long as Retry-After says, then try again.",
                               true },
     [STATUS_OVERLOADED] = { "overloaded", 503, "Overloaded",

@@ -28,8 +28,10 @@ bool user_fail_not_found(void) {
 
 bool user_find(const struct user_task *task, struct user *user) {
     struct found_user found;
+    struct db_query query = { .statement = NULL };
     struct db_call call = user_call(task);
-    enum status status = users_find_by_email(&call, task->email.canonical, &found);
+    users_find_by_email(&query, task->email.canonical, &found);
+    enum status status = db_run(&call, &query);
     if (status != STATUS_OK)
         return user_fail(status);
     *user = found.user;

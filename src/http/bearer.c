@@ -82,7 +82,7 @@ enum status bearer_check(struct exchange *exchange) {
     exchange->request.has_claims = status == STATUS_OK;
     const char *role = exchange->request.route->role;
     if (status == STATUS_OK && role != NULL && !roles_contain(exchange->request.claims.roles_json, text_of(role)))
-        return STATUS_FORBIDDEN;
+        return STATUS_INSUFFICIENT_SCOPE;
     bool is_admitted = (status == STATUS_MISSING_TOKEN && admits[access].without_token) ||
                        (status == STATUS_INVALID_TOKEN && admits[access].with_bad_token);
     return is_admitted ? STATUS_OK : status;

@@ -29,9 +29,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Beside the body: its parsed fields, and the largest reply, a list of a hundred sessions with long User-Agents, which grows by
- * doubling. */
-#define ARENA_BESIDE_BODY ((size_t)1024 * 1024)
+/* Beside the body: its parsed fields, and the largest reply, a page of a hundred users with as much metadata as fits: a mebibyte
+ * of rows, and as much of JSON, which grows by doubling. */
+#define ARENA_BESIDE_BODY ((size_t)4 * 1024 * 1024)
 /* What a client may send of a chunked body beyond the limit and still receive its reply; after more the connection is closed. */
 #define EXCESS_MAX ((size_t)256 * 1024)
 

@@ -87,7 +87,7 @@ static const struct {
     { STATUS_STARTING, checks_token },
     { STATUS_REVOCATIONS_STALE, checks_token },
     { STATUS_KEYS_UNAVAILABLE, checks_token },
-    { STATUS_FORBIDDEN, requires_role },
+    { STATUS_INSUFFICIENT_SCOPE, requires_role },
     { STATUS_INVALID_CLIENT, is_for_services },
     { STATUS_RATE_LIMITED, is_limited },
     { STATUS_DATABASE_UNAVAILABLE, asks_database },

@@ -88,7 +88,7 @@ static const struct db_statement open_session = {
     .sql = "WITH owner AS ("
            "   SELECT id"
            "   FROM users"
-           "   WHERE id = $3 AND password_version = $4 AND disabled_at IS NULL"
+           "   WHERE id = $3 AND password_version = $4 AND disabled_at IS NULL AND NOT password_change_required"
            "   FOR SHARE"
            " ),"
            " known AS ("

@@ -26,11 +26,7 @@ static enum status read_changed_user(const struct db_rows *rows, struct arena *a
 
 /* clang-format off */
 
-/*
- * A login that is under way locks the user FOR SHARE. A change that waited for it must see its session, so the lock is a
- * statement of its own in front of the change.
- */
-static const struct db_statement lock_by_id = {
+const struct db_statement users_lock_by_id = {
     .name = "users_lock_by_id",
     .parameters = 1,
     .sql = "SELECT FROM users WHERE id = $1 FOR UPDATE",
@@ -56,7 +52,7 @@ static const struct db_statement change_email = {
     .name = "users_change_email",
     .parameters = EMAIL_PARAMETERS,
     .columns = USER_COLUMN_COUNT,
-    .lock = &lock_by_id,
+    .lock = &users_lock_by_id,
     .expected = { "users_email_canonical_key", STATUS_EMAIL_TAKEN },
     .read = read_changed_user,
     .sql = "WITH changed AS ("
@@ -89,11 +85,12 @@ static const struct db_statement change_password = {
     .name = "users_change_password",
     .parameters = PASSWORD_PARAMETERS,
     .columns = 2,
-    .lock = &lock_by_id,
+    .lock = &users_lock_by_id,
     .read = read_changed,
     .sql = "WITH changed AS ("
            "   UPDATE users"
-           "   SET password_hash = $3, password_version = $2::bigint + 1, password_changed_at = now(), updated_at = now()"
+           "   SET password_hash = $3, password_version = $2::bigint + 1, password_changed_at = now(),"
+           "     password_change_required = false, updated_at = now()"
            "   WHERE id = $1 AND disabled_at IS NULL"
            "     AND (password_version = $2 OR (password_version = $2 + 1 AND password_hash = $3))"
            "   RETURNING id"
@@ -134,7 +131,8 @@ static const struct db_statement delete_user = {
     .name = "users_delete",
     .parameters = DELETE_PARAMETERS,
     .columns = 2,
-    .lock = &lock_by_id,
+    .lock = &users_lock_by_id,
+    .expected = { USERS_LAST_ADMINISTRATOR, STATUS_LAST_ADMIN },
     .read = read_changed,
     .sql = "WITH deleted AS ("
            "   DELETE FROM users"
@@ -148,11 +146,7 @@ static const struct db_statement delete_user = {
            "   WHERE s.revoked_at IS NULL"
            "   RETURNING session_id"
            " ),"
-             NOTE_EVENTS("$3", EVENT("user_deleted", OF_USER, "deleted")
-                               " UNION ALL "
-                               EVENT("session_ended",
-                                     "s.user_id, s.id, 'user_deleted', jsonb_build_object('refreshes', s.generation - 1)",
-                                     "sessions s JOIN deleted ON s.user_id = deleted.id WHERE s.revoked_at IS NULL"))
+             NOTE_EVENTS("$3", USER_DELETED)
            " SELECT deleted.id, published.session_id"
            " FROM deleted LEFT JOIN published ON true",
 };
@@ -176,6 +170,7 @@ static const struct db_statement set_roles = {
     .parameters = ROLES_PARAMETERS,
     .columns = 1,
     .lock = &lock_by_email,
+    .expected = { USERS_LAST_ADMINISTRATOR, STATUS_LAST_ADMIN },
     .read = db_read_found,
     .sql = "WITH changed AS ("
            "   UPDATE users"
@@ -196,6 +191,7 @@ static const struct db_statement set_disabled = {
     .parameters = DISABLE_PARAMETERS,
     .columns = 1,
     .lock = &lock_by_email,
+    .expected = { USERS_LAST_ADMINISTRATOR, STATUS_LAST_ADMIN },
     .read = db_read_found,
     .sql = "WITH changed AS ("
            "   UPDATE users"

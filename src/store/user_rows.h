@@ -9,9 +9,16 @@
 /* clang-format off */
 #define USER_COLUMNS \
     "id, email, password_hash, password_version, array_to_json(roles)::text, name, metadata, admin_metadata, version," \
-    " created_at, updated_at," \
+    " password_change_required, created_at, updated_at," \
     " disabled_at IS NOT NULL," \
     " coalesce(password_changed_at > now() - interval '1 minute', false)"
+
+/* For NOTE_EVENTS (sql.h): the events of the WITH query `deleted`, which deletes a user. */
+#define USER_DELETED \
+    EVENT("user_deleted", OF_USER, "deleted") \
+    " UNION ALL " \
+    EVENT("session_ended", "s.user_id, s.id, 'user_deleted', jsonb_build_object('refreshes', s.generation - 1)", \
+          "sessions s JOIN deleted ON s.user_id = deleted.id WHERE s.revoked_at IS NULL")
 /* clang-format on */
 
 enum user_column {
@@ -24,6 +31,7 @@ enum user_column {
     USER_METADATA,
     USER_ADMIN_METADATA,
     USER_VERSION,
+    USER_PASSWORD_CHANGE_REQUIRED,
     USER_CREATED_AT,
     USER_UPDATED_AT,
     USER_IS_DISABLED,
@@ -32,5 +40,17 @@ enum user_column {
 };
 
 enum status user_read(const struct db_rows *rows, size_t row, struct arena *arena, struct user *user) MUST_CHECK;
+
+/* Reader: *result is a struct user_list. */
+enum status users_read_list(const struct db_rows *rows, struct arena *arena, void *result) MUST_CHECK;
+
+/*
+ * For statements whose first parameter is the user's id. A login that is under way locks the user FOR SHARE. A change that waited
+ * for it must see its session, so the lock is a statement of its own in front of the change.
+ */
+extern const struct db_statement users_lock_by_id;
+
+/* The constraint in the name of which a trigger refuses to remove the last administrator. */
+#define USERS_LAST_ADMINISTRATOR "users_last_administrator"
 
 #endif

@@ -23,6 +23,7 @@ enum status user_read(const struct db_rows *rows, size_t row, struct arena *aren
         .metadata_json = db_copy_text(rows, row, USER_METADATA, arena),
         .admin_metadata_json = db_copy_text(rows, row, USER_ADMIN_METADATA, arena),
         .version = db_integer(rows, row, USER_VERSION),
+        .password_change_required = db_boolean(rows, row, USER_PASSWORD_CHANGE_REQUIRED),
         .created_at = db_copy_time(rows, row, USER_CREATED_AT, arena),
         .updated_at = db_copy_time(rows, row, USER_UPDATED_AT, arena),
         .disabled = db_boolean(rows, row, USER_IS_DISABLED),
@@ -70,7 +71,7 @@ static enum status read_conflicting(const struct db_rows *rows, struct arena *ar
     return status;
 }
 
-static enum status read_users(const struct db_rows *rows, struct arena *arena, void *result) {
+enum status users_read_list(const struct db_rows *rows, struct arena *arena, void *result) {
     struct user_list *list = result;
     list->count = db_row_count(rows);
     list->users = arena_alloc(arena, list->count * sizeof *list->users);
@@ -188,7 +189,7 @@ static const struct db_statement list_page = {
     .parameters = LIST_PARAMETERS,
     .columns = USER_COLUMN_COUNT,
     .only_reads = true,
-    .read = read_users,
+    .read = users_read_list,
     .sql = "SELECT " USER_COLUMNS
            " FROM users"
            " WHERE id > $1"
@@ -200,9 +201,9 @@ static const struct db_statement list_page = {
 
 /* ---- functions ---- */
 
-enum status users_find_by_email(const struct db_call *call, struct text canonical, struct found_user *found) {
+void users_find_by_email(struct db_query *query, struct text canonical, struct found_user *found) {
     *found = (struct found_user){ .found = false };
-    return db_run_statement(call, &find_by_email, &canonical.bytes, found);
+    db_ask(query, &find_by_email, &canonical.bytes, found);
 }
 
 void users_find_by_id(struct db_query *query, const struct uuid *id, struct found_user *found) {

@@ -74,6 +74,7 @@ const char *show(const struct uuid *id); /* text of an id; good until the fourth
 int64_t live_sessions(const struct uuid *user_id);
 
 TCase *store_users_tests(void);
+TCase *store_admin_tests(void);
 TCase *store_sessions_tests(void);
 TCase *store_refresh_tests(void);
 TCase *store_races_tests(void);

@@ -25,6 +25,7 @@ static char database_setting[512];
 
 static void start(void) {
     shared_server_start();
+    account_keep_administrator();
     snprintf(database_setting, sizeof database_setting, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
 }
 

@@ -27,6 +27,7 @@ static void start(void) {
     one = server_start(NULL);
     two = server_start_beside(&one, NULL);
     await_ready(&two);
+    account_keep_administrator();
     account = account_register(&one);
     tokens = account_login(&one, &account);
 }

@@ -12,6 +12,7 @@ static void add(Suite *suite, TCase *tcase) {
 Suite *store_suite(void) {
     Suite *suite = suite_create("store");
     add(suite, store_users_tests());
+    add(suite, store_admin_tests());
     add(suite, store_sessions_tests());
     add(suite, store_refresh_tests());
     add(suite, store_races_tests());

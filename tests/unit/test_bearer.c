@@ -137,9 +137,9 @@ static const struct {
     { "admin", "[\"admin\"]", STATUS_OK },
     { "admin", "[\"editor\",\"admin\",\"x\"]", STATUS_OK },
     { "admin", "[\"superadmin\",\"admin\"]", STATUS_OK },
-    { "admin", "[]", STATUS_FORBIDDEN },
-    { "admin", "[\"editor\"]", STATUS_FORBIDDEN },
-    { "admin", "[\"admin2\",\"superadmin\",\"Admin\"]", STATUS_FORBIDDEN },
+    { "admin", "[]", STATUS_INSUFFICIENT_SCOPE },
+    { "admin", "[\"editor\"]", STATUS_INSUFFICIENT_SCOPE },
+    { "admin", "[\"admin2\",\"superadmin\",\"Admin\"]", STATUS_INSUFFICIENT_SCOPE },
 };
 
 START_TEST(a_route_with_a_role_is_for_tokens_that_have_it) {

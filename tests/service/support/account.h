@@ -29,6 +29,9 @@ const char *refresh_json(const char *refresh_token, char body[BODY_SIZE]);
 
 struct reply refresh_with(const struct server *server, const char *refresh_token);
 
+/* An administrator beside those of the test, of whom the last one could not be removed. It can be made several times. */
+void account_keep_administrator(void);
+
 /* The status of GET /auth/me. */
 long me_status(const struct server *server, const char *access_token);
 
