@@ -3,8 +3,9 @@
  * known here only. json_writer.h writes JSON.
  *
  * The text must be one object or array, and nothing in it may have two readings. Besides what RFC 8259 forbids, rejected are
- * two members of one object with the same name (after unescaping), NUL (also as \u0000), lone surrogates, invalid UTF-8, integers
- * outside int64_t, numbers beyond a double, and more levels or more objects and arrays than the caller allows.
+ * two members of one object with the same name (after unescaping), NUL (as \u0000 unless the caller allows it), lone surrogates,
+ * invalid UTF-8, integers outside int64_t, numbers beyond a double, and more levels or more objects and arrays than the caller
+ * allows.
  *
  * json-c 0.16 alone does not reject all of that, even with JSON_TOKENER_STRICT and JSON_TOKENER_VALIDATE_UTF8: it accepts NaN,
  * Infinity, control characters, -01, "1." and names in single quotes, keeps the last of two members, replaces lone surrogates,
@@ -48,6 +49,7 @@ enum json_kind {
 struct json_limits {
     unsigned depth;      /* levels of nested objects and arrays, at most JSON_DEPTH_MAX */
     unsigned containers; /* objects and arrays in all */
+    bool allows_nul;     /* in texts (as \u0000) on the first level: not in names, nor deeper */
 };
 
 #define JSON_DEPTH_MAX 64
@@ -67,7 +69,7 @@ bool json_find(const struct json *object, const char *name, const struct json **
 /* The text of a member; {NULL, 0} if it is missing or no text. */
 struct text json_find_text(const struct json *object, const char *name);
 
-/* NUL follows the bytes, and none is among them. {NULL, 0} unless the value is a JSON_KIND_TEXT. */
+/* NUL follows the bytes, and none is among them unless the limits allowed it. {NULL, 0} unless the value is a JSON_KIND_TEXT. */
 struct text json_as_text(const struct json *value);
 
 bool json_as_boolean(const struct json *value);  /* false unless the value is a JSON_KIND_BOOLEAN */

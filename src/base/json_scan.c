@@ -5,6 +5,7 @@
 
 struct cursor {
     const char *at, *end;
+    bool has_nul; /* the last scalar has, as \u0000 */
 };
 
 static bool is_digit(char c) {
@@ -84,8 +85,9 @@ static bool read_hex(struct cursor *cursor, unsigned *unit) {
 /* Behind "\u": RFC 8259 section 7, and section 8.2 on surrogates that are no pair. */
 static bool skip_unicode_escape(struct cursor *cursor) {
     unsigned unit, low;
-    if (!read_hex(cursor, &unit) || unit == 0)
+    if (!read_hex(cursor, &unit))
         return false;
+    cursor->has_nul = cursor->has_nul || unit == 0;
     if (unit < 0xd800 || unit > 0xdfff)
         return true;
     return unit < 0xdc00 && skip_word(cursor, "\\u") && read_hex(cursor, &low) && low >= 0xdc00 && low <= 0xdfff;
@@ -113,6 +115,7 @@ static bool skip_string(struct cursor *cursor) {
 }
 
 static bool skip_scalar(struct cursor *cursor) {
+    cursor->has_nul = false;
     if (*cursor->at == '"')
         return skip_string(cursor);
     if (*cursor->at == '-' || is_digit(*cursor->at))
@@ -130,7 +133,7 @@ static bool skip_brackets(struct cursor *cursor, struct json_limits limits, size
     unsigned depth = 0, containers = 0;
     do {
         char c = *cursor->at;
-        bool is_scalar = false;
+        bool is_scalar = false, is_good = true;
         if (c == '{' || c == '[') {
             depth++;
             containers++;
@@ -138,10 +141,13 @@ static bool skip_brackets(struct cursor *cursor, struct json_limits limits, size
             depth--;
         } else if (c == ':') {
             ++*members;
+            is_good = !cursor->has_nul; /* the scalar before it is a name */
         } else {
             is_scalar = c != ',' && !is_whitespace(c);
         }
-        if (depth > limits.depth || containers > limits.containers || (is_scalar && !skip_scalar(cursor)))
+        if (is_scalar)
+            is_good = skip_scalar(cursor) && (!cursor->has_nul || (limits.allows_nul && depth == 1));
+        if (!is_good || depth > limits.depth || containers > limits.containers)
             return false;
         cursor->at += !is_scalar;
     } while (depth > 0 && cursor->at < cursor->end);
@@ -152,7 +158,7 @@ bool json_scan(struct text text, struct json_limits limits, size_t *members) {
     *members = 0;
     if (text.len == 0) /* its bytes may be NULL, to which C adds nothing, not even 0 */
         return false;
-    struct cursor cursor = { text.bytes, text.bytes + text.len };
+    struct cursor cursor = { .at = text.bytes, .end = text.bytes + text.len };
     skip_whitespace(&cursor);
     if (cursor.at == cursor.end || (*cursor.at != '{' && *cursor.at != '[') || !skip_brackets(&cursor, limits, members))
         return false;

@@ -68,7 +68,8 @@ static size_t parse_with_json_c(void) {
     struct arena arena;
     const struct json *parsed;
     arena_init(&arena, JSON_ARENA_LIMIT(sizeof body, 1));
-    if (json_parse(&arena, (struct text){ body, sizeof body - 1 }, (struct json_limits){ DEPTH_MAX, 1 }, &parsed) != STATUS_OK)
+    if (json_parse(&arena, (struct text){ body, sizeof body - 1 }, (struct json_limits){ .depth = DEPTH_MAX, .containers = 1 },
+                   &parsed) != STATUS_OK)
         abort();
     size_t len = json_find_text(parsed, "email").len + json_find_text(parsed, "password").len;
     arena_fini(&arena);

@@ -42,7 +42,8 @@ static void assert_is_json(const struct log_line *line, struct text first, struc
     struct arena arena;
     const struct json *root;
     arena_init(&arena, JSON_ARENA_LIMIT(LOG_LINE_SIZE, 1));
-    enum status status = json_parse(&arena, (struct text){ line->bytes, line->len - 1 }, (struct json_limits){ 1, 1 }, &root);
+    enum status status = json_parse(&arena, (struct text){ line->bytes, line->len - 1 },
+                                    (struct json_limits){ .depth = 1, .containers = 1 }, &root);
     assert(status == STATUS_OK && json_kind(root) == JSON_KIND_OBJECT);
     assert(text_equal(json_find_text(root, "level"), text_of("warn")));
     assert(text_equal(json_find_text(root, "event"), text_of("fuzz")));

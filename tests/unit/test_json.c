@@ -1,4 +1,5 @@
 #include "jwtd/json.h"
+#include "jwtd/macros.h"
 
 #include "../../src/base/json_scan.h"
 
@@ -254,6 +255,34 @@ static const struct verdict_case bad[] = {
     TEXT("[[[[[[[[[[[[[[[[["),
 };
 
+/* json-c would shorten a name with NUL to what is before it. */
+static const struct {
+    const char *text;
+    bool is_good;
+} with_nul[] = {
+    { "{\"a\":\"x\\u0000y\"}", true },
+    { "{\"a\":\"\\u0000\",\"b\":\"\\u0000\"}", true },
+    { "{\"a\":[\"\\u0000\"]}", false },
+    { "{\"a\":{\"b\":\"\\u0000\"}}", false },
+    { "{\"a\\u0000\":1}", false },
+    { "{\"a\\u0000\" :\"b\"}", false },
+    { "{\"a\":\"\\u0000\",\"b\\u0000\":1}", false },
+    { "{\"a\":\"\\u0000\",\"b\":\"\\ud800\"}", false },
+};
+
+START_TEST(nul_is_accepted_in_a_text_on_the_first_level_for_those_who_allow_it) {
+    struct json_limits allowing = { .depth = 16, .containers = 64, .allows_nul = true };
+    struct text text = text_of(with_nul[_i].text);
+    ck_assert_int_eq(json_parse(&arena, text, limits, &root), STATUS_INVALID_JSON);
+    ck_assert_int_eq(json_parse(&arena, text, allowing, &root), with_nul[_i].is_good ? STATUS_OK : STATUS_INVALID_JSON);
+    if (_i == 0) {
+        struct text value = json_find_text(root, "a");
+        ck_assert_uint_eq(value.len, 3);
+        ck_assert_mem_eq(value.bytes, "x\0y", 4);
+    }
+}
+END_TEST
+
 START_TEST(strict_json_is_accepted) {
     ck_assert_msg(parse_copy(good[_i].bytes, good[_i].len) == STATUS_OK, "%s", good[_i].bytes);
     ck_assert_ptr_nonnull(root);
@@ -287,8 +316,9 @@ START_TEST(ten_thousand_brackets_are_refused_without_recursion) {
         memset(brackets, "[{"[i], SIZE);
         ck_assert_int_eq(parse(brackets, SIZE), STATUS_INVALID_JSON);
     }
-    ck_assert_int_eq(json_parse(&arena, text_of("[[]]"), (struct json_limits){ 1, 2 }, &root), STATUS_INVALID_JSON);
-    ck_assert_int_eq(json_parse(&arena, text_of("[]"), (struct json_limits){ 1, 1 }, &root), STATUS_OK);
+    ck_assert_int_eq(json_parse(&arena, text_of("[[]]"), (struct json_limits){ .depth = 1, .containers = 2 }, &root),
+                     STATUS_INVALID_JSON);
+    ck_assert_int_eq(json_parse(&arena, text_of("[]"), (struct json_limits){ .depth = 1, .containers = 1 }, &root), STATUS_OK);
 }
 END_TEST
 
@@ -431,7 +461,7 @@ START_TEST(no_text_exceeds_the_documented_limit) {
         size_t count = hungry[_i].containers > 0 ? containers[i] - 1 : SIZE_MAX;
         size_t len = repeat(bytes, sizeof bytes, hungry[_i].unit, count);
         arena_init(&limited, JSON_ARENA_LIMIT(len, containers[i]));
-        struct json_limits exact = { 2, containers[i] };
+        struct json_limits exact = { .depth = 2, .containers = containers[i] };
         ck_assert_int_eq(json_parse(&limited, (struct text){ bytes, len }, exact, &root), STATUS_OK);
         ck_assert_uint_lt(limited.total, len * 64 + containers[i] * 1024 + 4096);
         arena_fini(&limited);
@@ -447,7 +477,8 @@ static const struct {
 };
 
 START_TEST(objects_and_arrays_are_counted_and_one_too_many_is_refused) {
-    struct json_limits exact = { 8, counted[_i].containers }, fewer = { 8, counted[_i].containers - 1 };
+    struct json_limits exact = { .depth = 8, .containers = counted[_i].containers };
+    struct json_limits fewer = { .depth = 8, .containers = counted[_i].containers - 1 };
     ck_assert_int_eq(json_parse(&arena, text_of(counted[_i].text), exact, &root), STATUS_OK);
     ck_assert_int_eq(json_parse(&arena, text_of(counted[_i].text), fewer, &root), STATUS_INVALID_JSON);
 }
@@ -456,7 +487,9 @@ END_TEST
 START_TEST(a_text_with_too_many_objects_takes_no_memory) {
     static char bytes[16384];
     size_t len = repeat(bytes, sizeof bytes, "{},", SIZE_MAX);
-    ck_assert_int_eq(json_parse(&arena, (struct text){ bytes, len }, (struct json_limits){ 16, 64 }, &root), STATUS_INVALID_JSON);
+    ck_assert_int_eq(
+        json_parse(&arena, (struct text){ bytes, len }, (struct json_limits){ .depth = 16, .containers = 64 }, &root),
+        STATUS_INVALID_JSON);
     ck_assert_uint_eq(arena.total, 0);
 }
 END_TEST
@@ -479,6 +512,7 @@ Suite *json_suite(void) {
     tcase_add_test(tcase, an_escape_is_made_of_hex_digits_only);
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_loop_test(tcase, strict_json_is_accepted, 0, (int)(sizeof good / sizeof good[0]));
+    tcase_add_loop_test(tcase, nul_is_accepted_in_a_text_on_the_first_level_for_those_who_allow_it, 0, (int)ARRAY_LEN(with_nul));
     tcase_add_loop_test(tcase, anything_else_is_refused, 0, (int)(sizeof bad / sizeof bad[0]));
     tcase_add_test(tcase, no_text_at_all_is_refused);
     tcase_add_test(tcase, a_text_that_is_cut_off_anywhere_is_refused);
