@@ -12,6 +12,7 @@
 
 #include "jwtd/arena.h"
 #include "jwtd/text.h"
+#include "jwtd/violation.h"
 
 enum password_verdict {
     PASSWORD_ACCEPTED,
@@ -34,8 +35,11 @@ struct password_policy {
 enum password_verdict password_check_policy(const struct password_policy *policy, struct arena *arena, struct text password,
                                             struct text email);
 
-/* The code ("too_common") and the sentence for the client. */
-const char *password_verdict_code(enum password_verdict verdict);
-const char *password_verdict_detail(enum password_verdict verdict);
+/* VIOLATION_NONE for PASSWORD_ACCEPTED and PASSWORD_OUT_OF_MEMORY, which are none. */
+enum violation password_verdict_violation(enum password_verdict verdict);
+
+/* A sentence for a person whose subject, the password, is left out ("contains ..."); it says how long a password must be or may
+ * be. In the arena, or constant; NULL if out of memory. */
+const char *password_verdict_detail(const struct password_policy *policy, enum password_verdict verdict, struct arena *arena);
 
 #endif

@@ -14,6 +14,7 @@
 #include "jwtd/limiter.h"
 #include "jwtd/request.h"
 #include "jwtd/status.h"
+#include "jwtd/violation.h"
 
 /* A JSON body: what `writer` holds. Returns STEP_DONE, so that a step can end with `return reply_json(...)`. */
 enum step_result reply_json(struct request *request, unsigned http_status, struct json_writer *writer);
@@ -44,13 +45,14 @@ enum step_result reply_limited(struct request *request, const struct limit_decis
 /* What is wrong with one member of a body. */
 struct field_problem {
     const char *pointer; /* RFC 6901: "/password" */
-    const char *code;    /* "too_short" */
-    const char *detail;  /* one sentence */
+    enum violation violation;
+    const char *detail; /* one sentence, with `min` or `max` in it */
+    size_t min, max;    /* what the value's length must be; 0: the entry has no such member */
 };
 
 /* 422 with one entry in `errors` for each; of a form 400 invalid_request. */
 enum step_result reply_invalid_fields(struct request *request, const struct field_problem *problems, size_t count);
-enum step_result reply_invalid_field(struct request *request, const char *pointer, const char *code, const char *detail);
+enum step_result reply_invalid_field(struct request *request, const struct field_problem *problem);
 
 /* Adds a header to the reply that was begun last; the value is copied, the name is not. STATUS_INTERNAL: the value has bytes
  * outside visible ASCII and blank, or there are HEADER_LIST_MAX already; STATUS_OUT_OF_MEMORY. The reply lacks the header then,

@@ -43,10 +43,11 @@ struct step {
 
 /* The type of a member of a body. The schema fills the typed scratch: each field is written at its offset. */
 enum field_type {
-    FIELD_EMAIL,    /* struct text, valid by email_is_valid */
-    FIELD_PASSWORD, /* struct text in normalization form C, 1 to PASSWORD_MAX_LEN bytes before and after normalization */
-    FIELD_TEXT,     /* struct text, 1 to max_len bytes */
-    FIELD_BOOLEAN   /* bool */
+    FIELD_EMAIL,        /* struct text, valid by email_is_valid, without the blanks around it */
+    FIELD_PASSWORD,     /* struct text in normalization form C, 1 to PASSWORD_MAX_LEN bytes before and after normalization */
+    FIELD_NEW_PASSWORD, /* the same, accepted by the policy for the address of the body, if it has a FIELD_EMAIL */
+    FIELD_TEXT,         /* struct text, 1 to max_len bytes, without NUL, as the three above */
+    FIELD_BOOLEAN       /* bool */
 };
 
 struct field {
@@ -73,9 +74,11 @@ struct field {
     _Generic(member, struct text: (field_type) != FIELD_BOOLEAN, bool: (field_type) == FIELD_BOOLEAN, default: 0)
 /* clang-format on */
 
+#define BODY_FIELDS_MAX 12
+
 struct body_schema {
     const struct field *fields;
-    size_t count;
+    size_t count;        /* at most BODY_FIELDS_MAX */
     bool optional;       /* no body at all is the same as {}; not of a form */
     size_t scratch_size; /* of the struct that the fields are written into; the route's steps share it */
     const char *name;    /* in the API document, as "LoginRequest"; no other schema has it */

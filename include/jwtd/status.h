@@ -10,6 +10,8 @@
 #ifndef JWTD_STATUS_H
 #define JWTD_STATUS_H
 
+#include "jwtd/violation.h"
+
 #include <stdbool.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
@@ -75,8 +77,13 @@ struct status_info {
 /* The row of a status; a value outside the enum returns the row of STATUS_INTERNAL. Never NULL. */
 const struct status_info *status_info(enum status status);
 
-/* The member of the body that a status is about, as a JSON Pointer (RFC 6901); its problem has one entry in `errors` then, with
- * this pointer and the code and sentence of the status. NULL: it is about none, or about several. */
-const char *status_pointer(enum status status);
+/* The member of the body that a status is about: its problem has one entry in `errors`. */
+struct status_member {
+    const char *pointer; /* RFC 6901: "/email" */
+    enum violation violation;
+};
+
+/* NULL: the status is about no member, or about any. */
+const struct status_member *status_member(enum status status);
 
 #endif

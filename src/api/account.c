@@ -23,7 +23,7 @@ static const struct field email_fields[] = {
 };
 static const struct field password_fields[] = {
     FIELD(account, current_password, FIELD_PASSWORD, .required = true, .description = "Of the account, as it is now"),
-    FIELD(account, new_password, FIELD_PASSWORD, .required = true,
+    FIELD(account, new_password, FIELD_NEW_PASSWORD, .required = true,
           .description = "Any characters; refused when short, common, or close to the e-mail address"),
 };
 static const struct field delete_fields[] = {
@@ -42,10 +42,15 @@ static enum step_result ask_user(struct request *request, struct db_query *query
     return STEP_NEXT;
 }
 
+/* Before the current password is checked, as everything else that is wrong with the body. */
 static enum step_result take_user(struct request *request) {
     const struct account *account = request->scratch;
     const struct found_user *found = &account->found;
-    return found->found && !found->user.disabled ? STEP_NEXT : reply_problem(request, STATUS_INVALID_TOKEN);
+    if (!found->found || found->user.disabled)
+        return reply_problem(request, STATUS_INVALID_TOKEN);
+    bool is_accepted = account->new_password.bytes == NULL ||
+                       accept_password_for_email(request, "new_password", account->new_password, found->user.email);
+    return is_accepted ? STEP_NEXT : STEP_DONE;
 }
 
 static enum step_result refuse(struct request *request) {
@@ -89,8 +94,6 @@ static enum step_result end_password_check(struct request *request) {
 
 static enum step_result hash_new_password(struct request *request) {
     struct account *account = request->scratch;
-    if (!accept_new_password(request, "/new_password", account->new_password, account->found.user.email))
-        return STEP_DONE;
     enum status status = hasher_hash(request->hasher, account->new_password, account->new_hash);
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }

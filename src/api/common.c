@@ -106,11 +106,20 @@ void log_account_event(enum log_level level, const char *event, const struct req
               request->request_id);
 }
 
-bool accept_new_password(struct request *request, const char *pointer, struct text password, struct text email) {
-    enum password_verdict verdict = password_check_policy(&request->services->password_policy, request->arena, password, email);
-    if (verdict == PASSWORD_OUT_OF_MEMORY)
+bool accept_password_for_email(struct request *request, const char *member, struct text password, struct text email) {
+    const struct password_policy *policy = &request->services->password_policy;
+    enum password_verdict verdict = password_check_policy(policy, request->arena, password, email);
+    if (verdict == PASSWORD_ACCEPTED)
+        return true;
+    const char *what = password_verdict_detail(policy, verdict, request->arena);
+    struct field_problem problem = {
+        .pointer = arena_printf(request->arena, "/%s", member),
+        .violation = password_verdict_violation(verdict),
+        .detail = what != NULL ? arena_printf(request->arena, "%s %s", member, what) : NULL,
+    };
+    if (verdict == PASSWORD_OUT_OF_MEMORY || problem.pointer == NULL || problem.detail == NULL)
         reply_problem(request, STATUS_OUT_OF_MEMORY);
-    else if (verdict != PASSWORD_ACCEPTED)
-        reply_invalid_field(request, pointer, password_verdict_code(verdict), password_verdict_detail(verdict));
-    return verdict == PASSWORD_ACCEPTED;
+    else
+        reply_invalid_field(request, &problem);
+    return false;
 }

@@ -34,7 +34,8 @@ void revoke_locally(const struct request *request, const struct uuid *id);
 void log_account_event(enum log_level level, const char *event, const struct request *request, const struct uuid *user_id,
                        const struct uuid *session_id);
 
-/* True: the new password satisfies the policy. False: the reply is written: 422 with `pointer` (RFC 6901), or 503. */
-bool accept_new_password(struct request *request, const char *pointer, struct text password, struct text email);
+/* For a FIELD_NEW_PASSWORD of a body without the address of its account: whether it does not contain that either. False: the
+ * reply is written: 422 that points to `member`, or 503. */
+bool accept_password_for_email(struct request *request, const char *member, struct text password, struct text email);
 
 #endif

@@ -23,7 +23,7 @@ struct registration {
 
 static const struct field fields[] = {
     FIELD(registration, email, FIELD_EMAIL, .required = true, .description = "Unique without regard to case; kept as typed"),
-    FIELD(registration, password, FIELD_PASSWORD, .required = true,
+    FIELD(registration, password, FIELD_NEW_PASSWORD, .required = true,
           .description = "Any characters; refused when short, common, or close to the e-mail address"),
 };
 const struct body_schema register_body = { fields, ARRAY_LEN(fields), false, sizeof(struct registration), "RegisterRequest" };
@@ -55,7 +55,7 @@ static enum step_result check(struct request *request) {
     registration->canonical = email_canonical(request->arena, registration->email);
     if (registration->canonical.bytes == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    return accept_new_password(request, "/password", registration->password, registration->email) ? STEP_NEXT : STEP_DONE;
+    return STEP_NEXT;
 }
 
 static enum step_result hash_password(struct request *request) {

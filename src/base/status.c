@@ -116,10 +116,10 @@ const struct status_info *status_info(enum status status) {
     return &table[status];
 }
 
-const char *status_pointer(enum status status) {
-    static const char *const pointers[STATUS_COUNT] = {
-        [STATUS_EMAIL_TAKEN] = "/email",
-        [STATUS_WRONG_PASSWORD] = "/current_password",
+const struct status_member *status_member(enum status status) {
+    static const struct status_member members[STATUS_COUNT] = {
+        [STATUS_EMAIL_TAKEN] = { "/email", VIOLATION_EMAIL_TAKEN },
+        [STATUS_WRONG_PASSWORD] = { "/current_password", VIOLATION_WRONG_PASSWORD },
     };
-    return (size_t)status < STATUS_COUNT ? pointers[status] : NULL;
+    return (size_t)status < STATUS_COUNT && members[status].pointer != NULL ? &members[status] : NULL;
 }

@@ -22,7 +22,8 @@ static struct text normalize_password(const struct user_task *task, struct text 
     }
     enum password_verdict verdict = password_check_policy(&policy, task->arena, password, task->email.typed);
     if (verdict != PASSWORD_ACCEPTED) {
-        fprintf(stderr, "jwtd: %s\n", password_verdict_detail(verdict));
+        const char *detail = password_verdict_detail(&policy, verdict, task->arena);
+        fprintf(stderr, "jwtd: the password %s\n", detail != NULL ? detail : "is refused");
         return refused;
     }
     return password;

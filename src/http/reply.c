@@ -98,8 +98,12 @@ static const char *problem_type(const struct request *request, enum status statu
 static void write_entry(struct json_writer *writer, const struct field_problem *problem) {
     json_begin_object(writer);
     json_member_string(writer, "pointer", problem->pointer);
-    json_member_string(writer, "code", problem->code);
+    json_member_string(writer, "code", violation_info(problem->violation)->code);
     json_member_string(writer, "detail", problem->detail);
+    if (problem->min > 0)
+        json_member_integer(writer, "min", (int64_t)problem->min);
+    if (problem->max > 0)
+        json_member_integer(writer, "max", (int64_t)problem->max);
     json_end_object(writer);
 }
 
@@ -125,8 +129,11 @@ static void begin_problem(struct request *request, struct json_writer *writer, e
     if (is_oauth_error(status))
         json_member_string(writer, "error", info->name);
     json_member_string(writer, "request_id", request->request_id);
-    if (status_pointer(status) != NULL)
-        write_entries(writer, &(struct field_problem){ status_pointer(status), info->name, info->detail }, 1);
+    const struct status_member *member = status_member(status);
+    if (member != NULL)
+        write_entries(
+            writer, &(struct field_problem){ .pointer = member->pointer, .violation = member->violation, .detail = info->detail },
+            1);
 }
 
 /* Sent when there is no memory for another problem. */
@@ -193,6 +200,6 @@ enum step_result reply_invalid_fields(struct request *request, const struct fiel
     return STEP_DONE;
 }
 
-enum step_result reply_invalid_field(struct request *request, const char *pointer, const char *code, const char *detail) {
-    return reply_invalid_fields(request, &(struct field_problem){ pointer, code, detail }, 1);
+enum step_result reply_invalid_field(struct request *request, const struct field_problem *problem) {
+    return reply_invalid_fields(request, problem, 1);
 }

@@ -157,7 +157,7 @@ static const char *wrong_column(const struct route *route) {
         return "role";
     if (route->limit == LIMIT_UNSET || (route->limit == LIMIT_SERVICE) != is_for_services(route))
         return "limit";
-    if (parses_body(route) != (route->body != NULL) || (parses_form(route) && !is_form(route->body)))
+    if (parses_body(route) != (route->body != NULL) || (route->body != NULL && route->body->count > BODY_FIELDS_MAX) || (parses_form(route) && !is_form(route->body)))
         return "body";
     if (!are_steps(route->steps))
         return "steps";

@@ -6,147 +6,258 @@
 #include "jwtd/email.h"
 #include "jwtd/hasher.h"
 #include "jwtd/json.h"
+#include "jwtd/password_policy.h"
 #include "jwtd/reply.h"
+#include "jwtd/services.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* The schemas take one object of scalars; what else a client sends beside is ignored. */
-static const struct json_limits limits = { .depth = 16, .containers = 64 };
+static const struct json_limits limits = { .depth = 16, .containers = 64, .allows_nul = true };
 
-#define FIELDS_MAX 8
-
-/* What is wrong with a value; code NULL: nothing. */
-struct violation {
-    const char *code;
-    const char *detail;
+/* What is wrong with a value. */
+struct finding {
+    enum violation violation; /* VIOLATION_NONE: nothing */
+    const char *detail;       /* behind the name of the field */
+    size_t min, max;
+    bool is_out_of_memory;
 };
 
-static const struct violation no_violation = { NULL, NULL };
-static const struct violation too_short = { "too_short", "must not be empty" };
-static const struct violation too_long = { "too_long", "is longer than this endpoint takes" };
-static const struct violation no_memory = { "out_of_memory", "could not be read" };
+static const struct finding good = { .violation = VIOLATION_NONE };
+static const struct finding no_memory = { .is_out_of_memory = true };
+static const struct finding empty = { .violation = VIOLATION_TOO_SHORT, .detail = "must not be empty", .min = 1 };
+static const struct finding no_string = { .violation = VIOLATION_WRONG_TYPE, .detail = "must be a string" };
+static const struct finding no_boolean = { .violation = VIOLATION_WRONG_TYPE, .detail = "must be true or false" };
+static const struct finding not_there = { .violation = VIOLATION_REQUIRED, .detail = "is missing" };
+
+static struct finding longer_than(struct arena *arena, size_t max) {
+    const char *detail = arena_printf(arena, "must have at most %zu bytes", max);
+    return detail != NULL ? (struct finding){ .violation = VIOLATION_TOO_LONG, .detail = detail, .max = max } : no_memory;
+}
 
 /* A copy, since the parsed body is freed before the steps run. */
-static struct violation keep_text(struct arena *arena, struct text text, void *target) {
+static struct finding keep_text(struct arena *arena, struct text text, void *target) {
     struct text kept = { arena_copy(arena, text.bytes, text.len), text.len };
     if (kept.bytes == NULL)
         return no_memory;
     memcpy(target, &kept, sizeof kept);
-    return no_violation;
+    return good;
 }
 
-static struct violation read_text(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+static struct finding read_text(struct arena *arena, const struct field *field, const struct json *value, void *target) {
     struct text text = json_as_text(value);
     if (text.len == 0)
-        return too_short;
-    return text.len > field->max_len ? too_long : keep_text(arena, text, target);
+        return empty;
+    return text.len > field->max_len ? longer_than(arena, field->max_len) : keep_text(arena, text, target);
 }
 
-static struct violation read_email(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+/* Keyboards of phones leave a blank behind what they complete. */
+static struct text without_blanks(struct text text) {
+    while (text.len > 0 && is_blank(text.bytes[text.len - 1]))
+        text.len--;
+    while (text.len > 0 && is_blank(text.bytes[0]))
+        text = (struct text){ text.bytes + 1, text.len - 1 };
+    return text;
+}
+
+static struct finding read_email(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+    struct text email = without_blanks(json_as_text(value));
     (void)field;
-    if (!email_is_valid(json_as_text(value)))
-        return (struct violation){ "invalid_email", "is not an e-mail address of the form name@example.org" };
-    return keep_text(arena, json_as_text(value), target);
+    if (email.len > EMAIL_MAX_LEN)
+        return longer_than(arena, EMAIL_MAX_LEN);
+    if (!email_is_valid(email))
+        return (struct finding){ .violation = VIOLATION_INVALID_EMAIL,
+                                 .detail = "is not an e-mail address of the form name@example.org" };
+    return keep_text(arena, email, target);
 }
 
-static struct violation read_password(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+static struct finding read_password(struct arena *arena, const struct field *field, const struct json *value, void *target) {
     (void)field;
     struct text typed = json_as_text(value);
     if (typed.len == 0)
-        return too_short;
+        return empty;
     if (typed.len > PASSWORD_MAX_LEN)
-        return too_long;
+        return longer_than(arena, PASSWORD_MAX_LEN);
     struct text normalized = text_nfc(arena, typed);
     if (normalized.bytes == NULL)
         return no_memory;
     if (normalized.len > PASSWORD_MAX_LEN)
-        return too_long;
+        return longer_than(arena, PASSWORD_MAX_LEN);
     memcpy(target, &normalized, sizeof normalized);
-    return no_violation;
+    return good;
 }
 
-static struct violation read_boolean(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+/* An empty one is left to the policy, which says how long one must be. */
+static struct finding read_new_password(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+    if (json_as_text(value).len > 0)
+        return read_password(arena, field, value, target);
+    memcpy(target, &(struct text){ "", 0 }, sizeof(struct text));
+    return good;
+}
+
+static struct finding read_boolean(struct arena *arena, const struct field *field, const struct json *value, void *target) {
     (void)arena;
     (void)field;
     bool truth = json_as_boolean(value);
     memcpy(target, &truth, sizeof truth);
-    return no_violation;
+    return good;
 }
 
 static const struct {
     enum json_kind kind;
-    struct violation wrong_type;
-    struct violation (*read)(struct arena *arena, const struct field *field, const struct json *value, void *target);
+    const struct finding *wrong_type;
+    struct finding (*read)(struct arena *arena, const struct field *field, const struct json *value, void *target);
 } field_types[] = {
-    [FIELD_EMAIL] = { JSON_KIND_TEXT, { "wrong_type", "must be a string" }, read_email },
-    [FIELD_PASSWORD] = { JSON_KIND_TEXT, { "wrong_type", "must be a string" }, read_password },
-    [FIELD_TEXT] = { JSON_KIND_TEXT, { "wrong_type", "must be a string" }, read_text },
-    [FIELD_BOOLEAN] = { JSON_KIND_BOOLEAN, { "wrong_type", "must be true or false" }, read_boolean },
+    [FIELD_EMAIL] = { JSON_KIND_TEXT, &no_string, read_email },
+    [FIELD_PASSWORD] = { JSON_KIND_TEXT, &no_string, read_password },
+    [FIELD_NEW_PASSWORD] = { JSON_KIND_TEXT, &no_string, read_new_password },
+    [FIELD_TEXT] = { JSON_KIND_TEXT, &no_string, read_text },
+    [FIELD_BOOLEAN] = { JSON_KIND_BOOLEAN, &no_boolean, read_boolean },
 };
 
-/* What was parsed: one of the two. */
+/* What was parsed: one of the two, or neither if no body came. */
 struct body {
     const struct json *json;
     const struct form *form;
 };
 
-static struct violation missing(const struct field *field) {
-    return field->required ? (struct violation){ "required", "is missing" } : no_violation;
+static struct finding missing(const struct field *field) {
+    return field->required ? not_there : good;
 }
 
-static struct violation read_form_field(const struct field *field, const struct form *form, void *target) {
+static void *target_of(const struct exchange *exchange, const struct field *field) {
+    return (char *)exchange->request.scratch + field->offset;
+}
+
+static struct finding read_form_field(struct arena *arena, const struct field *field, const struct form *form, void *target) {
     struct text value = form_value(form, field->name);
     if (value.bytes == NULL)
         return missing(field);
     if (value.len > field->max_len)
-        return too_long;
+        return longer_than(arena, field->max_len);
     memcpy(target, &value, sizeof value);
-    return no_violation;
+    return good;
 }
 
-static struct violation read_field(struct exchange *exchange, const struct field *field, const struct body *body) {
+static bool contains_nul(const struct json *value) {
+    struct text text = json_as_text(value);
+    return text.len > 0 && memchr(text.bytes, '\0', text.len) != NULL;
+}
+
+static struct finding read_field(struct exchange *exchange, const struct field *field, const struct body *body) {
     const struct json *value;
-    void *target = (char *)exchange->request.scratch + field->offset;
+    struct arena *arena = exchange->request.arena;
+    void *target = target_of(exchange, field);
     if (body->form != NULL)
-        return read_form_field(field, body->form, target);
-    if (!json_find(body->json, field->name, &value))
+        return read_form_field(arena, field, body->form, target);
+    if (body->json == NULL || !json_find(body->json, field->name, &value))
         return missing(field);
     if (json_kind(value) != field_types[field->type].kind)
-        return field_types[field->type].wrong_type;
-    return field_types[field->type].read(exchange->request.arena, field, value, target);
+        return *field_types[field->type].wrong_type;
+    if (contains_nul(value))
+        return (struct finding){ .violation = VIOLATION_CONTAINS_NUL, .detail = "must not contain the character U+0000" };
+    return field_types[field->type].read(arena, field, value, target);
 }
+
+/* ---- new passwords ---- */
+
+static struct text read_text_of(const struct exchange *exchange, const struct field *field) {
+    struct text text;
+    memcpy(&text, target_of(exchange, field), sizeof text);
+    return text;
+}
+
+/* The one that the body has, if it is valid; else {NULL, 0}. */
+static struct text email_of(const struct exchange *exchange, const struct body_schema *schema) {
+    for (size_t i = 0; i < schema->count; i++)
+        if (schema->fields[i].type == FIELD_EMAIL)
+            return read_text_of(exchange, &schema->fields[i]);
+    return (struct text){ NULL, 0 };
+}
+
+static struct finding judge_password(const struct exchange *exchange, struct text password, struct text email) {
+    const struct password_policy *policy = &exchange->request.services->password_policy;
+    struct arena *arena = exchange->request.arena;
+    enum password_verdict verdict = password_check_policy(policy, arena, password, email);
+    if (verdict == PASSWORD_ACCEPTED)
+        return good;
+    struct finding finding = { .violation = password_verdict_violation(verdict) };
+    finding.detail = password_verdict_detail(policy, verdict, arena);
+    finding.min = verdict == PASSWORD_TOO_SHORT ? policy->min_length : 0;
+    finding.is_out_of_memory = verdict == PASSWORD_OUT_OF_MEMORY || finding.detail == NULL;
+    return finding;
+}
+
+/* When all fields are read, since a password must not contain the address beside it. */
+static void judge_new_passwords(const struct exchange *exchange, const struct body_schema *schema, struct finding *findings) {
+    struct text email = email_of(exchange, schema);
+    for (size_t i = 0; i < schema->count; i++) {
+        if (schema->fields[i].type != FIELD_NEW_PASSWORD || findings[i].violation != VIOLATION_NONE)
+            continue;
+        struct text password = read_text_of(exchange, &schema->fields[i]);
+        if (password.bytes != NULL)
+            findings[i] = judge_password(exchange, password, email);
+    }
+}
+
+/* ---- the reply ---- */
 
 static bool refuse(struct exchange *exchange, enum status status) {
     reply_problem(&exchange->request, status);
     return false;
 }
 
-/* All fields are checked, so that a form can mark everything that is wrong at once. */
-static bool read_fields(struct exchange *exchange, const struct body_schema *schema, const struct body *body) {
-    struct field_problem problems[FIELDS_MAX];
+/* False: out of memory. */
+static bool describe(struct arena *arena, const struct field *field, const struct finding *finding,
+                     struct field_problem *problem) {
+    *problem = (struct field_problem){
+        .pointer = arena_printf(arena, "/%s", field->name),
+        .violation = finding->violation,
+        .detail = arena_printf(arena, "%s %s", field->name, finding->detail),
+        .min = finding->min,
+        .max = finding->max,
+    };
+    return problem->pointer != NULL && problem->detail != NULL;
+}
+
+/* True: nothing is wrong. */
+static bool report(struct exchange *exchange, const struct body_schema *schema, const struct finding *findings) {
+    struct field_problem problems[BODY_FIELDS_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < schema->count && count < FIELDS_MAX; i++) {
-        const struct field *field = &schema->fields[i];
-        struct violation violation = read_field(exchange, field, body);
-        if (violation.code == NULL)
+    for (size_t i = 0; i < schema->count; i++) {
+        if (findings[i].is_out_of_memory)
+            return refuse(exchange, STATUS_OUT_OF_MEMORY);
+        if (findings[i].violation == VIOLATION_NONE)
             continue;
-        if (violation.code == no_memory.code)
+        if (!describe(exchange->request.arena, &schema->fields[i], &findings[i], &problems[count++]))
             return refuse(exchange, STATUS_OUT_OF_MEMORY);
-        struct field_problem problem = { arena_printf(exchange->request.arena, "/%s", field->name), violation.code,
-                                         arena_printf(exchange->request.arena, "%s %s", field->name, violation.detail) };
-        if (problem.pointer == NULL || problem.detail == NULL)
-            return refuse(exchange, STATUS_OUT_OF_MEMORY);
-        problems[count++] = problem;
     }
     if (count > 0)
         reply_invalid_fields(&exchange->request, problems, count);
     return count == 0;
 }
 
+/* All fields are checked, so that a form can mark everything that is wrong at once. */
+static bool read_fields(struct exchange *exchange, const struct body_schema *schema, const struct body *body) {
+    struct finding findings[BODY_FIELDS_MAX];
+    assert(schema->count <= BODY_FIELDS_MAX);
+    for (size_t i = 0; i < schema->count; i++)
+        findings[i] = read_field(exchange, &schema->fields[i], body);
+    judge_new_passwords(exchange, schema, findings);
+    return report(exchange, schema, findings);
+}
+
 static bool read_object(struct exchange *exchange, const struct body_schema *schema, const struct json *body) {
     if (json_kind(body) == JSON_KIND_OBJECT)
         return read_fields(exchange, schema, &(struct body){ .json = body });
-    reply_invalid_field(&exchange->request, "", "wrong_type", "the body must be one JSON object");
+    reply_invalid_field(&exchange->request, &(struct field_problem){ .pointer = "",
+                                                                     .violation = VIOLATION_WRONG_TYPE,
+                                                                     .detail = "the body must be one JSON object" });
     return false;
 }
 
@@ -206,8 +317,8 @@ bool schema_read_body(struct exchange *exchange) {
         /* some clients send {} with every DELETE; it is not parsed */
         return true;
     }
-    if (exchange->body.len == 0 && schema->optional)
-        return true;
+    if (exchange->body.len == 0) /* with whatever media type: nothing is one */
+        return schema->optional || read_fields(exchange, schema, &(struct body){ .json = NULL });
     enum status status = check_media_type(exchange);
     if (status != STATUS_OK)
         return refuse(exchange, status);

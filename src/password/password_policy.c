@@ -16,25 +16,27 @@
 static const char program_name[] = "jwtd";
 
 static const struct {
-    const char *code;
-    const char *detail;
+    enum violation violation;
+    const char *detail; /* NULL: it has a number */
 } verdicts[PASSWORD_VERDICT_COUNT] = {
-    [PASSWORD_ACCEPTED] = { "accepted", "The password can be used." },
-    [PASSWORD_TOO_SHORT] = { "too_short", "The password is too short: choose a longer one, for example several words." },
-    [PASSWORD_TOO_LONG] = { "too_long", "The password is too long: choose one of at most 1024 bytes." },
-    [PASSWORD_TOO_COMMON] = { "too_common", "The password is one of the first that an attacker tries: choose another." },
-    [PASSWORD_CONTAINS_EMAIL] = { "contains_email", "The password contains the name in the e-mail address: choose another." },
-    [PASSWORD_CONTAINS_SERVICE] = { "contains_service", "The password contains the name of this service: choose another." },
-    [PASSWORD_OUT_OF_MEMORY] = { "out_of_memory", "The password could not be checked: try again later." },
+    [PASSWORD_ACCEPTED] = { VIOLATION_NONE, "can be used" },
+    [PASSWORD_TOO_SHORT] = { VIOLATION_TOO_SHORT, NULL },
+    [PASSWORD_TOO_LONG] = { VIOLATION_TOO_LONG, NULL },
+    [PASSWORD_TOO_COMMON] = { VIOLATION_TOO_COMMON, "is one of the first that an attacker tries: choose another" },
+    [PASSWORD_CONTAINS_EMAIL] = { VIOLATION_CONTAINS_EMAIL, "contains the name in the e-mail address: choose another" },
+    [PASSWORD_CONTAINS_SERVICE] = { VIOLATION_CONTAINS_SERVICE, "contains the name of this service: choose another" },
+    [PASSWORD_OUT_OF_MEMORY] = { VIOLATION_NONE, "could not be checked: try again later" },
 };
 
-_Static_assert(PASSWORD_MAX_LEN == 1024, "the sentence for too_long names it");
-
-const char *password_verdict_code(enum password_verdict verdict) {
-    return verdicts[verdict].code;
+enum violation password_verdict_violation(enum password_verdict verdict) {
+    return verdicts[verdict].violation;
 }
 
-const char *password_verdict_detail(enum password_verdict verdict) {
+const char *password_verdict_detail(const struct password_policy *policy, enum password_verdict verdict, struct arena *arena) {
+    if (verdict == PASSWORD_TOO_SHORT)
+        return arena_printf(arena, "must have at least %u characters: choose for example several words", policy->min_length);
+    if (verdict == PASSWORD_TOO_LONG)
+        return arena_printf(arena, "must have at most %d bytes", PASSWORD_MAX_LEN);
     return verdicts[verdict].detail;
 }
 

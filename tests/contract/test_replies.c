@@ -7,6 +7,7 @@
 #include "jwtd/routes.h"
 #include "jwtd/status.h"
 #include "jwtd/uuid.h"
+#include "jwtd/violation.h"
 
 #include <check.h>
 #include <json-c/json.h>
@@ -130,6 +131,34 @@ static enum status status_of_code(const char *code) {
     return STATUS_OK;
 }
 
+static bool is_known_violation(const char *code) {
+    for (int violation = VIOLATION_NONE + 1; violation < VIOLATION_COUNT; violation++)
+        if (strcmp(violation_info((enum violation)violation)->code, code) == 0)
+            return true;
+    return false;
+}
+
+static const char *string_of(const struct json_object *object, const char *name) {
+    const char *string = json_object_get_string(json_object_object_get(object, name));
+    return string != NULL ? string : "-";
+}
+
+/* Of the entries of `errors`, if there are any. */
+static const char *violation_of_entries(const struct json_object *problem) {
+    const struct json_object *entries = json_object_object_get(problem, "errors");
+    for (size_t i = 0; entries != NULL && i < json_object_array_length(entries); i++) {
+        const struct json_object *entry = json_object_array_get_idx(entries, i);
+        const char *pointer = string_of(entry, "pointer");
+        if (pointer[0] != '\0' && pointer[0] != '/')
+            return "an entry without a pointer";
+        if (!is_known_violation(string_of(entry, "code")))
+            return "an entry with a code that nobody has published";
+        if (strlen(string_of(entry, "detail")) < 5)
+            return "an entry without a sentence";
+    }
+    return NULL;
+}
+
 static const char *violation_of_problem(const struct route *route, unsigned *seen_of_route, char *const fields[FIELDS]) {
     enum status problem = status_of_code(fields[CODE]);
     if (problem == STATUS_OK)
@@ -141,7 +170,10 @@ static const char *violation_of_problem(const struct route *route, unsigned *see
     for (size_t i = 0; i < ROUTE_PROBLEMS_MAX; i++)
         if (route->problems[i] == problem)
             seen_of_route[ROUTE_REPLIES_MAX + i]++;
-    return NULL;
+    struct json_object *body = json_tokener_parse(fields[BODY]);
+    const char *violation = violation_of_entries(body);
+    json_object_put(body);
+    return violation;
 }
 
 /* The reply to HEAD has no body that would name its code (RFC 9110 section 9.3.2). */

@@ -155,6 +155,28 @@ START_TEST(a_password_is_not_changed_without_the_current_one_or_to_a_weak_one) {
 }
 END_TEST
 
+START_TEST(a_new_password_is_judged_before_the_current_one_is_checked) {
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    expect_problem_at(change_password(tokens.access, "not the passphrase", "password123"), 422, "validation_failed",
+                      "/new_password", "too_common");
+    char own_name[128];
+    snprintf(own_name, sizeof own_name, "xx-%.*s-2026", (int)strcspn(account.email, "@"), account.email);
+    expect_problem_at(change_password(tokens.access, "not the passphrase", own_name), 422, "validation_failed", "/new_password",
+                      "contains_email");
+}
+END_TEST
+
+START_TEST(without_a_body_the_missing_member_is_named) {
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    char bearer[TOKEN_SIZE + 32];
+    snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", tokens.access);
+    struct reply reply = http_send(&shared_server, "DELETE", "/auth/me", (const char *const[]){ bearer, NULL }, NULL);
+    expect_problem_at(reply, 422, "validation_failed", "/current_password", "required");
+}
+END_TEST
+
 /* Not even "it is that already": that would be a second guess for the price of one. For a minute after a change it is an answer.
  */
 START_TEST(a_change_to_the_present_password_needs_it_as_current_one_too) {
@@ -230,6 +252,8 @@ Suite *account_suite(void) {
     tcase_add_test(tcase, a_taken_address_is_refused_and_the_own_one_in_another_case_is_not);
     tcase_add_test(tcase, a_new_password_ends_every_other_session);
     tcase_add_test(tcase, a_password_is_not_changed_without_the_current_one_or_to_a_weak_one);
+    tcase_add_test(tcase, a_new_password_is_judged_before_the_current_one_is_checked);
+    tcase_add_test(tcase, without_a_body_the_missing_member_is_named);
     tcase_add_test(tcase, a_change_to_the_present_password_needs_it_as_current_one_too);
     tcase_add_test(tcase, a_deleted_user_is_gone_with_all_sessions);
     tcase_add_test(tcase, another_instance_learns_within_a_second_that_a_user_was_deleted);

@@ -98,7 +98,7 @@ static const struct {
 } texts[] = {
 #define TEXT(text, status)                                                                                                       \
     { text, sizeof(text) - 1, status }
-    TEXT("", 400),
+    TEXT("", 422),
     TEXT("{", 400),
     TEXT("{}x", 400),
     TEXT("{} {}", 400),
@@ -121,7 +121,9 @@ static const struct {
     TEXT("{\"a\":\"\xff\"}", 400),
     TEXT("{\"a\":\"\\ud800\"}", 400),
     TEXT("{\"a\":\"\\udc00\"}", 400),
-    TEXT("{\"a\":\"\\u0000\"}", 400),
+    TEXT("{\"a\":\"\\u0000\"}", 422),
+    TEXT("{\"a\\u0000\":1}", 400),
+    TEXT("{\"a\":[\"\\u0000\"]}", 400),
     TEXT("{\"a\":1}\0", 400),
     TEXT("\xef\xbb\xbf{}", 400),
     TEXT("{\"a\":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}", 400),
@@ -135,6 +137,19 @@ static const struct {
     TEXT(" {} ", 422),
 #undef TEXT
 };
+
+/* Nothing that is stored or compared may end in the middle. */
+START_TEST(nul_in_a_text_is_refused_at_its_member_and_stores_nothing) {
+    const struct field_case *field = &fields[_i];
+    char body[BODY_SIZE], pointer[64];
+    snprintf(body, sizeof body, "%s,\"%s\":\"json-nul@example.org\\u0000 and more\"%s", field->before, field->name, field->after);
+    snprintf(pointer, sizeof pointer, "/%s", field->name);
+    struct reply reply =
+        http_json(&shared_server, field->method, field->path, field->with_token ? shared_tokens.access : NULL, body);
+    expect_problem_at(reply, 422, "validation_failed", pointer, strcmp(field->name, "all") == 0 ? "wrong_type" : "contains_nul");
+    ck_assert_int_eq(database_number("SELECT count(*) FROM users WHERE email LIKE $1", "json-%"), 0);
+}
+END_TEST
 
 START_TEST(what_is_not_strictly_json_is_refused) {
     const char *const headers[] = { "Content-Type: application/json", NULL };
@@ -235,6 +250,7 @@ Suite *json_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
     tcase_add_loop_test(tcase, a_field_of_the_wrong_kind_is_refused_and_nothing_is_stored, 0, pick_wrong(-1, NULL, NULL));
+    tcase_add_loop_test(tcase, nul_in_a_text_is_refused_at_its_member_and_stores_nothing, 0, FIELD_COUNT);
     tcase_add_loop_test(tcase, what_is_not_strictly_json_is_refused, 0, (int)ARRAY_LEN(texts));
     tcase_add_test(tcase, a_body_of_more_than_64_objects_and_arrays_is_refused);
     tcase_add_test(tcase, members_that_nobody_asked_for_do_nothing);

@@ -72,6 +72,36 @@ START_TEST(a_weak_password_is_refused_with_its_reason) {
 }
 END_TEST
 
+/* A form shows all of it at once. */
+START_TEST(everything_that_is_wrong_with_a_registration_is_in_one_reply) {
+    struct reply reply = http_json(&shared_server, "POST", "/auth/register", NULL, "{\"email\":\"x\",\"password\":\"abc\"}");
+    assert_problem(&reply, 422, "validation_failed");
+    const struct json_object *errors = json_object_object_get(reply.json, "errors");
+    ck_assert_uint_eq(json_object_array_length(errors), 2);
+    const struct json_object *email = json_object_array_get_idx(errors, 0), *password = json_object_array_get_idx(errors, 1);
+    ck_assert_str_eq(json_string_at(email, "pointer"), "/email");
+    ck_assert_str_eq(json_string_at(email, "code"), "invalid_email");
+    ck_assert_str_eq(json_string_at(password, "pointer"), "/password");
+    ck_assert_str_eq(json_string_at(password, "code"), "too_short");
+    ck_assert_int_eq(json_integer_at(password, "min"), 8);
+    ck_assert_ptr_nonnull(strstr(json_string_at(password, "detail"), "at least 8 characters"));
+    http_free(&reply);
+}
+END_TEST
+
+START_TEST(a_blank_behind_the_address_is_not_part_of_it) {
+    struct account account = account_new(), typed = account;
+    char body[BODY_SIZE];
+    snprintf(typed.email, sizeof typed.email, "%.90s ", account.email);
+    struct reply reply = http_json(&shared_server, "POST", "/auth/register", NULL, credentials(&typed, PASSWORD, body));
+    ck_assert_int_eq(reply.status, 201);
+    ck_assert_str_eq(http_member(&reply, "email"), account.email);
+    http_free(&reply);
+    account_login(&shared_server, &typed);
+    account_login(&shared_server, &account);
+}
+END_TEST
+
 START_TEST(a_password_that_names_the_account_is_refused) {
     struct account account;
     char body[BODY_SIZE];
@@ -195,6 +225,8 @@ Suite *register_suite(void) {
     tcase_add_test(tcase, a_new_user_is_answered_with_the_resource_and_its_place);
     tcase_add_test(tcase, an_address_is_taken_without_regard_to_case);
     tcase_add_loop_test(tcase, a_weak_password_is_refused_with_its_reason, 0, (int)ARRAY_LEN(refused_passwords));
+    tcase_add_test(tcase, everything_that_is_wrong_with_a_registration_is_in_one_reply);
+    tcase_add_test(tcase, a_blank_behind_the_address_is_not_part_of_it);
     tcase_add_test(tcase, a_password_that_names_the_account_is_refused);
     tcase_add_test(tcase, a_password_over_1024_bytes_is_refused_and_one_of_1024_is_not);
     tcase_add_test(tcase, only_an_argon2id_hash_with_the_configured_parameters_is_stored);

@@ -3,6 +3,7 @@
 #include "jwtd/macros.h"
 #include "jwtd/status.h"
 #include "jwtd/uuid.h"
+#include "jwtd/violation.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -84,6 +85,34 @@ START_TEST(codes_and_numbers_are_those_that_were_published) {
     const struct status_info *info = status_info(published[_i].status);
     ck_assert_str_eq(info->name, published[_i].code);
     ck_assert_uint_eq(info->http, published[_i].http);
+}
+END_TEST
+
+/* Front ends choose their own words by these. */
+static const struct {
+    enum violation violation;
+    const char *code;
+} published_violations[] = {
+    { VIOLATION_REQUIRED, "required" },
+    { VIOLATION_WRONG_TYPE, "wrong_type" },
+    { VIOLATION_TOO_SHORT, "too_short" },
+    { VIOLATION_TOO_LONG, "too_long" },
+    { VIOLATION_CONTAINS_NUL, "contains_nul" },
+    { VIOLATION_INVALID_EMAIL, "invalid_email" },
+    { VIOLATION_EMAIL_TAKEN, "email_taken" },
+    { VIOLATION_WRONG_PASSWORD, "wrong_password" },
+    { VIOLATION_TOO_COMMON, "too_common" },
+    { VIOLATION_CONTAINS_EMAIL, "contains_email" },
+    { VIOLATION_CONTAINS_SERVICE, "contains_service" },
+};
+
+_Static_assert(ARRAY_LEN(published_violations) == VIOLATION_COUNT - 1, "every violation is published");
+
+START_TEST(codes_of_members_are_those_that_were_published_and_described) {
+    const struct violation_info *info = violation_info(published_violations[_i].violation);
+    ck_assert_str_eq(info->code, published_violations[_i].code);
+    ck_assert_int_eq(info->description[strlen(info->description) - 1], '.');
+    ck_assert_ptr_null(strpbrk(info->description, "<>&\""));
 }
 END_TEST
 
@@ -275,6 +304,8 @@ Suite *base_suite(void) {
     TCase *tcase = tcase_create("base");
     tcase_add_test(tcase, every_status_has_a_code_of_its_own_and_says_what_to_do);
     tcase_add_loop_test(tcase, codes_and_numbers_are_those_that_were_published, 0, STATUS_COUNT);
+    tcase_add_loop_test(tcase, codes_of_members_are_those_that_were_published_and_described, 0,
+                        (int)ARRAY_LEN(published_violations));
     tcase_add_loop_test(tcase, a_time_is_written_as_rfc_3339, 0, (int)ARRAY_LEN(times));
     tcase_add_loop_test(tcase, the_retention_clock_is_never_ahead_of_the_wall_clock_or_of_the_time_since_the_boot, 0,
                         (int)ARRAY_LEN(retentions));

@@ -206,10 +206,13 @@ START_TEST(a_header_is_never_written_before_its_reply) {
 END_TEST
 
 START_TEST(an_invalid_body_names_each_field) {
-    static const struct field_problem problems[] = { { "/email", "required", "email is missing" },
-                                                     { "/password", "too_short", "password must not be empty" } };
-    static const char errors[] = "\"errors\":[{\"pointer\":\"/email\",\"code\":\"required\",\"detail\":\"email is missing\"},"
-                                 "{\"pointer\":\"/password\",\"code\":\"too_short\",\"detail\":\"password must not be empty\"}]";
+    static const struct field_problem problems[] = {
+        { .pointer = "/email", .violation = VIOLATION_REQUIRED, .detail = "email is missing" },
+        { .pointer = "/password", .violation = VIOLATION_TOO_SHORT, .detail = "password must not be empty", .min = 1 },
+    };
+    static const char errors[] =
+        "\"errors\":[{\"pointer\":\"/email\",\"code\":\"required\",\"detail\":\"email is missing\"},"
+        "{\"pointer\":\"/password\",\"code\":\"too_short\",\"detail\":\"password must not be empty\",\"min\":1}]";
     reply_invalid_fields(request, problems, ARRAY_LEN(problems));
     ck_assert_uint_eq(reply->http_status, 422);
     ck_assert_ptr_nonnull(memmem(reply->body.bytes, reply->body.len, errors, strlen(errors)));

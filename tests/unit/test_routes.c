@@ -90,6 +90,13 @@ static void with_a_schema_without_a_format(struct route *row) {
     row->body_format = BODY_NONE;
 }
 
+static void with_more_fields_than_a_body_can_have(struct route *row) {
+    static struct body_schema body;
+    body = *row->body;
+    body.count = BODY_FIELDS_MAX + 1;
+    row->body = &body;
+}
+
 static void with_a_form_that_has_no_text(struct route *row) {
     static const struct field field = { .name = "x", .type = FIELD_BOOLEAN };
     static const struct body_schema body = { &field, 1, false, sizeof(bool), "Body" };
@@ -139,6 +146,7 @@ static void (*const damages[])(struct route *row) = {
     for_services_with_the_limit_of_others,
     with_a_format_without_a_schema,
     with_a_schema_without_a_format,
+    with_more_fields_than_a_body_can_have,
     with_a_form_that_has_no_text,
     without_steps,
     with_a_step_of_the_pipeline,
@@ -175,7 +183,7 @@ END_TEST
 
 static bool takes_a_password(const struct route *route) {
     for (size_t i = 0; route->body != NULL && i < route->body->count; i++)
-        if (route->body->fields[i].type == FIELD_PASSWORD)
+        if (route->body->fields[i].type == FIELD_PASSWORD || route->body->fields[i].type == FIELD_NEW_PASSWORD)
             return true;
     return false;
 }
