@@ -107,11 +107,9 @@ run_browser_tests() {
         skipped=$((skipped + 1))
         return
     fi
-    mkdir -p "$BUILD/browser"
-    cp tests/browser/* "$BUILD/browser/"
-    npm ci --prefix "$BUILD/browser" --no-audit --no-fund --silent || die "npm cannot install playwright-core"
-    run_program browser "browser tests" node "$BUILD/browser/test_report.mjs" "$(realpath "$BUILD/failpoint")" docs/run.json \
-        "$(realpath "$BUILD/browser")"
+    tools/browser.sh
+    run_program browser "browser tests" node build/browser/test_report.mjs "$(realpath "$BUILD/failpoint")" docs/run.json \
+        "$(realpath build/browser)"
 }
 
 set_sanitizer_options() {

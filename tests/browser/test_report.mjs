@@ -3,31 +3,10 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { expect, launch, report, test, views } from "./support.mjs";
 
 const [failpoint, record, directory] = process.argv.slice(2);
 const run = JSON.parse(readFileSync(record, "utf8"));
-const views = [
-  { name: "phone-light", width: 360, height: 740, colorScheme: "light" },
-  { name: "phone-dark", width: 360, height: 740, colorScheme: "dark" },
-  { name: "screen-light", width: 1280, height: 900, colorScheme: "light" },
-  { name: "screen-dark", width: 1280, height: 900, colorScheme: "dark" },
-];
-const counts = { passed: 0, failed: 0 };
-
-async function test(name, body) {
-  try {
-    await body();
-    counts.passed++;
-  } catch (error) {
-    counts.failed++;
-    console.log(`browser: ${name}: ${error.message}`);
-  }
-}
-
-function expect(condition, message) {
-  if (!condition) throw new Error(message);
-}
 
 function makePage(name, content) {
   const json = join(directory, `${name}.json`);
@@ -145,11 +124,10 @@ async function testEmpty(browser) {
   await close();
 }
 
-const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await launch();
 const file = makePage("report", run);
 for (const view of views) await testView(browser, file, view);
 await testHostile(browser);
 await testEmpty(browser);
 await browser.close();
-console.log(`${counts.passed} passed, ${counts.failed} failed`);
-process.exitCode = counts.failed > 0 ? 1 : 0;
+report();

@@ -1,0 +1,62 @@
+// What the tests that drive a browser share.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+export const views = [
+  { name: "phone-light", width: 360, height: 740, colorScheme: "light" },
+  { name: "phone-dark", width: 360, height: 740, colorScheme: "dark" },
+  { name: "screen-light", width: 1280, height: 900, colorScheme: "light" },
+  { name: "screen-dark", width: 1280, height: 900, colorScheme: "dark" },
+];
+
+const counts = { passed: 0, failed: 0 };
+
+export async function test(name, body) {
+  try {
+    await body();
+    counts.passed++;
+  } catch (error) {
+    counts.failed++;
+    console.log(`browser: ${name}: ${error.stack}`);
+  }
+}
+
+export function expect(condition, message) {
+  if (!condition) throw new Error(message);
+}
+
+// Asks until it is so.
+export async function eventually(condition, message, seconds = 20) {
+  for (const end = Date.now() + seconds * 1000; Date.now() < end;) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(message);
+}
+
+// As root, Chromium runs without its sandbox only.
+export const launch = (options = {}) =>
+  chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"], ...options });
+
+// The last line of the script.
+export function report() {
+  console.log(`${counts.passed} passed, ${counts.failed} failed`);
+  process.exitCode = counts.failed > 0 ? 1 : 0;
+}
+
+// Nothing on the page is wider than the window, and axe-core finds nothing: names of fields, contrast (WCAG 2.2 AA), order of headings.
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+export async function checkPage(page) {
+  const [width, window] = await page.evaluate(() => [document.scrollingElement.scrollWidth, innerWidth]);
+  expect(width <= window, `the page has ${width} in ${window} pixels`);
+  await page.evaluate(axe); // by the debugger, past the page's policy
+  const found = await page.evaluate(() => axe.run());
+  const lines = found.violations.map((rule) => `${rule.help}: ${rule.nodes.map((node) => node.target.join(" ")).join(", ")}`);
+  expect(lines.length === 0, lines.join("\n"));
+}
+
+// A file beside this one.
+export const picture = (page, name) =>
+  page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, import.meta.url)), fullPage: true });
