@@ -14,8 +14,10 @@ export const views = [
 const counts = { passed: 0, failed: 0 };
 
 export async function test(name, body) {
+  const begin = Date.now();
   try {
     await body();
+    if (process.env.TIMES) console.log(`${((Date.now() - begin) / 1000).toFixed(1)} s: ${name}`);
     counts.passed++;
   } catch (error) {
     counts.failed++;
@@ -28,7 +30,7 @@ export function expect(condition, message) {
 }
 
 // Asks until it is so.
-export async function eventually(condition, message, seconds = 20) {
+export async function eventually(condition, message, seconds = 60) {
   for (const end = Date.now() + seconds * 1000; Date.now() < end;) {
     if (await condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
