@@ -73,7 +73,7 @@ struct limit_decision {
     unsigned quota;         /* tokens of a full bucket */
     int64_t window_us;      /* until an empty bucket is full */
     unsigned remaining;     /* whole tokens left */
-    int64_t reset_us;       /* until the bucket is full again */
+    int64_t reset_us;       /* with tokens left, until the bucket is full again; else until there is one */
     int64_t retry_after_us; /* until there is a token; 0 when allowed */
 };
 

@@ -51,7 +51,8 @@ enum status {
     /* 403: the password is right, and login takes a new one beside it */
     STATUS_PASSWORD_CHANGE_REQUIRED,
     /* try again later: always with Retry-After */
-    STATUS_RATE_LIMITED,         /* 429 */
+    STATUS_RATE_LIMITED,         /* 429: too many requests of one address or service, or wrong passwords of one address */
+    STATUS_ACCOUNT_LOCKED,       /* 429: too many wrong passwords for one account */
     STATUS_OVERLOADED,           /* 503: the turn would come after the deadline */
     STATUS_DEADLINE_EXCEEDED,    /* 503: the deadline passed while the request was served */
     STATUS_DATABASE_UNAVAILABLE, /* 503 */

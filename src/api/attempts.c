@@ -37,6 +37,11 @@ static void refund(const struct request *request, const struct attempt *attempt,
                        clock_monotonic_us());
 }
 
+/* Whether the account exists does not matter: one that does not is locked alike. */
+static enum status status_of(enum limit_class limit_class) {
+    return limit_class == LIMIT_ADDRESS_FAILURES ? STATUS_RATE_LIMITED : STATUS_ACCOUNT_LOCKED;
+}
+
 bool attempt_begin(struct request *request, const struct attempt *attempt) {
     for (size_t i = 0; i < attempt->count; i++) {
         struct limit_decision decision = limiter_take(request->services->failure_limiter, attempt->buckets[i].limit_class,
@@ -44,7 +49,7 @@ bool attempt_begin(struct request *request, const struct attempt *attempt) {
         if (decision.allowed)
             continue;
         refund(request, attempt, i);
-        reply_limited(request, &decision);
+        reply_limited(request, status_of(attempt->buckets[i].limit_class), &decision);
         return false;
     }
     return true;

@@ -37,7 +37,8 @@ struct attempt attempt_at_login(const struct request *request, struct text canon
  * stolen token cannot lock its owner out, neither of a login nor of changing the password from another session. */
 struct attempt attempt_with_token(const struct request *request);
 
-/* Takes one from each bucket. False: one of them is used up, none is taken, and the reply (429) is written. */
+/* Takes one from each bucket. False: one of them is used up, none is taken, and the reply is written: 429
+ * rate_limited if it is that of the address, else account_locked. */
 bool attempt_begin(struct request *request, const struct attempt *attempt) MUST_CHECK;
 
 /* To be called when the password was right, or could not be checked: returns what attempt_begin has taken. */

@@ -20,7 +20,7 @@ const struct route routes[] = {
       .steps = { &register_check, &register_hash_password, &register_insert, &register_check_repeated,
                  &register_answer_repeated },
       .replies = { { .http_status = 201, .schema = &new_user_reply, .headers = { "Location" } } },
-      .problems = { STATUS_INVALID_HEADER, STATUS_EMAIL_TAKEN, STATUS_IDEMPOTENCY_KEY_REUSED } },
+      .problems = { STATUS_INVALID_HEADER, STATUS_EMAIL_TAKEN, STATUS_IDEMPOTENCY_KEY_REUSED, STATUS_ACCOUNT_LOCKED } },
     { .method = METHOD_POST,
       .path = "/auth/login",
       .summary = "Exchange an e-mail address and a password for tokens",

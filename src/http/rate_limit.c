@@ -22,7 +22,7 @@ bool rate_limit_take(struct exchange *exchange) {
     struct limiter *limiter = request->services->limiter;
     struct limit_decision decision = limiter_take(limiter, limit_class, key_of(limiter, request), clock_monotonic_us());
     if (!decision.allowed) {
-        reply_limited(request, &decision);
+        reply_limited(request, STATUS_RATE_LIMITED, &decision);
         return false;
     }
     enum status status = limit_headers_add(&exchange->common_headers, request->arena, &decision);

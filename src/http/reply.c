@@ -178,13 +178,13 @@ enum step_result reply_retry_later(struct request *request, enum status status, 
     return STEP_DONE;
 }
 
-enum step_result reply_limited(struct request *request, const struct limit_decision *decision) {
-    assert(!decision->allowed);
+enum step_result reply_limited(struct request *request, enum status status, const struct limit_decision *decision) {
+    assert(!decision->allowed && status_info(status)->http == 429);
     struct header_list headers = { .count = 0 };
-    enum status status = limit_headers_add(&headers, request->arena, decision);
-    if (status != STATUS_OK)
-        return reply_problem(request, status);
-    if (!write_problem(request, STATUS_RATE_LIMITED, decision->retry_after_us))
+    enum status added = limit_headers_add(&headers, request->arena, decision);
+    if (added != STATUS_OK)
+        return reply_problem(request, added);
+    if (!write_problem(request, status, decision->retry_after_us))
         return STEP_DONE;
     for (size_t i = 0; i < headers.count; i++)
         add_own_header(&exchange_of(request)->reply, headers.fields[i].name, headers.fields[i].value);

@@ -58,6 +58,14 @@ static bool is_stream(const struct route *route) {
     return route->stream != NULL;
 }
 
+/* Wrong ones are limited. */
+static bool checks_password(const struct route *route) {
+    for (size_t i = 0; route->body != NULL && i < route->body->count; i++)
+        if (route->body->fields[i].type == FIELD_PASSWORD)
+            return true;
+    return false;
+}
+
 static bool asks_database(const struct route *route) {
     return runs_on(route, ON_DATABASE);
 }
@@ -90,6 +98,7 @@ static const struct {
     { STATUS_INSUFFICIENT_SCOPE, requires_role },
     { STATUS_INVALID_CLIENT, is_for_services },
     { STATUS_RATE_LIMITED, is_limited },
+    { STATUS_ACCOUNT_LOCKED, checks_password },
     { STATUS_DATABASE_UNAVAILABLE, asks_database },
     { STATUS_DEADLINE_EXCEEDED, waits_for_executor },
     { STATUS_SHUTTING_DOWN, waits_for_executor },
@@ -157,7 +166,8 @@ static const char *wrong_column(const struct route *route) {
         return "role";
     if (route->limit == LIMIT_UNSET || (route->limit == LIMIT_SERVICE) != is_for_services(route))
         return "limit";
-    if (parses_body(route) != (route->body != NULL) || (route->body != NULL && route->body->count > BODY_FIELDS_MAX) || (parses_form(route) && !is_form(route->body)))
+    if (parses_body(route) != (route->body != NULL) || (route->body != NULL && route->body->count > BODY_FIELDS_MAX) ||
+        (parses_form(route) && !is_form(route->body)))
         return "body";
     if (!are_steps(route->steps))
         return "steps";

@@ -221,7 +221,7 @@ static struct limit_decision check_bucket(const struct rule *rule, const struct 
     if (decision.allowed)
         decision.remaining = (unsigned)(left / token);
     else
-        decision.retry_after_us = locked > token - left ? locked : token - left;
+        decision.reset_us = decision.retry_after_us = locked > token - left ? locked : token - left;
     return decision;
 }
 
@@ -237,7 +237,8 @@ static void spend(const struct rule *rule, struct entry *entry, int64_t now_us, 
     entry->full_us = now_us + missing_us(entry, now_us) + rule->token_us;
     entry->pending += rule->lock_us != 0;
     decision->remaining--;
-    decision->reset_us = entry->full_us - now_us;
+    int64_t missing = missing_us(entry, now_us);
+    decision->reset_us = decision->remaining > 0 ? missing : missing - rule->token_us * (rule->burst - 1);
 }
 
 static void settle(struct entry *entry) {

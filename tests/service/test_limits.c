@@ -43,14 +43,23 @@ static long retry_after(const struct reply *reply) {
     return strtol(http_header(reply, "Retry-After", value, sizeof value), NULL, 10);
 }
 
+/* The RateLimit of the bucket that is empty says the same as Retry-After. */
+static void assert_reset_is_retry_after(const struct reply *reply) {
+    const char *empty = strstr(reply->headers, ";r=0;t=");
+    ck_assert_msg(empty != NULL, "%s", reply->headers);
+    ck_assert_int_eq(strtol(empty + strlen(";r=0;t="), NULL, 10), retry_after(reply));
+}
+
 /* Asks until the answer is a 429; returns how many came before it. */
 static int count_until_limited(const struct server *server, const char *forwarded, const char *method, const char *path,
                                const char *body) {
     for (int count = 0; count < 100; count++) {
         struct reply reply = send_from(server, forwarded, method, path, body);
         long status = reply.status;
-        if (status == 429)
+        if (status == 429) {
             assert_problem(&reply, 429, "rate_limited");
+            assert_reset_is_retry_after(&reply);
+        }
         http_free(&reply);
         if (status == 429)
             return count;
@@ -210,7 +219,8 @@ START_TEST(an_account_is_locked_alike_whether_it_exists_or_not) {
         for (int try = 0; try < 3; try++)
             expect_problem(log_in_from(&server, ELSEWHERE, accounts[i], WRONG), 401, "invalid_credentials");
         struct reply reply = log_in_from(&server, ELSEWHERE, accounts[i], WRONG);
-        assert_problem(&reply, 429, "rate_limited");
+        assert_problem(&reply, 429, "account_locked");
+        assert_reset_is_retry_after(&reply);
         ck_assert_int_ge(retry_after(&reply), 590);
         ck_assert_int_le(retry_after(&reply), 600);
         http_free(&reply);
@@ -266,7 +276,8 @@ START_TEST(many_addresses_lock_an_account_for_all_that_it_does_not_know) {
     for (size_t i = 0; i < 2; i++) {
         lock_from_many(&server, accounts[i]);
         struct reply reply = log_in_from(&server, ELSEWHERE, accounts[i], PASSWORD);
-        assert_problem(&reply, 429, "rate_limited");
+        assert_problem(&reply, 429, "account_locked");
+        assert_reset_is_retry_after(&reply);
         ck_assert_int_ge(retry_after(&reply), 590);
         ck_assert_int_le(retry_after(&reply), 600);
         http_free(&reply);
@@ -299,6 +310,7 @@ START_TEST(one_address_has_so_many_wrong_passwords_for_all_accounts_together) {
     }
     struct reply reply = log_in_from(&server, sprayers[_i].other, &account, PASSWORD);
     ck_assert_int_eq(reply.status, sprayers[_i].same ? 429 : 200);
+    ck_assert_str_eq(http_member(&reply, "code"), sprayers[_i].same ? "rate_limited" : "");
     ck_assert_int_ge(retry_after(&reply), sprayers[_i].same ? 890 : 0);
     http_free(&reply);
     ck_assert(server_log_contains(&server, "\"event\":\"address_locked\""));
@@ -567,7 +579,7 @@ START_TEST(a_stolen_token_is_no_means_to_guess_the_password_nor_to_lock_its_owne
         expect_problem_at(http_json(&server, "DELETE", "/auth/me", tokens.access, body), 403, "wrong_password",
                           "/current_password", "wrong_password");
     static const char right[] = "{\"current_password\":\"" PASSWORD "\"}";
-    expect_problem(http_json(&server, "DELETE", "/auth/me", tokens.access, right), 429, "rate_limited");
+    expect_problem(http_json(&server, "DELETE", "/auth/me", tokens.access, right), 429, "account_locked");
     ck_assert_int_eq(login_status(&server, ELSEWHERE, &account, PASSWORD), 200);
     ck_assert(server_log_contains(&server, "\"event\":\"session_locked\""));
     static const char change[] = "{\"current_password\":\"" PASSWORD "\",\"new_password\":\"another long passphrase\"}";

@@ -67,6 +67,7 @@ static const struct {
     { STATUS_INSUFFICIENT_SCOPE, "insufficient_scope", 403 },
     { STATUS_PASSWORD_CHANGE_REQUIRED, "password_change_required", 403 },
     { STATUS_RATE_LIMITED, "rate_limited", 429 },
+    { STATUS_ACCOUNT_LOCKED, "account_locked", 429 },
     { STATUS_OVERLOADED, "overloaded", 503 },
     { STATUS_DEADLINE_EXCEEDED, "deadline_exceeded", 503 },
     { STATUS_DATABASE_UNAVAILABLE, "database_unavailable", 503 },

@@ -157,7 +157,7 @@ START_TEST(a_delayed_refusal_asks_for_no_more_than_the_time_that_is_left) {
                                        .reset_us = 600 * CLOCK_US_PER_S,
                                        .retry_after_us = 60 * CLOCK_US_PER_S };
     ck_assert_int_eq(header_list_add(&exchange->common_headers, "RateLimit", "\"route\";r=5;t=7200"), STATUS_OK);
-    reply_limited(&exchange->request, &decision);
+    reply_limited(&exchange->request, STATUS_RATE_LIMITED, &decision);
     delayed_replies_lower_times(exchange, lowered[_i].delay_us);
     ck_assert_str_eq(find_in(&exchange->reply.headers, "Retry-After"), lowered[_i].retry_after);
     ck_assert_str_eq(find_in(&exchange->reply.headers, "RateLimit"), lowered[_i].reset);

@@ -111,8 +111,11 @@ START_TEST(a_decision_says_what_is_left_and_when_more_comes) {
     decision = limiter_take(limiter, LIMIT_LOGIN, key, NOW + 1);
     ck_assert(decision.is_limited && !decision.allowed);
     ck_assert_uint_eq(decision.remaining, 0);
-    ck_assert_int_eq(decision.reset_us, MINUTE - 1);
+    ck_assert_int_eq(decision.reset_us, TOKEN - 1); /* draft-ietf-httpapi-ratelimit-headers: the moment of Retry-After */
     ck_assert_int_eq(decision.retry_after_us, TOKEN - 1);
+    decision = limiter_take(limiter, LIMIT_LOGIN, key, NOW + TOKEN + 1);
+    ck_assert(decision.allowed && decision.remaining == 0);
+    ck_assert_int_eq(decision.reset_us, TOKEN - 1);
 }
 END_TEST
 

@@ -120,7 +120,7 @@ static void be_limited(void) {
     struct limit_decision decision = {
         .is_limited = true, .name = "login", .quota = 10, .window_us = 60000000, .reset_us = 60000000, .retry_after_us = 6000000
     };
-    reply_limited(request, &decision);
+    reply_limited(request, STATUS_ACCOUNT_LOCKED, &decision);
 }
 
 static void show_a_token_is_missing(void) {
