@@ -57,6 +57,14 @@ struct request {
 /* The value of a header, {NULL, 0} if absent; of a repeated header the first. It lives as long as the request. */
 struct text request_header(const struct request *request, const char *name);
 
+/* Whether the client has the reply with this entity tag already, by If-None-Match (RFC 9110 section 13.1.2): a list of tags,
+ * compared as if none were weak, or "*". Then it is answered 304 with the same ETag. `tag`, with its quotes, has no comma. */
+bool request_has_tag(const struct request *request, const char *tag);
+
+/* Whether a header of content negotiation, Accept or Accept-Encoding (RFC 9110 section 12.5), has one of these ranges, and the
+ * last of them that it has with a weight above 0; so they go from the least to the most specific. False without the header. */
+bool request_accepts(const struct request *request, const char *name, const char *const *ranges, size_t count);
+
 /* The value of a query parameter that the route declares; of a repeated one that with this index. {NULL, 0}: there is none. It
  * lives as long as the request. */
 struct text request_query(const struct request *request, const char *name, size_t index);

@@ -35,6 +35,10 @@ bool text_is_alphanumeric(char byte); /* A-Z a-z 0-9, whatever the locale */
 bool text_is_blank(char byte);        /* a space or a tab: what HTTP allows around values (RFC 9110 section 5.6.3) */
 int text_hex_digit(char byte);        /* 0 to 15; -1: it is none of 0-9 a-f A-F */
 
+/* Takes the part before the separator, or all, off the front of a list, and the separator: without the blanks around it, maybe
+ * empty. */
+struct text text_take_until(struct text *list, char separator);
+
 /* The bytes of the UTF-8 sequence at the front, and its code point; 0, with *code_point as it was, if there is none: the text is
  * empty, or its front is not what RFC 3629 allows. */
 size_t text_code_point(struct text text, uint32_t *code_point);

@@ -41,45 +41,10 @@ struct follower {
 
 /* ---- the request ---- */
 
-/* Parts of `list` up to the separator, without blanks around them; *list becomes what follows it. */
-static struct text take_until(struct text *list, char separator) {
-    const char *end = list->len > 0 ? memchr(list->bytes, separator, list->len) : NULL;
-    struct text part = { list->bytes, end != NULL ? (size_t)(end - list->bytes) : list->len };
-    size_t skipped = end != NULL ? part.len + 1 : part.len;
-    *list = (struct text){ list->bytes + skipped, list->len - skipped };
-    while (part.len > 0 && text_is_blank(part.bytes[0]))
-        part = (struct text){ part.bytes + 1, part.len - 1 };
-    while (part.len > 0 && text_is_blank(part.bytes[part.len - 1]))
-        part.len--;
-    return part;
-}
-
-/* RFC 9110 section 12.4.2: a weight of 0 means "not acceptable". */
-static bool has_weight_of_zero(struct text parameters) {
-    while (parameters.len > 0) {
-        struct text parameter = take_until(&parameters, ';');
-        bool is_weight = parameter.len >= 3 && (parameter.bytes[0] | 0x20) == 'q' && parameter.bytes[1] == '=';
-        if (is_weight)
-            return parameter.bytes[2] == '0' && strspn(parameter.bytes + 2, "0.") >= parameter.len - 2;
-    }
-    return false;
-}
-
-/* RFC 9110 section 12.5.1: the most specific range that fits decides; without the header everything is acceptable. */
-static bool accepts_events(struct text accept) {
+/* Without the header everything is acceptable (RFC 9110 section 12.5.1). */
+static bool accepts_events(const struct request *request) {
     static const char *const ranges[] = { "*/*", "text/*", "text/event-stream" };
-    size_t best = 0;
-    bool is_accepted = accept.len == 0;
-    while (accept.len > 0) {
-        struct text element = take_until(&accept, ',');
-        struct text range = take_until(&element, ';');
-        for (size_t i = best; i < ARRAY_LEN(ranges); i++)
-            if (text_equal_ignoring_case(range, text_of(ranges[i]))) {
-                is_accepted = !has_weight_of_zero(element);
-                best = i;
-            }
-    }
-    return is_accepted;
+    return request_header(request, "Accept").len == 0 || request_accepts(request, "Accept", ranges, ARRAY_LEN(ranges));
 }
 
 static bool read_heartbeat(const struct request *request, int64_t *us) {
@@ -92,7 +57,7 @@ static bool read_heartbeat(const struct request *request, int64_t *us) {
 
 static enum step_result open_stream(struct request *request) {
     const struct services *services = request->services;
-    if (!accepts_events(request_header(request, "Accept")))
+    if (!accepts_events(request))
         return reply_problem(request, STATUS_NOT_ACCEPTABLE);
     if (services->is_draining())
         return reply_problem(request, STATUS_SHUTTING_DOWN);

@@ -62,6 +62,18 @@ bool text_is_blank(char byte) {
     return byte == ' ' || byte == '\t';
 }
 
+struct text text_take_until(struct text *list, char separator) {
+    const char *end = list->len > 0 ? memchr(list->bytes, separator, list->len) : NULL;
+    struct text part = { list->bytes, end != NULL ? (size_t)(end - list->bytes) : list->len };
+    size_t skipped = end != NULL ? part.len + 1 : part.len;
+    *list = (struct text){ list->bytes + skipped, list->len - skipped };
+    while (part.len > 0 && text_is_blank(part.bytes[0]))
+        part = (struct text){ part.bytes + 1, part.len - 1 };
+    while (part.len > 0 && text_is_blank(part.bytes[part.len - 1]))
+        part.len--;
+    return part;
+}
+
 int text_hex_digit(char byte) {
     if (byte >= '0' && byte <= '9')
         return byte - '0';

@@ -266,6 +266,16 @@ START_TEST(hex_digits_and_blanks_are_those_of_ascii) {
 }
 END_TEST
 
+START_TEST(parts_of_a_list_are_taken_one_by_one_without_blanks) {
+    static const char *const parts[] = { "a", "b c", "", "d" };
+    struct text list = text_of(" a ,\tb c,,d");
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        ck_assert(text_equal(text_take_until(&list, ','), text_of(parts[i])));
+    ck_assert_uint_eq(list.len, 0);
+    ck_assert_uint_eq(text_take_until(&list, ',').len, 0);
+}
+END_TEST
+
 static const struct {
     struct text text;
     size_t len;
@@ -320,6 +330,7 @@ Suite *text_suite(void) {
     tcase_add_loop_test(tcase, a_decimal_number_is_digits_and_nothing_else, 0, (int)ARRAY_LEN(decimals));
     tcase_add_loop_test(tcase, an_id_is_made_of_its_alphabet_and_as_long_as_it_may_be, 0, (int)ARRAY_LEN(ids));
     tcase_add_test(tcase, letters_and_digits_are_those_of_ascii);
+    tcase_add_test(tcase, parts_of_a_list_are_taken_one_by_one_without_blanks);
     tcase_add_test(tcase, hex_digits_and_blanks_are_those_of_ascii);
     tcase_add_loop_test(tcase, a_code_point_is_decoded_or_is_none, 0, (int)ARRAY_LEN(sequences));
     tcase_add_test(tcase, decoding_and_validity_agree_on_sequences_of_three_bytes);
