@@ -99,6 +99,9 @@ struct config {
         struct string_list allowed_origins;
     } cors;
     struct {
+        bool enabled;
+    } docs;
+    struct {
         enum log_level level;
         enum log_format format;
     } log;

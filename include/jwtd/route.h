@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct config;
 struct db_query;
 struct request;
 struct stream_kind;
@@ -175,7 +176,9 @@ struct route {
     const char *summary; /* one line for the reader and the API document */
     const char *name;    /* in clients that are made of the API document, as "logIn"; no other row has it */
     enum route_group group;
-    const char *description; /* what the summary does not say; NULL: nothing */
+    const char *description;                         /* what the summary does not say; NULL: nothing */
+    bool (*is_enabled)(const struct config *config); /* by the configuration in force; false: as if there were no such row; NULL:
+                                                        always */
     enum access access;
     const char *role;                              /* which the token must have, else 403; only with ACCESS_BEARER; NULL: none */
     enum limit_class limit;                        /* LIMIT_UNSET is not allowed */

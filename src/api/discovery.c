@@ -26,25 +26,6 @@
 
 /* ---- keys ---- */
 
-/* RFC 9110 section 13.1.2: "*", or a list of entity tags, compared as if none were weak. Ours has no comma in it. */
-static bool is_known(struct text list, const char *tag) {
-    while (list.len > 0) {
-        const char *comma = memchr(list.bytes, ',', list.len);
-        struct text item = { list.bytes, comma != NULL ? (size_t)(comma - list.bytes) : list.len };
-        size_t taken = item.len + (comma != NULL ? 1 : 0);
-        list = (struct text){ list.bytes + taken, list.len - taken };
-        while (item.len > 0 && text_is_blank(item.bytes[0]))
-            item = (struct text){ item.bytes + 1, item.len - 1 };
-        while (item.len > 0 && text_is_blank(item.bytes[item.len - 1]))
-            item.len--;
-        if (item.len > 2 && memcmp(item.bytes, "W/", 2) == 0)
-            item = (struct text){ item.bytes + 2, item.len - 2 };
-        if (text_equal(item, text_of(tag)) || text_equal(item, text_of("*")))
-            return true;
-    }
-    return false;
-}
-
 static enum step_result publish(struct request *request, const char *tag) {
     enum status status = reply_header(request, "Cache-Control", FRESH);
     if (status == STATUS_OK && tag != NULL)
@@ -56,7 +37,7 @@ static enum step_result publish(struct request *request, const char *tag) {
 
 static enum step_result show_keys(struct request *request) {
     const struct jwks *jwks = request->snapshot->jwks;
-    if (is_known(request_header(request, "If-None-Match"), jwks_tag(jwks)))
+    if (request_has_tag(request, jwks_tag(jwks)))
         reply_empty(request, 304);
     else
         reply_bytes(request, 200, JWKS_MEDIA_TYPE, jwks_text(jwks));
@@ -67,11 +48,12 @@ static enum step_result show_keys(struct request *request) {
 
 static const struct {
     const char *member, *path;
+    bool (*is_there)(const struct config *config); /* NULL: always */
 } addresses[] = {
-    { "jwks_uri", "/.well-known/jwks.json" },
-    { "introspection_endpoint", "/auth/introspect" },
-    { "revocation_endpoint", "/auth/revoke" },
-    { "service_documentation", "/docs" },
+    { "jwks_uri", "/.well-known/jwks.json", NULL },
+    { "introspection_endpoint", "/auth/introspect", NULL },
+    { "revocation_endpoint", "/auth/revoke", NULL },
+    { "service_documentation", "/docs", docs_are_enabled },
 };
 
 static void write_address(struct json_writer *writer, struct text base, const char *member, const char *path) {
@@ -99,7 +81,8 @@ static enum step_result show_discovery(struct request *request) {
     json_begin_object(&writer);
     json_member_string(&writer, "issuer", issuer);
     for (size_t i = 0; i < ARRAY_LEN(addresses); i++)
-        write_address(&writer, issuer_base(issuer), addresses[i].member, addresses[i].path);
+        if (addresses[i].is_there == NULL || addresses[i].is_there(&request->snapshot->config))
+            write_address(&writer, issuer_base(issuer), addresses[i].member, addresses[i].path);
     /* the first is required; without the second a client assumes two grants of OAuth (RFC 8414 section 2) */
     write_list(&writer, "response_types_supported", NULL);
     write_list(&writer, "grant_types_supported", NULL);
@@ -117,7 +100,11 @@ static const struct reply_member discovery_members[] = {
     { .name = "jwks_uri", .type = REPLY_STRING, .description = "The public keys", .format = "uri" },
     { .name = "introspection_endpoint", .type = REPLY_STRING, .description = "RFC 7662", .format = "uri" },
     { .name = "revocation_endpoint", .type = REPLY_STRING, .description = "RFC 7009", .format = "uri" },
-    { .name = "service_documentation", .type = REPLY_STRING, .description = "The page for people", .format = "uri" },
+    { .name = "service_documentation",
+      .type = REPLY_STRING,
+      .optional = true,
+      .description = "The page for people, where there is one",
+      .format = "uri" },
     { .name = "response_types_supported",
       .type = REPLY_ARRAY,
       .description = "None: tokens are issued by POST /auth/login",

@@ -1,6 +1,7 @@
 /* The page to which the `type` of every problem links. */
 #include "steps.h"
 
+#include "jwtd/config.h"
 #include "jwtd/reply.h"
 #include "jwtd/status.h"
 
@@ -25,6 +26,10 @@ static enum step_result show(struct request *request) {
                         info->name, info->http, info->title, info->detail, info->retry_later ? " Carries Retry-After." : "");
     }
     return reply_bytes(request, 200, "text/html; charset=utf-8", text_of(page));
+}
+
+bool docs_are_enabled(const struct config *config) {
+    return config->docs.enabled;
 }
 
 const struct step docs_show = { "show", ON_HTTP, .run = show };

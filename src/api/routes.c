@@ -271,6 +271,7 @@ const struct route routes[] = {
       .summary = "The page that explains the error codes",
       .name = "getDocs",
       .group = GROUP_DOCUMENTATION,
+      .is_enabled = docs_are_enabled,
       .access = ACCESS_PUBLIC,
       .limit = LIMIT_NONE,
       .is_cacheable = true,

@@ -59,6 +59,7 @@ extern const struct step verify_answer;
 extern const struct step health_live, health_ready;
 extern const struct reply_schema live_reply, ready_reply;
 extern const struct step docs_show;
+bool docs_are_enabled(const struct config *config);
 
 /* discovery.c */
 #define JWKS_MEDIA_TYPE "application/jwk-set+json" /* RFC 7517 section 8.5.2 */

@@ -133,6 +133,9 @@ const struct setting settings[] = {
     SETTING("cors.allowed_origins", origins, RELOADABLE, "", 0, 0, 0, cors.allowed_origins,
             "origins of front ends, like https://app.example.com"),
 
+    SETTING("docs.enabled", boolean, RELOADABLE, "true", 0, 0, 0, docs.enabled,
+            "whether /docs and /openapi.json describe the service, and / redirects browsers there"),
+
     SETTING("log.level", level, RELOADABLE, "info", 0, 0, 0, log.level, "debug, info, warn or error"),
     SETTING("log.format", format, 0, "auto", 0, 0, 0, log.format, "text, json, or auto: text on a terminal, json elsewhere"),
 };

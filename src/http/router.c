@@ -2,6 +2,8 @@
 
 #include "exchange.h"
 
+#include "jwtd/snapshot.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +35,11 @@ static bool path_matches(const char *pattern, const char *path, struct uuid ids[
     return *pattern == '*' || *path == '\0';
 }
 
+static bool matches(const struct route *route, const struct exchange *exchange, struct uuid ids[ROUTE_IDS_MAX]) {
+    return path_matches(route->path, exchange->path, ids) &&
+           (route->is_enabled == NULL || route->is_enabled(&exchange->request.snapshot->config));
+}
+
 /* METHOD_UNSET: no row has it but those for any method. */
 static enum method read_method(const char *name) {
     if (strcmp(name, "HEAD") == 0)
@@ -47,14 +54,14 @@ enum status router_find(const struct route *routes, size_t count, struct exchang
     enum method method = read_method(exchange->method);
     struct uuid *ids = exchange->request.path_ids;
     for (size_t i = 0; i < count; i++) {
-        if ((routes[i].method != METHOD_ANY && routes[i].method != method) || !path_matches(routes[i].path, exchange->path, ids))
+        if ((routes[i].method != METHOD_ANY && routes[i].method != method) || !matches(&routes[i], exchange, ids))
             continue;
         exchange->allowed_path = &routes[i];
         exchange->request.route = &routes[i];
         return STATUS_OK;
     }
     for (size_t i = 0; i < count; i++)
-        if (path_matches(routes[i].path, exchange->path, ids))
+        if (matches(&routes[i], exchange, ids))
             exchange->allowed_path = &routes[i];
     return exchange->allowed_path != NULL ? STATUS_METHOD_NOT_ALLOWED : STATUS_NOT_FOUND;
 }
@@ -64,7 +71,7 @@ const char *router_allowed_methods(const struct route *routes, size_t count, con
     size_t len = strlen(list);
     for (size_t i = 0; i < count; i++) {
         struct uuid ignored[ROUTE_IDS_MAX];
-        if (!path_matches(routes[i].path, exchange->path, ignored))
+        if (!matches(&routes[i], exchange, ignored))
             continue;
         const char *name = routes[i].method == METHOD_GET ? "GET, HEAD" : method_names[routes[i].method];
         if (len + strlen(name) + 3 < sizeof list)

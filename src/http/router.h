@@ -7,9 +7,9 @@
 
 struct exchange;
 
-/* By exchange->path and method. STATUS_OK: request.route and path_ids are set. STATUS_METHOD_NOT_ALLOWED: no row with this path
- * has the method. STATUS_NOT_FOUND: no row has the path. allowed_path is a row with this path, unless there is none. HEAD matches
- * a row for GET. */
+/* By exchange->path and method, among the rows that are enabled. STATUS_OK: request.route and path_ids are set.
+ * STATUS_METHOD_NOT_ALLOWED: no row with this path has the method. STATUS_NOT_FOUND: no row has the path. allowed_path is a row
+ * with this path, unless there is none. HEAD matches a row for GET. */
 enum status router_find(const struct route *routes, size_t count, struct exchange *exchange) MUST_CHECK;
 
 /* OPTIONS and the methods of all rows with this path, for Allow, in the arena; NULL if out of memory. */

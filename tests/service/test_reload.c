@@ -313,6 +313,7 @@ static const struct {
     { "limit.service", "1/h", true },
     { "services.credentials_file", "HERE/other.credentials", false },
     { "cors.allowed_origins", "https://c.example", true },
+    { "docs.enabled", "false", true },
     { "log.level", "debug", true },
     { "log.format", "text", false },
 };

@@ -69,6 +69,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_int_eq(config->limit.lock_ms, 60000);
     ck_assert_int_eq(config->limit.lock_max_ms, 3600000);
     ck_assert_uint_eq(config->cors.allowed_origins.count, 0);
+    ck_assert(config->docs.enabled);
     ck_assert_int_eq(config->log.level, LOG_INFO);
     ck_assert_int_eq(config->log.format, LOG_AUTO);
     outcome_fini(&outcome);
@@ -420,6 +421,7 @@ static const char *const others[] = {
     "limit.service=7/min",
     "services.credentials_file=other",
     "cors.allowed_origins=https://a.example https://b.example",
+    "docs.enabled=false",
     "log.level=debug",
     "log.format=json",
 };

@@ -9,6 +9,10 @@ Suite *router_suite(void);
 #define ID "01a1ff28-f143-7afd-8764-fbc92de0bf2b"
 #define OTHER_ID "01a1ff28-9a6f-715a-8034-e1934e879fe3"
 
+static bool docs_are_enabled(const struct config *config) {
+    return config->docs.enabled;
+}
+
 static const struct route rows[] = {
     { .method = METHOD_GET, .path = "/" },
     { .method = METHOD_GET, .path = "/users" },
@@ -17,6 +21,9 @@ static const struct route rows[] = {
     { .method = METHOD_DELETE, .path = "/users/{id}/sessions/{session}" },
     { .method = METHOD_ANY, .path = "/verify" },
     { .method = METHOD_ANY, .path = "/verify/*" },
+    { .method = METHOD_GET, .path = "/page", .is_enabled = docs_are_enabled },
+    { .method = METHOD_POST, .path = "/page/parts", .is_enabled = docs_are_enabled },
+    { .method = METHOD_DELETE, .path = "/page/parts" },
 };
 
 static struct exchange_fixture *fixture;
@@ -99,6 +106,17 @@ START_TEST(another_method_is_refused_with_those_that_the_path_takes) {
 }
 END_TEST
 
+START_TEST(a_row_that_is_not_enabled_is_as_if_it_were_not_there) {
+    ck_assert_int_eq(find("GET", "/page"), STATUS_NOT_FOUND);
+    ck_assert_int_eq(find("POST", "/page/parts"), STATUS_METHOD_NOT_ALLOWED);
+    ck_assert_str_eq(router_allowed_methods(rows, ARRAY_LEN(rows), &fixture->exchange), "OPTIONS, DELETE");
+    fixture->snapshot.config.docs.enabled = true;
+    ck_assert_int_eq(find("GET", "/page"), STATUS_OK);
+    ck_assert_int_eq(find("POST", "/page/parts"), STATUS_OK);
+    ck_assert_str_eq(router_allowed_methods(rows, ARRAY_LEN(rows), &fixture->exchange), "OPTIONS, POST, DELETE");
+}
+END_TEST
+
 Suite *router_suite(void) {
     Suite *suite = suite_create("router");
     TCase *tcase = tcase_create("router");
@@ -106,6 +124,7 @@ Suite *router_suite(void) {
     tcase_add_loop_test(tcase, a_request_finds_the_one_row_of_its_method_and_path, 0, (int)ARRAY_LEN(found));
     tcase_add_test(tcase, ids_of_a_path_are_kept_in_their_order);
     tcase_add_loop_test(tcase, another_method_is_refused_with_those_that_the_path_takes, 0, (int)ARRAY_LEN(others));
+    tcase_add_test(tcase, a_row_that_is_not_enabled_is_as_if_it_were_not_there);
     suite_add_tcase(suite, tcase);
     return suite;
 }
