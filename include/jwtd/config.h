@@ -37,6 +37,7 @@ struct limit_rate {
 struct config {
     struct {
         struct endpoint listen;
+        char *public_url; /* without a slash at its end; empty: unknown */
         unsigned threads;
         unsigned max_connections;
         unsigned max_connections_per_address; /* 0: no limit */

@@ -87,4 +87,7 @@ struct status_member {
 /* NULL: the status is about no member, or about any. */
 const struct status_member *status_member(enum status status);
 
+/* Whether OAuth 2.0 clients know its code (RFC 6749 section 5.2): its problem has it as the member "error", too. */
+bool status_is_oauth_error(enum status status);
+
 #endif

@@ -71,6 +71,18 @@ static bool parse_kid(const struct setting *setting, const char *text, void *pla
     return parse_text(setting, text, place, error);
 }
 
+/* RFC 3986, without query and fragment: a path is put behind it. */
+static bool parse_web_address(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
+    static const char alphabet[] = TEXT_ALPHANUMERIC "-._~%!$&'()*+,;=:@/[]";
+    size_t len = strlen(text), scheme = 0;
+    if (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0)
+        scheme = text[4] == ':' ? 7 : 8;
+    bool is_address = scheme > 0 && len > scheme && text[scheme] != '/' && text[len - 1] != '/';
+    if (len > 0 && !(is_address && text_is_made_of(text_of(text), alphabet, 0, len)))
+        return setting_reject(error, "must be a URL like https://auth.example.com, without query and without a slash at its end");
+    return parse_text(setting, text, place, error);
+}
+
 static bool parse_endpoint(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     (void)setting;
     struct endpoint endpoint;
@@ -89,4 +101,5 @@ static void print_endpoint(const struct setting *setting, const void *place, FIL
 const struct setting_type text_setting = { sizeof(char *), parse_text, print_text, copy_text, release_text };
 const struct setting_type url_setting = { sizeof(char *), parse_text, print_text, copy_text, release_secret };
 const struct setting_type kid_setting = { sizeof(char *), parse_kid, print_text, copy_text, release_text };
+const struct setting_type web_address_setting = { sizeof(char *), parse_web_address, print_text, copy_text, release_text };
 const struct setting_type endpoint_setting = { sizeof(struct endpoint), parse_endpoint, print_endpoint, NULL, NULL };

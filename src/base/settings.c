@@ -21,6 +21,7 @@
 #define MEMBER_OF_text char *: true
 #define MEMBER_OF_url char *: true
 #define MEMBER_OF_kid char *: true
+#define MEMBER_OF_web_address char *: true
 #define MEMBER_OF_endpoint struct endpoint: true
 #define MEMBER_OF_networks struct cidr_list: true
 #define MEMBER_OF_origins struct string_list: true
@@ -40,6 +41,9 @@ const struct setting settings[] = {
     /* name, type, flags, default, min, max, unit, member of struct config, help */
     SETTING("server.listen", endpoint, 0, "127.0.0.1:8080", 0, 0, 0, server.listen,
             "where to serve: address:port, [address]:port or unix:/path; port 0 picks a free one"),
+    SETTING("server.public_url", web_address, 0, "", 0, 255, 0, server.public_url,
+            "where clients find the service, like https://auth.example.com; makes the addresses in problems and /openapi.json "
+            "absolute"),
     SETTING("server.threads", count, 0, "0", 0, 1024, 0, server.threads,
             "HTTP threads; 0: one per core that the process may use"),
     SETTING("server.max_connections", count, 0, "10000", 1, 1000000, 0, server.max_connections,

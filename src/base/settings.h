@@ -30,19 +30,20 @@ struct setting_type {
     void (*release)(void *place);
 };
 
-extern const struct setting_type boolean_setting;  /* bool: true, false, on, off */
-extern const struct setting_type count_setting;    /* unsigned, or int when the bounds allow: a whole number */
-extern const struct setting_type duration_setting; /* int64_t milliseconds: 250ms, 5s, 15m, 12h, 30d, 0 */
-extern const struct setting_type size_setting;     /* size_t bytes: 512B, 16KiB, 19MiB, 1GiB, 0 */
-extern const struct setting_type rate_setting;     /* struct limit_rate: 10/min, 5/15min burst 10, off */
-extern const struct setting_type text_setting;     /* char *: UTF-8 without control characters */
-extern const struct setting_type url_setting;      /* char *: as text, but wiped */
-extern const struct setting_type endpoint_setting; /* struct endpoint */
-extern const struct setting_type kid_setting;      /* char *: the name of a signing key */
-extern const struct setting_type networks_setting; /* struct cidr_list */
-extern const struct setting_type origins_setting;  /* struct string_list */
-extern const struct setting_type level_setting;    /* enum log_level */
-extern const struct setting_type format_setting;   /* enum log_format */
+extern const struct setting_type boolean_setting;     /* bool: true, false, on, off */
+extern const struct setting_type count_setting;       /* unsigned, or int when the bounds allow: a whole number */
+extern const struct setting_type duration_setting;    /* int64_t milliseconds: 250ms, 5s, 15m, 12h, 30d, 0 */
+extern const struct setting_type size_setting;        /* size_t bytes: 512B, 16KiB, 19MiB, 1GiB, 0 */
+extern const struct setting_type rate_setting;        /* struct limit_rate: 10/min, 5/15min burst 10, off */
+extern const struct setting_type text_setting;        /* char *: UTF-8 without control characters */
+extern const struct setting_type url_setting;         /* char *: as text, but wiped */
+extern const struct setting_type endpoint_setting;    /* struct endpoint */
+extern const struct setting_type kid_setting;         /* char *: the name of a signing key */
+extern const struct setting_type web_address_setting; /* char *: an http or https URL without a slash at its end, or empty */
+extern const struct setting_type networks_setting;    /* struct cidr_list */
+extern const struct setting_type origins_setting;     /* struct string_list */
+extern const struct setting_type level_setting;       /* enum log_level */
+extern const struct setting_type format_setting;      /* enum log_format */
 
 enum setting_flags {
     RELOADABLE = 1, /* SIGHUP changes it; any other waits for a restart */

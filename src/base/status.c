@@ -127,3 +127,7 @@ const struct status_member *status_member(enum status status) {
     };
     return (size_t)status < STATUS_COUNT && members[status].pointer != NULL ? &members[status] : NULL;
 }
+
+bool status_is_oauth_error(enum status status) {
+    return status == STATUS_INVALID_CLIENT || status == STATUS_INVALID_REQUEST;
+}

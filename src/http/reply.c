@@ -4,10 +4,13 @@
 #include "limit_headers.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/services.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+
+#define TYPE_SIZE 320 /* server.public_url has 255 characters at most */
 
 /* Nothing of an earlier reply, which could not be completed, is sent with it. */
 static struct reply *start_reply(struct request *request, unsigned http_status) {
@@ -82,15 +85,10 @@ static const char *challenge(enum status status) {
     return status_info(status)->http == 401 ? "Bearer realm=\"jwtd\"" : NULL;
 }
 
-/* Those whose code OAuth clients know, as the member "error" (RFC 6749 section 5.2). */
-static bool is_oauth_error(enum status status) {
-    return status == STATUS_INVALID_CLIENT || status == STATUS_INVALID_REQUEST;
-}
-
 /* They ask for application/json (RFC 6749 section 5.2) and may not know that a problem is JSON, too. */
 static const char *problem_type(const struct request *request, enum status status) {
     static const char json[] = "application/json", problem[] = "application/problem+json";
-    struct text accept = is_oauth_error(status) ? request_header(request, "Accept") : (struct text){ NULL, 0 };
+    struct text accept = status_is_oauth_error(status) ? request_header(request, "Accept") : (struct text){ NULL, 0 };
     bool wants_json = accept.len > 0 && strcasestr(accept.bytes, json) != NULL && strcasestr(accept.bytes, problem) == NULL;
     return wants_json ? json : problem;
 }
@@ -117,8 +115,8 @@ static void write_entries(struct json_writer *writer, const struct field_problem
 
 static void begin_problem(struct request *request, struct json_writer *writer, enum status status) {
     const struct status_info *info = status_info(status);
-    char type[96];
-    snprintf(type, sizeof type, "/docs#%s", info->name);
+    char type[TYPE_SIZE];
+    snprintf(type, sizeof type, "%s/docs#%s", request->services->config->server.public_url, info->name);
     json_writer_init(writer, request->arena);
     json_begin_object(writer);
     json_member_string(writer, "type", type);
@@ -126,7 +124,7 @@ static void begin_problem(struct request *request, struct json_writer *writer, e
     json_member_integer(writer, "status", info->http);
     json_member_string(writer, "detail", info->detail);
     json_member_string(writer, "code", info->name);
-    if (is_oauth_error(status))
+    if (status_is_oauth_error(status))
         json_member_string(writer, "error", info->name);
     json_member_string(writer, "request_id", request->request_id);
     const struct status_member *member = status_member(status);

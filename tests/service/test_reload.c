@@ -265,6 +265,7 @@ static const struct {
     bool applied;
 } changes[] = {
     { "server.listen", "127.0.0.1:1", false },
+    { "server.public_url", "https://auth.example.com", false },
     { "server.threads", "3", false },
     { "server.max_connections", "100", false },
     { "server.max_connections_per_address", "10", false },

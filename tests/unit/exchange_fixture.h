@@ -40,6 +40,7 @@ struct exchange_fixture {
     struct services services;
     struct snapshot snapshot;
     struct route route;
+    char no_url[1];
 };
 
 /* In memory of its own, since an exchange is found by the address of its request. `headers` is borrowed. */
@@ -47,6 +48,7 @@ static inline struct exchange_fixture *exchange_fixture_create(const struct fixt
     struct exchange_fixture *fixture = calloc(1, sizeof *fixture);
     ck_assert_ptr_nonnull(fixture);
     fixture->services.config = &fixture->config;
+    fixture->config.server.public_url = fixture->no_url;
     struct exchange *exchange = &fixture->exchange;
     arena_init(&exchange->arena, FIXTURE_ARENA_SIZE);
     exchange->headers = fixture_headers(headers);

@@ -22,6 +22,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_msg(outcome.loaded, "%s", outcome.errors);
     char listen[ENDPOINT_TEXT_SIZE];
     ck_assert_str_eq(endpoint_text(&config->server.listen, listen), "127.0.0.1:8080");
+    ck_assert_str_eq(config->server.public_url, "");
     ck_assert_uint_eq(config->server.threads, 0);
     ck_assert_uint_eq(config->server.max_connections, 10000);
     ck_assert_uint_eq(config->server.max_connections_per_address, 1000);
@@ -373,6 +374,7 @@ END_TEST
 /* A value for each setting that is not its default. */
 static const char *const others[] = {
     "server.listen=unix:/run/other.sock",
+    "server.public_url=https://auth.example.com",
     "server.threads=3",
     "server.max_connections=77",
     "server.max_connections_per_address=7",

@@ -132,6 +132,16 @@ static const struct {
     { "cors.allowed_origins=https://[a.example]", NULL, "must be origins" },
     { "cors.allowed_origins=https://a.example https://b.example/", NULL, "must be origins" },
 
+    { "server.public_url=https://auth.example.com", "public_url = https://auth.example.com", NULL },
+    { "server.public_url=http://[::1]:8080/auth", "public_url = http://[::1]:8080/auth", NULL },
+    { "server.public_url=auth.example.com", NULL, "must be a URL" },
+    { "server.public_url=ftp://auth.example.com", NULL, "must be a URL" },
+    { "server.public_url=https://", NULL, "must be a URL" },
+    { "server.public_url=https:///auth", NULL, "must be a URL" },
+    { "server.public_url=https://auth.example.com/", NULL, "without a slash at its end" },
+    { "server.public_url=https://auth.example.com?x", NULL, "without query" },
+    { "server.public_url=https://auth.example.com/\"", NULL, "must be a URL" },
+
     { "token.issuer=https://id.example", "issuer = https://id.example", NULL },
     { "token.issuer=a=b;c#d", "issuer = a=b;c#d", NULL },
     { "token.issuer=Käthe", "issuer = Käthe", NULL },
