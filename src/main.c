@@ -56,6 +56,8 @@ static const struct command {
     { "check-config", "", "print the configuration that is in force, or everything that is wrong with it",
       "What is printed can be read again, but for passwords, which are ***; remarks are comments. Exit code: 0 right, 1 wrong.\n",
       0, false, cli_check_config, NULL },
+    { "openapi", "", "print the description of the API, an OpenAPI 3.1 document, as GET /openapi.json serves it",
+      "Its addresses are relative unless server.public_url is set. Exit code: 0 done, 1 failed.\n", 0, false, cli_openapi, NULL },
     { "service", " list|add|rotate|drop-old|drop-new|remove", "manage the services that may introspect tokens; --help says how",
       "  list           print a line for each service: name and number of secrets, separated by a tab\n"
       "  add NAME       add a service; its secret is printed on standard output, once: only a hash of it is kept\n"

@@ -25,6 +25,7 @@ int cli_keygen(const struct cli_arguments *arguments);
 int cli_check_config(const struct cli_arguments *arguments);
 int cli_service(const struct cli_arguments *arguments);
 int cli_key(const struct cli_arguments *arguments);
+int cli_openapi(const struct cli_arguments *arguments);
 int cli_user(const struct cli_arguments *arguments);
 
 /* What `jwtd user --help` and `jwtd key --help` print. */

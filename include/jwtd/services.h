@@ -19,6 +19,7 @@
 #include "jwtd/sessions.h"
 #include "jwtd/snapshot.h"
 
+struct openapi;
 struct readiness;
 
 struct services {
@@ -34,6 +35,7 @@ struct services {
     struct revoked_keys *revoked_keys;
     struct password_policy password_policy;
     struct session_limits session_limits;
+    const struct openapi *openapi; /* the API document (openapi.h) */
     struct db_executor *database;
     struct pool *crypto, *dispatch;
     struct admission *admissions[EXECUTOR_COUNT]; /* of those three; [ON_HTTP] is NULL */

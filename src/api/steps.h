@@ -61,6 +61,9 @@ extern const struct reply_schema live_reply, ready_reply;
 extern const struct step docs_show;
 bool docs_are_enabled(const struct config *config);
 
+/* document.c */
+extern const struct step openapi_show;
+
 /* discovery.c */
 #define JWKS_MEDIA_TYPE "application/jwk-set+json" /* RFC 7517 section 8.5.2 */
 extern const struct step keys_show, discovery_show;

@@ -1,5 +1,7 @@
 #include "jwtd/route.h"
 
+#include "route_texts.h"
+
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
 
@@ -25,6 +27,11 @@ static bool checks_token(const struct route *route) {
 
 static bool requires_role(const struct route *route) {
     return route->role != NULL;
+}
+
+/* Then it is as if it were not there. */
+static bool can_be_switched_off(const struct route *route) {
+    return route->is_enabled != NULL;
 }
 
 static bool is_limited(const struct route *route) {
@@ -85,6 +92,7 @@ static const struct {
     { STATUS_OVERLOADED, is_any }, /* too many connections */
     { STATUS_OUT_OF_MEMORY, is_any },
     { STATUS_INTERNAL, is_any },
+    { STATUS_NOT_FOUND, can_be_switched_off },
     { STATUS_BODY_TOO_LARGE, reads_body },
     { STATUS_UNSUPPORTED_MEDIA_TYPE, parses_body },
     { STATUS_INVALID_JSON, parses_json },
@@ -158,8 +166,6 @@ static const char *wrong_column(const struct route *route) {
         return "method";
     if (route->path == NULL || !is_path(route->path))
         return "path";
-    if (route->summary == NULL)
-        return "summary";
     if (route->access == ACCESS_UNSET)
         return "access";
     if (route->role != NULL && route->access != ACCESS_BEARER)
@@ -173,22 +179,26 @@ static const char *wrong_column(const struct route *route) {
         return "steps";
     if (route->stream != NULL && (route->method != METHOD_GET || route_reply(route, 200) == NULL))
         return "stream";
-    return route->replies[0].http_status == 0 ? "replies" : NULL;
+    return route->replies[0].http_status == 0 ? "replies" : route_wrong_text(route);
 }
 
-static bool has_twin(const struct route *routes, size_t index) {
-    for (size_t i = 0; i < index; i++)
+/* What a row before this one has, too, or NULL. */
+static const char *repeated_column(const struct route *routes, size_t index) {
+    for (size_t i = 0; i < index; i++) {
         if (routes[i].method == routes[index].method && strcmp(routes[i].path, routes[index].path) == 0)
-            return true;
-    return false;
+            return "method and path, which another row has";
+        if (strcmp(routes[i].name, routes[index].name) == 0)
+            return "name, which another row has";
+    }
+    return NULL;
 }
 
 bool routes_are_sound(const struct route *routes, size_t count) {
     unsigned streams = 0;
     for (size_t i = 0; i < count; i++) {
         const char *column = wrong_column(&routes[i]);
-        if (column == NULL && has_twin(routes, i))
-            column = "method and path, which another row has";
+        if (column == NULL)
+            column = repeated_column(routes, i);
         if (column == NULL && routes[i].stream != NULL && ++streams > 1)
             column = "stream, which another row has";
         if (column == NULL)

@@ -10,6 +10,7 @@
 #include "jwtd/hasher.h"
 #include "jwtd/http_server.h"
 #include "jwtd/log.h"
+#include "jwtd/openapi.h"
 #include "jwtd/options.h"
 #include "jwtd/readiness.h"
 #include "jwtd/routes.h"
@@ -42,6 +43,7 @@ struct app {
     struct services services;
     struct db_options db_options;
     struct hash_parameters hash_parameters;
+    struct openapi *openapi;
     struct background *background;
     struct http_server *server;
     struct watchdog *watchdog;
@@ -173,6 +175,9 @@ static bool build(struct app *app) {
     if (app->background == NULL || !build_limiter(app) || !build_pools(app))
         return false;
     revocation_feed_set_waker(services->feed, read_revocations, app->background);
+    services->openapi = app->openapi = openapi_create(routes, routes_count, config->server.public_url);
+    if (!is_created(app->openapi, "openapi"))
+        return false;
     app->server = http_server_start(services, routes, routes_count);
     return app->server != NULL && watchdog_start(app->server, app->background, &app->watchdog);
 }
@@ -200,6 +205,7 @@ static void destroy(struct app *app) {
     if (services->snapshots != NULL)
         snapshot_holder_destroy(services->snapshots);
     revoked_keys_destroy(services->revoked_keys);
+    openapi_destroy(app->openapi);
 }
 
 /* Threads inherit the mask, so that every signal waits for the main thread. */

@@ -62,6 +62,82 @@ static void without_summary(struct route *row) {
     row->summary = NULL;
 }
 
+static void without_a_name(struct route *row) {
+    row->name = NULL;
+}
+
+static void without_a_group(struct route *row) {
+    row->group = GROUP_UNSET;
+}
+
+static void with_a_parameter_that_nobody_explains(struct route *row) {
+    row->query[0] = (struct query_parameter){ .name = "x", .max_len = 1, .example = "x" };
+}
+
+static void with_a_header_that_nobody_explains(struct route *row) {
+    row->headers[0] = "X-Unknown";
+}
+
+static void with_a_field_that_nobody_explains(struct route *row) {
+    static const struct field field = { .name = "x", .type = FIELD_BOOLEAN };
+    static const struct body_schema body = { &field, 1, false, sizeof(bool), "Body" };
+    row->body = &body;
+}
+
+static void with_a_text_field_without_an_example(struct route *row) {
+    static const struct field field = { .name = "x", .type = FIELD_TEXT, .max_len = 1, .description = "x" };
+    static const struct body_schema body = { &field, 1, false, sizeof(struct text), "Body" };
+    row->body = &body;
+}
+
+static void with_a_body_without_a_name(struct route *row) {
+    static const struct field field = { .name = "x", .type = FIELD_BOOLEAN, .description = "x" };
+    static const struct body_schema body = { &field, 1, false, sizeof(bool), NULL };
+    row->body = &body;
+}
+
+static void reply_with(struct route *row, const struct reply_schema *schema) {
+    row->replies[0] = (struct route_reply){ .http_status = 200, .schema = schema };
+}
+
+static void with_a_reply_without_a_name(struct route *row) {
+    static const struct reply_member member = { .name = "x", .type = REPLY_BOOLEAN, .description = "x" };
+    static const struct reply_schema schema = { &member, 1, NULL };
+    reply_with(row, &schema);
+}
+
+static void with_a_member_that_nobody_explains(struct route *row) {
+    static const struct reply_member member = { .name = "x", .type = REPLY_BOOLEAN };
+    static const struct reply_schema schema = { &member, 1, "Reply" };
+    reply_with(row, &schema);
+}
+
+static void with_a_member_without_an_example(struct route *row) {
+    static const struct reply_member member = { .name = "x", .type = REPLY_STRING, .description = "x" };
+    static const struct reply_schema schema = { &member, 1, "Reply" };
+    reply_with(row, &schema);
+}
+
+static void with_a_member_of_a_format_that_nobody_knows(struct route *row) {
+    static const struct reply_member member = {
+        .name = "x", .type = REPLY_STRING, .description = "x", .example = "x", .format = "uid"
+    };
+    static const struct reply_schema schema = { &member, 1, "Reply" };
+    reply_with(row, &schema);
+}
+
+static void with_a_member_of_a_member_that_nobody_explains(struct route *row) {
+    static const struct reply_member inner_member = { .name = "x", .type = REPLY_BOOLEAN };
+    static const struct reply_schema inner = { &inner_member, 1, "Inner" };
+    static const struct reply_member member = { .name = "x", .type = REPLY_OBJECT, .description = "x", .schema = &inner };
+    static const struct reply_schema schema = { &member, 1, "Reply" };
+    reply_with(row, &schema);
+}
+
+static void with_a_header_of_a_reply_that_nobody_explains(struct route *row) {
+    row->replies[0].headers[0] = "X-Unknown";
+}
+
 static void without_access(struct route *row) {
     row->access = ACCESS_UNSET;
 }
@@ -139,6 +215,19 @@ static void (*const damages[])(struct route *row) = {
     with_more_ids_than_a_request_keeps,
     with_a_wildcard_in_the_middle,
     without_summary,
+    without_a_name,
+    without_a_group,
+    with_a_parameter_that_nobody_explains,
+    with_a_header_that_nobody_explains,
+    with_a_field_that_nobody_explains,
+    with_a_text_field_without_an_example,
+    with_a_body_without_a_name,
+    with_a_reply_without_a_name,
+    with_a_member_that_nobody_explains,
+    with_a_member_without_an_example,
+    with_a_member_of_a_format_that_nobody_knows,
+    with_a_member_of_a_member_that_nobody_explains,
+    with_a_header_of_a_reply_that_nobody_explains,
     without_access,
     with_a_role_without_a_token,
     without_limit,
@@ -169,6 +258,13 @@ START_TEST(two_rows_for_the_same_request_do_not_start) {
     const struct route rows[] = { routes[0], routes[1], routes[0] };
     ck_assert(routes_are_sound(rows, 2));
     ck_assert(!routes_are_sound(rows, 3));
+}
+END_TEST
+
+START_TEST(two_rows_of_one_name_do_not_start) {
+    struct route rows[] = { routes[0], routes[1] };
+    rows[1].name = rows[0].name;
+    ck_assert(!routes_are_sound(rows, 2));
 }
 END_TEST
 
@@ -261,6 +357,7 @@ Suite *routes_suite(void) {
     tcase_add_test(tcase, every_row_says_who_may_call_and_what_is_done);
     tcase_add_loop_test(tcase, a_row_that_says_too_little_or_too_much_does_not_start, 0, (int)ARRAY_LEN(damages));
     tcase_add_test(tcase, two_rows_for_the_same_request_do_not_start);
+    tcase_add_test(tcase, two_rows_of_one_name_do_not_start);
     tcase_add_test(tcase, what_proxies_and_probes_ask_is_never_limited);
     tcase_add_test(tcase, a_route_that_takes_a_password_and_no_other_has_a_step_on_a_thread_that_hashes);
     tcase_add_test(tcase, every_field_lies_inside_its_scratch);

@@ -59,9 +59,9 @@ static void write_media_type(FILE *line, const char *headers) {
     fputc('-', line);
 }
 
-static void write_code(FILE *line, const char *body, size_t body_len) {
+static void write_code(FILE *line, long status, const char *body, size_t body_len) {
     static const char mark[] = "\"code\":\"";
-    const char *found = body_len == 0 ? NULL : memmem(body, body_len, mark, sizeof mark - 1);
+    const char *found = status < 400 || body_len == 0 ? NULL : memmem(body, body_len, mark, sizeof mark - 1);
     const char *start = found == NULL ? NULL : found + sizeof mark - 1;
     const char *end = start == NULL ? NULL : memchr(start, '"', body_len - (size_t)(start - body));
     write_field(line, start, end == NULL ? 0 : (size_t)(end - start), true);
@@ -88,7 +88,7 @@ void recorder_add(const struct recorded_exchange *exchange) {
     fprintf(line, "\t%ld\t", exchange->status);
     write_media_type(line, exchange->headers);
     fputc('\t', line);
-    write_code(line, exchange->body, exchange->body_len);
+    write_code(line, exchange->status, exchange->body, exchange->body_len);
     fputc('\t', line);
     write_field(line, exchange->body, exchange->body_len, false);
     fputc('\n', line);

@@ -1,0 +1,335 @@
+#include "openapi_operation.h"
+
+#include "openapi_headers.h"
+#include "openapi_problems.h"
+#include "openapi_schemas.h"
+
+#include "jwtd/macros.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *description;
+} groups[GROUP_COUNT] = {
+    [GROUP_ACCOUNT] = { "Account", "What users do with their own account." },
+    [GROUP_SESSIONS] = { "Sessions", "Logging in and out. A login opens a session; a refresh keeps it alive." },
+    [GROUP_ADMINISTRATION] = { "Administration", "Accounts of others, for the role admin." },
+    [GROUP_SERVICES] = { "Services", "For proxies, and for services that take the tokens." },
+    [GROUP_KEYS] = { "Keys", "What others need to verify tokens by themselves." },
+    [GROUP_HEALTH] = { "Health", "For probes and balancers." },
+    [GROUP_DOCUMENTATION] = { "Documentation", "This document, and pages for people." },
+};
+
+const char *openapi_group_name(enum route_group group) {
+    return groups[group].name;
+}
+
+const char *openapi_group_description(enum route_group group) {
+    return groups[group].description;
+}
+
+/* OpenAPI has no name for any rest of a path, nor for any method. */
+const char *openapi_path(const struct route *route, char path[OPENAPI_PATH_SIZE]) {
+    size_t len = strcspn(route->path, "*");
+    int written = snprintf(path, OPENAPI_PATH_SIZE, "%.*s%s", (int)len, route->path, route->path[len] == '*' ? "{path}" : "");
+    assert(written > 0 && written < OPENAPI_PATH_SIZE);
+    return path;
+}
+
+const char *openapi_method(const struct route *route) {
+    static const char *const names[] = {
+        [METHOD_GET] = "get", [METHOD_POST] = "post", [METHOD_PATCH] = "patch", [METHOD_DELETE] = "delete", [METHOD_ANY] = "get"
+    };
+    return names[route->method];
+}
+
+/* ---- security ---- */
+
+static void write_requirement(struct json_writer *writer, const char *scheme, const char *role) {
+    json_begin_object(writer);
+    json_name(writer, scheme);
+    json_begin_array(writer);
+    if (role != NULL)
+        json_write_string(writer, role);
+    json_end_array(writer);
+    json_end_object(writer);
+}
+
+/* Alternatives; an empty requirement is none. */
+static void write_security(struct json_writer *writer, const struct route *route) {
+    json_name(writer, "security");
+    json_begin_array(writer);
+    if (route->access == ACCESS_SERVICE)
+        write_requirement(writer, "service", NULL);
+    else if (route->access != ACCESS_PUBLIC)
+        write_requirement(writer, "bearer", route->role);
+    if (route->access == ACCESS_OPTIONAL_BEARER || route->access == ACCESS_BEARER_OR_BODY)
+        json_write_raw(writer, text_of("{}"));
+    json_end_array(writer);
+}
+
+/* ---- parameters ---- */
+
+static void begin_parameter(struct json_writer *writer, struct text name, const char *in, const char *description) {
+    json_begin_object(writer);
+    json_member_text(writer, "name", name);
+    json_member_string(writer, "in", in);
+    json_member_boolean(writer, "required", strcmp(in, "path") == 0);
+    json_member_string(writer, "description", description);
+    json_name(writer, "schema");
+}
+
+static void write_path_parameters(struct json_writer *writer, const struct route *route) {
+    for (const char *open = strchr(route->path, '{'); open != NULL; open = strchr(open + 1, '{')) {
+        struct text name = { open + 1, strcspn(open + 1, "}") };
+        begin_parameter(writer, name, "path", "The id, a UUID");
+        json_write_raw(writer, text_of("{\"type\":\"string\",\"format\":\"uuid\"}"));
+        json_end_object(writer);
+    }
+    if (strchr(route->path, '*') == NULL)
+        return;
+    begin_parameter(writer, text_of("path"), "path", "Anything, also several segments");
+    json_write_raw(writer, text_of("{\"type\":\"string\"}"));
+    json_end_object(writer);
+}
+
+static void write_query_value(struct json_writer *writer, const struct query_parameter *parameter) {
+    bool is_number = parameter->max > parameter->min;
+    json_begin_object(writer);
+    json_member_string(writer, "type", is_number ? "integer" : "string");
+    if (is_number) {
+        json_member_integer(writer, "minimum", parameter->min);
+        json_member_integer(writer, "maximum", parameter->max);
+    } else {
+        json_member_integer(writer, "maxLength", (int64_t)parameter->max_len);
+    }
+    json_name(writer, "examples");
+    json_begin_array(writer);
+    if (is_number)
+        json_write_raw(writer, text_of(parameter->example));
+    else
+        json_write_string(writer, parameter->example);
+    json_end_array(writer);
+    json_end_object(writer);
+}
+
+static void write_query_parameter(struct json_writer *writer, const struct query_parameter *parameter) {
+    begin_parameter(writer, text_of(parameter->name), "query", parameter->description);
+    if (parameter->repeated) {
+        json_begin_object(writer);
+        json_member_string(writer, "type", "array");
+        json_name(writer, "items");
+        write_query_value(writer, parameter);
+        json_end_object(writer);
+    } else {
+        write_query_value(writer, parameter);
+    }
+    json_end_object(writer);
+}
+
+static void write_parameters(struct json_writer *writer, const struct route *route) {
+    json_name(writer, "parameters");
+    json_begin_array(writer);
+    write_path_parameters(writer, route);
+    for (size_t i = 0; i < ROUTE_QUERY_MAX && route->query[i].name != NULL; i++)
+        write_query_parameter(writer, &route->query[i]);
+    for (size_t i = 0; i < ROUTE_HEADERS_MAX && route->headers[i] != NULL; i++)
+        openapi_refer_to_request_header(writer, route->headers[i]);
+    json_end_array(writer);
+}
+
+/* ---- the body ---- */
+
+static void write_body(struct json_writer *writer, const struct route *route) {
+    if (route->body == NULL)
+        return;
+    json_name(writer, "requestBody");
+    json_begin_object(writer);
+    json_member_boolean(writer, "required", !route->body->optional);
+    json_name(writer, "content");
+    json_begin_object(writer);
+    json_name(writer, route->body_format == BODY_FORM ? "application/x-www-form-urlencoded" : "application/json");
+    json_begin_object(writer);
+    json_name(writer, "schema");
+    openapi_write_reference(writer, "schemas", route->body->name);
+    json_name(writer, "example");
+    openapi_write_body_example(writer, route->body);
+    json_end_object(writer);
+    json_end_object(writer);
+    json_end_object(writer);
+}
+
+/* ---- responses ---- */
+
+/* Of HTTP (RFC 9110, RFC 6585) for people. */
+static const struct {
+    unsigned http_status;
+    const char *description;
+} descriptions[] = {
+    { 200, "Done" },
+    { 201, "Created" },
+    { 204, "Done; there is no body" },
+    { 303, "The reply is elsewhere" },
+    { 304, "What the client has is still right" },
+    { 400, "The request cannot be read" },
+    { 401, "Not authenticated" },
+    { 403, "Not permitted" },
+    { 404, "Not there" },
+    { 406, "The client does not take the reply's media type" },
+    { 408, "The request came in too slowly" },
+    { 409, "Contradicts what is there" },
+    { 412, "It has changed since it was read" },
+    { 413, "The body is too large" },
+    { 415, "Another media type is needed" },
+    { 422, "The body is not what this takes" },
+    { 428, "If-Match is needed" },
+    { 429, "Too many requests; wait for Retry-After" },
+    { 431, "The header is too large" },
+    { 500, "An error of the service" },
+    { 503, "Not for now; wait for Retry-After" },
+};
+
+static const char *description_of(unsigned http_status) {
+    for (size_t i = 0; i < ARRAY_LEN(descriptions); i++)
+        if (descriptions[i].http_status == http_status)
+            return descriptions[i].description;
+    return "Another outcome";
+}
+
+static void write_reply_content(struct json_writer *writer, const struct route_reply *reply) {
+    json_name(writer, reply->schema != NULL ? "application/json" : reply->content_type);
+    json_begin_object(writer);
+    if (reply->schema != NULL) {
+        json_name(writer, "schema");
+        openapi_write_reference(writer, "schemas", reply->schema->name);
+        json_name(writer, "example");
+        openapi_write_reply_example(writer, reply->schema);
+    }
+    json_end_object(writer);
+}
+
+/* What a route answers with one HTTP status: its reply, problems, or both. */
+struct response {
+    unsigned http_status;
+    const struct route_reply *reply; /* or NULL */
+    struct problem_set problems;
+    bool is_limited;
+};
+
+static struct response response_of(const struct route *route, unsigned http_status) {
+    return (struct response){ http_status, route_reply(route, http_status), openapi_problems_of(route, http_status),
+                              route->limit != LIMIT_NONE };
+}
+
+static bool is_possible(const struct response *response) {
+    return response->reply != NULL || response->problems.count > 0;
+}
+
+static void write_content(struct json_writer *writer, const struct response *response) {
+    const struct route_reply *reply = response->reply;
+    bool has_body = reply != NULL && (reply->schema != NULL || reply->content_type != NULL);
+    if (!has_body && response->problems.count == 0)
+        return;
+    json_name(writer, "content");
+    json_begin_object(writer);
+    if (has_body)
+        write_reply_content(writer, reply);
+    if (response->problems.count > 0)
+        openapi_write_problem_content(writer, &response->problems);
+    json_end_object(writer);
+}
+
+static void write_headers(struct json_writer *writer, const struct response *response) {
+    const struct route_reply *reply = response->reply;
+    json_name(writer, "headers");
+    json_begin_object(writer);
+    openapi_refer_to_reply_header(writer, "X-Request-Id");
+    if (response->is_limited && (reply != NULL || response->http_status == 429)) {
+        openapi_refer_to_reply_header(writer, "RateLimit-Policy");
+        openapi_refer_to_reply_header(writer, "RateLimit");
+    }
+    for (size_t i = 0; reply != NULL && i < REPLY_HEADERS_MAX && reply->headers[i] != NULL; i++)
+        openapi_refer_to_reply_header(writer, reply->headers[i]);
+    if (reply == NULL)
+        openapi_write_problem_headers(writer, &response->problems);
+    json_end_object(writer);
+}
+
+static void write_response(struct json_writer *writer, const struct response *response) {
+    json_begin_object(writer);
+    json_member_string(writer, "description", description_of(response->http_status));
+    write_headers(writer, response);
+    write_content(writer, response);
+    json_end_object(writer);
+}
+
+/* The component that the response is; NULL: none. */
+static const char *shared_name(const struct response *response) {
+    return response->reply == NULL ? openapi_shared_response(&response->problems) : NULL;
+}
+
+static void write_responses(struct json_writer *writer, const struct route *route) {
+    char name[16];
+    json_name(writer, "responses");
+    json_begin_object(writer);
+    for (unsigned http_status = 200; http_status < 600; http_status++) {
+        struct response response = response_of(route, http_status);
+        if (!is_possible(&response))
+            continue;
+        snprintf(name, sizeof name, "%u", http_status);
+        json_name(writer, name);
+        if (shared_name(&response) != NULL)
+            openapi_write_reference(writer, "responses", shared_name(&response));
+        else
+            write_response(writer, &response);
+    }
+    json_end_object(writer);
+}
+
+static bool shares(const struct route *route, const char *name, struct response *response) {
+    for (unsigned http_status = 400; http_status < 600; http_status++) {
+        *response = response_of(route, http_status);
+        if (shared_name(response) != NULL && strcmp(shared_name(response), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void openapi_write_shared_responses(struct json_writer *writer, const struct route *routes, size_t count) {
+    json_begin_object(writer);
+    for (int i = STATUS_OK + 1; i < STATUS_COUNT; i++) {
+        const char *name = status_info((enum status)i)->name;
+        struct response response;
+        for (size_t r = 0; r < count; r++) {
+            if (!shares(&routes[r], name, &response))
+                continue;
+            json_name(writer, name);
+            write_response(writer, &response);
+            break;
+        }
+    }
+    json_end_object(writer);
+}
+
+void openapi_write_operation(struct json_writer *writer, const struct route *route) {
+    json_begin_object(writer);
+    json_member_string(writer, "operationId", route->name);
+    json_name(writer, "tags");
+    json_begin_array(writer);
+    json_write_string(writer, openapi_group_name(route->group));
+    json_end_array(writer);
+    json_member_string(writer, "summary", route->summary);
+    if (route->description != NULL)
+        json_member_string(writer, "description", route->description);
+    if (route->method == METHOD_ANY)
+        json_member_boolean(writer, "x-any-method", true);
+    if (strchr(route->path, '*') != NULL)
+        json_member_boolean(writer, "x-any-path", true);
+    write_security(writer, route);
+    write_parameters(writer, route);
+    write_body(writer, route);
+    write_responses(writer, route);
+    json_end_object(writer);
+}
