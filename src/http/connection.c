@@ -135,12 +135,8 @@ void connection_send_problem(const struct connection *connection, const char *me
     direct_reply_send(connection->fd, status, is_head);
 }
 
-void connection_set_retry_at(struct connection *connection, int64_t at_us) {
-    connection->retry_at_us = at_us;
-}
-
-int64_t connection_retry_at_us(const struct connection *connection) {
-    return connection->retry_at_us;
+struct refusal_history *connection_refusal_history(struct connection *connection) {
+    return &connection->refusals;
 }
 
 static bool read_tcp_info(int fd, struct tcp_info *info) {

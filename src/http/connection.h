@@ -10,6 +10,8 @@
 #ifndef JWTD_HTTP_CONNECTION_H
 #define JWTD_HTTP_CONNECTION_H
 
+#include "refusal_history.h"
+
 #include "jwtd/status.h"
 
 #include <pthread.h>
@@ -35,7 +37,7 @@ struct connection {
     bool is_too_many;
     int fd;
     struct exchange *exchange; /* this and the next belong to the HTTP thread */
-    int64_t retry_at_us;       /* when the client may retry */
+    struct refusal_history refusals;
     pthread_mutex_t
         state_lock; /* guards what follows; one for each connection, so that busy threads do not contend for one lock */
     enum connection_state state;
@@ -80,9 +82,8 @@ struct exchange *connection_exchange(const struct connection *connection);
  * reported the method. The connection must be closed after it. On its HTTP thread. */
 void connection_send_problem(const struct connection *connection, const char *method, enum status status);
 
-/* When the client may retry, by the last Retry-After; 0: none was sent. On the HTTP thread of the connection only. */
-void connection_set_retry_at(struct connection *connection, int64_t at_us);
-int64_t connection_retry_at_us(const struct connection *connection);
+/* On the HTTP thread of the connection only. */
+struct refusal_history *connection_refusal_history(struct connection *connection);
 
 /* How long ago the last bytes of the client arrived: under overload a request waits in the kernel's buffer before it is read, and
  * that is part of its time. 0 for a Unix socket. */

@@ -2,10 +2,10 @@
  * delayed_replies: refusals that are sent later than they are decided.
  *
  * A client that receives Retry-After and retries at once would be refused at once, tens of thousands of times a second, and those
- * refusals would take the cores from other requests. So a refusal on a connection whose last Retry-After has not passed is
- * delayed, with the connection suspended, until about the end of that Retry-After, or until a fifth of the request's time is
- * left, whichever is first; up to 30 percent earlier, at random, so that clients that were refused together do not retry
- * together.
+ * refusals would take the cores from other requests. So a refusal on a connection whose client has come back at once several
+ * times in a row (refusal_history.h) is delayed, with the connection suspended, until about the end of the last Retry-After, or
+ * until a fifth of the request's time is left, whichever is first; up to 30 percent earlier, at random, so that clients that were
+ * refused together do not retry together.
  *
  * One thread, "delayed", resumes the exchanges that are due. One lock guards their timer wheel; inside it exchange_suspend takes
  * one of the library, and nothing is resumed under it.

@@ -253,11 +253,12 @@ static bool begin_stream(struct exchange *exchange) {
 
 static enum MHD_Result send_reply(struct exchange *exchange) {
     if (exchange->reply.retry_after_us > 0)
-        connection_set_retry_at(exchange->connection, clock_monotonic_us() + exchange->reply.retry_after_us);
+        refusal_history_sent(connection_refusal_history(exchange->connection), exchange->reply.retry_after_us,
+                             clock_monotonic_us());
     return queue_reply(exchange);
 }
 
-/* A refusal is delayed when the client has not waited for the Retry-After of the one before. */
+/* A refusal is delayed when the client has come back at once several times instead of waiting for Retry-After. */
 static enum MHD_Result send_or_delay_reply(struct exchange *exchange) {
     bool is_stream = exchange->reply.stream != NULL;
     if (is_stream && strcmp(exchange->method, "HEAD") == 0)
@@ -266,9 +267,11 @@ static enum MHD_Result send_or_delay_reply(struct exchange *exchange) {
         return MHD_YES;
     if (exchange->reply.retry_after_us == 0)
         return queue_reply(exchange);
-    int64_t retry_at_us = connection_retry_at_us(exchange->connection);
+    struct refusal_history *refusals = connection_refusal_history(exchange->connection);
     exchange->delayed_us = clock_monotonic_us();
-    int64_t due_us = delayed_replies_due_us(exchange, retry_at_us, exchange->delayed_us);
+    if (!refusal_history_count(refusals, exchange->started_us, exchange->delayed_us))
+        return send_reply(exchange);
+    int64_t due_us = delayed_replies_due_us(exchange, refusals->retry_at_us, exchange->delayed_us);
     if (due_us > 0 && delayed_replies_hold(exchange->context->delayed_replies, exchange, due_us))
         return MHD_YES;
     return send_reply(exchange);

@@ -53,6 +53,12 @@ static void expect(int fd, const char *forwarded, int status, int64_t at_least_m
     ck_assert_msg(took_ms >= at_least_ms && took_ms <= at_most_ms, "%lld ms", (long long)took_ms);
 }
 
+/* The first refusal, and as many more as one may ask for at once before it looks like a loop: a person who presses a button. */
+static void press(int fd) {
+    for (int i = 0; i < 4; i++)
+        expect(fd, "", 429, 0, AT_ONCE_MS);
+}
+
 static struct server start_with_one_login_an_hour(const char *trusted) {
     return server_start((const char *const[]){ "limit.enabled=true", "limit.login=1/h", TIMEOUT, trusted, NULL });
 }
@@ -64,11 +70,11 @@ static int connect_to(const struct server *server) {
     return fd;
 }
 
-START_TEST(a_second_refusal_on_a_connection_waits_and_the_first_does_not) {
+START_TEST(who_presses_a_button_four_times_is_answered_at_once_and_a_loop_is_held_back) {
     struct server server = start_with_one_login_an_hour("server.trusted_proxies=");
     int fd = connect_to(&server);
     expect(fd, "", 422, 0, AT_ONCE_MS);
-    expect(fd, "", 429, 0, AT_ONCE_MS);
+    press(fd);
     expect(fd, "", 429, HELD_MS - 100, 2000);
     expect(fd, "", 429, HELD_MS - 100, 2000);
     close(fd);
@@ -81,7 +87,7 @@ START_TEST(a_refusal_that_waited_asks_for_no_more_than_the_time_that_is_left) {
     int fd = connect_to(&server);
     int64_t begin_ms = now_ms();
     expect(fd, "", 422, 0, AT_ONCE_MS);
-    expect(fd, "", 429, 0, AT_ONCE_MS);
+    press(fd);
     int64_t after_ms = now_ms();
     struct raw_reply reply;
     ask(fd, "");
@@ -103,7 +109,7 @@ START_TEST(a_reply_other_than_a_refusal_is_never_delayed) {
     int fd = connect_to(&server);
     int64_t took_ms;
     expect(fd, "", 422, 0, AT_ONCE_MS);
-    expect(fd, "", 429, 0, AT_ONCE_MS);
+    press(fd);
     static const char other[] = "GET /auth/me HTTP/1.1\r\nHost: x\r\n\r\n";
     raw_send(fd, other, sizeof other - 1);
     ck_assert_int_eq(read_status(fd, &took_ms), 401);
@@ -117,7 +123,7 @@ START_TEST(a_client_with_a_retry_after_of_a_second_waits_no_longer) {
     struct server server = server_start((const char *const[]){ "limit.enabled=true", "limit.login=1/s", NULL });
     int fd = connect_to(&server);
     expect(fd, "", 422, 0, AT_ONCE_MS);
-    expect(fd, "", 429, 0, AT_ONCE_MS);
+    press(fd);
     int64_t took_ms;
     ask(fd, "");
     int status = read_status(fd, &took_ms);
@@ -132,7 +138,7 @@ START_TEST(no_client_behind_a_proxy_waits_for_the_refusal_of_another) {
     struct server server = start_with_one_login_an_hour("server.trusted_proxies=127.0.0.1/32");
     int fd = connect_to(&server);
     expect(fd, "X-Forwarded-For: 192.0.2.1\r\n", 422, 0, AT_ONCE_MS);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 8; i++)
         expect(fd, "X-Forwarded-For: 192.0.2.1\r\n", 429, 0, AT_ONCE_MS);
     close(fd);
     server_finish(&server);
@@ -146,11 +152,11 @@ struct crowd {
     int64_t took_ms[CROWD];
 };
 
-static void be_refused_twice(size_t index, void *context) {
+static void be_refused_five_times(size_t index, void *context) {
     struct crowd *crowd = context;
     int fd = connect_to(crowd->server);
     int64_t took_ms;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 5; i++) {
         ask(fd, "");
         ck_assert_int_eq(read_status(fd, &took_ms), 429);
     }
@@ -163,7 +169,7 @@ START_TEST(others_are_served_at_once_while_many_are_held_back) {
     static struct crowd crowd;
     crowd.server = &server;
     expect_problem(http_json(&server, "POST", "/auth/login", NULL, "{}"), 422, "validation_failed");
-    run_parallel(CROWD, be_refused_twice, &crowd);
+    run_parallel(CROWD, be_refused_five_times, &crowd);
     for (size_t i = 0; i < CROWD; i++)
         ck_assert_msg(crowd.took_ms[i] >= HELD_MS - 100, "%lld ms", (long long)crowd.took_ms[i]);
     server_finish(&server);
@@ -178,8 +184,10 @@ START_TEST(a_client_that_leaves_while_held_back_leaves_nothing_behind) {
     for (int i = 0; i < 20; i++) {
         int fd = connect_to(&server);
         int64_t took_ms;
-        ask(fd, "");
-        read_status(fd, &took_ms);
+        for (int reply = 0; reply < 4; reply++) {
+            ask(fd, "");
+            read_status(fd, &took_ms);
+        }
         ask(fd, "");
         if (i > 0)
             usleep(20000);
@@ -214,7 +222,7 @@ START_TEST(a_delayed_reply_is_sent_at_once_when_the_service_stops) {
         server_start((const char *const[]){ "limit.enabled=true", "limit.login=1/h", "server.request_timeout=30s", NULL });
     struct stop stop = { .server = &server, .fd = connect_to(&server) };
     expect(stop.fd, "", 422, 0, AT_ONCE_MS);
-    expect(stop.fd, "", 429, 0, AT_ONCE_MS);
+    press(stop.fd);
     ask(stop.fd, "");
     run_parallel(2, read_or_stop, &stop);
     ck_assert_int_le(stop.took_ms, 2000);
@@ -226,7 +234,7 @@ Suite *delayed_replies_suite(void) {
     Suite *suite = suite_create("delayed_replies");
     TCase *tcase = tcase_create("delayed_replies");
     tcase_set_timeout(tcase, 60);
-    tcase_add_test(tcase, a_second_refusal_on_a_connection_waits_and_the_first_does_not);
+    tcase_add_test(tcase, who_presses_a_button_four_times_is_answered_at_once_and_a_loop_is_held_back);
     tcase_add_test(tcase, a_refusal_that_waited_asks_for_no_more_than_the_time_that_is_left);
     tcase_add_test(tcase, a_reply_other_than_a_refusal_is_never_delayed);
     tcase_add_test(tcase, a_client_with_a_retry_after_of_a_second_waits_no_longer);
