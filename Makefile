@@ -33,7 +33,7 @@ LDLIBS := -lmicrohttpd -ljwt -lcrypto -l:libsodium.a -l:libjson-c.a -ljansson -l
 TEST_LDLIBS := -lcheck_pic -lsubunit -lrt -lm -lcurl
 
 migrations := $(sort $(wildcard migrations/*.sql))
-generated := $(addprefix $(BUILD)/generated/,common_passwords.c migrations.c)
+generated := $(addprefix $(BUILD)/generated/,common_passwords.c migrations.c assets.c)
 # The verifier library: what is its own, what it shares with the service, and the members of json-c that both link.
 verify_own := $(wildcard src/verify/*.c)
 verify_shared := $(addprefix src/token/,algorithm.c atomic_file.c base64url.c claims.c jwk.c key_files.c key_set.c key_state.c key_states.c openssl_errors.c public_key.c \
@@ -48,7 +48,7 @@ main := $(BUILD)/src/main.o
 test_kinds := unit loadtest service contract
 test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/support/*.c)) $(BUILD)/generated/$(1)_suites.o
 failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,arena.c cgroup.c clock.c cores.c json.c json_scan.c text.c))
-all_objects := $(failpoint_objects) $(objects) $(verify_objects) $(verify_pic) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
+all_objects := $(BUILD)/web/docs_page.o $(failpoint_objects) $(objects) $(verify_objects) $(verify_pic) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
 .PHONY: all library failpoint tests run test chaos fuzz coverage lint bench bench-peers compare-articles soak deps install install-library install-proxies clean reset help always
 .DELETE_ON_ERROR:
@@ -107,6 +107,20 @@ $(BUILD)/generated/common_passwords.c: tools/common_passwords.sh
 	tools/common_passwords.sh $@
 $(BUILD)/generated/migrations.c: tools/embed_migrations.sh $(migrations)
 	tools/embed_migrations.sh $@ $(migrations)
+# ---- pages for browsers, embedded in the program
+swagger_ui := $(addprefix build/swagger-ui/,swagger-ui.css swagger-ui-bundle.js licenses.txt)
+assets := /docs.html=$(BUILD)/generated/docs.html /docs/docs.css=web/docs.css /docs/docs.js=web/docs.js \
+	$(foreach file,$(swagger_ui),/docs/$(notdir $(file))=$(file))
+asset_sources := $(foreach asset,$(assets),$(lastword $(subst =, ,$(asset))))
+$(swagger_ui) &: tools/swagger_ui.sh
+	tools/swagger_ui.sh $(@D)
+$(BUILD)/docs_page: $(addprefix $(BUILD)/,web/docs_page.o src/base/status.o src/base/violation.o)
+	$(CC) -pie -pthread $(fortify) -o $@ $^
+$(BUILD)/generated/docs.html: $(BUILD)/docs_page web/docs.html
+	@mkdir -p $(@D)
+	$< web/docs.html > $@
+$(BUILD)/generated/assets.c: tools/embed_assets.sh $(asset_sources)
+	tools/embed_assets.sh $@ $(BUILD)/generated/assets $(assets)
 # Made each time, because a test file may have been removed; rewritten only when the list has changed.
 $(BUILD)/generated/%_suites.c: always
 	@tools/list_suites.sh $@ $(sort $(wildcard tests/$*/test_*.c))

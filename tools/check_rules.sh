@@ -36,7 +36,7 @@ mapfile -t program < <(find include src -name '*.[ch]' | sort)
 mapfile -t load_tester < <(find loadtest -name '*.[ch]' | sort)
 mapfile -t outside_password < <(printf '%s\n' "${program[@]}" | grep -v '^src/password/')
 mapfile -t tests < <(find tests -name '*.[ch]' | sort)
-mapfile -t everything < <(find include src loadtest tests examples -name '*.[ch]' | sort)
+mapfile -t everything < <(find include src loadtest tests examples web -name '*.[ch]' | sort)
 
 layer_of_header() {
     local known source

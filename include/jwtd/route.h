@@ -125,7 +125,7 @@ struct reply_schema {
 struct route_reply {
     unsigned http_status;
     const struct reply_schema *schema;      /* of an application/json body */
-    const char *content_type;               /* without a schema: of another body; NULL: there is none */
+    const char *content_type;               /* without a schema: of another body, a media range if several; NULL: there is none */
     const char *headers[REPLY_HEADERS_MAX]; /* that not every reply has: names of the table in openapi_headers.c */
 };
 

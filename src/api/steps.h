@@ -54,11 +54,13 @@ extern const struct reply_schema sessions_reply;
 extern const struct step revocations_open;
 extern const struct stream_kind revocations_stream;
 
-/* verify.c, health.c, docs.c */
+/* verify.c, health.c */
 extern const struct step verify_answer;
 extern const struct step health_live, health_ready;
 extern const struct reply_schema live_reply, ready_reply;
-extern const struct step docs_show;
+
+/* pages.c */
+extern const struct step docs_show, docs_send, asset_show;
 bool docs_are_enabled(const struct config *config);
 
 /* document.c */

@@ -114,7 +114,7 @@ static const char *violation_of_object(const struct reply_schema *schema, struct
 static const char *violation_of_reply(const struct route_reply *reply, char *const fields[FIELDS]) {
     const char *media_type = reply->schema != NULL ? "application/json" : reply->content_type != NULL ? reply->content_type : "-";
     bool is_bodiless = strcmp(fields[METHOD], "HEAD") == 0;
-    if (strcmp(fields[MEDIA_TYPE], media_type) != 0)
+    if (strcmp(media_type, "*/*") != 0 && strcmp(fields[MEDIA_TYPE], media_type) != 0)
         return "another media type";
     if (reply->schema == NULL || is_bodiless)
         return NULL;

@@ -1,0 +1,215 @@
+/* What is for browsers: /docs with what it refers to, and the way there; then in a browser. */
+#include "support/account.h"
+#include "support/browser.h"
+
+#include "tests/runner.h"
+
+#include "jwtd/macros.h"
+#include "jwtd/status.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+Suite *pages_suite(void);
+
+#define BROWSER_SECONDS 120
+
+static struct reply get(const struct server *server, const char *path, const char *header) {
+    return http_send(server, "GET", path, (const char *const[]){ header, NULL }, NULL);
+}
+
+static void expect_header(const struct reply *reply, const char *name, const char *expected) {
+    char value[512];
+    ck_assert_str_eq(http_header(reply, name, value, sizeof value), expected);
+}
+
+/* The part between `before`, which is there, and the next `end`. */
+static void cut(const char *text, const char *before, char end, char *part, size_t size) {
+    const char *begin = strstr(text, before);
+    ck_assert_msg(begin != NULL, "%s is missing", before);
+    begin += strlen(before);
+    snprintf(part, size, "%.*s", (int)(strchr(begin, end) - begin), begin);
+}
+
+/* ---- the page ---- */
+
+START_TEST(the_page_may_load_and_call_this_service_only) {
+    struct reply reply = get(&shared_server, "/docs", NULL);
+    char policy[512];
+    ck_assert_int_eq(reply.status, 200);
+    expect_header(&reply, "Content-Type", "text/html; charset=utf-8");
+    expect_header(&reply, "Referrer-Policy", "no-referrer");
+    http_header(&reply, "Content-Security-Policy", policy, sizeof policy);
+    ck_assert_msg(strncmp(policy, "default-src 'none'; script-src 'self'; ", 39) == 0, "%s", policy);
+    ck_assert_msg(strstr(policy, "frame-ancestors 'none'") != NULL, "%s", policy);
+    ck_assert_msg(strstr(policy, "unsafe") == NULL && strstr(policy, "http") == NULL && strchr(policy, '*') == NULL, "%s",
+                  policy);
+    ck_assert_msg(strstr(reply.body, "://") == NULL, "the page refers to another host");
+    ck_assert_msg(strstr(reply.body, "@/") == NULL, "a path is not filled in");
+    http_free(&reply);
+}
+END_TEST
+
+/* Of the page, the attribute before the path of something that it is made of, and its type. */
+static const struct {
+    const char *before, *type;
+} parts[] = {
+    { "href=\"docs/swagger-ui.", "text/css; charset=utf-8" },
+    { "href=\"docs/docs.", "text/css; charset=utf-8" },
+    { "src=\"docs/swagger-ui-bundle.", "text/javascript; charset=utf-8" },
+    { "src=\"docs/docs.", "text/javascript; charset=utf-8" },
+    { "href=\"docs/licenses.", "text/plain; charset=utf-8" },
+};
+
+static void path_of(size_t part, char path[256]) {
+    char rest[128];
+    struct reply page = get(&shared_server, "/docs", NULL);
+    cut(page.body, parts[part].before, '"', rest, sizeof rest);
+    snprintf(path, 256, "/%s%s", strchr(parts[part].before, '"') + 1, rest);
+    http_free(&page);
+}
+
+START_TEST(what_the_page_is_made_of_has_its_hash_in_its_path_and_may_be_kept_for_ever) {
+    char path[256];
+    path_of((size_t)_i, path);
+    struct reply reply = get(&shared_server, path, NULL);
+    ck_assert_int_eq(reply.status, 200);
+    expect_header(&reply, "Content-Type", parts[_i].type);
+    expect_header(&reply, "Cache-Control", "public, max-age=31536000, immutable");
+    expect_header(&reply, "X-Content-Type-Options", "nosniff");
+    http_free(&reply);
+    path[strlen(path) - 5] ^= 1; /* another hash */
+    expect_problem(get(&shared_server, path, NULL), 404, "not_found");
+}
+END_TEST
+
+static const struct {
+    const char *accept_encoding;
+    bool is_gzipped;
+} encodings[] = {
+    { NULL, false },
+    { "Accept-Encoding: gzip, deflate, br", true },
+    { "Accept-Encoding: GZIP;q=0.5", true },
+    { "Accept-Encoding: *", true },
+    { "Accept-Encoding: gzip;q=0, *", false },
+    { "Accept-Encoding: br", false },
+};
+
+START_TEST(a_file_is_compressed_for_who_takes_gzip) {
+    char path[256];
+    path_of(2, path);
+    struct reply plain = get(&shared_server, path, NULL), reply = get(&shared_server, path, encodings[_i].accept_encoding);
+    ck_assert_int_eq(reply.status, 200);
+    expect_header(&reply, "Content-Encoding", encodings[_i].is_gzipped ? "gzip" : "");
+    expect_header(&reply, "Vary", "Accept-Encoding");
+    if (encodings[_i].is_gzipped)
+        ck_assert(reply.body_len < plain.body_len / 3 && memcmp(reply.body, "\x1f\x8b", 2) == 0);
+    else
+        ck_assert(reply.body_len == plain.body_len && memcmp(reply.body, plain.body, plain.body_len) == 0);
+    http_free(&plain);
+    http_free(&reply);
+}
+END_TEST
+
+START_TEST(who_has_a_file_is_told_to_keep_it) {
+    char path[256] = "/docs", tag[64], header[128];
+    for (size_t i = 0; i < 2; i++) {
+        struct reply reply = get(&shared_server, path, NULL);
+        http_header(&reply, "ETag", tag, sizeof tag);
+        http_free(&reply);
+        snprintf(header, sizeof header, "If-None-Match: \"other\", %s", tag);
+        reply = get(&shared_server, path, header);
+        ck_assert_int_eq(reply.status, 304);
+        expect_header(&reply, "ETag", tag);
+        http_free(&reply);
+        expect_status(get(&shared_server, path, "If-None-Match: \"other\""), 200);
+        path_of(1, path);
+    }
+}
+END_TEST
+
+/* What a problem's `type` refers to: the code, its status, what it says, and what a client can do. */
+START_TEST(every_error_code_has_its_paragraph_with_advice) {
+    struct reply reply = get(&shared_server, "/docs", NULL);
+    for (int i = STATUS_OK + 1; i < STATUS_COUNT; i++) {
+        const struct status_info *info = status_info((enum status)i);
+        char begin[256], advice[512];
+        snprintf(begin, sizeof begin, "<article id=\"%s\"><h3><code>%s</code> <span>%u</span></h3><p>", info->name, info->name,
+                 info->http);
+        const char *article = strstr(reply.body, begin);
+        ck_assert_msg(article != NULL, "%s", begin);
+        ck_assert_msg(strncmp(article + strlen(begin), info->detail, strcspn(info->detail, "&<>\"")) == 0, "%s", info->name);
+        cut(article + strlen(begin), "</p>\n", '\n', advice, sizeof advice);
+        ck_assert_msg(strncmp(advice, "<p>", 3) == 0, "%s has no advice in web/docs_page.c: %s", info->name, advice);
+    }
+    http_free(&reply);
+}
+END_TEST
+
+/* ---- the way there ---- */
+
+static const struct {
+    const char *accept;
+    bool is_browser;
+} visitors[] = {
+    { "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true },
+    { "Accept: */*", false },
+    { "Accept: application/json", false },
+    { "Accept: text/html;q=0, */*", false },
+    { NULL, false },
+};
+
+START_TEST(a_browser_is_sent_to_the_page_and_a_program_is_not) {
+    struct reply reply = get(&shared_server, "/", visitors[_i].accept);
+    if (!visitors[_i].is_browser) {
+        assert_problem(&reply, 404, "not_found");
+    } else {
+        ck_assert_int_eq(reply.status, 303);
+        expect_header(&reply, "Location", "/docs");
+    }
+    http_free(&reply);
+}
+END_TEST
+
+START_TEST(without_docs_nothing_of_them_is_there) {
+    char path[256];
+    path_of(0, path);
+    struct server server = server_start((const char *const[]){ "docs.enabled=false", NULL });
+    const char *const gone[] = { "/", "/docs", path, "/openapi.json" };
+    for (size_t i = 0; i < ARRAY_LEN(gone); i++) {
+        expect_problem(get(&server, gone[i], "Accept: text/html"), 404, "not_found");
+        expect_problem(http_send(&server, "POST", gone[i], NULL, NULL), 404, "not_found");
+    }
+    server_finish(&server);
+}
+END_TEST
+
+/* ---- in a browser ---- */
+
+START_TEST(a_person_can_register_log_in_and_ask_who_he_is_on_the_page) {
+    if (test_is_sanitized())
+        SKIP_TEST("the sanitizers check C");
+    browser_run("test_docs.mjs", (const char *const[]){ shared_server.url, NULL });
+}
+END_TEST
+
+Suite *pages_suite(void) {
+    Suite *suite = suite_create("pages");
+    TCase *files = tcase_create("files"), *browser = tcase_create("browser");
+    tcase_add_unchecked_fixture(files, shared_server_start, shared_server_finish);
+    tcase_add_test(files, the_page_may_load_and_call_this_service_only);
+    tcase_add_loop_test(files, what_the_page_is_made_of_has_its_hash_in_its_path_and_may_be_kept_for_ever, 0,
+                        (int)ARRAY_LEN(parts));
+    tcase_add_loop_test(files, a_file_is_compressed_for_who_takes_gzip, 0, (int)ARRAY_LEN(encodings));
+    tcase_add_test(files, who_has_a_file_is_told_to_keep_it);
+    tcase_add_test(files, every_error_code_has_its_paragraph_with_advice);
+    tcase_add_loop_test(files, a_browser_is_sent_to_the_page_and_a_program_is_not, 0, (int)ARRAY_LEN(visitors));
+    tcase_add_test(files, without_docs_nothing_of_them_is_there);
+    suite_add_tcase(suite, files);
+    tcase_set_timeout(browser, BROWSER_SECONDS);
+    tcase_add_unchecked_fixture(browser, shared_server_start, shared_server_finish);
+    tcase_add_test(browser, a_person_can_register_log_in_and_ask_who_he_is_on_the_page);
+    suite_add_tcase(suite, browser);
+    return suite;
+}
