@@ -72,9 +72,10 @@ struct text json_find_text(const struct json *object, const char *name);
 /* NUL follows the bytes, and none is among them unless the limits allowed it. {NULL, 0} unless the value is a JSON_KIND_TEXT. */
 struct text json_as_text(const struct json *value);
 
-bool json_as_boolean(const struct json *value);  /* false unless the value is a JSON_KIND_BOOLEAN */
-int64_t json_as_int64(const struct json *value); /* 0 unless it is a JSON_KIND_INTEGER */
-double json_as_double(const struct json *value); /* 0 unless it is a JSON_KIND_INTEGER or JSON_KIND_REAL */
+bool json_as_boolean(const struct json *value);          /* false unless the value is a JSON_KIND_BOOLEAN */
+struct text json_as_real_text(const struct json *value); /* as it was written, {NULL, 0} unless it is a JSON_KIND_REAL */
+int64_t json_as_int64(const struct json *value);         /* 0 unless it is a JSON_KIND_INTEGER */
+double json_as_double(const struct json *value);         /* 0 unless it is a JSON_KIND_INTEGER or JSON_KIND_REAL */
 
 size_t json_item_count(const struct json *array); /* 0 unless the value is a JSON_KIND_ARRAY */
 

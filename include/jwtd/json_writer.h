@@ -21,6 +21,8 @@
 /* An OpenAPI document nests about 20 deep. A level takes no memory: the limit only finds a writer that never closes one. */
 #define JSON_WRITER_DEPTH_MAX 32
 
+struct json;
+
 struct json_writer {
     struct arena *arena;
     char *bytes;
@@ -52,6 +54,12 @@ void json_member_text(struct json_writer *writer, const char *name, struct text 
 void json_member_integer(struct json_writer *writer, const char *name, int64_t value);
 void json_member_boolean(struct json_writer *writer, const char *name, bool value);
 void json_member_raw(struct json_writer *writer, const char *name, struct text raw);
+
+/* A value that json.h has parsed, without blanks, members and elements in their order, and numbers with a point or an exponent as
+ * they were written: no longer than the text that was parsed but for each U+007F, which takes six bytes, and a second parsing and
+ * writing changes nothing. It nests as deep as the limits allowed when it was parsed; deeper than JSON_WRITER_DEPTH_MAX, the
+ * writer fails. */
+void json_write_value(struct json_writer *writer, const struct json *value);
 
 /* The text, with a NUL behind it, in the arena; {NULL, 0} after a failure, or if an object or array is still open. */
 struct text json_writer_finish(struct json_writer *writer);

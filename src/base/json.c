@@ -214,6 +214,15 @@ double json_as_double(const struct json *value) {
     return is_number ? json_object_get_double(object_of(value)) : 0;
 }
 
+/* json-c keeps the text of such a number beside its value; its own functions would allocate. */
+struct text json_as_real_text(const struct json *value) {
+    if (json_kind(value) != JSON_KIND_REAL)
+        return (struct text){ NULL, 0 };
+    const char *source = json_object_get_userdata((struct json_object *)value);
+    assert(source != NULL);
+    return text_of(source);
+}
+
 bool json_each_member(const struct json *object, json_visit *visit, void *context) {
     const struct lh_entry *entry;
     if (json_kind(object) != JSON_KIND_OBJECT)

@@ -1,5 +1,7 @@
 #include "jwtd/json_writer.h"
 
+#include "jwtd/macros.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,21 +85,16 @@ void json_end_array(struct json_writer *writer) {
 }
 
 static void put_control(struct json_writer *writer, unsigned char c) {
+    static const char *const short_escapes[] = {
+        ['"'] = "\\\"", ['\\'] = "\\\\", ['\b'] = "\\b", ['\f'] = "\\f", ['\n'] = "\\n", ['\r'] = "\\r", ['\t'] = "\\t",
+    };
     char escaped[8];
-    switch (c) {
-    case '"':
-        put_string(writer, "\\\"");
+    if (c < ARRAY_LEN(short_escapes) && short_escapes[c] != NULL) {
+        put_string(writer, short_escapes[c]);
         return;
-    case '\\':
-        put_string(writer, "\\\\");
-        return;
-    case '\n':
-        put_string(writer, "\\n");
-        return;
-    default:
-        snprintf(escaped, sizeof escaped, "\\u%04x", c);
-        put_string(writer, escaped);
     }
+    snprintf(escaped, sizeof escaped, "\\u%04x", c);
+    put_string(writer, escaped);
 }
 
 static bool is_plain(char c) {

@@ -1,9 +1,10 @@
 /*
- * json.h against Jansson: both accept a text or both reject it, and what they accept is the same tree. The first byte is not part
- * of the text: it is how many times the arena's limit is halved, so that any allocation may fail: then the result is "out of
- * memory", or the same as with memory.
+ * json.h against Jansson: both accept a text or both reject it, and what they accept is the same tree, also after it was written.
+ * The first byte is not part of the text: it is how many times the arena's limit is halved, so that any allocation may fail: then
+ * the result is "out of memory", or the same as with memory.
  */
 #include "jwtd/json.h"
+#include "jwtd/json_writer.h"
 
 #include <dlfcn.h>
 #include <jansson.h>
@@ -84,6 +85,19 @@ static void compare(const struct json *ours, json_t *theirs) {
     }
 }
 
+static void compare_written(const struct json *ours, json_t *theirs) {
+    struct arena arena;
+    struct json_writer writer;
+    const struct json *again;
+    arena_init(&arena, SIZE_MAX);
+    json_writer_init(&writer, &arena);
+    json_write_value(&writer, ours);
+    struct text written = json_writer_finish(&writer);
+    require(written.bytes != NULL && json_parse(&arena, written, limits, &again) == STATUS_OK);
+    compare(again, theirs);
+    arena_fini(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     if (size == 0)
         return 0;
@@ -99,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     } else {
         require(status == STATUS_OK);
         compare(ours, theirs);
+        compare_written(ours, theirs);
     }
     arena_fini(&arena);
     json_decref(theirs);

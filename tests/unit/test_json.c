@@ -1,4 +1,5 @@
 #include "jwtd/json.h"
+#include "jwtd/json_writer.h"
 #include "jwtd/macros.h"
 
 #include "../../src/base/json_scan.h"
@@ -415,6 +416,35 @@ START_TEST(members_are_visited_in_their_order_until_it_is_enough) {
 }
 END_TEST
 
+static const struct {
+    const char *parsed, *written;
+} rewritten[] = {
+    { " { } ", "{}" },
+    { "[ [ ] , {\"a\" : [ ] } ]", "[[],{\"a\":[]}]" },
+    { "{\"b\":null,\"a\":true,\"c\":false}", "{\"b\":null,\"a\":true,\"c\":false}" },
+    /* json-c alone writes 1e308 with 309 digits, and 0.1 with seventeen */
+    { "[0.1,1e308,1.0,-0.0,1E+2,100000000000000000000.0]", "[0.1,1e308,1.0,-0.0,1E+2,100000000000000000000.0]" },
+    { "[-9223372036854775808,9223372036854775807,-0]", "[-9223372036854775808,9223372036854775807,0]" },
+    { "{\"\\u0061\\\"\":\"\\u00e9\\/\\ud83d\\ude00\\u000a\"}", "{\"a\\\"\":\"\xc3\xa9/\xf0\x9f\x98\x80\\n\"}" },
+    { "[\"\x7f\"]", "[\"\\u007f\"]" },
+};
+
+static struct text write_value(const struct json *value) {
+    struct json_writer writer;
+    json_writer_init(&writer, &arena);
+    json_write_value(&writer, value);
+    return json_writer_finish(&writer);
+}
+
+START_TEST(a_value_is_written_without_blanks_and_each_number_as_it_was_given) {
+    ck_assert_int_eq(parse_copy(rewritten[_i].parsed, strlen(rewritten[_i].parsed)), STATUS_OK);
+    struct text written = write_value(root);
+    ck_assert_str_eq(written.bytes, rewritten[_i].written);
+    ck_assert_int_eq(parse_copy(written.bytes, written.len), STATUS_OK);
+    ck_assert_str_eq(write_value(root).bytes, rewritten[_i].written);
+}
+END_TEST
+
 START_TEST(however_little_memory_there_is_the_result_is_right_or_out_of_memory) {
     static char bytes[16384];
     size_t len = write_large(bytes, sizeof bytes), exhausted = 0;
@@ -521,6 +551,8 @@ Suite *json_suite(void) {
     tcase_add_test(tcase, a_value_of_another_kind_is_nothing);
     tcase_add_test(tcase, numbers_of_both_kinds_are_read_as_doubles);
     tcase_add_test(tcase, members_are_visited_in_their_order_until_it_is_enough);
+    tcase_add_loop_test(tcase, a_value_is_written_without_blanks_and_each_number_as_it_was_given, 0,
+                        (int)(sizeof rewritten / sizeof rewritten[0]));
     tcase_add_test(tcase, however_little_memory_there_is_the_result_is_right_or_out_of_memory);
     tcase_add_loop_test(tcase, objects_and_arrays_are_counted_and_one_too_many_is_refused, 0,
                         (int)(sizeof counted / sizeof counted[0]));
