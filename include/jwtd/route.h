@@ -40,6 +40,9 @@ struct step {
     enum step_result (*run)(struct request *request);                         /* may be NULL if ON_DATABASE */
     enum step_result (*ask)(struct request *request, struct db_query *query); /* with ON_DATABASE only */
     bool may_fail; /* ON_DATABASE: `run` is called whatever the outcome, which is in request->query_status */
+    /* False: this request does without the step, whose executor then need not admit it. Asked several times, and says the same
+     * each time: it depends on the body, which the scratch holds before the first step. NULL: every request needs it. */
+    bool (*applies)(const struct request *request);
 };
 
 /* The type of a member of a body. The schema fills the typed scratch: each field is written at its offset. */

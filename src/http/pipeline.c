@@ -38,6 +38,10 @@ static const struct step *current_step(const struct exchange *exchange) {
     return exchange->next_step < ROUTE_STEPS_MAX ? exchange->request.route->steps[exchange->next_step] : NULL;
 }
 
+static bool applies(const struct exchange *exchange, const struct step *step) {
+    return step->applies == NULL || step->applies(&exchange->request);
+}
+
 static int64_t turn_deadline_us(const struct exchange *exchange) {
     return exchange_deadline_us(exchange, TURN_RESERVE_DIVISOR);
 }
@@ -70,7 +74,7 @@ static bool later_executors_admit(struct exchange *exchange, enum executor first
     const struct route *route = exchange->request.route;
     for (size_t i = exchange->next_step; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++) {
         enum executor executor = route->steps[i]->executor;
-        if (executor == ON_HTTP || executor == first)
+        if (executor == ON_HTTP || executor == first || !applies(exchange, route->steps[i]))
             continue;
         struct admission *admission = admission_to(exchange, executor);
         int64_t retry_after_us;
@@ -82,16 +86,17 @@ static bool later_executors_admit(struct exchange *exchange, enum executor first
 }
 
 /* A request that hashes waits for that anyway; in no queue shall another wait behind it. */
-static enum pool_lane lane_of(const struct route *route) {
+static enum pool_lane lane_of(const struct exchange *exchange) {
+    const struct route *route = exchange->request.route;
     for (size_t i = 0; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++)
-        if (route->steps[i]->executor == ON_CRYPTO)
+        if (route->steps[i]->executor == ON_CRYPTO && applies(exchange, route->steps[i]))
             return LANE_HEAVY;
     return LANE_LIGHT;
 }
 
 static bool hashes_up_to_now(const struct exchange *exchange) {
     for (size_t i = 0; i <= exchange->next_step; i++)
-        if (exchange->request.route->steps[i]->executor == ON_CRYPTO)
+        if (exchange->request.route->steps[i]->executor == ON_CRYPTO && applies(exchange, exchange->request.route->steps[i]))
             return true;
     return false;
 }
@@ -111,7 +116,7 @@ static void return_query(struct db_query *query) {
 
 static void submit_query(struct exchange *exchange) {
     struct db_query *query = exchange->db_query;
-    query->job.lane = lane_of(exchange->request.route);
+    query->job.lane = lane_of(exchange);
     query->turn_deadline_us = turn_deadline_us(exchange);
     query->deadline_us = exchange->request.deadline_us;
     query->done = return_query;
@@ -141,7 +146,7 @@ static void run_hashing_steps(struct exchange *exchange, struct hasher *hasher) 
     const struct step *step;
     exchange->request.hasher = hasher;
     while (!reply_is_written(&exchange->reply) && (step = current_step(exchange)) != NULL && step->executor == ON_CRYPTO) {
-        bool is_done = step->run(&exchange->request) == STEP_DONE;
+        bool is_done = applies(exchange, step) && step->run(&exchange->request) == STEP_DONE;
         assert(is_done == reply_is_written(&exchange->reply));
         exchange->next_step++;
     }
@@ -159,9 +164,8 @@ static void run_crypto_job(struct pool_job *job, void *thread_state, bool late) 
 }
 
 static void submit_crypto_job(struct exchange *exchange) {
-    exchange->job = (struct pool_job){ .queue.lane = lane_of(exchange->request.route),
-                                       .deadline_us = turn_deadline_us(exchange),
-                                       .run = run_crypto_job };
+    exchange->job =
+        (struct pool_job){ .queue.lane = lane_of(exchange), .deadline_us = turn_deadline_us(exchange), .run = run_crypto_job };
     pool_submit(exchange->request.services->crypto, &exchange->job);
 }
 
@@ -224,6 +228,10 @@ static void run_here(struct exchange *exchange, const struct step *step) {
 
 /* True: it was handed over. */
 static bool run_step(struct exchange *exchange, const struct step *step) {
+    if (!applies(exchange, step)) {
+        exchange->next_step++;
+        return false;
+    }
     if (step->executor == ON_DATABASE)
         return ask(exchange, step);
     if (step->executor == ON_CRYPTO)

@@ -81,6 +81,11 @@ static enum step_result answer_instead(struct request *request, struct db_query 
     return answer(request);
 }
 
+static bool is_needless(const struct request *request) {
+    (void)request;
+    return false;
+}
+
 static const struct step next = { .name = "next", .executor = ON_HTTP, .run = go_on };
 static const struct step done = { .name = "done", .executor = ON_HTTP, .run = answer };
 static const struct step muddled = { .name = "muddled", .executor = ON_HTTP, .run = write_and_go_on };
@@ -88,6 +93,10 @@ static const struct step queries = { .name = "queries", .executor = ON_DATABASE,
 static const struct step skipped = { .name = "skipped", .executor = ON_DATABASE, .ask = ask_nothing, .run = never };
 static const struct step refuses = { .name = "refuses", .executor = ON_DATABASE, .ask = answer_instead, .run = never };
 static const struct step hashes = { .name = "hashes", .executor = ON_CRYPTO, .run = never };
+
+static const struct step needless = { .name = "needless", .executor = ON_HTTP, .run = never, .applies = is_needless };
+static const struct step needless_query = { .name = "needless", .executor = ON_DATABASE, .ask = ask, .applies = is_needless };
+static const struct step needless_hash = { .name = "needless", .executor = ON_CRYPTO, .run = never, .applies = is_needless };
 
 static void make_queue(enum executor executor) {
     fixture->services.admissions[executor] =
@@ -107,9 +116,10 @@ static const struct {
 } routes_here[] = {
     { { &done }, "a", 204 },
     { { &next, &next, &done }, "nna", 204 },
-    { { &done, &next }, "a", 204 },                                          /* the reply ends it */
-    { { &skipped, &next, &done }, "-na", 204 },                              /* a step that asks the database nothing is over */
-    { { &refuses, &next }, "a", 204 },                                       /* a reply instead of a question */
+    { { &done, &next }, "a", 204 },             /* the reply ends it */
+    { { &skipped, &next, &done }, "-na", 204 }, /* a step that asks the database nothing is over */
+    { { &refuses, &next }, "a", 204 },          /* a reply instead of a question */
+    { { &needless, &next, &needless_query, &needless_hash, &done }, "na", 204 }, /* on no executor at all */
     { { &next, &next, &next, &next, &next, &next, &next }, "nnnnnnn", 500 }, /* a route without a reply is an internal error */
     { { &next, &next, &next, &next, &next, &next, &done }, "nnnnnna", 204 }, /* the last of as many as there can be */
 };
@@ -142,6 +152,20 @@ START_TEST(a_request_that_an_executor_would_not_admit_is_refused_before_it_is_su
 }
 END_TEST
 
+/* A change of the name does not wait for the logins that fill the queue. */
+START_TEST(a_step_that_does_not_apply_needs_no_admission) {
+    fixture->route.steps[0] = &queries;
+    fixture->route.steps[1] = &needless_hash;
+    make_queue(ON_DATABASE);
+    make_queue(ON_CRYPTO);
+    ck_assert(has_place(ON_CRYPTO));                         /* the only one */
+    atomic_store(&context.counters.suspension_closed, true); /* reached behind admission, before a connection is needed */
+    ck_assert(pipeline_run(&fixture->exchange));
+    ck_assert(fixture->exchange.is_admitted);
+    ck_assert(has_place(ON_DATABASE));
+}
+END_TEST
+
 START_TEST(when_the_service_stops_the_place_is_given_back) {
     fixture->route.steps[0] = &queries;
     make_queue(ON_DATABASE);
@@ -165,6 +189,7 @@ Suite *pipeline_suite(void) {
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, steps_run_in_their_order_until_one_has_replied, 0, (int)ARRAY_LEN(routes_here));
     tcase_add_loop_test(tcase, a_request_that_an_executor_would_not_admit_is_refused_before_it_is_suspended, 0, 2);
+    tcase_add_test(tcase, a_step_that_does_not_apply_needs_no_admission);
     tcase_add_test(tcase, when_the_service_stops_the_place_is_given_back);
     tcase_add_test_raise_signal(tcase, a_step_that_replies_and_goes_on_aborts, SIGABRT);
     suite_add_tcase(suite, tcase);
