@@ -51,6 +51,8 @@ enum field_type {
     FIELD_PASSWORD,     /* struct text in normalization form C, 1 to PASSWORD_MAX_LEN bytes before and after normalization */
     FIELD_NEW_PASSWORD, /* the same, accepted by the policy for the address of the body, if it has a FIELD_EMAIL */
     FIELD_TEXT,         /* struct text, 1 to max_len bytes, without NUL, as the three above */
+    FIELD_LINE,         /* the same without control characters and ends of lines */
+    FIELD_OBJECT,       /* struct text, a JSON object with any members, of 2 to max_len bytes as json_write_value writes it */
     FIELD_BOOLEAN       /* bool */
 };
 
@@ -58,10 +60,12 @@ struct field {
     const char *name;
     enum field_type type;
     size_t offset;
-    bool required;  /* an optional one that is absent leaves zeroes; null is refused in both cases */
-    size_t max_len; /* of FIELD_TEXT, in bytes */
+    bool required;        /* an optional one that is absent leaves zeroes */
+    bool is_nullable;     /* null leaves an empty text, whose bytes are not NULL; false: it is refused. Not of FIELD_BOOLEAN */
+    const char *requires; /* the name of a field that must be there too if this one is; NULL: none */
+    size_t max_len;       /* of FIELD_TEXT, FIELD_LINE and FIELD_OBJECT, in bytes */
     const char *description;
-    const char *example; /* of FIELD_TEXT, which must have one; NULL: that of its type */
+    const char *example; /* of a type with max_len, which must have one; NULL: that of its type */
 };
 
 /* A field that is named like the member of `struct scratch` that it fills: FIELD(login, email, FIELD_EMAIL, .required = true).

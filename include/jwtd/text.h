@@ -53,6 +53,10 @@ size_t text_code_points(struct text text);
  * unassigned code points. False for invalid UTF-8. */
 bool text_is_visible(struct text text);
 
+/* Whether it is one line: no controls (tabs and ends of lines among them) and no separators of lines or paragraphs. False for
+ * invalid UTF-8. */
+bool text_is_line(struct text text);
+
 /* Normalisation form C of valid UTF-8, in the arena, NUL-terminated; {NULL, 0} if out of memory. */
 struct text text_nfc(struct arena *arena, struct text text);
 

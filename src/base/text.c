@@ -99,16 +99,24 @@ size_t text_code_points(struct text text) {
     return text.len == 0 ? 0 : u8_mbsnlen((const uint8_t *)text.bytes, text.len);
 }
 
-bool text_is_visible(struct text text) {
+static bool has_none_of(struct text text, uint32_t categories) {
     while (text.len > 0) {
         uint32_t code_point;
         size_t len = text_code_point(text, &code_point);
-        if (len == 0 || uc_is_general_category_withtable(code_point, UC_CATEGORY_MASK_Z | UC_CATEGORY_MASK_C))
+        if (len == 0 || uc_is_general_category_withtable(code_point, categories))
             return false;
         text.bytes += len;
         text.len -= len;
     }
     return true;
+}
+
+bool text_is_visible(struct text text) {
+    return has_none_of(text, UC_CATEGORY_MASK_Z | UC_CATEGORY_MASK_C);
+}
+
+bool text_is_line(struct text text) {
+    return has_none_of(text, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Zl | UC_CATEGORY_MASK_Zp);
 }
 
 /* Copies a result of libunistring into the arena, and wipes and frees the library's copy: it may be a password. */

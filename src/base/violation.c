@@ -11,6 +11,9 @@ static const struct violation_info table[] = {
     [VIOLATION_TOO_SHORT] = { "too_short", "The value is shorter than the entry's min, which counts characters." },
     [VIOLATION_TOO_LONG] = { "too_long", "The value is longer than the entry's max, which counts bytes of UTF-8." },
     [VIOLATION_CONTAINS_NUL] = { "contains_nul", "The value contains the character U+0000." },
+    [VIOLATION_CONTROL_CHARACTER] = { "control_character",
+                                      "The value contains a control character, a tab or the end of a line among "
+                                      "them." },
     [VIOLATION_INVALID_EMAIL] = { "invalid_email", "The value is not an e-mail address. Blanks around it do not matter." },
     [VIOLATION_EMAIL_TAKEN] = { "email_taken", "Another account has this e-mail address." },
     [VIOLATION_WRONG_PASSWORD] = { "wrong_password", "The value is not the current password of the user." },

@@ -13,8 +13,9 @@
 #include <assert.h>
 #include <string.h>
 
-/* The schemas take one object of scalars; what else a client sends beside is ignored. */
-static const struct json_limits limits = { .depth = 16, .containers = 64, .allows_nul = true };
+/* Besides what the fields need: what else a client sends is ignored. */
+#define DEPTH_MAX 16
+#define CONTAINERS_MAX 64
 
 /* What is wrong with a value. */
 struct finding {
@@ -28,6 +29,7 @@ static const struct finding good = { .violation = VIOLATION_NONE };
 static const struct finding no_memory = { .is_out_of_memory = true };
 static const struct finding empty = { .violation = VIOLATION_TOO_SHORT, .detail = "must not be empty", .min = 1 };
 static const struct finding no_string = { .violation = VIOLATION_WRONG_TYPE, .detail = "must be a string" };
+static const struct finding no_object = { .violation = VIOLATION_WRONG_TYPE, .detail = "must be an object" };
 static const struct finding no_boolean = { .violation = VIOLATION_WRONG_TYPE, .detail = "must be true or false" };
 static const struct finding not_there = { .violation = VIOLATION_REQUIRED, .detail = "is missing" };
 
@@ -50,6 +52,27 @@ static struct finding read_text(struct arena *arena, const struct field *field, 
     if (text.len == 0)
         return empty;
     return text.len > field->max_len ? longer_than(arena, field->max_len) : keep_text(arena, text, target);
+}
+
+static struct finding read_line(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+    if (!text_is_line(json_as_text(value)))
+        return (struct finding){ .violation = VIOLATION_CONTROL_CHARACTER,
+                                 .detail = "must not contain control characters or ends of lines" };
+    return read_text(arena, field, value, target);
+}
+
+/* As text: its length does not depend on the blanks and escapes of the client, and whoever keeps it need not know JSON. */
+static struct finding read_any_object(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+    struct json_writer writer;
+    json_writer_init(&writer, arena);
+    json_write_value(&writer, value);
+    struct text text = json_writer_finish(&writer);
+    if (text.bytes == NULL)
+        return no_memory;
+    if (text.len > field->max_len)
+        return longer_than(arena, field->max_len);
+    memcpy(target, &text, sizeof text);
+    return good;
 }
 
 static bool is_blank(char c) {
@@ -117,6 +140,8 @@ static const struct {
     [FIELD_PASSWORD] = { JSON_KIND_TEXT, &no_string, read_password },
     [FIELD_NEW_PASSWORD] = { JSON_KIND_TEXT, &no_string, read_new_password },
     [FIELD_TEXT] = { JSON_KIND_TEXT, &no_string, read_text },
+    [FIELD_LINE] = { JSON_KIND_TEXT, &no_string, read_line },
+    [FIELD_OBJECT] = { JSON_KIND_OBJECT, &no_object, read_any_object },
     [FIELD_BOOLEAN] = { JSON_KIND_BOOLEAN, &no_boolean, read_boolean },
 };
 
@@ -128,6 +153,23 @@ struct body {
 
 static struct finding missing(const struct field *field) {
     return field->required ? not_there : good;
+}
+
+static bool is_there(const struct body *body, const char *name) {
+    const struct json *ignored;
+    if (body->form != NULL)
+        return form_value(body->form, name).bytes != NULL;
+    return body->json != NULL && json_find(body->json, name, &ignored);
+}
+
+/* Whether a field that is there requires this one, which is not. */
+static bool is_missed(const struct body_schema *schema, const struct field *field, const struct body *body) {
+    for (size_t i = 0; i < schema->count; i++) {
+        const struct field *other = &schema->fields[i];
+        if (other->requires != NULL && strcmp(other->requires, field->name) == 0 && is_there(body, other->name))
+            return !is_there(body, field->name);
+    }
+    return false;
 }
 
 static void *target_of(const struct exchange *exchange, const struct field *field) {
@@ -157,6 +199,8 @@ static struct finding read_field(struct exchange *exchange, const struct field *
         return read_form_field(arena, field, body->form, target);
     if (body->json == NULL || !json_find(body->json, field->name, &value))
         return missing(field);
+    if (value == NULL && field->is_nullable)
+        return keep_text(arena, (struct text){ "", 0 }, target);
     if (json_kind(value) != field_types[field->type].kind)
         return *field_types[field->type].wrong_type;
     if (contains_nul(value))
@@ -247,7 +291,7 @@ static bool read_fields(struct exchange *exchange, const struct body_schema *sch
     struct finding findings[BODY_FIELDS_MAX];
     assert(schema->count <= BODY_FIELDS_MAX);
     for (size_t i = 0; i < schema->count; i++)
-        findings[i] = read_field(exchange, &schema->fields[i], body);
+        findings[i] = is_missed(schema, &schema->fields[i], body) ? not_there : read_field(exchange, &schema->fields[i], body);
     judge_new_passwords(exchange, schema, findings);
     return report(exchange, schema, findings);
 }
@@ -289,9 +333,19 @@ static enum status check_media_type(const struct exchange *exchange) {
     return is_right ? STATUS_OK : STATUS_UNSUPPORTED_MEDIA_TYPE;
 }
 
+/* An object of the client's own may be made of nothing but objects and arrays, each of which has two brackets. */
+static struct json_limits limits_of(const struct body_schema *schema) {
+    struct json_limits limits = { .depth = DEPTH_MAX, .containers = CONTAINERS_MAX, .allows_nul = true };
+    for (size_t i = 0; i < schema->count; i++)
+        if (schema->fields[i].type == FIELD_OBJECT)
+            limits.containers += (unsigned)(schema->fields[i].max_len / 2);
+    return limits;
+}
+
 /* The parsed body has an arena of its own, since it may be many times as large as what the steps need of it. */
 static bool read_json(struct exchange *exchange, const struct body_schema *schema) {
     struct text text = { exchange->body.bytes, exchange->body.len };
+    struct json_limits limits = limits_of(schema);
     struct arena arena;
     const struct json *body;
     arena_init(&arena, JSON_ARENA_LIMIT(text.len, limits.containers));

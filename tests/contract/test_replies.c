@@ -88,7 +88,7 @@ static const char *violation_of_member(const struct reply_member *member, struct
         return member->nullable ? NULL : "a null";
     if (!json_object_is_type(value, types[member->type]))
         return "a member of another type";
-    if (member->type == REPLY_OBJECT)
+    if (member->type == REPLY_OBJECT && member->schema != NULL)
         return violation_of_object(member->schema, value);
     return member->type == REPLY_ARRAY ? violation_of_array(member->schema, value) : NULL;
 }

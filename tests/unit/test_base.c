@@ -99,6 +99,7 @@ static const struct {
     { VIOLATION_TOO_SHORT, "too_short" },
     { VIOLATION_TOO_LONG, "too_long" },
     { VIOLATION_CONTAINS_NUL, "contains_nul" },
+    { VIOLATION_CONTROL_CHARACTER, "control_character" },
     { VIOLATION_INVALID_EMAIL, "invalid_email" },
     { VIOLATION_EMAIL_TAKEN, "email_taken" },
     { VIOLATION_WRONG_PASSWORD, "wrong_password" },

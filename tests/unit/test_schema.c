@@ -39,6 +39,11 @@ static struct exchange_fixture *create(const struct fixture_header *headers, con
     return fixture;
 }
 
+#define FIFTY "12345678901234567890123456789012345678901234567890"
+#define TEN_OBJECTS "{},{},{},{},{},{},{},{},{},{},"
+#define MANY_OBJECTS TEN_OBJECTS TEN_OBJECTS TEN_OBJECTS TEN_OBJECTS TEN_OBJECTS TEN_OBJECTS "{},{},{},"
+#define FIFTEEN_DEEP "[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]"
+
 struct account {
     struct text email, new_password;
 };
@@ -50,6 +55,19 @@ static const struct field account_fields[] = {
 static const struct body_schema account_body = { account_fields, ARRAY_LEN(account_fields), false, sizeof(struct account),
                                                  "Account" };
 
+struct profile {
+    struct text email, current_password, name, metadata;
+};
+
+static const struct field profile_fields[] = {
+    { .name = "email", .type = FIELD_EMAIL, .requires = "current_password", .offset = offsetof(struct profile, email) },
+    { .name = "current_password", .type = FIELD_PASSWORD, .offset = offsetof(struct profile, current_password) },
+    { .name = "name", .type = FIELD_LINE, .is_nullable = true, .max_len = 8, .offset = offsetof(struct profile, name) },
+    { .name = "metadata", .type = FIELD_OBJECT, .max_len = 200, .offset = offsetof(struct profile, metadata) },
+};
+static const struct body_schema profile_body = { profile_fields, ARRAY_LEN(profile_fields), false, sizeof(struct profile),
+                                                 "Profile" };
+
 START_TEST(the_members_of_a_body_land_in_the_scratch) {
     struct exchange_fixture *fixture =
         create(json, &form_body, "{\"flag\":true,\"password\":\"cafe\\u0301\",\"email\":\"A@example.org\",\"note\":\"12345\"}");
@@ -60,6 +78,32 @@ START_TEST(the_members_of_a_body_land_in_the_scratch) {
     ck_assert_str_eq(form->password.bytes, "caf\xc3\xa9"); /* in form C */
     ck_assert_str_eq(form->note.bytes, "12345");
     ck_assert(form->flag);
+    exchange_fixture_destroy(fixture);
+}
+END_TEST
+
+static const struct {
+    const char *body;
+    const char *name, *metadata; /* NULL: not there */
+} profiles[] = {
+    { "{}", NULL, NULL },
+    { "", NULL, NULL },
+    { "{\"name\":null}", "", NULL },
+    { "{\"name\":\"\\u0639 A\\u030a\"}", "\xd8\xb9 A\xcc\x8a", NULL },
+    { "{\"name\":\"<b>\\u202e&\"}", "<b>\xe2\x80\xae&", NULL }, /* whoever shows a name escapes it and isolates its direction */
+    { "{ \"metadata\" : { } }", NULL, "{}" },
+    { "{\"metadata\":{\"a\":[1.50, \"\\u00e9\\/\"],\n\"b\":null}}", NULL, "{\"a\":[1.50,\"\xc3\xa9/\"],\"b\":null}" },
+    /* more objects than another body may have */
+    { "{\"metadata\":{\"a\":[" MANY_OBJECTS "{}]}}", NULL, "{\"a\":[" MANY_OBJECTS "{}]}" },
+};
+
+START_TEST(a_name_may_be_null_and_an_object_is_kept_as_text) {
+    struct exchange_fixture *fixture = create(json, &profile_body, profiles[_i].body);
+    const struct profile *profile = fixture->exchange.request.scratch;
+    ck_assert(schema_read_body(&fixture->exchange));
+    ck_assert_pstr_eq(profile->name.bytes, profiles[_i].name);
+    ck_assert_pstr_eq(profile->metadata.bytes, profiles[_i].metadata);
+    ck_assert_uint_eq(profile->metadata.len, profiles[_i].metadata != NULL ? strlen(profiles[_i].metadata) : 0);
     exchange_fixture_destroy(fixture);
 }
 END_TEST
@@ -93,6 +137,24 @@ static const struct {
     { &account_body, "{\"email\":\"Marie@example.org\",\"new_password\":\"a day for marie\"}", 422,
       "/new_password contains_email " },
     { &account_body, "{" GOOD_EMAIL ",\"new_password\":\"the jwtd of us\"}", 422, "/new_password contains_service " },
+    { &profile_body, "{" GOOD_EMAIL "}", 422, "/current_password required " },
+    { &profile_body, "{" GOOD_EMAIL ",\"current_password\":null}", 422, "/current_password wrong_type " },
+    { &profile_body, "{\"email\":\"a\"}", 422, "/email invalid_email /current_password required " },
+    { &profile_body, "{\"name\":\"\"}", 422, "/name too_short min=1 " },
+    { &profile_body, "{\"name\":\"12345678\\u00e9\"}", 422, "/name too_long max=8 " },
+    { &profile_body, "{\"name\":\"a\\tb\"}", 422, "/name control_character " },
+    { &profile_body, "{\"name\":\"a\\u0085b\"}", 422, "/name control_character " },
+    { &profile_body, "{\"name\":\"a\\u2028b\"}", 422, "/name control_character " },
+    { &profile_body, "{\"name\":\"\\u0000\"}", 422, "/name contains_nul " },
+    { &profile_body, "{\"name\":1,\"metadata\":[]}", 422, "/name wrong_type /metadata wrong_type " },
+    { &profile_body, "{\"metadata\":\"{}\"}", 422, "/metadata wrong_type " },
+    { &profile_body, "{\"metadata\":null}", 422, "/metadata wrong_type " },
+    { &profile_body, "{\"metadata\":{\"a\":\"" FIFTY FIFTY FIFTY "1234567890123456789012345678901234567890123\"}}", 422,
+      "/metadata too_long max=200 " },
+    { &profile_body, "{\"metadata\":{\"a\":1,\"a\":1}}", 400, "" },
+    { &profile_body, "{\"metadata\":{\"a\":\"\\u0000\"}}", 400, "" },
+    { &profile_body, "{\"metadata\":{\"a\":1e999}}", 400, "" },
+    { &profile_body, "{\"metadata\":{\"a\":" FIFTEEN_DEEP "}}", 400, "" },
     { &form_body, "{", 400, "" },
     { &form_body, " ", 400, "" },
     { &form_body, "{" GOOD_EMAIL "," GOOD_EMAIL "," GOOD_PASSWORD "}", 400, "" },
@@ -234,6 +296,7 @@ Suite *schema_suite(void) {
     Suite *suite = suite_create("schema");
     TCase *tcase = tcase_create("schema");
     tcase_add_test(tcase, the_members_of_a_body_land_in_the_scratch);
+    tcase_add_loop_test(tcase, a_name_may_be_null_and_an_object_is_kept_as_text, 0, (int)ARRAY_LEN(profiles));
     tcase_add_loop_test(tcase, a_body_that_breaks_the_schema_is_refused_with_everything_that_is_wrong, 0,
                         (int)ARRAY_LEN(refused));
     tcase_add_test(tcase, blanks_around_an_address_do_not_matter);
