@@ -44,6 +44,7 @@ struct email_forms {
 struct new_user {
     struct uuid id;
     struct email_forms email;
+    struct text name; /* without bytes or empty: none */
     const char *password_hash;
     const char *idempotency_digest; /* 64 hexadecimal digits or NULL */
     const char *ip;                 /* its network becomes known for the user; NULL: unknown */
@@ -88,13 +89,20 @@ enum user_change { USER_CHANGED, USER_STALE /* deleted, disabled, or another pas
 
 struct changed_user {
     enum user_change change;
-    struct user user;           /* if changed; of users_change_email */
+    struct user user;           /* if changed; of users_change_profile */
     struct session_ids revoked; /* of the other two */
 };
 
-/* STATUS_EMAIL_TAKEN: another user has the address. */
-void users_change_email(struct db_query *query, const struct checked_user *checked, struct email_forms email,
-                        struct changed_user *changed);
+/* What a user changes of the own account; a text whose bytes are NULL stays as it is. */
+struct profile_change {
+    struct checked_user user;  /* password_version 0: no password was checked, and the user may have any */
+    struct email_forms email;  /* only with a password that was checked */
+    struct text name;          /* "": none from now on */
+    struct text metadata_json; /* replaces the object as a whole */
+};
+
+/* STATUS_EMAIL_TAKEN: another user has the address. The table rejects what is too long, STATUS_INTERNAL. */
+void users_change_profile(struct db_query *query, const struct profile_change *wanted, struct changed_user *changed);
 
 struct password_change {
     struct checked_user user;

@@ -1,4 +1,5 @@
-/* What users change with their current password: the e-mail address, the password, and whether the account exists. */
+/* What users change of their own account: with the current password the e-mail address, the password, and whether the account
+ * exists; without it the rest of the profile. */
 #include "common.h"
 #include "password_check.h"
 #include "steps.h"
@@ -6,10 +7,12 @@
 #include "jwtd/email.h"
 #include "jwtd/macros.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 struct account {
-    struct text email, current_password, new_password;
+    struct text email, name, metadata;
+    struct text current_password, new_password; /* the first without bytes: nothing here needs it */
     struct found_user found;
     struct password_check check;
     bool is_repeated; /* the current password is wrong, and the new one is set already */
@@ -17,9 +20,14 @@ struct account {
     struct changed_user changed;
 };
 
-static const struct field email_fields[] = {
-    FIELD(account, email, FIELD_EMAIL, .required = true, .description = "The new one"),
-    FIELD(account, current_password, FIELD_PASSWORD, .required = true, .description = "Of the account, as it is now"),
+static const struct field change_fields[] = {
+    FIELD(account, email, FIELD_EMAIL, .requires = "current_password", .description = "The new one"),
+    FIELD(account, current_password, FIELD_PASSWORD,
+          .description = "Of the account, as it is now; only a new e-mail address needs it"),
+    FIELD(account, name, FIELD_LINE, .max_len = USER_NAME_MAX_LEN, .is_nullable = true,
+          .description = "What the user wants to be called; null removes it", .example = EXAMPLE_NAME),
+    FIELD(account, metadata, FIELD_OBJECT, .max_len = USER_METADATA_MAX_LEN,
+          .description = "Replaces the user's own object as a whole", .example = EXAMPLE_METADATA),
 };
 static const struct field password_fields[] = {
     FIELD(account, current_password, FIELD_PASSWORD, .required = true, .description = "Of the account, as it is now"),
@@ -29,12 +37,17 @@ static const struct field password_fields[] = {
 static const struct field delete_fields[] = {
     FIELD(account, current_password, FIELD_PASSWORD, .required = true, .description = "Of the account, as it is now"),
 };
-const struct body_schema email_body = { email_fields, ARRAY_LEN(email_fields), false, sizeof(struct account),
-                                        "ChangeEmailRequest" };
+const struct body_schema change_body = { change_fields, ARRAY_LEN(change_fields), false, sizeof(struct account),
+                                         "ChangeAccountRequest" };
 const struct body_schema password_body = { password_fields, ARRAY_LEN(password_fields), false, sizeof(struct account),
                                            "ChangePasswordRequest" };
 const struct body_schema delete_body = { delete_fields, ARRAY_LEN(delete_fields), false, sizeof(struct account),
                                          "DeleteAccountRequest" };
+
+static bool names_password(const struct request *request) {
+    const struct account *account = request->scratch;
+    return account->current_password.bytes != NULL;
+}
 
 static enum step_result ask_user(struct request *request, struct db_query *query) {
     struct account *account = request->scratch;
@@ -108,22 +121,31 @@ static struct checked_user checked_user_of(const struct account *account) {
     return (struct checked_user){ account->found.user.id, account->found.user.password_version };
 }
 
-static enum step_result ask_new_email(struct request *request, struct db_query *query) {
+/* The schema lets no address pass without the current password, which was checked then. */
+static enum step_result ask_new_profile(struct request *request, struct db_query *query) {
     struct account *account = request->scratch;
-    struct email_forms email = { account->email, email_canonical(request->arena, account->email) };
-    if (email.canonical.bytes == NULL)
-        return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    struct checked_user checked = checked_user_of(account);
-    users_change_email(query, &checked, email, &account->changed);
+    struct profile_change wanted = { .user = { .id = request->claims.user_id },
+                                     .name = account->name,
+                                     .metadata_json = account->metadata };
+    if (names_password(request))
+        wanted.user = checked_user_of(account);
+    if (account->email.bytes != NULL) {
+        assert(account->check.is_accepted);
+        wanted.email = (struct email_forms){ account->email, email_canonical(request->arena, account->email) };
+        if (wanted.email.canonical.bytes == NULL)
+            return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    }
+    users_change_profile(query, &wanted, &account->changed);
     return STEP_NEXT;
 }
 
-static enum step_result take_new_email(struct request *request) {
+static enum step_result take_new_profile(struct request *request) {
     const struct account *account = request->scratch;
     const struct user *user = &account->changed.user;
     if (account->changed.change == USER_STALE)
-        return reply_stale(request);
-    log_account_event(LOG_INFO, "email_changed", request, &user->id, &request->claims.session_id);
+        return names_password(request) ? reply_stale(request) : reply_problem(request, STATUS_INVALID_TOKEN);
+    const char *event = account->email.bytes != NULL ? "email_changed" : "profile_changed";
+    log_account_event(LOG_INFO, event, request, &user->id, &request->claims.session_id);
     return reply_user(request, 200, user, true);
 }
 
@@ -165,10 +187,11 @@ static enum step_result take_deletion(struct request *request) {
     return end_change(request, "user_deleted");
 }
 
-const struct step account_load = { "load", ON_DATABASE, .ask = ask_user, .run = take_user };
-const struct step account_check_password = { "check_password", ON_CRYPTO, .run = check_password };
-const struct step account_end_password_check = { "end_password_check", ON_HTTP, .run = end_password_check };
+const struct step account_load = { "load", ON_DATABASE, .ask = ask_user, .run = take_user, .applies = names_password };
+const struct step account_check_password = { "check_password", ON_CRYPTO, .run = check_password, .applies = names_password };
+const struct step account_end_password_check = { "end_password_check", ON_HTTP, .run = end_password_check,
+                                                 .applies = names_password };
 const struct step account_hash_password = { "hash_password", ON_CRYPTO, .run = hash_new_password };
-const struct step account_change_email = { "change_email", ON_DATABASE, .ask = ask_new_email, .run = take_new_email };
+const struct step account_change_profile = { "change_profile", ON_DATABASE, .ask = ask_new_profile, .run = take_new_profile };
 const struct step account_change_password = { "change_password", ON_DATABASE, .ask = ask_new_password, .run = take_new_password };
 const struct step account_delete = { "delete", ON_DATABASE, .ask = ask_deletion, .run = take_deletion };

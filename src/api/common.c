@@ -8,32 +8,49 @@
 
 #include <stdio.h>
 
-enum step_result reply_user(struct request *request, unsigned http_status, const struct user *user, bool with_updated_at) {
+enum step_result reply_user(struct request *request, unsigned http_status, const struct user *user, bool is_whole) {
     char id[UUID_TEXT_SIZE];
     struct json_writer writer;
     json_writer_init(&writer, request->arena);
     json_begin_object(&writer);
     json_member_string(&writer, "id", uuid_text(&user->id, id));
     json_member_text(&writer, "email", user->email);
+    json_member_text(&writer, "name", user->name);
     json_member_raw(&writer, "roles", user->roles_json);
     json_member_text(&writer, "created_at", user->created_at);
-    if (with_updated_at)
+    if (is_whole) {
         json_member_text(&writer, "updated_at", user->updated_at);
+        json_member_raw(&writer, "metadata", user->metadata_json);
+        json_member_raw(&writer, "admin_metadata", user->admin_metadata_json);
+    }
     json_end_object(&writer);
     return http_status == 201 ? reply_json_with_header(request, http_status, &writer, "Location", "/auth/me")
                               : reply_json(request, http_status, &writer);
 }
 
-/* a user that has just been created was not updated yet */
+/* a user that has just been created was not updated yet, and has no metadata */
 static const struct reply_member user_members[] = {
     { .name = "id", .type = REPLY_STRING, .description = "The claim sub of its tokens", .format = "uuid" },
     { .name = "email", .type = REPLY_STRING, .description = "As typed", .format = "idn-email" },
+    { .name = "name",
+      .type = REPLY_STRING,
+      .nullable = true,
+      .description = "What the user wants to be called; null: not said",
+      .example = EXAMPLE_NAME },
     { .name = "roles", .type = REPLY_ARRAY, .description = "What an administrator has assigned", .example = "[\"editor\"]" },
     { .name = "created_at", .type = REPLY_STRING, .description = "When the account was created", .format = "date-time" },
     { .name = "updated_at", .type = REPLY_STRING, .description = "When the account was last changed", .format = "date-time" },
+    { .name = "metadata",
+      .type = REPLY_OBJECT,
+      .description = "The user's own: PATCH /auth/me replaces it",
+      .example = EXAMPLE_METADATA },
+    { .name = "admin_metadata",
+      .type = REPLY_OBJECT,
+      .description = "Of the account, written by administrators only",
+      .example = "{\"plan\":\"team\"}" },
 };
 const struct reply_schema user_reply = { user_members, ARRAY_LEN(user_members), "User" };
-const struct reply_schema new_user_reply = { user_members, ARRAY_LEN(user_members) - 1, "NewUser" };
+const struct reply_schema new_user_reply = { user_members, ARRAY_LEN(user_members) - 3, "NewUser" };
 
 const char *client_ip(const struct request *request, char text[ADDRESS_TEXT_SIZE]) {
     address_text(&request->client, text);

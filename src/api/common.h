@@ -6,8 +6,8 @@
 #include "jwtd/reply.h"
 #include "jwtd/users.h"
 
-/* The user resource of register and /auth/me; with 201, Location. */
-enum step_result reply_user(struct request *request, unsigned http_status, const struct user *user, bool with_updated_at);
+/* The user resource of /auth/me, and, not whole, that of register; with 201, Location. */
+enum step_result reply_user(struct request *request, unsigned http_status, const struct user *user, bool is_whole);
 
 /* The client's address as the store takes it, written to `text`; NULL: it is unknown. */
 const char *client_ip(const struct request *request, char text[ADDRESS_TEXT_SIZE]);

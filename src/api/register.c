@@ -13,7 +13,7 @@
 #define DIGEST_TEXT_SIZE (DIGEST_BYTES * 2 + 1)
 
 struct registration {
-    struct text email, password;
+    struct text email, password, name;
     struct text canonical;
     char idempotency_digest[DIGEST_TEXT_SIZE]; /* empty: no key was sent */
     char hash[PASSWORD_HASH_SIZE];
@@ -25,6 +25,8 @@ static const struct field fields[] = {
     FIELD(registration, email, FIELD_EMAIL, .required = true, .description = "Unique without regard to case; kept as typed"),
     FIELD(registration, password, FIELD_NEW_PASSWORD, .required = true,
           .description = "Any characters; refused when short, common, or close to the e-mail address"),
+    FIELD(registration, name, FIELD_LINE, .max_len = USER_NAME_MAX_LEN, .is_nullable = true,
+          .description = "What the user wants to be called", .example = EXAMPLE_NAME),
 };
 const struct body_schema register_body = { fields, ARRAY_LEN(fields), false, sizeof(struct registration), "RegisterRequest" };
 
@@ -70,6 +72,7 @@ static enum step_result ask_insert(struct request *request, struct db_query *que
     struct new_user new_user = {
         .id = uuid_create(),
         .email = { registration->email, registration->canonical },
+        .name = registration->name,
         .password_hash = registration->hash,
         .idempotency_digest = registration->idempotency_digest[0] != '\0' ? registration->idempotency_digest : NULL,
         .ip = client_ip(request, ip),

@@ -6,6 +6,8 @@
 
 /* In the API document. */
 #define EXAMPLE_REFRESH_TOKEN "jr1_AZq5vQx7cmOaXkNoX2JtXgAAAAAB3nSxQ0Yb8xq2mVtT5k1cJw"
+#define EXAMPLE_NAME "Ada Lovelace"
+#define EXAMPLE_METADATA "{\"theme\":\"dark\"}"
 #define CLIENT_SECRET_HELP "Refused: a service authenticates by HTTP Basic only"
 
 /* common.c */
@@ -29,10 +31,10 @@ extern const struct body_schema refresh_body;
 extern const struct step logout_choose_credential, logout_revoke;
 extern const struct body_schema logout_body;
 
-/* account.c: what a user changes with the current password */
+/* account.c: what users change of their own account */
 extern const struct step account_load, account_check_password, account_end_password_check, account_hash_password;
-extern const struct step account_change_email, account_change_password, account_delete;
-extern const struct body_schema email_body, password_body, delete_body;
+extern const struct step account_change_profile, account_change_password, account_delete;
+extern const struct body_schema change_body, password_body, delete_body;
 
 /* introspect.c */
 extern const struct step introspect_read_token, introspect_find_session;

@@ -1,4 +1,4 @@
-/* The statements that change a user, most of which revoke sessions. */
+/* The statements that change a user and may revoke sessions. */
 #include "jwtd/users.h"
 
 #include "sql.h"
@@ -12,14 +12,6 @@ static enum status read_changed(const struct db_rows *rows, struct arena *arena,
     if (db_row_count(rows) > 0)
         changed->change = USER_CHANGED;
     return db_copy_uuids(rows, 1, arena, &changed->revoked.ids, &changed->revoked.count);
-}
-
-static enum status read_changed_user(const struct db_rows *rows, struct arena *arena, void *result) {
-    struct changed_user *changed = result;
-    if (db_row_count(rows) == 0)
-        return STATUS_OK;
-    changed->change = USER_CHANGED;
-    return user_read(rows, 0, arena, &changed->user);
 }
 
 /* ---- statements ---- */
@@ -36,35 +28,6 @@ static const struct db_statement lock_by_email = {
     .name = "users_lock_by_email",
     .parameters = 1,
     .sql = "SELECT FROM users WHERE email_canonical = $1 FOR UPDATE",
-};
-
-enum {
-    EMAIL_ID /* $1 */,
-    EMAIL_VERSION /* $2 */,
-    EMAIL_TYPED /* $3 */,
-    EMAIL_CANONICAL /* $4 */,
-    EMAIL_CHANGE /* $5 */,
-    EMAIL_PARAMETERS
-};
-
-/* The event is of what differs from the row as it was, which the lock in front keeps: nothing does when the statement runs again. */
-static const struct db_statement change_email = {
-    .name = "users_change_email",
-    .parameters = EMAIL_PARAMETERS,
-    .columns = USER_COLUMN_COUNT,
-    .lock = &users_lock_by_id,
-    .expected = { "users_email_canonical_key", STATUS_EMAIL_TAKEN },
-    .read = read_changed_user,
-    .sql = "WITH changed AS ("
-           "   UPDATE users"
-           "   SET email = $3, email_canonical = $4, updated_at = now()"
-           "   WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL"
-           "   RETURNING *"
-           " ),"
-             NOTE_EVENTS("$5", EVENT("email_changed", OF_USER,
-                                     "changed WHERE NOT EXISTS (SELECT FROM users WHERE id = $1 AND email = $3)"))
-           " SELECT " USER_COLUMNS
-           " FROM changed",
 };
 
 enum {
@@ -223,19 +186,6 @@ static const struct db_statement set_disabled = {
 /* clang-format on */
 
 /* ---- functions ---- */
-
-void users_change_email(struct db_query *query, const struct checked_user *checked, struct email_forms email,
-                        struct changed_user *changed) {
-    const char *const parameters[EMAIL_PARAMETERS] = {
-        [EMAIL_ID] = db_uuid_parameter(query, &checked->id),
-        [EMAIL_VERSION] = db_integer_parameter(query, checked->password_version),
-        [EMAIL_TYPED] = email.typed.bytes,
-        [EMAIL_CANONICAL] = email.canonical.bytes,
-        [EMAIL_CHANGE] = query->change,
-    };
-    *changed = (struct changed_user){ .change = USER_STALE };
-    db_ask(query, &change_email, parameters, changed);
-}
 
 void users_change_password(struct db_query *query, const struct password_change *wanted, struct changed_user *changed) {
     const char *const parameters[PASSWORD_PARAMETERS] = {

@@ -132,6 +132,7 @@ enum {
     INSERT_DIGEST /* $5 */,
     INSERT_IP /* $6 */,
     INSERT_CHANGE /* $7 */,
+    INSERT_NAME /* $8 */,
     INSERT_PARAMETERS
 };
 
@@ -141,8 +142,8 @@ static const struct db_statement insert = {
     .columns = USER_COLUMN_COUNT,
     .read = read_inserted,
     .sql = "WITH inserted AS ("
-           "   INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest)"
-           "   VALUES ($1, $2, $3, $4, $5)"
+           "   INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest, name)"
+           "   VALUES ($1, $2, $3, $4, $5, nullif($8, ''))"
            "   ON CONFLICT DO NOTHING"
            "   RETURNING *"
            " ),"
@@ -242,6 +243,7 @@ void users_insert(struct db_query *query, const struct new_user *new_user, struc
         [INSERT_DIGEST] = new_user->idempotency_digest,
         [INSERT_IP] = db_text_parameter(query, new_user->ip),
         [INSERT_CHANGE] = query->change,
+        [INSERT_NAME] = new_user->name.bytes,
     };
     *inserted = (struct inserted_user){ .result = USER_EXISTS, .user.id = new_user->id };
     db_ask(query, &insert, parameters, inserted);

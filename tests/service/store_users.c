@@ -172,6 +172,11 @@ START_TEST(a_rehash_replaces_only_the_hash_that_was_checked) {
 }
 END_TEST
 
+static enum status change_email(const struct uuid *id, int64_t version, const char *email, struct changed_user *changed) {
+    struct profile_change wanted = { .user = { *id, version }, .email = email_of(email) };
+    return RUN(CALL, users_change_profile, &wanted, changed);
+}
+
 START_TEST(a_change_of_address_is_done_refused_or_stale) {
     static const struct {
         const char *email;
@@ -186,15 +191,78 @@ START_TEST(a_change_of_address_is_done_refused_or_stale) {
     struct uuid id = add_user("ada@example.org");
     add_user("grace@example.org");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct checked_user checked = { id, cases[i].version };
         struct changed_user changed;
-        ck_assert_int_eq(RUN(CALL, users_change_email, &checked, email_of(cases[i].email), &changed), cases[i].status);
+        ck_assert_int_eq(change_email(&id, cases[i].version, cases[i].email, &changed), cases[i].status);
         if (cases[i].status != STATUS_OK)
             continue;
         ck_assert_int_eq(changed.change, cases[i].change);
         if (changed.change == USER_CHANGED)
             ck_assert_str_eq(changed.user.email.bytes, cases[i].email);
     }
+}
+END_TEST
+
+START_TEST(what_a_change_of_the_profile_does_not_name_stays) {
+    static const struct {
+        const char *name, *metadata, *email; /* NULL: not named */
+        const char *name_after, *metadata_after, *email_after;
+    } cases[] = {
+        { "Ada", NULL, NULL, "Ada", "{}", "ada@example.org" },
+        { NULL, "{\"a\":1e308}", NULL, "Ada", "{\"a\":1e308}", "ada@example.org" }, /* jsonb would have 309 digits */
+        { NULL, NULL, "Ada@example.com", "Ada", "{\"a\":1e308}", "Ada@example.com" },
+        { "", NULL, NULL, NULL, "{\"a\":1e308}", "Ada@example.com" },
+        { "\xd8\xb9", "{}", "ada@example.org", "\xd8\xb9", "{}", "ada@example.org" },
+        { NULL, NULL, NULL, "\xd8\xb9", "{}", "ada@example.org" },
+    };
+    struct uuid id = add_user("ada@example.org");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct profile_change wanted = { .user = { id, 0 },
+                                         .name = text_of(cases[i].name),
+                                         .metadata_json = text_of(cases[i].metadata) };
+        struct changed_user changed;
+        if (cases[i].email != NULL)
+            wanted.email = email_of(cases[i].email);
+        ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
+        ck_assert_int_eq(changed.change, USER_CHANGED);
+        ck_assert_pstr_eq(changed.user.name.bytes, cases[i].name_after);
+        ck_assert_str_eq(changed.user.metadata_json.bytes, cases[i].metadata_after);
+        ck_assert_str_eq(changed.user.email.bytes, cases[i].email_after);
+        ck_assert_str_eq(changed.user.admin_metadata_json.bytes, "{}");
+    }
+}
+END_TEST
+
+START_TEST(the_event_of_a_change_of_the_profile_names_what_differs_and_no_value) {
+    struct uuid id = add_user("ada@example.org");
+    struct profile_change wanted = { .user = { id, 1 },
+                                     .email = email_of("new@example.org"),
+                                     .name = text_of("Ada"),
+                                     .metadata_json = text_of("{\"secret\":1}") };
+    struct changed_user changed;
+    for (int run = 0; run < 2; run++) /* the second is that of a lost connection, and changes nothing */
+        ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
+    wanted = (struct profile_change){ .user = { id, 0 }, .metadata_json = text_of("{}") };
+    ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
+    ck_assert_int_eq(sql_number("SELECT (string_agg(event || coalesce(detail::text, ''), ' ' ORDER BY at, event) ="
+                                "        'email_changed profile_changed{\"members\": [\"name\", \"metadata\"]}"
+                                " profile_changed{\"members\": [\"metadata\"]}')::int"
+                                " FROM auth_events WHERE user_id = '%s' AND event <> 'user_registered'",
+                                show(&id)),
+                     1);
+}
+END_TEST
+
+START_TEST(nobody_changes_the_profile_of_a_user_who_is_disabled_or_deleted) {
+    struct uuid id = add_user("ada@example.org");
+    struct profile_change wanted = { .user = { id, 0 }, .name = text_of("Ada") };
+    struct changed_user changed;
+    bool found;
+    ck_assert_int_eq(users_set_disabled(CALL, text_of("ada@example.org"), true, &found), STATUS_OK);
+    ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
+    ck_assert_int_eq(changed.change, USER_STALE);
+    sql("DELETE FROM users");
+    ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
+    ck_assert_int_eq(changed.change, USER_STALE);
 }
 END_TEST
 
@@ -371,6 +439,9 @@ TCase *store_users_tests(void) {
     tcase_add_test(tests, the_same_insert_again_returns_the_same_user);
     tcase_add_test(tests, a_rehash_replaces_only_the_hash_that_was_checked);
     tcase_add_test(tests, a_change_of_address_is_done_refused_or_stale);
+    tcase_add_test(tests, what_a_change_of_the_profile_does_not_name_stays);
+    tcase_add_test(tests, the_event_of_a_change_of_the_profile_names_what_differs_and_no_value);
+    tcase_add_test(tests, nobody_changes_the_profile_of_a_user_who_is_disabled_or_deleted);
     tcase_add_loop_test(tests, the_network_that_a_user_registers_from_is_known_once, 0, 3);
     tcase_add_loop_test(tests, a_new_password_leaves_the_network_known_that_set_it, 0, 3);
     tcase_add_test(tests, a_new_password_ends_every_session_but_the_one_that_set_it);

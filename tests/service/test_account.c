@@ -53,7 +53,7 @@ START_TEST(me_shows_the_user) {
     ck_assert(json_object_is_type(json_object_object_get(reply.json, "roles"), json_type_array));
     ck_assert_str_ne(http_member(&reply, "created_at"), "");
     ck_assert_str_ne(http_member(&reply, "updated_at"), "");
-    ck_assert_int_eq(json_object_object_length(reply.json), 5);
+    ck_assert_int_eq(json_object_object_length(reply.json), 8);
     http_free(&reply);
 }
 END_TEST

@@ -179,7 +179,7 @@ static const struct {
     { "sessions_log_out", act_logout_with_bearer, 204, 204, see_one_session_ended },
     { "sessions_log_out_everywhere", act_logout_everywhere, 204, 204, see_all_sessions_ended },
     { "users_change_password", act_change_password, 204, 204, see_the_new_password },
-    { "users_change_email", act_change_email, 200, 200, see_the_new_address },
+    { "users_change_profile", act_change_email, 200, 200, see_the_new_address },
     { "users_delete", act_delete, 204, 401, see_nobody }, /* whose token was it? */
 };
 #define CASES ARRAY_LEN(cases)

@@ -31,7 +31,7 @@ START_TEST(a_new_user_is_answered_with_the_resource_and_its_place) {
     ck_assert_int_eq(http_member(&reply, "id")[14], '7');
     ck_assert(json_object_is_type(json_object_object_get(reply.json, "roles"), json_type_array));
     ck_assert_ptr_nonnull(strchr(http_member(&reply, "created_at"), 'Z'));
-    ck_assert_int_eq(json_object_object_length(reply.json), 4);
+    ck_assert_int_eq(json_object_object_length(reply.json), 5);
     http_free(&reply);
 }
 END_TEST
