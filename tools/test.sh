@@ -12,8 +12,8 @@
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
 # JWTD_TEST_SUPERUSER_DATABASE, JWTD_TEST_PG_BIN, JWTD_TEST_DIRECTORY (for databases of their own), JWTD_TEST_FAULT_LIBRARY (a library that
 # makes calls fail). The database is migrated. JWTD_TEST_EXCHANGES names the file in which they record what was replied to what
-# (tests/service/support/recorder.h), which is then checked against the table of routes (tests/contract); when set by the caller, the file
-# stays.
+# (tests/service/support/recorder.h), which is then checked against the table of routes (tests/contract) and the API document
+# (tools/openapi.sh); when set by the caller, the file stays.
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
@@ -328,6 +328,14 @@ run_contract_tests() {
     run_tests contract "replies against the table of routes" replies
 }
 
+# The API document, and what was recorded against it. Not with the sanitizers, which check C only.
+run_document_tests() {
+    if [[ -n $SANITIZE || ! -s $exchanges || (-n ${TESTS-} && " $TESTS " != *" document "*) ]]; then
+        return
+    fi
+    run_program openapi "the API document" tools/openapi.sh test "$exchanges"
+}
+
 check_names
 tools/packages.sh run test
 [[ " $(chosen service | tr '\n' ' ') " != *" proxies "* ]] || tools/envoy.sh
@@ -345,6 +353,7 @@ FAILPOINT_TEST_PROGRAM=$(realpath "$BUILD/failpoint")
 export FAILPOINT_TEST_PROGRAM
 run_tests_beside_each_other
 run_contract_tests
+run_document_tests
 count_reports
 print_first_failures
 if [[ $failed -gt 0 ]]; then

@@ -20,7 +20,7 @@
 
 Suite *replies_suite(void);
 
-enum { METHOD, PATH, STATUS, MEDIA_TYPE, CODE, BODY, FIELDS };
+enum { METHOD, PATH, STATUS, MEDIA_TYPE, CODE, HEADERS, BODY, FIELDS };
 
 /* What was seen of each row: its replies, then its problems. */
 static unsigned seen[ROUTES_MAX][REPLIES_MAX];

@@ -1,5 +1,6 @@
 #include "recorder.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -59,6 +60,24 @@ static void write_media_type(FILE *line, const char *headers) {
     fputc('-', line);
 }
 
+/* In lower case, separated by commas, up to the empty line. */
+static void write_header_names(FILE *line, const char *headers) {
+    const char *at = headers == NULL ? NULL : strstr(headers, "\r\n"); /* behind the status line */
+    bool is_first = true;
+    for (; at != NULL && at[2] != '\0' && at[2] != '\r'; at = strstr(at + 2, "\r\n")) {
+        size_t len = strcspn(at + 2, ":\r");
+        if (at[2 + len] != ':')
+            continue;
+        if (!is_first)
+            fputc(',', line);
+        is_first = false;
+        for (size_t i = 0; i < len; i++)
+            fputc(tolower((unsigned char)at[2 + i]), line);
+    }
+    if (is_first)
+        fputc('-', line);
+}
+
 static void write_code(FILE *line, long status, const char *body, size_t body_len) {
     static const char mark[] = "\"code\":\"";
     const char *found = status < 400 || body_len == 0 ? NULL : memmem(body, body_len, mark, sizeof mark - 1);
@@ -89,6 +108,8 @@ void recorder_add(const struct recorded_exchange *exchange) {
     write_media_type(line, exchange->headers);
     fputc('\t', line);
     write_code(line, exchange->status, exchange->body, exchange->body_len);
+    fputc('\t', line);
+    write_header_names(line, exchange->headers);
     fputc('\t', line);
     write_field(line, exchange->body, exchange->body_len, false);
     fputc('\n', line);

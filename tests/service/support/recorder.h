@@ -1,10 +1,11 @@
 /*
- * recorder: what the service replied to the requests of the service tests, in a file, for a check against the table of routes.
+ * recorder: what the service replied to the requests of the service tests, in a file, for a check against the table of routes and
+ * the API document.
  *
- * JWTD_TEST_EXCHANGES names the file; without it nothing is recorded. Each exchange is one line of six fields, separated by tabs:
- * method, path with its query, status, media type, code and body. A field that is empty or unknown is "-"; a control character
- * is a space, which in a body of JSON is no more than white space. `code` is that of a problem (RFC 9457). The path is as sent,
- * with other bytes than printable ASCII as "?".
+ * JWTD_TEST_EXCHANGES names the file; without it nothing is recorded. Each exchange is one line of seven fields, separated by
+ * tabs: method, path with its query, status, media type, code, names of the reply's headers in lower case, and body. A field that
+ * is empty or unknown is "-"; a control character is a space, which in a body of JSON is no more than white space. `code` is that
+ * of a problem (RFC 9457). The path is as sent, with other bytes than printable ASCII as "?".
  *
  * Each line is one write to a file opened with O_APPEND, so tests of several processes and threads may share the file. Requests
  * of libcurl (http.h) are all recorded, unless the server is a proxy. Of raw bytes (raw.h), each read records the first final

@@ -1,0 +1,207 @@
+// Checks the API document: test_document.mjs PROGRAM LAST_RELEASE [EXCHANGES]
+//
+// PROGRAM is jwtd, whose `openapi` prints the document; LAST_RELEASE the document of the last release; EXCHANGES what the service
+// tests recorded.
+import { createConfig, lintFromString } from "@redocly/openapi-core";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { breakingChanges } from "./compatibility.mjs";
+import { makeChecker, readExchanges } from "./exchanges.mjs";
+
+const [program, lastRelease, exchanges] = process.argv.slice(2);
+const counts = { passed: 0, failed: 0 };
+
+async function test(name, body) {
+  try {
+    await body();
+    counts.passed++;
+  } catch (error) {
+    counts.failed++;
+    console.log(`${name}:\n  ${error.message}`);
+  }
+}
+
+function expectNone(problems) {
+  if (problems.length > 0) throw new Error(problems.slice(0, 40).join("\n  "));
+}
+
+const source = execFileSync(program, ["openapi"], { encoding: "utf8", maxBuffer: 1 << 24 });
+const document = JSON.parse(source);
+const released = JSON.parse(readFileSync(lastRelease, "utf8"));
+
+await test("a linter finds nothing", async () => {
+  // there is no license to name; every error code has its example, and every header its component, whoever uses it
+  const rules = { "info-license": "off", "no-unused-components": "off" };
+  const config = await createConfig({ extends: ["recommended-strict"], rules });
+  const problems = await lintFromString({ source, absoluteRef: "/openapi.json", config });
+  expectNone(problems.map((problem) => `${problem.ruleId}: ${problem.message} ${problem.location[0]?.pointer}`));
+});
+
+await test("clients of the last release go on working", () => expectNone(breakingChanges(released, document)));
+
+// ---- the check for compatibility itself ----
+
+const login = (copy) => copy.paths["/auth/login"].post;
+const schema = (copy, name) => copy.components.schemas[name];
+
+const breaking = {
+  "a path is gone": (copy) => delete copy.paths["/auth/me"],
+  "a method is gone": (copy) => delete copy.paths["/auth/me"].delete,
+  "a call has another name": (copy) => (login(copy).operationId = "login"),
+  "a call asks for a token": (copy) => (login(copy).security = [{ bearer: [] }]),
+  "a call asks for a role": (copy) => (copy.paths["/auth/me"].get.security = [{ bearer: ["admin"] }]),
+  "a call asks for another kind of credentials": (copy) => (copy.paths["/auth/me"].get.security = [{ service: [] }]),
+  "a call takes a token only, no longer a body": (copy) => copy.paths["/auth/logout"].post.security.pop(),
+  "any method is one method": (copy) => delete copy.paths["/auth/verify"].get["x-any-method"],
+  "a parameter is gone": (copy) => copy.paths["/auth/verify"].get.parameters.pop(),
+  "a parameter is required": (copy) =>
+    login(copy).parameters.push({ name: "x", in: "query", required: true, schema: { type: "string" } }),
+  "a parameter takes less": (copy) => (copy.paths["/auth/revocations"].get.parameters[0].schema.maximum = 10),
+  "a parameter has another type": (copy) => (copy.paths["/auth/revocations"].get.parameters[0].schema.type = "string"),
+  "a body is required": (copy) => (copy.paths["/auth/logout"].post.requestBody.required = true),
+  "a body is of another media type": (copy) =>
+    (login(copy).requestBody.content = { "application/x-www-form-urlencoded": login(copy).requestBody.content["application/json"] }),
+  "a member of a body is required": (copy) => schema(copy, "LogoutRequest").required.push("refresh_token"),
+  "a new member of a body is required": (copy) => {
+    schema(copy, "LoginRequest").properties.otp = { type: "string" };
+    schema(copy, "LoginRequest").required.push("otp");
+  },
+  "a member of a body is gone": (copy) => delete schema(copy, "LogoutRequest").properties.all,
+  "a member of a body has another type": (copy) => (schema(copy, "LogoutRequest").properties.all.type = "string"),
+  "a member of a body may be less long": (copy) => (schema(copy, "LoginRequest").properties.password.maxLength = 72),
+  "a member of a body must be longer": (copy) => (schema(copy, "LoginRequest").properties.password.minLength = 12),
+  "a member of a body takes few values": (copy) => (schema(copy, "LogoutRequest").properties.all.enum = [true]),
+  "a success is another success": (copy) => {
+    const { responses } = copy.paths["/auth/register"].post;
+    responses[200] = responses[201];
+    delete responses[201];
+  },
+  "there is a second success": (copy) => (login(copy).responses[202] = login(copy).responses[200]),
+  "a reply is of another media type": (copy) =>
+    (login(copy).responses[200].content = { "application/jwt": login(copy).responses[200].content["application/json"] }),
+  "a header of a reply is gone": (copy) => delete copy.paths["/auth/register"].post.responses[201].headers.Location,
+  "a header of a reply may be missing": (copy) => (copy.components.headers.Location.required = false),
+  "a member of a reply is gone": (copy) => delete schema(copy, "User").properties.email,
+  "a member of a reply may be missing": (copy) => schema(copy, "User").required.shift(),
+  "a member of a reply may be null": (copy) => (schema(copy, "User").properties.email.type = ["string", "null"]),
+  "a member of a reply has another type": (copy) => (schema(copy, "Tokens").properties.expires_in.type = "string"),
+  "a member of a reply has another format": (copy) => (schema(copy, "User").properties.id.format = "uri"),
+  "a member of a reply has new values": (copy) => schema(copy, "Tokens").properties.token_type.enum.push("DPoP"),
+  "a member deep in a reply is gone": (copy) => delete schema(copy, "Session").properties.current,
+  "a member of errors is gone": (copy) => delete schema(copy, "FieldProblem").properties.pointer,
+  "an error code is gone": (copy) => delete copy.components.examples.email_taken,
+  "an error code has another status": (copy) => (copy.components.examples.email_taken.value.status = 422),
+  "a schema has another name": (copy) => {
+    copy.components.schemas.Account = copy.components.schemas.User;
+    delete copy.components.schemas.User;
+    return JSON.parse(JSON.stringify(copy).replaceAll("#/components/schemas/User\"", "#/components/schemas/Account\""));
+  },
+  "a security scheme has another name": (copy) => {
+    copy.components.securitySchemes.token = copy.components.securitySchemes.bearer;
+    delete copy.components.securitySchemes.bearer;
+  },
+};
+
+const harmless = {
+  "there is a new path": (copy) => (copy.paths["/new"] = copy.paths["/auth/me"]),
+  "a call needs no token any more": (copy) => (copy.paths["/auth/me"].get.security = []),
+  "there is a new optional parameter": (copy) => login(copy).parameters.push({ name: "x", in: "query", schema: { type: "string" } }),
+  "a member of a body may be longer": (copy) => (schema(copy, "LoginRequest").properties.password.maxLength = 4096),
+  "a member of a body may be missing": (copy) => schema(copy, "LoginRequest").required.pop(),
+  "there is a new optional member of a body": (copy) => (schema(copy, "LoginRequest").properties.otp = { type: "string" }),
+  "there is a new member of a reply": (copy) => (schema(copy, "User").properties.x = { type: "string" }),
+  "there is a new code": (copy) => (copy.components.examples.teapot = { value: { status: 418 } }),
+  "a call has a new code": (copy) => schema(copy, "FieldProblem").properties.code.enum.push("too_old"),
+  "a call may answer with another error": (copy) => (login(copy).responses[409] = login(copy).responses[401]),
+  "there is a new header of a reply": (copy) => (login(copy).responses[200].headers["X-New"] = { schema: { type: "string" } }),
+  "words are other words": (copy) => (login(copy).summary = "Log in"),
+};
+
+for (const [name, change] of Object.entries(breaking)) {
+  await test(`breaking: ${name}`, () => {
+    const copy = structuredClone(document), changed = change(copy);
+    const found = breakingChanges(document, changed?.openapi ? changed : copy);
+    if (found.length === 0) throw new Error("was not found");
+  });
+}
+
+for (const [name, change] of Object.entries(harmless)) {
+  await test(`harmless: ${name}`, () => {
+    const copy = structuredClone(document);
+    change(copy);
+    expectNone(breakingChanges(document, copy));
+  });
+}
+
+// ---- what the service replied ----
+
+const session = {
+  id: "0198c0de-7b3a-7000-8000-000000000001",
+  created_at: "2026-11-22T10:00:00.000Z",
+  last_used_at: "2026-11-22T10:00:00.000Z",
+  expires_at: "2026-11-29T10:00:00.000Z",
+  ip: null,
+  user_agent: "curl",
+  current: true,
+};
+const good = {
+  method: "GET",
+  path: "/auth/sessions?x",
+  status: "200",
+  type: "application/json",
+  code: "-",
+  headers: ["x-request-id", "date", "ratelimit", "ratelimit-policy"],
+  body: JSON.stringify({ sessions: [session] }),
+};
+const problem = {
+  ...good,
+  status: "401",
+  type: "application/problem+json",
+  code: "invalid_token",
+  headers: ["www-authenticate"],
+  body: JSON.stringify({ type: "/docs#x", title: "x", status: 401, detail: "x", code: "invalid_token", request_id: "x" }),
+};
+const withBody = (exchange, change) => ({ ...exchange, body: JSON.stringify({ ...JSON.parse(exchange.body), ...change }) });
+
+const check = makeChecker(document);
+
+const undeclared = {
+  "a path that only a longer one is like": { ...good, path: "/auth/sessions/x/y" },
+  "a status": { ...good, status: "202" },
+  "a media type": { ...good, type: "text/plain" },
+  "no body": { ...good, type: "-", body: "-" },
+  "a body where there is none": { ...good, method: "DELETE", path: `/auth/sessions/${session.id}`, status: "204" },
+  "a member more": withBody(good, { x: 1 }),
+  "a member more, deep": withBody(good, { sessions: [{ ...session, x: 1 }] }),
+  "a member less": withBody(good, { sessions: [{ ...session, current: undefined }] }),
+  "a member of another type": withBody(good, { sessions: [{ ...session, current: "yes" }] }),
+  "a member of another format": withBody(good, { sessions: [{ ...session, id: "7" }] }),
+  "a null": withBody(good, { sessions: [{ ...session, id: null }] }),
+  "a code of another call": withBody(problem, { code: "email_taken" }),
+  "a member more in a problem": withBody(problem, { sql: "x" }),
+  "a header less": { ...problem, headers: ["x-request-id"] },
+  "a header more": { ...good, headers: ["x-powered-by"] },
+};
+
+for (const [name, exchange] of Object.entries({ "a list": good, "a problem": problem, "HEAD": { ...good, method: "HEAD" } })) {
+  await test(`declared: ${name}`, () => expectNone([check(exchange)].filter(Boolean)));
+}
+for (const [name, exchange] of Object.entries(undeclared)) {
+  await test(`undeclared: ${name}`, () => {
+    if (!check(exchange)) throw new Error("was not found");
+  });
+}
+
+if (exchanges) {
+  await test("every reply is one that the document declares", async () => {
+    const problems = new Set();
+    for await (const exchange of readExchanges(exchanges)) {
+      const problem = check(exchange);
+      if (problem) problems.add(`${exchange.method} ${exchange.path} ${exchange.status} ${exchange.code}: ${problem}`);
+    }
+    expectNone([...problems]);
+  });
+}
+
+console.log(`${counts.passed} passed, ${counts.failed} failed`);
+process.exitCode = counts.failed > 0 ? 1 : 0;
