@@ -30,6 +30,12 @@ struct rows {
     size_t count;
 };
 
+/* The files of a page have types of all kinds and are no part of the API. */
+static bool is_described(const struct route *route) {
+    const char *type = route->replies[0].content_type;
+    return type == NULL || strcmp(type, "*/*") != 0;
+}
+
 /* ---- schemas ---- */
 
 /* A schema of the rows: one of the two. */
@@ -160,7 +166,7 @@ static void write_paths(struct json_writer *writer, const struct rows *rows) {
     json_name(writer, "paths");
     json_begin_object(writer);
     for (size_t i = 0; i < rows->count; i++) {
-        if (!is_first_of_path(rows, i))
+        if (!is_described(&rows->routes[i]) || !is_first_of_path(rows, i))
             continue;
         json_name(writer, openapi_path(&rows->routes[i], path));
         json_begin_object(writer);

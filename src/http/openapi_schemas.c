@@ -20,13 +20,15 @@ void openapi_write_reference(struct json_writer *writer, const char *kind, const
 /* ---- the fields of bodies ---- */
 
 static const struct field_kind {
-    const char *type, *format, *example; /* the example is JSON; NULL: the row has one, which is a text */
+    const char *type, *format, *example; /* the example is JSON; NULL: the row has one, which is JSON but for strings */
     size_t min_len, max_len;             /* of a text; a limit in bytes is one in characters, too */
 } field_kinds[] = {
     [FIELD_EMAIL] = { "string", "idn-email", "\"ada@example.org\"", 3, EMAIL_MAX_LEN },
     [FIELD_PASSWORD] = { "string", "password", "\"correct horse battery staple\"", 1, PASSWORD_MAX_LEN },
     [FIELD_NEW_PASSWORD] = { "string", "password", "\"correct horse battery staple\"", 8, PASSWORD_MAX_LEN },
     [FIELD_TEXT] = { "string", NULL, NULL, 1, 0 },
+    [FIELD_LINE] = { "string", NULL, NULL, 1, 0 },
+    [FIELD_OBJECT] = { "object", NULL, NULL, 0, 0 },
     [FIELD_BOOLEAN] = { "boolean", NULL, "true", 0, 0 },
 };
 
@@ -48,6 +50,18 @@ static void write_field_example(struct json_writer *writer, const struct field *
         json_write_raw(writer, text_of(field->example));
 }
 
+static void write_type_name(struct json_writer *writer, const char *name, bool is_nullable) {
+    json_name(writer, "type");
+    if (!is_nullable) {
+        json_write_string(writer, name);
+        return;
+    }
+    json_begin_array(writer);
+    json_write_string(writer, name);
+    json_write_string(writer, "null");
+    json_end_array(writer);
+}
+
 static void write_length(struct json_writer *writer, const char *name, size_t length) {
     if (length > 0 && length < INT32_MAX)
         json_member_integer(writer, name, (int64_t)length);
@@ -57,17 +71,41 @@ static void write_field(struct json_writer *writer, const struct field *field, e
     const struct field_kind *kind = &field_kinds[field->type];
     json_name(writer, field->name);
     json_begin_object(writer);
-    json_member_string(writer, "type", kind->type);
+    write_type_name(writer, kind->type, field->is_nullable);
     if (kind->format != NULL)
         json_member_string(writer, "format", kind->format);
-    write_length(writer, "minLength", format == BODY_FORM ? 0 : kind->min_len);
-    write_length(writer, "maxLength", kind->max_len > 0 ? kind->max_len : field->max_len);
+    if (field->type == FIELD_OBJECT) {
+        json_member_boolean(writer, "additionalProperties", true);
+    } else {
+        write_length(writer, "minLength", format == BODY_FORM ? 0 : kind->min_len);
+        write_length(writer, "maxLength", kind->max_len > 0 ? kind->max_len : field->max_len);
+    }
     json_member_string(writer, "description", field->description);
     json_name(writer, "examples");
     json_begin_array(writer);
     write_field_example(writer, field);
     json_end_array(writer);
     json_end_object(writer);
+}
+
+/* Fields that must not be there without another one. */
+static void write_companions(struct json_writer *writer, const struct body_schema *body) {
+    bool is_first = true;
+    for (size_t i = 0; i < body->count; i++) {
+        if (body->fields[i].requires == NULL)
+            continue;
+        if (is_first) {
+            json_name(writer, "dependentRequired");
+            json_begin_object(writer);
+        }
+        is_first = false;
+        json_name(writer, body->fields[i].name);
+        json_begin_array(writer);
+        json_write_string(writer, body->fields[i].requires);
+        json_end_array(writer);
+    }
+    if (!is_first)
+        json_end_object(writer);
 }
 
 void openapi_write_body_schema(struct json_writer *writer, const struct body_schema *body, enum body_format format) {
@@ -84,6 +122,7 @@ void openapi_write_body_schema(struct json_writer *writer, const struct body_sch
         if (body->fields[i].required)
             json_write_string(writer, body->fields[i].name);
     json_end_array(writer);
+    write_companions(writer, body);
     json_end_object(writer);
 }
 
@@ -185,19 +224,6 @@ void openapi_write_reply_example(struct json_writer *writer, const struct reply_
     json_end_object(writer);
 }
 
-static void write_type(struct json_writer *writer, const struct reply_member *member) {
-    const char *name = type_names[member->type];
-    json_name(writer, "type");
-    if (!member->nullable) {
-        json_write_string(writer, name);
-        return;
-    }
-    json_begin_array(writer);
-    json_write_string(writer, name);
-    json_write_string(writer, "null");
-    json_end_array(writer);
-}
-
 /* Of a text. A format says nothing of null. */
 static void write_format(struct json_writer *writer, const struct text_format *format) {
     if (format->schema == NULL)
@@ -241,7 +267,7 @@ static void write_member(struct json_writer *writer, const struct reply_member *
     if (is_reference)
         write_object_reference(writer, member);
     else
-        write_type(writer, member);
+        write_type_name(writer, type_names[member->type], member->nullable);
     if (member->format != NULL)
         write_format(writer, find_format(member->format));
     if (member->values != NULL)
