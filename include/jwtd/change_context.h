@@ -3,8 +3,9 @@
  *
  * It is built once, from the request (by the pipeline, for POST, PATCH and DELETE) or from the command (command_change.h), as the
  * text of a JSON object. A query and a call carry that text (`change` in db.h), and every statement that changes state takes it
- * as one parameter, which the pieces of SQL in src/store/sql.h read. Without one (NULL) a change is noted without these facts, as
- * one of the user whom it concerns.
+ * as one parameter, which the pieces of SQL in src/store/sql.h read; besides for the audit, for the Idempotency-Key under which
+ * the change is made, which is remembered with it. Without one (NULL) a change is noted without these facts, as one of the user
+ * whom it concerns.
  */
 #ifndef JWTD_CHANGE_CONTEXT_H
 #define JWTD_CHANGE_CONTEXT_H
@@ -20,6 +21,7 @@ struct change_context {
     const char *ip;
     struct text user_agent;
     const char *request_id;
+    const char *key, *fingerprint; /* of idempotency_keys.h; NULL: the request has no key */
 };
 
 /* NUL-terminated, in the arena; NULL: out of memory. */

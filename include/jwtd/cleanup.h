@@ -1,8 +1,9 @@
 /*
  * cleanup: deletes rows that are no longer needed: sessions a day after they ended (until then a refresh returns why they ended),
  * revocations a day after the last access token that they concern has expired, known addresses after KNOWN_ADDRESS_DAYS without a
- * login. One statement for each table, in a list in cleanup.c; each deletes a batch, so that it is short. An expired session that
- * was used shortly before its end may stay until its idle time has passed, too.
+ * login, idempotency keys after IDEMPOTENCY_KEEP_HOURS. One statement for each table, in a list in cleanup.c; each deletes a
+ * batch, so that it is short. An expired session that was used shortly before its end may stay until its idle time has passed,
+ * too.
  */
 #ifndef JWTD_CLEANUP_H
 #define JWTD_CLEANUP_H

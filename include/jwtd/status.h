@@ -19,25 +19,26 @@
 enum status {
     STATUS_OK,
     /* an error in the request */
-    STATUS_BAD_REQUEST,            /* 400 bad_request: framing, headers, target */
-    STATUS_INVALID_JSON,           /* 400 invalid_json */
-    STATUS_INVALID_REQUEST,        /* 400 invalid_request: a form that does not parse, or is not what the endpoint takes */
-    STATUS_INVALID_HEADER,         /* 400 invalid_header: a header with a meaning here has a value that it cannot have */
-    STATUS_INVALID_PARAMETER,      /* 400: of the query */
-    STATUS_NOT_FOUND,              /* 404 */
-    STATUS_NOT_DISCOVERABLE,       /* 404 */
-    STATUS_METHOD_NOT_ALLOWED,     /* 405, carries Allow */
-    STATUS_NOT_ACCEPTABLE,         /* 406 */
-    STATUS_REQUEST_TIMEOUT,        /* 408: the request came in too slowly; the connection is closed */
-    STATUS_BODY_TOO_LARGE,         /* 413 */
-    STATUS_UNSUPPORTED_MEDIA_TYPE, /* 415 */
-    STATUS_HEADER_TOO_LARGE,       /* 431: the connection is closed */
-    STATUS_INVALID_BODY,           /* 422 validation_failed, carries errors */
-    STATUS_IDEMPOTENCY_KEY_REUSED, /* 422: the key came before with another request */
-    STATUS_EMAIL_TAKEN,            /* 409 */
-    STATUS_LAST_ADMIN,             /* 409: no administrator would be left who is not disabled */
-    STATUS_PRECONDITION_FAILED,    /* 412: If-Match has an older version */
-    STATUS_PRECONDITION_REQUIRED,  /* 428: If-Match is missing */
+    STATUS_BAD_REQUEST,             /* 400 bad_request: framing, headers, target */
+    STATUS_INVALID_JSON,            /* 400 invalid_json */
+    STATUS_INVALID_REQUEST,         /* 400 invalid_request: a form that does not parse, or is not what the endpoint takes */
+    STATUS_INVALID_HEADER,          /* 400 invalid_header: a header with a meaning here has a value that it cannot have */
+    STATUS_INVALID_PARAMETER,       /* 400: of the query */
+    STATUS_NOT_FOUND,               /* 404 */
+    STATUS_NOT_DISCOVERABLE,        /* 404 */
+    STATUS_METHOD_NOT_ALLOWED,      /* 405, carries Allow */
+    STATUS_NOT_ACCEPTABLE,          /* 406 */
+    STATUS_REQUEST_TIMEOUT,         /* 408: the request came in too slowly; the connection is closed */
+    STATUS_BODY_TOO_LARGE,          /* 413 */
+    STATUS_UNSUPPORTED_MEDIA_TYPE,  /* 415 */
+    STATUS_HEADER_TOO_LARGE,        /* 431: the connection is closed */
+    STATUS_INVALID_BODY,            /* 422 validation_failed, carries errors */
+    STATUS_IDEMPOTENCY_KEY_REUSED,  /* 422: the key came before with another request */
+    STATUS_IDEMPOTENCY_IN_PROGRESS, /* 409: the first request with the key is not over; carries Retry-After */
+    STATUS_EMAIL_TAKEN,             /* 409 */
+    STATUS_LAST_ADMIN,              /* 409: no administrator would be left who is not disabled */
+    STATUS_PRECONDITION_FAILED,     /* 412: If-Match has an older version */
+    STATUS_PRECONDITION_REQUIRED,   /* 428: If-Match is missing */
     /* the client is not authenticated, or not permitted to do this */
     STATUS_MISSING_TOKEN,         /* 401, WWW-Authenticate without error */
     STATUS_INVALID_TOKEN,         /* 401, WWW-Authenticate with error="invalid_token" */

@@ -43,6 +43,10 @@ static const struct status_info table[] = {
                               "The body is JSON, but not what this endpoint takes; errors lists what to change.", false },
     [STATUS_IDEMPOTENCY_KEY_REUSED] = { "idempotency_key_reused", 422, "Idempotency key reused",
                                         "This Idempotency-Key came before with another request; use a new one.", false },
+    [STATUS_IDEMPOTENCY_IN_PROGRESS] = { "idempotency_in_progress", 409, "Request in progress",
+                                         "The first request with this Idempotency-Key is still being carried out; send this one "
+                                         "again after Retry-After.",
+                                         true },
     [STATUS_EMAIL_TAKEN] = { "email_taken", 409, "E-mail address taken", "An account with this e-mail address exists already.",
                              false },
     [STATUS_LAST_ADMIN] = { "last_admin", 409, "Last administrator",

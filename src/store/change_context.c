@@ -15,6 +15,8 @@ const char *change_context_text(const struct change_context *context, struct are
     write_member(&writer, "ip", text_of(context->ip));
     write_member(&writer, "user_agent", context->user_agent);
     write_member(&writer, "request_id", text_of(context->request_id));
+    write_member(&writer, "key", text_of(context->key));
+    write_member(&writer, "fingerprint", text_of(context->fingerprint));
     json_end_object(&writer);
     return json_writer_finish(&writer).bytes;
 }

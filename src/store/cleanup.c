@@ -15,6 +15,7 @@ static const struct table {
     { "sessions", sessions_delete_ended },
     { "revocations", revocations_delete_old },
     { "known_addresses", known_addresses_delete_old },
+    { "idempotency_keys", idempotency_keys_delete_old },
 };
 
 struct progress {

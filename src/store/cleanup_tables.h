@@ -9,5 +9,7 @@ enum status sessions_delete_ended(const struct db_call *call, const struct clean
 enum status revocations_delete_old(const struct db_call *call, const struct cleanup_rules *rules, int64_t *deleted) MUST_CHECK;
 enum status known_addresses_delete_old(const struct db_call *call, const struct cleanup_rules *rules,
                                        int64_t *deleted) MUST_CHECK;
+enum status idempotency_keys_delete_old(const struct db_call *call, const struct cleanup_rules *rules,
+                                        int64_t *deleted) MUST_CHECK;
 
 #endif

@@ -159,9 +159,13 @@ void link_send(struct link *link, struct db_query *const *queries, unsigned coun
         lose(link, PQerrorMessage(link->connection));
 }
 
-static bool is_expected(const struct db_statement *statement, const char *constraint) {
-    return constraint != NULL && statement->expected.constraint != NULL &&
-           strcmp(constraint, statement->expected.constraint) == 0;
+/* What a refusal means to this statement, or to any that remembers an Idempotency-Key; STATUS_OK: what it always means. */
+static enum status expected_status(const struct db_statement *statement, const char *sqlstate, const char *constraint) {
+    if (constraint != NULL && statement->expected.constraint != NULL && strcmp(constraint, statement->expected.constraint) == 0)
+        return statement->expected.status;
+    if (constraint != NULL && strcmp(constraint, "idempotency_keys_pkey") == 0)
+        return STATUS_IDEMPOTENCY_IN_PROGRESS;
+    return db_classify_sqlstate(sqlstate).status == STATUS_DEADLINE_EXCEEDED ? statement->when_locked : STATUS_OK;
 }
 
 /* The message of a data exception (class 22) quotes the value, so it is left out of the log. */
@@ -171,10 +175,9 @@ static void refuse(struct db_query *query, const PGresult *refusal) {
     const char *constraint = PQresultErrorField(refusal, PG_DIAG_CONSTRAINT_NAME);
     const char *message = PQresultErrorField(refusal, PG_DIAG_MESSAGE_PRIMARY);
     query->remedy = REMEDY_NONE;
-    if (is_expected(statement, constraint)) {
-        query->status = statement->expected.status;
+    query->status = expected_status(statement, sqlstate, constraint);
+    if (query->status != STATUS_OK)
         return;
-    }
     struct db_error error = db_classify_sqlstate(sqlstate);
     query->status = error.status;
     query->remedy = (int)error.remedy;

@@ -73,6 +73,7 @@ enum {
     OPEN_TTL_MS /* $5 */,
     OPEN_IP /* $6 */,
     OPEN_USER_AGENT /* $7 */,
+    OPEN_CHANGE /* $8 */,
     OPEN_PARAMETERS
 };
 
@@ -100,7 +101,8 @@ static const struct db_statement open_session = {
            "                     WHERE k.user_id = $3 AND k.network = " NETWORK_OF("$6")
            "                       AND k.last_login_day = current_date)"
            "   ON CONFLICT (user_id, network) DO UPDATE SET last_login_day = excluded.last_login_day"
-           " )"
+           " ),"
+             REMEMBER_KEY("$8", "id, $1::uuid", "owner")
            " INSERT INTO sessions (id, user_id, last_used_day, expires_at, ip, user_agent)"
            " SELECT $1, id, " TODAY ", now() + $5 * interval '1 millisecond', $6, $7"
            " FROM owner"
@@ -220,7 +222,8 @@ static const struct db_statement revoke_of_user = {
            "   FOR UPDATE"
            " ),"
              REVOKE_AND_PUBLISH("to_revoke") ","
-             NOTE_EVENTS("$4", SESSIONS_ENDED)
+             NOTE_EVENTS("$4", SESSIONS_ENDED) ","
+             REMEMBER_KEY("$4", "user_id, id", "revoked")
            " SELECT is_new FROM to_revoke",
 };
 
@@ -267,6 +270,7 @@ void sessions_open(struct db_query *query, const struct new_session *session, co
         [OPEN_TTL_MS] = db_integer_parameter(query, limits->ttl_ms),
         [OPEN_IP] = db_text_parameter(query, session->ip),
         [OPEN_USER_AGENT] = session->user_agent,
+        [OPEN_CHANGE] = query->change,
     };
     assert(session->user_agent == NULL || strlen(session->user_agent) <= SESSION_USER_AGENT_MAX);
     *opened = (struct opened_session){ .done = false };

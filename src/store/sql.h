@@ -67,6 +67,27 @@
 /* For EVENT: of a user, without a session, a reason and details. */
 #define OF_USER "id, NULL::uuid, NULL, NULL::jsonb"
 
+/* The advisory lock that a statement holds while it makes a change under an Idempotency-Key, and whoever looks for that change waits for.
+ * `digest` is an expression, hexadecimal; NULL for NULL. */
+#define LOCK_OF_KEY(digest) "hashtextextended(" digest ", 0)"
+
+/*
+ * A further WITH query, `remembered`, that remembers the request's Idempotency-Key, if it has one, with the change itself
+ * (idempotency_keys.h). `change` is the parameter with the change context; `from` has a row if the change is made, else none, and never
+ * two; `columns` are the user and the session that the reply is made of. Without a key there is no lock and no row: the lock's function is
+ * strict.
+ */
+#define REMEMBER_KEY(change, columns, from) \
+    " remembered AS (" \
+    "   INSERT INTO idempotency_keys (digest, fingerprint, user_id, session_id)" \
+    "   SELECT decode(" change "::jsonb ->> 'key', 'hex'), decode(" change "::jsonb ->> 'fingerprint', 'hex'), made.*" \
+    "   FROM (SELECT " columns " FROM " from ") AS made" \
+    "   WHERE pg_advisory_xact_lock(" LOCK_OF_KEY(change "::jsonb ->> 'key'") ") IS NOT NULL" \
+    " )"
+
+/* For REMEMBER_KEY: of a user, without a session. */
+#define THE_USER "id, NULL::uuid"
+
 /* The household or host of an address: IPv4 whole, IPv6 by its first 64 bits. `ip` is an expression, a parameter as a rule. */
 #define NETWORK_OF(ip) "network(set_masklen(" ip "::inet, CASE family(" ip "::inet) WHEN 4 THEN 32 ELSE 64 END))"
 

@@ -29,7 +29,8 @@ struct db_statement {
     struct {
         const char *constraint; /* NULL: none */
         enum status status;
-    } expected; /* what the violation of this one constraint means; it is not logged */
+    } expected;              /* what the violation of this one constraint means; it is not logged */
+    enum status when_locked; /* instead of deadline_exceeded, of a statement that waits for locks only; STATUS_OK: that */
     /* Reads the rows into the query's `result`; NULL: they are not read. */
     enum status (*read)(const struct db_rows *rows, struct arena *arena, void *result);
 };

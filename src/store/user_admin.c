@@ -156,7 +156,8 @@ static const struct db_statement change = {
            "   FOR UPDATE"
            " ),"
              REVOKE_AND_PUBLISH("to_revoke") ","
-             NOTE_EVENTS("$4", CHANGE_EVENTS " UNION ALL " SESSIONS_ENDED)
+             NOTE_EVENTS("$4", CHANGE_EVENTS " UNION ALL " SESSIONS_ENDED) ","
+             REMEMBER_KEY("$4", THE_USER, "after WHERE is_done")
            " SELECT " USER_COLUMNS ", is_done, " IDS_OF("to_revoke")
            " FROM after",
 };
@@ -182,7 +183,8 @@ static const struct db_statement delete_user = {
            "   WHERE s.revoked_at IS NULL"
            "   RETURNING session_id AS id"
            " ),"
-             NOTE_EVENTS("$3", USER_DELETED)
+             NOTE_EVENTS("$3", USER_DELETED) ","
+             REMEMBER_KEY("$3", THE_USER, "deleted")
            " SELECT EXISTS (SELECT FROM deleted), " IDS_OF("published")
            " FROM users"
            " WHERE id = $1",
@@ -217,7 +219,8 @@ static const struct db_statement end_sessions = {
            "   FOR UPDATE"
            " ),"
              REVOKE_AND_PUBLISH("to_revoke") ","
-             NOTE_EVENTS("$2", SESSIONS_ENDED)
+             NOTE_EVENTS("$2", SESSIONS_ENDED) ","
+             REMEMBER_KEY("$2", THE_USER, "users WHERE id = $1")
            " SELECT true, " IDS_OF("to_revoke")
            " FROM users"
            " WHERE id = $1",

@@ -71,6 +71,7 @@ static const struct db_statement change_password = {
              NOTE_EVENTS("$6", EVENT("password_changed", OF_USER,
                                      "changed WHERE EXISTS (SELECT FROM users WHERE id = $1 AND password_version = $2)")
                                " UNION ALL " SESSIONS_ENDED) ","
+             REMEMBER_KEY("$6", THE_USER, "changed") ","
            " deleted AS ("
            "   DELETE FROM known_addresses"
            "   WHERE user_id IN (SELECT id FROM changed)"
@@ -109,7 +110,8 @@ static const struct db_statement delete_user = {
            "   WHERE s.revoked_at IS NULL"
            "   RETURNING session_id"
            " ),"
-             NOTE_EVENTS("$3", USER_DELETED)
+             NOTE_EVENTS("$3", USER_DELETED) ","
+             REMEMBER_KEY("$3", THE_USER, "deleted")
            " SELECT deleted.id, published.session_id"
            " FROM deleted LEFT JOIN published ON true",
 };

@@ -57,7 +57,8 @@ static const struct db_statement change_profile = {
                                " UNION ALL "
                                EVENT("profile_changed",
                                      "id, NULL::uuid, NULL, jsonb_build_object('members', members)",
-                                     "difference WHERE members <> '{}'"))
+                                     "difference WHERE members <> '{}'")) ","
+             REMEMBER_KEY("$7", THE_USER, "changed")
            " SELECT " USER_COLUMNS
            " FROM changed",
 };

@@ -155,20 +155,24 @@ static const struct db_statement insert = {
            " ),"
              NOTE_EVENTS("$7", EVENT("user_registered", OF_USER, "inserted WHERE $7::jsonb ->> 'actor' IS NULL")
                                " UNION ALL "
-                               EVENT("user_created", OF_USER, "inserted WHERE $7::jsonb ->> 'actor' IS NOT NULL"))
+                               EVENT("user_created", OF_USER, "inserted WHERE $7::jsonb ->> 'actor' IS NOT NULL")) ","
+             REMEMBER_KEY("$7", THE_USER, "inserted")
            " SELECT " USER_COLUMNS
            " FROM inserted",
 };
 
-enum { CONFLICTING_CANONICAL /* $1 */, CONFLICTING_DIGEST /* $2 */, CONFLICTING_PARAMETERS };
+enum { CONFLICTING_CANONICAL /* $1 */, CONFLICTING_DIGEST /* $2 */, CONFLICTING_CHANGE /* $3 */, CONFLICTING_PARAMETERS };
 
+/* The digest alone is that of the version before 0018_idempotency_keys.sql, whose instances may still run. */
 static const struct db_statement find_conflicting = {
     .name = "users_find_conflicting",
     .parameters = CONFLICTING_PARAMETERS,
     .columns = USER_COLUMN_COUNT + 1,
     .only_reads = true,
     .read = read_conflicting,
-    .sql = "SELECT " USER_COLUMNS ", coalesce(idempotency_digest = $2, false)"
+    .sql = "SELECT " USER_COLUMNS ","
+           "   coalesce(idempotency_digest = $2, false)"
+           "     AND NOT EXISTS (SELECT FROM idempotency_keys WHERE digest = decode($3::jsonb ->> 'key', 'hex'))"
            " FROM users"
            " WHERE email_canonical = $1",
 };
@@ -229,6 +233,7 @@ static enum status ask_conflicting(struct db_query *query, enum status status) {
     const char *const parameters[CONFLICTING_PARAMETERS] = {
         [CONFLICTING_CANONICAL] = query->parameters[INSERT_CANONICAL],
         [CONFLICTING_DIGEST] = query->parameters[INSERT_DIGEST],
+        [CONFLICTING_CHANGE] = query->parameters[INSERT_CHANGE],
     };
     db_ask(query, &find_conflicting, parameters, inserted);
     return STATUS_OK;

@@ -21,7 +21,8 @@ START_TEST(every_status_has_a_code_of_its_own_and_says_what_to_do) {
         ck_assert_ptr_nonnull(info->title);
         ck_assert_ptr_nonnull(info->detail);
         ck_assert_uint_ge(info->http, 200);
-        ck_assert_int_eq(info->retry_later, info->http == 503 || info->http == 429);
+        bool is_for_later = info->http == 503 || info->http == 429 || i == STATUS_IDEMPOTENCY_IN_PROGRESS;
+        ck_assert_int_eq(info->retry_later, is_for_later);
         ck_assert_ptr_null(strpbrk(info->detail, "<>&\"\\"));
         for (int j = 0; j < i; j++)
             ck_assert_str_ne(info->name, status_info((enum status)j)->name);
@@ -52,6 +53,7 @@ static const struct {
     { STATUS_HEADER_TOO_LARGE, "header_too_large", 431 },
     { STATUS_INVALID_BODY, "validation_failed", 422 },
     { STATUS_IDEMPOTENCY_KEY_REUSED, "idempotency_key_reused", 422 },
+    { STATUS_IDEMPOTENCY_IN_PROGRESS, "idempotency_in_progress", 409 },
     { STATUS_EMAIL_TAKEN, "email_taken", 409 },
     { STATUS_LAST_ADMIN, "last_admin", 409 },
     { STATUS_PRECONDITION_FAILED, "precondition_failed", 412 },
