@@ -11,6 +11,7 @@
 
 #include "jwtd/access_token.h"
 #include "jwtd/arena.h"
+#include "jwtd/idempotency_keys.h"
 #include "jwtd/network.h"
 #include "jwtd/route.h"
 #include "jwtd/text.h"
@@ -30,6 +31,12 @@ struct query_value {
     struct text value; /* UTF-8 without NUL */
 };
 
+/* The Idempotency-Key of a request whose route takes one, from when it is known whose it is. */
+struct request_key {
+    const char *digest, *fingerprint; /* idempotency_keys.h; NULL: there is none */
+    struct remembered_request done;   /* in the steps of a route's `replay` */
+};
+
 struct request {
     /* for steps, read only */
     const struct services *services;
@@ -46,6 +53,7 @@ struct request {
     bool has_claims;
     bool session_has_ended; /* the token is good except for that; `claims` are filled in */
     struct access_claims claims;
+    struct request_key key;
     struct uuid path_ids[ROUTE_IDS_MAX];        /* of the path's "{name}" segments, in their order */
     struct query_value query[QUERY_VALUES_MAX]; /* in the order in which they were sent */
     size_t query_count;
@@ -68,6 +76,11 @@ bool request_accepts(const struct request *request, const char *name, const char
 /* The value of a query parameter that the route declares; of a repeated one that with this index. {NULL, 0}: there is none. It
  * lives as long as the request. */
 struct text request_query(const struct request *request, const char *name, size_t index);
+
+/* For steps of a public route that takes an Idempotency-Key: says whose it is, in front of the statement that makes the change.
+ * `kind` is a word that no other kind of owner has, `owner` tells it from others of its kind. Of a route with ACCESS_BEARER the
+ * key is the user's from the start. Without a key it does nothing. Fails with STATUS_OUT_OF_MEMORY. */
+enum status request_bind_key(struct request *request, const char *kind, struct text owner) MUST_CHECK;
 
 /* Checks a token that came elsewhere than in Authorization as if it had come there (RFC 6750): STATUS_OK, and `claims` are set;
  * STATUS_INVALID_TOKEN, with session_has_ended and `claims` if it is good except for that; or the status with which no token can

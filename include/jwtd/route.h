@@ -97,7 +97,7 @@ struct body_schema {
 enum access {
     ACCESS_UNSET,           /* not allowed: a server with such a row does not start */
     ACCESS_PUBLIC,          /* any or none: it is not read */
-    ACCESS_BEARER,          /* a good one */
+    ACCESS_BEARER,          /* a good one; of an ended session, when all that follows is idempotency_admits_ended_session */
     ACCESS_OPTIONAL_BEARER, /* none, or a good one; a bad one is refused */
     ACCESS_BEARER_OR_BODY,  /* any or none: the body may name another credential, so the steps decide, by has_claims and
                                session_has_ended; only one that cannot be checked for now is refused */
@@ -170,6 +170,7 @@ enum route_group {
 };
 
 #define ROUTE_STEPS_MAX 7
+#define ROUTE_REPLAY_MAX 3
 #define ROUTE_IDS_MAX 2
 #define ROUTE_QUERY_MAX 4
 #define ROUTE_REPLIES_MAX 3
@@ -193,7 +194,12 @@ struct route {
     enum body_format body_format;
     const struct body_schema *body;                /* with BODY_JSON and BODY_FORM */
     bool is_cacheable;                             /* false: each reply has Cache-Control: no-store; true: problems have it */
-    const struct step *steps[ROUTE_STEPS_MAX];     /* NULL after the last */
+    const struct step *steps[ROUTE_STEPS_MAX + 1]; /* NULL after the last */
+    /* POST, PATCH and DELETE have one of two: a request that is sent again does no more than the first, whatever became of its
+     * reply; or `headers` has Idempotency-Key (idempotency.h). Of the latter, `replay` are the steps that answer a request that
+     * was carried out before: request->key.done says what they answer. None: with the first of `replies`, which has no body. */
+    bool is_repeatable;
+    const struct step *replay[ROUTE_REPLAY_MAX + 1];
     const struct stream_kind *stream;              /* its reply with 200 is such a stream (stream.h); at most one row has one */
     struct route_reply replies[ROUTE_REPLIES_MAX]; /* those that are no problem; http_status 0 after the last */
     enum status problems[ROUTE_PROBLEMS_MAX];      /* those that its steps choose; STATUS_OK after the last */
@@ -205,6 +211,8 @@ bool routes_are_sound(const struct route *routes, size_t count) MUST_CHECK;
 /* Whether requests to this route may be answered with this problem: it is listed, or follows from another column (a route that
  * reads a token may answer missing_token). */
 bool route_may_answer(const struct route *route, enum status problem);
+
+bool route_takes_key(const struct route *route);
 
 /* The route's reply with this HTTP status; NULL: it has none. */
 const struct route_reply *route_reply(const struct route *route, unsigned http_status);

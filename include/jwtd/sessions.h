@@ -107,6 +107,16 @@ struct revoked_session {
 void sessions_revoke_of_user(struct db_query *query, const struct uuid *session_id, const struct uuid *user_id,
                              const char *reason, struct revoked_session *revoked);
 
+struct live_session {
+    bool found;
+    uint32_t generation; /* of the refresh token that is current */
+    int64_t refresh_expires_in_s;
+};
+
+/* A session that has not ended, of a user who is not disabled; nothing is changed. */
+void sessions_find_live(struct db_query *query, const struct uuid *session_id, const struct session_limits *limits,
+                        struct live_session *live);
+
 struct inspected_session {
     bool is_valid;
     struct uuid user_id; /* set if it is valid, as the next */

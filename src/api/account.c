@@ -187,6 +187,30 @@ static enum step_result take_deletion(struct request *request) {
     return end_change(request, "user_deleted");
 }
 
+/* A repeated change of the password (idempotency.h): the new one must be the one that is stored. Counted like any attempt, so
+ * that whoever has a token and the key has no more guesses than without the key. */
+static enum step_result check_repeated(struct request *request) {
+    struct account *account = request->scratch;
+    struct attempt attempt = attempt_with_token(request);
+    const char *hash = account->found.user.password_hash.bytes;
+    if (!password_check_run(request, &account->check, &attempt, account->new_password, hash))
+        return STEP_DONE;
+    if (account->check.match == HASH_MATCHES)
+        password_check_accept(request, &account->check);
+    return STEP_NEXT;
+}
+
+static enum step_result refuse_repeated(struct request *request) {
+    return reply_problem(request, STATUS_IDEMPOTENCY_KEY_REUSED);
+}
+
+static enum step_result end_repeated(struct request *request) {
+    const struct account *account = request->scratch;
+    if (password_check_end(request, &account->check, &account->found.user.id, refuse_repeated) == STEP_DONE)
+        return STEP_DONE;
+    return reply_empty(request, 204);
+}
+
 const struct step account_load = { "load", ON_DATABASE, .ask = ask_user, .run = take_user, .applies = names_password };
 const struct step account_check_password = { "check_password", ON_CRYPTO, .run = check_password, .applies = names_password };
 const struct step account_end_password_check = { "end_password_check", ON_HTTP, .run = end_password_check,
@@ -195,3 +219,5 @@ const struct step account_hash_password = { "hash_password", ON_CRYPTO, .run = h
 const struct step account_change_profile = { "change_profile", ON_DATABASE, .ask = ask_new_profile, .run = take_new_profile };
 const struct step account_change_password = { "change_password", ON_DATABASE, .ask = ask_new_password, .run = take_new_password };
 const struct step account_delete = { "delete", ON_DATABASE, .ask = ask_deletion, .run = take_deletion };
+const struct step account_check_repeated = { "check_repeated", ON_CRYPTO, .run = check_repeated };
+const struct step account_end_repeated = { "end_repeated", ON_HTTP, .run = end_repeated };

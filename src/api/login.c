@@ -17,6 +17,7 @@ struct login {
     char new_hash[PASSWORD_HASH_SIZE]; /* empty: the stored one stays */
     struct uuid session_id;
     struct opened_session opened;
+    struct live_session live; /* that a login before has opened, with the same key */
 };
 
 static const struct field fields[] = {
@@ -69,9 +70,15 @@ static enum step_result check_password(struct request *request) {
     return STEP_NEXT;
 }
 
+/* Only now is it known whose the Idempotency-Key is: nobody learns by one what the password does not open to him. */
 static enum step_result end_password_check(struct request *request) {
     const struct login *login = request->scratch;
-    return password_check_end(request, &login->check, login->found.found ? &login->found.user.id : NULL, refuse);
+    const struct uuid *user_id = login->found.found ? &login->found.user.id : NULL;
+    char id[UUID_TEXT_SIZE];
+    if (password_check_end(request, &login->check, user_id, refuse) == STEP_DONE)
+        return STEP_DONE;
+    enum status status = request_bind_key(request, "user", text_of(uuid_text(user_id, id)));
+    return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
 static enum step_result ask_new_hash(struct request *request, struct db_query *query) {
@@ -119,9 +126,30 @@ static enum step_result take_session(struct request *request) {
                                                         .refresh_expires_in_s = login->opened.refresh_expires_in_s });
 }
 
+static enum step_result ask_repeated(struct request *request, struct db_query *query) {
+    struct login *login = request->scratch;
+    login->session_id = request->key.done.session_id;
+    sessions_find_live(query, &login->session_id, &request->services->session_limits, &login->live);
+    return STEP_NEXT;
+}
+
+/* The tokens of the session that was opened, as they are now. */
+static enum step_result take_repeated(struct request *request) {
+    const struct login *login = request->scratch;
+    if (!login->live.found)
+        return reply_problem(request, STATUS_SESSION_EXPIRED);
+    log_account_event(LOG_INFO, "login_repeated", request, &login->found.user.id, &login->session_id);
+    return reply_tokens(request, &(struct token_grant){ .user_id = login->found.user.id,
+                                                        .session_id = login->session_id,
+                                                        .roles_json = login->found.user.roles_json,
+                                                        .generation = login->live.generation,
+                                                        .refresh_expires_in_s = login->live.refresh_expires_in_s });
+}
+
 const struct step login_find_user = { "find_user", ON_DATABASE, .ask = ask_user };
 const struct step login_check_password = { "check_password", ON_CRYPTO, .run = check_password };
 const struct step login_end_password_check = { "end_password_check", ON_HTTP, .run = end_password_check };
 const struct step login_store_new_hash = { "store_new_hash", ON_DATABASE, .ask = ask_new_hash, .run = take_new_hash,
                                            .may_fail = true };
 const struct step login_open_session = { "open_session", ON_DATABASE, .ask = ask_session, .run = take_session };
+const struct step login_answer_repeated = { "answer_repeated", ON_DATABASE, .ask = ask_repeated, .run = take_repeated };

@@ -8,7 +8,6 @@
 #include <sodium.h>
 #include <stddef.h>
 
-#define IDEMPOTENCY_KEY_MAX_LEN 255
 #define DIGEST_BYTES 32
 #define DIGEST_TEXT_SIZE (DIGEST_BYTES * 2 + 1)
 
@@ -18,6 +17,7 @@ struct registration {
     char idempotency_digest[DIGEST_TEXT_SIZE]; /* empty: no key was sent */
     char hash[PASSWORD_HASH_SIZE];
     struct inserted_user inserted;
+    struct found_user found; /* who was registered before, with the same key */
     struct password_check check;
 };
 
@@ -30,34 +30,24 @@ static const struct field fields[] = {
 };
 const struct body_schema register_body = { fields, ARRAY_LEN(fields), false, sizeof(struct registration), "RegisterRequest" };
 
-static bool is_visible_ascii(struct text text) {
-    for (size_t i = 0; i < text.len; i++)
-        if (text.bytes[i] <= ' ' || text.bytes[i] > '~')
-            return false;
-    return true;
-}
-
-/* A digest: its length is fixed, and a dump of the database does not show the key. */
-static bool digest_idempotency_key(const struct request *request, char digest[DIGEST_TEXT_SIZE]) {
+/* For instances of the version before 0018_idempotency_keys.sql, which look for it in the user's row. */
+static void digest_key(const struct request *request, char digest[DIGEST_TEXT_SIZE]) {
     struct text key = request_header(request, "Idempotency-Key");
-    if (key.bytes == NULL)
-        return true;
-    if (key.len == 0 || key.len > IDEMPOTENCY_KEY_MAX_LEN || !is_visible_ascii(key))
-        return false;
     unsigned char bytes[DIGEST_BYTES];
+    if (key.bytes == NULL)
+        return;
     crypto_generichash(bytes, sizeof bytes, (const unsigned char *)key.bytes, key.len, NULL, 0);
     sodium_bin2hex(digest, DIGEST_TEXT_SIZE, bytes, sizeof bytes);
-    return true;
 }
 
 static enum step_result check(struct request *request) {
     struct registration *registration = request->scratch;
-    if (!digest_idempotency_key(request, registration->idempotency_digest))
-        return reply_problem(request, STATUS_INVALID_HEADER);
+    digest_key(request, registration->idempotency_digest);
     registration->canonical = email_canonical(request->arena, registration->email);
     if (registration->canonical.bytes == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    return STEP_NEXT;
+    enum status status = request_bind_key(request, "email", registration->canonical);
+    return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
 static enum step_result hash_password(struct request *request) {
@@ -92,6 +82,21 @@ static enum step_result take_insert(struct request *request) {
     return reply_user(request, 201, user, false);
 }
 
+static enum step_result ask_repeated(struct request *request, struct db_query *query) {
+    struct registration *registration = request->scratch;
+    users_find_by_id(query, &request->key.done.user_id, &registration->found);
+    return STEP_NEXT;
+}
+
+/* The account may have been deleted since. */
+static enum step_result take_repeated(struct request *request) {
+    struct registration *registration = request->scratch;
+    if (!registration->found.found)
+        return reply_problem(request, STATUS_IDEMPOTENCY_KEY_REUSED);
+    registration->inserted.user = registration->found.user;
+    return STEP_NEXT;
+}
+
 /* The same key and the same password: the client repeats a request whose reply it has lost. Another password is counted like that
  * of a login: a client that has obtained the key shall not have more guesses. */
 static enum step_result check_repeated(struct request *request) {
@@ -120,5 +125,6 @@ static enum step_result answer_repeated(struct request *request) {
 const struct step register_check = { "check", ON_HTTP, .run = check };
 const struct step register_hash_password = { "hash_password", ON_CRYPTO, .run = hash_password };
 const struct step register_insert = { "insert", ON_DATABASE, .ask = ask_insert, .run = take_insert };
+const struct step register_find_repeated = { "find_repeated", ON_DATABASE, .ask = ask_repeated, .run = take_repeated };
 const struct step register_check_repeated = { "check_repeated", ON_CRYPTO, .run = check_repeated };
 const struct step register_answer_repeated = { "answer_repeated", ON_HTTP, .run = answer_repeated };

@@ -14,13 +14,13 @@
 extern const struct reply_schema tokens_reply, user_reply, new_user_reply;
 
 /* register.c */
-extern const struct step register_check, register_hash_password, register_insert, register_check_repeated,
+extern const struct step register_check, register_hash_password, register_insert, register_find_repeated, register_check_repeated,
     register_answer_repeated;
 extern const struct body_schema register_body;
 
 /* login.c */
 extern const struct step login_find_user, login_check_password, login_end_password_check, login_store_new_hash,
-    login_open_session;
+    login_open_session, login_answer_repeated;
 extern const struct body_schema login_body;
 
 /* refresh.c */
@@ -33,6 +33,7 @@ extern const struct body_schema logout_body;
 
 /* account.c: what users change of their own account */
 extern const struct step account_load, account_check_password, account_end_password_check, account_hash_password;
+extern const struct step account_check_repeated, account_end_repeated;
 extern const struct step account_change_profile, account_change_password, account_delete;
 extern const struct body_schema change_body, password_body, delete_body;
 

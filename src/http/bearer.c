@@ -2,6 +2,7 @@
 
 #include "exchange.h"
 #include "http_thread.h"
+#include "idempotency.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/role.h"
@@ -72,6 +73,11 @@ static const struct {
     [ACCESS_BEARER_OR_BODY] = { true, true },
 };
 
+/* What the request has done before may be the end of its own session. */
+static bool may_ask_again(const struct exchange *exchange, enum status status) {
+    return status == STATUS_INVALID_TOKEN && exchange->request.session_has_ended && idempotency_admits_ended_session(exchange);
+}
+
 enum status bearer_check(struct exchange *exchange) {
     enum access access = exchange->request.route->access;
     assert(access != ACCESS_UNSET);
@@ -85,7 +91,7 @@ enum status bearer_check(struct exchange *exchange) {
         return STATUS_INSUFFICIENT_SCOPE;
     bool is_admitted = (status == STATUS_MISSING_TOKEN && admits[access].without_token) ||
                        (status == STATUS_INVALID_TOKEN && admits[access].with_bad_token);
-    return is_admitted ? STATUS_OK : status;
+    return is_admitted || may_ask_again(exchange, status) ? STATUS_OK : status;
 }
 
 enum status request_check_token(struct request *request, struct text token) {

@@ -15,7 +15,8 @@
 
 struct exchange;
 
-/* STATUS_OK: the request may go on; has_claims, and claims with it, and session_has_ended are set as route.h says of each access.
+/* STATUS_OK: the request may go on; has_claims, and claims with it, and session_has_ended are set as route.h says of each access;
+ * or the session has ended, and all that is done is to look for the reply of a repeated request (idempotency.h).
  * Otherwise the request is refused with this status; STATUS_INSUFFICIENT_SCOPE: the token is good and lacks the route's role. On
  * the HTTP thread; may read the keys directory (snapshot.h). */
 enum status bearer_check(struct exchange *exchange) MUST_CHECK;

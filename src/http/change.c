@@ -38,6 +38,8 @@ const char *request_change(struct request *request, bool *is_out_of_memory) {
         .ip = request->client.known ? address_text(&request->client, ip) : NULL,
         .user_agent = request->user_agent,
         .request_id = request->request_id,
+        .key = request->key.digest,
+        .fingerprint = request->key.fingerprint,
     };
     exchange->change = change_context_text(&context, request->arena);
     *is_out_of_memory = exchange->change == NULL;

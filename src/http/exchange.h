@@ -98,7 +98,9 @@ struct exchange {
     enum status target_status;
     const struct route *allowed_path; /* a row with this path but another method, for Allow */
     enum exchange_state state;        /* written by exchange_set_state */
-    size_t next_step;
+    const struct step *const *steps;  /* that it runs, NULL after the last: of the route, or of idempotency.h; NULL: none yet */
+    size_t next_step;                 /* of these */
+    struct reply *refusal;            /* that is sent unless the request was carried out before (idempotency.h); NULL: none */
     bool is_admitted;          /* it has been handed to an executor, after the executors of all its steps had admitted it */
     struct db_query *db_query; /* of its steps ON_DATABASE, in the arena; NULL: there was none yet */
     const char *change;        /* of change.h; NULL: not made yet */

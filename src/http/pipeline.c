@@ -4,6 +4,7 @@
 #include "connection.h"
 #include "context.h"
 #include "exchange.h"
+#include "idempotency.h"
 
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
@@ -35,7 +36,7 @@
 #define TURN_RESERVE_DIVISOR 10
 
 static const struct step *current_step(const struct exchange *exchange) {
-    return exchange->next_step < ROUTE_STEPS_MAX ? exchange->request.route->steps[exchange->next_step] : NULL;
+    return exchange->steps[exchange->next_step];
 }
 
 static bool applies(const struct exchange *exchange, const struct step *step) {
@@ -72,7 +73,7 @@ static bool reserve(struct exchange *exchange, enum executor executor) {
 /* So a login that the crypto pool would refuse costs the database nothing. */
 static bool later_executors_admit(struct exchange *exchange, enum executor first) {
     const struct route *route = exchange->request.route;
-    for (size_t i = exchange->next_step; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++) {
+    for (size_t i = 0; route->steps[i] != NULL; i++) {
         enum executor executor = route->steps[i]->executor;
         if (executor == ON_HTTP || executor == first || !applies(exchange, route->steps[i]))
             continue;
@@ -88,7 +89,7 @@ static bool later_executors_admit(struct exchange *exchange, enum executor first
 /* A request that hashes waits for that anyway; in no queue shall another wait behind it. */
 static enum pool_lane lane_of(const struct exchange *exchange) {
     const struct route *route = exchange->request.route;
-    for (size_t i = 0; i < ROUTE_STEPS_MAX && route->steps[i] != NULL; i++)
+    for (size_t i = 0; route->steps[i] != NULL; i++)
         if (route->steps[i]->executor == ON_CRYPTO && applies(exchange, route->steps[i]))
             return LANE_HEAVY;
     return LANE_LIGHT;
@@ -96,7 +97,7 @@ static enum pool_lane lane_of(const struct exchange *exchange) {
 
 static bool hashes_up_to_now(const struct exchange *exchange) {
     for (size_t i = 0; i <= exchange->next_step; i++)
-        if (exchange->request.route->steps[i]->executor == ON_CRYPTO && applies(exchange, exchange->request.route->steps[i]))
+        if (exchange->steps[i]->executor == ON_CRYPTO && applies(exchange, exchange->steps[i]))
             return true;
     return false;
 }
@@ -240,16 +241,24 @@ static bool run_step(struct exchange *exchange, const struct step *step) {
     return false;
 }
 
+/* Behind the last of its steps. */
+static void go_on(struct exchange *exchange) {
+    if (idempotency_go_on(exchange))
+        return;
+    log_event(LOG_ERROR, "route_without_reply", "path=%s", exchange->request.route->path);
+    reply_problem(&exchange->request, STATUS_INTERNAL);
+}
+
 bool pipeline_run(struct exchange *exchange) {
     assert(exchange->state == EXCHANGE_RUNNING);
-    while (!reply_is_written(&exchange->reply)) {
+    if (exchange->steps == NULL)
+        idempotency_begin(exchange);
+    while (!reply_is_written(&exchange->reply) || idempotency_set_aside(exchange)) {
         const struct step *step = current_step(exchange);
-        if (step == NULL) {
-            log_event(LOG_ERROR, "route_without_reply", "path=%s", exchange->request.route->path);
-            reply_problem(&exchange->request, STATUS_INTERNAL);
-        } else if (run_step(exchange, step)) {
+        if (step == NULL)
+            go_on(exchange);
+        else if (run_step(exchange, step))
             return false;
-        }
     }
     exchange_set_state(exchange, EXCHANGE_ANSWERED);
     return true;

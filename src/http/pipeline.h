@@ -16,8 +16,8 @@
 
 struct exchange;
 
-/* Runs the steps of a RUNNING exchange from the first on. True: it is ANSWERED. False: an executor owns it, and the caller must
- * not touch it any more. On its HTTP thread. */
+/* Runs the steps of a RUNNING exchange from the first on, with those of its Idempotency-Key around them (idempotency.h). True: it
+ * is ANSWERED. False: an executor owns it, and the caller must not touch it any more. On its HTTP thread. */
 bool pipeline_run(struct exchange *exchange);
 
 /* The same for one that is RETURNED, from the step on that an executor has done its part of. */

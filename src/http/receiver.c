@@ -8,6 +8,7 @@
 #include "delayed_replies.h"
 #include "exchange.h"
 #include "framing.h"
+#include "idempotency.h"
 #include "input.h"
 #include "library.h"
 #include "pipeline.h"
@@ -181,6 +182,8 @@ static bool check_header(struct exchange *exchange, const struct header_summary 
     status = service_status != STATUS_OK ? service_status : query_read(exchange);
     if (status == STATUS_OK)
         status = bearer_check(exchange);
+    if (status == STATUS_OK)
+        status = idempotency_check(exchange);
     return status == STATUS_OK || refuse(exchange, status);
 }
 

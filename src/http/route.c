@@ -61,6 +61,13 @@ static bool runs_on(const struct route *route, enum executor executor) {
     return false;
 }
 
+bool route_takes_key(const struct route *route) {
+    for (size_t i = 0; i < ROUTE_HEADERS_MAX && route->headers[i] != NULL; i++)
+        if (strcmp(route->headers[i], "Idempotency-Key") == 0)
+            return true;
+    return false;
+}
+
 static bool is_stream(const struct route *route) {
     return route->stream != NULL;
 }
@@ -104,6 +111,9 @@ static const struct {
     { STATUS_REVOCATIONS_STALE, checks_token },
     { STATUS_KEYS_UNAVAILABLE, checks_token },
     { STATUS_INSUFFICIENT_SCOPE, requires_role },
+    { STATUS_INVALID_HEADER, route_takes_key },
+    { STATUS_IDEMPOTENCY_KEY_REUSED, route_takes_key },
+    { STATUS_IDEMPOTENCY_IN_PROGRESS, route_takes_key },
     { STATUS_INVALID_CLIENT, is_for_services },
     { STATUS_RATE_LIMITED, is_limited },
     { STATUS_ACCOUNT_LOCKED, checks_password },
@@ -146,11 +156,30 @@ static bool is_step(const struct step *step) {
     return step->run != NULL && step->ask == NULL && !step->may_fail && step->executor < ON_DISPATCH;
 }
 
-static bool are_steps(const struct step *const steps[ROUTE_STEPS_MAX]) {
-    for (size_t i = 0; i < ROUTE_STEPS_MAX && steps[i] != NULL; i++)
+static bool are_steps(const struct step *const *steps, size_t max) {
+    for (size_t i = 0; i < max && steps[i] != NULL; i++)
         if (!is_step(steps[i]))
             return false;
-    return steps[0] != NULL;
+    return steps[max] == NULL;
+}
+
+static bool may_change_state(const struct route *route) {
+    return route->method == METHOD_POST || route->method == METHOD_PATCH || route->method == METHOD_DELETE;
+}
+
+/* One of both, or neither of a request that changes nothing. */
+static bool says_how_it_is_repeated(const struct route *route) {
+    bool takes_key = route_takes_key(route);
+    if (!may_change_state(route))
+        return !takes_key && !route->is_repeatable;
+    return takes_key != route->is_repeatable;
+}
+
+/* A reply with a body is made anew by steps; one without needs none. */
+static bool is_replay(const struct route *route) {
+    bool needs_steps = route->replies[0].schema != NULL;
+    return are_steps(route->replay, ROUTE_REPLAY_MAX) &&
+           (route_takes_key(route) ? !needs_steps || route->replay[0] != NULL : route->replay[0] == NULL);
 }
 
 static bool is_form(const struct body_schema *body) {
@@ -175,8 +204,12 @@ static const char *wrong_column(const struct route *route) {
     if (parses_body(route) != (route->body != NULL) || (route->body != NULL && route->body->count > BODY_FIELDS_MAX) ||
         (parses_form(route) && !is_form(route->body)))
         return "body";
-    if (!are_steps(route->steps))
+    if (!are_steps(route->steps, ROUTE_STEPS_MAX) || route->steps[0] == NULL)
         return "steps";
+    if (!says_how_it_is_repeated(route))
+        return "is_repeatable";
+    if (!is_replay(route))
+        return "replay";
     if (route->stream != NULL && (route->method != METHOD_GET || route_reply(route, 200) == NULL))
         return "stream";
     return route->replies[0].http_status == 0 ? "replies" : route_wrong_text(route);

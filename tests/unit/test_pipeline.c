@@ -110,7 +110,7 @@ static bool has_place(enum executor executor) {
 }
 
 static const struct {
-    const struct step *steps[ROUTE_STEPS_MAX];
+    const struct step *steps[ROUTE_STEPS_MAX + 1];
     const char *ran;
     unsigned http_status;
 } routes_here[] = {
