@@ -116,6 +116,7 @@ onClick(element("reload"), "", load);
 function showMe(me) {
   element("me-email").textContent = me.email;
   element("me-created_at").textContent = time(me.created_at);
+  for (const field of document.querySelectorAll(".account")) field.defaultValue = me.email;
 }
 
 function itemOf({ id, user_agent, ip, last_used_at, current }) {

@@ -110,10 +110,8 @@ export function connect(service, { onChange = () => {}, onWait = () => {} } = {}
     return fresh ? attempt(fresh.access_token) : reply;
   }
 
-  /**
-   * Returns the body of the reply, or throws a Problem. Whoever repeats a call that had no answer passes the same `key`.
-   * @type {(method: string, path: string, body?: object, key?: string) => Promise<any>}
-   */
+  /** Returns the reply's body, or throws a Problem. Whoever repeats a call that had no answer passes the same `key`.
+   * @type {(method: string, path: string, body?: object, key?: string) => Promise<any>} */
   async function call(method, path, body, key = crypto.randomUUID()) {
     const reply = await withToken(
       (token) => patiently(() => send(method, path, { body, token, key })),

@@ -1,4 +1,4 @@
-/* The front end of examples/spa in Chromium. tests/browser/test_spa.mjs is the specification. */
+/* The front ends of examples: in Chromium, for which tests/browser/test_spa.mjs is the specification, and in TypeScript. */
 #include "support/browser.h"
 #include "support/server.h"
 
@@ -7,7 +7,21 @@
 #include <check.h>
 #include <stdio.h>
 
+#define OUTPUT_SIZE ((size_t)64 * 1024)
+
 Suite *front_end_suite(void);
+
+START_TEST(the_typed_example_compiles_with_the_types_of_the_api) {
+    if (test_is_sanitized())
+        SKIP_TEST("the sanitizers check C");
+    struct server server = server_start(NULL);
+    static char output[OUTPUT_SIZE];
+    const char *const words[] = { "/usr/bin/nice", "tools/typed_example.sh", server.url, NULL };
+    int code = command_run(words, NULL, output, sizeof output);
+    ck_assert_msg(code == 0, "%s", output);
+    server_finish(&server);
+}
+END_TEST
 
 START_TEST(the_example_logs_nobody_out_by_accident) {
     if (test_is_sanitized())
@@ -29,6 +43,7 @@ Suite *front_end_suite(void) {
     Suite *suite = suite_create("front_end");
     TCase *tcase = tcase_create("browser");
     tcase_set_timeout(tcase, 240);
+    tcase_add_test(tcase, the_typed_example_compiles_with_the_types_of_the_api);
     tcase_add_test(tcase, the_example_logs_nobody_out_by_accident);
     suite_add_tcase(suite, tcase);
     return suite;
