@@ -126,17 +126,22 @@ void openapi_write_body_schema(struct json_writer *writer, const struct body_sch
     json_end_object(writer);
 }
 
-/* With all that it must have; with the first of what it may have, when there is nothing that it must. */
+/* What must be there; if nothing must, the first field, and the one that it must not be without. */
+static bool is_in_example(const struct body_schema *body, const struct field *field) {
+    const struct field *first = &body->fields[0];
+    for (size_t i = 0; i < body->count; i++)
+        if (body->fields[i].required)
+            return field->required;
+    return field == first || (first->requires != NULL && strcmp(first->requires, field->name) == 0);
+}
+
 void openapi_write_body_example(struct json_writer *writer, const struct body_schema *body) {
-    size_t written = 0;
     json_begin_object(writer);
     for (size_t i = 0; i < body->count; i++) {
-        const struct field *field = &body->fields[i];
-        if (!field->required && (written > 0 || i > 0))
+        if (!is_in_example(body, &body->fields[i]))
             continue;
-        json_name(writer, field->name);
-        write_field_example(writer, field);
-        written++;
+        json_name(writer, body->fields[i].name);
+        write_field_example(writer, &body->fields[i]);
     }
     json_end_object(writer);
 }
