@@ -97,6 +97,9 @@ struct config {
         char *credentials_file; /* service_credentials.h */
     } services;
     struct {
+        int64_t keep_ms;
+    } audit;
+    struct {
         struct string_list allowed_origins;
     } cors;
     struct {

@@ -19,6 +19,7 @@
 #include "jwtd/sessions.h"
 #include "jwtd/snapshot.h"
 
+struct audit;
 struct openapi;
 struct readiness;
 
@@ -29,6 +30,7 @@ struct services {
     struct revoked_sessions *revoked;
     struct revocation_feed *feed; /* adds to `revoked`, too */
     struct readiness *readiness;
+    struct audit *audit;
     struct limiter *limiter;         /* of requests; used on HTTP threads */
     struct limiter *failure_limiter; /* of wrong passwords: a table of its own, since threads of low priority take its locks */
     struct current_roles *roles;

@@ -68,6 +68,7 @@ static enum step_result take_user(struct request *request) {
 
 static enum step_result refuse(struct request *request) {
     log_account_event(LOG_INFO, "password_check_failed", request, &request->claims.user_id, &request->claims.session_id);
+    audit_wrong_password(request, &request->claims.user_id, "wrong_current_password");
     return reply_problem(request, STATUS_WRONG_PASSWORD);
 }
 

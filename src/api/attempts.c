@@ -1,9 +1,13 @@
 #include "attempts.h"
 
+#include "common.h"
+
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/reply.h"
 #include "jwtd/services.h"
+
+#include <stdio.h>
 
 static void add(struct attempt *attempt, enum limit_class limit_class, struct limit_key key, const char *event) {
     attempt->buckets[attempt->count++] = (struct attempt_bucket){ limit_class, key, event };
@@ -59,6 +63,17 @@ void attempt_refund(const struct request *request, const struct attempt *attempt
     refund(request, attempt, attempt->count);
 }
 
+/* The reason says which bucket is used up. */
+static void audit_lock(const struct request *request, const char *reason, const struct uuid *user_id, int64_t locked_us) {
+    struct audit_event event = audit_event_of(request, "account_locked", user_id, NULL);
+    char detail[48];
+    (void)snprintf(detail, sizeof detail, "{\"seconds\":%lld}", (long long)(locked_us / CLOCK_US_PER_S));
+    event.is_of_user = false;
+    event.reason = reason;
+    event.detail = detail;
+    audit_add(request->services->audit, &event);
+}
+
 static void log_lock(const struct request *request, const char *event, const struct uuid *user_id, int64_t locked_us) {
     char user[UUID_TEXT_SIZE] = "", ip[ADDRESS_TEXT_SIZE];
     if (user_id != NULL)
@@ -71,7 +86,9 @@ void attempt_fail(const struct request *request, const struct attempt *attempt, 
     for (size_t i = 0; i < attempt->count; i++) {
         int64_t locked_us = limiter_fail(request->services->failure_limiter, attempt->buckets[i].limit_class,
                                          attempt->buckets[i].key, clock_monotonic_us());
-        if (locked_us > 0)
-            log_lock(request, attempt->buckets[i].event, user_id, locked_us);
+        if (locked_us <= 0)
+            continue;
+        log_lock(request, attempt->buckets[i].event, user_id, locked_us);
+        audit_lock(request, attempt->buckets[i].event, user_id, locked_us);
     }
 }

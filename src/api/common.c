@@ -123,6 +123,25 @@ void log_account_event(enum log_level level, const char *event, const struct req
               request->request_id);
 }
 
+struct audit_event audit_event_of(const struct request *request, const char *event, const struct uuid *user_id,
+                                  const struct uuid *session_id) {
+    return (struct audit_event){ .event = event,
+                                 .user_id = user_id,
+                                 .session_id = session_id,
+                                 .is_of_user = true,
+                                 .client = &request->client,
+                                 .user_agent = request->user_agent,
+                                 .request_id = request->request_id };
+}
+
+/* Who has tried it is not known: the service tells of it. */
+void audit_wrong_password(const struct request *request, const struct uuid *user_id, const char *reason) {
+    struct audit_event event = audit_event_of(request, "login_failed", user_id, NULL);
+    event.is_of_user = false;
+    event.reason = reason;
+    audit_add_failure(request->services->audit, &event);
+}
+
 bool accept_password_for_email(struct request *request, const char *member, struct text password, struct text email) {
     const struct password_policy *policy = &request->services->password_policy;
     enum password_verdict verdict = password_check_policy(policy, request->arena, password, email);

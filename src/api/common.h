@@ -2,6 +2,7 @@
 #ifndef JWTD_API_COMMON_H
 #define JWTD_API_COMMON_H
 
+#include "jwtd/audit.h"
 #include "jwtd/log.h"
 #include "jwtd/reply.h"
 #include "jwtd/users.h"
@@ -33,6 +34,14 @@ void revoke_locally(const struct request *request, const struct uuid *id);
  */
 void log_account_event(enum log_level level, const char *event, const struct request *request, const struct uuid *user_id,
                        const struct uuid *session_id);
+
+/* An event of the audit (audit.h), not complete: the user is both actor and account, with the client's address and the request's
+ * id. The ids may be NULL and must live until it is added. */
+struct audit_event audit_event_of(const struct request *request, const char *event, const struct uuid *user_id,
+                                  const struct uuid *session_id);
+
+/* Adds a wrong password to the audit; NULL: there is no such account. `reason` is a constant text. */
+void audit_wrong_password(const struct request *request, const struct uuid *user_id, const char *reason);
 
 /* For a FIELD_NEW_PASSWORD of a body without the address of its account: whether it does not contain that either. False: the
  * reply is written: 422 that points to `member`, or 503. */

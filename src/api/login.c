@@ -36,7 +36,7 @@ static enum step_result ask_user(struct request *request, struct db_query *query
     return STEP_NEXT;
 }
 
-/* For the log alone. */
+/* For the log and the audit alone. */
 static const char *failure_reason(const struct login *login) {
     if (!login->found.found)
         return "unknown";
@@ -53,6 +53,7 @@ static enum step_result refuse(struct request *request) {
         uuid_text(&login->found.user.id, user);
     log_event(LOG_INFO, "login_failed", "user_id=%s ip=%s request_id=%s reason=%s", user, address_text(&request->client, ip),
               request->request_id, failure_reason(login));
+    audit_wrong_password(request, login->found.found ? &login->found.user.id : NULL, failure_reason(login));
     return reply_problem(request, STATUS_INVALID_CREDENTIALS);
 }
 
@@ -112,6 +113,18 @@ static enum step_result ask_session(struct request *request, struct db_query *qu
     return STEP_NEXT;
 }
 
+/* Those that had to make room have no row in the transaction that ended them: a login must not fail because of the audit. */
+static void audit_opened(const struct request *request, const struct login *login) {
+    struct audit_event event = audit_event_of(request, "session_opened", &login->found.user.id, &login->session_id);
+    audit_add(request->services->audit, &event);
+    for (size_t i = 0; i < login->opened.revoked.count; i++) {
+        event = audit_event_of(request, "session_ended", &login->found.user.id, &login->opened.revoked.ids[i]);
+        event.is_of_user = false;
+        event.reason = "limit";
+        audit_add(request->services->audit, &event);
+    }
+}
+
 static enum step_result take_session(struct request *request) {
     const struct login *login = request->scratch;
     const struct user *user = &login->found.user;
@@ -119,6 +132,7 @@ static enum step_result take_session(struct request *request) {
         return refuse(request);
     revoke_all_locally(request, &login->opened.revoked);
     log_account_event(LOG_INFO, "login_succeeded", request, &user->id, &login->session_id);
+    audit_opened(request, login);
     return reply_tokens(request, &(struct token_grant){ .user_id = user->id,
                                                         .session_id = login->session_id,
                                                         .roles_json = user->roles_json,

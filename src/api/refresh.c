@@ -88,6 +88,7 @@ static enum step_result ask_rotation(struct request *request, struct db_query *q
 
 static enum step_result take_rotation(struct request *request) {
     const struct refresh *refresh = request->scratch;
+    audit_count_refresh(request->services->audit, refresh->refreshed.result);
     return answer(request, &refresh->token.session_id, &refresh->refreshed);
 }
 

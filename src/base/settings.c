@@ -134,6 +134,9 @@ const struct setting settings[] = {
     SETTING("services.credentials_file", text, 0, "services.credentials", 1, 4095, 0, services.credentials_file,
             "names of services with hashes of their secrets, written by jwtd service; missing: there are no services"),
 
+    SETTING("audit.keep", duration, 0, "400d", 0, 36500 * DAY, 0, audit.keep_ms,
+            "how long the events of the audit are kept; they are removed by whole months; 0: for ever"),
+
     SETTING("cors.allowed_origins", origins, RELOADABLE, "", 0, 0, 0, cors.allowed_origins,
             "origins of front ends, like https://app.example.com"),
 

@@ -15,7 +15,7 @@
 
 #define TASKS_MAX 3
 
-enum { READINESS, CHANGES, CLEANUP, UPKEEP };
+enum { READINESS, CHANGES, CLEANUP, UPKEEP, AUDIT };
 
 /* The tasks of each thread. */
 static const struct plan {
@@ -25,8 +25,9 @@ static const struct plan {
 } plans[] = {
     [READINESS] = { "readiness", false, { &readiness_task } },
     [CHANGES] = { "changes", true, { &revocation_task, &role_task, &revoked_key_task } },
-    [CLEANUP] = { "cleanup", true, { &cleanup_task } },
+    [CLEANUP] = { "cleanup", true, { &cleanup_task, &partition_task } },
     [UPKEEP] = { "upkeep", false, { &memory_task, &key_task } },
+    [AUDIT] = { "audit", true, { &audit_task } },
 };
 
 struct worker {
@@ -127,10 +128,21 @@ struct background *background_start(const struct services *services, const struc
     return background;
 }
 
+/* On the caller's thread, when that of the tasks has ended. */
+static void finish_tasks(struct worker *worker) {
+    for (size_t i = 0; worker->thread != NULL && i < task_count(worker); i++) {
+        if (worker->plan->tasks[i]->finish == NULL || !open_connection(worker))
+            continue;
+        worker->rounds[i].db = worker->db;
+        worker->plan->tasks[i]->finish(&worker->rounds[i]);
+    }
+}
+
 void background_stop(struct background *background) {
     for (size_t i = 0; background != NULL && i < ARRAY_LEN(plans); i++) {
         struct worker *worker = &background->workers[i];
         periodic_stop(worker->thread);
+        finish_tasks(worker);
         close_connection(worker);
         for (size_t task = 0; task < TASKS_MAX; task++)
             free(worker->rounds[task].state);
@@ -138,10 +150,17 @@ void background_stop(struct background *background) {
     free(background);
 }
 
-void background_read_revocations(struct background *background) {
-    struct worker *worker = &background->workers[CHANGES];
+static void wake(struct worker *worker) {
     atomic_store(&worker->is_woken, true);
     periodic_wake(worker->thread);
+}
+
+void background_read_revocations(struct background *background) {
+    wake(&background->workers[CHANGES]);
+}
+
+void background_write_audit(struct background *background) {
+    wake(&background->workers[AUDIT]);
 }
 
 bool background_is_alive(const struct background *background, int64_t limit_us) {

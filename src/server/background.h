@@ -12,7 +12,8 @@
  * the requests. The heap returns to the kernel every five seconds what a load has left; whether keys.conf
  * has changed is asked four times a second on the same thread, so that a revoked key does not wait for the database. Rows that
  * nothing needs any more (cleanup.h) are deleted a second after the start, every database.cleanup_interval, and a second after a
- * round that left some.
+ * round that left some; on the same thread the audit's partitions are made and removed once an hour. The audit's events (audit.h)
+ * are written on a thread of their own, a tenth of a second after they have come.
  *
  * A connection that would be idle for longer than two seconds is closed after the round: while it is not used it would go
  * unnoticed that its host has become read-only.
@@ -30,10 +31,14 @@ struct background;
 
 /* Borrows both until background_stop. NULL: out of memory, or no thread; the reason is logged. */
 struct background *background_start(const struct services *services, const struct db_options *db_options);
-void background_stop(struct background *background); /* waits for the rounds that have begun; NULL is allowed */
+/* Waits for the rounds that have begun, and has the tasks finish what they must (audit.h); NULL is allowed. */
+void background_stop(struct background *background);
 
 /* Has the revocations read now. Any thread. */
 void background_read_revocations(struct background *background);
+
+/* Has the audit's round run now. Any thread. */
+void background_write_audit(struct background *background);
 
 /* False: one of its threads has been in one round, or is late for the next one, for longer than `limit_us`. Any thread. */
 bool background_is_alive(const struct background *background, int64_t limit_us);

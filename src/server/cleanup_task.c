@@ -25,4 +25,4 @@ static int64_t run(const struct task_round *round) {
     return now_us + services->config->database.cleanup_interval_ms * 1000;
 }
 
-const struct task cleanup_task = { sizeof(bool), run };
+const struct task cleanup_task = { sizeof(bool), run, NULL };

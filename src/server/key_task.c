@@ -11,4 +11,4 @@ static int64_t run(const struct task_round *round) {
     return clock_monotonic_us() + (is_current ? INTERVAL_US : RETRY_US);
 }
 
-const struct task key_task = { 0, run };
+const struct task key_task = { 0, run, NULL };

@@ -17,4 +17,4 @@ static int64_t run(const struct task_round *round) {
     return clock_monotonic_us() + INTERVAL_US;
 }
 
-const struct task memory_task = { 0, run };
+const struct task memory_task = { 0, run, NULL };

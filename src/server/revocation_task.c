@@ -168,4 +168,4 @@ static int64_t run(const struct task_round *round) {
     return is_unfinished ? reading->late_ended_us : next_round_us(round->services, reading);
 }
 
-const struct task revocation_task = { sizeof(struct reading), run };
+const struct task revocation_task = { sizeof(struct reading), run, NULL };

@@ -25,4 +25,4 @@ static int64_t run(const struct task_round *round) {
     return now_us + (fails_again ? PAUSE_US : INTERVAL_US);
 }
 
-const struct task revoked_key_task = { sizeof(bool), run };
+const struct task revoked_key_task = { sizeof(bool), run, NULL };

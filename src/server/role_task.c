@@ -64,4 +64,4 @@ static int64_t run(const struct task_round *round) {
     return reading->began_us + INTERVAL_US;
 }
 
-const struct task role_task = { sizeof(struct reading), run };
+const struct task role_task = { sizeof(struct reading), run, NULL };

@@ -4,6 +4,7 @@
 #include "reload.h"
 #include "watchdog.h"
 
+#include "jwtd/audit.h"
 #include "jwtd/clock.h"
 #include "jwtd/cores.h"
 #include "jwtd/db.h"
@@ -157,6 +158,10 @@ static bool build_limiter(struct app *app) {
     return is_created(app->services.limiter, "limiter") && is_created(app->services.failure_limiter, "failure_limiter");
 }
 
+static void write_audit(void *background) {
+    background_write_audit(background);
+}
+
 static void read_revocations(void *background) {
     background_read_revocations(background);
 }
@@ -168,13 +173,15 @@ static bool build(struct app *app) {
     services->is_draining = is_draining;
     services->password_policy = password_policy_from_config(config);
     services->session_limits = session_limits_from_config(config);
-    if (!build_tokens(app) || !build_database(app))
+    services->audit = audit_create();
+    if (!is_created(services->audit, "audit") || !build_tokens(app) || !build_database(app))
         return false;
     /* as soon as it can be: PostgreSQL opens its connections while the rest is created */
     app->background = background_start(services, &app->db_options);
     if (app->background == NULL || !build_limiter(app) || !build_pools(app))
         return false;
     revocation_feed_set_waker(services->feed, read_revocations, app->background);
+    audit_set_waker(services->audit, write_audit, app->background);
     services->openapi = app->openapi = openapi_create(routes, routes_count, config->server.public_url);
     if (!is_created(app->openapi, "openapi"))
         return false;
@@ -188,6 +195,7 @@ static void destroy(struct app *app) {
     if (app->server != NULL)
         http_server_stop(app->server, app->config->server.shutdown_grace_ms);
     background_stop(app->background);
+    audit_destroy(services->audit);
     pool_destroy(services->crypto);
     pool_destroy(services->dispatch);
     db_executor_destroy(services->database);

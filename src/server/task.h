@@ -22,6 +22,7 @@ struct task_round {
 struct task {
     size_t state_size;                              /* 0: none */
     int64_t (*run)(const struct task_round *round); /* one round; returns when the next is due (clock_monotonic_us) */
+    void (*finish)(const struct task_round *round); /* once, behind the last round; NULL: there is nothing to do */
 };
 
 extern const struct task readiness_task;   /* asks whether the database is ready */
@@ -30,6 +31,8 @@ extern const struct task role_task;        /* reads whose roles have changed */
 extern const struct task revoked_key_task; /* reads which keys are revoked */
 extern const struct task key_task;         /* follows what `jwtd key` changes */
 extern const struct task cleanup_task;     /* deletes rows that nothing needs any more */
+extern const struct task partition_task;   /* makes and removes the partitions of the audit */
+extern const struct task audit_task;       /* writes the events of the audit that requests have added */
 extern const struct task memory_task;      /* returns to the kernel what the heap keeps after a load */
 
 #endif

@@ -313,6 +313,7 @@ static const struct {
     { "limit.account_failures", "1/h", true },
     { "limit.service", "1/h", true },
     { "services.credentials_file", "HERE/other.credentials", false },
+    { "audit.keep", "1d", false },
     { "cors.allowed_origins", "https://c.example", true },
     { "docs.enabled", "false", true },
     { "log.level", "debug", true },

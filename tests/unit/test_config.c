@@ -69,6 +69,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_int_eq(config->limit.account_failures.period_ms, INT64_C(24) * 3600 * 1000);
     ck_assert_int_eq(config->limit.lock_ms, 60000);
     ck_assert_int_eq(config->limit.lock_max_ms, 3600000);
+    ck_assert_int_eq(config->audit.keep_ms, INT64_C(400) * 24 * 3600 * 1000);
     ck_assert_uint_eq(config->cors.allowed_origins.count, 0);
     ck_assert(config->docs.enabled);
     ck_assert_int_eq(config->log.level, LOG_INFO);
@@ -422,6 +423,7 @@ static const char *const others[] = {
     "limit.account_failures=7/min",
     "limit.service=7/min",
     "services.credentials_file=other",
+    "audit.keep=7d",
     "cors.allowed_origins=https://a.example https://b.example",
     "docs.enabled=false",
     "log.level=debug",
