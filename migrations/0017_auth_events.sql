@@ -27,6 +27,13 @@ CREATE INDEX auth_events_session ON auth_events (session_id) WHERE session_id IS
 -- What no partition is made for is kept all the same.
 CREATE TABLE auth_events_default PARTITION OF auth_events DEFAULT;
 
+-- In front of a change that adds events: whoever locks the audit or a part of it refuses the change at once. Waiting for the lock, changes
+-- would occupy the connections that logins need. A function, since a LOCK by itself needs a BEGIN.
+CREATE FUNCTION auth_events_lock() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    LOCK TABLE auth_events IN ROW EXCLUSIVE MODE NOWAIT;
+END $$;
+
 -- The role of the service owns no table and makes none. It calls this function, which does no more than this, with the rights of its owner:
 -- partitions are made for this month and the next three, and months that have ended before now() - keep are removed (NULL: none). The
 -- service adds events and reads them, whatever was granted on all tables. Returns how many partitions were made and removed, and how many
@@ -104,4 +111,5 @@ SELECT FROM auth_events_maintain(NULL);
 -- migrate:down
 DROP TABLE auth_events;
 DROP FUNCTION auth_events_maintain(interval);
+DROP FUNCTION auth_events_lock();
 DROP FUNCTION auth_event_id();

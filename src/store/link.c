@@ -91,11 +91,23 @@ static bool send_settings(struct link *link, struct db_query *query) {
     return !link->options.unprepared || send_statement(link, PART_SETTINGS, &settings, &parameter, query);
 }
 
-/* The lock is a statement of its own, so that the one behind it sees what was committed before the lock was granted. */
+static bool send_lock(struct link *link, const struct db_statement *lock, struct db_query *query) {
+    return lock == NULL || (send_prepare(link, lock, query) && send_statement(link, PART_LOCK, lock, query->parameters, query));
+}
+
+/*
+ * In front of every statement that adds events to the audit, found by its text so that none is forgotten: while another
+ * transaction has a lock on that table or a part of it, it does not wait, and is refused after some tries. Those that wait would
+ * occupy the connections that logins need.
+ */
+static const struct db_statement lock_audit = { .name = "auth_events_lock", .columns = 1, .sql = "SELECT auth_events_lock()" };
+
+/* A lock is a statement of its own, so that the one behind it sees what was committed before the lock was granted. */
 static bool send_query(struct link *link, struct db_query *query) {
-    const struct db_statement *statement = query->statement, *lock = statement->lock;
-    return reserve_prepared(link, 2) && send_prepare(link, lock, query) && send_prepare(link, statement, query) &&
-           (lock == NULL || send_statement(link, PART_LOCK, lock, query->parameters, query)) &&
+    const struct db_statement *statement = query->statement;
+    bool adds_events = !statement->only_reads && strstr(statement->sql, "INSERT INTO auth_events") != NULL;
+    return reserve_prepared(link, 3) && send_lock(link, adds_events ? &lock_audit : NULL, query) &&
+           send_lock(link, statement->lock, query) && send_prepare(link, statement, query) &&
            send_statement(link, PART_STATEMENT, statement, query->parameters, query);
 }
 
@@ -220,10 +232,17 @@ static void end_round_trip(struct link *link) {
 
 /* ---- receiving ---- */
 
+/* Partitions are made and removed in a moment: the query tries again, and no connection waits for it. */
+static void refuse_part(const struct link_part *part, const PGresult *refusal) {
+    refuse(part->query, refusal);
+    if (part->statement == &lock_audit && part->query->status == STATUS_DEADLINE_EXCEEDED)
+        part->query->remedy = REMEDY_RETRY;
+}
+
 /* An error behind the last part is one of the transaction's end, which nothing survives. */
 static void receive_refusal(struct link *link, const PGresult *result) {
     if (link->current_part < link->part_count) {
-        refuse(link->parts[link->current_part].query, result);
+        refuse_part(&link->parts[link->current_part], result);
         return;
     }
     for (unsigned i = 0; i < link->query_count; i++)

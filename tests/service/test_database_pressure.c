@@ -21,7 +21,6 @@ Suite *database_pressure_suite(void);
 #define BACKGROUND 4 /* connections of the threads that no request asks */
 #define CONNECTIONS_SETTING "database.connections=4"
 #define TAKEN_MAX 64
-#define PATH_SIZE 256
 
 static struct cluster cluster;
 
@@ -150,34 +149,6 @@ END_TEST
 
 /* ---- no space left ---- */
 
-/*
- * The file of an empty table is replaced by /dev/full: what is written there fails with ENOSPC, from the kernel itself, wherever
- * and by whomever the tests are run.
- */
-static void find_file(const char *table, char path[PATH_SIZE]) {
-    long node = cluster_number(&cluster, "SELECT pg_relation_filenode('%s')", table);
-    long database = cluster_number(&cluster, "SELECT oid FROM pg_database WHERE datname = 'jwtd'");
-    ck_assert_int_eq(cluster_number(&cluster, "SELECT pg_relation_size('%s')", table), 0);
-    snprintf(path, PATH_SIZE, "%s/data/base/%ld/%ld", cluster.directory, database, node);
-}
-
-static void fill_disk_of(const char *path) {
-    char kept[PATH_SIZE + 8];
-    snprintf(kept, sizeof kept, "%s.kept", path);
-    cluster_stop(&cluster);
-    ck_assert_int_eq(rename(path, kept), 0);
-    ck_assert_int_eq(symlink("/dev/full", path), 0);
-    cluster_start(&cluster);
-}
-
-static void make_space_for(const char *path) {
-    char kept[PATH_SIZE + 8];
-    snprintf(kept, sizeof kept, "%s.kept", path);
-    cluster_stop(&cluster);
-    ck_assert_int_eq(rename(kept, path), 0);
-    cluster_start(&cluster);
-}
-
 static struct reply act_register(const struct server *server, const struct account *account, const struct tokens *tokens) {
     (void)tokens;
     return post_account(server, "/auth/register", account);
@@ -213,15 +184,15 @@ START_TEST(a_full_disk_costs_503_and_leaves_nothing_half_done) {
     struct server server = start_well("");
     struct account account = account_new();
     struct tokens tokens = { .access = "" };
-    char path[PATH_SIZE];
+    char path[CLUSTER_PATH_SIZE];
     cluster_run(&cluster, "TRUNCATE users, sessions, revocations, known_addresses");
     if (full_cases[_i].is_registered)
         account = account_register(&server);
     cluster_run(&cluster, "TRUNCATE known_addresses");
     if (full_cases[_i].is_logged_in)
         tokens = account_login(&server, &account);
-    find_file(full_cases[_i].table, path);
-    fill_disk_of(path);
+    cluster_find_file(&cluster, full_cases[_i].table, path);
+    cluster_fill_disk_of(&cluster, path);
     await_ready(&server);
     for (int i = 0; i < 100 && !server_log_contains(&server, "53100"); i++) {
         expect_problem(full_cases[_i].act(&server, &account, &tokens), 503, "database_unavailable");
@@ -229,7 +200,7 @@ START_TEST(a_full_disk_costs_503_and_leaves_nothing_half_done) {
     }
     ck_assert(server_log_contains(&server, "53100"));
     ck_assert_int_eq(cluster_number(&cluster, "%s", full_cases[_i].half), 0);
-    make_space_for(path);
+    cluster_make_space_for(&cluster, path);
     await_ready(&server);
     struct reply reply = full_cases[_i].act(&server, &account, &tokens);
     for (int i = 0; i < 100 && reply.status == 503; i++) {

@@ -215,3 +215,29 @@ void cluster_await(const struct cluster *cluster, const char *statement) {
     }
     ck_abort_msg("%s stays 0", statement);
 }
+
+/* ---- no space left ---- */
+
+void cluster_find_file(const struct cluster *cluster, const char *table, char path[CLUSTER_PATH_SIZE]) {
+    long node = cluster_number(cluster, "SELECT pg_relation_filenode('%s')", table);
+    long database = cluster_number(cluster, "SELECT oid FROM pg_database WHERE datname = 'jwtd'");
+    ck_assert_int_eq(cluster_number(cluster, "SELECT pg_relation_size('%s')", table), 0);
+    snprintf(path, CLUSTER_PATH_SIZE, "%s/data/base/%ld/%ld", cluster->directory, database, node);
+}
+
+void cluster_fill_disk_of(const struct cluster *cluster, const char *path) {
+    char kept[CLUSTER_PATH_SIZE + 8];
+    snprintf(kept, sizeof kept, "%s.kept", path);
+    cluster_stop(cluster);
+    ck_assert_int_eq(rename(path, kept), 0);
+    ck_assert_int_eq(symlink("/dev/full", path), 0);
+    cluster_start(cluster);
+}
+
+void cluster_make_space_for(const struct cluster *cluster, const char *path) {
+    char kept[CLUSTER_PATH_SIZE + 8];
+    snprintf(kept, sizeof kept, "%s.kept", path);
+    cluster_stop(cluster);
+    ck_assert_int_eq(rename(kept, path), 0);
+    cluster_start(cluster);
+}

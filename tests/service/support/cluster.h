@@ -11,6 +11,7 @@
 #define CLUSTER_URL_SIZE 256
 #define CLUSTER_SETTING_SIZE 512
 #define CLUSTER_SETTINGS_MAX 8
+#define CLUSTER_PATH_SIZE 256
 
 struct cluster {
     char directory[128];
@@ -40,6 +41,12 @@ const char *cluster_setting(int port, const char *more, char setting[CLUSTER_SET
 /* Runs one statement, printf-like, as the superuser. cluster_number returns its first value. */
 void cluster_run(const struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
 long cluster_number(const struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* No space is left for a table: its file is replaced by /dev/full, so that what is written there fails with ENOSPC, from the
+ * kernel itself, wherever and by whomever the tests are run. The table must be empty. Both restart the cluster. */
+void cluster_find_file(const struct cluster *cluster, const char *table, char path[CLUSTER_PATH_SIZE]);
+void cluster_fill_disk_of(const struct cluster *cluster, const char *path);
+void cluster_make_space_for(const struct cluster *cluster, const char *path);
 
 /* Polls until the statement returns a number above 0; fails after some 20 s. */
 void cluster_await(const struct cluster *cluster, const char *statement);
