@@ -80,6 +80,7 @@ TCase *store_refresh_tests(void);
 TCase *store_races_tests(void);
 TCase *store_connection_tests(void);
 TCase *store_unprepared_tests(void);
+TCase *store_audit_tests(void);
 TCase *store_executor_tests(void);
 TCase *store_executor_connection_tests(void);
 TCase *store_migrations_tests(void);

@@ -17,6 +17,7 @@ Suite *store_suite(void) {
     add(suite, store_refresh_tests());
     add(suite, store_races_tests());
     add(suite, store_unprepared_tests());
+    add(suite, store_audit_tests());
     add(suite, store_executor_tests());
     /* about connections that are this program's alone, and what their options set */
     if (!test_is_pooled()) {
