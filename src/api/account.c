@@ -21,13 +21,13 @@ struct account {
 };
 
 static const struct field change_fields[] = {
-    FIELD(account, email, FIELD_EMAIL, .requires = "current_password", .description = "The new one"),
-    FIELD(account, current_password, FIELD_PASSWORD,
-          .description = "Of the account, as it is now; only a new e-mail address needs it"),
     FIELD(account, name, FIELD_LINE, .max_len = USER_NAME_MAX_LEN, .is_nullable = true,
           .description = "What the user wants to be called; null removes it", .example = EXAMPLE_NAME),
     FIELD(account, metadata, FIELD_OBJECT, .max_len = USER_METADATA_MAX_LEN,
           .description = "Replaces the user's own object as a whole", .example = EXAMPLE_METADATA),
+    FIELD(account, email, FIELD_EMAIL, .requires = "current_password", .description = "The new one"),
+    FIELD(account, current_password, FIELD_PASSWORD,
+          .description = "Of the account, as it is now; only a new e-mail address needs it"),
 };
 static const struct field password_fields[] = {
     FIELD(account, current_password, FIELD_PASSWORD, .required = true, .description = "Of the account, as it is now"),
