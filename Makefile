@@ -56,7 +56,7 @@ all_objects := $(BUILD)/web/docs_page.o $(failpoint_objects) $(objects) $(verify
 all: $(BUILD)/jwtd library ## build the program and the verifier library
 library: $(BUILD)/libjwtd-verify.so $(BUILD)/libjwtd-verify.a ## build the verifier library, shared and static
 failpoint: $(BUILD)/failpoint ## build the load tester
-tests: $(test_kinds:%=$(BUILD)/%_tests) $(BUILD)/fault.so library $(BUILD)/sibling ## build the tests
+tests: $(test_kinds:%=$(BUILD)/%_tests) $(BUILD)/fault.so library $(BUILD)/sibling build/previous/jwtd ## build the tests
 
 run: ## install what is missing, build, start a private PostgreSQL, serve on http://127.0.0.1:8080
 	@tools/run.sh
@@ -125,6 +125,11 @@ $(BUILD)/generated/assets.c: tools/embed_assets.sh $(asset_sources)
 $(BUILD)/generated/%_suites.c: always
 	@tools/list_suites.sh $@ $(sort $(wildcard tests/$*/test_*.c))
 -include $(all_objects:.o=.d)
+
+# the release before this one, for the test of both on one schema
+build/previous/jwtd: tests/previous_release tools/build_previous.sh
+	@mkdir -p $(@D)
+	tools/build_previous.sh $@
 
 # loaded in front of the program by the tests that make its calls fail
 $(BUILD)/fault.so: tests/fault/fault.c tests/fault/fault.h Makefile
