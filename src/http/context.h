@@ -6,6 +6,7 @@
 #define JWTD_HTTP_CONTEXT_H
 
 #include "http_thread.h"
+#include "log_gate.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -16,12 +17,12 @@ struct route;
 struct services;
 struct streams;
 
-/* For http_server_stop, which waits until no exchange is left, and for the log of headers that could not be read. */
+/* For http_server_stop, which waits until no exchange is left, and for the log. */
 struct http_counters {
-    atomic_uint suspended;         /* exchanges that are */
-    atomic_bool suspension_closed; /* nothing may be suspended any more */
-    atomic_uint unread_headers;    /* requests whose header the library could not read, since the start */
-    _Atomic int64_t unread_logged_us;
+    atomic_uint suspended;           /* exchanges that are */
+    atomic_bool suspension_closed;   /* nothing may be suspended any more */
+    struct log_gate unread_headers;  /* requests whose header the library could not read */
+    struct log_gate refused_origins; /* replies that the page which asked cannot read */
 };
 
 struct http_context {

@@ -1,7 +1,10 @@
 #include "cors.h"
 
+#include "context.h"
 #include "exchange.h"
 
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
 #include "jwtd/macros.h"
 #include "jwtd/reply.h"
 #include "jwtd/snapshot.h"
@@ -28,23 +31,46 @@ static bool origin_is_allowed(const struct exchange *exchange, struct text origi
 
 enum status cors_add_headers(struct exchange *exchange) {
     struct header_list *headers = &exchange->common_headers;
+    struct text origin = request_header(&exchange->request, "Origin");
+    bool is_allowed = origin.bytes != NULL && origin_is_allowed(exchange, origin);
+    exchange->refused_origin = is_allowed ? NULL : origin.bytes;
     if (exchange->request.snapshot->config.cors.allowed_origins.count == 0)
         return STATUS_OK;
     enum status status = header_list_add(headers, "Vary", "Origin");
-    struct text origin = request_header(&exchange->request, "Origin");
-    if (status != STATUS_OK || origin.bytes == NULL || !origin_is_allowed(exchange, origin))
+    if (status != STATUS_OK || !is_allowed)
         return status;
     status = header_list_add(headers, allow_origin, origin.bytes);
     return status == STATUS_OK ? header_list_add(headers, "Access-Control-Expose-Headers", exposed_headers) : status;
 }
 
+static bool has_header(const struct header_list *list, const char *name) {
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->fields[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A page that calls its own origin sends Origin too. Browsers say so; for those that do not, the authorities are compared. */
+static bool is_same_origin(const struct exchange *exchange) {
+    const char *authority = strstr(exchange->refused_origin, "://");
+    return text_equal(request_header(&exchange->request, "Sec-Fetch-Site"), text_of("same-origin")) ||
+           (authority != NULL && text_equal_ignoring_case(text_of(authority + 3), request_header(&exchange->request, "Host")));
+}
+
+void cors_log_refusal(const struct exchange *exchange) {
+    unsigned count;
+    if (exchange->refused_origin == NULL || has_header(&exchange->reply.headers, allow_origin) || is_same_origin(exchange) ||
+        !log_gate_pass(&exchange->context->counters.refused_origins, clock_monotonic_us(), &count))
+        return;
+    char ip[ADDRESS_TEXT_SIZE];
+    log_event(LOG_WARN, "origin_refused", "origin=%s path=%s ip=%s request_id=%s since_start=%u", exchange->refused_origin,
+              exchange->path, address_text(&exchange->request.client, ip), exchange->request.request_id, count);
+}
+
 /* Two headers would be none: the one of an origin of the list has been added already. */
 enum status reply_allow_any_origin(struct request *request) {
-    const struct header_list *common = &exchange_of(request)->common_headers;
-    for (size_t i = 0; i < common->count; i++)
-        if (strcmp(common->fields[i].name, allow_origin) == 0)
-            return STATUS_OK;
-    return reply_header(request, allow_origin, "*");
+    bool is_allowed = has_header(&exchange_of(request)->common_headers, allow_origin);
+    return is_allowed ? STATUS_OK : reply_header(request, allow_origin, "*");
 }
 
 /* A wildcard path is requested by a proxy for the requests of its clients: a preflight among these must pass the checks of any

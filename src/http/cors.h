@@ -12,6 +12,10 @@ struct exchange;
  * the request's Origin. STATUS_INTERNAL: the list is full, and the reply must not be sent without them. */
 enum status cors_add_headers(struct exchange *exchange) MUST_CHECK;
 
+/* Logs that the page which asked cannot read the reply, since its origin is not in cors.allowed_origins: at most once a second,
+ * with how many there were. When the reply is written. */
+void cors_log_refusal(const struct exchange *exchange);
+
 /* True: the request was a preflight for a path that takes one, and the reply is written. After router_find. */
 bool cors_answer_preflight(struct exchange *exchange);
 

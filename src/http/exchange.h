@@ -96,6 +96,7 @@ struct exchange {
     char made_request_id[UUID_TEXT_SIZE]; /* request.request_id, when the client has sent none */
     char *path;                           /* of the raw target, without the query; NULL unless target_status is STATUS_OK */
     enum status target_status;
+    const char *refused_origin; /* the Origin that must not read the reply; NULL: there is none. Of the headers, as `method` */
     const struct route *allowed_path; /* a row with this path but another method, for Allow */
     enum exchange_state state;        /* written by exchange_set_state */
     const struct step *const *steps;  /* that it runs, NULL after the last: of the route, or of idempotency.h; NULL: none yet */

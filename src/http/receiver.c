@@ -81,11 +81,8 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
  * sense. At most one line a second, since any client can cause them. The address is that of the connection, behind a proxy the
  * proxy's: no field of this header is known. */
 static void log_unread(const struct exchange *exchange) {
-    struct http_counters *counters = &exchange->context->counters;
-    unsigned count = atomic_fetch_add(&counters->unread_headers, 1) + 1;
-    int64_t now_us = clock_monotonic_us();
-    int64_t logged_us = atomic_load(&counters->unread_logged_us);
-    if (now_us - logged_us < CLOCK_US_PER_S || !atomic_compare_exchange_strong(&counters->unread_logged_us, &logged_us, now_us))
+    unsigned count;
+    if (!log_gate_pass(&exchange->context->counters.unread_headers, clock_monotonic_us(), &count))
         return;
     char ip[ADDRESS_TEXT_SIZE];
     log_event(LOG_WARN, "header_not_read", "path=%s ip=%s since_start=%u", exchange->path,
@@ -223,6 +220,7 @@ static void begin_work(struct exchange *exchange) {
 /* Every reply of the library's is queued here, in ANSWERED or DUE. */
 static enum MHD_Result queue_reply(struct exchange *exchange) {
     connection_set_state(exchange->connection, CONNECTION_ANSWER);
+    cors_log_refusal(exchange);
     if (exchange->request.services->is_draining())
         exchange->must_close = true;
     struct MHD_Response *response = reply_build(exchange);

@@ -172,6 +172,29 @@ START_TEST(only_a_listed_origin_may_read_replies) {
 }
 END_TEST
 
+/* A page whose origin is not listed sees nothing but "failed to fetch"; the operator finds why. */
+START_TEST(an_origin_that_is_refused_leaves_a_line_in_the_log_and_the_services_own_does_not) {
+    struct server server = server_start((const char *const[]){ "cors.allowed_origins=https://app.example.org", NULL });
+    char own[256];
+    snprintf(own, sizeof own, "Origin: %s", server.url);
+    const char *const quiet[][3] = {
+        { own, NULL },
+        { "Origin: https://behind-a-proxy.example.org", "Sec-Fetch-Site: same-origin", NULL },
+        { "Origin: https://app.example.org", NULL },
+        { NULL },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(quiet); i++)
+        expect_status(http_send(&server, "GET", "/auth/me", quiet[i], NULL), 401);
+    const char *const strange[] = { "Origin: http://localhost:8281", "Access-Control-Request-Method: POST", NULL };
+    expect_status(http_send(&server, "GET", "/.well-known/jwks.json", strange, NULL), 200);
+    ck_assert(!server_log_contains(&server, "origin_refused"));
+    expect_status(http_send(&server, "OPTIONS", "/auth/login", strange, NULL), 204);
+    ck_assert(server_log_contains(&server,
+                                  "\"event\":\"origin_refused\",\"origin\":\"http://localhost:8281\",\"path\":\"/auth/login\""));
+    server_finish(&server);
+}
+END_TEST
+
 START_TEST(a_listed_origin_may_read_why_its_request_is_malformed) {
     static const char request[] = "GET /auth/me HTTP/1.1\r\nHost: x\r\nHost: x\r\nOrigin: https://app.example.org\r\n\r\n";
     struct raw_reply reply;
@@ -243,6 +266,7 @@ Suite *http_suite(void) {
     TCase *own = tcase_create("a server of its own");
     tcase_set_timeout(own, 60);
     tcase_add_test(own, without_a_database_the_service_lives_and_asks_to_come_again);
+    tcase_add_test(own, an_origin_that_is_refused_leaves_a_line_in_the_log_and_the_services_own_does_not);
     tcase_add_test(own, refusals_come_in_the_order_that_the_header_promises);
     suite_add_tcase(suite, own);
     TCase *cors = tcase_create("cors");
