@@ -46,6 +46,10 @@ extern const struct reply_schema introspection_reply;
 extern const struct step revoke_read_token, revoke_end_session;
 extern const struct body_schema revoke_body;
 
+/* policy.c */
+extern const struct step policy_show;
+extern const struct reply_schema policy_reply;
+
 /* me.c */
 extern const struct step me_show;
 

@@ -78,6 +78,7 @@ static const struct {
     { "limit.login=10/h burst 3", "POST", "/auth/login", "{}", "\"login\";q=3;w=1080", "\"login\";r=2;t=360" },
     { "limit.refresh=3/h", "POST", "/auth/refresh", "{}", "\"refresh\";q=3;w=3600", "\"refresh\";r=2;t=1200" },
     { "limit.account=3/h", "POST", "/auth/logout", "{}", "\"account\";q=3;w=3600", "\"account\";r=2;t=1200" },
+    { "limit.account=3/h", "GET", "/auth/policy", NULL, "\"account\";q=3;w=3600", "\"account\";r=2;t=1200" },
     { "limit.account=3/h", "GET", "/auth/me", NULL, "\"account\";q=3;w=3600", "\"account\";r=2;t=1200" },
     { "limit.account=3/h", "GET", "/auth/sessions", NULL, "\"account\";q=3;w=3600", "\"account\";r=2;t=1200" },
 };
