@@ -61,6 +61,11 @@ struct json_limits {
  * beyond the limits is STATUS_INVALID_JSON, at the cost of one pass over its bytes. */
 enum status json_parse(struct arena *arena, struct text text, struct json_limits limits, const struct json **root) MUST_CHECK;
 
+/* For a text of which only the beginning is there: whether it is cut in the value of a member of the outermost object, which is a
+ * text. *name is the member's, as it is written between the quotes, and *value_len counts the bytes of the value that are there,
+ * as they are written. */
+bool json_find_cut(struct text beginning, struct text *name, size_t *value_len);
+
 enum json_kind json_kind(const struct json *value);
 
 /* Whether an object has this member, null or not; *value is NULL if not, and if `object` is no object. */

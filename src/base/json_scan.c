@@ -1,5 +1,6 @@
 #include "json_scan.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -164,4 +165,49 @@ bool json_scan(struct text text, struct json_limits limits, size_t *members) {
         return false;
     skip_whitespace(&cursor);
     return cursor.at == cursor.end && text_is_utf8(text);
+}
+
+/* A cut in an escape leaves less of it than the whole. */
+#define ESCAPE_MAX_LEN 6
+
+static bool is_at_end(const struct cursor *cursor) {
+    return cursor->end - cursor->at < ESCAPE_MAX_LEN;
+}
+
+static bool skip_value(struct cursor *cursor) {
+    static const struct json_limits any = { .depth = JSON_DEPTH_MAX, .containers = UINT_MAX };
+    size_t members = 0;
+    if (cursor->at == cursor->end)
+        return false;
+    return *cursor->at == '{' || *cursor->at == '[' ? skip_brackets(cursor, any, &members) : skip_scalar(cursor);
+}
+
+static bool skip_name(struct cursor *cursor, struct text *name) {
+    skip_whitespace(cursor);
+    const char *begin = cursor->at;
+    if (cursor->at == cursor->end || *begin != '"' || !skip_string(cursor))
+        return false;
+    *name = (struct text){ begin + 1, (size_t)(cursor->at - begin) - 2 };
+    skip_whitespace(cursor);
+    return skip(cursor, ':');
+}
+
+bool json_find_cut(struct text beginning, struct text *name, size_t *value_len) {
+    struct cursor cursor = { .at = beginning.bytes, .end = beginning.bytes + beginning.len };
+    skip_whitespace(&cursor);
+    if (!skip(&cursor, '{'))
+        return false;
+    do {
+        if (!skip_name(&cursor, name))
+            return false;
+        skip_whitespace(&cursor);
+        const char *value = cursor.at;
+        if (!skip_value(&cursor)) {
+            bool is_text = value < cursor.end && *value == '"';
+            *value_len = is_text ? (size_t)(cursor.end - value) - 1 : 0;
+            return is_text && is_at_end(&cursor);
+        }
+        skip_whitespace(&cursor);
+    } while (skip(&cursor, ','));
+    return false;
 }

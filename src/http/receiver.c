@@ -33,7 +33,8 @@
 /* Beside the body: its parsed fields, and the largest reply, a page of a hundred users with as much metadata as fits: a mebibyte
  * of rows, and as much of JSON, which grows by doubling. */
 #define ARENA_BESIDE_BODY ((size_t)4 * 1024 * 1024)
-/* What a client may send of a chunked body beyond the limit and still receive its reply; after more the connection is closed. */
+/* What a client may send of a chunked body, or of a JSON one, beyond the limit and still receive its reply; after more the
+ * connection is closed. */
 #define EXCESS_MAX ((size_t)256 * 1024)
 
 /* The library would store a record of each query parameter in the connection's memory, refuse a request with more of them than
@@ -128,8 +129,12 @@ void receiver_abandon(struct connection *connection) {
     end_exchange(exchange);
 }
 
+/* Whether the body is received: one of JSON also when it is somewhat too large, since the reply can say which member is to
+ * blame. */
 static bool is_within_limit(const struct exchange *exchange, const struct header_summary *summary) {
-    return summary->content_length <= exchange->request.services->config->server.body_limit;
+    const struct route *route = exchange->request.route;
+    size_t excess = route != NULL && route->body_format == BODY_JSON ? EXCESS_MAX : 0;
+    return summary->content_length <= exchange->request.services->config->server.body_limit + excess;
 }
 
 static bool ignores_body(const struct exchange *exchange) {
@@ -197,7 +202,8 @@ static bool allocate_body(struct exchange *exchange, const struct header_summary
     if (!summary->has_body || ignores_body(exchange))
         return true;
     size_t limit = exchange->request.services->config->server.body_limit;
-    size_t size = summary->transfer_encodings > 0 ? limit : (size_t)summary->content_length;
+    bool may_be_larger = summary->transfer_encodings > 0 || summary->content_length > limit;
+    size_t size = may_be_larger ? limit : (size_t)summary->content_length;
     exchange->body.bytes = arena_alloc(exchange->request.arena, size);
     exchange->body.size = exchange->body.bytes != NULL ? size : 0; /* without memory the body is still read, and dropped */
     return exchange->body.bytes != NULL;

@@ -75,15 +75,11 @@ static struct finding read_any_object(struct arena *arena, const struct field *f
     return good;
 }
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
-
 /* Keyboards of phones leave a blank behind what they complete. */
 static struct text without_blanks(struct text text) {
-    while (text.len > 0 && is_blank(text.bytes[text.len - 1]))
+    while (text.len > 0 && text_is_blank(text.bytes[text.len - 1]))
         text.len--;
-    while (text.len > 0 && is_blank(text.bytes[0]))
+    while (text.len > 0 && text_is_blank(text.bytes[0]))
         text = (struct text){ text.bytes + 1, text.len - 1 };
     return text;
 }
@@ -363,10 +359,58 @@ static bool read_form(struct exchange *exchange, const struct body_schema *schem
     return read_fields(exchange, schema, &(struct body){ .form = &form });
 }
 
+/* ---- bodies that are too large ---- */
+
+/* The longest value of a text, in bytes; 0: it is no text. */
+static size_t max_len_of(const struct field *field) {
+    switch (field->type) {
+    case FIELD_EMAIL:
+        return EMAIL_MAX_LEN;
+    case FIELD_PASSWORD:
+    case FIELD_NEW_PASSWORD:
+        return PASSWORD_MAX_LEN;
+    case FIELD_TEXT:
+    case FIELD_LINE:
+        return field->max_len;
+    default:
+        return 0;
+    }
+}
+
+/* In a text each byte may be written as \u00xx. */
+#define BYTES_OF_AN_ESCAPE 6
+
+/* The field whose value has used up the limit, and is too long whatever comes behind it; NULL: it is not known. */
+static const struct field *field_that_is_too_long(const struct exchange *exchange, const struct body_schema *schema) {
+    struct text name, beginning = { exchange->body.bytes, exchange->body.len };
+    size_t len;
+    if (exchange->request.route->body_format != BODY_JSON || beginning.len == 0 || !json_find_cut(beginning, &name, &len))
+        return NULL;
+    for (size_t i = 0; i < schema->count; i++) {
+        size_t max = max_len_of(&schema->fields[i]);
+        if (text_equal(name, text_of(schema->fields[i].name)))
+            return max > 0 && len / BYTES_OF_AN_ESCAPE > max ? &schema->fields[i] : NULL;
+    }
+    return NULL;
+}
+
+/* A user who has pasted a novel for a password is told the same as with one byte too many. */
+static bool refuse_too_large(struct exchange *exchange, const struct body_schema *schema) {
+    const struct field *field = schema != NULL ? field_that_is_too_long(exchange, schema) : NULL;
+    if (field == NULL)
+        return refuse(exchange, STATUS_BODY_TOO_LARGE);
+    struct finding finding = longer_than(exchange->request.arena, max_len_of(field));
+    struct field_problem problem;
+    if (finding.is_out_of_memory || !describe(exchange->request.arena, field, &finding, &problem))
+        return refuse(exchange, STATUS_OUT_OF_MEMORY);
+    reply_invalid_field(&exchange->request, &problem);
+    return false;
+}
+
 bool schema_read_body(struct exchange *exchange) {
     const struct body_schema *schema = exchange->request.route->body;
     if (exchange->body.dropped > 0)
-        return refuse(exchange, STATUS_BODY_TOO_LARGE);
+        return refuse_too_large(exchange, schema);
     if (schema == NULL) {
         /* some clients send {} with every DELETE; it is not parsed */
         return true;

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 Suite *register_suite(void);
@@ -129,6 +130,48 @@ START_TEST(a_password_over_1024_bytes_is_refused_and_one_of_1024_is_not) {
 }
 END_TEST
 
+/* Not 413, which would not say what is too large. */
+START_TEST(a_password_that_fills_the_body_is_refused_at_its_member) {
+    static const size_t lens[] = { 17000, 100000 };
+    static const char *const bodies[] = { "{\"email\":\"a@example.org\",\"password\":\"%s\"}",
+                                          "{\"password\":\"%s\",\"email\":\"a@example.org\"}" };
+    size_t len = lens[_i % 2], size = len + 64;
+    char *password = calloc(1, len + 1), *body = malloc(size);
+    ck_assert(password != NULL && body != NULL);
+    memset(password, 'q', len);
+    const char *format = bodies[_i / 2], *at = strstr(format, "%s");
+    snprintf(body, size, "%.*s%s%s", (int)(at - format), format, password, at + 2);
+    struct reply reply = http_json(&shared_server, "POST", "/auth/register", NULL, body);
+    assert_problem(&reply, 422, "validation_failed");
+    const struct json_object *entry = json_object_array_get_idx(json_object_object_get(reply.json, "errors"), 0);
+    ck_assert_int_eq(json_integer_at(entry, "max"), 1024);
+    expect_problem_at(reply, 422, "validation_failed", "/password", "too_long");
+    free(password);
+    free(body);
+}
+END_TEST
+
+START_TEST(a_form_can_ask_what_it_must_know) {
+    struct server server = server_start((const char *const[]){ "password.min_length=15", NULL });
+    struct reply reply = http_send(&server, "GET", "/auth/policy", NULL, NULL);
+    ck_assert_int_eq(reply.status, 200);
+    const struct json_object *password = json_object_object_get(reply.json, "password");
+    ck_assert_int_eq(json_integer_at(password, "min_length"), 15);
+    ck_assert_int_eq(json_integer_at(password, "max_bytes"), 1024);
+    ck_assert_str_eq(json_object_to_json_string_ext(json_object_object_get(password, "refused"), JSON_C_TO_STRING_PLAIN),
+                     "[\"too_common\",\"contains_email\",\"contains_service\"]");
+    ck_assert_int_eq(json_integer_at(json_object_object_get(reply.json, "email"), "max_bytes"), 254);
+    ck_assert_int_eq(json_integer_at(json_object_object_get(reply.json, "name"), "max_bytes"), 256);
+    ck_assert_int_eq(json_integer_at(json_object_object_get(reply.json, "metadata"), "max_bytes"), 4096);
+    http_free(&reply);
+    reply = http_json(&server, "POST", "/auth/register", NULL, "{\"email\":\"a@example.org\",\"password\":\"fourteen chars\"}");
+    const struct json_object *entry = json_object_array_get_idx(json_object_object_get(reply.json, "errors"), 0);
+    ck_assert_int_eq(json_integer_at(entry, "min"), 15);
+    http_free(&reply);
+    server_finish(&server);
+}
+END_TEST
+
 START_TEST(only_an_argon2id_hash_with_the_configured_parameters_is_stored) {
     struct account account = account_register(&shared_server);
     char hash[256];
@@ -229,6 +272,8 @@ Suite *register_suite(void) {
     tcase_add_test(tcase, a_blank_behind_the_address_is_not_part_of_it);
     tcase_add_test(tcase, a_password_that_names_the_account_is_refused);
     tcase_add_test(tcase, a_password_over_1024_bytes_is_refused_and_one_of_1024_is_not);
+    tcase_add_loop_test(tcase, a_password_that_fills_the_body_is_refused_at_its_member, 0, 4);
+    tcase_add_test(tcase, a_form_can_ask_what_it_must_know);
     tcase_add_test(tcase, only_an_argon2id_hash_with_the_configured_parameters_is_stored);
     tcase_add_test(tcase, the_same_idempotency_key_returns_the_same_reply_again);
     tcase_add_test(tcase, an_idempotency_key_does_not_serve_for_another_request);

@@ -284,6 +284,44 @@ START_TEST(nul_is_accepted_in_a_text_on_the_first_level_for_those_who_allow_it) 
 }
 END_TEST
 
+static const struct {
+    const char *beginning;
+    const char *name; /* NULL: the cut is in no text of the outermost object */
+    size_t value_len;
+} cuts[] = {
+    { "{\"a\":\"xyz", "a", 3 },
+    { " { \"a\" : 1 , \"b\" : \"", "b", 0 },
+    { "{\"a\":{\"c\":[\"]}\"]},\"b\":\"x", "b", 1 },
+    { "{\"a\":\"x\\u00", "a", 5 },
+    { "{\"a\":\"x\\", "a", 2 },
+    { "{\"a\":null,\"b\":\"\\\"xy", "b", 4 },
+    { "{\"a\":\"xyz\"", NULL, 0 },
+    { "{\"a\":\"xyz\",", NULL, 0 },
+    { "{\"a\":", NULL, 0 },
+    { "{\"a", NULL, 0 },
+    { "{\"a\":{\"b\":\"x", NULL, 0 },
+    { "{\"a\":[\"x", NULL, 0 },
+    { "{\"a\":12", NULL, 0 },
+    { "{\"a\":\"\n and more", NULL, 0 },
+    { "{\"a\" \"x", NULL, 0 },
+    { "{1:\"x", NULL, 0 },
+    { "[\"x", NULL, 0 },
+    { "{", NULL, 0 },
+    { "", NULL, 0 },
+};
+
+START_TEST(the_text_in_which_json_was_cut_is_found) {
+    struct text name = { NULL, 0 };
+    size_t value_len = 0;
+    bool is_found = json_find_cut(text_of(cuts[_i].beginning), &name, &value_len);
+    ck_assert_int_eq(is_found, cuts[_i].name != NULL);
+    if (!is_found)
+        return;
+    ck_assert(text_equal(name, text_of(cuts[_i].name)));
+    ck_assert_uint_eq(value_len, cuts[_i].value_len);
+}
+END_TEST
+
 START_TEST(strict_json_is_accepted) {
     ck_assert_msg(parse_copy(good[_i].bytes, good[_i].len) == STATUS_OK, "%s", good[_i].bytes);
     ck_assert_ptr_nonnull(root);
@@ -542,6 +580,7 @@ Suite *json_suite(void) {
     tcase_add_test(tcase, an_escape_is_made_of_hex_digits_only);
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_loop_test(tcase, strict_json_is_accepted, 0, (int)(sizeof good / sizeof good[0]));
+    tcase_add_loop_test(tcase, the_text_in_which_json_was_cut_is_found, 0, (int)ARRAY_LEN(cuts));
     tcase_add_loop_test(tcase, nul_is_accepted_in_a_text_on_the_first_level_for_those_who_allow_it, 0, (int)ARRAY_LEN(with_nul));
     tcase_add_loop_test(tcase, anything_else_is_refused, 0, (int)(sizeof bad / sizeof bad[0]));
     tcase_add_test(tcase, no_text_at_all_is_refused);

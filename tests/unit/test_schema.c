@@ -31,6 +31,7 @@ static struct exchange_fixture *create(const struct fixture_header *headers, con
     struct exchange_fixture *fixture = exchange_fixture_create(headers);
     struct exchange *exchange = &fixture->exchange;
     fixture->route.body = schema;
+    fixture->route.body_format = schema != NULL ? BODY_JSON : BODY_NONE;
     if (schema != NULL)
         exchange->request.scratch = arena_alloc(&exchange->arena, schema->scratch_size);
     fixture->services.password_policy = (struct password_policy){ .min_length = 10, .service_name = text_of("jwtd") };
@@ -272,6 +273,34 @@ START_TEST(a_body_over_the_limit_is_refused_whatever_the_route) {
 }
 END_TEST
 
+#define EIGHT_A "aaaaaaaa"
+#define SIXTY_FOUR_A EIGHT_A EIGHT_A EIGHT_A EIGHT_A EIGHT_A EIGHT_A EIGHT_A EIGHT_A
+
+/* What has come of a body that is too large; `note` may have 5 bytes, each written as six at most. */
+static const struct {
+    const char *beginning, *problems;
+    unsigned http_status;
+} too_large[] = {
+    { "{" GOOD_EMAIL ",\"note\":\"" SIXTY_FOUR_A, "/note too_long max=5 ", 422 },
+    { "{\"note\":\"" EIGHT_A EIGHT_A, "", 413 },
+    { "{\"other\":\"" SIXTY_FOUR_A, "", 413 },
+    { "{\"flag\":\"" SIXTY_FOUR_A, "", 413 },
+    { "{\"note\":\"x\",\"other\":[\"" SIXTY_FOUR_A, "", 413 },
+    { SIXTY_FOUR_A, "", 413 },
+};
+
+START_TEST(of_a_body_over_the_limit_the_member_that_is_too_long_is_named_when_it_is_known) {
+    struct exchange_fixture *fixture = create(json, &form_body, too_large[_i].beginning);
+    char found[256];
+    fixture->exchange.body.dropped = 1;
+    ck_assert(!schema_read_body(&fixture->exchange));
+    ck_assert_uint_eq(fixture->exchange.reply.http_status, too_large[_i].http_status);
+    list_problems(&fixture->exchange.reply, found);
+    ck_assert_str_eq(found, too_large[_i].problems);
+    exchange_fixture_destroy(fixture);
+}
+END_TEST
+
 START_TEST(a_body_for_which_memory_ends_is_503_and_never_half_read) {
     unsigned whole = 0, refusals = 0;
     static const char body[] = "{" GOOD_EMAIL ",\"password\":\"cafe\\u0301\",\"note\":\"12345\"}";
@@ -306,6 +335,8 @@ Suite *schema_suite(void) {
     tcase_add_test(tcase, no_body_is_the_same_as_an_empty_object_where_it_is_optional);
     tcase_add_test(tcase, a_route_without_a_body_reads_none);
     tcase_add_loop_test(tcase, a_body_over_the_limit_is_refused_whatever_the_route, 0, 2);
+    tcase_add_loop_test(tcase, of_a_body_over_the_limit_the_member_that_is_too_long_is_named_when_it_is_known, 0,
+                        (int)ARRAY_LEN(too_large));
     tcase_add_test(tcase, a_body_for_which_memory_ends_is_503_and_never_half_read);
     suite_add_tcase(suite, tcase);
     return suite;
