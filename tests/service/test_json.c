@@ -28,7 +28,7 @@ static const struct field_case fields[] = {
     { "POST", "/auth/refresh", "{\"x\":1", "refresh_token", "}", false, false },
     { "POST", "/auth/logout", "{\"x\":1", "refresh_token", "}", true, true },
     { "POST", "/auth/logout", "{\"x\":1", "all", "}", true, true },
-    { "PATCH", "/auth/me", "{\"current_password\":" GOOD_PASSWORD, "email", "}", true, false },
+    { "PATCH", "/auth/me", "{\"current_password\":" GOOD_PASSWORD, "email", "}", true, true },
     { "PATCH", "/auth/me", "{\"email\":\"json-moved@example.org\"", "current_password", "}", true, false },
     { "DELETE", "/auth/me", "{\"x\":1", "current_password", "}", true, false },
     { "POST", "/auth/password", "{\"new_password\":\"quite another passphrase\"", "current_password", "}", true, false },
