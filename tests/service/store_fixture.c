@@ -142,7 +142,7 @@ void fixture_start(void) {
     control = PQconnectdb(test_database());
     ck_assert_msg(PQstatus(control) == CONNECTION_OK, "%s", PQerrorMessage(control));
     test_change = "{\"ip\":\"" CLIENT_IP "\",\"user_agent\":\"a test\",\"request_id\":\"request-1\"}";
-    database_value("TRUNCATE users, sessions, known_addresses", NULL, ignored,
+    database_value("TRUNCATE users, sessions, known_addresses, idempotency_keys", NULL, ignored,
                    sizeof ignored); /* the last administrator cannot be deleted */
     sql("DELETE FROM revocations");
     arena_init(&arena, (size_t)1 << 20);

@@ -76,6 +76,7 @@ int64_t live_sessions(const struct uuid *user_id);
 TCase *store_users_tests(void);
 TCase *store_admin_tests(void);
 TCase *store_sessions_tests(void);
+TCase *store_idempotency_tests(void);
 TCase *store_refresh_tests(void);
 TCase *store_races_tests(void);
 TCase *store_connection_tests(void);

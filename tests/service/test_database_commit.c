@@ -22,6 +22,7 @@ Suite *database_commit_suite(void);
 static struct cluster cluster;
 static struct proxy *proxy;
 static struct server server;
+static char own_session[40]; /* of the story's tokens */
 
 /* What a write is about: an account with one session, and a second one to be ended or kept. */
 struct story {
@@ -42,6 +43,21 @@ static struct reply act_register_with_key(const struct story *story) {
     snprintf(body, sizeof body, "{\"email\":\"%s\",\"password\":\"" PASSWORD "\"}", story->new_email);
     return http_send(&server, "POST", "/auth/register", (const char *const[]){ "Content-Type: application/json", key, NULL },
                      body);
+}
+
+/* With an Idempotency-Key, the account's id. */
+static struct reply send_with_key(const struct story *story, const char *method, const char *path, const char *token,
+                                  const char *body) {
+    char key[96], authorization[TOKEN_SIZE + 32];
+    snprintf(key, sizeof key, "Idempotency-Key: %s", story->account.id);
+    snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", token);
+    return http_send(&server, method, path, (const char *const[]){ "Content-Type: application/json", key, authorization, NULL },
+                     body);
+}
+
+static struct reply act_login_with_key(const struct story *story) {
+    char body[BODY_SIZE];
+    return send_with_key(story, "POST", "/auth/login", "", credentials(&story->account, PASSWORD, body));
 }
 
 static struct reply act_login(const struct story *story) {
@@ -83,6 +99,36 @@ static struct reply act_delete(const struct story *story) {
     return http_json(&server, "DELETE", "/auth/me", story->tokens.access, "{\"current_password\":\"" PASSWORD "\"}");
 }
 
+static struct reply act_change_password_with_key(const struct story *story) {
+    return send_with_key(story, "POST", "/auth/password", story->tokens.access,
+                         "{\"current_password\":\"" PASSWORD "\",\"new_password\":\"" NEW_PASSWORD "\"}");
+}
+
+static struct reply act_change_email_with_key(const struct story *story) {
+    char body[BODY_SIZE];
+    snprintf(body, sizeof body, "{\"email\":\"%s\",\"current_password\":\"" PASSWORD "\"}", story->new_email);
+    return send_with_key(story, "PATCH", "/auth/me", story->tokens.access, body);
+}
+
+static struct reply act_delete_with_key(const struct story *story) {
+    return send_with_key(story, "DELETE", "/auth/me", story->tokens.access, "{\"current_password\":\"" PASSWORD "\"}");
+}
+
+/* Its own session, so that the second try has the token of one that has ended. */
+static struct reply act_end_session_with_key(const struct story *story) {
+    char path[64];
+    struct reply reply = http_json(&server, "GET", "/auth/sessions", story->tokens.access, NULL);
+    struct json_object *list = json_object_object_get(reply.json, "sessions");
+    if (reply.status == 200) {
+        for (size_t i = 0; i < json_object_array_length(list); i++)
+            if (json_boolean_at(json_object_array_get_idx(list, i), "current"))
+                snprintf(own_session, sizeof own_session, "%s", json_string_at(json_object_array_get_idx(list, i), "id"));
+    }
+    http_free(&reply);
+    snprintf(path, sizeof path, "/auth/sessions/%s", own_session);
+    return send_with_key(story, "DELETE", path, story->tokens.access, NULL);
+}
+
 /* ---- what must be true afterwards ---- */
 
 static long live_sessions(const struct story *story) {
@@ -112,6 +158,11 @@ static void see_one_account(const struct story *story, const struct reply *reply
     ck_assert_int_eq(cluster_number(&cluster, "SELECT count(*) FROM users WHERE email = '%s'", story->new_email), 1);
     if (reply->status != 409)
         ck_assert_int_eq(cluster_number(&cluster, "SELECT count(*) FROM users WHERE id = '%s'", http_member(reply, "id")), 1);
+}
+
+static void see_one_more_session(const struct story *story, const struct reply *reply) {
+    ck_assert_int_eq(live_sessions(story), 3);
+    ck_assert_int_eq(me_status(&server, http_member(reply, "access_token")), 200);
 }
 
 static void see_sessions_that_live(const struct story *story, const struct reply *reply) {
@@ -181,6 +232,11 @@ static const struct {
     { "users_change_password", act_change_password, 204, 204, see_the_new_password },
     { "users_change_profile", act_change_email, 200, 200, see_the_new_address },
     { "users_delete", act_delete, 204, 401, see_nobody }, /* whose token was it? */
+    { "sessions_open", act_login_with_key, 200, 200, see_one_more_session },
+    { "users_change_password", act_change_password_with_key, 204, 204, see_the_new_password },
+    { "users_change_profile", act_change_email_with_key, 200, 200, see_the_new_address },
+    { "users_delete", act_delete_with_key, 204, 204, see_nobody },
+    { "sessions_revoke_of_user", act_end_session_with_key, 204, 204, see_one_session_ended },
 };
 #define CASES ARRAY_LEN(cases)
 

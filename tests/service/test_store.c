@@ -14,6 +14,7 @@ Suite *store_suite(void) {
     add(suite, store_users_tests());
     add(suite, store_admin_tests());
     add(suite, store_sessions_tests());
+    add(suite, store_idempotency_tests());
     add(suite, store_refresh_tests());
     add(suite, store_races_tests());
     add(suite, store_unprepared_tests());
