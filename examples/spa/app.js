@@ -94,9 +94,7 @@ onSubmit("register", "Your account has been created.", async ({ email, password 
   await session.call("POST", "/auth/register", { email, password }, key);
   await session.login(email, password);
 });
-onSubmit("email", "Your e-mail address has been changed.", async (fields, key) => {
-  showMe(await session.call("PATCH", "/auth/me", fields, key));
-});
+onSubmit("email", "Your address has been changed.", (fields, key) => session.call("PATCH", "/auth/me", fields, key).then(showMe));
 onSubmit("password", "Your password has been changed, and all other sessions have ended.", async (fields, key) => {
   await session.call("POST", "/auth/password", fields, key);
   reload();
@@ -148,3 +146,6 @@ function show() {
 }
 
 show();
+session.call("GET", "/auth/policy").then(({ password }) => {
+  for (const place of document.querySelectorAll(".least")) place.textContent = `, at least ${password.min_length} characters`;
+}, console.warn); // then the form says so when the password is too short

@@ -46,7 +46,6 @@ export function connect(service, { onChange = () => {}, onWait = () => {} } = {}
         method,
         headers,
         body: body && JSON.stringify(body),
-        cache: "no-store",
         credentials: "omit",
         signal: AbortSignal.timeout(ANSWER_MS),
       });

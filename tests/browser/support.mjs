@@ -33,7 +33,7 @@ export function expect(condition, message) {
 export async function eventually(condition, message, seconds = 60) {
   for (const end = Date.now() + seconds * 1000; Date.now() < end;) {
     if (await condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(message);
 }

@@ -153,10 +153,10 @@ async function tellsUser(page, email) {
 }
 
 // The next `count` requests of this kind reach the service, which does what they ask for; their answers do not come back.
-async function loseAnswers(page, path, count) {
+async function loseAnswers(page, path, count, method = "POST") {
   const lost = { count: 0 };
   await page.route(`**${path}`, async (route) => {
-    if (route.request().method() === "OPTIONS" || lost.count === count) return route.fallback();
+    if (route.request().method() !== method || lost.count === count) return route.fallback();
     lost.count++;
     lost.status = (await route.fetch()).status();
     await route.abort();
@@ -288,6 +288,22 @@ const cases = {
     await register(page, user.email);
     await isUser(page, user.email);
     expect(lost[0].status === 201 && lost[1].status === 200, `${lost[0].status}, ${lost[1].status}`);
+  },
+
+  async "a change whose answer is lost is sent again, and done once"(user) {
+    const [page] = await openTabs(user, 1);
+    const email = newEmail();
+    await loseAnswers(page, "/auth/me", 1, "PATCH");
+    await submit(page, "email", { email, current_password: PASSWORD });
+    await isSaid(page, "address has been changed");
+    await loseAnswers(page, "/auth/password", 1);
+    await submit(page, "password", { current_password: PASSWORD, new_password: "another walk by the sea" });
+    await isSaid(page, "password has been changed");
+    const lost = await loseAnswers(page, "/auth/me", 1, "DELETE");
+    await submit(page, "delete", { current_password: "another walk by the sea" });
+    await isGuest(page);
+    await isSaid(page, "has been deleted");
+    expect(lost.status === 204, `${lost.status}`);
   },
 
   async "a tab that is closed before the answer is stored leaves a session that another tab goes on with, long after"(user) {
