@@ -112,7 +112,7 @@ const harmless = {
   "there is a new member of a reply": (copy) => (schema(copy, "User").properties.x = { type: "string" }),
   "there is a new code": (copy) => (copy.components.examples.teapot = { value: { status: 418 } }),
   "a call has a new code": (copy) => schema(copy, "FieldProblem").properties.code.enum.push("too_old"),
-  "a call may answer with another error": (copy) => (login(copy).responses[409] = login(copy).responses[401]),
+  "a call may answer with another error": (copy) => (login(copy).responses[410] = login(copy).responses[401]),
   "there is a new header of a reply": (copy) => (login(copy).responses[200].headers["X-New"] = { schema: { type: "string" } }),
   "a reply may be 304": (copy) => (copy.paths["/auth/me"].get.responses[304] = { description: "x" }),
   "words are other words": (copy) => (login(copy).summary = "Log in"),
