@@ -207,6 +207,7 @@ END_TEST
 START_TEST(a_field_becomes_the_schema_that_its_row_says) {
     struct route post = get_tree;
     post.method = METHOD_POST;
+    post.is_repeatable = true;
     post.body_format = BODY_JSON;
     post.body = &form_body;
     struct json_object *document = document_of(&post, 1, "");
