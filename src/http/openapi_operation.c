@@ -142,12 +142,20 @@ static void write_parameters(struct json_writer *writer, const struct route *rou
 
 /* ---- the body ---- */
 
+/* No body is the same as one without members. */
+static bool is_body_required(const struct body_schema *body) {
+    for (size_t i = 0; i < body->count; i++)
+        if (body->fields[i].required)
+            return true;
+    return false;
+}
+
 static void write_body(struct json_writer *writer, const struct route *route) {
     if (route->body == NULL)
         return;
     json_name(writer, "requestBody");
     json_begin_object(writer);
-    json_member_boolean(writer, "required", !route->body->optional);
+    json_member_boolean(writer, "required", is_body_required(route->body));
     json_name(writer, "content");
     json_begin_object(writer);
     json_name(writer, route->body_format == BODY_FORM ? "application/x-www-form-urlencoded" : "application/json");
@@ -182,6 +190,7 @@ static const struct {
     { 409, "Contradicts what is there" },
     { 412, "It has changed since it was read" },
     { 413, "The body is too large" },
+    { 414, "The target, its query above all, is too long" },
     { 415, "Another media type is needed" },
     { 422, "The body is not what this takes" },
     { 428, "If-Match is needed" },
