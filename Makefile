@@ -50,7 +50,7 @@ test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/
 failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,arena.c cgroup.c clock.c cores.c json.c json_scan.c text.c))
 all_objects := $(BUILD)/web/docs_page.o $(failpoint_objects) $(objects) $(verify_objects) $(verify_pic) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
-.PHONY: all library failpoint tests run test chaos fuzz coverage lint bench bench-peers compare-articles soak deps install install-library install-proxies clean reset help always
+.PHONY: all library failpoint tests run test chaos fuzz fuzz-api coverage lint bench bench-peers compare-articles soak deps install install-library install-proxies clean reset help always
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BUILD)/jwtd library ## build the program and the verifier library
@@ -66,6 +66,8 @@ chaos: ## chaotic clients against the service under each sanitizer, for CHAOS_SE
 	@tools/chaos.sh
 fuzz: ## libFuzzer with sanitizers against each parser, for FUZZ_SECONDS=10 each; FUZZ="token http" for some
 	@tools/fuzz.sh
+fuzz-api: ## Schemathesis, which makes requests of /openapi.json, against a private server for FUZZ_SECONDS=60
+	@tools/fuzz_api.sh
 coverage: ## run the tests with gcov and write build/coverage/index.html; TESTS="pool config" for some
 	@tools/coverage.sh
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck and the project's own rules
@@ -86,7 +88,7 @@ compare-articles: ## compare FastAPI and Gin by failpoint as the two articles di
 	@bench/peers/articles.sh
 soak: ## a million requests an hour for SOAK=10m (72h works the same); fails when something grows
 	@tools/soak.sh
-run test chaos coverage lint bench bench-peers compare-articles soak: export BUILD := $(BUILD)
+run test chaos fuzz-api coverage lint bench bench-peers compare-articles soak: export BUILD := $(BUILD)
 lint: export CPPFLAGS := $(CPPFLAGS)
 
 $(BUILD)/jwtd: $(main) $(objects)
