@@ -7,6 +7,7 @@
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
+unset "${!JWTD_@}" # settings of the caller
 last_release=docs/openapi.json
 output=build/openapi
 
