@@ -8,6 +8,7 @@
 
 #include "jwtd/arena.h"
 #include "jwtd/keyring.h"
+#include "jwtd/profile_claims.h"
 #include "jwtd/status.h"
 #include "jwtd/text.h"
 #include "jwtd/uuid.h"
@@ -30,6 +31,7 @@ struct token_rules {
     const char *issuer;
     const char *audience;
     int64_t access_ttl_s;
+    unsigned claims; /* of the profile, in tokens that are made: a set of PROFILE_CLAIM_BIT */
 };
 
 /* Signs a token for [now, now + ttl) with the ring's active key. The text is in the arena, NUL-terminated. roles_json is an array
@@ -39,5 +41,17 @@ struct token_rules {
 enum status access_token_create(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
                                 const struct uuid *user_id, const struct uuid *session_id, struct text roles_json, int64_t now_s,
                                 struct text *token) MUST_CHECK;
+
+/* Of whom a token is, and what it says of its user. */
+struct token_subject {
+    struct uuid user_id, session_id;
+    struct text roles_json;
+    struct text claims[PROFILE_CLAIM_COUNT]; /* as JSON; without bytes: left out */
+};
+
+/* The same with claims of the profile. They prevent no token: one that the verifier would not read is left out, and all of them
+ * are where the token would be longer than ACCESS_TOKEN_MAX_LEN; both are logged. */
+enum status access_token_create_for(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
+                                    const struct token_subject *subject, int64_t now_s, struct text *token) MUST_CHECK;
 
 #endif

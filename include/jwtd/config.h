@@ -73,6 +73,7 @@ struct config {
         char *refresh_key_file;
         char *issuer;
         char *audience;
+        unsigned claims; /* of PROFILE_CLAIM_BIT (profile_claims.h) */
         int64_t access_ttl_ms;
         int64_t refresh_ttl_ms;
         int64_t refresh_idle_ms;

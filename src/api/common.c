@@ -76,13 +76,37 @@ static const struct reply_member token_members[] = {
 };
 const struct reply_schema tokens_reply = { token_members, ARRAY_LEN(token_members), "Tokens" };
 
+/* As JSON; a user without a name has no such claim. */
+static struct text claim_of(struct arena *arena, const struct user *user, enum profile_claim claim) {
+    struct json_writer writer;
+    if (claim == CLAIM_METADATA)
+        return user->metadata_json;
+    if (claim == CLAIM_ADMIN_METADATA)
+        return user->admin_metadata_json;
+    if (user->name.bytes == NULL)
+        return user->name;
+    json_writer_init(&writer, arena);
+    json_write_text(&writer, user->name);
+    return json_writer_finish(&writer);
+}
+
+static struct token_subject subject_of(const struct request *request, const struct token_grant *grant) {
+    struct token_subject subject = { grant->user_id, grant->session_id, grant->roles_json, { { NULL, 0 } } };
+    unsigned wanted = grant->profile != NULL ? request->services->token_rules.claims : 0;
+    for (unsigned claim = 0; claim < PROFILE_CLAIM_COUNT; claim++)
+        if ((wanted & PROFILE_CLAIM_BIT(claim)) != 0)
+            subject.claims[claim] = claim_of(request->arena, grant->profile, (enum profile_claim)claim);
+    return subject;
+}
+
 enum step_result reply_tokens(struct request *request, const struct token_grant *grant) {
     const struct services *services = request->services;
+    const struct token_subject subject = subject_of(request, grant);
     struct text access;
     if (!revoked_keys_are_ready(services->revoked_keys)) /* the one that signs may be revoked */
         return reply_problem(request, STATUS_STARTING);
-    enum status status = access_token_create(request->arena, request->snapshot->keyring, &services->token_rules, &grant->user_id,
-                                             &grant->session_id, grant->roles_json, clock_wall_s(), &access);
+    enum status status = access_token_create_for(request->arena, request->snapshot->keyring, &services->token_rules, &subject,
+                                                 clock_wall_s(), &access);
     if (status != STATUS_OK)
         return reply_problem(request, status);
     char refresh[REFRESH_TOKEN_SIZE];

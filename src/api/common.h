@@ -17,6 +17,7 @@ const char *client_ip(const struct request *request, char text[ADDRESS_TEXT_SIZE
 struct token_grant {
     struct uuid user_id, session_id;
     struct text roles_json;
+    const struct user *profile; /* for the claims of token.claims; NULL: there are none */
     uint32_t generation;
     int64_t refresh_expires_in_s;
 };

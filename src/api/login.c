@@ -136,6 +136,7 @@ static enum step_result take_session(struct request *request) {
     return reply_tokens(request, &(struct token_grant){ .user_id = user->id,
                                                         .session_id = login->session_id,
                                                         .roles_json = user->roles_json,
+                                                        .profile = user,
                                                         .generation = 1,
                                                         .refresh_expires_in_s = login->opened.refresh_expires_in_s });
 }
@@ -156,6 +157,7 @@ static enum step_result take_repeated(struct request *request) {
     return reply_tokens(request, &(struct token_grant){ .user_id = login->found.user.id,
                                                         .session_id = login->session_id,
                                                         .roles_json = login->found.user.roles_json,
+                                                        .profile = &login->found.user,
                                                         .generation = login->live.generation,
                                                         .refresh_expires_in_s = login->live.refresh_expires_in_s });
 }

@@ -12,6 +12,7 @@ struct refresh {
     struct text refresh_token;
     struct refresh_token token;
     struct refreshed refreshed;
+    struct found_user found; /* with token.claims only */
 };
 
 static const struct field fields[] = {
@@ -59,15 +60,19 @@ static void log_success(const struct request *request, const struct uuid *sessio
               refreshed->retries_elsewhere, request->request_id);
 }
 
-static enum step_result answer(struct request *request, const struct uuid *session_id, const struct refreshed *refreshed) {
-    if (is_success(refreshed->result)) {
-        log_success(request, session_id, refreshed);
-        return reply_tokens(request, &(struct token_grant){ .user_id = refreshed->user_id,
-                                                            .session_id = *session_id,
-                                                            .roles_json = refreshed->roles_json,
-                                                            .generation = refreshed->generation,
-                                                            .refresh_expires_in_s = refreshed->expires_in_s });
-    }
+static enum step_result grant(struct request *request, const struct user *profile) {
+    const struct refresh *refresh = request->scratch;
+    const struct refreshed *refreshed = &refresh->refreshed;
+    log_success(request, &refresh->token.session_id, refreshed);
+    return reply_tokens(request, &(struct token_grant){ .user_id = refreshed->user_id,
+                                                        .session_id = refresh->token.session_id,
+                                                        .roles_json = refreshed->roles_json,
+                                                        .profile = profile,
+                                                        .generation = refreshed->generation,
+                                                        .refresh_expires_in_s = refreshed->expires_in_s });
+}
+
+static enum step_result refuse(struct request *request, const struct uuid *session_id, const struct refreshed *refreshed) {
     if (refreshed->result == SESSION_TOO_SOON)
         return reply_retry_later(request, STATUS_REFRESH_TOO_SOON, refreshed->pause_ms * 1000);
     if (refreshed->result == SESSION_REUSED) {
@@ -89,8 +94,23 @@ static enum step_result ask_rotation(struct request *request, struct db_query *q
 static enum step_result take_rotation(struct request *request) {
     const struct refresh *refresh = request->scratch;
     audit_count_refresh(request->services->audit, refresh->refreshed.result);
-    return answer(request, &refresh->token.session_id, &refresh->refreshed);
+    if (!is_success(refresh->refreshed.result))
+        return refuse(request, &refresh->token.session_id, &refresh->refreshed);
+    return request->services->token_rules.claims != 0 ? STEP_NEXT : grant(request, NULL);
+}
+
+/* A statement of its own, so that a refresh without such claims costs no more. Should it fail, the client refreshes again. */
+static enum step_result ask_profile(struct request *request, struct db_query *query) {
+    struct refresh *refresh = request->scratch;
+    users_find_by_id(query, &refresh->refreshed.user_id, &refresh->found);
+    return STEP_NEXT;
+}
+
+static enum step_result take_profile(struct request *request) {
+    const struct refresh *refresh = request->scratch;
+    return refresh->found.found ? grant(request, &refresh->found.user) : reply_problem(request, STATUS_INVALID_REFRESH_TOKEN);
 }
 
 const struct step refresh_read_token = { "read_token", ON_HTTP, .run = read_token };
 const struct step refresh_rotate = { "rotate", ON_DATABASE, .ask = ask_rotation, .run = take_rotation };
+const struct step refresh_load_profile = { "load_profile", ON_DATABASE, .ask = ask_profile, .run = take_profile };

@@ -58,7 +58,7 @@ const struct route routes[] = {
       .limit = LIMIT_REFRESH,
       .body_format = BODY_JSON,
       .body = &refresh_body,
-      .steps = { &refresh_read_token, &refresh_rotate },
+      .steps = { &refresh_read_token, &refresh_rotate, &refresh_load_profile },
       .is_repeatable = true,
       .replies = { { .http_status = 200, .schema = &tokens_reply } },
       .problems = { STATUS_INVALID_REFRESH_TOKEN, STATUS_REFRESH_TOKEN_REUSED, STATUS_SESSION_EXPIRED, STATUS_REFRESH_TOO_SOON,

@@ -24,7 +24,7 @@ extern const struct step login_find_user, login_check_password, login_end_passwo
 extern const struct body_schema login_body;
 
 /* refresh.c */
-extern const struct step refresh_read_token, refresh_rotate;
+extern const struct step refresh_read_token, refresh_rotate, refresh_load_profile;
 extern const struct body_schema refresh_body;
 
 /* logout.c */

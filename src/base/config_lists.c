@@ -1,6 +1,8 @@
 /* The types of settings that are lists. Elements are separated by commas, white space or both. */
 #include "settings.h"
 
+#include "jwtd/profile_claims.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +136,39 @@ static void print_origins(const struct setting *setting, const void *place, FILE
         fprintf(out, "%s%s", i > 0 ? " " : "", list->items[i]);
 }
 
+static bool find_claim(struct text name, unsigned *claim) {
+    for (*claim = 0; *claim < PROFILE_CLAIM_COUNT; ++*claim)
+        if (text_equal(name, text_of(profile_claim_names[*claim])))
+            return true;
+    return false;
+}
+
+static bool parse_claims(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
+    unsigned set = 0, claim;
+    (void)setting;
+    for (struct text element = take_element(&text); element.len > 0; element = take_element(&text)) {
+        if (!find_claim(element, &claim))
+            return setting_reject(error, "must be claims of name, metadata and admin_metadata");
+        set |= PROFILE_CLAIM_BIT(claim);
+    }
+    memcpy(place, &set, sizeof set);
+    return true;
+}
+
+static void print_claims(const struct setting *setting, const void *place, FILE *out) {
+    unsigned set;
+    const char *separator = "";
+    (void)setting;
+    memcpy(&set, place, sizeof set);
+    for (unsigned claim = 0; claim < PROFILE_CLAIM_COUNT; claim++) {
+        if ((set & PROFILE_CLAIM_BIT(claim)) == 0)
+            continue;
+        fprintf(out, "%s%s", separator, profile_claim_names[claim]);
+        separator = " ";
+    }
+}
+
+const struct setting_type claims_setting = { sizeof(unsigned), parse_claims, print_claims, NULL, NULL };
 const struct setting_type networks_setting = { sizeof(struct cidr_list), parse_networks, print_networks, NULL, NULL };
 const struct setting_type origins_setting = { sizeof(struct string_list), parse_origins, print_origins, copy_strings,
                                               release_strings };

@@ -25,6 +25,7 @@
 #define MEMBER_OF_endpoint struct endpoint: true
 #define MEMBER_OF_networks struct cidr_list: true
 #define MEMBER_OF_origins struct string_list: true
+#define MEMBER_OF_claims unsigned: true
 #define MEMBER_OF_level enum log_level: true
 #define MEMBER_OF_format enum log_format: true
 
@@ -99,6 +100,8 @@ const struct setting settings[] = {
             "the key of refresh tokens; this service's alone"),
     SETTING("token.issuer", text, 0, "jwtd", 1, 255, 0, token.issuer, "claim iss of access tokens"),
     SETTING("token.audience", text, 0, "jwtd", 1, 255, 0, token.audience, "claim aud of access tokens"),
+    SETTING("token.claims", claims, 0, "", 0, 0, 0, token.claims,
+            "further claims of access tokens: name, metadata, admin_metadata; empty: none"),
     SETTING("token.access_ttl", duration, 0, "15m", SECOND, DAY, SECOND, token.access_ttl_ms, "life of an access token"),
     SETTING("token.refresh_ttl", duration, 0, "30d", SECOND, 3650 * DAY, SECOND, token.refresh_ttl_ms,
             "life of a session from its login, however much it is used"),

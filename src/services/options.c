@@ -12,6 +12,7 @@ struct password_policy password_policy_from_config(const struct config *config) 
 
 struct token_rules token_rules_from_config(const struct config *config) {
     return (struct token_rules){ .issuer = config->token.issuer,
+                                 .claims = config->token.claims,
                                  .audience = config->token.audience,
                                  .access_ttl_s = config->token.access_ttl_ms / 1000 };
 }

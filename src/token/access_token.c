@@ -2,6 +2,7 @@
 
 #include "algorithm.h"
 #include "claims.h"
+#include "jwtd/json.h"
 #include "jwtd/json_memory.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
@@ -10,6 +11,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define HEADER_MAX_LEN 128 /* {"alg":...,"kid":...,"typ":"JWT"}; a kid has up to 64 bytes */
 
 static int add_ids(jwt_t *jwt, const struct token_rules *rules, const struct uuid *user_id, const struct uuid *session_id) {
     char user[UUID_TEXT_SIZE];
@@ -113,29 +116,88 @@ static enum status encode_and_sign(jwt_t *jwt, struct arena *arena, const struct
     return status;
 }
 
-enum status access_token_create(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
-                                const struct uuid *user_id, const struct uuid *session_id, struct text roles_json, int64_t now_s,
-                                struct text *token) {
+/* ---- claims of the profile ---- */
+
+/* What the verifier reads: an object that was written by hand in the database may be anything. */
+static bool is_readable(const char *member) {
+    struct arena arena;
+    const struct json *ignored;
+    struct text text = text_of(member);
+    arena_init(&arena, JSON_ARENA_LIMIT(text.len, claims_payload_limits.containers));
+    enum status status = json_parse(&arena, text, claims_payload_limits, &ignored);
+    arena_fini(&arena);
+    return status == STATUS_OK;
+}
+
+static int add_claim(jwt_t *jwt, struct arena *arena, const char *name, struct text json) {
+    char *member = arena_printf(arena, "{\"%s\":%.*s}", name, (int)json.len, json.bytes);
+    if (member == NULL)
+        return -1;
+    if (is_readable(member))
+        return jwt_add_grants_json(jwt, member);
+    log_event(LOG_WARN, "claim_dropped", "claim=%s reason=unreadable", name);
+    return 0;
+}
+
+/* 1: longer than a token may be; -1: out of memory. With the longest header and signature that there are. */
+static int is_too_long(jwt_t *jwt) {
+    char *payload = jwt_get_grants_json(jwt, NULL);
+    if (payload == NULL)
+        return -1;
+    size_t len = encoded_len(HEADER_MAX_LEN) + 1 + encoded_len(strlen(payload)) + 1 + encoded_len(ALGORITHM_SIGNATURE_MAX);
+    free(payload);
+    return len > ACCESS_TOKEN_MAX_LEN;
+}
+
+static int add_profile(jwt_t *jwt, struct arena *arena, const struct token_subject *subject) {
+    int failure = 0, count = 0;
+    for (size_t i = 0; i < PROFILE_CLAIM_COUNT && failure == 0; i++) {
+        if (subject->claims[i].bytes == NULL)
+            continue;
+        count++;
+        failure = add_claim(jwt, arena, profile_claim_names[i], subject->claims[i]);
+    }
+    if (failure == 0 && count > 0)
+        failure = is_too_long(jwt);
+    if (failure != 1)
+        return failure;
+    char user[UUID_TEXT_SIZE];
+    log_event(LOG_WARN, "claims_dropped", "user_id=%s reason=too_long", uuid_text(&subject->user_id, user));
+    for (size_t i = 0; i < PROFILE_CLAIM_COUNT; i++)
+        jwt_del_grants(jwt, profile_claim_names[i]);
+    return 0;
+}
+
+enum status access_token_create_for(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
+                                    const struct token_subject *subject, int64_t now_s, struct text *token) {
     char roles[ROLES_JSON_MAX_LEN], user[UUID_TEXT_SIZE];
     size_t roles_len, dropped;
     const struct signing_key *key = keyring_active(keyring);
     if (key == NULL)
         return STATUS_KEYS_UNAVAILABLE;
-    enum status status = roles_json_read(roles_json, roles, &roles_len, &dropped);
+    enum status status = roles_json_read(subject->roles_json, roles, &roles_len, &dropped);
     if (status == STATUS_OUT_OF_MEMORY || !json_memory_begin())
         return STATUS_OUT_OF_MEMORY;
     if (status != STATUS_OK) {
-        log_event(LOG_ERROR, "roles_invalid", "user_id=%s", uuid_text(user_id, user));
+        log_event(LOG_ERROR, "roles_invalid", "user_id=%s", uuid_text(&subject->user_id, user));
         return STATUS_INTERNAL;
     }
     if (dropped > 0)
-        log_event(LOG_WARN, "roles_dropped", "user_id=%s count=%zu", uuid_text(user_id, user), dropped);
+        log_event(LOG_WARN, "roles_dropped", "user_id=%s count=%zu", uuid_text(&subject->user_id, user), dropped);
     jwt_t *jwt = NULL;
     status = STATUS_OUT_OF_MEMORY;
-    if (jwt_new(&jwt) == 0 && add_ids(jwt, rules, user_id, session_id) == 0 && add_times(jwt, rules, now_s) == 0 &&
-        add_roles(jwt, arena, (struct text){ roles, roles_len }) == 0)
+    if (jwt_new(&jwt) == 0 && add_ids(jwt, rules, &subject->user_id, &subject->session_id) == 0 &&
+        add_times(jwt, rules, now_s) == 0 && add_roles(jwt, arena, (struct text){ roles, roles_len }) == 0 &&
+        add_profile(jwt, arena, subject) == 0)
         status =
             key->algorithm->sign == NULL ? encode_by_libjwt(jwt, arena, key, token) : encode_and_sign(jwt, arena, key, token);
     jwt_free(jwt);
     return json_memory_has_failed() ? STATUS_OUT_OF_MEMORY : status; /* a claim may have come out short */
+}
+
+enum status access_token_create(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
+                                const struct uuid *user_id, const struct uuid *session_id, struct text roles_json, int64_t now_s,
+                                struct text *token) {
+    struct token_subject subject = { .user_id = *user_id, .session_id = *session_id, .roles_json = roles_json };
+    return access_token_create_for(arena, keyring, rules, &subject, now_s, token);
 }

@@ -13,7 +13,8 @@
 #define TIME_MAX INT64_C(253402300799)                 /* the end of the year 9999 */
 
 static const struct json_limits header_limits = { .depth = 1, .containers = 1 };
-static const struct json_limits payload_limits = { .depth = 2, .containers = 16 }; /* the roles and audiences */
+/* Of the profile, any object that a body can have; a payload has no bytes for more. Its signature was checked before. */
+const struct json_limits claims_payload_limits = { .depth = 16, .containers = 1024 };
 
 /* Members that a header must not have: crit names extensions that a reader must understand, and this one understands none (RFC
  * 7515 section 4.1.11); b64 is such an extension, and changes what is signed (RFC 7797); the others name a key that the sender
@@ -175,8 +176,8 @@ enum status claims_read(const struct token_rules *rules, struct text payload, st
     size_t len;
     if (!base64url_decode(payload, bytes, sizeof bytes, &len))
         return STATUS_INVALID_TOKEN;
-    arena_init(&arena, JSON_ARENA_LIMIT(len, payload_limits.containers));
-    enum status status = parse_object(&arena, bytes, len, payload_limits, &object);
+    arena_init(&arena, JSON_ARENA_LIMIT(len, claims_payload_limits.containers));
+    enum status status = parse_object(&arena, bytes, len, claims_payload_limits, &object);
     if (status == STATUS_OK && !read_claims(object, rules, claims))
         status = STATUS_INVALID_TOKEN;
     arena_fini(&arena);

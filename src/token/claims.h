@@ -10,6 +10,7 @@
 
 #include "algorithm.h"
 #include "jwtd/access_token.h"
+#include "jwtd/json.h"
 #include "jwtd/keyring.h"
 
 #include <stdbool.h>
@@ -30,6 +31,9 @@ struct token_parts {
  * not empty, with a header of at most TOKEN_HEADER_MAX bytes and a signature of at most ALGORITHM_SIGNATURE_MAX, both base64url.
  */
 bool token_split(struct text token, struct token_parts *parts) MUST_CHECK;
+
+/* Of a payload. */
+extern const struct json_limits claims_payload_limits;
 
 struct token_header {
     const struct algorithm *algorithm; /* the one it names; the caller compares it with the key's */

@@ -5,6 +5,7 @@
 #include "jwtd/users.h"
 
 #include <check.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -149,6 +150,57 @@ START_TEST(a_user_who_is_gone_changes_nothing) {
 }
 END_TEST
 
+/* ---- in the token ---- */
+
+/* A claim of an access token as JSON text, "" without it. */
+static const char *claim_of(const char *token, const char *name, char text[OBJECT_SIZE]) {
+    char bytes[TOKEN_SIZE] = "";
+    const char *start = strchr(token, '.') + 1;
+    ck_assert_int_eq(sodium_base642bin((unsigned char *)bytes, sizeof bytes - 1, start, strcspn(start, "."), NULL, NULL, NULL,
+                                       sodium_base64_VARIANT_URLSAFE_NO_PADDING),
+                     0);
+    struct json_object *payload = json_tokener_parse(bytes), *value;
+    bool is_there = json_object_object_get_ex(payload, name, &value);
+    snprintf(text, OBJECT_SIZE, "%s", is_there ? json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN) : "");
+    json_object_put(payload);
+    return text;
+}
+
+static void expect_claims(const char *token, const char *name, const char *metadata) {
+    char text[OBJECT_SIZE];
+    ck_assert_str_eq(claim_of(token, "name", text), name);
+    ck_assert_str_eq(claim_of(token, "metadata", text), metadata);
+    ck_assert_str_eq(claim_of(token, "admin_metadata", text), "");
+    ck_assert_int_eq(me_status(&shared_server, token), 200);
+}
+
+static void refresh_at(const struct server *server, struct tokens *tokens) {
+    struct reply reply = refresh_with(server, tokens->refresh);
+    ck_assert_int_eq(reply.status, 200);
+    snprintf(tokens->access, sizeof tokens->access, "%s", http_member(&reply, "access_token"));
+    snprintf(tokens->refresh, sizeof tokens->refresh, "%s", http_member(&reply, "refresh_token"));
+    http_free(&reply);
+}
+
+/* As it is at the login and at each refresh, on the instance that is told to; every instance accepts the token. */
+START_TEST(a_token_has_the_claims_of_the_setting_and_no_others) {
+    struct server server = server_start_beside(&shared_server, (const char *const[]){ "token.claims=name,metadata", NULL });
+    struct account account;
+    struct tokens tokens = log_in_anew(&account);
+    char body[OBJECT_SIZE];
+    expect_claims(tokens.access, "", "");
+    tokens = account_login(&server, &account);
+    expect_claims(tokens.access, "", "{}");
+    expect_status(change(tokens.access, "{\"name\":\"Ada\",\"metadata\":{\"a\":{\"b\":[{}]}}}"), 200);
+    refresh_at(&server, &tokens);
+    expect_claims(tokens.access, "\"Ada\"", "{\"a\":{\"b\":[{}]}}");
+    expect_status(change(tokens.access, metadata_of(USER_METADATA_MAX_LEN, body)), 200); /* no token holds it */
+    refresh_at(&server, &tokens);
+    expect_claims(tokens.access, "", "");
+    server_finish(&server);
+}
+END_TEST
+
 Suite *profile_suite(void) {
     Suite *suite = suite_create("profile");
     TCase *tcase = tcase_create("one server");
@@ -162,6 +214,7 @@ Suite *profile_suite(void) {
     tcase_add_test(tcase, what_an_administrator_has_written_is_shown);
     tcase_add_test(tcase, a_change_of_the_name_allows_no_second_guess_of_the_password);
     tcase_add_test(tcase, a_user_who_is_gone_changes_nothing);
+    tcase_add_test(tcase, a_token_has_the_claims_of_the_setting_and_no_others);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -119,8 +119,7 @@ static const struct {
     { "payload with a tail", NULL, PAYLOAD " x" },
     { "payload with bad UTF-8", NULL, WITH_ROLES("[\"\xff\"]") },
     { "payload with a lone surrogate", NULL, WITH_ROLES("[\"\\ud800\"]") },
-    { "payload with an object in an array", NULL, WITH_NAMES(NAMES ",\"x\":[{}]") },
-    { "payload with an array in an object", NULL, WITH_NAMES(NAMES ",\"x\":{\"y\":[]}") },
+    { "payload deeper than a body can be", NULL, WITH_NAMES(NAMES ",\"x\":" TEN("[") "[[[[[[]]]]]]" TEN("]")) },
 
     { "iss missing", NULL, WITH_NAMES("\"aud\":\"jwtd\"") },
     { "iss another", NULL, WITH_NAMES("\"iss\":\"jwtd2\",\"aud\":\"jwtd\"") },
@@ -504,6 +503,51 @@ START_TEST(a_created_token_says_what_the_contract_says) {
 }
 END_TEST
 
+#define DEEP TEN("{\"a\":") "{\"a\":{\"a\":{\"a\":{\"a\":1}}}}" TEN("}")
+#define DEEPER TEN("[") TEN("[") TEN("]") TEN("]")
+#define NUMBERS TEN(TEN("0.1,"))
+
+/* What a token has of the profile: "" for a claim that was left out. */
+static const struct {
+    const char *name, *metadata, *admin_metadata; /* as JSON; NULL: none */
+    const char *found[PROFILE_CLAIM_COUNT];
+} profiles[] = {
+    { NULL, NULL, NULL, { "", "", "" } },
+    { "\"Ada \\\"\xd8\xb9\"", "{}", NULL, { "\"Ada \\\"\xd8\xb9\"", "{}", "" } },
+    { NULL, "{\"a\":[1,{\"b\":null}]}", "{\"plan\":\"x\"}", { "", "{\"a\":[1,{\"b\":null}]}", "{\"plan\":\"x\"}" } },
+    /* as deep as in a body */
+    { NULL, DEEP, NULL, { "", DEEP, "" } },
+    /* written by hand in the database: each alone is left out */
+    { "\"x\"", DEEPER, "{\"a\":1,\"a\":2}", { "\"x\"", "", "" } },
+    /* too long together: none of them; Jansson writes each number with twenty characters */
+    { "\"x\"", "{\"a\":[" NUMBERS "1]}", "{\"b\":[" NUMBERS "1]}", { "", "", "" } },
+    { "\"x\"", "{\"a\":\"" TEN(TEN("12345678901234567890123456789012")) "\"}", "{\"b\":1}", { "", "", "" } },
+};
+
+START_TEST(a_profile_gets_into_a_token_that_can_be_read_and_prevents_none) {
+    struct token_subject subject = { .user_id = { .bytes = { 1 } },
+                                     .session_id = { .bytes = { 2 } },
+                                     .roles_json = text_of("[\"admin\"]"),
+                                     .claims = { text_of(profiles[_i].name), text_of(profiles[_i].metadata),
+                                                 text_of(profiles[_i].admin_metadata) } };
+    struct text created;
+    jwt_t *jwt;
+    ck_assert_int_eq(access_token_create_for(&arena, ring, &fixture_rules, &subject, FIXTURE_NOW, &created), STATUS_OK);
+    ck_assert_int_eq(check_bytes(created.bytes, created.len), STATUS_OK);
+    ck_assert_str_eq(claims.roles_json.bytes, "[\"admin\"]");
+    ck_assert_int_eq(jwt_decode(&jwt, created.bytes, keyring_active(ring)->bytes, (int)keyring_active(ring)->len), 0);
+    char *grants = jwt_get_grants_json(jwt, NULL);
+    struct json_object *object = json_tokener_parse(grants), *found;
+    for (size_t i = 0; i < PROFILE_CLAIM_COUNT; i++) {
+        bool is_there = json_object_object_get_ex(object, profile_claim_names[i], &found);
+        ck_assert_str_eq(is_there ? json_object_to_json_string_ext(found, JSON_C_TO_STRING_PLAIN) : "", profiles[_i].found[i]);
+    }
+    json_object_put(object);
+    free(grants);
+    jwt_free(jwt);
+}
+END_TEST
+
 START_TEST(two_tokens_of_one_second_differ) {
     struct text first;
     struct text second;
@@ -601,6 +645,7 @@ Suite *access_token_suite(void) {
     tcase_add_test(tests, a_header_of_brackets_is_refused_before_it_is_parsed);
     tcase_add_test(tests, a_created_token_is_accepted_with_its_claims);
     tcase_add_test(tests, a_created_token_says_what_the_contract_says);
+    tcase_add_loop_test(tests, a_profile_gets_into_a_token_that_can_be_read_and_prevents_none, 0, (int)ARRAY_LEN(profiles));
     tcase_add_test(tests, two_tokens_of_one_second_differ);
     tcase_add_test(tests, what_is_no_role_does_not_get_into_a_token);
     tcase_add_test(tests, roles_are_written_without_white_space);

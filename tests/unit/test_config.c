@@ -405,6 +405,7 @@ static const char *const others[] = {
     "token.refresh_key_file=other",
     "token.issuer=other",
     "token.audience=other",
+    "token.claims=name metadata",
     "token.access_ttl=7m",
     "token.refresh_ttl=17d",
     "token.refresh_idle=2d",

@@ -102,6 +102,13 @@ static const struct {
     { "server.trusted_proxies=10.0.0.1/8", NULL, "must be networks" },
     { "server.trusted_proxies=10.0.0.0/8 proxy", NULL, "must be networks" },
 
+    { "token.claims=", "claims = ", NULL },
+    { "token.claims=admin_metadata,name, name", "claims = name admin_metadata", NULL },
+    { "token.claims=metadata", "claims = metadata", NULL },
+    { "token.claims=Name", NULL, "must be claims of name, metadata and admin_metadata" },
+    { "token.claims=name;metadata", NULL, "must be claims of" },
+    { "token.claims=email", NULL, "must be claims of" },
+
     { "cors.allowed_origins=https://a.example, http://localhost:3000",
       "allowed_origins = https://a.example http://localhost:3000", NULL },
     { "cors.allowed_origins=http://[::1]:3000", "allowed_origins = http://[::1]:3000", NULL },
