@@ -17,7 +17,7 @@ struct failure_key failure_key_of(const struct audit_event *event) {
 static size_t first_slot(const struct failure_table *table, const struct failure_key *key) {
     uint64_t words[crypto_shorthash_siphashx24_BYTES / sizeof(uint64_t)];
     crypto_shorthash_siphashx24((unsigned char *)words, (const unsigned char *)key, sizeof *key, table->secret);
-    return (size_t)(words[0] % AUDIT_FAILURE_SLOTS);
+    return words[0] % AUDIT_FAILURE_SLOTS;
 }
 
 struct failure *failure_table_find(struct failure_table *table, const struct failure_key *key) {

@@ -24,7 +24,7 @@ struct failure {
     struct queued_event *event; /* of the first, without its detail; whoever empties the table takes it */
 };
 
-#define AUDIT_FAILURE_SLOTS (2 * AUDIT_FAILURES_MAX) /* half of them stay free, so that a search is short */
+#define AUDIT_FAILURE_SLOTS ((size_t)2 * AUDIT_FAILURES_MAX) /* half of them stay free, so that a search is short */
 
 struct failure_table {
     unsigned char secret[crypto_shorthash_siphashx24_KEYBYTES]; /* so that no client can choose its slot */
