@@ -24,6 +24,10 @@
  * already, by `at` and `id`, stay as they are. */
 enum status auth_events_insert(const struct db_call *call, const char *events_json) MUST_CHECK;
 
+/* Adds key_changed, by the actor of the call's change context; `kid` NULL: none. For changes of keys that are files, which have
+ * no transaction of their own. */
+enum status auth_events_note_key(const struct db_call *call, const char *reason, const char *kid) MUST_CHECK;
+
 /* What to list. */
 struct auth_event_filter {
     struct uuid user_id;

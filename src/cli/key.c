@@ -1,6 +1,7 @@
 /* `jwtd key`: the life of signing keys. */
 #include "command_change.h"
 
+#include "jwtd/auth_events.h"
 #include "jwtd/cli.h"
 #include "jwtd/clock.h"
 #include "jwtd/db.h"
@@ -17,6 +18,7 @@
 #define ARENA_LIMIT ((size_t)4 * 1024 * 1024)
 #define ERROR_SIZE 512
 #define DATABASE_TIMEOUT_US (15 * CLOCK_US_PER_S)
+#define NOTE_TIMEOUT_US (3 * CLOCK_US_PER_S)
 
 struct key_task {
     const struct cli_arguments *arguments;
@@ -118,6 +120,31 @@ static bool list(struct key_task *task) {
     return true;
 }
 
+/* ---- the database ---- */
+
+/* Runs a function of the store on a connection of its own. The change context has who runs the command. */
+static enum status call_store(const struct key_task *task, int64_t timeout_us, const char *reason, const char *kid,
+                              enum status (*run)(const struct db_call *call, const char *reason, const char *kid)) {
+    struct db_options options = db_options_from_config(task->config, DB_FOR_COMMAND);
+    struct db *db = db_create(&options);
+    if (db == NULL)
+        return STATUS_OUT_OF_MEMORY;
+    struct arena arena;
+    arena_init(&arena, ARENA_LIMIT);
+    struct db_call call = { .db = db, .deadline_us = clock_monotonic_us() + timeout_us, .change = command_change(&arena) };
+    enum status status = call.change != NULL ? run(&call, reason, kid) : STATUS_OUT_OF_MEMORY;
+    arena_fini(&arena);
+    db_destroy(db);
+    return status;
+}
+
+/* The keys are files, so the change cannot wait for its event: one that cannot be written is said. */
+static void note_change(const struct key_task *task, const char *reason, const char *kid) {
+    enum status status = call_store(task, NOTE_TIMEOUT_US, reason, kid, auth_events_note_key);
+    if (status != STATUS_OK)
+        fprintf(stderr, "jwtd: %s. The change is made, but is not in the audit\n", status_info(status)->title);
+}
+
 /* ---- changes ---- */
 
 /* The key on standard output, for scripts; what an operator should know beside it. */
@@ -132,38 +159,38 @@ static bool report(const struct key_task *task, bool is_done, const struct key_c
 static bool add(struct key_task *task) {
     struct key_change change;
     bool is_done = key_add(&task->rules, task->now_s, task->arguments->algorithm, &change, task->error, ERROR_SIZE);
-    if (is_done)
+    if (is_done) {
         printf("%s\n", change.kid);
+        note_change(task, "added", change.kid);
+    }
     return report(task, is_done, &change);
 }
 
 static bool activate(struct key_task *task) {
     struct key_change change;
-    return report(
-        task, key_activate(&task->rules, task->now_s, kid_of(task), task->arguments->at_once, &change, task->error, ERROR_SIZE),
-        &change);
+    bool is_done =
+        key_activate(&task->rules, task->now_s, kid_of(task), task->arguments->at_once, &change, task->error, ERROR_SIZE);
+    if (is_done)
+        note_change(task, "activated", change.kid);
+    return report(task, is_done, &change);
 }
 
 static bool retire(struct key_task *task) {
     struct key_change change;
-    return report(task, key_retire(&task->rules, task->now_s, kid_of(task), &change, task->error, ERROR_SIZE), &change);
+    bool is_done = key_retire(&task->rules, task->now_s, kid_of(task), &change, task->error, ERROR_SIZE);
+    if (is_done)
+        note_change(task, "retired", change.kid);
+    return report(task, is_done, &change);
+}
+
+static enum status insert_revocation(const struct db_call *call, const char *reason, const char *kid) {
+    (void)reason;
+    return key_revocations_insert(call, kid);
 }
 
 /* For the instances that do not share the directory. */
 static enum status publish_revocation(const struct key_task *task) {
-    struct db_options options = db_options_from_config(task->config, DB_FOR_COMMAND);
-    struct db *db = db_create(&options);
-    if (db == NULL)
-        return STATUS_OUT_OF_MEMORY;
-    struct arena arena;
-    arena_init(&arena, ARENA_LIMIT);
-    struct db_call call = { .db = db,
-                            .deadline_us = clock_monotonic_us() + DATABASE_TIMEOUT_US,
-                            .change = command_change(&arena) };
-    enum status status = call.change != NULL ? key_revocations_insert(&call, kid_of(task)) : STATUS_OUT_OF_MEMORY;
-    arena_fini(&arena);
-    db_destroy(db);
-    return status;
+    return call_store(task, DATABASE_TIMEOUT_US, NULL, kid_of(task), insert_revocation);
 }
 
 static bool revoke(struct key_task *task) {
@@ -191,8 +218,10 @@ static bool prune(struct key_task *task) {
 
 static bool rotate_refresh(struct key_task *task) {
     struct key_change change;
-    return report(task, key_rotate_refresh(&task->rules, task->now_s, task->arguments->at_once, &change, task->error, ERROR_SIZE),
-                  &change);
+    bool is_done = key_rotate_refresh(&task->rules, task->now_s, task->arguments->at_once, &change, task->error, ERROR_SIZE);
+    if (is_done)
+        note_change(task, "refresh_key_rotated", NULL);
+    return report(task, is_done, &change);
 }
 
 /* ---- the command ---- */

@@ -59,20 +59,16 @@ struct queued_event *queued_event_create(const struct audit_event *event) {
     return queued_event_add_detail(queued, event->detail);
 }
 
+/* In front of the closing brace, which comes last again. */
 struct queued_event *queued_event_add_detail(struct queued_event *event, const char *detail) {
-    static const char name[] = ",\"detail\":";
-    size_t name_len = strlen(name), detail_len = strlen(detail);
-    struct queued_event *grown = realloc(event, sizeof *event + event->len + name_len + detail_len);
+    size_t size = strlen(",\"detail\":}") + strlen(detail) + 1, len = event->len - 1;
+    assert(event->json[len] == '}');
+    struct queued_event *grown = realloc(event, sizeof *event + len + size);
     if (grown == NULL) {
         free(event);
         return NULL;
     }
-    char *end = grown->json + grown->len - 1; /* the closing brace, which comes last again */
-    assert(*end == '}');
-    memcpy(end, name, name_len);
-    memcpy(end + name_len, detail, detail_len);
-    end[name_len + detail_len] = '}';
-    grown->len += name_len + detail_len;
+    grown->len = len + (size_t)snprintf(grown->json + len, size, ",\"detail\":%s}", detail);
     return grown;
 }
 

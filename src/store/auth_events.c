@@ -1,5 +1,6 @@
 #include "jwtd/auth_events.h"
 
+#include "sql.h"
 #include "statement.h"
 
 #include <assert.h>
@@ -122,6 +123,19 @@ static const struct db_statement list_page = {
            " LIMIT $2::bigint + 1",
 };
 
+enum { KEY_REASON /* $1 */, KEY_KID /* $2 */, KEY_CHANGE /* $3 */, KEY_PARAMETERS };
+
+static const struct db_statement note_key = {
+    .name = "auth_events_note_key",
+    .parameters = KEY_PARAMETERS,
+    .sql = "WITH "
+             NOTE_EVENTS("$3", EVENT("key_changed",
+                                     "NULL::uuid, NULL::uuid, $1::text,"
+                                     " CASE WHEN $2::text IS NOT NULL THEN jsonb_build_object('kid', $2::text) END",
+                                     "(SELECT) AS always"))
+           " SELECT",
+};
+
 static const struct db_statement maintain = {
     .name = "auth_events_maintain",
     .parameters = 1,
@@ -137,6 +151,11 @@ static const struct db_statement maintain = {
 
 enum status auth_events_insert(const struct db_call *call, const char *events_json) {
     return db_run_statement(call, &insert, &events_json, NULL);
+}
+
+enum status auth_events_note_key(const struct db_call *call, const char *reason, const char *kid) {
+    const char *const parameters[KEY_PARAMETERS] = { [KEY_REASON] = reason, [KEY_KID] = kid, [KEY_CHANGE] = call->change };
+    return db_run_statement(call, &note_key, parameters, NULL);
 }
 
 /* "ID.MICROSECONDS", of the last event of the page before. */

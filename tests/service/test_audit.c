@@ -208,6 +208,31 @@ START_TEST(a_user_of_the_command_line_is_created_by_the_shell) {
 }
 END_TEST
 
+/* Keys are files; the command says so when the event could not be written, and the change stands. */
+START_TEST(a_change_of_a_key_is_noted_with_who_made_it) {
+    char output[1024], keys[128], refresh[128], url[600], kid[80];
+    snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", shared_server.directory);
+    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/refresh.key", shared_server.directory);
+    snprintf(url, sizeof url, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
+    const char *const add[] = { "--set", keys, "--set", refresh, "--set", url, "key", "add", NULL };
+    ck_assert_msg(program_run(add, NULL, output, sizeof output) == 0, "%s", output);
+    snprintf(kid, sizeof kid, "%.*s", (int)strcspn(output, "\n"), output);
+    const char *const revoke[] = { "--set", keys, "--set", refresh, "--set", url, "key", "revoke", kid, NULL };
+    const char *const retire[] = { "--set", keys, "--set", refresh, "--set", url, "key", "retire", kid, NULL };
+    ck_assert_msg(program_run(retire, NULL, output, sizeof output) == 0, "%s", output);
+    ck_assert_msg(program_run(revoke, NULL, output, sizeof output) == 0, "%s", output);
+    ck_assert_msg(program_run(revoke, NULL, output, sizeof output) == 0, "%s", output);
+    static const char sql[] = "SELECT string_agg(reason, ' ' ORDER BY at) FROM auth_events WHERE event = 'key_changed'" BY_SHELL
+                              " AND detail ->> 'kid' = $1";
+    ck_assert_str_eq(database_value(sql, kid, output, sizeof output), "added retired revoked");
+
+    const char *const away[] = { "--set", keys,  "--set", refresh, "--set", "database.url=host=127.0.0.1 port=1",
+                                 "key",   "add", NULL };
+    ck_assert_msg(program_run(away, NULL, output, sizeof output) == 0, "%s", output);
+    ck_assert_msg(strstr(output, "The change is made, but is not in the audit") != NULL, "%s", output);
+}
+END_TEST
+
 /* What the operator asks in one query. */
 START_TEST(who_ended_this_session_when_from_where_and_why_is_one_query) {
     struct scene scene = { .account = account_register(&shared_server) };
@@ -298,6 +323,7 @@ Suite *audit_suite(void) {
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
     tcase_add_loop_test(tcase, each_change_is_noted_once_with_who_and_from_where, 0, (int)ARRAY_LEN(changes));
     tcase_add_test(tcase, a_user_of_the_command_line_is_created_by_the_shell);
+    tcase_add_test(tcase, a_change_of_a_key_is_noted_with_who_made_it);
     tcase_add_test(tcase, who_ended_this_session_when_from_where_and_why_is_one_query);
     tcase_add_test(tcase, a_session_that_makes_room_for_a_new_one_is_noted);
     tcase_add_test(tcase, no_address_password_or_token_is_in_the_audit);

@@ -51,6 +51,10 @@ static const struct {
 static char directory[64], keys_dir[80], refresh_file[96];
 static struct faults faults;
 
+/* Each change is noted in the database, if there is one; its absence is only said. Without a user and a file of passwords libpq
+ * asks glibc for those of the process, which aborts when there is no memory. */
+static const char no_database[] = "database.url=host=/nonexistent user=nobody passfile=/nonexistent";
+
 static int run(const char *const words[3], bool with_faults, char output[OUTPUT_SIZE]) {
     char keys[128], refresh[128];
     snprintf(keys, sizeof keys, "token.keys_dir=%s", keys_dir);
@@ -59,9 +63,18 @@ static int run(const char *const words[3], bool with_faults, char output[OUTPUT_
     size_t count = 0;
     for (; with_faults && faults.wrapper[count] != NULL; count++)
         all[count] = faults.wrapper[count];
-    const char *const own[] = {
-        getenv("JWTD_TEST_PROGRAM"), "--set", keys, "--set", refresh, "key", words[0], words[1], words[2], NULL
-    };
+    const char *const own[] = { getenv("JWTD_TEST_PROGRAM"),
+                                "--set",
+                                keys,
+                                "--set",
+                                refresh,
+                                "--set",
+                                no_database,
+                                "key",
+                                words[0],
+                                words[1],
+                                words[2],
+                                NULL };
     memcpy(all + count, own, sizeof own);
     return command_run(all, NULL, output, OUTPUT_SIZE);
 }
