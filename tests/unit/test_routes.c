@@ -204,6 +204,24 @@ static void with_a_step_without_a_function(struct route *row) {
     row->steps[0] = &without_anything_to_run;
 }
 
+static void without_a_word_on_repetition(struct route *row) {
+    row->headers[0] = NULL;
+    row->replay[0] = NULL;
+}
+
+static void with_a_key_though_it_may_be_repeated_without(struct route *row) {
+    row->is_repeatable = true;
+}
+
+static void without_a_way_to_make_its_reply_again(struct route *row) {
+    row->replay[0] = NULL;
+}
+
+static void with_a_way_to_make_a_reply_again_that_is_never_asked_for(struct route *row) {
+    row->headers[0] = NULL;
+    row->is_repeatable = true;
+}
+
 static void without_replies(struct route *row) {
     row->replies[0].http_status = 0;
 }
@@ -243,6 +261,10 @@ static void (*const damages[])(struct route *row) = {
     with_a_step_that_may_fail_unseen,
     with_a_step_that_asks_on_another_executor,
     with_a_step_without_a_function,
+    without_a_word_on_repetition,
+    with_a_key_though_it_may_be_repeated_without,
+    without_a_way_to_make_its_reply_again,
+    with_a_way_to_make_a_reply_again_that_is_never_asked_for,
     without_replies,
 };
 
@@ -273,6 +295,16 @@ START_TEST(what_proxies_and_probes_ask_is_never_limited) {
         const char *path = routes[i].path;
         bool is_open = strncmp(path, "/auth/", 6) != 0 || strncmp(path, "/auth/verify", 12) == 0;
         ck_assert_msg(is_open == (routes[i].limit == LIMIT_NONE), "%s", path);
+    }
+}
+END_TEST
+
+/* What its reply to the first request was, a client that has lost it finds out by sending it again. */
+START_TEST(every_request_that_changes_something_may_be_sent_again) {
+    for (size_t i = 0; i < routes_count; i++) {
+        enum method method = routes[i].method;
+        bool may_change = method == METHOD_POST || method == METHOD_PATCH || method == METHOD_DELETE;
+        ck_assert_msg(may_change == (routes[i].is_repeatable || route_takes_key(&routes[i])), "%s", routes[i].path);
     }
 }
 END_TEST
@@ -359,6 +391,7 @@ Suite *routes_suite(void) {
     tcase_add_test(tcase, two_rows_for_the_same_request_do_not_start);
     tcase_add_test(tcase, two_rows_of_one_name_do_not_start);
     tcase_add_test(tcase, what_proxies_and_probes_ask_is_never_limited);
+    tcase_add_test(tcase, every_request_that_changes_something_may_be_sent_again);
     tcase_add_test(tcase, a_route_that_takes_a_password_and_no_other_has_a_step_on_a_thread_that_hashes);
     tcase_add_test(tcase, every_field_lies_inside_its_scratch);
     tcase_add_loop_test(tcase, the_path_of_a_target_is_taken_as_it_was_sent, 0, (int)ARRAY_LEN(targets));
