@@ -8,7 +8,8 @@ import { operations, resolve } from "./document.mjs";
 // Of what every reply may have, or that belongs to HTTP itself and not to this API.
 const undescribed = new Set(
   ("access-control-allow-origin access-control-expose-headers access-control-allow-methods access-control-allow-headers " +
-    "access-control-max-age allow cache-control connection content-length content-type date transfer-encoding vary " +
+    "access-control-max-age allow cache-control connection content-encoding content-length content-security-policy content-type " +
+    "date referrer-policy transfer-encoding vary " +
     "x-content-type-options x-accel-buffering").split(" "),
 );
 
