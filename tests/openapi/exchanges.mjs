@@ -9,8 +9,7 @@ import { operations, resolve } from "./document.mjs";
 const undescribed = new Set(
   ("access-control-allow-origin access-control-expose-headers access-control-allow-methods access-control-allow-headers " +
     "access-control-max-age allow cache-control connection content-encoding content-length content-security-policy content-type " +
-    "date referrer-policy transfer-encoding vary " +
-    "x-content-type-options x-accel-buffering").split(" "),
+    "date referrer-policy transfer-encoding vary x-content-type-options x-accel-buffering").split(" "),
 );
 
 // As the document, but a reply must have no member that it does not name: a client must take more, this service must not send it.
