@@ -53,8 +53,13 @@ enum field_type {
     FIELD_TEXT,         /* struct text, 1 to max_len bytes, without NUL, as the three above */
     FIELD_LINE,         /* the same without control characters and ends of lines */
     FIELD_OBJECT,       /* struct text, a JSON object with any members, of 2 to max_len bytes as json_write_value writes it */
-    FIELD_BOOLEAN       /* bool */
+    FIELD_BOOLEAN,      /* bool */
+    FIELD_FLAG,         /* enum field_flag */
+    FIELD_ROLES         /* struct text, a compact JSON array of roles (role.h), none of them twice, of at most max_len bytes */
 };
+
+/* A boolean that may be missing. */
+enum field_flag { FLAG_ABSENT, FLAG_FALSE, FLAG_TRUE };
 
 struct field {
     const char *name;
@@ -79,7 +84,8 @@ struct field {
     }
 /* clang-format off */
 #define FIELD_FITS(member, field_type) \
-    _Generic(member, struct text: (field_type) != FIELD_BOOLEAN, bool: (field_type) == FIELD_BOOLEAN, default: 0)
+    _Generic(member, bool: (field_type) == FIELD_BOOLEAN, enum field_flag: (field_type) == FIELD_FLAG, \
+             struct text: (field_type) != FIELD_BOOLEAN && (field_type) != FIELD_FLAG, default: 0)
 /* clang-format on */
 
 #define BODY_FIELDS_MAX 12

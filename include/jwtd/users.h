@@ -40,7 +40,7 @@ struct email_forms {
     struct text canonical;
 };
 
-/* What to insert. Times, version 1 and no roles are the table's defaults. */
+/* What to insert. Times and version 1 are the table's defaults. */
 struct new_user {
     struct uuid id;
     struct email_forms email;
@@ -48,6 +48,7 @@ struct new_user {
     const char *password_hash;
     const char *idempotency_digest; /* 64 hexadecimal digits or NULL */
     const char *ip;                 /* its network becomes known for the user; NULL: unknown */
+    const char *roles_json;         /* NUL-terminated; NULL: none */
 };
 
 enum user_insert_result {

@@ -37,12 +37,20 @@ static void write_session(struct json_writer *writer, const struct session *sess
     json_end_object(writer);
 }
 
-static enum step_result ask_list(struct request *request, struct db_query *query) {
+static enum step_result ask_list_of(struct request *request, struct db_query *query, const struct uuid *user_id) {
     struct session_list *list = request->scratch = arena_alloc(request->arena, sizeof *list);
     if (list == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    sessions_list(query, &request->claims.user_id, &request->claims.session_id, &request->services->session_limits, list);
+    sessions_list(query, user_id, &request->claims.session_id, &request->services->session_limits, list);
     return STEP_NEXT;
+}
+
+static enum step_result ask_list(struct request *request, struct db_query *query) {
+    return ask_list_of(request, query, &request->claims.user_id);
+}
+
+static enum step_result ask_list_of_user(struct request *request, struct db_query *query) {
+    return ask_list_of(request, query, &request->path_ids[0]);
 }
 
 static enum step_result show(struct request *request) {
@@ -77,4 +85,5 @@ static enum step_result take_end(struct request *request) {
 }
 
 const struct step sessions_show = { "show", ON_DATABASE, .ask = ask_list, .run = show };
+const struct step sessions_show_of_user = { "show_of_user", ON_DATABASE, .ask = ask_list_of_user, .run = show };
 const struct step sessions_end = { "end", ON_DATABASE, .ask = ask_end, .run = take_end };

@@ -50,11 +50,23 @@ extern const struct body_schema revoke_body;
 extern const struct step policy_show;
 extern const struct reply_schema policy_reply;
 
+/* user_list.c, user_creation.c, administration.c: what administrators do */
+#define USER_CURSOR_MAX_LEN 1366 /* base64url of the longest canonical address */
+extern const struct step users_show_page;
+extern const struct reply_schema users_reply;
+extern const struct step users_hash_password, users_create, users_answer_created;
+extern const struct body_schema user_creation_body;
+extern const struct step users_load, users_show, users_change, users_delete_one, users_end_sessions;
+extern const struct body_schema user_change_body;
+
+/* user_resource.c */
+extern const struct reply_schema administered_user_reply;
+
 /* me.c */
 extern const struct step me_show;
 
 /* session_list.c */
-extern const struct step sessions_show, sessions_end;
+extern const struct step sessions_show, sessions_show_of_user, sessions_end;
 extern const struct reply_schema sessions_reply;
 
 /* revocation_stream.c */

@@ -17,6 +17,10 @@ static const struct violation_info table[] = {
     [VIOLATION_INVALID_EMAIL] = { "invalid_email", "The value is not an e-mail address. Blanks around it do not matter." },
     [VIOLATION_EMAIL_TAKEN] = { "email_taken", "Another account has this e-mail address." },
     [VIOLATION_WRONG_PASSWORD] = { "wrong_password", "The value is not the current password of the user." },
+    [VIOLATION_INVALID_ROLE] = { "invalid_role",
+                                 "An element of the array is no role: 1 to 64 of A-Z a-z 0-9 . _ : -, of which the first "
+                                 "is a letter, a digit or _." },
+    [VIOLATION_UNCHANGED] = { "unchanged", "The new password is the present one." },
     [VIOLATION_TOO_COMMON] = { "too_common", "The new password is one of the first that an attacker tries: a common one, a "
                                              "row of keys, or a repetition of either." },
     [VIOLATION_CONTAINS_EMAIL] = { "contains_email", "The new password contains the part of the e-mail address before the @, "

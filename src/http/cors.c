@@ -13,11 +13,12 @@
 #include <string.h>
 
 static const char allow_origin[] = "Access-Control-Allow-Origin";
-static const char exposed_headers[] = "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Request-Id, Location";
+static const char exposed_headers[] =
+    "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Request-Id, Location, ETag, Link";
 
 static const struct header_field preflight_headers[] = {
     { "Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE" },
-    { "Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, X-Request-Id" },
+    { "Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id" },
     { "Access-Control-Max-Age", "600" },
 };
 

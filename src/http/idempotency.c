@@ -69,6 +69,7 @@ static void add_field(crypto_generichash_state *state, const struct field *field
     const char *value = (const char *)scratch + field->offset;
     struct text text = { NULL, 0 };
     bool truth;
+    enum field_flag flag;
     switch (field->type) {
     case FIELD_PASSWORD:
     case FIELD_NEW_PASSWORD:
@@ -77,7 +78,12 @@ static void add_field(crypto_generichash_state *state, const struct field *field
         memcpy(&truth, value, sizeof truth);
         text = text_of(truth ? "true" : "false");
         break;
+    case FIELD_FLAG:
+        memcpy(&flag, value, sizeof flag);
+        text = text_of(flag == FLAG_ABSENT ? NULL : flag == FLAG_TRUE ? "true" : "false");
+        break;
     case FIELD_EMAIL:
+    case FIELD_ROLES:
     case FIELD_TEXT:
     case FIELD_LINE:
     case FIELD_OBJECT:

@@ -39,7 +39,7 @@ static const struct described_header of_replies[] = {
     { .name = "ETag", .description = "Changes with the body", .example = "\"Qm9keUhhc2g\"", .is_constant = true },
     { .name = "Link",
       .description = "rel=\"next\" is the next page; missing on the last one",
-      .example = "</users?cursor=AZq5>; rel=\"next\"" },
+      .example = "<?limit=20&cursor=AZrK2m9Ac1KZ3n1kF1tQeg>; rel=\"next\"" },
     { .name = "Location", .description = "Where what was made or is wanted is", .example = "/auth/me", .is_constant = true },
     { .name = "RateLimit",
       .description = "What is left of the limit, and seconds until there is more (draft-ietf-httpapi-ratelimit-headers-10)",

@@ -22,6 +22,7 @@ void openapi_write_reference(struct json_writer *writer, const char *kind, const
 static const struct field_kind {
     const char *type, *format, *example; /* the example is JSON; NULL: the row has one, which is JSON but for strings */
     size_t min_len, max_len;             /* of a text; a limit in bytes is one in characters, too */
+    const char *items;                   /* of an array, its elements' schema */
 } field_kinds[] = {
     [FIELD_EMAIL] = { "string", "idn-email", "\"ada@example.org\"", 3, EMAIL_MAX_LEN },
     [FIELD_PASSWORD] = { "string", "password", "\"correct horse battery staple\"", 1, PASSWORD_MAX_LEN },
@@ -30,6 +31,8 @@ static const struct field_kind {
     [FIELD_LINE] = { "string", NULL, NULL, 1, 0 },
     [FIELD_OBJECT] = { "object", NULL, NULL, 0, 0 },
     [FIELD_BOOLEAN] = { "boolean", NULL, "true", 0, 0 },
+    [FIELD_FLAG] = { "boolean", NULL, "true", 0, 0 },
+    [FIELD_ROLES] = { .type = "array", .items = "{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9_][A-Za-z0-9._:-]{0,63}$\"}" },
 };
 
 const char *openapi_wrong_field(const struct field *field) {
@@ -76,6 +79,8 @@ static void write_field(struct json_writer *writer, const struct field *field, e
         json_member_string(writer, "format", kind->format);
     if (field->type == FIELD_OBJECT) {
         json_member_boolean(writer, "additionalProperties", true);
+    } else if (kind->items != NULL) {
+        json_member_raw(writer, "items", text_of(kind->items));
     } else {
         write_length(writer, "minLength", format == BODY_FORM ? 0 : kind->min_len);
         write_length(writer, "maxLength", kind->max_len > 0 ? kind->max_len : field->max_len);

@@ -6,8 +6,10 @@
 #include "jwtd/email.h"
 #include "jwtd/hasher.h"
 #include "jwtd/json.h"
+#include "jwtd/json_writer.h"
 #include "jwtd/password_policy.h"
 #include "jwtd/reply.h"
+#include "jwtd/role.h"
 #include "jwtd/services.h"
 
 #include <assert.h>
@@ -31,6 +33,7 @@ static const struct finding empty = { .violation = VIOLATION_TOO_SHORT, .detail 
 static const struct finding no_string = { .violation = VIOLATION_WRONG_TYPE, .detail = "must be a string" };
 static const struct finding no_object = { .violation = VIOLATION_WRONG_TYPE, .detail = "must be an object" };
 static const struct finding no_boolean = { .violation = VIOLATION_WRONG_TYPE, .detail = "must be true or false" };
+static const struct finding no_array = { .violation = VIOLATION_WRONG_TYPE, .detail = "must be an array" };
 static const struct finding not_there = { .violation = VIOLATION_REQUIRED, .detail = "is missing" };
 
 static struct finding longer_than(struct arena *arena, size_t max) {
@@ -127,6 +130,47 @@ static struct finding read_boolean(struct arena *arena, const struct field *fiel
     return good;
 }
 
+static struct finding read_flag(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+    (void)arena;
+    (void)field;
+    enum field_flag flag = json_as_boolean(value) ? FLAG_TRUE : FLAG_FALSE;
+    memcpy(target, &flag, sizeof flag);
+    return good;
+}
+
+static bool is_repeated(const struct json *array, size_t index) {
+    for (size_t i = 0; i < index; i++)
+        if (text_equal(json_as_text(json_item(array, i)), json_as_text(json_item(array, index))))
+            return true;
+    return false;
+}
+
+/* Not even read when so many cannot be stored: the comparison of each with each would take long. */
+static struct finding read_roles(struct arena *arena, const struct field *field, const struct json *value, void *target) {
+    struct json_writer writer;
+    size_t count = json_item_count(value);
+    if (count > field->max_len / 2)
+        return longer_than(arena, field->max_len);
+    json_writer_init(&writer, arena);
+    json_begin_array(&writer);
+    for (size_t i = 0; i < count; i++) {
+        struct text role = json_as_text(json_item(value, i));
+        if (!role_is_valid(role))
+            return (struct finding){ .violation = VIOLATION_INVALID_ROLE,
+                                     .detail = "has an element that is no role: it is " ROLE_RULE };
+        if (!is_repeated(value, i))
+            json_write_text(&writer, role);
+    }
+    json_end_array(&writer);
+    struct text roles = json_writer_finish(&writer);
+    if (roles.bytes == NULL)
+        return no_memory;
+    if (roles.len > field->max_len)
+        return longer_than(arena, field->max_len);
+    memcpy(target, &roles, sizeof roles);
+    return good;
+}
+
 static const struct {
     enum json_kind kind;
     const struct finding *wrong_type;
@@ -139,6 +183,8 @@ static const struct {
     [FIELD_LINE] = { JSON_KIND_TEXT, &no_string, read_line },
     [FIELD_OBJECT] = { JSON_KIND_OBJECT, &no_object, read_any_object },
     [FIELD_BOOLEAN] = { JSON_KIND_BOOLEAN, &no_boolean, read_boolean },
+    [FIELD_FLAG] = { JSON_KIND_BOOLEAN, &no_boolean, read_flag },
+    [FIELD_ROLES] = { JSON_KIND_ARRAY, &no_array, read_roles },
 };
 
 /* What was parsed: one of the two, or neither if no body came. */

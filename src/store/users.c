@@ -133,6 +133,7 @@ enum {
     INSERT_IP /* $6 */,
     INSERT_CHANGE /* $7 */,
     INSERT_NAME /* $8 */,
+    INSERT_ROLES /* $9 */,
     INSERT_PARAMETERS
 };
 
@@ -142,8 +143,8 @@ static const struct db_statement insert = {
     .columns = USER_COLUMN_COUNT,
     .read = read_inserted,
     .sql = "WITH inserted AS ("
-           "   INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest, name)"
-           "   VALUES ($1, $2, $3, $4, $5, nullif($8, ''))"
+           "   INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest, name, roles)"
+           "   VALUES ($1, $2, $3, $4, $5, nullif($8, ''), ARRAY(SELECT json_array_elements_text($9::json)))"
            "   ON CONFLICT DO NOTHING"
            "   RETURNING *"
            " ),"
@@ -249,6 +250,7 @@ void users_insert(struct db_query *query, const struct new_user *new_user, struc
         [INSERT_IP] = db_text_parameter(query, new_user->ip),
         [INSERT_CHANGE] = query->change,
         [INSERT_NAME] = new_user->name.bytes,
+        [INSERT_ROLES] = new_user->roles_json != NULL ? new_user->roles_json : "[]",
     };
     *inserted = (struct inserted_user){ .result = USER_EXISTS, .user.id = new_user->id };
     db_ask(query, &insert, parameters, inserted);

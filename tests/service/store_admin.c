@@ -196,11 +196,10 @@ static const struct {
 START_TEST(what_is_changed_is_noted_once) {
     struct uuid id = add_user("ada@example.org");
     add_session(&id);
-    sql("CREATE TEMP TABLE seen AS SELECT id FROM auth_events");
     for (int run = 0; run < 2; run++)
         change(&id, noted[_i].changes);
     ck_assert_int_eq(sql_number("SELECT (coalesce(string_agg(concat_ws(' ', event, detail), ' ' ORDER BY event), '') = '%s')::int"
-                                " FROM auth_events WHERE user_id = '%s' AND id NOT IN (SELECT id FROM seen)",
+                                " FROM auth_events WHERE user_id = '%s' AND event NOT IN ('user_registered', 'session_opened')",
                                 noted[_i].events, show(&id)),
                      1);
 }

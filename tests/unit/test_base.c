@@ -105,6 +105,8 @@ static const struct {
     { VIOLATION_INVALID_EMAIL, "invalid_email" },
     { VIOLATION_EMAIL_TAKEN, "email_taken" },
     { VIOLATION_WRONG_PASSWORD, "wrong_password" },
+    { VIOLATION_INVALID_ROLE, "invalid_role" },
+    { VIOLATION_UNCHANGED, "unchanged" },
     { VIOLATION_TOO_COMMON, "too_common" },
     { VIOLATION_CONTAINS_EMAIL, "contains_email" },
     { VIOLATION_CONTAINS_SERVICE, "contains_service" },

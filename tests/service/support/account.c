@@ -63,7 +63,7 @@ void account_keep_administrator(void) {
     char ignored[8];
     database_value("INSERT INTO users (id, email, email_canonical, password_hash, roles)"
                    " VALUES (gen_random_uuid(), 'keeper@example.org', 'keeper@example.org', 'none', '{admin}')"
-                   " ON CONFLICT DO NOTHING",
+                   " ON CONFLICT (email_canonical) DO UPDATE SET roles = '{admin}', disabled_at = NULL",
                    NULL, ignored, sizeof ignored);
 }
 

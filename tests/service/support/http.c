@@ -75,7 +75,7 @@ static struct json_object *parse_json(const char *bytes, size_t len) {
 
 static struct reply perform(const struct server *server, const char *method, const char *path, const char *const *headers,
                             const char *body, size_t body_len) {
-    char url[512];
+    char url[4096];
     struct buffer head = { 0 }, content = { 0 };
     struct reply reply = { 0 };
     pthread_once(&once, init_library);
