@@ -2,6 +2,7 @@
 
 #include "steps.h"
 
+#include "jwtd/auth_events.h"
 #include "jwtd/email.h"
 #include "jwtd/macros.h"
 #include "jwtd/role.h"
@@ -341,6 +342,36 @@ const struct route routes[] = {
       .is_repeatable = true,
       .replies = { { .http_status = 204 } },
       .problems = { STATUS_NOT_FOUND } },
+    { .method = METHOD_GET,
+      .path = "/users/{id}/events",
+      .summary = "List what happened to a user and the sessions",
+      .name = "listEventsOfUser",
+      .group = GROUP_ADMINISTRATION,
+      .description = "From the audit, the newest first; also of a user who has been deleted.",
+      .access = ACCESS_BEARER,
+      .role = "admin",
+      .limit = LIMIT_ACCOUNT,
+      .query = { { .name = "session",
+                   .max_len = UUID_TEXT_LEN,
+                   .description = "Only events of this session",
+                   .example = "0198c0de-7b3a-7000-8000-000000000001" },
+                 { .name = "event",
+                   .max_len = EVENT_NAME_MAX_LEN,
+                   .description = "Only events of this kind",
+                   .example = "session_ended" },
+                 { .name = "limit",
+                   .max_len = 3,
+                   .description = "How many events a page has at most; 20 when it is missing",
+                   .example = "20",
+                   .min = 1,
+                   .max = AUTH_EVENTS_PAGE_MAX },
+                 { .name = "cursor",
+                   .max_len = AUTH_EVENTS_CURSOR_SIZE - 1,
+                   .description = "What the page before has as next",
+                   .example = "AZrK2m9Ac1KZ3n1kF1tQeg" } },
+      .steps = { &users_show_events },
+      .replies = { { .http_status = 200, .schema = &events_reply } },
+      .problems = { STATUS_INVALID_PARAMETER } },
     { .method = METHOD_GET,
       .path = "/.well-known/jwks.json",
       .summary = "The public keys of access tokens",

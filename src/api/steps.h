@@ -59,6 +59,11 @@ extern const struct body_schema user_creation_body;
 extern const struct step users_load, users_show, users_change, users_delete_one, users_end_sessions;
 extern const struct body_schema user_change_body;
 
+/* user_events.c */
+#define EVENT_NAME_MAX_LEN 32
+extern const struct step users_show_events;
+extern const struct reply_schema events_reply;
+
 /* user_resource.c */
 extern const struct reply_schema administered_user_reply;
 

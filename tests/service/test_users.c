@@ -400,6 +400,63 @@ START_TEST(a_deleted_user_is_gone) {
 }
 END_TEST
 
+/* "Who ended this session, when, from where, and why" is one call. */
+START_TEST(the_events_of_a_user_say_who_ended_a_session_and_why) {
+    struct account account = account_register(&shared_server);
+    account_login(&shared_server, &account);
+    struct reply reply = get(path_of(&account, "/sessions"));
+    char session[40], path[PATH_SIZE], actor[64];
+    const struct json_object *sessions = json_object_object_get(reply.json, "sessions");
+    snprintf(session, sizeof session, "%s", json_string_at(json_object_array_get_idx(sessions, 0), "id"));
+    http_free(&reply);
+    expect_status(change(&account, "{\"disabled\":true}"), 200);
+    snprintf(path, sizeof path, "/users/%s/events?session=%s&event=session_ended", account.id, session);
+    snprintf(actor, sizeof actor, "admin:%s", administrator.id);
+    reply = get(path);
+    ck_assert_int_eq(reply.status, 200);
+    const struct json_object *events = json_object_object_get(reply.json, "events");
+    ck_assert_uint_eq(json_object_array_length(events), 1);
+    const struct json_object *event = json_object_array_get_idx(events, 0);
+    ck_assert_str_eq(json_string_at(event, "event"), "session_ended");
+    ck_assert_str_eq(json_string_at(event, "session_id"), session);
+    ck_assert_str_eq(json_string_at(event, "reason"), "user_disabled");
+    ck_assert_str_eq(json_string_at(event, "actor"), actor);
+    ck_assert_str_eq(json_string_at(event, "ip"), "127.0.0.1");
+    http_free(&reply);
+    struct account other = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &other);
+    expect_problem(send_as(tokens.access, "GET", path_of(&other, "/events"), NULL, NULL), 403, "insufficient_scope");
+}
+END_TEST
+
+START_TEST(pages_lead_to_every_event_once) {
+    struct account account = account_register(&shared_server);
+    char path[PATH_SIZE], cursor[128] = "";
+    for (int i = 0; i < 6; i++)
+        expect_status(change(&account, i % 2 == 0 ? "{\"roles\":[\"a\"]}" : "{\"roles\":[]}"), 200);
+    size_t found = 0, pages = 0;
+    do {
+        snprintf(path, sizeof path, "/users/%s/events?event=roles_changed&limit=2%s", account.id, cursor);
+        struct reply reply = get(path);
+        ck_assert_int_eq(reply.status, 200);
+        found += json_object_array_length(json_object_object_get(reply.json, "events"));
+        const char *next = http_member(&reply, "next");
+        snprintf(cursor, sizeof cursor, next[0] != '\0' ? "&cursor=%s" : "%s", next);
+        http_free(&reply);
+    } while (cursor[0] != '\0' && ++pages < 10);
+    ck_assert_uint_eq(found, 6);
+}
+END_TEST
+
+static const char *const wrong_event_queries[] = { "limit=0", "limit=101", "session=x", "event=A", "cursor=x" };
+
+START_TEST(a_parameter_of_events_that_cannot_be_is_refused) {
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, NOBODY "/events?%s", wrong_event_queries[_i]);
+    expect_problem(get(path), 400, "invalid_parameter");
+}
+END_TEST
+
 /* ---- the last administrator ---- */
 
 START_TEST(the_last_administrator_stays_whoever_asks) {
@@ -463,6 +520,9 @@ Suite *users_suite(void) {
     tcase_add_test(tcase, who_is_disabled_is_out_until_enabled);
     tcase_add_test(tcase, sessions_are_shown_and_all_ended);
     tcase_add_test(tcase, a_deleted_user_is_gone);
+    tcase_add_test(tcase, the_events_of_a_user_say_who_ended_a_session_and_why);
+    tcase_add_test(tcase, pages_lead_to_every_event_once);
+    tcase_add_loop_test(tcase, a_parameter_of_events_that_cannot_be_is_refused, 0, (int)ARRAY_LEN(wrong_event_queries));
     tcase_add_test(tcase, the_last_administrator_stays_whoever_asks);
     tcase_add_test(tcase, two_administrators_who_delete_each_other_leave_one);
     suite_add_tcase(suite, tcase);

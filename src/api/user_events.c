@@ -1,0 +1,124 @@
+/* GET /users/{id}/events: what happened to a user and the sessions, from the audit. */
+#include "steps.h"
+
+#include "jwtd/auth_events.h"
+#include "jwtd/macros.h"
+#include "jwtd/reply.h"
+
+#include <string.h>
+
+#define LIMIT_DEFAULT 20
+#define EVENT_ALPHABET "abcdefghijklmnopqrstuvwxyz_"
+
+struct listing {
+    struct uuid session_id;
+    struct auth_event_list list;
+};
+
+static const struct reply_member event_members[] = {
+    { .name = "id", .type = REPLY_STRING, .description = "Later events have greater ones", .format = "uuid" },
+    { .name = "at", .type = REPLY_STRING, .description = "When it happened", .format = "date-time" },
+    { .name = "event", .type = REPLY_STRING, .description = "What happened", .example = "session_ended" },
+    { .name = "session_id", .type = REPLY_STRING, .nullable = true, .description = "To which session", .format = "uuid" },
+    { .name = "actor",
+      .type = REPLY_STRING,
+      .nullable = true,
+      .description = "Who did it: user:ID, admin:ID, service:NAME, shell:NAME of a user of the operating system, or system",
+      .example = "admin:0198c0de-7b3a-7000-8000-000000000002" },
+    { .name = "ip", .type = REPLY_STRING, .nullable = true, .description = "From where", .format = "ip" },
+    { .name = "user_agent",
+      .type = REPLY_STRING,
+      .nullable = true,
+      .description = "With which client",
+      .example = "curl/7.88.1" },
+    { .name = "request_id",
+      .type = REPLY_STRING,
+      .nullable = true,
+      .description = "By which request, for the log",
+      .example = "0198c0de-7b3a-7000-8000-000000000003" },
+    { .name = "reason",
+      .type = REPLY_STRING,
+      .nullable = true,
+      .description = "Why, where there are several",
+      .example = "logout" },
+    { .name = "detail",
+      .type = REPLY_OBJECT,
+      .nullable = true,
+      .description = "What else is known of it",
+      .example = "{\"refreshes\":3}" },
+};
+static const struct reply_schema event_schema = { event_members, ARRAY_LEN(event_members), "AuthEvent" };
+static const struct reply_member page_members[] = {
+    { .name = "events", .type = REPLY_ARRAY, .schema = &event_schema, .description = "The newest first" },
+    { .name = "next",
+      .type = REPLY_STRING,
+      .nullable = true,
+      .description = "The cursor of the next page, if there is one",
+      .example = "AZrK2m9Ac1KZ3n1kF1tQeg" },
+};
+const struct reply_schema events_reply = { page_members, ARRAY_LEN(page_members), "AuthEventPage" };
+
+/* False: a parameter has a value that it cannot have. */
+static bool read_query(const struct request *request, struct listing *listing, struct auth_event_filter *filter) {
+    struct text session = request_query(request, "session", 0), event = request_query(request, "event", 0);
+    struct text limit = request_query(request, "limit", 0), cursor = request_query(request, "cursor", 0);
+    uint64_t number = LIMIT_DEFAULT;
+    if (session.len > 0 && !uuid_parse(session.bytes, session.len, &listing->session_id))
+        return false;
+    if (limit.len > 0 && (!text_parse_unsigned(limit, AUTH_EVENTS_PAGE_MAX, &number) || number == 0))
+        return false;
+    if (event.len > 0 && !text_is_made_of(event, EVENT_ALPHABET, 1, EVENT_NAME_MAX_LEN))
+        return false;
+    if (cursor.len > 0 && !auth_events_cursor_is_valid(cursor))
+        return false;
+    filter->session_id = session.len > 0 ? &listing->session_id : NULL;
+    filter->event = event.len > 0 ? event.bytes : NULL;
+    filter->cursor = cursor.len > 0 ? cursor.bytes : NULL;
+    filter->limit = (unsigned)number;
+    return true;
+}
+
+static enum step_result ask_events(struct request *request, struct db_query *query) {
+    struct listing *listing = request->scratch = arena_alloc(request->arena, sizeof *listing);
+    struct auth_event_filter filter = { .user_id = request->path_ids[0] };
+    if (listing == NULL)
+        return reply_problem(request, STATUS_OUT_OF_MEMORY);
+    if (!read_query(request, listing, &filter))
+        return reply_problem(request, STATUS_INVALID_PARAMETER);
+    auth_events_list(query, &filter, &listing->list);
+    return STEP_NEXT;
+}
+
+static void write_event(struct json_writer *writer, const struct auth_event *event) {
+    char id[UUID_TEXT_SIZE], session_id[UUID_TEXT_SIZE];
+    json_begin_object(writer);
+    json_member_string(writer, "id", uuid_text(&event->id, id));
+    json_member_text(writer, "at", event->at);
+    json_member_text(writer, "event", event->event);
+    json_member_string(writer, "session_id", event->has_session ? uuid_text(&event->session_id, session_id) : NULL);
+    json_member_text(writer, "actor", event->actor);
+    json_member_text(writer, "ip", event->ip);
+    json_member_text(writer, "user_agent", event->user_agent);
+    json_member_text(writer, "request_id", event->request_id);
+    json_member_text(writer, "reason", event->reason);
+    json_member_raw(writer, "detail", event->detail);
+    json_end_object(writer);
+}
+
+/* Also of a user who has been deleted, whose events outlive the account. */
+static enum step_result show(struct request *request) {
+    const struct listing *listing = request->scratch;
+    struct json_writer writer;
+    json_writer_init(&writer, request->arena);
+    json_begin_object(&writer);
+    json_name(&writer, "events");
+    json_begin_array(&writer);
+    for (size_t i = 0; i < listing->list.count; i++)
+        write_event(&writer, &listing->list.events[i]);
+    json_end_array(&writer);
+    json_member_string(&writer, "next", listing->list.next[0] != '\0' ? listing->list.next : NULL);
+    json_end_object(&writer);
+    return reply_json(request, 200, &writer);
+}
+
+const struct step users_show_events = { "show_events", ON_DATABASE, .ask = ask_events, .run = show };
