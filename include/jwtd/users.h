@@ -117,6 +117,11 @@ struct password_change {
  * who already has the same hash counts as changed: it is salted, so an earlier run whose reply was lost has set it. */
 void users_change_password(struct db_query *query, const struct password_change *wanted, struct changed_user *changed);
 
+/* The same at a login: the kept session is opened, with this user agent (as struct new_session), in the same transaction. If it
+ * is not done, another change came first. */
+void users_change_password_at_login(struct db_query *query, const struct password_change *wanted, const char *user_agent,
+                                    const struct session_limits *limits, struct opened_session *opened);
+
 /* Deletes the user and its sessions; their revocations stay for the other instances. One that is deleted already is USER_STALE,
  * unless the connection was lost and a session of the user was revoked by a deletion in the last minute: that was the first run.
  * STATUS_LAST_ADMIN: no administrator who is not disabled would be left.

@@ -10,11 +10,13 @@
 #include <stddef.h>
 
 struct login {
-    struct text email, password;
+    struct text email, password, new_password;
     struct text canonical;
     struct found_user found;
     struct password_check check;
-    char new_hash[PASSWORD_HASH_SIZE]; /* empty: the stored one stays */
+    bool is_repeated;                  /* the password is wrong, and the new one is set already */
+    char new_hash[PASSWORD_HASH_SIZE]; /* of the new password, or of the same one by other parameters; empty: the stored one stays
+                                        */
     struct uuid session_id;
     struct opened_session opened;
     struct live_session live; /* that a login before has opened, with the same key */
@@ -23,6 +25,9 @@ struct login {
 static const struct field fields[] = {
     FIELD(login, email, FIELD_EMAIL, .required = true, .description = "Of the account, in upper or lower case"),
     FIELD(login, password, FIELD_PASSWORD, .required = true, .description = "Of the account"),
+    FIELD(login, new_password, FIELD_NEW_PASSWORD,
+          .description =
+              "Becomes the password, and every other session ends; where a change is required nobody logs in without one"),
 };
 const struct body_schema login_body = { fields, ARRAY_LEN(fields), false, sizeof(struct login), "LoginRequest" };
 
@@ -57,18 +62,61 @@ static enum step_result refuse(struct request *request) {
     return reply_problem(request, STATUS_INVALID_CREDENTIALS);
 }
 
+/*
+ * The reply to a login that has changed the password may be lost; the client that tries again sends the old one as the password.
+ * As in account.c that counts for a minute after the change only. It is compared in any case, so that the time says nothing.
+ */
+static void check_repeated(struct request *request, struct login *login, const char *hash) {
+    struct password_check *check = &login->check;
+    const struct user *user = &login->found.user;
+    if (check->match != HASH_DIFFERS || login->new_password.bytes == NULL)
+        return;
+    password_check_alternative(request, check, login->new_password, hash);
+    login->is_repeated = check->match == HASH_MATCHES && user->password_changed_lately && !user->password_change_required;
+    if (check->match == HASH_MATCHES && !login->is_repeated)
+        check->match = HASH_DIFFERS;
+}
+
+static bool changes_password(const struct login *login) {
+    return login->new_password.bytes != NULL && !login->is_repeated;
+}
+
+/* A new hash by other parameters may fail: the stored one stays. That of a new password may not. */
+static enum step_result hash_password(struct request *request, struct login *login) {
+    struct text password = changes_password(login) ? login->new_password : login->password;
+    if (login->is_repeated ||
+        (!changes_password(login) && !hasher_needs_rehash(request->hasher, login->found.user.password_hash.bytes)))
+        return STEP_NEXT;
+    enum status status = hasher_hash(request->hasher, password, login->new_hash);
+    if (status == STATUS_OK)
+        return STEP_NEXT;
+    login->new_hash[0] = '\0';
+    return changes_password(login) ? reply_problem(request, status) : STEP_NEXT;
+}
+
 static enum step_result check_password(struct request *request) {
     struct login *login = request->scratch;
     struct attempt attempt = attempt_at_login(request, login->canonical, login->found.found && login->found.user.knows_address);
     const char *hash = login->found.found ? login->found.user.password_hash.bytes : NULL;
     if (!password_check_run(request, &login->check, &attempt, login->password, hash))
         return STEP_DONE;
+    check_repeated(request, login, hash);
     if (login->check.match != HASH_MATCHES || login->found.user.disabled)
         return STEP_NEXT;
     password_check_accept(request, &login->check);
-    if (hasher_needs_rehash(request->hasher, hash) && hasher_hash(request->hasher, login->password, login->new_hash) != STATUS_OK)
-        login->new_hash[0] = '\0';
-    return STEP_NEXT;
+    return hash_password(request, login);
+}
+
+/* Only for whom the password is known to be right. */
+static enum step_result require_new_password(struct request *request, const struct login *login) {
+    static const struct field_problem unchanged = { "/new_password", VIOLATION_UNCHANGED,
+                                                    .detail = "new_password must not be the present one" };
+    if (changes_password(login) && text_equal(login->new_password, login->password))
+        return reply_invalid_field(request, &unchanged);
+    if (changes_password(login) || !login->found.user.password_change_required)
+        return STEP_NEXT;
+    log_account_event(LOG_INFO, "password_change_required", request, &login->found.user.id, NULL);
+    return reply_problem(request, STATUS_PASSWORD_CHANGE_REQUIRED);
 }
 
 /* Only now is it known whose the Idempotency-Key is: nobody learns by one what the password does not open to him. */
@@ -78,13 +126,15 @@ static enum step_result end_password_check(struct request *request) {
     char id[UUID_TEXT_SIZE];
     if (password_check_end(request, &login->check, user_id, refuse) == STEP_DONE)
         return STEP_DONE;
+    if (require_new_password(request, login) == STEP_DONE)
+        return STEP_DONE;
     enum status status = request_bind_key(request, "user", text_of(uuid_text(user_id, id)));
     return status == STATUS_OK ? STEP_NEXT : reply_problem(request, status);
 }
 
 static enum step_result ask_new_hash(struct request *request, struct db_query *query) {
     const struct login *login = request->scratch;
-    if (login->new_hash[0] != '\0')
+    if (login->new_hash[0] != '\0' && !changes_password(login))
         users_rehash(query, &login->found.user.id, login->found.user.password_hash.bytes, login->new_hash);
     return STEP_NEXT;
 }
@@ -100,8 +150,17 @@ static enum step_result take_new_hash(struct request *request) {
 
 static enum step_result ask_session(struct request *request, struct db_query *query) {
     struct login *login = request->scratch;
+    const struct session_limits *limits = &request->services->session_limits;
     char ip[ADDRESS_TEXT_SIZE];
     login->session_id = uuid_create();
+    if (changes_password(login)) {
+        struct password_change wanted = { .user = { login->found.user.id, login->found.user.password_version },
+                                          .new_hash = login->new_hash,
+                                          .kept_session = login->session_id,
+                                          .ip = client_ip(request, ip) };
+        users_change_password_at_login(query, &wanted, request->user_agent.bytes, limits, &login->opened);
+        return STEP_NEXT;
+    }
     struct new_session session = {
         .id = login->session_id,
         .user_id = login->found.user.id,
@@ -109,15 +168,16 @@ static enum step_result ask_session(struct request *request, struct db_query *qu
         .ip = client_ip(request, ip),
         .user_agent = request->user_agent.bytes,
     };
-    sessions_open(query, &session, &request->services->session_limits, &login->opened);
+    sessions_open(query, &session, limits, &login->opened);
     return STEP_NEXT;
 }
 
-/* Those that had to make room have no row in the transaction that ended them: a login must not fail because of the audit. */
+/* Those that had to make room have no row in the transaction that ended them: a login must not fail because of the audit. Those
+ * that ended with a change of the password have one. */
 static void audit_opened(const struct request *request, const struct login *login) {
     struct audit_event event = audit_event_of(request, "session_opened", &login->found.user.id, &login->session_id);
     audit_add(request->services->audit, &event);
-    for (size_t i = 0; i < login->opened.revoked.count; i++) {
+    for (size_t i = 0; i < login->opened.revoked.count && !changes_password(login); i++) {
         event = audit_event_of(request, "session_ended", &login->found.user.id, &login->opened.revoked.ids[i]);
         event.is_of_user = false;
         event.reason = "limit";
@@ -128,8 +188,10 @@ static void audit_opened(const struct request *request, const struct login *logi
 static enum step_result take_session(struct request *request) {
     const struct login *login = request->scratch;
     const struct user *user = &login->found.user;
-    if (!login->opened.done)
-        return refuse(request);
+    if (!login->opened.done) /* the client tries again, and its password is judged by the row as it is then */
+        return changes_password(login) ? reply_problem(request, STATUS_DEADLINE_EXCEEDED) : refuse(request);
+    if (changes_password(login))
+        log_account_event(LOG_INFO, "password_changed", request, &user->id, &login->session_id);
     revoke_all_locally(request, &login->opened.revoked);
     log_account_event(LOG_INFO, "login_succeeded", request, &user->id, &login->session_id);
     audit_opened(request, login);

@@ -145,6 +145,32 @@ START_TEST(a_change_of_the_password_is_what_was_required) {
 }
 END_TEST
 
+/* Run twice, as after a lost reply; and once more with another password, as a login beside it. */
+START_TEST(a_login_with_a_new_password_sets_it_and_opens_its_session_or_does_neither) {
+    struct uuid id = add_user("ada@example.org"), other = add_session(&id), session = uuid_create(), late = uuid_create();
+    struct password_change wanted = { .user = { id, 1 }, .new_hash = OTHER_HASH, .kept_session = session, .ip = CLIENT_IP };
+    struct opened_session opened;
+    change(&id, "{\"name\":\"Ada\"}");
+    sql("UPDATE users SET password_change_required = true");
+    for (int run = 0; run < 2; run++) {
+        ck_assert_int_eq(RUN(CALL, users_change_password_at_login, &wanted, "a test", &limits, &opened), STATUS_OK);
+        ck_assert(opened.done);
+        ck_assert_int_eq(opened.refresh_expires_in_s, limits.idle_ms / 1000);
+        ck_assert_uint_eq(opened.revoked.count, 1);
+        ck_assert(uuid_equal(&opened.revoked.ids[0], &other));
+    }
+    ck_assert(!find(&id).password_change_required);
+    ck_assert_str_eq(find(&id).password_hash.bytes, OTHER_HASH);
+    ck_assert_int_eq(find(&id).password_version, 2);
+    wanted.new_hash = HASH;
+    wanted.kept_session = late;
+    ck_assert_int_eq(RUN(CALL, users_change_password_at_login, &wanted, NULL, &limits, &opened), STATUS_OK);
+    ck_assert(!opened.done);
+    ck_assert_int_eq(live_sessions(&id), 1);
+    ck_assert_int_eq(refresh(&session, 1), SESSION_ROTATED);
+}
+END_TEST
+
 START_TEST(ending_the_sessions_of_a_user_ends_all_and_nobody_elses) {
     struct uuid id = add_user("ada@example.org"), other = add_user("grace@example.org"), nobody = uuid_create();
     struct uuid session = add_session(&id), foreign = add_session(&other);
@@ -443,6 +469,7 @@ TCase *store_admin_tests(void) {
     tcase_add_loop_test(tests, the_version_counts_what_an_administrator_sees_whoever_changes_it, 0, (int)ARRAY_LEN(updates));
     tcase_add_loop_test(tests, disabling_and_requiring_a_new_password_end_all_sessions_and_open_none, 0, (int)ARRAY_LEN(ends));
     tcase_add_test(tests, a_change_of_the_password_is_what_was_required);
+    tcase_add_test(tests, a_login_with_a_new_password_sets_it_and_opens_its_session_or_does_neither);
     tcase_add_test(tests, ending_the_sessions_of_a_user_ends_all_and_nobody_elses);
     tcase_add_loop_test(tests, what_is_changed_is_noted_once, 0, (int)ARRAY_LEN(noted));
     tcase_add_test(tests, a_user_is_deleted_in_the_version_that_was_read);

@@ -457,6 +457,70 @@ START_TEST(a_parameter_of_events_that_cannot_be_is_refused) {
 }
 END_TEST
 
+/* ---- the forced change of a password ---- */
+
+static struct reply log_in_with(const struct account *account, const char *password, const char *new_password) {
+    char body[BODY_SIZE];
+    snprintf(body, sizeof body, "{\"email\":\"%s\",\"password\":\"%s\",\"new_password\":\"%s\"}", account->email, password,
+             new_password);
+    return http_json(&shared_server, "POST", "/auth/login", NULL, body);
+}
+
+START_TEST(who_must_change_the_password_gets_in_with_a_new_one_only) {
+    struct account account = account_register(&shared_server);
+    struct tokens before = account_login(&shared_server, &account), tokens;
+    char body[BODY_SIZE];
+    expect_status(change(&account, "{\"password_change_required\":true}"), 200);
+    ck_assert_int_eq(me_status(&shared_server, before.access), 401);
+    expect_problem(refresh_with(&shared_server, before.refresh), 401, "invalid_refresh_token");
+    expect_problem(http_json(&shared_server, "POST", "/auth/login", NULL, credentials(&account, PASSWORD, body)), 403,
+                   "password_change_required");
+    expect_problem(log_in_with(&account, "not the passphrase", NEW_PASSWORD), 401, "invalid_credentials");
+    expect_problem(log_in_with(&account, PASSWORD, "password123"), 422, "validation_failed");
+    struct reply reply = log_in_with(&account, PASSWORD, PASSWORD);
+    assert_problem(&reply, 422, "validation_failed");
+    ck_assert_ptr_nonnull(strstr(reply.body, "\"pointer\":\"/new_password\",\"code\":\"unchanged\""));
+    http_free(&reply);
+    reply = log_in_with(&account, PASSWORD, NEW_PASSWORD);
+    ck_assert_int_eq(reply.status, 200);
+    snprintf(tokens.access, sizeof tokens.access, "%s", http_member(&reply, "access_token"));
+    snprintf(tokens.refresh, sizeof tokens.refresh, "%s", http_member(&reply, "refresh_token"));
+    http_free(&reply);
+    ck_assert_int_eq(me_status(&shared_server, tokens.access), 200);
+    expect_status(refresh_with(&shared_server, tokens.refresh), 200);
+    ck_assert_int_eq(login_status(&account, PASSWORD), 401);
+    ck_assert_int_eq(login_status(&account, NEW_PASSWORD), 200);
+    ck_assert_int_eq(database_number("SELECT count(*) FROM auth_events WHERE user_id = $1::uuid AND event IN"
+                                     " ('password_change_required', 'password_changed')",
+                                     account.id),
+                     2);
+}
+END_TEST
+
+START_TEST(a_login_may_change_the_password_unasked_and_ends_the_other_sessions) {
+    struct account account = account_register(&shared_server);
+    struct tokens other = account_login(&shared_server, &account);
+    expect_status(log_in_with(&account, PASSWORD, NEW_PASSWORD), 200);
+    ck_assert_int_eq(me_status(&shared_server, other.access), 401);
+    ck_assert_int_eq(login_status(&account, NEW_PASSWORD), 200);
+}
+END_TEST
+
+/* Its reply was lost: the client sends the same again, and the user does not find the own password wrong. For a minute, and only
+ * with the password that was set. */
+START_TEST(a_login_that_has_changed_the_password_may_be_repeated) {
+    struct account account = account_register(&shared_server);
+    expect_status(change(&account, "{\"password_change_required\":true}"), 200);
+    expect_status(log_in_with(&account, PASSWORD, NEW_PASSWORD), 200);
+    expect_status(log_in_with(&account, PASSWORD, NEW_PASSWORD), 200);
+    expect_problem(log_in_with(&account, PASSWORD, "a third passphrase"), 401, "invalid_credentials");
+    in_sql("UPDATE users SET password_changed_at = password_changed_at - interval '2 minutes' WHERE id = $1", account.id);
+    expect_problem(log_in_with(&account, PASSWORD, NEW_PASSWORD), 401, "invalid_credentials");
+    expect_status(change(&account, "{\"password_change_required\":true}"), 200);
+    expect_problem(log_in_with(&account, PASSWORD, NEW_PASSWORD), 401, "invalid_credentials");
+}
+END_TEST
+
 /* ---- the last administrator ---- */
 
 START_TEST(the_last_administrator_stays_whoever_asks) {
@@ -523,6 +587,9 @@ Suite *users_suite(void) {
     tcase_add_test(tcase, the_events_of_a_user_say_who_ended_a_session_and_why);
     tcase_add_test(tcase, pages_lead_to_every_event_once);
     tcase_add_loop_test(tcase, a_parameter_of_events_that_cannot_be_is_refused, 0, (int)ARRAY_LEN(wrong_event_queries));
+    tcase_add_test(tcase, who_must_change_the_password_gets_in_with_a_new_one_only);
+    tcase_add_test(tcase, a_login_may_change_the_password_unasked_and_ends_the_other_sessions);
+    tcase_add_test(tcase, a_login_that_has_changed_the_password_may_be_repeated);
     tcase_add_test(tcase, the_last_administrator_stays_whoever_asks);
     tcase_add_test(tcase, two_administrators_who_delete_each_other_leave_one);
     suite_add_tcase(suite, tcase);
