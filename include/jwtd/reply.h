@@ -1,7 +1,7 @@
 /*
  * reply: how steps answer a request. Each of the functions that return STEP_DONE begins a reply, and the one that was begun last
  * is sent: it replaces an earlier one as a whole, with its headers. Steps do not add what every reply of a request carries
- * (X-Request-Id, those of CORS, RateLimit of the route). A reply that the library cannot send (408, 431, 503
+ * (X-Request-Id, those of CORS, RateLimit of the route). A reply that the library cannot send (408, 414, 431, 503
  * for lack of memory) is written to the socket without them.
  *
  * Nothing of a reply is left out for lack of memory: one that cannot be written whole becomes 503 out_of_memory, which needs

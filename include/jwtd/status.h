@@ -30,6 +30,7 @@ enum status {
     STATUS_NOT_ACCEPTABLE,          /* 406 */
     STATUS_REQUEST_TIMEOUT,         /* 408: the request came in too slowly; the connection is closed */
     STATUS_BODY_TOO_LARGE,          /* 413 */
+    STATUS_TARGET_TOO_LONG,         /* 414: the connection is closed */
     STATUS_UNSUPPORTED_MEDIA_TYPE,  /* 415 */
     STATUS_HEADER_TOO_LARGE,        /* 431: the connection is closed */
     STATUS_INVALID_BODY,            /* 422 validation_failed, carries errors */

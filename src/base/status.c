@@ -32,6 +32,8 @@ static const struct status_info table[] = {
     [STATUS_REQUEST_TIMEOUT] = { "request_timeout", 408, "Request timeout",
                                  "The request did not arrive in time; send it again on a new connection.", false },
     [STATUS_BODY_TOO_LARGE] = { "body_too_large", 413, "Body too large", "The body is larger than this service reads.", false },
+    [STATUS_TARGET_TOO_LONG] = { "target_too_long", 414, "URI too long",
+                                 "The path with its query is longer than this service reads.", false },
     [STATUS_UNSUPPORTED_MEDIA_TYPE] = { "unsupported_media_type", 415, "Unsupported media type",
                                         "Send the body in the media type that this endpoint takes, application/json or a form, "
                                         "without "

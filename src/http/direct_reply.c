@@ -12,7 +12,8 @@ size_t direct_reply_write(char text[DIRECT_REPLY_SIZE], enum status status, bool
                  info->name, info->title, info->http, info->detail, info->name);
     int len = snprintf(text, DIRECT_REPLY_SIZE,
                        "HTTP/1.1 %u %s\r\nConnection: close\r\nCache-Control: no-store\r\n"
-                       "X-Content-Type-Options: nosniff\r\n%sContent-Type: application/problem+json\r\n"
+                       "X-Content-Type-Options: nosniff\r\nAccess-Control-Allow-Origin: *\r\n"
+                       "Access-Control-Expose-Headers: Retry-After\r\n%sContent-Type: application/problem+json\r\n"
                        "Content-Length: %d\r\n\r\n%s",
                        info->http, info->title, info->retry_later ? "Retry-After: 1\r\n" : "", body_len, is_head ? "" : body);
     assert(body_len > 0 && (size_t)body_len < sizeof body && len > 0 && len < DIRECT_REPLY_SIZE);

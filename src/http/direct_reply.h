@@ -1,7 +1,7 @@
 /*
  * direct_reply: a whole reply written to the socket past the library, for a client to which the library would send none. It
- * has no X-Request-Id and no headers of CORS. Allocates nothing and takes no lock. Any thread that keeps the descriptor from
- * being closed.
+ * has no X-Request-Id, and says nothing of the request, so that scripts of every origin may read it. Allocates nothing and takes
+ * no lock. Any thread that keeps the descriptor from being closed.
  */
 #ifndef JWTD_HTTP_DIRECT_REPLY_H
 #define JWTD_HTTP_DIRECT_REPLY_H
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define DIRECT_REPLY_SIZE 640
+#define DIRECT_REPLY_SIZE 768
 
 /* The reply to a request that ended in `status`: its header, and unless `is_head` its body (RFC 9110 section 9.3.2). Returns its
  * length. */

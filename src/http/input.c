@@ -1,5 +1,6 @@
 #include "input.h"
 
+#include "direct_reply.h"
 #include "scanner.h"
 
 #include <stdalign.h>
@@ -9,6 +10,7 @@
 /* The kernel's default limit (fs.nr_open). Only the memory of descriptors in use is touched. */
 #define DESCRIPTORS_MAX (1 << 20)
 #define CACHE_LINE 64
+#define DISCARDS_MAX 32
 
 /* Each in a cache line of its own: descriptors next to each other belong to different threads. */
 static struct {
@@ -52,11 +54,26 @@ bool input_is_head(int fd) {
     return has_place(fd) && atomic_load_explicit(&inputs[fd].is_head, memory_order_relaxed);
 }
 
+bool input_is_refused(int fd) {
+    return has_place(fd) && scanner_is_too_large(&inputs[fd].scanner);
+}
+
+/* To the library the client has closed the connection. What has been sent already is read, since a connection that is closed with
+ * unread bytes is reset, and the reply may be lost. */
+static ssize_t refuse(int fd, void *bytes, size_t size) {
+    enum status status = scanner_is_in_target(&inputs[fd].scanner) ? STATUS_TARGET_TOO_LONG : STATUS_HEADER_TOO_LARGE;
+    direct_reply_send(fd, status, scanner_is_head(&inputs[fd].scanner));
+    shutdown(fd, SHUT_WR);
+    for (int i = 0; i < DISCARDS_MAX && recvfrom(fd, bytes, size, MSG_DONTWAIT, NULL, NULL) > 0; i++)
+        continue;
+    return 0;
+}
+
 __attribute__((visibility("default"))) ssize_t recv(int fd, void *bytes, size_t size, int flags) {
     ssize_t got = recvfrom(fd, bytes, size, flags, NULL, NULL);
     if (got <= 0 || (flags & MSG_PEEK) != 0 || !has_place(fd) || !atomic_load_explicit(&inputs[fd].is_open, memory_order_relaxed))
         return got;
     scanner_read(&inputs[fd].scanner, bytes, (size_t)got);
     publish(fd);
-    return got;
+    return scanner_is_too_large(&inputs[fd].scanner) ? refuse(fd, bytes, size) : got;
 }

@@ -6,7 +6,10 @@
  * such as those of libpq, this is the system's recv and nothing else. Should the library receive by another call in a later
  * version, no request is found well formed and all are refused: it fails closed.
  *
- * The first three functions are called on the HTTP thread of the connection, as is recv; descriptors share nothing.
+ * A header that is too large for the library is refused here: it would be answered with the library's own page, which no script
+ * of another origin may read.
+ *
+ * The first four functions are called on the HTTP thread of the connection, as is recv; descriptors share nothing.
  */
 #ifndef JWTD_HTTP_INPUT_H
 #define JWTD_HTTP_INPUT_H
@@ -21,6 +24,9 @@ void input_end(int fd);
 
 /* scanner_take_request of this connection. */
 bool input_take_request(int fd);
+
+/* scanner_is_too_large of this connection: 431 or 414 has been sent, and the library was told that the client has closed. */
+bool input_is_refused(int fd);
 
 /* scanner_has_begun and scanner_is_head, as of what the library received last. Any thread that keeps the descriptor from being
  * closed. */

@@ -4,9 +4,6 @@
 #include <microhttpd.h>
 #include <stdint.h>
 
-#define REPLY_HEADER_MEMORY ((size_t)2 * 1024)
-#define FIELD_RECORD ((size_t)64) /* of the library, on 64-bit machines */
-
 struct collection {
     struct request_field *fields;
     size_t count, size;
@@ -36,7 +33,7 @@ enum status library_headers(struct MHD_Connection *connection, struct arena *are
 bool library_has_memory_for_reply(struct MHD_Connection *connection, const struct header_view *headers) {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     size_t header = info != NULL ? info->header_size : 0;
-    return header + headers->count * FIELD_RECORD <= CONNECTION_MEMORY - REPLY_HEADER_MEMORY;
+    return header + headers->count * HEADER_FIELD_RECORD <= HEADER_MEMORY_MAX;
 }
 
 int library_fd(struct MHD_Connection *connection) {

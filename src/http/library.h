@@ -4,6 +4,7 @@
 #ifndef JWTD_HTTP_LIBRARY_H
 #define JWTD_HTTP_LIBRARY_H
 
+#include "header_memory.h"
 #include "header_view.h"
 
 #include "jwtd/arena.h"
@@ -15,9 +16,9 @@
 
 struct MHD_Connection;
 
-/* The library's memory for one connection, which even an idle one uses: a header of 6 KiB, a record of 64 bytes for each field,
- * and 2 KiB for the header of the reply. */
-#define CONNECTION_MEMORY ((size_t)10 * 1024)
+/* The library's memory for one connection, which even an idle one uses: that of the header of a request, and 2 KiB for the
+ * header of the reply. */
+#define CONNECTION_MEMORY ((size_t)HEADER_MEMORY_MAX + (size_t)2 * 1024)
 
 /* All header fields of a request whose header is complete: the array in the arena, names and values in the library's memory. They
  * live as long as the request. STATUS_OUT_OF_MEMORY: there are none. */

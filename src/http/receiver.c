@@ -111,7 +111,8 @@ void receiver_end(void *callback_context, struct MHD_Connection *library_connect
                   exchange->method != NULL ? exchange->method : "", exchange->path, exchange->reply.http_status,
                   exchange->request.request_id, (long long)(clock_monotonic_us() - exchange->started_us),
                   code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    if (exchange->state == EXCHANGE_NEW && code == MHD_REQUEST_TERMINATED_WITH_ERROR)
+    if (exchange->state == EXCHANGE_NEW &&
+        (code == MHD_REQUEST_TERMINATED_WITH_ERROR || input_is_refused(exchange->connection->fd)))
         log_unread(exchange);
     connection_set_state(exchange->connection, CONNECTION_IDLE);
     end_exchange(exchange);
@@ -124,7 +125,8 @@ void receiver_abandon(struct connection *connection) {
         return;
     if (exchange->state == EXCHANGE_NEW) {
         log_unread(exchange);
-        connection_send_problem(connection, NULL, STATUS_HEADER_TOO_LARGE);
+        if (!input_is_refused(connection->fd))
+            connection_send_problem(connection, NULL, STATUS_HEADER_TOO_LARGE);
     }
     end_exchange(exchange);
 }

@@ -96,6 +96,7 @@ static const struct {
     { STATUS_BAD_REQUEST, is_any },
     { STATUS_REQUEST_TIMEOUT, is_any },
     { STATUS_HEADER_TOO_LARGE, is_any },
+    { STATUS_TARGET_TOO_LONG, is_any },
     { STATUS_OVERLOADED, is_any }, /* too many connections */
     { STATUS_OUT_OF_MEMORY, is_any },
     { STATUS_INTERNAL, is_any },

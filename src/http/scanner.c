@@ -1,5 +1,7 @@
 #include "scanner.h"
 
+#include "header_memory.h"
+
 #include "jwtd/macros.h"
 #include "jwtd/text.h"
 
@@ -101,6 +103,8 @@ static enum state begin_request(struct scanner *scanner, unsigned char c) {
     scanner->lengths = 0;
     scanner->has_coding = false;
     scanner->run = 0;
+    scanner->header_len = 0;
+    scanner->fields = 0;
     return read_method(scanner, c);
 }
 
@@ -124,6 +128,7 @@ static enum state read_name(struct scanner *scanner, unsigned char c) {
 static enum state begin_line(struct scanner *scanner, unsigned char c) {
     if (c == '\r')
         return HEADER_LF;
+    scanner->fields++;
     scanner->names = ALL_NAMES;
     scanner->run = 0;
     return read_name(scanner, c);
@@ -160,9 +165,14 @@ static enum state begin_value(struct scanner *scanner, unsigned char c) {
     return read_value(scanner, c);
 }
 
+static bool has_large_header(const struct scanner *scanner) {
+    return (uint64_t)scanner->header_len + (uint64_t)scanner->fields * HEADER_FIELD_RECORD > HEADER_MEMORY_MAX;
+}
+
 static enum state end_header(struct scanner *scanner, unsigned char c) {
     if (c != '\n')
         return WRONG;
+    scanner->is_too_large = scanner->is_too_large || (scanner->pending == 0 && has_large_header(scanner));
     scanner->pending++;
     if (scanner->has_coding)
         return STOPPED;
@@ -275,13 +285,33 @@ static void read_and_change(struct scanner *scanner, char *byte) {
         *byte = '\1';
 }
 
+/* One that would overflow is too large long before. */
+static void count_header(struct scanner *scanner, size_t len) {
+    if (__builtin_add_overflow(scanner->header_len, len, &scanner->header_len))
+        scanner->header_len = UINT32_MAX;
+}
+
 void scanner_read(struct scanner *scanner, char *bytes, size_t len) {
     size_t at = 0;
     while (at < len && scanner->state < STOPPED) {
-        at += skip_plain(scanner, bytes + at, len - at);
-        if (at < len && scanner->state != BODY)
-            read_and_change(scanner, &bytes[at++]);
+        bool is_body = scanner->state == BODY;
+        size_t plain = skip_plain(scanner, bytes + at, len - at);
+        count_header(scanner, is_body ? 0 : plain);
+        at += plain;
+        if (at == len || scanner->state == BODY)
+            continue;
+        read_and_change(scanner, &bytes[at++]);
+        count_header(scanner, 1);
     }
+}
+
+bool scanner_is_too_large(const struct scanner *scanner) {
+    bool is_in_header = scanner->state >= METHOD && scanner->state <= HEADER_LF;
+    return scanner->is_too_large || (is_in_header && scanner->pending == 0 && has_large_header(scanner));
+}
+
+bool scanner_is_in_target(const struct scanner *scanner) {
+    return scanner->state == TARGET;
 }
 
 bool scanner_take_request(struct scanner *scanner) {

@@ -22,6 +22,8 @@ struct scanner {
     uint64_t content_length; /* of the header that is being read */
     uint64_t body_left;
     uint32_t pending;     /* well-formed headers that have not been taken */
+    uint32_t header_len;  /* bytes of the header that is being read, its request line included */
+    uint32_t fields;      /* of that header, so far */
     uint8_t state;        /* enum state of scanner.c */
     uint8_t run;          /* bytes of the current element, 255 for more */
     uint8_t names;        /* bits of the watched names that begin like the current one */
@@ -30,6 +32,7 @@ struct scanner {
     uint8_t head_matched; /* letters of the current method that are those of HEAD */
     uint8_t empty_lines;  /* since the last request */
     bool has_coding;      /* Transfer-Encoding is in this header */
+    bool is_too_large;    /* the header that is to be taken next */
     bool is_over;         /* the value of Content-Length; only blanks may follow */
 };
 
@@ -52,6 +55,11 @@ bool scanner_take_request(struct scanner *scanner);
 /* Whether part of a request has been read that is not complete: more than one empty line. One empty line is not the beginning of
  * a request, since a client may send it after a body (section 2.2). */
 bool scanner_has_begun(const struct scanner *scanner);
+
+/* Whether the next request in order has a header, complete or not, that takes more than HEADER_MEMORY_MAX; and whether it is the
+ * target that does. The connection must be closed. */
+bool scanner_is_too_large(const struct scanner *scanner);
+bool scanner_is_in_target(const struct scanner *scanner);
 
 /* Whether the method that was read last, or as much as has been read of it, is HEAD. */
 bool scanner_is_head(const struct scanner *scanner);

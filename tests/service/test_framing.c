@@ -232,7 +232,8 @@ static const struct {
     size_t len;
     bool in_target;
     int status;
-} sizes[] = { { 6000, false, 200 }, { 20000, false, 431 }, { 20000, true, 414 } };
+} sizes[] = { { 6000, false, 200 },  { 7900, false, 200 }, { 8200, false, 431 }, { 9000, false, 431 }, { 11000, false, 431 },
+              { 20000, false, 431 }, { 6000, true, 200 },  { 9000, true, 414 },  { 20000, true, 414 } };
 
 START_TEST(headers_of_6_kib_are_taken_and_larger_ones_refused) {
     char *request = malloc(32768);
@@ -248,6 +249,11 @@ START_TEST(headers_of_6_kib_are_taken_and_larger_ones_refused) {
     raw_exchange_replies(&shared_server, request, (size_t)len, 1, &reply);
     ck_assert_uint_eq(reply.count, 1);
     ck_assert_int_eq(reply.statuses[0], sizes[_i].status);
+    if (sizes[_i].status != 200) {
+        ck_assert_ptr_nonnull(strstr(reply.bytes, "\r\nContent-Type: application/problem+json\r\n"));
+        ck_assert_ptr_nonnull(strstr(reply.bytes, "\r\nAccess-Control-Allow-Origin: *\r\n"));
+        ck_assert_ptr_nonnull(strstr(reply.bytes, sizes[_i].in_target ? "target_too_long" : "header_too_large"));
+    }
     free(request);
     free(filler);
 }

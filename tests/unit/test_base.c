@@ -49,6 +49,7 @@ static const struct {
     { STATUS_NOT_ACCEPTABLE, "not_acceptable", 406 },
     { STATUS_REQUEST_TIMEOUT, "request_timeout", 408 },
     { STATUS_BODY_TOO_LARGE, "body_too_large", 413 },
+    { STATUS_TARGET_TOO_LONG, "target_too_long", 414 },
     { STATUS_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415 },
     { STATUS_HEADER_TOO_LARGE, "header_too_large", 431 },
     { STATUS_INVALID_BODY, "validation_failed", 422 },

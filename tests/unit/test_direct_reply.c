@@ -17,6 +17,7 @@ START_TEST(a_reply_past_the_library_is_whole_and_closes) {
     snprintf(code, sizeof code, "\"code\":\"%s\"", info->name);
     ck_assert_int_eq(strncmp(text, line, strlen(line)), 0);
     ck_assert_ptr_nonnull(strstr(text, "\r\nConnection: close\r\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\r\nAccess-Control-Allow-Origin: *\r\n"));
     ck_assert_int_eq(strstr(text, "\r\nRetry-After: ") != NULL, info->retry_later);
     const char *body = strstr(text, "\r\n\r\n") + 4, *length = strstr(text, "\r\nContent-Length: ");
     ck_assert_ptr_nonnull(length);

@@ -115,7 +115,7 @@ static unsigned take_all(struct scanner *scanner) {
 
 /* Bytes that the scanner may change. */
 static void feed(struct scanner *scanner, const char *bytes, size_t len) {
-    char copy[4096];
+    char copy[16384];
     ck_assert_uint_le(len, sizeof copy);
     memcpy(copy, bytes, len);
     scanner_read(scanner, copy, len);
@@ -133,6 +133,9 @@ END_TEST
 
 START_TEST(pieces_make_no_difference) {
     const struct stream_case *each = &cases[_i];
+    struct scanner whole;
+    scanner_init(&whole);
+    feed(&whole, each->bytes, each->len);
     for (size_t split = 0; split < each->len; split++) {
         struct scanner scanner;
         scanner_init(&scanner);
@@ -141,6 +144,8 @@ START_TEST(pieces_make_no_difference) {
         feed(&scanner, each->bytes + split, 1);
         feed(&scanner, each->bytes + split + 1, each->len - split - 1);
         ck_assert_uint_eq(count + take_all(&scanner), each->well_formed);
+        ck_assert_uint_eq(scanner.header_len, whole.header_len);
+        ck_assert_uint_eq(scanner.fields, whole.fields);
     }
 }
 END_TEST
@@ -275,6 +280,60 @@ START_TEST(a_request_begins_with_its_first_byte_and_not_with_an_empty_line) {
 }
 END_TEST
 
+static const struct {
+    const char *what;
+    size_t target_len, fields, value_len; /* of fields "N: aaa", 3 bytes and CR LF beside the value */
+    bool is_complete, is_too_large, is_in_target;
+} large[] = {
+    { "a short one", 1, 1, 10, true, false, false },
+    { "one long field that fits", 1, 1, 8000, true, false, false },
+    { "one long field", 1, 1, 8192, true, true, false },
+    { "one long field that goes on", 1, 1, 8192, false, true, false },
+    { "many short fields that fit", 1, 100, 10, true, false, false },
+    { "many short fields", 1, 110, 10, true, true, false },
+    { "a long target", 8192, 0, 0, false, true, true },
+};
+
+static size_t put(char *at, const char *text) {
+    memcpy(at, text, strlen(text));
+    return strlen(text);
+}
+
+/* The bytes of one request; without is_complete the last line ends nowhere. */
+static size_t write_large(int which, char *bytes) {
+    size_t len = put(bytes, "GET /");
+    memset(bytes + len, 'a', large[which].target_len);
+    len += large[which].target_len;
+    if (large[which].is_in_target)
+        return len;
+    len += put(bytes + len, " HTTP/1.1\r\n");
+    for (size_t i = 0; i < large[which].fields; i++) {
+        len += put(bytes + len, "N: ");
+        memset(bytes + len, 'a', large[which].value_len);
+        len += large[which].value_len;
+        len += large[which].is_complete ? put(bytes + len, "\r\n") : 0;
+    }
+    return len + (large[which].is_complete ? put(bytes + len, "\r\n") : 0);
+}
+
+/* A record of 64 bytes is counted for each field. Before a request that has not been taken nothing is refused. */
+START_TEST(a_header_that_is_too_large_is_noticed_when_its_turn_has_come) {
+    static const char first[] = "GET / HTTP/1.1\r\n\r\n";
+    static char bytes[16384];
+    struct scanner scanner;
+    scanner_init(&scanner);
+    feed(&scanner, first, sizeof first - 1);
+    feed(&scanner, bytes, write_large(_i, bytes));
+    ck_assert(!scanner_is_too_large(&scanner));
+    scanner_init(&scanner);
+    feed(&scanner, first, sizeof first - 1);
+    ck_assert(scanner_take_request(&scanner));
+    feed(&scanner, bytes, write_large(_i, bytes));
+    ck_assert_msg(scanner_is_too_large(&scanner) == large[_i].is_too_large, "%s", large[_i].what);
+    ck_assert_int_eq(scanner_is_in_target(&scanner), large[_i].is_in_target);
+}
+END_TEST
+
 Suite *scanner_suite(void) {
     Suite *suite = suite_create("scanner");
     TCase *tcase = tcase_create("streams");
@@ -285,6 +344,7 @@ Suite *scanner_suite(void) {
     tcase_add_test(tcase, a_wrong_request_line_has_no_nul_and_in_a_body_it_stays);
     tcase_add_test(tcase, a_request_is_taken_once_and_only_when_its_header_is_complete);
     tcase_add_loop_test(tcase, no_byte_stands_where_the_standard_has_none, 0, (int)ARRAY_LEN(places));
+    tcase_add_loop_test(tcase, a_header_that_is_too_large_is_noticed_when_its_turn_has_come, 0, (int)ARRAY_LEN(large));
     tcase_add_loop_test(tcase, a_request_begins_with_its_first_byte_and_not_with_an_empty_line, 0, (int)ARRAY_LEN(beginnings));
     suite_add_tcase(suite, tcase);
     return suite;
