@@ -143,6 +143,7 @@ const expire = (page) =>
 async function goOn(page, email) {
   await page.evaluate(() => document.getElementById("me-email").replaceChildren());
   await page.click("#reload");
+  await page.waitForSelector("#reload[aria-busy=false]");
   await isUser(page, email);
   expect((await stored(page)).access_token !== "e.x.p", "the token is the old one");
 }
@@ -229,6 +230,8 @@ const cases = {
 
   async "all that is wrong stands beside its field, and the first has the focus"(user) {
     const page = await user.open();
+    const label = page.locator("label[for=register-password]");
+    await eventually(async () => (await label.textContent()).includes("at least 8 characters"), "the policy is not told");
     await register(page, "nobody", "short");
     await page.waitForSelector("#register .wrong");
     for (const [field, words] of [

@@ -42,7 +42,7 @@ END_TEST
 Suite *front_end_suite(void) {
     Suite *suite = suite_create("front_end");
     TCase *tcase = tcase_create("browser");
-    tcase_set_timeout(tcase, 240);
+    tcase_set_timeout(tcase, 400);
     tcase_add_test(tcase, the_typed_example_compiles_with_the_types_of_the_api);
     tcase_add_test(tcase, the_example_logs_nobody_out_by_accident);
     suite_add_tcase(suite, tcase);
