@@ -51,8 +51,9 @@ static void call_all(const struct server *server) {
     struct account account = account_new(), moved = account_new();
     char body[BODY_SIZE], authorization[TOKEN_SIZE + 32] = "Authorization: none";
     for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-        const char *const headers[] = { "Content-Type: application/json", "Idempotency-Key: 0123456789abcdef0123456789abcdef",
-                                        authorization, NULL };
+        const char *key =
+            strcmp(calls[i].path, "/auth/register") == 0 ? "Idempotency-Key: 0123456789abcdef0123456789abcdef" : "X-None: none";
+        const char *const headers[] = { "Content-Type: application/json", key, authorization, NULL };
         if (calls[i].body == NULL)
             credentials(&account, PASSWORD, body);
         else if (strstr(calls[i].body, "%s") != NULL)
