@@ -34,6 +34,11 @@ static bool can_be_switched_off(const struct route *route) {
     return route->is_enabled != NULL;
 }
 
+/* What is no UUID matches no row. */
+static bool takes_id(const struct route *route) {
+    return strchr(route->path, '{') != NULL;
+}
+
 static bool is_limited(const struct route *route) {
     return route->limit != LIMIT_NONE;
 }
@@ -101,6 +106,7 @@ static const struct {
     { STATUS_OUT_OF_MEMORY, is_any },
     { STATUS_INTERNAL, is_any },
     { STATUS_NOT_FOUND, can_be_switched_off },
+    { STATUS_NOT_FOUND, takes_id },
     { STATUS_BODY_TOO_LARGE, reads_body },
     { STATUS_UNSUPPORTED_MEDIA_TYPE, parses_body },
     { STATUS_INVALID_JSON, parses_json },

@@ -113,6 +113,10 @@ const harmless = {
   "there is a new code": (copy) => (copy.components.examples.teapot = { value: { status: 418 } }),
   "a call has a new code": (copy) => schema(copy, "FieldProblem").properties.code.enum.push("too_old"),
   "a call may answer with another error": (copy) => (login(copy).responses[410] = login(copy).responses[401]),
+  "an error has a further code, which lacks a header": (copy) => {
+    const { responses } = copy.paths["/auth/me"].get;
+    responses[401] = { ...responses[401], headers: {} };
+  },
   "there is a new header of a reply": (copy) => (login(copy).responses[200].headers["X-New"] = { schema: { type: "string" } }),
   "a reply may be 304": (copy) => (copy.paths["/auth/me"].get.responses[304] = { description: "x" }),
   "words are other words": (copy) => (login(copy).summary = "Log in"),
