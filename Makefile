@@ -112,7 +112,8 @@ $(BUILD)/generated/migrations.c: tools/embed_migrations.sh $(migrations)
 # ---- pages for browsers, embedded in the program
 swagger_ui := $(addprefix build/swagger-ui/,swagger-ui.css swagger-ui-bundle.js licenses.txt)
 assets := /docs.html=$(BUILD)/generated/docs.html /docs/docs.css=web/docs.css /docs/docs.js=web/docs.js \
-	$(foreach file,$(swagger_ui),/docs/$(notdir $(file))=$(file))
+	$(foreach file,$(swagger_ui),/docs/$(notdir $(file))=$(file)) \
+	/admin.html=web/admin.html $(foreach name,admin.css service.js admin.js,/admin/$(name)=web/$(name))
 asset_sources := $(foreach asset,$(assets),$(lastword $(subst =, ,$(asset))))
 $(swagger_ui) &: tools/swagger_ui.sh
 	tools/swagger_ui.sh $(@D)

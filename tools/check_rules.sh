@@ -31,6 +31,7 @@ banned="strcpy|strcat|stpcpy|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|atof|g
 # of the program and the load tester; tests may have twice as much
 function_lines_max=40
 file_lines_max=500
+table_of_routes=src/api/routes.c # one row after the other: as long as there are endpoints
 
 mapfile -t program < <(find include src -name '*.[ch]' | sort)
 mapfile -t load_tester < <(find loadtest -name '*.[ch]' | sort)
@@ -115,9 +116,9 @@ check_words() {
 check_sizes() {
     local factor=$1
     shift
-    awk -v function_max="$((function_lines_max * factor))" -v file_max="$((file_lines_max * factor))" '
+    awk -v function_max="$((function_lines_max * factor))" -v file_max="$((file_lines_max * factor))" -v table="$table_of_routes" '
         FNR == 1 { begin = 0 }
-        FNR == file_max + 1 { print FILENAME ":" FNR ": more than " file_max " lines" }
+        FNR == file_max + 1 && FILENAME != table { print FILENAME ":" FNR ": more than " file_max " lines" }
         /^[A-Za-z_].*\) \{$/ { begin = FNR }
         /^}/ {
             if (begin > 0 && FNR - begin + 1 > function_max) print FILENAME ":" begin ": a function of " FNR - begin + 1 " lines"

@@ -57,7 +57,7 @@ __asm__(".pushsection .rodata\n"
         "asset_$number: .incbin \"$plain\"\n"
         "asset_gz_$number: .incbin \"$gzipped\"\n"
         ".popsection");
-extern const char asset_$number[], asset_gz_$number[];
+extern const char asset_${number}[], asset_gz_${number}[];
 C
     rows+=("    { \"$path\", \"$type\", \"W/\\\"$(hash_of "$plain")\\\"\", $immutable, { asset_$number, $(stat -c %s "$plain") }, { asset_gz_$number, $(stat -c %s "$gzipped") } },")
 }

@@ -33,6 +33,7 @@ static const struct {
     { "not_acceptable", "Send Accept: text/event-stream, or no Accept header." },
     { "request_timeout", "Send the request again on a new connection. Nothing of it has been carried out." },
     { "body_too_large", "Send less. The operator sets the limit (server.body_limit)." },
+    { "target_too_long", "Shorten the address: mostly its query is too long. The connection is closed." },
     { "unsupported_media_type", "Set Content-Type to application/json, for services that introspect or revoke to "
                                 "application/x-www-form-urlencoded, and do not compress the body." },
     { "header_too_large", "Send fewer or shorter headers: mostly cookies of other applications on the same host." },
@@ -68,8 +69,6 @@ static const struct {
       "used." },
     { "invalid_client",
       "For services: check name and secret, which the operator makes with jwtd service. Both are sent by HTTP Basic." },
-    { "forbidden",
-      "Do not refresh and do not log out: another token of the same user is refused as well, until the user has the role." },
     { "insufficient_scope",
       "Do not refresh and do not log out: the user lacks a role that is asked for. A role that has just been given "
       "is in the next access token." },

@@ -105,6 +105,9 @@ struct config {
     } cors;
     struct {
         bool enabled;
+    } admin;
+    struct {
+        bool enabled;
     } docs;
     struct {
         enum log_level level;

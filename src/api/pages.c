@@ -1,4 +1,4 @@
-/* What is for browsers: /docs, to which the `type` of every problem refers, and the way to it. */
+/* What is for browsers: /docs, to which the `type` of every problem refers, the way to it, and /admin for administrators. */
 #include "steps.h"
 
 #include "jwtd/assets.h"
@@ -12,6 +12,9 @@
 
 /* The style sheet of Swagger UI has pictures in it. */
 static const char docs_policy[] = OWN_POLICY "style-src 'self'; img-src 'self' data:";
+
+/* No script may make markup out of a text. */
+static const char admin_policy[] = OWN_POLICY "style-src 'self'; img-src data:; require-trusted-types-for 'script'";
 
 static enum step_result show_docs(struct request *request) {
     return reply_page(request, docs_policy);
@@ -27,10 +30,19 @@ static enum step_result send_to_docs(struct request *request) {
     return status == STATUS_OK ? STEP_DONE : reply_problem(request, status);
 }
 
+static enum step_result show_admin(struct request *request) {
+    return reply_page(request, admin_policy);
+}
+
+bool admin_is_enabled(const struct config *config) {
+    return config->admin.enabled;
+}
+
 bool docs_are_enabled(const struct config *config) {
     return config->docs.enabled;
 }
 
 const struct step docs_show = { "show_docs", ON_HTTP, .run = show_docs };
 const struct step docs_send = { "send_to_docs", ON_HTTP, .run = send_to_docs };
+const struct step admin_show = { "show_admin", ON_HTTP, .run = show_admin };
 const struct step asset_show = { "show_asset", ON_HTTP, .run = reply_asset };

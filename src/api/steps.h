@@ -84,7 +84,8 @@ extern const struct step health_live, health_ready;
 extern const struct reply_schema live_reply, ready_reply;
 
 /* pages.c */
-extern const struct step docs_show, docs_send, asset_show;
+extern const struct step docs_show, docs_send, admin_show, asset_show;
+bool admin_is_enabled(const struct config *config);
 bool docs_are_enabled(const struct config *config);
 
 /* document.c */

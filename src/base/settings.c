@@ -143,6 +143,9 @@ const struct setting settings[] = {
     SETTING("cors.allowed_origins", origins, RELOADABLE, "", 0, 0, 0, cors.allowed_origins,
             "origins of front ends, like https://app.example.com"),
 
+    SETTING("admin.enabled", boolean, RELOADABLE, "false", 0, 0, 0, admin.enabled,
+            "whether /admin, the administrators' page, is there; who may use it is decided by the API"),
+
     SETTING("docs.enabled", boolean, RELOADABLE, "true", 0, 0, 0, docs.enabled,
             "whether /docs and /openapi.json describe the service, and / redirects browsers there"),
 

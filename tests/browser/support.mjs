@@ -59,6 +59,7 @@ export async function checkPage(page) {
   expect(lines.length === 0, lines.join("\n"));
 }
 
-// A file beside this one.
-export const picture = (page, name) =>
-  page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, import.meta.url)), fullPage: true });
+// Files beside this one: of the whole page, and of what the window shows, which takes less time when the page is long.
+const pathOf = (name) => fileURLToPath(new URL(`${name}.png`, import.meta.url));
+export const picture = (page, name) => page.screenshot({ path: pathOf(name), fullPage: true });
+export const pictureOfWindow = (page, name) => page.screenshot({ path: pathOf(name) });

@@ -1,6 +1,6 @@
 // The page /docs of a service in Chromium, as a phone and as a screen, in light and in dark: whoever follows the "type" of a problem sees its
 // paragraph; the page shows the API, and can call it. Usage: node test_docs.mjs URL.
-import { checkPage, eventually, expect, launch, picture, report, test, views } from "./support.mjs";
+import { checkPage, expect, launch, pictureOfWindow, report, test, views } from "./support.mjs";
 
 const [url] = process.argv.slice(2);
 
@@ -41,14 +41,14 @@ async function testView(browser, view) {
     const box = await page.locator("#email_taken").boundingBox();
     expect(box && box.y >= 0 && box.y < view.height / 2, `the paragraph is at ${JSON.stringify(box)}`);
     expect(!(await page.locator("#api").isVisible()), "the API is shown, too");
-    await picture(page, `docs-errors-${view.name}`);
+    await pictureOfWindow(page, `docs-errors-${view.name}`);
     await checkPage(page);
   });
   await test(`${view.name}: a link leads back to the API, which fits into the window`, async () => {
     await page.getByRole("link", { name: "API", exact: true }).click();
     await page.locator("#email_taken").waitFor({ state: "hidden" });
     await openOperation(page, "post", "/auth/register");
-    await picture(page, `docs-${view.name}`);
+    await pictureOfWindow(page, `docs-${view.name}`);
     const [width, window] = await page.evaluate(() => [document.scrollingElement.scrollWidth, innerWidth]);
     expect(width <= window, `${width} in ${window} pixels`);
   });
@@ -76,7 +76,7 @@ async function testCalls(browser, view) {
     expect(reply.status === 200 && reply.body.email === account.email, JSON.stringify(reply));
   });
   await test("nothing is complained of", () => expect(noise.length === 0, noise.join("; ")));
-  await picture(page, "docs-calls");
+  await pictureOfWindow(page, "docs-calls");
   await close();
 }
 

@@ -1,4 +1,4 @@
-/* What is for browsers: /docs with what it refers to, and the way there; then in a browser. */
+/* What is for browsers: /docs and /admin with what they refer to, and the way there; then in a browser. */
 #include "support/account.h"
 #include "support/browser.h"
 
@@ -9,14 +9,25 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 Suite *pages_suite(void);
 
-#define BROWSER_SECONDS 120
+#define BROWSER_SECONDS 240
 
-static struct reply get(const struct server *server, const char *path, const char *header) {
-    return http_send(server, "GET", path, (const char *const[]){ header, NULL }, NULL);
+static struct server server; /* with all pages */
+
+static void start(void) {
+    server = server_start((const char *const[]){ "admin.enabled=true", NULL });
+}
+
+static void finish(void) {
+    server_finish(&server);
+}
+
+static struct reply get(const struct server *of, const char *path, const char *header) {
+    return http_send(of, "GET", path, (const char *const[]){ header, NULL }, NULL);
 }
 
 static void expect_header(const struct reply *reply, const char *name, const char *expected) {
@@ -34,8 +45,10 @@ static void cut(const char *text, const char *before, char end, char *part, size
 
 /* ---- the page ---- */
 
-START_TEST(the_page_may_load_and_call_this_service_only) {
-    struct reply reply = get(&shared_server, "/docs", NULL);
+static const char *const pages[] = { "/docs", "/admin" };
+
+START_TEST(a_page_may_load_and_call_this_service_only) {
+    struct reply reply = get(&server, pages[_i], NULL);
     char policy[512];
     ck_assert_int_eq(reply.status, 200);
     expect_header(&reply, "Content-Type", "text/html; charset=utf-8");
@@ -51,36 +64,40 @@ START_TEST(the_page_may_load_and_call_this_service_only) {
 }
 END_TEST
 
-/* Of the page, the attribute before the path of something that it is made of, and its type. */
+/* Of a page, the attribute before the path of something that it is made of, and its type. */
 static const struct {
-    const char *before, *type;
+    const char *page, *before, *type;
 } parts[] = {
-    { "href=\"docs/swagger-ui.", "text/css; charset=utf-8" },
-    { "href=\"docs/docs.", "text/css; charset=utf-8" },
-    { "src=\"docs/swagger-ui-bundle.", "text/javascript; charset=utf-8" },
-    { "src=\"docs/docs.", "text/javascript; charset=utf-8" },
-    { "href=\"docs/licenses.", "text/plain; charset=utf-8" },
+    { "/docs", "href=\"docs/swagger-ui.", "text/css; charset=utf-8" },
+    { "/docs", "href=\"docs/docs.", "text/css; charset=utf-8" },
+    { "/docs", "src=\"docs/swagger-ui-bundle.", "text/javascript; charset=utf-8" },
+    { "/docs", "src=\"docs/docs.", "text/javascript; charset=utf-8" },
+    { "/docs", "href=\"docs/licenses.", "text/plain; charset=utf-8" },
+    { "/admin", "href=\"admin/admin.", "text/css; charset=utf-8" },
+    { "/admin", "src=\"admin/service.", "text/javascript; charset=utf-8" },
+    { "/admin", "src=\"admin/admin.", "text/javascript; charset=utf-8" },
 };
+enum { DOCS_STYLE = 1, DOCS_SCRIPT = 2, ADMIN_SCRIPT = 7 };
 
 static void path_of(size_t part, char path[256]) {
     char rest[128];
-    struct reply page = get(&shared_server, "/docs", NULL);
+    struct reply page = get(&server, parts[part].page, NULL);
     cut(page.body, parts[part].before, '"', rest, sizeof rest);
     snprintf(path, 256, "/%s%s", strchr(parts[part].before, '"') + 1, rest);
     http_free(&page);
 }
 
-START_TEST(what_the_page_is_made_of_has_its_hash_in_its_path_and_may_be_kept_for_ever) {
+START_TEST(what_a_page_is_made_of_has_its_hash_in_its_path_and_may_be_kept_for_ever) {
     char path[256];
     path_of((size_t)_i, path);
-    struct reply reply = get(&shared_server, path, NULL);
+    struct reply reply = get(&server, path, NULL);
     ck_assert_int_eq(reply.status, 200);
     expect_header(&reply, "Content-Type", parts[_i].type);
     expect_header(&reply, "Cache-Control", "public, max-age=31536000, immutable");
     expect_header(&reply, "X-Content-Type-Options", "nosniff");
     http_free(&reply);
     path[strlen(path) - 5] ^= 1; /* another hash */
-    expect_problem(get(&shared_server, path, NULL), 404, "not_found");
+    expect_problem(get(&server, path, NULL), 404, "not_found");
 }
 END_TEST
 
@@ -98,8 +115,8 @@ static const struct {
 
 START_TEST(a_file_is_compressed_for_who_takes_gzip) {
     char path[256];
-    path_of(2, path);
-    struct reply plain = get(&shared_server, path, NULL), reply = get(&shared_server, path, encodings[_i].accept_encoding);
+    path_of(DOCS_SCRIPT, path);
+    struct reply plain = get(&server, path, NULL), reply = get(&server, path, encodings[_i].accept_encoding);
     ck_assert_int_eq(reply.status, 200);
     expect_header(&reply, "Content-Encoding", encodings[_i].is_gzipped ? "gzip" : "");
     expect_header(&reply, "Vary", "Accept-Encoding");
@@ -112,26 +129,33 @@ START_TEST(a_file_is_compressed_for_who_takes_gzip) {
 }
 END_TEST
 
+static void expect_to_be_kept(const char *path) {
+    char tag[64], header[128];
+    struct reply reply = get(&server, path, NULL);
+    http_header(&reply, "ETag", tag, sizeof tag);
+    http_free(&reply);
+    snprintf(header, sizeof header, "If-None-Match: \"other\", %s", tag);
+    reply = get(&server, path, header);
+    ck_assert_int_eq(reply.status, 304);
+    expect_header(&reply, "ETag", tag);
+    http_free(&reply);
+    expect_status(get(&server, path, "If-None-Match: \"other\""), 200);
+}
+
 START_TEST(who_has_a_file_is_told_to_keep_it) {
-    char path[256] = "/docs", tag[64], header[128];
-    for (size_t i = 0; i < 2; i++) {
-        struct reply reply = get(&shared_server, path, NULL);
-        http_header(&reply, "ETag", tag, sizeof tag);
-        http_free(&reply);
-        snprintf(header, sizeof header, "If-None-Match: \"other\", %s", tag);
-        reply = get(&shared_server, path, header);
-        ck_assert_int_eq(reply.status, 304);
-        expect_header(&reply, "ETag", tag);
-        http_free(&reply);
-        expect_status(get(&shared_server, path, "If-None-Match: \"other\""), 200);
-        path_of(1, path);
-    }
+    char path[256];
+    expect_to_be_kept("/docs");
+    expect_to_be_kept("/admin");
+    path_of(DOCS_STYLE, path);
+    expect_to_be_kept(path);
+    path_of(ADMIN_SCRIPT, path);
+    expect_to_be_kept(path);
 }
 END_TEST
 
 /* What a problem's `type` refers to: the code, its status, what it says, and what a client can do. */
 START_TEST(every_error_code_has_its_paragraph_with_advice) {
-    struct reply reply = get(&shared_server, "/docs", NULL);
+    struct reply reply = get(&server, "/docs", NULL);
     for (int i = STATUS_OK + 1; i < STATUS_COUNT; i++) {
         const struct status_info *info = status_info((enum status)i);
         char begin[256], advice[512];
@@ -161,7 +185,7 @@ static const struct {
 };
 
 START_TEST(a_browser_is_sent_to_the_page_and_a_program_is_not) {
-    struct reply reply = get(&shared_server, "/", visitors[_i].accept);
+    struct reply reply = get(&server, "/", visitors[_i].accept);
     if (!visitors[_i].is_browser) {
         assert_problem(&reply, 404, "not_found");
     } else {
@@ -172,44 +196,62 @@ START_TEST(a_browser_is_sent_to_the_page_and_a_program_is_not) {
 }
 END_TEST
 
-START_TEST(without_docs_nothing_of_them_is_there) {
-    char path[256];
-    path_of(0, path);
-    struct server server = server_start((const char *const[]){ "docs.enabled=false", NULL });
-    const char *const gone[] = { "/", "/docs", path, "/openapi.json" };
-    for (size_t i = 0; i < ARRAY_LEN(gone); i++) {
-        expect_problem(get(&server, gone[i], "Accept: text/html"), 404, "not_found");
-        expect_problem(http_send(&server, "POST", gone[i], NULL, NULL), 404, "not_found");
-    }
-    server_finish(&server);
+static void expect_gone(const struct server *without, const char *path) {
+    expect_problem(get(without, path, "Accept: text/html"), 404, "not_found");
+    expect_problem(http_send(without, "POST", path, NULL, NULL), 404, "not_found");
+}
+
+/* The page for administrators is there only where it is asked for. */
+START_TEST(what_is_not_enabled_is_not_there) {
+    char style[256], script[256];
+    path_of(DOCS_STYLE, style);
+    path_of(ADMIN_SCRIPT, script);
+    struct server without = server_start((const char *const[]){ "docs.enabled=false", NULL });
+    const char *const gone[] = { "/", "/docs", style, "/openapi.json", "/admin", script };
+    for (size_t i = 0; i < ARRAY_LEN(gone); i++)
+        expect_gone(&without, gone[i]);
+    server_finish(&without);
 }
 END_TEST
 
-/* ---- in a browser ---- */
+/* ---- in a browser: the scripts are the specification ---- */
 
 START_TEST(a_person_can_register_log_in_and_ask_who_he_is_on_the_page) {
     if (test_is_sanitized())
         SKIP_TEST("the sanitizers check C");
-    browser_run("test_docs.mjs", (const char *const[]){ shared_server.url, NULL });
+    browser_run("test_docs.mjs", (const char *const[]){ server.url, NULL });
+}
+END_TEST
+
+START_TEST(an_administrator_finds_and_changes_accounts_on_the_page) {
+    if (test_is_sanitized())
+        SKIP_TEST("the sanitizers check C");
+    struct account account = account_register(&server);
+    char database[512], output[4096];
+    snprintf(database, sizeof database, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
+    const char *const words[] = { "--set", database, "user", "set-roles", account.email, "admin", NULL };
+    ck_assert_msg(program_run(words, NULL, output, sizeof output) == 0, "%s", output);
+    browser_run("test_admin.mjs", (const char *const[]){ server.url, account.email, PASSWORD, NULL });
 }
 END_TEST
 
 Suite *pages_suite(void) {
     Suite *suite = suite_create("pages");
     TCase *files = tcase_create("files"), *browser = tcase_create("browser");
-    tcase_add_unchecked_fixture(files, shared_server_start, shared_server_finish);
-    tcase_add_test(files, the_page_may_load_and_call_this_service_only);
-    tcase_add_loop_test(files, what_the_page_is_made_of_has_its_hash_in_its_path_and_may_be_kept_for_ever, 0,
+    tcase_add_unchecked_fixture(files, start, finish);
+    tcase_add_loop_test(files, a_page_may_load_and_call_this_service_only, 0, (int)ARRAY_LEN(pages));
+    tcase_add_loop_test(files, what_a_page_is_made_of_has_its_hash_in_its_path_and_may_be_kept_for_ever, 0,
                         (int)ARRAY_LEN(parts));
     tcase_add_loop_test(files, a_file_is_compressed_for_who_takes_gzip, 0, (int)ARRAY_LEN(encodings));
     tcase_add_test(files, who_has_a_file_is_told_to_keep_it);
     tcase_add_test(files, every_error_code_has_its_paragraph_with_advice);
     tcase_add_loop_test(files, a_browser_is_sent_to_the_page_and_a_program_is_not, 0, (int)ARRAY_LEN(visitors));
-    tcase_add_test(files, without_docs_nothing_of_them_is_there);
+    tcase_add_test(files, what_is_not_enabled_is_not_there);
     suite_add_tcase(suite, files);
     tcase_set_timeout(browser, BROWSER_SECONDS);
-    tcase_add_unchecked_fixture(browser, shared_server_start, shared_server_finish);
+    tcase_add_unchecked_fixture(browser, start, finish);
     tcase_add_test(browser, a_person_can_register_log_in_and_ask_who_he_is_on_the_page);
+    tcase_add_test(browser, an_administrator_finds_and_changes_accounts_on_the_page);
     suite_add_tcase(suite, browser);
     return suite;
 }

@@ -315,6 +315,7 @@ static const struct {
     { "services.credentials_file", "HERE/other.credentials", false },
     { "audit.keep", "1d", false },
     { "cors.allowed_origins", "https://c.example", true },
+    { "admin.enabled", "true", true },
     { "docs.enabled", "false", true },
     { "log.level", "debug", true },
     { "log.format", "text", false },

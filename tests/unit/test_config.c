@@ -71,6 +71,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_int_eq(config->limit.lock_max_ms, 3600000);
     ck_assert_int_eq(config->audit.keep_ms, INT64_C(400) * 24 * 3600 * 1000);
     ck_assert_uint_eq(config->cors.allowed_origins.count, 0);
+    ck_assert(!config->admin.enabled);
     ck_assert(config->docs.enabled);
     ck_assert_int_eq(config->log.level, LOG_INFO);
     ck_assert_int_eq(config->log.format, LOG_AUTO);
@@ -426,6 +427,7 @@ static const char *const others[] = {
     "services.credentials_file=other",
     "audit.keep=7d",
     "cors.allowed_origins=https://a.example https://b.example",
+    "admin.enabled=true",
     "docs.enabled=false",
     "log.level=debug",
     "log.format=json",

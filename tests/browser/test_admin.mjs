@@ -1,0 +1,269 @@
+// The page /admin of a service in Chromium: an administrator finds an account, sees its sessions and events, and changes what it may do; as a
+// phone and as a screen, in light and in dark, and by keyboard alone; with names that are markup, turn the direction of writing, or have no end.
+// Usage: node test_admin.mjs URL ADMINISTRATOR PASSWORD: of a service without limits, and an administrator of it.
+import { checkPage, eventually, expect, launch, picture, report, test, views } from "./support.mjs";
+
+const [url, administrator, password] = process.argv.slice(2);
+const unique = `${process.pid}-${Date.now()}`;
+const MARKUP = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
+const RIGHT_TO_LEFT = "\u202egro.elpmaxe\u2066 \u05d0\u05d1\u05d2";
+
+// ---- the service, as another administrator uses it ----
+
+let token = null;
+
+async function api(method, path, body, headers = {}) {
+  if (body) headers["Content-Type"] = "application/json";
+  if (token) headers["Authorization"] = `Bearer ${token}`;
+  const reply = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
+  const text = await reply.text();
+  return { status: reply.status, etag: reply.headers.get("ETag"), body: text ? JSON.parse(text) : null };
+}
+
+const login = (email, userAgent = "a test") => api("POST", "/auth/login", { email, password }, { "User-Agent": userAgent });
+
+async function createAccount(name, members = {}) {
+  const email = `${name}-${unique}@example.org`;
+  const made = await api("POST", "/users", { email, password, ...members });
+  expect(made.status === 201, JSON.stringify(made));
+  return { email, id: made.body.id };
+}
+
+async function change(account, members) {
+  const { etag } = await api("GET", `/users/${account.id}`);
+  const changed = await api("PATCH", `/users/${account.id}`, members, { "If-Match": etag });
+  expect(changed.status === 200, JSON.stringify(changed));
+}
+
+// ---- the page ----
+
+async function open(browser) {
+  const context = await browser.newContext({ viewport: views[2], colorScheme: views[2].colorScheme });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const noise = [];
+  page.on("console", (message) => {
+    if (!message.text().startsWith("Failed to load resource: the server responded with a status of 4")) noise.push(message.text());
+  });
+  page.on("pageerror", (error) => noise.push(error.message));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(`${url}/`) && !request.url().startsWith("data:")) noise.push(`request: ${request.url()}`);
+  });
+  await page.goto(`${url}/admin`);
+  return { page, noise };
+}
+
+const says = (page, text) =>
+  eventually(async () => (await page.locator("#message").textContent()).includes(text), `the page does not say "${text}"`);
+
+async function logIn(page, email, word = password) {
+  await page.getByLabel("E-mail address", { exact: true }).fill(email);
+  await page.getByLabel("Password", { exact: true }).fill(word);
+  await page.getByRole("button", { name: "Log in" }).click();
+}
+
+async function find(page, text) {
+  await page.getByLabel("E-mail address, or how it begins").fill(text);
+  await page.getByRole("button", { name: "Find" }).click();
+}
+
+async function openAccount(page, account) {
+  await page.getByRole("link", { name: "Accounts" }).click();
+  await find(page, account.email);
+  await page.locator(`#users a[href="#${account.id}"]`).click();
+  await eventually(async () => (await page.locator("#title").textContent()) === account.email, "the account is not shown");
+}
+
+async function confirm(page, button, answer) {
+  await page.getByRole("button", { name: button, exact: true }).click();
+  await page.locator("dialog").getByRole("button", { name: answer, exact: true }).click();
+}
+
+// As each of the views.
+async function look(page, name) {
+  for (const view of views) {
+    await page.setViewportSize(view);
+    await page.emulateMedia({ colorScheme: view.colorScheme });
+    await picture(page, `admin-${name}-${view.name}`);
+    await test(`${name} as ${view.name}: nothing is too wide, and axe finds nothing`, () => checkPage(page));
+  }
+}
+
+const browser = await launch();
+token = (await login(administrator)).body.access_token;
+const plain = await createAccount("plain");
+const markup = await createAccount("o'hara+&");
+const turned = await createAccount("turned");
+const endless = await createAccount("endless");
+const renewed = await createAccount("renewed", { roles: ["admin"] });
+await change(renewed, { password_change_required: true });
+await change(markup, { name: MARKUP, admin_metadata: { note: MARKUP } });
+await change(turned, { name: RIGHT_TO_LEFT });
+await change(endless, { name: "W".repeat(120), metadata: { text: "W".repeat(4000) } });
+await login(markup.email, MARKUP);
+const many = `many-${unique}`;
+for (let i = 0; i < 23; i++) await api("POST", "/users", { email: `${many}-${i}@example.org` });
+
+const { page, noise } = await open(browser);
+
+await test("a wrong password is said, and who is no administrator is not let in", async () => {
+  await logIn(page, administrator, "not the password");
+  await says(page, "wrong");
+  await logIn(page, plain.email);
+  await says(page, "not an administrator's");
+  expect(!(await page.locator("#accounts").isVisible()), "accounts are shown");
+});
+await look(page, "login");
+
+await test("who must set a new password does so at the login", async () => {
+  await logIn(page, renewed.email);
+  await page.getByLabel("New password").fill("a longer walk by the sea");
+  await page.getByRole("button", { name: "Log in" }).click();
+  await eventually(async () => (await page.locator("#me").textContent()) === renewed.email, "nobody is logged in");
+  await page.getByRole("button", { name: "Log out" }).click();
+  await page.locator("#login").waitFor();
+  expect(!(await page.getByLabel("New password").isVisible()), "the next one is asked for a new password, too");
+});
+
+await test("an administrator gets the accounts, and is named", async () => {
+  await logIn(page, administrator);
+  await page.locator("#users li").first().waitFor();
+  expect((await page.locator("#me").textContent()) === administrator, "somebody else is named");
+});
+
+await test("an address is found whole, whatever its case, and by how it begins", async () => {
+  await find(page, plain.email.toUpperCase());
+  await eventually(async () => (await page.locator("#found").textContent()) === "1 account", "not one account");
+  expect((await page.locator("#users a").getAttribute("href")) === `#${plain.id}`, "another account");
+  await find(page, `${many}-1@`);
+  await eventually(async () => (await page.locator("#users a").count()) === 1, "not one account");
+  await find(page, "nobody@example.org");
+  await eventually(async () => (await page.locator("#found").textContent()).startsWith("No account"), "somebody is found");
+});
+
+await test("a list that goes on says so, and goes on", async () => {
+  await find(page, many);
+  await eventually(async () => (await page.locator("#found").textContent()) === "20 accounts, and more", "not a page");
+  await page.getByRole("button", { name: "More accounts" }).click();
+  await eventually(async () => (await page.locator("#found").textContent()) === "23 accounts", "not all");
+  expect(!(await page.locator("#more-users").isVisible()), "there is more");
+});
+
+await test("a name is shown as text, whatever it is", async () => {
+  for (const [account, name] of [
+    [turned, RIGHT_TO_LEFT],
+    [endless, "W".repeat(120)],
+    [markup, MARKUP],
+  ]) {
+    await openAccount(page, account);
+    await eventually(async () => (await page.locator("#facts bdi").first().textContent()) === name, `not ${name}`);
+  }
+  expect((await page.locator("#facts").textContent()).includes(JSON.stringify(MARKUP)), "the metadata is missing");
+  await page.locator("#sessions .card-title").waitFor();
+  expect((await page.locator("#sessions").textContent()).includes(MARKUP.slice(0, 20)), "the client is missing");
+  expect((await page.locator("img, main script").count()) === 0, "an element came out of a text");
+  expect((await page.title()) !== "owned", "a script came out of a text");
+});
+
+await test("events say what happened, and of which session", async () => {
+  await page.locator("#events strong").first().waitFor();
+  expect((await page.locator("#events").textContent()).includes("session_opened"), await page.locator("#events").textContent());
+  await page.getByRole("button", { name: "Events of this session" }).click();
+  await eventually(
+    async () => !(await page.locator("#events").textContent()).includes("user_created"),
+    "events of the account are still shown",
+  );
+  expect((await page.locator("#events strong").first().textContent()) === "session_opened", "the session's event is missing");
+  await page.getByRole("button", { name: "Show all" }).click();
+  await eventually(async () => (await page.locator("#events").textContent()).includes("user_created"), "not all events");
+});
+await look(page, "account");
+await page.setViewportSize(views[0]);
+await openAccount(page, endless);
+await picture(page, "admin-endless");
+await test("what has no end fits into a phone", () => checkPage(page));
+await openAccount(page, turned);
+await picture(page, "admin-turned");
+await openAccount(page, markup);
+
+await test("sessions are ended, an account is disabled and enabled, roles are set", async () => {
+  await confirm(page, "End all sessions", "End them");
+  await page.getByText("No session is open.").waitFor();
+  await confirm(page, "Disable", "Cancel");
+  expect((await login(markup.email)).status === 200, "it was disabled without a confirmation");
+  await confirm(page, "Disable", "Disable");
+  await says(page, "is disabled");
+  expect((await login(markup.email)).status !== 200, "a disabled account can log in");
+  await page.getByRole("button", { name: "Enable", exact: true }).click();
+  await says(page, "can log in again");
+  expect((await login(markup.email)).status === 200, "an enabled account cannot log in");
+  await page.getByLabel("Roles, separated by blanks").fill("editor, reviewer");
+  await page.getByRole("button", { name: "Set roles" }).click();
+  await says(page, "The roles are set.");
+  const { body } = await api("GET", `/users/${markup.id}`);
+  expect(body.roles.join() === "editor,reviewer", body.roles.join());
+});
+
+await test("a role that cannot be is refused with words", async () => {
+  await page.getByLabel("Roles, separated by blanks").fill("-no");
+  await page.getByRole("button", { name: "Set roles" }).click();
+  await eventually(async () => (await page.locator("#message.bad").textContent()) !== "", "nothing is said");
+});
+
+await test("a new password can be required", async () => {
+  await confirm(page, "Require a new password", "Require");
+  await says(page, "must set a new password");
+  const refused = await login(markup.email);
+  expect(refused.body.code === "password_change_required", JSON.stringify(refused));
+});
+
+await test("the change of another administrator is not overwritten", async () => {
+  await openAccount(page, plain);
+  await change(plain, { roles: ["theirs"] });
+  await page.getByLabel("Roles, separated by blanks").fill("mine");
+  await page.getByRole("button", { name: "Set roles" }).click();
+  await says(page, "Somebody else has changed this account");
+  expect((await page.locator("#roles-text").inputValue()) === "theirs", "the other change is not shown");
+});
+
+await test("an account is found, opened and kept from being deleted by keyboard alone", async () => {
+  await page.getByRole("link", { name: "Accounts" }).focus();
+  await page.keyboard.press("Enter");
+  await eventually(() => page.locator("#search").isVisible(), "the search is not shown");
+  await page.keyboard.press("Tab"); // from the heading, which has the focus, into the search
+  await page.keyboard.press("ControlOrMeta+A");
+  await page.keyboard.type(turned.email);
+  await page.keyboard.press("Enter");
+  await page.locator(`#users a[href="#${turned.id}"]`).waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await eventually(async () => (await page.locator("#title").textContent()) === turned.email, "the account is not shown");
+  await page.getByRole("button", { name: "Delete" }).focus();
+  await page.keyboard.press("Enter");
+  await page.locator("dialog[open]").waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator("dialog[open]").waitFor({ state: "detached" });
+  expect((await api("GET", `/users/${turned.id}`)).status === 200, "the account is deleted");
+});
+
+await test("an account is deleted when that is confirmed", async () => {
+  await confirm(page, "Delete", "Delete");
+  await says(page, "deleted");
+  expect((await api("GET", `/users/${turned.id}`)).status === 404, "the account is still there");
+});
+
+await test("whoever leaves the page is logged out", async () => {
+  const used = page.waitForRequest((request) => request.headers().authorization !== undefined);
+  await find(page, many);
+  const authorization = (await used).headers().authorization;
+  const me = async () => (await fetch(`${url}/auth/me`, { headers: { authorization } })).status;
+  expect((await me()) === 200, "the token is not good");
+  await page.reload();
+  expect(await page.locator("#login").isVisible(), "there is no login");
+  await eventually(async () => (await me()) === 401, "the session has not ended");
+});
+
+await test("nothing is complained of, and nothing is loaded from elsewhere", () => expect(noise.length === 0, noise.join("; ")));
+await browser.close();
+report();
