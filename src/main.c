@@ -68,7 +68,7 @@ static const struct command {
       "The file is services.credentials_file. A running service reads it with SIGHUP.\n"
       "Exit code: 0 done, 1 failed, 2 used wrongly.\n",
       0, true, cli_service, NULL },
-    { "user", " list|show|add|set-roles|disable|enable", "manage accounts; jwtd user --help says how", NULL, TAKES_ROLE, true,
+    { "user", " SUBCOMMAND [EMAIL]", "manage accounts; jwtd user --help says how", NULL, TAKES_ROLE, true,
       cli_user, cli_print_user_help },
     { "key", " list|add|activate|retire|revoke|prune|rotate-refresh", "manage signing keys; jwtd key --help says how", NULL,
       TAKES_ALGORITHM | TAKES_JSON | TAKES_NOW, true, cli_key, cli_print_key_help },

@@ -128,11 +128,6 @@ void users_change_password_at_login(struct db_query *query, const struct passwor
  */
 void users_delete(struct db_query *query, const struct checked_user *checked, struct changed_user *changed);
 
-/* For the command line: by canonical address. `roles_json` is a NUL-terminated JSON array of roles (role.h); the table rejects
- * others, STATUS_INTERNAL. Disabling revokes all sessions. STATUS_LAST_ADMIN as users_delete. */
-enum status users_set_roles(const struct db_call *call, struct text canonical, const char *roles_json, bool *found) MUST_CHECK;
-enum status users_set_disabled(const struct db_call *call, struct text canonical, bool disabled, bool *found) MUST_CHECK;
-
 struct user_list {
     struct user *users;
     size_t count;

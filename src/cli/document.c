@@ -1,5 +1,5 @@
-#include "jwtd/openapi.h"
 #include "jwtd/cli.h"
+#include "jwtd/openapi.h"
 #include "jwtd/routes.h"
 
 #include <stdio.h>

@@ -46,28 +46,6 @@ static bool list(const struct user_task *task) {
     return true;
 }
 
-static bool set_roles(const struct user_task *task) {
-    const char *roles_json = user_read_roles(task);
-    return roles_json != NULL && user_set_roles(task, roles_json) && show(task);
-}
-
-static bool set_disabled(const struct user_task *task, bool disabled) {
-    bool found = false;
-    struct db_call call = user_call(task);
-    enum status status = users_set_disabled(&call, task->email.canonical, disabled, &found);
-    if (status != STATUS_OK)
-        return user_fail(status);
-    return found ? show(task) : user_fail_not_found();
-}
-
-static bool disable(const struct user_task *task) {
-    return set_disabled(task, true);
-}
-
-static bool enable(const struct user_task *task) {
-    return set_disabled(task, false);
-}
-
 static const struct subcommand {
     const char *name, *synopsis, *help;
     bool takes_email;
@@ -80,10 +58,18 @@ static const struct subcommand {
     { "add", " EMAIL [--role ROLE]...", "add a user; the password is one line of standard input, or asked for at a terminal",
       true, false, true, user_add },
     { "set-roles", " EMAIL [ROLE]...", "REPLACE all roles of a user by these; without a ROLE all are removed", true, true, false,
-      set_roles },
-    { "disable", " EMAIL", "end all sessions of a user, and refuse logins until enable", true, false, false, disable },
+      user_set_roles },
+    { "set-password", " EMAIL", "set a new password, read as that of add, and end all sessions", true, false, false,
+      user_set_password },
+    { "require-password-change", " EMAIL", "end all sessions, and let the next login set a new password", true, false, false,
+      user_require_password_change },
+    { "disable", " EMAIL", "end all sessions of a user, and refuse logins until enable", true, false, false, user_disable },
     { "enable", " EMAIL", "let a disabled user log in again; the sessions that disable ended stay ended", true, false, false,
-      enable },
+      user_enable },
+    { "delete", " EMAIL", "delete a user and all sessions", true, false, false, user_delete },
+    { "sessions", " EMAIL", "print the sessions of a user that have not ended", true, false, false, user_sessions },
+    { "end-sessions", " EMAIL", "end all sessions of a user", true, false, false, user_end_sessions },
+    { "events", " EMAIL", "print what happened to a user and the sessions, the newest first", true, false, false, user_events },
 };
 
 static void print_usage(FILE *out) {
@@ -95,10 +81,12 @@ void cli_print_user_help(void) {
     print_usage(stdout);
     putchar('\n');
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
-        printf("  %-10s %s\n", subcommands[i].name, subcommands[i].help);
-    fputs("\nlist prints a line for each user, the others one for theirs as it is afterwards: id, e-mail address, roles "
-          "separated by\n"
-          "commas (\"-\": none), active or disabled, time of creation; separated by tabs.\n"
+        printf("  %-23s %s\n", subcommands[i].name, subcommands[i].help);
+    fputs("\nlist prints a line for each user, most others one for theirs as it is afterwards (delete: as it was): id, e-mail\n"
+          "address, roles separated by commas (\"-\": none), active or disabled, time of creation; separated by tabs.\n"
+          "sessions prints for each: id, opened, last used, expires, IP address, user agent. events prints for each: time,\n"
+          "event, session, who did it, IP address, reason, detail. \"-\" is none.\n"
+          "What would leave no administrator (role admin) who is not disabled is refused.\n"
           "Exit code: 0 done; 1 failed, also when there is no such user; 2 used wrongly.\n",
           stdout);
 }

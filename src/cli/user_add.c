@@ -38,7 +38,7 @@ static bool hash(const struct user_task *task, struct text password, char text[P
     return status == STATUS_OK || user_fail(status);
 }
 
-static bool read_password_hash(const struct user_task *task, char text[PASSWORD_HASH_SIZE]) {
+bool user_read_password_hash(const struct user_task *task, char text[PASSWORD_HASH_SIZE]) {
     struct typed_password typed;
     bool done = false;
     if (password_prompt(&typed)) {
@@ -49,8 +49,14 @@ static bool read_password_hash(const struct user_task *task, char text[PASSWORD_
     return done;
 }
 
-static bool insert(const struct user_task *task, const char *password_hash) {
-    struct new_user new_user = { .id = uuid_create(), .email = task->email, .password_hash = password_hash };
+bool user_add(const struct user_task *task) {
+    char password_hash[PASSWORD_HASH_SIZE];
+    const char *roles_json = user_read_roles(task);
+    if (roles_json == NULL || !user_read_password_hash(task, password_hash))
+        return false;
+    struct new_user new_user = {
+        .id = uuid_create(), .email = task->email, .password_hash = password_hash, .roles_json = roles_json
+    };
     struct inserted_user inserted;
     struct db_call call = user_call(task);
     struct db_query query = { .change = call.change };
@@ -58,19 +64,8 @@ static bool insert(const struct user_task *task, const char *password_hash) {
     enum status status = db_run(&call, &query);
     if (status != STATUS_OK)
         return user_fail(status);
-    return inserted.result == USER_INSERTED || user_fail(STATUS_EMAIL_TAKEN);
-}
-
-bool user_add(const struct user_task *task) {
-    char password_hash[PASSWORD_HASH_SIZE];
-    const char *roles_json = user_read_roles(task);
-    if (roles_json == NULL || !read_password_hash(task, password_hash) || !insert(task, password_hash))
-        return false;
-    struct user user;
-    if ((task->role_count > 0 && !user_set_roles(task, roles_json)) || !user_find(task, &user)) {
-        fprintf(stderr, "jwtd: the user was added; if its roles are missing, set-roles sets them\n");
-        return false;
-    }
-    user_print(&user);
+    if (inserted.result != USER_INSERTED)
+        return user_fail(STATUS_EMAIL_TAKEN);
+    user_print(&inserted.user);
     return true;
 }

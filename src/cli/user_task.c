@@ -89,12 +89,3 @@ const char *user_read_roles(const struct user_task *task) {
     }
     return roles_json.bytes;
 }
-
-bool user_set_roles(const struct user_task *task, const char *roles_json) {
-    bool found = false;
-    struct db_call call = user_call(task);
-    enum status status = users_set_roles(&call, task->email.canonical, roles_json, &found);
-    if (status != STATUS_OK)
-        return user_fail(status);
-    return found || user_fail_not_found();
-}

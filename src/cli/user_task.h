@@ -3,6 +3,7 @@
 #define JWTD_USER_TASK_H
 
 #include "jwtd/config.h"
+#include "jwtd/hasher.h"
 #include "jwtd/users.h"
 
 #include <stdbool.h>
@@ -34,10 +35,27 @@ void user_print(const struct user *user);
  * are too many. */
 const char *user_read_roles(const struct user_task *task);
 
-/* Stores them for the account of task->email. False, with the reason on standard error. */
-bool user_set_roles(const struct user_task *task, const char *roles_json) MUST_CHECK;
+/* Reads a new password (password_prompt.h), by the rules of registration, and hashes it. False, with the reason on standard
+ * error.
+ */
+bool user_read_password_hash(const struct user_task *task, char text[PASSWORD_HASH_SIZE]) MUST_CHECK;
 
-/* The subcommand add (user_add.c). */
+/* ---- subcommands; false, with the reason on standard error ---- */
+
+/* user_add.c */
 bool user_add(const struct user_task *task) MUST_CHECK;
+
+/* user_change.c */
+bool user_set_roles(const struct user_task *task) MUST_CHECK;
+bool user_disable(const struct user_task *task) MUST_CHECK;
+bool user_enable(const struct user_task *task) MUST_CHECK;
+bool user_require_password_change(const struct user_task *task) MUST_CHECK;
+bool user_set_password(const struct user_task *task) MUST_CHECK;
+bool user_end_sessions(const struct user_task *task) MUST_CHECK;
+bool user_delete(const struct user_task *task) MUST_CHECK;
+
+/* user_history.c */
+bool user_sessions(const struct user_task *task) MUST_CHECK;
+bool user_events(const struct user_task *task) MUST_CHECK;
 
 #endif

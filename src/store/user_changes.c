@@ -32,12 +32,6 @@ const struct db_statement users_lock_by_id = {
     .sql = "SELECT FROM users WHERE id = $1 FOR UPDATE",
 };
 
-static const struct db_statement lock_by_email = {
-    .name = "users_lock_by_email",
-    .parameters = 1,
-    .sql = "SELECT FROM users WHERE email_canonical = $1 FOR UPDATE",
-};
-
 enum {
     PASSWORD_ID /* $1 */,
     PASSWORD_VERSION /* $2 */,
@@ -166,63 +160,6 @@ static const struct db_statement find_deletion = {
            " WHERE user_id = $1 AND reason = 'user_deleted' AND " RECENTLY_REVOKED,
 };
 
-enum { ROLES_EMAIL /* $1 */, ROLES_JSON /* $2 */, ROLES_CHANGE /* $3 */, ROLES_PARAMETERS };
-
-static const struct db_statement set_roles = {
-    .name = "users_set_roles",
-    .parameters = ROLES_PARAMETERS,
-    .columns = 1,
-    .lock = &lock_by_email,
-    .expected = { USERS_LAST_ADMINISTRATOR, STATUS_LAST_ADMIN },
-    .read = db_read_found,
-    .sql = "WITH changed AS ("
-           "   UPDATE users"
-           "   SET roles = ARRAY(SELECT json_array_elements_text($2::json)), updated_at = now()"
-           "   WHERE email_canonical = $1"
-           "   RETURNING id, roles"
-           " ),"
-             NOTE_EVENTS("$3", EVENT("roles_changed",
-                                     "u.id, NULL::uuid, NULL, jsonb_build_object('from', u.roles, 'to', c.roles)",
-                                     "users u JOIN changed c ON u.id = c.id WHERE u.roles <> c.roles"))
-           " SELECT id FROM changed",
-};
-
-enum { DISABLE_EMAIL /* $1 */, DISABLE_IS_DISABLED /* $2 */, DISABLE_CHANGE /* $3 */, DISABLE_PARAMETERS };
-
-static const struct db_statement set_disabled = {
-    .name = "users_set_disabled",
-    .parameters = DISABLE_PARAMETERS,
-    .columns = 1,
-    .lock = &lock_by_email,
-    .expected = { USERS_LAST_ADMINISTRATOR, STATUS_LAST_ADMIN },
-    .read = db_read_found,
-    .sql = "WITH changed AS ("
-           "   UPDATE users"
-           "   SET disabled_at = CASE WHEN $2::boolean THEN coalesce(disabled_at, now()) END, updated_at = now()"
-           "   WHERE email_canonical = $1"
-           "   RETURNING id, disabled_at"
-           " ),"
-           " to_revoke AS ("
-           "   SELECT id, 'user_disabled' AS reason"
-           "   FROM sessions"
-           "   WHERE user_id IN (SELECT id FROM changed)"
-           "     AND $2::boolean"
-           "     AND (revoked_at IS NULL OR " RECENTLY_REVOKED ")"
-               NEWEST_FIRST
-           "   FOR UPDATE"
-           " ),"
-             REVOKE_AND_PUBLISH("to_revoke") ","
-             NOTE_EVENTS("$3", EVENT("user_disabled", "u.id, NULL::uuid, NULL, NULL::jsonb",
-                                     "users u JOIN changed c ON u.id = c.id"
-                                     " WHERE u.disabled_at IS NULL AND c.disabled_at IS NOT NULL")
-                               " UNION ALL "
-                               EVENT("user_enabled", "u.id, NULL::uuid, NULL, NULL::jsonb",
-                                     "users u JOIN changed c ON u.id = c.id"
-                                     " WHERE u.disabled_at IS NOT NULL AND c.disabled_at IS NULL")
-                               " UNION ALL " SESSIONS_ENDED)
-           " SELECT id FROM changed",
-};
-
 /* clang-format on */
 
 /* ---- functions ---- */
@@ -273,22 +210,4 @@ void users_delete(struct db_query *query, const struct checked_user *checked, st
     *changed = (struct changed_user){ .change = USER_STALE };
     db_ask(query, &delete_user, parameters, changed);
     query->then = ask_deletion;
-}
-
-enum status users_set_roles(const struct db_call *call, struct text canonical, const char *roles_json, bool *found) {
-    const char *const parameters[ROLES_PARAMETERS] = {
-        [ROLES_EMAIL] = canonical.bytes,
-        [ROLES_JSON] = roles_json,
-        [ROLES_CHANGE] = call->change,
-    };
-    return db_run_statement(call, &set_roles, parameters, found);
-}
-
-enum status users_set_disabled(const struct db_call *call, struct text canonical, bool disabled, bool *found) {
-    const char *const parameters[DISABLE_PARAMETERS] = {
-        [DISABLE_EMAIL] = canonical.bytes,
-        [DISABLE_IS_DISABLED] = disabled ? "true" : "false",
-        [DISABLE_CHANGE] = call->change,
-    };
-    return db_run_statement(call, &set_disabled, parameters, found);
 }

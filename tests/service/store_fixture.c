@@ -3,6 +3,7 @@
 #include "support/database.h"
 
 #include "jwtd/log.h"
+#include "jwtd/user_admin.h"
 
 #include <libpq-fe.h>
 #include <stdarg.h>
@@ -171,6 +172,17 @@ struct uuid add_user(const char *email) {
     ck_assert_int_eq(RUN(CALL, users_insert, &new_user, &inserted), STATUS_OK);
     ck_assert_int_eq(inserted.result, USER_INSERTED);
     return id;
+}
+
+enum status change_user(const struct db_call *call, const char *email, const char *changes, bool *found) {
+    struct found_user user;
+    struct administered_user administered = { .result = USER_ADMIN_NOT_FOUND };
+    enum status status = RUN(call, users_find_by_email, text_of(email), &user);
+    struct user_choice choice = { .id = user.user.id };
+    if (status == STATUS_OK && user.found)
+        status = RUN(call, user_admin_change, &choice, changes, &administered);
+    *found = administered.result == USER_ADMIN_DONE;
+    return status;
 }
 
 struct uuid add_session(const struct uuid *user_id) {

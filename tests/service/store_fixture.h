@@ -70,6 +70,8 @@ struct email_forms email_of(const char *typed);
 struct uuid add_user(const char *email);                                          /* password_version 1 */
 struct uuid add_session(const struct uuid *user_id);                              /* generation 1 */
 enum session_refresh refresh(const struct uuid *session_id, uint32_t generation); /* by CLIENT_IP */
+/* What administrators change (user_admin.h), in any version; *found: whether there is such a user. */
+enum status change_user(const struct db_call *call, const char *email, const char *changes, bool *found);
 const char *show(const struct uuid *id); /* text of an id; good until the fourth call from here */
 int64_t live_sessions(const struct uuid *user_id);
 

@@ -218,7 +218,7 @@ static void act_delete(struct held_call *call) {
 }
 
 static void act_disable(struct held_call *call) {
-    call->status = users_set_disabled(HELD(call), text_of("ada@example.org"), true, &call->done);
+    call->status = change_user(HELD(call), "ada@example.org", "{\"disabled\":true}", &call->done);
 }
 
 static void (*const ending_acts[])(struct held_call *) = { act_change_password, act_delete, act_disable };

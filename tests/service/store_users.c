@@ -116,7 +116,7 @@ START_TEST(a_password_counts_as_changed_lately_for_a_minute) {
     struct changed_user changed;
     struct user user;
     bool found;
-    ck_assert_int_eq(users_set_roles(CALL, text_of("ada@example.org"), "[\"admin\"]", &found), STATUS_OK);
+    ck_assert_int_eq(change_user(CALL, "ada@example.org", "{\"roles\":[\"admin\"]}", &found), STATUS_OK);
     find(&id, &user);
     ck_assert(!user.password_changed_lately);
     ck_assert_int_eq(RUN(CALL, users_change_password, &wanted, &changed), STATUS_OK);
@@ -257,7 +257,7 @@ START_TEST(nobody_changes_the_profile_of_a_user_who_is_disabled_or_deleted) {
     struct profile_change wanted = { .user = { id, 0 }, .name = text_of("Ada") };
     struct changed_user changed;
     bool found;
-    ck_assert_int_eq(users_set_disabled(CALL, text_of("ada@example.org"), true, &found), STATUS_OK);
+    ck_assert_int_eq(change_user(CALL, "ada@example.org", "{\"disabled\":true}", &found), STATUS_OK);
     ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
     ck_assert_int_eq(changed.change, USER_STALE);
     sql("DELETE FROM users");
@@ -356,15 +356,15 @@ START_TEST(a_disabled_user_has_no_sessions_and_opens_none_until_enabled) {
     struct new_session session_again = { .id = next, .user_id = id, .password_version = 1 };
     struct opened_session opened = { .done = true };
     bool found = false;
-    ck_assert_int_eq(users_set_disabled(CALL, text_of("ada@example.org"), true, &found), STATUS_OK);
+    ck_assert_int_eq(change_user(CALL, "ada@example.org", "{\"disabled\":true}", &found), STATUS_OK);
     ck_assert(found);
     ck_assert_int_eq(refresh(&session, 1), SESSION_ENDED);
     ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE reason = 'user_disabled'"), 1);
     ck_assert_int_eq(RUN(CALL, sessions_open, &session_again, &limits, &opened), STATUS_OK);
     ck_assert(!opened.done);
-    ck_assert_int_eq(users_set_disabled(CALL, text_of("ada@example.org"), false, &found), STATUS_OK);
+    ck_assert_int_eq(change_user(CALL, "ada@example.org", "{\"disabled\":false}", &found), STATUS_OK);
     add_session(&id);
-    ck_assert_int_eq(users_set_disabled(CALL, text_of("nobody@example.org"), true, &found), STATUS_OK);
+    ck_assert_int_eq(change_user(CALL, "nobody@example.org", "{\"disabled\":true}", &found), STATUS_OK);
     ck_assert(!found);
 }
 END_TEST
@@ -375,7 +375,7 @@ START_TEST(changed_roles_are_read_by_time_where_transactions_have_gone_back) {
     struct current_roles *map = current_roles_create(900);
     bool found, is_last;
     add_user("ada@example.org");
-    ck_assert_int_eq(users_set_roles(CALL, text_of("ada@example.org"), "[\"admin\"]", &found), STATUS_OK);
+    ck_assert_int_eq(change_user(CALL, "ada@example.org", "{\"roles\":[\"admin\"]}", &found), STATUS_OK);
     ck_assert_int_eq(changed_roles_read_page(CALL, &cursor, map, &is_last), STATUS_OK);
     ck_assert(!is_last);
     ck_assert_int_eq(changed_roles_read_page(CALL, &cursor, map, &is_last), STATUS_OK);
@@ -389,14 +389,14 @@ START_TEST(roles_are_set_by_address_and_travel_as_json) {
     struct uuid id = add_user("ada@example.org");
     struct user user;
     bool found = false;
-    ck_assert_int_eq(users_set_roles(CALL, text_of("ada@example.org"), "[\"editor\", \"Ops.eu:1\"]", &found), STATUS_OK);
+    ck_assert_int_eq(change_user(CALL, "ada@example.org", "{\"roles\":[\"editor\", \"Ops.eu:1\"]}", &found), STATUS_OK);
     ck_assert(found);
     find(&id, &user);
     ck_assert_str_eq(user.roles_json.bytes, "[\"editor\",\"Ops.eu:1\"]");
-    ck_assert_int_eq(users_set_roles(CALL, text_of("ada@example.org"), "[\"a b\"]", &found), STATUS_INTERNAL);
+    ck_assert_int_eq(change_user(CALL, "ada@example.org", "{\"roles\":[\"a b\"]}", &found), STATUS_INTERNAL);
     find(&id, &user);
     ck_assert_str_eq(user.roles_json.bytes, "[\"editor\",\"Ops.eu:1\"]");
-    ck_assert_int_eq(users_set_roles(CALL, text_of("nobody@example.org"), "[]", &found), STATUS_OK);
+    ck_assert_int_eq(change_user(CALL, "nobody@example.org", "{\"roles\":[]}", &found), STATUS_OK);
     ck_assert(!found);
 }
 END_TEST

@@ -1,4 +1,5 @@
 #include "support/account.h"
+#include "support/database.h"
 
 #include "jwtd/macros.h"
 
@@ -381,6 +382,54 @@ START_TEST(an_operator_adds_shows_disables_and_enables_a_user) {
 }
 END_TEST
 
+/* Of each subcommand that changes an account, what it prints, and what it makes of the account. */
+START_TEST(an_operator_does_what_an_administrator_can_do) {
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    char body[BODY_SIZE], me[64];
+    snprintf(me, sizeof me, "%s", account.id);
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "sessions", account.email), 0);
+    ck_assert_msg(strstr(output, "\t127.0.0.1\t") != NULL, "%s", output);
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "end-sessions", account.email), 0);
+    expect_problem(refresh_with(&shared_server, tokens.refresh), 401, "invalid_refresh_token");
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "sessions", account.email), 0);
+    ck_assert_str_eq(output, "");
+
+    const char *const set_password[] = { "--set", database_setting, "user", "set-password", account.email, NULL };
+    ck_assert_int_eq(program_run(set_password, "password123\n", output, sizeof output), 1);
+    ck_assert_msg(program_run(set_password, "quite another passphrase\n", output, sizeof output) == 0, "%s", output);
+    expect_status(http_json(&shared_server, "POST", "/auth/login", NULL, credentials(&account, PASSWORD, body)), 401);
+    account_login_with(&shared_server, &account, "quite another passphrase");
+
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "require-password-change", account.email), 0);
+    expect_problem(
+        http_json(&shared_server, "POST", "/auth/login", NULL, credentials(&account, "quite another passphrase", body)), 403,
+        "password_change_required");
+
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "events", account.email), 0);
+    static const char *const events[] = { "\tpassword_change_required\t", "\tpassword_changed\t", "\tended_by_administrator\t",
+                                          "\tshell:", "\tuser_registered\t" };
+    for (size_t i = 0; i < ARRAY_LEN(events); i++)
+        ck_assert_msg(strstr(output, events[i]) != NULL, "%s is missing in:\n%s", events[i], output);
+
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "delete", account.email), 0);
+    ck_assert_msg(strncmp(output, me, strlen(me)) == 0, "%s", output);
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "show", account.email), 1);
+}
+END_TEST
+
+START_TEST(the_last_administrator_stays_on_the_shell_too) {
+    static const char *const removals[] = { "set-roles", "disable", "delete" };
+    char ignored[8];
+    database_value("UPDATE users SET roles = array_remove(roles, 'admin') WHERE email <> 'keeper@example.org'", NULL, ignored,
+                   sizeof ignored);
+    for (size_t i = 0; i < ARRAY_LEN(removals); i++) {
+        ck_assert_int_eq(RUN("--set", database_setting, "user", removals[i], "keeper@example.org"), 1);
+        ck_assert_msg(strstr(output, "jwtd: Last administrator\n") != NULL, "%s", output);
+    }
+}
+END_TEST
+
 START_TEST(a_role_that_is_named_twice_is_stored_once) {
     struct account account = account_new();
     const char *const add[] = { "--set", database_setting, "user", "add", account.email, "--role", "a", "--role", "a", NULL };
@@ -427,6 +476,8 @@ Suite *cli_suite(void) {
     tcase_add_test(tcase, service_prints_a_secret_once_and_says_how_the_running_program_learns_of_it);
     tcase_add_test(tcase, the_schema_is_current_and_five_migrations_at_once_agree);
     tcase_add_test(tcase, an_operator_adds_shows_disables_and_enables_a_user);
+    tcase_add_test(tcase, an_operator_does_what_an_administrator_can_do);
+    tcase_add_test(tcase, the_last_administrator_stays_on_the_shell_too);
     tcase_add_test(tcase, a_role_that_is_named_twice_is_stored_once);
     tcase_add_test(tcase, the_settings_of_the_help_stand_in_columns);
     tcase_add_test(tcase, a_weak_password_is_refused_at_the_command_line_too);
