@@ -17,7 +17,9 @@ static int64_t write_events(const struct task_round *round) {
     return audit_write(round->services->audit, &call, now_us);
 }
 
+/* The thread that writes has ended, and its memory is freed: nothing is to be woken. */
 static void write_last_events(const struct task_round *round) {
+    audit_set_waker(round->services->audit, NULL, NULL);
     struct db_call call = { .db = round->db, .deadline_us = clock_monotonic_us() + LAST_DEADLINE_US };
     audit_write_all(round->services->audit, &call);
 }
