@@ -24,14 +24,14 @@ static const struct field_kind {
     size_t min_len, max_len;             /* of a text; a limit in bytes is one in characters, too */
     const char *items;                   /* of an array, its elements' schema */
 } field_kinds[] = {
-    [FIELD_EMAIL] = { "string", "idn-email", "\"ada@example.org\"", 3, EMAIL_MAX_LEN },
-    [FIELD_PASSWORD] = { "string", "password", "\"correct horse battery staple\"", 1, PASSWORD_MAX_LEN },
-    [FIELD_NEW_PASSWORD] = { "string", "password", "\"correct horse battery staple\"", 8, PASSWORD_MAX_LEN },
-    [FIELD_TEXT] = { "string", NULL, NULL, 1, 0 },
-    [FIELD_LINE] = { "string", NULL, NULL, 1, 0 },
-    [FIELD_OBJECT] = { "object", NULL, NULL, 0, 0 },
-    [FIELD_BOOLEAN] = { "boolean", NULL, "true", 0, 0 },
-    [FIELD_FLAG] = { "boolean", NULL, "true", 0, 0 },
+    [FIELD_EMAIL] = { "string", "idn-email", "\"ada@example.org\"", 3, EMAIL_MAX_LEN, NULL },
+    [FIELD_PASSWORD] = { "string", "password", "\"correct horse battery staple\"", 1, PASSWORD_MAX_LEN, NULL },
+    [FIELD_NEW_PASSWORD] = { "string", "password", "\"correct horse battery staple\"", 8, PASSWORD_MAX_LEN, NULL },
+    [FIELD_TEXT] = { "string", NULL, NULL, 1, 0, NULL },
+    [FIELD_LINE] = { "string", NULL, NULL, 1, 0, NULL },
+    [FIELD_OBJECT] = { "object", NULL, NULL, 0, 0, NULL },
+    [FIELD_BOOLEAN] = { "boolean", NULL, "true", 0, 0, NULL },
+    [FIELD_FLAG] = { "boolean", NULL, "true", 0, 0, NULL },
     [FIELD_ROLES] = { .type = "array", .items = "{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9_][A-Za-z0-9._:-]{0,63}$\"}" },
 };
 
