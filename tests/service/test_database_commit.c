@@ -249,12 +249,20 @@ static struct story begin_story(void) {
     return story;
 }
 
+/* A statement that runs a second time adds no second event to the audit. */
+static long changes_noted_twice(void) {
+    return cluster_number(&cluster,
+                          "SELECT count(*) FROM (SELECT FROM auth_events WHERE event NOT IN ('login_failed', 'refreshes_counted')"
+                          " GROUP BY event, user_id, session_id HAVING count(*) > 1) AS twice");
+}
+
 START_TEST(an_answer_that_is_lost_once_is_found_again) {
     struct story story = begin_story();
     proxy_lose_answers(proxy, cases[_i].statement, 1);
     struct reply reply = cases[_i].act(&story);
     ck_assert_uint_eq(proxy_losses(proxy), 1);
     ck_assert_msg(reply.status == cases[_i].status, "%ld %s", reply.status, reply.body);
+    ck_assert_int_eq(changes_noted_twice(), 0);
     cases[_i].see(&story, &reply);
     http_free(&reply);
 }
