@@ -148,14 +148,6 @@ static void make_this_month(void) {
     cluster_run(&cluster, "SELECT FROM auth_events_maintain(NULL)");
 }
 
-static void take_table(void) {
-    cluster_run(&cluster, "ALTER TABLE auth_events RENAME TO auth_events_elsewhere");
-}
-
-static void return_table(void) {
-    cluster_run(&cluster, "ALTER TABLE auth_events_elsewhere RENAME TO auth_events");
-}
-
 static void refuse_rights(void) {
     cluster_run(&cluster, "REVOKE INSERT ON auth_events FROM jwtd");
 }
@@ -174,7 +166,6 @@ static const struct {
     { lock_partition, unlock, false },
     { take_partitions, return_partitions, false },
     { drop_this_month, make_this_month, true },
-    { take_table, return_table, false },
     { refuse_rights, return_rights, false },
 };
 
