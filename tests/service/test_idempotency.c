@@ -21,9 +21,9 @@ Suite *idempotency_suite(void);
 
 static struct server other_server;
 
-/* What a request is about: an account with two sessions, and an address that is free. */
+/* What a request is about: an administrator with two sessions, another user, and an address that is free. */
 struct story {
-    struct account account, free;
+    struct account account, user, free;
     struct tokens tokens;
     char sessions[2][40]; /* others than that of `tokens` */
     char key[64];
@@ -42,7 +42,11 @@ static void list_other_sessions(struct story *story) {
 }
 
 static struct story begin_story(void) {
-    struct story story = { .account = account_register(&shared_server), .free = account_new() };
+    struct story story = { .account = account_register(&shared_server),
+                           .user = account_register(&shared_server),
+                           .free = account_new() };
+    char ignored[8];
+    database_value("UPDATE users SET roles = '{admin}' WHERE id = $1::uuid", story.account.id, ignored, sizeof ignored);
     account_login(&shared_server, &story.account);
     account_login(&shared_server, &story.account);
     story.tokens = account_login(&shared_server, &story.account);
@@ -58,6 +62,7 @@ struct request {
     const char *method;
     char path[96];
     bool has_token;
+    bool has_version; /* If-Match */
     char body[BODY_SIZE];
 };
 
@@ -111,35 +116,74 @@ static struct request end_of_session(const struct story *story, int variant) {
     return request;
 }
 
-/* `count` of the account or the address that was free: what it is when the request was carried out once. */
+static struct request creation(const struct story *story, int variant) {
+    struct request request = request_of("POST", "/users", true);
+    snprintf(request.body, sizeof request.body, "{\"email\":\"%s%s\"}", variant == 0 ? "" : "other.", story->free.email);
+    return request;
+}
+
+static struct request of_user(const struct story *story, const char *method, const char *rest) {
+    char path[96];
+    snprintf(path, sizeof path, "/users/%s%s", story->user.id, rest);
+    return request_of(method, path, true);
+}
+
+static struct request administration(const struct story *story, int variant) {
+    struct request request = of_user(story, "PATCH", "");
+    request.has_version = true;
+    snprintf(request.body, sizeof request.body, "{\"name\":\"%s\"}", variant == 0 ? "Ada" : "Grace");
+    return request;
+}
+
+static struct request removal(const struct story *story, int variant) {
+    return variant == 0 ? of_user(story, "DELETE", "") : administration(story, 0);
+}
+
+static struct request end_of_sessions(const struct story *story, int variant) {
+    return variant == 0 ? of_user(story, "POST", "/sessions/revoke") : administration(story, 0);
+}
+
+/* `count` of the address that was free, the account, or the user whom an administrator deals with: what it is when the request
+ * was carried out once. */
+#define EVENTS(name) "SELECT count(*) FROM auth_events WHERE user_id = $1::uuid AND event = '" name "'"
+
 static const struct kind {
     const char *name;
     struct request (*request)(const struct story *story, int variant);
     long status;
     const char *count;
+    enum { FREE, ACCOUNT, USER } of;
     long once;
     long other_status; /* another request with the key, from the same caller */
 } kinds[] = {
-    { "register", registration, 201, "SELECT count(*) FROM users u JOIN auth_events e ON e.user_id = u.id WHERE u.email = $1", 1,
+    { "register", registration, 201, "SELECT count(*) FROM users u JOIN auth_events e ON e.user_id = u.id WHERE u.email = $1",
+      FREE, 1, 422 },
+    { "login", login, 200, "SELECT count(*) FROM sessions WHERE user_id = $1::uuid", ACCOUNT, 4, 422 },
+    { "change of address", change_of_address, 200, EVENTS("email_changed"), ACCOUNT, 1, 422 },
+    { "change of password", change_of_password, 204, "SELECT password_version - 1 FROM users WHERE id = $1::uuid", ACCOUNT, 1,
       422 },
-    { "login", login, 200, "SELECT count(*) FROM sessions WHERE user_id = $1::uuid", 4, 422 },
-    { "change of address", change_of_address, 200,
-      "SELECT count(*) FROM auth_events WHERE user_id = $1::uuid AND event = 'email_changed'", 1, 422 },
-    { "change of password", change_of_password, 204, "SELECT password_version - 1 FROM users WHERE id = $1::uuid", 1, 422 },
-    { "deletion", deletion, 204, "SELECT count(*) FROM auth_events WHERE user_id = $1::uuid AND event = 'user_deleted'", 1, 401 },
-    { "end of a session", end_of_session, 204,
-      "SELECT count(*) FROM auth_events WHERE user_id = $1::uuid AND event = 'session_ended'", 1, 422 },
+    { "deletion", deletion, 204, EVENTS("user_deleted"), ACCOUNT, 1, 401 },
+    { "end of a session", end_of_session, 204, EVENTS("session_ended"), ACCOUNT, 1, 422 },
+    { "creation", creation, 201, "SELECT count(*) FROM users u JOIN auth_events e ON e.user_id = u.id WHERE u.email = $1", FREE,
+      1, 422 },
+    { "administration", administration, 200, EVENTS("profile_changed"), USER, 1, 422 },
+    { "removal", removal, 204, EVENTS("user_deleted"), USER, 1, 422 },
+    { "end of sessions", end_of_sessions, 204, "SELECT count(*) FROM idempotency_keys WHERE user_id = $1::uuid", USER, 1, 422 },
 };
 #define KINDS ARRAY_LEN(kinds)
 
+static const char *subject_of(const struct kind *kind, const struct story *story) {
+    const char *const subjects[] = { [FREE] = story->free.email, [ACCOUNT] = story->account.id, [USER] = story->user.id };
+    return subjects[kind->of];
+}
+
 static long times_done(const struct kind *kind, const struct story *story) {
-    const char *of = kind->request == registration ? story->free.email : story->account.id;
-    return database_number(kind->count, of) - kind->once + 1;
+    return database_number(kind->count, subject_of(kind, story)) - kind->once + 1;
 }
 
 static struct reply send_with(const struct server *server, const struct request *request, const char *token, const char *key) {
     char authorization[TOKEN_SIZE + 32], idempotency[320];
-    const char *headers[4];
+    const char *headers[5];
     size_t count = 0;
     if (request->body[0] != '\0')
         headers[count++] = "Content-Type: application/json";
@@ -151,6 +195,8 @@ static struct reply send_with(const struct server *server, const struct request 
         snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", token);
         headers[count++] = authorization;
     }
+    if (request->has_version)
+        headers[count++] = "If-Match: \"1\"";
     headers[count] = NULL;
     return http_send(server, request->method, request->path, headers, request->body[0] != '\0' ? request->body : NULL);
 }
@@ -292,7 +338,7 @@ static void send_while_it_is_held(size_t index, void *context) {
     expect_status(send_kind(&shared_server, kind, &story, 0), kind->status);
     database_value("SELECT encode(digest, 'hex') FROM idempotency_keys k LEFT JOIN users u ON u.id = k.user_id"
                    " WHERE $1 IN (k.user_id::text, u.email)",
-                   kind->request == registration ? story.free.email : story.account.id, holder.digest, sizeof holder.digest);
+                   subject_of(kind, &story), holder.digest, sizeof holder.digest);
     ck_assert_uint_eq(strlen(holder.digest), 64);
     ck_assert_int_eq(pthread_create(&holder.thread, NULL, hold_key, &holder), 0);
     usleep(200 * 1000);
@@ -435,7 +481,7 @@ START_TEST(a_request_without_a_key_leaves_nothing) {
     expect_status(send_with(&shared_server, &request, story.tokens.access, NULL), kinds[_i].status);
     ck_assert_int_eq(database_number("SELECT count(*) FROM idempotency_keys k LEFT JOIN users u ON u.id = k.user_id"
                                      " WHERE $1 IN (k.user_id::text, u.email)",
-                                     kinds[_i].request == registration ? story.free.email : story.account.id),
+                                     subject_of(&kinds[_i], &story)),
                      0);
 }
 END_TEST
