@@ -1,7 +1,7 @@
 #!/bin/bash
 # tools/fuzz_api.sh: Schemathesis against a private server, for FUZZ_SECONDS (60): for each operation of /openapi.json, requests that its
-# schema allows and ones that it does not, checked against what the document says of the replies. FUZZ_SEED=1 is another run. The first
-# finding is printed with a curl command that shows it again, and fails the script.
+# schema allows and ones that it does not, checked against what the document says of the replies. FUZZ_SEED=1 is another run. A finding
+# is printed with a curl command that shows it again, and fails the script, as an error in the server's log does.
 # shellcheck source=tools/private_server.sh
 source "$(dirname "$0")/private_server.sh"
 
@@ -40,4 +40,4 @@ export SCHEMATHESIS_HOOKS=tests/openapi/schemathesis_hooks.py
 "$environment/bin/schemathesis" --config-file tests/openapi/schemathesis.toml run "http://127.0.0.1:$port/openapi.json" \
     --max-time "${FUZZ_SECONDS:-60}" --seed "${FUZZ_SEED:-0}"
 stop_server
-! grep -E '"level":"(error|warn)"' "$work/log" || die "the server has logged this"
+! grep '"level":"error"' "$work/log" || die "the server has logged this"
