@@ -36,8 +36,10 @@ jwtd user add --role admin "$email" <<<"$password" >/dev/null
 start_server --set "services.credentials_file=$work/services.credentials" --set password.memory=8KiB --set password.operations=1 \
     --set password.allow_weak=true
 export FUZZ_EMAIL=$email FUZZ_PASSWORD=$password FUZZ_SERVICE=fuzzer FUZZ_SECRET=$secret
-export SCHEMATHESIS_HOOKS=tests/openapi/schemathesis_hooks.py
-"$environment/bin/schemathesis" --config-file tests/openapi/schemathesis.toml run "http://127.0.0.1:$port/openapi.json" \
-    --max-time "${FUZZ_SECONDS:-60}" --seed "${FUZZ_SEED:-0}"
+root=$PWD
+export SCHEMATHESIS_HOOKS=$root/tests/openapi/schemathesis_hooks.py
+# it leaves files where it runs
+(cd "$work" && "$root/$environment/bin/schemathesis" --config-file "$root/tests/openapi/schemathesis.toml" run \
+    "http://127.0.0.1:$port/openapi.json" --max-time "${FUZZ_SECONDS:-60}" --seed "${FUZZ_SEED:-0}")
 stop_server
 ! grep '"level":"error"' "$work/log" || die "the server has logged this"
