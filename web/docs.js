@@ -32,6 +32,8 @@ async function showApi() {
   const spec = await response.json();
   // the service that this page came from, below whatever prefix a proxy has put it
   spec.servers = [{ url: new URL(".", location.href).pathname.replace(/\/$/, "") || "/" }];
+  // Swagger UI fills examples in and sends them: a key that everybody sends, or the version of something else
+  for (const parameter of Object.values(spec.components.parameters)) if (parameter.in === "header") delete parameter.example;
   const ui = SwaggerUIBundle({
     spec,
     dom_id: "#swagger",

@@ -29,6 +29,8 @@ async function openOperation(page, method, path) {
     await block.locator("button.execute").click();
     const response = await replied;
     await block.locator(".live-responses-table td.response-col_status:not(.col_header)").waitFor();
+    const key = await response.request().headerValue("Idempotency-Key");
+    expect(key === null, `a key that nobody has chosen is sent: ${key}`);
     return { status: response.status(), body: await response.json() };
   };
   return { block, send };
