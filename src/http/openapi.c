@@ -20,8 +20,8 @@
 #define SCHEMAS_MAX 96
 
 struct openapi {
-    struct arena arena;
-    struct text text;
+    char *bytes; /* the document */
+    size_t len;
     char tag[OPENAPI_TAG_SIZE];
 };
 
@@ -214,10 +214,10 @@ static void write_components(struct json_writer *writer, const struct rows *rows
     json_end_object(writer);
 }
 
-static void write_document(struct openapi *openapi, const struct rows *rows, const struct schemas *schemas,
-                           const char *public_url) {
+static struct text write_document(struct arena *arena, const struct rows *rows, const struct schemas *schemas,
+                                  const char *public_url) {
     struct json_writer writer;
-    json_writer_init(&writer, &openapi->arena);
+    json_writer_init(&writer, arena);
     json_begin_object(&writer);
     json_member_string(&writer, "openapi", "3.1.0");
     write_info(&writer);
@@ -226,13 +226,28 @@ static void write_document(struct openapi *openapi, const struct rows *rows, con
     write_paths(&writer, rows);
     write_components(&writer, rows, schemas, public_url);
     json_end_object(&writer);
-    openapi->text = json_writer_finish(&writer);
+    return json_writer_finish(&writer);
+}
+
+/* The arena has every size that the text had while it grew, so it is released. */
+static bool keep_document(struct openapi *openapi, const struct rows *rows, const struct schemas *schemas,
+                          const char *public_url) {
+    struct arena arena;
+    arena_init(&arena, ARENA_LIMIT);
+    struct text text = write_document(&arena, rows, schemas, public_url);
+    openapi->bytes = text.bytes != NULL ? malloc(text.len) : NULL;
+    if (openapi->bytes != NULL) {
+        memcpy(openapi->bytes, text.bytes, text.len);
+        openapi->len = text.len;
+    }
+    arena_fini(&arena);
+    return openapi->bytes != NULL;
 }
 
 static void make_tag(struct openapi *openapi) {
     uint8_t hash[HASH_SIZE];
     size_t len = sodium_base64_ENCODED_LEN(HASH_SIZE, sodium_base64_VARIANT_URLSAFE_NO_PADDING) - 1;
-    crypto_generichash(hash, sizeof hash, (const uint8_t *)openapi->text.bytes, openapi->text.len, NULL, 0);
+    crypto_generichash(hash, sizeof hash, (const uint8_t *)openapi->bytes, openapi->len, NULL, 0);
     openapi->tag[0] = '"';
     sodium_bin2base64(openapi->tag + 1, sizeof openapi->tag - 1, hash, sizeof hash, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     openapi->tag[1 + len] = '"';
@@ -252,9 +267,7 @@ struct openapi *openapi_create(const struct route *routes, size_t count, const c
     struct openapi *openapi = calloc(1, sizeof *openapi);
     if (openapi == NULL)
         return NULL;
-    arena_init(&openapi->arena, ARENA_LIMIT);
-    write_document(openapi, &rows, &schemas, public_url);
-    if (openapi->text.bytes == NULL) {
+    if (!keep_document(openapi, &rows, &schemas, public_url)) {
         openapi_destroy(openapi);
         return NULL;
     }
@@ -265,12 +278,12 @@ struct openapi *openapi_create(const struct route *routes, size_t count, const c
 void openapi_destroy(struct openapi *openapi) {
     if (openapi == NULL)
         return;
-    arena_fini(&openapi->arena);
+    free(openapi->bytes);
     free(openapi);
 }
 
 struct text openapi_text(const struct openapi *openapi) {
-    return openapi->text;
+    return (struct text){ openapi->bytes, openapi->len };
 }
 
 const char *openapi_tag(const struct openapi *openapi) {
