@@ -19,6 +19,7 @@ set_defaults() {
     # All clients of a development server have one address.
     export JWTD_LIMIT_ENABLED=${JWTD_LIMIT_ENABLED-false}
     export JWTD_SERVER_MAX_CONNECTIONS_PER_ADDRESS=${JWTD_SERVER_MAX_CONNECTIONS_PER_ADDRESS-0}
+    export JWTD_ADMIN_ENABLED=${JWTD_ADMIN_ENABLED-true}
     if [[ -t 2 ]]; then
         export JWTD_LOG_FORMAT=${JWTD_LOG_FORMAT-text}
     fi
@@ -73,6 +74,10 @@ jwtd serves on $1. Ctrl-C stops it. Register, log in, and ask who you are:
 curl -s $address/auth/register $json -d '{"email":"ada@example.com","password":"a long walk by the sea"}'
 token=\$(curl -s $address/auth/login $json -d '{"email":"ada@example.com","password":"a long walk by the sea"}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
 curl -s $address/auth/me -H "Authorization: Bearer \$token"
+
+The API is at $1/docs. For $1/admin make her an administrator:
+
+JWTD_DATABASE_URL='$JWTD_DATABASE_URL' $jwtd user set-roles ada@example.com admin
 
 HELLO
 }
