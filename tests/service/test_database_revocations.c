@@ -275,17 +275,17 @@ START_TEST(the_roles_of_everybody_change_and_hold_up_neither_logouts_nor_a_start
     const char *const settings[] = { cluster_setting(cluster.port, "", url), "database.statement_timeout=100ms", NULL };
     struct server one = server_start((const char *const[]){ url, NULL });
     struct account account = account_register(&one);
-    cluster_run(&cluster, "UPDATE users SET roles = '{admin}'");
+    cluster_run(&cluster, "UPDATE users SET roles = '{editor}'");
     cluster_run(&cluster,
                 "INSERT INTO users (id, email, email_canonical, password_hash, roles) SELECT gen_random_uuid(), n || '@x.org',"
-                " n || '@x.org', 'x', '{admin}' FROM generate_series(1, " MANY_USERS ") AS n");
+                " n || '@x.org', 'x', '{editor}' FROM generate_series(1, " MANY_USERS ") AS n");
     cluster_run(&cluster, ANALYZE);
     struct server other = server_start_beside(&one, settings);
     struct tokens kept = account_login(&one, &account), tokens[SESSIONS];
     for (size_t i = 0; i < SESSIONS; i++)
         tokens[i] = account_login(&one, &account);
     await_ready(&other);
-    expect_roles(&other, kept.access, "admin", 1);
+    expect_roles(&other, kept.access, "editor", 1);
     cluster_run(&cluster, "UPDATE users SET roles = '{}'");
     cluster_run(&cluster, ANALYZE);
     for (size_t i = 0; i < SESSIONS; i++) {
