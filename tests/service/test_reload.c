@@ -300,6 +300,7 @@ static const struct {
     { "token.refresh_idle", "1d", false },
     { "token.refresh_retry_window", "0", false },
     { "token.max_stale", "7s", true },
+    { "token.claims", "name", false },
     { "limit.enabled", "true", true },
     { "limit.table_size", "2048", false },
     { "limit.register", "1/h", true },
