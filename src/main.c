@@ -58,18 +58,11 @@ static const struct command {
       0, false, cli_check_config, NULL },
     { "openapi", "", "print the description of the API, an OpenAPI 3.1 document, as GET /openapi.json serves it",
       "Its addresses are relative unless server.public_url is set. Exit code: 0 done, 1 failed.\n", 0, false, cli_openapi, NULL },
-    { "service", " list|add|rotate|drop-old|drop-new|remove", "manage the services that may introspect tokens; --help says how",
-      "  list           print a line for each service: name and number of secrets, separated by a tab\n"
-      "  add NAME       add a service; its secret is printed on standard output, once: only a hash of it is kept\n"
-      "  rotate NAME    make a second secret for a service; the first one stays valid until drop-old\n"
-      "  drop-old NAME  remove the older of two secrets, when the service uses the newer one\n"
-      "  drop-new NAME  remove the newer one, which was lost or is not wanted\n"
-      "  remove NAME    remove a service with its secrets\n"
-      "The file is services.credentials_file. A running service reads it with SIGHUP.\n"
-      "Exit code: 0 done, 1 failed, 2 used wrongly.\n",
-      0, true, cli_service, NULL },
-    { "user", " SUBCOMMAND [EMAIL]", "manage accounts; jwtd user --help says how", NULL, TAKES_ROLE, true,
-      cli_user, cli_print_user_help },
+    { "service", " list|add|rotate|drop-old|drop-new|remove",
+      "manage the services that may introspect tokens; jwtd service --help says how", NULL, 0, true, cli_service,
+      cli_print_service_help },
+    { "user", " SUBCOMMAND [EMAIL]", "manage accounts; jwtd user --help says how", NULL, TAKES_ROLE, true, cli_user,
+      cli_print_user_help },
     { "key", " list|add|activate|retire|revoke|prune|rotate-refresh", "manage signing keys; jwtd key --help says how", NULL,
       TAKES_ALGORITHM | TAKES_JSON | TAKES_NOW, true, cli_key, cli_print_key_help },
 };

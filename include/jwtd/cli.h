@@ -1,7 +1,7 @@
 /*
  * cli: the commands of the program, one file each. A command takes what main has read from the command line and returns the exit
  * code: 0 done, 1 failed (or, of migrate --status, migrations are pending), 2 used wrongly (main rejects options and operands
- * that the command's row does not take; cli_user and cli_key their own). Main thread.
+ * that the command's row does not take; subcommand.h those that a subcommand does not). Main thread.
  */
 #ifndef JWTD_CLI_H
 #define JWTD_CLI_H
@@ -28,7 +28,8 @@ int cli_key(const struct cli_arguments *arguments);
 int cli_openapi(const struct cli_arguments *arguments);
 int cli_user(const struct cli_arguments *arguments);
 
-/* What `jwtd user --help` and `jwtd key --help` print. */
+/* What `jwtd service --help`, `jwtd user --help` and `jwtd key --help` print. */
+void cli_print_service_help(void);
 void cli_print_user_help(void);
 void cli_print_key_help(void);
 

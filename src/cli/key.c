@@ -1,8 +1,8 @@
 /* `jwtd key`: the life of signing keys. */
 #include "command_change.h"
+#include "subcommand.h"
 
 #include "jwtd/auth_events.h"
-#include "jwtd/cli.h"
 #include "jwtd/clock.h"
 #include "jwtd/db.h"
 #include "jwtd/json_writer.h"
@@ -17,6 +17,7 @@
 
 #define ARENA_LIMIT ((size_t)4 * 1024 * 1024)
 #define ERROR_SIZE 512
+#define ONE_KEY "the id of a key"
 #define DATABASE_TIMEOUT_US (15 * CLOCK_US_PER_S)
 #define NOTE_TIMEOUT_US (3 * CLOCK_US_PER_S)
 
@@ -226,37 +227,34 @@ static bool rotate_refresh(struct key_task *task) {
 
 /* ---- the command ---- */
 
-static const struct subcommand {
-    const char *name, *synopsis, *help;
-    bool takes_kid, takes_json, takes_now, takes_algorithm;
+static const struct key_subcommand {
+    struct subcommand words;
     bool (*run)(struct key_task *task);
 } subcommands[] = {
-    { "list", " [--json]", "print all keys: id, algorithm, state, since when, and what that means at the moment",
-      .takes_json = true, .run = list },
-    { "add", " [--algorithm NAME]", "make a standby key, by default of the algorithm of the key that signs; print its id",
-      .takes_algorithm = true, .run = add },
-    { "activate", " KID [--now]", "sign with this key; the one that signed before verifies until its last token has died",
-      .takes_kid = true, .takes_now = true, .run = activate },
-    { "retire", " KID", "give up a key that does not sign", .takes_kid = true, .run = retire },
-    { "revoke", " KID", "refuse all tokens of a key at once, for good; if it signs, add another key first", .takes_kid = true,
-      .run = revoke },
-    { "prune", "", "remove the files of keys that are gone or revoked; print how many", .run = prune },
-    { "rotate-refresh", " [--now]", "replace the refresh key in two runs; nobody is logged out", .takes_now = true,
-      .run = rotate_refresh },
+    { { "list", " [--json]", "print all keys: id, algorithm, state, since when, and what that means at the moment",
+        .takes_json = true },
+      list },
+    { { "add", " [--algorithm NAME]", "make a standby key, by default of the algorithm of the key that signs; print its id",
+        .takes_algorithm = true },
+      add },
+    { { "activate", " KID [--now]", "sign with this key; the one that signed before verifies until its last token has died",
+        .operand = ONE_KEY, .takes_now = true },
+      activate },
+    { { "retire", " KID", "give up a key that does not sign", .operand = ONE_KEY }, retire },
+    { { "revoke", " KID", "refuse all tokens of a key at once, for good; if it signs, add another key first",
+        .operand = ONE_KEY },
+      revoke },
+    { { .name = "prune", .synopsis = "", .help = "remove the files of keys that are gone or revoked; print how many" }, prune },
+    { { "rotate-refresh", " [--now]", "replace the refresh key in two runs; nobody is logged out", .takes_now = true },
+      rotate_refresh },
 };
 
-static void print_usage(FILE *out) {
-    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
-        fprintf(out, "%s jwtd key %s%s\n", i == 0 ? "usage:" : "      ", subcommands[i].name, subcommands[i].synopsis);
-}
+static const struct subcommand_table table = { "key", subcommands, ARRAY_LEN(subcommands), sizeof *subcommands };
 
 void cli_print_key_help(void) {
-    print_usage(stdout);
-    putchar('\n');
-    for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
-        printf("  %-15s %s\n", subcommands[i].name, subcommands[i].help);
+    subcommand_print_help(&table);
     fputs(
-        "\nA key is standby, then active, then retiring, then gone. It is made active when it has been standby for\n"
+        "A key is standby, then active, then retiring, then gone. It is made active when it has been standby for\n"
         "token.publish_before_use, so that services that keep copies of the keys know it; --now does not wait.\n"
         "A running service whose keys are in this directory notices each change within a second; another instance needs a copy\n"
         "of the new files and of keys.conf, but for a revocation, which the database tells it (list does not ask the database).\n"
@@ -265,52 +263,17 @@ void cli_print_key_help(void) {
         stdout);
 }
 
-static const struct subcommand *find_subcommand(const struct cli_arguments *arguments) {
-    for (size_t i = 0; arguments->operand_count > 0 && i < ARRAY_LEN(subcommands); i++)
-        if (strcmp(subcommands[i].name, arguments->operands[0]) == 0)
-            return &subcommands[i];
-    return NULL;
-}
-
-static bool refuse_words(const struct subcommand *subcommand, const char *what, const char *word) {
-    fprintf(stderr, "jwtd: key %s takes %s%s\nusage: jwtd key %s%s\n", subcommand->name, what, word, subcommand->name,
-            subcommand->synopsis);
-    return false;
-}
-
-static bool refuse_algorithm(const char *name) {
+static bool check_algorithm(const char *name) {
     char algorithms[KEYRING_ALGORITHMS_SIZE];
+    if (name == NULL || keyring_has_algorithm(name))
+        return true;
     fprintf(stderr, "jwtd: key add --algorithm takes one of %s, not %s\n", keyring_algorithms(algorithms), name);
     return false;
 }
 
-static bool check_words(const struct subcommand *subcommand, const struct cli_arguments *arguments) {
-    int taken = subcommand->takes_kid ? 2 : 1;
-    if (arguments->operand_count < taken)
-        return refuse_words(subcommand, "the id of a key", "");
-    if (arguments->operand_count > taken)
-        return refuse_words(subcommand,
-                            subcommand->takes_kid ? "one operand, not also " : "no operand: ", arguments->operands[taken]);
-    if (arguments->wants_json && !subcommand->takes_json)
-        return refuse_words(subcommand, "no option --json", "");
-    if (arguments->algorithm != NULL && !subcommand->takes_algorithm)
-        return refuse_words(subcommand, "no option --algorithm", "");
-    if (arguments->algorithm != NULL && !keyring_has_algorithm(arguments->algorithm))
-        return refuse_algorithm(arguments->algorithm);
-    return !arguments->at_once || subcommand->takes_now || refuse_words(subcommand, "no option --now", "");
-}
-
 int cli_key(const struct cli_arguments *arguments) {
-    const struct subcommand *subcommand = find_subcommand(arguments);
-    if (subcommand == NULL) {
-        if (arguments->operand_count == 0)
-            fputs("jwtd: key takes a subcommand\n", stderr);
-        else
-            fprintf(stderr, "jwtd: key has no subcommand %s\n", arguments->operands[0]);
-        print_usage(stderr);
-        return 2;
-    }
-    if (!check_words(subcommand, arguments))
+    const struct key_subcommand *subcommand = subcommand_choose(&table, arguments);
+    if (subcommand == NULL || !check_algorithm(arguments->algorithm))
         return 2;
     struct config config;
     bool is_done = false;

@@ -1,13 +1,14 @@
-#include "jwtd/cli.h"
+#include "subcommand.h"
+
 #include "jwtd/macros.h"
 #include "jwtd/service_credentials.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define ERROR_SIZE 512
+#define ONE_NAME "the name of a service"
 
 static bool report(const char *error) {
     fprintf(stderr, "jwtd: %s\n", error);
@@ -65,32 +66,40 @@ static bool remove_service(const char *file, const char *name) {
     return change(file, SERVICE_REMOVE, name);
 }
 
-static const struct subcommand {
-    const char *name;
-    int operands; /* behind it: the name of a service, or none */
+static const struct service_subcommand {
+    struct subcommand words;
     bool (*run)(const char *file, const char *name);
 } subcommands[] = {
-    { "list", 0, list },         { "add", 1, add },           { "rotate", 1, rotate },
-    { "drop-old", 1, drop_old }, { "drop-new", 1, drop_new }, { "remove", 1, remove_service },
+    { { .name = "list", .synopsis = "", .help = "print a line for each service: name and number of secrets, separated by a tab" },
+      list },
+    { { "add", " NAME", "add a service; its secret is printed on standard output, once: only a hash of it is kept",
+        .operand = ONE_NAME },
+      add },
+    { { "rotate", " NAME", "make a second secret for a service; the first one stays valid until drop-old", .operand = ONE_NAME },
+      rotate },
+    { { "drop-old", " NAME", "remove the older of two secrets, when the service uses the newer one", .operand = ONE_NAME },
+      drop_old },
+    { { "drop-new", " NAME", "remove the newer one, which was lost or is not wanted", .operand = ONE_NAME }, drop_new },
+    { { "remove", " NAME", "remove a service with its secrets", .operand = ONE_NAME }, remove_service },
 };
 
-static const struct subcommand *find_subcommand(const struct cli_arguments *arguments) {
-    for (size_t i = 0; arguments->operand_count > 0 && i < ARRAY_LEN(subcommands); i++)
-        if (strcmp(subcommands[i].name, arguments->operands[0]) == 0)
-            return arguments->operand_count == 1 + subcommands[i].operands ? &subcommands[i] : NULL;
-    return NULL;
+static const struct subcommand_table table = { "service", subcommands, ARRAY_LEN(subcommands), sizeof *subcommands };
+
+void cli_print_service_help(void) {
+    subcommand_print_help(&table);
+    fputs("The file is services.credentials_file. A running service reads it with SIGHUP.\n"
+          "Exit code: 0 done, 1 failed, 2 used wrongly.\n",
+          stdout);
 }
 
 int cli_service(const struct cli_arguments *arguments) {
-    const struct subcommand *subcommand = find_subcommand(arguments);
+    const struct service_subcommand *subcommand = subcommand_choose(&table, arguments);
     struct config config;
-    if (subcommand == NULL) {
-        fputs("usage: jwtd service list | add NAME | rotate NAME | drop-old NAME | drop-new NAME | remove NAME\n", stderr);
+    if (subcommand == NULL)
         return 2;
-    }
     bool done = false;
     if (cli_load_config(arguments, &config)) {
-        const char *name = subcommand->operands > 0 ? arguments->operands[1] : NULL;
+        const char *name = subcommand->words.operand != NULL ? arguments->operands[1] : NULL;
         done = subcommand->run(config.services.credentials_file, name);
     }
     config_fini(&config);
