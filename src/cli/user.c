@@ -5,11 +5,12 @@
 #include "jwtd/email.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
+#include "jwtd/user_admin.h"
 
 #include <stdio.h>
 
 #define ARENA_LIMIT ((size_t)4 * 1024 * 1024)
-#define LIST_PAGE 500U
+#define LIST_PAGE USER_PAGE_MAX /* a page of users with all the metadata that fits is a quarter of the arena */
 #define ONE_EMAIL "the e-mail address of a user"
 
 static bool show(const struct user_task *task) {
