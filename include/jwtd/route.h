@@ -218,7 +218,11 @@ bool routes_are_sound(const struct route *routes, size_t count) MUST_CHECK;
  * reads a token may answer missing_token). */
 bool route_may_answer(const struct route *route, enum status problem);
 
+/* Whether it has Idempotency-Key among its headers. */
 bool route_takes_key(const struct route *route);
+
+/* By its method: POST, PATCH, DELETE. */
+bool route_may_change_state(const struct route *route);
 
 /* The route's reply with this HTTP status; NULL: it has none. */
 const struct route_reply *route_reply(const struct route *route, unsigned http_status);

@@ -23,14 +23,10 @@ static const char *actor_of(const struct request *request, char text[ACTOR_SIZE]
     return text;
 }
 
-static bool may_change(const struct route *route) {
-    return route->method == METHOD_POST || route->method == METHOD_PATCH || route->method == METHOD_DELETE;
-}
-
 const char *request_change(struct request *request, bool *is_out_of_memory) {
     struct exchange *exchange = exchange_of(request);
     *is_out_of_memory = false;
-    if (exchange->change != NULL || !may_change(request->route))
+    if (exchange->change != NULL || !route_may_change_state(request->route))
         return exchange->change;
     char actor[ACTOR_SIZE], ip[ADDRESS_TEXT_SIZE];
     struct change_context context = {

@@ -107,7 +107,10 @@ static const char *make_fingerprint(const struct exchange *exchange, struct text
     add_text(&state, request_header(request, "If-Match"));
     for (size_t i = 0; body != NULL && i < body->count; i++)
         add_field(&state, &body->fields[i], request->scratch);
-    return end_digest(&state, request->arena);
+    const char *fingerprint = end_digest(&state, request->arena);
+    sodium_memzero(secret, sizeof secret);
+    sodium_memzero(&state, sizeof state);
+    return fingerprint;
 }
 
 enum status request_bind_key(struct request *request, const char *kind, struct text owner) {

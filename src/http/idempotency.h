@@ -20,7 +20,7 @@
  *      request without a key does not make. Carried out before: the reply again; but 422 idempotency_key_reused if it was another
  *      request. Being carried out for a second longer: 409 idempotency_in_progress.
  *   3. The route's steps. If another request with the key is quicker, the statement that makes the change fails and changes
- * nothing.
+ *      nothing.
  *   4. A request that its steps refuse, for whatever reason, is looked up before that is sent: what has made the row stale, the
  *      address taken, the token void, may be the same request, a moment ago or on another instance.
  *

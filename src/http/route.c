@@ -73,6 +73,10 @@ bool route_takes_key(const struct route *route) {
     return false;
 }
 
+bool route_may_change_state(const struct route *route) {
+    return route->method == METHOD_POST || route->method == METHOD_PATCH || route->method == METHOD_DELETE;
+}
+
 static bool is_stream(const struct route *route) {
     return route->stream != NULL;
 }
@@ -170,14 +174,10 @@ static bool are_steps(const struct step *const *steps, size_t max) {
     return steps[max] == NULL;
 }
 
-static bool may_change_state(const struct route *route) {
-    return route->method == METHOD_POST || route->method == METHOD_PATCH || route->method == METHOD_DELETE;
-}
-
 /* One of both, or neither of a request that changes nothing. */
 static bool says_how_it_is_repeated(const struct route *route) {
     bool takes_key = route_takes_key(route);
-    if (!may_change_state(route))
+    if (!route_may_change_state(route))
         return !takes_key && !route->is_repeatable;
     return takes_key != route->is_repeatable;
 }
