@@ -2,16 +2,14 @@
 
 #include "openapi_headers.h"
 #include "openapi_schemas.h"
+#include "problem.h"
 
 #include "jwtd/macros.h"
 #include "jwtd/status.h"
 #include "jwtd/violation.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
-
-#define TYPE_SIZE 320 /* server.public_url has 255 characters at most */
 
 static const struct reply_member field_problem_members[] = {
     { .name = "pointer",
@@ -79,43 +77,13 @@ void openapi_write_problem_schemas(struct json_writer *writer) {
     write_schema_with_codes(writer, "FieldProblem", field_problem_members, ARRAY_LEN(field_problem_members), field_codes);
 }
 
-static void write_entry(struct json_writer *writer, const char *pointer, enum violation violation, const char *detail) {
-    json_begin_object(writer);
-    json_member_string(writer, "pointer", pointer);
-    json_member_string(writer, "code", violation_info(violation)->code);
-    json_member_string(writer, "detail", detail);
-    json_end_object(writer);
-}
-
-/* Of a status about one member of the body, and of the two that say themselves what is wrong. */
-static void write_errors(struct json_writer *writer, enum status status) {
-    const struct status_member *member = status_member(status);
-    bool says_what = status == STATUS_INVALID_BODY || status == STATUS_INVALID_REQUEST;
-    if (member == NULL && !says_what)
-        return;
-    json_name(writer, "errors");
-    json_begin_array(writer);
-    if (member != NULL)
-        write_entry(writer, member->pointer, member->violation, status_info(status)->detail);
-    else
-        write_entry(writer, "/email", VIOLATION_REQUIRED, "email is missing");
-    json_end_array(writer);
-}
-
+/* Two statuses say only in `errors` what is wrong. */
 static void write_example(struct json_writer *writer, enum status status, const char *public_url) {
-    const struct status_info *info = status_info(status);
-    char type[TYPE_SIZE];
-    snprintf(type, sizeof type, "%s/docs#%s", public_url, info->name);
+    static const struct field_problem missing = { "/email", VIOLATION_REQUIRED, .detail = "email is missing" };
     json_begin_object(writer);
-    json_member_string(writer, "type", type);
-    json_member_string(writer, "title", info->title);
-    json_member_integer(writer, "status", info->http);
-    json_member_string(writer, "detail", info->detail);
-    json_member_string(writer, "code", info->name);
-    if (status_is_oauth_error(status))
-        json_member_string(writer, "error", info->name);
-    json_member_string(writer, "request_id", "0198c0de-7b3a-7000-8000-0000000000ff");
-    write_errors(writer, status);
+    problem_write_members(writer, status, public_url, "0198c0de-7b3a-7000-8000-0000000000ff");
+    if (status == STATUS_INVALID_BODY || status == STATUS_INVALID_REQUEST)
+        problem_write_errors(writer, &missing, 1);
     json_end_object(writer);
 }
 

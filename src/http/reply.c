@@ -2,6 +2,7 @@
 
 #include "exchange.h"
 #include "limit_headers.h"
+#include "problem.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/services.h"
@@ -9,8 +10,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-
-#define TYPE_SIZE 320 /* server.public_url has 255 characters at most */
 
 /* Nothing of an earlier reply, which could not be completed, is sent with it. */
 static struct reply *start_reply(struct request *request, unsigned http_status) {
@@ -93,45 +92,10 @@ static const char *problem_type(const struct request *request, enum status statu
     return wants_json ? json : problem;
 }
 
-static void write_entry(struct json_writer *writer, const struct field_problem *problem) {
-    json_begin_object(writer);
-    json_member_string(writer, "pointer", problem->pointer);
-    json_member_string(writer, "code", violation_info(problem->violation)->code);
-    json_member_string(writer, "detail", problem->detail);
-    if (problem->min > 0)
-        json_member_integer(writer, "min", (int64_t)problem->min);
-    if (problem->max > 0)
-        json_member_integer(writer, "max", (int64_t)problem->max);
-    json_end_object(writer);
-}
-
-static void write_entries(struct json_writer *writer, const struct field_problem *problems, size_t count) {
-    json_name(writer, "errors");
-    json_begin_array(writer);
-    for (size_t i = 0; i < count; i++)
-        write_entry(writer, &problems[i]);
-    json_end_array(writer);
-}
-
 static void begin_problem(struct request *request, struct json_writer *writer, enum status status) {
-    const struct status_info *info = status_info(status);
-    char type[TYPE_SIZE];
-    snprintf(type, sizeof type, "%s/docs#%s", request->services->config->server.public_url, info->name);
     json_writer_init(writer, request->arena);
     json_begin_object(writer);
-    json_member_string(writer, "type", type);
-    json_member_string(writer, "title", info->title);
-    json_member_integer(writer, "status", info->http);
-    json_member_string(writer, "detail", info->detail);
-    json_member_string(writer, "code", info->name);
-    if (status_is_oauth_error(status))
-        json_member_string(writer, "error", info->name);
-    json_member_string(writer, "request_id", request->request_id);
-    const struct status_member *member = status_member(status);
-    if (member != NULL)
-        write_entries(
-            writer, &(struct field_problem){ .pointer = member->pointer, .violation = member->violation, .detail = info->detail },
-            1);
+    problem_write_members(writer, status, request->services->config->server.public_url, request->request_id);
 }
 
 /* Sent when there is no memory for another problem. */
@@ -193,7 +157,7 @@ enum step_result reply_invalid_fields(struct request *request, const struct fiel
     struct json_writer writer;
     enum status status = request->route->body_format == BODY_FORM ? STATUS_INVALID_REQUEST : STATUS_INVALID_BODY;
     begin_problem(request, &writer, status);
-    write_entries(&writer, problems, count);
+    problem_write_errors(&writer, problems, count);
     end_problem(request, &writer, status, 0);
     return STEP_DONE;
 }
