@@ -8,10 +8,8 @@
 #include "jwtd/macros.h"
 
 #include <check.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 Suite *idempotency_suite(void);
 
@@ -315,39 +313,24 @@ END_TEST
 
 /* ---- the first one is not over ---- */
 
-struct holder {
-    char digest[80];
-    pthread_t thread;
-};
-
 /* As the statement does that makes the change, while its transaction lasts. A login waits for it a second in its own statement,
  * and another second when it is looked up. */
-static void *hold_key(void *context) {
-    struct holder *holder = context;
-    char ignored[8];
-    database_value("SELECT pg_sleep(2.7) FROM pg_advisory_xact_lock(hashtextextended($1, 0))", holder->digest, ignored,
-                   sizeof ignored);
-    return NULL;
-}
-
 static void send_while_it_is_held(size_t index, void *context) {
     const struct kind *kind = &kinds[index];
     struct story story = ((const struct story *)context)[index];
-    struct holder holder;
-    char retry_after[8];
+    char digest[80], retry_after[8];
     expect_status(send_kind(&shared_server, kind, &story, 0), kind->status);
     database_value("SELECT encode(digest, 'hex') FROM idempotency_keys k LEFT JOIN users u ON u.id = k.user_id"
                    " WHERE $1 IN (k.user_id::text, u.email)",
-                   subject_of(kind, &story), holder.digest, sizeof holder.digest);
-    ck_assert_uint_eq(strlen(holder.digest), 64);
-    ck_assert_int_eq(pthread_create(&holder.thread, NULL, hold_key, &holder), 0);
-    usleep(200 * 1000);
+                   subject_of(kind, &story), digest, sizeof digest);
+    ck_assert_uint_eq(strlen(digest), 64);
+    struct pg_conn *holder = database_hold("SELECT pg_advisory_lock(hashtextextended($1, 0))", digest);
     struct reply reply = send_kind(&shared_server, kind, &story, 0);
     expect_reply(kind, &reply, 409);
     ck_assert_str_ne(http_header(&reply, "Retry-After", retry_after, sizeof retry_after), "");
     assert_problem(&reply, 409, "idempotency_in_progress");
     http_free(&reply);
-    ck_assert_int_eq(pthread_join(holder.thread, NULL), 0);
+    database_let_go(holder);
     expect_status(send_kind(&shared_server, kind, &story, 0), kind->status);
     ck_assert_int_eq(times_done(kind, &story), 1);
 }

@@ -23,6 +23,18 @@ const char *database_value(const char *sql, const char *parameter, char *value, 
     return value;
 }
 
+struct pg_conn *database_hold(const char *sql, const char *parameter) {
+    PGconn *connection = connect_as_superuser();
+    PGresult *result = PQexecParams(connection, sql, 1, NULL, &parameter, NULL, NULL, 0);
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s: %s", sql, PQerrorMessage(connection));
+    PQclear(result);
+    return connection;
+}
+
+void database_let_go(struct pg_conn *connection) {
+    PQfinish(connection);
+}
+
 bool database_takes(const char *sql, const char *parameter) {
     PGconn *connection = connect_as_superuser();
     PGresult *result = PQexecParams(connection, sql, 1, NULL, &parameter, NULL, NULL, 0);
