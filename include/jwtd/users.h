@@ -1,8 +1,9 @@
 /*
- * users: the table of accounts and every statement on it. E-mail addresses are stored as typed and unique by their canonical form
- * (email.h); both are NUL-terminated where they are passed. The functions with a query ask (db.h): the texts and the result that
- * are passed live until it is taken, but for `ip`, which is copied; what the result points to is in the arena of db_take. Those
- * with a call run and wait. Each fails as db.h says, besides what is named with it.
+ * users: the table of accounts, and the statements on it but for those of administrators (user_admin.h). E-mail addresses are
+ * stored as typed and unique by their canonical form (email.h); both are NUL-terminated where they are passed. The functions with
+ * a query ask (db.h): the texts and the result that are passed live until it is taken, but for `ip`, which is copied; what the
+ * result points to is in the arena of db_take. Those with a call run and wait. Each fails as db.h says, besides what is named
+ * with it.
  */
 #ifndef JWTD_USERS_H
 #define JWTD_USERS_H

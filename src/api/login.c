@@ -66,7 +66,7 @@ static enum step_result refuse(struct request *request) {
  * The reply to a login that has changed the password may be lost; the client that tries again sends the old one as the password.
  * As in account.c that counts for a minute after the change only. It is compared in any case, so that the time says nothing.
  */
-static void check_repeated(struct request *request, struct login *login, const char *hash) {
+static void check_repeated_change(struct request *request, struct login *login, const char *hash) {
     struct password_check *check = &login->check;
     const struct user *user = &login->found.user;
     if (check->match != HASH_DIFFERS || login->new_password.bytes == NULL)
@@ -100,7 +100,7 @@ static enum step_result check_password(struct request *request) {
     const char *hash = login->found.found ? login->found.user.password_hash.bytes : NULL;
     if (!password_check_run(request, &login->check, &attempt, login->password, hash))
         return STEP_DONE;
-    check_repeated(request, login, hash);
+    check_repeated_change(request, login, hash);
     if (login->check.match != HASH_MATCHES || login->found.user.disabled)
         return STEP_NEXT;
     password_check_accept(request, &login->check);
