@@ -176,16 +176,28 @@ static bool has_challenge(enum status status) {
     return status_info(status)->http == 401 || status == STATUS_INSUFFICIENT_SCOPE;
 }
 
-static bool all_are(const struct problem_set *problems, bool (*has_property)(enum status status)) {
+static unsigned count_of(const struct problem_set *problems, bool (*has_property)(enum status status)) {
+    unsigned count = 0;
     for (int i = STATUS_OK + 1; i < STATUS_COUNT; i++)
-        if (problems->has[i] && !has_property((enum status)i))
-            return false;
-    return problems->count > 0;
+        count += problems->has[i] && has_property((enum status)i);
+    return count;
+}
+
+/* A component is of a header that is always there; one that comes with some of the codes only is written in place. */
+static void write_problem_header(struct json_writer *writer, const struct problem_set *problems, const char *name,
+                                 bool (*has_property)(enum status status)) {
+    unsigned count = count_of(problems, has_property);
+    if (count == 0)
+        return;
+    if (count == problems->count) {
+        openapi_refer_to_reply_header(writer, name);
+        return;
+    }
+    json_name(writer, name);
+    json_write_raw(writer, text_of("{\"description\":\"With some of the codes\",\"schema\":{\"type\":\"string\"}}"));
 }
 
 void openapi_write_problem_headers(struct json_writer *writer, const struct problem_set *problems) {
-    if (all_are(problems, has_retry_after))
-        openapi_refer_to_reply_header(writer, "Retry-After");
-    if (all_are(problems, has_challenge))
-        openapi_refer_to_reply_header(writer, "WWW-Authenticate");
+    write_problem_header(writer, problems, "Retry-After", has_retry_after);
+    write_problem_header(writer, problems, "WWW-Authenticate", has_challenge);
 }

@@ -51,9 +51,10 @@ function makeFinder(document) {
   };
 }
 
-// A path without an operation, a preflight, what the library answers by itself, and a second reply on a connection.
-function isOutside({ method, status, code }, found) {
+// A path without an operation, a preflight, a file of a page, what the library answers by itself, and a second reply on a connection.
+function isOutside({ method, status, code }, path, found) {
   const codes = ["not_found", "method_not_allowed", "bad_request", "header_too_large", "request_timeout", "overloaded", "out_of_memory"];
+  if (!found && /^\/(docs|admin)\/./.test(path)) return true;
   if (method === "-" || (!found && (method === "OPTIONS" || codes.includes(code)))) return true;
   return ["400", "413", "414", "431", "505"].includes(status) && code === "-";
 }
@@ -86,7 +87,7 @@ export function makeChecker(document) {
   return function check(exchange) {
     const path = exchange.path.replace(/^http:\/\/x/, "").replace(/\?.*/, "");
     const found = find(exchange.method, path);
-    if (isOutside(exchange, found)) return null;
+    if (isOutside(exchange, path, found)) return null;
     if (!found) return "no operation";
     let pointer = `/paths/${escape(found.path)}/${found.method}/responses/${exchange.status}`;
     let response = found.operation.responses[exchange.status];
