@@ -221,7 +221,8 @@ static void expect_same(const struct reply *first, const struct reply *again) {
         return;
     }
     ck_assert_uint_eq(first->body_len, again->body_len);
-    ck_assert_mem_eq(first->body, again->body, first->body_len);
+    if (first->body_len > 0) /* an absent body has no address to compare */
+        ck_assert_mem_eq(first->body, again->body, first->body_len);
 }
 
 START_TEST(a_request_that_is_sent_again_gets_the_same_reply_at_every_instance_and_is_carried_out_once) {
