@@ -2,6 +2,9 @@
  * json.h against Jansson: both accept a text or both reject it, and what they accept is the same tree, also after it was written.
  * The first byte is not part of the text: it is how many times the arena's limit is halved, so that any allocation may fail: then
  * the result is "out of memory", or the same as with memory.
+ *
+ * json_find_cut of the text and of its beginnings: what it finds lies inside of them, and when Jansson reads the beginning with a
+ * quote and a brace behind it, so that it is cut in a text of the outermost object, it is found.
  */
 #include "jwtd/json.h"
 #include "jwtd/json_writer.h"
@@ -98,6 +101,35 @@ static void compare_written(const struct json *ours, json_t *theirs) {
     arena_fini(&arena);
 }
 
+static bool is_cut_in_text(struct text beginning) {
+    char *ended = malloc(beginning.len + 2);
+    require(ended != NULL);
+    memcpy(ended, beginning.bytes, beginning.len);
+    memcpy(ended + beginning.len, "\"}", 2);
+    json_t *whole = json_loadb(ended, beginning.len + 2, 0, NULL);
+    bool is_cut = json_is_object(whole) && json_object_size(whole) > 0 && !is_deeper(whole, JSON_DEPTH_MAX) &&
+                  memchr(beginning.bytes, '\0', beginning.len) == NULL;
+    json_decref(whole);
+    free(ended);
+    return is_cut;
+}
+
+static void check_cut(struct text text, size_t len) {
+    struct text name = { NULL, 0 };
+    size_t value_len = 0;
+    char *copy = malloc(len > 0 ? len : 1); /* of that size, so that a read behind its end is found */
+    require(copy != NULL);
+    memcpy(copy, text.bytes, len);
+    bool is_found = json_find_cut((struct text){ copy, len }, &name, &value_len);
+    if (is_found) {
+        require(value_len < len && copy[len - value_len - 1] == '"');
+        require(name.bytes > copy && name.bytes + name.len < copy + len - value_len - 1);
+        require(name.bytes[-1] == '"' && name.bytes[name.len] == '"');
+    }
+    require(is_found || !is_cut_in_text((struct text){ copy, len }));
+    free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     if (size == 0)
         return 0;
@@ -122,5 +154,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     enum status with_less = json_parse(&arena, text, limits, &ours);
     require(with_less == status || (with_less == STATUS_OUT_OF_MEMORY && ours == NULL));
     arena_fini(&arena);
+
+    check_cut(text, text.len);
+    for (size_t parts = 2; parts <= 8; parts++)
+        check_cut(text, text.len - text.len / parts);
     return 0;
 }
