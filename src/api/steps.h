@@ -5,8 +5,10 @@
 #include "jwtd/route.h"
 
 /* In the API document. */
-#define EXAMPLE_REFRESH_TOKEN "jr1_AZq5vQx7cmOaXkNoX2JtXgAAAAAB3nSxQ0Yb8xq2mVtT5k1cJw"
+#define EXAMPLE_REFRESH_TOKEN "jr2_AAAAKgGYwN57OnAAgAAAAAAAAAUAAAABUNhY4JhezH9gQYqvDMWrWH9CwlcKiECVqejMrND2VFw"
 #define EXAMPLE_NAME "Ada Lovelace"
+#define EXAMPLE_USERS_CURSOR "AZrK2m9Ac1KZ3n1kF1tQeg"
+#define EXAMPLE_EVENTS_CURSOR "0198c0de-7b3a-7000-8000-000000000004.1763848800000000"
 #define EXAMPLE_METADATA "{\"theme\":\"dark\"}"
 #define CLIENT_SECRET_HELP "Refused: a service authenticates by HTTP Basic only"
 

@@ -1,4 +1,5 @@
 /* GET /users/{id}/events: what happened to a user and the sessions, from the audit. */
+#include "page.h"
 #include "steps.h"
 
 #include "jwtd/auth_events.h"
@@ -7,7 +8,6 @@
 
 #include <string.h>
 
-#define LIMIT_DEFAULT 20
 #define EVENT_ALPHABET "abcdefghijklmnopqrstuvwxyz_"
 
 struct listing {
@@ -54,28 +54,24 @@ static const struct reply_member page_members[] = {
       .type = REPLY_STRING,
       .nullable = true,
       .description = "The cursor of the next page, if there is one",
-      .example = "AZrK2m9Ac1KZ3n1kF1tQeg" },
+      .example = EXAMPLE_EVENTS_CURSOR },
 };
 const struct reply_schema events_reply = { page_members, ARRAY_LEN(page_members), "AuthEventPage" };
 
 /* False: a parameter has a value that it cannot have. */
 static bool read_query(const struct request *request, struct listing *listing, struct auth_event_filter *filter) {
-    struct text session = request_query(request, "session", 0), event = request_query(request, "event", 0);
-    struct text limit = request_query(request, "limit", 0), cursor = request_query(request, "cursor", 0);
-    uint64_t number = LIMIT_DEFAULT;
-    if (session.len > 0 && !uuid_parse(session.bytes, session.len, &listing->session_id))
+    struct text session = page_parameter(request, "session"), event = page_parameter(request, "event");
+    struct text cursor = page_parameter(request, "cursor");
+    if (session.bytes != NULL && !uuid_parse(session.bytes, session.len, &listing->session_id))
         return false;
-    if (limit.len > 0 && (!text_parse_unsigned(limit, AUTH_EVENTS_PAGE_MAX, &number) || number == 0))
+    if (event.bytes != NULL && !text_is_made_of(event, EVENT_ALPHABET, 1, EVENT_NAME_MAX_LEN))
         return false;
-    if (event.len > 0 && !text_is_made_of(event, EVENT_ALPHABET, 1, EVENT_NAME_MAX_LEN))
+    if (cursor.bytes != NULL && !auth_events_cursor_is_valid(cursor))
         return false;
-    if (cursor.len > 0 && !auth_events_cursor_is_valid(cursor))
-        return false;
-    filter->session_id = session.len > 0 ? &listing->session_id : NULL;
-    filter->event = event.len > 0 ? event.bytes : NULL;
-    filter->cursor = cursor.len > 0 ? cursor.bytes : NULL;
-    filter->limit = (unsigned)number;
-    return true;
+    filter->session_id = session.bytes != NULL ? &listing->session_id : NULL;
+    filter->event = event.bytes;
+    filter->cursor = cursor.bytes;
+    return page_limit(request, AUTH_EVENTS_PAGE_MAX, &filter->limit);
 }
 
 static enum step_result ask_events(struct request *request, struct db_query *query) {

@@ -1,5 +1,6 @@
 /* GET /users: one by the e-mail address, those whose address has a prefix, or all; page by page. */
 #include "common.h"
+#include "page.h"
 #include "steps.h"
 #include "user_resource.h"
 
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LIMIT_DEFAULT 20
 #define CANONICAL_MAX_LEN 1024 /* as the table of users has it */
 #define BASE64_LEN(len) (((len)*4 + 2) / 3)
 
@@ -40,29 +40,15 @@ static const struct reply_member page_members[] = {
       .type = REPLY_STRING,
       .nullable = true,
       .description = "The cursor of the next page, if there is one",
-      .example = "AZrK2m9Ac1KZ3n1kF1tQeg" },
+      .example = EXAMPLE_USERS_CURSOR },
 };
 const struct reply_schema users_reply = { page_members, ARRAY_LEN(page_members), "UserPage" };
 
 /* ---- the query of the target ---- */
 
-/* An empty parameter is the same as none: what a form without input sends. */
-static struct text parameter(const struct request *request, const char *name) {
-    struct text value = request_query(request, name, 0);
-    return value.len > 0 ? value : (struct text){ NULL, 0 };
-}
-
-static bool read_limit(const struct request *request, unsigned *limit) {
-    struct text value = parameter(request, "limit");
-    uint64_t number = LIMIT_DEFAULT;
-    bool is_good = value.bytes == NULL || (text_parse_unsigned(value, USER_PAGE_MAX, &number) && number > 0);
-    *limit = (unsigned)number;
-    return is_good;
-}
-
 /* libsodium takes every byte above ASCII for one of the alphabet. */
 static enum status decode_cursor(struct request *request, struct listing *listing) {
-    struct text value = parameter(request, "cursor");
+    struct text value = page_parameter(request, "cursor");
     if (value.bytes == NULL)
         return STATUS_OK;
     if (!text_is_made_of(value, TEXT_ALPHANUMERIC "-_", 1, USER_CURSOR_MAX_LEN))
@@ -90,11 +76,11 @@ static bool cursor_fits(const struct listing *listing) {
 }
 
 static enum status read_query(struct request *request, struct listing *listing) {
-    struct text email = parameter(request, "email");
-    listing->prefix = parameter(request, "prefix");
+    struct text email = page_parameter(request, "email");
+    listing->prefix = page_parameter(request, "prefix");
     listing->is_for_email = email.bytes != NULL;
     struct text wanted = listing->is_for_email ? email : listing->prefix;
-    if (!read_limit(request, &listing->limit) || (listing->is_for_email && listing->prefix.bytes != NULL))
+    if (!page_limit(request, USER_PAGE_MAX, &listing->limit) || (listing->is_for_email && listing->prefix.bytes != NULL))
         return STATUS_INVALID_PARAMETER;
     if (listing->is_for_email && !email_is_valid(email))
         return STATUS_INVALID_PARAMETER;
@@ -114,7 +100,7 @@ static enum step_result ask_page(struct request *request, struct db_query *query
     struct listing *listing = request->scratch = arena_alloc(request->arena, sizeof *listing);
     if (listing == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    *listing = (struct listing){ .limit = LIMIT_DEFAULT };
+    *listing = (struct listing){ .limit = 0 };
     enum status status = read_query(request, listing);
     if (status != STATUS_OK)
         return reply_problem(request, status);

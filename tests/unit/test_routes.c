@@ -1,6 +1,9 @@
+#include "jwtd/auth_events.h"
 #include "jwtd/macros.h"
+#include "jwtd/refresh_token.h"
 #include "jwtd/routes.h"
 
+#include "src/api/steps.h"
 #include "src/http/router.h"
 #include "src/http/target.h"
 
@@ -346,6 +349,14 @@ START_TEST(every_field_lies_inside_its_scratch) {
 }
 END_TEST
 
+/* What a reader copies from the document has the form that the service takes. */
+START_TEST(examples_of_tokens_and_cursors_have_their_form) {
+    ck_assert_uint_eq(strlen(EXAMPLE_REFRESH_TOKEN), REFRESH_TOKEN_LEN);
+    ck_assert_int_eq(strncmp(EXAMPLE_REFRESH_TOKEN, "jr2_", 4), 0);
+    ck_assert(auth_events_cursor_is_valid(text_of(EXAMPLE_EVENTS_CURSOR)));
+}
+END_TEST
+
 static const struct {
     const char *target;
     const char *path; /* NULL: the target makes no sense */
@@ -398,6 +409,7 @@ Suite *routes_suite(void) {
     tcase_add_test(tcase, every_request_that_changes_something_may_be_sent_again);
     tcase_add_test(tcase, a_route_that_takes_a_password_and_no_other_has_a_step_on_a_thread_that_hashes);
     tcase_add_test(tcase, every_field_lies_inside_its_scratch);
+    tcase_add_test(tcase, examples_of_tokens_and_cursors_have_their_form);
     tcase_add_loop_test(tcase, the_path_of_a_target_is_taken_as_it_was_sent, 0, (int)ARRAY_LEN(targets));
     suite_add_tcase(suite, tcase);
     return suite;
