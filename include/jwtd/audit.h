@@ -34,7 +34,8 @@ struct audit;
 struct audit *audit_create(void); /* NULL: out of memory */
 void audit_destroy(struct audit *audit);
 
-/* Called by whoever adds an event that must be written: from any thread, with no lock. Before the first event. */
+/* Called by whoever adds an event that must be written: from any thread, with no lock. Set before the first event; NULL when only
+ * the caller adds any. */
 void audit_set_waker(struct audit *audit, void (*wake)(void *context), void *context);
 
 /* What is added. All is copied. */
