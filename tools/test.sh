@@ -5,8 +5,8 @@
 # prints is printed when it has ended. The last line is "N passed, M failed", the one before it "K skipped". TESTS="pool config" runs some;
 # SANITIZE, set by make, builds with -fsanitize; WORKERS, POOLED_WORKERS: how many (3 and 1).
 #
-# Service tests hold the program to times, and the workers take the processor from each other. So a suite that fails beside others is run
-# once more, alone, at the end; what failed first is printed, and the second run counts. With more than AGAIN_MAX such suites (3) none is;
+# Tests hold the program to times, and the workers take the processor from each other. So a suite of the service tests that fails beside
+# others (of the other kinds: all of the kind) is run once more, alone, at the end; what failed first is printed, and the second run counts. With more than AGAIN_MAX such suites (3) none is;
 # AGAIN_MAX=0: each failure counts. What a sanitizer reports counts whatever the second run does.
 #
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
@@ -86,7 +86,6 @@ run_program() {
     shift 2
     echo "---- $title"
     "$@" 2>&1 | tee "$work/$name.out" || true # its last line says whether it failed
-    count "$name" "$work/$name.out"
 }
 
 # run_tests KIND TITLE NAMES
@@ -95,6 +94,19 @@ run_tests() {
         # shellcheck disable=SC2086 # a list of words
         run_program "$1" "$2" "${run_as_is[@]}" "$BUILD/${1}_tests" $3
     fi
+}
+
+# count_tests KIND TITLE NAMES: after run_tests; those that failed beside others are run again first.
+count_tests() {
+    if [[ -z $3 ]]; then
+        return
+    fi
+    if ! has_passed "$work/$1.out" && [[ ${AGAIN_MAX:-3} -gt 0 ]]; then
+        again+=("$1 tests")
+        mv "$work/$1.out" "$work/$1-tests.first"
+        run_tests "$1" "once more, alone: $2" "$3"
+    fi
+    count "$1" "$work/$1.out"
 }
 
 # Opens the page of a recorded run in a browser. Not with the sanitizers, which check C only.
@@ -110,6 +122,7 @@ run_browser_tests() {
     tools/browser.sh
     run_program browser "browser tests" node build/browser/test_report.mjs "$(realpath "$BUILD/failpoint")" docs/run.json \
         "$(realpath build/browser)"
+    count browser "$work/browser.out"
 }
 
 set_sanitizer_options() {
@@ -216,12 +229,16 @@ start_workers() {
     done
 }
 
+has_passed() {
+    tail -n 1 "$1" 2>/dev/null | grep -q '^[0-9]* passed, 0 failed$'
+}
+
 # failed_suites KIND NAMES: prints "KIND NAME" of each that failed or was not run to its end.
 failed_suites() {
     local kind=$1 name
     shift
     for name; do
-        if ! tail -n 1 "$work/results/$kind-$name.out" 2>/dev/null | grep -q '^[0-9]* passed, 0 failed$'; then
+        if ! has_passed "$work/results/$kind-$name.out"; then
             echo "$kind $name"
         fi
     done
@@ -231,7 +248,7 @@ failed_suites() {
 run_again() {
     local suite kind name
     [[ $# -gt 0 && $# -le ${AGAIN_MAX:-3} ]] || return 0
-    again=("$@")
+    again+=("$@")
     for suite; do
         kind=${suite% *} name=${suite#* }
         echo "---- once more, alone: $suite"
@@ -265,7 +282,9 @@ print_first_failures() {
 
 # Whatever is no service test runs here, beside the workers.
 run_tests_beside_each_other() {
-    local direct pooled failing
+    local direct pooled loadtest unit failing
+    loadtest=$(chosen loadtest)
+    unit=$(chosen unit)
     direct=$(chosen service)
     pooled=$(chosen_for_pooler)
     mkdir "$work/results"
@@ -273,14 +292,16 @@ run_tests_beside_each_other() {
     start_workers service "${WORKERS:-3}" "$direct"
     start_workers pooled "${POOLED_WORKERS:-1}" "$pooled"
     renice -n -5 $$ >/dev/null 2>&1 || true # who measures time goes first, where this is allowed
-    run_tests loadtest "tests of the load tester" "$(chosen loadtest)"
-    run_tests unit "unit tests" "$(chosen unit)"
+    run_tests loadtest "tests of the load tester" "$loadtest"
+    run_tests unit "unit tests" "$unit"
     run_browser_tests
     wait "${workers[@]}" || true # their files have the results
     workers=()
     # shellcheck disable=SC2086 # lists of words
     mapfile -t failing < <(failed_suites service $direct; failed_suites pooled $pooled)
     run_again "${failing[@]}"
+    count_tests loadtest "tests of the load tester" "$loadtest"
+    count_tests unit "unit tests" "$unit"
     # shellcheck disable=SC2086
     count_suites service $direct
     # shellcheck disable=SC2086
@@ -326,6 +347,7 @@ run_contract_tests() {
     fi
     export JWTD_TEST_EXCHANGES=$exchanges
     run_tests contract "replies against the table of routes" replies
+    count contract "$work/contract.out"
 }
 
 # The API document, and what was recorded against it. Not with the sanitizers, which check C only.
@@ -334,6 +356,7 @@ run_document_tests() {
         return
     fi
     run_program openapi "the API document" tools/openapi.sh test "$exchanges"
+    count openapi "$work/openapi.out"
 }
 
 check_names
