@@ -6,9 +6,11 @@ const PAGE = 20;
 const SHORT = 80; // characters of a text in a list
 const byId = (id) => document.getElementById(id);
 
-let user = null; // that is shown: { body, etag }
-let filter = null; // the session whose events are shown, or null
-let turn = 0; // of what is shown: a reply that comes after the next one was asked for is dropped
+// The account that is shown: { body, etag }, or null. An action gets it when its button is pressed, and is about that account, in that version,
+// whatever is shown when the question is answered or the reply comes.
+let shown = null;
+const emails = new Map(); // of accounts by their ids
+let newest = {}; // of each part of the page the last reading, by which an earlier one that ends later is known
 
 // ---- elements ----
 
@@ -40,23 +42,52 @@ function card(title, facts, actions = []) {
   return element("li", [element("p", title, { class: "card-title" }), element("dl", list), ...actions]);
 }
 
-function say(text, isBad = false) {
-  byId("message").textContent = text;
+function say(content, isBad = false) {
+  byId("message").replaceChildren(...[content].flat());
   byId("message").className = isBad ? "bad" : "";
 }
 
-// Runs what a click asks for; what fails is said.
-async function run(action) {
+// Names the account, since another one may be shown by now.
+const sayOf = (account, text, isBad = false) => say([words(account.body.email), ": ", text], isBad);
+
+// Runs what a click asks for, of an account or of none; what fails is said.
+async function run(action, account = null) {
   say("");
   document.body.setAttribute("aria-busy", "true");
   try {
-    await action();
+    await action(account);
   } catch (problem) {
+    if (problem instanceof Late) return;
     if (!(problem instanceof Problem)) throw problem;
-    say(problem.errors.length > 0 ? problem.errors.map((error) => error.detail).join(" ") : problem.message, true);
+    const text = problem.errors.length > 0 ? problem.errors.map((error) => error.detail).join(" ") : problem.message;
+    if (account) sayOf(account, text, true);
+    else say(text, true);
   } finally {
     document.body.removeAttribute("aria-busy");
   }
+}
+
+// What is read is not wanted any more.
+class Late extends Error {}
+
+// Reads for a part of the page. Ends with Late, whatever the reply is, if the part was read again or the page has been left meanwhile.
+async function read(part, path) {
+  const mine = (newest[part] = {});
+  try {
+    return await service.call("GET", path);
+  } finally {
+    if (newest[part] !== mine) throw new Late();
+  }
+}
+
+// Nothing of what was shown can be acted on, an open question is not answered, and what is being read is dropped.
+function leave() {
+  shown = null;
+  newest = {};
+  byId("account").hidden = true;
+  byId("more-events").hidden = true;
+  for (const list of ["sessions", "events", "facts"]) byId(list).replaceChildren();
+  if (byId("confirm").open) byId("confirm").close("");
 }
 
 function show(id, title) {
@@ -92,18 +123,27 @@ function userCard(account) {
 
 async function listUsers(query, cursor) {
   const parameters = new URLSearchParams({ limit: PAGE, ...query, ...(cursor && { cursor }) });
-  return (await service.call("GET", `users?${parameters}`)).body;
+  return (await read("users", `users?${parameters}`)).body;
+}
+
+// What is no whole address may be the beginning of one.
+async function findExact(text) {
+  try {
+    return await listUsers({ email: text });
+  } catch (problem) {
+    if (problem.code !== "invalid_parameter") throw problem;
+    return { users: [], next: null };
+  }
 }
 
 // The one with this address, else those whose address begins so.
 async function find(text) {
-  const mine = ++turn;
-  const exact = text.includes("@") ? await listUsers({ email: text }) : { users: [], next: null };
-  const query = exact.users.length === 0 && text !== "" ? { prefix: text } : {};
-  const page = exact.users.length > 0 ? exact : await listUsers(query);
-  if (mine !== turn) return;
   byId("users").replaceChildren();
-  showUsers(page, query);
+  byId("found").textContent = "";
+  byId("more-users").hidden = true;
+  const exact = text.includes("@") ? await findExact(text) : { users: [], next: null };
+  const query = exact.users.length === 0 && text !== "" ? { prefix: text } : {};
+  showUsers(exact.users.length > 0 ? exact : await listUsers(query), query);
 }
 
 function showUsers({ users, next }, query) {
@@ -117,10 +157,13 @@ function showUsers({ users, next }, query) {
 
 // ---- one account ----
 
-const path = (rest = "") => `users/${user.body.id}${rest}`;
+const pathOf = (account, rest = "") => `users/${account.body.id}${rest}`;
+const isShown = (account) => shown?.body.id === account.body.id;
 
-function showUser() {
-  const account = user.body;
+function showAccount(reply) {
+  shown = reply;
+  const account = shown.body;
+  emails.set(account.id, account.email);
   const json = (value) => Object.keys(value ?? {}).length > 0 && words(JSON.stringify(value));
   const facts = [
     ["Name", account.name && words(account.name)],
@@ -139,10 +182,6 @@ function showUser() {
   byId("roles-text").value = account.roles.join(" ");
 }
 
-async function readUser(id) {
-  user = await service.call("GET", `users/${id}`);
-}
-
 // What cannot be read is said where it would be: the rest of the account is there all the same.
 async function fill(list, read) {
   try {
@@ -153,21 +192,40 @@ async function fill(list, read) {
   }
 }
 
-async function readSessions() {
-  const { sessions } = (await service.call("GET", path("/sessions"))).body;
+async function readSessions(account) {
+  const { sessions } = (await read("sessions", pathOf(account, "/sessions"))).body;
   const cards = sessions.map((session) =>
     card(
-      ["Last used ", time(session.last_used_at)],
+      session.current ? "This session" : ["Last used ", time(session.last_used_at)],
       [
         ["From", session.ip],
         ["Client", session.user_agent && short(session.user_agent)],
         ["Opened", time(session.created_at)],
         ["Ends", time(session.expires_at)],
       ],
-      [button("Events of this session", () => showEvents(session.id))],
+      [button("Events of this session", () => showEvents(account, session.id))],
     ),
   );
   byId("sessions").replaceChildren(...(cards.length > 0 ? cards : [element("li", "No session is open.")]));
+}
+
+// The address of an account that acts, or its id if there is none any more.
+async function readEmail(id) {
+  try {
+    emails.set(id, (await service.call("GET", `users/${id}`)).body.email);
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+  }
+  return emails.get(id) ?? id;
+}
+
+// An account that acts is a link to it.
+function actor(text) {
+  const [kind, id] = text.split(":", 2);
+  if (kind !== "user" && kind !== "admin") return words(text);
+  const link = element("a", words(emails.get(id) ?? id), { href: `#${id}` });
+  if (!emails.has(id)) readEmail(id).then((email) => link.replaceChildren(words(email)));
+  return element("span", [`${kind} `, link]);
 }
 
 function eventCard(event) {
@@ -175,7 +233,7 @@ function eventCard(event) {
   return card(
     [element("strong", event.event), " ", time(event.at)],
     [
-      ["By", event.actor && short(event.actor)],
+      ["By", event.actor && actor(event.actor)],
       ["Why", event.reason && short(event.reason)],
       ["From", event.ip],
       ["Client", event.user_agent && short(event.user_agent)],
@@ -186,91 +244,102 @@ function eventCard(event) {
   );
 }
 
-async function addEvents(cursor) {
-  const parameters = new URLSearchParams({ limit: PAGE, ...(filter && { session: filter }), ...(cursor && { cursor }) });
-  const { events, next } = (await service.call("GET", `${path("/events")}?${parameters}`)).body;
+async function addEvents(account, session, cursor) {
+  const parameters = new URLSearchParams({ limit: PAGE, ...(session && { session }), ...(cursor && { cursor }) });
+  const { events, next } = (await read("events", `${pathOf(account, "/events")}?${parameters}`)).body;
   if (!cursor) byId("events").replaceChildren();
   byId("events").append(...events.map(eventCard));
   if (byId("events").children.length === 0) byId("events").append(element("li", "Nothing is known."));
   byId("more-events").hidden = next === null;
-  byId("more-events").onclick = () => run(() => addEvents(next));
+  byId("more-events").onclick = () => run(() => addEvents(account, session, next));
 }
 
-const readLists = () => Promise.all([fill("sessions", readSessions), fill("events", addEvents)]);
-
-async function showEvents(session) {
-  filter = session;
+// Of one session, or all.
+async function showEvents(account, session = null) {
   byId("filter").hidden = session === null;
   byId("filter-text").textContent = `Of session ${session}.`;
-  await fill("events", addEvents);
+  await fill("events", () => addEvents(account, session));
 }
+
+const readLists = (account) => Promise.all([fill("sessions", () => readSessions(account)), showEvents(account)]);
 
 async function open(id) {
-  const mine = ++turn;
-  await readUser(id);
-  if (mine !== turn) return;
+  const account = await read("account", `users/${id}`);
   show("account", "");
-  showUser();
+  showAccount(account);
   byId("title").focus();
-  await Promise.all([fill("sessions", readSessions), showEvents(null)]);
+  await readLists(account);
 }
 
-// Reads everything again that a change may have changed.
-async function readAgain() {
-  await readUser(user.body.id);
-  showUser();
-  await readLists();
-}
-
-async function change(members, done) {
+// Changes the account if it is as it was shown when that was decided. Returns the reply, or null: it is another, and shown as it is.
+async function change(account, method, body) {
   try {
-    await service.call("PATCH", path(), { body: members, etag: user.etag });
+    return await service.call(method, pathOf(account), { body, etag: account.etag });
   } catch (problem) {
-    if (problem.code !== "precondition_failed") throw problem;
-    await readAgain();
-    say("Somebody else has changed this account meanwhile. It is shown as it is now: decide anew.", true);
-    return;
+    if (problem.code !== "precondition_failed" || !isShown(account)) throw problem;
+    await open(account.body.id);
+    sayOf(account, "Somebody else has changed this account meanwhile. It is shown as it is now: decide anew.", true);
+    return null;
   }
-  await readAgain();
-  say(done);
 }
 
-const email = () => words(user.body.email);
-
-async function toggleDisabled() {
-  if (user.body.disabled) return change({ disabled: false }, "The account can log in again.");
-  if (await confirmed(["Disable ", email(), "? All its sessions end, and it cannot log in."], "Disable"))
-    await change({ disabled: true }, "The account is disabled, and its sessions have ended.");
+async function set(account, members, done) {
+  const changed = await change(account, "PATCH", members);
+  if (changed === null) return;
+  sayOf(account, done);
+  if (!isShown(account)) return;
+  showAccount(changed);
+  await readLists(changed);
 }
 
-async function togglePassword() {
-  if (user.body.password_change_required) return change({ password_change_required: false }, "The account may keep its password.");
-  if (await confirmed(["Require a new password of ", email(), "? All its sessions end."], "Require"))
-    await change({ password_change_required: true }, "The next login must set a new password.");
+const email = (account) => words(account.body.email);
+
+async function toggleDisabled(account) {
+  if (account.body.disabled) return set(account, { disabled: false }, "the account can log in again.");
+  if (await confirmed(["Disable ", email(account), "? All its sessions end, and it cannot log in."], "Disable"))
+    await set(account, { disabled: true }, "the account is disabled, and its sessions have ended.");
 }
 
-async function endSessions() {
-  if (!(await confirmed(["End all sessions of ", email(), "?"], "End them"))) return;
-  await service.call("POST", path("/sessions/revoke"));
-  await readAgain();
-  say("All sessions have ended.");
+async function togglePassword(account) {
+  if (account.body.password_change_required)
+    return set(account, { password_change_required: false }, "the account may keep its password.");
+  if (await confirmed(["Require a new password of ", email(account), "? All its sessions end."], "Require"))
+    await set(account, { password_change_required: true }, "the next login must set a new password.");
 }
 
-async function remove() {
-  if (!(await confirmed(["Delete ", email(), " and all its sessions, for ever?"], "Delete"))) return;
-  await service.call("DELETE", path(), { etag: user.etag });
-  history.replaceState(null, "", location.pathname); // without the event by which the page follows
-  await follow();
-  say("The account is deleted.");
+async function setRoles(account) {
+  const roles = byId("roles-text").value.split(/[\s,]+/);
+  await set(account, { roles: roles.filter(Boolean) }, "the roles are set.");
+}
+
+async function endSessions(account) {
+  if (!(await confirmed(["End all sessions of ", email(account), "?"], "End them"))) return;
+  await service.call("POST", pathOf(account, "/sessions/revoke"));
+  sayOf(account, "all sessions have ended.");
+  if (isShown(account)) await readLists(account);
+}
+
+async function remove(account) {
+  if (!(await confirmed(["Delete ", email(account), " and all its sessions, for ever?"], "Delete"))) return;
+  if ((await change(account, "DELETE")) === null) return;
+  if (isShown(account)) {
+    history.replaceState(null, "", location.pathname); // without the event by which the page follows
+    await follow();
+  }
+  sayOf(account, "the account is deleted.");
 }
 
 // ---- the page ----
 
 // #ID shows an account, anything else the search.
 function follow() {
+  leave();
   const id = location.hash.slice(1);
   if (!service.isOpen()) return show("login", "Log in");
-  if (/^[0-9a-f-]{36}$/.test(id)) return run(() => open(id));
+  if (/^[0-9a-f-]{36}$/.test(id)) {
+    show(null, "Account");
+    return run(() => open(id));
+  }
   const text = byId("search-text").value.trim();
   show("accounts", "Accounts");
   return run(() => find(text));
@@ -293,39 +362,33 @@ async function login(form) {
     return say("This account is not an administrator's.", true);
   }
   byId("me").textContent = me.email;
+  emails.set(me.id, me.email);
   await follow();
 }
 
-function onSubmit(id, action) {
-  byId(id).addEventListener("submit", (event) => {
+function on(type, id, action) {
+  byId(id).addEventListener(type, (event) => {
     event.preventDefault();
-    run(() => action(event.target.elements));
+    run(action, shown);
   });
 }
 
-function onClick(id, action) {
-  byId(id).addEventListener("click", () => run(action));
-}
-
 service.onEnd((problem) => {
-  user = null;
-  turn++;
-  for (const list of ["users", "sessions", "events", "facts"]) byId(list).replaceChildren();
+  leave();
+  emails.clear();
+  byId("users").replaceChildren();
   show("login", "Log in");
   if (problem) say("Your session has ended. Log in again.", true);
 });
-byId("login").addEventListener("submit", (event) => {
-  event.preventDefault();
-  run(() => login(event.target));
-});
-onSubmit("search", ({ text }) => find(text.value.trim()));
-onSubmit("roles", ({ roles }) => change({ roles: roles.value.split(/[\s,]+/).filter(Boolean) }, "The roles are set."));
-onClick("toggle-disabled", toggleDisabled);
-onClick("toggle-password", togglePassword);
-onClick("end-sessions", endSessions);
-onClick("delete", remove);
-onClick("filter-off", () => showEvents(null));
-onClick("logout", () => service.logout());
+on("submit", "login", () => login(byId("login")));
+on("submit", "search", () => find(byId("search-text").value.trim()));
+on("submit", "roles", setRoles);
+on("click", "toggle-disabled", toggleDisabled);
+on("click", "toggle-password", togglePassword);
+on("click", "end-sessions", endSessions);
+on("click", "delete", remove);
+on("click", "filter-off", (account) => showEvents(account));
+on("click", "logout", () => service.logout());
 addEventListener("hashchange", () => {
   say("");
   follow();

@@ -74,6 +74,34 @@ async function openAccount(page, account) {
   await eventually(async () => (await page.locator("#title").textContent()) === account.email, "the account is not shown");
 }
 
+// As the address bar and the history do.
+const go = (page, account) => page.evaluate((id) => (location.hash = id), account.id);
+const shows = (page, account) =>
+  eventually(async () => (await page.locator("#title").textContent()) === account.email, `${account.email} is not shown`);
+
+// Holds the requests of a method whose path begins so, from now on. Returns what sends them and waits for their replies.
+async function hold(page, method, path) {
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  const held = [];
+  const pattern = new RegExp(`${path}([/?].*)?$`);
+  await page.route(pattern, async (route) => {
+    if (route.request().method() !== method) return route.continue();
+    held.push(route.request());
+    await released;
+    await route.continue();
+  });
+  return {
+    begun: (count) => eventually(() => held.length >= count, `${count} of ${path} are not asked for`),
+    release: async () => {
+      release();
+      await Promise.all(held.map(async (request) => (await request.response())?.finished()));
+      await page.unroute(pattern);
+      await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50))); // the page has seen them
+    },
+  };
+}
+
 async function confirm(page, button, answer) {
   await page.getByRole("button", { name: button, exact: true }).click();
   await page.locator("dialog").getByRole("button", { name: answer, exact: true }).click();
@@ -92,6 +120,8 @@ async function look(page, name) {
 const browser = await launch();
 token = (await login(administrator)).body.access_token;
 const plain = await createAccount("plain");
+const bystander = await createAccount("bystander");
+const other = await createAccount("other");
 const markup = await createAccount("o'hara+&");
 const turned = await createAccount("turned");
 const endless = await createAccount("endless");
@@ -136,7 +166,8 @@ await test("an address is found whole, whatever its case, and by how it begins",
   await eventually(async () => (await page.locator("#found").textContent()) === "1 account", "not one account");
   expect((await page.locator("#users a").getAttribute("href")) === `#${plain.id}`, "another account");
   await find(page, `${many}-1@`);
-  await eventually(async () => (await page.locator("#users a").count()) === 1, "not one account");
+  await page.getByRole("link", { name: `${many}-1@example.org` }).waitFor({ timeout: 5000 });
+  expect((await page.locator("#users a").count()) === 1, "not one account");
   await find(page, "nobody@example.org");
   await eventually(async () => (await page.locator("#found").textContent()).startsWith("No account"), "somebody is found");
 });
@@ -177,6 +208,23 @@ await test("events say what happened, and of which session", async () => {
   await page.getByRole("button", { name: "Show all" }).click();
   await eventually(async () => (await page.locator("#events").textContent()).includes("user_created"), "not all events");
 });
+await test("events are one list, and name who did it", async () => {
+  const lefts = await page.locator("#events > li").evaluateAll((cards) => cards.map((one) => one.getBoundingClientRect().left));
+  expect(lefts.length > 1 && new Set(lefts).size === 1, `columns at ${lefts.join()}`);
+  const by = page.locator("#events li", { hasText: "user_created" }).locator("a");
+  await eventually(async () => (await by.textContent()) === administrator, "the administrator is not named", 5);
+  expect(/^#[0-9a-f-]{36}$/.test(await by.getAttribute("href")), "nothing leads to the administrator");
+});
+
+await test("what locks an account is told from what is over by itself", async () => {
+  expect(/account_locked/.test(await page.locator("#account").textContent()), "nothing explains account_locked");
+});
+
+await test("the session of the one who looks is named so", async () => {
+  await openAccount(page, { id: (await api("GET", "/auth/me")).body.id, email: administrator });
+  await page.locator("#sessions .card-title", { hasText: "This session" }).waitFor({ timeout: 5000 });
+  await openAccount(page, markup);
+});
 await look(page, "account");
 await page.setViewportSize(views[0]);
 await openAccount(page, endless);
@@ -199,7 +247,7 @@ await test("sessions are ended, an account is disabled and enabled, roles are se
   expect((await login(markup.email)).status === 200, "an enabled account cannot log in");
   await page.getByLabel("Roles, separated by blanks").fill("editor, reviewer");
   await page.getByRole("button", { name: "Set roles" }).click();
-  await says(page, "The roles are set.");
+  await says(page, "roles are set.");
   const { body } = await api("GET", `/users/${markup.id}`);
   expect(body.roles.join() === "editor,reviewer", body.roles.join());
 });
@@ -226,6 +274,62 @@ await test("the change of another administrator is not overwritten", async () =>
   expect((await page.locator("#roles-text").inputValue()) === "theirs", "the other change is not shown");
 });
 
+await test("an action is of the account that its question named, or of none", async () => {
+  await go(page, bystander);
+  await shows(page, bystander);
+  await go(page, plain);
+  await shows(page, plain);
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.goBack();
+  await shows(page, bystander);
+  const dialog = page.locator("dialog[open]");
+  if (await dialog.isVisible()) await dialog.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300)));
+  for (const one of [plain, bystander]) expect((await api("GET", `/users/${one.id}`)).status === 200, `${one.email} is deleted`);
+});
+
+await test("a late reply of an account that was left shows nothing and changes nothing", async () => {
+  const late = await hold(page, "GET", markup.id);
+  await go(page, markup);
+  await late.begun(1);
+  await go(page, other);
+  await shows(page, other);
+  await late.release();
+  await page.getByLabel("Roles, separated by blanks").fill("of-other");
+  await page.getByRole("button", { name: "Set roles" }).click();
+  await says(page, "roles are set.");
+  expect((await api("GET", `/users/${other.id}`)).body.roles.join() === "of-other", "the shown account is unchanged");
+  expect((await api("GET", `/users/${markup.id}`)).body.roles.join() !== "of-other", "another account is changed");
+});
+
+await test("late lists of an account that was left are not shown", async () => {
+  await login(plain.email, "the client of plain");
+  const late = await hold(page, "GET", `${plain.id}/(sessions|events)`);
+  await go(page, plain);
+  await late.begun(2);
+  await go(page, other);
+  await shows(page, other);
+  await page.getByText("No session is open.").waitFor();
+  await late.release();
+  expect(!(await page.locator("#account").textContent()).includes("the client of plain"), "lists of another account");
+});
+
+await test("what has become of an action is said of its account", async () => {
+  await go(page, plain);
+  await shows(page, plain);
+  const late = await hold(page, "PATCH", plain.id);
+  await page.getByLabel("Roles, separated by blanks").fill("of-plain");
+  await page.getByRole("button", { name: "Set roles" }).click();
+  await late.begun(1);
+  await go(page, other);
+  await shows(page, other);
+  await late.release();
+  await says(page, plain.email);
+  await shows(page, other);
+  expect((await page.locator("#roles-text").inputValue()) === "of-other", "the roles of another account");
+  expect((await api("GET", `/users/${plain.id}`)).body.roles.join() === "of-plain", "the roles are not set");
+});
+
 await test("an account is found, opened and kept from being deleted by keyboard alone", async () => {
   await page.getByRole("link", { name: "Accounts" }).focus();
   await page.keyboard.press("Enter");
@@ -248,6 +352,7 @@ await test("an account is found, opened and kept from being deleted by keyboard 
 });
 
 await test("an account is deleted when that is confirmed", async () => {
+  await shows(page, turned);
   await confirm(page, "Delete", "Delete");
   await says(page, "deleted");
   expect((await api("GET", `/users/${turned.id}`)).status === 404, "the account is still there");
