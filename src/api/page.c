@@ -8,7 +8,7 @@ struct text page_parameter(const struct request *request, const char *name) {
 }
 
 bool page_limit(const struct request *request, unsigned max, unsigned *limit) {
-    struct text value = page_parameter(request, "limit");
+    struct text value = request_query(request, "limit", 0);
     uint64_t number = LIMIT_DEFAULT;
     bool is_good = value.bytes == NULL || (text_parse_unsigned(value, max, &number) && number > 0);
     *limit = (unsigned)number;

@@ -48,7 +48,10 @@ enum step_result reply_asset(struct request *request) {
 }
 
 enum step_result reply_page(struct request *request, const char *policy) {
-    const struct header_field fields[] = { { "Content-Security-Policy", policy }, { "Referrer-Policy", "no-referrer" } };
+    /* who has opened the page must not be able to lead it elsewhere while a question of it is open */
+    const struct header_field fields[] = { { "Content-Security-Policy", policy },
+                                           { "Cross-Origin-Opener-Policy", "same-origin" },
+                                           { "Referrer-Policy", "no-referrer" } };
     reply_asset(request);
     return add_headers(request, fields, ARRAY_LEN(fields));
 }

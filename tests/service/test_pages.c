@@ -53,6 +53,7 @@ START_TEST(a_page_may_load_and_call_this_service_only) {
     ck_assert_int_eq(reply.status, 200);
     expect_header(&reply, "Content-Type", "text/html; charset=utf-8");
     expect_header(&reply, "Referrer-Policy", "no-referrer");
+    expect_header(&reply, "Cross-Origin-Opener-Policy", "same-origin");
     http_header(&reply, "Content-Security-Policy", policy, sizeof policy);
     ck_assert_msg(strncmp(policy, "default-src 'none'; script-src 'self'; ", 39) == 0, "%s", policy);
     ck_assert_msg(strstr(policy, "frame-ancestors 'none'") != NULL, "%s", policy);

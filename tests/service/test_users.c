@@ -190,7 +190,7 @@ START_TEST(pages_lead_to_every_user_once) {
     ck_assert_uint_eq(walk("prefix=page&limit=15", "Page", 15), 45); /* the last page is full */
     ck_assert_uint_eq(walk("prefix=page&limit=100", "Page", 100), 45);
     ck_assert_uint_eq(walk("limit=100", "Page", 100), 45);
-    ck_assert_uint_eq(walk("limit=&prefix=&email=&cursor=", "Page", 20), 45);
+    ck_assert_uint_eq(walk("prefix=&email=&cursor=", "Page", 20), 45);
     in_sql("DELETE FROM users WHERE email LIKE 'Page%'", NULL);
 }
 END_TEST
@@ -223,6 +223,7 @@ START_TEST(a_page_of_users_with_as_much_metadata_as_fits_is_whole) {
 END_TEST
 
 static const char *const wrong_queries[] = {
+    "limit=",
     "limit=0",
     "limit=101",
     "limit=-1",
