@@ -40,10 +40,10 @@ static enum status read_pair(struct exchange *exchange, struct text pair) {
         return STATUS_OK;
     status = form_decode(request->arena, pair, &value);
     if (status != STATUS_OK)
-        return status;
+        return status == STATUS_OUT_OF_MEMORY ? status : STATUS_INVALID_PARAMETER;
     bool is_too_often = request->query_count == QUERY_VALUES_MAX || (!parameter->repeated && is_repeated_in(request, parameter));
     if (is_too_often || value.len > parameter->max_len)
-        return STATUS_BAD_REQUEST;
+        return STATUS_INVALID_PARAMETER;
     request->query[request->query_count++] = (struct query_value){ parameter, value };
     return STATUS_OK;
 }

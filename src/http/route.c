@@ -39,6 +39,10 @@ static bool takes_id(const struct route *route) {
     return strchr(route->path, '{') != NULL;
 }
 
+static bool takes_query(const struct route *route) {
+    return route->query[0].name != NULL;
+}
+
 static bool is_limited(const struct route *route) {
     return route->limit != LIMIT_NONE;
 }
@@ -111,6 +115,7 @@ static const struct {
     { STATUS_INTERNAL, is_any },
     { STATUS_NOT_FOUND, can_be_switched_off },
     { STATUS_NOT_FOUND, takes_id },
+    { STATUS_INVALID_PARAMETER, takes_query },
     { STATUS_BODY_TOO_LARGE, reads_body },
     { STATUS_UNSUPPORTED_MEDIA_TYPE, parses_body },
     { STATUS_INVALID_JSON, parses_json },

@@ -74,7 +74,7 @@ END_TEST
 /* The token has admin and editor. "suffix" is what Envoy appends: the path and query of its client's request. */
 static const struct {
     const char *target;
-    long status; /* 200, 403 insufficient_scope, 400 bad_request */
+    long status; /* 200, 403 insufficient_scope, 400 invalid_parameter */
 } role_targets[] = {
     { "/auth/verify?role=admin", 200 },
     { "/auth/verify?role=editor&role=admin", 200 },
@@ -116,6 +116,8 @@ START_TEST(a_role_that_the_proxy_asks_for_must_be_in_the_token) {
     for (size_t i = 0; i < ARRAY_LEN(role_targets); i++) {
         struct reply reply = verify_as("GET", role_targets[i].target, headers);
         ck_assert_msg(reply.status == role_targets[i].status, "%s: %ld", role_targets[i].target, reply.status);
+        if (reply.status == 400)
+            assert_problem(&reply, 400, "invalid_parameter");
         if (reply.status == 403) {
             assert_problem(&reply, 403, "insufficient_scope");
             ck_assert_str_eq(http_header(&reply, "WWW-Authenticate", value, sizeof value),
