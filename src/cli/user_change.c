@@ -5,8 +5,10 @@
 
 #include <stdio.h>
 
-/* The outcome of a statement whose user was found a moment ago. */
-static bool judge(enum status status, const struct administered_user *administered) {
+/* Runs what was asked about a user who was found a moment ago. */
+static bool run(const struct user_task *task, struct db_query *query, const struct administered_user *administered) {
+    struct db_call call = user_call(task);
+    enum status status = db_run(&call, query);
     if (status != STATUS_OK)
         return user_fail(status);
     return administered->result == USER_ADMIN_DONE || user_fail_not_found();
@@ -15,12 +17,11 @@ static bool judge(enum status status, const struct administered_user *administer
 static bool change(const struct user_task *task, const char *changes) {
     struct user user;
     struct administered_user administered;
-    struct db_call call = user_call(task);
-    struct db_query query = { .change = call.change };
+    struct db_query query = { .change = task->change };
     if (!user_find(task, &user))
         return false;
     user_admin_change(&query, &(struct user_choice){ .id = user.id }, changes, &administered);
-    if (!judge(db_run(&call, &query), &administered))
+    if (!run(task, &query, &administered))
         return false;
     user_print(&administered.user);
     return true;
@@ -49,12 +50,11 @@ bool user_require_password_change(const struct user_task *task) {
 bool user_delete(const struct user_task *task) {
     struct user user;
     struct administered_user administered;
-    struct db_call call = user_call(task);
-    struct db_query query = { .change = call.change };
+    struct db_query query = { .change = task->change };
     if (!user_find(task, &user))
         return false;
     user_admin_delete(&query, &(struct user_choice){ .id = user.id }, &administered);
-    if (!judge(db_run(&call, &query), &administered))
+    if (!run(task, &query, &administered))
         return false;
     user_print(&user);
     return true;
@@ -63,12 +63,11 @@ bool user_delete(const struct user_task *task) {
 bool user_end_sessions(const struct user_task *task) {
     struct user user;
     struct administered_user administered;
-    struct db_call call = user_call(task);
-    struct db_query query = { .change = call.change };
+    struct db_query query = { .change = task->change };
     if (!user_find(task, &user))
         return false;
     user_admin_end_sessions(&query, &user.id, &administered);
-    if (!judge(db_run(&call, &query), &administered))
+    if (!run(task, &query, &administered))
         return false;
     user_print(&user);
     return true;
