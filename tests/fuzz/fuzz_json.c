@@ -105,7 +105,8 @@ static bool is_cut_in_text(struct text beginning) {
     char *ended = malloc(beginning.len + 2);
     require(ended != NULL);
     memcpy(ended, beginning.bytes, beginning.len);
-    memcpy(ended + beginning.len, "\"}", 2);
+    ended[beginning.len] = '"';
+    ended[beginning.len + 1] = '}';
     json_t *whole = json_loadb(ended, beginning.len + 2, 0, NULL);
     bool is_cut = json_is_object(whole) && json_object_size(whole) > 0 && !is_deeper(whole, JSON_DEPTH_MAX) &&
                   memchr(beginning.bytes, '\0', beginning.len) == NULL;

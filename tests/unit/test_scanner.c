@@ -295,8 +295,10 @@ static const struct {
 };
 
 static size_t put(char *at, const char *text) {
-    memcpy(at, text, strlen(text));
-    return strlen(text);
+    size_t len = 0;
+    for (; text[len] != '\0'; len++)
+        at[len] = text[len];
+    return len;
 }
 
 /* The bytes of one request; without is_complete the last line ends nowhere. */
