@@ -1,7 +1,7 @@
 // The page /admin of a service in Chromium: an administrator finds an account, sees its sessions and events, and changes what it may do; as a
 // phone and as a screen, in light and in dark, and by keyboard alone; with names that are markup, turn the direction of writing, or have no end.
 // Usage: node test_admin.mjs URL ADMINISTRATOR PASSWORD: of a service without limits, and an administrator of it.
-import { checkPage, eventually, expect, launch, picture, report, test, views } from "./support.mjs";
+import { checkPage, corners, eventually, expect, launch, picture, report, test, views } from "./support.mjs";
 
 const [url, administrator, password] = process.argv.slice(2);
 const unique = `${process.pid}-${Date.now()}`;
@@ -107,9 +107,9 @@ async function confirm(page, button, answer) {
   await page.locator("dialog").getByRole("button", { name: answer, exact: true }).click();
 }
 
-// As each of the views.
+// The style sheet has rules for a size and rules for a scheme, and none for both.
 async function look(page, name) {
-  for (const view of views) {
+  for (const view of corners) {
     await page.setViewportSize(view);
     await page.emulateMedia({ colorScheme: view.colorScheme });
     await picture(page, `admin-${name}-${view.name}`);

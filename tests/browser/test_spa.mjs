@@ -4,7 +4,7 @@
 import { createServer } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
 import { readFile } from "node:fs/promises";
-import { checkPage, eventually, expect, launch, picture, report, test, views } from "./support.mjs";
+import { checkPage, corners, eventually, expect, launch, picture, report, test } from "./support.mjs";
 
 const [port, service, limitedService] = process.argv.slice(2);
 const RETRY_WINDOW_MS = 2000;
@@ -504,7 +504,7 @@ cases["the page is readable as phone and screen, in light and dark, and needs no
 };
 
 async function checkViews(page, name) {
-  for (const view of views) {
+  for (const view of corners) {
     await page.setViewportSize(view);
     await page.emulateMedia({ colorScheme: view.colorScheme });
     await picture(page, `${name}-${view.name}`);
