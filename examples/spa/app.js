@@ -4,7 +4,6 @@ import { connect } from "./session.js";
 const element = (id) => document.getElementById(id);
 const say = (text) => (element("status").textContent = text);
 const time = (text) => new Date(text).toLocaleString();
-const isShown = (node) => node.isConnected && !node.closest("[hidden]");
 
 const session = connect(document.querySelector("meta[name=jwtd]").content, {
   onChange(problem) {
@@ -45,6 +44,7 @@ function showProblem(form, problem) {
     field.setAttribute("aria-invalid", "true");
     field.setAttribute("aria-describedby", addError(form, field, detail).id);
   }
+  if (problem.code === "password_change_required") element("forced").disabled = false;
   const first = form.querySelector("[aria-invalid]");
   if (first) first.focus();
   else addError(form, form.querySelector("button"), textOf(problem)).role = "alert";
@@ -59,7 +59,7 @@ async function run(node, work, onProblem) {
   try {
     await work();
   } catch (problem) {
-    if (isShown(node)) onProblem(problem); // else the session has ended, which has been said
+    if (node.isConnected && !node.closest("[hidden]")) onProblem(problem); // else the session has ended, which has been said
   } finally {
     node.ariaBusy = "false";
   }
@@ -78,6 +78,7 @@ function onSubmit(id, done, send) {
     say(done);
   };
   form.addEventListener("input", () => (key = null));
+  form.addEventListener("reset", () => removeErrors(form));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     run(form, work, (problem) => showProblem(form, problem));
@@ -89,20 +90,19 @@ function onClick(button, done, work) {
   button.addEventListener("click", () => run(button, async () => say((await work()) ?? done), onProblem));
 }
 
-onSubmit("login", "You are logged in.", ({ email, password }, key) => session.login(email, password, key));
+onSubmit("login", "You are logged in.", (fields, key) => session.login(fields, key));
 onSubmit("register", "Your account has been created.", async ({ email, password }, key) => {
   await session.call("POST", "/auth/register", { email, password }, key);
-  await session.login(email, password);
+  await session.login({ email, password });
 });
 onSubmit("email", "Your address has been changed.", (fields, key) => session.call("PATCH", "/auth/me", fields, key).then(showMe));
 onSubmit("password", "Your password has been changed, and all other sessions have ended.", async (fields, key) => {
   await session.call("POST", "/auth/password", fields, key);
   reload();
 });
-onSubmit("delete", "Your account has been deleted.", async (fields, key) => {
-  await session.call("DELETE", "/auth/me", fields, key);
-  session.forget();
-});
+onSubmit("delete", "Your account has been deleted.", (fields, key) =>
+  session.call("DELETE", "/auth/me", fields, key).then(() => session.forget()),
+);
 
 const unheard = "You are logged out here. The service could not be told: there, your session ends after a week without use.";
 onClick(element("logout"), "You are logged out.", async () => ((await session.logout()) ? null : unheard));
@@ -141,6 +141,7 @@ const reload = () => load().catch((problem) => session.exists() && say(textOf(pr
 function show() {
   element("guest").hidden = session.exists();
   element("user").hidden = !session.exists();
+  element("forced").disabled = true; // until a login is answered that the password must be changed
   for (const shown of document.querySelectorAll("dd, ul")) shown.replaceChildren(); // of whoever was logged in before
   if (session.exists()) reload();
 }

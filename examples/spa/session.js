@@ -120,8 +120,8 @@ export function connect(service, { onChange = () => {}, onWait = () => {} } = {}
     return reply.body;
   }
 
-  async function login(email, password, key) {
-    store({ ...(await call("POST", "/auth/login", { email, password }, key)), id: crypto.randomUUID() });
+  async function login(fields, key) {
+    store({ ...(await call("POST", "/auth/login", fields, key)), id: crypto.randomUUID() });
     onChange();
   }
 

@@ -1,12 +1,12 @@
-// Drives examples/spa in Chromium, as its users and their networks do. Usage: node test_spa.mjs PORT SERVICE LIMITED_SERVICE: the port at
-// which to serve the page, two services that allow it as an origin, the second with few refreshes a minute and few wrong passwords. The
+// Drives examples/spa in Chromium, as its users and their networks do. Usage: node test_spa.mjs PORT SERVICE LIMITED_SERVICE TOKEN: the port at
+// which to serve the page, two services that allow it as an origin, the second with few refreshes a minute and few wrong passwords, and the access token of an administrator. The
 // services have a token.refresh_retry_window of 2 s. The last line is "N passed, M failed"; pictures are beside this file.
 import { createServer } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
 import { readFile } from "node:fs/promises";
 import { checkPage, corners, eventually, expect, launch, picture, report, test } from "./support.mjs";
 
-const [port, service, limitedService] = process.argv.slice(2);
+const [port, service, limitedService, administrator] = process.argv.slice(2);
 const RETRY_WINDOW_MS = 2000;
 const LANES = 5;
 const PASSWORD = "a long walk by the sea";
@@ -182,6 +182,14 @@ async function holdAnswer(page) {
   return release;
 }
 
+async function requirePasswordChange(id) {
+  const headers = { Authorization: `Bearer ${administrator}`, "Content-Type": "application/json" };
+  headers["If-Match"] = (await fetch(`${service}/users/${id}`, { headers })).headers.get("ETag");
+  const body = '{"password_change_required":true}';
+  const reply = await fetch(`${service}/users/${id}`, { method: "PATCH", headers, body });
+  expect(reply.status === 200, `the change cannot be required: ${reply.status}`);
+}
+
 // The debugger stops all of the tab: scripts, timers, answers. (The browser's own "frozen" is for tabs without a lock.) Returns what wakes it.
 async function suspend(page) {
   const client = await page.context().newCDPSession(page);
@@ -248,6 +256,41 @@ const cases = {
     await register(page, `${user.email} `);
     await isUser(page, user.email);
     expect((await page.locator("#register .wrong").count()) === 0, "the complaint is still there");
+  },
+
+  async "who must change the password is asked for a new one at the login, with what the service refuses beside it"(user) {
+    const [page] = await openTabs(user, 1);
+    const { id } = await page.evaluate(async (url) => {
+      const { access_token } = JSON.parse(localStorage["jwtd.session"]);
+      return (await fetch(`${url}/auth/me`, { headers: { Authorization: `Bearer ${access_token}` } })).json();
+    }, service);
+    await requirePasswordChange(id);
+    await page.click("#reload");
+    await isGuest(page);
+    expect(await page.isHidden("#login-new"), "it is asked for before anything is known");
+    await login(page, user.email);
+    await page.waitForSelector("#login-new", { state: "visible" });
+    expect((await page.textContent("#login [role=alert]")).includes("choose a new one"), "it is not said why");
+    await submit(page, "login", { new_password: PASSWORD });
+    await page.waitForSelector("#login-new[aria-invalid=true]");
+    await submit(page, "login", { new_password: "another walk by the sea" });
+    await isUser(page, user.email);
+    await page.click("#logout");
+    await isGuest(page);
+    expect(await page.isHidden("#login-new"), "the next user is asked for a new password");
+    await login(page, user.email, "another walk by the sea");
+    await isUser(page, user.email);
+  },
+
+  async "what was refused is not shown to who logs in next"(user) {
+    const [page] = await openTabs(user, 1);
+    await submit(page, "email", { email: "nobody", current_password: PASSWORD });
+    await page.waitForSelector("#email .wrong");
+    await page.click("#logout");
+    await isGuest(page);
+    await login(page, user.email);
+    await isUser(page, user.email);
+    expect((await page.locator(".wrong, [aria-invalid], [aria-describedby]").count()) === 0, "the complaint is still there");
   },
 
   async "a wrong current password is said at its field and logs nobody out"(user) {

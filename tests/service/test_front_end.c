@@ -1,4 +1,5 @@
 /* The front ends of examples: in Chromium, for which tests/browser/test_spa.mjs is the specification, and in TypeScript. */
+#include "support/account.h"
 #include "support/browser.h"
 #include "support/server.h"
 
@@ -6,6 +7,7 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define OUTPUT_SIZE ((size_t)64 * 1024)
 
@@ -33,7 +35,13 @@ START_TEST(the_example_logs_nobody_out_by_accident) {
     struct server server = server_start((const char *const[]){ origin, "token.refresh_retry_window=2s", NULL });
     struct server limited = server_start_beside(
         &server, (const char *const[]){ origin, "limit.enabled=true", "limit.refresh=1/3s", "limit.login_failures=3/10h", NULL });
-    browser_run("test_spa.mjs", (const char *const[]){ port, server.url, limited.url, NULL });
+    struct account administrator = account_register(&server);
+    char database[512], output[4096];
+    snprintf(database, sizeof database, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
+    const char *const words[] = { "--set", database, "user", "set-roles", administrator.email, "admin", NULL };
+    ck_assert_msg(program_run(words, NULL, output, sizeof output) == 0, "%s", output);
+    struct tokens tokens = account_login(&server, &administrator);
+    browser_run("test_spa.mjs", (const char *const[]){ port, server.url, limited.url, tokens.access, NULL });
     server_finish(&limited);
     server_finish(&server);
 }
