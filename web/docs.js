@@ -33,7 +33,11 @@ async function showApi() {
   // the service that this page came from, below whatever prefix a proxy has put it
   spec.servers = [{ url: new URL(".", location.href).pathname.replace(/\/$/, "") || "/" }];
   // Swagger UI fills examples in and sends them: a key that everybody sends, or the version of something else
-  for (const parameter of Object.values(spec.components.parameters)) if (parameter.in === "header") delete parameter.example;
+  const own = Object.values(spec.paths).flatMap((path) => Object.values(path).flatMap((operation) => operation.parameters ?? []));
+  for (const parameter of [...Object.values(spec.components.parameters), ...own])
+    if (parameter.in === "header") delete parameter.example;
+  // without a refresh token the session of the login on this page ends, and not, silently, none
+  spec.paths["/auth/logout"].post.requestBody.content["application/json"].example = {};
   const ui = SwaggerUIBundle({
     spec,
     dom_id: "#swagger",

@@ -10,6 +10,16 @@
 
 #define EVENT_ALPHABET "abcdefghijklmnopqrstuvwxyz_"
 
+/* Not `values`: a new name may come with any release. */
+#define EVENTS_DESCRIPTION                                                                                                       \
+    "What happened: user_registered, user_created, user_deleted, user_disabled, user_enabled, password_changed, "                \
+    "password_change_required, email_changed, profile_changed, roles_changed, session_opened, session_ended, "                   \
+    "refresh_token_reused, login_failed or account_locked; a later release may have more"
+#define REASONS_DESCRIPTION                                                                                                      \
+    "Why. Of session_ended: logout, limit (of sessions of a user), reuse (of a refresh token), password_changed, "               \
+    "password_change_required, user_disabled, user_deleted or ended_by_administrator. Of login_failed: wrong_password, "         \
+    "wrong_current_password, disabled or changed_meanwhile. Others have none; a later release may have more"
+
 struct listing {
     struct uuid session_id;
     struct auth_event_list list;
@@ -18,7 +28,7 @@ struct listing {
 static const struct reply_member event_members[] = {
     { .name = "id", .type = REPLY_STRING, .description = "Later events have greater ones", .format = "uuid" },
     { .name = "at", .type = REPLY_STRING, .description = "When it happened", .format = "date-time" },
-    { .name = "event", .type = REPLY_STRING, .description = "What happened", .example = "session_ended" },
+    { .name = "event", .type = REPLY_STRING, .description = EVENTS_DESCRIPTION, .example = "session_ended" },
     { .name = "session_id", .type = REPLY_STRING, .nullable = true, .description = "To which session", .format = "uuid" },
     { .name = "actor",
       .type = REPLY_STRING,
@@ -36,11 +46,7 @@ static const struct reply_member event_members[] = {
       .nullable = true,
       .description = "By which request, for the log",
       .example = "0198c0de-7b3a-7000-8000-000000000003" },
-    { .name = "reason",
-      .type = REPLY_STRING,
-      .nullable = true,
-      .description = "Why, where there are several",
-      .example = "logout" },
+    { .name = "reason", .type = REPLY_STRING, .nullable = true, .description = REASONS_DESCRIPTION, .example = "logout" },
     { .name = "detail",
       .type = REPLY_OBJECT,
       .nullable = true,

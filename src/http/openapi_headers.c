@@ -106,16 +106,22 @@ static void write_schema(struct json_writer *writer, const struct described_head
         json_member_string(writer, "example", header->example);
 }
 
+static void write_parameter(struct json_writer *writer, const struct described_header *header, bool is_required) {
+    json_begin_object(writer);
+    json_member_string(writer, "name", header->name);
+    json_member_string(writer, "in", "header");
+    if (is_required)
+        json_member_boolean(writer, "required", true);
+    write_schema(writer, header);
+    json_end_object(writer);
+}
+
 void openapi_write_header_components(struct json_writer *writer) {
     json_name(writer, "parameters");
     json_begin_object(writer);
     for (size_t i = 0; i < ARRAY_LEN(of_requests); i++) {
         json_name(writer, of_requests[i].name);
-        json_begin_object(writer);
-        json_member_string(writer, "name", of_requests[i].name);
-        json_member_string(writer, "in", "header");
-        write_schema(writer, &of_requests[i]);
-        json_end_object(writer);
+        write_parameter(writer, &of_requests[i], false);
     }
     json_end_object(writer);
     json_name(writer, "headers");
@@ -137,4 +143,10 @@ void openapi_refer_to_reply_header(struct json_writer *writer, const char *name)
 
 void openapi_refer_to_request_header(struct json_writer *writer, const char *name) {
     openapi_write_reference(writer, "parameters", name);
+}
+
+void openapi_write_required_request_header(struct json_writer *writer, const char *name) {
+    for (size_t i = 0; i < ARRAY_LEN(of_requests); i++)
+        if (strcmp(of_requests[i].name, name) == 0)
+            write_parameter(writer, &of_requests[i], true);
 }

@@ -17,4 +17,7 @@ void openapi_write_header_components(struct json_writer *writer);
 void openapi_refer_to_reply_header(struct json_writer *writer, const char *name);
 void openapi_refer_to_request_header(struct json_writer *writer, const char *name);
 
+/* The whole element of Operation.parameters, where the header must be sent: a component says for all that it may be missing. */
+void openapi_write_required_request_header(struct json_writer *writer, const char *name);
+
 #endif

@@ -129,6 +129,10 @@ static void write_query_parameter(struct json_writer *writer, const struct query
     json_end_object(writer);
 }
 
+static bool is_header_required(const struct route *route, const char *name) {
+    return strcmp(name, "If-Match") == 0 && route_may_answer(route, STATUS_PRECONDITION_REQUIRED);
+}
+
 static void write_parameters(struct json_writer *writer, const struct route *route) {
     json_name(writer, "parameters");
     json_begin_array(writer);
@@ -136,7 +140,10 @@ static void write_parameters(struct json_writer *writer, const struct route *rou
     for (size_t i = 0; i < ROUTE_QUERY_MAX && route->query[i].name != NULL; i++)
         write_query_parameter(writer, &route->query[i]);
     for (size_t i = 0; i < ROUTE_HEADERS_MAX && route->headers[i] != NULL; i++)
-        openapi_refer_to_request_header(writer, route->headers[i]);
+        if (is_header_required(route, route->headers[i]))
+            openapi_write_required_request_header(writer, route->headers[i]);
+        else
+            openapi_refer_to_request_header(writer, route->headers[i]);
     json_end_array(writer);
 }
 

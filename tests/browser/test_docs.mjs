@@ -31,7 +31,7 @@ async function openOperation(page, method, path) {
     await block.locator(".live-responses-table td.response-col_status:not(.col_header)").waitFor();
     const key = await response.request().headerValue("Idempotency-Key");
     expect(key === null, `a key that nobody has chosen is sent: ${key}`);
-    return { status: response.status(), body: await response.json() };
+    return { status: response.status(), body: response.status() === 204 ? null : await response.json() };
   };
   return { block, send };
 }
@@ -71,11 +71,17 @@ async function testCalls(browser, view) {
     expect(typeof JSON.parse(example).email === "string", `the example is ${example}`);
     expect((await register.send(account)).status === 201, "not registered");
     const login = await openOperation(page, "post", "/auth/login");
-    expect((await login.send(account)).status === 200, "not logged in");
+    const tokens = await login.send(account);
+    expect(tokens.status === 200, "not logged in");
     expect((await page.locator("#login-state").textContent()) === "you are logged in", "the page does not say so");
     const me = await openOperation(page, "get", "/auth/me");
     const reply = await me.send();
     expect(reply.status === 200 && reply.body.email === account.email, JSON.stringify(reply));
+    const logout = await openOperation(page, "post", "/auth/logout");
+    expect((await logout.send()).status === 204, "not logged out");
+    const headers = { Authorization: `Bearer ${tokens.body.access_token}` };
+    const after = await fetch(new URL("/auth/me", page.url()), { headers });
+    expect(after.status === 401, `the session lives on: ${after.status}`);
   });
   await test("nothing is complained of", () => expect(noise.length === 0, noise.join("; ")));
   await pictureOfWindow(page, "docs-calls");
