@@ -18,6 +18,9 @@ struct change_context {
     /* "user:UUID", "admin:UUID", "service:NAME", "shell:OSUSER", "system"; NULL: no credential says it (register, login, refresh,
      * logout by refresh token), so it is the user whose account or session is changed */
     const char *actor;
+    /* Of an administrator's access token: the change is refused unless this session has not ended and its user still is an
+     * administrator and not disabled, as the database has it. NULL: the change is not one that only administrators make */
+    const char *session;
     const char *ip;
     struct text user_agent;
     const char *request_id;

@@ -6,6 +6,11 @@
  * The database counts the changes of a row that an administrator sees (user.version), and refuses each that would leave no
  * administrator who is not disabled, whoever makes it: STATUS_LAST_ADMIN (migrations/0016_administration.sql). It decides one
  * after the other, so that two administrators cannot remove each other.
+ *
+ * The functions that change something, and users_insert, refuse the change of an administrator (the session of the change
+ * context) who is none any more, by the rows as they are then: STATUS_INSUFFICIENT_SCOPE, or STATUS_INVALID_TOKEN if the session
+ * has ended. So does the second run of a change with which administrators end their own session, after the reply to the first
+ * was lost.
  */
 #ifndef JWTD_USER_ADMIN_H
 #define JWTD_USER_ADMIN_H

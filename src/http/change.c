@@ -28,9 +28,10 @@ const char *request_change(struct request *request, bool *is_out_of_memory) {
     *is_out_of_memory = false;
     if (exchange->change != NULL || !route_may_change_state(request->route))
         return exchange->change;
-    char actor[ACTOR_SIZE], ip[ADDRESS_TEXT_SIZE];
+    char actor[ACTOR_SIZE], session[UUID_TEXT_SIZE], ip[ADDRESS_TEXT_SIZE];
     struct change_context context = {
         .actor = actor_of(request, actor),
+        .session = request->route->role != NULL ? uuid_text(&request->claims.session_id, session) : NULL,
         .ip = request->client.known ? address_text(&request->client, ip) : NULL,
         .user_agent = request->user_agent,
         .request_id = request->request_id,

@@ -12,6 +12,7 @@ const char *change_context_text(const struct change_context *context, struct are
     json_writer_init(&writer, arena);
     json_begin_object(&writer);
     write_member(&writer, "actor", text_of(context->actor));
+    write_member(&writer, "session", text_of(context->session));
     write_member(&writer, "ip", text_of(context->ip));
     write_member(&writer, "user_agent", context->user_agent);
     write_member(&writer, "request_id", text_of(context->request_id));

@@ -3,6 +3,7 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/macros.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -171,12 +172,24 @@ void link_send(struct link *link, struct db_query *const *queries, unsigned coun
         lose(link, PQerrorMessage(link->connection));
 }
 
-/* What a refusal means to this statement, or to any that remembers an Idempotency-Key; STATUS_OK: what it always means. */
+/* Of any statement that remembers an Idempotency-Key or that an administrator asks (migrations/0019_acting_administrators.sql).
+ */
+static const struct {
+    const char *constraint;
+    enum status status;
+} expected_of_any[] = {
+    { "idempotency_keys_pkey", STATUS_IDEMPOTENCY_IN_PROGRESS },
+    { "administrator_has_session", STATUS_INVALID_TOKEN },
+    { "administrator_has_role", STATUS_INSUFFICIENT_SCOPE },
+};
+
+/* What a refusal means to this statement; STATUS_OK: what it always means. */
 static enum status expected_status(const struct db_statement *statement, const char *sqlstate, const char *constraint) {
     if (constraint != NULL && statement->expected.constraint != NULL && strcmp(constraint, statement->expected.constraint) == 0)
         return statement->expected.status;
-    if (constraint != NULL && strcmp(constraint, "idempotency_keys_pkey") == 0)
-        return STATUS_IDEMPOTENCY_IN_PROGRESS;
+    for (size_t i = 0; constraint != NULL && i < ARRAY_LEN(expected_of_any); i++)
+        if (strcmp(constraint, expected_of_any[i].constraint) == 0)
+            return expected_of_any[i].status;
     return db_classify_sqlstate(sqlstate).status == STATUS_DEADLINE_EXCEEDED ? statement->when_locked : STATUS_OK;
 }
 

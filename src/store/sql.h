@@ -85,6 +85,9 @@
     "   WHERE pg_advisory_xact_lock(" LOCK_OF_KEY(change "::jsonb ->> 'key'") ") IS NOT NULL" \
     " )"
 
+/* Of the change context: the session with which an administrator makes the change; NULL: nobody does, or a command. */
+#define SESSION_OF_ADMINISTRATOR(change) "(" change "::jsonb ->> 'session')::uuid"
+
 /* For REMEMBER_KEY: of a user, without a session. */
 #define THE_USER "id, NULL::uuid"
 

@@ -81,7 +81,18 @@ static const struct db_statement list_by_prefix = {
 /* Behind a WITH query of revocations that returns sessions' ids. */
 #define IDS_OF(revoked) "(SELECT string_agg(id::text, '') FROM " revoked ")"
 
-enum { CHANGE_ID /* $1 */, CHANGE_VERSION /* $2 */, CHANGE_MEMBERS /* $3 */, CHANGE_CHANGE /* $4 */, CHANGE_PARAMETERS };
+enum { LOCK_ID /* $1 */, LOCK_CHANGE /* $2 */, LOCK_PARAMETERS };
+
+/* In front of the statements below, which have the same first two parameters: users_lock_by_id, and that the administrator whose
+ * session the change context names is still one. */
+static const struct db_statement lock = {
+    .name = "user_admin_lock",
+    .parameters = LOCK_PARAMETERS,
+    .columns = 1,
+    .sql = "SELECT users_lock_for_administrator($1, " SESSION_OF_ADMINISTRATOR("$2") ")",
+};
+
+enum { CHANGE_ID /* $1 */, CHANGE_CHANGE /* $2 */, CHANGE_MEMBERS /* $3 */, CHANGE_VERSION /* $4 */, CHANGE_PARAMETERS };
 
 /* What an administrator changes, to be compared: json has no equality. */
 #define CHANGEABLE(row) \
@@ -111,7 +122,7 @@ static const struct db_statement change = {
     .name = "user_admin_change",
     .parameters = CHANGE_PARAMETERS,
     .columns = USER_COLUMN_COUNT + ADMINISTERED_COLUMNS,
-    .lock = &users_lock_by_id,
+    .lock = &lock,
     .expected = { USERS_LAST_ADMINISTRATOR, STATUS_LAST_ADMIN },
     .read = read_changed,
     .sql = "WITH wanted AS ("
@@ -134,7 +145,7 @@ static const struct db_statement change = {
            "     name = w.name, metadata = w.metadata, admin_metadata = w.admin_metadata, updated_at = now()"
            "   FROM wanted w"
            "   WHERE u.id = w.id"
-           "     AND $2::bigint IN (u.version, 0)"
+           "     AND $4::bigint IN (u.version, 0)"
            "     AND " CHANGEABLE("u") " IS DISTINCT FROM " CHANGEABLE("w")
            "   RETURNING u.*"
            " ),"
@@ -156,24 +167,24 @@ static const struct db_statement change = {
            "   FOR UPDATE"
            " ),"
              REVOKE_AND_PUBLISH("to_revoke") ","
-             NOTE_EVENTS("$4", CHANGE_EVENTS " UNION ALL " SESSIONS_ENDED) ","
-             REMEMBER_KEY("$4", THE_USER, "after WHERE is_done")
+             NOTE_EVENTS("$2", CHANGE_EVENTS " UNION ALL " SESSIONS_ENDED) ","
+             REMEMBER_KEY("$2", THE_USER, "after WHERE is_done")
            " SELECT " USER_COLUMNS ", is_done, " IDS_OF("to_revoke")
            " FROM after",
 };
 
-enum { DELETE_ID /* $1 */, DELETE_VERSION /* $2 */, DELETE_CHANGE /* $3 */, DELETE_PARAMETERS };
+enum { DELETE_ID /* $1 */, DELETE_CHANGE /* $2 */, DELETE_VERSION /* $3 */, DELETE_PARAMETERS };
 
 static const struct db_statement delete_user = {
     .name = "user_admin_delete",
     .parameters = DELETE_PARAMETERS,
     .columns = ADMINISTERED_COLUMNS,
-    .lock = &users_lock_by_id,
+    .lock = &lock,
     .expected = { USERS_LAST_ADMINISTRATOR, STATUS_LAST_ADMIN },
     .read = read_administered,
     .sql = "WITH deleted AS ("
            "   DELETE FROM users"
-           "   WHERE id = $1 AND $2::bigint IN (version, 0)"
+           "   WHERE id = $1 AND $3::bigint IN (version, 0)"
            "   RETURNING id"
            " ),"
            " published AS ("
@@ -183,8 +194,8 @@ static const struct db_statement delete_user = {
            "   WHERE s.revoked_at IS NULL"
            "   RETURNING session_id AS id"
            " ),"
-             NOTE_EVENTS("$3", USER_DELETED) ","
-             REMEMBER_KEY("$3", THE_USER, "deleted")
+             NOTE_EVENTS("$2", USER_DELETED) ","
+             REMEMBER_KEY("$2", THE_USER, "deleted")
            " SELECT EXISTS (SELECT FROM deleted), " IDS_OF("published")
            " FROM users"
            " WHERE id = $1",
@@ -209,7 +220,7 @@ static const struct db_statement end_sessions = {
     .name = "user_admin_end_sessions",
     .parameters = END_PARAMETERS,
     .columns = ADMINISTERED_COLUMNS,
-    .lock = &users_lock_by_id,
+    .lock = &lock,
     .read = read_administered,
     .sql = "WITH to_revoke AS ("
            "   SELECT id, 'ended_by_administrator' AS reason"

@@ -144,7 +144,8 @@ static const struct db_statement insert = {
     .read = read_inserted,
     .sql = "WITH inserted AS ("
            "   INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest, name, roles)"
-           "   VALUES ($1, $2, $3, $4, $5, nullif($8, ''), ARRAY(SELECT json_array_elements_text($9::json)))"
+           "   SELECT $1, $2, $3, $4, $5, nullif($8, ''), ARRAY(SELECT json_array_elements_text($9::json))"
+           "   WHERE users_lock_for_administrator(NULL, " SESSION_OF_ADMINISTRATOR("$7") ")"
            "   ON CONFLICT DO NOTHING"
            "   RETURNING *"
            " ),"

@@ -125,6 +125,54 @@ START_TEST(who_is_no_administrator_any_more_may_not_from_then_on) {
 }
 END_TEST
 
+/* What another instance may have done, which this one has not read. */
+static const struct {
+    const char *statement; /* by the id of the administrator */
+    int status;
+    const char *code;
+} endings[] = {
+    { "UPDATE users SET disabled_at = now() WHERE id = $1", 403, "insufficient_scope" },
+    { "UPDATE users SET roles = '{editor}' WHERE id = $1", 403, "insufficient_scope" },
+    { "UPDATE sessions SET revoked_at = now(), revoke_reason = 'logout' WHERE user_id = $1", 401, "invalid_token" },
+    { "DELETE FROM users WHERE id = $1", 401, "invalid_token" },
+};
+
+START_TEST(who_is_no_administrator_any_more_changes_nothing_on_an_instance_that_has_not_read_it) {
+    struct account other = register_administrator(), victim = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &other);
+    char tag[TAG_SIZE], own_tag[TAG_SIZE], body[BODY_SIZE], state[64];
+    tag_of(&victim, tag);
+    snprintf(body, sizeof body, "{\"email\":\"backdoor-%s\",\"roles\":[\"admin\"]}", other.email);
+    expect_status(send_as(tokens.access, "PATCH", path_of(&victim, ""), tag, "{}"), 200);
+    in_sql(endings[_i].statement, other.id);
+    if (strncmp(endings[_i].statement, "DELETE", 6) != 0) {
+        tag_of(&other, own_tag);
+        expect_problem(
+            send_as(tokens.access, "PATCH", path_of(&other, ""), own_tag, "{\"disabled\":false,\"roles\":[\"admin\"]}"),
+            endings[_i].status, endings[_i].code);
+    }
+    const struct {
+        const char *method, *path, *tag, *body;
+    } changes[] = {
+        { "POST", "/users", NULL, body },
+        { "PATCH", path_of(&victim, ""), tag, "{\"roles\":[\"admin\"]}" },
+        { "DELETE", path_of(&victim, ""), NULL, NULL },
+        { "POST", path_of(&victim, "/sessions/revoke"), NULL, NULL },
+    };
+    account_login(&shared_server, &victim);
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++)
+        expect_problem(send_as(tokens.access, changes[i].method, changes[i].path, changes[i].tag, changes[i].body),
+                       endings[_i].status, endings[_i].code);
+    database_value("SELECT count(*) FROM users WHERE email LIKE 'backdoor-%' AND email = 'backdoor-' || $1", other.email, state,
+                   sizeof state);
+    ck_assert_str_eq(state, "0");
+    database_value("SELECT roles::text || ' ' || (SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND revoked_at IS NULL)"
+                   " FROM users u WHERE id = $1",
+                   victim.id, state, sizeof state);
+    ck_assert_str_eq(state, "{} 1");
+}
+END_TEST
+
 /* ---- look-up and pages ---- */
 
 static size_t count_of(const struct reply *reply) {
@@ -576,6 +624,8 @@ Suite *users_suite(void) {
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
     tcase_add_loop_test(tcase, only_an_administrator_may, 0, (int)ARRAY_LEN(routes));
     tcase_add_test(tcase, who_is_no_administrator_any_more_may_not_from_then_on);
+    tcase_add_loop_test(tcase, who_is_no_administrator_any_more_changes_nothing_on_an_instance_that_has_not_read_it, 0,
+                        (int)ARRAY_LEN(endings));
     tcase_add_test(tcase, a_user_is_found_by_the_whole_address_without_regard_to_case);
     tcase_add_test(tcase, pages_lead_to_every_user_once);
     tcase_add_test(tcase, an_address_of_any_letters_and_length_is_found_by_its_prefix);
