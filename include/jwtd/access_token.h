@@ -49,8 +49,9 @@ struct token_subject {
     struct text claims[PROFILE_CLAIM_COUNT]; /* as JSON; without bytes: left out */
 };
 
-/* The same with claims of the profile. They prevent no token: one that the verifier would not read is left out, and all of them
- * are where the token would be longer than ACCESS_TOKEN_MAX_LEN; both are logged. */
+/* The same with claims of the profile. They prevent no token: one that the verifier would not read is left out; where the token
+ * would be longer than ACCESS_TOKEN_MAX_LEN, metadata is, then name, and admin_metadata last, which is thus not left out for what
+ * a user has written. Both are logged. */
 enum status access_token_create_for(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,
                                     const struct token_subject *subject, int64_t now_s, struct text *token) MUST_CHECK;
 

@@ -139,6 +139,10 @@ static int add_claim(jwt_t *jwt, struct arena *arena, const char *name, struct t
     return 0;
 }
 
+/* What has to go first. A user's own claims may take all the space there is, but not that of what administrators have written,
+ * on which sibling services decide. */
+static const enum profile_claim least_important[PROFILE_CLAIM_COUNT] = { CLAIM_METADATA, CLAIM_NAME, CLAIM_ADMIN_METADATA };
+
 /* 1: longer than a token may be; -1: out of memory. With the longest header and signature that there are. */
 static int is_too_long(jwt_t *jwt) {
     char *payload = jwt_get_grants_json(jwt, NULL);
@@ -149,6 +153,21 @@ static int is_too_long(jwt_t *jwt) {
     return len > ACCESS_TOKEN_MAX_LEN;
 }
 
+static int shorten(jwt_t *jwt, const struct token_subject *subject) {
+    int failure = is_too_long(jwt);
+    char user[UUID_TEXT_SIZE];
+    for (size_t i = 0; i < PROFILE_CLAIM_COUNT && failure == 1; i++) {
+        enum profile_claim claim = least_important[i];
+        if (subject->claims[claim].bytes == NULL)
+            continue;
+        log_event(LOG_WARN, "claim_dropped", "claim=%s user_id=%s reason=too_long", profile_claim_names[claim],
+                  uuid_text(&subject->user_id, user));
+        jwt_del_grants(jwt, profile_claim_names[claim]);
+        failure = is_too_long(jwt);
+    }
+    return failure < 0 ? failure : 0; /* too long without any claim: encoding refuses it */
+}
+
 static int add_profile(jwt_t *jwt, struct arena *arena, const struct token_subject *subject) {
     int failure = 0, count = 0;
     for (size_t i = 0; i < PROFILE_CLAIM_COUNT && failure == 0; i++) {
@@ -157,15 +176,7 @@ static int add_profile(jwt_t *jwt, struct arena *arena, const struct token_subje
         count++;
         failure = add_claim(jwt, arena, profile_claim_names[i], subject->claims[i]);
     }
-    if (failure == 0 && count > 0)
-        failure = is_too_long(jwt);
-    if (failure != 1)
-        return failure;
-    char user[UUID_TEXT_SIZE];
-    log_event(LOG_WARN, "claims_dropped", "user_id=%s reason=too_long", uuid_text(&subject->user_id, user));
-    for (size_t i = 0; i < PROFILE_CLAIM_COUNT; i++)
-        jwt_del_grants(jwt, profile_claim_names[i]);
-    return 0;
+    return failure == 0 && count > 0 ? shorten(jwt, subject) : failure;
 }
 
 enum status access_token_create_for(struct arena *arena, const struct keyring *keyring, const struct token_rules *rules,

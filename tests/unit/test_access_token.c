@@ -506,6 +506,9 @@ END_TEST
 #define DEEP TEN("{\"a\":") "{\"a\":{\"a\":{\"a\":{\"a\":1}}}}" TEN("}")
 #define DEEPER TEN("[") TEN("[") TEN("]") TEN("]")
 #define NUMBERS TEN(TEN("0.1,"))
+#define TEXT_OF_320 "{\"a\":\"" TEN("12345678901234567890123456789012") "\"}"
+#define TEXT_OF_2000 "{\"b\":\"" TEN(TEN("12345678901234567890")) "\"}"
+#define NAME_OF_250 "\"" TEN("1234567890123456789012345") "\""
 
 /* What a token has of the profile: "" for a claim that was left out. */
 static const struct {
@@ -519,9 +522,15 @@ static const struct {
     { NULL, DEEP, NULL, { "", DEEP, "" } },
     /* written by hand in the database: each alone is left out */
     { "\"x\"", DEEPER, "{\"a\":1,\"a\":2}", { "\"x\"", "", "" } },
-    /* too long together: none of them; Jansson writes each number with twenty characters */
-    { "\"x\"", "{\"a\":[" NUMBERS "1]}", "{\"b\":[" NUMBERS "1]}", { "", "", "" } },
-    { "\"x\"", "{\"a\":\"" TEN(TEN("12345678901234567890123456789012")) "\"}", "{\"b\":1}", { "", "", "" } },
+    /* too long together: the metadata goes first, then the name; what administrators have written stays, whatever the user
+     * writes; Jansson writes each number with twenty characters */
+    { "\"x\"", "{\"a\":\"" TEN(TEN("12345678901234567890123456789012")) "\"}", "{\"b\":1}", { "\"x\"", "", "{\"b\":1}" } },
+    { "\"x\"", "{\"a\":[" NUMBERS NUMBERS "1]}", NULL, { "\"x\"", "", "" } },
+    { "\"x\"", TEXT_OF_320, TEXT_OF_2000, { "\"x\"", "", TEXT_OF_2000 } },
+    { NAME_OF_250, TEXT_OF_320, TEXT_OF_2000, { "", "", TEXT_OF_2000 } },
+    { NAME_OF_250, NULL, TEXT_OF_2000, { "", "", TEXT_OF_2000 } },
+    /* too long alone */
+    { "\"x\"", "{\"a\":1}", "{\"b\":[" NUMBERS NUMBERS "1]}", { "", "", "" } },
 };
 
 START_TEST(a_profile_gets_into_a_token_that_can_be_read_and_prevents_none) {
