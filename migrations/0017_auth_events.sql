@@ -27,11 +27,21 @@ CREATE INDEX auth_events_session ON auth_events (session_id) WHERE session_id IS
 -- What no partition is made for is kept all the same.
 CREATE TABLE auth_events_default PARTITION OF auth_events DEFAULT;
 
--- In front of a change that adds events: whoever locks the audit or a part of it refuses the change at once. Waiting for the lock, changes
--- would occupy the connections that logins need. A function, since a LOCK by itself needs a BEGIN.
-CREATE FUNCTION auth_events_lock() RETURNS void LANGUAGE plpgsql AS $$
+-- In front of a change that adds events: whoever locks the audit or its partition of now refuses the change at once. Waiting for the lock,
+-- changes would occupy the connections that logins need. Other partitions may be rebuilt or archived meanwhile. A function, since a LOCK by
+-- itself needs a BEGIN, and with the rights of its owner, since a service that adds events to the table has none on its partitions.
+CREATE FUNCTION auth_events_lock() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    month text := 'auth_events_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM');
 BEGIN
-    LOCK TABLE auth_events IN ROW EXCLUSIVE MODE NOWAIT;
+    IF NOT has_table_privilege(session_user, 'auth_events', 'INSERT') THEN
+        RAISE insufficient_privilege USING MESSAGE = 'permission denied for auth_events_lock';
+    END IF;
+    LOCK TABLE ONLY auth_events IN ROW EXCLUSIVE MODE NOWAIT;
+    IF to_regclass(month) IS NULL THEN
+        month := 'auth_events_default';
+    END IF;
+    EXECUTE format('LOCK TABLE %I IN ROW EXCLUSIVE MODE NOWAIT', month);
 END $$;
 
 -- The role of the service owns no table and makes none. It calls this function, which does no more than this, with the rights of its owner:
@@ -102,8 +112,9 @@ BEGIN
     END LOOP;
 END $$;
 
--- whatever the caller's search_path says, and no table of its own
+-- Whatever the caller's search_path says, and no table of its own.
 DO $$ BEGIN
+    EXECUTE format('ALTER FUNCTION auth_events_lock() SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION auth_events_maintain(interval) SET search_path = %I, pg_temp', current_schema());
 END $$;
 SELECT FROM auth_events_maintain(NULL);

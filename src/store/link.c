@@ -98,8 +98,8 @@ static bool send_lock(struct link *link, const struct db_statement *lock, struct
 
 /*
  * In front of every statement that adds events to the audit, found by its text so that none is forgotten: while another
- * transaction has a lock on that table or a part of it, it does not wait, and is refused after some tries. Those that wait would
- * occupy the connections that logins need.
+ * transaction has a lock on that table or its partition of now, it does not wait, and is refused after some tries. Those that
+ * wait would occupy the connections that logins need.
  */
 static const struct db_statement lock_audit = { .name = "auth_events_lock", .columns = 1, .sql = "SELECT auth_events_lock()" };
 

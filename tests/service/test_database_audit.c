@@ -101,12 +101,16 @@ static double run_logins(bool with_leavers, double *slowest_s) {
 
 static PGconn *locker;
 
-static void lock_table(void) {
+static void lock_by(const char *script) {
     char url[CLUSTER_URL_SIZE];
     locker = PQconnectdb(cluster_url("jwtd_owner", cluster.port, url));
-    PGresult *result = PQexec(locker, "BEGIN; LOCK TABLE auth_events IN ACCESS EXCLUSIVE MODE");
+    PGresult *result = PQexec(locker, script);
     ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(locker));
     PQclear(result);
+}
+
+static void lock_table(void) {
+    lock_by("BEGIN; LOCK TABLE auth_events IN ACCESS EXCLUSIVE MODE");
 }
 
 static void unlock(void) {
@@ -115,12 +119,8 @@ static void unlock(void) {
 
 /* That of this month: it is rebuilt, say. */
 static void lock_partition(void) {
-    char url[CLUSTER_URL_SIZE];
-    locker = PQconnectdb(cluster_url("jwtd_owner", cluster.port, url));
-    PGresult *result = PQexec(locker, "BEGIN; DO $$ BEGIN EXECUTE 'LOCK TABLE auth_events_' ||"
-                                      " to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM') || ' IN SHARE MODE'; END $$");
-    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(locker));
-    PQclear(result);
+    lock_by("BEGIN; DO $$ BEGIN EXECUTE 'LOCK TABLE auth_events_' ||"
+            " to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM') || ' IN SHARE MODE'; END $$");
 }
 
 static void take_partitions(void) {
@@ -174,10 +174,14 @@ static long events(const char *event) {
     return cluster_number(&cluster, "SELECT count(*) FROM auth_events WHERE event = '%s' AND user_id = '%s'", event, account.id);
 }
 
-static void await_opened(long expected) {
-    for (int waited_ms = 0; waited_ms < WAIT_MS && events("session_opened") < expected; waited_ms += 50)
+static void await_events(const char *event, long expected) {
+    for (int waited_ms = 0; waited_ms < WAIT_MS && events(event) < expected; waited_ms += 50)
         usleep(50000);
-    ck_assert_int_eq(events("session_opened"), expected);
+    ck_assert_int_eq(events(event), expected);
+}
+
+static void await_opened(long expected) {
+    await_events("session_opened", expected);
 }
 
 static double slowness(void) {
@@ -212,6 +216,25 @@ START_TEST(changes_that_the_audit_refuses_do_not_hold_up_logins) {
 }
 END_TEST
 
+/* Months that have ended, or are to come, and the rest are rebuilt, archived or detached while the service runs. */
+static const char *const other_partitions[] = {
+    "BEGIN; DO $$ BEGIN EXECUTE 'LOCK TABLE auth_events_' ||"
+    " to_char(now() AT TIME ZONE 'UTC' + interval '1 month', 'YYYY_MM') || ' IN ACCESS EXCLUSIVE MODE'; END $$",
+    "BEGIN; LOCK TABLE auth_events_default IN ACCESS EXCLUSIVE MODE",
+};
+
+START_TEST(changes_need_no_partition_but_that_of_now) {
+    char body[BODY_SIZE];
+    struct tokens tokens = account_login(&server, &account);
+    lock_by(other_partitions[_i]);
+    struct reply reply = http_json(&server, "POST", "/auth/logout", NULL, refresh_json(tokens.refresh, body));
+    unlock();
+    ck_assert_msg(reply.status == 204, "%ld: %s", reply.status, reply.body);
+    http_free(&reply);
+    ck_assert_int_eq(events("session_ended"), 1);
+}
+END_TEST
+
 /* The file of this month's partition is replaced by /dev/full. */
 START_TEST(logins_go_on_while_the_disk_of_the_audit_is_full) {
     char partition[64], path[CLUSTER_PATH_SIZE];
@@ -240,6 +263,7 @@ Suite *database_audit_suite(void) {
     tcase_add_checked_fixture(tcase, register_account, NULL);
     tcase_add_loop_test(tcase, logins_go_on_at_full_speed_while_the_audit_is_broken, 0, (int)ARRAY_LEN(troubles));
     tcase_add_loop_test(tcase, changes_that_the_audit_refuses_do_not_hold_up_logins, 0, LOCKS);
+    tcase_add_loop_test(tcase, changes_need_no_partition_but_that_of_now, 0, (int)ARRAY_LEN(other_partitions));
     tcase_add_test(tcase, logins_go_on_while_the_disk_of_the_audit_is_full);
     suite_add_tcase(suite, tcase);
     return suite;
