@@ -61,7 +61,7 @@ enum session_refresh {
 struct refreshed {
     enum session_refresh result;
     struct uuid user_id; /* set for the first three results, as all below; for every other, if the row exists */
-    uint32_t generation; /* of the token to return */
+    uint32_t generation; /* of the token to return; of every other, if the row exists: the current one */
     struct text roles_json;
     int64_t expires_in_s; /* of the refresh token: the nearer of idle and absolute end */
     bool is_elsewhere;    /* RETRIED, REPLACED: from another network (IPv4 /32, IPv6 /64) than the rotation; false if unknown */

@@ -7,6 +7,7 @@
 #include "jwtd/sessions.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 struct refresh {
     struct text refresh_token;
@@ -72,14 +73,31 @@ static enum step_result grant(struct request *request, const struct user *profil
                                                         .refresh_expires_in_s = refreshed->expires_in_s });
 }
 
-static enum step_result refuse(struct request *request, const struct uuid *session_id, const struct refreshed *refreshed) {
+/* Not in the transaction that has ended the session, which must not fail because of the audit. Whose the token was by then is not
+ * known: the service ends the session. */
+static void audit_reuse(const struct request *request, const struct refresh_token *token, const struct refreshed *refreshed) {
+    char detail[80];
+    struct audit_event event = audit_event_of(request, "refresh_token_reused", &refreshed->user_id, &token->session_id);
+    event.is_of_user = false;
+    event.detail = detail;
+    (void)snprintf(detail, sizeof detail, "{\"generation\":%u,\"current\":%u}", token->generation, refreshed->generation);
+    audit_add(request->services->audit, &event);
+    event.event = "session_ended";
+    event.reason = "reuse";
+    (void)snprintf(detail, sizeof detail, "{\"refreshes\":%u}", refreshed->generation - 1);
+    audit_add(request->services->audit, &event);
+}
+
+static enum step_result refuse(struct request *request, const struct refresh_token *token, const struct refreshed *refreshed) {
     if (refreshed->result == SESSION_TOO_SOON)
         return reply_retry_later(request, STATUS_REFRESH_TOO_SOON, refreshed->pause_ms * 1000);
     if (refreshed->result == SESSION_REUSED) {
-        revoke_locally(request, session_id);
+        revoke_locally(request, &token->session_id);
         log_account_event(refreshed->revoked_now ? LOG_WARN : LOG_INFO, "refresh_token_reused", request, &refreshed->user_id,
-                          session_id);
+                          &token->session_id);
     }
+    if (refreshed->revoked_now)
+        audit_reuse(request, token, refreshed);
     return reply_problem(request, refusals[refreshed->result]);
 }
 
@@ -95,7 +113,7 @@ static enum step_result take_rotation(struct request *request) {
     const struct refresh *refresh = request->scratch;
     audit_count_refresh(request->services->audit, refresh->refreshed.result);
     if (!is_success(refresh->refreshed.result))
-        return refuse(request, &refresh->token.session_id, &refresh->refreshed);
+        return refuse(request, &refresh->token, &refresh->refreshed);
     return request->services->token_rules.claims != 0 ? STEP_NEXT : grant(request, NULL);
 }
 

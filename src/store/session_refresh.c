@@ -215,10 +215,10 @@ static const struct db_statement resolve_stale = {
            " FROM found",
 };
 
-enum { REUSED_SESSION /* $1 */, REUSED_GENERATION /* $2 */, REUSED_CHANGE /* $3 */, REUSED_PARAMETERS };
+enum { REUSED_SESSION /* $1 */, REUSED_GENERATION /* $2 */, REUSED_PARAMETERS };
 
-/* Checked again under the row's lock, since a failover may have come between. Whose the token was by then is not known: the service
- * ends the session. */
+/* Checked again under the row's lock, since a failover may have come between. Its events are the caller's: a thief must not keep the
+ * session because the audit cannot be written. */
 static const struct db_statement revoke_reused = {
     .name = "sessions_revoke_reused",
     .parameters = REUSED_PARAMETERS,
@@ -230,12 +230,7 @@ static const struct db_statement revoke_reused = {
            "   WHERE id = $1 AND revoked_at IS NULL AND generation > $2 AND " PARENT " <> $2"
            "   FOR UPDATE"
            " ),"
-             REVOKE_AND_PUBLISH("to_revoke") ","
-             NOTE_EVENTS_OF("'system'", "$3",
-                            EVENT("refresh_token_reused",
-                                  "user_id, id, NULL, jsonb_build_object('generation', $2::integer, 'current', generation)",
-                                  "revoked")
-                            " UNION ALL " SESSIONS_ENDED)
+             REVOKE_AND_PUBLISH("to_revoke")
            " SELECT id FROM revoked",
 };
 
@@ -265,7 +260,6 @@ static enum status revoke_if_used(struct db_query *query, enum status status) {
     const char *const parameters[REUSED_PARAMETERS] = {
         [REUSED_SESSION] = query->parameters[REFRESH_SESSION],
         [REUSED_GENERATION] = query->parameters[REFRESH_GENERATION],
-        [REUSED_CHANGE] = query->change,
     };
     db_ask(query, &revoke_reused, parameters, &refreshed->revoked_now);
     query->then = end_revocation;

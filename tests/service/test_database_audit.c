@@ -235,6 +235,37 @@ START_TEST(changes_need_no_partition_but_that_of_now) {
 }
 END_TEST
 
+static struct reply refresh(const char *token) {
+    char body[BODY_SIZE];
+    return http_json(&server, "POST", "/auth/refresh", NULL, refresh_json(token, body));
+}
+
+/* A thief who has the newest token must not keep the session because the audit cannot be written. */
+START_TEST(a_reused_refresh_token_ends_its_session_while_the_audit_is_broken) {
+    char newest[128];
+    struct tokens tokens = account_login(&server, &account);
+    snprintf(newest, sizeof newest, "%s", tokens.refresh);
+    for (int i = 0; i < 2; i++) {
+        struct reply reply = refresh(newest);
+        ck_assert_int_eq(reply.status, 200);
+        snprintf(newest, sizeof newest, "%s", http_member(&reply, "refresh_token"));
+        http_free(&reply);
+    }
+    troubles[_i].begin();
+    struct reply reused = refresh(tokens.refresh), after = refresh(newest);
+    troubles[_i].end();
+    ck_assert_msg(reused.status == 401, "%ld: %s", reused.status, reused.body);
+    ck_assert_str_eq(http_member(&reused, "code"), "refresh_token_reused");
+    ck_assert_msg(after.status == 401, "%ld: %s", after.status, after.body);
+    http_free(&reused);
+    http_free(&after);
+    if (troubles[_i].drops_events)
+        return;
+    await_events("refresh_token_reused", 1);
+    await_events("session_ended", 1);
+}
+END_TEST
+
 /* The file of this month's partition is replaced by /dev/full. */
 START_TEST(logins_go_on_while_the_disk_of_the_audit_is_full) {
     char partition[64], path[CLUSTER_PATH_SIZE];
@@ -264,6 +295,7 @@ Suite *database_audit_suite(void) {
     tcase_add_loop_test(tcase, logins_go_on_at_full_speed_while_the_audit_is_broken, 0, (int)ARRAY_LEN(troubles));
     tcase_add_loop_test(tcase, changes_that_the_audit_refuses_do_not_hold_up_logins, 0, LOCKS);
     tcase_add_loop_test(tcase, changes_need_no_partition_but_that_of_now, 0, (int)ARRAY_LEN(other_partitions));
+    tcase_add_loop_test(tcase, a_reused_refresh_token_ends_its_session_while_the_audit_is_broken, 0, (int)ARRAY_LEN(troubles));
     tcase_add_test(tcase, logins_go_on_while_the_disk_of_the_audit_is_full);
     suite_add_tcase(suite, tcase);
     return suite;
