@@ -20,7 +20,7 @@ static const struct status_info table[] = {
                                    "A parameter of the query has a value that it cannot have, or excludes another one that was "
                                    "sent.",
                                    false },
-    [STATUS_NOT_FOUND] = { "not_found", 404, "Not found", "There is nothing at this path.", false },
+    [STATUS_NOT_FOUND] = { "not_found", 404, "Not found", "There is nothing at this path, or it is not yours.", false },
     [STATUS_NOT_DISCOVERABLE] = { "not_discoverable", 404, "Not discoverable",
                                   "The issuer of this service is not its https address, so there is nothing to discover; "
                                   "/.well-known/jwks.json has the public keys.",
@@ -69,7 +69,7 @@ static const struct status_info table[] = {
     [STATUS_INVALID_CREDENTIALS] = { "invalid_credentials", 401, "Invalid credentials",
                                      "The e-mail address or the password is wrong.", false },
     [STATUS_INVALID_REFRESH_TOKEN] = { "invalid_refresh_token", 401, "Invalid refresh token",
-                                       "The refresh token is not valid, or its session has ended; log in again.", false },
+                                       "The session has ended, or the refresh token is not valid. Log in again.", false },
     [STATUS_REFRESH_TOKEN_REUSED] = { "refresh_token_reused", 401, "Refresh token reused",
                                       "This refresh token was used before; its session has been ended for safety. Log in again.",
                                       false },
@@ -83,10 +83,10 @@ static const struct status_info table[] = {
     [STATUS_PASSWORD_CHANGE_REQUIRED] = { "password_change_required", 403, "Password change required",
                                           "The password is right, but it must be changed: choose a new one.", false },
     [STATUS_RATE_LIMITED] = { "rate_limited", 429, "Too many requests",
-                              "There were too many requests; wait for as long as Retry-After says, then try again.", true },
+                              "There were too many requests. Wait a moment, then try again.", true },
     [STATUS_ACCOUNT_LOCKED] = { "account_locked", 429, "Account locked",
-                                "There were too many wrong passwords for this account; wait for as long as Retry-After says, "
-                                "then try again. Sessions that are open go on.",
+                                "There were too many wrong passwords for this account. Wait, then try again. Sessions that are "
+                                "open go on.",
                                 true },
     [STATUS_OVERLOADED] = { "overloaded", 503, "Overloaded",
                             "The service is busy and could not have answered in time; try again after Retry-After.", true },

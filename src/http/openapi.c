@@ -109,8 +109,8 @@ static const char introduction[] =
     "Registers and logs in users, and issues the tokens that other services verify.\n\n"
     "- A log-in gives an **access token** (a JWT, for `Authorization: Bearer`, of minutes) and a **refresh token** (for `POST "
     "/auth/refresh`, for one use).\n"
-    "- An error is a problem of RFC 9457; programs switch on its `code`. 4xx is the caller's to change; **429 and 503 mean: try "
-    "again after `Retry-After`**, and never that a user must log in again.\n"
+    "- An error is a problem of RFC 9457; programs switch on its `code`. **429 and 503 mean: try again after "
+    "`Retry-After`**, and never that a user must log in again; any other 4xx is the caller's to change.\n"
     "- Members of a body that are unknown are ignored; a later version may add members, codes and headers to replies.\n"
     "- Every path takes OPTIONS, and HEAD where it takes GET.";
 

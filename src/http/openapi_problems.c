@@ -35,7 +35,7 @@ static const struct reply_member problem_members[] = {
     { .name = "detail",
       .type = REPLY_STRING,
       .description = "A sentence that a person can act on",
-      .example = "There is nothing at this path." },
+      .example = "There is nothing at this path, or it is not yours." },
     { .name = "code", .type = REPLY_STRING, .description = "For programs; more may be added", .example = "not_found" },
     { .name = "request_id",
       .type = REPLY_STRING,

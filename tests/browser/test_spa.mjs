@@ -523,7 +523,7 @@ const cases = {
     await page.click("#reload");
     await isGuest(page);
     await isGuest(other);
-    await isSaid(page, "You have been logged out. The refresh token is not valid");
+    await isSaid(page, "You have been logged out. The session has ended");
   },
 };
 
