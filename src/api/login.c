@@ -3,6 +3,7 @@
 #include "steps.h"
 
 #include "jwtd/email.h"
+#include "jwtd/hasher.h"
 #include "jwtd/macros.h"
 #include "jwtd/services.h"
 #include "jwtd/sessions.h"
@@ -203,6 +204,30 @@ static enum step_result take_session(struct request *request) {
                                                         .refresh_expires_in_s = login->opened.refresh_expires_in_s });
 }
 
+/* ---- a login that was carried out before (idempotency.h) ---- */
+
+static bool is_to_change_password(const struct request *request) {
+    return changes_password(request->scratch);
+}
+
+/* The password was right, but may be the one that a login before has set, with the same key: then another new one is another
+ * request. Or else this is the same request, which was slower than the other. */
+static enum step_result ask_user_again(struct request *request, struct db_query *query) {
+    struct login *login = request->scratch;
+    users_find_by_id(query, &request->key.done.user_id, &login->found);
+    return STEP_NEXT;
+}
+
+/* No attempt is counted: the password of the request was right a moment ago. */
+static enum step_result compare_new_password(struct request *request) {
+    const struct login *login = request->scratch;
+    const char *hash = login->found.found ? login->found.user.password_hash.bytes : NULL;
+    enum hash_match match = hasher_verify(request->hasher, login->new_password, hash);
+    if (match == HASH_MATCHES)
+        return STEP_NEXT;
+    return reply_problem(request, match == HASH_OUT_OF_MEMORY ? STATUS_OUT_OF_MEMORY : STATUS_IDEMPOTENCY_KEY_REUSED);
+}
+
 static enum step_result ask_repeated(struct request *request, struct db_query *query) {
     struct login *login = request->scratch;
     login->session_id = request->key.done.session_id;
@@ -230,4 +255,8 @@ const struct step login_end_password_check = { "end_password_check", ON_HTTP, .r
 const struct step login_store_new_hash = { "store_new_hash", ON_DATABASE, .ask = ask_new_hash, .run = take_new_hash,
                                            .may_fail = true };
 const struct step login_open_session = { "open_session", ON_DATABASE, .ask = ask_session, .run = take_session };
+const struct step login_find_user_again = { "find_user_again", ON_DATABASE, .ask = ask_user_again,
+                                            .applies = is_to_change_password };
+const struct step login_compare_new_password = { "compare_new_password", ON_CRYPTO, .run = compare_new_password,
+                                                 .applies = is_to_change_password };
 const struct step login_answer_repeated = { "answer_repeated", ON_DATABASE, .ask = ask_repeated, .run = take_repeated };

@@ -22,7 +22,7 @@ extern const struct body_schema register_body;
 
 /* login.c */
 extern const struct step login_find_user, login_check_password, login_end_password_check, login_store_new_hash,
-    login_open_session, login_answer_repeated;
+    login_open_session, login_find_user_again, login_compare_new_password, login_answer_repeated;
 extern const struct body_schema login_body;
 
 /* refresh.c */
@@ -56,7 +56,7 @@ extern const struct reply_schema policy_reply;
 #define USER_CURSOR_MAX_LEN 1366 /* base64url of the longest canonical address */
 extern const struct step users_show_page;
 extern const struct reply_schema users_reply;
-extern const struct step users_hash_password, users_create, users_answer_created;
+extern const struct step users_hash_password, users_create, users_find_created, users_check_created, users_answer_created;
 extern const struct body_schema user_creation_body;
 extern const struct step users_load, users_show, users_change, users_delete_one, users_end_sessions;
 extern const struct body_schema user_change_body;

@@ -1,5 +1,6 @@
 /* POST /users. */
 #include "common.h"
+#include "password_check.h"
 #include "steps.h"
 #include "user_resource.h"
 
@@ -17,6 +18,7 @@ struct creation {
     char hash[PASSWORD_HASH_SIZE];
     struct inserted_user inserted;
     struct found_user found; /* who was created before, with the same Idempotency-Key */
+    struct password_check check;
 };
 
 static const struct field fields[] = {
@@ -77,14 +79,44 @@ static enum step_result ask_created(struct request *request, struct db_query *qu
     return STEP_NEXT;
 }
 
+static enum step_result refuse_created(struct request *request) {
+    return reply_problem(request, STATUS_IDEMPOTENCY_KEY_REUSED);
+}
+
 /* The user may have been deleted since. */
+static enum step_result take_created(struct request *request) {
+    const struct creation *creation = request->scratch;
+    return creation->found.found ? STEP_NEXT : refuse_created(request);
+}
+
+static bool has_password(const struct request *request) {
+    const struct creation *creation = request->scratch;
+    return creation->password.bytes != NULL;
+}
+
+/* It must be the one that is stored. Counted like any attempt, so that an administrator's token and the key are no way to guess
+ * a user's password. */
+static enum step_result check_created(struct request *request) {
+    struct creation *creation = request->scratch;
+    struct attempt attempt = attempt_with_token(request);
+    const char *hash = creation->found.user.password_hash.bytes;
+    if (!password_check_run(request, &creation->check, &attempt, creation->password, hash))
+        return STEP_DONE;
+    if (creation->check.match == HASH_MATCHES)
+        password_check_accept(request, &creation->check);
+    return STEP_NEXT;
+}
+
 static enum step_result answer_created(struct request *request) {
     const struct creation *creation = request->scratch;
-    const struct found_user *found = &creation->found;
-    return found->found ? reply_administered_user(request, 201, &found->user)
-                        : reply_problem(request, STATUS_IDEMPOTENCY_KEY_REUSED);
+    const struct user *user = &creation->found.user;
+    if (has_password(request) && password_check_end(request, &creation->check, &user->id, refuse_created) == STEP_DONE)
+        return STEP_DONE;
+    return reply_administered_user(request, 201, user);
 }
 
 const struct step users_hash_password = { "hash_password", ON_CRYPTO, .run = hash_password };
 const struct step users_create = { "create", ON_DATABASE, .ask = ask_insert, .run = take_insert };
-const struct step users_answer_created = { "answer_created", ON_DATABASE, .ask = ask_created, .run = answer_created };
+const struct step users_find_created = { "find_created", ON_DATABASE, .ask = ask_created, .run = take_created };
+const struct step users_check_created = { "check_created", ON_CRYPTO, .run = check_created, .applies = has_password };
+const struct step users_answer_created = { "answer_created", ON_HTTP, .run = answer_created };

@@ -72,8 +72,10 @@ static void add_field(crypto_generichash_state *state, const struct field *field
     enum field_flag flag;
     switch (field->type) {
     case FIELD_PASSWORD:
-    case FIELD_NEW_PASSWORD:
-        return;
+    case FIELD_NEW_PASSWORD: /* only whether it is there */
+        memcpy(&text, value, sizeof text);
+        text.len = 0;
+        break;
     case FIELD_BOOLEAN:
         memcpy(&truth, value, sizeof truth);
         text = text_of(truth ? "true" : "false");

@@ -24,8 +24,9 @@
  *   4. A request that its steps refuse, for whatever reason, is looked up before that is sent: what has made the row stale, the
  *      address taken, the token void, may be the same request, a moment ago or on another instance.
  *
- * A request is the same if it has the same method, path, If-Match and fields of the body. Passwords are left out, since a digest
- * of one could be guessed at; where a new one is set, route->replay compares it with what is stored now. On the HTTP thread.
+ * A request is the same if it has the same method, path, If-Match and fields of the body. Of a password only whether it is there
+ * counts, since a digest of one could be guessed at; where the request sets one, the steps of route->replay compare it with what
+ * is stored now, and refuse another one with 422 idempotency_key_reused. On the HTTP thread.
  */
 #ifndef JWTD_HTTP_IDEMPOTENCY_H
 #define JWTD_HTTP_IDEMPOTENCY_H

@@ -85,6 +85,19 @@ static struct request login(const struct story *story, int variant) {
     return request;
 }
 
+static void new_login(const struct story *story, const char *password, const char *new_password, char body[BODY_SIZE]) {
+    int len = snprintf(body, BODY_SIZE, "{\"email\":\"%s\",\"password\":\"%s\"", story->account.email, password);
+    if (new_password != NULL)
+        len += snprintf(body + len, BODY_SIZE - (size_t)len, ",\"new_password\":\"%s\"", new_password);
+    snprintf(body + len, BODY_SIZE - (size_t)len, "}");
+}
+
+static struct request login_with_change(const struct story *story, int variant) {
+    struct request request = request_of("POST", "/auth/login", false);
+    new_login(story, variant == 0 ? PASSWORD : NEW_PASSWORD, variant == 0 ? NEW_PASSWORD : OTHER_PASSWORD, request.body);
+    return request;
+}
+
 static struct request change_of_address(const struct story *story, int variant) {
     struct request request = request_of("PATCH", "/auth/me", true);
     snprintf(request.body, sizeof request.body, "{\"email\":\"%s%s\",\"current_password\":\"" PASSWORD "\"}",
@@ -117,6 +130,12 @@ static struct request end_of_session(const struct story *story, int variant) {
 static struct request creation(const struct story *story, int variant) {
     struct request request = request_of("POST", "/users", true);
     snprintf(request.body, sizeof request.body, "{\"email\":\"%s%s\"}", variant == 0 ? "" : "other.", story->free.email);
+    return request;
+}
+
+static struct request creation_with_password(const struct story *story, int variant) {
+    struct request request = request_of("POST", "/users", true);
+    credentials(&story->free, variant == 0 ? PASSWORD : OTHER_PASSWORD, request.body);
     return request;
 }
 
@@ -167,6 +186,10 @@ static const struct kind {
     { "administration", administration, 200, EVENTS("profile_changed"), USER, 1, 422 },
     { "removal", removal, 204, EVENTS("user_deleted"), USER, 1, 422 },
     { "end of sessions", end_of_sessions, 204, "SELECT count(*) FROM idempotency_keys WHERE user_id = $1::uuid", USER, 1, 422 },
+    { "login with a new password", login_with_change, 200, "SELECT password_version - 1 FROM users WHERE id = $1::uuid", ACCOUNT,
+      1, 422 },
+    { "creation with a password", creation_with_password, 201,
+      "SELECT count(*) FROM users u JOIN auth_events e ON e.user_id = u.id WHERE u.email = $1", FREE, 1, 422 },
 };
 #define KINDS ARRAY_LEN(kinds)
 
@@ -364,7 +387,7 @@ START_TEST(a_key_without_its_owners_credentials_tells_nothing) {
     if (request.has_token) {
         expect_problem(send_with(&shared_server, &request, NULL, story.key), 401, "missing_token");
         expect_problem(send_with(&shared_server, &request, "a.b.c", story.key), 401, "invalid_token");
-    } else if (kind->request == login) {
+    } else if (kind->request == login || kind->request == login_with_change) {
         credentials(&story.account, OTHER_PASSWORD, request.body);
         expect_problem(send_with(&shared_server, &request, NULL, story.key), 401, "invalid_credentials");
     }
@@ -412,6 +435,57 @@ START_TEST(a_repeated_change_of_the_password_is_no_way_to_guess_it) {
         expect_problem(send_kind(&server, &kinds[3], &story, 1), 422, "idempotency_key_reused");
     expect_status(send_kind(&server, &kinds[3], &story, 1), 429);
     server_finish(&server);
+}
+END_TEST
+
+/* An administrator's token and the key of a creation, too. */
+START_TEST(a_repeated_creation_is_no_way_to_guess_the_password) {
+    struct server server =
+        server_start_beside(&shared_server, (const char *const[]){ "limit.enabled=true", "limit.login_failures=3/h", NULL });
+    struct story story = begin_story();
+    struct request first = creation_with_password(&story, 0), other = creation_with_password(&story, 1);
+    for (int i = 0; i < 4; i++)
+        expect_status(send_with(&server, &first, story.tokens.access, story.key), 201);
+    for (int i = 0; i < 3; i++)
+        expect_problem(send_with(&server, &other, story.tokens.access, story.key), 422, "idempotency_key_reused");
+    expect_status(send_with(&server, &other, story.tokens.access, story.key), 429);
+    server_finish(&server);
+}
+END_TEST
+
+/* ---- passwords, of which nothing is kept ---- */
+
+static const struct {
+    const char *new_password, *again_password, *again_new_password;
+    long status;
+    const char *password; /* in the end */
+} changes_at_login[] = {
+    { NULL, PASSWORD, NEW_PASSWORD, 422, PASSWORD },
+    { NEW_PASSWORD, NEW_PASSWORD, NULL, 422, NEW_PASSWORD },
+    { NEW_PASSWORD, NEW_PASSWORD, OTHER_PASSWORD, 422, NEW_PASSWORD },
+    { NEW_PASSWORD, PASSWORD, OTHER_PASSWORD, 401, NEW_PASSWORD },
+    { NEW_PASSWORD, PASSWORD, NEW_PASSWORD, 200, NEW_PASSWORD },
+};
+
+START_TEST(a_login_is_repeated_by_none_that_sets_another_password) {
+    struct story story = begin_story();
+    struct request request = login_with_change(&story, 0);
+    new_login(&story, PASSWORD, changes_at_login[_i].new_password, request.body);
+    expect_status(send_with(&shared_server, &request, NULL, story.key), 200);
+    new_login(&story, changes_at_login[_i].again_password, changes_at_login[_i].again_new_password, request.body);
+    expect_status(send_with(&shared_server, &request, NULL, story.key), changes_at_login[_i].status);
+    request = request_of("POST", "/auth/login", false);
+    credentials(&story.account, changes_at_login[_i].password, request.body);
+    expect_status(send_with(&shared_server, &request, NULL, NULL), 200);
+}
+END_TEST
+
+START_TEST(a_creation_without_a_password_is_repeated_by_none_with_one) {
+    struct story story = begin_story();
+    expect_status(send_kind(&shared_server, &kinds[6], &story, 0), 201);
+    struct request request = creation_with_password(&story, 0);
+    expect_problem(send_with(&shared_server, &request, story.tokens.access, story.key), 422, "idempotency_key_reused");
+    expect_status(send_kind(&shared_server, &kinds[6], &story, 0), 201);
 }
 END_TEST
 
@@ -518,6 +592,9 @@ Suite *idempotency_suite(void) {
     tcase_add_loop_test(tcase, with_the_token_of_an_ended_session_only_the_end_of_the_same_request_is_told, 0,
                         (int)ARRAY_LEN(ended));
     tcase_add_test(tcase, a_repeated_change_of_the_password_is_no_way_to_guess_it);
+    tcase_add_test(tcase, a_repeated_creation_is_no_way_to_guess_the_password);
+    tcase_add_loop_test(tcase, a_login_is_repeated_by_none_that_sets_another_password, 0, (int)ARRAY_LEN(changes_at_login));
+    tcase_add_test(tcase, a_creation_without_a_password_is_repeated_by_none_with_one);
     tcase_add_test(tcase, a_login_that_is_repeated_has_the_tokens_of_its_session_as_they_are_now);
     tcase_add_test(tcase, an_account_that_was_deleted_does_not_come_back_by_its_key);
     tcase_add_loop_test(tcase, neither_key_nor_token_nor_password_nor_address_is_kept, 0, (int)KINDS);

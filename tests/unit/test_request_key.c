@@ -155,6 +155,10 @@ static void another_password(void) {
     body.password = text_of("another secret");
 }
 
+static void no_password(void) {
+    body.password = (struct text){ NULL, 0 };
+}
+
 static void another_key(void) {
     send_headers("other", NULL);
 }
@@ -166,7 +170,7 @@ static const struct {
     { nothing, true },          { another_method, false },  { another_path, false },
     { another_version, false }, { another_address, false }, { an_empty_text, false },
     { a_text, false },          { a_flag, false },          { another_password, true }, /* a digest of one could be guessed at */
-    { another_key, false },                                                             /* the fingerprint is keyed with it */
+    { no_password, false },     { another_key, false },                                 /* the fingerprint is keyed with it */
 };
 
 START_TEST(a_request_is_the_same_with_the_same_method_path_and_body_but_for_passwords) {
