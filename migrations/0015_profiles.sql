@@ -1,6 +1,6 @@
 -- migrate:up
 -- What a user is beside the account: a name, an object that the user writes, and one that only administrators write. json and not jsonb,
--- which would turn 1e308 into 309 digits. The version counts the changes that an administrator sees, so that two of them do not overwrite
+-- which would turn 1e308 into 309 digits. The version counts the changes that administrators make, so that two of them do not overwrite
 -- each other. A password that was changed within the last minute may be presented as the current one again; a change of the name, which
 -- takes no password, must not allow that, so its time is a column of its own.
 -- Every column has a default or may be missing: the version of the program before this one inserts rows without them. The CHECKs are NOT

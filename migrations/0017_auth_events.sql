@@ -44,8 +44,15 @@ BEGIN
     EXECUTE format('LOCK TABLE %I IN ROW EXCLUSIVE MODE NOWAIT', month);
 END $$;
 
+-- The same in front of a list of events.
+CREATE FUNCTION auth_events_lock_to_read() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    LOCK TABLE auth_events IN ACCESS SHARE MODE NOWAIT;
+END $$;
+
 -- The role of the service owns no table and makes none. It calls this function, which does no more than this, with the rights of its owner:
--- partitions are made for this month and the next three, and months that have ended before now() - keep are removed (NULL: none). The
+-- partitions are made for this month and the next three, and months that have ended before now() - keep are removed (NULL: none), and
+-- never what is younger than 30 days: whoever has the password of the service cannot have forgotten what was done with it. The
 -- service adds events and reads them, whatever was granted on all tables. Returns how many partitions were made and removed, and how many
 -- of these must wait, since a lock could not be had at once.
 CREATE FUNCTION auth_events_maintain(keep interval, OUT made integer, OUT removed integer, OUT waiting integer)
@@ -57,6 +64,9 @@ DECLARE
     name       text;
     grantee    text;
 BEGIN
+    IF keep < interval '30 days' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'the audit keeps 30 days at least';
+    END IF;
     made := 0;
     removed := 0;
     waiting := 0;
@@ -122,5 +132,6 @@ SELECT FROM auth_events_maintain(NULL);
 -- migrate:down
 DROP TABLE auth_events;
 DROP FUNCTION auth_events_maintain(interval);
+DROP FUNCTION auth_events_lock_to_read();
 DROP FUNCTION auth_events_lock();
 DROP FUNCTION auth_event_id();

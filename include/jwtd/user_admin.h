@@ -3,9 +3,11 @@
  * (db.h): what is passed lives until the query is taken, and what the result points to is in the arena of db_take. Each fails as
  * db.h says, besides what is named with it.
  *
- * The database counts the changes of a row that an administrator sees (user.version), and refuses each that would leave no
- * administrator who is not disabled, whoever makes it: STATUS_LAST_ADMIN (migrations/0016_administration.sql). It decides one
- * after the other, so that two administrators cannot remove each other.
+ * user.version counts what administrators change, and not what users change of their own profile: two administrators do not
+ * overwrite each other, and no user can hold them up by changes without end. Of name and metadata, which both write, the last
+ * change stays. The database refuses each change that would leave no administrator who has a password and is not disabled,
+ * whoever makes it: STATUS_LAST_ADMIN (migrations/0016_administration.sql). It decides one after the other, so that two
+ * administrators cannot remove each other.
  *
  * The functions that change something, and users_insert, refuse the change of an administrator (the session of the change
  * context) who is none any more, by the rows as they are then: STATUS_INSUFFICIENT_SCOPE, or STATUS_INVALID_TOKEN if the session

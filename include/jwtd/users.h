@@ -47,6 +47,7 @@ struct new_user {
     struct email_forms email;
     struct text name; /* without bytes or empty: none */
     const char *password_hash;
+    bool has_no_password;           /* the hash is of one that nobody knows; the user is no administrator until one is set */
     const char *idempotency_digest; /* 64 hexadecimal digits or NULL */
     const char *ip;                 /* its network becomes known for the user; NULL: unknown */
     const char *roles_json;         /* NUL-terminated; NULL: none */
@@ -87,11 +88,15 @@ struct checked_user {
     int64_t password_version;
 };
 
-enum user_change { USER_CHANGED, USER_STALE /* deleted, disabled, or another password by now */ };
+enum user_change {
+    USER_CHANGED,
+    USER_UNCHANGED, /* all was so already; of users_change_profile */
+    USER_STALE      /* deleted, disabled, or another password by now */
+};
 
 struct changed_user {
     enum user_change change;
-    struct user user;           /* if changed; of users_change_profile */
+    struct user user;           /* of users_change_profile, unless stale: as it is now */
     struct session_ids revoked; /* of the other two */
 };
 
@@ -103,7 +108,8 @@ struct profile_change {
     struct text metadata_json; /* replaces the object as a whole */
 };
 
-/* STATUS_EMAIL_TAKEN: another user has the address. The table rejects what is too long, STATUS_INTERNAL. */
+/* What differs from nothing leaves the row as it is. STATUS_EMAIL_TAKEN: another user has the address. The table rejects what is
+ * too long, STATUS_INTERNAL. */
 void users_change_profile(struct db_query *query, const struct profile_change *wanted, struct changed_user *changed);
 
 struct password_change {

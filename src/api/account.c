@@ -145,8 +145,10 @@ static enum step_result take_new_profile(struct request *request) {
     const struct user *user = &account->changed.user;
     if (account->changed.change == USER_STALE)
         return names_password(request) ? reply_stale(request) : reply_problem(request, STATUS_INVALID_TOKEN);
-    const char *event = account->email.bytes != NULL ? "email_changed" : "profile_changed";
-    log_account_event(LOG_INFO, event, request, &user->id, &request->claims.session_id);
+    bool is_new_email = account->email.bytes != NULL && !text_equal(account->email, account->found.user.email);
+    if (account->changed.change == USER_CHANGED)
+        log_account_event(LOG_INFO, is_new_email ? "email_changed" : "profile_changed", request, &user->id,
+                          &request->claims.session_id);
     return reply_user(request, 200, user, true);
 }
 

@@ -55,6 +55,7 @@ static enum step_result ask_insert(struct request *request, struct db_query *que
         .id = uuid_create(),
         .email = { creation->email, email_canonical(request->arena, creation->email) },
         .password_hash = creation->hash,
+        .has_no_password = creation->password.bytes == NULL,
         .roles_json = creation->roles.bytes,
         .name = creation->name,
     };

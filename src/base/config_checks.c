@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define KIB ((size_t)1024)
+#define AUDIT_KEEP_MIN_MS (INT64_C(30) * 24 * 60 * 60 * 1000)
 
 /* A duration that must not exceed another (`strictly`: nor equal it), and what goes wrong if it does. */
 static const struct {
@@ -62,7 +63,15 @@ static void check_argon2(const struct config *config, const struct config_check_
     }
 }
 
+/* What the database refuses (migrations/0017_auth_events.sql). */
+static void check_audit(const struct config *config, const struct config_check_visitor *visitor) {
+    const struct setting *keep = setting_find("audit.keep");
+    if (visitor->is_valid(visitor->context, keep) && config->audit.keep_ms > 0 && config->audit.keep_ms < AUDIT_KEEP_MIN_MS)
+        visitor->report(visitor->context, keep, "must be 30d at least, or 0, which is for ever");
+}
+
 void config_check(const struct config *config, const struct config_check_visitor *visitor) {
     check_orders(config, visitor);
     check_argon2(config, visitor);
+    check_audit(config, visitor);
 }

@@ -138,7 +138,7 @@ const struct setting settings[] = {
             "names of services with hashes of their secrets, written by jwtd service; missing: there are no services"),
 
     SETTING("audit.keep", duration, 0, "400d", 0, 36500 * DAY, 0, audit.keep_ms,
-            "how long the events of the audit are kept; they are removed by whole months; 0: for ever"),
+            "how long the events of the audit are kept, at least 30d; they are removed by whole months; 0: for ever"),
 
     SETTING("cors.allowed_origins", origins, RELOADABLE, "", 0, 0, 0, cors.allowed_origins,
             "origins of front ends, like https://app.example.com"),

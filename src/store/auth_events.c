@@ -105,11 +105,11 @@ enum {
     LIST_PARAMETERS
 };
 
+/* It takes a lock (link.c), whose refusal must not be that of another query in the same transaction: not .only_reads. */
 static const struct db_statement list_page = {
     .name = "auth_events_list",
     .parameters = LIST_PARAMETERS,
     .columns = EVENT_COLUMNS,
-    .only_reads = true,
     .read = read_list,
     .sql = "SELECT id, at, event, session_id, actor, host(ip), user_agent, request_id, reason, detail::text,"
            "   (extract(epoch FROM at) * 1000000)::bigint"

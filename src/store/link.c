@@ -97,17 +97,27 @@ static bool send_lock(struct link *link, const struct db_statement *lock, struct
 }
 
 /*
- * In front of every statement that adds events to the audit, found by its text so that none is forgotten: while another
- * transaction has a lock on that table or its partition of now, it does not wait, and is refused after some tries. Those that
- * wait would occupy the connections that logins need.
+ * In front of every statement that adds events to the audit or lists them, found by its text so that none is forgotten: while
+ * another transaction has a lock on that table or its partition of now, it does not wait, and is refused after some tries. Those
+ * that wait would occupy the connections that logins need.
  */
 static const struct db_statement lock_audit = { .name = "auth_events_lock", .columns = 1, .sql = "SELECT auth_events_lock()" };
+static const struct db_statement lock_audit_to_read = { .name = "auth_events_lock_to_read",
+                                                        .columns = 1,
+                                                        .sql = "SELECT auth_events_lock_to_read()" };
+
+static const struct db_statement *audit_lock_of(const struct db_statement *statement) {
+    if (statement->only_reads)
+        return NULL;
+    if (strstr(statement->sql, "INSERT INTO auth_events") != NULL)
+        return &lock_audit;
+    return strstr(statement->sql, " FROM auth_events ") != NULL ? &lock_audit_to_read : NULL;
+}
 
 /* A lock is a statement of its own, so that the one behind it sees what was committed before the lock was granted. */
 static bool send_query(struct link *link, struct db_query *query) {
     const struct db_statement *statement = query->statement;
-    bool adds_events = !statement->only_reads && strstr(statement->sql, "INSERT INTO auth_events") != NULL;
-    return reserve_prepared(link, 3) && send_lock(link, adds_events ? &lock_audit : NULL, query) &&
+    return reserve_prepared(link, 3) && send_lock(link, audit_lock_of(statement), query) &&
            send_lock(link, statement->lock, query) && send_prepare(link, statement, query) &&
            send_statement(link, PART_STATEMENT, statement, query->parameters, query);
 }
@@ -248,7 +258,8 @@ static void end_round_trip(struct link *link) {
 /* Partitions are made and removed in a moment: the query tries again, and no connection waits for it. */
 static void refuse_part(const struct link_part *part, const PGresult *refusal) {
     refuse(part->query, refusal);
-    if (part->statement == &lock_audit && part->query->status == STATUS_DEADLINE_EXCEEDED)
+    bool is_of_audit = part->statement == &lock_audit || part->statement == &lock_audit_to_read;
+    if (is_of_audit && part->query->status == STATUS_DEADLINE_EXCEEDED)
         part->query->remedy = REMEDY_RETRY;
 }
 

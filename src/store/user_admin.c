@@ -142,7 +142,7 @@ static const struct db_statement change = {
            " changed AS ("
            "   UPDATE users u"
            "   SET roles = w.roles, disabled_at = w.disabled_at, password_change_required = w.password_change_required,"
-           "     name = w.name, metadata = w.metadata, admin_metadata = w.admin_metadata, updated_at = now()"
+           "     name = w.name, metadata = w.metadata, admin_metadata = w.admin_metadata, version = u.version + 1, updated_at = now()"
            "   FROM wanted w"
            "   WHERE u.id = w.id"
            "     AND $4::bigint IN (u.version, 0)"

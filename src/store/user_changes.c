@@ -51,7 +51,7 @@ enum {
     " changed AS (" \
     "   UPDATE users" \
     "   SET password_hash = $3, password_version = $2::bigint + 1, password_changed_at = now()," \
-    "     password_change_required = false, updated_at = now()" \
+    "     password_change_required = false, has_password = true, updated_at = now()" \
     "   WHERE id = $1 AND disabled_at IS NULL" \
     "     AND (password_version = $2 OR (password_version = $2 + 1 AND password_hash = $3))" \
     "   RETURNING id" \

@@ -9,7 +9,7 @@ static enum status read_changed_user(const struct db_rows *rows, struct arena *a
     struct changed_user *changed = result;
     if (db_row_count(rows) == 0)
         return STATUS_OK;
-    changed->change = USER_CHANGED;
+    changed->change = db_boolean(rows, 0, USER_COLUMN_COUNT) ? USER_CHANGED : USER_UNCHANGED;
     return user_read(rows, 0, arena, &changed->user);
 }
 
@@ -26,25 +26,40 @@ enum {
     PROFILE_PARAMETERS
 };
 
-/* Events are of what differs from the row as it was, which the lock in front keeps: nothing does when the statement runs again. */
+/* What users change, to be compared: json has no equality. */
+#define CHANGEABLE(row) "(" row ".email, " row ".name, " row ".metadata::text)"
+
+/* The first WITH query is the row as it is to be. Nothing changes, and there is no event, where it is so already: also when the
+ * statement runs again. */
 static const struct db_statement change_profile = {
     .name = "users_change_profile",
     .parameters = PROFILE_PARAMETERS,
-    .columns = USER_COLUMN_COUNT,
+    .columns = USER_COLUMN_COUNT + 1,
     .lock = &users_lock_by_id,
     .expected = { "users_email_canonical_key", STATUS_EMAIL_TAKEN },
     .read = read_changed_user,
-    .sql = "WITH changed AS ("
-           "   UPDATE users"
-           "   SET email = coalesce($3, email),"
-           "     email_canonical = coalesce($4, email_canonical),"
-           "     name = CASE WHEN $5::text IS NULL THEN name ELSE nullif($5, '') END,"
-           "     metadata = coalesce($6, metadata),"
-           "     updated_at = now()"
+    .sql = "WITH wanted AS ("
+           "   SELECT id,"
+           "     coalesce($3, email) AS email,"
+           "     coalesce($4, email_canonical) AS email_canonical,"
+           "     CASE WHEN $5::text IS NULL THEN name ELSE nullif($5, '') END AS name,"
+           "     coalesce($6, metadata) AS metadata"
+           "   FROM users"
            "   WHERE id = $1"
            "     AND password_version = coalesce($2, password_version)"
            "     AND disabled_at IS NULL"
-           "   RETURNING *"
+           " ),"
+           " changed AS ("
+           "   UPDATE users u"
+           "   SET email = w.email, email_canonical = w.email_canonical, name = w.name, metadata = w.metadata, updated_at = now()"
+           "   FROM wanted w"
+           "   WHERE u.id = w.id AND " CHANGEABLE("u") " IS DISTINCT FROM " CHANGEABLE("w")
+           "   RETURNING u.*"
+           " ),"
+           " after AS ("
+           "   SELECT *, true AS is_changed FROM changed"
+           "   UNION ALL"
+           "   SELECT u.*, false FROM users u JOIN wanted USING (id) WHERE NOT EXISTS (SELECT FROM changed)"
            " ),"
            " difference AS ("
            "   SELECT n.id,"
@@ -58,9 +73,9 @@ static const struct db_statement change_profile = {
                                EVENT("profile_changed",
                                      "id, NULL::uuid, NULL, jsonb_build_object('members', members)",
                                      "difference WHERE members <> '{}'")) ","
-             REMEMBER_KEY("$7", THE_USER, "changed")
-           " SELECT " USER_COLUMNS
-           " FROM changed",
+             REMEMBER_KEY("$7", THE_USER, "after")
+           " SELECT " USER_COLUMNS ", is_changed"
+           " FROM after",
 };
 
 /* clang-format on */

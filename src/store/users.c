@@ -134,6 +134,7 @@ enum {
     INSERT_CHANGE /* $7 */,
     INSERT_NAME /* $8 */,
     INSERT_ROLES /* $9 */,
+    INSERT_HAS_PASSWORD /* $10 */,
     INSERT_PARAMETERS
 };
 
@@ -143,8 +144,8 @@ static const struct db_statement insert = {
     .columns = USER_COLUMN_COUNT,
     .read = read_inserted,
     .sql = "WITH inserted AS ("
-           "   INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest, name, roles)"
-           "   SELECT $1, $2, $3, $4, $5, nullif($8, ''), ARRAY(SELECT json_array_elements_text($9::json))"
+           "   INSERT INTO users (id, email, email_canonical, password_hash, idempotency_digest, name, roles, has_password)"
+           "   SELECT $1, $2, $3, $4, $5, nullif($8, ''), ARRAY(SELECT json_array_elements_text($9::json)), $10"
            "   WHERE users_lock_for_administrator(NULL, " SESSION_OF_ADMINISTRATOR("$7") ")"
            "   ON CONFLICT DO NOTHING"
            "   RETURNING *"
@@ -252,6 +253,7 @@ void users_insert(struct db_query *query, const struct new_user *new_user, struc
         [INSERT_CHANGE] = query->change,
         [INSERT_NAME] = new_user->name.bytes,
         [INSERT_ROLES] = new_user->roles_json != NULL ? new_user->roles_json : "[]",
+        [INSERT_HAS_PASSWORD] = new_user->has_no_password ? "false" : "true",
     };
     *inserted = (struct inserted_user){ .result = USER_EXISTS, .user.id = new_user->id };
     db_ask(query, &insert, parameters, inserted);

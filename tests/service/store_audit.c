@@ -314,6 +314,40 @@ START_TEST(the_service_role_cannot_change_the_audit) {
 }
 END_TEST
 
+/* Not even by the function that removes months with the rights of the owner: what is younger than 30 days. */
+static const char *const too_short[] = { "-100 years", "-1 second", "0", "1 hour", "29 days 23 hours" };
+
+START_TEST(the_service_role_cannot_have_the_audit_forgotten_at_once) {
+    struct uuid user = uuid_create();
+    char statement[128];
+    sql("INSERT INTO auth_events (event, user_id, at) VALUES ('x', '%1$s', now()), ('x', '%1$s', now() + interval '10 years')",
+        show(&user));
+    snprintf(statement, sizeof statement, "SELECT auth_events_maintain(interval '%s')", too_short[_i]);
+    PGconn *service = PQconnectdb(test_database());
+    PGresult *result = PQexec(service, statement);
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    ck_assert_msg(sqlstate != NULL && strcmp(sqlstate, "22023") == 0, "%s", PQresultErrorMessage(result));
+    PQclear(result);
+    PQfinish(service);
+    ck_assert_int_eq(partitions(), 5);
+    ck_assert_int_eq(events_of(&user, "true"), 2);
+}
+END_TEST
+
+/* That waits for the lock would take the connections from logins; whoever reads is refused after some tries instead. */
+START_TEST(a_list_of_events_does_not_wait_for_who_locks_the_audit) {
+    struct auth_event_filter filter = { .user_id = uuid_create(), .limit = 1 };
+    struct auth_event_list list;
+    PGconn *locker = PQconnectdb(getenv("JWTD_TEST_OWNER_DATABASE"));
+    PQclear(PQexec(locker, "BEGIN; LOCK TABLE auth_events IN ACCESS EXCLUSIVE MODE"));
+    int64_t began_us = clock_monotonic_us();
+    ck_assert_int_eq(RUN(CALL, auth_events_list, &filter, &list), STATUS_DEADLINE_EXCEEDED);
+    ck_assert_int_lt(clock_monotonic_us() - began_us, CLOCK_US_PER_S);
+    PQfinish(locker);
+    ck_assert_int_eq(RUN(CALL, auth_events_list, &filter, &list), STATUS_OK);
+}
+END_TEST
+
 TCase *store_audit_tests(void) {
     TCase *tests = tcase_create("audit");
     tcase_add_test(tests, events_wait_a_moment_and_are_written_together);
@@ -328,5 +362,7 @@ TCase *store_audit_tests(void) {
     tcase_add_test(tests, months_that_are_older_than_is_kept_are_removed);
     tcase_add_test(tests, a_partition_that_is_read_is_removed_later);
     tcase_add_loop_test(tests, the_service_role_cannot_change_the_audit, 0, (int)ARRAY_LEN(forbidden));
+    tcase_add_loop_test(tests, the_service_role_cannot_have_the_audit_forgotten_at_once, 0, (int)ARRAY_LEN(too_short));
+    tcase_add_test(tests, a_list_of_events_does_not_wait_for_who_locks_the_audit);
     return tests;
 }

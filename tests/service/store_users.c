@@ -184,9 +184,13 @@ START_TEST(a_change_of_address_is_done_refused_or_stale) {
         enum status status;
         enum user_change change; /* if STATUS_OK */
     } cases[] = {
-        { "New@example.org", 1, STATUS_OK, USER_CHANGED },          { "ADA@example.org", 1, STATUS_OK, USER_CHANGED },
-        { "grace@example.org", 1, STATUS_EMAIL_TAKEN, USER_STALE }, { "other@example.org", 2, STATUS_OK, USER_STALE },
+        { "New@example.org", 1, STATUS_OK, USER_CHANGED },
+        { "ADA@example.org", 1, STATUS_OK, USER_CHANGED },
+        { "grace@example.org", 1, STATUS_EMAIL_TAKEN, USER_STALE },
+        { "other@example.org", 2, STATUS_OK, USER_STALE },
         { "ada@example.org", 1, STATUS_OK, USER_CHANGED },
+        { "ada@example.org", 1, STATUS_OK, USER_UNCHANGED },
+        { "ada@example.org", 2, STATUS_OK, USER_STALE },
     };
     struct uuid id = add_user("ada@example.org");
     add_user("grace@example.org");
@@ -196,7 +200,7 @@ START_TEST(a_change_of_address_is_done_refused_or_stale) {
         if (cases[i].status != STATUS_OK)
             continue;
         ck_assert_int_eq(changed.change, cases[i].change);
-        if (changed.change == USER_CHANGED)
+        if (changed.change != USER_STALE)
             ck_assert_str_eq(changed.user.email.bytes, cases[i].email);
     }
 }
@@ -223,12 +227,34 @@ START_TEST(what_a_change_of_the_profile_does_not_name_stays) {
         if (cases[i].email != NULL)
             wanted.email = email_of(cases[i].email);
         ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
-        ck_assert_int_eq(changed.change, USER_CHANGED);
+        ck_assert_int_eq(changed.change, i == ARRAY_LEN(cases) - 1 ? USER_UNCHANGED : USER_CHANGED);
         ck_assert_pstr_eq(changed.user.name.bytes, cases[i].name_after);
         ck_assert_str_eq(changed.user.metadata_json.bytes, cases[i].metadata_after);
         ck_assert_str_eq(changed.user.email.bytes, cases[i].email_after);
         ck_assert_str_eq(changed.user.admin_metadata_json.bytes, "{}");
     }
+}
+END_TEST
+
+/* What is named is what is there already, or nothing is. */
+START_TEST(a_change_of_the_profile_that_changes_nothing_leaves_the_row_alone) {
+    struct uuid id = add_user("ada@example.org");
+    struct profile_change wanted = { .user = { id, 0 }, .name = text_of("Ada"), .metadata_json = text_of("{\"a\":1}") };
+    struct profile_change nothing[] = { wanted,
+                                        { .user = { id, 0 } },
+                                        { .user = { id, 1 }, .email = email_of("ada@example.org") } };
+    struct changed_user changed;
+    ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
+    ck_assert_int_eq(changed.change, USER_CHANGED);
+    int64_t row = sql_number("SELECT xmin::text::bigint FROM users");
+    for (size_t i = 0; i < ARRAY_LEN(nothing); i++) {
+        struct changed_user unchanged;
+        ck_assert_int_eq(RUN(CALL, users_change_profile, &nothing[i], &unchanged), STATUS_OK);
+        ck_assert_int_eq(unchanged.change, USER_UNCHANGED);
+        ck_assert_str_eq(unchanged.user.name.bytes, "Ada");
+        ck_assert_str_eq(unchanged.user.updated_at.bytes, changed.user.updated_at.bytes);
+    }
+    ck_assert_int_eq(sql_number("SELECT xmin::text::bigint FROM users"), row);
 }
 END_TEST
 
@@ -440,6 +466,7 @@ TCase *store_users_tests(void) {
     tcase_add_test(tests, a_rehash_replaces_only_the_hash_that_was_checked);
     tcase_add_test(tests, a_change_of_address_is_done_refused_or_stale);
     tcase_add_test(tests, what_a_change_of_the_profile_does_not_name_stays);
+    tcase_add_test(tests, a_change_of_the_profile_that_changes_nothing_leaves_the_row_alone);
     tcase_add_test(tests, the_event_of_a_change_of_the_profile_names_what_differs_and_no_value);
     tcase_add_test(tests, nobody_changes_the_profile_of_a_user_who_is_disabled_or_deleted);
     tcase_add_loop_test(tests, the_network_that_a_user_registers_from_is_known_once, 0, 3);

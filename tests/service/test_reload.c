@@ -314,7 +314,7 @@ static const struct {
     { "limit.account_failures", "1/h", true },
     { "limit.service", "1/h", true },
     { "services.credentials_file", "HERE/other.credentials", false },
-    { "audit.keep", "1d", false },
+    { "audit.keep", "90d", false },
     { "cors.allowed_origins", "https://c.example", true },
     { "admin.enabled", "true", true },
     { "docs.enabled", "false", true },

@@ -275,6 +275,7 @@ static const struct {
     { { "password.memory=7MiB", "password.operations=5" }, NULL },
     { { "password.memory=64MiB", "password.operations=3" }, NULL },
     { { "password.memory=19MiB", "password.operations=1" }, "--set password.memory = \"19MiB\" is too weak" },
+    { { "audit.keep=29d" }, "--set audit.keep = \"29d\" must be 30d at least, or 0, which is for ever" },
     { { "password.memory=47103KiB", "password.operations=1" }, "is too weak" },
     { { "password.memory=19455KiB" }, "is too weak" },
     { { "password.memory=12287KiB", "password.operations=3" }, "is too weak" },
