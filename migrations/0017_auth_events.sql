@@ -22,7 +22,8 @@ CREATE TABLE auth_events (
     PRIMARY KEY (at, id)
 ) PARTITION BY RANGE (at);
 CREATE INDEX auth_events_user ON auth_events (user_id, at, id) WHERE user_id IS NOT NULL;
-CREATE INDEX auth_events_session ON auth_events (session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX auth_events_user_event ON auth_events (user_id, event, at, id) WHERE user_id IS NOT NULL;
+CREATE INDEX auth_events_session ON auth_events (session_id, at, id) WHERE session_id IS NOT NULL;
 
 -- What no partition is made for is kept all the same.
 CREATE TABLE auth_events_default PARTITION OF auth_events DEFAULT;

@@ -95,32 +95,55 @@ static const struct db_statement insert = {
            " ON CONFLICT (at, id) DO NOTHING",
 };
 
+/* Of the three statements of the list, each of which takes as many as it needs from the front. */
 enum {
     LIST_USER /* $1 */,
     LIST_LIMIT /* $2 */,
-    LIST_SESSION /* $3 */,
-    LIST_EVENT /* $4 */,
-    LIST_AFTER_US /* $5 */,
-    LIST_AFTER_ID /* $6 */,
-    LIST_PARAMETERS
+    LIST_AFTER_US /* $3 */,
+    LIST_AFTER_ID /* $4 */,
+    LIST_PARAMETERS,
+    LIST_OF_EVENT = LIST_PARAMETERS /* $5 */,
+    LIST_OF_EVENT_PARAMETERS,
+    LIST_OF_SESSION = LIST_PARAMETERS /* $5 */,
+    LIST_OF_SESSION_EVENT /* $6 */,
+    LIST_OF_SESSION_PARAMETERS
 };
 
-/* It takes a lock (link.c), whose refusal must not be that of another query in the same transaction: not .only_reads. */
+#define LIST_WHERE(condition) \
+    "SELECT id, at, event, session_id, actor, host(ip), user_agent, request_id, reason, detail::text," \
+    "   (extract(epoch FROM at) * 1000000)::bigint" \
+    " FROM auth_events" \
+    " WHERE " condition \
+    "   AND (at, id) < (coalesce('epoch'::timestamptz + $3::bigint * interval '1 microsecond', 'infinity')," \
+    "                   coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))" \
+    " ORDER BY at DESC, id DESC" \
+    " LIMIT $2::bigint + 1"
+
+/* A statement for each index, in whose order its rows are: one whose conditions may be NULL would walk all events of the user.
+ * They take a lock (link.c), whose refusal must not be that of another query in the same transaction: not .only_reads. */
 static const struct db_statement list_page = {
     .name = "auth_events_list",
     .parameters = LIST_PARAMETERS,
     .columns = EVENT_COLUMNS,
     .read = read_list,
-    .sql = "SELECT id, at, event, session_id, actor, host(ip), user_agent, request_id, reason, detail::text,"
-           "   (extract(epoch FROM at) * 1000000)::bigint"
-           " FROM auth_events"
-           " WHERE user_id = $1"
-           "   AND ($3::uuid IS NULL OR session_id = $3)"
-           "   AND ($4::text IS NULL OR event = $4)"
-           "   AND (at, id) < (coalesce('epoch'::timestamptz + $5::bigint * interval '1 microsecond', 'infinity'),"
-           "                   coalesce($6::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))"
-           " ORDER BY at DESC, id DESC"
-           " LIMIT $2::bigint + 1",
+    .sql = LIST_WHERE("user_id = $1"),
+};
+
+static const struct db_statement list_of_event = {
+    .name = "auth_events_list_of_event",
+    .parameters = LIST_OF_EVENT_PARAMETERS,
+    .columns = EVENT_COLUMNS,
+    .read = read_list,
+    .sql = LIST_WHERE("user_id = $1 AND event = $5"),
+};
+
+/* A session has few events. "IS NOT DISTINCT FROM" uses no index, so that the planner takes the session's. */
+static const struct db_statement list_of_session = {
+    .name = "auth_events_list_of_session",
+    .parameters = LIST_OF_SESSION_PARAMETERS,
+    .columns = EVENT_COLUMNS,
+    .read = read_list,
+    .sql = LIST_WHERE("session_id = $5 AND user_id IS NOT DISTINCT FROM $1::uuid AND event = coalesce($6, event)"),
 };
 
 enum { KEY_REASON /* $1 */, KEY_KID /* $2 */, KEY_CHANGE /* $3 */, KEY_PARAMETERS };
@@ -178,16 +201,23 @@ void auth_events_list(struct db_query *query, const struct auth_event_filter *fi
     uint64_t at_us = 0;
     bool is_valid = filter->cursor == NULL || read_cursor(text_of(filter->cursor), &id, &at_us);
     assert(is_valid && filter->limit > 0 && filter->limit <= AUTH_EVENTS_PAGE_MAX);
-    const char *const parameters[LIST_PARAMETERS] = {
+    const char *parameters[LIST_OF_SESSION_PARAMETERS] = {
         [LIST_USER] = db_uuid_parameter(query, &filter->user_id),
         [LIST_LIMIT] = db_integer_parameter(query, filter->limit),
-        [LIST_SESSION] = filter->session_id == NULL ? NULL : db_uuid_parameter(query, filter->session_id),
-        [LIST_EVENT] = filter->event,
         [LIST_AFTER_US] = filter->cursor == NULL ? NULL : db_integer_parameter(query, (int64_t)at_us),
         [LIST_AFTER_ID] = filter->cursor == NULL ? NULL : db_uuid_parameter(query, &id),
     };
+    const struct db_statement *statement = &list_page;
+    if (filter->session_id != NULL) {
+        statement = &list_of_session;
+        parameters[LIST_OF_SESSION] = db_uuid_parameter(query, filter->session_id);
+        parameters[LIST_OF_SESSION_EVENT] = filter->event;
+    } else if (filter->event != NULL) {
+        statement = &list_of_event;
+        parameters[LIST_OF_EVENT] = filter->event;
+    }
     *list = (struct auth_event_list){ .count = filter->limit };
-    db_ask(query, &list_page, parameters, list);
+    db_ask(query, statement, parameters, list);
 }
 
 enum status auth_events_maintain(const struct db_call *call, int64_t keep_ms, struct auth_events_partitions *partitions) {

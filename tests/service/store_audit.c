@@ -226,6 +226,58 @@ START_TEST(the_events_of_a_user_are_listed_newest_first_in_pages_that_leave_none
 }
 END_TEST
 
+static const struct {
+    bool by_session, by_event;
+    const char *condition; /* of an index, in the generic plan that a connection uses after some runs */
+} filters[] = {
+    { false, false, "Index Cond: ((user_id = $1) AND" },
+    { false, true, "Index Cond: ((user_id = $1) AND (event = $5) AND" },
+    { true, false, "Index Cond: ((session_id = $5) AND" },
+    { true, true, "Index Cond: ((session_id = $5) AND" },
+};
+
+/* A user who adds events all day hides nothing: no filter walks over the rest of what he has. */
+START_TEST(each_filter_of_the_list_finds_its_events_by_an_index) {
+    struct uuid user = uuid_create(), session = uuid_create();
+    struct auth_event_filter filter = { .user_id = user,
+                                        .session_id = filters[_i].by_session ? &session : NULL,
+                                        .event = filters[_i].by_event ? "session_ended" : NULL,
+                                        .limit = 20 };
+    struct auth_event_list list;
+    char script[4096], plan[16384] = "";
+    sql("INSERT INTO auth_events (event, user_id) SELECT 'profile_changed', '%s' FROM generate_series(1, 5000)", show(&user));
+    sql("INSERT INTO auth_events (event, user_id, session_id, at)"
+        " VALUES ('session_ended', '%s', '%s', now() - interval '1 minute')",
+        show(&user), show(&session));
+    as_owner("ANALYZE auth_events");
+    auth_events_list(new_query(), &filter, &list);
+    int len = snprintf(script, sizeof script,
+                       "SET plan_cache_mode = force_generic_plan; PREPARE list AS %s;"
+                       " EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE list ('%s', 20, NULL, NULL",
+                       last_query()->statement->sql, show(&user));
+    for (int i = 4; i < last_query()->statement->parameters; i++)
+        len += snprintf(script + len, sizeof script - (size_t)len, i == 4 && filters[_i].by_session ? ", '%s'" : ", %s",
+                        i == 4 && filters[_i].by_session ? show(&session)
+                        : filters[_i].by_event           ? "'session_ended'"
+                                                         : "NULL");
+    snprintf(script + len, sizeof script - (size_t)len, ")");
+    ck_assert_int_eq(db_run(CALL, last_query()), STATUS_OK);
+    ck_assert_uint_eq(list.count, filters[_i].by_session || filters[_i].by_event ? 1 : 20);
+
+    PGconn *connection = PQconnectdb(getenv("JWTD_TEST_OWNER_DATABASE"));
+    PGresult *result = PQexec(connection, script);
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(connection));
+    for (int row = 0; row < PQntuples(result); row++) {
+        strncat(plan, PQgetvalue(result, row, 0), sizeof plan - strlen(plan) - 1);
+        strncat(plan, "\n", sizeof plan - strlen(plan) - 1);
+    }
+    PQclear(result);
+    PQfinish(connection);
+    ck_assert_msg(strstr(plan, filters[_i].condition) != NULL, "%s", plan);
+    ck_assert_msg(strstr(plan, "Rows Removed by Filter") == NULL, "%s", plan);
+}
+END_TEST
+
 static const char *const no_cursors[] = { "",
                                           ".",
                                           "x",
@@ -357,6 +409,7 @@ TCase *store_audit_tests(void) {
     tcase_add_test(tests, what_is_lost_is_counted_and_noted_when_the_audit_is_well_again);
     tcase_add_test(tests, a_batch_that_is_written_again_is_there_once);
     tcase_add_test(tests, the_events_of_a_user_are_listed_newest_first_in_pages_that_leave_none_out);
+    tcase_add_loop_test(tests, each_filter_of_the_list_finds_its_events_by_an_index, 0, (int)ARRAY_LEN(filters));
     tcase_add_loop_test(tests, what_is_no_cursor_is_refused, 0, (int)ARRAY_LEN(no_cursors));
     tcase_add_test(tests, partitions_are_made_ahead_and_take_over_what_came_before_them);
     tcase_add_test(tests, months_that_are_older_than_is_kept_are_removed);
