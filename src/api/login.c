@@ -65,12 +65,19 @@ static enum step_result refuse(struct request *request) {
 
 /*
  * The reply to a login that has changed the password may be lost; the client that tries again sends the old one as the password.
- * As in account.c that counts for a minute after the change only. It is compared in any case, so that the time says nothing.
+ * As in account.c that counts for a minute after the change only. It is compared whenever the login is to be refused, so that the
+ * time says nothing: not whether the account exists, is disabled, or has a hash, and not whether the password was right.
  */
 static void check_repeated_change(struct request *request, struct login *login, const char *hash) {
     struct password_check *check = &login->check;
     const struct user *user = &login->found.user;
-    if (check->match != HASH_DIFFERS || login->new_password.bytes == NULL)
+    if (login->new_password.bytes == NULL)
+        return;
+    if (check->match == HASH_CORRUPT || (check->match == HASH_MATCHES && user->disabled)) {
+        enum hash_match ignored = hasher_verify(request->hasher, login->new_password, hash);
+        (void)ignored;
+    }
+    if (check->match != HASH_DIFFERS)
         return;
     password_check_alternative(request, check, login->new_password, hash);
     login->is_repeated = check->match == HASH_MATCHES && user->password_changed_lately && !user->password_change_required;
