@@ -121,7 +121,8 @@ struct password_change {
 
 /* Sets the new hash, which is then not required any more, increments password_version, revokes every session of the user but
  * kept_session, and deletes every known address but the network of `ip`, which is known from now on, in one transaction. A user
- * who already has the same hash counts as changed: it is salted, so an earlier run whose reply was lost has set it. */
+ * who already has the same hash counts as changed: it is salted, so an earlier run whose reply was lost has set it. The password
+ * of a disabled user is changed by a command (the actor of the change context) only. */
 void users_change_password(struct db_query *query, const struct password_change *wanted, struct changed_user *changed);
 
 /* The same at a login: the kept session is opened, with this user agent (as struct new_session), in the same transaction. If it

