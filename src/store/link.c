@@ -96,11 +96,9 @@ static bool send_lock(struct link *link, const struct db_statement *lock, struct
     return lock == NULL || (send_prepare(link, lock, query) && send_statement(link, PART_LOCK, lock, query->parameters, query));
 }
 
-/*
- * In front of every statement that adds events to the audit or lists them, found by its text so that none is forgotten: while
- * another transaction has a lock on that table or its partition of now, it does not wait, and is refused after some tries. Those
- * that wait would occupy the connections that logins need.
- */
+/* In front of every statement that adds events to the audit or lists them, found by its text so that none is forgotten: while
+ * another transaction has a lock on what it needs of that table, it does not wait, and is refused after some tries. Those that
+ * wait would occupy the connections that logins need. */
 static const struct db_statement lock_audit = { .name = "auth_events_lock", .columns = 1, .sql = "SELECT auth_events_lock()" };
 static const struct db_statement lock_audit_to_read = { .name = "auth_events_lock_to_read",
                                                         .columns = 1,
