@@ -1,4 +1,4 @@
-/* The round trips of a connection: sending, receiving, and what an outcome means. */
+/* The round trips of a connection: sending and receiving. */
 #include "link.h"
 
 #include "jwtd/clock.h"
@@ -7,13 +7,8 @@
 
 #include <assert.h>
 #include <poll.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define TRIES_MAX 6
-#define PAUSE_MIN_US 1000
-#define PAUSE_RANGE_US 20000u
 
 /* ---- prepared statements ---- */
 
@@ -467,43 +462,9 @@ void link_expire(struct link *link, int64_t now_us) {
         expire_round_trip(link, now_us);
 }
 
-/* ---- outcomes ---- */
-
 unsigned link_take_ended(struct link *link, struct db_query *queries[LINK_QUERIES_MAX]) {
     unsigned count = link->ended_count;
     memcpy(queries, link->ended, count * sizeof(struct db_query *));
     link->ended_count = 0;
     return count;
-}
-
-/* When the next connection fails as well (a server that is read-only, for example), no other is opened until the back-off has
- * passed. */
-static enum link_verdict judge_lost(struct link *link, struct db_query *query) {
-    if (link->state == LINK_IDLE)
-        link_close(link);
-    if (query->was_rerun || link->backoff_us != 0) {
-        if (link->retry_us <= clock_monotonic_us()) /* once for all queries of a round trip */
-            link_back_off(link, "no connection is usable");
-        return VERDICT_DONE;
-    }
-    query->was_rerun = true;
-    return VERDICT_REOPEN;
-}
-
-enum link_verdict link_judge(struct link *link, struct db_query *query) {
-    switch ((enum db_remedy)query->remedy) {
-    case REMEDY_RUN_ALONE:
-        return VERDICT_ALONE;
-    case REMEDY_RECONNECT:
-        return judge_lost(link, query);
-    case REMEDY_RETRY:
-        if (++query->tries >= TRIES_MAX)
-            return VERDICT_DONE;
-        /* random, so that the transactions that were in conflict are not in conflict again at once */
-        query->not_before_us = clock_monotonic_us() + PAUSE_MIN_US + (int64_t)randombytes_uniform(PAUSE_RANGE_US);
-        return VERDICT_PAUSE;
-    case REMEDY_NONE:
-        break;
-    }
-    return VERDICT_DONE;
 }
