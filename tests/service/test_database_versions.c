@@ -57,16 +57,6 @@ static void run_sql(const char *conninfo, const char *sql) {
     PQfinish(connection);
 }
 
-static int64_t number_of_row(const char *sql, const char *parameter) {
-    PGconn *connection = PQconnectdb(rollout.owner_url);
-    PGresult *result = PQexecParams(connection, sql, 1, NULL, &parameter, NULL, NULL, 0);
-    ck_assert_msg(PQntuples(result) == 1, "%s: %s", sql, PQerrorMessage(connection));
-    int64_t number = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
-    PQclear(result);
-    PQfinish(connection);
-    return number;
-}
-
 static void create_database(void) {
     const char *superuser = getenv("JWTD_TEST_SUPERUSER_DATABASE");
     char url[URL_SIZE];
@@ -220,17 +210,15 @@ static void share_sessions(enum version first, enum version second) {
     expect_dead_soon(other, next.access);
 }
 
-/* What the old version does not know survives what it changes, and is counted as a change. */
+/* What the old version does not know survives what it changes. */
 static void share_profile(void) {
     const struct server *old = &rollout.instances[OLD].server, *new = &rollout.instances[NEW].server;
     struct account account = account_register(old), moved = account_new();
     struct tokens tokens = account_login(old, &account);
     char body[BODY_SIZE];
     expect_status(http_json(new, "PATCH", "/auth/me", tokens.access, "{\"name\":\"Ada\",\"metadata\":{\"a\":1}}"), 200);
-    int64_t version = number_of_row("SELECT version FROM users WHERE id = $1::uuid", account.id);
     snprintf(body, sizeof body, "{\"email\":\"%s\",\"current_password\":\"" PASSWORD "\"}", moved.email);
     expect_status(http_json(old, "PATCH", "/auth/me", tokens.access, body), 200);
-    ck_assert_int_gt(number_of_row("SELECT version FROM users WHERE id = $1::uuid", account.id), version);
     struct reply reply = http_json(new, "GET", "/auth/me", tokens.access, NULL);
     ck_assert_str_eq(http_member(&reply, "name"), "Ada");
     ck_assert_str_eq(http_member(&reply, "email"), moved.email);

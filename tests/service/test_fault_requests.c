@@ -501,6 +501,8 @@ static void fail_each_call(const struct request_case *request_case, const struct
     unsigned closed = 0, unavailable = 0;
     struct outcome outcome;
     long wanted = 1;
+    if (needs_no_memory(request_case)) /* once it has been checked, since the last key was revoked */
+        ask(request_case, run, FAULT_REQUEST_THREADS, CALLS_MAX);
     do {
         ck_assert_int_lt(wanted, CALLS_MAX);
         outcome = ask(request_case, run, FAULT_REQUEST_THREADS, wanted);

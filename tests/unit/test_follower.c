@@ -444,12 +444,12 @@ START_TEST(a_process_that_was_stopped_does_not_take_old_messages_for_fresh) {
         if (!jwtd_verify_wait(verifier, 5000) || verify(verifier) != JWTD_VERIFY_VALID)
             _exit(2);
         (void)!write(ready[1], &byte, 1);
-        for (;;) { /* until it was stopped and goes on */
-            int64_t before = clock_monotonic_us();
+        int64_t before, now = clock_monotonic_us();
+        do { /* until it was stopped, wherever in here, and goes on */
+            before = now;
             usleep(20000);
-            if (clock_monotonic_us() - before > 3 * CLOCK_US_PER_S)
-                break;
-        }
+            now = clock_monotonic_us();
+        } while (now - before < 3 * CLOCK_US_PER_S);
         bool was_accepted = false;
         for (int i = 0; i < 30; i++, usleep(20000))
             was_accepted = verify(verifier) == JWTD_VERIFY_VALID || was_accepted;
