@@ -42,7 +42,7 @@ extern const struct setting_type kid_setting;         /* char *: the name of a s
 extern const struct setting_type web_address_setting; /* char *: an http or https URL without a slash at its end, or empty */
 extern const struct setting_type networks_setting;    /* struct cidr_list */
 extern const struct setting_type origins_setting;     /* struct string_list */
-extern const struct setting_type claims_setting;     /* unsigned, a set of PROFILE_CLAIM_BIT */
+extern const struct setting_type claims_setting;      /* unsigned, a set of PROFILE_CLAIM_BIT */
 extern const struct setting_type level_setting;       /* enum log_level */
 extern const struct setting_type format_setting;      /* enum log_format */
 

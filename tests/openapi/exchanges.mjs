@@ -9,6 +9,7 @@ import { operations, resolve } from "./document.mjs";
 const undescribed = new Set(
   ("access-control-allow-origin access-control-expose-headers access-control-allow-methods access-control-allow-headers " +
     "access-control-max-age allow cache-control connection content-encoding content-length content-security-policy content-type " +
+    "cross-origin-opener-policy " +
     "date referrer-policy transfer-encoding vary x-content-type-options x-accel-buffering").split(" "),
 );
 
