@@ -436,9 +436,8 @@ END_TEST
 START_TEST(the_last_administrator_stays_on_the_shell_too) {
     static const char *const removals[] = { "set-roles", "disable", "delete" };
     char ignored[8];
-    database_value(
-        "UPDATE users SET roles = '{}' WHERE email <> 'keeper@example.org' AND 'admin' = ANY (roles)",
-        NULL, ignored, sizeof ignored);
+    database_value("UPDATE users SET roles = '{}' WHERE email <> 'keeper@example.org' AND 'admin' = ANY (roles)", NULL, ignored,
+                   sizeof ignored);
     for (size_t i = 0; i < ARRAY_LEN(removals); i++) {
         ck_assert_int_eq(RUN("--set", database_setting, "user", removals[i], "keeper@example.org"), 1);
         ck_assert_msg(strstr(output, "jwtd: Last administrator\n") != NULL, "%s", output);
