@@ -32,6 +32,10 @@ static const struct {
     { "42703", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such column: not migrated */
     { "428C9",
       { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* a generated column that a migration makes a plain one: not migrated */
+    { "42883", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such function: not migrated */
+    { "42704", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no such type or constraint: not migrated */
+    { "42P10", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* no unique index for an ON CONFLICT: not migrated */
+    { "42804", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* a column of another type: not migrated */
     { "42501", { STATUS_DATABASE_UNAVAILABLE, REMEDY_NONE } }, /* insufficient privilege */
     { "22021", { STATUS_BAD_REQUEST, REMEDY_NONE } },          /* not valid in the encoding */
     { "22P05", { STATUS_BAD_REQUEST, REMEDY_NONE } },          /* untranslatable character */
