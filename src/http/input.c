@@ -58,8 +58,8 @@ bool input_is_refused(int fd) {
     return has_place(fd) && scanner_is_too_large(&inputs[fd].scanner);
 }
 
-/* To the library the client has closed the connection. What has been sent already is read, since a connection that is closed with
- * unread bytes is reset, and the reply may be lost. */
+/* All requests before this one have been answered. To the library the client has closed the connection. What has been sent
+ * already is read, since a connection that is closed with unread bytes is reset, and the reply may be lost. */
 static ssize_t refuse(int fd, void *bytes, size_t size) {
     enum status status = scanner_is_in_target(&inputs[fd].scanner) ? STATUS_TARGET_TOO_LONG : STATUS_HEADER_TOO_LARGE;
     direct_reply_send(fd, status, scanner_is_head(&inputs[fd].scanner));

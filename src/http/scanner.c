@@ -169,10 +169,15 @@ static bool has_large_header(const struct scanner *scanner) {
     return (uint64_t)scanner->header_len + (uint64_t)scanner->fields * HEADER_FIELD_RECORD > HEADER_MEMORY_MAX;
 }
 
+/* All requests before the header that is being read have been answered. */
+static bool has_turn(const struct scanner *scanner) {
+    return scanner->pending == 0 && !scanner->began_in_body;
+}
+
 static enum state end_header(struct scanner *scanner, unsigned char c) {
     if (c != '\n')
         return WRONG;
-    scanner->is_too_large = scanner->is_too_large || (scanner->pending == 0 && has_large_header(scanner));
+    scanner->is_too_large = scanner->is_too_large || (has_turn(scanner) && has_large_header(scanner));
     scanner->pending++;
     if (scanner->has_coding)
         return STOPPED;
@@ -293,6 +298,7 @@ static void count_header(struct scanner *scanner, size_t len) {
 
 void scanner_read(struct scanner *scanner, char *bytes, size_t len) {
     size_t at = 0;
+    scanner->began_in_body = scanner->state == BODY;
     while (at < len && scanner->state < STOPPED) {
         bool is_body = scanner->state == BODY;
         size_t plain = skip_plain(scanner, bytes + at, len - at);
@@ -307,7 +313,7 @@ void scanner_read(struct scanner *scanner, char *bytes, size_t len) {
 
 bool scanner_is_too_large(const struct scanner *scanner) {
     bool is_in_header = scanner->state >= METHOD && scanner->state <= HEADER_LF;
-    return scanner->is_too_large || (is_in_header && scanner->pending == 0 && has_large_header(scanner));
+    return scanner->is_too_large || (is_in_header && has_turn(scanner) && has_large_header(scanner));
 }
 
 bool scanner_is_in_target(const struct scanner *scanner) {

@@ -33,6 +33,7 @@ struct scanner {
     uint8_t empty_lines;  /* since the last request */
     bool has_coding;      /* Transfer-Encoding is in this header */
     bool is_too_large;    /* the header that is to be taken next */
+    bool began_in_body;   /* the bytes that were read last: so a request whose header was taken may not have been answered */
     bool is_over;         /* the value of Content-Length; only blanks may follow */
 };
 
@@ -57,7 +58,8 @@ bool scanner_take_request(struct scanner *scanner);
 bool scanner_has_begun(const struct scanner *scanner);
 
 /* Whether the next request in order has a header, complete or not, that takes more than HEADER_MEMORY_MAX; and whether it is the
- * target that does. The connection must be closed. */
+ * target that does. The connection must be closed. False for what was read together with the end of a body, whose request the
+ * library answers first: asked again when more has been read, or else left to the library. */
 bool scanner_is_too_large(const struct scanner *scanner);
 bool scanner_is_in_target(const struct scanner *scanner);
 

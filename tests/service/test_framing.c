@@ -259,6 +259,32 @@ START_TEST(headers_of_6_kib_are_taken_and_larger_ones_refused) {
 }
 END_TEST
 
+/* Each takes more of the library's memory than of the piece with the end of the body before. */
+static const struct {
+    unsigned fields;
+    int status;
+} pipelined[] = { { 50, 200 }, { 300, 431 }, { 3000, 431 } };
+
+START_TEST(a_large_header_behind_a_body_does_not_take_the_reply_of_the_request_before) {
+    static const char first[] = LOGIN "Content-Length: 5\r\n\r\n[", rest[] = "   ]GET /health/live HTTP/1.1\r\nHost: x\r\n";
+    char piece[16384];
+    struct raw_reply reply;
+    size_t len = (size_t)snprintf(piece, sizeof piece, "%s", rest);
+    for (unsigned i = 0; i < pipelined[_i].fields; i++)
+        len += (size_t)snprintf(piece + len, sizeof piece - len, "X:\r\n");
+    len += (size_t)snprintf(piece + len, sizeof piece - len, "\r\n");
+    int fd = raw_connect(&shared_server);
+    raw_send(fd, first, sizeof first - 1);
+    usleep(100 * 1000); /* in which the service reads the first piece, or else the test says nothing */
+    raw_send(fd, piece, len);
+    raw_read_replies(fd, 2, &reply);
+    close(fd);
+    ck_assert_uint_eq(reply.count, 2);
+    ck_assert_int_eq(reply.statuses[0], 422);
+    ck_assert_int_eq(reply.statuses[1], pipelined[_i].status);
+}
+END_TEST
+
 START_TEST(a_chunked_body_over_the_limit_gets_413) {
     size_t chunk = 0x8000;
     char *request = malloc(chunk + 1024);
@@ -304,6 +330,8 @@ Suite *framing_suite(void) {
     tcase_add_loop_test(tcase, a_length_or_host_that_makes_no_sense_is_refused_and_nothing_behind_it_is_run, 0,
                         (int)ARRAY_LEN(library_refusals));
     tcase_add_loop_test(tcase, headers_of_6_kib_are_taken_and_larger_ones_refused, 0, (int)ARRAY_LEN(sizes));
+    tcase_add_loop_test(tcase, a_large_header_behind_a_body_does_not_take_the_reply_of_the_request_before, 0,
+                        (int)ARRAY_LEN(pipelined));
     tcase_add_test(tcase, a_chunked_body_over_the_limit_gets_413);
     tcase_add_test(tcase, half_sent_and_idle_connections_do_not_stop_the_service);
     suite_add_tcase(suite, tcase);

@@ -336,6 +336,22 @@ START_TEST(a_header_that_is_too_large_is_noticed_when_its_turn_has_come) {
 }
 END_TEST
 
+/* The library has not read the body's end then, so a refusal would be taken for the reply to the request before. */
+START_TEST(a_header_behind_the_rest_of_a_body_is_not_refused_before_the_next_piece) {
+    static const char first[] = LINE "Content-Length: 5\r\n\r\nab", rest[] = "cde";
+    static char bytes[16384];
+    struct scanner scanner;
+    scanner_init(&scanner);
+    feed(&scanner, first, sizeof first - 1);
+    ck_assert(scanner_take_request(&scanner));
+    memcpy(bytes, rest, sizeof rest - 1);
+    feed(&scanner, bytes, sizeof rest - 1 + write_large(_i, bytes + sizeof rest - 1));
+    ck_assert_msg(!scanner_is_too_large(&scanner), "%s", large[_i].what);
+    feed(&scanner, "a", 1);
+    ck_assert_msg(scanner_is_too_large(&scanner) == (large[_i].is_too_large && !large[_i].is_complete), "%s", large[_i].what);
+}
+END_TEST
+
 Suite *scanner_suite(void) {
     Suite *suite = suite_create("scanner");
     TCase *tcase = tcase_create("streams");
@@ -347,6 +363,7 @@ Suite *scanner_suite(void) {
     tcase_add_test(tcase, a_request_is_taken_once_and_only_when_its_header_is_complete);
     tcase_add_loop_test(tcase, no_byte_stands_where_the_standard_has_none, 0, (int)ARRAY_LEN(places));
     tcase_add_loop_test(tcase, a_header_that_is_too_large_is_noticed_when_its_turn_has_come, 0, (int)ARRAY_LEN(large));
+    tcase_add_loop_test(tcase, a_header_behind_the_rest_of_a_body_is_not_refused_before_the_next_piece, 0, (int)ARRAY_LEN(large));
     tcase_add_loop_test(tcase, a_request_begins_with_its_first_byte_and_not_with_an_empty_line, 0, (int)ARRAY_LEN(beginnings));
     suite_add_tcase(suite, tcase);
     return suite;
