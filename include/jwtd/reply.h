@@ -35,6 +35,10 @@ enum step_result reply_bytes(struct request *request, unsigned http_status, cons
  * problem+json. */
 enum step_result reply_problem(struct request *request, enum status status);
 
+/* The same; invalid_header and invalid_parameter name `subject`, the header or parameter that is wrong, in the detail and in a
+ * member "header" or "parameter". NULL, and of other statuses: nothing is named. */
+enum step_result reply_problem_about(struct request *request, enum status status, const char *subject);
+
 /* The same for a status that carries Retry-After, with a time that is known: in whole seconds rounded up, at least one. */
 enum step_result reply_retry_later(struct request *request, enum status status, int64_t retry_after_us);
 

@@ -89,6 +89,15 @@ struct status_member {
 /* NULL: the status is about no member, or about any. */
 const struct status_member *status_member(enum status status);
 
+/* The header, or the parameter of the query, that a status is about: its problem names it. */
+struct status_subject {
+    const char *member; /* of the problem: "header" */
+    const char *detail; /* that of the row as it goes on behind the name */
+};
+
+/* NULL: the status is about neither. */
+const struct status_subject *status_subject(enum status status);
+
 /* Whether OAuth 2.0 clients know its code (RFC 6749 section 5.2): its problem has it as the member "error", too. */
 bool status_is_oauth_error(enum status status);
 

@@ -84,7 +84,7 @@ static enum step_result ask_change(struct request *request, struct db_query *que
     struct change *change = request->scratch;
     enum status status = read_if_match(request, &change->choice.version);
     if (status != STATUS_OK)
-        return reply_problem(request, status);
+        return reply_problem_about(request, status, "If-Match");
     if (change->choice.version == 0)
         return reply_problem(request, STATUS_PRECONDITION_REQUIRED);
     struct text changes = write_changes(request, change);
@@ -140,7 +140,7 @@ static enum step_result ask_deletion(struct request *request, struct db_query *q
         return STEP_DONE;
     enum status status = read_if_match(request, &ending->choice.version);
     if (status != STATUS_OK)
-        return reply_problem(request, status);
+        return reply_problem_about(request, status, "If-Match");
     user_admin_delete(query, &ending->choice, &ending->administered);
     return STEP_NEXT;
 }

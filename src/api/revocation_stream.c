@@ -67,7 +67,7 @@ static enum step_result open_stream(struct request *request) {
     if (follower == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
     if (!read_heartbeat(request, &follower->heartbeat_us))
-        return reply_problem(request, STATUS_INVALID_PARAMETER);
+        return reply_problem_about(request, STATUS_INVALID_PARAMETER, "heartbeat");
     follower->request_id = request->request_id;
     snprintf(follower->service, sizeof follower->service, "%s", request->service);
     follower->is_resumed = revocation_cursor_parse(request_header(request, "Last-Event-ID"), &follower->from) &&

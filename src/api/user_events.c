@@ -8,13 +8,13 @@
 
 #include <string.h>
 
-#define EVENT_ALPHABET "abcdefghijklmnopqrstuvwxyz_"
-
+/* Of a user: what can be asked for. */
+#define EVENTS                                                                                                                   \
+    "user_registered, user_created, user_deleted, user_disabled, user_enabled, password_changed, password_change_required, "     \
+    "email_changed, profile_changed, roles_changed, session_opened, session_ended, refresh_token_reused, login_failed, "         \
+    "account_locked"
 /* Not `values`: a new name may come with any release. */
-#define EVENTS_DESCRIPTION                                                                                                       \
-    "What happened: user_registered, user_created, user_deleted, user_disabled, user_enabled, password_changed, "                \
-    "password_change_required, email_changed, profile_changed, roles_changed, session_opened, session_ended, "                   \
-    "refresh_token_reused, login_failed or account_locked; a later release may have more"
+#define EVENTS_DESCRIPTION "What happened, one of " EVENTS "; a later release may have more"
 #define REASONS_DESCRIPTION                                                                                                      \
     "Why. Of session_ended: logout, limit (of sessions of a user), reuse (of a refresh token), password_changed, "               \
     "password_change_required, user_disabled, user_deleted or ended_by_administrator. Of login_failed: wrong_password, "         \
@@ -64,20 +64,28 @@ static const struct reply_member page_members[] = {
 };
 const struct reply_schema events_reply = { page_members, ARRAY_LEN(page_members), "AuthEventPage" };
 
-/* False: a parameter has a value that it cannot have. */
-static bool read_query(const struct request *request, struct listing *listing, struct auth_event_filter *filter) {
+static bool is_event(struct text name) {
+    struct text names = text_of(EVENTS);
+    while (names.len > 0)
+        if (text_equal(text_take_until(&names, ','), name))
+            return true;
+    return false;
+}
+
+/* The parameter that has a value that it cannot have; NULL: none. */
+static const char *read_query(const struct request *request, struct listing *listing, struct auth_event_filter *filter) {
     struct text session = page_parameter(request, "session"), event = page_parameter(request, "event");
     struct text cursor = page_parameter(request, "cursor");
     if (session.bytes != NULL && !uuid_parse(session.bytes, session.len, &listing->session_id))
-        return false;
-    if (event.bytes != NULL && !text_is_made_of(event, EVENT_ALPHABET, 1, EVENT_NAME_MAX_LEN))
-        return false;
+        return "session";
+    if (event.bytes != NULL && !is_event(event))
+        return "event";
     if (cursor.bytes != NULL && !auth_events_cursor_is_valid(cursor))
-        return false;
+        return "cursor";
     filter->session_id = session.bytes != NULL ? &listing->session_id : NULL;
     filter->event = event.bytes;
     filter->cursor = cursor.bytes;
-    return page_limit(request, AUTH_EVENTS_PAGE_MAX, &filter->limit);
+    return page_limit(request, AUTH_EVENTS_PAGE_MAX, &filter->limit) ? NULL : "limit";
 }
 
 static enum step_result ask_events(struct request *request, struct db_query *query) {
@@ -85,8 +93,9 @@ static enum step_result ask_events(struct request *request, struct db_query *que
     struct auth_event_filter filter = { .user_id = request->path_ids[0] };
     if (listing == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    if (!read_query(request, listing, &filter))
-        return reply_problem(request, STATUS_INVALID_PARAMETER);
+    const char *wrong = read_query(request, listing, &filter);
+    if (wrong != NULL)
+        return reply_problem_about(request, STATUS_INVALID_PARAMETER, wrong);
     auth_events_list(query, &filter, &listing->list);
     return STEP_NEXT;
 }

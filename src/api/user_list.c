@@ -75,13 +75,19 @@ static bool cursor_fits(const struct listing *listing) {
            memchr(cursor.bytes, '\0', cursor.len) == NULL;
 }
 
-static enum status read_query(struct request *request, struct listing *listing) {
+/* STATUS_INVALID_PARAMETER: *wrong names it. */
+static enum status read_query(struct request *request, struct listing *listing, const char **wrong) {
     struct text email = page_parameter(request, "email");
     listing->prefix = page_parameter(request, "prefix");
     listing->is_for_email = email.bytes != NULL;
     struct text wanted = listing->is_for_email ? email : listing->prefix;
-    if (!page_limit(request, USER_PAGE_MAX, &listing->limit) || (listing->is_for_email && listing->prefix.bytes != NULL))
+    *wrong = "limit";
+    if (!page_limit(request, USER_PAGE_MAX, &listing->limit))
         return STATUS_INVALID_PARAMETER;
+    *wrong = "prefix";
+    if (listing->is_for_email && listing->prefix.bytes != NULL)
+        return STATUS_INVALID_PARAMETER;
+    *wrong = "email";
     if (listing->is_for_email && !email_is_valid(email))
         return STATUS_INVALID_PARAMETER;
     if (wanted.bytes != NULL) {
@@ -89,6 +95,7 @@ static enum status read_query(struct request *request, struct listing *listing) 
         if (listing->canonical.bytes == NULL)
             return STATUS_OUT_OF_MEMORY;
     }
+    *wrong = "cursor";
     enum status status = decode_cursor(request, listing);
     if (status != STATUS_OK)
         return status;
@@ -101,9 +108,10 @@ static enum step_result ask_page(struct request *request, struct db_query *query
     if (listing == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
     *listing = (struct listing){ .limit = 0 };
-    enum status status = read_query(request, listing);
+    const char *wrong = NULL;
+    enum status status = read_query(request, listing, &wrong);
     if (status != STATUS_OK)
-        return reply_problem(request, status);
+        return reply_problem_about(request, status, wrong);
     struct uuid before;
     if (listing->is_for_email) {
         users_find_by_email(query, listing->canonical, &listing->found);

@@ -13,12 +13,10 @@ static const struct status_info table[] = {
     [STATUS_INVALID_REQUEST] = { "invalid_request", 400, "Invalid request",
                                  "The form lacks a parameter, has one twice, or is not well-formed.", false },
     [STATUS_INVALID_HEADER] = { "invalid_header", 400, "Invalid header",
-                                "A header has a value that it cannot have; Idempotency-Key takes 1 to 255 visible ASCII "
-                                "characters.",
-                                false },
+                                "A header has a value that it cannot have, or was sent twice.", false },
     [STATUS_INVALID_PARAMETER] = { "invalid_parameter", 400, "Invalid parameter",
-                                   "A parameter of the query has a value that it cannot have, or excludes another one that was "
-                                   "sent.",
+                                   "A parameter of the query has a value that it cannot have, was sent too often, or is excluded "
+                                   "by another one.",
                                    false },
     [STATUS_NOT_FOUND] = { "not_found", 404, "Not found", "There is nothing at this path, or it is not yours.", false },
     [STATUS_NOT_DISCOVERABLE] = { "not_discoverable", 404, "Not discoverable",
@@ -131,6 +129,15 @@ const struct status_member *status_member(enum status status) {
         [STATUS_WRONG_PASSWORD] = { "/current_password", VIOLATION_WRONG_PASSWORD },
     };
     return (size_t)status < STATUS_COUNT && members[status].pointer != NULL ? &members[status] : NULL;
+}
+
+const struct status_subject *status_subject(enum status status) {
+    static const struct status_subject subjects[STATUS_COUNT] = {
+        [STATUS_INVALID_HEADER] = { "header", "has a value that it cannot have, or was sent twice." },
+        [STATUS_INVALID_PARAMETER] = { "parameter",
+                                       "has a value that it cannot have, was sent too often, or is excluded by another one." },
+    };
+    return (size_t)status < STATUS_COUNT && subjects[status].member != NULL ? &subjects[status] : NULL;
 }
 
 bool status_is_oauth_error(enum status status) {

@@ -20,4 +20,7 @@ struct header_view {
 /* The value of a field, {NULL, 0} if absent; of a repeated one the first. */
 struct text header_view_find(const struct header_view *headers, struct text name);
 
+/* How many fields have this name. */
+size_t header_view_count(const struct header_view *headers, struct text name);
+
 #endif

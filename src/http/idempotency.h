@@ -37,7 +37,8 @@
 
 struct exchange;
 
-/* Behind the check of the token: STATUS_OK, or STATUS_INVALID_HEADER for a key that is none. */
+/* Behind the check of the token: STATUS_OK, or STATUS_INVALID_HEADER for a key that is none: only 1 to 255 visible ASCII
+ * characters are one. */
 enum status idempotency_check(const struct exchange *exchange) MUST_CHECK;
 
 /* Whether a genuine token whose session has ended may ask for a reply again, since that may be what the request has done: it has

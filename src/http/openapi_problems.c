@@ -37,6 +37,16 @@ static const struct reply_member problem_members[] = {
       .description = "A sentence that a person can act on",
       .example = "There is nothing at this path, or it is not yours." },
     { .name = "code", .type = REPLY_STRING, .description = "For programs; more may be added", .example = "not_found" },
+    { .name = "header",
+      .type = REPLY_STRING,
+      .optional = true,
+      .description = "Of invalid_header: the one that is wrong",
+      .example = "If-Match" },
+    { .name = "parameter",
+      .type = REPLY_STRING,
+      .optional = true,
+      .description = "Of invalid_parameter: the one of the query that is wrong",
+      .example = "limit" },
     { .name = "request_id",
       .type = REPLY_STRING,
       .optional = true,
@@ -77,11 +87,20 @@ void openapi_write_problem_schemas(struct json_writer *writer) {
     write_schema_with_codes(writer, "FieldProblem", field_problem_members, ARRAY_LEN(field_problem_members), field_codes);
 }
 
+/* What a problem of the status may be about; NULL: nothing. */
+static const char *example_of_subject(enum status status) {
+    const struct status_subject *subject = status_subject(status);
+    for (size_t i = 0; subject != NULL && i < ARRAY_LEN(problem_members); i++)
+        if (strcmp(problem_members[i].name, subject->member) == 0)
+            return problem_members[i].example;
+    return NULL;
+}
+
 /* Two statuses say only in `errors` what is wrong. */
 static void write_example(struct json_writer *writer, enum status status, const char *public_url) {
     static const struct field_problem missing = { "/email", VIOLATION_REQUIRED, .detail = "email is missing" };
     json_begin_object(writer);
-    problem_write_members(writer, status, public_url, "0198c0de-7b3a-7000-8000-0000000000ff");
+    problem_write_members(writer, status, example_of_subject(status), public_url, "0198c0de-7b3a-7000-8000-0000000000ff");
     if (status == STATUS_INVALID_BODY || status == STATUS_INVALID_REQUEST)
         problem_write_errors(writer, &missing, 1);
     json_end_object(writer);

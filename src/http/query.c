@@ -29,7 +29,8 @@ static bool is_repeated_in(const struct request *request, const struct query_par
     return false;
 }
 
-static enum status read_pair(struct exchange *exchange, struct text pair) {
+/* STATUS_INVALID_PARAMETER: *wrong names it. */
+static enum status read_pair(struct exchange *exchange, struct text pair, const char **wrong) {
     struct request *request = &exchange->request;
     struct text encoded_name = form_take_until(&pair, '='), name, value;
     enum status status = form_decode(request->arena, encoded_name, &name);
@@ -38,6 +39,7 @@ static enum status read_pair(struct exchange *exchange, struct text pair) {
     const struct query_parameter *parameter = status == STATUS_OK ? find_parameter(request->route, name) : NULL;
     if (parameter == NULL)
         return STATUS_OK;
+    *wrong = parameter->name;
     status = form_decode(request->arena, pair, &value);
     if (status != STATUS_OK)
         return status == STATUS_OUT_OF_MEMORY ? status : STATUS_INVALID_PARAMETER;
@@ -48,10 +50,10 @@ static enum status read_pair(struct exchange *exchange, struct text pair) {
     return STATUS_OK;
 }
 
-enum status query_read(struct exchange *exchange) {
+enum status query_read(struct exchange *exchange, const char **wrong) {
     struct text rest = exchange->query;
     enum status status = STATUS_OK;
     while (status == STATUS_OK && rest.len > 0)
-        status = read_pair(exchange, form_take_until(&rest, '&'));
+        status = read_pair(exchange, form_take_until(&rest, '&'), wrong);
     return status;
 }

@@ -18,6 +18,7 @@
 #include "router.h"
 #include "schema.h"
 #include "service_access.h"
+#include "single_headers.h"
 #include "streams.h"
 #include "target.h"
 
@@ -163,6 +164,15 @@ static void answer_other_method(struct exchange *exchange) {
         reply_problem(request, status);
 }
 
+/* STATUS_INVALID_HEADER: *wrong names it. */
+static enum status check_values(const struct exchange *exchange, const char **wrong) {
+    *wrong = single_headers_find_repeated(exchange);
+    if (*wrong != NULL)
+        return STATUS_INVALID_HEADER;
+    *wrong = "Idempotency-Key";
+    return idempotency_check(exchange);
+}
+
 /* The refusals before the body, in the order that http_server.h promises. True: the body may be received. False: the reply is
  * written. */
 static bool check_header(struct exchange *exchange, const struct header_summary *summary) {
@@ -183,12 +193,15 @@ static bool check_header(struct exchange *exchange, const struct header_summary 
     enum status service_status = service_access_check(exchange); /* first, since a service is limited by its name */
     if (!rate_limit_take(exchange))
         return false;
-    status = service_status != STATUS_OK ? service_status : query_read(exchange);
+    const char *wrong = NULL;
+    status = service_status != STATUS_OK ? service_status : query_read(exchange, &wrong);
     if (status == STATUS_OK)
         status = bearer_check(exchange);
     if (status == STATUS_OK)
-        status = idempotency_check(exchange);
-    return status == STATUS_OK || refuse(exchange, status);
+        status = check_values(exchange, &wrong);
+    if (status != STATUS_OK)
+        reply_problem_about(&exchange->request, status, wrong);
+    return status == STATUS_OK;
 }
 
 static bool allocate_scratch(struct exchange *exchange) {

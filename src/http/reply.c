@@ -92,10 +92,11 @@ static const char *problem_type(const struct request *request, enum status statu
     return wants_json ? json : problem;
 }
 
-static void begin_problem(struct request *request, struct json_writer *writer, enum status status) {
+/* `subject` as problem_write_members has it. */
+static void begin_problem(struct request *request, struct json_writer *writer, enum status status, const char *subject) {
     json_writer_init(writer, request->arena);
     json_begin_object(writer);
-    problem_write_members(writer, status, request->services->config->server.public_url, request->request_id);
+    problem_write_members(writer, status, subject, request->services->config->server.public_url, request->request_id);
 }
 
 /* Sent when there is no memory for another problem. */
@@ -124,13 +125,21 @@ static bool end_problem(struct request *request, struct json_writer *writer, enu
 
 static bool write_problem(struct request *request, enum status status, int64_t retry_after_us) {
     struct json_writer writer;
-    begin_problem(request, &writer, status);
+    begin_problem(request, &writer, status, NULL);
     return end_problem(request, &writer, status, retry_after_us);
 }
 
 enum step_result reply_problem(struct request *request, enum status status) {
     assert(status != STATUS_OK);
     write_problem(request, status, 0);
+    return STEP_DONE;
+}
+
+enum step_result reply_problem_about(struct request *request, enum status status, const char *subject) {
+    struct json_writer writer;
+    assert(status != STATUS_OK);
+    begin_problem(request, &writer, status, subject);
+    end_problem(request, &writer, status, 0);
     return STEP_DONE;
 }
 
@@ -156,7 +165,7 @@ enum step_result reply_limited(struct request *request, enum status status, cons
 enum step_result reply_invalid_fields(struct request *request, const struct field_problem *problems, size_t count) {
     struct json_writer writer;
     enum status status = request->route->body_format == BODY_FORM ? STATUS_INVALID_REQUEST : STATUS_INVALID_BODY;
-    begin_problem(request, &writer, status);
+    begin_problem(request, &writer, status, NULL);
     problem_write_errors(&writer, problems, count);
     end_problem(request, &writer, status, 0);
     return STEP_DONE;

@@ -270,33 +270,36 @@ START_TEST(a_page_of_users_with_as_much_metadata_as_fits_is_whole) {
 }
 END_TEST
 
-static const char *const wrong_queries[] = {
-    "limit=",
-    "limit=0",
-    "limit=101",
-    "limit=1000",
-    "limit=1&limit=2",
-    "prefix=%ff",
-    "prefix=a%00",
-    "limit=-1",
-    "limit=x",
-    "email=ada@example.org&prefix=a",
-    "email=ada@example.org&cursor=AAAAAAAAAAAAAAAAAAAAAA",
-    "email=ada",
-    "cursor=AAAA",
-    "cursor=AAAAAAAAAAAAAAAAAAAAAAA",
-    "cursor=%2F%2F%2F%2F",
-    "cursor=%C3%A9%C3%A9%C3%A9%C3%A9",
-    "prefix=a&cursor=YmI",     /* "bb": of another prefix */
-    "prefix=a&cursor=YQA",     /* "a" and a NUL */
-    "prefix=a&cursor=Yf8",     /* "a" and no UTF-8 */
-    "prefix=a&cursor=YWE=YWE", /* padding */
+/* Each named like the parameter that is wrong. */
+static const struct {
+    const char *query, *wrong;
+} wrong_queries[] = {
+    { "limit=", "limit" },
+    { "limit=0", "limit" },
+    { "limit=101", "limit" },
+    { "limit=1000", "limit" },
+    { "limit=1&limit=2", "limit" },
+    { "prefix=%ff", "prefix" },
+    { "prefix=a%00", "prefix" },
+    { "limit=-1", "limit" },
+    { "limit=x", "limit" },
+    { "email=ada@example.org&prefix=a", "prefix" },
+    { "email=ada@example.org&cursor=AAAAAAAAAAAAAAAAAAAAAA", "cursor" },
+    { "email=ada", "email" },
+    { "cursor=AAAA", "cursor" },
+    { "cursor=AAAAAAAAAAAAAAAAAAAAAAA", "cursor" },
+    { "cursor=%2F%2F%2F%2F", "cursor" },
+    { "cursor=%C3%A9%C3%A9%C3%A9%C3%A9", "cursor" },
+    { "prefix=a&cursor=YmI", "cursor" },     /* "bb": of another prefix */
+    { "prefix=a&cursor=YQA", "cursor" },     /* "a" and a NUL */
+    { "prefix=a&cursor=Yf8", "cursor" },     /* "a" and no UTF-8 */
+    { "prefix=a&cursor=YWE=YWE", "cursor" }, /* padding */
 };
 
 START_TEST(a_parameter_that_cannot_be_is_refused) {
     char path[PATH_SIZE];
-    snprintf(path, sizeof path, "/users?%s", wrong_queries[_i]);
-    expect_problem(get(path), 400, "invalid_parameter");
+    snprintf(path, sizeof path, "/users?%s", wrong_queries[_i].query);
+    expect_problem_about(get(path), "invalid_parameter", "parameter", wrong_queries[_i].wrong);
 }
 END_TEST
 
@@ -412,6 +415,33 @@ START_TEST(two_administrators_do_not_overwrite_each_other) {
 }
 END_TEST
 
+static const struct {
+    const char *headers[2];
+    const char *wrong;
+} repeated[] = {
+    { { "If-Match: \"1\"", "If-Match: \"2\"" }, "If-Match" },
+    { { "If-Match: \"1\"", "if-match: \"1\"" }, "If-Match" },
+    { { "Idempotency-Key: a", "Idempotency-Key: b" }, "Idempotency-Key" },
+    { { "Idempotency-Key: a", "idempotency-key: a" }, "Idempotency-Key" },
+    { { "If-Match: 1", "Idempotency-Key: a" }, "If-Match" },
+    { { "If-Match: \"1\"", "Idempotency-Key: a b" }, "Idempotency-Key" },
+};
+
+/* Or a proxy could act on one of two lines, and the service on the other. */
+START_TEST(a_header_with_one_value_is_refused_by_its_name_when_it_is_sent_twice_or_is_none) {
+    struct account account = account_register(&shared_server);
+    char authorization[TOKEN_SIZE + 32];
+    snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", admin.access);
+    const char *const headers[] = { authorization, "Content-Type: application/json", repeated[_i].headers[0],
+                                    repeated[_i].headers[1], NULL };
+    expect_problem_about(http_send(&shared_server, "PATCH", path_of(&account, ""), headers, "{\"disabled\":true}"),
+                         "invalid_header", "header", repeated[_i].wrong);
+    expect_problem_about(http_send(&shared_server, "DELETE", path_of(&account, ""), headers, NULL), "invalid_header", "header",
+                         repeated[_i].wrong);
+    ck_assert_int_eq(login_status(&account, PASSWORD), 200);
+}
+END_TEST
+
 /* On this instance at once. */
 START_TEST(who_is_disabled_is_out_until_enabled) {
     struct account account = account_register(&shared_server);
@@ -501,12 +531,38 @@ START_TEST(pages_lead_to_every_event_once) {
 }
 END_TEST
 
-static const char *const wrong_event_queries[] = { "limit=0", "limit=101", "session=x", "event=A", "cursor=x" };
+static const struct {
+    const char *query, *wrong;
+} wrong_event_queries[] = {
+    { "limit=0", "limit" },
+    { "limit=101", "limit" },
+    { "session=x", "session" },
+    { "event=A", "event" },
+    { "event=password_forgotten", "event" },
+    { "event=session", "event" },
+    { "event=session_ended,", "event" },
+    { "cursor=x", "cursor" },
+    { "limit=2&event=session_ended&limit=2", "limit" },
+    { "event=session_ended_session_ended_session_ended", "event" },
+};
 
 START_TEST(a_parameter_of_events_that_cannot_be_is_refused) {
     char path[PATH_SIZE];
-    snprintf(path, sizeof path, NOBODY "/events?%s", wrong_event_queries[_i]);
-    expect_problem(get(path), 400, "invalid_parameter");
+    snprintf(path, sizeof path, NOBODY "/events?%s", wrong_event_queries[_i].query);
+    expect_problem_about(get(path), "invalid_parameter", "parameter", wrong_event_queries[_i].wrong);
+}
+END_TEST
+
+static const char *const kinds[] = {
+    "user_registered",          "user_created",  "user_deleted",    "user_disabled", "user_enabled",   "password_changed",
+    "password_change_required", "email_changed", "profile_changed", "roles_changed", "session_opened", "session_ended",
+    "refresh_token_reused",     "login_failed",  "account_locked"
+};
+
+START_TEST(events_of_any_kind_that_there_is_can_be_asked_for) {
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, NOBODY "/events?event=%s", kinds[_i]);
+    expect_status(get(path), 200);
 }
 END_TEST
 
@@ -636,6 +692,8 @@ Suite *users_suite(void) {
     tcase_add_loop_test(tcase, what_is_wrong_with_a_new_user_is_said, 0, (int)ARRAY_LEN(wrong_members));
     tcase_add_test(tcase, more_roles_than_a_token_carries_are_refused);
     tcase_add_loop_test(tcase, a_change_needs_the_version_that_was_read, 0, (int)ARRAY_LEN(tags));
+    tcase_add_loop_test(tcase, a_header_with_one_value_is_refused_by_its_name_when_it_is_sent_twice_or_is_none, 0,
+                        (int)ARRAY_LEN(repeated));
     tcase_add_test(tcase, two_administrators_do_not_overwrite_each_other);
     tcase_add_test(tcase, who_is_disabled_is_out_until_enabled);
     tcase_add_test(tcase, sessions_are_shown_and_all_ended);
@@ -643,6 +701,7 @@ Suite *users_suite(void) {
     tcase_add_test(tcase, the_events_of_a_user_say_who_ended_a_session_and_why);
     tcase_add_test(tcase, pages_lead_to_every_event_once);
     tcase_add_loop_test(tcase, a_parameter_of_events_that_cannot_be_is_refused, 0, (int)ARRAY_LEN(wrong_event_queries));
+    tcase_add_loop_test(tcase, events_of_any_kind_that_there_is_can_be_asked_for, 0, (int)ARRAY_LEN(kinds));
     tcase_add_test(tcase, who_must_change_the_password_gets_in_with_a_new_one_only);
     tcase_add_test(tcase, a_login_may_change_the_password_unasked_and_ends_the_other_sessions);
     tcase_add_test(tcase, a_login_that_has_changed_the_password_may_be_repeated);

@@ -211,6 +211,13 @@ void expect_problem_at(struct reply reply, long status, const char *code, const 
     http_free(&reply);
 }
 
+void expect_problem_about(struct reply reply, const char *code, const char *member, const char *name) {
+    assert_problem(&reply, 400, code);
+    ck_assert_str_eq(http_member(&reply, member), name);
+    ck_assert_msg(strncmp(http_member(&reply, "detail"), name, strlen(name)) == 0, "%s", reply.body);
+    http_free(&reply);
+}
+
 void expect_status(struct reply reply, long status) {
     ck_assert_msg(reply.status == status, "expected %ld, got %ld %s", status, reply.status, reply.body != NULL ? reply.body : "");
     http_free(&reply);

@@ -51,6 +51,8 @@ void assert_problem(const struct reply *reply, long status, const char *code);
 void expect_problem(struct reply reply, long status, const char *code);
 /* Its only entry in `errors` has this pointer and code, too. */
 void expect_problem_at(struct reply reply, long status, const char *code, const char *pointer, const char *entry_code);
+/* It is 400, and its member "header" or "parameter", and the beginning of its detail, are this name. */
+void expect_problem_about(struct reply reply, const char *code, const char *member, const char *name);
 void expect_status(struct reply reply, long status);
 
 /* Runs `work` on `count` threads at once, with its index; all start in the same moment. */
