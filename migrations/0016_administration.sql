@@ -18,11 +18,9 @@ CREATE TRIGGER users_changed BEFORE UPDATE ON users
             IS DISTINCT FROM (NEW.roles, NEW.disabled_at, NEW.password_change_required, NEW.admin_metadata::text))
     EXECUTE FUNCTION users_count_version();
 
--- Who can log in as an administrator: one without a password cannot.
-CREATE INDEX users_administrators ON users (id) WHERE 'admin' = ANY (roles) AND disabled_at IS NULL AND has_password;
-
 -- Whoever stops being an administrator waits for everybody else who does so at this moment, and is then judged by what they have left:
--- each statement of the function sees what was committed before it. By hand, `ALTER TABLE users DISABLE TRIGGER USER` allows what it refuses.
+-- each statement of the function sees what was committed before it. Only who can log in as an administrator counts, so none without a
+-- password. The index for this is 0020_administrators_index.sql. By hand, `ALTER TABLE users DISABLE TRIGGER USER` allows what it refuses.
 CREATE FUNCTION users_keep_administrator() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(7237648913);
@@ -46,7 +44,6 @@ CREATE TRIGGER users_administrator_deleted BEFORE DELETE ON users
 DROP TRIGGER users_administrator_deleted ON users;
 DROP TRIGGER users_administrator_changed ON users;
 DROP FUNCTION users_keep_administrator();
-DROP INDEX users_administrators;
 DROP TRIGGER users_changed ON users;
 DROP FUNCTION users_count_version();
 ALTER TABLE users

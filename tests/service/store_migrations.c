@@ -199,6 +199,22 @@ START_TEST(days_of_last_use_from_before_they_were_written_stay_and_can_be_writte
 }
 END_TEST
 
+/* A dump, or a login: who reads the table is neither waited for nor kept waiting. */
+START_TEST(the_index_of_administrators_is_made_while_the_table_of_users_is_read) {
+    make_schema();
+    apply();
+    undo("migrations/0020_administrators_index.sql", "0020");
+    PGconn *reader = owner_connection();
+    PQclear(PQexec(reader, "BEGIN; SELECT FROM store_test.users"));
+    ck_assert_uint_eq(apply(), 1);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM pg_indexes"
+                                " WHERE schemaname = 'store_test' AND indexname = 'users_administrators'"),
+                     1);
+    PQfinish(reader);
+    drop_schema();
+}
+END_TEST
+
 /* Waits until the server reports this number; fails after 5 s. */
 static void await_count(const char *statement, int64_t expected) {
     for (int tries = 0; tries < 500 && sql_number("%s", statement) != expected; tries++) {
@@ -280,6 +296,7 @@ TCase *store_migrations_tests(void) {
     tcase_add_test(tests, a_migration_that_fails_leaves_nothing_of_itself);
     tcase_add_test(tests, a_migration_that_waits_for_a_table_holds_up_nobody_for_long);
     tcase_add_test(tests, days_of_last_use_from_before_they_were_written_stay_and_can_be_written);
+    tcase_add_test(tests, the_index_of_administrators_is_made_while_the_table_of_users_is_read);
     tcase_add_test(tests, no_statement_reads_the_whole_of_a_new_table);
     tcase_add_test(tests, the_service_role_cannot_migrate_a_new_schema);
     tcase_add_test(tests, the_service_role_cannot_write_down_migrations);
