@@ -6,6 +6,7 @@
 #include "jwtd/macros.h"
 #include "jwtd/reply.h"
 
+#include <sodium.h>
 #include <stdio.h>
 
 Suite *request_key_suite(void);
@@ -181,6 +182,30 @@ START_TEST(a_request_is_the_same_with_the_same_method_path_and_body_but_for_pass
 }
 END_TEST
 
+static void add(crypto_generichash_state *state, const char *text) {
+    uint64_t len = text != NULL ? strlen(text) : UINT64_MAX; /* little-endian, as the machine */
+    crypto_generichash_update(state, (const unsigned char *)&len, sizeof len);
+    if (text != NULL)
+        crypto_generichash_update(state, (const unsigned char *)text, len);
+}
+
+/* A registration leaves the digest of its key, which the version before looks for, in the user's row (src/api/register.c).
+ * Whoever has read the row must not be able to find the fingerprint of the request by guessing its fields. */
+START_TEST(a_fingerprint_is_not_keyed_with_the_digest_that_a_registration_stores) {
+    unsigned char stored[32], guessed[32];
+    char text[65];
+    crypto_generichash_state state;
+    fixture->route.body = NULL;
+    crypto_generichash(stored, sizeof stored, (const unsigned char *)"key", 3, NULL, 0);
+    crypto_generichash_init(&state, stored, sizeof stored, sizeof guessed);
+    add(&state, "PATCH");
+    add(&state, path);
+    add(&state, NULL);
+    crypto_generichash_final(&state, guessed, sizeof guessed);
+    ck_assert_str_ne(bind_to("user", "1").fingerprint, sodium_bin2hex(text, sizeof text, guessed, sizeof guessed));
+}
+END_TEST
+
 /* ---- which steps run ---- */
 
 static bool begins_with_route(void) {
@@ -268,6 +293,7 @@ Suite *request_key_suite(void) {
     tcase_add_test(tcase, a_key_is_bound_to_its_owner);
     tcase_add_loop_test(tcase, a_request_is_the_same_with_the_same_method_path_and_body_but_for_passwords, 0,
                         (int)ARRAY_LEN(differences));
+    tcase_add_test(tcase, a_fingerprint_is_not_keyed_with_the_digest_that_a_registration_stores);
     tcase_add_test(tcase, only_a_key_whose_owner_is_known_is_looked_up_first);
     tcase_add_test(tcase, a_request_without_a_key_runs_the_steps_of_its_route_and_no_others);
     tcase_add_loop_test(tcase, what_may_have_been_done_already_is_looked_up_before_it_is_refused_and_once, 0,
