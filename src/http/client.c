@@ -5,7 +5,7 @@
 #include "jwtd/config.h"
 #include "jwtd/services.h"
 
-#define USER_AGENT_MAX_LEN 512
+#define USER_AGENT_MAX_LEN 256
 #define REQUEST_ID_MAX_LEN 64
 
 void client_read_request_id(struct exchange *exchange) {

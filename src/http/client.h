@@ -11,7 +11,7 @@ struct exchange;
 void client_read_request_id(struct exchange *exchange);
 
 /* Sets request.client, from X-Forwarded-For behind a trusted proxy (network.h); request.peer must be set. And request.user_agent:
- * the first 512 bytes, with "?" for what is not visible ASCII or a blank; {NULL, 0} if the field is absent or empty.
+ * the first 256 bytes, with "?" for what is not visible ASCII or a blank; {NULL, 0} if the field is absent or empty.
  * STATUS_OUT_OF_MEMORY: one of them is not set, and the request must be refused, since its client would be taken for the proxy.
  */
 enum status client_read(struct exchange *exchange) MUST_CHECK;

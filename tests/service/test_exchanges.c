@@ -325,7 +325,7 @@ START_TEST(a_list_of_a_hundred_sessions_with_the_longest_user_agents_is_shown) {
     struct tokens tokens = { .access = "" };
     memset(agent, '"', sizeof agent); /* each of which JSON writes as two */
     memcpy(agent, "User-Agent: ", strlen("User-Agent: "));
-    agent[strlen("User-Agent: ") + 512] = '\0';
+    agent[strlen("User-Agent: ") + 256] = '\0';
     const char *const headers[] = { agent, "Content-Type: application/json", NULL };
     for (int i = 0; i < 100; i++) {
         struct reply reply = http_send(&shared_server, "POST", "/auth/login", headers, credentials(&account, PASSWORD, body));

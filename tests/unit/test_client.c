@@ -97,7 +97,7 @@ START_TEST(a_user_agent_is_kept_as_far_as_it_can_be_shown) {
     struct exchange_fixture *fixture = exchange_fixture_create(headers);
     ck_assert_int_eq(client_read(&fixture->exchange), STATUS_OK);
     struct text kept = fixture->exchange.request.user_agent;
-    ck_assert_uint_eq(kept.len, 512);
+    ck_assert_uint_eq(kept.len, 256);
     ck_assert_int_eq(memcmp(kept.bytes, "x???\"<aaa", 9), 0);
     exchange_fixture_destroy(fixture);
 }
