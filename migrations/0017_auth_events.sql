@@ -130,7 +130,12 @@ DO $$ BEGIN
 END $$;
 SELECT FROM auth_events_maintain(NULL);
 
+-- When a user's change of the own profile was noted last. It takes no password and has no limit of its own, so it is noted once an hour. The
+-- last statement, since it locks the table of users until the transaction ends.
+ALTER TABLE users ADD COLUMN profile_noted_at timestamptz;
+
 -- migrate:down
+ALTER TABLE users DROP COLUMN profile_noted_at;
 DROP TABLE auth_events;
 DROP FUNCTION auth_events_maintain(interval);
 DROP FUNCTION auth_events_lock_to_read();

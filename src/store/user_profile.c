@@ -26,11 +26,15 @@ enum {
     PROFILE_PARAMETERS
 };
 
-/* What users change, to be compared: json has no equality. */
-#define CHANGEABLE(row) "(" row ".email, " row ".name, " row ".metadata::text)"
+/* The profile, which takes no password to change, and all that users change, to be compared: json has no equality. */
+#define PROFILE(row) row ".name, " row ".metadata::text"
+#define CHANGEABLE(row) "(" row ".email, " PROFILE(row) ")"
 
-/* The first WITH query is the row as it is to be. Nothing changes, and there is no event, where it is so already: also when the
- * statement runs again. */
+/*
+ * The first WITH query is the row as it is to be. Nothing changes, and there is no event, where it is so already: also when the
+ * statement runs again. A change of the profile is noted, and the row that `changed` returns has another profile_noted_at, only if
+ * none was noted within the hour: a name that goes to and fro would fill the audit.
+ */
 static const struct db_statement change_profile = {
     .name = "users_change_profile",
     .parameters = PROFILE_PARAMETERS,
@@ -51,7 +55,9 @@ static const struct db_statement change_profile = {
            " ),"
            " changed AS ("
            "   UPDATE users u"
-           "   SET email = w.email, email_canonical = w.email_canonical, name = w.name, metadata = w.metadata, updated_at = now()"
+           "   SET email = w.email, email_canonical = w.email_canonical, name = w.name, metadata = w.metadata, updated_at = now(),"
+           "     profile_noted_at = CASE WHEN (" PROFILE("u") ") IS DISTINCT FROM (" PROFILE("w") ")"
+           "       AND coalesce(u.profile_noted_at < now() - interval '1 hour', true) THEN now() ELSE u.profile_noted_at END"
            "   FROM wanted w"
            "   WHERE u.id = w.id AND " CHANGEABLE("u") " IS DISTINCT FROM " CHANGEABLE("w")
            "   RETURNING u.*"
@@ -64,6 +70,7 @@ static const struct db_statement change_profile = {
            " difference AS ("
            "   SELECT n.id,"
            "     o.email <> n.email AS has_email,"
+           "     o.profile_noted_at IS DISTINCT FROM n.profile_noted_at AS has_profile,"
            "     array_remove(ARRAY[CASE WHEN o.name IS DISTINCT FROM n.name THEN 'name' END,"
            "                        CASE WHEN o.metadata::text <> n.metadata::text THEN 'metadata' END], NULL) AS members"
            "   FROM users o JOIN changed n ON o.id = n.id"
@@ -72,7 +79,7 @@ static const struct db_statement change_profile = {
                                " UNION ALL "
                                EVENT("profile_changed",
                                      "id, NULL::uuid, NULL, jsonb_build_object('members', members)",
-                                     "difference WHERE members <> '{}'")) ","
+                                     "difference WHERE has_profile")) ","
              REMEMBER_KEY("$7", THE_USER, "after")
            " SELECT " USER_COLUMNS ", is_changed"
            " FROM after",

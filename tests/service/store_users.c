@@ -268,6 +268,7 @@ START_TEST(the_event_of_a_change_of_the_profile_names_what_differs_and_no_value)
     for (int run = 0; run < 2; run++) /* the second is that of a lost connection, and changes nothing */
         ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
     wanted = (struct profile_change){ .user = { id, 0 }, .metadata_json = text_of("{}") };
+    sql("UPDATE users SET profile_noted_at = now() - interval '61 minutes'");
     ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
     ck_assert_int_eq(sql_number("SELECT (string_agg(event || coalesce(detail::text, ''), ' ' ORDER BY at, event) ="
                                 "        'email_changed profile_changed{\"members\": [\"name\", \"metadata\"]}"
@@ -275,6 +276,55 @@ START_TEST(the_event_of_a_change_of_the_profile_names_what_differs_and_no_value)
                                 " FROM auth_events WHERE user_id = '%s' AND event <> 'user_registered'",
                                 show(&id)),
                      1);
+}
+END_TEST
+
+static void rename_to(const struct uuid *id, const char *name) {
+    struct profile_change wanted = { .user = { *id, 0 }, .name = text_of(name) };
+    struct changed_user changed;
+    ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
+    ck_assert_int_eq(changed.change, USER_CHANGED);
+}
+
+static int64_t noted(const struct uuid *id, const char *event) {
+    return sql_number("SELECT count(*) FROM auth_events WHERE user_id = '%s' AND event = '%s'", show(id), event);
+}
+
+/* Or anybody could fill the audit by a name that goes to and fro. */
+START_TEST(what_users_change_of_their_own_profile_is_noted_once_an_hour) {
+    struct uuid id = add_user("ada@example.org"), other = add_user("grace@example.org");
+    for (int i = 0; i < 5; i++) {
+        rename_to(&id, "Ada");
+        rename_to(&id, "");
+    }
+    ck_assert_int_eq(noted(&id, "profile_changed"), 1);
+    rename_to(&other, "Grace");
+    ck_assert_int_eq(noted(&other, "profile_changed"), 1);
+    sql("UPDATE users SET profile_noted_at = now() - interval '59 minutes'");
+    rename_to(&id, "Ada");
+    ck_assert_int_eq(noted(&id, "profile_changed"), 1);
+    sql("UPDATE users SET profile_noted_at = now() - interval '61 minutes'");
+    rename_to(&id, "");
+    rename_to(&id, "Ada");
+    ck_assert_int_eq(noted(&id, "profile_changed"), 2);
+}
+END_TEST
+
+START_TEST(what_takes_a_password_or_an_administrator_is_noted_each_time) {
+    struct uuid id = add_user("ada@example.org");
+    static const char *const emails[] = { "new@example.org", "ada@example.org" };
+    static const char *const names[] = { "{\"name\":\"Ada\"}", "{\"name\":null}" };
+    struct changed_user changed;
+    bool found;
+    for (int i = 0; i < 4; i++) {
+        struct profile_change wanted = { .user = { id, 1 }, .email = email_of(emails[i % 2]) };
+        ck_assert_int_eq(RUN(CALL, users_change_profile, &wanted, &changed), STATUS_OK);
+        ck_assert_int_eq(change_user(CALL, emails[i % 2], names[i % 2], &found), STATUS_OK);
+    }
+    ck_assert_int_eq(noted(&id, "email_changed"), 4);
+    ck_assert_int_eq(noted(&id, "profile_changed"), 4);
+    rename_to(&id, "Ada"); /* the first one of the user's own */
+    ck_assert_int_eq(noted(&id, "profile_changed"), 5);
 }
 END_TEST
 
@@ -468,6 +518,8 @@ TCase *store_users_tests(void) {
     tcase_add_test(tests, what_a_change_of_the_profile_does_not_name_stays);
     tcase_add_test(tests, a_change_of_the_profile_that_changes_nothing_leaves_the_row_alone);
     tcase_add_test(tests, the_event_of_a_change_of_the_profile_names_what_differs_and_no_value);
+    tcase_add_test(tests, what_users_change_of_their_own_profile_is_noted_once_an_hour);
+    tcase_add_test(tests, what_takes_a_password_or_an_administrator_is_noted_each_time);
     tcase_add_test(tests, nobody_changes_the_profile_of_a_user_who_is_disabled_or_deleted);
     tcase_add_loop_test(tests, the_network_that_a_user_registers_from_is_known_once, 0, 3);
     tcase_add_loop_test(tests, a_new_password_leaves_the_network_known_that_set_it, 0, 3);
