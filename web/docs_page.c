@@ -47,7 +47,9 @@ static const struct {
                                  "Retry-After: it gets the first one's reply." },
     { "email_taken", "Offer to log in instead. If your own registration was repeated because its reply was lost, send an "
                      "Idempotency-Key next time: the repetition then gets the first reply." },
-    { "last_admin", "Give another account the role admin first: without an administrator nobody could take this back." },
+    { "last_admin",
+      "Give another account, which has a password and is not disabled, the role admin first: without an administrator "
+      "nobody could take this back." },
     { "precondition_required", "Read the resource first, and send the ETag that came with it as If-Match, so that the change of "
                                "another administrator is not overwritten." },
     { "precondition_failed", "Somebody has changed the resource since it was read. Read it again, and decide anew." },

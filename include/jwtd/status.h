@@ -37,7 +37,7 @@ enum status {
     STATUS_IDEMPOTENCY_KEY_REUSED,  /* 422: the key came before with another request */
     STATUS_IDEMPOTENCY_IN_PROGRESS, /* 409: the first request with the key is not over; carries Retry-After */
     STATUS_EMAIL_TAKEN,             /* 409 */
-    STATUS_LAST_ADMIN,              /* 409: no administrator would be left who is not disabled */
+    STATUS_LAST_ADMIN,              /* 409: no administrator would be left who has a password and is not disabled */
     STATUS_PRECONDITION_FAILED,     /* 412: If-Match has an older version */
     STATUS_PRECONDITION_REQUIRED,   /* 428: If-Match is missing */
     /* the client is not authenticated, or not permitted to do this */

@@ -31,6 +31,7 @@ struct user {
     int64_t version;                 /* incremented by a change that an administrator sees (the ETag of /users/{id}) */
     struct text created_at, updated_at;
     bool disabled;
+    bool has_password;             /* false: password_hash is of one that nobody knows */
     bool password_change_required; /* opens no session until a new password is set */
     bool password_changed_lately;  /* by the user, within the last minute: the request may repeat the one that changed it */
     bool knows_address;            /* of users_find_for_login only: the address is known for this user */
@@ -132,8 +133,7 @@ void users_change_password_at_login(struct db_query *query, const struct passwor
 
 /* Deletes the user and its sessions; their revocations stay for the other instances. One that is deleted already is USER_STALE,
  * unless the connection was lost and a session of the user was revoked by a deletion in the last minute: that was the first run.
- * STATUS_LAST_ADMIN: no administrator who is not disabled would be left.
- */
+ * STATUS_LAST_ADMIN: no administrator who has a password and is not disabled would be left. */
 void users_delete(struct db_query *query, const struct checked_user *checked, struct changed_user *changed);
 
 struct user_list {

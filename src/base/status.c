@@ -50,7 +50,8 @@ static const struct status_info table[] = {
     [STATUS_EMAIL_TAKEN] = { "email_taken", 409, "E-mail address taken", "An account with this e-mail address exists already.",
                              false },
     [STATUS_LAST_ADMIN] = { "last_admin", 409, "Last administrator",
-                            "No administrator who is not disabled would be left; give another user the role admin first.",
+                            "No administrator who has a password and is not disabled would be left; give another user the role "
+                            "admin first.",
                             false },
     [STATUS_PRECONDITION_FAILED] = { "precondition_failed", 412, "Precondition failed",
                                      "What is to be changed was changed by somebody else; read it again, and send its ETag as "

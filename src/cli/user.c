@@ -79,13 +79,15 @@ static const struct subcommand_table table = { "user", subcommands, ARRAY_LEN(su
 
 void cli_print_user_help(void) {
     subcommand_print_help(&table);
-    fputs("list prints a line for each user, most others one for theirs as it is afterwards (delete: as it was): id, e-mail\n"
-          "address, roles separated by commas (\"-\": none), active or disabled, time of creation; separated by tabs.\n"
-          "sessions prints for each: id, opened, last used, expires, IP address, user agent. events prints for each: time,\n"
-          "event, session, who did it, IP address, reason, detail. \"-\" is none.\n"
-          "What would leave no administrator (role admin) who is not disabled is refused.\n"
-          "Exit code: 0 done; 1 failed, also when there is no such user; 2 used wrongly.\n",
-          stdout);
+    fputs(
+        "list prints a line for each user, most others one for theirs as it is afterwards (delete: as it was): id, e-mail\n"
+        "address, roles separated by commas (\"-\": none), active or disabled, time of creation, and password, change-required\n"
+        "(the next login sets a new one) or no-password (nobody can log in until set-password); separated by tabs.\n"
+        "sessions prints for each: id, opened, last used, expires, IP address, user agent. events prints for each: time,\n"
+        "event, session, who did it, IP address, reason, detail. \"-\" is none.\n"
+        "What would leave no administrator (role admin) who has a password and is not disabled is refused.\n"
+        "Exit code: 0 done; 1 failed, also when there is no such user; 2 used wrongly.\n",
+        stdout);
 }
 
 static bool read_email(struct user_task *task, const char *operand) {

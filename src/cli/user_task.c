@@ -16,8 +16,27 @@ struct db_call user_call(const struct user_task *task) {
     };
 }
 
+/* For the rest a client of the service would be told the same. */
+static const char *advice(enum status status) {
+    switch (status) {
+    case STATUS_LAST_ADMIN:
+        return "nobody who has a password and is not disabled would be an administrator: give another user the role admin first";
+    case STATUS_EMAIL_TAKEN:
+        return "there is an account with this e-mail address already";
+    case STATUS_DATABASE_UNAVAILABLE:
+        return "the database cannot be used; the log above says why: check database.url (jwtd check-config prints it), and run "
+               "jwtd migrate --status";
+    case STATUS_DEADLINE_EXCEEDED:
+        return "the database did not answer in time, or what is to be changed is locked: check what has been done, and try again";
+    case STATUS_OUT_OF_MEMORY:
+        return "out of memory";
+    default:
+        return status_info(status)->detail;
+    }
+}
+
 bool user_fail(enum status status) {
-    fprintf(stderr, "jwtd: %s\n", status_info(status)->title);
+    fprintf(stderr, "jwtd: %s\n", advice(status));
     return false;
 }
 
@@ -55,9 +74,11 @@ static void print_roles(struct text roles_json) {
 
 void user_print(const struct user *user) {
     char id[UUID_TEXT_SIZE];
+    const char *password = !user->has_password ? "no-password" : user->password_change_required ? "change-required" : "password";
     printf("%s\t%.*s\t", uuid_text(&user->id, id), (int)user->email.len, user->email.bytes);
     print_roles(user->roles_json);
-    printf("\t%s\t%.*s\n", user->disabled ? "disabled" : "active", (int)user->created_at.len, user->created_at.bytes);
+    printf("\t%s\t%.*s\t%s\n", user->disabled ? "disabled" : "active", (int)user->created_at.len, user->created_at.bytes,
+           password);
 }
 
 static bool is_repeated(const struct user_task *task, int index) {

@@ -21,14 +21,14 @@ struct user_task {
 /* The first argument of the store's functions, with a deadline of fifteen seconds from now: one for each call. */
 struct db_call user_call(const struct user_task *task);
 
-/* Prints the error on standard error; returns false. */
+/* Prints on standard error what has failed, and what to do about it; returns false. */
 bool user_fail(enum status status);
 bool user_fail_not_found(void);
 
 /* The account of task->email. False, with the reason on standard error. */
 bool user_find(const struct user_task *task, struct user *user) MUST_CHECK;
 
-/* One line: id, address, roles, state, creation; separated by tabs. */
+/* One line: id, address, roles, state, creation, state of the password; separated by tabs. */
 void user_print(const struct user *user);
 
 /* task->roles as a JSON array in the arena, each of them once; NULL, with the reason on standard error, if one is no role or they

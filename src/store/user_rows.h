@@ -9,7 +9,7 @@
 /* clang-format off */
 #define USER_COLUMNS \
     "id, email, password_hash, password_version, array_to_json(roles)::text, name, metadata, admin_metadata, version," \
-    " password_change_required, created_at, updated_at," \
+    " password_change_required, has_password, created_at, updated_at," \
     " disabled_at IS NOT NULL," \
     " coalesce(password_changed_at > now() - interval '1 minute', false)"
 
@@ -32,6 +32,7 @@ enum user_column {
     USER_ADMIN_METADATA,
     USER_VERSION,
     USER_PASSWORD_CHANGE_REQUIRED,
+    USER_HAS_PASSWORD,
     USER_CREATED_AT,
     USER_UPDATED_AT,
     USER_IS_DISABLED,

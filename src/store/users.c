@@ -24,6 +24,7 @@ enum status user_read(const struct db_rows *rows, size_t row, struct arena *aren
         .admin_metadata_json = db_copy_text(rows, row, USER_ADMIN_METADATA, arena),
         .version = db_integer(rows, row, USER_VERSION),
         .password_change_required = db_boolean(rows, row, USER_PASSWORD_CHANGE_REQUIRED),
+        .has_password = db_boolean(rows, row, USER_HAS_PASSWORD),
         .created_at = db_copy_time(rows, row, USER_CREATED_AT, arena),
         .updated_at = db_copy_time(rows, row, USER_UPDATED_AT, arena),
         .disabled = db_boolean(rows, row, USER_IS_DISABLED),

@@ -43,6 +43,9 @@ static const struct {
     { { "--help", "migrate" }, 0, "usage: jwtd migrate [--status]\n\nbring" },
     { { "dance", "--help" }, 2, "there is no command dance" },
     { { "user", "--help" }, 0, "usage: jwtd user list\n" },
+    { { "user", "--help" },
+      0,
+      "What would leave no administrator (role admin) who has a password and is not disabled is refused.\n" },
     { { "user", "set-roles", "--help" }, 0, "REPLACE all roles of a user by these; without a ROLE all are removed\n" },
     { { "check-config", "--set", "server.threads=3" }, 0, "threads = 3\n" },
     { { "check-config", "--set=server.threads=3" }, 0, "threads = 3\n" },
@@ -366,7 +369,7 @@ START_TEST(an_operator_adds_shows_disables_and_enables_a_user) {
     const char *const add[] = { "--set", database_setting, "user", "add", account.email, "--role", "admin", NULL };
     ck_assert_msg(program_run(add, PASSWORD "\n", output, sizeof output) == 0, "%s", output);
     ck_assert_int_eq(program_run(add, PASSWORD "\n", output, sizeof output), 1);
-    ck_assert_msg(strstr(output, "E-mail address taken") != NULL, "%s", output);
+    ck_assert_msg(strstr(output, "jwtd: there is an account with this e-mail address already\n") != NULL, "%s", output);
     struct tokens tokens = account_login(&shared_server, &account);
     ck_assert_int_eq(RUN("--set", database_setting, "user", "show", account.email), 0);
     ck_assert_ptr_nonnull(strstr(output, account.email));
@@ -440,8 +443,48 @@ START_TEST(the_last_administrator_stays_on_the_shell_too) {
                    sizeof ignored);
     for (size_t i = 0; i < ARRAY_LEN(removals); i++) {
         ck_assert_int_eq(RUN("--set", database_setting, "user", removals[i], "keeper@example.org"), 1);
-        ck_assert_msg(strstr(output, "jwtd: Last administrator\n") != NULL, "%s", output);
+        ck_assert_msg(strstr(output, "jwtd: nobody who has a password and is not disabled would be an administrator: ") != NULL,
+                      "%s", output);
     }
+}
+END_TEST
+
+/* The table is locked, or the server is away, or it has no such database: what failed, and what to do. */
+START_TEST(an_operator_is_told_what_to_do_when_the_database_fails) {
+    char url[600];
+    static const char *const advice[] = { "database.url", "jwtd migrate" };
+    snprintf(url, sizeof url, "%s", "database.url=host=127.0.0.1 port=1 user=jwtd dbname=jwtd");
+    ck_assert_int_eq(RUN("--set", url, "user", "list"), 1);
+    ck_assert_msg(strstr(output, "jwtd: the database cannot be used; ") != NULL, "%s", output);
+    for (size_t i = 0; i < ARRAY_LEN(advice); i++)
+        ck_assert_msg(strstr(output, advice[i]) != NULL, "%s is missing in:\n%s", advice[i], output);
+    ck_assert_msg(strstr(output, "Retry-After") == NULL, "%s", output);
+}
+END_TEST
+
+/* The last column of the user's line. The list has the users of other tests too. */
+static void expect_password_state(const struct account *account, const char *state) {
+    char last_column[64], list[1200];
+    snprintf(last_column, sizeof last_column, "\t%s\n", state);
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "show", account->email), 0);
+    ck_assert_msg(strstr(output, last_column) != NULL, "%s", output);
+    snprintf(list, sizeof list, "'%s' --set '%s' user list | grep -F %s", getenv("JWTD_TEST_PROGRAM"), database_setting,
+             account->id);
+    ck_assert_int_eq(command_run((const char *const[]){ "/bin/sh", "-c", list, NULL }, NULL, output, sizeof output), 0);
+    ck_assert_msg(strstr(output, last_column) != NULL, "%s", output);
+}
+
+START_TEST(show_and_list_say_who_has_no_password_or_must_change_it) {
+    struct account account = account_register(&shared_server);
+    const char *const set_password[] = { "--set", database_setting, "user", "set-password", account.email, NULL };
+    char ignored[8];
+    expect_password_state(&account, "password");
+    ck_assert_int_eq(RUN("--set", database_setting, "user", "require-password-change", account.email), 0);
+    expect_password_state(&account, "change-required");
+    database_value("UPDATE users SET has_password = false WHERE email = $1", account.email, ignored, sizeof ignored);
+    expect_password_state(&account, "no-password");
+    ck_assert_msg(program_run(set_password, PASSWORD "\n", output, sizeof output) == 0, "%s", output);
+    expect_password_state(&account, "password");
 }
 END_TEST
 
@@ -494,6 +537,8 @@ Suite *cli_suite(void) {
     tcase_add_test(tcase, a_disabled_user_gets_a_new_password_and_is_enabled_with_it);
     tcase_add_test(tcase, an_operator_does_what_an_administrator_can_do);
     tcase_add_test(tcase, the_last_administrator_stays_on_the_shell_too);
+    tcase_add_test(tcase, an_operator_is_told_what_to_do_when_the_database_fails);
+    tcase_add_test(tcase, show_and_list_say_who_has_no_password_or_must_change_it);
     tcase_add_test(tcase, a_role_that_is_named_twice_is_stored_once);
     tcase_add_test(tcase, the_settings_of_the_help_stand_in_columns);
     tcase_add_test(tcase, a_weak_password_is_refused_at_the_command_line_too);
