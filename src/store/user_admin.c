@@ -187,15 +187,7 @@ static const struct db_statement delete_user = {
            "   WHERE id = $1 AND $3::bigint IN (version, 0)"
            "   RETURNING id"
            " ),"
-           " published AS ("
-           "   INSERT INTO revocations (session_id, user_id, reason)"
-           "   SELECT s.id, s.user_id, 'user_deleted'"
-           "   FROM sessions s JOIN deleted ON s.user_id = deleted.id"
-           "   WHERE s.revoked_at IS NULL"
-           "   RETURNING session_id AS id"
-           " ),"
-             NOTE_EVENTS("$2", USER_DELETED) ","
-             REMEMBER_KEY("$2", THE_USER, "deleted")
+             PUBLISH_DELETED("$2")
            " SELECT EXISTS (SELECT FROM deleted), " IDS_OF("published")
            " FROM users"
            " WHERE id = $1",

@@ -122,7 +122,6 @@ static const struct db_statement change_password_at_login = {
 
 enum { DELETE_ID /* $1 */, DELETE_VERSION /* $2 */, DELETE_CHANGE /* $3 */, DELETE_PARAMETERS };
 
-/* The sessions are deleted by the cascade at the end of the statement. */
 static const struct db_statement delete_user = {
     .name = "users_delete",
     .parameters = DELETE_PARAMETERS,
@@ -135,16 +134,8 @@ static const struct db_statement delete_user = {
            "   WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL"
            "   RETURNING id"
            " ),"
-           " published AS ("
-           "   INSERT INTO revocations (session_id, user_id, reason)"
-           "   SELECT s.id, s.user_id, 'user_deleted'"
-           "   FROM sessions s JOIN deleted ON s.user_id = deleted.id"
-           "   WHERE s.revoked_at IS NULL"
-           "   RETURNING session_id"
-           " ),"
-             NOTE_EVENTS("$3", USER_DELETED) ","
-             REMEMBER_KEY("$3", THE_USER, "deleted")
-           " SELECT deleted.id, published.session_id"
+             PUBLISH_DELETED("$3")
+           " SELECT deleted.id, published.id"
            " FROM deleted LEFT JOIN published ON true",
 };
 

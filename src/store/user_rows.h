@@ -2,6 +2,7 @@
 #ifndef JWTD_STORE_USER_ROWS_H
 #define JWTD_STORE_USER_ROWS_H
 
+#include "sql.h"
 #include "statement.h"
 
 #include "jwtd/users.h"
@@ -13,12 +14,25 @@
     " disabled_at IS NOT NULL," \
     " coalesce(password_changed_at > now() - interval '1 minute', false)"
 
-/* For NOTE_EVENTS (sql.h): the events of the WITH query `deleted`, which deletes a user. */
-#define USER_DELETED \
-    EVENT("user_deleted", OF_USER, "deleted") \
-    " UNION ALL " \
-    EVENT("session_ended", "s.user_id, s.id, 'user_deleted', jsonb_build_object('refreshes', s.generation - 1)", \
-          "sessions s JOIN deleted ON s.user_id = deleted.id WHERE s.revoked_at IS NULL")
+/*
+ * What follows a WITH query `deleted`, which deletes a user and returns the id: `published` inserts the user's live sessions, whose ids it
+ * returns, into the table that the other instances read, and the rest is noted and remembered (sql.h). The sessions themselves are
+ * deleted by the cascade, at the end of the statement. `change` is the parameter with the change context.
+ */
+#define PUBLISH_DELETED(change) \
+    " published AS (" \
+    "   INSERT INTO revocations (session_id, user_id, reason)" \
+    "   SELECT s.id, s.user_id, 'user_deleted'" \
+    "   FROM sessions s JOIN deleted ON s.user_id = deleted.id" \
+    "   WHERE s.revoked_at IS NULL" \
+    "   RETURNING session_id AS id" \
+    " )," \
+    NOTE_EVENTS(change, EVENT("user_deleted", OF_USER, "deleted") \
+                        " UNION ALL " \
+                        EVENT("session_ended", \
+                              "s.user_id, s.id, 'user_deleted', jsonb_build_object('refreshes', s.generation - 1)", \
+                              "sessions s JOIN deleted ON s.user_id = deleted.id WHERE s.revoked_at IS NULL")) "," \
+    REMEMBER_KEY(change, THE_USER, "deleted")
 /* clang-format on */
 
 enum user_column {
