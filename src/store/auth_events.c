@@ -87,6 +87,7 @@ static enum status read_partitions(const struct db_rows *rows, struct arena *are
 
 static const struct db_statement insert = {
     .name = "auth_events_insert",
+    .audit = AUDIT_ADDS,
     .parameters = 1,
     .sql = "INSERT INTO auth_events (id, at, event, user_id, session_id, actor, ip, user_agent, request_id, reason, detail)"
            " SELECT id, at, event, user_id, session_id, actor, ip, user_agent, request_id, reason, detail"
@@ -120,9 +121,10 @@ enum {
     " LIMIT $2::bigint + 1"
 
 /* A statement for each index, in whose order its rows are: one whose conditions may be NULL would walk all events of the user.
- * They take a lock (link.c), whose refusal must not be that of another query in the same transaction: not .only_reads. */
+ * They take a lock (audit_lock.h), whose refusal must not be that of another query in the same transaction: not .only_reads. */
 static const struct db_statement list_page = {
     .name = "auth_events_list",
+    .audit = AUDIT_LISTS,
     .parameters = LIST_PARAMETERS,
     .columns = EVENT_COLUMNS,
     .read = read_list,
@@ -131,6 +133,7 @@ static const struct db_statement list_page = {
 
 static const struct db_statement list_of_event = {
     .name = "auth_events_list_of_event",
+    .audit = AUDIT_LISTS,
     .parameters = LIST_OF_EVENT_PARAMETERS,
     .columns = EVENT_COLUMNS,
     .read = read_list,
@@ -140,6 +143,7 @@ static const struct db_statement list_of_event = {
 /* A session has few events. "IS NOT DISTINCT FROM" uses no index, so that the planner takes the session's. */
 static const struct db_statement list_of_session = {
     .name = "auth_events_list_of_session",
+    .audit = AUDIT_LISTS,
     .parameters = LIST_OF_SESSION_PARAMETERS,
     .columns = EVENT_COLUMNS,
     .read = read_list,
@@ -150,6 +154,7 @@ enum { KEY_REASON /* $1 */, KEY_KID /* $2 */, KEY_CHANGE /* $3 */, KEY_PARAMETER
 
 static const struct db_statement note_key = {
     .name = "auth_events_note_key",
+    .audit = AUDIT_ADDS,
     .parameters = KEY_PARAMETERS,
     .sql = "WITH "
              NOTE_EVENTS("$3", EVENT("key_changed",

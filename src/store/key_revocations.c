@@ -35,6 +35,7 @@ enum { INSERT_KID /* $1 */, INSERT_CHANGE /* $2 */, INSERT_PARAMETERS };
 
 static const struct db_statement insert = {
     .name = "revoked_keys_insert",
+    .audit = AUDIT_ADDS,
     .parameters = INSERT_PARAMETERS,
     .columns = 0,
     .sql = "WITH inserted AS ("

@@ -1,5 +1,6 @@
 /* The round trips of a connection: sending and receiving. */
 #include "link.h"
+#include "audit_lock.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
@@ -56,6 +57,7 @@ static bool send_prepare(struct link *link, const struct db_statement *statement
     if (statement == NULL || link_is_prepared(link, statement))
         return true;
     assert(count_parameters(statement->sql) == statement->parameters && statement->parameters <= DB_PARAMETERS_MAX);
+    assert(audit_is_declared(statement));
     add_part(link, PART_PREPARE, statement, query);
     return PQsendPrepare(link->connection, statement->name, statement->sql, statement->parameters, NULL) == 1;
 }
@@ -89,22 +91,6 @@ static bool send_settings(struct link *link, struct db_query *query) {
 
 static bool send_lock(struct link *link, const struct db_statement *lock, struct db_query *query) {
     return lock == NULL || (send_prepare(link, lock, query) && send_statement(link, PART_LOCK, lock, query->parameters, query));
-}
-
-/* In front of every statement that adds events to the audit or lists them, found by its text so that none is forgotten: while
- * another transaction has a lock on what it needs of that table, it does not wait, and is refused after some tries. Those that
- * wait would occupy the connections that logins need. */
-static const struct db_statement lock_audit = { .name = "auth_events_lock", .columns = 1, .sql = "SELECT auth_events_lock()" };
-static const struct db_statement lock_audit_to_read = { .name = "auth_events_lock_to_read",
-                                                        .columns = 1,
-                                                        .sql = "SELECT auth_events_lock_to_read()" };
-
-static const struct db_statement *audit_lock_of(const struct db_statement *statement) {
-    if (statement->only_reads)
-        return NULL;
-    if (strstr(statement->sql, "INSERT INTO auth_events") != NULL)
-        return &lock_audit;
-    return strstr(statement->sql, " FROM auth_events ") != NULL ? &lock_audit_to_read : NULL;
 }
 
 /* A lock is a statement of its own, so that the one behind it sees what was committed before the lock was granted. */
@@ -175,46 +161,6 @@ void link_send(struct link *link, struct db_query *const *queries, unsigned coun
         lose(link, PQerrorMessage(link->connection));
 }
 
-/* Of any statement that remembers an Idempotency-Key or that an administrator asks (migrations/0019_acting_administrators.sql).
- */
-static const struct {
-    const char *constraint;
-    enum status status;
-} expected_of_any[] = {
-    { "idempotency_keys_pkey", STATUS_IDEMPOTENCY_IN_PROGRESS },
-    { "administrator_has_session", STATUS_INVALID_TOKEN },
-    { "administrator_has_role", STATUS_INSUFFICIENT_SCOPE },
-};
-
-/* What a refusal means to this statement; STATUS_OK: what it always means. */
-static enum status expected_status(const struct db_statement *statement, const char *sqlstate, const char *constraint) {
-    if (constraint != NULL && statement->expected.constraint != NULL && strcmp(constraint, statement->expected.constraint) == 0)
-        return statement->expected.status;
-    for (size_t i = 0; constraint != NULL && i < ARRAY_LEN(expected_of_any); i++)
-        if (strcmp(constraint, expected_of_any[i].constraint) == 0)
-            return expected_of_any[i].status;
-    return db_classify_sqlstate(sqlstate).status == STATUS_DEADLINE_EXCEEDED ? statement->when_locked : STATUS_OK;
-}
-
-/* The message of a data exception (class 22) quotes the value, so it is left out of the log. */
-static void refuse(struct db_query *query, const PGresult *refusal) {
-    const struct db_statement *statement = query->statement;
-    const char *sqlstate = PQresultErrorField(refusal, PG_DIAG_SQLSTATE);
-    const char *constraint = PQresultErrorField(refusal, PG_DIAG_CONSTRAINT_NAME);
-    const char *message = PQresultErrorField(refusal, PG_DIAG_MESSAGE_PRIMARY);
-    query->remedy = REMEDY_NONE;
-    query->status = expected_status(statement, sqlstate, constraint);
-    if (query->status != STATUS_OK)
-        return;
-    struct db_error error = db_classify_sqlstate(sqlstate);
-    query->status = error.status;
-    query->remedy = (int)error.remedy;
-    if (sqlstate != NULL && strncmp(sqlstate, "22", 2) == 0)
-        message = NULL;
-    log_event(error.remedy == REMEDY_NONE ? LOG_ERROR : LOG_WARN, "database_error",
-              "statement=%s sqlstate=%s constraint=%s message=%s", statement->name, sqlstate, constraint, message);
-}
-
 /* Behind a pooler that shares prepared statements by name, another version of the program may have made one of this name. */
 static void check_columns(struct db_query *query) {
     const struct db_statement *statement = query->statement;
@@ -250,9 +196,8 @@ static void end_round_trip(struct link *link) {
 
 /* Partitions are made and removed in a moment: the query tries again, and no connection waits for it. */
 static void refuse_part(const struct link_part *part, const PGresult *refusal) {
-    refuse(part->query, refusal);
-    bool is_of_audit = part->statement == &lock_audit || part->statement == &lock_audit_to_read;
-    if (is_of_audit && part->query->status == STATUS_DEADLINE_EXCEEDED)
+    link_refuse(part->query, refusal);
+    if (audit_is_lock(part->statement) && part->query->status == STATUS_DEADLINE_EXCEEDED)
         part->query->remedy = REMEDY_RETRY;
 }
 
@@ -263,7 +208,7 @@ static void receive_refusal(struct link *link, const PGresult *result) {
         return;
     }
     for (unsigned i = 0; i < link->query_count; i++)
-        refuse(link->queries[i], result);
+        link_refuse(link->queries[i], result);
 }
 
 /* What follows a refusal is skipped: of the same query, which keeps its own outcome, or of another one. */

@@ -11,7 +11,8 @@
  * queries, each with its outcome, and link_judge says of each what comes next.
  *
  * From the top down: worker.c and db.c own links; link.c sends and receives; link_open.c opens and closes; db_hosts.c
- * chooses among hosts; db_url.c parses the URL; db_errors.c maps an SQLSTATE to a status. Each calls only those that follow it.
+ * chooses among hosts; db_url.c parses the URL; link_refusal.c says what a refusal means to a query; db_errors.c maps an SQLSTATE
+ * to a status. Each calls only those that follow it.
  */
 #ifndef JWTD_STORE_LINK_H
 #define JWTD_STORE_LINK_H
@@ -113,6 +114,11 @@ enum link_verdict {
     VERDICT_REOPEN /* run it again, on this link, which is CLOSED now */
 };
 enum link_verdict link_judge(struct link *link, struct db_query *query);
+
+/* ---- link_refusal.c ---- */
+
+/* Sets status and remedy of a query that the server has refused, and logs what its statement does not expect. */
+void link_refuse(struct db_query *query, const PGresult *refusal);
 
 /* ---- db_url.c ---- */
 

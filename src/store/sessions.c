@@ -168,6 +168,7 @@ enum {
 /* Those revoked within the last minute are returned again, whatever the credential: they have ended, and are not changed. */
 static const struct db_statement log_out = {
     .name = "sessions_log_out",
+    .audit = AUDIT_ADDS,
     .parameters = LOGOUT_PARAMETERS,
     .columns = 1,
     .read = read_ids,
@@ -185,6 +186,7 @@ static const struct db_statement log_out = {
 /* The credential is checked twice: before any lock is taken, so that an invalid one costs nothing, and again under the locks. */
 static const struct db_statement log_out_everywhere = {
     .name = "sessions_log_out_everywhere",
+    .audit = AUDIT_ADDS,
     .parameters = LOGOUT_PARAMETERS,
     .columns = 1,
     .read = read_ids,
@@ -212,6 +214,7 @@ enum { REVOKE_SESSION /* $1 */, REVOKE_REASON /* $2 */, REVOKE_USER /* $3 */, RE
 
 static const struct db_statement revoke_of_user = {
     .name = "sessions_revoke_of_user",
+    .audit = AUDIT_ADDS,
     .parameters = REVOKE_PARAMETERS,
     .columns = 1,
     .read = read_revoked,

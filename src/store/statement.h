@@ -26,6 +26,8 @@ struct db_statement {
      * first of the same parameters: this one then sees all that was committed before the locks were granted; alone it would see
      * only what was committed before it began to wait. */
     const struct db_statement *lock;
+    /* What it does with the audit's table: audit_lock.h. One that uses it is not .only_reads. */
+    enum db_audit_use { AUDIT_UNUSED, AUDIT_ADDS, AUDIT_LISTS } audit;
     struct {
         const char *constraint; /* NULL: none */
         enum status status;

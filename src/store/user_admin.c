@@ -120,6 +120,7 @@ enum { CHANGE_ID /* $1 */, CHANGE_CHANGE /* $2 */, CHANGE_MEMBERS /* $3 */, CHAN
 /* The first WITH queries: the row as it is to be, and then as it is, from whichever of the two others has it. */
 static const struct db_statement change = {
     .name = "user_admin_change",
+    .audit = AUDIT_ADDS,
     .parameters = CHANGE_PARAMETERS,
     .columns = USER_COLUMN_COUNT + ADMINISTERED_COLUMNS,
     .lock = &lock,
@@ -177,6 +178,7 @@ enum { DELETE_ID /* $1 */, DELETE_CHANGE /* $2 */, DELETE_VERSION /* $3 */, DELE
 
 static const struct db_statement delete_user = {
     .name = "user_admin_delete",
+    .audit = AUDIT_ADDS,
     .parameters = DELETE_PARAMETERS,
     .columns = ADMINISTERED_COLUMNS,
     .lock = &lock,
@@ -210,6 +212,7 @@ enum { END_ID /* $1 */, END_CHANGE /* $2 */, END_PARAMETERS };
 
 static const struct db_statement end_sessions = {
     .name = "user_admin_end_sessions",
+    .audit = AUDIT_ADDS,
     .parameters = END_PARAMETERS,
     .columns = ADMINISTERED_COLUMNS,
     .lock = &lock,

@@ -85,6 +85,7 @@ enum {
 
 static const struct db_statement change_password = {
     .name = "users_change_password",
+    .audit = AUDIT_ADDS,
     .parameters = PASSWORD_PARAMETERS,
     .columns = 2,
     .lock = &users_lock_by_id,
@@ -104,6 +105,7 @@ enum {
 /* The kept session is the one that is opened. */
 static const struct db_statement change_password_at_login = {
     .name = "users_change_password_at_login",
+    .audit = AUDIT_ADDS,
     .parameters = AT_LOGIN_PARAMETERS,
     .columns = 2,
     .lock = &users_lock_by_id,
@@ -124,6 +126,7 @@ enum { DELETE_ID /* $1 */, DELETE_VERSION /* $2 */, DELETE_CHANGE /* $3 */, DELE
 
 static const struct db_statement delete_user = {
     .name = "users_delete",
+    .audit = AUDIT_ADDS,
     .parameters = DELETE_PARAMETERS,
     .columns = 2,
     .lock = &users_lock_by_id,

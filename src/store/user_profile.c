@@ -37,6 +37,7 @@ enum {
  */
 static const struct db_statement change_profile = {
     .name = "users_change_profile",
+    .audit = AUDIT_ADDS,
     .parameters = PROFILE_PARAMETERS,
     .columns = USER_COLUMN_COUNT + 1,
     .lock = &users_lock_by_id,

@@ -141,6 +141,7 @@ enum {
 
 static const struct db_statement insert = {
     .name = "users_insert",
+    .audit = AUDIT_ADDS,
     .parameters = INSERT_PARAMETERS,
     .columns = USER_COLUMN_COUNT,
     .read = read_inserted,
