@@ -1,4 +1,5 @@
 #include "executor_fixture.h"
+#include "store_fixture.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -8,9 +9,9 @@
 
 #define PATIENCE_US (20 * CLOCK_US_PER_S)
 
-static enum status read_task(const struct db_rows *rows, struct arena *arena, void *result) {
+static enum status read_task(const struct db_rows *rows, struct arena *unused, void *result) {
     struct task *task = result;
-    (void)arena;
+    (void)unused;
     ck_assert_uint_eq(db_row_count(rows), 1);
     task->value = db_integer(rows, 0, 0);
     task->transaction = db_integer(rows, 0, 1);
@@ -43,6 +44,14 @@ const struct db_statement write_value = {
     .name = "write_value", .sql = "SELECT $1::integer" AND_ITS_TRANSACTION, ROW
 };
 /* clang-format on */
+
+const struct db_statement touch = { .name = "touch",
+                                    .sql = "UPDATE users SET password_hash = password_hash WHERE email = $1",
+                                    .parameters = 1 };
+
+const struct db_statement conflict = { .name = "conflict",
+                                       .sql = "DO $d$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $d$",
+                                       .parameters = 0 };
 
 /* Borrowed by the connections. */
 static char *kept_url;
@@ -137,4 +146,33 @@ static int by_value(const void *a, const void *b) {
 int64_t percentile_99(int64_t *values, size_t count) {
     qsort(values, count, sizeof values[0], by_value);
     return values[count * 99 / 100];
+}
+
+static const char *executor_url(void) {
+    static char url[URL_SIZE];
+    return database_with(test_database(), "application_name", "jwtd_store_test", url);
+}
+
+struct db_executor *start_executor(unsigned threads, unsigned connections) {
+    return open_executor(executor_url(), threads, connections);
+}
+
+bool same_transaction(const struct task *a, const struct task *b) {
+    return a->transaction == b->transaction && a->backend == b->backend;
+}
+
+void assert_value(const struct task *task, int64_t value) {
+    ck_assert_int_eq(task->status, STATUS_OK);
+    ck_assert_int_eq(task->value, value);
+}
+
+void await_blocked(int64_t wanted) {
+    int64_t blocked = -1;
+    for (int tries = 0; tries < 300 && blocked != wanted; tries++) {
+        usleep(10000);
+        sql("SELECT pg_stat_clear_snapshot()");
+        blocked = sql_number("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
+                             "current_database()");
+    }
+    ck_assert_int_eq(blocked, wanted);
 }

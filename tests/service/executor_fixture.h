@@ -34,8 +34,12 @@ extern const struct db_statement divide;                       /* 1 / $1; only r
 extern const struct db_statement slow_read, slow_write;        /* take $1 seconds, of which the value is the whole part */
 extern const struct db_statement write_value;                  /* changes nothing, but is not marked as one that only reads */
 
-/* One at a time. Closing it waits for all that was submitted. */
+extern const struct db_statement touch;    /* locks the row of a user: $1 is the e-mail address; without a row of its own */
+extern const struct db_statement conflict; /* fails, and is to be run again */
+
+/* One at a time, at a URL, or at the database of the tests. Closing it waits for all that was submitted. */
 struct db_executor *open_executor(const char *url, unsigned threads, unsigned connections);
+struct db_executor *start_executor(unsigned threads, unsigned connections);
 void close_executor(struct db_executor *executor);
 
 /* In the light lane, due in 5 s. The value is printed into $1. */
@@ -48,6 +52,13 @@ bool is_done(const struct task *task);
 /* Waits until all are done, and reads them; the test fails if that takes 20 s, or one was done twice. */
 void await_tasks(struct task *tasks, size_t count);
 void await_task(struct task *task);
+
+void assert_value(const struct task *task, int64_t value); /* it has succeeded, with this value */
+bool same_transaction(const struct task *a, const struct task *b);
+
+/* Waits until so many connections wait for a lock; fails after 3 s. They differ from what was sent while a statement is on its
+ * way. */
+void await_blocked(int64_t wanted);
 
 /* Submits and awaits one; it must succeed. Returns what it took. */
 int64_t run_task(struct db_executor *executor, const struct db_statement *statement, const char *value);

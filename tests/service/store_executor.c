@@ -9,28 +9,9 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static const char *executor_url(void) {
-    static char url[URL_SIZE];
-    return database_with(test_database(), "application_name", "jwtd_store_test", url);
-}
-
-static struct db_executor *start(unsigned threads, unsigned connections) {
-    return open_executor(executor_url(), threads, connections);
-}
-
-static bool same_transaction(const struct task *a, const struct task *b) {
-    return a->transaction == b->transaction && a->backend == b->backend;
-}
-
-static void assert_value(const struct task *task, int64_t value) {
-    ck_assert_int_eq(task->status, STATUS_OK);
-    ck_assert_int_eq(task->value, value);
-}
 
 /* ---- sharing ---- */
 
@@ -45,7 +26,7 @@ static void submit_behind(struct db_executor *executor, struct task *tasks, size
 }
 
 START_TEST(reads_that_wait_together_share_a_round_trip) {
-    struct db_executor *executor = start(1, 1);
+    struct db_executor *executor = start_executor(1, 1);
     struct task tasks[20];
     run_task(executor, &read_value, "0");
     submit_behind(executor, tasks, ARRAY_LEN(tasks), &read_value);
@@ -58,7 +39,7 @@ START_TEST(reads_that_wait_together_share_a_round_trip) {
 END_TEST
 
 START_TEST(reads_by_another_statement_do_not_share_its_round_trip) {
-    struct db_executor *executor = start(1, 1);
+    struct db_executor *executor = start_executor(1, 1);
     struct task blocker, tasks[2];
     run_task(executor, &read_value, "0");
     run_task(executor, &read_other_value, "0");
@@ -76,7 +57,7 @@ END_TEST
 
 /* As many as may carry reads: one more, of the links that only writes have used until then, takes the next. */
 START_TEST(no_read_waits_behind_reads_that_are_held_up) {
-    struct db_executor *executor = start(1, 8);
+    struct db_executor *executor = start_executor(1, 8);
     struct task held[6];
     run_task(executor, &read_value, "0");
     for (size_t i = 0; i < ARRAY_LEN(held); i++) {
@@ -91,7 +72,7 @@ START_TEST(no_read_waits_behind_reads_that_are_held_up) {
 END_TEST
 
 START_TEST(writes_share_with_nothing) {
-    struct db_executor *executor = start(1, 1);
+    struct db_executor *executor = start_executor(1, 1);
     struct task tasks[20];
     run_task(executor, &write_value, "0");
     submit_behind(executor, tasks, ARRAY_LEN(tasks), &write_value);
@@ -108,7 +89,7 @@ END_TEST
 static const unsigned failing[] = { 0x001, 0x200, 0x010, 0x003, 0x2a5, 0x3ff };
 
 START_TEST(a_read_that_fails_fails_alone) {
-    struct db_executor *executor = start(1, 1);
+    struct db_executor *executor = start_executor(1, 1);
     struct task blocker, tasks[10];
     log_set_level(LOG_ERROR + 1);
     run_task(executor, &read_value, "0");
@@ -132,7 +113,7 @@ START_TEST(a_read_that_fails_fails_alone) {
 END_TEST
 
 START_TEST(a_read_with_text_that_the_database_cannot_hold_fails_alone) {
-    struct db_executor *executor = start(1, 1);
+    struct db_executor *executor = start_executor(1, 1);
     struct task blocker, tasks[3];
     log_set_level(LOG_ERROR + 1);
     run_task(executor, &read_value, "0");
@@ -145,30 +126,6 @@ START_TEST(a_read_with_text_that_the_database_cannot_hold_fails_alone) {
     assert_value(&tasks[0], 1);
     ck_assert_int_eq(tasks[1].status, STATUS_BAD_REQUEST);
     assert_value(&tasks[2], 2);
-    close_executor(executor);
-}
-END_TEST
-
-START_TEST(a_read_that_is_not_prepared_yet_goes_alone) {
-    static const struct db_statement misspelt = {
-        .name = "misspelt", .sql = "SELEKT $1::integer", .parameters = 1, .columns = 3, .only_reads = true
-    };
-    const struct db_statement *const asked[] = { &read_value, &read_other_value, &read_value, &misspelt, &read_value };
-    struct db_executor *executor = start(1, 1);
-    struct task blocker, tasks[5];
-    log_set_level(LOG_ERROR + 1);
-    run_task(executor, &read_value, "0");
-    submit(executor, &blocker, &slow_write, "0.05");
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-        submit_number(executor, &tasks[i], asked[i], (int64_t)i);
-    await_task(&blocker);
-    await_tasks(tasks, ARRAY_LEN(tasks));
-    ck_assert(!same_transaction(&tasks[0], &tasks[1]));
-    ck_assert(!same_transaction(&tasks[1], &tasks[2]));
-    ck_assert_int_eq(tasks[3].status, STATUS_INTERNAL);
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-        if (asked[i] != &misspelt)
-            assert_value(&tasks[i], (int64_t)i);
     close_executor(executor);
 }
 END_TEST
@@ -190,7 +147,7 @@ START_TEST(with_any_number_of_threads_and_connections_each_query_has_its_own_row
         unsigned threads, connections;
     } sizes[] = { { 1, 1 }, { 1, 2 }, { 1, 3 }, { 3, 3 }, { 3, 7 }, { 4, 2 } };
     static const struct db_statement *const statements[] = { &read_value, &write_value, &read_other_value };
-    struct db_executor *executor = start(sizes[_i].threads, sizes[_i].connections);
+    struct db_executor *executor = start_executor(sizes[_i].threads, sizes[_i].connections);
     struct admission_load load;
     for (size_t i = 0; i < ARRAY_LEN(many); i++)
         submit_one_of_many(executor, &many[i], statements[i % 3], (int64_t)i);
@@ -226,7 +183,7 @@ static void *submit_and_await(void *argument) {
 
 START_TEST(each_of_several_threads_gets_its_own_rows) {
     struct submitter submitters[SUBMITTERS];
-    struct db_executor *executor = start(3, 7);
+    struct db_executor *executor = start_executor(3, 7);
     for (unsigned i = 0; i < SUBMITTERS; i++) {
         submitters[i] = (struct submitter){ .executor = executor, .index = i };
         ck_assert_int_eq(pthread_create(&submitters[i].thread, NULL, submit_and_await, &submitters[i]), 0);
@@ -240,7 +197,7 @@ START_TEST(each_of_several_threads_gets_its_own_rows) {
 END_TEST
 
 START_TEST(its_end_waits_for_all_that_was_submitted) {
-    struct db_executor *executor = start(2, 3);
+    struct db_executor *executor = start_executor(2, 3);
     for (size_t i = 0; i < 500; i++)
         submit_number(executor, &many[i], i % 2 == 0 ? &read_value : &write_value, (int64_t)i);
     close_executor(executor);
@@ -280,7 +237,7 @@ static void end_link(struct db_query *query) {
 START_TEST(its_end_waits_for_what_is_submitted_at_the_end_of_a_query) {
     static struct chain chains[32];
     int64_t retry_after_us;
-    struct db_executor *executor = start(2, 4);
+    struct db_executor *executor = start_executor(2, 4);
     for (size_t i = 0; i < ARRAY_LEN(chains); i++) {
         chains[i] = (struct chain){ .executor = executor, .left = 20 };
         chains[i].query =
@@ -296,25 +253,9 @@ END_TEST
 
 /* ---- what waits behind what ---- */
 
-static const struct db_statement touch = { .name = "touch",
-                                           .sql = "UPDATE users SET password_hash = password_hash WHERE email = $1",
-                                           .parameters = 1 };
-
 static void lock_row(const char *email) {
     sql("BEGIN");
     sql("SELECT FROM users WHERE email = '%s' FOR UPDATE", email);
-}
-
-/* Connections that wait for a lock; they differ from what was sent while a statement is on its way. */
-static void await_blocked(int64_t wanted) {
-    int64_t blocked = -1;
-    for (int tries = 0; tries < 300 && blocked != wanted; tries++) {
-        usleep(10000);
-        sql("SELECT pg_stat_clear_snapshot()");
-        blocked = sql_number("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
-                             "current_database()");
-    }
-    ck_assert_int_eq(blocked, wanted);
 }
 
 static int64_t p99_of_reads_us(struct db_executor *executor) {
@@ -326,7 +267,7 @@ static int64_t p99_of_reads_us(struct db_executor *executor) {
 
 START_TEST(no_read_waits_behind_writes_that_wait_for_a_row) {
     int64_t bound_us = test_is_sanitized() ? 100 * MS : 10 * MS, p99_us = INT64_MAX;
-    struct db_executor *executor = start(1, 4);
+    struct db_executor *executor = start_executor(1, 4);
     struct task writes[20];
     add_user("ada@example.org");
     run_task(executor, &read_value, "0");
@@ -350,7 +291,7 @@ END_TEST
 
 START_TEST(writes_of_other_rows_go_on_while_fewer_than_all_connections_but_one_wait) {
     static int64_t times_us[100];
-    struct db_executor *executor = start(1, 4);
+    struct db_executor *executor = start_executor(1, 4);
     struct task writes[2];
     add_user("ada@example.org");
     add_user("bob@example.org");
@@ -371,7 +312,7 @@ END_TEST
 
 /* It has the connection of reads, as all have, in turn. */
 START_TEST(with_one_connection_a_write_that_waits_for_a_row_is_waited_for) {
-    struct db_executor *executor = start(1, 1);
+    struct db_executor *executor = start_executor(1, 1);
     struct task write, read;
     add_user("ada@example.org");
     lock_row("ada@example.org");
@@ -391,9 +332,6 @@ END_TEST
 
 /* ---- statements that are run again ---- */
 
-static const struct db_statement conflict = { .name = "conflict",
-                                              .sql = "DO $d$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $d$",
-                                              .parameters = 0 };
 static const struct db_statement lock_two = {
     .name = "lock_two",
     .sql = "SELECT pg_advisory_xact_lock($1::integer), pg_sleep(0.2), pg_advisory_xact_lock(3 - $1::integer)",
@@ -402,7 +340,7 @@ static const struct db_statement lock_two = {
 };
 
 START_TEST(of_two_statements_in_a_deadlock_both_are_done_in_the_end) {
-    struct db_executor *executor = start(1, 3);
+    struct db_executor *executor = start_executor(1, 3);
     struct task tasks[2];
     log_set_level(LOG_ERROR);
     submit(executor, &tasks[0], &lock_two, "1");
@@ -418,7 +356,7 @@ START_TEST(of_two_statements_in_a_deadlock_both_are_done_in_the_end) {
 END_TEST
 
 START_TEST(a_conflict_is_tried_six_times_beside_other_work) {
-    struct db_executor *executor = start(1, 1);
+    struct db_executor *executor = start_executor(1, 1);
     struct task conflicts[20];
     log_set_level(LOG_ERROR);
     for (size_t i = 0; i < ARRAY_LEN(conflicts); i++)
@@ -441,7 +379,7 @@ static int64_t processor_time_us(void) {
 }
 
 START_TEST(a_statement_that_is_to_be_run_again_waits_for_a_connection_without_spinning) {
-    struct db_executor *executor = start(1, 1);
+    struct db_executor *executor = start_executor(1, 1);
     struct task first, write;
     add_user("ada@example.org");
     log_set_level(LOG_ERROR);
@@ -472,7 +410,7 @@ static void assert_ended_after(const struct task *task, int64_t us, enum status 
 
 START_TEST(a_query_that_waits_for_its_turn_ends_with_its_turns_deadline_and_is_not_sent) {
     static const struct db_statement rename = { .name = "rename", .sql = "UPDATE users SET password_hash = $1", .parameters = 1 };
-    struct db_executor *executor = start(1, 1);
+    struct db_executor *executor = start_executor(1, 1);
     struct task blocker, tasks[3];
     add_user("ada@example.org");
     submit(executor, &blocker, &slow_write, "0.8");
@@ -493,7 +431,7 @@ START_TEST(a_query_that_waits_for_its_turn_ends_with_its_turns_deadline_and_is_n
 END_TEST
 
 START_TEST(a_statement_that_misses_its_deadline_costs_its_connection_and_no_other_query) {
-    struct db_executor *executor = start(1, 2);
+    struct db_executor *executor = start_executor(1, 2);
     struct task slow, neighbour;
     log_set_level(LOG_ERROR);
     run_task(executor, &slow_read, "0");
@@ -510,7 +448,7 @@ START_TEST(a_statement_that_misses_its_deadline_costs_its_connection_and_no_othe
 END_TEST
 
 START_TEST(reads_that_share_with_one_that_misses_its_deadline_are_run_again) {
-    struct db_executor *executor = start(1, 1);
+    struct db_executor *executor = start_executor(1, 1);
     struct task blocker, tasks[5];
     log_set_level(LOG_ERROR);
     run_task(executor, &slow_read, "0");
@@ -535,7 +473,7 @@ START_TEST(reads_that_share_with_one_that_misses_its_deadline_are_run_again) {
 END_TEST
 
 START_TEST(a_statement_in_conflict_ends_with_its_deadline) {
-    struct db_executor *executor = start(1, 1);
+    struct db_executor *executor = start_executor(1, 1);
     struct task blocker, task;
     log_set_level(LOG_ERROR);
     submit_due(executor, &task, &conflict, "", 100 * MS, 250 * MS);
@@ -649,201 +587,6 @@ START_TEST(a_server_that_resets_each_connection_is_unavailable) {
 }
 END_TEST
 
-/* ---- lost connections; not through a pooler, which loses others ---- */
-
-static void terminate(const char *condition) {
-    sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'jwtd_store_test' AND %s", condition);
-}
-
-static void await_sleeping(int64_t wanted) {
-    for (int tries = 0; tries < 300; tries++) {
-        sql("SELECT pg_stat_clear_snapshot()");
-        if (sql_number("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == wanted)
-            return;
-        usleep(10000);
-    }
-    ck_abort_msg("%lld do not sleep", (long long)wanted);
-}
-
-START_TEST(each_of_a_round_trip_that_is_lost_is_run_once_more) {
-    struct db_executor *executor = start(1, 1);
-    struct task blocker, tasks[20];
-    log_set_level(LOG_ERROR);
-    run_task(executor, &read_value, "0");
-    run_task(executor, &slow_read, "0");
-    submit(executor, &blocker, &slow_write, "0.05");
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-        if (i == 10)
-            submit(executor, &tasks[i], &slow_read, "0.2");
-        else
-            submit(executor, &tasks[i], &slow_read, "0");
-    await_task(&blocker);
-    await_sleeping(1);
-    terminate("wait_event = 'PgSleep'");
-    await_tasks(tasks, ARRAY_LEN(tasks));
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++) {
-        assert_value(&tasks[i], 0);
-        ck_assert(tasks[i].query.was_rerun);
-        ck_assert(i == 0 || !same_transaction(&tasks[i], &tasks[i - 1]));
-    }
-    close_executor(executor);
-}
-END_TEST
-
-/* Whichever of the connections it was: the others are idle, and have nothing to do. */
-START_TEST(a_write_that_is_lost_is_run_once_more_beside_idle_connections) {
-    struct db_executor *executor = start(1, 4);
-    log_set_level(LOG_ERROR);
-    for (size_t lost = 0; lost < 3; lost++) {
-        struct task tasks[3];
-        for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-            submit(executor, &tasks[i], &slow_write, i == lost ? "0.4" : "0.1");
-        for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-            if (i != lost)
-                await_task(&tasks[i]);
-        await_sleeping(1);
-        terminate("wait_event = 'PgSleep'");
-        await_task(&tasks[lost]);
-        assert_value(&tasks[lost], 0);
-        ck_assert(tasks[lost].query.was_rerun);
-        int64_t took_us = tasks[lost].ended_us - tasks[lost].submitted_us;
-        ck_assert_msg(took_us < CLOCK_US_PER_S, "%lld us", (long long)took_us);
-    }
-    close_executor(executor);
-}
-END_TEST
-
-static const struct db_statement suicide = {
-    .name = "suicide", .sql = "SELECT pg_terminate_backend(pg_backend_pid())", .columns = 1, .parameters = 0
-};
-
-START_TEST(a_statement_that_loses_every_connection_is_unavailable_after_its_second_run) {
-    struct db_executor *executor = start(1, 1);
-    struct task task;
-    log_set_level(LOG_ERROR);
-    run_task(executor, &read_value, "0");
-    submit(executor, &task, &suicide, "");
-    await_task(&task);
-    ck_assert_int_eq(task.status, STATUS_DATABASE_UNAVAILABLE);
-    ck_assert(task.query.was_rerun);
-    close_executor(executor);
-}
-END_TEST
-
-START_TEST(a_statement_in_conflict_ends_when_there_is_no_connection_left) {
-    struct db_executor *executor = start(1, 1);
-    struct task conflicts[3], lost;
-    log_set_level(LOG_ERROR);
-    run_task(executor, &read_value, "0");
-    for (size_t i = 0; i < ARRAY_LEN(conflicts); i++)
-        submit(executor, &conflicts[i], &conflict, "");
-    submit(executor, &lost, &suicide, "");
-    await_task(&lost);
-    await_tasks(conflicts, ARRAY_LEN(conflicts));
-    for (size_t i = 0; i < ARRAY_LEN(conflicts); i++) {
-        ck_assert_int_eq(conflicts[i].status, STATUS_DATABASE_UNAVAILABLE);
-        ck_assert_int_lt(conflicts[i].ended_us - conflicts[i].submitted_us, CLOCK_US_PER_S);
-    }
-    close_executor(executor);
-}
-END_TEST
-
-/* Its first run fails with a conflict, each later one waits for lock 88. The lock that says which run it is outlives the
- * rollback. */
-static const struct db_statement conflict_then_wait = {
-    .name = "conflict_then_wait",
-    .sql = "DO $d$ BEGIN"
-           " IF EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 77) THEN"
-           "   PERFORM pg_advisory_xact_lock(88);"
-           " ELSE"
-           "   PERFORM pg_advisory_lock(77);"
-           "   RAISE EXCEPTION USING ERRCODE = '40001';"
-           " END IF; END $d$",
-};
-
-/* The connection that is kept for reads is not for a write either that is run again. */
-START_TEST(no_read_waits_behind_writes_that_are_run_again) {
-    struct db_executor *executor = start(1, 2);
-    struct task tasks[2];
-    log_set_level(LOG_ERROR);
-    sql("SELECT pg_advisory_lock(88)");
-    submit(executor, &tasks[0], &conflict_then_wait, "");
-    submit(executor, &tasks[1], &conflict_then_wait, "");
-    await_blocked(1);
-    usleep(50000);
-    /* one that waited behind the write would wait for the lock, until the deadline; a busy machine costs single ones more than 50
-     * ms */
-    int slow = 0;
-    for (int i = 0; i < 50; i++)
-        slow += run_task(executor, &read_value, "1") >= 50 * MS;
-    ck_assert_msg(slow <= 5, "%d of 50 reads took 50 ms and more", slow);
-    sql("SELECT pg_advisory_unlock(88)");
-    await_tasks(tasks, 2);
-    ck_assert_int_eq(tasks[0].status, STATUS_OK);
-    ck_assert_int_eq(tasks[1].status, STATUS_OK);
-    ck_assert_uint_eq(tasks[0].query.tries + tasks[1].query.tries, 1);
-    close_executor(executor);
-}
-END_TEST
-
-START_TEST(connections_ended_while_idle_are_replaced_unnoticed) {
-    struct db_executor *executor = start(1, 3);
-    for (int round = 0; round < 5; round++) {
-        struct task tasks[12];
-        for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-            submit_number(executor, &tasks[i], i % 2 == 0 ? &write_value : &read_value, (int64_t)i);
-        await_tasks(tasks, ARRAY_LEN(tasks));
-        for (size_t i = 0; i < ARRAY_LEN(tasks); i++) {
-            assert_value(&tasks[i], (int64_t)i);
-            ck_assert(!tasks[i].query.was_rerun);
-        }
-        sql("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name = 'jwtd_store_test'"
-            " AND state = 'idle'");
-        usleep(20000);
-    }
-    close_executor(executor);
-}
-END_TEST
-
-/* A write that is refused costs its connection; one is kept that no write has. */
-START_TEST(a_read_only_server_answers_reads) {
-    char url[URL_SIZE];
-    log_set_level(LOG_ERROR);
-    struct db_executor *executor =
-        open_executor(database_with(test_database(), "options", "-cdefault_transaction_read_only=on", url), 1, 4);
-    for (int round = 0; round < 20; round++) {
-        for (size_t i = 0; i < 40; i++)
-            submit_number(executor, &many[i], i % 2 == 0 ? &read_value : &write_value, (int64_t)i);
-        await_tasks(many, 40);
-        for (size_t i = 0; i < 40; i += 2)
-            assert_value(&many[i], (int64_t)i);
-    }
-    close_executor(executor);
-}
-END_TEST
-
-START_TEST(a_read_only_server_is_unavailable_for_writes_and_gets_few_connections) {
-    static const char sessions_made[] = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()";
-    char url[URL_SIZE];
-    log_set_level(LOG_ERROR);
-    usleep(50000);
-    sql("SELECT pg_stat_clear_snapshot()");
-    int64_t before = sql_number(sessions_made);
-    struct db_executor *executor =
-        open_executor(database_with(test_database(), "options", "-cdefault_transaction_read_only=on", url), 1, 8);
-    for (size_t i = 0; i < 100; i++) {
-        struct task task;
-        submit(executor, &task, &touch, "ada@example.org");
-        await_task(&task);
-        ck_assert_int_eq(task.status, STATUS_DATABASE_UNAVAILABLE);
-    }
-    close_executor(executor);
-    usleep(50000);
-    sql("SELECT pg_stat_clear_snapshot()");
-    ck_assert_int_lt(sql_number(sessions_made) - before, 20);
-}
-END_TEST
-
 TCase *store_executor_tests(void) {
     TCase *tests = tcase_create("executor");
     tcase_add_test(tests, reads_that_wait_together_share_a_round_trip);
@@ -869,19 +612,5 @@ TCase *store_executor_tests(void) {
     tcase_add_test(tests, no_query_waits_for_a_silent_server_beyond_its_turns_deadline);
     tcase_add_test(tests, without_a_server_queries_end_at_once);
     tcase_add_test(tests, a_server_that_resets_each_connection_is_unavailable);
-    return tests;
-}
-
-TCase *store_executor_connection_tests(void) {
-    TCase *tests = tcase_create("executor_connections");
-    tcase_add_test(tests, a_read_that_is_not_prepared_yet_goes_alone);
-    tcase_add_test(tests, a_read_only_server_answers_reads);
-    tcase_add_test(tests, each_of_a_round_trip_that_is_lost_is_run_once_more);
-    tcase_add_test(tests, a_write_that_is_lost_is_run_once_more_beside_idle_connections);
-    tcase_add_test(tests, a_statement_that_loses_every_connection_is_unavailable_after_its_second_run);
-    tcase_add_test(tests, a_statement_in_conflict_ends_when_there_is_no_connection_left);
-    tcase_add_test(tests, no_read_waits_behind_writes_that_are_run_again);
-    tcase_add_test(tests, connections_ended_while_idle_are_replaced_unnoticed);
-    tcase_add_test(tests, a_read_only_server_is_unavailable_for_writes_and_gets_few_connections);
     return tests;
 }
