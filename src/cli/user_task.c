@@ -16,7 +16,7 @@ struct db_call user_call(const struct user_task *task) {
     };
 }
 
-/* For the rest a client of the service would be told the same. */
+/* The detail of a problem speaks to a client of the service: of HTTP, and of what an operator can do nothing about. */
 static const char *advice(enum status status) {
     switch (status) {
     case STATUS_LAST_ADMIN:
@@ -27,7 +27,8 @@ static const char *advice(enum status status) {
         return "the database cannot be used; the log above says why: check database.url (jwtd check-config prints it), and run "
                "jwtd migrate --status";
     case STATUS_DEADLINE_EXCEEDED:
-        return "the database did not answer in time, or what is to be changed is locked: check what has been done, and try again";
+        return "the database did not answer in time, or another transaction holds a lock: check what has been done, and try "
+               "again";
     case STATUS_OUT_OF_MEMORY:
         return "out of memory";
     default:
