@@ -57,7 +57,7 @@ async function run(action, account = null) {
   try {
     await action(account);
   } catch (problem) {
-    if (problem instanceof Late) return;
+    if (problem instanceof Late || (account && !service.isOpen())) return; // that the session has ended has been said
     if (!(problem instanceof Problem)) throw problem;
     const text = problem.errors.length > 0 ? problem.errors.map((error) => error.detail).join(" ") : problem.message;
     if (account) sayOf(account, text, true);

@@ -42,8 +42,9 @@ async function open(browser) {
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   const noise = [];
+  const expected = /^Failed to load resource: (net::ERR_FAILED|the server responded with a status of (4|502))/;
   page.on("console", (message) => {
-    if (!message.text().startsWith("Failed to load resource: the server responded with a status of 4")) noise.push(message.text());
+    if (!expected.test(message.text())) noise.push(message.text());
   });
   page.on("pageerror", (error) => noise.push(error.message));
   page.on("request", (request) => {
@@ -100,6 +101,45 @@ async function hold(page, method, path) {
       await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50))); // the page has seen them
     },
   };
+}
+
+// The next request of a method whose path ends so reaches the service, which does what it asks for; its answer does not come back.
+async function loseAnswer(page, method, path) {
+  let isLost = false;
+  await page.route(`**${path}`, async (route) => {
+    if (route.request().method() !== method || isLost) return route.fallback();
+    isLost = true;
+    await route.fetch();
+    await route.abort();
+  });
+}
+
+// The next request of this path reaches the service; its answer comes with `release`, which waits until the page has it.
+async function holdAnswer(page, path) {
+  let release, begin;
+  const begun = new Promise((resolve) => (begin = resolve));
+  const released = new Promise((resolve) => (release = resolve));
+  const hold = async (route) => {
+    const response = await route.fetch();
+    begin(route.request());
+    await released;
+    await route.fulfill({ response });
+  };
+  await page.route(`**${path}`, hold, { times: 1 });
+  return {
+    begun: () => begun,
+    release: async () => {
+      release();
+      await (await (await begun).response()).finished();
+      await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)));
+    },
+  };
+}
+
+// What is read next is refused, as with an access token that has expired.
+function expire(page) {
+  const refusal = { status: 401, contentType: "application/problem+json", body: '{"code":"invalid_token"}' };
+  return page.route("**/users?*", (route) => route.fulfill(refusal), { times: 1 });
 }
 
 async function confirm(page, button, answer) {
@@ -166,7 +206,7 @@ await test("an address is found whole, whatever its case, and by how it begins",
   await eventually(async () => (await page.locator("#found").textContent()) === "1 account", "not one account");
   expect((await page.locator("#users a").getAttribute("href")) === `#${plain.id}`, "another account");
   await find(page, `${many}-1@`);
-  await page.getByRole("link", { name: `${many}-1@example.org` }).waitFor({ timeout: 5000 });
+  await page.getByRole("link", { name: `${many}-1@example.org` }).waitFor();
   expect((await page.locator("#users a").count()) === 1, "not one account");
   await find(page, "nobody@example.org");
   await eventually(async () => (await page.locator("#found").textContent()).startsWith("No account"), "somebody is found");
@@ -212,7 +252,7 @@ await test("events are one list, and name who did it", async () => {
   const lefts = await page.locator("#events > li").evaluateAll((cards) => cards.map((one) => one.getBoundingClientRect().left));
   expect(lefts.length > 1 && new Set(lefts).size === 1, `columns at ${lefts.join()}`);
   const by = page.locator("#events li", { hasText: "user_created" }).locator("a");
-  await eventually(async () => (await by.textContent()) === administrator, "the administrator is not named", 5);
+  await eventually(async () => (await by.textContent()) === administrator, "the administrator is not named");
   expect(/^#[0-9a-f-]{36}$/.test(await by.getAttribute("href")), "nothing leads to the administrator");
 });
 
@@ -222,7 +262,7 @@ await test("what locks an account is told from what is over by itself", async ()
 
 await test("the session of the one who looks is named so", async () => {
   await openAccount(page, { id: (await api("GET", "/auth/me")).body.id, email: administrator });
-  await page.locator("#sessions .card-title", { hasText: "This session" }).waitFor({ timeout: 5000 });
+  await page.locator("#sessions .card-title", { hasText: "This session" }).waitFor();
   await openAccount(page, markup);
 });
 await look(page, "account");
@@ -314,6 +354,34 @@ await test("late lists of an account that was left are not shown", async () => {
   expect(!(await page.locator("#account").textContent()).includes("the client of plain"), "lists of another account");
 });
 
+await test("what had no answer and is asked for again is done once", async () => {
+  await openAccount(page, renewed);
+  const { id } = renewed;
+  for (const [button, method, path, done] of [
+    ["Disable", "PATCH", `/users/${id}`, "is disabled"],
+    ["End all sessions", "POST", `/users/${id}/sessions/revoke`, "all sessions have ended"],
+    ["Delete", "DELETE", `/users/${id}`, "is deleted"],
+  ]) {
+    const label = button === "End all sessions" ? "End them" : button;
+    await loseAnswer(page, method, path);
+    await confirm(page, button, label);
+    await says(page, "may have done what it was asked for");
+    await confirm(page, button, label);
+    await says(page, done);
+  }
+});
+
+await test("what had an answer and is asked for again is done again", async () => {
+  await openAccount(page, bystander);
+  for (let i = 0; i < 2; i++) {
+    const session = (await login(bystander.email)).body.access_token;
+    await confirm(page, "End all sessions", "End them");
+    await says(page, "all sessions have ended");
+    const me = await fetch(`${url}/auth/me`, { headers: { Authorization: `Bearer ${session}` } });
+    expect(me.status === 401, `the session lives on: ${me.status}`);
+  }
+});
+
 await test("what has become of an action is said of its account", async () => {
   await go(page, plain);
   await shows(page, plain);
@@ -358,7 +426,64 @@ await test("an account is deleted when that is confirmed", async () => {
   expect((await api("GET", `/users/${turned.id}`)).status === 404, "the account is still there");
 });
 
+await test("what others answer in place of the service ends no session", async () => {
+  const isFound = () =>
+    eventually(async () => (await page.locator("#found").textContent()) === "20 accounts, and more", "nothing is found");
+  await page.getByRole("link", { name: "Accounts" }).click();
+  await find(page, many);
+  await isFound();
+  for (const answer of [
+    { status: 401, body: '{"message":"Unauthorized"}' },
+    { status: 200, body: '{"message":"Welcome to our hotel"}' },
+    { status: 502, body: "<h1>502</h1>" },
+  ]) {
+    await expire(page);
+    await page.route("**/auth/refresh", (route) => route.fulfill({ contentType: "application/json", ...answer }), { times: 1 });
+    await find(page, many);
+    await page.locator("#message.bad").waitFor();
+    await find(page, many);
+    await isFound();
+  }
+});
+
+await test("an access token that has expired is refreshed", async () => {
+  await expire(page);
+  const [refreshed] = await Promise.all([page.waitForResponse("**/auth/refresh"), find(page, many)]);
+  expect(refreshed.status() === 200, "the refresh is refused");
+  await eventually(async () => (await page.locator("#found").textContent()) === "20 accounts, and more", "nothing is found");
+});
+
+await test("a logout is not undone by a refresh that is under way", async () => {
+  const late = await holdAnswer(page, "/auth/refresh");
+  await expire(page);
+  await find(page, many);
+  await late.begun();
+  await page.getByRole("button", { name: "Log out" }).click();
+  await late.release();
+  await go(page, plain);
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)));
+  expect(await page.locator("#login").isVisible(), "somebody is logged in");
+  expect((await page.locator("#message").textContent()) === "", "the page calls with what the refresh has answered");
+  await page.evaluate(() => (location.hash = ""));
+});
+
+await test("a session that another administrator ends is said to have ended", async () => {
+  await logIn(page, administrator);
+  await openAccount(page, plain);
+  const { id } = (await api("GET", "/auth/me")).body;
+  await api("POST", `/users/${id}/sessions/revoke`);
+  token = (await login(administrator)).body.access_token;
+  await page.getByLabel("Roles, separated by blanks").fill("late");
+  await page.getByRole("button", { name: "Set roles" }).click();
+  await page.locator("#login").waitFor();
+  await says(page, "Your session has ended");
+  await logIn(page, administrator);
+  await shows(page, plain);
+  await page.getByRole("link", { name: "Accounts" }).click();
+});
+
 await test("whoever leaves the page is logged out", async () => {
+  await page.unrouteAll(); // a request that Playwright intercepts does not outlive its page
   const used = page.waitForRequest((request) => request.headers().authorization !== undefined);
   await find(page, many);
   const authorization = (await used).headers().authorization;
