@@ -46,7 +46,7 @@ struct jwtd_verifier {
     atomic_bool has_fetched; /* keys, once */
     atomic_bool lacks_files; /* the directory could not be read the last time */
     struct problems problems;
-    pthread_mutex_t lock; /* for `progress` */
+    pthread_mutex_t lock; /* for `progress`; also while has_fetched is set, and what was fetched put in force */
     pthread_cond_t progress;
 };
 
@@ -89,17 +89,25 @@ static size_t count_keys(struct jwtd_verifier *verifier) {
     return count;
 }
 
+/* jwtd_verify_wait must not see the keys without has_fetched: an unknown key would still be JWTD_VERIFY_STALE. */
+static bool set_fetched(struct jwtd_verifier *verifier, struct text jwks, char *error, size_t error_size) {
+    pthread_mutex_lock(&verifier->lock);
+    bool is_set = keys_set_fetched(verifier->keys, jwks, error, error_size);
+    if (is_set)
+        atomic_store(&verifier->has_fetched, true);
+    pthread_mutex_unlock(&verifier->lock);
+    return is_set;
+}
+
 static bool on_keys(void *context, struct text jwks) {
     struct jwtd_verifier *verifier = context;
     char error[PROBLEM_SIZE] = "", problem[PROBLEM_SIZE] = "";
-    bool is_set = keys_set_fetched(verifier->keys, jwks, error, sizeof error);
+    bool is_set = set_fetched(verifier, jwks, error, sizeof error);
     if (!is_set)
         snprintf(problem, sizeof problem, "keys: fetched: %.200s", error);
     else if (count_keys(verifier) == 0)
         snprintf(problem, sizeof problem, "keys: the service publishes none, and there are no others");
     on_keys_problem(verifier, problem);
-    if (is_set)
-        atomic_store(&verifier->has_fetched, true);
     on_progress(verifier);
     return is_set;
 }
@@ -415,6 +423,7 @@ int64_t jwtd_verify_stale_s(const struct jwtd_verifier *verifier) {
     return stale_us == INT64_MAX ? INT64_MAX : stale_us / CLOCK_US_PER_S;
 }
 
+/* The caller has `lock`. */
 static bool is_ready(struct jwtd_verifier *verifier) {
     return count_keys(verifier) > 0 && (verifier->feed == NULL || feed_stale_us(verifier->feed, clock_boot_us()) != INT64_MAX);
 }

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <strings.h>
@@ -45,7 +46,7 @@ static struct server {
     pthread_t thread;
     atomic_bool stops;
     atomic_uint feeds, key_fetches;
-    const char *jwks;                     /* the reply to who asks for keys; NULL: 404 */
+    _Atomic(const char *) jwks;           /* the reply to who asks for keys; NULL: 404; a test may replace it */
     char requests[CONNECTIONS_MAX][2048]; /* for the feed */
 } server;
 
@@ -83,9 +84,9 @@ static void *serve_one(void *context) {
         request[len] = '\0';
     }
     if (strstr(request, "GET /.well-known/jwks.json ") != NULL) {
-        atomic_fetch_add(&server.key_fetches, 1);
-        play(fd,
-             &(struct script){ server.jwks != NULL ? server.jwks : "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", NULL });
+        const char *jwks = server.jwks;
+        atomic_fetch_add(&server.key_fetches, 1); /* of which the reply is settled */
+        play(fd, &(struct script){ jwks != NULL ? jwks : "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", NULL });
         return NULL;
     }
     unsigned index = atomic_load(&server.feeds);
@@ -358,10 +359,53 @@ START_TEST(no_token_is_accepted_when_more_keys_are_revoked_than_there_is_place_f
 }
 END_TEST
 
+#define EC_KEY                                                                                                                   \
+    "{\"kty\":\"EC\",\"kid\":\"e\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","                     \
+    "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}"
+
+/* The verifier's thread, held in its report that keys were fetched. */
+static sem_t has_reported, may_return;
+
+static bool wait_seconds(sem_t *semaphore, time_t seconds) {
+    struct timespec deadline;
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += seconds;
+    return sem_timedwait(semaphore, &deadline) == 0;
+}
+
+static void hold_thread(void *context, const char *text) {
+    (void)context;
+    if (strcmp(text, "keys: fetched") != 0)
+        return;
+    sem_post(&has_reported);
+    (void)wait_seconds(&may_return, 20);
+}
+
+/* Otherwise the first request after the wait may be answered 503 for a token that is simply bad. */
+START_TEST(who_has_waited_for_fetched_keys_is_told_that_an_unknown_key_is_unknown) {
+    const struct jwtd_verify_options options = {
+        .service_url = url, .service_name = "shop", .service_secret = "x", .report = hold_thread
+    };
+    ck_assert_int_eq(sem_init(&has_reported, 0, 0), 0);
+    ck_assert_int_eq(sem_init(&may_return, 0, 0), 0);
+    server.jwks = JWKS("") "x"; /* a problem, so that its end is reported */
+    scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
+    start_server();
+    struct jwtd_verifier *verifier = jwtd_verify_create(&options, sizeof options, error, sizeof error);
+    ck_assert_ptr_nonnull(verifier);
+    for (int i = 0; i < 1000 && (jwtd_verify_stale_s(verifier) == INT64_MAX || atomic_load(&server.key_fetches) == 0); i++)
+        usleep(10000);
+    server.jwks = JWKS(EC_KEY);
+    ck_assert(wait_seconds(&has_reported, 10));
+    ck_assert(jwtd_verify_wait(verifier, 0));
+    ck_assert_int_eq(verify(verifier), JWTD_VERIFY_UNKNOWN_KEY);
+    sem_post(&may_return);
+    jwtd_verify_destroy(verifier);
+}
+END_TEST
+
 START_TEST(keys_are_fetched_from_the_service_but_no_secret) {
-    server.jwks =
-        JWKS("{\"kty\":\"oct\",\"kid\":\"k1\",\"k\":\"" FIXTURE_KEY_1 "\"},{\"kty\":\"EC\",\"kid\":\"e\",\"crv\":\"P-256\","
-             "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\",\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}");
+    server.jwks = JWKS("{\"kty\":\"oct\",\"kid\":\"k1\",\"k\":\"" FIXTURE_KEY_1 "\"}," EC_KEY);
     scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
     start_server();
     const struct jwtd_verify_options options = { .service_url = url, .service_name = "shop", .service_secret = "x" };
@@ -483,6 +527,7 @@ Suite *follower_suite(void) {
     tcase_add_test(tests, a_token_of_an_unknown_key_is_not_called_bad_before_keys_were_fetched);
     tcase_add_test(tests, a_revoked_key_kills_the_tokens_that_were_found_valid);
     tcase_add_test(tests, no_token_is_accepted_when_more_keys_are_revoked_than_there_is_place_for);
+    tcase_add_test(tests, who_has_waited_for_fetched_keys_is_told_that_an_unknown_key_is_unknown);
     tcase_add_test(tests, keys_are_fetched_from_the_service_but_no_secret);
     tcase_add_test(tests, keys_that_cannot_be_read_leave_those_there_are);
     tcase_add_test(tests, keys_that_are_longer_than_the_limit_are_called_so);
