@@ -37,7 +37,8 @@ NOTICE = """\
 extern const char common_passwords[];
 extern const size_t common_passwords_len;
 
-const char common_passwords[] =
+/* Apart from constants that the start reads, so that these take fewer pages (tools/embed_assets.sh). */
+const char common_passwords[] __attribute__((section(".large_rodata"))) =
 """
 
 source, output = sys.argv[1:]

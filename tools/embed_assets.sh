@@ -5,6 +5,9 @@
 # A page (.html) keeps its path; a client asks each time whether it has changed. Any other file has the hash of its content in the path, so that
 # a client may keep it for ever; pages refer to it as "@PATH@", and that is where its path is put in, relative to the page: so they work below
 # any prefix of a proxy. An address is that of a file beside the page when the page's own path is one segment long, as all are.
+#
+# The contents are in a section of their own: between other constants they would spread these over many pages, and the kernel maps what lies
+# beside a page that is read.
 set -euo pipefail
 
 out=$1
@@ -53,7 +56,7 @@ write_asset() {
     gzip -9 -n -c "$plain" >"$gzipped"
     [[ $(stat -c %s "$gzipped") -lt $(stat -c %s "$plain") ]] || : >"$gzipped"
     cat <<C
-__asm__(".pushsection .rodata\n"
+__asm__(".pushsection .large_rodata, \"a\"\n"
         "asset_$number: .incbin \"$plain\"\n"
         "asset_gz_$number: .incbin \"$gzipped\"\n"
         ".popsection");
