@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -32,6 +33,12 @@
 #define CRYPTO_QUEUE_LIMIT 4096u
 #define DATABASE_QUEUE_LIMIT 4096u
 #define DISPATCH_QUEUE_LIMIT UINT_MAX /* holds what has left the crypto queue, which is bounded */
+
+/* A table that is almost empty takes only the pages in use, and what the start has needed is returned, when malloc takes them
+ * from the kernel: from this size on, unless the free end of the heap is large enough. */
+#define MAPPED_MIN_BYTES (64 * 1024)
+#define HEAP_END_BYTES (MAPPED_MIN_BYTES / 2)
+#define HEAP_END_MAX_BYTES (512 * 1024) /* what bursts of requests free and need again */
 
 static atomic_bool draining;
 
@@ -254,6 +261,10 @@ int server_run(const struct config *config, const struct config_source *source) 
     static struct app the_app;
     struct app *app = &the_app;
     app->config = config;
+    mallopt(M_MMAP_THRESHOLD, MAPPED_MIN_BYTES);
+    mallopt(M_TOP_PAD, HEAP_END_BYTES);
+    mallopt(M_TRIM_THRESHOLD, HEAP_END_MAX_BYTES);
+    malloc_trim(0); /* the end of now, which the libraries' starts have made larger */
     sigset_t set = block_signals();
     int64_t started_us = clock_monotonic_us();
     bool is_built = build(app);

@@ -4,6 +4,8 @@
 #include "support/raw.h"
 #include "tests/runner.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,7 +17,9 @@ Suite *memory_suite(void);
 #define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 
 /* Without the pages of programs and libraries, which other processes share. */
-#define IDLE_MAX_KIB 2300L
+#define IDLE_MAX_KIB 2000L
+/* With them: that is 8 MiB, and what a file system that reads more at once maps of them beside. */
+#define IDLE_RESIDENT_MAX_KIB (8192L + 256L)
 
 #define CROWD 1500u
 #define STAYING 100u     /* one in so many stays */
@@ -44,17 +48,29 @@ static long own_memory_kib(void) {
     return process_own_memory_kib(server.pid);
 }
 
-START_TEST(an_idle_service_takes_less_than_two_and_a_half_megabytes_of_its_own) {
+static long resident_kib(void) {
+    return process_resident_kib(server.pid);
+}
+
+static const struct {
+    long (*kib)(void);
+    long max_kib;
+} idle[] = {
+    { own_memory_kib, IDLE_MAX_KIB },
+    { resident_kib, IDLE_RESIDENT_MAX_KIB },
+};
+
+START_TEST(an_idle_service_takes_two_megabytes_of_its_own_and_eight_in_all) {
     if (test_is_sanitized())
         SKIP_TEST("the sanitizers take more");
-    long kib = own_memory_kib();
+    long kib = idle[_i].kib();
     /* what the start has left in the heaps of its threads, more where they ran at the same time, is returned every five seconds
      */
-    for (int tries = 0; tries < 120 && kib > IDLE_MAX_KIB; tries++) {
+    for (int tries = 0; tries < 120 && kib > idle[_i].max_kib; tries++) {
         usleep(100000);
-        kib = own_memory_kib();
+        kib = idle[_i].kib();
     }
-    ck_assert_msg(kib <= IDLE_MAX_KIB, "%ld KiB", kib);
+    ck_assert_msg(kib <= idle[_i].max_kib, "%ld KiB", kib);
 }
 END_TEST
 
@@ -119,7 +135,7 @@ Suite *memory_suite(void) {
     TCase *tcase = tcase_create("memory");
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, start, finish);
-    tcase_add_test(tcase, an_idle_service_takes_less_than_two_and_a_half_megabytes_of_its_own);
+    tcase_add_loop_test(tcase, an_idle_service_takes_two_megabytes_of_its_own_and_eight_in_all, 0, (int)ARRAY_LEN(idle));
     tcase_add_test(tcase, the_memory_of_a_crowd_that_has_gone_is_returned);
     suite_add_tcase(suite, tcase);
     return suite;

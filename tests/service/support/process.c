@@ -61,16 +61,24 @@ long process_status(pid_t pid, const char *name) {
     return value;
 }
 
-long process_own_memory_kib(pid_t pid) {
+static long sum_of_pages_kib(pid_t pid, const char *name) {
     char line[256];
     long value = -1;
     FILE *file = open_file(pid, "smaps_rollup");
     while (value < 0 && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, "Anonymous:", 10) == 0)
-            value = strtol(line + 10, NULL, 10);
+        if (strncmp(line, name, strlen(name)) == 0)
+            value = strtol(line + strlen(name), NULL, 10);
     fclose(file);
     ck_assert(value >= 0);
     return value;
+}
+
+long process_own_memory_kib(pid_t pid) {
+    return sum_of_pages_kib(pid, "Anonymous:");
+}
+
+long process_resident_kib(pid_t pid) {
+    return sum_of_pages_kib(pid, "Rss:");
 }
 
 unsigned long process_descriptors(pid_t pid) {

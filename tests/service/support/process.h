@@ -10,6 +10,8 @@ unsigned long process_thread_ticks(pid_t pid, const char *name); /* the same of 
 long process_status(pid_t pid, const char *name); /* a number of /proc/PID/status, such as "VmRSS" (KiB) or "Threads" */
 /* Pages that it has written, which it shares with no other process. Counted: RssAnon of the status is an estimate. */
 long process_own_memory_kib(pid_t pid);
+/* All its pages in memory, those of programs and libraries that other processes share too. */
+long process_resident_kib(pid_t pid);
 unsigned long process_descriptors(pid_t pid);
 
 /* How long threads were ready to run while the machine ran something else (run_delay of /proc/PID/schedstat): what a test that
