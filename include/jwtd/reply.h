@@ -29,6 +29,10 @@ enum step_result reply_empty(struct request *request, unsigned http_status);
 /* A body of another type that lives as long as the request (or for ever). */
 enum step_result reply_bytes(struct request *request, unsigned http_status, const char *content_type, struct text body);
 
+/* The same with 200 for a body that has this entity tag, which the caller adds as ETag; but 304 to a client that has it already
+ * (request_has_tag). A 304 has the length that the body would have (RFC 9110 section 8.6), and no body. */
+enum step_result reply_unless_kept(struct request *request, const char *tag, const char *content_type, struct text body);
+
 /* application/problem+json from the status table, with an entry in `errors` if the status is about one member of the body,
  * WWW-Authenticate for 401 and insufficient_scope, and Retry-After: 1 if the status carries it. A status of OAuth 2.0 (RFC 6749
  * section 5.2) has a member "error" besides, and comes as application/json to a client whose Accept names that and no

@@ -37,10 +37,7 @@ static enum step_result publish(struct request *request, const char *tag) {
 
 static enum step_result show_keys(struct request *request) {
     const struct jwks *jwks = request->snapshot->jwks;
-    if (request_has_tag(request, jwks_tag(jwks)))
-        reply_empty(request, 304);
-    else
-        reply_bytes(request, 200, JWKS_MEDIA_TYPE, jwks_text(jwks));
+    reply_unless_kept(request, jwks_tag(jwks), JWKS_MEDIA_TYPE, jwks_text(jwks));
     return publish(request, jwks_tag(jwks));
 }
 

@@ -10,10 +10,7 @@
 
 static enum step_result show(struct request *request) {
     const struct openapi *openapi = request->services->openapi;
-    if (request_has_tag(request, openapi_tag(openapi)))
-        reply_empty(request, 304);
-    else
-        reply_bytes(request, 200, "application/json", openapi_text(openapi));
+    reply_unless_kept(request, openapi_tag(openapi), "application/json", openapi_text(openapi));
     enum status status = reply_header(request, "Cache-Control", FRESH);
     if (status == STATUS_OK)
         status = reply_header(request, "ETag", openapi_tag(openapi));

@@ -26,7 +26,7 @@ static enum step_result send_to_docs(struct request *request) {
     if (!request_accepts(request, "Accept", ranges, ARRAY_LEN(ranges)))
         return reply_problem(request, STATUS_NOT_FOUND);
     reply_empty(request, 303);
-    enum status status = reply_header(request, "Location", "/docs");
+    enum status status = reply_header(request, "Location", "docs"); /* relative: a proxy may have all this below a prefix */
     return status == STATUS_OK ? STEP_DONE : reply_problem(request, status);
 }
 

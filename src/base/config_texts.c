@@ -71,15 +71,18 @@ static bool parse_kid(const struct setting *setting, const char *text, void *pla
     return parse_text(setting, text, place, error);
 }
 
-/* RFC 3986, without query and fragment: a path is put behind it. */
+/* RFC 3986, without query and fragment: a path is put behind it; without user information: it is public. */
 static bool parse_web_address(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     static const char alphabet[] = TEXT_ALPHANUMERIC "-._~%!$&'()*+,;=:@/[]";
     size_t len = strlen(text), scheme = 0;
     if (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0)
         scheme = text[4] == ':' ? 7 : 8;
-    bool is_address = scheme > 0 && len > scheme && text[scheme] != '/' && text[len - 1] != '/';
+    const char *authority = text + scheme;
+    bool has_user = memchr(authority, '@', strcspn(authority, "/")) != NULL;
+    bool is_address = scheme > 0 && len > scheme && text[scheme] != '/' && text[len - 1] != '/' && !has_user;
     if (len > 0 && !(is_address && text_is_made_of(text_of(text), alphabet, 0, len)))
-        return setting_reject(error, "must be a URL like https://auth.example.com, without query and without a slash at its end");
+        return setting_reject(error, "must be a URL like https://auth.example.com, without user or password, without query and "
+                                     "without a slash at its end");
     return parse_text(setting, text, place, error);
 }
 

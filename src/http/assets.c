@@ -34,10 +34,7 @@ enum step_result reply_asset(struct request *request) {
     if (file == NULL)
         return reply_problem(request, STATUS_NOT_FOUND);
     bool is_kept = request_has_tag(request, file->tag), is_gzipped = file->gzipped.len > 0 && takes_gzip(request);
-    if (is_kept)
-        reply_empty(request, 304);
-    else
-        reply_bytes(request, 200, file->content_type, is_gzipped ? file->gzipped : file->plain);
+    reply_unless_kept(request, file->tag, file->content_type, is_gzipped ? file->gzipped : file->plain);
     const struct header_field fields[] = {
         { "ETag", file->tag },
         { "Cache-Control", file->is_immutable ? "public, max-age=31536000, immutable" : "no-cache" },

@@ -27,6 +27,12 @@ enum step_result reply_bytes(struct request *request, unsigned http_status, cons
     return STEP_DONE;
 }
 
+/* Of a 304 the library sends only the length of the body. */
+enum step_result reply_unless_kept(struct request *request, const char *tag, const char *content_type, struct text body) {
+    bool is_kept = request_has_tag(request, tag);
+    return reply_bytes(request, is_kept ? 304 : 200, is_kept ? NULL : content_type, body);
+}
+
 enum step_result reply_empty(struct request *request, unsigned http_status) {
     start_reply(request, http_status);
     return STEP_DONE;

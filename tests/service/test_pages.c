@@ -1,6 +1,7 @@
 /* What is for browsers: /docs and /admin with what they refer to, and the way there; then in a browser. */
 #include "support/account.h"
 #include "support/browser.h"
+#include "support/raw.h"
 
 #include "tests/runner.h"
 
@@ -143,6 +144,43 @@ static void expect_to_be_kept(const char *path) {
     expect_status(get(&server, path, "If-None-Match: \"other\""), 200);
 }
 
+/* Content-Length is that of the reply with the body, if it is there at all (RFC 9110 section 8.6). */
+static void expect_length_of_the_whole(const char *path, const char *encoding) {
+    char tag[64], whole[32], kept[32], match[128], line[128];
+    snprintf(line, sizeof line, "Accept-Encoding: %s", encoding);
+    struct reply reply = http_send(&server, "GET", path, (const char *const[]){ line, NULL }, NULL);
+    snprintf(match, sizeof match, "If-None-Match: %s", http_header(&reply, "ETag", tag, sizeof tag));
+    ck_assert_str_ne(http_header(&reply, "Content-Length", whole, sizeof whole), "");
+    http_free(&reply);
+    reply = http_send(&server, "GET", path, (const char *const[]){ line, match, NULL }, NULL);
+    ck_assert_int_eq(reply.status, 304);
+    ck_assert_uint_eq(reply.body_len, 0);
+    ck_assert_msg(strcmp(http_header(&reply, "Content-Length", kept, sizeof kept), whole) == 0 || kept[0] == '\0', "%s: %s of %s",
+                  path, kept, whole);
+    http_free(&reply);
+}
+
+START_TEST(a_reply_that_is_kept_is_not_said_to_be_empty) {
+    static const char *const paths[] = { "/docs", "/admin", "/openapi.json", "/.well-known/jwks.json" };
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        expect_length_of_the_whole(paths[i], "gzip");
+        expect_length_of_the_whole(paths[i], "identity");
+    }
+}
+END_TEST
+
+START_TEST(the_next_request_is_answered_behind_a_reply_that_is_kept) {
+    static const char requests[] = "GET /docs HTTP/1.1\r\nHost: x\r\nIf-None-Match: *\r\n\r\n"
+                                   "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct raw_reply reply;
+    raw_exchange_replies(&server, requests, strlen(requests), 2, &reply);
+    ck_assert_uint_eq(reply.count, 2);
+    ck_assert_int_eq(reply.statuses[0], 304);
+    ck_assert_int_eq(reply.statuses[1], 200);
+    ck_assert_ptr_nonnull(strstr(reply.bytes, "\r\n\r\nHTTP/1.1 200 "));
+}
+END_TEST
+
 START_TEST(who_has_a_file_is_told_to_keep_it) {
     char path[256];
     expect_to_be_kept("/docs");
@@ -191,7 +229,7 @@ START_TEST(a_browser_is_sent_to_the_page_and_a_program_is_not) {
         assert_problem(&reply, 404, "not_found");
     } else {
         ck_assert_int_eq(reply.status, 303);
-        expect_header(&reply, "Location", "/docs");
+        expect_header(&reply, "Location", "docs"); /* of this service also behind a proxy that has it below a prefix */
     }
     http_free(&reply);
 }
@@ -245,6 +283,8 @@ Suite *pages_suite(void) {
                         (int)ARRAY_LEN(parts));
     tcase_add_loop_test(files, a_file_is_compressed_for_who_takes_gzip, 0, (int)ARRAY_LEN(encodings));
     tcase_add_test(files, who_has_a_file_is_told_to_keep_it);
+    tcase_add_test(files, a_reply_that_is_kept_is_not_said_to_be_empty);
+    tcase_add_test(files, the_next_request_is_answered_behind_a_reply_that_is_kept);
     tcase_add_test(files, every_error_code_has_its_paragraph_with_advice);
     tcase_add_loop_test(files, a_browser_is_sent_to_the_page_and_a_program_is_not, 0, (int)ARRAY_LEN(visitors));
     tcase_add_test(files, what_is_not_enabled_is_not_there);
