@@ -6,10 +6,12 @@
 #include "jwtd/clock.h"
 
 #include <assert.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* The library asks the kernel for edges and takes a short read for the end of what there is: it never notices the end of a stream
@@ -51,6 +53,7 @@ void connection_set_state(struct connection *connection, enum connection_state s
     connection->since_us = state == CONNECTION_HEADER ? header_begin_us(connection, now_us) : now_us;
     connection->state = state;
     connection->header_since_us = 0;
+    connection->taken_before = -1;
     connection->had_request = true;
     pthread_mutex_unlock(&connection->state_lock);
 }
@@ -71,6 +74,33 @@ static bool idle_is_overdue(struct connection *connection, int64_t limit_us, int
     return now_us - connection->header_since_us > limit_us;
 }
 
+static bool read_tcp_info(int fd, struct tcp_info *info) {
+    socklen_t len = sizeof *info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
+}
+
+/* A Unix socket does not say. */
+static int64_t taken_bytes(const struct connection *connection) {
+    struct tcp_info info = { .tcpi_bytes_acked = 0 };
+    return read_tcp_info(connection->fd, &info) ? (int64_t)info.tcpi_bytes_acked : 0;
+}
+
+static bool answer_is_overdue(struct connection *connection, int64_t limit_us, int64_t now_us) {
+    int64_t taken = taken_bytes(connection);
+    if (connection->taken_before < 0)
+        connection->taken_before = taken;
+    limit_us += (taken - connection->taken_before) * CLOCK_US_PER_S / CONNECTION_TAKEN_PER_S;
+    return now_us - connection->since_us > limit_us;
+}
+
+/* The library calls a reply sent when the kernel has it. */
+static bool end_of_answer_is_overdue(const struct connection *connection, int64_t limit_us, int64_t now_us) {
+    int left = 0;
+    limit_us += CONNECTION_SEND_BUFFER * CLOCK_US_PER_S / CONNECTION_TAKEN_PER_S;
+    return connection->state == CONNECTION_IDLE && connection->had_request && now_us - connection->since_us > limit_us &&
+           ioctl(connection->fd, SIOCOUTQ, &left) == 0 && left > 0;
+}
+
 static bool is_overdue(struct connection *connection, const struct connection_deadlines *deadlines, int64_t now_us) {
     int64_t spent_us = now_us - connection->since_us;
     switch (connection->state) {
@@ -81,7 +111,7 @@ static bool is_overdue(struct connection *connection, const struct connection_de
     case CONNECTION_BODY:
         return spent_us > deadlines->body_us;
     case CONNECTION_ANSWER:
-        return spent_us > deadlines->answer_us;
+        return answer_is_overdue(connection, deadlines->answer_us, now_us);
     case CONNECTION_BUSY:
     case CONNECTION_STATES:
         break;
@@ -96,22 +126,29 @@ static bool is_owed_a_reply(const struct connection *connection) {
     return connection->state == CONNECTION_HEADER || connection->state == CONNECTION_BODY;
 }
 
+/* Or the kernel would try for minutes to send the rest to a client that does not read. */
+static void reset(const struct connection *connection) {
+    struct linger none = { .l_onoff = 1, .l_linger = 0 };
+    setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    shutdown(connection->fd, SHUT_RDWR);
+}
+
 /* Written past the library: it accepts no reply while a request is being received, and sends none of its own in these states. */
 static void shut_down(const struct connection *connection) {
     if (is_owed_a_reply(connection))
         direct_reply_send(connection->fd, STATUS_REQUEST_TIMEOUT, input_is_head(connection->fd));
-    if (connection->state == CONNECTION_ANSWER) {
-        /* or the kernel would try for minutes to send the rest to a client that does not read */
-        struct linger none = { .l_onoff = 1, .l_linger = 0 };
-        setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
-    }
-    shutdown(connection->fd, SHUT_RDWR);
+    if (connection->state == CONNECTION_ANSWER)
+        reset(connection);
+    else
+        shutdown(connection->fd, SHUT_RDWR);
 }
 
 void connection_check(struct connection *connection, const struct connection_deadlines *deadlines, int64_t now_us) {
     pthread_mutex_lock(&connection->state_lock);
     if (has_hung_up(connection, now_us))
         shutdown(connection->fd, SHUT_RDWR);
+    else if (end_of_answer_is_overdue(connection, deadlines->answer_us, now_us))
+        reset(connection);
     else if (is_overdue(connection, deadlines, now_us))
         shut_down(connection);
     pthread_mutex_unlock(&connection->state_lock);
@@ -137,11 +174,6 @@ void connection_send_problem(const struct connection *connection, const char *me
 
 struct refusal_history *connection_refusal_history(struct connection *connection) {
     return &connection->refusals;
-}
-
-static bool read_tcp_info(int fd, struct tcp_info *info) {
-    socklen_t len = sizeof *info;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len) == 0;
 }
 
 int64_t connection_lag_us(const struct connection *connection) {

@@ -22,6 +22,11 @@
 struct address_count;
 struct exchange;
 
+/* Bytes a second that a client takes of a reply at least. */
+#define CONNECTION_TAKEN_PER_S 8192
+/* About so much of a reply does the kernel take from the library before the client takes it (listener.h). */
+#define CONNECTION_SEND_BUFFER (128 * 1024)
+
 enum connection_state {
     CONNECTION_IDLE,
     CONNECTION_HEADER,
@@ -44,13 +49,15 @@ struct connection {
     int64_t since_us;        /* of the state; of CONNECTION_HEADER the moment when its first byte was seen */
     bool had_request;        /* a kept connection may be idle for long; a new one must send a request */
     int64_t header_since_us; /* CONNECTION_IDLE: when the beginning of a request was seen; 0: none has come */
+    int64_t taken_before;    /* CONNECTION_ANSWER: bytes that the client had confirmed at the first check; -1: there was none */
 };
 
 /* How long each state may take. */
 struct connection_deadlines {
     int64_t header_us; /* from the first byte of a header, or from the beginning of a new connection, to the header's end */
     int64_t body_us;   /* from the end of the header to that of the body */
-    int64_t answer_us; /* from when the library has the reply to when the client has taken all of it */
+    int64_t answer_us; /* from when the library has the reply to when the kernel has taken all of it; and longer by a second for
+                          each CONNECTION_TAKEN_PER_S bytes that the client has confirmed since the first check */
 };
 
 void connection_init(struct connection *connection, int fd, int64_t now_us);
@@ -64,7 +71,8 @@ void connection_set_state(struct connection *connection, enum connection_state s
  * idle for more than a second since its last request; the library then sees the end of the stream and cleans up. A client
  * that has begun a request receives 408 before. A connection that was opened in advance, and never used, is shut down without a
  * reply: its client would take one for the reply to its next request (RFC 9110 section 15.5.9). One empty line is not the
- * beginning of a request (scanner.h).
+ * beginning of a request (scanner.h). Of a reply that the kernel has taken whole, the client must have confirmed all when
+ * answer_us and the time for CONNECTION_SEND_BUFFER bytes are over; else the connection is reset.
  *
  * The list's lock is held, so that the descriptor stays open.
  */

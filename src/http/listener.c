@@ -1,5 +1,7 @@
 #include "listener.h"
 
+#include "connection.h"
+
 #include "jwtd/log.h"
 
 #include <errno.h>
@@ -127,13 +129,20 @@ static bool adopt(struct listener *listener, const char *count) {
     return true;
 }
 
+/* Connections inherit it, those of a Unix socket do not: by themselves these have about as much. By itself the kernel would take
+ * megabytes of a reply for a client that does not read. */
+static void bound_send_buffers(const struct listener *listener) {
+    int size = CONNECTION_SEND_BUFFER / 2; /* which the kernel doubles */
+    setsockopt(listener->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
 bool listener_open(struct listener *listener, const struct endpoint *endpoint) {
     *listener = (struct listener){ .fd = -1 };
     char count[8];
-    if (take_activation(count))
-        return adopt(listener, count);
-    bool is_open = open_own(listener, endpoint);
-    if (!is_open && listener->fd >= 0)
+    bool is_open = take_activation(count) ? adopt(listener, count) : open_own(listener, endpoint);
+    if (is_open)
+        bound_send_buffers(listener);
+    else if (listener->fd >= 0 && !listener->is_borrowed)
         close(listener->fd);
     return is_open;
 }

@@ -20,7 +20,8 @@ struct listener {
 };
 
 /* The socket that the service manager has opened (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), or else one of our own, bound to
- * `endpoint`. False: the reason is logged. */
+ * `endpoint`. Of a reply on its connections the kernel takes not much more than 128 KiB before the client does. False: the
+ * reason is logged. */
 bool listener_open(struct listener *listener, const struct endpoint *endpoint) MUST_CHECK;
 
 /* No new client is queued any more; those in the queue already stay. On TCP their attempts are dropped, and the kernel of the

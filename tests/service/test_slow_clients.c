@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@ Suite *slow_clients_suite(void);
 #define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 #define LOGIN "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 #define QUIET_MS 300
+#define ESTABLISHED 1 /* as /proc/net/tcp numbers states */
+#define REPLIES_NOT_TAKEN 40
 
 static struct server server;
 
@@ -190,6 +193,42 @@ START_TEST(a_client_that_takes_no_answer_is_cut_off) {
 }
 END_TEST
 
+/* Bytes of replies that the service's side of a connection has not got rid of, as the kernel lists it; -1: it is not there. */
+static long bytes_to_send(in_port_t client_port) {
+    char line[512];
+    unsigned local, remote, state;
+    unsigned long left = 0;
+    bool is_found = false;
+    FILE *table = fopen("/proc/net/tcp", "r");
+    ck_assert_ptr_nonnull(table);
+    while (!is_found && fgets(line, sizeof line, table) != NULL)
+        is_found = sscanf(line, " %*d: %*8x:%4x %*8x:%4x %2x %8lx:", &local, &remote, &state, &left) == 4 &&
+                   local == (unsigned)server.port && remote == client_port && state == ESTABLISHED;
+    fclose(table);
+    return is_found ? (long)left : -1;
+}
+
+/* Else one that reads nothing costs the kernel megabytes, and the service calls the replies sent. */
+START_TEST(the_kernel_keeps_little_of_replies_that_a_client_does_not_take) {
+    static const char request[] = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct sockaddr_in own;
+    socklen_t len = sizeof own;
+    int fd = raw_connect(&server);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&own, &len), 0);
+    for (int i = 0; i < REPLIES_NOT_TAKEN; i++)
+        raw_send(fd, request, sizeof request - 1);
+    double begin = seconds_now();
+    long most = 0, left;
+    while ((left = bytes_to_send(ntohs(own.sin_port))) >= 0 && seconds_now() - begin < 20) {
+        most = left > most ? left : most;
+        usleep(20000);
+    }
+    ck_assert_msg(most > 0 && most < 300000, "%ld bytes", most);
+    ck_assert_msg(left < 0, "still connected");
+    close(fd);
+}
+END_TEST
+
 Suite *slow_clients_suite(void) {
     Suite *suite = suite_create("slow_clients");
     TCase *tcase = tcase_create("slow clients");
@@ -202,6 +241,7 @@ Suite *slow_clients_suite(void) {
     tcase_add_test(tcase, a_late_empty_line_does_not_end_a_kept_connection);
     tcase_add_test(tcase, a_late_head_receives_408_without_a_body);
     tcase_add_test(tcase, a_client_that_takes_no_answer_is_cut_off);
+    tcase_add_test(tcase, the_kernel_keeps_little_of_replies_that_a_client_does_not_take);
     suite_add_tcase(suite, tcase);
     return suite;
 }
