@@ -46,8 +46,8 @@ enum step_result reply_problem_about(struct request *request, enum status status
 /* The same for a status that carries Retry-After, with a time that is known: in whole seconds rounded up, at least one. */
 enum step_result reply_retry_later(struct request *request, enum status status, int64_t retry_after_us);
 
-/* 429, that is `status`, for a decision of the limiter that is not `allowed`: with Retry-After, and RateLimit-Policy and
- * RateLimit of its bucket (draft-ietf-httpapi-ratelimit-headers-10) beside those of the route's. */
+/* 429, that is `status`, for a decision of the limiter that is not `allowed`: with RateLimit-Policy and RateLimit of its bucket
+ * (draft-ietf-httpapi-ratelimit-headers-10) beside those of the route's, and Retry-After, until both have a token. */
 enum step_result reply_limited(struct request *request, enum status status, const struct limit_decision *decision);
 
 /* What is wrong with one member of a body. */

@@ -108,8 +108,9 @@ struct exchange {
     struct pool_job job;       /* of its steps ON_CRYPTO */
     struct body_buffer body;
     struct header_list common_headers; /* sent with any reply of this request */
-    bool is_busy;                      /* CONNECTION_BUSY has been set */
-    bool must_close;                   /* after the reply: the next request could not be read safely, or the service stops */
+    int64_t refill_us; /* until the client's bucket of the route's class has a token again; 0: it has one, or no limit */
+    bool is_busy;      /* CONNECTION_BUSY has been set */
+    bool must_close;   /* after the reply: the next request could not be read safely, or the service stops */
     struct reply reply;
     int64_t started_us;             /* when the request line was read */
     int64_t received_us;            /* when the request was complete: its deadline counts from here */

@@ -255,7 +255,7 @@ static void write_headers(struct json_writer *writer, const struct response *res
     json_name(writer, "headers");
     json_begin_object(writer);
     openapi_refer_to_reply_header(writer, "X-Request-Id");
-    if (response->is_limited && (reply != NULL || response->known->http_status == 429)) {
+    if (response->is_limited) {
         openapi_refer_to_reply_header(writer, "RateLimit-Policy");
         openapi_refer_to_reply_header(writer, "RateLimit");
     }
@@ -306,18 +306,31 @@ static bool shares(const struct route *route, const char *name, struct response 
     return false;
 }
 
+/* That of all routes that share it: with the headers of limited ones if one of them is. False: none shares it. */
+static bool find_shared(const struct route *routes, size_t count, const char *name, struct response *response) {
+    bool is_shared = false, is_limited = false;
+    for (size_t i = 0; i < count; i++) {
+        struct response of_route;
+        if (!shares(&routes[i], name, &of_route))
+            continue;
+        is_shared = true;
+        is_limited = is_limited || of_route.is_limited;
+        *response = of_route;
+    }
+    if (is_shared)
+        response->is_limited = is_limited;
+    return is_shared;
+}
+
 void openapi_write_shared_responses(struct json_writer *writer, const struct route *routes, size_t count) {
     json_begin_object(writer);
     for (int i = STATUS_OK + 1; i < STATUS_COUNT; i++) {
         const char *name = status_info((enum status)i)->name;
         struct response response;
-        for (size_t r = 0; r < count; r++) {
-            if (!shares(&routes[r], name, &response))
-                continue;
-            json_name(writer, name);
-            write_response(writer, &response);
-            break;
-        }
+        if (!find_shared(routes, count, name, &response))
+            continue;
+        json_name(writer, name);
+        write_response(writer, &response);
     }
     json_end_object(writer);
 }

@@ -25,6 +25,7 @@ bool rate_limit_take(struct exchange *exchange) {
         reply_limited(request, STATUS_RATE_LIMITED, &decision);
         return false;
     }
+    exchange->refill_us = decision.is_limited && decision.remaining == 0 ? decision.reset_us : 0;
     enum status status = limit_headers_add(&exchange->common_headers, request->arena, &decision);
     if (status != STATUS_OK)
         reply_problem(request, status);

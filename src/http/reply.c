@@ -161,7 +161,8 @@ enum step_result reply_limited(struct request *request, enum status status, cons
     enum status added = limit_headers_add(&headers, request->arena, decision);
     if (added != STATUS_OK)
         return reply_problem(request, added);
-    if (!write_problem(request, status, decision->retry_after_us))
+    int64_t refill_us = exchange_of(request)->refill_us;
+    if (!write_problem(request, status, decision->retry_after_us > refill_us ? decision->retry_after_us : refill_us))
         return STEP_DONE;
     for (size_t i = 0; i < headers.count; i++)
         add_own_header(&exchange_of(request)->reply, headers.fields[i].name, headers.fields[i].value);

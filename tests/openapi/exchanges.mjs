@@ -69,7 +69,7 @@ export function makeChecker(document) {
       if (resolve(document, header).required && !names.includes(name)) return `lacks ${name}`;
     }
     if (isDirect) return null;
-    const other = names.find((name) => !described.has(name) && !undescribed.has(name) && !/^ratelimit/.test(name));
+    const other = names.find((name) => !described.has(name) && !undescribed.has(name));
     return other ? `has ${other}` : null;
   }
 

@@ -251,6 +251,19 @@ START_TEST(who_may_call_without_a_token_may_also_come_with_one) {
 }
 END_TEST
 
+START_TEST(every_reply_of_a_limited_route_may_say_what_is_left) {
+    struct json_object *document = document_of(routes, routes_count, "");
+    for (size_t i = 0; i < routes_count; i++)
+        for (unsigned status = 200; routes[i].limit != LIMIT_NONE && status < 600; status++) {
+            struct json_object *response = response_of(document, &routes[i], status);
+            ck_assert_msg(response == NULL || (AT(response, "headers", "RateLimit") != NULL &&
+                                               AT(response, "headers", "RateLimit-Policy") != NULL),
+                          "%s %u", routes[i].path, status);
+        }
+    json_object_put(document);
+}
+END_TEST
+
 START_TEST(an_example_of_a_reply_has_all_its_members) {
     struct json_object *document = document_of(&get_tree, 1, "");
     struct json_object *content = AT(document, "paths", "/tree/{path}", "get", "responses", "200", "content");
@@ -284,6 +297,7 @@ Suite *openapi_suite(void) {
     tcase_add_test(tcase, null_and_missing_are_two_things);
     tcase_add_test(tcase, what_openapi_has_no_word_for_is_an_extension);
     tcase_add_test(tcase, who_may_call_without_a_token_may_also_come_with_one);
+    tcase_add_test(tcase, every_reply_of_a_limited_route_may_say_what_is_left);
     tcase_add_test(tcase, an_example_of_a_reply_has_all_its_members);
     tcase_add_test(tcase, two_schemas_of_one_name_are_refused);
     suite_add_tcase(suite, tcase);

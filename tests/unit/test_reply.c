@@ -123,6 +123,20 @@ static void be_limited(void) {
     reply_limited(request, STATUS_ACCOUNT_LOCKED, &decision);
 }
 
+/* Else who waits for one bucket comes back to be refused by the other. */
+START_TEST(retry_after_is_the_later_of_a_lock_and_the_empty_bucket_of_the_route) {
+    static const struct {
+        int64_t refill_us;
+        const char *value;
+    } cases[] = { { 0, "6" }, { 2000000, "6" }, { 6000000, "6" }, { 66000000, "66" } };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        fixture->exchange.refill_us = cases[i].refill_us;
+        be_limited();
+        ck_assert_str_eq(header_of_reply("Retry-After"), cases[i].value);
+    }
+}
+END_TEST
+
 static void show_a_token_is_missing(void) {
     reply_problem(request, STATUS_MISSING_TOKEN);
 }
@@ -223,6 +237,7 @@ Suite *reply_suite(void) {
     Suite *suite = suite_create("reply");
     TCase *tcase = tcase_create("reply");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, retry_after_is_the_later_of_a_lock_and_the_empty_bucket_of_the_route);
     tcase_add_loop_test(tcase, a_problem_says_what_the_table_of_statuses_says, STATUS_OK + 1, STATUS_COUNT);
     tcase_add_loop_test(tcase, the_time_to_wait_is_said_in_whole_seconds_rounded_up, 0, (int)ARRAY_LEN(times));
     tcase_add_test(tcase, a_second_reply_carries_nothing_of_the_first);
