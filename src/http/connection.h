@@ -25,7 +25,7 @@ struct exchange;
 /* Bytes a second that a client takes of a reply at least. */
 #define CONNECTION_TAKEN_PER_S 8192
 /* About so much of a reply does the kernel take from the library before the client takes it (listener.h). */
-#define CONNECTION_SEND_BUFFER (128 * 1024)
+#define CONNECTION_SEND_BUFFER 131072
 
 enum connection_state {
     CONNECTION_IDLE,
