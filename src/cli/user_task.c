@@ -16,7 +16,7 @@ struct db_call user_call(const struct user_task *task) {
     };
 }
 
-/* The detail of a problem speaks to a client of the service: of HTTP, and of what an operator can do nothing about. */
+/* What an operator can do. The detail of a problem, for the rest, speaks to clients of the service. */
 static const char *advice(enum status status) {
     switch (status) {
     case STATUS_LAST_ADMIN:
