@@ -317,16 +317,21 @@ static void try_exchanged(struct round *round, enum signer signer) {
     }
 }
 
-/* For the kid that is a path: the same key, beside the directory of keys. */
-static void write_key_outside(void) {
-    char path[160], secret[128];
-    snprintf(path, sizeof path, "%s/outside.hs256", world.server.directory);
-    sodium_bin2base64(secret, sizeof secret, world.forger.secret, world.forger.secret_len,
-                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+static void write_text(const char *directory, const char *name, const char *text) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
     FILE *file = fopen(path, "we");
     ck_assert_ptr_nonnull(file);
-    fputs(secret, file);
+    ck_assert_int_ge(fputs(text, file), 0);
     ck_assert_int_eq(fclose(file), 0);
+}
+
+/* The service's HS256 key, as a file of this name. */
+static void write_shared_key(const char *directory, const char *name) {
+    char secret[128];
+    sodium_bin2base64(secret, sizeof secret, world.forger.secret, world.forger.secret_len,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    write_text(directory, name, secret);
 }
 
 START_TEST(real_tokens_are_accepted_and_wrong_ones_refused_with_the_reason) {
@@ -334,7 +339,7 @@ START_TEST(real_tokens_are_accepted_and_wrong_ones_refused_with_the_reason) {
     BUILD_OR_SKIP(path);
     struct place place = place_of(&world.server);
     const char *const words[] = { path, OPTIONS(place), NULL };
-    write_key_outside();
+    write_shared_key(world.server.directory, "outside.hs256"); /* for the kid that is a path */
     round = (struct round){ .program = start_program(path, words) };
     for (enum signer signer = 0; signer < SIGNER_COUNT; signer++) {
         try_real(&round, signer);
@@ -411,9 +416,8 @@ struct crew {
     struct running programs[ARRAY_LEN(languages)];
 };
 
-static void start_crew(struct crew *crew, const char *test, const char *max_age) {
+static void start_crew(struct crew *crew, const char *test, struct place place, const char *max_age) {
     static char built[OUTPUT_SIZE];
-    struct place place = place_of(&world.server);
     crew->count = 0;
     for (size_t i = 0; i < ARRAY_LEN(languages); i++) {
         char *path = crew->paths[crew->count];
@@ -466,7 +470,7 @@ START_TEST(a_new_key_is_found_by_its_first_token_with_one_reading) {
     if (test_is_sanitized())
         SKIP_TEST("the sanitizers check C");
     start_world();
-    start_crew(&crew, __func__, "300");
+    start_crew(&crew, __func__, place_of(&world.server), "300");
     all_accept(&crew, world.tokens[BY_HS256]);
     all_accept(&crew, world.tokens[BY_ES256]);
     int count = (int)crew.count;
@@ -492,7 +496,7 @@ START_TEST(made_up_key_ids_cause_one_reading_a_second) {
     if (test_is_sanitized())
         SKIP_TEST("the sanitizers check C");
     start_world();
-    start_crew(&crew, __func__, "300");
+    start_crew(&crew, __func__, place_of(&world.server), "300");
     all_accept(&crew, world.tokens[BY_RS256]); /* all have begun */
     int count = (int)crew.count;
     await_readings(count);
@@ -518,7 +522,7 @@ START_TEST(keys_that_are_gone_are_forgotten_and_a_service_that_is_away_costs_not
     if (test_is_sanitized())
         SKIP_TEST("the sanitizers check C");
     start_world();
-    start_crew(&crew, __func__, "0.5");
+    start_crew(&crew, __func__, place_of(&world.server), "0.5");
     for (size_t i = 0; i < SIGNER_COUNT; i++)
         all_accept(&crew, world.tokens[i]);
     snprintf(key, sizeof key, "%s/%s.es256", place_of(&world.server).keys, world.forger.kid[BY_ES256]);
@@ -538,6 +542,67 @@ START_TEST(keys_that_are_gone_are_forgotten_and_a_service_that_is_away_costs_not
 }
 END_TEST
 
+/* ---- readings that fail ---- */
+
+/* Beside the service's key what is none: all of it is as good as not there. */
+static void write_key_files(const char *directory) {
+    char name[256];
+    ck_assert_int_eq(mkdir(directory, 0700), 0);
+    snprintf(name, sizeof name, "%s.hs256", world.forger.kid[BY_HS256]);
+    write_shared_key(directory, name);
+    write_text(directory, "no-ascii.hs256", "\xff\xfe");
+    write_text(directory, "short.hs256", "AAAA");
+    snprintf(name, sizeof name, "%s/away.hs256", directory);
+    ck_assert_int_eq(symlink("nowhere", name), 0); /* root can read a file of any mode, but not this */
+    snprintf(name, sizeof name, "%s/directory.hs256", directory);
+    ck_assert_int_eq(mkdir(name, 0700), 0);
+}
+
+static const char *const no_key_sets[] = {
+    "", "{}", "[]", "null", "\"keys\"", "{\"keys\":null}", "{\"keys\":{}}", "{\"keys\":\"EC\"}", "{\"keys\":[",
+};
+
+/* Of a published one, behind members that are no keys. */
+static void write_set_with_strange_members(const char *directory) {
+    static char set[OUTPUT_SIZE];
+    struct reply reply = http_send(&world.server, "GET", "/.well-known/jwks.json", NULL, NULL);
+    ck_assert_int_eq(reply.status, 200);
+    snprintf(set, sizeof set,
+             "{\"keys\":[1,null,\"EC\",[],{},{\"kty\":[]},{\"kty\":\"EC\",\"crv\":{}},{\"kty\":\"RSA\",\"kid\":[\"a\"],\"n\":1,"
+             "\"e\":{}},%s",
+             strchr(reply.body, '[') + 1);
+    http_free(&reply);
+    write_text(directory, "set.json", set);
+}
+
+START_TEST(a_set_that_is_none_leaves_the_known_keys_in_force_and_a_key_that_cannot_be_read_the_others) {
+    static struct crew crew;
+    struct place place;
+    if (test_is_sanitized())
+        SKIP_TEST("the sanitizers check C");
+    start_world();
+    snprintf(place.keys, sizeof place.keys, "%s/copied", world.server.directory);
+    snprintf(place.jwks, sizeof place.jwks, "%s/set.json", world.server.directory);
+    write_key_files(place.keys);
+    write_set_with_strange_members(world.server.directory);
+    start_crew(&crew, __func__, place, "0.5");
+    for (size_t i = 0; i < SIGNER_COUNT; i++)
+        all_accept(&crew, world.tokens[i]);
+    for (size_t i = 0; i < ARRAY_LEN(no_key_sets); i++) {
+        write_text(world.server.directory, "set.json", no_key_sets[i]);
+        usleep(A_SECOND_US); /* so that the next token causes a reading */
+        all_accept(&crew, world.tokens[BY_ES256]);
+        all_accept(&crew, world.tokens[BY_HS256]);
+    }
+    write_text(world.server.directory, "set.json", "{\"keys\":[]}"); /* but this is one */
+    usleep(A_SECOND_US);
+    all_refuse(&crew, world.tokens[BY_ES256]);
+    all_accept(&crew, world.tokens[BY_HS256]);
+    end_crew(&crew, 1);
+    end_world();
+}
+END_TEST
+
 Suite *languages_suite(void) {
     Suite *suite = suite_create("languages");
     TCase *one = tcase_create("one server"), *own = tcase_create("a server each");
@@ -551,6 +616,7 @@ Suite *languages_suite(void) {
     tcase_add_test(own, a_new_key_is_found_by_its_first_token_with_one_reading);
     tcase_add_test(own, made_up_key_ids_cause_one_reading_a_second);
     tcase_add_test(own, keys_that_are_gone_are_forgotten_and_a_service_that_is_away_costs_nothing);
+    tcase_add_test(own, a_set_that_is_none_leaves_the_known_keys_in_force_and_a_key_that_cannot_be_read_the_others);
     suite_add_tcase(suite, one);
     suite_add_tcase(suite, own);
     return suite;

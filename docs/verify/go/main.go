@@ -94,7 +94,7 @@ func readDirectory(directory string, found map[string]key) error {
 		}
 		text, err := os.ReadFile(filepath.Join(directory, entry.Name()))
 		if err != nil {
-			return err
+			continue // one key that cannot be read costs the others nothing
 		}
 		secret, err := base64.RawURLEncoding.DecodeString(strings.TrimSpace(string(text)))
 		if err == nil && len(secret) >= 32 {
@@ -115,10 +115,13 @@ func readJWKS(place string, found map[string]key) error {
 	if err := json.Unmarshal(text, &set); err != nil {
 		return err
 	}
+	if set.Keys == nil {
+		return errors.New("no JWK Set")
+	}
 	for _, member := range set.Keys {
 		var one jwk
 		if json.Unmarshal(member, &one) != nil || one.Use != "" && one.Use != "sig" {
-			continue // one key that cannot be read costs the others nothing
+			continue
 		}
 		if read, err := one.key(); err == nil && (one.Alg == "" || one.Alg == read.algorithm) {
 			found[one.Kid] = read

@@ -55,7 +55,7 @@ class Keys {
             if (kid === name || !KID.test(kid)) {
                 continue;
             }
-            const text = (await readFile(`${this.directory}/${name}`, "utf8")).trim();
+            const text = (await readFile(`${this.directory}/${name}`, "utf8").catch(() => "")).trim(); // one that cannot be read
             const secret = Buffer.from(text, "base64url");
             if (secret.length >= 32 && secret.toString("base64url") === text) {
                 found.set(kid, { algorithm: "HS256", key: secret });
@@ -64,13 +64,16 @@ class Keys {
     }
 
     async readJwks(found) {
-        for (const jwk of JSON.parse(await fetchText(this.jwks)).keys) {
-            const algorithm = ALGORITHMS[jwk.crv ? `${jwk.kty} ${jwk.crv}` : jwk.kty];
-            if (!algorithm || (jwk.use ?? "sig") !== "sig" || (jwk.alg ?? algorithm) !== algorithm) {
-                continue;
-            }
+        const { keys } = JSON.parse(await fetchText(this.jwks));
+        if (!Array.isArray(keys)) {
+            throw new Error("no JWK Set");
+        }
+        for (const jwk of keys) {
             try {
-                found.set(jwk.kid, { algorithm, key: await importJWK(jwk, algorithm) });
+                const algorithm = ALGORITHMS[jwk.crv ? `${jwk.kty} ${jwk.crv}` : jwk.kty];
+                if (algorithm && (jwk.use ?? "sig") === "sig" && (jwk.alg ?? algorithm) === algorithm) {
+                    found.set(jwk.kid, { algorithm, key: await importJWK(jwk, algorithm) });
+                }
             } catch {
                 continue; // one key that cannot be read costs the others nothing
             }

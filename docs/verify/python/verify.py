@@ -8,7 +8,6 @@ and why. It exits with 0 when all were accepted, 1 when one was refused, 2 when 
 
 import argparse
 import base64
-import http.client
 import json
 import pathlib
 import re
@@ -40,43 +39,46 @@ class Keys:
             self.tried = now
             try:
                 self.read()
-            except (OSError, ValueError, http.client.HTTPException):
+            except Exception:  # whatever came instead of keys
                 pass  # what is known stays in force
         return self.by_kid.get(kid)
 
     def read(self):
         found = {}
         if self.jwks:
-            found.update(self.read_jwks())
+            self.read_jwks(found)
         if self.directory:
-            found.update(self.read_directory())
+            self.read_directory(found)
         self.by_kid, self.read_at = found, time.monotonic()
 
-    def read_directory(self):
+    def read_directory(self, found):
         for path in pathlib.Path(self.directory).iterdir():
             if path.suffix != ".hs256" or not KID.fullmatch(path.stem):
                 continue
-            text = path.read_bytes().strip()
             try:
+                text = path.read_bytes().strip()
                 secret = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            except ValueError:
+            except (OSError, ValueError):
                 continue
             if len(secret) >= 32:
-                yield path.stem, ("HS256", secret)
+                found[path.stem] = "HS256", secret
 
-    def read_jwks(self):
+    def read_jwks(self, found):
         if re.match("https?://", self.jwks):
             with urllib.request.urlopen(self.jwks, timeout=TIMEOUT) as reply:
                 text = reply.read()
         else:
             text = pathlib.Path(self.jwks).read_bytes()
-        for jwk in json.loads(text)["keys"]:
-            algorithm = ALGORITHMS.get((jwk.get("kty"), jwk.get("crv")))
-            if algorithm is None or jwk.get("use", "sig") != "sig" or jwk.get("alg", algorithm) != algorithm:
-                continue
+        members = json.loads(text)["keys"]
+        if not isinstance(members, list):
+            raise ValueError("no JWK Set")
+        for jwk in members:
             try:
-                yield jwk["kid"], (algorithm, jwt.PyJWK(jwk, algorithm).key)
-            except (jwt.PyJWTError, KeyError):
+                algorithm = ALGORITHMS[jwk["kty"], jwk.get("crv")]
+                is_for_this = jwk.get("use", "sig") == "sig" and jwk.get("alg", algorithm) == algorithm
+                if is_for_this and KID.fullmatch(jwk["kid"]):
+                    found[jwk["kid"]] = algorithm, jwt.PyJWK(jwk, algorithm).key
+            except Exception:
                 continue  # one key that cannot be read costs the others nothing
 
 
@@ -114,7 +116,7 @@ def main():
     options = parser.parse_args()
     try:
         keys = Keys(options.keys, options.jwks, options.max_age)
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except Exception as error:
         parser.error(f"no keys: {error}")
     sys.stdin.reconfigure(errors="replace")
     refused = False

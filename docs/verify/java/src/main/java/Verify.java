@@ -108,26 +108,35 @@ public final class Verify {
                         if (secret.length >= 32) {
                             found.put(kid, new Key(JWSAlgorithm.HS256, new SecretKeySpec(secret, "HmacSHA256")));
                         }
-                    } catch (IllegalArgumentException e) {
-                        continue;
+                    } catch (IOException | IllegalArgumentException e) {
+                        continue; // one key that cannot be read costs the others nothing
                     }
                 }
             }
         }
 
         private void readJwks(Map<String, Key> found) throws IOException, ParseException {
-            for (Map<String, Object> member : JSONObjectUtils.getJSONObjectArray(JSONObjectUtils.parse(fetch()), "keys")) {
+            List<Object> members = JSONObjectUtils.getJSONArray(JSONObjectUtils.parse(fetch()), "keys");
+            if (members == null) {
+                throw new ParseException("no JWK Set", 0);
+            }
+            for (Object member : members) {
                 try {
-                    JWK jwk = JWK.parse(member);
+                    JWK jwk = JWK.parse(asObject(member));
                     Key key = publicKey(jwk);
                     boolean isForThis = key != null && (jwk.getAlgorithm() == null || jwk.getAlgorithm().equals(key.algorithm()));
                     if (isForThis && (jwk.getKeyUse() == null || jwk.getKeyUse().equals(KeyUse.SIGNATURE))) {
                         found.put(jwk.getKeyID(), key);
                     }
-                } catch (ParseException | JOSEException | IllegalArgumentException e) {
-                    continue; // one key that cannot be read costs the others nothing
+                } catch (ParseException | JOSEException | RuntimeException e) {
+                    continue;
                 }
             }
+        }
+
+        @SuppressWarnings("unchecked")
+        private static Map<String, Object> asObject(Object member) {
+            return (Map<String, Object>) member;
         }
 
         private static Key publicKey(JWK jwk) throws JOSEException {
