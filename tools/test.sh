@@ -361,7 +361,7 @@ run_document_tests() {
 
 check_names
 tools/packages.sh run test
-[[ " $(chosen service | tr '\n' ' ') " != *" proxies "* ]] || tools/envoy.sh
+[[ " $(chosen service | tr '\n' ' ') " != *" proxies "* ]] || tools/proxies.sh
 [[ -n $SANITIZE || " $(chosen service | tr '\n' ' ') " != *" languages "* ]] || tools/packages.sh languages
 build "$BUILD/jwtd" "$BUILD/failpoint" tests
 work=$(mktemp -d /tmp/jwtd-test.XXXXXX)

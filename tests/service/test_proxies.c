@@ -190,6 +190,28 @@ START_TEST(a_role_that_the_proxy_asks_for_is_required) {
 }
 END_TEST
 
+/* What a backend may take for /admin/x, or for /admin. */
+static const char *const spellings[] = {
+    "/admin",        "/admin/",           "/admin?a=b", "/ADMIN/x", "/Admin",       "/admin;a/x",
+    "/admin%2fx",    "/admin%2Fx",        "/%61dmin/x", "/adm%69n", "//admin/x",    "/./admin/x",
+    "/a/../admin/x", "/a/%2e%2e/admin/x", "/admin//x",  "/admin.",  "/admin%3ba/x", "/admin%20/x",
+};
+
+START_TEST(no_other_way_to_write_a_path_gets_around_its_role) {
+    struct running_proxy running = start(tested[_i], shared_server.port);
+    struct user plain = user_with("editor");
+    const char *const headers[] = { plain.authorization, NULL };
+    for (size_t i = 0; i < ARRAY_LEN(spellings); i++) {
+        backend_clear(backend);
+        struct reply reply = http_send(&running.admins, "GET", spellings[i], headers, NULL);
+        ck_assert_msg(reply.status >= 300 && reply.status < 500, "%s, %s: %ld", running.proxy->name, spellings[i], reply.status);
+        http_free(&reply);
+        assert_nothing_received(&running, spellings[i]);
+    }
+    reverse_proxy_stop(&running);
+}
+END_TEST
+
 START_TEST(a_body_arrives_whole_and_only_at_the_backend) {
     static const struct {
         const char *method;
@@ -380,6 +402,7 @@ Suite *proxies_suite(void) {
     tcase_add_loop_test(tcase, without_a_good_token_nothing_reaches_the_backend, 0, count);
     tcase_add_loop_test(tcase, a_session_that_has_ended_is_refused_at_once, 0, count);
     tcase_add_loop_test(tcase, a_role_that_the_proxy_asks_for_is_required, 0, count);
+    tcase_add_loop_test(tcase, no_other_way_to_write_a_path_gets_around_its_role, 0, count);
     tcase_add_loop_test(tcase, a_body_arrives_whole_and_only_at_the_backend, 0, count);
     tcase_add_loop_test(tcase, a_body_with_a_bad_token_is_refused_at_once, 0, count);
     tcase_add_loop_test(tcase, large_cookies_and_many_headers_do_not_reach_the_service, 0, count);

@@ -1,5 +1,7 @@
 #include "reverse_proxy.h"
 
+#include "http.h"
+
 #include "jwtd/macros.h"
 
 #include <arpa/inet.h>
@@ -14,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START_TRIES 400
+#define START_TRIES 1200
 #define START_PAUSE_US 25000
 
 /* What the files say, and the tests replace. */
@@ -47,17 +49,18 @@ const struct reverse_proxy reverse_proxies[] = {
       .drops_stale_for = true,
       .words = { "caddy", "run", "--config", "Caddyfile", "--adapter", "caddyfile" },
       .without_jwtd = 502 },
-    { .name = "envoy", /* from tools/envoy.sh */
+    { .name = "envoy", /* from tools/proxies.sh, as the next one */
       .files = { "envoy.yaml" },
       .before_port = "port_value: ",
-      .words = { "build/envoy/bin/envoy", "-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1", "-l", "warn" },
+      .words = { "build/proxies/envoy/bin/envoy", "-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1", "-l",
+                 "warn" },
       .is_optional = true,
       .without_jwtd = 503 },
-    { .name = "traefik", /* from wherever the developer has it */
+    { .name = "traefik",
       .files = { "traefik.yml", "traefik-jwtd.yml" },
       .place = "/etc/traefik",
       .before_port = ADDRESS,
-      .words = { "traefik", "--configFile=traefik.yml" },
+      .words = { "build/proxies/traefik/bin/traefik", "--configFile=traefik.yml" },
       .is_optional = true,
       .without_jwtd = 500 },
 };
@@ -66,17 +69,7 @@ const size_t reverse_proxies_count = ARRAY_LEN(reverse_proxies);
 _Static_assert(ARRAY_LEN(reverse_proxies) <= REVERSE_PROXIES_MAX, "no more than tests have place for");
 
 bool reverse_proxy_is_here(const struct reverse_proxy *proxy) {
-    char path[4096];
-    if (!proxy->is_optional)
-        return true;
-    if (strchr(proxy->words[0], '/') != NULL)
-        return access(proxy->words[0], X_OK) == 0;
-    bool is_found = false;
-    for (const char *at = getenv("PATH"); at != NULL && !is_found; at = strchr(at, ':') != NULL ? strchr(at, ':') + 1 : NULL) {
-        snprintf(path, sizeof path, "%.*s/%s", (int)strcspn(at, ":"), at, proxy->words[0]);
-        is_found = access(path, X_OK) == 0;
-    }
-    return is_found;
+    return !proxy->is_optional || access(proxy->words[0], X_OK) == 0;
 }
 
 static char *read_file(const char *path) {
@@ -174,6 +167,15 @@ static bool accepts(int port) {
     return is_connected;
 }
 
+/* Traefik accepts connections before it has read its routes, and answers 404 until then. Without a token nothing reaches the
+ * backend. */
+static bool has_routes(const struct server *address) {
+    struct reply reply = http_send(address, "GET", "/", NULL, NULL);
+    bool is_ready = reply.status != 404;
+    http_free(&reply);
+    return is_ready;
+}
+
 static struct server listener(void) {
     struct server server = { .port = find_free_port(), .is_proxy = true };
     snprintf(server.url, sizeof server.url, "http://127.0.0.1:%d", server.port);
@@ -195,9 +197,9 @@ struct running_proxy reverse_proxy_start(const struct reverse_proxy *proxy, cons
     for (int i = 0; i < START_TRIES && !is_up; i++) {
         usleep(START_PAUSE_US);
         ck_assert_msg(waitpid(running.pid, NULL, WNOHANG) == 0, "%s has ended, see %s", proxy->name, running.directory);
-        is_up = accepts(running.address.port);
+        is_up = accepts(running.address.port) && has_routes(&running.address);
     }
-    ck_assert_msg(is_up, "%s does not listen", proxy->name);
+    ck_assert_msg(is_up, "%s does not listen, or has no routes", proxy->name);
     return running;
 }
 
