@@ -120,8 +120,16 @@ static const char *initiator_of(const char *reason) {
     static const struct {
         const char *reason, *initiator;
     } initiators[] = {
-        { "logout", "user" },         { "ended_by_user", "user" }, { "password_changed", "user" }, { "user_deleted", "user" },
-        { "user_disabled", "admin" }, { "limit", "policy" },       { "reuse", "policy" },
+        { "logout", "user" },
+        { "ended_by_user", "user" },
+        { "password_changed", "user" },
+        { "user_deleted", "user" },
+        { "user_disabled", "admin" },
+        { "password_change_required", "admin" },
+        { "ended_by_administrator", "admin" },
+        { "deleted_by_administrator", "admin" },
+        { "limit", "policy" },
+        { "reuse", "policy" },
     };
     for (size_t i = 0; i < ARRAY_LEN(initiators); i++)
         if (strcmp(initiators[i].reason, reason) == 0)

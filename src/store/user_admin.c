@@ -189,7 +189,7 @@ static const struct db_statement delete_user = {
            "   WHERE id = $1 AND $3::bigint IN (version, 0)"
            "   RETURNING id"
            " ),"
-             PUBLISH_DELETED("$2")
+             PUBLISH_DELETED("$2", "'deleted_by_administrator'")
            " SELECT EXISTS (SELECT FROM deleted), " IDS_OF("published")
            " FROM users"
            " WHERE id = $1",
@@ -204,7 +204,7 @@ static const struct db_statement find_deletion = {
     .read = read_administered,
     .sql = "SELECT true, string_agg(session_id::text, '')"
            " FROM revocations"
-           " WHERE user_id = $1 AND reason = 'user_deleted' AND " RECENTLY_REVOKED
+           " WHERE user_id = $1 AND reason = 'deleted_by_administrator' AND " RECENTLY_REVOKED
            " HAVING count(*) > 0",
 };
 

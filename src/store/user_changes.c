@@ -137,7 +137,7 @@ static const struct db_statement delete_user = {
            "   WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL"
            "   RETURNING id"
            " ),"
-             PUBLISH_DELETED("$3")
+             PUBLISH_DELETED("$3", "'user_deleted'")
            " SELECT deleted.id, published.id"
            " FROM deleted LEFT JOIN published ON true",
 };

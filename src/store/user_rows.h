@@ -15,14 +15,15 @@
     " coalesce(password_changed_at > now() - interval '1 minute', false)"
 
 /*
- * What follows a WITH query `deleted`, which deletes a user and returns the id: `published` inserts the user's live sessions, whose ids it
- * returns, into the table that the other instances read, and the rest is noted and remembered (sql.h). The sessions themselves are
- * deleted by the cascade, at the end of the statement. `change` is the parameter with the change context.
+ * What follows a WITH query `deleted`, which deletes a user and returns the id: `published` inserts the user's live sessions, whose
+ * ids it returns, into the table that the other instances read, and the rest is noted and remembered (sql.h). The sessions themselves
+ * are deleted by the cascade, at the end of the statement. `change` is the parameter with the change context, `reason` a literal: why
+ * the sessions end.
  */
-#define PUBLISH_DELETED(change) \
+#define PUBLISH_DELETED(change, reason) \
     " published AS (" \
     "   INSERT INTO revocations (session_id, user_id, reason)" \
-    "   SELECT s.id, s.user_id, 'user_deleted'" \
+    "   SELECT s.id, s.user_id, " reason \
     "   FROM sessions s JOIN deleted ON s.user_id = deleted.id" \
     "   WHERE s.revoked_at IS NULL" \
     "   RETURNING session_id AS id" \
@@ -30,7 +31,7 @@
     NOTE_EVENTS(change, EVENT("user_deleted", OF_USER, "deleted") \
                         " UNION ALL " \
                         EVENT("session_ended", \
-                              "s.user_id, s.id, 'user_deleted', jsonb_build_object('refreshes', s.generation - 1)", \
+                              "s.user_id, s.id, " reason ", jsonb_build_object('refreshes', s.generation - 1)", \
                               "sessions s JOIN deleted ON s.user_id = deleted.id WHERE s.revoked_at IS NULL")) "," \
     REMEMBER_KEY(change, THE_USER, "deleted")
 /* clang-format on */

@@ -218,7 +218,7 @@ START_TEST(a_user_is_deleted_in_the_version_that_was_read) {
     ck_assert_uint_eq(deleted.revoked.count, 1);
     ck_assert(uuid_equal(&deleted.revoked.ids[0], &session));
     ck_assert_int_eq(delete_version(&id, 0).result, USER_ADMIN_NOT_FOUND);
-    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE reason = 'user_deleted'"), 1);
+    ck_assert_int_eq(sql_number("SELECT count(*) FROM revocations WHERE reason = 'deleted_by_administrator'"), 1);
 }
 END_TEST
 
