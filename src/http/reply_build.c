@@ -2,13 +2,18 @@
 
 #include "exchange.h"
 
+#include "jwtd/clock.h"
+
 #include <assert.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#define OWN_FIELDS_MAX 5
+#define OWN_FIELDS_MAX 6
 #define FIELDS_MAX (OWN_FIELDS_MAX + 2 * HEADER_LIST_MAX)
+
+#define DATE_SIZE sizeof "Sun, 06 Nov 1994 08:49:37 GMT"
 
 struct fields {
     struct header_field items[FIELDS_MAX];
@@ -124,10 +129,21 @@ struct MHD_Response *reply_build(struct exchange *exchange) {
     return response;
 }
 
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7), since the program stays in the locale "C". */
+static const char *write_date(char date[DATE_SIZE]) {
+    time_t now = (time_t)clock_wall_s();
+    struct tm utc;
+    size_t len = strftime(date, DATE_SIZE, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc));
+    assert(len == DATE_SIZE - 1);
+    return date;
+}
+
 struct text reply_write_stream_header(struct exchange *exchange) {
     static const char status_line[] = "HTTP/1.1 200 OK\r\n", chunked[] = "Transfer-Encoding: chunked\r\n";
+    char date[DATE_SIZE];
     struct fields fields;
     collect_fields(exchange, &fields);
+    add(&fields, "Date", write_date(date)); /* which the library adds to the replies that it writes (RFC 9110 section 6.6.1) */
     size_t size = sizeof status_line + sizeof chunked + sizeof "\r\n";
     for (size_t i = 0; i < fields.count; i++)
         size += strlen(fields.items[i].name) + strlen(fields.items[i].value) + sizeof ": \r\n";

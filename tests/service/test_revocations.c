@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 Suite *revocations_suite(void);
@@ -168,6 +169,69 @@ START_TEST(an_event_says_whose_session_ended_when_and_why_and_until_when_it_matt
     ck_assert_str_eq(event.data, wanted);
     ck_assert(at >= began_s - 1 && at <= clock_wall_s() + 1);
     ck_assert(until >= at + 940 && until <= at + 960);
+    follower_close(follower);
+}
+END_TEST
+
+/* What ends the first of a user's two sessions: the request of an administrator, or else of the user in the second one. */
+static const struct ending {
+    const char *reason, *initiator;
+    const char *method, *path, *rest; /* NULL: a row of the table. Between path and rest, unless NULL, stands an id: the user's
+                                       * where an administrator asks, the session's where the user does */
+    const char *body;
+    bool is_by_administrator;
+} endings[] = {
+    { "ended_by_user", "user", "DELETE", "/auth/sessions/", "", NULL, false },
+    { "password_changed", "user", "POST", "/auth/password", NULL,
+      "{\"current_password\":\"" PASSWORD "\",\"new_password\":\"another passphrase\"}", false },
+    { "user_deleted", "user", "DELETE", "/auth/me", NULL, "{\"current_password\":\"" PASSWORD "\"}", false },
+    { "user_disabled", "admin", "PATCH", "/users/", "", "{\"disabled\":true}", true },
+    { "password_change_required", "admin", "PATCH", "/users/", "", "{\"password_change_required\":true}", true },
+    { "ended_by_administrator", "admin", "POST", "/users/", "/sessions/revoke", NULL, true },
+    { "deleted_by_administrator", "admin", "DELETE", "/users/", "", NULL, true },
+    { .reason = "limit", .initiator = "policy" },
+    { .reason = "reuse", .initiator = "policy" },
+    { .reason = "of_a_later_release", .initiator = "system" },
+};
+
+static void end_session(const struct ending *ending, const struct account *account, const char *session_id) {
+    char path[128], statement[256], authorization[TOKEN_SIZE + 32];
+    if (ending->method == NULL) {
+        snprintf(statement, sizeof statement, "INSERT INTO revocations (session_id, user_id, reason) VALUES ('%s', '%s', '%s')",
+                 session_id, account->id, ending->reason);
+        run_sql(statement);
+        return;
+    }
+    struct account asking = *account;
+    if (ending->is_by_administrator) {
+        asking = account_register(&shared_server);
+        database_value("UPDATE users SET roles = '{admin}' WHERE id = $1", asking.id, statement, sizeof statement);
+    }
+    snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", account_login(&shared_server, &asking).access);
+    const char *const headers[] = { authorization, "Content-Type: application/json", "If-Match: \"1\"", NULL };
+    const char *id = ending->is_by_administrator ? account->id : session_id;
+    bool has_id = ending->rest != NULL;
+    snprintf(path, sizeof path, "%s%s%s", ending->path, has_id ? id : "", has_id ? ending->rest : "");
+    struct reply reply = http_send(&shared_server, ending->method, path, headers, ending->body);
+    ck_assert_msg(reply.status == 200 || reply.status == 204, "%s: %ld %s", ending->reason, reply.status, reply.body);
+    http_free(&reply);
+}
+
+START_TEST(an_event_says_who_has_ended_the_session) {
+    const struct ending *ending = &endings[_i];
+    struct account account = account_register(&shared_server);
+    struct tokens tokens = account_login(&shared_server, &account);
+    struct stream_event event = { .name = "" };
+    char session_id[64], wanted[128];
+    bool is_resumed;
+    read_session_id(&shared_server, tokens.access, session_id);
+    struct follower *follower = follower_open(&shared_server, NULL, NULL);
+    follower_await_snapshot(follower, &is_resumed);
+    end_session(ending, &account, session_id);
+    while (!event_is_of_session(&event, session_id))
+        ck_assert(follower_next(follower, SOON_MS, &event));
+    snprintf(wanted, sizeof wanted, "\"initiating_entity\":\"%s\",\"reason\":\"%s\"", ending->initiator, ending->reason);
+    ck_assert_msg(strstr(event.data, wanted) != NULL, "%s is not in %s", wanted, event.data);
     follower_close(follower);
 }
 END_TEST
@@ -497,6 +561,21 @@ START_TEST(a_service_that_is_removed_is_disconnected_within_two_seconds_and_othe
 }
 END_TEST
 
+START_TEST(a_stream_says_when_it_has_begun) {
+    char request[1024];
+    struct raw_reply reply;
+    struct tm date = { .tm_sec = 0 };
+    int len = write_request("HEAD", "", "1.1", "X-Nothing: 1", request);
+    int64_t began_s = clock_wall_s();
+    raw_exchange_replies(&shared_server, request, (size_t)len, 1, &reply);
+    const char *header = strstr(reply.bytes, "\r\nDate: ");
+    ck_assert_msg(header != NULL, "%s", reply.bytes);
+    const char *end = strptime(header + strlen("\r\nDate: "), "%a, %d %b %Y %H:%M:%S GMT", &date);
+    ck_assert_msg(end != NULL && strncmp(end, "\r\n", 2) == 0, "%s", header);
+    ck_assert(timegm(&date) >= began_s && timegm(&date) <= clock_wall_s());
+}
+END_TEST
+
 START_TEST(a_client_of_http_1_0_receives_the_events_as_they_are) {
     char request[1024];
     struct raw_reply reply;
@@ -639,6 +718,7 @@ Suite *revocations_suite(void) {
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
     tcase_add_test(tcase, a_logout_is_an_event_at_every_instance);
     tcase_add_test(tcase, an_event_says_whose_session_ended_when_and_why_and_until_when_it_matters);
+    tcase_add_loop_test(tcase, an_event_says_who_has_ended_the_session, 0, (int)ARRAY_LEN(endings));
     tcase_add_test(tcase, a_snapshot_has_all_that_still_matters);
     tcase_add_test(tcase, a_heartbeat_says_how_old_the_knowledge_is_and_moves_the_cursor);
     tcase_add_test(tcase, a_follower_is_told_how_old_the_knowledge_is_as_soon_as_it_has_all);
@@ -653,6 +733,7 @@ Suite *revocations_suite(void) {
     tcase_add_loop_test(tcase, a_heartbeat_comes_every_1_to_15_seconds, 0, (int)ARRAY_LEN(heartbeats));
     tcase_add_test(tcase, only_services_may_follow);
     tcase_add_test(tcase, a_service_that_is_removed_is_disconnected_within_two_seconds_and_others_are_not);
+    tcase_add_test(tcase, a_stream_says_when_it_has_begun);
     tcase_add_test(tcase, a_client_of_http_1_0_receives_the_events_as_they_are);
     tcase_add_test(tcase, what_is_sent_behind_the_request_is_not_answered);
     tcase_add_test(tcase, one_follower_too_many_is_told_to_come_again);
