@@ -156,6 +156,26 @@ bench_tokens() {
     tokens_of rs256 - - -
 }
 
+# The servers differ in the rows of the table only: the first has read none, the second 100,000 that still matter.
+bench_revocations() {
+    local token count
+    local -A us=()
+    for count in 0 100000; do
+        "$(tools/database.sh bin)/psql" -qX "$JWTD_DATABASE_URL" -c "INSERT INTO revocations (session_id, user_id, reason)
+            SELECT gen_random_uuid(), gen_random_uuid(), 'logout' FROM generate_series(1, $count)"
+        start_server
+        token=$(log_in | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+        for _ in 1 2 3; do
+            load -c32 -H "Authorization: Bearer $token" "http://127.0.0.1:$port/auth/verify"
+            echo "$server_us"
+        done >"$work/verify-$count"
+        us[$count]=$(median <"$work/verify-$count")
+        stop_server
+    done
+    row "GET /auth/verify, CPU of server: with 100,000 revoked sessions in memory / with none" \
+        "${us[100000]} / ${us[0]} us = $(ratio "${us[100000]}" "${us[0]}")" "1.0"
+}
+
 # What an answer costs a server that does nothing else.
 nginx_us() {
     local jwtd=$server
@@ -425,6 +445,6 @@ start_server
 post /auth/register '{"email":"bench@example.org","password":"a long walk by the sea"}' >/dev/null
 stop_server
 describe_machine | tee "$table"
-for part in ${PARTS:-hashing limiter start memory login requests tokens beside_logins crowd}; do
+for part in ${PARTS:-hashing limiter start memory login requests revocations tokens beside_logins crowd}; do
     "bench_$part"
 done
