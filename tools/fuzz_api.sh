@@ -34,7 +34,7 @@ start_database
 secret=$(jwtd service add fuzzer)
 jwtd user add --role admin "$email" <<<"$password" >/dev/null
 start_server --set "services.credentials_file=$work/services.credentials" --set password.memory=8KiB --set password.operations=1 \
-    --set password.allow_weak=true
+    --set password.allow_weak=true --set admin.enabled=true # the document has /admin whether it is there or not
 export FUZZ_EMAIL=$email FUZZ_PASSWORD=$password FUZZ_SERVICE=fuzzer FUZZ_SECRET=$secret
 root=$PWD
 export SCHEMATHESIS_HOOKS=$root/tests/openapi/schemathesis_hooks.py

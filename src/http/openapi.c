@@ -112,7 +112,10 @@ static const char introduction[] =
     "- An error is a problem of RFC 9457; programs switch on its `code`. **429 and 503 mean: try again after "
     "`Retry-After`**, and never that a user must log in again; any other 4xx is the caller's to change.\n"
     "- Members of a body that are unknown are ignored; a later version may add members, codes and headers to replies.\n"
-    "- Every path takes OPTIONS, and HEAD where it takes GET.";
+    "- Every path takes OPTIONS, and HEAD where it takes GET.\n"
+    "- The operator can switch off the pages `/admin` and `/docs` and this document. A path that is switched off is described "
+    "all the "
+    "same, and is 404 `not_found`.";
 
 static void write_info(struct json_writer *writer) {
     json_name(writer, "info");
