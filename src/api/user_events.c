@@ -17,9 +17,9 @@
 #define EVENTS_DESCRIPTION "What happened, one of " EVENTS "; a later release may have more"
 #define REASONS_DESCRIPTION                                                                                                      \
     "Why. Of session_ended: logout, limit (of sessions of a user), reuse (of a refresh token), password_changed, "               \
-    "password_change_required, user_disabled, user_deleted, ended_by_administrator or deleted_by_administrator. Of "             \
-    "login_failed: wrong_password, wrong_current_password, disabled or changed_meanwhile. Others have none; a "                  \
-    "later release may have more"
+    "password_change_required, user_disabled, user_deleted, ended_by_user, ended_by_administrator or "                           \
+    "deleted_by_administrator. Of login_failed: wrong_password, wrong_current_password, disabled or changed_meanwhile. "         \
+    "Others have none; a later release may have more"
 
 struct listing {
     struct uuid session_id;

@@ -9,7 +9,9 @@ static const struct status_info table[] = {
     [STATUS_BAD_REQUEST] = { "bad_request", 400, "Bad request",
                              "The request is not well-formed HTTP, or could be read in two ways.", false },
     [STATUS_INVALID_JSON] = { "invalid_json", 400, "Invalid JSON",
-                              "The body is not one valid JSON text in UTF-8 without duplicate members.", false },
+                              "The body is not one valid JSON text in UTF-8, has a member twice, or has what is not taken: a "
+                              "NUL, too many levels or brackets, or a number that is too large.",
+                              false },
     [STATUS_INVALID_REQUEST] = { "invalid_request", 400, "Invalid request",
                                  "The form lacks a parameter, has one twice, or is not well-formed.", false },
     [STATUS_INVALID_HEADER] = { "invalid_header", 400, "Invalid header",

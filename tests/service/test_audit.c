@@ -179,6 +179,22 @@ static void start(void) {
     service = service_add(&shared_server, "auditor");
 }
 
+/* The reasons of the user's events, of which clients read in the document. */
+static void expect_reasons_in_document(const struct account *account) {
+    char reasons[512];
+    database_value("SELECT coalesce(string_agg(DISTINCT reason, ' '), '') FROM auth_events WHERE user_id = $1::uuid", account->id,
+                   reasons, sizeof reasons);
+    struct reply document = http_send(&shared_server, "GET", "/openapi.json", NULL, NULL);
+    struct json_object *at = document.json;
+    static const char *const names[] = { "components", "schemas", "AuthEvent", "properties", "reason" };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        at = json_object_object_get(at, names[i]);
+    const char *description = json_string_at(at, "description");
+    for (char *rest = reasons, *reason = strsep(&rest, " "); reason != NULL; reason = strsep(&rest, " "))
+        ck_assert_msg(strstr(description, reason) != NULL, "the document does not name %s", reason);
+    http_free(&document);
+}
+
 /* In the end, since what is written too often may come late. */
 START_TEST(each_change_is_noted_once_with_who_and_from_where) {
     struct scene scene = { .account = account_register(&shared_server), .service = service };
@@ -188,6 +204,7 @@ START_TEST(each_change_is_noted_once_with_who_and_from_where) {
     changes[_i].act(&scene);
     await_events(&scene.account, changes[_i].condition, changes[_i].events);
     ck_assert_int_eq(count_events(&scene.account, changes[_i].condition), changes[_i].events);
+    expect_reasons_in_document(&scene.account);
     ck_assert_int_eq(
         database_number("SELECT count(*) FROM auth_events WHERE user_id = $1::uuid AND (get_byte(uuid_send(id), 6) >> 4 <> 7"
                         " OR actor IS NULL)",
@@ -256,7 +273,11 @@ START_TEST(a_session_that_makes_room_for_a_new_one_is_noted) {
                    " FROM generate_series(1, 100)",
                    account.id, ignored, sizeof ignored);
     account_login(&shared_server, &account);
-    await_events(&account, "event = 'session_ended' AND reason = 'limit' AND actor = 'system' AND session_id IS NOT NULL", 1);
+    await_events(&account,
+                 "event = 'session_ended' AND reason = 'limit' AND actor = 'system' AND session_id IS NOT NULL"
+                 " AND detail IS NULL",
+                 1);
+    expect_reasons_in_document(&account);
 }
 END_TEST
 
