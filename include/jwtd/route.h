@@ -193,8 +193,12 @@ struct route {
     bool (*is_enabled)(const struct config *config); /* by the configuration in force; false: as if there were no such row; NULL:
                                                         always */
     enum access access;
-    const char *role;                              /* which the token must have, else 403; only with ACCESS_BEARER; NULL: none */
-    enum limit_class limit;                        /* LIMIT_UNSET is not allowed */
+    const char *role;       /* which the token must have, else 403; only with ACCESS_BEARER; NULL: none */
+    enum limit_class limit; /* LIMIT_UNSET is not allowed */
+    /* The caller is a proxy that has copied header fields and the query of its own client, who must not be able to cause 400:
+     * nginx would answer 500. Of two Authorization fields neither counts (STATUS_INVALID_TOKEN); two Content-Types, and an
+     * expectation without a body, are ignored; a value of `query` that cannot be read is empty. With BODY_IGNORED only. */
+    bool is_for_proxies;
     struct query_parameter query[ROUTE_QUERY_MAX]; /* name NULL after the last; others are ignored */
     const char *headers[ROUTE_HEADERS_MAX];        /* of the request, with a meaning for this route only (openapi_headers.c) */
     enum body_format body_format;

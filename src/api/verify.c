@@ -30,7 +30,8 @@ static const char *roles_list(struct request *request) {
     return list;
 }
 
-/* All that the proxy asks for must hold: some proxies append the query of their own client, who can only ask for more. */
+/* All that the proxy asks for must hold: some proxies append the query of their own client, who can only ask for more. No token
+ * has the empty role, which a value is that cannot be read. */
 static bool has_asked_roles(const struct request *request) {
     struct text wanted;
     for (size_t i = 0; (wanted = request_query(request, "role", i)).bytes != NULL; i++)

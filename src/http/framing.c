@@ -95,14 +95,17 @@ enum status framing_check(const struct header_view *headers, const char *version
         return STATUS_BAD_REQUEST;
     if (summary->hosts > 1 || (is_http_1_1 && summary->hosts == 0))
         return STATUS_BAD_REQUEST;
-    if (summary->content_lengths > 1 || summary->transfer_encodings > 1 || summary->content_types > 1)
+    if (summary->content_lengths > 1 || summary->transfer_encodings > 1)
         return STATUS_BAD_REQUEST;
-    if (summary->transfer_encodings > 0 && (summary->content_lengths > 0 || !is_http_1_1))
-        return STATUS_BAD_REQUEST;
+    bool is_unclear = summary->transfer_encodings > 0 && (summary->content_lengths > 0 || !is_http_1_1);
+    return is_unclear ? STATUS_BAD_REQUEST : STATUS_OK;
+}
+
+enum status framing_check_fields(const struct header_summary *summary) {
     /* RFC 9110 section 10.1.1 forbids it; the library would invite a body, and close without a reply when another request comes
      */
     if (summary->expectations > 0 && !summary->has_body)
         return STATUS_BAD_REQUEST;
-    /* two Authorization fields: a proxy may have checked one of them, and the service would use the other */
-    return summary->authorizations > 1 ? STATUS_BAD_REQUEST : STATUS_OK;
+    /* a proxy may have checked one of them, and the service would use the other */
+    return summary->authorizations > 1 || summary->content_types > 1 ? STATUS_BAD_REQUEST : STATUS_OK;
 }

@@ -25,6 +25,10 @@ struct header_summary {
  * connection must be closed, since it is not certain where its next request begins. */
 enum status framing_check(const struct header_view *headers, const char *version, struct header_summary *summary) MUST_CHECK;
 
+/* The same for the fields that say nothing of where the request ends: two Authorization or Content-Type fields, or an expectation
+ * without a body. Not for a route that is_for_proxies (route.h). */
+enum status framing_check_fields(const struct header_summary *summary) MUST_CHECK;
+
 /* Whether the value of Host, or the authority of a target, has only bytes of a host and port (RFC 9112 section 3.2: no user), at
  * most 255. Empty is good: RFC 9110 section 7.2. */
 bool framing_is_host(struct text value);

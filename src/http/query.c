@@ -29,6 +29,16 @@ static bool is_repeated_in(const struct request *request, const struct query_par
     return false;
 }
 
+/* Of a proxy's client (route.h). One beyond those that are kept takes the place of the last. */
+static enum status take_unreadable(struct request *request, const struct query_parameter *parameter) {
+    if (!request->route->is_for_proxies)
+        return STATUS_INVALID_PARAMETER;
+    if (request->query_count == QUERY_VALUES_MAX)
+        request->query_count--;
+    request->query[request->query_count++] = (struct query_value){ parameter, text_of("") };
+    return STATUS_OK;
+}
+
 /* STATUS_INVALID_PARAMETER: *wrong names it. */
 static enum status read_pair(struct exchange *exchange, struct text pair, const char **wrong) {
     struct request *request = &exchange->request;
@@ -42,10 +52,10 @@ static enum status read_pair(struct exchange *exchange, struct text pair, const 
     *wrong = parameter->name;
     status = form_decode(request->arena, pair, &value);
     if (status != STATUS_OK)
-        return status == STATUS_OUT_OF_MEMORY ? status : STATUS_INVALID_PARAMETER;
+        return status == STATUS_OUT_OF_MEMORY ? status : take_unreadable(request, parameter);
     bool is_too_often = request->query_count == QUERY_VALUES_MAX || (!parameter->repeated && is_repeated_in(request, parameter));
     if (is_too_often || value.len > parameter->max_len)
-        return STATUS_INVALID_PARAMETER;
+        return take_unreadable(request, parameter);
     request->query[request->query_count++] = (struct query_value){ parameter, value };
     return STATUS_OK;
 }

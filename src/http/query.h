@@ -16,7 +16,8 @@ enum status query_keep(struct exchange *exchange, const char *target) MUST_CHECK
 
 /* Fills request->query with the declared parameters of exchange->query. STATUS_INVALID_PARAMETER: *wrong names one that is
  * repeated although its row does not allow that, is longer than its row allows, is not UTF-8, contains a NUL or a malformed
- * escape; or is beyond QUERY_VALUES_MAX. STATUS_OUT_OF_MEMORY. */
+ * escape; or is beyond QUERY_VALUES_MAX. On a route that is_for_proxies the value of such a one is empty instead.
+ * STATUS_OUT_OF_MEMORY. */
 enum status query_read(struct exchange *exchange, const char **wrong) MUST_CHECK;
 
 #endif

@@ -173,21 +173,20 @@ static enum status check_values(const struct exchange *exchange, const char **wr
     return idempotency_check(exchange);
 }
 
-/* The refusals before the body, in the order that http_server.h promises. True: the body may be received. False: the reply is
- * written. */
-static bool check_header(struct exchange *exchange, const struct header_summary *summary) {
+/* The refusals before the body, in the order that http_server.h promises, from the route on, of which router_find has returned
+ * `found`. True: the body may be received. False: the reply is written. */
+static bool check_header(struct exchange *exchange, const struct header_summary *summary, enum status found) {
     enum status status = client_read(exchange);
     if (status != STATUS_OK)
         return refuse(exchange, status);
-    status = router_find(exchange->context->routes, exchange->context->route_count, exchange);
     if (cors_answer_preflight(exchange))
         return false;
-    if (status == STATUS_METHOD_NOT_ALLOWED) {
+    if (found == STATUS_METHOD_NOT_ALLOWED) {
         answer_other_method(exchange);
         return false;
     }
-    if (status != STATUS_OK)
-        return refuse(exchange, status);
+    if (found != STATUS_OK)
+        return refuse(exchange, found);
     if (!ignores_body(exchange) && !is_within_limit(exchange, summary))
         return refuse(exchange, STATUS_BODY_TOO_LARGE);
     enum status service_status = service_access_check(exchange); /* first, since a service is limited by its name */
@@ -314,7 +313,8 @@ static enum MHD_Result close_with(struct exchange *exchange, enum status status)
 /* Whether a body may come that is not read, or only in part: it must not be taken for the next request, so the connection is
  * closed behind the reply. */
 static bool leaves_body(const struct exchange *exchange, const struct header_summary *summary) {
-    return !is_within_limit(exchange, summary) || (summary->has_body && ignores_body(exchange));
+    bool may_come = summary->has_body || summary->expectations > 0; /* the library asks for one that is expected */
+    return !is_within_limit(exchange, summary) || (may_come && ignores_body(exchange));
 }
 
 static enum MHD_Result run_without_body(struct exchange *exchange) {
@@ -324,11 +324,20 @@ static enum MHD_Result run_without_body(struct exchange *exchange) {
     return pipeline_run(exchange) ? queue_reply(exchange) : MHD_YES;
 }
 
+/* What router_find returns is in *found. */
+static enum status find_route(struct exchange *exchange, const struct header_summary *summary, enum status *found) {
+    *found = router_find(exchange->context->routes, exchange->context->route_count, exchange);
+    const struct route *route = exchange->request.route;
+    if (route == NULL || !route->is_for_proxies)
+        return framing_check_fields(summary);
+    return summary->authorizations > 1 ? STATUS_INVALID_TOKEN : STATUS_OK;
+}
+
 static enum MHD_Result receive_header(struct exchange *exchange, const char *method, const char *version) {
     struct header_summary summary;
     exchange->method = method;
     exchange->accepts_chunks = strcmp(version, "HTTP/1.1") == 0;
-    enum status status = library_headers(exchange->library_connection, &exchange->arena, &exchange->headers);
+    enum status found = STATUS_OK, status = library_headers(exchange->library_connection, &exchange->arena, &exchange->headers);
     if (status == STATUS_OK && !library_has_memory_for_reply(exchange->library_connection, &exchange->headers))
         status = STATUS_HEADER_TOO_LARGE;
     if (status != STATUS_OK) {
@@ -345,16 +354,18 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
         status = STATUS_BAD_REQUEST;
     if (status == STATUS_OK)
         status = exchange->target_status;
+    if (status == STATUS_OK && connection_is_too_many(exchange->connection))
+        status = STATUS_OVERLOADED;
+    if (status == STATUS_OK)
+        status = find_route(exchange, &summary, &found);
     if (status != STATUS_OK)
         return close_with(exchange, status);
-    if (connection_is_too_many(exchange->connection))
-        return close_with(exchange, STATUS_OVERLOADED);
 
     /* The library accepts malformed chunks and trailers that others refuse, and does not report them; so no request after them is
      * run. */
     if (summary.transfer_encodings > 0)
         exchange->must_close = true;
-    bool may_go_on = check_header(exchange, &summary) && allocate_buffers(exchange, &summary);
+    bool may_go_on = check_header(exchange, &summary, found) && allocate_buffers(exchange, &summary);
     if (leaves_body(exchange, &summary))
         return may_go_on ? run_without_body(exchange) : close_with_reply(exchange);
     exchange_set_state(exchange, may_go_on ? EXCHANGE_RECEIVING : EXCHANGE_DISCARDING);

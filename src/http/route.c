@@ -39,8 +39,8 @@ static bool takes_id(const struct route *route) {
     return strchr(route->path, '{') != NULL;
 }
 
-static bool takes_query(const struct route *route) {
-    return route->query[0].name != NULL;
+static bool refuses_query(const struct route *route) {
+    return route->query[0].name != NULL && !route->is_for_proxies;
 }
 
 static bool is_limited(const struct route *route) {
@@ -115,7 +115,7 @@ static const struct {
     { STATUS_INTERNAL, is_any },
     { STATUS_NOT_FOUND, can_be_switched_off },
     { STATUS_NOT_FOUND, takes_id },
-    { STATUS_INVALID_PARAMETER, takes_query },
+    { STATUS_INVALID_PARAMETER, refuses_query },
     { STATUS_BODY_TOO_LARGE, reads_body },
     { STATUS_UNSUPPORTED_MEDIA_TYPE, parses_body },
     { STATUS_INVALID_JSON, parses_json },
@@ -213,6 +213,8 @@ static const char *wrong_column(const struct route *route) {
         return "role";
     if (route->limit == LIMIT_UNSET || (route->limit == LIMIT_SERVICE) != is_for_services(route))
         return "limit";
+    if (route->is_for_proxies && route->body_format != BODY_IGNORED)
+        return "is_for_proxies";
     if (parses_body(route) != (route->body != NULL) || (route->body != NULL && route->body->count > BODY_FIELDS_MAX) ||
         (parses_form(route) && !is_form(route->body)))
         return "body";

@@ -94,6 +94,29 @@ START_TEST(more_values_than_a_request_keeps_are_refused) {
 }
 END_TEST
 
+/* Which no role is: the proxy's client must cause neither an error nor that a role is not asked for. */
+START_TEST(what_cannot_be_read_is_empty_on_a_route_for_proxies) {
+    char target[256] = "/x?role=123456789&role=%zz&role=%00&after=b&after=c&role=a";
+    fixture->route.is_for_proxies = true;
+    ck_assert_int_eq(query_keep(&fixture->exchange, target), STATUS_OK);
+    ck_assert_int_eq(query_read(&fixture->exchange, &wrong), STATUS_OK);
+    for (size_t i = 0; i < 3; i++)
+        check_value("role", i, "");
+    check_value("role", 3, "a");
+    check_value("after", 1, "");
+}
+END_TEST
+
+START_TEST(a_value_too_many_is_empty_on_a_route_for_proxies) {
+    fixture->route.is_for_proxies = true;
+    ck_assert_int_eq(query_keep(&fixture->exchange, "/x?role=1&role=2&role=3&role=4&role=5&role=6&role=7&role=8&role=9"),
+                     STATUS_OK);
+    ck_assert_int_eq(query_read(&fixture->exchange, &wrong), STATUS_OK);
+    check_value("role", QUERY_VALUES_MAX - 2, "7");
+    check_value("role", QUERY_VALUES_MAX - 1, "");
+}
+END_TEST
+
 /* A parameter that the row does not declare is not decoded either: a proxy may have appended it. */
 START_TEST(a_route_without_parameters_takes_any_query) {
     memset(fixture->route.query, 0, sizeof fixture->route.query);
@@ -109,6 +132,8 @@ Suite *query_suite(void) {
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, declared_parameters_are_decoded_and_others_ignored, 0, (int)ARRAY_LEN(targets));
     tcase_add_test(tcase, more_values_than_a_request_keeps_are_refused);
+    tcase_add_test(tcase, what_cannot_be_read_is_empty_on_a_route_for_proxies);
+    tcase_add_test(tcase, a_value_too_many_is_empty_on_a_route_for_proxies);
     tcase_add_test(tcase, a_route_without_parameters_takes_any_query);
     suite_add_tcase(suite, tcase);
     return suite;
