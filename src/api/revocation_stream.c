@@ -47,8 +47,7 @@ static bool accepts_events(const struct request *request) {
     return request_header(request, "Accept").len == 0 || request_accepts(request, "Accept", ranges, ARRAY_LEN(ranges));
 }
 
-static bool read_heartbeat(const struct request *request, int64_t *us) {
-    struct text value = request_query(request, "heartbeat", 0);
+bool revocations_parse_heartbeat(struct text value, int64_t *us) {
     uint64_t s = HEARTBEAT_MAX_S;
     bool is_good = value.bytes == NULL || (text_parse_unsigned(value, HEARTBEAT_MAX_S, &s) && s > 0);
     *us = (int64_t)s * CLOCK_US_PER_S;
@@ -66,7 +65,7 @@ static enum step_result open_stream(struct request *request) {
     struct follower *follower = arena_alloc(request->arena, sizeof *follower);
     if (follower == NULL)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
-    if (!read_heartbeat(request, &follower->heartbeat_us))
+    if (!revocations_parse_heartbeat(request_query(request, "heartbeat", 0), &follower->heartbeat_us))
         return reply_problem_about(request, STATUS_INVALID_PARAMETER, "heartbeat");
     follower->request_id = request->request_id;
     snprintf(follower->service, sizeof follower->service, "%s", request->service);

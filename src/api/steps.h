@@ -1,4 +1,5 @@
-/* steps: what routes.c uses of the other files of src/api/: steps, and the schemas of bodies and replies. Constant data. */
+/* steps: what routes.c uses of the other files of src/api/: steps, and the schemas of bodies and replies: constant data,
+ * and a function that the unit tests call. */
 #ifndef JWTD_API_STEPS_H
 #define JWTD_API_STEPS_H
 
@@ -79,6 +80,10 @@ extern const struct reply_schema sessions_reply;
 /* revocation_stream.c */
 extern const struct step revocations_open;
 extern const struct stream_kind revocations_stream;
+
+/* The same: how often a follower is sent a comment, in microseconds; `value` in seconds, {NULL, 0} for the parameter that is
+ * missing. False: it is not 1 to 15. */
+bool revocations_parse_heartbeat(struct text value, int64_t *us);
 
 /* verify.c, health.c */
 extern const struct step verify_answer;

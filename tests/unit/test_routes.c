@@ -398,6 +398,21 @@ START_TEST(the_path_of_a_target_is_taken_as_it_was_sent) {
 }
 END_TEST
 
+/* That it is sent so often as is parsed here: a_heartbeat_says_how_old_the_knowledge_is_and_moves_the_cursor. */
+START_TEST(a_follower_is_sent_a_comment_every_15_seconds_unless_it_wants_more) {
+    static const struct {
+        const char *value;
+        int64_t seconds; /* 0: refused */
+    } heartbeats[] = { { NULL, 15 }, { "15", 15 }, { "1", 1 }, { "0", 0 }, { "16", 0 }, { "", 0 } };
+    for (size_t i = 0; i < ARRAY_LEN(heartbeats); i++) {
+        int64_t us = 0;
+        bool is_good = revocations_parse_heartbeat(text_of(heartbeats[i].value), &us);
+        ck_assert(is_good == (heartbeats[i].seconds > 0));
+        ck_assert(!is_good || us == heartbeats[i].seconds * INT64_C(1000000));
+    }
+}
+END_TEST
+
 Suite *routes_suite(void) {
     Suite *suite = suite_create("routes");
     TCase *tcase = tcase_create("routes");
@@ -408,6 +423,7 @@ Suite *routes_suite(void) {
     tcase_add_test(tcase, what_proxies_and_probes_ask_is_never_limited);
     tcase_add_test(tcase, every_request_that_changes_something_may_be_sent_again);
     tcase_add_test(tcase, a_route_that_takes_a_password_and_no_other_has_a_step_on_a_thread_that_hashes);
+    tcase_add_test(tcase, a_follower_is_sent_a_comment_every_15_seconds_unless_it_wants_more);
     tcase_add_test(tcase, every_field_lies_inside_its_scratch);
     tcase_add_test(tcase, examples_of_tokens_and_cursors_have_their_form);
     tcase_add_loop_test(tcase, the_path_of_a_target_is_taken_as_it_was_sent, 0, (int)ARRAY_LEN(targets));
