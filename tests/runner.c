@@ -7,6 +7,8 @@
 
 #include "suites.h"
 
+#include "jwtd/macros.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,7 +114,7 @@ static double seconds(void) {
 static double processor_seconds(void) {
     static const int kinds[] = { RUSAGE_SELF, RUSAGE_CHILDREN };
     double sum = 0;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         struct rusage usage;
         getrusage(kinds[i], &usage);
         sum += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec);

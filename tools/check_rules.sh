@@ -37,6 +37,7 @@ mapfile -t program < <(find include src -name '*.[ch]' | sort)
 mapfile -t load_tester < <(find loadtest -name '*.[ch]' | sort)
 mapfile -t outside_password < <(printf '%s\n' "${program[@]}" | grep -v '^src/password/')
 mapfile -t tests < <(find tests -name '*.[ch]' | sort)
+mapfile -t outside_macros < <(printf '%s\n' "${program[@]}" "${load_tester[@]}" "${tests[@]}" | grep -v '^include/jwtd/macros.h$')
 mapfile -t everything < <(find include src loadtest tests examples web -name '*.[ch]' | sort)
 
 layer_of_header() {
@@ -109,6 +110,7 @@ forbid() {
 check_words() {
     forbid "\\b($banned)\\s*\\(" "a banned function (see tools/check_rules.sh)" "${everything[@]}"
     forbid '\b(TODO|FIXME|XXX)\b' "unfinished" "${everything[@]}" tools/packages.sh tools/run.sh tools/test.sh Makefile
+    forbid '\bsizeof\b[^;,]*/\s*sizeof\b' "ARRAY_LEN (macros.h) by hand" "${outside_macros[@]}"
     forbid '"/(home|root|work)/' "a path of one machine" "${everything[@]}"
 }
 

@@ -1,4 +1,5 @@
 #include "jwtd/auth_events.h"
+#include "jwtd/macros.h"
 
 #include "sql.h"
 #include "statement.h"
@@ -47,7 +48,7 @@ static enum status read_event(const struct db_rows *rows, size_t row, struct are
     event->has_session = !db_is_null(rows, row, EVENT_SESSION);
     event->session_id = db_uuid(rows, row, EVENT_SESSION);
     enum status status = event->at.bytes != NULL ? STATUS_OK : STATUS_OUT_OF_MEMORY;
-    for (size_t i = 0; status == STATUS_OK && i < sizeof texts / sizeof texts[0]; i++)
+    for (size_t i = 0; status == STATUS_OK && i < ARRAY_LEN(texts); i++)
         status = read_text(rows, row, texts[i].column, arena, texts[i].text);
     return status;
 }

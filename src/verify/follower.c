@@ -4,6 +4,7 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/key_set.h"
+#include "jwtd/macros.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -400,7 +401,7 @@ static bool is_service_url(const char *url, bool plain_http) {
                     curl_url_get(parsed, CURLUPART_SCHEME, &part, 0) == CURLUE_OK &&
                     (strcmp(part, "https") == 0 || (strcmp(part, "http") == 0 && (plain_http || is_loopback(parsed))));
     curl_free(part);
-    for (size_t i = 0; is_valid && i < sizeof parts_refused / sizeof *parts_refused; i++) {
+    for (size_t i = 0; is_valid && i < ARRAY_LEN(parts_refused); i++) {
         part = NULL;
         is_valid = curl_url_get(parsed, parts_refused[i], &part, 0) != CURLUE_OK;
         curl_free(part);

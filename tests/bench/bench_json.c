@@ -3,6 +3,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/json.h"
 #include "jwtd/json_writer.h"
+#include "jwtd/macros.h"
 #include "jwtd/text.h"
 
 #include <jansson.h>
@@ -132,7 +133,7 @@ int main(void) {
         { "write, json_writer", write_with_arena },
         { "write, json-c", write_with_json_c },
     };
-    enum { COUNT = sizeof operations / sizeof operations[0] };
+    enum { COUNT = ARRAY_LEN(operations) };
     double rates[COUNT][ROUNDS];
     json_set_alloc_funcs(malloc, free_wiped);
     memset(access_token, 'a', sizeof access_token - 1);

@@ -8,6 +8,7 @@
  */
 #include "fuzz.h"
 
+#include "jwtd/macros.h"
 #include "jwtd/network.h"
 
 #include <assert.h>
@@ -52,7 +53,7 @@ static bool stands_in(struct text header, const struct address *client) {
 static void assert_prefix_changes_nothing(const struct address *peer, struct text header, const struct cidr_list *trusted,
                                           const struct address *client) {
     static const char *const prefixes[] = { "203.0.113.66,", ",", "nonsense, ", "10.0.0.1, ::1 ,", "\t,127.0.0.1," };
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
         char longer[HEADER_MAX + 32];
         size_t prefix_len = strlen(prefixes[i]);
         memcpy(longer, prefixes[i], prefix_len);

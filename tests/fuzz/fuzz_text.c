@@ -8,6 +8,7 @@
 #include "fuzz.h"
 
 #include "jwtd/email.h"
+#include "jwtd/macros.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static size_t sequence_len(const uint8_t *bytes, size_t left) {
         { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
         { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
     };
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
         if (bytes[0] < forms[i].first_min || bytes[0] > forms[i].first_max || forms[i].len > left)
             continue;
         bool is_good = forms[i].len == 1 || (bytes[1] >= forms[i].second_min && bytes[1] <= forms[i].second_max);

@@ -357,7 +357,7 @@ static const struct request_case {
     { "large body", write_large_body, 400, NULL, NULL, NULL },
     { "large chunked body", write_large_chunked_body, 400, NULL, NULL, NULL },
 };
-#define CASES (sizeof cases / sizeof cases[0])
+#define CASES ARRAY_LEN(cases)
 
 /* But for its connection, which is closed without an answer when there is none. */
 static bool needs_no_memory(const struct request_case *request_case) {
@@ -382,7 +382,7 @@ static const struct run {
     { "sends without buffers", { FAULT_SENDS, ENOBUFS }, FAULT_ONE, false },
     { "short sends", { FAULT_SENDS, FAULT_SHORT }, FAULT_ONE, false },
 };
-#define RUNS (sizeof runs / sizeof runs[0])
+#define RUNS ARRAY_LEN(runs)
 
 /* ---- one run ---- */
 
@@ -453,7 +453,7 @@ static bool is_verified(const struct request_case *request_case, const struct ra
 /* A proxy may forward the client's own header in the place of one that is missing. */
 static bool has_identity(const struct raw_reply *reply) {
     static const char *const headers[] = { "\r\nX-Auth-Subject: ", "\r\nX-Auth-Session: ", "\r\nX-Auth-Roles: -\r\n" };
-    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(headers); i++)
         if (strstr(reply->bytes, headers[i]) == NULL)
             return false;
     return true;

@@ -6,6 +6,8 @@
 #include "support/account.h"
 #include "support/faults.h"
 
+#include "jwtd/macros.h"
+
 #include <arpa/inet.h>
 #include <check.h>
 #include <dirent.h>
@@ -43,7 +45,7 @@ static const struct start_case {
     { { FAULT_SENDS, ECONNRESET }, NULL }, /* the database is tried again */
     { { FAULT_SENDS, FAULT_SHORT }, NULL },
 };
-#define CASES (sizeof cases / sizeof cases[0])
+#define CASES ARRAY_LEN(cases)
 
 struct worker {
     struct server server;
@@ -86,7 +88,7 @@ static void wrap(struct worker *worker) {
     ck_assert_int_eq(bind(worker->notify_fd, (const struct sockaddr *)&address, sizeof address), 0);
     faults_open(&worker->faults, worker->server.directory, "fault");
     memcpy(worker->wrapper, worker->faults.wrapper, sizeof worker->faults.wrapper);
-    size_t count = sizeof worker->faults.wrapper / sizeof worker->faults.wrapper[0] - 1;
+    size_t count = ARRAY_LEN(worker->faults.wrapper) - 1;
     worker->wrapper[count++] = "WATCHDOG_USEC=60000000";
     worker->wrapper[count++] = worker->notify;
     worker->wrapper[count] = NULL;

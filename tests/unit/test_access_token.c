@@ -631,7 +631,7 @@ START_TEST(a_full_arena_is_out_of_memory) {
 }
 END_TEST
 
-#define ROWS(table) ((int)(sizeof(table) / sizeof(table)[0]))
+#define ROWS(table) ((int)ARRAY_LEN(table))
 
 Suite *access_token_suite(void) {
     Suite *suite = suite_create("access_token");

@@ -422,7 +422,7 @@ START_TEST(numbers_of_both_kinds_are_read_as_doubles) {
     static const char bytes[] = "[3, -0.5, 1e3, 9007199254740993, \"3\", null, true]";
     static const double expected[] = { 3, -0.5, 1000, 9007199254740992, 0, 0, 0 };
     ck_assert_int_eq(parse(bytes, sizeof bytes - 1), STATUS_OK);
-    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++)
         ck_assert_double_eq(json_as_double(json_item(root, i)), expected[i]);
 }
 END_TEST
@@ -524,7 +524,7 @@ static const struct {
 START_TEST(no_text_exceeds_the_documented_limit) {
     static const unsigned containers[] = { 2, 64, 6000 };
     static char bytes[16384];
-    for (size_t i = 0; i < sizeof containers / sizeof containers[0]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(containers); i++) {
         struct arena limited;
         size_t count = hungry[_i].containers > 0 ? containers[i] - 1 : SIZE_MAX;
         size_t len = repeat(bytes, sizeof bytes, hungry[_i].unit, count);
@@ -579,10 +579,10 @@ Suite *json_suite(void) {
     TCase *tcase = tcase_create("json");
     tcase_add_test(tcase, an_escape_is_made_of_hex_digits_only);
     tcase_add_checked_fixture(tcase, begin, end);
-    tcase_add_loop_test(tcase, strict_json_is_accepted, 0, (int)(sizeof good / sizeof good[0]));
+    tcase_add_loop_test(tcase, strict_json_is_accepted, 0, (int)ARRAY_LEN(good));
     tcase_add_loop_test(tcase, the_text_in_which_json_was_cut_is_found, 0, (int)ARRAY_LEN(cuts));
     tcase_add_loop_test(tcase, nul_is_accepted_in_a_text_on_the_first_level_for_those_who_allow_it, 0, (int)ARRAY_LEN(with_nul));
-    tcase_add_loop_test(tcase, anything_else_is_refused, 0, (int)(sizeof bad / sizeof bad[0]));
+    tcase_add_loop_test(tcase, anything_else_is_refused, 0, (int)ARRAY_LEN(bad));
     tcase_add_test(tcase, no_text_at_all_is_refused);
     tcase_add_test(tcase, a_text_that_is_cut_off_anywhere_is_refused);
     tcase_add_test(tcase, ten_thousand_brackets_are_refused_without_recursion);
@@ -590,13 +590,11 @@ Suite *json_suite(void) {
     tcase_add_test(tcase, a_value_of_another_kind_is_nothing);
     tcase_add_test(tcase, numbers_of_both_kinds_are_read_as_doubles);
     tcase_add_test(tcase, members_are_visited_in_their_order_until_it_is_enough);
-    tcase_add_loop_test(tcase, a_value_is_written_without_blanks_and_each_number_as_it_was_given, 0,
-                        (int)(sizeof rewritten / sizeof rewritten[0]));
+    tcase_add_loop_test(tcase, a_value_is_written_without_blanks_and_each_number_as_it_was_given, 0, (int)ARRAY_LEN(rewritten));
     tcase_add_test(tcase, however_little_memory_there_is_the_result_is_right_or_out_of_memory);
-    tcase_add_loop_test(tcase, objects_and_arrays_are_counted_and_one_too_many_is_refused, 0,
-                        (int)(sizeof counted / sizeof counted[0]));
+    tcase_add_loop_test(tcase, objects_and_arrays_are_counted_and_one_too_many_is_refused, 0, (int)ARRAY_LEN(counted));
     tcase_add_test(tcase, a_text_with_too_many_objects_takes_no_memory);
-    tcase_add_loop_test(tcase, no_text_exceeds_the_documented_limit, 0, (int)(sizeof hungry / sizeof hungry[0]));
+    tcase_add_loop_test(tcase, no_text_exceeds_the_documented_limit, 0, (int)ARRAY_LEN(hungry));
     suite_add_tcase(suite, tcase);
     return suite;
 }

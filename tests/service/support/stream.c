@@ -1,5 +1,7 @@
 #include "stream.h"
 
+#include "jwtd/macros.h"
+
 #include <check.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -54,7 +56,6 @@ struct piece {
 
 #define PIECE(text)                                                                                                              \
     { text, sizeof(text) - 1 }
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* None makes a login answer 400, which is the answer to bytes that make no sense. */
 static const char *const good_lines[] = {
@@ -185,7 +186,7 @@ static void add_chunks(struct stream *stream, const char *body, size_t len, enum
     for (size_t i = 0; i < 2 && sizes[i] > 0; i++) {
         add(stream, i == 0 ? "%zx" : "%02zX", sizes[i]);
         if (flaw == FLAW_CHUNK && one_in(stream, 2))
-            add_one_of(stream, bad_size_ends, COUNT(bad_size_ends));
+            add_one_of(stream, bad_size_ends, ARRAY_LEN(bad_size_ends));
         else
             add(stream, "\r\n");
         add_bytes(stream, i == 0 ? body : body + first, sizes[i]);
@@ -193,7 +194,7 @@ static void add_chunks(struct stream *stream, const char *body, size_t len, enum
     }
     add(stream, flaw == FLAW_CHUNK && one_in(stream, 4) ? "0\n" : "0\r\n");
     if (flaw == FLAW_TRAILER)
-        add_one_of(stream, bad_trailers, COUNT(bad_trailers));
+        add_one_of(stream, bad_trailers, ARRAY_LEN(bad_trailers));
     else
         add(stream, "\r\n");
 }
@@ -203,26 +204,26 @@ static void add_lines(struct stream *stream, bool with_flaw) {
     size_t place = below(stream, count + 1);
     for (size_t i = 0; i <= count; i++) {
         if (with_flaw && i == place)
-            add_one_of(stream, bad_lines, COUNT(bad_lines));
+            add_one_of(stream, bad_lines, ARRAY_LEN(bad_lines));
         if (i < count)
-            add(stream, "%s", good_lines[below(stream, COUNT(good_lines))]);
+            add(stream, "%s", good_lines[below(stream, ARRAY_LEN(good_lines))]);
     }
 }
 
 /* In a row, so that none comes twice: that is not in order for some. */
 static void add_good_lines(struct stream *stream) {
-    size_t at = below(stream, COUNT(good_lines));
+    size_t at = below(stream, ARRAY_LEN(good_lines));
     for (size_t count = below(stream, 5); count > 0; count--)
-        add(stream, "%s", good_lines[at++ % COUNT(good_lines)]);
+        add(stream, "%s", good_lines[at++ % ARRAY_LEN(good_lines)]);
 }
 
 static void add_request(struct stream *stream, enum flaw flaw) {
     static const char *const methods[] = { "GET", "POST", "PUT", "DELETE", "HEAD", "PATCH" };
     char marker[MARKER_SIZE], body[BODY_MAX];
     make_marker(stream, marker);
-    const char *method = methods[below(stream, COUNT(methods))];
+    const char *method = methods[below(stream, ARRAY_LEN(methods))];
     if (flaw == FLAW_BEGINNING)
-        add_one_of(stream, bad_beginnings, COUNT(bad_beginnings));
+        add_one_of(stream, bad_beginnings, ARRAY_LEN(bad_beginnings));
     else if (one_in(stream, 12))
         add(stream, "\r\n");
     if (one_in(stream, 6))
