@@ -158,18 +158,18 @@ bench_tokens() {
 
 # The servers differ in the rows of the table only: the first has read none, the second 100,000 that still matter.
 bench_revocations() {
-    local token count
+    local token revoked
     local -A us=()
-    for count in 0 100000; do
+    for revoked in 0 100000; do
         "$(tools/database.sh bin)/psql" -qX "$JWTD_DATABASE_URL" -c "INSERT INTO revocations (session_id, user_id, reason)
-            SELECT gen_random_uuid(), gen_random_uuid(), 'logout' FROM generate_series(1, $count)"
+            SELECT gen_random_uuid(), gen_random_uuid(), 'logout' FROM generate_series(1, $revoked)"
         start_server
         token=$(log_in | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
         for _ in 1 2 3; do
             load -c32 -H "Authorization: Bearer $token" "http://127.0.0.1:$port/auth/verify"
             echo "$server_us"
-        done >"$work/verify-$count"
-        us[$count]=$(median <"$work/verify-$count")
+        done >"$work/verify-$revoked"
+        us[$revoked]=$(median <"$work/verify-$revoked")
         stop_server
     done
     row "GET /auth/verify, CPU of server: with 100,000 revoked sessions in memory / with none" \
