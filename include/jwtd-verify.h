@@ -83,7 +83,7 @@ struct jwtd_verify_options {
      * verifier's thread, or one that calls a function below. The text ends with the call. NULL: none. */
     void (*report)(void *context, const char *text);
     void *report_context;
-    int plain_http; /* not 0: http:// also to other machines, where everybody on the way reads the secret and forges keys */
+    int plain_http; /* not 0: http:// also to other machines, where any machine on the way can read the secret and forge keys */
 };
 
 struct jwtd_verify_claims {

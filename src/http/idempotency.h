@@ -6,7 +6,7 @@
  * anew from what was remembered, by route->replay: no reply is stored, no token and no password, not even a digest of one.
  *
  * Whose key it is. A key belongs to an owner, and is looked for as the digest of both: the same key of another owner is another
- * key. So whoever knows a key, and is not its owner, learns nothing by it.
+ * key. So a caller that knows a key, and is not its owner, learns nothing by it.
  *
  *   access        owner                     who may get the reply again
  *   bearer        user of the token         any session of the user; one that has ended if the reply has no body

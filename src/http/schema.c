@@ -64,7 +64,7 @@ static struct finding read_line(struct arena *arena, const struct field *field, 
     return read_text(arena, field, value, target);
 }
 
-/* As text: its length does not depend on the blanks and escapes of the client, and whoever keeps it need not know JSON. */
+/* As text: its length does not depend on the blanks and escapes of the client, and code that keeps it need not know JSON. */
 static struct finding read_any_object(struct arena *arena, const struct field *field, const struct json *value, void *target) {
     struct json_writer writer;
     json_writer_init(&writer, arena);

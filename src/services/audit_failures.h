@@ -21,7 +21,7 @@ struct failure_key {
 struct failure {
     struct failure_key key;
     int64_t count;              /* 0: the slot is free */
-    struct queued_event *event; /* of the first, without its detail; whoever empties the table takes it */
+    struct queued_event *event; /* of the first, without its detail; the caller that empties the table takes it */
 };
 
 #define AUDIT_FAILURE_SLOTS ((size_t)2 * AUDIT_FAILURES_MAX) /* half of them stay free, so that a search is short */

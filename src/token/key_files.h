@@ -58,7 +58,7 @@ enum key_file_result { KEY_FILE_CREATED, KEY_FILE_EXISTS, KEY_FILE_FAILED };
 
 /* Writes a key to a file that appears whole or not at all; a file that is there already stays as it is. `directory` is open,
  * `name` a name in it; `path` is for the reason of a failure. Mode and group are those of the file `like` in the directory; if
- * that is NULL or missing, the mode is 0600, or, in a directory of root that another group may read, and not everybody, 0640 with
+ * that is NULL or missing, the mode is 0600, or, in a directory of root that another group may read, and not all users, 0640 with
  * that group. */
 enum key_file_result key_file_create(int directory, const char *name, const char *like, const char *path,
                                      const struct key_text *text, struct key_error error) MUST_CHECK;

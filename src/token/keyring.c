@@ -399,7 +399,7 @@ struct present_keys {
     char newest[NAME_MAX + 1]; /* file of a private key, by its name; "": none */
 };
 
-/* A key that everybody may read is a public one. */
+/* A key that all users may read is a public one. */
 static bool count_key(void *context, const char *name, struct key_error error) {
     struct present_keys *present = context;
     struct stat status;

@@ -3,7 +3,7 @@
  *
  * `jwtd keygen` may be run by root for a service that has a user of its own, and that user can put a symbolic link in the place
  * of whatever lies in his directories, at any moment. So root follows a path with its own rights through directories of root
- * only, and takes the effective user and group of the first one that belongs to somebody else: wherever a link leads, it is that
+ * only, and takes the effective user and group of the first one that belongs to another user: wherever a link leads, it is that
  * user who goes there, and what is made belongs to him without a chown. A process without root's rights keeps those that it has.
  *
  * The rights are those of the whole process, so this is for commands, on one thread; one directory at a time.

@@ -139,7 +139,7 @@ bool refresh_key_create(const char *file, struct key_error error) {
     return create(file, "", error);
 }
 
-/* As the owner of the directory: root would not trust what belongs to somebody else. */
+/* As the owner of the directory: root would not trust what belongs to another user. */
 static bool load_as_owner(struct refresh_keys *keys, const char *file, struct key_error error) {
     char path[PATH_MAX];
     const char *name;

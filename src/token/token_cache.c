@@ -1,8 +1,8 @@
 /*
  * An eight-way set-associative table. An entry is read without a lock: its version is odd while it is written, and a reader that
  * finds another version after it has read than before takes nothing of what it read (a sequence lock). What is read meanwhile may
- * be of two tokens, so it is stored in atomic words; each is written with release and read with acquire, so that whoever has read
- * a word of a later version sees that version, too.
+ * be of two tokens, so it is stored in atomic words; each is written with release and read with acquire, so that a thread that
+ * has read a word of a later version sees that version, too.
  */
 #include "token_cache.h"
 
