@@ -9,7 +9,10 @@
  *   - the generator of request ids (uuid.h), which is the thread's
  *
  * It reads, and does not write: configuration and keys, the token cache (token_cache.h), the filter of revoked sessions
- * (revoked_sessions.h), the count of changed roles (current_roles.h).
+ * (revoked_sessions.h), the places of users whose roles have changed (current_roles.h).
+ *
+ * It takes a lock only for a session or user that shares its place with one that has been revoked or changed: the shard's.
+ * tests/service/test_lock_free.c counts the locks that threads share.
  *
  * Requests that are limited also take a lock of the limiter, those that leave the thread also one of an executor: these are
  * shared.

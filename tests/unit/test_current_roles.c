@@ -136,6 +136,28 @@ START_TEST(several_threads_may_change_and_read) {
 }
 END_TEST
 
+static void *change_again_and_again(void *argument) {
+    (void)argument;
+    for (uint32_t i = 0; i < 10 * ROUNDS; i++)
+        set(1, i % 2 == 0 ? "[\"even\"]" : "[\"odd\",\"x\"]");
+    return NULL;
+}
+
+/* A role that was withdrawn would be effective for a moment. */
+START_TEST(while_they_change_again_a_token_never_has_its_own_roles) {
+    pthread_t thread;
+    set(1, "[\"even\"]");
+    ck_assert_int_eq(pthread_create(&thread, NULL, change_again_and_again, NULL), 0);
+    for (uint32_t i = 0; i < 10 * ROUNDS; i++) {
+        struct access_claims claims = { .user_id = id_of(1), .roles_json = text_of("[\"old\"]") };
+        ck_assert_int_eq(current_roles_apply(map, &arena, &claims), STATUS_OK);
+        ck_assert(!text_equal(claims.roles_json, text_of("[\"old\"]")));
+    }
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(current_roles_count(map), 1);
+}
+END_TEST
+
 Suite *current_roles_suite(void) {
     Suite *suite = suite_create("current_roles");
     TCase *tests = tcase_create("current_roles");
@@ -146,6 +168,7 @@ Suite *current_roles_suite(void) {
     tcase_add_test(tests, a_change_that_is_read_again_is_kept_for_longer);
     tcase_add_test(tests, a_full_arena_is_out_of_memory);
     tcase_add_test(tests, several_threads_may_change_and_read);
+    tcase_add_test(tests, while_they_change_again_a_token_never_has_its_own_roles);
     suite_add_tcase(suite, tests);
     return suite;
 }
