@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 #define WATCHED_MAX 1024
+#define TAKERS 4096
 
 enum function {
     FREE, /* first, since dlsym itself frees what it has said of a name that a sanitizer sought in vain */
@@ -60,6 +62,9 @@ enum function {
     SENDTO,
     SENDMSG,
     EPOLL_CTL,
+    MUTEX_LOCK,
+    RWLOCK_RDLOCK,
+    RWLOCK_WRLOCK,
     FUNCTIONS
 };
 
@@ -97,6 +102,9 @@ static const struct {
     [PTHREAD_GETATTR] = { "pthread_getattr_np", FAULT_THREADS },
     [FREE] = { "free", FAULT_MEMORY },
     [EPOLL_CTL] = { "epoll_ctl", FAULT_DESCRIPTORS },
+    [MUTEX_LOCK] = { "pthread_mutex_lock", FAULT_SHARED_LOCKS },
+    [RWLOCK_RDLOCK] = { "pthread_rwlock_rdlock", FAULT_SHARED_LOCKS },
+    [RWLOCK_WRLOCK] = { "pthread_rwlock_wrlock", FAULT_SHARED_LOCKS },
 };
 
 static struct fault_control *control; /* NULL until the constructor has run, and without a file */
@@ -129,6 +137,7 @@ __attribute__((constructor)) static void open_control(void) {
 
 /* Beginnings of the names of threads, NULL after the last. */
 static const char *const request_threads[] = { "accept", "MHD-", "database-", "crypto-", NULL };
+static const char *const http_threads[] = { "MHD-", NULL };
 static const char *const hashing_threads[] = { "crypto-", NULL };
 static const char *const other_connecting_threads[] = { "database-", "cleanup", NULL };
 
@@ -149,6 +158,8 @@ static bool is_in_scope(void) {
         return is_one_of(request_threads);
     case FAULT_HASHING_THREADS:
         return is_one_of(hashing_threads);
+    case FAULT_HTTP_THREADS:
+        return is_one_of(http_threads);
     case FAULT_START_THREADS:
         return !is_one_of(other_connecting_threads);
     default:
@@ -436,6 +447,46 @@ EXPORTED ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     ssize_t sent = other(fd, &part, flags);
     raise_edge(fd);
     return sent;
+}
+
+/* ---- locks ---- */
+
+/* Who took a lock last, by its address; of two with one place the earlier is forgotten. */
+static struct {
+    _Atomic(void *) lock;
+    _Atomic(pthread_t) thread;
+} takers[TAKERS];
+
+/* The lock is held. */
+static void count_taken(enum function function, void *lock) {
+    if (!is_armed(function))
+        return;
+    size_t place = (uintptr_t)lock / sizeof(void *) % TAKERS;
+    bool is_known = atomic_exchange(&takers[place].lock, lock) == lock;
+    bool is_own = atomic_exchange(&takers[place].thread, pthread_self()) == pthread_self();
+    if (is_known && !is_own)
+        atomic_fetch_add(&control->seen, 1);
+}
+
+EXPORTED int pthread_mutex_lock(pthread_mutex_t *lock) {
+    int (*other)(pthread_mutex_t *) = next(MUTEX_LOCK);
+    int error = other(lock);
+    count_taken(MUTEX_LOCK, lock);
+    return error;
+}
+
+EXPORTED int pthread_rwlock_rdlock(pthread_rwlock_t *lock) {
+    int (*other)(pthread_rwlock_t *) = next(RWLOCK_RDLOCK);
+    int error = other(lock);
+    count_taken(RWLOCK_RDLOCK, lock);
+    return error;
+}
+
+EXPORTED int pthread_rwlock_wrlock(pthread_rwlock_t *lock) {
+    int (*other)(pthread_rwlock_t *) = next(RWLOCK_WRLOCK);
+    int error = other(lock);
+    count_taken(RWLOCK_WRLOCK, lock);
+    return error;
 }
 
 /* ---- what the address sanitizer asks, when there is one ---- */

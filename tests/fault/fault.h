@@ -16,7 +16,8 @@ enum fault_kind {
     FAULT_THREADS,
     FAULT_DESCRIPTORS, /* every call that makes one */
     FAULT_WRITES,      /* to files and pipes, with fsync, link and rename */
-    FAULT_SENDS        /* to sockets */
+    FAULT_SENDS,       /* to sockets */
+    FAULT_SHARED_LOCKS /* that another thread had taken before; they never fail, and are only counted */
 };
 
 enum fault_mode {
@@ -30,6 +31,7 @@ enum fault_scope {
     FAULT_MAIN_THREAD,
     FAULT_REQUEST_THREADS, /* those that serve requests; the times of the others' calls differ from run to run */
     FAULT_HASHING_THREADS,
+    FAULT_HTTP_THREADS,
     FAULT_START_THREADS /* of those that connect to the database only one, since they all do it in the same way */
 };
 
