@@ -165,8 +165,8 @@ const struct route routes[] = {
       .query = { { .name = "role",
                    .repeated = true,
                    .max_len = ROLE_MAX_LEN,
-                   .description = "A role that the token must have; all of them when sent several times. No token has more "
-                                  "than 8, or one that no role can be",
+                   .description = "A role that the token must have; all of them when sent several times. A value that no "
+                                  "role can be, and a ninth one, is answered 403",
                    .example = "editor" } },
       .body_format = BODY_IGNORED,
       .steps = { &verify_answer },
@@ -184,8 +184,8 @@ const struct route routes[] = {
       .query = { { .name = "role",
                    .repeated = true,
                    .max_len = ROLE_MAX_LEN,
-                   .description = "A role that the token must have; all of them when sent several times. No token has more "
-                                  "than 8, or one that no role can be",
+                   .description = "A role that the token must have; all of them when sent several times. A value that no "
+                                  "role can be, and a ninth one, is answered 403",
                    .example = "editor" } },
       .body_format = BODY_IGNORED,
       .steps = { &verify_answer },
