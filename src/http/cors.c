@@ -74,11 +74,10 @@ enum status reply_allow_any_origin(struct request *request) {
     return is_allowed ? STATUS_OK : reply_header(request, allow_origin, "*");
 }
 
-/* A wildcard path is requested by a proxy for the requests of its clients: a preflight among these must pass the checks of any
- * other request. */
+/* What a proxy asks may be a preflight of its client, with the client's method: it must pass the checks of any other request. */
 static bool takes_preflight(const struct exchange *exchange) {
-    const char *path = exchange->allowed_path != NULL ? exchange->allowed_path->path : NULL;
-    return path != NULL && strchr(path, '*') == NULL;
+    const struct route *route = exchange->allowed_path;
+    return route != NULL && !route->is_for_proxies;
 }
 
 bool cors_answer_preflight(struct exchange *exchange) {

@@ -156,6 +156,14 @@ START_TEST(a_token_counts_in_the_authorization_header_only) {
 }
 END_TEST
 
+START_TEST(a_preflight_that_a_proxy_asks_about_needs_a_token) {
+    static const char *const targets[] = { "/auth/verify", "/auth/verify?role=admin", "/auth/verify/", "/auth/verify/x" };
+    const char *const headers[] = { "Origin: https://app.example.org", "Access-Control-Request-Method: GET", NULL };
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++)
+        expect_problem(verify_as("OPTIONS", targets[i], headers), 401, "missing_token");
+}
+END_TEST
+
 /* What a proxy forwards of its client's header. nginx answers 500 for any status but 2xx, 401 and 403. */
 static const struct {
     const char *fields;
@@ -304,6 +312,7 @@ Suite *verify_suite(void) {
     tcase_add_test(tcase, a_role_that_the_proxy_asks_for_must_be_in_the_token);
     tcase_add_test(tcase, a_token_without_roles_has_none_of_them);
     tcase_add_test(tcase, a_token_counts_in_the_authorization_header_only);
+    tcase_add_test(tcase, a_preflight_that_a_proxy_asks_about_needs_a_token);
     tcase_add_loop_test(tcase, what_a_client_puts_into_its_header_is_no_error_of_the_proxy, 0, (int)ARRAY_LEN(forwarded));
     tcase_add_test(tcase, a_refusal_says_whether_a_token_was_sent);
     tcase_add_loop_test(tcase, the_header_is_enough_and_a_body_is_never_taken_for_a_request, 0, (int)ARRAY_LEN(announced));

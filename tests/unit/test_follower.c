@@ -487,8 +487,8 @@ START_TEST(a_process_that_was_stopped_does_not_take_old_messages_for_fresh) {
         struct jwtd_verifier *verifier = jwtd_verify_create(&options, sizeof options, error, sizeof error);
         if (!jwtd_verify_wait(verifier, 5000) || verify(verifier) != JWTD_VERIFY_VALID)
             _exit(2);
+        int64_t before, now = clock_monotonic_us(); /* the parent stops this process as soon as it has read the byte */
         (void)!write(ready[1], &byte, 1);
-        int64_t before, now = clock_monotonic_us();
         do { /* until it was stopped, wherever in here, and goes on */
             before = now;
             usleep(20000);
