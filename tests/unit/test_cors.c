@@ -10,7 +10,7 @@ Suite *cors_suite(void);
 #define HEADERS_MAX 3
 
 static char *origins[] = { "https://other.example.org", ALLOWED };
-static const struct route of_users = { .path = "/auth/me" }, of_proxies = { .path = "/auth/verify/*" };
+static const struct route of_users = { .path = "/auth/me" }, of_proxies = { .path = "/auth/verify", .is_for_proxies = true };
 
 static const char *find_in(const struct header_list *list, const char *name) {
     for (size_t i = 0; i < list->count; i++)
