@@ -139,25 +139,25 @@ static struct request creation_with_password(const struct story *story, int vari
     return request;
 }
 
-static struct request of_user(const struct story *story, const char *method, const char *rest) {
+static struct request of_account(const struct account *account, const char *method, const char *rest) {
     char path[96];
-    snprintf(path, sizeof path, "/users/%s%s", story->user.id, rest);
+    snprintf(path, sizeof path, "/users/%s%s", account->id, rest);
     return request_of(method, path, true);
 }
 
 static struct request administration(const struct story *story, int variant) {
-    struct request request = of_user(story, "PATCH", "");
+    struct request request = of_account(&story->user, "PATCH", "");
     request.has_version = true;
     snprintf(request.body, sizeof request.body, "{\"name\":\"%s\"}", variant == 0 ? "Ada" : "Grace");
     return request;
 }
 
 static struct request removal(const struct story *story, int variant) {
-    return variant == 0 ? of_user(story, "DELETE", "") : administration(story, 0);
+    return of_account(variant == 0 ? &story->user : &story->account, "DELETE", "");
 }
 
 static struct request end_of_sessions(const struct story *story, int variant) {
-    return variant == 0 ? of_user(story, "POST", "/sessions/revoke") : administration(story, 0);
+    return of_account(variant == 0 ? &story->user : &story->account, "POST", "/sessions/revoke");
 }
 
 /* `count` of the address that was free, the account, or the user whom an administrator deals with: what it is when the request
