@@ -297,21 +297,23 @@ static void write_responses(struct json_writer *writer, const struct route *rout
     json_end_object(writer);
 }
 
-static bool shares(const struct route *route, const char *name, struct response *response) {
-    for (size_t i = 0; i < ARRAY_LEN(known_statuses); i++) {
-        *response = response_of(route, &known_statuses[i]);
-        if (shared_name(response) != NULL && strcmp(shared_name(response), name) == 0)
-            return true;
-    }
-    return false;
+/* Whether the component that is named like the problem is the route's response with that HTTP status. */
+static bool shares(const struct route *route, const struct status_info *problem, struct response *response) {
+    size_t i = 0;
+    while (i < ARRAY_LEN(known_statuses) && known_statuses[i].http_status != problem->http)
+        i++;
+    if (i == ARRAY_LEN(known_statuses))
+        return false;
+    *response = response_of(route, &known_statuses[i]);
+    return shared_name(response) != NULL && strcmp(shared_name(response), problem->name) == 0;
 }
 
 /* That of all routes that share it: with the headers of limited ones if one of them is. False: none shares it. */
-static bool find_shared(const struct route *routes, size_t count, const char *name, struct response *response) {
+static bool find_shared(const struct route *routes, size_t count, const struct status_info *problem, struct response *response) {
     bool is_shared = false, is_limited = false;
     for (size_t i = 0; i < count; i++) {
         struct response of_route;
-        if (!shares(&routes[i], name, &of_route))
+        if (!shares(&routes[i], problem, &of_route))
             continue;
         is_shared = true;
         is_limited = is_limited || of_route.is_limited;
@@ -325,11 +327,11 @@ static bool find_shared(const struct route *routes, size_t count, const char *na
 void openapi_write_shared_responses(struct json_writer *writer, const struct route *routes, size_t count) {
     json_begin_object(writer);
     for (int i = STATUS_OK + 1; i < STATUS_COUNT; i++) {
-        const char *name = status_info((enum status)i)->name;
+        const struct status_info *problem = status_info((enum status)i);
         struct response response;
-        if (!find_shared(routes, count, name, &response))
+        if (!find_shared(routes, count, problem, &response))
             continue;
-        json_name(writer, name);
+        json_name(writer, problem->name);
         write_response(writer, &response);
     }
     json_end_object(writer);

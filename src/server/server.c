@@ -1,5 +1,6 @@
 /* The service: creates its parts bottom up, waits for a signal, destroys them in reverse order. */
 #include "background.h"
+#include "heap.h"
 #include "notify.h"
 #include "reload.h"
 #include "watchdog.h"
@@ -21,7 +22,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -33,12 +33,6 @@
 #define CRYPTO_QUEUE_LIMIT 4096u
 #define DATABASE_QUEUE_LIMIT 4096u
 #define DISPATCH_QUEUE_LIMIT UINT_MAX /* holds what has left the crypto queue, which is bounded */
-
-/* A table that is almost empty takes only the pages in use, and what the start has needed is returned, when malloc takes them
- * from the kernel: from this size on, unless the free end of the heap is large enough. */
-#define MAPPED_MIN_BYTES (64 * 1024)
-#define HEAP_END_BYTES (MAPPED_MIN_BYTES / 2)
-#define HEAP_END_MAX_BYTES (512 * 1024) /* what bursts of requests free and need again */
 
 static atomic_bool draining;
 
@@ -261,13 +255,11 @@ int server_run(const struct config *config, const struct config_source *source) 
     static struct app the_app;
     struct app *app = &the_app;
     app->config = config;
-    mallopt(M_MMAP_THRESHOLD, MAPPED_MIN_BYTES);
-    mallopt(M_TOP_PAD, HEAP_END_BYTES);
-    mallopt(M_TRIM_THRESHOLD, HEAP_END_MAX_BYTES);
-    malloc_trim(0); /* the end of now, which the libraries' starts have made larger */
+    heap_begin_start();
     sigset_t set = block_signals();
     int64_t started_us = clock_monotonic_us();
     bool is_built = build(app);
+    heap_end_start();
     if (is_built) {
         log_event(LOG_INFO, "started", "version=%s startup_us=%lld", JWTD_VERSION,
                   (long long)(clock_monotonic_us() - started_us));
