@@ -312,6 +312,22 @@ const cases = {
     console.log(`three tabs, 5 rounds: ${user.refreshes} refreshes`);
   },
 
+  async "a tab waits for the refresh of another"(user) {
+    const tabs = await openTabs(user, 2);
+    const answer = await holdAnswer(tabs[0]);
+    for (const tab of tabs) await expire(tab);
+    await tabs[0].click("#reload");
+    await eventually(() => user.refreshes === 1, "no refresh");
+    const refused = tabs[1].waitForResponse((reply) => reply.url().endsWith("/auth/me") && reply.status() === 401);
+    await tabs[1].click("#reload");
+    await refused;
+    await pause(500); // in which a tab that does not wait asks
+    expect(user.refreshes === 1, `${user.refreshes} refreshes at the same time`);
+    answer();
+    for (const tab of tabs) await tab.waitForSelector("#reload[aria-busy=false]");
+    for (const tab of tabs) await isUser(tab, user.email);
+  },
+
   async "a refresh whose answer is lost is repeated"(user) {
     const [page] = await openTabs(user, 1);
     const lost = await loseAnswers(page, "/auth/refresh", 1);
