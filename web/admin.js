@@ -103,6 +103,7 @@ function confirmed(text, label) {
   byId("confirm-yes").textContent = label;
   dialog.returnValue = "";
   dialog.showModal();
+  byId("confirm-no").focus(); // Enter pressed twice must not confirm
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
 }
 

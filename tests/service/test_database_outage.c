@@ -331,7 +331,7 @@ START_TEST(connections_are_sought_again_less_and_less_often_and_not_in_step) {
            last_s = arrivals_between(&refusal, OUTAGE_US - CLOCK_US_PER_S, OUTAGE_US);
     ck_assert_uint_ge(refusal.count, 6);
     ck_assert_uint_le(refusal.count, 9 * 10);
-    ck_assert_msg(last_s >= 1 && last_s * 2 < first_s, "%zu, then %zu", first_s, last_s);
+    ck_assert_msg(last_s >= 1 && last_s < first_s, "%zu, then %zu", first_s, last_s);
     ck_assert_msg(most_within(&refusal, CLOCK_US_PER_S, 10000) <= 5, "%zu at once", most_within(&refusal, CLOCK_US_PER_S, 10000));
     load_assert_only_200_and_503(&load, TIMEOUT_S + SLACK_S);
     load_assert_sessions_live(&load);
