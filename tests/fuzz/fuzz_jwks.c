@@ -2,7 +2,8 @@
  * JSON Web Key Sets (src/token/jwk.h), as a service or a file may have them.
  *
  * Checked: what is refused yields no key; each key has a kid that no other has, and an algorithm, and can verify: it refuses a
- * signature of zeros; without secrets there is no key of HS256, and never more keys than with them.
+ * signature of zeros; without secrets there is no key of HS256. How many keys there are is not compared: OpenSSL tries random
+ * bases on a modulus of RS256, and one that has a factor of a few digits is mostly accepted, sometimes not.
  */
 #include "fuzz.h"
 
@@ -30,7 +31,7 @@ static void check_key(const struct signing_key *key, bool with_secrets) {
     assert(status == STATUS_INVALID_TOKEN);
 }
 
-static size_t read_set(struct text jwks, bool with_secrets, enum status *status) {
+static void read_set(struct text jwks, bool with_secrets, enum status *status) {
     static struct signing_key keys[KEY_SET_MAX];
     size_t count;
     *status = jwks_read(jwks, with_secrets, keys, KEY_SET_MAX, &count);
@@ -43,15 +44,13 @@ static size_t read_set(struct text jwks, bool with_secrets, enum status *status)
     }
     for (size_t i = 0; i < count; i++)
         signing_key_release(&keys[i]);
-    return count;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
     struct text jwks = { (const char *)bytes, len };
     enum status status, status_without;
-    size_t count = read_set(jwks, true, &status);
-    size_t count_without = read_set(jwks, false, &status_without);
+    read_set(jwks, true, &status);
+    read_set(jwks, false, &status_without);
     assert(status == status_without);
-    assert(count >= count_without || count == KEY_SET_MAX);
     return 0;
 }
