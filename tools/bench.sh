@@ -388,7 +388,7 @@ bench_recovery() {
 start_until() {
     for _ in {1..9}; do
         "$BUILD/probe" start "$port" "$1" "$BUILD/jwtd" --set "server.listen=127.0.0.1:$port" --set "token.keys_dir=$work/keys" \
-            --set "token.refresh_key_file=$work/refresh.key" serve 2>>"$work/log"
+            --set ops.listen=127.0.0.1:0 --set "token.refresh_key_file=$work/refresh.key" serve 2>>"$work/log"
     done | median
 }
 

@@ -92,7 +92,7 @@ read_log() {
             (greet "${BASH_REMATCH[1]}" &)
             break
         elif [[ $line == *listen_failed* ]]; then
-            echo "Another address may be free: make run JWTD_SERVER_LISTEN=127.0.0.1:8081 (port 0 finds one)" >&2
+            echo "Another address may be free: make run JWTD_SERVER_LISTEN=127.0.0.1:8081 JWTD_OPS_LISTEN=127.0.0.1:9465 (port 0 finds one)" >&2
         fi
     done
     exec cat >&2

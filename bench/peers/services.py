@@ -133,7 +133,7 @@ class Service:
         keys = ["--set", f"token.keys_dir={WORK}/keys", "--set", f"token.refresh_key_file={WORK}/refresh.key"]
         run(f"{BUILD}/jwtd", *keys, "keygen", "--if-missing")
         # No peer limits rates, and 10,000 idle connections are to leave one for the question whether it still answers.
-        settings = [f"server.listen=127.0.0.1:{self.port}", "log.level=warn", "limit.enabled=false",
+        settings = [f"server.listen=127.0.0.1:{self.port}", "ops.listen=127.0.0.1:0", "log.level=warn", "limit.enabled=false",
                     "server.max_connections=12000", "server.max_connections_per_address=0"]
         return [f"{BUILD}/jwtd", *keys, *(word for setting in settings for word in ("--set", setting)), "serve"]
 

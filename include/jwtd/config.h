@@ -104,6 +104,9 @@ struct config {
         struct string_list allowed_origins;
     } cors;
     struct {
+        struct endpoint listen; /* not set: none */
+    } ops;
+    struct {
         bool enabled;
     } admin;
     struct {

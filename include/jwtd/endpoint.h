@@ -1,6 +1,6 @@
 /*
- * endpoint: where a server listens: an IP address with a port, or the path of a Unix socket. Parsed once, as the setting
- * server.listen. Pure functions: safe from every thread.
+ * endpoint: where a server listens: an IP address with a port, or the path of a Unix socket. Parsed once, as the settings
+ * server.listen and ops.listen. Pure functions: safe from every thread.
  */
 #ifndef JWTD_ENDPOINT_H
 #define JWTD_ENDPOINT_H
@@ -16,6 +16,7 @@
 #define ENDPOINT_PATH_SIZE 108 /* sockaddr_un.sun_path, with its NUL */
 #define ENDPOINT_TEXT_SIZE 128
 
+/* Zeroed: none. */
 struct endpoint {
     bool is_unix;
     char path[ENDPOINT_PATH_SIZE]; /* of a Unix socket: absolute */
@@ -28,7 +29,9 @@ struct endpoint {
  * characters or a space at its end. */
 bool endpoint_parse(struct text text, struct endpoint *endpoint) MUST_CHECK;
 
-/* What endpoint_parse reads, in its shortest form; returns `text`. */
+bool endpoint_is_set(const struct endpoint *endpoint);
+
+/* What endpoint_parse reads, in its shortest form, "" for none; returns `text`. */
 const char *endpoint_text(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_SIZE]);
 
 /* For bind and connect; returns the length of what it wrote. */

@@ -21,9 +21,17 @@
 struct http_server;
 struct services;
 
-/* Borrows services and routes until http_server_stop. NULL: a row is incomplete or wrong, the address cannot be bound, or there
- * is no memory or thread; the reason is logged. Main thread. */
-struct http_server *http_server_start(const struct services *services, const struct route *routes, size_t count);
+/*
+ * A server of its own for each listener: LISTENER_PUBLIC, on server.listen or the socket that the service manager has opened,
+ * with server.threads HTTP threads; LISTENER_OPERATIONS, on ops.listen, which must be set, with one. They share no thread, no
+ * queue and no count of connections, so that requests of the operator do not wait behind those of clients. What the operator's
+ * rows do must not wait for an executor.
+ *
+ * Borrows services and routes until http_server_stop. NULL: a row is incomplete or wrong, the address cannot be bound, or there
+ * is no memory or thread; the reason is logged. Main thread.
+ */
+struct http_server *http_server_start(const struct services *services, const struct route *routes, size_t count,
+                                      enum route_listener listener);
 
 /* Whether every HTTP thread begins to reply to a request of its own within `limit_us`, the acceptor's thread has completed a
  * round within `limit_us` and a second, and the streams' thread one since the call before, unless that was less than `limit_us`

@@ -4,7 +4,8 @@
  * An operation has what its row says: parameters, body, security, limits, and a response for each HTTP status that
  * route_may_answer and route_reply know, with the error codes that it can carry. What OpenAPI cannot say is in extensions: a row
  * for any method is a GET with `x-any-method`, and the last segment "*" of a path is a parameter {path} with `x-any-path`. HEAD
- * and OPTIONS, which every path takes, are not listed; nor are the files of a page, whose row has a first reply of any type.
+ * and OPTIONS, which every path takes, are not listed; nor are the files of a page, whose row has a first reply of any type, and
+ * the rows of the operator's listener.
  * Written once, from constant rows, and constant after that: any thread.
  */
 #ifndef JWTD_OPENAPI_H

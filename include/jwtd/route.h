@@ -162,6 +162,13 @@ struct query_parameter {
     int64_t min, max; /* of a whole number; both 0: it is a text */
 };
 
+/* On which of the two sockets a row answers; on the other it is as if it were not there. */
+enum route_listener {
+    LISTENER_PUBLIC,     /* server.listen */
+    LISTENER_OPERATIONS, /* ops.listen: for the operator, and not in the API document */
+    LISTENER_BOTH
+};
+
 /* The headings of the API document. */
 enum route_group {
     GROUP_UNSET, /* not allowed */
@@ -172,6 +179,7 @@ enum route_group {
     GROUP_KEYS,
     GROUP_HEALTH,
     GROUP_DOCUMENTATION,
+    GROUP_OPERATIONS,
     GROUP_COUNT
 };
 
@@ -189,6 +197,7 @@ struct route {
     const char *summary; /* one line for the reader and the API document */
     const char *name;    /* in clients that are made of the API document, as "logIn"; no other row has it */
     enum route_group group;
+    enum route_listener listener;
     const char *description;                         /* what the summary does not say; NULL: nothing */
     bool (*is_enabled)(const struct config *config); /* by the configuration in force; false: as if there were no such row; NULL:
                                                         always */
@@ -224,6 +233,8 @@ bool route_may_answer(const struct route *route, enum status problem);
 
 /* Whether it has Idempotency-Key among its headers. */
 bool route_takes_key(const struct route *route);
+
+bool route_is_at(const struct route *route, enum route_listener listener);
 
 /* By its method: POST, PATCH, DELETE. */
 bool route_may_change_state(const struct route *route);

@@ -90,6 +90,9 @@ extern const struct step verify_answer;
 extern const struct step health_live, health_ready;
 extern const struct reply_schema live_reply, ready_reply;
 
+/* operations.c */
+extern const struct step metrics_show;
+
 /* pages.c */
 extern const struct step docs_show, docs_send, admin_show, asset_show;
 bool admin_is_enabled(const struct config *config);

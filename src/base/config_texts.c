@@ -87,9 +87,9 @@ static bool parse_web_address(const struct setting *setting, const char *text, v
 }
 
 static bool parse_endpoint(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
-    (void)setting;
-    struct endpoint endpoint;
-    if (!endpoint_parse(text_of(text), &endpoint))
+    struct endpoint endpoint = { .is_unix = false };
+    bool is_none = text[0] == '\0' && setting->min == 0;
+    if (!is_none && !endpoint_parse(text_of(text), &endpoint))
         return setting_reject(error, "must be address:port, [address]:port or unix:/path");
     *(struct endpoint *)place = endpoint;
     return true;

@@ -47,8 +47,15 @@ bool endpoint_parse(struct text text, struct endpoint *endpoint) {
     return parse_internet(text, endpoint);
 }
 
+bool endpoint_is_set(const struct endpoint *endpoint) {
+    return endpoint->is_unix || endpoint->host.known;
+}
+
 const char *endpoint_text(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_SIZE]) {
     char host[ADDRESS_TEXT_SIZE];
+    text[0] = '\0';
+    if (!endpoint_is_set(endpoint))
+        return text;
     if (endpoint->is_unix)
         (void)snprintf(text, ENDPOINT_TEXT_SIZE, UNIX_PREFIX "%s", endpoint->path);
     else

@@ -40,7 +40,7 @@
 /* Tokens count in seconds (RFC 7519 section 2, NumericDate), so their times are whole seconds. argon2id counts in KiB. */
 const struct setting settings[] = {
     /* name, type, flags, default, min, max, unit, member of struct config, help */
-    SETTING("server.listen", endpoint, 0, "127.0.0.1:8080", 0, 0, 0, server.listen,
+    SETTING("server.listen", endpoint, 0, "127.0.0.1:8080", 1, 0, 0, server.listen,
             "where to serve: address:port, [address]:port or unix:/path; port 0 picks a free one"),
     SETTING("server.public_url", web_address, 0, "", 0, 255, 0, server.public_url,
             "where clients find the service, like https://auth.example.com; makes the addresses in problems and /openapi.json "
@@ -142,6 +142,9 @@ const struct setting settings[] = {
 
     SETTING("cors.allowed_origins", origins, RELOADABLE, "", 0, 0, 0, cors.allowed_origins,
             "origins of front ends, like https://app.example.com"),
+
+    SETTING("ops.listen", endpoint, 0, "127.0.0.1:9464", 0, 0, 0, ops.listen,
+            "where the operator is answered: /metrics, /health, /debug/threads; like server.listen; empty: nowhere"),
 
     SETTING("admin.enabled", boolean, RELOADABLE, "false", 0, 0, 0, admin.enabled,
             "whether /admin, the administrators' page, is there; who may use it is decided by the API"),

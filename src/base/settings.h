@@ -37,7 +37,7 @@ extern const struct setting_type size_setting;        /* size_t bytes: 512B, 16K
 extern const struct setting_type rate_setting;        /* struct limit_rate: 10/min, 5/15min burst 10, off */
 extern const struct setting_type text_setting;        /* char *: UTF-8 without control characters */
 extern const struct setting_type url_setting;         /* char *: as text, but wiped */
-extern const struct setting_type endpoint_setting;    /* struct endpoint */
+extern const struct setting_type endpoint_setting;    /* struct endpoint; with min 0 it may be empty: none */
 extern const struct setting_type kid_setting;         /* char *: the name of a signing key */
 extern const struct setting_type web_address_setting; /* char *: an http or https URL without a slash at its end, or empty */
 extern const struct setting_type networks_setting;    /* struct cidr_list */

@@ -131,7 +131,7 @@ static void free_acceptor(struct acceptor *acceptor) {
     free(acceptor);
 }
 
-struct acceptor *acceptor_start(int listen_fd, struct MHD_Daemon *daemon, struct connections *connections) {
+struct acceptor *acceptor_start(const char *name, int listen_fd, struct MHD_Daemon *daemon, struct connections *connections) {
     struct acceptor *acceptor = calloc(1, sizeof *acceptor);
     if (acceptor == NULL)
         return NULL;
@@ -139,7 +139,7 @@ struct acceptor *acceptor_start(int listen_fd, struct MHD_Daemon *daemon, struct
     atomic_init(&acceptor->round_us, clock_monotonic_us());
     acceptor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     acceptor->spare_fd = acceptor->wake_fd >= 0 ? fcntl(acceptor->wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (acceptor->spare_fd >= 0 && thread_start(&acceptor->thread, "accept", accept_main, acceptor) == STATUS_OK)
+    if (acceptor->spare_fd >= 0 && thread_start(&acceptor->thread, name, accept_main, acceptor) == STATUS_OK)
         return acceptor;
     free_acceptor(acceptor);
     return NULL;

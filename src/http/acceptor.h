@@ -1,5 +1,5 @@
 /*
- * acceptor: the one thread, "accept", that accepts connections and hands them to the HTTP threads.
+ * acceptor: the one thread of a listener, "accept" or "ops-accept", that accepts connections and hands them to the HTTP threads.
  *
  * The library could do that itself, but at its limit it stops accepting, so that clients wait in the kernel's queue for nothing,
  * and when the process has no descriptor left it may try again without a pause. Here a connection that is not admitted is
@@ -17,9 +17,9 @@ struct MHD_Daemon;
 struct acceptor;
 struct connections;
 
-/* Borrows all three until acceptor_stop; the socket listens and does not block. NULL: no memory, thread or descriptor, as errno
- * says. */
-struct acceptor *acceptor_start(int listen_fd, struct MHD_Daemon *daemon, struct connections *connections);
+/* `name` is that of the thread. Borrows the other three until acceptor_stop; the socket listens and does not block. NULL: no
+ * memory, thread or descriptor, as errno says. */
+struct acceptor *acceptor_start(const char *name, int listen_fd, struct MHD_Daemon *daemon, struct connections *connections);
 
 /* Whether its thread has completed a round of its loop within `limit_us` and the second for which it may wait for a connection.
  * Any thread. */

@@ -90,7 +90,7 @@ struct connections *connections_create(const struct connection_limits *limits) {
     pthread_mutex_init(&connections->list_lock, NULL);
     condition_init_monotonic(&connections->stop);
     condition_init_monotonic(&connections->reservations_free);
-    if (thread_start(&connections->thread, "reaper", reaper_main, connections) == STATUS_OK)
+    if (thread_start(&connections->thread, limits->thread_name, reaper_main, connections) == STATUS_OK)
         return connections;
     address_counts_destroy(address_counts);
     free(connections);

@@ -3,7 +3,7 @@
  * overdue (connection.h).
  *
  * One mutex guards the list and the counts. Inside it connection_check takes the state lock of each connection in turn; never the
- * other way round. The thread, "reaper", checks all connections once a second, a batch at a time.
+ * other way round. The thread, "reaper" or "ops-reaper", checks all connections once a second, a batch at a time.
  */
 #ifndef JWTD_HTTP_CONNECTIONS_H
 #define JWTD_HTTP_CONNECTIONS_H
@@ -17,6 +17,7 @@
 struct connections;
 
 struct connection_limits {
+    const char *thread_name;
     unsigned total;
     unsigned per_address;      /* 0: no limit; an IPv6 site (/48) may have SITE_MULTIPLE times as many */
     struct cidr_list trusted;  /* these are not counted by address */

@@ -8,12 +8,13 @@
 #include "http_thread.h"
 #include "log_gate.h"
 
+#include "jwtd/route.h"
+
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct delayed_replies;
-struct route;
 struct services;
 struct streams;
 
@@ -29,8 +30,9 @@ struct http_context {
     const struct services *services;
     const struct route *routes;
     size_t route_count;
-    struct delayed_replies *delayed_replies;
-    struct streams *streams; /* NULL: no route has any */
+    enum route_listener listener;            /* whose rows are answered: not LISTENER_BOTH */
+    struct delayed_replies *delayed_replies; /* NULL: none is delayed */
+    struct streams *streams;                 /* NULL: no route has any */
     struct http_threads threads;
     char padding[HTTP_THREAD_CACHE_LINE]; /* between what every request reads and what some write */
     struct http_counters counters;

@@ -66,6 +66,8 @@ struct delayed_replies *delayed_replies_create(void) {
 }
 
 void delayed_replies_release(struct delayed_replies *delayed) {
+    if (delayed == NULL)
+        return;
     pthread_mutex_lock(&delayed->lock);
     delayed->is_released = true;
     pthread_cond_signal(&delayed->changed);
@@ -73,6 +75,8 @@ void delayed_replies_release(struct delayed_replies *delayed) {
 }
 
 void delayed_replies_destroy(struct delayed_replies *delayed) {
+    if (delayed == NULL)
+        return;
     pthread_mutex_lock(&delayed->lock);
     delayed->is_stopping = true;
     pthread_cond_signal(&delayed->changed);
@@ -108,6 +112,8 @@ void delayed_replies_lower_times(struct exchange *exchange, int64_t delay_us) {
 }
 
 bool delayed_replies_hold(struct delayed_replies *delayed, struct exchange *exchange, int64_t due_us) {
+    if (delayed == NULL)
+        return false;
     pthread_mutex_lock(&delayed->lock);
     bool is_held = !delayed->is_released && exchange_suspend(exchange, EXCHANGE_DELAYED);
     if (is_held) {

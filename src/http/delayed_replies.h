@@ -21,7 +21,8 @@ struct exchange;
 
 /* NULL: no memory or no thread, as errno says. */
 struct delayed_replies *delayed_replies_create(void);
-void delayed_replies_destroy(struct delayed_replies *delayed); /* after delayed_replies_release, when all of them have ended */
+/* After delayed_replies_release, when all of them have ended. NULL is allowed. */
+void delayed_replies_destroy(struct delayed_replies *delayed);
 
 /* Until when the reply of an ANSWERED exchange is to be delayed whose connection may retry at `retry_at_us`; 0: not at all, since
  * it is no refusal with Retry-After, or that time has passed, or the client's address is not that of the connection, or
@@ -29,14 +30,14 @@ void delayed_replies_destroy(struct delayed_replies *delayed); /* after delayed_
  * except for the random part. */
 int64_t delayed_replies_due_us(const struct exchange *exchange, int64_t retry_at_us, int64_t now_us);
 
-/* Suspends an ANSWERED exchange, as DELAYED, until `due_us`. False: the service stops, and the reply must be sent now. On its
- * HTTP thread, which must not touch the exchange after true. */
+/* Suspends an ANSWERED exchange, as DELAYED, until `due_us`. False: the service stops, or `delayed` is NULL, and the reply must
+ * be sent now. On its HTTP thread, which must not touch the exchange after true. */
 bool delayed_replies_hold(struct delayed_replies *delayed, struct exchange *exchange, int64_t due_us);
 
 /* For a reply that was delayed by `delay_us`: lowers its Retry-After and the t= of its RateLimit by that, to 1 s at least. */
 void delayed_replies_lower_times(struct exchange *exchange, int64_t delay_us);
 
-/* For the stop of the service: resumes all of them, and delays none from now on. Any thread. */
+/* For the stop of the service: resumes all of them, and delays none from now on. NULL is allowed. Any thread. */
 void delayed_replies_release(struct delayed_replies *delayed);
 
 #endif

@@ -21,8 +21,8 @@
 #define UNIX_PREFIX "unix:"
 #define SD_LISTEN_FDS_START 3 /* sd_listen_fds(3) */
 
-static bool fail(const char *listen_on, const char *what, const char *reason) {
-    log_event(LOG_ERROR, "listen_failed", "listen=%s action=%s reason=%s", listen_on, what, reason);
+static bool fail(const char *setting, const char *listen_on, const char *what, const char *reason) {
+    log_event(LOG_ERROR, "listen_failed", "setting=%s listen=%s action=%s reason=%s", setting, listen_on, what, reason);
     return false;
 }
 
@@ -69,7 +69,7 @@ static bool name_socket(struct listener *listener, const struct endpoint *endpoi
     return record_file(listener, endpoint->path);
 }
 
-static bool open_own(struct listener *listener, const struct endpoint *endpoint) {
+static bool open_own(struct listener *listener, const char *setting, const struct endpoint *endpoint) {
     char listen_on[ENDPOINT_TEXT_SIZE];
     struct sockaddr_storage storage;
     socklen_t len = endpoint_socket_address(endpoint, &storage);
@@ -80,14 +80,14 @@ static bool open_own(struct listener *listener, const struct endpoint *endpoint)
         remove_stale_socket(address, len, endpoint->path);
     listener->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener->fd < 0)
-        return fail(listen_on, "socket", strerror(errno));
+        return fail(setting, listen_on, "socket", strerror(errno));
     if (!endpoint->is_unix)
         setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener->fd, address, len) != 0)
-        return fail(listen_on, "bind", strerror(errno));
+        return fail(setting, listen_on, "bind", strerror(errno));
     if (listen(listener->fd, BACKLOG) != 0)
-        return fail(listen_on, "listen", strerror(errno));
-    return name_socket(listener, endpoint) || fail(listen_on, "read the socket's name", strerror(errno));
+        return fail(setting, listen_on, "listen", strerror(errno));
+    return name_socket(listener, endpoint) || fail(setting, listen_on, "read the socket's name", strerror(errno));
 }
 
 /* ---- a socket that the service manager has opened ---- */
@@ -117,11 +117,11 @@ static bool is_listening(int fd) {
 
 static bool adopt(struct listener *listener, const char *count) {
     if (!is_number(count, 1))
-        return fail("LISTEN_FDS", "read count", "must be one socket");
+        return fail("server.listen", "LISTEN_FDS", "read count", "must be one socket");
     if (!is_listening(SD_LISTEN_FDS_START))
-        return fail("LISTEN_FDS", "check socket", "is no stream socket that listens");
+        return fail("server.listen", "LISTEN_FDS", "check socket", "is no stream socket that listens");
     if (fcntl(SD_LISTEN_FDS_START, F_SETFD, FD_CLOEXEC) != 0 || fcntl(SD_LISTEN_FDS_START, F_SETFL, O_NONBLOCK) != 0)
-        return fail("LISTEN_FDS", "set flags", strerror(errno));
+        return fail("server.listen", "LISTEN_FDS", "set flags", strerror(errno));
     listener->fd = SD_LISTEN_FDS_START;
     listener->is_borrowed = true;
     if (!write_internet_url(listener))
@@ -136,10 +136,10 @@ static void bound_send_buffers(const struct listener *listener) {
     setsockopt(listener->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
-bool listener_open(struct listener *listener, const struct endpoint *endpoint) {
+bool listener_open(struct listener *listener, const char *setting, const struct endpoint *endpoint, bool may_borrow) {
     *listener = (struct listener){ .fd = -1 };
     char count[8];
-    bool is_open = take_activation(count) ? adopt(listener, count) : open_own(listener, endpoint);
+    bool is_open = may_borrow && take_activation(count) ? adopt(listener, count) : open_own(listener, setting, endpoint);
     if (is_open)
         bound_send_buffers(listener);
     else if (listener->fd >= 0 && !listener->is_borrowed)

@@ -1,4 +1,4 @@
-/* listener: the socket that server.listen describes, bound and listening, and its name as a URL. Main thread. */
+/* listener: the socket that server.listen or ops.listen describes, bound and listening, and its name as a URL. Main thread. */
 #ifndef JWTD_HTTP_LISTENER_H
 #define JWTD_HTTP_LISTENER_H
 
@@ -19,10 +19,10 @@ struct listener {
     bool is_borrowed; /* inherited: the service manager keeps it open, for the next instance, too */
 };
 
-/* The socket that the service manager has opened (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), or else one of our own, bound to
- * `endpoint`. Of a reply on its connections the kernel takes not much more than 128 KiB before the client does. False: the
- * reason is logged. */
-bool listener_open(struct listener *listener, const struct endpoint *endpoint) MUST_CHECK;
+/* One of our own, bound to `endpoint`, the value of `setting`; or, with `may_borrow`, the socket that the service manager has
+ * opened (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS), if there is one, which is forgotten then. Of a reply on its connections the
+ * kernel takes not much more than 128 KiB before the client does. False: the reason is logged. */
+bool listener_open(struct listener *listener, const char *setting, const struct endpoint *endpoint, bool may_borrow) MUST_CHECK;
 
 /* No new client is queued any more; those in the queue already stay. On TCP their attempts are dropped, and the kernel of the
  * client tries again a second later. A Unix socket loses its path: new clients are refused, and a successor may bind it. Does

@@ -30,10 +30,10 @@ struct rows {
     size_t count;
 };
 
-/* The files of a page have types of all kinds and are no part of the API. */
+/* The files of a page have types of all kinds and are no part of the API; nor is what the operator is answered elsewhere. */
 static bool is_described(const struct route *route) {
     const char *type = route->replies[0].content_type;
-    return type == NULL || strcmp(type, "*/*") != 0;
+    return route_is_at(route, LISTENER_PUBLIC) && (type == NULL || strcmp(type, "*/*") != 0);
 }
 
 /* ---- schemas ---- */
@@ -80,6 +80,8 @@ static void collect_reply(struct schemas *schemas, const struct reply_schema *re
 static void collect_schemas(struct schemas *schemas, const struct rows *rows) {
     for (size_t i = 0; i < rows->count; i++) {
         const struct route *route = &rows->routes[i];
+        if (!is_described(route))
+            continue;
         if (route->body != NULL)
             add_schema(schemas, (struct named_schema){ route->body->name, NULL, route->body, route->body_format });
         for (size_t r = 0; r < ROUTE_REPLIES_MAX && route->replies[r].http_status != 0; r++)
@@ -138,7 +140,7 @@ static void write_servers(struct json_writer *writer, const char *public_url) {
 
 static bool has_group(const struct rows *rows, enum route_group group) {
     for (size_t i = 0; i < rows->count; i++)
-        if (rows->routes[i].group == group)
+        if (rows->routes[i].group == group && is_described(&rows->routes[i]))
             return true;
     return false;
 }

@@ -19,6 +19,7 @@ static const struct {
     [GROUP_SERVICES] = { "Services", "For proxies, and for services that take the tokens." },
     [GROUP_KEYS] = { "Keys", "What others need to verify tokens by themselves." },
     [GROUP_HEALTH] = { "Health", "For probes and balancers." },
+    [GROUP_OPERATIONS] = { "Operations", "For the operator, on a listener of its own." },
     [GROUP_DOCUMENTATION] = { "Documentation", "This document, and pages for people." },
 };
 

@@ -144,6 +144,11 @@ static bool ignores_body(const struct exchange *exchange) {
     return exchange->request.route != NULL && exchange->request.route->body_format == BODY_IGNORED;
 }
 
+/* No page of a front end has to do with the operator's listener. */
+static bool is_public(const struct exchange *exchange) {
+    return exchange->context->listener == LISTENER_PUBLIC;
+}
+
 static bool refuse(struct exchange *exchange, enum status status) {
     reply_problem(&exchange->request, status);
     return false;
@@ -152,7 +157,8 @@ static bool refuse(struct exchange *exchange, enum status status) {
 /* OPTIONS asks for the methods of a path; any other method that the path does not have is an error. */
 static void answer_other_method(struct exchange *exchange) {
     struct request *request = &exchange->request;
-    const char *allowed = router_allowed_methods(exchange->context->routes, exchange->context->route_count, exchange);
+    const struct http_context *context = exchange->context;
+    const char *allowed = router_allowed_methods(context->routes, context->route_count, context->listener, exchange);
     enum status status = STATUS_OUT_OF_MEMORY;
     if (strcmp(exchange->method, "OPTIONS") == 0)
         reply_empty(request, 204);
@@ -179,7 +185,7 @@ static bool check_header(struct exchange *exchange, const struct header_summary 
     enum status status = client_read(exchange);
     if (status != STATUS_OK)
         return refuse(exchange, status);
-    if (cors_answer_preflight(exchange))
+    if (is_public(exchange) && cors_answer_preflight(exchange))
         return false;
     if (found == STATUS_METHOD_NOT_ALLOWED) {
         answer_other_method(exchange);
@@ -326,11 +332,16 @@ static enum MHD_Result run_without_body(struct exchange *exchange) {
 
 /* What router_find returns is in *found. */
 static enum status find_route(struct exchange *exchange, const struct header_summary *summary, enum status *found) {
-    *found = router_find(exchange->context->routes, exchange->context->route_count, exchange);
+    const struct http_context *context = exchange->context;
+    *found = router_find(context->routes, context->route_count, context->listener, exchange);
     const struct route *route = exchange->request.route;
     if (route == NULL || !route->is_for_proxies)
         return framing_check_fields(summary);
     return summary->authorizations > 1 ? STATUS_INVALID_TOKEN : STATUS_OK;
+}
+
+static enum status add_cors_headers(struct exchange *exchange) {
+    return is_public(exchange) ? cors_add_headers(exchange) : STATUS_OK;
 }
 
 static enum MHD_Result receive_header(struct exchange *exchange, const char *method, const char *version) {
@@ -346,7 +357,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     }
     bool is_well_formed = input_take_request(library_fd(exchange->library_connection));
     status = framing_check(&exchange->headers, version, &summary);
-    enum status cors_status = cors_add_headers(exchange); /* first, so that each reply has them */
+    enum status cors_status = add_cors_headers(exchange); /* first, so that each reply has them */
     client_read_request_id(exchange);
     if (cors_status != STATUS_OK)
         status = cors_status;

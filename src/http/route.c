@@ -29,6 +29,11 @@ static bool requires_role(const struct route *route) {
     return route->role != NULL;
 }
 
+/* On the other listener it is not there. */
+static bool is_for_operations(const struct route *route) {
+    return route->listener == LISTENER_OPERATIONS;
+}
+
 /* Then it is as if it were not there. */
 static bool can_be_switched_off(const struct route *route) {
     return route->is_enabled != NULL;
@@ -77,6 +82,10 @@ bool route_takes_key(const struct route *route) {
     return false;
 }
 
+bool route_is_at(const struct route *route, enum route_listener listener) {
+    return route->listener == LISTENER_BOTH || route->listener == listener;
+}
+
 bool route_may_change_state(const struct route *route) {
     return route->method == METHOD_POST || route->method == METHOD_PATCH || route->method == METHOD_DELETE;
 }
@@ -114,6 +123,7 @@ static const struct {
     { STATUS_OUT_OF_MEMORY, is_any },
     { STATUS_INTERNAL, is_any },
     { STATUS_NOT_FOUND, can_be_switched_off },
+    { STATUS_NOT_FOUND, is_for_operations },
     { STATUS_NOT_FOUND, takes_id },
     { STATUS_INVALID_PARAMETER, refuses_query },
     { STATUS_BODY_TOO_LARGE, reads_body },

@@ -35,8 +35,9 @@ static bool path_matches(const char *pattern, const char *path, struct uuid ids[
     return *pattern == '*' || *path == '\0';
 }
 
-static bool matches(const struct route *route, const struct exchange *exchange, struct uuid ids[ROUTE_IDS_MAX]) {
-    return path_matches(route->path, exchange->path, ids) &&
+static bool matches(const struct route *route, enum route_listener listener, const struct exchange *exchange,
+                    struct uuid ids[ROUTE_IDS_MAX]) {
+    return route_is_at(route, listener) && path_matches(route->path, exchange->path, ids) &&
            (route->is_enabled == NULL || route->is_enabled(&exchange->request.snapshot->config));
 }
 
@@ -50,28 +51,29 @@ static enum method read_method(const char *name) {
     return METHOD_UNSET;
 }
 
-enum status router_find(const struct route *routes, size_t count, struct exchange *exchange) {
+enum status router_find(const struct route *routes, size_t count, enum route_listener listener, struct exchange *exchange) {
     enum method method = read_method(exchange->method);
     struct uuid *ids = exchange->request.path_ids;
     for (size_t i = 0; i < count; i++) {
-        if ((routes[i].method != METHOD_ANY && routes[i].method != method) || !matches(&routes[i], exchange, ids))
+        if ((routes[i].method != METHOD_ANY && routes[i].method != method) || !matches(&routes[i], listener, exchange, ids))
             continue;
         exchange->allowed_path = &routes[i];
         exchange->request.route = &routes[i];
         return STATUS_OK;
     }
     for (size_t i = 0; i < count; i++)
-        if (matches(&routes[i], exchange, ids))
+        if (matches(&routes[i], listener, exchange, ids))
             exchange->allowed_path = &routes[i];
     return exchange->allowed_path != NULL ? STATUS_METHOD_NOT_ALLOWED : STATUS_NOT_FOUND;
 }
 
-const char *router_allowed_methods(const struct route *routes, size_t count, const struct exchange *exchange) {
+const char *router_allowed_methods(const struct route *routes, size_t count, enum route_listener listener,
+                                   const struct exchange *exchange) {
     char list[128] = "OPTIONS";
     size_t len = strlen(list);
     for (size_t i = 0; i < count; i++) {
         struct uuid ignored[ROUTE_IDS_MAX];
-        if (!matches(&routes[i], exchange, ignored))
+        if (!matches(&routes[i], listener, exchange, ignored))
             continue;
         const char *name = routes[i].method == METHOD_GET ? "GET, HEAD" : method_names[routes[i].method];
         if (len + strlen(name) + 3 < sizeof list)

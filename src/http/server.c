@@ -32,6 +32,8 @@
 
 #define KEEP_ALIVE_TIMEOUT_S 60u
 #define DESCRIPTORS_FOR_OTHERS 64u
+#define OPERATIONS_CONNECTIONS 32u
+#define OPERATIONS_DESCRIPTORS (OPERATIONS_CONNECTIONS + 16u) /* those beyond the limit, and what the server itself has */
 #define STOP_POLL_US 1000u
 #define FIRST_BYTES_US 20000u
 
@@ -82,7 +84,11 @@ static void notify_connection(void *context, struct MHD_Connection *connection, 
         shutdown(fd, SHUT_RDWR); /* without its entry it has no deadline, without its scanner no request is well formed */
 }
 
-static unsigned thread_count(const struct config *config) {
+static bool is_public(const struct http_server *server) {
+    return server->context.listener == LISTENER_PUBLIC;
+}
+
+static unsigned public_threads(const struct config *config) {
     return config->server.threads > 0 ? config->server.threads : cores_available();
 }
 
@@ -97,7 +103,9 @@ static unsigned clamp_connections(const struct config *config) {
     setrlimit(RLIMIT_NOFILE, &limit);
     getrlimit(RLIMIT_NOFILE, &limit);
     /* a thread of the library has two, and its self-check takes two more */
-    rlim_t reserved = DESCRIPTORS_FOR_OTHERS + config->database.connections + 4 * (rlim_t)thread_count(config);
+    rlim_t reserved = DESCRIPTORS_FOR_OTHERS + config->database.connections + 4 * (rlim_t)public_threads(config);
+    if (endpoint_is_set(&config->ops.listen))
+        reserved += OPERATIONS_DESCRIPTORS;
     rlim_t possible = limit.rlim_cur > reserved ? limit.rlim_cur - reserved : 1;
     unsigned clamped = wanted;
     while (clamped > 1 && connections_with_spare(clamped) > possible)
@@ -108,12 +116,16 @@ static unsigned clamp_connections(const struct config *config) {
     return clamped;
 }
 
-static struct connections *create_connections(const struct config *config) {
-    return connections_create(&(struct connection_limits){ .total = clamp_connections(config),
-                                                           .per_address = config->server.max_connections_per_address,
-                                                           .trusted = config->server.trusted_proxies,
-                                                           .header_timeout_us = config->server.header_timeout_ms * 1000,
-                                                           .body_timeout_us = config->server.body_timeout_ms * 1000 });
+static struct connections *create_connections(const struct http_server *server) {
+    const struct config *config = server->context.services->config;
+    bool is_limited = is_public(server);
+    return connections_create(
+        &(struct connection_limits){ .thread_name = is_limited ? "reaper" : "ops-reaper",
+                                     .total = is_limited ? clamp_connections(config) : OPERATIONS_CONNECTIONS,
+                                     .per_address = is_limited ? config->server.max_connections_per_address : 0,
+                                     .trusted = config->server.trusted_proxies,
+                                     .header_timeout_us = config->server.header_timeout_ms * 1000,
+                                     .body_timeout_us = config->server.body_timeout_ms * 1000 });
 }
 
 /* Logs a part that could not be created, with the reason in errno. */
@@ -150,26 +162,33 @@ static bool start_daemon(struct http_server *server) {
 static bool start_streams(struct http_context *context) {
     const struct config *config = context->services->config;
     for (size_t i = 0; i < context->route_count; i++)
-        if (context->routes[i].stream != NULL) {
+        if (context->routes[i].stream != NULL && route_is_at(&context->routes[i], context->listener)) {
             context->streams = streams_create(context->services, context->routes[i].stream, config->server.max_streams);
             return is_created(context->streams, "streams");
         }
     return true;
 }
 
+/* Who asks for the service's condition is not made to wait. */
+static bool start_delayed_replies(struct http_server *server) {
+    if (!is_public(server))
+        return true;
+    server->context.delayed_replies = delayed_replies_create();
+    return is_created(server->context.delayed_replies, "delayed replies");
+}
+
 static bool start_parts(struct http_server *server) {
-    server->connections = create_connections(server->context.services->config);
+    server->connections = create_connections(server);
     if (!is_created(server->connections, "connections"))
         return false;
-    server->threads = thread_count(server->context.services->config);
+    server->threads = is_public(server) ? public_threads(server->context.services->config) : 1;
     bool has_threads = http_threads_init(&server->context.threads, server->threads);
     if (!is_created(has_threads ? server->context.threads.items : NULL, "HTTP threads"))
         return false;
-    server->context.delayed_replies = delayed_replies_create();
-    if (!is_created(server->context.delayed_replies, "delayed replies") || !start_streams(&server->context) ||
-        !start_daemon(server))
+    if (!start_delayed_replies(server) || !start_streams(&server->context) || !start_daemon(server))
         return false;
-    server->acceptor = acceptor_start(server->listener.fd, server->daemon, server->connections);
+    server->acceptor =
+        acceptor_start(is_public(server) ? "accept" : "ops-accept", server->listener.fd, server->daemon, server->connections);
     return is_created(server->acceptor, "acceptor");
 }
 
@@ -179,23 +198,26 @@ static void free_server(struct http_server *server) {
     streams_destroy(server->context.streams);
     listener_unlink(&server->listener);
     close(server->listener.fd);
-    if (server->context.delayed_replies != NULL)
-        delayed_replies_destroy(server->context.delayed_replies);
+    delayed_replies_destroy(server->context.delayed_replies);
     if (server->connections != NULL)
         connections_destroy(server->connections);
     http_threads_fini(&server->context.threads, server->context.services->snapshots);
     free(server);
 }
 
-struct http_server *http_server_start(const struct services *services, const struct route *routes, size_t count) {
+struct http_server *http_server_start(const struct services *services, const struct route *routes, size_t count,
+                                      enum route_listener listener) {
+    const struct config *config = services->config;
     if (!routes_are_sound(routes, count))
         return NULL;
     struct http_server *server = calloc(1, sizeof *server);
     if (!is_created(server, "server"))
         return NULL;
-    server->context = (struct http_context){ .services = services, .routes = routes, .route_count = count };
+    server->context = (struct http_context){ .services = services, .routes = routes, .route_count = count, .listener = listener };
     MHD_set_panic_func(log_panic, NULL);
-    if (!listener_open(&server->listener, &services->config->server.listen)) {
+    bool is_open = is_public(server) ? listener_open(&server->listener, "server.listen", &config->server.listen, true)
+                                     : listener_open(&server->listener, "ops.listen", &config->ops.listen, false);
+    if (!is_open) {
         free(server);
         return NULL;
     }
@@ -203,7 +225,7 @@ struct http_server *http_server_start(const struct services *services, const str
         free_server(server);
         return NULL;
     }
-    log_event(LOG_INFO, "listening", "url=%s", server->listener.url);
+    log_event(LOG_INFO, "listening", is_public(server) ? "url=%s" : "operations=%s", server->listener.url);
     return server;
 }
 
@@ -249,7 +271,8 @@ void http_server_stop(struct http_server *server, int64_t grace_ms) {
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;
     unsigned exchanges = http_threads_in_flight(&server->context.threads), connections = connections_count(server->connections);
-    log_event(LOG_INFO, "http_stopped", "exchanges_left=%u connections_left=%u", exchanges, connections);
+    log_event(LOG_INFO, "http_stopped", "listener=%s exchanges_left=%u connections_left=%u",
+              is_public(server) ? "public" : "operations", exchanges, connections);
     assert(exchanges == 0 && connections == 0);
     free_server(server);
 }

@@ -32,6 +32,7 @@
 #define HASHER_IDLE_US (5 * CLOCK_US_PER_S)
 #define CRYPTO_QUEUE_LIMIT 4096u
 #define DATABASE_QUEUE_LIMIT 4096u
+#define OPERATIONS_GRACE_MS 1000
 #define DISPATCH_QUEUE_LIMIT UINT_MAX /* holds what has left the crypto queue, which is bounded */
 
 static atomic_bool draining;
@@ -47,6 +48,7 @@ struct app {
     struct hash_parameters hash_parameters;
     struct openapi *openapi;
     struct background *background;
+    struct http_server *operations; /* NULL: there is none */
     struct http_server *server;
     struct watchdog *watchdog;
 };
@@ -167,6 +169,18 @@ static void read_revocations(void *background) {
     background_read_revocations(background);
 }
 
+/* The operator's first: who asks it sees why the other is not there yet. */
+static bool build_listeners(struct app *app) {
+    const struct services *services = &app->services;
+    if (endpoint_is_set(&app->config->ops.listen)) {
+        app->operations = http_server_start(services, routes, routes_count, LISTENER_OPERATIONS);
+        if (app->operations == NULL)
+            return false;
+    }
+    app->server = http_server_start(services, routes, routes_count, LISTENER_PUBLIC);
+    return app->server != NULL;
+}
+
 static bool build(struct app *app) {
     struct services *services = &app->services;
     const struct config *config = app->config;
@@ -186,8 +200,7 @@ static bool build(struct app *app) {
     services->openapi = app->openapi = openapi_create(routes, routes_count, config->server.public_url);
     if (!is_created(app->openapi, "openapi"))
         return false;
-    app->server = http_server_start(services, routes, routes_count);
-    return app->server != NULL && watchdog_start(app->server, app->background, &app->watchdog);
+    return build_listeners(app) && watchdog_start(app->server, app->background, &app->watchdog);
 }
 
 static void destroy(struct app *app) {
@@ -195,6 +208,8 @@ static void destroy(struct app *app) {
     watchdog_stop(app->watchdog);
     if (app->server != NULL)
         http_server_stop(app->server, app->config->server.shutdown_grace_ms);
+    if (app->operations != NULL)
+        http_server_stop(app->operations, OPERATIONS_GRACE_MS);
     background_stop(app->background);
     audit_destroy(services->audit);
     pool_destroy(services->crypto);

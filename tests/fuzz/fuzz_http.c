@@ -81,6 +81,7 @@ static void load_config(const char *directory) {
                                       refresh_key,
                                       services,
                                       url,
+                                      "ops.listen=",
                                       "server.threads=1",
                                       "server.header_timeout=1s",
                                       "server.body_timeout=1s",

@@ -52,10 +52,10 @@ function makeFinder(document) {
   };
 }
 
-// A path without an operation, a preflight, a file of a page, what the library answers by itself, and a second reply on a connection.
+// A path without an operation, a preflight, a file of a page, what only the operator's listener has, what the library answers by itself, and a second reply on a connection.
 function isOutside({ method, status, code }, path, found) {
   const codes = ["not_found", "method_not_allowed", "bad_request", "header_too_large", "request_timeout", "overloaded", "out_of_memory"];
-  if (!found && /^\/(docs|admin)\/./.test(path)) return true;
+  if (!found && /^\/(docs|admin|debug)\/.|^\/metrics$/.test(path)) return true;
   if (method === "-" || (!found && (method === "OPTIONS" || codes.includes(code)))) return true;
   return ["400", "413", "414", "431", "505"].includes(status) && code === "-";
 }

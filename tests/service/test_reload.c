@@ -316,6 +316,7 @@ static const struct {
     { "services.credentials_file", "HERE/other.credentials", false },
     { "audit.keep", "90d", false },
     { "cors.allowed_origins", "https://c.example", true },
+    { "ops.listen", "127.0.0.1:1", false },
     { "admin.enabled", "true", true },
     { "docs.enabled", "false", true },
     { "log.level", "debug", true },

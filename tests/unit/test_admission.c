@@ -24,8 +24,11 @@ static struct address address_of(const char *text) {
 }
 
 static struct connections *create_connections(void) {
-    struct connections *connections = connections_create(&(struct connection_limits){
-        .total = 100, .per_address = PER_ADDRESS, .header_timeout_us = LONG_US, .body_timeout_us = LONG_US });
+    struct connections *connections = connections_create(&(struct connection_limits){ .thread_name = "reaper",
+                                                                                      .total = 100,
+                                                                                      .per_address = PER_ADDRESS,
+                                                                                      .header_timeout_us = LONG_US,
+                                                                                      .body_timeout_us = LONG_US });
     ck_assert_ptr_nonnull(connections);
     return connections;
 }

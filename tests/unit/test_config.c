@@ -22,6 +22,7 @@ START_TEST(the_defaults_are_those_of_the_contract) {
     ck_assert_msg(outcome.loaded, "%s", outcome.errors);
     char listen[ENDPOINT_TEXT_SIZE];
     ck_assert_str_eq(endpoint_text(&config->server.listen, listen), "127.0.0.1:8080");
+    ck_assert_str_eq(endpoint_text(&config->ops.listen, listen), "127.0.0.1:9464");
     ck_assert_str_eq(config->server.public_url, "");
     ck_assert_uint_eq(config->server.threads, 0);
     ck_assert_uint_eq(config->server.max_connections, 10000);
@@ -427,6 +428,7 @@ static const char *const others[] = {
     "services.credentials_file=other",
     "audit.keep=90d",
     "cors.allowed_origins=https://a.example https://b.example",
+    "ops.listen=",
     "admin.enabled=true",
     "docs.enabled=false",
     "log.level=debug",

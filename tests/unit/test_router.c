@@ -24,6 +24,8 @@ static const struct route rows[] = {
     { .method = METHOD_GET, .path = "/page", .is_enabled = docs_are_enabled },
     { .method = METHOD_POST, .path = "/page/parts", .is_enabled = docs_are_enabled },
     { .method = METHOD_DELETE, .path = "/page/parts" },
+    { .method = METHOD_GET, .path = "/metrics", .listener = LISTENER_OPERATIONS },
+    { .method = METHOD_GET, .path = "/health", .listener = LISTENER_BOTH },
 };
 
 static struct exchange_fixture *fixture;
@@ -38,10 +40,15 @@ static void tear_down(void) {
     exchange_fixture_destroy(fixture);
 }
 
-static enum status find(const char *method, const char *path) {
+static enum status find_at(enum route_listener listener, const char *method, const char *path) {
+    fixture->exchange.allowed_path = NULL;
     fixture->exchange.method = method;
     fixture->exchange.path = arena_copy(&fixture->exchange.arena, path, strlen(path));
-    return router_find(rows, ARRAY_LEN(rows), &fixture->exchange);
+    return router_find(rows, ARRAY_LEN(rows), listener, &fixture->exchange);
+}
+
+static enum status find(const char *method, const char *path) {
+    return find_at(LISTENER_PUBLIC, method, path);
 }
 
 static const struct {
@@ -102,18 +109,40 @@ static const struct {
 START_TEST(another_method_is_refused_with_those_that_the_path_takes) {
     ck_assert_int_eq(find("PUT", others[_i].path), STATUS_METHOD_NOT_ALLOWED);
     ck_assert_ptr_null(fixture->exchange.request.route);
-    ck_assert_str_eq(router_allowed_methods(rows, ARRAY_LEN(rows), &fixture->exchange), others[_i].allowed);
+    ck_assert_str_eq(router_allowed_methods(rows, ARRAY_LEN(rows), LISTENER_PUBLIC, &fixture->exchange), others[_i].allowed);
 }
 END_TEST
 
 START_TEST(a_row_that_is_not_enabled_is_as_if_it_were_not_there) {
     ck_assert_int_eq(find("GET", "/page"), STATUS_NOT_FOUND);
     ck_assert_int_eq(find("POST", "/page/parts"), STATUS_METHOD_NOT_ALLOWED);
-    ck_assert_str_eq(router_allowed_methods(rows, ARRAY_LEN(rows), &fixture->exchange), "OPTIONS, DELETE");
+    ck_assert_str_eq(router_allowed_methods(rows, ARRAY_LEN(rows), LISTENER_PUBLIC, &fixture->exchange), "OPTIONS, DELETE");
     fixture->snapshot.config.docs.enabled = true;
     ck_assert_int_eq(find("GET", "/page"), STATUS_OK);
     ck_assert_int_eq(find("POST", "/page/parts"), STATUS_OK);
-    ck_assert_str_eq(router_allowed_methods(rows, ARRAY_LEN(rows), &fixture->exchange), "OPTIONS, POST, DELETE");
+    ck_assert_str_eq(router_allowed_methods(rows, ARRAY_LEN(rows), LISTENER_PUBLIC, &fixture->exchange), "OPTIONS, POST, DELETE");
+}
+END_TEST
+
+static const struct {
+    enum route_listener listener;
+    const char *method, *path;
+    enum status status;
+} listeners[] = {
+    { LISTENER_PUBLIC, "GET", "/users", STATUS_OK },
+    { LISTENER_OPERATIONS, "GET", "/users", STATUS_NOT_FOUND },
+    { LISTENER_OPERATIONS, "POST", "/", STATUS_NOT_FOUND },
+    { LISTENER_OPERATIONS, "GET", "/verify", STATUS_NOT_FOUND },
+    { LISTENER_PUBLIC, "GET", "/metrics", STATUS_NOT_FOUND },
+    { LISTENER_PUBLIC, "POST", "/metrics", STATUS_NOT_FOUND },
+    { LISTENER_OPERATIONS, "GET", "/metrics", STATUS_OK },
+    { LISTENER_OPERATIONS, "POST", "/metrics", STATUS_METHOD_NOT_ALLOWED },
+    { LISTENER_PUBLIC, "GET", "/health", STATUS_OK },
+    { LISTENER_OPERATIONS, "GET", "/health", STATUS_OK },
+};
+
+START_TEST(a_row_is_at_its_listener_only) {
+    ck_assert_int_eq(find_at(listeners[_i].listener, listeners[_i].method, listeners[_i].path), listeners[_i].status);
 }
 END_TEST
 
@@ -125,6 +154,7 @@ Suite *router_suite(void) {
     tcase_add_test(tcase, ids_of_a_path_are_kept_in_their_order);
     tcase_add_loop_test(tcase, another_method_is_refused_with_those_that_the_path_takes, 0, (int)ARRAY_LEN(others));
     tcase_add_test(tcase, a_row_that_is_not_enabled_is_as_if_it_were_not_there);
+    tcase_add_loop_test(tcase, a_row_is_at_its_listener_only, 0, (int)ARRAY_LEN(listeners));
     suite_add_tcase(suite, tcase);
     return suite;
 }

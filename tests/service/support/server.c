@@ -41,6 +41,11 @@ static const char *const defaults[] = {
     "log.format=json",           "limit.enabled=false",        "token.publish_before_use=0",
 };
 
+/* The release before this one, which has no such setting, has a path of its own (Makefile). */
+static const char *no_operations(void) {
+    return strstr(program(), "/previous/") == NULL ? "ops.listen=" : NULL;
+}
+
 struct words {
     const char *items[WORDS_MAX];
     size_t count;
@@ -75,6 +80,8 @@ static void add_settings(struct words *words, const struct server *server, struc
     add_setting(words, paths->database);
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
         add_setting(words, defaults[i]);
+    if (no_operations() != NULL)
+        add_setting(words, no_operations());
     for (size_t i = 0; settings != NULL && settings[i] != NULL; i++)
         add_setting(words, settings[i]);
 }
@@ -165,13 +172,15 @@ void server_await_log(const struct server *server, const char *text, int wait_ms
     server_await_log_count(server, text, 1, wait_ms);
 }
 
-static bool read_url(struct server *server) {
-    static const char mark[] = "\"url\":\"";
+/* `field` of the line that says where it listens. */
+static bool read_url(struct server *server, const char *field) {
+    char mark[32];
+    snprintf(mark, sizeof mark, "\"%s\":\"", field);
     char *log = server_log(server);
     const char *url = strstr(log, mark);
-    const char *end = url == NULL ? NULL : strchr(url + sizeof mark, '"');
+    const char *end = url == NULL ? NULL : strchr(url + strlen(mark), '"');
     if (end != NULL) {
-        url += sizeof mark - 1;
+        url += strlen(mark);
         snprintf(server->url, sizeof server->url, "%.*s", (int)(end - url), url);
         const char *port = strrchr(server->url, ':');
         server->port = port == NULL ? 0 : (int)strtol(port + 1, NULL, 10);
@@ -182,7 +191,7 @@ static bool read_url(struct server *server) {
 
 static void await_listening(struct server *server) {
     for (int i = 0; i < START_TRIES; i++) {
-        if (read_url(server))
+        if (read_url(server, "url"))
             return;
         ck_assert_msg(waitpid(server->pid, NULL, WNOHANG) == 0, "the server ended at start: %s", server_log(server));
         usleep(START_PAUSE_US);
@@ -370,6 +379,13 @@ struct server server_start_activated(const struct server *other, int listening, 
 
 struct server server_start_wrapped(const struct server *other, const char *const *wrapper, const char *const *settings) {
     return start_beside(other, (struct launch){ .settings = settings, .wrapper = wrapper, .listening = -1 });
+}
+
+struct server server_operations(const struct server *server) {
+    struct server operations = *server;
+    operations.owns_directory = false;
+    ck_assert(read_url(&operations, "operations"));
+    return operations;
 }
 
 int server_stop(struct server *server, int signal_number) {

@@ -51,6 +51,10 @@ struct server server_start_activated(const struct server *other, int listening, 
 /* Behind the words of another program that runs it, such as valgrind with its options. */
 struct server server_start_wrapped(const struct server *other, const char *const *wrapper, const char *const *settings);
 
+/* The operator's listener of a server, as a server of its own to send requests to; it is not finished. The servers of the tests
+ * have none unless `settings` have "ops.listen=127.0.0.1:0". */
+struct server server_operations(const struct server *server);
+
 /* Sends a signal and returns the exit code, -1 for a death by signal. */
 int server_stop(struct server *server, int signal_number);
 
