@@ -33,7 +33,7 @@ LDLIBS := -lmicrohttpd -ljwt -lcrypto -l:libsodium.a -l:libjson-c.a -ljansson -l
 TEST_LDLIBS := -lcheck_pic -lsubunit -lrt -lm -lcurl
 
 migrations := $(sort $(wildcard migrations/*.sql))
-generated := $(addprefix $(BUILD)/generated/,common_passwords.c migrations.c assets.c)
+generated := $(addprefix $(BUILD)/generated/,common_passwords.c migrations.c assets.c commit.c)
 # The verifier library: what is its own, what it shares with the service, and the members of json-c that both link.
 verify_own := $(wildcard src/verify/*.c)
 verify_shared := $(addprefix src/token/,algorithm.c atomic_file.c base64url.c claims.c jwk.c key_files.c key_set.c key_state.c key_states.c openssl_errors.c public_key.c \
@@ -109,6 +109,10 @@ $(BUILD)/generated/common_passwords.c: tools/common_passwords.sh
 	tools/common_passwords.sh $@
 $(BUILD)/generated/migrations.c: tools/embed_migrations.sh $(migrations)
 	tools/embed_migrations.sh $@ $(migrations)
+# Made each time, because the commit may be another; rewritten only when it is. A package names it: make COMMIT=1a2b3c4d5e6f.
+COMMIT ?=
+$(BUILD)/generated/commit.c: always
+	@tools/commit.sh $@ $(COMMIT)
 # ---- pages for browsers, embedded in the program
 swagger_ui := $(addprefix build/swagger-ui/,swagger-ui.css swagger-ui-bundle.js licenses.txt)
 assets := /docs.html=$(BUILD)/generated/docs.html /docs/docs.css=web/docs.css /docs/docs.js=web/docs.js \
@@ -174,6 +178,8 @@ $(BUILD)/bench_hasher: $(BUILD)/tests/bench/bench_hasher.o $(objects)
 $(BUILD)/bench_limiter: $(BUILD)/tests/bench/bench_limiter.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/bench_tokens: $(BUILD)/tests/bench/bench_tokens.o $(objects)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/bench_metrics: $(BUILD)/tests/bench/bench_metrics.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/bench_json: $(BUILD)/tests/bench/bench_json.o $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

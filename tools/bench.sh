@@ -100,6 +100,14 @@ bench_limiter() {
     row "the same for IPv6, where it asks two buckets" "$one_of_ipv6 / $many_of_ipv6 ns" "200 ns"
 }
 
+bench_metrics() {
+    local count count_beside time time_beside text
+    read -r count count_beside time time_beside text < <("$BUILD/bench_metrics" "$cores")
+    row "to record an event in a counter: on one thread / while $cores threads record" "$count / $count_beside ns" "50 ns"
+    row "the same of a time in a histogram" "$time / $time_beside ns" "50 ns"
+    row "to write all metrics, with 25 routes and 40 statements in use" "$text us" "5000 us"
+}
+
 bench_login() {
     local hashes logins
     : >"$work/ours"
@@ -436,7 +444,7 @@ for part in ${PARTS-}; do
     declare -F "bench_$part" >/dev/null || die "there is no part $part: $(compgen -A function bench_ | sed 's/^bench_//' | xargs)"
 done
 tools/packages.sh run bench
-build "$BUILD/jwtd" "$BUILD/bench_hasher" "$BUILD/bench_limiter" "$BUILD/bench_tokens" "$BUILD/bench_stock" "$BUILD/probe" "$BUILD/burst" "$BUILD/floor" "$BUILD/failpoint"
+build "$BUILD/jwtd" "$BUILD/bench_hasher" "$BUILD/bench_limiter" "$BUILD/bench_metrics" "$BUILD/bench_tokens" "$BUILD/bench_stock" "$BUILD/probe" "$BUILD/burst" "$BUILD/floor" "$BUILD/failpoint"
 make_work_directory bench
 start_database
 mkdir "$work/nginx" && chmod 777 "$work/nginx"
@@ -445,6 +453,6 @@ start_server
 post /auth/register '{"email":"bench@example.org","password":"a long walk by the sea"}' >/dev/null
 stop_server
 describe_machine | tee "$table"
-for part in ${PARTS:-hashing limiter start memory login requests revocations tokens beside_logins crowd}; do
+for part in ${PARTS:-hashing limiter metrics start memory login requests revocations tokens beside_logins crowd}; do
     "bench_$part"
 done
