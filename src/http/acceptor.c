@@ -1,6 +1,7 @@
 #include "acceptor.h"
 
 #include "connections.h"
+#include "http_metrics.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
@@ -42,6 +43,8 @@ struct acceptor {
 
 static void note_refusal(struct acceptor *acceptor, uint64_t *count, const char *reason) {
     (*count)++;
+    if (count != &acceptor->refusals.answered)
+        http_metrics_note_closed();
     if (overload_episode_note(&acceptor->episode, clock_monotonic_us()))
         log_event(LOG_WARN, "refusing_connections_started", "reason=%s", reason);
 }

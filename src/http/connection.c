@@ -4,6 +4,7 @@
 #include "input.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/metrics.h"
 
 #include <assert.h>
 #include <linux/sockios.h>
@@ -32,10 +33,12 @@ static const bool is_allowed[CONNECTION_STATES][CONNECTION_STATES] = {
 void connection_init(struct connection *connection, int fd, int64_t now_us) {
     *connection = (struct connection){ .fd = fd, .since_us = now_us };
     pthread_mutex_init(&connection->state_lock, NULL);
+    metric_change(METRIC_HTTP_CONNECTIONS, CONNECTION_IDLE, 1);
 }
 
 void connection_fini(struct connection *connection) {
     assert(connection->exchange == NULL);
+    metric_change(METRIC_HTTP_CONNECTIONS, connection->state, -1);
     pthread_mutex_destroy(&connection->state_lock);
 }
 
@@ -51,6 +54,7 @@ void connection_set_state(struct connection *connection, enum connection_state s
     pthread_mutex_lock(&connection->state_lock);
     assert(state < CONNECTION_STATES && is_allowed[connection->state][state]);
     connection->since_us = state == CONNECTION_HEADER ? header_begin_us(connection, now_us) : now_us;
+    metric_move(METRIC_HTTP_CONNECTIONS, connection->state, state);
     connection->state = state;
     connection->header_since_us = 0;
     connection->taken_before = -1;

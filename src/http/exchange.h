@@ -60,6 +60,7 @@ enum exchange_state {
 
 struct reply {
     unsigned http_status;     /* 0: no reply is written */
+    enum status problem;      /* STATUS_OK: the reply is none */
     const char *content_type; /* NULL: no body */
     struct text body;
     void *stream; /* the follower's state of a reply that is a stream (stream.h); NULL: it is none */
@@ -112,6 +113,7 @@ struct exchange {
     bool is_busy;      /* CONNECTION_BUSY has been set */
     bool must_close;   /* after the reply: the next request could not be read safely, or the service stops */
     struct reply reply;
+    unsigned sent_status;           /* of the reply that the library has, or the socket; 0: none */
     int64_t started_us;             /* when the request line was read */
     int64_t received_us;            /* when the request was complete: its deadline counts from here */
     int64_t delayed_us;             /* since when the reply has been DELAYED */

@@ -8,6 +8,7 @@
 #include "delayed_replies.h"
 #include "exchange.h"
 #include "framing.h"
+#include "http_metrics.h"
 #include "idempotency.h"
 #include "input.h"
 #include "library.h"
@@ -91,9 +92,16 @@ static void log_unread(const struct exchange *exchange) {
               address_text(&exchange->request.peer, ip), count);
 }
 
+/* The connection must be closed after it. */
+static void send_past_library(struct exchange *exchange, enum status status) {
+    connection_send_problem(exchange->connection, exchange->method, status);
+    exchange->sent_status = status_info(status)->http;
+}
+
 /* Every exchange ends here. */
 static void end_exchange(struct exchange *exchange) {
     assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED && exchange->state != EXCHANGE_STREAMING);
+    http_metrics_note_end(exchange);
     connection_set_exchange(exchange->connection, NULL);
     exchange_release_snapshot(exchange);
     db_discard(exchange->db_query);
@@ -127,7 +135,7 @@ void receiver_abandon(struct connection *connection) {
     if (exchange->state == EXCHANGE_NEW) {
         log_unread(exchange);
         if (!input_is_refused(connection->fd))
-            connection_send_problem(connection, NULL, STATUS_HEADER_TOO_LARGE);
+            send_past_library(exchange, STATUS_HEADER_TOO_LARGE);
     }
     end_exchange(exchange);
 }
@@ -251,9 +259,11 @@ static enum MHD_Result queue_reply(struct exchange *exchange) {
         exchange->must_close = true;
     struct MHD_Response *response = reply_build(exchange);
     if (response == NULL) {
-        connection_send_problem(exchange->connection, exchange->method, STATUS_OUT_OF_MEMORY);
+        send_past_library(exchange, STATUS_OUT_OF_MEMORY);
         return MHD_NO;
     }
+    http_metrics_note_reply(exchange);
+    exchange->sent_status = exchange->reply.http_status;
     enum MHD_Result queued = MHD_queue_response(exchange->library_connection, exchange->reply.http_status, response);
     reply_release(exchange, response);
     exchange_set_state(exchange, EXCHANGE_QUEUED);
@@ -264,6 +274,7 @@ static enum MHD_Result queue_reply(struct exchange *exchange) {
  * next reply. The connection is closed. */
 static enum MHD_Result send_stream_header(struct exchange *exchange) {
     exchange->must_close = true;
+    exchange->sent_status = exchange->reply.http_status;
     struct text header = reply_write_stream_header(exchange);
     if (header.bytes != NULL)
         (void)send(library_fd(exchange->library_connection), header.bytes, header.len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -272,6 +283,7 @@ static enum MHD_Result send_stream_header(struct exchange *exchange) {
 
 /* False: the reply is to be queued: it is a refusal by now. */
 static bool begin_stream(struct exchange *exchange) {
+    exchange->sent_status = exchange->reply.http_status; /* before the exchange is the streams' */
     enum status status = streams_take(exchange->context->streams, exchange);
     if (status != STATUS_OK)
         reply_problem(&exchange->request, status);
@@ -352,7 +364,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     if (status == STATUS_OK && !library_has_memory_for_reply(exchange->library_connection, &exchange->headers))
         status = STATUS_HEADER_TOO_LARGE;
     if (status != STATUS_OK) {
-        connection_send_problem(exchange->connection, method, status);
+        send_past_library(exchange, status);
         return MHD_NO;
     }
     bool is_well_formed = input_take_request(library_fd(exchange->library_connection));
@@ -418,6 +430,7 @@ static enum MHD_Result refuse_after_body(struct exchange *exchange) {
 /* There is no exchange: receiver_begin had no memory for one. */
 static enum MHD_Result answer_without_memory(struct MHD_Connection *library_connection, const char *method) {
     const struct connection *connection = library_socket_context(library_connection);
+    http_metrics_note_no_exchange();
     if (connection != NULL)
         connection_send_problem(connection, method, STATUS_OUT_OF_MEMORY);
     return MHD_NO;

@@ -122,6 +122,7 @@ static bool end_problem(struct request *request, struct json_writer *writer, enu
     const struct status_info *info = status_info(status);
     reply_bytes(request, info->http, problem_type(request, status), body);
     struct reply *reply = &exchange_of(request)->reply;
+    reply->problem = status;
     if (challenge(status) != NULL)
         add_own_header(reply, "WWW-Authenticate", challenge(status));
     if (info->retry_later)

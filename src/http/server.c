@@ -4,6 +4,7 @@
 #include "connections.h"
 #include "context.h"
 #include "delayed_replies.h"
+#include "http_metrics.h"
 #include "input.h"
 #include "library.h"
 #include "listener.h"
@@ -214,6 +215,7 @@ struct http_server *http_server_start(const struct services *services, const str
     if (!is_created(server, "server"))
         return NULL;
     server->context = (struct http_context){ .services = services, .routes = routes, .route_count = count, .listener = listener };
+    http_metrics_name_routes(routes, count);
     MHD_set_panic_func(log_panic, NULL);
     bool is_open = is_public(server) ? listener_open(&server->listener, "server.listen", &config->server.listen, true)
                                      : listener_open(&server->listener, "ops.listen", &config->ops.listen, false);

@@ -1,0 +1,75 @@
+#include "http_metrics.h"
+
+#include "connection.h"
+#include "context.h"
+#include "exchange.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/macros.h"
+#include "jwtd/metrics.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#define NAME_SIZE 128
+
+static void write_name(const struct route *route, char name[NAME_SIZE]) {
+    static const char *const methods[] = {
+        [METHOD_GET] = "GET ", [METHOD_POST] = "POST ", [METHOD_PATCH] = "PATCH ", [METHOD_DELETE] = "DELETE ", [METHOD_ANY] = ""
+    };
+    assert(route->method < ARRAY_LEN(methods) && methods[route->method] != NULL);
+    int len = snprintf(name, NAME_SIZE, "%s%s", methods[route->method], route->path);
+    assert(len > 0 && len < NAME_SIZE);
+}
+
+void http_metrics_name_routes(const struct route *routes, size_t count) {
+    char names[METRIC_ROUTES_MAX][NAME_SIZE];
+    const char *values[METRIC_ROUTES_MAX];
+    assert(count < METRIC_ROUTES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        write_name(&routes[i], names[i]);
+        values[i] = names[i];
+    }
+    metric_give_routes(values, (unsigned)count);
+}
+
+unsigned http_metrics_route(const struct exchange *exchange) {
+    const struct route *route = exchange->request.route;
+    return route != NULL ? (unsigned)(route - exchange->context->routes) + 1 : 0;
+}
+
+static void note_shed(const char *reason) {
+    metric_add(METRIC_REQUESTS_SHED, metric_index_of(METRIC_SET_SHED_REASON, reason), 1);
+}
+
+/* What a client is told to try again because of its own other request is not for want of anything. */
+static void note_if_shed(const struct exchange *exchange) {
+    enum status problem = exchange->reply.problem;
+    if (exchange->reply.http_status != 503 || problem == STATUS_OK || problem == STATUS_REFRESH_TOO_SOON)
+        return;
+    bool is_too_many = problem == STATUS_OVERLOADED && connection_is_too_many(exchange->connection);
+    note_shed(is_too_many ? "too_many_connections" : status_info(problem)->name);
+}
+
+/* The time is the service's: without that of a client that sends its body slowly, or was made to wait for coming back too early.
+ */
+void http_metrics_note_reply(const struct exchange *exchange) {
+    int64_t begin_us = exchange->received_us != 0 ? exchange->received_us : exchange->started_us;
+    int64_t end_us = exchange->delayed_us != 0 ? exchange->delayed_us : clock_monotonic_us();
+    metric_observe(METRIC_HTTP_REQUEST_DURATION, http_metrics_route(exchange), (end_us - begin_us) * 1000);
+    note_if_shed(exchange);
+}
+
+void http_metrics_note_end(const struct exchange *exchange) {
+    unsigned index =
+        metric_pair(METRIC_HTTP_REQUESTS, http_metrics_route(exchange), metric_index_of_status(exchange->sent_status));
+    metric_add(METRIC_HTTP_REQUESTS, index, 1);
+}
+
+void http_metrics_note_closed(void) {
+    note_shed("connection_closed");
+}
+
+void http_metrics_note_no_exchange(void) {
+    note_shed(status_info(STATUS_OUT_OF_MEMORY)->name);
+}

@@ -1,0 +1,33 @@
+/*
+ * http_metrics: what http records of each exchange (metrics.h): requests by route and status, their time, and what was shed. On
+ * the HTTP thread of the exchange.
+ */
+#ifndef JWTD_HTTP_HTTP_METRICS_H
+#define JWTD_HTTP_HTTP_METRICS_H
+
+#include "jwtd/route.h"
+
+#include <stddef.h>
+
+struct exchange;
+
+/* Names the values of the label "route": "POST /auth/login"; "/auth/verify" of a row with any method. Before the first request.
+ */
+void http_metrics_name_routes(const struct route *routes, size_t count);
+
+/* The index of the exchange's route; metric_value has its name. */
+unsigned http_metrics_route(const struct exchange *exchange);
+
+/* Its reply has been written and is sent next. */
+void http_metrics_note_reply(const struct exchange *exchange);
+
+/* The exchange ends. */
+void http_metrics_note_end(const struct exchange *exchange);
+
+/* A connection was closed without a reply. Any thread. */
+void http_metrics_note_closed(void);
+
+/* There was no memory for an exchange. */
+void http_metrics_note_no_exchange(void);
+
+#endif
