@@ -8,6 +8,7 @@
 #define JWTD_LANES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum pool_lane {
     LANE_LIGHT, /* work that a client expects to be quick */
@@ -18,7 +19,8 @@ enum pool_lane {
 /* A member of what is queued; container_of finds the whole. */
 struct lane_job {
     struct lane_job *next; /* the queue's */
-    enum pool_lane lane;   /* set by who queues it */
+    enum pool_lane lane;   /* set by who queues it, as the next */
+    int64_t queued_us;     /* of clock_monotonic_us; for the metrics */
 };
 
 /* Zeroed, it is empty. */

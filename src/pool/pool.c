@@ -3,6 +3,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
+#include "jwtd/metrics.h"
 #include "jwtd/thread.h"
 
 #include <assert.h>
@@ -22,6 +23,7 @@ struct pool_thread {
 struct pool {
     struct pool_options options; /* read only once the threads run */
     struct admission *admission; /* its servers are the threads */
+    unsigned label;              /* of METRIC_SET_EXECUTOR */
 
     pthread_mutex_t *lock;       /* of the admission; guards all that follows, except `threads` */
     pthread_cond_t work;         /* a job was queued, or stopping was set */
@@ -74,8 +76,11 @@ static void run_jobs(struct pool *pool, void *state) {
         pthread_mutex_unlock(pool->lock);
         int64_t begin_us = clock_monotonic_us();
         bool late = begin_us > job->deadline_us;
+        metric_observe(METRIC_QUEUE_WAIT, pool->label, (begin_us - job->queue.queued_us) * 1000);
         job->run(job, state, late); /* which may free the job */
         int64_t end_us = clock_monotonic_us();
+        if (!late)
+            metric_observe(METRIC_JOB_DURATION, pool->label, (end_us - begin_us) * 1000);
         pthread_mutex_lock(pool->lock);
         if (late)
             admission_end_late(pool->admission);
@@ -175,6 +180,7 @@ struct pool *pool_create(const struct pool_options *options) {
         return NULL;
     }
     pool->options = *options;
+    pool->label = metric_index_of(METRIC_SET_EXECUTOR, options->name);
     pool->admission = admission;
     pool->lock = admission_lock(admission);
     conditions_init(pool);
@@ -210,6 +216,7 @@ struct admission *pool_admission(struct pool *pool) {
 }
 
 void pool_submit(struct pool *pool, struct pool_job *job) {
+    job->queue.queued_us = clock_monotonic_us();
     pthread_mutex_lock(pool->lock);
     assert(!pool->stopping);
     admission_queue(pool->admission);

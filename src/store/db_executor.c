@@ -2,6 +2,7 @@
 
 #include "worker.h"
 
+#include "jwtd/clock.h"
 #include "jwtd/log.h"
 
 #include <assert.h>
@@ -104,6 +105,7 @@ static struct worker *choose_worker(struct db_executor *executor, enum kind kind
 void db_executor_submit(struct db_executor *executor, struct db_query *query) {
     db_begin_run(query);
     assert(query->done != NULL);
+    query->job.queued_us = clock_monotonic_us();
     pthread_mutex_lock(admission_lock(executor->admission));
     struct worker *worker = choose_worker(executor, query->statement->only_reads ? READS : WRITES);
     bool is_asleep = put_in_queue(worker, query);

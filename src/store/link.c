@@ -5,6 +5,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
+#include "jwtd/metrics.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -124,6 +125,16 @@ static void end_queries(struct link *link) {
     link->query_count = 0;
 }
 
+/* Also when it was lost or was late: what is slow is seen then. */
+static void note_durations(const struct link *link) {
+    int64_t now_us = clock_monotonic_us();
+    for (unsigned i = 0; i < link->query_count; i++) {
+        const struct db_query *query = link->queries[i];
+        metric_observe(METRIC_STATEMENT_DURATION, metric_index_of_statement(query->statement->name),
+                       (now_us - query->sent_us) * 1000);
+    }
+}
+
 /* All its queries have unknown outcomes. */
 static void lose(struct link *link, const char *reason) {
     for (unsigned i = 0; i < link->query_count; i++) {
@@ -134,6 +145,8 @@ static void lose(struct link *link, const char *reason) {
     }
     log_event(LOG_WARN, "database_connection_lost", "statement=%s reason=%s", link->queries[0]->statement->name, reason);
     bool was_setup = is_setup(link);
+    link->was_lost = true;
+    note_durations(link);
     end_queries(link);
     if (was_setup)
         link_fail_opening(link, reason);
@@ -144,7 +157,7 @@ static void lose(struct link *link, const char *reason) {
 void link_send(struct link *link, struct db_query *const *queries, unsigned count) {
     int64_t now_us = clock_monotonic_us();
     assert(link->state == LINK_IDLE && link->query_count == 0 && count > 0 && count <= LINK_QUERIES_MAX);
-    link->state = LINK_BUSY;
+    link_set_state(link, LINK_BUSY);
     link->part_count = link->current_part = 0;
     memcpy(link->queries, queries, count * sizeof(struct db_query *));
     link->query_count = count;
@@ -175,6 +188,7 @@ static void check_columns(struct db_query *query) {
 
 static void end_round_trip(struct link *link) {
     bool is_answered = false, was_setup = is_setup(link);
+    note_durations(link);
     for (unsigned i = 0; i < link->query_count; i++) {
         struct db_query *query = link->queries[i];
         check_columns(query);
@@ -182,7 +196,7 @@ static void end_round_trip(struct link *link) {
             db_discard(query);
         is_answered = is_answered || query->status == STATUS_OK;
     }
-    link->state = LINK_IDLE;
+    link_set_state(link, LINK_IDLE);
     end_queries(link);
     if (is_answered) {
         link->has_answered = true;
@@ -299,6 +313,7 @@ static void progress_idle(struct link *link) {
         return;
     if (!link->has_answered)
         link_back_off(link, PQerrorMessage(link->connection));
+    link->was_lost = true;
     link_close(link);
 }
 
@@ -382,6 +397,8 @@ int64_t link_deadline(const struct link *link) {
 /* A reply that is still under way would be taken for that of the next statement, so the connection is closed. */
 static void expire_round_trip(struct link *link, int64_t now_us) {
     bool was_setup = is_setup(link);
+    link->was_lost = true;
+    note_durations(link);
     for (unsigned i = 0; i < link->query_count; i++) {
         struct db_query *query = link->queries[i];
         bool is_late = query->deadline_us <= now_us;

@@ -62,6 +62,7 @@ struct link {
     int64_t retry_us;    /* no new connection before this moment */
     int64_t backoff_us;  /* the last pause; 0: the last statement was answered, or none was tried */
     unsigned first_host; /* of several, the one that the next connection tries first */
+    bool was_lost;       /* the last connection; for the metrics */
     bool refuses_standby, refuses_read_only;
 };
 
@@ -71,6 +72,7 @@ void link_fini(struct link *link);
 
 /* ---- link_open.c ---- */
 
+void link_set_state(struct link *link, enum link_state state);
 bool link_may_open(const struct link *link, int64_t now_us); /* it is CLOSED, and no pause is left */
 /* CONNECTING; or CLOSED, with a pause, when that failed at once. It fails at the latest at the deadline. With an address, which
  * the owner may copy from an open link of the same URL, the host's name is not resolved; without one, that may take as long as

@@ -3,6 +3,7 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/metrics.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,11 +18,18 @@
 
 void link_init(struct link *link, const struct db_options *options) {
     *link = (struct link){ .options = *options };
+    metric_change(METRIC_DATABASE_CONNECTIONS, LINK_CLOSED, 1);
 }
 
 void link_fini(struct link *link) {
     link_close(link);
+    metric_change(METRIC_DATABASE_CONNECTIONS, LINK_CLOSED, -1);
     free(link->prepared);
+}
+
+void link_set_state(struct link *link, enum link_state state) {
+    metric_move(METRIC_DATABASE_CONNECTIONS, link->state, state);
+    link->state = state;
 }
 
 void link_close(struct link *link) {
@@ -33,7 +41,7 @@ void link_close(struct link *link) {
     link->has_answered = false;
     link->prepared_count = 0;
     link->wants_write = false;
-    link->state = LINK_CLOSED;
+    link_set_state(link, LINK_CLOSED);
 }
 
 /* An outage hits every connection of the process, and each notices it when it is used next: only the first one warns. */
@@ -156,7 +164,7 @@ void link_open(struct link *link, int64_t now_us, int64_t deadline_us) {
         return;
     }
     PQsetNoticeProcessor(link->connection, log_notice, NULL);
-    link->state = LINK_CONNECTING;
+    link_set_state(link, LINK_CONNECTING);
     link->awaits = PGRES_POLLING_WRITING;
     link->connect_deadline_us = own_deadline_us < deadline_us ? own_deadline_us : deadline_us;
     if (PQstatus(link->connection) == CONNECTION_BAD)
@@ -170,7 +178,10 @@ static void finish_connecting(struct link *link) {
     }
     link_note_address(link);
     link_note_wanted_role(link);
-    link->state = LINK_IDLE;
+    link_set_state(link, LINK_IDLE);
+    if (link->was_lost)
+        metric_add(METRIC_DATABASE_RECONNECTS, 0, 1);
+    link->was_lost = false;
 }
 
 void link_continue_opening(struct link *link) {

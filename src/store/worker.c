@@ -3,6 +3,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
+#include "jwtd/metrics.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -23,14 +24,28 @@ static void unlock(struct worker *worker) {
     pthread_mutex_unlock(admission_lock(worker->admission));
 }
 
+/* ---- the metrics ---- */
+
+static unsigned label(void) {
+    return metric_index_of(METRIC_SET_EXECUTOR, "database");
+}
+
+/* Its turn has come, or never will. One that is run again has had its turn. */
+static void note_turn(struct db_query *query, int64_t now_us) {
+    if (query->job.queued_us != 0)
+        metric_observe(METRIC_QUEUE_WAIT, label(), (now_us - query->job.queued_us) * 1000);
+    query->job.queued_us = 0;
+}
+
 /* ---- the end of queries ---- */
 
 /* The lock is not held, since `done` may take it: to submit what a query is followed by, before the query counts as ended. */
 
-static void end_list(struct query_list *list, enum status status) {
+static void end_late(struct query_list *list, int64_t now_us) {
     struct db_query *query;
     while ((query = list_take(list)) != NULL) {
-        query->status = status;
+        note_turn(query, now_us);
+        query->status = STATUS_DEADLINE_EXCEEDED;
         query->done(query);
     }
 }
@@ -47,6 +62,7 @@ static void end_running(struct worker *worker, struct db_query *const *queries, 
 }
 
 static void end_one(struct worker *worker, struct db_query *query, enum status status) {
+    note_turn(query, clock_monotonic_us());
     query->status = status;
     query->done(query);
     lock(worker);
@@ -126,6 +142,7 @@ static void judge_ended(struct worker *worker, struct member *member, int64_t no
     for (unsigned i = 0; i < count; i++) {
         switch (link_judge(&member->link, ended[i])) {
         case VERDICT_DONE:
+            metric_observe(METRIC_JOB_DURATION, label(), (now_us - ended[i]->sent_us) * 1000);
             done[done_count++] = ended[i];
             break;
         case VERDICT_PAUSE:
@@ -163,6 +180,8 @@ static bool send_next(struct worker *worker, struct member *member, struct censu
     unsigned count = take_round_trip(worker, member, census, now_us, queries);
     if (count == 0)
         return false;
+    for (unsigned i = 0; i < count; i++)
+        note_turn(queries[i], now_us);
     if (count == 1 && queries[0]->deadline_us <= now_us) {
         end_one(worker, queries[0], STATUS_DEADLINE_EXCEEDED);
         return true;
@@ -334,7 +353,7 @@ void worker_run(void *context) {
         struct query_list late = { NULL, NULL };
         struct census census;
         take_late(worker, now_us, &late);
-        end_list(&late, STATUS_DEADLINE_EXCEEDED);
+        end_late(&late, now_us);
         end_expired(worker, now_us);
         send_all(worker, now_us);
         census = census_of(worker, now_us);
