@@ -528,6 +528,16 @@ const struct route routes[] = {
       .limit = LIMIT_NONE,
       .steps = { &metrics_show },
       .replies = { { .http_status = 200, .content_type = "*/*" } } },
+    { .method = METHOD_GET,
+      .path = "/debug/threads",
+      .summary = "What each thread does now, and since when",
+      .name = "getThreads",
+      .group = GROUP_OPERATIONS,
+      .listener = LISTENER_OPERATIONS,
+      .access = ACCESS_PUBLIC,
+      .limit = LIMIT_NONE,
+      .steps = { &threads_show },
+      .replies = { { .http_status = 200, .schema = &threads_reply } } },
 };
 
 const size_t routes_count = ARRAY_LEN(routes);

@@ -91,7 +91,8 @@ extern const struct step health_live, health_ready;
 extern const struct reply_schema live_reply, ready_reply;
 
 /* operations.c */
-extern const struct step metrics_show;
+extern const struct step metrics_show, threads_show;
+extern const struct reply_schema threads_reply;
 
 /* pages.c */
 extern const struct step docs_show, docs_send, admin_show, asset_show;

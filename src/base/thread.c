@@ -1,5 +1,6 @@
 #include "jwtd/thread.h"
 
+#include "jwtd/activity.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 
@@ -15,6 +16,7 @@
 static void *thread_main(void *argument) {
     struct thread *thread = argument;
     pthread_setname_np(pthread_self(), thread->name);
+    activity_set("runs");
     thread->run(thread->context);
     return NULL;
 }
@@ -72,6 +74,7 @@ void condition_init_monotonic(pthread_cond_t *condition) {
 
 bool condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline_us) {
     int error;
+    const char *activity = activity_set(ACTIVITY_WAITS);
     if (deadline_us == INT64_MAX) {
         error = pthread_cond_wait(condition, lock);
     } else {
@@ -79,5 +82,6 @@ bool condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int6
         error = pthread_cond_timedwait(condition, lock, &deadline);
     }
     assert(error == 0 || error == ETIMEDOUT);
+    activity_set(activity);
     return error == 0;
 }

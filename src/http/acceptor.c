@@ -3,6 +3,7 @@
 #include "connections.h"
 #include "http_metrics.h"
 
+#include "jwtd/activity.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/overload_episode.h"
@@ -118,7 +119,9 @@ static void accept_main(void *context) {
     struct pollfd fds[] = { { .fd = acceptor->wake_fd, .events = POLLIN }, { .fd = acceptor->listen_fd, .events = POLLIN } };
     while (fds[0].revents == 0) {
         bool has_episode = overload_episode_ends_us(&acceptor->episode) != INT64_MAX;
+        activity_set(ACTIVITY_WAITS);
         int ready = poll(fds, 2, has_episode ? QUIET_POLL_MS : IDLE_POLL_MS);
+        activity_set("accepts");
         if (ready > 0 && fds[1].revents != 0)
             accept_one(acceptor);
         log_end_of_episode(acceptor, clock_monotonic_us());

@@ -6,6 +6,7 @@
 #include "exchange.h"
 #include "idempotency.h"
 
+#include "jwtd/activity.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
 #include "jwtd/reply.h"
@@ -147,6 +148,7 @@ static void run_hashing_steps(struct exchange *exchange, struct hasher *hasher) 
     const struct step *step;
     exchange->request.hasher = hasher;
     while (!reply_is_written(&exchange->reply) && (step = current_step(exchange)) != NULL && step->executor == ON_CRYPTO) {
+        activity_set(step->name);
         bool is_done = applies(exchange, step) && step->run(&exchange->request) == STEP_DONE;
         assert(is_done == reply_is_written(&exchange->reply));
         exchange->next_step++;

@@ -23,6 +23,7 @@
 #include "streams.h"
 #include "target.h"
 
+#include "jwtd/activity.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/reply.h"
@@ -347,6 +348,8 @@ static enum status find_route(struct exchange *exchange, const struct header_sum
     const struct http_context *context = exchange->context;
     *found = router_find(context->routes, context->route_count, context->listener, exchange);
     const struct route *route = exchange->request.route;
+    if (route != NULL)
+        activity_set(route->path);
     if (route == NULL || !route->is_for_proxies)
         return framing_check_fields(summary);
     return summary->authorizations > 1 ? STATUS_INVALID_TOKEN : STATUS_OK;
@@ -436,15 +439,8 @@ static enum MHD_Result answer_without_memory(struct MHD_Connection *library_conn
     return MHD_NO;
 }
 
-enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *library_connection, const char *url,
-                                const char *method, const char *version, const char *upload, size_t *upload_len,
-                                void **request_context) {
-    struct exchange *exchange = *request_context;
-    (void)callback_context;
-    (void)url;
-    if (exchange == NULL)
-        return answer_without_memory(library_connection, method);
-    assert(exchange->library_connection == library_connection);
+static enum MHD_Result go_on(struct exchange *exchange, const char *method, const char *version, const char *upload,
+                             size_t *upload_len) {
     switch (exchange->state) {
     case EXCHANGE_NEW:
         return receive_header(exchange, method, version);
@@ -470,4 +466,20 @@ enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *l
         break;
     }
     return MHD_YES;
+}
+
+enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *library_connection, const char *url,
+                                const char *method, const char *version, const char *upload, size_t *upload_len,
+                                void **request_context) {
+    struct exchange *exchange = *request_context;
+    (void)callback_context;
+    (void)url;
+    if (exchange == NULL)
+        return answer_without_memory(library_connection, method);
+    assert(exchange->library_connection == library_connection);
+    const struct route *route = exchange->request.route;
+    activity_set(route != NULL ? route->path : "reads a header");
+    enum MHD_Result result = go_on(exchange, method, version, upload, upload_len);
+    activity_set(ACTIVITY_WAITS);
+    return result;
 }

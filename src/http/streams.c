@@ -6,6 +6,7 @@
 #include "library.h"
 #include "reply_build.h"
 
+#include "jwtd/activity.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/services.h"
@@ -248,7 +249,9 @@ static void streams_main(void *context) {
     int changed_fd = streams->kind->changed_fd(streams->services);
     while (streams->stop_us == 0 || !TAILQ_EMPTY(&streams->list)) {
         struct epoll_event events[EVENTS_MAX];
+        activity_set(ACTIVITY_WAITS);
         int count = epoll_wait(streams->epoll_fd, events, EVENTS_MAX, timeout_ms(streams));
+        activity_set("writes to followers");
         int64_t now_us = clock_monotonic_us();
         bool has_changed = false, is_woken = false;
         eventfd_t ignored;

@@ -5,6 +5,7 @@
 #include "reload.h"
 #include "watchdog.h"
 
+#include "jwtd/activity.h"
 #include "jwtd/audit.h"
 #include "jwtd/clock.h"
 #include "jwtd/cores.h"
@@ -200,7 +201,7 @@ static bool build(struct app *app) {
     services->openapi = app->openapi = openapi_create(routes, routes_count, config->server.public_url);
     if (!is_created(app->openapi, "openapi"))
         return false;
-    return build_listeners(app) && watchdog_start(app->server, app->background, &app->watchdog);
+    return build_listeners(app) && watchdog_start(app->server, app->operations, app->background, &app->watchdog);
 }
 
 static void destroy(struct app *app) {
@@ -247,14 +248,19 @@ static sigset_t block_signals(void) {
 /* Reloads on SIGHUP until another signal stops the service; returns that signal. */
 static int wait_for_stop(struct app *app, const struct config_source *source, const sigset_t *set) {
     int received = 0;
-    while (sigwait(set, &received) == 0 && received == SIGHUP)
+    activity_set(ACTIVITY_WAITS);
+    while (sigwait(set, &received) == 0 && received == SIGHUP) {
+        activity_set("reloads");
         reload(source, &app->services);
+        activity_set(ACTIVITY_WAITS);
+    }
     return received;
 }
 
 /* From now on readiness fails, and replies close their connection; requests are served for server.drain_delay, until load
  * balancers have noticed. */
 static void drain(const struct app *app, int received, const sigset_t *set) {
+    activity_set("drains");
     log_event(LOG_INFO, "stopping", "signal=%s", received == SIGINT ? "SIGINT" : "SIGTERM");
     notify_supervisor("STOPPING=1");
     atomic_store(&draining, true);
@@ -270,6 +276,7 @@ int server_run(const struct config *config, const struct config_source *source) 
     static struct app the_app;
     struct app *app = &the_app;
     app->config = config;
+    activity_set("starts");
     heap_begin_start();
     sigset_t set = block_signals();
     int64_t started_us = clock_monotonic_us();
@@ -282,6 +289,7 @@ int server_run(const struct config *config, const struct config_source *source) 
         int received = wait_for_stop(app, source, &set);
         drain(app, received, &set);
     }
+    activity_set("stops");
     destroy(app);
     if (is_built)
         log_event(LOG_INFO, "stopped", "version=%s", JWTD_VERSION);

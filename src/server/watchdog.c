@@ -14,6 +14,7 @@
 
 struct watchdog {
     struct http_server *server;
+    struct http_server *operations; /* NULL: there is none */
     const struct background *background;
     int64_t interval_us; /* WATCHDOG_USEC: without a report for so long the service is restarted */
     bool was_alive;
@@ -37,7 +38,9 @@ static int64_t check(void *context) {
     struct watchdog *watchdog = context;
     int64_t now_us = clock_monotonic_us();
     bool background_lives = background_is_alive(watchdog->background, 2 * watchdog->interval_us);
-    bool http_lives = http_server_is_alive(watchdog->server, watchdog->interval_us / 4);
+    bool http_lives = http_server_is_alive(watchdog->server, watchdog->interval_us / 8);
+    if (watchdog->operations != NULL)
+        http_lives = http_server_is_alive(watchdog->operations, watchdog->interval_us / 8) && http_lives;
     bool is_alive = background_lives && http_lives;
     if (is_alive)
         notify_supervisor("WATCHDOG=1");
@@ -48,7 +51,8 @@ static int64_t check(void *context) {
     return now_us + watchdog->interval_us / 2;
 }
 
-bool watchdog_start(struct http_server *server, const struct background *background, struct watchdog **started) {
+bool watchdog_start(struct http_server *server, struct http_server *operations, const struct background *background,
+                    struct watchdog **started) {
     int64_t interval_us = interval_asked_for();
     *started = NULL;
     if (interval_us == 0)
@@ -58,7 +62,9 @@ bool watchdog_start(struct http_server *server, const struct background *backgro
         log_event(LOG_ERROR, "thread_start_failed", "thread=%s error=%s", "watchdog", "out of memory");
         return false;
     }
-    *watchdog = (struct watchdog){ .server = server, .background = background, .interval_us = interval_us, .was_alive = true };
+    *watchdog = (struct watchdog){
+        .server = server, .operations = operations, .background = background, .interval_us = interval_us, .was_alive = true
+    };
     watchdog->thread = periodic_start("watchdog", check, watchdog);
     if (watchdog->thread == NULL) {
         free(watchdog);

@@ -19,9 +19,10 @@
 
 struct watchdog;
 
-/* Borrows both until watchdog_stop. *started is NULL if the service manager does not ask for a watchdog, or asks for one of more
- * than a day. False: no memory or thread; it is logged. */
-bool watchdog_start(struct http_server *server, const struct background *background, struct watchdog **started) MUST_CHECK;
+/* `operations` is the operator's listener; NULL: there is none. Borrows all until watchdog_stop. *started is NULL if the service
+ * manager does not ask for a watchdog, or asks for one of more than a day. False: no memory or thread; it is logged. */
+bool watchdog_start(struct http_server *server, struct http_server *operations, const struct background *background,
+                    struct watchdog **started) MUST_CHECK;
 void watchdog_stop(struct watchdog *watchdog); /* waits for a check that has begun; NULL is allowed */
 
 #endif

@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include "jwtd/activity.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
@@ -361,7 +362,9 @@ void worker_run(void *context) {
             if (census.usable[kind] == 0)
                 end_all(worker, kind, STATUS_DATABASE_UNAVAILABLE);
         report(worker, now_us);
+        activity_set(ACTIVITY_WAITS);
         await_events(worker, fall_asleep(worker, now_us));
+        activity_set("serves connections");
         wake_up(worker);
         now_us = clock_monotonic_us();
         for (unsigned i = 0; i < worker->member_count; i++)

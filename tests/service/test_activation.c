@@ -181,12 +181,13 @@ static void stop_thread(pid_t thread) {
 static const struct {
     const char *name;
     int index;
-} watched[] = { { "MHD-", 0 }, { "MHD-", 1 }, { "MHD-", 2 }, { "accept", 0 }, { "changes", 0 }, { "streams", 0 } };
+} watched[] = { { "MHD-worker", 0 }, { "MHD-worker", 1 }, { "MHD-worker", 2 }, { "accept", 0 },
+                { "MHD-single", 0 }, { "ops-accept", 0 }, { "changes", 0 },    { "streams", 0 } };
 
 START_TEST(the_supervisor_hears_that_all_is_well_only_while_each_thread_moves) {
     char state[64];
     int supervisor = open_watching_supervisor();
-    struct server server = server_start((const char *const[]){ "server.threads=3", NULL });
+    struct server server = server_start((const char *const[]){ "server.threads=3", "ops.listen=127.0.0.1:0", NULL });
     expect_state(supervisor, "READY=1");
     for (int i = 0; i < 3; i++)
         expect_state(supervisor, "WATCHDOG=1");

@@ -3,6 +3,7 @@
 #include "support/raw.h"
 #include "support/server.h"
 
+#include "jwtd/clock.h"
 #include "jwtd/macros.h"
 #include "jwtd/routes.h"
 
@@ -157,6 +158,58 @@ START_TEST(the_operator_waits_behind_nothing_of_the_public_listener) {
 }
 END_TEST
 
+/* ---- /debug/threads ---- */
+
+static struct json_object *thread_named(const struct reply *reply, const char *name) {
+    struct json_object *threads = json_object_object_get(reply->json, "threads");
+    for (size_t i = 0; i < json_object_array_length(threads); i++) {
+        struct json_object *thread = json_object_array_get_idx(threads, i);
+        if (strcmp(json_string_at(thread, "name"), name) == 0)
+            return thread;
+    }
+    ck_abort_msg("there is no thread %s", name);
+}
+
+static const struct {
+    const char *name, *activity;
+} shown[] = { { "jwtd", "waits" },       { "accept", "waits" },
+              { "ops-accept", "waits" }, { "reaper", "waits" },
+              { "ops-reaper", "waits" }, { "delayed", "waits" },
+              { "streams", "waits" },    { "database-0", "waits" },
+              { "crypto-0", "waits" },   { "dispatch-0", "waits" },
+              { "cleanup", "waits" },    { "upkeep", "waits" },
+              { "audit", "waits" },      { "MHD-single", "/debug/threads" } };
+
+/* Those of periodic tasks may run in the moment of the question. */
+START_TEST(each_thread_says_what_it_does_now) {
+    int64_t until_us = clock_monotonic_us() + 10 * CLOCK_US_PER_S;
+    for (;;) {
+        struct reply reply = get(&operations, "/debug/threads");
+        ck_assert_int_eq(reply.status, 200);
+        struct json_object *thread = thread_named(&reply, shown[_i].name);
+        ck_assert_int_ge(json_integer_at(thread, "for_ms"), 0);
+        bool is_shown = strcmp(json_string_at(thread, "activity"), shown[_i].activity) == 0;
+        ck_assert_msg(is_shown || clock_monotonic_us() < until_us, "%s: %s", shown[_i].name, reply.body);
+        http_free(&reply);
+        if (is_shown)
+            return;
+    }
+}
+END_TEST
+
+START_TEST(a_thread_that_is_stuck_shows) {
+    pid_t stopped[THREADS_MAX];
+    size_t count = stop_threads(stopped);
+    struct reply reply = get(&operations, "/debug/threads");
+    ck_assert_str_eq(json_string_at(thread_named(&reply, "accept"), "state"), "t");
+    ck_assert_str_eq(json_string_at(thread_named(&reply, "MHD-single"), "state"), "R");
+    http_free(&reply);
+    for (size_t i = 0; i < count; i++)
+        ck_assert_int_eq(ptrace(PTRACE_DETACH, stopped[i], NULL, NULL), 0);
+    expect_problem(get(&server, "/debug/threads"), 404, "not_found");
+}
+END_TEST
+
 /* ---- servers of their own ---- */
 
 START_TEST(a_service_whose_operators_address_is_taken_does_not_start) {
@@ -217,6 +270,8 @@ Suite *operations_suite(void) {
     tcase_add_test(tcase, no_page_may_read_what_the_operator_is_answered);
     tcase_add_test(tcase, a_public_listener_that_is_full_does_not_fill_the_operators);
     tcase_add_test(tcase, the_operator_waits_behind_nothing_of_the_public_listener);
+    tcase_add_loop_test(tcase, each_thread_says_what_it_does_now, 0, ARRAY_LEN(shown));
+    tcase_add_test(tcase, a_thread_that_is_stuck_shows);
     tcase_add_test(tcase, a_service_whose_operators_address_is_taken_does_not_start);
     tcase_add_test(tcase, the_operators_listener_may_be_a_unix_socket_or_none);
     tcase_add_test(tcase, the_operators_listener_answers_while_the_service_drains);
