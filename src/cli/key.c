@@ -39,6 +39,10 @@ static const char *kid_of(const struct key_task *task) {
     return task->arguments->operands[1];
 }
 
+static bool is_at_once(const struct key_task *task) {
+    return (task->arguments->options & CLI_NOW) != 0;
+}
+
 /* ---- list ---- */
 
 static void describe(const struct key_info *key, int64_t now_s, char *text, size_t size) {
@@ -115,7 +119,7 @@ static bool list(struct key_task *task) {
     struct key_list keys;
     if (!key_list_read(&task->rules, task->now_s, &keys, task->error, ERROR_SIZE))
         return fail(task->error);
-    if (task->arguments->wants_json)
+    if ((task->arguments->options & CLI_JSON) != 0)
         return print_json(&keys);
     print_table(&keys, task->now_s);
     return true;
@@ -169,8 +173,7 @@ static bool add(struct key_task *task) {
 
 static bool activate(struct key_task *task) {
     struct key_change change;
-    bool is_done =
-        key_activate(&task->rules, task->now_s, kid_of(task), task->arguments->at_once, &change, task->error, ERROR_SIZE);
+    bool is_done = key_activate(&task->rules, task->now_s, kid_of(task), is_at_once(task), &change, task->error, ERROR_SIZE);
     if (is_done)
         note_change(task, "activated", change.kid);
     return report(task, is_done, &change);
@@ -219,7 +222,7 @@ static bool prune(struct key_task *task) {
 
 static bool rotate_refresh(struct key_task *task) {
     struct key_change change;
-    bool is_done = key_rotate_refresh(&task->rules, task->now_s, task->arguments->at_once, &change, task->error, ERROR_SIZE);
+    bool is_done = key_rotate_refresh(&task->rules, task->now_s, is_at_once(task), &change, task->error, ERROR_SIZE);
     if (is_done)
         note_change(task, "refresh_key_rotated", NULL);
     return report(task, is_done, &change);
@@ -232,36 +235,24 @@ static const struct key_subcommand {
     bool (*run)(struct key_task *task);
 } subcommands[] = {
     { { "list", " [--json]", "print all keys: id, algorithm, state, since when, and what that means at the moment",
-        .takes_json = true },
+        .options = CLI_JSON },
       list },
     { { "add", " [--algorithm NAME]", "make a standby key, by default of the algorithm of the key that signs; print its id",
-        .takes_algorithm = true },
+        .options = CLI_ALGORITHM },
       add },
     { { "activate", " KID [--now]", "sign with this key; the one that signed before verifies until its last token has died",
-        .operand = ONE_KEY, .takes_now = true },
+        .operand = ONE_KEY, .options = CLI_NOW },
       activate },
     { { "retire", " KID", "give up a key that does not sign", .operand = ONE_KEY }, retire },
     { { "revoke", " KID", "refuse all tokens of a key at once, for good; if it signs, add another key first",
         .operand = ONE_KEY },
       revoke },
     { { .name = "prune", .synopsis = "", .help = "remove the files of keys that are gone or revoked; print how many" }, prune },
-    { { "rotate-refresh", " [--now]", "replace the refresh key in two runs; nobody is logged out", .takes_now = true },
+    { { "rotate-refresh", " [--now]", "replace the refresh key in two runs; nobody is logged out", .options = CLI_NOW },
       rotate_refresh },
 };
 
-static const struct subcommand_table table = { "key", subcommands, ARRAY_LEN(subcommands), sizeof *subcommands };
-
-void cli_print_key_help(void) {
-    subcommand_print_help(&table);
-    fputs(
-        "A key is standby, then active, then retiring, then gone. It is made active when it has been standby for\n"
-        "token.publish_before_use, so that services that keep copies of the keys know it; --now does not wait.\n"
-        "A running service whose keys are in this directory notices each change within a second; another instance needs a copy\n"
-        "of the new files and of keys.conf, but for a revocation, which the database tells it (list does not ask the database).\n"
-        "In an emergency: add, which prints an id, then revoke the key that signs: the new one takes its place at once.\n"
-        "Exit code: 0 done; 1 failed, also when it is too early to activate a key; 2 used wrongly.\n",
-        stdout);
-}
+const struct subcommand_table key_subcommands = { "key", subcommands, ARRAY_LEN(subcommands), sizeof *subcommands };
 
 static bool check_algorithm(const char *name) {
     char algorithms[KEYRING_ALGORITHMS_SIZE];
@@ -272,7 +263,7 @@ static bool check_algorithm(const char *name) {
 }
 
 int cli_key(const struct cli_arguments *arguments) {
-    const struct key_subcommand *subcommand = subcommand_choose(&table, arguments);
+    const struct key_subcommand *subcommand = subcommand_choose(&key_subcommands, arguments);
     if (subcommand == NULL || !check_algorithm(arguments->algorithm))
         return 2;
     struct config config;

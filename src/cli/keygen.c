@@ -26,7 +26,7 @@ int cli_keygen(const struct cli_arguments *arguments) {
         fprintf(stderr, "jwtd: keygen --algorithm takes one of %s, not %s\n", keyring_algorithms(algorithms), algorithm);
         return 2;
     }
-    bool done = cli_load_config(arguments, &config) && generate(&config, algorithm, arguments->if_missing);
+    bool done = cli_load_config(arguments, &config) && generate(&config, algorithm, (arguments->options & CLI_IF_MISSING) != 0);
     config_fini(&config);
     return done ? 0 : 1;
 }

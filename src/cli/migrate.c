@@ -17,7 +17,7 @@ int cli_migrate(const struct cli_arguments *arguments) {
     if (cli_load_config(arguments, &config)) {
         log_init(config.log.level, config.log.format);
         struct db_options options = db_options_from_config(&config, DB_FOR_MIGRATION);
-        if (arguments->wants_status)
+        if ((arguments->options & CLI_STATUS) != 0)
             code = print_status(&options);
         else
             code = migrations_apply(&options, stdout) ? 0 : 1;

@@ -83,17 +83,10 @@ static const struct service_subcommand {
     { { "remove", " NAME", "remove a service with its secrets", .operand = ONE_NAME }, remove_service },
 };
 
-static const struct subcommand_table table = { "service", subcommands, ARRAY_LEN(subcommands), sizeof *subcommands };
-
-void cli_print_service_help(void) {
-    subcommand_print_help(&table);
-    fputs("The file is services.credentials_file. A running service reads it with SIGHUP.\n"
-          "Exit code: 0 done, 1 failed, 2 used wrongly.\n",
-          stdout);
-}
+const struct subcommand_table service_subcommands = { "service", subcommands, ARRAY_LEN(subcommands), sizeof *subcommands };
 
 int cli_service(const struct cli_arguments *arguments) {
-    const struct service_subcommand *subcommand = subcommand_choose(&table, arguments);
+    const struct service_subcommand *subcommand = subcommand_choose(&service_subcommands, arguments);
     struct config config;
     if (subcommand == NULL)
         return 2;

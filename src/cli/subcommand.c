@@ -1,36 +1,30 @@
 #include "subcommand.h"
 
-#include "jwtd/macros.h"
-
 #include <stdio.h>
 #include <string.h>
 
-static const struct subcommand *row(const struct subcommand_table *table, size_t i) {
-    return (const struct subcommand *)((const char *)table->rows + i * table->row_size);
-}
-
 static void print_usage(const struct subcommand_table *table, FILE *out) {
     for (size_t i = 0; i < table->count; i++)
-        fprintf(out, "%s jwtd %s %s%s\n", i == 0 ? "usage:" : "      ", table->command, row(table, i)->name,
-                row(table, i)->synopsis);
+        fprintf(out, "%s jwtd %s %s%s\n", i == 0 ? "usage:" : "      ", table->command, subcommand_row(table, i)->name,
+                subcommand_row(table, i)->synopsis);
 }
 
 void subcommand_print_help(const struct subcommand_table *table) {
     size_t width = 0;
     for (size_t i = 0; i < table->count; i++)
-        if (strlen(row(table, i)->name) > width)
-            width = strlen(row(table, i)->name);
+        if (strlen(subcommand_row(table, i)->name) > width)
+            width = strlen(subcommand_row(table, i)->name);
     print_usage(table, stdout);
     putchar('\n');
     for (size_t i = 0; i < table->count; i++)
-        printf("  %-*s  %s\n", (int)width, row(table, i)->name, row(table, i)->help);
+        printf("  %-*s  %s\n", (int)width, subcommand_row(table, i)->name, subcommand_row(table, i)->help);
     putchar('\n');
 }
 
 static const struct subcommand *find(const struct subcommand_table *table, const struct cli_arguments *arguments) {
     for (size_t i = 0; arguments->operand_count > 0 && i < table->count; i++)
-        if (strcmp(row(table, i)->name, arguments->operands[0]) == 0)
-            return row(table, i);
+        if (strcmp(subcommand_row(table, i)->name, arguments->operands[0]) == 0)
+            return subcommand_row(table, i);
     if (arguments->operand_count == 0)
         fprintf(stderr, "jwtd: %s takes a subcommand\n", table->command);
     else
@@ -55,18 +49,9 @@ static bool takes_operands(const char *command, const struct subcommand *chosen,
 }
 
 static bool takes_options(const char *command, const struct subcommand *chosen, const struct cli_arguments *arguments) {
-    const struct {
-        const char *name;
-        bool is_given, is_taken;
-    } options[] = {
-        { "--json", arguments->wants_json, chosen->takes_json },
-        { "--now", arguments->at_once, chosen->takes_now },
-        { "--algorithm", arguments->algorithm != NULL, chosen->takes_algorithm },
-        { "--role", arguments->role_count > 0, chosen->takes_role },
-    };
-    for (size_t i = 0; i < ARRAY_LEN(options); i++)
-        if (options[i].is_given && !options[i].is_taken)
-            return refuse(command, chosen, "no option ", options[i].name);
+    for (size_t i = 0; i < cli_options_count; i++)
+        if ((arguments->options & ~chosen->options & cli_options[i].flag) != 0)
+            return refuse(command, chosen, "no option ", cli_options[i].name);
     return true;
 }
 

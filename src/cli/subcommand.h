@@ -14,7 +14,7 @@ struct subcommand {
     const char *help;
     const char *operand; /* in words, the one operand that it must have; NULL: it takes none */
     bool takes_more;     /* operands after that one */
-    bool takes_json, takes_now, takes_algorithm, takes_role;
+    unsigned options;    /* that it takes, of enum cli_option_flag */
 };
 
 struct subcommand_table {
@@ -22,6 +22,12 @@ struct subcommand_table {
     const void *rows;
     size_t count, row_size;
 };
+
+extern const struct subcommand_table key_subcommands, service_subcommands, user_subcommands;
+
+static inline const struct subcommand *subcommand_row(const struct subcommand_table *table, size_t i) {
+    return (const struct subcommand *)((const char *)table->rows + i * table->row_size);
+}
 
 /* The row that the first operand names. NULL, with the reason and the usage on standard error: there is none, or it does not take
  * these operands or options. */

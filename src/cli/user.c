@@ -54,7 +54,7 @@ static const struct user_subcommand {
     { { .name = "list", .synopsis = "", .help = "print all users" }, list },
     { { "show", " EMAIL", "print one user", .operand = ONE_EMAIL }, show },
     { { "add", " EMAIL [--role ROLE]...", "add a user; the password is one line of standard input, or asked for at a terminal",
-        .operand = ONE_EMAIL, .takes_role = true },
+        .operand = ONE_EMAIL, .options = CLI_ROLE },
       user_add },
     { { "set-roles", " EMAIL [ROLE]...", "REPLACE all roles of a user by these; without a ROLE all are removed",
         .operand = ONE_EMAIL, .takes_more = true },
@@ -75,20 +75,7 @@ static const struct user_subcommand {
       user_events },
 };
 
-static const struct subcommand_table table = { "user", subcommands, ARRAY_LEN(subcommands), sizeof *subcommands };
-
-void cli_print_user_help(void) {
-    subcommand_print_help(&table);
-    fputs(
-        "list prints a line for each user, most others one for theirs as it is afterwards (delete: as it was): id, e-mail\n"
-        "address, roles separated by commas (\"-\": none), active or disabled, time of creation, and password, change-required\n"
-        "(the next login sets a new one) or no-password (nobody can log in until set-password); separated by tabs.\n"
-        "sessions prints for each: id, opened, last used, expires, IP address, user agent. events prints for each: time,\n"
-        "event, session, who did it, IP address, reason, detail. \"-\" is none.\n"
-        "What would leave no administrator (role admin) who has a password and is not disabled is refused.\n"
-        "Exit code: 0 done; 1 failed, also when there is no such user; 2 used wrongly.\n",
-        stdout);
-}
+const struct subcommand_table user_subcommands = { "user", subcommands, ARRAY_LEN(subcommands), sizeof *subcommands };
 
 static bool read_email(struct user_task *task, const char *operand) {
     task->email.typed = text_of(operand);
@@ -119,7 +106,7 @@ static void take_roles(struct user_task *task, const struct subcommand *words, c
 }
 
 int cli_user(const struct cli_arguments *arguments) {
-    const struct user_subcommand *subcommand = subcommand_choose(&table, arguments);
+    const struct user_subcommand *subcommand = subcommand_choose(&user_subcommands, arguments);
     struct config config;
     struct arena arena;
     struct user_task task = { .config = &config, .arena = &arena };
