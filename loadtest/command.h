@@ -1,5 +1,5 @@
 /*
- * command: one row of failpoint's commands. Each is a file; main.c has the table.
+ * command: failpoint's commands. Each is a file; commands.c has the table, which main, --help and the manual page (man/) read.
  */
 #ifndef FAILPOINT_COMMAND_H
 #define FAILPOINT_COMMAND_H
@@ -25,6 +25,18 @@ struct command {
     size_t operands_count;
     int (*run)(const struct options *options, const char *line);
 };
+
+extern const struct command commands[]; /* the first is the one that runs without a name */
+extern const size_t commands_count;
+
+extern const struct exit_meaning {
+    enum exit_code code;
+    const char *meaning;
+} exit_meanings[];
+extern const size_t exit_meanings_count;
+
+/* NULL: there is none of this name. */
+const struct command *command_named(const char *name);
 
 /* "failpoint: ..." on standard error; returns `code`. */
 int command_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -237,15 +237,20 @@ bool options_parse(struct options *options, unsigned command, int argc, char **a
     return parse_words(options, command, argc, argv, error, error_size);
 }
 
+void options_visit(unsigned command, options_visitor *visit, void *context) {
+    for (size_t i = 0; i < OPTIONS; i++)
+        if ((table[i].commands & command) != 0)
+            visit(context, table[i].name, table[i].value, table[i].help);
+}
+
+static void print_help(void *context, const char *name, const char *value, const char *help) {
+    char left[40];
+    snprintf(left, sizeof left, "--%s%s%s", name, value == NULL ? "" : " ", value == NULL ? "" : value);
+    fprintf((FILE *)context, "  %-20s %s\n", left, help);
+}
+
 void options_print_help(unsigned command, FILE *out) {
-    for (size_t i = 0; i < OPTIONS; i++) {
-        const struct option_row *row = &table[i];
-        if ((row->commands & command) == 0)
-            continue;
-        char left[40];
-        snprintf(left, sizeof left, "--%s%s%s", row->name, row->value == NULL ? "" : " ", row->value == NULL ? "" : row->value);
-        fprintf(out, "  %-20s %s\n", left, row->help);
-    }
+    options_visit(command, print_help, out);
 }
 
 static bool is_plain(const char *word) {

@@ -46,6 +46,11 @@ struct options {
  * `error`, when a word is no option of that command, a value is none of its kind, or there are too many operands.
  */
 bool options_parse(struct options *options, unsigned command, int argc, char **argv, char *error, size_t error_size);
+
+/* Calls the visitor for each option that the command takes. `value`: the name of its value, or NULL; `context` as it was given.
+ */
+typedef void options_visitor(void *context, const char *name, const char *value, const char *help);
+void options_visit(unsigned command, options_visitor *visit, void *context);
 void options_print_help(unsigned command, FILE *out);
 
 /*
