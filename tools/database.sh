@@ -1,7 +1,7 @@
 #!/bin/bash
 # A private PostgreSQL cluster for development and tests, reached by a Unix socket only:
 #
-#   tools/database.sh start DIR [SETTING=VALUE...]   creates it if need be, starts it, applies config/development.sql
+#   tools/database.sh start DIR [SETTING=VALUE...]   creates it if need be, starts it, applies config/roles.sql
 #   tools/database.sh stop DIR
 #   tools/database.sh url DIR [ROLE]                 prints how to connect; ROLE is jwtd, jwtd_owner or postgres (the superuser)
 #   tools/database.sh pool DIR                       starts a PgBouncer in front of it, in transaction mode; stop stops it, too
@@ -208,8 +208,8 @@ start_server() {
     wait_until_ready $!
 }
 
-apply_development_script() {
-    local script=$root/config/development.sql
+apply_roles() {
+    local script=$root/config/roles.sql
     if [[ $home/prepared -nt $script ]]; then
         return
     fi
@@ -224,7 +224,7 @@ start() {
     if ! runs; then
         start_server "$@"
     fi
-    apply_development_script
+    apply_roles
 }
 
 stop() {
