@@ -48,14 +48,16 @@ main := $(BUILD)/src/main.o
 test_kinds := unit loadtest service contract
 test_objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c tests/$(1)/support/*.c)) $(BUILD)/generated/$(1)_suites.o
 failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addprefix src/base/,arena.c cgroup.c clock.c cores.c json.c json_scan.c text.c))
-all_objects := $(BUILD)/web/docs_page.o $(failpoint_objects) $(objects) $(verify_objects) $(verify_pic) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
+manual := $(addprefix $(BUILD)/man/,jwtd.1 jwtd.conf.5 failpoint.1)
+all_objects := $(BUILD)/web/docs_page.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard man/*.c)) $(failpoint_objects) $(objects) $(verify_objects) $(verify_pic) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
-.PHONY: all library failpoint tests run test chaos fuzz fuzz-api coverage lint bench bench-peers compare-articles soak deps install install-library install-proxies clean reset help always
+.PHONY: all library failpoint man tests run test chaos fuzz fuzz-api coverage lint bench bench-peers compare-articles soak deps install install-library install-proxies clean reset help always
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BUILD)/jwtd library ## build the program and the verifier library
 library: $(BUILD)/libjwtd-verify.so $(BUILD)/libjwtd-verify.a ## build the verifier library, shared and static
 failpoint: $(BUILD)/failpoint ## build the load tester
+man: $(manual) ## make the manual pages
 tests: $(test_kinds:%=$(BUILD)/%_tests) $(BUILD)/fault.so library $(BUILD)/sibling build/previous/jwtd ## build the tests
 
 run: ## install what is missing, build, start a private PostgreSQL, serve on http://127.0.0.1:8080
@@ -169,6 +171,16 @@ fuzz_support := $(addprefix $(BUILD)/,tests/fuzz/support.o tests/service/support
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(fuzz_support) $(objects) $(verify_objects)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lcurl $(LDLIBS)
 
+# ---- the manual pages, of the tables that --help prints and the configuration that is installed
+$(BUILD)/jwtd_pages: $(BUILD)/man/jwtd_pages.o $(BUILD)/man/mdoc.o $(objects)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/failpoint_page: $(BUILD)/man/failpoint_page.o $(BUILD)/man/mdoc.o $(filter-out %/main.o,$(failpoint_objects))
+	$(CC) $(FAILPOINT_LDFLAGS) -o $@ $^ $(FAILPOINT_LDLIBS)
+$(BUILD)/man/jwtd.1 $(BUILD)/man/jwtd.conf.5: $(BUILD)/man/%: man/%.in $(BUILD)/jwtd_pages config/jwtd.conf
+	$(BUILD)/jwtd_pages $< config/jwtd.conf > $@
+$(BUILD)/man/failpoint.1: man/failpoint.1.in $(BUILD)/failpoint_page
+	$(BUILD)/failpoint_page $< > $@
+
 # the load tester, which uses of the service src/base only
 $(BUILD)/failpoint: $(failpoint_objects)
 	$(CC) $(FAILPOINT_LDFLAGS) -o $@ $^ $(FAILPOINT_LDLIBS)
@@ -192,9 +204,12 @@ $(BUILD)/probe $(BUILD)/burst: $(BUILD)/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/floor: $(BUILD)/tests/bench/floor.o
 	$(CC) -pie -pthread -o $@ $^ -lmicrohttpd
 
-install: $(BUILD)/jwtd install-library install-proxies ## install below PREFIX (/usr/local), staged in DESTDIR: program, configuration, systemd unit, the library, files for proxies
+install: $(BUILD)/jwtd $(manual) install-library install-proxies ## install below PREFIX (/usr/local), staged in DESTDIR: program, manual, configuration, systemd unit, SQL of the roles, the library, files for proxies
 	install -D -m 755 $(BUILD)/jwtd "$(DESTDIR)$(PREFIX)/bin/jwtd"
 	[ -e "$(DESTDIR)$(PREFIX)/etc/jwtd.conf" ] || install -D -m 600 config/jwtd.conf "$(DESTDIR)$(PREFIX)/etc/jwtd.conf"
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man1" $(filter %.1,$(manual))
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man5" $(filter %.5,$(manual))
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/jwtd" config/roles.sql
 	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
 	sed 's|/usr/local|$(PREFIX)|g' config/jwtd.service > "$(DESTDIR)$(PREFIX)/lib/systemd/system/jwtd.service"
 install-library: library ## install the verifier library alone: shared, static, header, pkg-config file, man page

@@ -1,5 +1,6 @@
 #!/bin/bash
 # tools/check_rules.sh: the rules of this project that a script can check. Prints FILE:LINE: RULE for each breach; fails if there is one.
+# tools/check_rules.sh facts: prints, for other scripts, the layers from the bottom up, the layer of each file, and that of each library.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
@@ -38,7 +39,7 @@ mapfile -t load_tester < <(find loadtest -name '*.[ch]' | sort)
 mapfile -t outside_password < <(printf '%s\n' "${program[@]}" | grep -v '^src/password/')
 mapfile -t tests < <(find tests -name '*.[ch]' | sort)
 mapfile -t outside_macros < <(printf '%s\n' "${program[@]}" "${load_tester[@]}" "${tests[@]}" | grep -v '^include/jwtd/macros.h$')
-mapfile -t everything < <(find include src loadtest tests examples web -name '*.[ch]' | sort)
+mapfile -t everything < <(find include src loadtest tests examples web man -name '*.[ch]' | sort)
 
 layer_of_header() {
     local known source
@@ -63,6 +64,15 @@ print_layers() {
         *) layer=$(layer_of_header "${file##*/}") ;;
         esac
         echo "$file $layer"
+    done
+}
+
+print_facts() {
+    local library
+    echo "order $layers"
+    print_layers | sed 's/^/layer /'
+    for library in $libraries; do
+        echo "library ${library%%:*} ${library#*:}"
     done
 }
 
@@ -129,6 +139,10 @@ check_sizes() {
     ' "$@"
 }
 
+if [[ ${1-} == facts ]]; then
+    print_facts
+    exit
+fi
 breaches=$(check_includes; check_words; check_sizes 1 "${program[@]}" "${load_tester[@]}"; check_sizes 2 "${tests[@]}")
 if [[ -n $breaches ]]; then
     printf '%s\n' "$breaches"

@@ -31,16 +31,16 @@ run_shellcheck() {
 }
 
 run_clang_format() {
-    files include src loadtest tests examples web -name '*.[ch]' | xargs -0 clang-format --dry-run -Werror
+    files include src loadtest tests examples web man -name '*.[ch]' | xargs -0 clang-format --dry-run -Werror
 }
 
 run_mandoc() {
-    mandoc -Tlint -W warning man/*.[1-9]
+    build man && mandoc -Tlint -W warning man/*.[1-9] "$BUILD"/man/*.[1-9]
 }
 
 run_cppcheck() {
     cppcheck -j "$(nproc)" --quiet --enable=warning,performance,portability --error-exitcode=1 --std=c11 --inline-suppr \
-        --suppress=missingIncludeSystem -D_GNU_SOURCE -Iinclude -I. src loadtest tests web
+        --suppress=missingIncludeSystem -D_GNU_SOURCE -Iinclude -I. src loadtest tests web man
 }
 
 # A file that was clean is not checked again until it changes, or what it includes, or the checks: its name is the hash of all that
@@ -69,13 +69,14 @@ run_clang_tidy() {
     export tidy_version clean_files CPPFLAGS
     export -f tidy_file
     # shellcheck disable=SC2016 # the inner shell's own $1
-    files src loadtest tests web -name '*.c' | xargs -0 -n 1 -P "$(nproc)" bash -c 'set -o pipefail; tidy_file "$1"' bash
+    files src loadtest tests web man -name '*.c' | xargs -0 -n 1 -P "$(nproc)" bash -c 'set -o pipefail; tidy_file "$1"' bash
 }
 
 [[ -n ${CPPFLAGS-} ]] || die "run me by make lint"
 tools/packages.sh run test lint
 check check_rules tools/check_rules.sh
 check snippets tools/check_snippets.sh
+check links tools/check_links.sh
 check layers check_layers
 check shellcheck run_shellcheck
 check peers bench/peers/lint.sh
