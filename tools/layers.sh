@@ -2,12 +2,13 @@
 # tools/layers.sh: which layer calls which, as the linker sees it (nm over the object files of the program).
 #
 #   tools/layers.sh check   prints each call from a layer to one above it, and each circle of files within a layer; fails if there is one
-#   tools/layers.sh draw    writes the table of calls into docs/architecture.md, between its two marks
-#   tools/layers.sh diff    fails when that table is not what `draw` would write
+#   tools/layers.sh draw    writes the table of calls into docs/architecture.md, between its two marks, and docs/architecture.svg
+#   tools/layers.sh diff    fails when one of them is not what `draw` would write
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
 document=docs/architecture.md
+picture=docs/architecture.svg
 begin='<!-- written by tools/layers.sh -->'
 end='<!-- end -->'
 
@@ -86,9 +87,12 @@ case ${1-} in
     draw)
         print_document >"$document.new"
         mv "$document.new" "$document"
+        tools/picture.sh >"$picture.new"
+        mv "$picture.new" "$picture"
         ;;
     diff)
         print_document | diff -u "$document" - || die "run tools/layers.sh draw"
+        tools/picture.sh | diff -u "$picture" - || die "run tools/layers.sh draw"
         ;;
     *) die "usage: tools/layers.sh check|draw|diff" ;;
 esac
