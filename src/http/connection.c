@@ -1,6 +1,7 @@
 #include "connection.h"
 
 #include "direct_reply.h"
+#include "http_metrics.h"
 #include "input.h"
 
 #include "jwtd/clock.h"
@@ -139,8 +140,10 @@ static void reset(const struct connection *connection) {
 
 /* Written past the library: it accepts no reply while a request is being received, and sends none of its own in these states. */
 static void shut_down(const struct connection *connection) {
-    if (is_owed_a_reply(connection))
+    if (is_owed_a_reply(connection)) {
         direct_reply_send(connection->fd, STATUS_REQUEST_TIMEOUT, input_is_head(connection->fd));
+        http_metrics_note_direct_reply(STATUS_REQUEST_TIMEOUT);
+    }
     if (connection->state == CONNECTION_ANSWER)
         reset(connection);
     else

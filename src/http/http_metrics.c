@@ -47,7 +47,7 @@ static void note_if_shed(const struct exchange *exchange) {
     enum status problem = exchange->reply.problem;
     if (exchange->reply.http_status != 503 || problem == STATUS_OK || problem == STATUS_REFRESH_TOO_SOON)
         return;
-    bool is_too_many = problem == STATUS_OVERLOADED && connection_is_too_many(exchange->connection);
+    bool is_too_many = problem == STATUS_OVERLOADED && exchange->connection->is_too_many;
     note_shed(is_too_many ? "too_many_connections" : status_info(problem)->name);
 }
 
@@ -60,7 +60,13 @@ void http_metrics_note_reply(const struct exchange *exchange) {
     note_if_shed(exchange);
 }
 
+static bool is_incomplete(const struct exchange *exchange) {
+    return exchange->state == EXCHANGE_NEW || exchange->state == EXCHANGE_RECEIVING || exchange->state == EXCHANGE_DISCARDING;
+}
+
 void http_metrics_note_end(const struct exchange *exchange) {
+    if (exchange->sent_status == 0 && is_incomplete(exchange))
+        return;
     unsigned index =
         metric_pair(METRIC_HTTP_REQUESTS, http_metrics_route(exchange), metric_index_of_status(exchange->sent_status));
     metric_add(METRIC_HTTP_REQUESTS, index, 1);
@@ -70,6 +76,9 @@ void http_metrics_note_closed(void) {
     note_shed("connection_closed");
 }
 
-void http_metrics_note_no_exchange(void) {
-    note_shed(status_info(STATUS_OUT_OF_MEMORY)->name);
+void http_metrics_note_direct_reply(enum status status) {
+    unsigned http_status = metric_index_of_status(status_info(status)->http);
+    metric_add(METRIC_HTTP_REQUESTS, metric_pair(METRIC_HTTP_REQUESTS, 0, http_status), 1);
+    if (status == STATUS_OUT_OF_MEMORY)
+        note_shed(status_info(status)->name);
 }

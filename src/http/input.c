@@ -1,6 +1,7 @@
 #include "input.h"
 
 #include "direct_reply.h"
+#include "http_metrics.h"
 #include "scanner.h"
 
 #include <stdalign.h>
@@ -63,6 +64,7 @@ bool input_is_refused(int fd) {
 static ssize_t refuse(int fd, void *bytes, size_t size) {
     enum status status = scanner_is_in_target(&inputs[fd].scanner) ? STATUS_TARGET_TOO_LONG : STATUS_HEADER_TOO_LARGE;
     direct_reply_send(fd, status, scanner_is_head(&inputs[fd].scanner));
+    http_metrics_note_direct_reply(status);
     shutdown(fd, SHUT_WR);
     for (int i = 0; i < DISCARDS_MAX && recvfrom(fd, bytes, size, MSG_DONTWAIT, NULL, NULL) > 0; i++)
         continue;

@@ -433,7 +433,7 @@ static enum MHD_Result refuse_after_body(struct exchange *exchange) {
 /* There is no exchange: receiver_begin had no memory for one. */
 static enum MHD_Result answer_without_memory(struct MHD_Connection *library_connection, const char *method) {
     const struct connection *connection = library_socket_context(library_connection);
-    http_metrics_note_no_exchange();
+    http_metrics_note_direct_reply(STATUS_OUT_OF_MEMORY);
     if (connection != NULL)
         connection_send_problem(connection, method, STATUS_OUT_OF_MEMORY);
     return MHD_NO;
