@@ -102,6 +102,8 @@ size_t keyring_revocations(const struct keyring *keyring);
  * was revoked, or the time of keyring_next_change has come. NULL: this one is up to date. It asks the disk once. */
 const char *keyring_outdated(const struct keyring *keyring, int64_t now_s);
 
+const char *signing_key_algorithm(const struct signing_key *key); /* "ES256" */
+
 size_t keyring_count(const struct keyring *keyring);
 const struct signing_key *keyring_key(const struct keyring *keyring, size_t index); /* below keyring_count; sorted by kid */
 

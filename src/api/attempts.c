@@ -4,6 +4,7 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/metrics.h"
 #include "jwtd/reply.h"
 #include "jwtd/services.h"
 
@@ -88,6 +89,7 @@ void attempt_fail(const struct request *request, const struct attempt *attempt, 
                                          attempt->buckets[i].key, clock_monotonic_us());
         if (locked_us <= 0)
             continue;
+        metric_add(METRIC_LOCKOUTS, 0, 1);
         log_lock(request, attempt->buckets[i].event, user_id, locked_us);
         audit_lock(request, attempt->buckets[i].event, user_id, locked_us);
     }

@@ -5,6 +5,7 @@
 #include "jwtd/email.h"
 #include "jwtd/hasher.h"
 #include "jwtd/macros.h"
+#include "jwtd/metrics.h"
 #include "jwtd/services.h"
 #include "jwtd/sessions.h"
 
@@ -42,24 +43,33 @@ static enum step_result ask_user(struct request *request, struct db_query *query
     return STEP_NEXT;
 }
 
-/* For the log and the audit alone. */
-static const char *failure_reason(const struct login *login) {
+/* For the log, the audit and the metrics alone. */
+static const struct failure {
+    const char *reason;
+    enum metric_login outcome;
+} unknown = { "unknown", METRIC_LOGIN_UNKNOWN }, wrong_password = { "wrong_password", METRIC_LOGIN_WRONG_PASSWORD },
+  disabled = { "disabled", METRIC_LOGIN_DISABLED },
+  changed_meanwhile = { "changed_meanwhile", METRIC_LOGIN_WRONG_PASSWORD }; /* between the check and the session */
+
+static const struct failure *failure_of(const struct login *login) {
     if (!login->found.found)
-        return "unknown";
+        return &unknown;
     if (login->check.match != HASH_MATCHES)
-        return "wrong_password";
-    return login->found.user.disabled ? "disabled" : "changed_meanwhile"; /* between the check and the session */
+        return &wrong_password;
+    return login->found.user.disabled ? &disabled : &changed_meanwhile;
 }
 
 /* Every login that fails is refused here, after the same work and with the same bytes, whatever the reason. */
 static enum step_result refuse(struct request *request) {
     const struct login *login = request->scratch;
+    const struct failure *failure = failure_of(login);
     char user[UUID_TEXT_SIZE] = "", ip[ADDRESS_TEXT_SIZE];
+    metric_add(METRIC_LOGINS, failure->outcome, 1);
     if (login->found.found)
         uuid_text(&login->found.user.id, user);
     log_event(LOG_INFO, "login_failed", "user_id=%s ip=%s request_id=%s reason=%s", user, address_text(&request->client, ip),
-              request->request_id, failure_reason(login));
-    audit_wrong_password(request, login->found.found ? &login->found.user.id : NULL, failure_reason(login));
+              request->request_id, failure->reason);
+    audit_wrong_password(request, login->found.found ? &login->found.user.id : NULL, failure->reason);
     return reply_problem(request, STATUS_INVALID_CREDENTIALS);
 }
 
@@ -106,8 +116,10 @@ static enum step_result check_password(struct request *request) {
     struct login *login = request->scratch;
     struct attempt attempt = attempt_at_login(request, login->canonical, login->found.found && login->found.user.knows_address);
     const char *hash = login->found.found ? login->found.user.password_hash.bytes : NULL;
-    if (!password_check_run(request, &login->check, &attempt, login->password, hash))
+    if (!password_check_run(request, &login->check, &attempt, login->password, hash)) {
+        metric_add(METRIC_LOGINS, METRIC_LOGIN_LOCKED, 1);
         return STEP_DONE;
+    }
     check_repeated_change(request, login, hash);
     if (login->check.match != HASH_MATCHES || login->found.user.disabled)
         return STEP_NEXT;
@@ -123,6 +135,7 @@ static enum step_result require_new_password(struct request *request, const stru
         return reply_invalid_field(request, &unchanged);
     if (changes_password(login) || !login->found.user.password_change_required)
         return STEP_NEXT;
+    metric_add(METRIC_LOGINS, METRIC_LOGIN_CHANGE_REQUIRED, 1);
     log_account_event(LOG_INFO, "password_change_required", request, &login->found.user.id, NULL);
     return reply_problem(request, STATUS_PASSWORD_CHANGE_REQUIRED);
 }
@@ -201,6 +214,7 @@ static enum step_result take_session(struct request *request) {
     if (changes_password(login))
         log_account_event(LOG_INFO, "password_changed", request, &user->id, &login->session_id);
     revoke_all_locally(request, &login->opened.revoked);
+    metric_add(METRIC_LOGINS, METRIC_LOGIN_OK, 1);
     log_account_event(LOG_INFO, "login_succeeded", request, &user->id, &login->session_id);
     audit_opened(request, login);
     return reply_tokens(request, &(struct token_grant){ .user_id = user->id,

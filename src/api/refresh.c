@@ -2,6 +2,7 @@
 #include "steps.h"
 
 #include "jwtd/macros.h"
+#include "jwtd/metrics.h"
 #include "jwtd/refresh_token.h"
 #include "jwtd/services.h"
 #include "jwtd/sessions.h"
@@ -25,8 +26,10 @@ const struct body_schema refresh_body = { fields, ARRAY_LEN(fields), false, size
 /* The MAC is checked here, so that a made-up token costs the database nothing. */
 static enum step_result read_token(struct request *request) {
     struct refresh *refresh = request->scratch;
-    if (!refresh_token_read(request->snapshot->keyring, refresh->refresh_token, &refresh->token))
+    if (!refresh_token_read(request->snapshot->keyring, refresh->refresh_token, &refresh->token)) {
+        metric_add(METRIC_REFRESHES, METRIC_REFRESH_INVALID, 1);
         return reply_problem(request, STATUS_INVALID_REFRESH_TOKEN);
+    }
     return STEP_NEXT;
 }
 
@@ -43,6 +46,13 @@ static const struct {
     [SESSION_ROTATED] = { LOG_DEBUG, "session_refreshed" },
     [SESSION_RETRIED] = { LOG_DEBUG, "session_retried" },
     [SESSION_REPLACED] = { LOG_INFO, "session_successor_replaced" },
+};
+
+static const enum metric_refresh outcomes[] = {
+    [SESSION_ROTATED] = METRIC_REFRESH_ROTATED,   [SESSION_RETRIED] = METRIC_REFRESH_RETRIED,
+    [SESSION_REPLACED] = METRIC_REFRESH_RETRIED,  [SESSION_REUSED] = METRIC_REFRESH_REUSED,
+    [SESSION_ENDED] = METRIC_REFRESH_INVALID,     [SESSION_EXPIRED] = METRIC_REFRESH_EXPIRED,
+    [SESSION_TOO_SOON] = METRIC_REFRESH_TOO_SOON,
 };
 
 static bool is_success(enum session_refresh result) {
@@ -112,6 +122,7 @@ static enum step_result ask_rotation(struct request *request, struct db_query *q
 static enum step_result take_rotation(struct request *request) {
     const struct refresh *refresh = request->scratch;
     audit_count_refresh(request->services->audit, refresh->refreshed.result);
+    metric_add(METRIC_REFRESHES, outcomes[refresh->refreshed.result], 1);
     if (!is_success(refresh->refreshed.result))
         return refuse(request, &refresh->token, &refresh->refreshed);
     return request->services->token_rules.claims != 0 ? STEP_NEXT : grant(request, NULL);

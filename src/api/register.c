@@ -4,6 +4,7 @@
 
 #include "jwtd/email.h"
 #include "jwtd/macros.h"
+#include "jwtd/metrics.h"
 
 #include <sodium.h>
 #include <stddef.h>
@@ -74,10 +75,13 @@ static enum step_result ask_insert(struct request *request, struct db_query *que
 static enum step_result take_insert(struct request *request) {
     const struct registration *registration = request->scratch;
     const struct user *user = &registration->inserted.user;
-    if (registration->inserted.result == USER_EXISTS)
+    if (registration->inserted.result == USER_EXISTS) {
+        metric_add(METRIC_REGISTRATIONS, METRIC_REGISTRATION_EMAIL_TAKEN, 1);
         return reply_problem(request, STATUS_EMAIL_TAKEN);
+    }
     if (registration->inserted.result == USER_SAME_KEY)
         return STEP_NEXT;
+    metric_add(METRIC_REGISTRATIONS, METRIC_REGISTRATION_CREATED, 1);
     log_account_event(LOG_INFO, "user_registered", request, &user->id, NULL);
     return reply_user(request, 201, user, false);
 }
@@ -119,6 +123,7 @@ static enum step_result answer_repeated(struct request *request) {
     const struct user *user = &registration->inserted.user;
     if (password_check_end(request, &registration->check, &user->id, refuse_repeated) == STEP_DONE)
         return STEP_DONE;
+    metric_add(METRIC_REGISTRATIONS, METRIC_REGISTRATION_REPEATED, 1);
     return reply_user(request, 201, user, false);
 }
 

@@ -1,5 +1,7 @@
 #include "jwtd/limiter.h"
 
+#include "jwtd/metrics.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -351,6 +353,11 @@ struct limit_decision limiter_take(struct limiter *limiter, enum limit_class buc
     for (size_t i = 0; allowed && i < locked.count; i++)
         spend(locked.rules[i], locked.entries[i], now_us, &decisions[i]);
     release(&locked);
+    if (bucket_class >= LIMIT_REGISTER)
+        metric_add(METRIC_LIMITER_DECISIONS,
+                   metric_pair(METRIC_LIMITER_DECISIONS, bucket_class - LIMIT_REGISTER,
+                               allowed ? METRIC_DECISION_ALLOWED : METRIC_DECISION_REFUSED),
+                   1);
     return decisions[locked.count == 2 && is_tighter(&decisions[1], &decisions[0])];
 }
 

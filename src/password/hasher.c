@@ -2,6 +2,9 @@
 
 #include "reusable_memory.h"
 
+#include "jwtd/clock.h"
+#include "jwtd/metrics.h"
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -17,11 +20,26 @@ struct hasher {
 
 /* ---- the three calls of libsodium that need the memory ---- */
 
+/* Recorded first: what this maps, the first time on a thread, must not be mapped to the memory that is lent. */
+static int64_t begin_hash(struct reusable_memory *memory) {
+    metric_change(METRIC_HASHES_IN_FLIGHT, 0, 1);
+    reusable_memory_lend(memory);
+    return clock_monotonic_us();
+}
+
+/* Returns whether the memory was used. */
+static bool end_hash(struct reusable_memory *memory, int64_t begin_us) {
+    bool was_used = reusable_memory_return(memory);
+    metric_change(METRIC_HASHES_IN_FLIGHT, 0, -1);
+    metric_observe(METRIC_HASH_DURATION, 0, (clock_monotonic_us() - begin_us) * 1000);
+    return was_used;
+}
+
 static bool make_string(struct hasher *hasher, struct text password, char hash[PASSWORD_HASH_SIZE]) {
-    reusable_memory_lend(&hasher->memory);
+    int64_t begin_us = begin_hash(&hasher->memory);
     int result =
         crypto_pwhash_argon2id_str(hash, password.bytes, password.len, hasher->parameters.operations, hasher->parameters.memory);
-    reusable_memory_return(&hasher->memory);
+    end_hash(&hasher->memory, begin_us);
     return result == 0;
 }
 
@@ -30,11 +48,11 @@ static bool dummy_hash(struct hasher *hasher, struct text password) {
     static const unsigned char salt[crypto_pwhash_argon2id_SALTBYTES];
     unsigned char derived[DERIVED_LEN];
 
-    reusable_memory_lend(&hasher->memory);
+    int64_t begin_us = begin_hash(&hasher->memory);
     int result =
         crypto_pwhash_argon2id(derived, sizeof derived, password.bytes, password.len, salt, hasher->parameters.operations,
                                hasher->parameters.memory, crypto_pwhash_argon2id_ALG_ARGON2ID13);
-    reusable_memory_return(&hasher->memory);
+    end_hash(&hasher->memory, begin_us);
     sodium_memzero(derived, sizeof derived);
     return result == 0;
 }
@@ -44,9 +62,9 @@ static bool dummy_hash(struct hasher *hasher, struct text password) {
  * last that it allocates for a hash: if it was used no allocation has failed, and if it was not the password was not checked.
  */
 static enum hash_match check_string(struct reusable_memory *memory, struct text password, const char *hash) {
-    reusable_memory_lend(memory);
+    int64_t begin_us = begin_hash(memory);
     int result = crypto_pwhash_argon2id_str_verify(hash, password.bytes, password.len);
-    if (!reusable_memory_return(memory))
+    if (!end_hash(memory, begin_us))
         return HASH_OUT_OF_MEMORY;
     return result == 0 ? HASH_MATCHES : HASH_DIFFERS;
 }

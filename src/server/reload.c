@@ -3,6 +3,7 @@
 #include "notify.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/gauges.h"
 #include "jwtd/log.h"
 #include "jwtd/options.h"
 
@@ -66,7 +67,9 @@ void reload(const struct config_source *source, const struct services *services)
     notify_supervisor(state);
     struct config loaded = { 0 };
     struct changes changes = { .applied = "" };
-    if (load_config(source, &loaded) && replace(services, &loaded, &changes)) {
+    bool is_good = load_config(source, &loaded) && replace(services, &loaded, &changes);
+    gauges_note_reload(is_good);
+    if (is_good) {
         update_copies(services);
         log_event(LOG_INFO, "reloaded", "changed=%s needs_restart=%s", changes.applied, changes.needs_restart);
     }

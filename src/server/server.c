@@ -10,6 +10,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/cores.h"
 #include "jwtd/db.h"
+#include "jwtd/gauges.h"
 #include "jwtd/hasher.h"
 #include "jwtd/http_server.h"
 #include "jwtd/log.h"
@@ -201,6 +202,7 @@ static bool build(struct app *app) {
     services->openapi = app->openapi = openapi_create(routes, routes_count, config->server.public_url);
     if (!is_created(app->openapi, "openapi"))
         return false;
+    gauges_start(services);
     return build_listeners(app) && watchdog_start(app->server, app->operations, app->background, &app->watchdog);
 }
 
@@ -211,6 +213,7 @@ static void destroy(struct app *app) {
         http_server_stop(app->server, app->config->server.shutdown_grace_ms);
     if (app->operations != NULL)
         http_server_stop(app->operations, OPERATIONS_GRACE_MS);
+    gauges_stop();
     background_stop(app->background);
     audit_destroy(services->audit);
     pool_destroy(services->crypto);

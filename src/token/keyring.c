@@ -320,6 +320,10 @@ const struct refresh_key *keyring_refresh_keys(const struct keyring *keyring, si
     return keyring->refresh.keys;
 }
 
+const char *signing_key_algorithm(const struct signing_key *key) {
+    return key->algorithm->name;
+}
+
 size_t keyring_count(const struct keyring *keyring) {
     return keyring->count;
 }
