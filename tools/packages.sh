@@ -6,7 +6,7 @@ declare -A packages=(
     [run]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libssl-dev libcurl4-openssl-dev libsodium-dev libjson-c-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
            python3-zxcvbn postgresql curl"
     [test]="check pkg-config man-db pgbouncer haproxy nginx-light caddy python3-venv valgrind slowhttptest
-            chromium nodejs npm"
+            chromium nodejs npm prometheus python3-prometheus-client"
     [languages]="python3-venv golang-go nodejs npm cargo-web default-jdk-headless maven"
     [lint]="clang-format clang-tidy cppcheck shellcheck mandoc"
     [fuzz]="clang libclang-rt-14-dev"
