@@ -21,14 +21,15 @@ unsigned http_metrics_route(const struct exchange *exchange);
 /* Its reply has been written and is sent next. */
 void http_metrics_note_reply(const struct exchange *exchange);
 
-/* The exchange ends. One whose request never was complete, and was not answered, is no request: its client has gone, or was answered by
- * http_metrics_note_direct_reply. */
+/* The exchange ends. One whose request never was complete, and was not answered, is no request: its client has gone, or was
+ * answered by http_metrics_note_direct_reply. */
 void http_metrics_note_end(const struct exchange *exchange);
 
 /* A connection was closed without a reply. Any thread. */
 void http_metrics_note_closed(void);
 
-/* The client of a request without an exchange, or of one that is to be closed before it was complete, was sent this. Any thread. */
+/* The client of a request without an exchange, or of one that is to be closed before it was complete, was sent this. Any thread.
+ */
 void http_metrics_note_direct_reply(enum status status);
 
 #endif
