@@ -103,9 +103,9 @@ bench_limiter() {
 bench_metrics() {
     local count count_beside time time_beside text
     read -r count count_beside time time_beside text < <("$BUILD/bench_metrics" "$cores")
-    row "to record an event in a counter: on one thread / while $cores threads record" "$count / $count_beside ns" "50 ns"
+    row "CPU to record an event in a counter: on one thread / while $cores threads record" "$count / $count_beside ns" "50 ns"
     row "the same of a time in a histogram" "$time / $time_beside ns" "50 ns"
-    row "to write all metrics, with 25 routes and 40 statements in use" "$text us" "5000 us"
+    row "CPU to write all metrics, with 25 routes and 40 statements in use" "$text us" "5000 us"
 }
 
 bench_login() {
