@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 # Layers, from the bottom up: an include of another directory goes down only. The verifier library (verify) is no part of the program:
 # nothing above uses it.
-layers="base pool limit password token verify store services http api server cli"
+layers="base pool limit password token verify store trace services http api server cli"
 
 # Headers of include/jwtd/ whose layer is not that of the source file of the same name.
 header_layers="jwtd-verify.h:verify cli.h:cli version.h:base status.h:base macros.h:base services.h:services executor.h:services route.h:http request.h:http http_server.h:http server.h:server"
@@ -20,7 +20,7 @@ jwt.h:token
 jansson.h:token
 json-c/json.h:base
 ini.h:base
-curl/curl.h:verify
+curl/curl.h:verify,trace
 unicase.h:base
 uninorm.h:base
 unistr.h:base
