@@ -113,6 +113,11 @@ struct config {
         bool enabled;
     } docs;
     struct {
+        char *otlp_endpoint;              /* empty: nothing is traced */
+        unsigned sample;                  /* of a million requests */
+        struct limit_rate sample_callers; /* of those that ask for it; amount 0: none */
+    } trace;
+    struct {
         enum log_level level;
         enum log_format format;
     } log;

@@ -132,6 +132,46 @@ static void print_count(const struct setting *setting, const void *place, FILE *
     print_number(&count_notation, *(const unsigned *)place, out);
 }
 
+#define MILLIONTHS 1000000u
+#define FRACTION_DIGITS 6
+
+/* "0", "1", or "0." and up to six digits; false for anything else. */
+static bool read_fraction(const char *text, unsigned *millionths) {
+    if (text[0] != '0' && text[0] != '1')
+        return false;
+    unsigned value = text[0] == '1' ? MILLIONTHS : 0, unit = MILLIONTHS / 10;
+    size_t digits = text[1] == '.' ? strspn(text + 2, "0123456789") : 0;
+    bool is_whole = text[1] == '\0';
+    if (!is_whole && (digits == 0 || digits > FRACTION_DIGITS || text[2 + digits] != '\0'))
+        return false;
+    for (size_t i = 0; i < digits; i++, unit /= 10)
+        value += (unsigned)(text[2 + i] - '0') * unit;
+    *millionths = value;
+    return value <= MILLIONTHS;
+}
+
+static bool parse_fraction(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
+    (void)setting;
+    unsigned millionths;
+    if (!read_fraction(text, &millionths))
+        return setting_reject(error, "must be a number from 0 to 1 with at most six digits behind the point, like 0.01");
+    *(unsigned *)place = millionths;
+    return true;
+}
+
+/* With as many digits as it needs. */
+static void print_fraction(const struct setting *setting, const void *place, FILE *out) {
+    (void)setting;
+    unsigned millionths = *(const unsigned *)place, digits = FRACTION_DIGITS, rest = millionths % MILLIONTHS;
+    fprintf(out, "%u", millionths / MILLIONTHS);
+    while (rest > 0 && rest % 10 == 0) {
+        rest /= 10;
+        digits--;
+    }
+    if (rest > 0)
+        fprintf(out, ".%0*u", (int)digits, rest);
+}
+
 /* A word's index is its value. */
 static bool parse_word(const char *const *words, unsigned count, const char *text, unsigned *index, char error[ERROR_SIZE]) {
     size_t used = (size_t)snprintf(error, ERROR_SIZE, "must be one of:");
@@ -196,6 +236,7 @@ static void print_format(const struct setting *setting, const void *place, FILE 
 const struct setting_type duration_setting = { sizeof(int64_t), parse_duration, print_duration, NULL, NULL };
 const struct setting_type size_setting = { sizeof(size_t), parse_size, print_size, NULL, NULL };
 const struct setting_type count_setting = { sizeof(unsigned), parse_count, print_count, NULL, NULL };
+const struct setting_type fraction_setting = { sizeof(unsigned), parse_fraction, print_fraction, NULL, NULL };
 const struct setting_type boolean_setting = { sizeof(bool), parse_boolean, print_boolean, NULL, NULL };
 const struct setting_type level_setting = { sizeof(enum log_level), parse_level, print_level, NULL, NULL };
 const struct setting_type format_setting = { sizeof(enum log_format), parse_format, print_format, NULL, NULL };

@@ -15,6 +15,7 @@
 /* clang-format off */
 #define MEMBER_OF_boolean bool: true
 #define MEMBER_OF_count unsigned: true, int: true
+#define MEMBER_OF_fraction unsigned: true
 #define MEMBER_OF_duration int64_t: true
 #define MEMBER_OF_size size_t: true
 #define MEMBER_OF_rate struct limit_rate: true
@@ -151,6 +152,12 @@ const struct setting settings[] = {
 
     SETTING("docs.enabled", boolean, RELOADABLE, "true", 0, 0, 0, docs.enabled,
             "whether /docs and /openapi.json describe the service, and / redirects browsers there"),
+
+    SETTING("trace.otlp_endpoint", web_address, 0, "", 0, 255, 0, trace.otlp_endpoint,
+            "collector of traces (OTLP/HTTP, JSON), like http://127.0.0.1:4318; empty: nothing is traced"),
+    SETTING("trace.sample", fraction, RELOADABLE, "0.01", 0, 0, 0, trace.sample, "part of all requests that is traced, 0 to 1"),
+    SETTING("trace.sample_callers", rate, RELOADABLE, "10/s", 0, 0, 0, trace.sample_callers,
+            "requests that are traced because their traceparent asks for it, of all callers; off: none"),
 
     SETTING("log.level", level, RELOADABLE, "info", 0, 0, 0, log.level, "debug, info, warn or error"),
     SETTING("log.format", format, 0, "auto", 0, 0, 0, log.format, "text, json, or auto: text on a terminal, json elsewhere"),

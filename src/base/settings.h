@@ -34,6 +34,7 @@ extern const struct setting_type boolean_setting;     /* bool: true, false, on, 
 extern const struct setting_type count_setting;       /* unsigned, or int when the bounds allow: a whole number */
 extern const struct setting_type duration_setting;    /* int64_t milliseconds: 250ms, 5s, 15m, 12h, 30d, 0 */
 extern const struct setting_type size_setting;        /* size_t bytes: 512B, 16KiB, 19MiB, 1GiB, 0 */
+extern const struct setting_type fraction_setting;    /* unsigned millionths: 0, 0.01, 1 */
 extern const struct setting_type rate_setting;        /* struct limit_rate: 10/min, 5/15min burst 10, off */
 extern const struct setting_type text_setting;        /* char *: UTF-8 without control characters */
 extern const struct setting_type url_setting;         /* char *: as text, but wiped */
@@ -62,7 +63,7 @@ struct setting {
     const char *help;
 };
 
-#define SETTINGS_MAX 64 /* rows */
+#define SETTINGS_MAX 96 /* rows */
 extern const struct setting settings[];
 extern const size_t settings_count;
 

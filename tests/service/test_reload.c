@@ -319,6 +319,9 @@ static const struct {
     { "ops.listen", "127.0.0.1:1", false },
     { "admin.enabled", "true", true },
     { "docs.enabled", "false", true },
+    { "trace.otlp_endpoint", "http://127.0.0.1:4318", false },
+    { "trace.sample", "0.7", true },
+    { "trace.sample_callers", "7/min", true },
     { "log.level", "debug", true },
     { "log.format", "text", false },
 };

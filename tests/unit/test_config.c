@@ -431,6 +431,9 @@ static const char *const others[] = {
     "ops.listen=",
     "admin.enabled=true",
     "docs.enabled=false",
+    "trace.otlp_endpoint=http://127.0.0.1:4318",
+    "trace.sample=0.7",
+    "trace.sample_callers=7/min",
     "log.level=debug",
     "log.format=json",
 };
