@@ -29,7 +29,7 @@ wrapped := mmap munmap $(json_wrapped)
 LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack $(wrapped:%=-Wl,--wrap=%) -Wl,--exclude-libs,libjson-c.a
 FAILPOINT_LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack $(json_wrapped:%=-Wl,--wrap=%)
 FAILPOINT_LDLIBS := -lssl -lcrypto -l:libjson-c.a -lpq -l:libsodium.a -lunistring -lm
-LDLIBS := -lmicrohttpd -ljwt -lcrypto -l:libsodium.a -l:libjson-c.a -ljansson -lpq -linih -lunistring
+LDLIBS := -lmicrohttpd -ljwt -lcrypto -l:libsodium.a -l:libjson-c.a -ljansson -lpq -linih -lunistring -lcurl
 TEST_LDLIBS := -lcheck_pic -lsubunit -lrt -lm -lcurl
 
 migrations := $(sort $(wildcard migrations/*.sql))

@@ -22,6 +22,7 @@
 struct audit;
 struct openapi;
 struct readiness;
+struct tracer;
 
 struct services {
     const struct config *config; /* as of the start; a setting that a reload changes is read from request->snapshot */
@@ -31,6 +32,7 @@ struct services {
     struct revocation_feed *feed; /* adds to `revoked`, too */
     struct readiness *readiness;
     struct audit *audit;
+    struct tracer *tracer;           /* NULL: trace.otlp_endpoint is empty */
     struct limiter *limiter;         /* of requests; used on HTTP threads */
     struct limiter *failure_limiter; /* of wrong passwords: a table of its own, since threads of low priority take its locks */
     struct current_roles *roles;

@@ -20,6 +20,7 @@
 #include "jwtd/routes.h"
 #include "jwtd/server.h"
 #include "jwtd/services.h"
+#include "jwtd/tracer.h"
 #include "jwtd/version.h"
 
 #include <errno.h>
@@ -163,6 +164,15 @@ static bool build_limiter(struct app *app) {
     return is_created(app->services.limiter, "limiter") && is_created(app->services.failure_limiter, "failure_limiter");
 }
 
+/* Without an endpoint there is none. */
+static bool build_tracer(struct app *app) {
+    const char *endpoint = app->config->trace.otlp_endpoint;
+    if (endpoint[0] == '\0')
+        return true;
+    app->services.tracer = tracer_start(endpoint);
+    return app->services.tracer != NULL;
+}
+
 static void write_audit(void *background) {
     background_write_audit(background);
 }
@@ -195,7 +205,7 @@ static bool build(struct app *app) {
         return false;
     /* as soon as it can be: PostgreSQL opens its connections while the rest is created */
     app->background = background_start(services, &app->db_options);
-    if (app->background == NULL || !build_limiter(app) || !build_pools(app))
+    if (app->background == NULL || !build_limiter(app) || !build_pools(app) || !build_tracer(app))
         return false;
     revocation_feed_set_waker(services->feed, read_revocations, app->background);
     audit_set_waker(services->audit, write_audit, app->background);
@@ -216,6 +226,7 @@ static void destroy(struct app *app) {
     gauges_stop();
     background_stop(app->background);
     audit_destroy(services->audit);
+    tracer_stop(services->tracer);
     pool_destroy(services->crypto);
     pool_destroy(services->dispatch);
     db_executor_destroy(services->database);

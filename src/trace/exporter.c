@@ -1,0 +1,154 @@
+#include "exporter.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/macros.h"
+#include "jwtd/version.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define CONNECT_TIMEOUT_MS 3000L
+#define TIMEOUT_MS 10000L
+
+struct exporter {
+    CURL *easy;
+    struct curl_slist *headers;
+    const _Atomic int64_t *until_us; /* of the transfer that is under way */
+    char error[CURL_ERROR_SIZE];
+    size_t reply_len;
+    char reply[EXPORT_REPLY_MAX];
+};
+
+/* ---- libcurl's calls ---- */
+
+/* What does not fit is dropped: the transfer succeeds all the same. */
+static size_t take_reply(char *bytes, size_t size, size_t count, void *context) {
+    struct exporter *exporter = context;
+    size_t len = size * count, space = sizeof exporter->reply - exporter->reply_len;
+    size_t taken = len < space ? len : space;
+    memcpy(exporter->reply + exporter->reply_len, bytes, taken);
+    exporter->reply_len += taken;
+    return len;
+}
+
+/* At least once a second; any other value than 0 ends the transfer. */
+static int check_time(void *context, curl_off_t download_total, curl_off_t download_now, curl_off_t upload_total,
+                      curl_off_t upload_now) {
+    const struct exporter *exporter = context;
+    (void)download_total, (void)download_now, (void)upload_total, (void)upload_now;
+    return clock_monotonic_us() > atomic_load(exporter->until_us) ? 1 : 0;
+}
+
+/* Programs that the service starts do not inherit it. */
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+    (void)context;
+    (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* ---- one transfer ---- */
+
+/* Those that OTLP/HTTP names as ones that may be sent again. */
+static bool may_be_repeated(long http_status) {
+    return http_status == 429 || http_status == 502 || http_status == 503 || http_status == 504;
+}
+
+/* libcurl reads both forms of Retry-After, and answers in seconds. */
+static void judge_reply(struct exporter *exporter, struct export_result *result) {
+    long http_status = 0;
+    curl_off_t retry_after_s = 0;
+    curl_easy_getinfo(exporter->easy, CURLINFO_RESPONSE_CODE, &http_status);
+    curl_easy_getinfo(exporter->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    if (http_status >= 200 && http_status < 300) {
+        result->outcome = EXPORT_DONE;
+        result->reply = (struct text){ exporter->reply, exporter->reply_len };
+        return;
+    }
+    result->outcome = may_be_repeated(http_status) ? EXPORT_LATER : EXPORT_REFUSED;
+    if (retry_after_s > 0 && retry_after_s < INT32_MAX)
+        result->retry_after_us = (int64_t)retry_after_s * CLOCK_US_PER_S;
+    snprintf(result->reason, sizeof result->reason, "the collector answers with %ld", http_status);
+}
+
+void exporter_send(struct exporter *exporter, struct text body, const _Atomic int64_t *until_us, struct export_result *result) {
+    *result = (struct export_result){ .outcome = EXPORT_LATER };
+    exporter->until_us = until_us;
+    exporter->reply_len = 0;
+    exporter->error[0] = '\0';
+    curl_easy_setopt(exporter->easy, CURLOPT_POSTFIELDS, body.bytes);
+    curl_easy_setopt(exporter->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+    CURLcode code = curl_easy_perform(exporter->easy);
+    if (code == CURLE_OK)
+        judge_reply(exporter, result);
+    else
+        snprintf(result->reason, sizeof result->reason, "%s",
+                 exporter->error[0] != '\0' ? exporter->error : curl_easy_strerror(code));
+}
+
+/* ---- making and ending ---- */
+
+static bool set_headers(struct exporter *exporter) {
+    /* without an Expect, for which the collector would have to answer twice */
+    static const char *const lines[] = { "Content-Type: application/json", "Expect:" };
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        struct curl_slist *longer = curl_slist_append(exporter->headers, lines[i]);
+        if (longer == NULL)
+            return false;
+        exporter->headers = longer;
+    }
+    return curl_easy_setopt(exporter->easy, CURLOPT_HTTPHEADER, exporter->headers) == CURLE_OK;
+}
+
+static bool set_url(struct exporter *exporter, const char *endpoint) {
+    char *url = NULL;
+    if (asprintf(&url, "%s/v1/traces", endpoint) < 0)
+        return false;
+    CURLcode code = curl_easy_setopt(exporter->easy, CURLOPT_URL, url); /* copies it */
+    free(url);
+    return code == CURLE_OK;
+}
+
+static bool set_options(struct exporter *exporter, const char *endpoint) {
+    CURL *easy = exporter->easy;
+    return set_url(exporter, endpoint) && set_headers(exporter) &&
+           curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK && curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_USERAGENT, "jwtd/" JWTD_VERSION) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exporter->error) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_reply) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEDATA, exporter) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, check_time) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_XFERINFODATA, exporter) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* waits for no name that is being resolved */
+           curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK;
+}
+
+struct exporter *exporter_create(const char *endpoint) {
+    struct exporter *exporter = calloc(1, sizeof *exporter);
+    if (exporter == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        free(exporter);
+        return NULL;
+    }
+    exporter->easy = curl_easy_init();
+    if (exporter->easy != NULL && set_options(exporter, endpoint))
+        return exporter;
+    exporter_destroy(exporter);
+    return NULL;
+}
+
+void exporter_destroy(struct exporter *exporter) {
+    if (exporter == NULL)
+        return;
+    curl_easy_cleanup(exporter->easy);
+    curl_slist_free_all(exporter->headers);
+    free(exporter);
+    curl_global_cleanup();
+}
