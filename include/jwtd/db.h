@@ -79,6 +79,9 @@ struct db_query {
     const char *change;
 
     /* set by who runs it */
+    /* NULL; or what PostgreSQL calls the connection while it runs this, in its log and in pg_stat_activity (application_name):
+     * printable ASCII, at most 63 bytes, which live until the query is done. Then it shares its round trip with no other. */
+    const char *application_name;
     int64_t turn_deadline_us;             /* of clock_monotonic_us: when this has passed before it was sent, it is not sent */
     int64_t deadline_us;                  /* by when its outcome is known */
     struct lane_job job;                  /* its lane, of an executor's queue; the rest is the executor's */
@@ -87,7 +90,8 @@ struct db_query {
 
     /* the outcome */
     enum status status;
-    bool was_rerun; /* a second time after a lost connection, so that the first run may have been committed */
+    int64_t first_sent_us; /* clock_monotonic_us; 0: it was not sent */
+    bool was_rerun;        /* a second time after a lost connection, so that the first run may have been committed */
     struct db_rows rows;
 
     /* of src/store/ */
@@ -102,6 +106,9 @@ struct db_query {
 static inline bool db_is_asked(const struct db_query *query) {
     return query->statement != NULL;
 }
+
+/* The name of its statement. One is asked. */
+const char *db_query_name(const struct db_query *query);
 
 /* Reads the rows of a query that is done into its result, copying into the arena (NULL: the result has no pointers) what outlives
  * them, and releases them. Returns the outcome of the statement, or STATUS_OUT_OF_MEMORY; on failure the result is undefined. If

@@ -90,6 +90,16 @@ static bool send_settings(struct link *link, struct db_query *query) {
     return !link->options.unprepared || send_statement(link, PART_SETTINGS, &settings, &parameter, query);
 }
 
+/* For its transaction only: PostgreSQL's log and pg_stat_activity name it, and the statement, which stays prepared, is as it was.
+ */
+static bool send_application_name(struct link *link, struct db_query *query) {
+    static const struct db_statement naming = {
+        .name = "set_application_name", .parameters = 1, .columns = 1, .sql = "SELECT set_config('application_name', $1, true)"
+    };
+    return query->application_name == NULL ||
+           (send_prepare(link, &naming, query) && send_statement(link, PART_SETTINGS, &naming, &query->application_name, query));
+}
+
 static bool send_lock(struct link *link, const struct db_statement *lock, struct db_query *query) {
     return lock == NULL || (send_prepare(link, lock, query) && send_statement(link, PART_LOCK, lock, query->parameters, query));
 }
@@ -97,7 +107,7 @@ static bool send_lock(struct link *link, const struct db_statement *lock, struct
 /* A lock is a statement of its own, so that the one behind it sees what was committed before the lock was granted. */
 static bool send_query(struct link *link, struct db_query *query) {
     const struct db_statement *statement = query->statement;
-    return reserve_prepared(link, 3) && send_lock(link, audit_lock_of(statement), query) &&
+    return reserve_prepared(link, 4) && send_application_name(link, query) && send_lock(link, audit_lock_of(statement), query) &&
            send_lock(link, statement->lock, query) && send_prepare(link, statement, query) &&
            send_statement(link, PART_STATEMENT, statement, query->parameters, query);
 }
@@ -168,6 +178,8 @@ void link_send(struct link *link, struct db_query *const *queries, unsigned coun
         query->status = STATUS_OK;
         query->remedy = REMEDY_NONE;
         query->sent_us = now_us;
+        if (query->first_sent_us == 0)
+            query->first_sent_us = now_us;
         is_sent = is_sent && send_query(link, query);
     }
     if (!is_sent || PQpipelineSync(link->connection) != 1 || !flush(link))

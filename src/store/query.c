@@ -36,7 +36,13 @@ void db_begin_run(struct db_query *query) {
     assert(db_is_asked(query));
     query->status = STATUS_OK;
     query->was_rerun = false;
+    query->first_sent_us = 0;
     query->tries = 0;
+}
+
+const char *db_query_name(const struct db_query *query) {
+    assert(db_is_asked(query));
+    return query->statement->name;
 }
 
 void db_discard(struct db_query *query) {

@@ -215,13 +215,14 @@ void take_all_waiting(struct worker *worker, enum kind kind, struct query_list *
 }
 
 /* One write; or reads by the same statement, so that the quick ones do not share the round trip of a slow one. One that is not
- * prepared yet is sent alone, since its failure would make the others run again. */
+ * prepared yet is sent alone, since its failure would make the others run again; and so is one with a name for the connection,
+ * which is the transaction's. */
 static unsigned take_of_kind(struct worker *worker, const struct link *link, enum kind kind,
                              struct db_query *queries[LINK_QUERIES_MAX]) {
     unsigned count = 0;
     const struct db_query *next;
     while (count < LINK_QUERIES_MAX && (next = first_waiting(worker, kind)) != NULL) {
-        bool can_share = kind == READS && link_is_prepared(link, next->statement);
+        bool can_share = kind == READS && link_is_prepared(link, next->statement) && next->application_name == NULL;
         if (count > 0 && (!can_share || next->statement != queries[0]->statement))
             break;
         queries[count++] = query_of(lanes_take(&worker->waiting[kind]));
