@@ -54,7 +54,7 @@ chosen_for_pooler() {
     for name in $(chosen service); do
         case $name in
             database_* | connections | *_clients | slowhttptest | exhaustion | exchanges | fault_* | chaos | differential) ;;
-            activation | delayed_replies | failpoint | framing | front_end | http | json | languages | life | pages | proxies) ;;
+            activation | delayed_replies | failpoint | framing | front_end | http | json | languages | life | pages | proxies | traces) ;;
             *) echo "$name" ;;
         esac
     done

@@ -46,6 +46,7 @@ struct request {
     struct arena *arena;
     void *scratch; /* body->scratch_size zeroed bytes, filled by the body schema; without one NULL until a step sets it */
     const char *request_id;
+    const char *trace_id;   /* 32 hexadecimal digits: the caller's (traceparent), or made here; "": tracing is off */
     struct address client;  /* peer, or its client if it is a trusted proxy; unknown if that proxy sent no valid address */
     struct address peer;    /* of the connection; unknown for a Unix socket */
     struct text user_agent; /* {NULL, 0}: none; else visible ASCII and blanks, at most 512 bytes */

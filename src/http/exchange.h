@@ -31,6 +31,7 @@
 #include "jwtd/pool.h"
 #include "jwtd/request.h"
 #include "jwtd/status.h"
+#include "jwtd/trace_context.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,6 +40,7 @@
 struct connection;
 struct http_context;
 struct http_thread;
+struct span_record;
 struct MHD_Connection;
 
 /* The owner is the HTTP thread of the connection unless said otherwise. */
@@ -95,6 +97,8 @@ struct exchange {
     const char *method;
     bool accepts_chunks;                  /* HTTP/1.1 */
     char made_request_id[UUID_TEXT_SIZE]; /* request.request_id, when the client has sent none */
+    char trace_id[TRACE_ID_TEXT_SIZE];    /* request.trace_id, unless there is none */
+    struct span_record *spans;            /* in the arena; NULL: the trace is not sampled (spans.h) */
     char *path;                           /* of the raw target, without the query; NULL unless target_status is STATUS_OK */
     enum status target_status;
     const char *refused_origin; /* the Origin that must not read the reply; NULL: there is none. Of the headers, as `method` */

@@ -5,6 +5,7 @@
 #include "context.h"
 #include "exchange.h"
 #include "idempotency.h"
+#include "spans.h"
 
 #include "jwtd/activity.h"
 #include "jwtd/log.h"
@@ -113,6 +114,7 @@ static bool is_wasted(const struct exchange *exchange) {
 /* ---- handing over ---- */
 
 static void return_query(struct db_query *query) {
+    spans_end_query(query->context);
     exchange_resume(query->context, EXCHANGE_RETURNED);
 }
 
@@ -123,6 +125,7 @@ static void submit_query(struct exchange *exchange) {
     query->deadline_us = exchange->request.deadline_us;
     query->done = return_query;
     query->context = exchange;
+    spans_begin_query(exchange);
     db_executor_submit(exchange->request.services->database, query);
 }
 
@@ -143,15 +146,24 @@ static void dispatch(struct exchange *exchange) {
     pool_submit(exchange->request.services->dispatch, &exchange->job);
 }
 
+static void run_here(struct exchange *exchange, const struct step *step) {
+    spans_begin_step(exchange, step);
+    bool is_done = step->run(&exchange->request) == STEP_DONE;
+    spans_end_step(exchange);
+    exchange->next_step++;
+    assert(is_done == reply_is_written(&exchange->reply));
+}
+
 /* All steps in a row that hash, with the thread's hasher, which the request borrows for them. */
 static void run_hashing_steps(struct exchange *exchange, struct hasher *hasher) {
     const struct step *step;
     exchange->request.hasher = hasher;
     while (!reply_is_written(&exchange->reply) && (step = current_step(exchange)) != NULL && step->executor == ON_CRYPTO) {
         activity_set(step->name);
-        bool is_done = applies(exchange, step) && step->run(&exchange->request) == STEP_DONE;
-        assert(is_done == reply_is_written(&exchange->reply));
-        exchange->next_step++;
+        if (applies(exchange, step))
+            run_here(exchange, step);
+        else
+            exchange->next_step++;
     }
     exchange->request.hasher = NULL;
 }
@@ -159,6 +171,7 @@ static void run_hashing_steps(struct exchange *exchange, struct hasher *hasher) 
 static void run_crypto_job(struct pool_job *job, void *thread_state, bool late) {
     struct exchange *exchange = container_of(job, struct exchange, job);
     assert(exchange->state == EXCHANGE_SUSPENDED);
+    spans_end_wait(exchange);
     if (late || is_wasted(exchange))
         reply_problem(&exchange->request, STATUS_DEADLINE_EXCEEDED);
     else
@@ -169,6 +182,7 @@ static void run_crypto_job(struct pool_job *job, void *thread_state, bool late) 
 static void submit_crypto_job(struct exchange *exchange) {
     exchange->job =
         (struct pool_job){ .queue.lane = lane_of(exchange), .deadline_us = turn_deadline_us(exchange), .run = run_crypto_job };
+    spans_begin_wait(exchange);
     pool_submit(exchange->request.services->crypto, &exchange->job);
 }
 
@@ -223,18 +237,13 @@ static bool ask(struct exchange *exchange, const struct step *step) {
     return hand_over(exchange, ON_DATABASE);
 }
 
-static void run_here(struct exchange *exchange, const struct step *step) {
-    bool is_done = step->run(&exchange->request) == STEP_DONE;
-    exchange->next_step++;
-    assert(is_done == reply_is_written(&exchange->reply));
-}
-
 /* True: it was handed over. */
 static bool run_step(struct exchange *exchange, const struct step *step) {
     if (!applies(exchange, step)) {
         exchange->next_step++;
         return false;
     }
+    spans_begin_step(exchange, step);
     if (step->executor == ON_DATABASE)
         return ask(exchange, step);
     if (step->executor == ON_CRYPTO)
@@ -262,6 +271,7 @@ bool pipeline_run(struct exchange *exchange) {
         else if (run_step(exchange, step))
             return false;
     }
+    spans_end_step(exchange);
     exchange_set_state(exchange, EXCHANGE_ANSWERED);
     return true;
 }

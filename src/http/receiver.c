@@ -20,6 +20,7 @@
 #include "schema.h"
 #include "service_access.h"
 #include "single_headers.h"
+#include "spans.h"
 #include "streams.h"
 #include "target.h"
 
@@ -69,6 +70,7 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
     exchange->request.snapshot = snapshot_lease_acquire(context->services->snapshots, &exchange->thread->lease);
     exchange->request.arena = &exchange->arena;
     exchange->request.request_id = "";
+    exchange->request.trace_id = "";
     exchange->request.peer = library_peer(library_connection);
     exchange->target_status = target_path(&exchange->arena, target, &exchange->path);
     if (exchange->target_status == STATUS_OK)
@@ -104,6 +106,7 @@ static void end_exchange(struct exchange *exchange) {
     assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED && exchange->state != EXCHANGE_STREAMING);
     http_metrics_note_end(exchange);
     connection_set_exchange(exchange->connection, NULL);
+    spans_end(exchange);
     exchange_release_snapshot(exchange);
     db_discard(exchange->db_query);
     exchange_end(exchange);
@@ -359,6 +362,11 @@ static enum status add_cors_headers(struct exchange *exchange) {
     return is_public(exchange) ? cors_add_headers(exchange) : STATUS_OK;
 }
 
+static void read_ids(struct exchange *exchange) {
+    client_read_request_id(exchange);
+    spans_begin(exchange);
+}
+
 static enum MHD_Result receive_header(struct exchange *exchange, const char *method, const char *version) {
     struct header_summary summary;
     exchange->method = method;
@@ -373,7 +381,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     bool is_well_formed = input_take_request(library_fd(exchange->library_connection));
     status = framing_check(&exchange->headers, version, &summary);
     enum status cors_status = add_cors_headers(exchange); /* first, so that each reply has them */
-    client_read_request_id(exchange);
+    read_ids(exchange);
     if (cors_status != STATUS_OK)
         status = cors_status;
     else if (!is_well_formed)

@@ -24,6 +24,7 @@ struct reverse_proxy {
     const char *words[REVERSE_PROXY_WORDS_MAX]; /* to start it in that directory, in the foreground */
     bool is_optional;                           /* there is no Debian package of it: tested if it is there */
     bool has_admins_port;                       /* for tokens with the role admin; else its paths that begin with /admin are */
+    bool is_before_jwtd;                        /* clients reach jwtd itself, and no other backend */
     bool drops_stale_for;                       /* it does not copy X-Auth-Stale-For */
     long without_jwtd;                          /* the status while jwtd is away */
     const char *replaced, *replacement;         /* what a test changes in its files besides; NULL: nothing */
