@@ -12,7 +12,7 @@ layers="base pool limit password token verify store trace services http api serv
 # Headers of include/jwtd/ whose layer is not that of the source file of the same name.
 header_layers="jwtd-verify.h:verify cli.h:cli version.h:base status.h:base macros.h:base services.h:services executor.h:services route.h:http request.h:http http_server.h:http server.h:server"
 
-# What a library is called, and the only layers that know it.
+# What a library is called, and the only layers that know it, separated by commas.
 libraries="
 microhttpd.h:http
 libpq-fe.h:store
@@ -72,7 +72,7 @@ print_facts() {
     echo "order $layers"
     print_layers | sed 's/^/layer /'
     for library in $libraries; do
-        echo "library ${library%%:*} ${library#*:}"
+        printf "library ${library%%:*} %s\n" $(tr , ' ' <<<"${library#*:}")
     done
 }
 
