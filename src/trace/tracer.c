@@ -5,6 +5,7 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/metrics.h"
 #include "jwtd/thread.h"
 #include "jwtd/uuid.h"
 
@@ -25,9 +26,9 @@ struct tracer {
     struct exporter *exporter;
     struct thread thread;
     char instance_id[UUID_TEXT_SIZE];
-    _Atomic int64_t callers_us; /* when the bucket of sample_callers will be full again (clock_monotonic_us) */
-    _Atomic int64_t until_us;   /* of transfers: INT64_MAX, until the service stops */
-    atomic_uint_fast64_t exported, rejected, lost;
+    _Atomic int64_t callers_us;  /* when the bucket of sample_callers will be full again (clock_monotonic_us) */
+    _Atomic int64_t until_us;    /* of transfers: INT64_MAX, until the service stops */
+    atomic_uint_fast64_t lost;   /* spans, dropped or failed */
     bool is_outage;              /* of the thread: the last batch could not be sent */
     uint64_t lost_before_outage; /* of the thread */
 
@@ -69,11 +70,10 @@ bool tracer_samples(struct tracer *tracer, const struct config *config, const st
 
 /* ---- the queue ---- */
 
-static unsigned spans_of(const struct trace *trace) {
-    return trace->span_count;
-}
-
-static void count_lost(struct tracer *tracer, uint64_t spans) {
+static void count_lost(struct tracer *tracer, enum metric_span outcome, uint64_t spans) {
+    if (spans == 0)
+        return;
+    metric_add(METRIC_TRACE_SPANS, outcome, spans);
     atomic_fetch_add_explicit(&tracer->lost, spans, memory_order_relaxed);
 }
 
@@ -91,7 +91,7 @@ void tracer_add(struct tracer *tracer, const struct trace *trace) {
             pthread_cond_signal(&tracer->changed);
     }
     pthread_mutex_unlock(&tracer->lock);
-    count_lost(tracer, trace->lost + (has_place ? 0 : spans_of(trace)));
+    count_lost(tracer, METRIC_SPAN_DROPPED, trace->lost + (has_place ? 0 : trace->span_count));
 }
 
 /* How many traces the next batch has; 0: the service stops, and none is left. */
@@ -137,7 +137,7 @@ static void note_outage(struct tracer *tracer, const struct export_result *resul
     if (tracer->is_outage)
         return;
     tracer->is_outage = true;
-    tracer->lost_before_outage = atomic_load(&tracer->lost) + atomic_load(&tracer->rejected);
+    tracer->lost_before_outage = atomic_load(&tracer->lost);
     log_event(LOG_WARN, "traces_not_exported", "reason=%s", result->reason);
 }
 
@@ -145,7 +145,7 @@ static void note_success(struct tracer *tracer) {
     if (!tracer->is_outage)
         return;
     tracer->is_outage = false;
-    uint64_t lost = atomic_load(&tracer->lost) + atomic_load(&tracer->rejected) - tracer->lost_before_outage;
+    uint64_t lost = atomic_load(&tracer->lost) - tracer->lost_before_outage;
     log_event(LOG_INFO, "traces_exported_again", "spans_lost=%llu", (unsigned long long)lost);
 }
 
@@ -162,15 +162,11 @@ static void send_body(struct tracer *tracer, struct text body, struct export_res
 }
 
 static void count_spans(struct tracer *tracer, struct arena *arena, uint64_t spans, const struct export_result *result) {
-    if (result->outcome == EXPORT_LATER) {
-        count_lost(tracer, spans);
-        return;
-    }
     uint64_t rejected = result->outcome == EXPORT_DONE ? otlp_rejected_spans(arena, result->reply) : spans;
     if (rejected > spans)
         rejected = spans;
-    atomic_fetch_add(&tracer->rejected, rejected);
-    atomic_fetch_add(&tracer->exported, spans - rejected);
+    count_lost(tracer, METRIC_SPAN_FAILED, rejected);
+    metric_add(METRIC_TRACE_SPANS, METRIC_SPAN_SENT, spans - rejected);
     if (result->outcome == EXPORT_DONE)
         note_success(tracer);
 }
@@ -182,7 +178,7 @@ static void export_batch(struct tracer *tracer, size_t count) {
     uint64_t spans = 0;
     for (size_t i = 0; i < count; i++) {
         traces[i] = &tracer->traces[(tracer->first + i) % TRACER_QUEUE]; /* which nobody else writes now */
-        spans += spans_of(traces[i]);
+        spans += traces[i]->span_count;
     }
     arena_init(&arena, OTLP_ARENA_LIMIT(TRACER_BATCH));
     struct text body = otlp_write(&arena, tracer->instance_id, clock_wall_us() - clock_monotonic_us(), traces, count);
@@ -244,10 +240,4 @@ void tracer_stop(struct tracer *tracer) {
     if (atomic_load(&tracer->lost) > 0)
         log_event(LOG_WARN, "spans_lost", "since_start=%llu", (unsigned long long)atomic_load(&tracer->lost));
     free_tracer(tracer);
-}
-
-struct tracer_counts tracer_counts(struct tracer *tracer) {
-    return (struct tracer_counts){ .exported = atomic_load(&tracer->exported),
-                                   .rejected = atomic_load(&tracer->rejected),
-                                   .lost = atomic_load(&tracer->lost) };
 }
