@@ -68,11 +68,13 @@ print_layers() {
 }
 
 print_facts() {
-    local library
+    local library layer
     echo "order $layers"
     print_layers | sed 's/^/layer /'
     for library in $libraries; do
-        printf "library ${library%%:*} %s\n" $(tr , ' ' <<<"${library#*:}")
+        for layer in $(tr , ' ' <<<"${library#*:}"); do
+            echo "library ${library%%:*} $layer"
+        done
     done
 }
 
