@@ -3,6 +3,7 @@
 #include "exporter.h"
 #include "otlp.h"
 
+#include "jwtd/activity.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/metrics.h"
@@ -180,6 +181,7 @@ static void export_batch(struct tracer *tracer, size_t count) {
         traces[i] = &tracer->traces[(tracer->first + i) % TRACER_QUEUE]; /* which nobody else writes now */
         spans += traces[i]->span_count;
     }
+    activity_set("sends traces");
     arena_init(&arena, OTLP_ARENA_LIMIT(TRACER_BATCH));
     struct text body = otlp_write(&arena, tracer->instance_id, clock_wall_us() - clock_monotonic_us(), traces, count);
     if (body.bytes != NULL)

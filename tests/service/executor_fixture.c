@@ -29,6 +29,9 @@ const struct db_statement read_value = {
 const struct db_statement read_other_value = {
     .name = "read_other_value", .sql = "SELECT $1::integer + 0" AND_ITS_TRANSACTION, .only_reads = true, ROW
 };
+const struct db_statement read_name = {
+    .name = "read_name", .sql = "SELECT (current_setting('application_name') = $1)::integer" AND_ITS_TRANSACTION, .only_reads = true, ROW
+};
 const struct db_statement divide = {
     .name = "divide", .sql = "SELECT 1 / $1::integer" AND_ITS_TRANSACTION, .only_reads = true, ROW
 };
@@ -84,8 +87,8 @@ static void note_done(struct db_query *query) {
     atomic_fetch_add(&task->done, 1);
 }
 
-void submit_due(struct db_executor *executor, struct task *task, const struct db_statement *statement, const char *value,
-                int64_t turn_us, int64_t deadline_us) {
+static void prepare(struct task *task, const struct db_statement *statement, const char *value, int64_t turn_us,
+                    int64_t deadline_us) {
     int64_t now_us = clock_monotonic_us();
     const char *parameter = task->text;
     *task = (struct task){ .submitted_us = now_us };
@@ -95,8 +98,24 @@ void submit_due(struct db_executor *executor, struct task *task, const struct db
     task->query.deadline_us = now_us + deadline_us;
     task->query.done = note_done;
     task->query.context = task;
+}
+
+static void submit_prepared(struct db_executor *executor, struct task *task) {
     admission_reserve_next(db_executor_admission(executor));
     db_executor_submit(executor, &task->query);
+}
+
+void submit_due(struct db_executor *executor, struct task *task, const struct db_statement *statement, const char *value,
+                int64_t turn_us, int64_t deadline_us) {
+    prepare(task, statement, value, turn_us, deadline_us);
+    submit_prepared(executor, task);
+}
+
+void submit_named(struct db_executor *executor, struct task *task, const struct db_statement *statement, const char *value,
+                  const char *application_name) {
+    prepare(task, statement, value, 5 * CLOCK_US_PER_S, 5 * CLOCK_US_PER_S);
+    task->query.application_name = application_name;
+    submit_prepared(executor, task);
 }
 
 void submit(struct db_executor *executor, struct task *task, const struct db_statement *statement, const char *value) {

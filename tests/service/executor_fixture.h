@@ -30,6 +30,7 @@ struct task {
 
 /* Statements with one parameter and a row of three columns as above. */
 extern const struct db_statement read_value, read_other_value; /* $1 is a number; they only read */
+extern const struct db_statement read_name;                    /* 1: the connection is called $1; else 0; only reads */
 extern const struct db_statement divide;                       /* 1 / $1; only reads */
 extern const struct db_statement slow_read, slow_write;        /* take $1 seconds, of which the value is the whole part */
 extern const struct db_statement write_value;                  /* changes nothing, but is not marked as one that only reads */
@@ -47,6 +48,10 @@ void submit(struct db_executor *executor, struct task *task, const struct db_sta
 void submit_number(struct db_executor *executor, struct task *task, const struct db_statement *statement, int64_t value);
 void submit_due(struct db_executor *executor, struct task *task, const struct db_statement *statement, const char *value,
                 int64_t turn_us, int64_t deadline_us); /* both from now */
+
+/* While it runs, the connection has this name. */
+void submit_named(struct db_executor *executor, struct task *task, const struct db_statement *statement, const char *value,
+                  const char *application_name);
 
 bool is_done(const struct task *task);
 /* Waits until all are done, and reads them; the test fails if that takes 20 s, or one was done twice. */

@@ -55,6 +55,28 @@ START_TEST(reads_by_another_statement_do_not_share_its_round_trip) {
 }
 END_TEST
 
+/* PostgreSQL's log would take its neighbours for parts of its trace. */
+START_TEST(a_read_with_a_name_shares_with_nothing_and_leaves_none_behind) {
+    static const char name[] = "jwtd 00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01";
+    struct db_executor *executor = start_executor(1, 1);
+    struct task blocker, tasks[4];
+    run_task(executor, &read_name, "jwtd");
+    submit(executor, &blocker, &slow_write, "0.05");
+    submit(executor, &tasks[0], &read_name, "jwtd");
+    submit_named(executor, &tasks[1], &read_name, name, name);
+    submit(executor, &tasks[2], &read_name, "jwtd");
+    submit_named(executor, &tasks[3], &read_name, name, name);
+    await_task(&blocker);
+    await_tasks(tasks, ARRAY_LEN(tasks));
+    for (size_t i = 0; i < ARRAY_LEN(tasks); i++) {
+        assert_value(&tasks[i], 1);
+        for (size_t j = 0; j < i; j++)
+            ck_assert(!same_transaction(&tasks[i], &tasks[j]));
+    }
+    close_executor(executor);
+}
+END_TEST
+
 /* As many as may carry reads: one more, of the links that only writes have used until then, takes the next. */
 START_TEST(no_read_waits_behind_reads_that_are_held_up) {
     struct db_executor *executor = start_executor(1, 8);
@@ -591,6 +613,7 @@ TCase *store_executor_tests(void) {
     TCase *tests = tcase_create("executor");
     tcase_add_test(tests, reads_that_wait_together_share_a_round_trip);
     tcase_add_test(tests, reads_by_another_statement_do_not_share_its_round_trip);
+    tcase_add_test(tests, a_read_with_a_name_shares_with_nothing_and_leaves_none_behind);
     tcase_add_test(tests, no_read_waits_behind_reads_that_are_held_up);
     tcase_add_test(tests, writes_share_with_nothing);
     tcase_add_loop_test(tests, a_read_that_fails_fails_alone, 0, ARRAY_LEN(failing));

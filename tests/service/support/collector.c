@@ -325,14 +325,15 @@ size_t collector_spans(struct collector *collector, const char *trace_id, struct
     return count;
 }
 
-size_t collector_await_trace(struct collector *collector, const char *trace_id, struct collected_span spans[COLLECTED_MAX]) {
+size_t collector_await_spans(struct collector *collector, const char *trace_id, size_t least,
+                             struct collected_span spans[COLLECTED_MAX]) {
     for (int i = 0; i < POLLS_MAX; i++) {
         size_t count = collector_spans(collector, trace_id, spans);
-        if (count > 0)
+        if (count >= least)
             return count;
         usleep(PAUSE_US);
     }
-    ck_abort_msg("the trace %s has not come", trace_id);
+    ck_abort_msg("%zu spans of the trace %s have not come", least, trace_id != NULL ? trace_id : "(any)");
     return 0;
 }
 

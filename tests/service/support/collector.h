@@ -47,8 +47,9 @@ void collector_await_bodies(struct collector *collector, unsigned count);
 #define COLLECTED_MAX 4096
 size_t collector_spans(struct collector *collector, const char *trace_id, struct collected_span spans[COLLECTED_MAX]);
 
-/* Waits until the request's span of this trace has come, with which all the others come; returns how many there are. */
-size_t collector_await_trace(struct collector *collector, const char *trace_id, struct collected_span spans[COLLECTED_MAX]);
+/* The same when so many have come. Those of one trace come together. */
+size_t collector_await_spans(struct collector *collector, const char *trace_id, size_t least,
+                             struct collected_span spans[COLLECTED_MAX]);
 
 /* The value of an attribute; "" when there is none. */
 const char *collected_attribute(const struct collected_span *span, const char *key);
