@@ -80,8 +80,9 @@ bench: ## measure the figures of the README, a few minutes; SECONDS_EACH=10 for 
 	@tools/bench.sh
 peers: ## build the peers of bench/peers that this machine has the tools for: Go, Rust, Python; PEERS="gin axum" for some
 	@bench/peers/build.sh
-peers-smoke: peers ## run one list of requests against jwtd and each peer that is built
+peers-smoke: peers ## run one list of requests against jwtd and each peer that is built, and move users from each to jwtd
 	@bench/peers/smoke.sh
+	@bench/peers/moving.sh
 .PHONY: peers peers-smoke
 peers peers-smoke: export BUILD := $(BUILD)
 bench-peers: ## measure jwtd and its peers side by side, a quarter of an hour, and write docs/peers.md; PEERS="jwtd axum" for some; SECONDS_EACH=1 ROUNDS=1 for a glance
