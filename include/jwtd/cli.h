@@ -17,7 +17,8 @@ enum cli_option_flag {
     CLI_ROLE = 1 << 10,
     CLI_ALGORITHM = 1 << 11,
     CLI_JSON = 1 << 12,
-    CLI_NOW = 1 << 13
+    CLI_NOW = 1 << 13,
+    CLI_READY = 1 << 14
 };
 
 struct cli_option {
@@ -63,6 +64,7 @@ int cli_serve(const struct cli_arguments *arguments);
 int cli_migrate(const struct cli_arguments *arguments);
 int cli_keygen(const struct cli_arguments *arguments);
 int cli_check_config(const struct cli_arguments *arguments);
+int cli_health(const struct cli_arguments *arguments);
 int cli_service(const struct cli_arguments *arguments);
 int cli_key(const struct cli_arguments *arguments);
 int cli_openapi(const struct cli_arguments *arguments);

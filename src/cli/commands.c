@@ -24,6 +24,10 @@ const struct cli_command cli_commands[] = {
     { "check-config", "", "print the configuration that is in force, or everything that is wrong with it",
       "What is printed can be read again, but for passwords, which are ***; remarks are comments. Exit code: 0 right, 1 wrong.\n",
       0, NULL, cli_check_config },
+    { "health", " [--ready]", "ask the service that runs with this configuration whether it is alive",
+      "GET /health/live, or /health/ready, of server.listen; prints the answer. For health checks of containers.\n"
+      "Exit code: 0 if it is 200; else 1, also without an answer within seconds.\n",
+      CLI_READY, NULL, cli_health },
     { "openapi", "", "print the description of the API, an OpenAPI 3.1 document, as GET /openapi.json serves it",
       "Its addresses are relative unless server.public_url is set. Exit code: 0 done, 1 failed.\n", 0, NULL, cli_openapi },
     { "service", " list|add|rotate|drop-old|drop-new|remove",

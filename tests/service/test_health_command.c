@@ -1,0 +1,71 @@
+/* jwtd health, which the HEALTHCHECK of the image runs: what it prints, and its exit code. */
+#include "support/server.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+Suite *health_command_suite(void);
+
+static char output[8192];
+
+static int ask(const char *address, int port, const char *option) {
+    char setting[64];
+    snprintf(setting, sizeof setting, "server.listen=%s:%d", address, port);
+    return program_run((const char *const[]){ "--set", setting, "health", option, NULL }, NULL, output, sizeof output);
+}
+
+START_TEST(a_service_is_alive_on_whatever_address_it_listens) {
+    static const char *const addresses[] = { "127.0.0.1", "0.0.0.0" };
+    ck_assert_msg(ask(addresses[_i], shared_server.port, NULL) == 0, "%s", output);
+    ck_assert_str_eq(output, "{\"status\":\"alive\"}\n");
+    ck_assert_msg(ask(addresses[_i], shared_server.port, "--ready") == 0, "%s", output);
+    ck_assert_msg(strstr(output, "\"database\":\"ok\"") != NULL, "%s", output);
+}
+END_TEST
+
+START_TEST(one_without_a_database_is_alive_and_not_ready) {
+    struct server server = server_start_unready((const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
+    ck_assert_msg(ask("127.0.0.1", server.port, NULL) == 0, "%s", output);
+    ck_assert_int_eq(ask("127.0.0.1", server.port, "--ready"), 1);
+    ck_assert_msg(strstr(output, "\"database\":\"failed\"") != NULL, "%s", output);
+    server_finish(&server);
+}
+END_TEST
+
+START_TEST(nobody_who_listens_is_not_healthy) {
+    ck_assert_int_eq(ask("127.0.0.1", find_free_port(), NULL), 1);
+    ck_assert_msg(strstr(output, ": Connection refused\n") != NULL, "%s", output);
+}
+END_TEST
+
+/* The kernel accepts for the listener, which never reads. */
+START_TEST(one_who_does_not_answer_within_seconds_is_not_healthy) {
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, size), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    ck_assert_int_eq(ask("127.0.0.1", ntohs(address.sin_port), NULL), 1);
+    ck_assert_msg(strstr(output, ": Connection timed out\n") != NULL, "%s", output);
+    close(fd);
+}
+END_TEST
+
+Suite *health_command_suite(void) {
+    Suite *suite = suite_create("health_command");
+    TCase *tcase = tcase_create("beside a server");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
+    tcase_add_loop_test(tcase, a_service_is_alive_on_whatever_address_it_listens, 0, 2);
+    tcase_add_test(tcase, one_without_a_database_is_alive_and_not_ready);
+    tcase_add_test(tcase, nobody_who_listens_is_not_healthy);
+    tcase_add_test(tcase, one_who_does_not_answer_within_seconds_is_not_healthy);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
