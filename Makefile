@@ -1,6 +1,8 @@
 # jwtd: `make help` lists what there is. Everything that is built goes into build/, instrumented builds into build/<sanitizers>/.
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
+SYSCONFDIR ?= $(PREFIX)/etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 # A list for -fsanitize=, such as address,undefined or thread.
 SANITIZE ?=
@@ -8,19 +10,24 @@ SANITIZE ?=
 COVERAGE ?=
 # Names of test files (pool for test_pool.c); empty runs all.
 TESTS ?=
+# To cross-compile: the compiler's prefix, the root of the other machine's libraries, and what runs its programs here (tools/arm64.sh).
+TARGET ?=
+SYSROOT ?=
+EMULATOR ?=
 comma := ,
-BUILD := build$(if $(COVERAGE),/coverage)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
-CC := gcc
+BUILD := build$(if $(TARGET),/$(TARGET))$(if $(COVERAGE),/coverage)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+CC := $(TARGET:%=%-)gcc $(SYSROOT:%=--sysroot=%)
+control_flow := $(if $(filter aarch64-%,$(shell $(CC) -dumpmachine)),-mbranch-protection=standard,-fcf-protection)
 
 # Without optimization gcc also warns of the truncation of strings that cannot be truncated.
 counting := -O0 --coverage -fprofile-update=atomic -Wno-format-truncation
 # Fortify and the sanitizers intercept the same calls, and not both can.
 fortify := $(if $(COVERAGE),$(counting),$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=3))
 # Hidden, since a shared library must not be linked to a function of the program that has the name of one of its own.
-hardening := -O2 -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE $(fortify)
+hardening := -O2 -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection $(control_flow) -fPIE $(fortify)
 warnings := -Wall -Wextra -Wconversion -Werror -Wformat=2 -Werror=format-security -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wimplicit-fallthrough
-CPPFLAGS := -D_GNU_SOURCE -Iinclude -iquote . -I/usr/include/postgresql
+CPPFLAGS := -D_GNU_SOURCE -Iinclude -iquote . -I$(SYSROOT)/usr/include/postgresql
 CFLAGS := -std=c11 -g -pthread $(hardening) $(warnings)
 # Linked statically, so that their calls can be routed: libsodium's mmap and munmap to memory that is reused (hasher.h), json-c's
 # allocations to an arena (json.c). json-c's names are not exported: libjwt must find Jansson's json_object_get.
@@ -51,7 +58,7 @@ failpoint_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard loadtest/*.c) $(addp
 manual := $(addprefix $(BUILD)/man/,jwtd.1 jwtd.conf.5 failpoint.1)
 all_objects := $(BUILD)/web/docs_page.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard man/*.c)) $(failpoint_objects) $(objects) $(verify_objects) $(verify_pic) $(main) $(BUILD)/tests/runner.o $(foreach kind,$(test_kinds),$(call test_objects,$(kind)))
 
-.PHONY: all library failpoint man tests run test chaos fuzz fuzz-api coverage lint bench bench-peers compare-articles soak deps install install-library install-proxies clean reset help always
+.PHONY: all library failpoint man tests run test chaos fuzz fuzz-api coverage lint bench bench-peers compare-articles soak deps install install-library install-proxies install-examples install-failpoint clean reset help always
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BUILD)/jwtd library ## build the program and the verifier library
@@ -91,6 +98,16 @@ compare-articles: ## compare FastAPI and Gin by failpoint as the two articles di
 	@bench/peers/articles.sh
 soak: ## a million requests an hour for SOAK=10m (72h works the same); fails when something grows
 	@tools/soak.sh
+deb: ## make the Debian packages: build/deb/*.deb
+	@tools/deb.sh
+arm64: ## cross-compile for ARM64 and run the unit tests under qemu; TESTS="pool config" for some
+	@tools/arm64.sh
+sbom: $(BUILD)/jwtd ## write build/sbom.json (CycloneDX): what is in the program, and what it loads, with the licences
+	/usr/bin/python3 tools/sbom.py $(BUILD)/jwtd > $(BUILD)/sbom.json
+package-check: ## test what is handed over: image, Debian packages, ARM64, units, Kubernetes, compose, SBOM; PARTS="image deb" for some
+	@tools/package_check.sh
+.PHONY: deb arm64 sbom package-check
+deb arm64 sbom package-check: export BUILD := $(BUILD)
 run test chaos fuzz-api coverage lint bench bench-peers compare-articles soak: export BUILD := $(BUILD)
 lint: export CPPFLAGS := $(CPPFLAGS)
 
@@ -128,7 +145,7 @@ $(BUILD)/docs_page: $(addprefix $(BUILD)/,web/docs_page.o src/base/status.o src/
 	$(CC) -pie -pthread $(fortify) -o $@ $^
 $(BUILD)/generated/docs.html: $(BUILD)/docs_page web/docs.html
 	@mkdir -p $(@D)
-	$< web/docs.html > $@
+	$(EMULATOR) $< web/docs.html > $@
 $(BUILD)/generated/assets.c: tools/embed_assets.sh $(asset_sources)
 	tools/embed_assets.sh $@ $(BUILD)/generated/assets $(assets)
 # Made each time, because a test file may have been removed; rewritten only when the list has changed.
@@ -153,7 +170,7 @@ $(BUILD)/pic/%.o: %.c Makefile
 $(BUILD)/jwtd-verify.o: $(verify_pic) src/verify/exports.map
 	$(CC) -r -o $@.whole $(verify_pic) $(json_wrapped:%=-Wl,--wrap=%) -l:libjson-c.a
 	sed -n 's/^ *\(jwtd_[a-z_]*\);$$/\1/p' src/verify/exports.map > $@.names
-	objcopy --keep-global-symbols=$@.names $@.whole $@
+	$(TARGET:%=%-)objcopy --keep-global-symbols=$@.names $@.whole $@
 # never unloaded, since a thread of it may run
 $(BUILD)/$(verify_soname): $(BUILD)/jwtd-verify.o src/verify/exports.map
 	$(CC) -shared -o $@ $< -Wl,-soname,$(verify_soname) -Wl,--version-script=src/verify/exports.map -Wl,-z,relro,-z,now,-z,noexecstack \
@@ -162,7 +179,7 @@ $(BUILD)/libjwtd-verify.so: $(BUILD)/$(verify_soname)
 	ln -sf $(<F) $@
 $(BUILD)/libjwtd-verify.a: $(BUILD)/jwtd-verify.o
 	rm -f $@
-	ar rcs $@ $<
+	$(TARGET:%=%-)ar rcs $@ $<
 $(BUILD)/sibling: examples/sibling.c include/jwtd-verify.h $(BUILD)/libjwtd-verify.so Makefile
 	$(CC) -std=c11 -D_GNU_SOURCE -Iinclude -g -pthread $(hardening) $(warnings) -pie -o $@ $< -L$(BUILD) -ljwtd-verify -lmicrohttpd \
 		-Wl,-rpath,'$$ORIGIN'
@@ -205,14 +222,18 @@ $(BUILD)/probe $(BUILD)/burst: $(BUILD)/%: $(BUILD)/tests/bench/%.o
 $(BUILD)/floor: $(BUILD)/tests/bench/floor.o
 	$(CC) -pie -pthread -o $@ $^ -lmicrohttpd
 
-install: $(BUILD)/jwtd $(manual) install-library install-proxies ## install below PREFIX (/usr/local), staged in DESTDIR: program, manual, configuration, systemd unit, SQL of the roles, the library, files for proxies
+install: $(BUILD)/jwtd $(manual) install-library install-proxies install-examples ## install below PREFIX (/usr/local), staged in DESTDIR: program, manual, configuration, systemd units, SQL of the roles, the library, files for proxies and others
 	install -D -m 755 $(BUILD)/jwtd "$(DESTDIR)$(PREFIX)/bin/jwtd"
-	[ -e "$(DESTDIR)$(PREFIX)/etc/jwtd.conf" ] || install -D -m 600 config/jwtd.conf "$(DESTDIR)$(PREFIX)/etc/jwtd.conf"
+	[ -e "$(DESTDIR)$(SYSCONFDIR)/jwtd.conf" ] || install -D -m 600 config/jwtd.conf "$(DESTDIR)$(SYSCONFDIR)/jwtd.conf"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man1" $(filter %.1,$(manual))
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man5" $(filter %.5,$(manual))
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/jwtd" config/roles.sql
-	install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"
-	sed 's|/usr/local|$(PREFIX)|g' config/jwtd.service > "$(DESTDIR)$(PREFIX)/lib/systemd/system/jwtd.service"
+	install -d "$(DESTDIR)$(UNITDIR)"
+	set -e; for unit in service socket; do \
+		sed 's|/usr/local/etc|$(SYSCONFDIR)|g; s|/usr/local|$(PREFIX)|g' config/jwtd.$$unit > "$(DESTDIR)$(UNITDIR)/jwtd.$$unit"; \
+	done
+install-failpoint: failpoint ## install the load tester alone
+	install -D -m 755 $(BUILD)/failpoint "$(DESTDIR)$(PREFIX)/bin/failpoint"
 install-library: library ## install the verifier library alone: shared, static, header, pkg-config file, man page
 	install -D -m 644 $(BUILD)/$(verify_soname) "$(DESTDIR)$(LIBDIR)/$(verify_soname)"
 	ln -sf $(verify_soname) "$(DESTDIR)$(LIBDIR)/libjwtd-verify.so"
@@ -224,6 +245,11 @@ install-library: library ## install the verifier library alone: shared, static, 
 install-proxies: ## install the files for proxies alone, to PREFIX/share/jwtd/proxies
 	install -d "$(DESTDIR)$(PREFIX)/share/jwtd/proxies"
 	install -m 644 config/proxies/* "$(DESTDIR)$(PREFIX)/share/jwtd/proxies"
+install-examples: # what an operator adapts: PREFIX/share/jwtd has a directory of each, and the migrations to read
+	for directory in $(wildcard $(addprefix config/,kubernetes prometheus grafana)) migrations; do \
+		install -d "$(DESTDIR)$(PREFIX)/share/jwtd/$${directory##*/}" && \
+		install -m 644 $$directory/* "$(DESTDIR)$(PREFIX)/share/jwtd/$${directory##*/}" || exit 1; \
+	done
 clean: ## remove what was built
 	rm -rf build
 reset: ## remove the development database and its keys

@@ -27,7 +27,7 @@ check_layers() {
 }
 
 run_shellcheck() {
-    shellcheck -x tools/*.sh bench/peers/*.sh .ci/run
+    shellcheck -x tools/*.sh tests/package/*.sh bench/peers/*.sh .ci/run
 }
 
 run_clang_format() {

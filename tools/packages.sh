@@ -1,10 +1,15 @@
 #!/bin/bash
-# tools/packages.sh PURPOSE...: installs the Debian packages that are missing for each PURPOSE. This is the only list.
+# tools/packages.sh PURPOSE...: installs the Debian packages that are missing for each PURPOSE. This is the only list, which
+# tools/packages.sh list PURPOSE... prints.
 set -euo pipefail
 
 declare -A packages=(
-    [run]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libssl-dev libcurl4-openssl-dev libsodium-dev libjson-c-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
-           python3-zxcvbn postgresql curl"
+    [build]="gcc libc6-dev make libmicrohttpd-dev libjwt-dev libssl-dev libcurl4-openssl-dev libsodium-dev libjson-c-dev libjansson-dev libpq-dev libinih-dev libunistring-dev
+           python3-zxcvbn curl ca-certificates"
+    [run]="postgresql"
+    [deb]="build-essential debhelper"
+    [package-check]="lintian debootstrap systemd docker-compose python3-yaml golang-go python3-venv procps"
+    [arm64]="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
     [test]="check pkg-config man-db pgbouncer haproxy nginx-light caddy python3-venv valgrind slowhttptest
             chromium nodejs npm prometheus python3-prometheus-client"
     [languages]="python3-venv golang-go nodejs npm cargo-web default-jdk-headless maven"
@@ -13,6 +18,8 @@ declare -A packages=(
     [coverage]="gcovr"
     [bench]="wrk nginx-light procps"
 )
+
+packages[run]="${packages[build]} ${packages[run]}"
 
 # These tools may come from elsewhere than Debian; then the package is not needed, or would drive them out.
 declare -A command_of=([npm]=npm [golang-go]=go [cargo-web]=cargo [default-jdk-headless]=javac [maven]=mvn)
@@ -54,6 +61,13 @@ install_as_root() {
     apt-get -qq -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --no-install-recommends install "${missing[@]}"
 }
 
+if [[ ${1-} == list ]]; then
+    for purpose in "${@:2}"; do
+        # shellcheck disable=SC2086 # a list of words
+        printf '%s\n' ${packages[$purpose]?there is no purpose $purpose}
+    done
+    exit
+fi
 find_missing "$@"
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 if [[ $EUID -eq 0 ]]; then
