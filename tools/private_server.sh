@@ -36,10 +36,13 @@ start_database() {
     "$BUILD/jwtd" --set "token.keys_dir=$work/keys" --set "token.refresh_key_file=$work/refresh.key" keygen >/dev/null
 }
 
+# Words before those of the server: what runs it, such as a shell that enters a control group first.
+wrapper=()
+
 # start_server [--set NAME=VALUE]...: in a session of its own, so that the scheduler treats it, the database and the load as three groups, as
 # with a unit of systemd.
 start_server() {
-    setsid "$BUILD/jwtd" --set "server.listen=127.0.0.1:$port" --set ops.listen=127.0.0.1:0 --set "token.keys_dir=$work/keys" --set log.level=warn \
+    setsid "${wrapper[@]}" "$BUILD/jwtd" --set "server.listen=127.0.0.1:$port" --set ops.listen=127.0.0.1:0 --set "token.keys_dir=$work/keys" --set log.level=warn \
         --set limit.enabled=false --set server.max_connections_per_address=0 --set "token.refresh_key_file=$work/refresh.key" \
         "$@" serve 2>>"$work/log" &
     server=$!
