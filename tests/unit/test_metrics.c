@@ -212,11 +212,14 @@ START_TEST(a_time_is_in_the_bucket_that_it_does_not_exceed) {
     snprintf(below, sizeof below, "jwtd_hash_duration_seconds_bucket{le=\"%s\"}", cases[_i].below);
     double first_before = value_of(first), below_before = cases[_i].below != NULL ? value_of(below) : 0;
     double all_before = value_of("jwtd_hash_duration_seconds_bucket{le=\"+Inf\"}");
+    double sum_before = value_of("jwtd_hash_duration_seconds_sum");
     metric_observe(METRIC_HASH_DURATION, 0, cases[_i].ns);
     ck_assert_double_eq(value_of(first), first_before + 1);
     ck_assert_double_eq(cases[_i].below != NULL ? value_of(below) : 0, below_before);
     ck_assert_double_eq(value_of("jwtd_hash_duration_seconds_bucket{le=\"+Inf\"}"), all_before + 1);
     ck_assert_double_eq(value_of("jwtd_hash_duration_seconds_count"), all_before + 1);
+    ck_assert_double_ge(value_of("jwtd_hash_duration_seconds_sum"), sum_before);
+    ck_assert_double_le(value_of("jwtd_hash_duration_seconds_sum"), sum_before + 1e-9 * (double)llabs(cases[_i].ns) + 1e-3);
 }
 END_TEST
 
