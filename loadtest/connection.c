@@ -98,8 +98,12 @@ enum connection_event connection_open(struct connection *connection, const struc
 static enum connection_event shake_hands(struct connection *connection, int epoll) {
     enum transport_result result = connection->transport->handshake(connection->transport_state, connection->fd);
     uint32_t events = result == TRANSPORT_WANTS_WRITE ? EPOLLOUT : EPOLLIN | EPOLLRDHUP;
+    if (result == TRANSPORT_NO_TLS)
+        return end(connection, CONNECTION_NO_TLS);
+    if (result == TRANSPORT_UNTRUSTED)
+        return end(connection, CONNECTION_UNTRUSTED);
     if (result == TRANSPORT_CLOSED || result == TRANSPORT_FAILED)
-        return end(connection, CONNECTION_FAILED);
+        return end(connection, CONNECTION_NO_HANDSHAKE);
     if (!watch(connection, epoll, events))
         return end(connection, CONNECTION_NO_RESOURCE);
     if (result != TRANSPORT_OK)
@@ -206,6 +210,8 @@ static enum connection_event receive(struct connection *connection, char *buffer
     case TRANSPORT_CLOSED:
         return finish_by_close(connection);
     case TRANSPORT_FAILED:
+    case TRANSPORT_UNTRUSTED:
+    case TRANSPORT_NO_TLS:
         return end(connection, CONNECTION_LOST);
     case TRANSPORT_OK:
         break;

@@ -26,16 +26,19 @@ enum connection_state {
 };
 
 enum connection_event {
-    CONNECTION_NOTHING,     /* it continues */
-    CONNECTION_READY,       /* just connected: IDLE now */
-    CONNECTION_ANSWERED,    /* `response` holds a whole reply; IDLE now, or CLOSED if it may not be used again */
-    CONNECTION_REFUSED,     /* nobody listens: ECONNREFUSED; CLOSED now */
-    CONNECTION_FAILED,      /* it could not be made for another reason of the network or the server; CLOSED now */
-    CONNECTION_NO_ADDRESS,  /* no port is left: EADDRNOTAVAIL; CLOSED now */
-    CONNECTION_NO_RESOURCE, /* no descriptor or no memory; CLOSED now */
-    CONNECTION_LOST,        /* reset or closed before the reply was whole; CLOSED now */
-    CONNECTION_GARBLED,     /* what came is not HTTP; CLOSED now */
-    CONNECTION_HUNG_UP,     /* closed by the server while idle; CLOSED now */
+    CONNECTION_NOTHING,      /* it continues */
+    CONNECTION_READY,        /* just connected: IDLE now */
+    CONNECTION_ANSWERED,     /* `response` holds a whole reply; IDLE now, or CLOSED if it may not be used again */
+    CONNECTION_REFUSED,      /* nobody listens: ECONNREFUSED; CLOSED now */
+    CONNECTION_FAILED,       /* it could not be made for another reason of the network or the server; CLOSED now */
+    CONNECTION_NO_ADDRESS,   /* no port is left: EADDRNOTAVAIL; CLOSED now */
+    CONNECTION_NO_RESOURCE,  /* no descriptor or no memory; CLOSED now */
+    CONNECTION_NO_TLS,       /* the peer does not speak TLS; CLOSED now */
+    CONNECTION_UNTRUSTED,    /* the peer's certificate is not accepted; CLOSED now */
+    CONNECTION_NO_HANDSHAKE, /* TLS could not be agreed on for another reason; CLOSED now */
+    CONNECTION_LOST,         /* reset or closed before the reply was whole; CLOSED now */
+    CONNECTION_GARBLED,      /* what came is not HTTP; CLOSED now */
+    CONNECTION_HUNG_UP,      /* closed by the server while idle; CLOSED now */
 };
 
 struct request;

@@ -55,8 +55,10 @@ static void end(struct dispatch *dispatch, struct request *request, struct reque
                           outcome.ended_ns - request->due_ns, generator_part(dispatch, request, outcome.ended_ns));
 }
 
-static void end_without_reply(struct dispatch *dispatch, struct request *request, enum reply_class reply_class, int64_t now_ns) {
-    end(dispatch, request, (struct request_outcome){ .reply_class = reply_class, .retry_after_s = -1, .ended_ns = now_ns });
+static void end_without_reply(struct dispatch *dispatch, struct request *request, enum reply_class reply_class,
+                              enum reply_fault fault, int64_t now_ns) {
+    end(dispatch, request,
+        (struct request_outcome){ .reply_class = reply_class, .fault = fault, .retry_after_s = -1, .ended_ns = now_ns });
 }
 
 struct request *dispatch_take_ended(struct dispatch *dispatch) {
@@ -120,6 +122,9 @@ static enum reply_class class_of(enum connection_event event) {
         return REPLY_LOCAL;
     case CONNECTION_REFUSED:
     case CONNECTION_FAILED:
+    case CONNECTION_NO_TLS:
+    case CONNECTION_UNTRUSTED:
+    case CONNECTION_NO_HANDSHAKE:
         return REPLY_REFUSED;
     case CONNECTION_GARBLED:
         return REPLY_BAD;
@@ -128,11 +133,36 @@ static enum reply_class class_of(enum connection_event event) {
     }
 }
 
-static void fail(struct dispatch *dispatch, struct request *request, enum connection_event event, int64_t now_ns) {
+/* What came instead of a reply before the connection ended, or the wait for it did. */
+static enum reply_fault fault_of(const struct connection *connection) {
+    bool is_tls;
+    if (connection->state == CONNECTION_HANDSHAKING)
+        return FAULT_NO_TLS;
+    if (!response_has_begun(&connection->response) || !response_is_other_protocol(&connection->response, &is_tls))
+        return FAULT_NONE;
+    return is_tls ? FAULT_IS_TLS : FAULT_NOT_HTTP;
+}
+
+static enum reply_fault fault_of_event(enum connection_event event) {
+    switch (event) {
+    case CONNECTION_NO_TLS:
+        return FAULT_NO_TLS;
+    case CONNECTION_UNTRUSTED:
+        return FAULT_UNTRUSTED;
+    case CONNECTION_NO_HANDSHAKE:
+        return FAULT_HANDSHAKE;
+    default:
+        return FAULT_NONE;
+    }
+}
+
+static void fail(struct dispatch *dispatch, struct request *request, enum connection_event event, enum reply_fault fault,
+                 int64_t now_ns) {
     if (class_of(event) == REPLY_LOCAL)
-        share_report_trouble(dispatch->share, trouble_of(event), request->endpoint, 0);
+        share_report_trouble(dispatch->share, trouble_of(event), request->endpoint);
     end(dispatch, request,
         (struct request_outcome){ .reply_class = class_of(event),
+                                  .fault = fault,
                                   .nobody_listens = event == CONNECTION_REFUSED,
                                   .retry_after_s = -1,
                                   .ended_ns = now_ns });
@@ -143,10 +173,13 @@ static void fail(struct dispatch *dispatch, struct request *request, enum connec
 static void lose(struct dispatch *dispatch, struct connection *connection, enum connection_event event, int64_t now_ns) {
     struct request *request = connection->request;
     bool was_kept = connection->requests > 1 && !response_has_begun(&connection->response);
+    enum reply_fault fault = fault_of_event(event);
+    if (fault == FAULT_NONE)
+        fault = fault_of(connection);
     detach(request);
     connection_pool_put_closed(&dispatch->connections, connection);
     if (event != CONNECTION_LOST || !was_kept || request->retried) {
-        fail(dispatch, request, event, now_ns);
+        fail(dispatch, request, event, fault, now_ns);
         return;
     }
     request->retried = true;
@@ -188,7 +221,7 @@ static void place(struct dispatch *dispatch, struct request *request, int64_t no
     if (connection != NULL)
         attach(request, connection);
     else
-        fail(dispatch, request, event, now_ns);
+        fail(dispatch, request, event, FAULT_NONE, now_ns);
 }
 
 /* ---- events ---- */
@@ -207,7 +240,7 @@ static void take_reply(struct dispatch *dispatch, struct connection *connection,
     const struct response *response = &connection->response;
     struct request_outcome outcome = { .status = response->status, .retry_after_s = response->retry_after_s, .ended_ns = now_ns };
     outcome.reply_class =
-        message_judge(&dispatch->messages, dispatch->actors, request->endpoint, response, request->actor, now_ns);
+        message_judge(&dispatch->messages, dispatch->actors, request->endpoint, response, request->actor, now_ns, &outcome.fault);
     detach(request);
     release(dispatch, connection);
     end(dispatch, request, outcome);
@@ -236,7 +269,7 @@ bool dispatch_open_idle(struct dispatch *dispatch) {
     if (connection_pool_can_open(&dispatch->connections) &&
         connection_pool_open(&dispatch->connections, 0, dispatch->loop->round, &event) != NULL)
         return true;
-    share_report_trouble(dispatch->share, trouble_of(event), ENDPOINT_LOGIN, 0);
+    share_report_trouble(dispatch->share, trouble_of(event), ENDPOINT_LOGIN);
     return false;
 }
 
@@ -277,7 +310,7 @@ void dispatch_issue(struct dispatch *dispatch, struct request *request, int64_t 
     else if (request->actor_kind == ACTOR_EXCLUSIVE)
         wait_for(dispatch, request, REQUEST_WAITS_FOR_ACTOR, now_ns);
     else
-        end_without_reply(dispatch, request, REPLY_LOCAL, now_ns);
+        end_without_reply(dispatch, request, REPLY_LOCAL, FAULT_NONE, now_ns);
 }
 
 void dispatch_settle(struct dispatch *dispatch, int64_t now_ns) {
@@ -312,7 +345,8 @@ int64_t dispatch_next_timeout_ns(const struct dispatch *dispatch) {
 void dispatch_expire(struct dispatch *dispatch, int64_t now_ns) {
     while (dispatch_next_timeout_ns(dispatch) <= now_ns) {
         struct request *oldest = TAILQ_FIRST(&dispatch->issued);
+        enum reply_fault fault = oldest->connection == NULL ? FAULT_NONE : fault_of(oldest->connection);
         withdraw(dispatch, oldest, now_ns);
-        end_without_reply(dispatch, oldest, REPLY_TIMEOUT, now_ns);
+        end_without_reply(dispatch, oldest, REPLY_TIMEOUT, fault, now_ns);
     }
 }

@@ -169,6 +169,46 @@ static const char *const sentences[] = {
     [TROUBLE_NO_MEMORY] = "the generator has no memory left",
 };
 
+/* What to do about a status that is not the right one. */
+static const char *advice_for(const struct api_call *call, enum endpoint endpoint, unsigned status) {
+    switch (status) {
+    case 404:
+        return ": there is no such path. Is the URL right? --api FILE names the paths of another service";
+    case 405:
+        return ": it does not take this method. --api FILE names the methods of another service";
+    case 401:
+    case 403:
+        if (endpoint == ENDPOINT_LOGIN)
+            return ": the account is there with another password (--email, --password), or not at all";
+        return call->bearer ? ": it does not accept the access token of its own login" : "";
+    default:
+        return status >= 500 ? ": it fails without any load" : "";
+    }
+}
+
+static void write_wrong_reply(char *sentence, size_t size, const char *url, const struct api_call *call,
+                              const struct worker_share *share) {
+    char what[128];
+    enum reply_fault fault = (enum reply_fault)share->trouble_fault;
+    fault_describe(fault, call, what, sizeof what);
+    if (fault == FAULT_STATUS)
+        snprintf(sentence, size, "%s %s%s answers %u, where %u means success", call->method, url, call->path,
+                 share->trouble_status, call->statuses[0]);
+    else if (fault != FAULT_NONE)
+        snprintf(sentence, size, "%s %s%s answers %u, but %s", call->method, url, call->path, share->trouble_status, what);
+    else
+        snprintf(sentence, size, "%s %s%s answers %u%s", call->method, url, call->path, share->trouble_status,
+                 advice_for(call, (enum endpoint)share->trouble_endpoint, share->trouble_status));
+}
+
+static void write_no_reply(char *sentence, size_t size, const char *url, const struct api_call *call,
+                           const struct worker_share *share) {
+    char what[128];
+    enum reply_fault fault = (enum reply_fault)share->trouble_fault;
+    snprintf(sentence, size, "%s %s%s: %s", call->method, url, call->path,
+             fault == FAULT_NONE ? "no answer" : fault_describe(fault, call, what, sizeof what));
+}
+
 const char *engine_trouble(struct engine *engine) {
     enum worker_trouble trouble = engine_trouble_kind(engine);
     const struct worker_share *share = engine->workers[0].share;
@@ -184,9 +224,7 @@ const char *engine_trouble(struct engine *engine) {
         snprintf(engine->sentence, SENTENCE_SIZE, "%s %s%s: connection refused", call->method, url, call->path);
         return engine->sentence;
     case TROUBLE_UNREACHABLE:
-        snprintf(engine->sentence, SENTENCE_SIZE, "%s %s%s: no answer%s", call->method, url, call->path,
-                 engine->plan->target.tls && engine->plan->verify_peer ? " (if the certificate is not a trusted one: --insecure)"
-                                                                       : "");
+        write_no_reply(engine->sentence, SENTENCE_SIZE, url, call, share);
         return engine->sentence;
     case TROUBLE_RATE_LIMITED:
         snprintf(engine->sentence, SENTENCE_SIZE,
@@ -195,8 +233,7 @@ const char *engine_trouble(struct engine *engine) {
                  call->method, call->path, endpoint_name((enum endpoint)share->trouble_endpoint));
         return engine->sentence;
     case TROUBLE_NOT_ADMITTED:
-        snprintf(engine->sentence, SENTENCE_SIZE, "%s %s%s answers %u while the test is prepared%s", call->method, url,
-                 call->path, share->trouble_status, share->trouble_status < 300 ? ", but not with what it should say" : "");
+        write_wrong_reply(engine->sentence, SENTENCE_SIZE, url, call, share);
         return engine->sentence;
     default:
         return sentences[trouble];

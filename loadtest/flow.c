@@ -39,14 +39,14 @@ bool flow_is_accepting(const struct flow *flow) {
 static struct request *create(struct flow *flow, enum request_purpose purpose, enum endpoint endpoint, int64_t due_ns) {
     struct request *request = request_create(purpose, endpoint, due_ns);
     if (request == NULL)
-        share_report_trouble(flow->share, TROUBLE_NO_MEMORY, endpoint, 0);
+        share_report_trouble(flow->share, TROUBLE_NO_MEMORY, endpoint);
     return request;
 }
 
 static bool plan_request(struct flow *flow, struct request *request) {
     if (timers_add(flow->timers, request))
         return true;
-    share_report_trouble(flow->share, TROUBLE_NO_MEMORY, request->endpoint, 0);
+    share_report_trouble(flow->share, TROUBLE_NO_MEMORY, request->endpoint);
     request_destroy(request);
     return false;
 }
@@ -234,15 +234,30 @@ static unsigned next_account(struct flow *flow) {
     return 0;
 }
 
-/* A session begins when all accounts are registered, since it may be of the last. False: there is nothing to begin. */
+/* The next step of the scenario, by the first worker, so that a path or a member of the API that is wrong is known before the
+ * test. Steps of a scenario flow follow each other by themselves. False: there are no more. */
+static bool rehearse_step(struct flow *flow, int64_t now_ns) {
+    struct preparation *preparation = &flow->preparation;
+    const struct scenario *scenario = flow->plan->scenario;
+    if (flow->worker != 0 || preparation->to_rehearse == scenario->steps_count)
+        return false;
+    struct request *request = create_step(flow, REQUEST_REHEARSE, preparation->to_rehearse, now_ns);
+    preparation->to_rehearse = scenario->is_flow ? scenario->steps_count : preparation->to_rehearse + 1;
+    return request != NULL && plan_request(flow, request);
+}
+
+/* A session begins when all accounts are registered, since it may be of the last; the rehearsal when all sessions are open.
+ * False: there is nothing to begin. */
 static bool prepare_one(struct flow *flow, int64_t now_ns) {
     struct preparation *preparation = &flow->preparation;
     unsigned account = next_account(flow);
     if (account != 0)
         return prepare_account(flow, account, now_ns);
     bool registering = preparation->to_log_in == 0 && preparation->under_way > 0;
-    if (registering || preparation->to_log_in == flow->actors->count)
+    if (registering)
         return false;
+    if (preparation->to_log_in == flow->actors->count)
+        return preparation->under_way == 0 && rehearse_step(flow, now_ns);
     return prepare_session(flow, &flow->actors->items[preparation->to_log_in++], now_ns);
 }
 
@@ -261,22 +276,46 @@ void flow_begin_preparation(struct flow *flow) {
 static void prepare_again(struct flow *flow, struct request *request) {
     int64_t retry_after_s = request->outcome.retry_after_s;
     int64_t pause = retry_after_s > 0 && retry_after_s < 10 ? retry_after_s * NS_PER_S : PREPARE_PAUSE_NS;
-    struct request *again = create(flow, REQUEST_PREPARE, request->endpoint, request->outcome.ended_ns + pause);
+    struct request *again = create(flow, request->purpose, request->endpoint, request->outcome.ended_ns + pause);
     if (again == NULL)
         return;
+    again->step = request->step;
     again->actor_kind = request->actor_kind;
     request_pass_actor(request, again);
     plan_request(flow, again);
 }
 
-/* An account may be there from an earlier run: its login decides. */
+/* An account may be there from an earlier run, which its login decides: but not where there is nothing that registers. A limiter
+ * is a matter of the test. */
 static bool is_prepared(const struct request *request) {
-    enum reply_class reply_class = request->outcome.reply_class;
-    return reply_class == REPLY_OK || (request->endpoint == ENDPOINT_REGISTER && reply_class == REPLY_CLIENT);
+    const struct request_outcome *outcome = &request->outcome;
+    if (outcome->reply_class == REPLY_OK)
+        return true;
+    if (request->purpose == REQUEST_REHEARSE)
+        return outcome->status == 429;
+    bool is_taken = outcome->reply_class == REPLY_CLIENT && outcome->status != 404 && outcome->status != 405;
+    return request->endpoint == ENDPOINT_REGISTER && is_taken;
 }
 
-static void finish_one(struct flow *flow, const struct request *request) {
-    if (request->endpoint == ENDPOINT_LOGIN) {
+/* Of a scenario flow, without the pause between its steps. False: there is none. */
+static bool rehearse_next(struct flow *flow, struct request *request) {
+    const struct scenario *scenario = flow->plan->scenario;
+    if (!scenario->is_flow || request->step + 1 == scenario->steps_count)
+        return false;
+    struct request *next = create_step(flow, REQUEST_REHEARSE, request->step + 1, request->outcome.ended_ns);
+    if (next == NULL)
+        return false;
+    request_pass_actor(request, next);
+    return plan_request(flow, next);
+}
+
+static void finish_one(struct flow *flow, struct request *request) {
+    if (request->purpose == REQUEST_REHEARSE) {
+        if (request->actor_kind == ACTOR_EXCLUSIVE)
+            actors_return(flow->actors, request->actor);
+        if (request->outcome.reply_class == REPLY_OK && rehearse_next(flow, request))
+            return;
+    } else if (request->endpoint == ENDPOINT_LOGIN) {
         actors_return(flow->actors, request->actor);
         flow->share->sessions++;
     }
@@ -298,11 +337,11 @@ static void continue_preparation(struct flow *flow, struct request *request) {
     if (is_prepared(request))
         finish_one(flow, request);
     else if (outcome->status == 429)
-        share_report_trouble(flow->share, TROUBLE_RATE_LIMITED, request->endpoint, outcome->status);
+        share_report_trouble(flow->share, TROUBLE_RATE_LIMITED, request->endpoint);
     else if (outcome->reply_class == REPLY_SHED && outcome->ended_ns < flow->begin_ns + PREPARATION_MAX_NS)
         prepare_again(flow, request);
     else
-        share_report_trouble(flow->share, trouble_of(outcome), request->endpoint, outcome->status);
+        share_report_wrong_reply(flow->share, trouble_of(outcome), request->endpoint, outcome->status, outcome->fault);
 }
 
 /* ---- after a request ---- */
@@ -323,6 +362,7 @@ void flow_continue(struct flow *flow, struct request *request) {
     assert(request->state == REQUEST_ENDED);
     switch (request->purpose) {
     case REQUEST_PREPARE:
+    case REQUEST_REHEARSE:
         continue_preparation(flow, request);
         break;
     case REQUEST_RENEW:

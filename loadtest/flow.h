@@ -1,7 +1,7 @@
 /*
  * flow: what requests are for, and what follows each: the mix of a scenario, the steps of a scenario flow, the users of the
- * closed loop, the preparation of accounts and sessions, and the renewal of tokens. It creates requests, adds them to the timers,
- * and continues after every request that has ended.
+ * closed loop, the preparation of accounts and sessions with a rehearsal of each step, and the renewal of tokens. It creates
+ * requests, adds them to the timers, and continues after every request that has ended.
  *
  * It stops accepting, which means that nothing follows any more, when flow_stop says so, when its work is done (the preparation,
  * users that log in once), or when the share is in trouble.
@@ -18,6 +18,7 @@
 struct preparation {
     unsigned to_register; /* the account after the last that was begun */
     size_t to_log_in;     /* and the session */
+    size_t to_rehearse;   /* and the step of the scenario */
     unsigned under_way;   /* requests of it that have begun and not yet succeeded */
 };
 

@@ -203,23 +203,27 @@ static const char *find_text(const struct json *root, const struct api_call *cal
     return wants(call, field) ? json_as_text(find_member(root, call->reply[field])).bytes : NULL;
 }
 
-static bool take_in(const struct actors *actors, const struct api_call *call, const struct json *root, struct actor *actor,
-                    int64_t now_ns) {
+static enum reply_fault take_in(const struct actors *actors, const struct api_call *call, const struct json *root,
+                                struct actor *actor, int64_t now_ns) {
     char email[EMAIL_SIZE];
     const char *address = find_text(root, call, FIELD_EMAIL);
-    if (wants(call, FIELD_EMAIL) && (address == NULL || strcmp(address, actor_email(actors, actor, email)) != 0))
-        return false;
+    if (wants(call, FIELD_EMAIL) && address == NULL)
+        return FAULT_NO_EMAIL;
+    if (wants(call, FIELD_EMAIL) && strcmp(address, actor_email(actors, actor, email)) != 0)
+        return FAULT_OTHER_EMAIL;
     const char *access_token = find_text(root, call, FIELD_ACCESS_TOKEN);
     const char *refresh_token = find_text(root, call, FIELD_REFRESH_TOKEN);
-    if ((wants(call, FIELD_ACCESS_TOKEN) && access_token == NULL) || (wants(call, FIELD_REFRESH_TOKEN) && refresh_token == NULL))
-        return false;
+    if (wants(call, FIELD_ACCESS_TOKEN) && access_token == NULL)
+        return FAULT_NO_ACCESS_TOKEN;
+    if (wants(call, FIELD_REFRESH_TOKEN) && refresh_token == NULL)
+        return FAULT_NO_REFRESH_TOKEN;
     if (access_token == NULL && refresh_token == NULL)
-        return true;
+        return FAULT_NONE;
     int64_t renew_at = INT64_MAX;
     double expires = wants(call, FIELD_EXPIRES_IN) ? json_as_double(find_member(root, call->reply[FIELD_EXPIRES_IN])) : 0;
     if (expires > 0 && expires < 1e9)
         renew_at = now_ns + s_to_ns(expires * RENEW_AT);
-    return actor_set_tokens(actor, access_token, refresh_token, renew_at);
+    return actor_set_tokens(actor, access_token, refresh_token, renew_at) ? FAULT_NONE : FAULT_TOKEN;
 }
 
 static bool has_reply_fields(const struct api_call *call) {
@@ -228,27 +232,32 @@ static bool has_reply_fields(const struct api_call *call) {
 
 static const struct json_limits any_json = { .depth = JSON_DEPTH_MAX, .containers = UINT_MAX };
 
-static bool body_is_right(const struct actors *actors, const struct api_call *call, const struct response *response,
-                          struct actor *actor, int64_t now_ns) {
+static enum reply_fault read_body(const struct actors *actors, const struct api_call *call, const struct response *response,
+                                  struct actor *actor, int64_t now_ns) {
     if (!has_reply_fields(call))
-        return true;
-    if (response->body_total != response->body_len || response->body_len == 0)
-        return false;
+        return FAULT_NONE;
+    if (response->body_total != response->body_len)
+        return FAULT_TOO_LONG;
+    if (response->body_len == 0)
+        return FAULT_NO_BODY;
     struct arena arena;
     const struct json *root;
     arena_init(&arena, JSON_ARENA_LIMIT(response->body_len, response->body_len / 2));
     bool parsed = json_parse(&arena, (struct text){ response->body, response->body_len }, any_json, &root) == STATUS_OK;
-    bool right = parsed && take_in(actors, call, root, actor, now_ns);
+    enum reply_fault fault = parsed ? take_in(actors, call, root, actor, now_ns) : FAULT_NOT_JSON;
     arena_fini(&arena);
-    return right;
+    return fault;
 }
 
 enum reply_class message_judge(const struct messages *messages, const struct actors *actors, enum endpoint endpoint,
-                               const struct response *response, struct actor *actor, int64_t now_ns) {
+                               const struct response *response, struct actor *actor, int64_t now_ns, enum reply_fault *fault) {
     const struct api_call *call = &messages->plan->api.calls[endpoint];
     unsigned status = response->status;
-    if (api_status_is_ok(call, status))
-        return body_is_right(actors, call, response, actor, now_ns) ? REPLY_OK : REPLY_BAD;
+    *fault = status < 400 ? FAULT_STATUS : FAULT_NONE;
+    if (api_status_is_ok(call, status)) {
+        *fault = read_body(actors, call, response, actor, now_ns);
+        return *fault == FAULT_NONE ? REPLY_OK : REPLY_BAD;
+    }
     if (status == 429 || status == 503)
         return REPLY_SHED;
     if (status >= 500)

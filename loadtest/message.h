@@ -5,6 +5,7 @@
 #define FAILPOINT_MESSAGE_H
 
 #include "actors.h"
+#include "fault.h"
 #include "response.h"
 #include "tally.h"
 
@@ -37,8 +38,8 @@ void messages_fini(struct messages *messages);
 size_t message_write(const struct messages *messages, const struct actors *actors, enum endpoint endpoint,
                      const struct actor *actor, char bytes[MESSAGE_SIZE]);
 
-/* The class of a whole reply. Tokens that an ok reply carries go to the actor. */
+/* The class of a whole reply, and what is wrong with a bad one. Tokens that an ok reply carries go to the actor. */
 enum reply_class message_judge(const struct messages *messages, const struct actors *actors, enum endpoint endpoint,
-                               const struct response *response, struct actor *actor, int64_t now_ns);
+                               const struct response *response, struct actor *actor, int64_t now_ns, enum reply_fault *fault);
 
 #endif

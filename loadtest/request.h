@@ -9,6 +9,7 @@
 #define FAILPOINT_REQUEST_H
 
 #include "actors.h"
+#include "fault.h"
 #include "tally.h"
 
 #include <stdbool.h>
@@ -18,17 +19,19 @@
 struct connection;
 
 enum request_purpose {
-    REQUEST_LOAD,    /* an arrival of the open loop */
-    REQUEST_USER,    /* of a user of the closed loop */
-    REQUEST_PREPARE, /* registers an account or opens a session before the test; not counted */
-    REQUEST_RENEW    /* replaces the tokens of a session before they expire; not counted */
+    REQUEST_LOAD,     /* an arrival of the open loop */
+    REQUEST_USER,     /* of a user of the closed loop */
+    REQUEST_PREPARE,  /* registers an account or opens a session before the test; not counted */
+    REQUEST_REHEARSE, /* a step of the scenario before the test, whose reply must be right; not counted */
+    REQUEST_RENEW     /* replaces the tokens of a session before they expire; not counted */
 };
 
 enum request_state { REQUEST_TIMED, REQUEST_WAITS_FOR_ACTOR, REQUEST_WAITS_FOR_CONNECTION, REQUEST_ON_CONNECTION, REQUEST_ENDED };
 
 struct request_outcome {
     enum reply_class reply_class;
-    unsigned status;       /* 0: there was no reply */
+    unsigned status; /* 0: there was no reply */
+    enum reply_fault fault;
     bool nobody_listens;   /* the connection was refused */
     int64_t retry_after_s; /* -1: not said */
     int64_t ended_ns;

@@ -5,6 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
+/* RFC 8446 section 5.1: the first byte of a record. */
+#define TLS_ALERT 21
+#define TLS_HANDSHAKE 22
+
 void response_init(struct response *response) {
     char *body = response->body;
     size_t body_size = response->body_size;
@@ -31,6 +35,13 @@ void response_fini(struct response *response) {
 
 bool response_has_begun(const struct response *response) {
     return response->head_len > 0;
+}
+
+bool response_is_other_protocol(const struct response *response, bool *tls) {
+    static const char beginning[] = "HTTP/1.";
+    size_t len = response->head_len < sizeof beginning - 1 ? response->head_len : sizeof beginning - 1;
+    *tls = len > 0 && (response->line[0] == TLS_ALERT || response->line[0] == TLS_HANDSHAKE);
+    return response->status == 0 && memcmp(response->line, beginning, len) != 0;
 }
 
 /* ---- numbers ---- */

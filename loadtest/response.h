@@ -61,4 +61,7 @@ void response_close(struct response *response);
 /* Whether a single byte of it has come. */
 bool response_has_begun(const struct response *response);
 
+/* Whether the bytes that have come begin as no reply of HTTP/1 does; with *tls, as a record of TLS does. */
+bool response_is_other_protocol(const struct response *response, bool *tls);
+
 #endif

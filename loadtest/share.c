@@ -2,9 +2,15 @@
 
 #include <assert.h>
 
+void share_report_trouble(struct worker_share *share, enum worker_trouble trouble, enum endpoint endpoint) {
+    share_report_wrong_reply(share, trouble, endpoint, 0, FAULT_NONE);
+}
+
 /* The kind comes last: a reader that sees it sees the rest. */
-void share_report_trouble(struct worker_share *share, enum worker_trouble trouble, enum endpoint endpoint, unsigned status) {
+void share_report_wrong_reply(struct worker_share *share, enum worker_trouble trouble, enum endpoint endpoint, unsigned status,
+                              enum reply_fault fault) {
     assert(trouble != TROUBLE_NONE);
+    share->trouble_fault = (int)fault;
     share->trouble_endpoint = (int)endpoint;
     share->trouble_status = status;
     share->trouble = (int)trouble;

@@ -12,6 +12,7 @@
 #define FAILPOINT_SHARE_H
 
 #include "api.h"
+#include "fault.h"
 #include "tally.h"
 
 #include <stdatomic.h>
@@ -28,14 +29,14 @@ enum worker_trouble {
     TROUBLE_REFUSED,      /* while preparing: nobody listens */
     TROUBLE_UNREACHABLE,  /* while preparing: there was no reply for another reason */
     TROUBLE_RATE_LIMITED, /* while preparing: 429 */
-    TROUBLE_NOT_ADMITTED, /* while preparing: `trouble_status` to register or log in */
+    TROUBLE_NOT_ADMITTED, /* while preparing: a reply with `trouble_status` that is not the right one */
 };
 
 struct worker_share {
     _Atomic uint64_t finished; /* the number of the last order that is done */
     _Atomic int trouble;       /* enum worker_trouble; once set, the worker accepts no further load */
     _Atomic unsigned trouble_status;
-    _Atomic int trouble_endpoint;
+    _Atomic int trouble_endpoint, trouble_fault;
     _Atomic unsigned in_flight, waiting, connections, users_done; /* now */
     _Atomic unsigned sessions;                                    /* that are open: progress while preparing */
     uint64_t opened;                                              /* connections */
@@ -47,7 +48,11 @@ struct worker_share {
     struct tally tallies[ENDPOINTS];
 };
 
-void share_report_trouble(struct worker_share *share, enum worker_trouble trouble, enum endpoint endpoint, unsigned status);
+void share_report_trouble(struct worker_share *share, enum worker_trouble trouble, enum endpoint endpoint);
+
+/* The same, of a reply: its status, 0 if there was none, and what was wrong with it. */
+void share_report_wrong_reply(struct worker_share *share, enum worker_trouble trouble, enum endpoint endpoint, unsigned status,
+                              enum reply_fault fault);
 bool share_is_in_trouble(const struct worker_share *share);
 
 void share_count_issued(struct worker_share *share, enum endpoint endpoint, int64_t lag_ns);

@@ -96,11 +96,25 @@ static enum transport_result tls_error(SSL *ssl, int returned) {
     return error == SSL_ERROR_ZERO_RETURN ? TRANSPORT_CLOSED : TRANSPORT_FAILED;
 }
 
+/* A peer that speaks HTTP answers a handshake with text, or closes: neither begins as a record of TLS does. */
+static bool is_other_protocol(enum transport_result result) {
+    int reason = ERR_GET_REASON(ERR_peek_error());
+    return result == TRANSPORT_CLOSED || reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST ||
+           reason == SSL_R_PACKET_LENGTH_TOO_LONG || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+}
+
 static enum transport_result tls_handshake(void *state, int fd) {
     (void)fd;
     ERR_clear_error();
     int returned = SSL_connect(state);
-    return returned == 1 ? TRANSPORT_OK : tls_error(state, returned);
+    if (returned == 1)
+        return TRANSPORT_OK;
+    enum transport_result result = tls_error(state, returned);
+    if (result == TRANSPORT_WANTS_READ || result == TRANSPORT_WANTS_WRITE)
+        return result;
+    if (SSL_get_verify_result(state) != X509_V_OK)
+        return TRANSPORT_UNTRUSTED;
+    return is_other_protocol(result) ? TRANSPORT_NO_TLS : result;
 }
 
 /* The queue of errors belongs to the thread, and what an earlier connection left there would be taken for this one's. */

@@ -19,7 +19,9 @@ enum transport_result {
     TRANSPORT_WANTS_READ,
     TRANSPORT_WANTS_WRITE,
     TRANSPORT_CLOSED, /* the peer ended it in good order */
-    TRANSPORT_FAILED
+    TRANSPORT_FAILED,
+    TRANSPORT_UNTRUSTED, /* of a handshake: the peer's certificate is not accepted */
+    TRANSPORT_NO_TLS     /* of a handshake: what came is not TLS, or nothing came before the end */
 };
 
 struct transport_io {

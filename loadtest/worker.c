@@ -236,7 +236,7 @@ int worker_run(const struct plan *plan, unsigned number, int orders_fd, struct w
         return 1;
     bool ready = worker_init(worker, plan, number, orders_fd, share);
     if (!ready)
-        share_report_trouble(share, TROUBLE_NO_MEMORY, ENDPOINT_LOGIN, 0);
+        share_report_trouble(share, TROUBLE_NO_MEMORY, ENDPOINT_LOGIN);
     while (ready && !worker->quit)
         run_round(worker);
     worker_cleanup(worker);

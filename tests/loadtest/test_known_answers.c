@@ -237,16 +237,6 @@ START_TEST(a_generator_that_is_too_slow_says_so_and_exits_with_4) {
 }
 END_TEST
 
-START_TEST(a_reply_with_the_wrong_body_is_a_failure) {
-    struct fake fake = fake_start(&(struct fake_behaviour){ .wrong_body = "{\"message\":\"welcome\"}" });
-    static struct result result;
-    run_program((const char *const[]){ "hold", fake.url, "--rate", "100", "--duration", "2s", NULL }, &result);
-    ck_assert_msg(result.code == 1 || result.code == 3, "%d: %s", result.code, result.output);
-    release(&result);
-    fake_stop(&fake);
-}
-END_TEST
-
 START_TEST(an_unreachable_server_exits_with_3) {
     struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 0 });
     static struct result result;
@@ -286,6 +276,52 @@ START_TEST(the_slower_of_two_services_is_named) {
 }
 END_TEST
 
+/* What is wrong is known before there is any load, and said: exit code 3. */
+static const struct {
+    struct fake_behaviour behaviour;
+    const char *scheme, *path, *scenario, *says;
+} wrong_targets[] = {
+    { { .status = "404 Not Found" }, "http", "/foo", "login", "/foo/auth/register answers 404: there is no such path" },
+    { { .status = "405 Method Not Allowed" }, "http", "", "login", "/auth/register answers 405: it does not take this method" },
+    { { .status = "403 Forbidden" }, "http", "", "login", "/auth/login answers 403: the account is there with another password" },
+    { { .status = "500 Internal Server Error" }, "http", "", "login", "/auth/register answers 500: it fails without any load" },
+    { { .status = "202 Accepted" }, "http", "", "login", "/auth/register answers 202, where 201 means success" },
+    { { .wrong_body = "{\"message\":\"welcome\"}" },
+      "http",
+      "",
+      "login",
+      "/auth/login answers 200, but without the member access_token" },
+    { { .wrong_body = "{\"access_token\":\"a.b.c\"}" },
+      "http",
+      "",
+      "me",
+      "/auth/login answers 200, but without the member refresh_token" },
+    { { .wrong_body = "<html>welcome</html>" },
+      "http",
+      "",
+      "login",
+      "/auth/login answers 200, but with a body that is not JSON" },
+    { { .wrong_body = "" }, "http", "", "login", "/auth/login answers 200, but without a body" },
+    { { .capacity = 0 }, "http", "", "verify", "/auth/verify answers 404: there is no such path" },
+    { { .raw = "220 mail.example.org ESMTP\r\n" }, "http", "", "login", "what listens there does not answer in HTTP/1.1" },
+    { { .raw = "hello" }, "http", "", "login", "what listens there does not answer in HTTP/1.1" },
+    { { .raw = "\x15\x03\x03\x01\x02\x02\x46" }, "http", "", "login", "speaks TLS: is it https:// ?" },
+    { { .capacity = 0 }, "https", "", "login", "what listens there does not speak TLS: is it http:// ?" },
+};
+
+START_TEST(a_target_that_cannot_be_tested_is_named_before_the_test_and_exits_with_3) {
+    struct fake fake = fake_start(&wrong_targets[_i].behaviour);
+    static struct result result;
+    char url[sizeof fake.url + 16];
+    snprintf(url, sizeof url, "%s%s%s", wrong_targets[_i].scheme, strchr(fake.url, ':'), wrong_targets[_i].path);
+    run_program((const char *const[]){ "find", url, "--scenario", wrong_targets[_i].scenario, "--timeout", "1s", NULL }, &result);
+    ck_assert_msg(result.code == 3, "%d: %s", result.code, result.output);
+    assert_says(&result, wrong_targets[_i].says);
+    release(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
 Suite *known_answers_suite(void) {
     Suite *suite = suite_create("known_answers");
     TCase *tcase = tcase_create("known_answers");
@@ -299,7 +335,8 @@ Suite *known_answers_suite(void) {
     tcase_add_test(tcase, a_leak_of_a_hundred_bytes_a_request_is_found);
     tcase_add_test(tcase, a_server_without_a_leak_passes_the_soak);
     tcase_add_test(tcase, a_generator_that_is_too_slow_says_so_and_exits_with_4);
-    tcase_add_test(tcase, a_reply_with_the_wrong_body_is_a_failure);
+    tcase_add_loop_test(tcase, a_target_that_cannot_be_tested_is_named_before_the_test_and_exits_with_3, 0,
+                        (int)ARRAY_LEN(wrong_targets));
     tcase_add_test(tcase, an_unreachable_server_exits_with_3);
     tcase_add_test(tcase, each_user_keeps_a_connection);
     tcase_add_test(tcase, the_slower_of_two_services_is_named);

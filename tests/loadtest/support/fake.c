@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -76,7 +77,11 @@ static void answer(const char *request, char reply[REPLY_SIZE]) {
     static const char tokens[] =
         "{\"access_token\":\"a.b.c\",\"token_type\":\"Bearer\",\"expires_in\":900,\"refresh_token\":\"jr1_x\","
         "\"refresh_expires_in\":9000}";
-    if (strncmp(request, "POST /auth/register ", 20) == 0)
+    if (server.behaviour.raw != NULL)
+        snprintf(reply, REPLY_SIZE, "%s", server.behaviour.raw);
+    else if (server.behaviour.status != NULL)
+        write_reply(reply, server.behaviour.status, "", "{}");
+    else if (strncmp(request, "POST /auth/register ", 20) == 0)
         write_user(reply, "201 Created", request);
     else if (strncmp(request, "POST /auth/", 11) == 0)
         write_reply(reply, "200 OK", "", server.behaviour.wrong_body != NULL ? server.behaviour.wrong_body : tokens);
@@ -84,6 +89,23 @@ static void answer(const char *request, char reply[REPLY_SIZE]) {
         write_user(reply, "200 OK", request);
     else
         write_reply(reply, "404 Not Found", "", "{}");
+}
+
+/* The number in "failpoint-12@example.org". */
+static unsigned account_of(const char *request) {
+    static const char mark[] = "\"failpoint-";
+    const char *address = strstr(request, mark);
+    return address == NULL ? 0 : (unsigned)strtoul(address + sizeof mark - 1, NULL, 10) % FAKE_ACCOUNTS;
+}
+
+/* How many times as long a request takes. */
+static int cost_of(const char *request, bool is_login) {
+    if (!is_login || server.behaviour.accounts == NULL)
+        return 1;
+    int *hash = &server.behaviour.accounts->hashes[account_of(request)];
+    bool is_own = *hash == server.behaviour.hash;
+    *hash = server.behaviour.hash;
+    return is_own ? 1 : FAKE_REHASH_COST;
 }
 
 static bool is_over_limit(void) {
@@ -135,7 +157,7 @@ static void take(int fd, const char *request) {
         return;
     }
     int64_t now = now_ns(), begin = server.busy_until_ns > now ? server.busy_until_ns : now;
-    server.busy_until_ns = begin + (int64_t)(1e9 / server.behaviour.capacity);
+    server.busy_until_ns = begin + (int64_t)(1e9 / server.behaviour.capacity) * cost_of(request, is_login);
     struct waiting *waiting = &server.waiting[(server.first + server.count++) % WAITING_MAX];
     waiting->fd = fd;
     waiting->due_ns = server.busy_until_ns;
@@ -230,6 +252,16 @@ static void serve(void) {
 }
 
 /* ---- for tests ---- */
+
+struct fake_accounts *fake_accounts_create(void) {
+    void *accounts = mmap(NULL, sizeof(struct fake_accounts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(accounts, MAP_FAILED);
+    return accounts;
+}
+
+void fake_accounts_destroy(struct fake_accounts *accounts) {
+    munmap(accounts, sizeof *accounts);
+}
 
 static void raise_descriptors(void) {
     struct rlimit limit;

@@ -12,11 +12,28 @@ struct fake_behaviour {
     unsigned queue;        /* requests that wait at most; more are answered 503. 0: any number */
     double freeze_every_s; /* 0: never */
     double freeze_s;
-    double limit;           /* logins a second; more are answered 429. 0: no limit */
-    unsigned crash_after;   /* requests; 0: never */
-    unsigned leak;          /* bytes of each request */
-    const char *wrong_body; /* of every login, instead of tokens; NULL: the right one */
+    double limit;                   /* logins a second; more are answered 429. 0: no limit */
+    unsigned crash_after;           /* requests; 0: never */
+    unsigned leak;                  /* bytes of each request */
+    const char *wrong_body;         /* of every login, instead of tokens; NULL: the right one */
+    const char *status;             /* of every reply, "404 Not Found"; NULL: the right one */
+    const char *raw;                /* sent instead of every reply; NULL: HTTP */
+    struct fake_accounts *accounts; /* NULL: none are kept */
+    int hash;                       /* the parameters of this one's password hashes, above 0 */
 };
+
+/*
+ * Accounts that several fakes share, as services do that have one database. A login of an account whose hash has other parameters
+ * than this one's costs FAKE_REHASH_COST times as much, and leaves a hash of this one's.
+ */
+#define FAKE_ACCOUNTS 1024
+#define FAKE_REHASH_COST 5
+struct fake_accounts {
+    int hashes[FAKE_ACCOUNTS]; /* by the number in the address; 0: of neither */
+};
+
+struct fake_accounts *fake_accounts_create(void);
+void fake_accounts_destroy(struct fake_accounts *accounts);
 
 struct fake {
     pid_t pid;

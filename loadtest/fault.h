@@ -1,0 +1,32 @@
+/*
+ * fault: what a reply lacked that was no good one, or what came instead of a reply: for the sentence that a person is told.
+ */
+#ifndef FAILPOINT_FAULT_H
+#define FAILPOINT_FAULT_H
+
+#include "api.h"
+
+#include <stddef.h>
+
+enum reply_fault {
+    FAULT_NONE,
+    FAULT_NO_TLS,    /* https: what listens there does not speak TLS, or does not answer the handshake */
+    FAULT_UNTRUSTED, /* https: no authority of this machine has signed the certificate for that name */
+    FAULT_HANDSHAKE, /* https: the handshake failed for another reason */
+    FAULT_IS_TLS,    /* http: the answer is TLS */
+    FAULT_NOT_HTTP,
+    FAULT_STATUS, /* under 400, and not the one that is expected */
+    FAULT_NO_BODY,
+    FAULT_TOO_LONG,
+    FAULT_NOT_JSON,
+    FAULT_NO_EMAIL, /* the member is missing, or is no text; as for the next two */
+    FAULT_NO_ACCESS_TOKEN,
+    FAULT_NO_REFRESH_TOKEN,
+    FAULT_OTHER_EMAIL,
+    FAULT_TOKEN /* a token with characters that no header can carry */
+};
+
+/* "without the member access_token"; empty for FAULT_NONE. `call` has the names of members. Returns `text`. */
+const char *fault_describe(enum reply_fault fault, const struct api_call *call, char *text, size_t size);
+
+#endif
