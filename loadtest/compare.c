@@ -1,4 +1,9 @@
-/* compare A B: both services under the same load, slice by slice. */
+/*
+ * compare A B: both services under the same load, slice by slice.
+ *
+ * Each side has accounts of its own: two services that share a database and hash with other parameters would otherwise rehash
+ * each other's accounts at every login, and neither would be measured.
+ */
 #include "bench.h"
 #include "command.h"
 #include "stats.h"
@@ -13,6 +18,8 @@
 #define SLICE_MIN_S 0.2
 #define USERS_DEFAULT 16.0
 #define SIDES 2
+#define WARM_UP_S 1.0 /* accounts of an earlier run are hashed anew where the parameters have changed */
+#define ACCOUNTS_DEFAULT 16.0
 
 struct comparison {
     struct bench sides[SIDES];
@@ -110,8 +117,11 @@ static void print_sides(const struct comparison *comparison) {
 static void merge(struct comparison *comparison) {
     struct run *all = &comparison->sides[0].run, *other = &comparison->sides[1].run;
     for (size_t i = 0; i < all->steps_count; i++)
-        all->steps[i].phase = PHASE_SIDE_A;
+        if (all->steps[i].phase == PHASE_SLICE)
+            all->steps[i].phase = PHASE_SIDE_A;
     for (size_t i = 0; i < other->steps_count; i++) {
+        if (other->steps[i].phase != PHASE_SLICE)
+            continue;
         struct run_step *step = run_add_step(all);
         if (step == NULL)
             return;
@@ -125,11 +135,26 @@ static void merge(struct comparison *comparison) {
 
 /* ---- the command ---- */
 
+/* Registered accounts are as many for each side as were asked for; of those that are there, each side takes half. */
+static void divide_accounts(struct options *own, size_t side) {
+    double accounts = own->accounts > 0 ? own->accounts : ACCOUNTS_DEFAULT;
+    own->accounts = own->seeded ? floor(accounts / SIDES) : accounts;
+    own->accounts_before = (double)side * own->accounts;
+}
+
+/* Each account logs in once, or as often as there is time for. Nothing is concluded from it. */
+static bool warm_up(struct bench *bench) {
+    struct bench_step step = { .phase = PHASE_WARM_UP, .load = 1 };
+    step.order = bench_order(BY_USERS, fmin(bench->plan.accounts, USERS_DEFAULT), WARM_UP_S, 0);
+    return bench_run(bench, &step) != NULL && !bench_interrupted();
+}
+
 static int prepare(struct comparison *comparison, const struct options *options, const char *line) {
     for (size_t side = 0; side < SIDES; side++) {
         struct options *own = &comparison->options[side];
         *own = *options;
         own->operands[0] = options->operands[side];
+        divide_accounts(own, side);
         if (own->rate <= 0 && own->users <= 0)
             own->users = USERS_DEFAULT;
         int code = bench_init(&comparison->sides[side], own, "compare", line);
@@ -149,12 +174,17 @@ int command_compare(const struct options *options, const char *line) {
     int code = bench_check_options(options, "compare");
     if (code != EXIT_FINE)
         return code;
+    if (options->seeded && options->accounts < SIDES)
+        return command_fail(EXIT_USAGE,
+                            "compare --seeded takes --accounts N, 2 at least: each side logs in with half of them, since "
+                            "services that share a database would hash each other's accounts anew");
     struct comparison *comparison = calloc(1, sizeof *comparison);
     if (comparison == NULL)
         return EXIT_GENERATOR;
     code = prepare(comparison, options, line);
     if (code == EXIT_FINE) {
-        run_blocks(comparison);
+        if (warm_up(&comparison->sides[0]) && warm_up(&comparison->sides[1]))
+            run_blocks(comparison);
         conclude(comparison);
         display_clear(&comparison->sides[1].display);
         print_sides(comparison);

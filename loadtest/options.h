@@ -39,6 +39,7 @@ struct options {
     double workers, connections, sources, accounts, sessions, seed, pid, precision, max, artificial_delay_us;
     bool new_connections, insecure, once, quiet, help, seeded, no_overload;
     double tolerance;
+    double accounts_before; /* no option: how many accounts belong to the other side of a comparison */
 };
 
 /*

@@ -18,7 +18,7 @@ static const char *const retry_after_items[] = { [RETRY_HONOUR] = "honour", [RET
 const struct names retry_after_names = { retry_after_items, ARRAY_LEN(retry_after_items) };
 
 const char *plan_email(const struct plan *plan, unsigned number, char email[EMAIL_SIZE]) {
-    snprintf(email, EMAIL_SIZE, "%s%u%s", plan->email_before, number, plan->email_after);
+    snprintf(email, EMAIL_SIZE, "%s%u%s", plan->email_before, plan->first_account + number - 1, plan->email_after);
     return email;
 }
 
@@ -102,6 +102,7 @@ bool plan_init(struct plan *plan, const struct options *options, char *error, si
         return false;
     }
     plan->accounts = (unsigned)or_default(options->accounts, ACCOUNTS_DEFAULT);
+    plan->first_account = 1 + (unsigned)options->accounts_before;
     plan->sessions = plan->scenario->sessions == 0 ? 0 : (unsigned)or_default(options->sessions, plan->scenario->sessions);
     if (plan->sessions > 0 && plan->sessions < plan->workers)
         plan->sessions = plan->workers;

@@ -27,6 +27,7 @@ struct plan {
     unsigned connections_max;     /* of one worker */
     unsigned sources;             /* loopback source addresses to begin with: 127.0.0.1 and on */
     unsigned accounts;            /* user 1 to this one exist, or are registered */
+    unsigned first_account;       /* the number in the address of user 1 */
     unsigned sessions;            /* over all workers */
     bool seeded;                  /* the accounts are there already */
     bool new_connections;         /* one for each request */
@@ -49,7 +50,7 @@ void plan_fini(struct plan *plan);
 
 #define EMAIL_SIZE 320
 
-/* The address of account `number` (from 1); returns `email`. */
+/* The address of user `number` (from 1); returns `email`. */
 const char *plan_email(const struct plan *plan, unsigned number, char email[EMAIL_SIZE]);
 
 #endif
