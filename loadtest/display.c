@@ -11,14 +11,18 @@
 #define COLUMNS_DEFAULT 100U
 #define LINE_SIZE 512
 
-const char *display_ms(double ms, char text[DISPLAY_NUMBER_SIZE]) {
+const char *display_ms_to(double ms, int digits, char text[DISPLAY_NUMBER_SIZE]) {
     if (ms >= 999.5)
-        snprintf(text, DISPLAY_NUMBER_SIZE, "%.3g s", ms / 1000);
+        snprintf(text, DISPLAY_NUMBER_SIZE, "%.*g s", digits, ms / 1000);
     else if (ms >= 0.9995)
-        snprintf(text, DISPLAY_NUMBER_SIZE, "%.3g ms", ms);
+        snprintf(text, DISPLAY_NUMBER_SIZE, "%.*g ms", digits, ms);
     else
-        snprintf(text, DISPLAY_NUMBER_SIZE, "%.0f us", ms * 1000);
+        snprintf(text, DISPLAY_NUMBER_SIZE, "%.*f us", digits - 3, ms * 1000);
     return text;
+}
+
+const char *display_ms(double ms, char text[DISPLAY_NUMBER_SIZE]) {
+    return display_ms_to(ms, 3, text);
 }
 
 const char *display_load(double load, char text[DISPLAY_NUMBER_SIZE]) {

@@ -24,6 +24,7 @@ void display_clear(struct display *display); /* before the result is printed */
 /* "1.02 s", "250 ms", "83 us"; "231", "1,250", "28.4 k" are kept as digits: "28400". Return `text`. */
 #define DISPLAY_NUMBER_SIZE 32
 const char *display_ms(double ms, char text[DISPLAY_NUMBER_SIZE]);
+const char *display_ms_to(double ms, int digits, char text[DISPLAY_NUMBER_SIZE]);
 const char *display_load(double load, char text[DISPLAY_NUMBER_SIZE]); /* three digits that count */
 
 #endif

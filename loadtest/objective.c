@@ -126,21 +126,46 @@ static int64_t measured_percentile(const struct objective *objective, const stru
     return histogram_percentile(&sum, 1 - objective->share_allowed);
 }
 
+#define DIGITS 3 /* that are enough for most figures */
+#define DIGITS_MAX 9
+
+static void write_shares(double measured, double limit, char measured_text[DISPLAY_NUMBER_SIZE],
+                         char limit_text[DISPLAY_NUMBER_SIZE]) {
+    for (int digits = DIGITS; digits <= DIGITS_MAX; digits++) {
+        snprintf(measured_text, DISPLAY_NUMBER_SIZE, "%.*g", digits, measured * 100);
+        snprintf(limit_text, DISPLAY_NUMBER_SIZE, "%.*g", digits, limit * 100);
+        if (strcmp(measured_text, limit_text) != 0)
+            return;
+    }
+}
+
+static void write_latencies(int64_t measured_ns, int64_t limit_ns, char measured_text[DISPLAY_NUMBER_SIZE],
+                            char limit_text[DISPLAY_NUMBER_SIZE]) {
+    for (int digits = DIGITS; digits <= DIGITS_MAX; digits++) {
+        display_ms_to((double)measured_ns / (double)NS_PER_MS, digits, measured_text);
+        display_ms_to((double)limit_ns / (double)NS_PER_MS, digits, limit_text);
+        if (strcmp(measured_text, limit_text) != 0)
+            return;
+    }
+}
+
 const char *objective_describe(const struct objective *objective, const struct tally tallies[ENDPOINTS],
                                char text[OBJECTIVE_TEXT_SIZE]) {
     struct objective_count count = objective_count(objective, tallies);
     const char *sign = objective_is_met(objective, &count) ? "<=" : ">";
     const char *endpoint = objective->endpoint < 0 ? "" : endpoint_name((enum endpoint)objective->endpoint);
     const char *space = objective->endpoint < 0 ? "" : " ";
+    char measured[DISPLAY_NUMBER_SIZE], limit[DISPLAY_NUMBER_SIZE];
     if (objective->of_errors) {
         double share = count.requests == 0 ? 0 : (double)count.bad / (double)count.requests;
-        snprintf(text, OBJECTIVE_TEXT_SIZE, "%s%serrors %.3g %% %s %.3g %%", endpoint, space, share * 100, sign,
-                 objective->share_allowed * 100);
+        write_shares(share, objective->share_allowed, measured, limit);
+        snprintf(text, OBJECTIVE_TEXT_SIZE, "%s%serrors %s %% %s %s %%", endpoint, space, measured, sign, limit);
         return text;
     }
-    char measured[DISPLAY_NUMBER_SIZE], limit[DISPLAY_NUMBER_SIZE];
-    display_ms((double)measured_percentile(objective, tallies) / 1e6, measured);
-    display_ms((double)objective->limit_ns / 1e6, limit);
+    int64_t measured_ns = measured_percentile(objective, tallies);
+    if (objective_is_met(objective, &count) && measured_ns > objective->limit_ns) /* the middle of the bucket that holds both */
+        measured_ns = objective->limit_ns;
+    write_latencies(measured_ns, objective->limit_ns, measured, limit);
     snprintf(text, OBJECTIVE_TEXT_SIZE, "%s%sp%.6g %s %s %s", endpoint, space, 100 - objective->share_allowed * 100, measured,
              sign, limit);
     return text;

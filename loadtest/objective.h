@@ -42,7 +42,8 @@ bool objective_is_met(const struct objective *objective, const struct objective_
 /* The first that is missed, or NULL. */
 const struct objective *objectives_first_missed(const struct objectives *objectives, const struct tally tallies[ENDPOINTS]);
 
-/* "p99 1.02 s > 1 s", "errors 3.1 % > 0.1 %": the figure that was measured beside the one that was asked for. Returns `text`. */
+/* "p99 1.02 s > 1 s", "errors 3.1 % > 0.1 %": the figure that was measured beside the one that was asked for, with as many digits
+ * as tell them apart. Returns `text`. */
 const char *objective_describe(const struct objective *objective, const struct tally tallies[ENDPOINTS],
                                char text[OBJECTIVE_TEXT_SIZE]);
 

@@ -36,6 +36,35 @@ START_TEST(an_objective_counts_what_breaks_it_and_says_so) {
 }
 END_TEST
 
+START_TEST(a_value_and_its_limit_are_never_written_alike_unless_they_are) {
+    static const struct {
+        int64_t latency_ns;
+        uint64_t shed;
+        size_t item;
+        const char *text;
+    } cases[] = {
+        { INT64_C(999000000), 0, 0, "p99 1 s <= 1 s" },    { INT64_C(1004000000), 0, 0, "p99 1.005 s > 1 s" },
+        { INT64_C(1020000000), 0, 0, "p99 1.02 s > 1 s" }, { INT64_C(995000000), 0, 0, "p99 996 ms <= 1 s" },
+        { 1000, 100000, 1, "errors 10 % > 1 %" },          { 1000, 9092, 1, "errors 1.0001 % > 1 %" },
+        { 1000, 9090, 1, "errors 0.9999 % <= 1 %" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct objectives objectives;
+        struct tally *tallies = calloc(ENDPOINTS, sizeof *tallies);
+        char text[OBJECTIVE_TEXT_SIZE];
+        ck_assert(tallies != NULL && objectives_parse("p99<=1s,err<=1%", &objectives, error, sizeof error));
+        struct tally *tally = &tallies[ENDPOINT_LOGIN];
+        tally->due = 1;
+        tally->classes[REPLY_OK] = 900000;
+        tally->classes[REPLY_SHED] = cases[i].shed;
+        for (int k = 0; k < 100; k++)
+            histogram_record(&tally->latency, cases[i].latency_ns);
+        ck_assert_str_eq(objective_describe(&objectives.items[cases[i].item], tallies, text), cases[i].text);
+        free(tallies);
+    }
+}
+END_TEST
+
 START_TEST(the_cause_is_what_is_at_ninety_percent_or_nothing) {
     static const struct {
         struct usage usage;
@@ -117,6 +146,7 @@ Suite *cause_suite(void) {
     Suite *suite = suite_create("cause");
     TCase *tests = tcase_create("cause");
     tcase_add_test(tests, an_objective_counts_what_breaks_it_and_says_so);
+    tcase_add_test(tests, a_value_and_its_limit_are_never_written_alike_unless_they_are);
     tcase_add_test(tests, the_cause_is_what_is_at_ninety_percent_or_nothing);
     tcase_add_test(tests, numbers_are_written_for_people);
     suite_add_tcase(suite, tests);
