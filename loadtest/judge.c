@@ -41,7 +41,7 @@ void judge_describe_bad(const struct bench *bench, struct run_step *step) {
     if (missed != NULL)
         snprintf(step->why, sizeof step->why, "%s", objective_describe(missed, step->tallies, text));
     else if (bench->backlog_growth > 1) /* the trial noticed it before latency did */
-        snprintf(step->why, sizeof step->why, "%.3g more requests a second pile up", bench->backlog_growth);
+        snprintf(step->why, sizeof step->why, "every second %.3g more requests arrive than are answered", bench->backlog_growth);
     else
         snprintf(step->why, sizeof step->why, "%s",
                  step->generator_limited ? "the generator falls behind" : "too many slow requests");
