@@ -72,6 +72,19 @@ void run_step_total(const struct run_step *step, struct tally *total) {
         tally_add(total, &step->tallies[i]);
 }
 
+void run_describe_trend(const struct run_trend *trend, char text[RUN_TEXT_SIZE]) {
+    int len = snprintf(text, RUN_TEXT_SIZE, "%s: %.4g to %.4g %s", trend->grows ? "grows" : "steady", trend->begin, trend->end,
+                       trend->unit);
+    if (len < 0 || len >= RUN_TEXT_SIZE)
+        return;
+    text += len;
+    size_t size = RUN_TEXT_SIZE - (size_t)len;
+    if (trend->grows)
+        snprintf(text, size, ", %.3g %s an hour (95 %%: %.3g to %.3g)", trend->slope, trend->unit, trend->low, trend->high);
+    else if (trend->low > 0 && trend->worth > 0)
+        snprintf(text, size, " (in the whole run less than the %.2g %s that would count as growth)", trend->worth, trend->unit);
+}
+
 static void read_cpu_name(char *name, size_t size) {
     char line[256];
     FILE *file = fopen("/proc/cpuinfo", "re");

@@ -114,6 +114,7 @@ struct run_trend {
     char name[32], unit[16]; /* memory MiB, descriptors, p99 ms */
     double slope, low, high;
     double begin, end; /* medians of the first and the last tenth */
+    double worth;      /* what it must have grown by, over the run, to matter; 0 in records from before that was kept */
     bool grows;        /* the interval is above 0 and the growth is large enough to matter */
 };
 
@@ -156,6 +157,10 @@ void run_read_machine(struct run_machine *machine);
 
 /* All endpoints' counts of a step in one. */
 void run_step_total(const struct run_step *step, struct tally *total);
+
+/* "grows: 51.1 to 66.2 MiB, 15.2 MiB an hour (95 %: 4.91 to 22.9)"; "steady: 51.1 to 51.3 MiB", with how much of a change counts
+ * as none. */
+void run_describe_trend(const struct run_trend *trend, char text[RUN_TEXT_SIZE]);
 
 /* The last step of that phase; NULL: there is none. */
 const struct run_step *run_find_step(const struct run *run, enum run_phase phase);

@@ -89,7 +89,10 @@ static bool read_member(const struct member *member, const struct json *value, c
 static bool read_struct(const struct member *members, const struct json *object, void *base) {
     for (; members->name != NULL; members++) {
         const struct json *value;
-        if (!json_find(object, members->name, &value) || !read_member(members, value, (char *)base + members->offset))
+        bool is_there = json_find(object, members->name, &value);
+        if (!is_there && members->is_later)
+            continue;
+        if (!is_there || !read_member(members, value, (char *)base + members->offset))
             return false;
     }
     return true;

@@ -3,22 +3,28 @@
 #include "run.h"
 
 #define NUMBER_AS(name, type, member)                                                                                            \
-    { name, MEMBER_NUMBER, offsetof(struct type, member), 0, NULL, NULL }
+    { name, MEMBER_NUMBER, offsetof(struct type, member), 0, NULL, NULL, false }
 #define NUMBER(type, member) NUMBER_AS(#member, type, member)
 #define WHOLE(type, member)                                                                                                      \
-    { #member, MEMBER_WHOLE, offsetof(struct type, member), 0, NULL, NULL }
+    { #member, MEMBER_WHOLE, offsetof(struct type, member), 0, NULL, NULL, false }
 #define TEXT_AS(name, type, member)                                                                                              \
-    { name, MEMBER_TEXT, offsetof(struct type, member), sizeof(((struct type *)0)->member), NULL, NULL }
+    { name, MEMBER_TEXT, offsetof(struct type, member), sizeof(((struct type *)0)->member), NULL, NULL, false }
 #define TEXT(type, member) TEXT_AS(#member, type, member)
 #define FLAG(type, member)                                                                                                       \
-    { #member, MEMBER_FLAG, offsetof(struct type, member), 0, NULL, NULL }
+    { #member, MEMBER_FLAG, offsetof(struct type, member), 0, NULL, NULL, false }
 #define ENUM_AS(name, type, member, names)                                                                                       \
-    { name, MEMBER_ENUM, offsetof(struct type, member), 0, NULL, names }
+    { name, MEMBER_ENUM, offsetof(struct type, member), 0, NULL, names, false }
 #define ENUM(type, member, names) ENUM_AS(#member, type, member, names)
 #define STRUCT(type, member, table)                                                                                              \
-    { #member, MEMBER_STRUCT, offsetof(struct type, member), 0, table, NULL }
+    { #member, MEMBER_STRUCT, offsetof(struct type, member), 0, table, NULL, false }
+#define LATER_NUMBER(type, member)                                                                                               \
+    { #member, MEMBER_NUMBER, offsetof(struct type, member), 0, NULL, NULL, true }
+#define LATER_FLAG(type, member)                                                                                                 \
+    { #member, MEMBER_FLAG, offsetof(struct type, member), 0, NULL, NULL, true }
+#define LATER_TEXT(type, member)                                                                                                 \
+    { #member, MEMBER_TEXT, offsetof(struct type, member), sizeof(((struct type *)0)->member), NULL, NULL, true }
 #define END                                                                                                                      \
-    { NULL, MEMBER_NUMBER, 0, 0, NULL, NULL }
+    { NULL, MEMBER_NUMBER, 0, 0, NULL, NULL, false }
 
 _Static_assert(sizeof(enum run_phase) == sizeof(int), "enums are read and written as ints");
 
@@ -111,9 +117,11 @@ const struct member step_members[] = {
 };
 
 const struct member trend_members[] = {
-    TEXT(run_trend, name),  TEXT(run_trend, unit),   NUMBER(run_trend, slope),
-    NUMBER(run_trend, low), NUMBER(run_trend, high), NUMBER(run_trend, begin),
-    NUMBER(run_trend, end), FLAG(run_trend, grows),  END,
+    TEXT(run_trend, name),          TEXT(run_trend, unit),
+    NUMBER(run_trend, slope),       NUMBER(run_trend, low),
+    NUMBER(run_trend, high),        NUMBER(run_trend, begin),
+    NUMBER(run_trend, end),         FLAG(run_trend, grows),
+    LATER_NUMBER(run_trend, worth), END,
 };
 
 const struct member metric_members[] = { TEXT(metric, name), NUMBER(metric, before), NUMBER(metric, after), END };

@@ -7,6 +7,7 @@
 
 #include "names.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum member_kind {
@@ -24,6 +25,7 @@ struct member {
     size_t offset, size;
     const struct member *members; /* of a struct; a row without a name ends them */
     const struct names *names;    /* of an enum */
+    bool is_later;                /* came after the first records: one without it has 0, false or an empty text */
 };
 
 extern const struct member run_members[];    /* of struct run */

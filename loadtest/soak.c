@@ -49,8 +49,8 @@ static bool fill_trend(const struct run *run, size_t which, double *times, doubl
     trend->high = slope.high * HOUR;
     trend->begin = stats_median(values, tenth);
     trend->end = stats_median(values + count - tenth, tenth);
-    double worth = fmin(watched[which].worth, watched[which].part * trend->begin);
-    trend->grows = slope.low > 0 && slope.estimate * length > worth && trend->end - trend->begin > worth / 2;
+    trend->worth = fmin(watched[which].worth, watched[which].part * trend->begin);
+    trend->grows = slope.low > 0 && slope.estimate * length > trend->worth && trend->end - trend->begin > trend->worth / 2;
     return true;
 }
 
@@ -73,10 +73,9 @@ static bool find_trends(struct run *run) {
 
 static void print_trends(const struct run *run, const struct run_step *step) {
     for (size_t i = 0; i < run->trends_count; i++) {
-        const struct run_trend *trend = &run->trends[i];
-        printf("  %-12s %s: %.4g to %.4g %s; %+.3g %s an hour (95 %%: %+.3g to %+.3g)\n", trend->name,
-               trend->grows ? "grows" : "steady", trend->begin, trend->end, trend->unit, trend->slope, trend->unit, trend->low,
-               trend->high);
+        char text[RUN_TEXT_SIZE];
+        run_describe_trend(&run->trends[i], text);
+        printf("  %-12s %s\n", run->trends[i].name, text);
     }
     printf("  %.0f requests, %.0f ok, %.0f shed, %.0f failed\n", step->figures.due, step->figures.ok, step->figures.shed,
            step->figures.failed);

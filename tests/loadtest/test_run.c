@@ -119,6 +119,26 @@ START_TEST(a_record_from_before_enums_had_names_is_read) {
 }
 END_TEST
 
+START_TEST(a_growth_that_is_called_steady_does_not_read_like_a_leak) {
+    static const struct {
+        struct run_trend trend;
+        const char *text;
+    } cases[] = {
+        { { .unit = "MiB", .slope = 15.2, .low = 4.91, .high = 22.9, .begin = 51.1, .end = 66.2, .worth = 0.5, .grows = true },
+          "grows: 51.1 to 66.2 MiB, 15.2 MiB an hour (95 %: 4.91 to 22.9)" },
+        { { .unit = "MiB", .slope = 15.2, .low = 4.91, .high = 22.9, .begin = 51.1, .end = 51.35, .worth = 0.5 },
+          "steady: 51.1 to 51.35 MiB (in the whole run less than the 0.5 MiB that would count as growth)" },
+        { { .unit = "threads", .slope = 2, .low = -1, .high = 5, .begin = 17, .end = 17, .worth = 1.7 },
+          "steady: 17 to 17 threads" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[RUN_TEXT_SIZE];
+        run_describe_trend(&cases[i].trend, text);
+        ck_assert_str_eq(text, cases[i].text);
+    }
+}
+END_TEST
+
 START_TEST(what_is_no_record_is_refused_with_a_sentence) {
     const char *const texts[] = {
         "", "{", "[]", "{}", "{\"version\": 2}", "{\"version\": 1}", "{\"version\": 1, \"started\": \"now\"}"
@@ -197,6 +217,7 @@ Suite *run_suite(void) {
     TCase *tests = tcase_create("run");
     tcase_add_test(tests, what_was_written_is_read_back);
     tcase_add_test(tests, a_record_from_before_enums_had_names_is_read);
+    tcase_add_test(tests, a_growth_that_is_called_steady_does_not_read_like_a_leak);
     tcase_add_test(tests, what_is_no_record_is_refused_with_a_sentence);
     tcase_add_loop_test(tests, a_record_with_a_member_of_another_type_is_refused_and_nothing_leaks, 0, (int)ARRAY_LEN(damages));
     tcase_add_test(tests, a_path_that_cannot_be_written_is_said);
