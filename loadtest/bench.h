@@ -28,6 +28,7 @@ struct bench {
 
 /* The progress of a step, by which a command decides whether it goes on. */
 struct bench_progress {
+    enum run_phase phase;           /* of the two steps that an order can make */
     const struct engine_view *view; /* since the step began */
     struct trial_progress trial;
 };

@@ -2,6 +2,7 @@
 #include "command.h"
 #include "instant.h"
 #include "judge.h"
+#include "recovery.h"
 #include "search.h"
 
 #include <math.h>
@@ -18,7 +19,6 @@
 #define OVERLOAD 1.5
 #define OVERLOAD_S 15.0
 #define RECOVER_PART 0.5
-#define RECOVER_S 10.0
 #define NEAR 1.3
 #define RATE_MIN 0.5
 #define RATE_MAX 1e7
@@ -164,14 +164,29 @@ static void hold_load(struct finder *finder) {
     find_answer(&finder->find, record_verdict(finder, step, good), step->figures.served);
 }
 
+/* The half load goes on until the service has recovered, or will not. */
+static bool is_recovery_decided(void *context, const struct bench_progress *progress) {
+    const struct finder *finder = context;
+    const struct run *run = &finder->bench->run;
+    const struct run_step *overloaded = run_find_step(run, PHASE_OVERLOAD);
+    if (progress->phase != PHASE_RECOVER || overloaded == NULL)
+        return false;
+    double seconds, allowed = objectives_error_share(&finder->bench->plan.objectives);
+    struct recovery recovery = recovery_of(run, overloaded, run->verdict.limit * RECOVER_PART, allowed);
+    return recovery_judge(&recovery, run, recovery.begin + progress->trial.seconds, &seconds) != RECOVERY_WAITS;
+}
+
 static void overload(struct finder *finder) {
     double limit = finder->find.good;
-    struct bench_step asked = {
-        .phase = PHASE_OVERLOAD, .next_phase = PHASE_RECOVER, .load = limit * OVERLOAD, .next_load = limit * RECOVER_PART
-    };
+    struct bench_step asked = { .phase = PHASE_OVERLOAD,
+                                .next_phase = PHASE_RECOVER,
+                                .load = limit * OVERLOAD,
+                                .next_load = limit * RECOVER_PART,
+                                .enough = is_recovery_decided,
+                                .context = finder };
     asked.order = make_order(finder, limit * OVERLOAD, OVERLOAD_S);
     asked.order.segments[asked.order.segments_count++] =
-        (struct segment){ limit * RECOVER_PART, limit * RECOVER_PART, s_to_ns(RECOVER_S) };
+        (struct segment){ limit * RECOVER_PART, limit * RECOVER_PART, s_to_ns(RECOVERY_MAX_S) };
     show(finder, "overload, then half:", limit * OVERLOAD);
     run_step(finder, &asked);
 }

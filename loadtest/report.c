@@ -3,6 +3,7 @@
 #include "command.h"
 #include "display.h"
 #include "html.h"
+#include "search.h"
 
 #include <errno.h>
 #include <string.h>
@@ -62,12 +63,14 @@ static void write_load_card(FILE *out, const char *name, double load, const char
     write_card(out, name, value, what);
 }
 
-static void write_recovery(const struct run_verdict *verdict, FILE *out) {
-    char number[HTML_NUMBER_SIZE], value[64];
+static void write_recovery(const struct run *run, FILE *out) {
+    const struct run_verdict *verdict = &run->verdict;
+    char number[HTML_NUMBER_SIZE], value[64], wait[SEARCH_WAIT_SIZE], what[RUN_TEXT_SIZE];
     if (verdict->beyond == COLLAPSE_UNKNOWN)
         return;
     snprintf(value, sizeof value, "%s s", html_number(verdict->recovery, number));
-    write_card(out, "Recovery", verdict->recovered ? value : "none", run_collapse_text(verdict->beyond));
+    snprintf(what, sizeof what, "%s%s", run_collapse_text(verdict->beyond), search_describe_wait(run, wait));
+    write_card(out, "Recovery", verdict->recovered ? value : verdict->recovering ? "under way" : "none", what);
 }
 
 static void write_numbers(const struct run *run, FILE *out) {
@@ -78,7 +81,7 @@ static void write_numbers(const struct run *run, FILE *out) {
     write_load_card(out, verdict->at_least ? "Limit, at least" : "Limit", verdict->limit, unit, run->options.slo);
     write_load_card(out, "Knee", verdict->knee, unit, "from here on it queues");
     write_load_card(out, "Collapse", verdict->collapse, unit, "goodput falls");
-    write_recovery(verdict, out);
+    write_recovery(run, out);
     const struct run_step *last = run->steps_count > 0 ? &run->steps[run->steps_count - 1] : NULL;
     if (last != NULL && verdict->limit <= 0) {
         char text[DISPLAY_NUMBER_SIZE];

@@ -125,8 +125,10 @@ struct run_verdict {
     double knee, limit, collapse, safe; /* loads; 0: not found */
     bool at_least;                      /* the limit was not reached: "at least" */
     enum run_collapse beyond;           /* above the limit */
-    bool recovered;
-    double recovery; /* seconds until the objective was met again */
+    bool recovered;                     /* the objective was met again */
+    bool recovering;                    /* it was not, by the end, but the queue was shrinking; never with `recovered` */
+    double recovery;                    /* seconds that it took; 0 unless recovered */
+    double overload_p50; /* ms: what those waited who were answered above the limit; 0: nobody was, or it was not tried */
     bool generator_limited, interrupted;
 };
 

@@ -140,6 +140,8 @@ static const struct member verdict_members[] = {
     ENUM(run_verdict, beyond, &run_collapse_names),
     FLAG(run_verdict, recovered),
     NUMBER(run_verdict, recovery),
+    LATER_FLAG(run_verdict, recovering),
+    LATER_NUMBER(run_verdict, overload_p50),
     FLAG(run_verdict, generator_limited),
     FLAG(run_verdict, interrupted),
     END,

@@ -2,6 +2,8 @@
 
 #include "command.h"
 #include "display.h"
+#include "instant.h"
+#include "recovery.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +12,7 @@
 #define SAFE_PART 0.75
 #define FAILED_SHARE 0.001
 #define COLLAPSED_PART 0.5
-#define SENTENCE_SIZE 160
+#define SENTENCE_SIZE 256
 
 /* ---- knee ---- */
 
@@ -53,19 +55,23 @@ static bool is_met(const struct run *run, const struct run_figures *figures) {
     return run->options.slo_latency_ms > 0 && figures->p99 <= run->options.slo_latency_ms;
 }
 
-/* From the moment the load dropped to the end of the last second that was not good. */
-static void judge_recovery(struct run *run, const struct run_step *recover, double allowed) {
+/* Of those who were answered: a timeout counts as a latency, too, and is longer than any other. */
+static double answered_p50_ms(const struct run_step *overload) {
+    struct tally total;
+    run_step_total(overload, &total);
+    double answered = (double)total.classes[REPLY_OK], timed = answered + (double)total.classes[REPLY_TIMEOUT];
+    if (answered < 1)
+        return 0;
+    return (double)histogram_percentile(&total.latency, 0.5 * answered / timed) / (double)NS_PER_MS;
+}
+
+/* A load that was cut short, by Ctrl-C or a crash, is judged as it ended. */
+static void judge_recovery(struct run *run, const struct run_step *overload, const struct run_step *recover, double allowed) {
     struct run_verdict *verdict = &run->verdict;
-    double end = recover->begin + recover->seconds;
-    verdict->recovery = 0;
-    verdict->recovered = true;
-    for (size_t i = 0; i < run->seconds_count; i++) {
-        const struct run_second *second = &run->seconds_list[i];
-        if (second->at <= recover->begin + 0.2 || second->at > end + 0.5 || run_second_is_good(run, second, allowed))
-            continue;
-        verdict->recovery = second->at - recover->begin;
-        verdict->recovered = second->at < end - 1;
-    }
+    struct recovery recovery = recovery_of(run, overload, recover->load, allowed);
+    enum recovery_state state = recovery_judge(&recovery, run, recover->begin + recover->seconds, &verdict->recovery);
+    verdict->recovered = state == RECOVERY_DONE;
+    verdict->recovering = state == RECOVERY_UNDER_WAY || state == RECOVERY_WAITS;
 }
 
 void search_judge_overload(struct run *run, double error_share_allowed) {
@@ -86,8 +92,9 @@ void search_judge_overload(struct run *run, double error_share_allowed) {
         verdict->beyond = is_met(run, figures) ? COLLAPSE_UNKNOWN : COLLAPSE_DEGRADES;
     if (verdict->beyond == COLLAPSE_COLLAPSES)
         verdict->collapse = overload->load;
+    verdict->overload_p50 = answered_p50_ms(overload);
     if (recover != NULL)
-        judge_recovery(run, recover, error_share_allowed);
+        judge_recovery(run, overload, recover, error_share_allowed);
 }
 
 /* ---- limiters ---- */
@@ -148,6 +155,35 @@ static void describe_shedding(const struct run_step *overload, char *text, size_
     snprintf(text, size, "sheds with %s, no failures", statuses);
 }
 
+const char *search_describe_wait(const struct run *run, char text[SEARCH_WAIT_SIZE]) {
+    char p50[DISPLAY_NUMBER_SIZE];
+    double ms = run->verdict.overload_p50, limit = run->options.slo_latency_ms;
+    text[0] = '\0';
+    if (ms > 0)
+        snprintf(text, SEARCH_WAIT_SIZE, ", %sp50 %s for those answered", limit > 0 && ms > limit ? "but " : "",
+                 display_ms(ms, p50));
+    return text;
+}
+
+static const char *describe_recovery(const struct run *run, char text[SENTENCE_SIZE / 2]) {
+    const struct run_verdict *verdict = &run->verdict;
+    const struct run_step *recover = run_find_step(run, PHASE_RECOVER);
+    char seconds[DISPLAY_NUMBER_SIZE];
+    text[0] = '\0';
+    if (recover == NULL)
+        return text;
+    display_ms((verdict->recovered ? verdict->recovery : recover->seconds) * 1000, seconds);
+    if (verdict->recovered && verdict->recovery < 0.05)
+        snprintf(text, SENTENCE_SIZE / 2, "; recovers at once");
+    else if (verdict->recovered)
+        snprintf(text, SENTENCE_SIZE / 2, "; recovers in %s", seconds);
+    else if (verdict->recovering)
+        snprintf(text, SENTENCE_SIZE / 2, "; still recovering after %s, its queue shrinks", seconds);
+    else
+        snprintf(text, SENTENCE_SIZE / 2, "; does not recover within %s", seconds);
+    return text;
+}
+
 static void describe_beyond(const struct run *run, char *text, size_t size) {
     const struct run_verdict *verdict = &run->verdict;
     const struct run_step *overload = run_find_step(run, PHASE_OVERLOAD);
@@ -155,7 +191,7 @@ static void describe_beyond(const struct run *run, char *text, size_t size) {
         text[0] = '\0';
         return;
     }
-    char what[SENTENCE_SIZE / 2], seconds[DISPLAY_NUMBER_SIZE], load[DISPLAY_NUMBER_SIZE];
+    char what[SENTENCE_SIZE / 2], wait[SEARCH_WAIT_SIZE], seconds[SENTENCE_SIZE / 2], load[DISPLAY_NUMBER_SIZE];
     if (verdict->beyond == COLLAPSE_FAILS)
         describe_failures(overload, what, sizeof what);
     else if (verdict->beyond == COLLAPSE_SHEDS)
@@ -166,18 +202,15 @@ static void describe_beyond(const struct run *run, char *text, size_t size) {
         snprintf(what, sizeof what, "%s", run_collapse_text(verdict->beyond));
     if (verdict->beyond == COLLAPSE_CRASHES)
         snprintf(text, size, " Above it: crashes at %s.", display_load(overload->load, load));
-    else if (!verdict->recovered)
-        snprintf(text, size, " Above it: %s, and does not recover.", what);
-    else if (verdict->recovery < 0.05)
-        snprintf(text, size, " Above it: %s, recovers at once.", what);
     else
-        snprintf(text, size, " Above it: %s, recovers in %s.", what, display_ms(verdict->recovery * 1000, seconds));
+        snprintf(text, size, " Above it: %s%s%s.", what, search_describe_wait(run, wait), describe_recovery(run, seconds));
 }
 
 static int code_of(const struct run_verdict *verdict, enum find_outcome outcome) {
     if (verdict->interrupted)
         return EXIT_INTERRUPTED;
-    if (verdict->beyond == COLLAPSE_CRASHES || (verdict->beyond != COLLAPSE_UNKNOWN && !verdict->recovered))
+    if (verdict->beyond == COLLAPSE_CRASHES ||
+        (verdict->beyond != COLLAPSE_UNKNOWN && !verdict->recovered && !verdict->recovering))
         return EXIT_BROKE;
     if (verdict->generator_limited)
         return EXIT_GENERATOR;

@@ -25,8 +25,13 @@
 /* The highest good load up to which latency (p90) stays within three times that of the lowest load; 0 when nothing was good. */
 double search_knee(const struct run *run);
 
-/* What the steps "overload" and "recover" of the record say: verdict's beyond, recovered, recovery, collapse. */
+/* What the steps "overload" and "recover" of the record say: verdict's beyond, recovered, recovering, recovery, overload_p50,
+ * collapse. */
 void search_judge_overload(struct run *run, double error_share_allowed);
+
+/* ", but p50 3.4 s for those answered": of the overload; empty when it was not tried, or nobody was. Returns `text`. */
+#define SEARCH_WAIT_SIZE 80
+const char *search_describe_wait(const struct run *run, char text[SEARCH_WAIT_SIZE]);
 
 /* The headline and the exit code, when everything else of the verdict is there. `why` and `cause` are of the load that failed. */
 void search_conclude(struct run *run, const struct find *find, const char *why, const struct cause *cause);

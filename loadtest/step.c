@@ -158,7 +158,8 @@ static bool is_enough(struct watch *watch, int64_t now_ns) {
         return true;
     if (watch->step->enough == NULL)
         return false;
-    struct bench_progress progress = { .view = bench->now,
+    struct bench_progress progress = { .phase = watch->phase,
+                                       .view = bench->now,
                                        .trial = { .tallies = bench->now->tallies,
                                                   .seconds = ns_to_s(now_ns - watch->begin_ns),
                                                   .backlog_growth = backlog_growth(watch) } };
