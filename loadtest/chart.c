@@ -48,9 +48,14 @@ static void stretch(struct range *range, double value, bool is_log) {
 static struct range range_of(const struct chart *chart, bool of_x) {
     const struct chart_axis *axis = of_x ? &chart->x : &chart->y;
     struct range range = { .count = 0 };
-    for (size_t i = 0; i < chart->series_count; i++)
-        for (size_t k = 0; k < chart->series[i].count; k++)
-            stretch(&range, of_x ? chart->series[i].points[k].x : chart->series[i].points[k].y, axis->is_log);
+    for (size_t i = 0; i < chart->series_count; i++) {
+        for (size_t k = 0; k < chart->series[i].count; k++) {
+            const struct chart_point *point = &chart->series[i].points[k];
+            stretch(&range, of_x ? point->x : point->y, axis->is_log);
+            if (!of_x && point->most > point->y)
+                stretch(&range, point->most, axis->is_log);
+        }
+    }
     return range;
 }
 
@@ -201,6 +206,12 @@ static void write_area(const struct frame *frame, const struct chart_series *ser
 
 #define DOTS_MAX 40
 
+static void write_spread(const struct frame *frame, const char *style, const struct chart_point *point, FILE *out) {
+    double x = place(&frame->x, point->x), low = frame->y.is_log ? frame->y.from : 0;
+    fprintf(out, "<line class=\"spread %s\" x1=%.1f x2=%.1f y1=%.1f y2=%.1f />", style, x, x,
+            place(&frame->y, clamp(point->least, low, frame->y.to)), place(&frame->y, clamp(point->most, low, frame->y.to)));
+}
+
 static void write_line(const struct frame *frame, const struct chart_series *series, FILE *out) {
     fprintf(out, "<polyline class=\"line %s\" points=\"", series->style);
     for (size_t i = 0; i < series->count; i++)
@@ -209,6 +220,8 @@ static void write_line(const struct frame *frame, const struct chart_series *ser
     fputs("\"/>", out);
     for (size_t i = 0; i < series->count && series->count <= DOTS_MAX; i++) {
         const struct chart_point *point = &series->points[i];
+        if (is_drawn(frame, point) && point->least < point->most)
+            write_spread(frame, series->style, point, out);
         if (is_drawn(frame, point))
             fprintf(out, "<circle class=\"dot %s\" r=2.6 cx=%.1f cy=%.1f />", series->style, place(&frame->x, point->x),
                     place(&frame->y, point->y));

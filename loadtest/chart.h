@@ -17,7 +17,8 @@ enum chart_unit { CHART_PLAIN, CHART_MS, CHART_SECONDS, CHART_PERCENT };
 
 struct chart_point {
     double x, y;
-    double low; /* of an area: where it begins; it ends at y */
+    double low;         /* of an area: where it begins; it ends at y */
+    double least, most; /* of a line: the spread of what y is the median of; alike: there is none */
 };
 
 struct chart_series {

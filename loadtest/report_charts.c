@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define NEAR_LOADS 1.03 /* times the lowest of them */
 #define POINTS_MAX 2000 /* of a picture: more seconds than that are thinned out */
 
 /* ---- latency over load, from the steps ---- */
@@ -27,16 +28,25 @@ static int by_load(const void *one, const void *other) {
     return (a->x > b->x) - (a->x < b->x);
 }
 
-/* Trials of one load become one point: their mean. */
+static int by_value(const void *one, const void *other) {
+    const struct chart_point *a = one, *b = other;
+    return (a->y > b->y) - (a->y < b->y);
+}
+
+/* Trials of about one load become one point, their median, with their spread: a line through all of them would go up and down
+ * where a search ends. */
 static size_t merge_loads(struct chart_point *points, size_t count) {
     size_t merged = 0;
     for (size_t i = 0; i < count;) {
         double sum = 0;
-        size_t same = 0;
-        for (double x = points[i].x; i + same < count && points[i + same].x == x; same++)
-            sum += points[i + same].y;
-        points[merged++] = (struct chart_point){ .x = points[i].x, .y = sum / (double)same };
-        i += same;
+        size_t near = 0;
+        for (double x = points[i].x; i + near < count && points[i + near].x <= NEAR_LOADS * x; near++)
+            sum += points[i + near].x;
+        qsort(points + i, near, sizeof *points, by_value);
+        points[merged++] = (struct chart_point){
+            .x = sum / (double)near, .y = points[i + near / 2].y, .least = points[i].y, .most = points[i + near - 1].y
+        };
+        i += near;
     }
     return merged;
 }
@@ -71,7 +81,8 @@ static void write_latency_over_load(const struct run *run, struct chart_point *p
     snprintf(label, sizeof label, "load, %s", run->options.unit);
     struct chart chart = {
         .title = "Latency over load",
-        .note = "From the moment a request was due; each dot is a load.",
+        .note =
+            "From the moment a request was due. Each dot is a load, its line from the quickest to the slowest of several trials.",
         .x = { .label = label, .is_log = true },
         .y = { .label = "logarithmic", .unit = CHART_MS, .is_log = true, .at_least = run->options.slo_latency_ms },
         .limit = run->options.slo_latency_ms,

@@ -31,6 +31,7 @@ const char report_style[] =
     ".p50{--c:var(--p50)}.p90{--c:var(--p90)}.p99{--c:var(--p99)}.ok{--c:var(--ok)}.shed{--c:var(--shed)}"
     ".failed{--c:var(--failed)}.server{--c:var(--server)}.machine{--c:var(--machine)}.generator{--c:var(--generator)}"
     ".database{--c:var(--database)}"
+    ".spread{stroke:var(--c);stroke-width:1.5;opacity:.55}"
     ".line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}.dot{fill:var(--c)}.area{fill:var(--c)}"
     ".axis{fill:var(--soft);font-size:12px;font-family:inherit}.grid{stroke:var(--rule)}.tick{stroke:var(--soft)}"
     ".band{fill:var(--band)}.limit{stroke:var(--limit);stroke-width:1.5;stroke-dasharray:6 4}.limit-name{fill:var(--limit)}"
