@@ -93,14 +93,15 @@ static void write_numbers(const struct run *run, FILE *out) {
 
 /* ---- steps ---- */
 
-static void write_cell(FILE *out, double number) {
+/* The name is shown beside the value where the columns have no room: on a phone. */
+static void write_cell(FILE *out, const char *name, double number) {
     char text[HTML_NUMBER_SIZE];
-    fprintf(out, "<td>%s</td>", html_number(number, text));
+    fprintf(out, "<td data-name=\"%s\">%s</td>", name, html_number(number, text));
 }
 
-static void write_duration(FILE *out, double ms) {
+static void write_duration(FILE *out, const char *name, double ms) {
     char text[DISPLAY_NUMBER_SIZE];
-    fprintf(out, "<td>%s</td>", ms > 0 ? display_ms(ms, text) : "");
+    fprintf(out, "<td data-name=\"%s\">%s</td>", name, ms > 0 ? display_ms(ms, text) : "");
 }
 
 static void write_words(FILE *out, const struct run_step *step) {
@@ -117,56 +118,54 @@ static void write_words(FILE *out, const struct run_step *step) {
     fputs("</td>", out);
 }
 
-static void write_step(FILE *out, const struct run_step *step) {
+static void write_step(FILE *out, const struct run *run, const struct run_step *step) {
     const struct run_figures *figures = &step->figures;
-    fputs("<tr><td>", out);
+    char load[HTML_NUMBER_SIZE];
+    fputs("<tr><td class=load>", out);
     html_text(out, names_get(&run_phase_names, (int)step->phase));
+    fprintf(out, " %s ", html_number(step->load, load));
+    html_text(out, run->options.unit);
     fputs("</td>", out);
-    write_cell(out, step->load);
-    write_cell(out, figures->offered);
-    write_cell(out, figures->served);
-    write_cell(out, figures->shed);
-    write_cell(out, figures->failed);
-    write_duration(out, figures->p50);
-    write_duration(out, figures->p99);
-    write_cell(out, step->usage.server_cores);
+    write_cell(out, "offered/s", figures->offered);
+    write_cell(out, "answered/s", figures->served);
+    write_cell(out, "shed", figures->shed);
+    write_cell(out, "failed", figures->failed);
+    write_duration(out, "p50", figures->p50);
+    write_duration(out, "p99", figures->p99);
+    write_cell(out, "server cores", step->usage.server_cores);
     write_words(out, step);
     fputs("</tr>\n", out);
 }
 
 static void write_steps(const struct run *run, FILE *out) {
-    fputs("<h2>Steps</h2><div class=wide tabindex=0 role=region aria-label=Steps><table><thead><tr><th>phase</th><th>", out);
-    html_text(out, run->options.unit);
-    fputs("</th><th>offered/s</th><th>answered/s</th><th>shed</th><th>failed</th><th>p50</th><th>p99</th><th>server "
+    fputs("<h2>Steps</h2><div class=\"wide steps\" tabindex=0 role=region aria-label=Steps><table><thead><tr><th>load</th>"
+          "<th>offered/s</th><th>answered/s</th><th>shed</th><th>failed</th><th>p50</th><th>p99</th><th>server "
           "cores</th><th class=words>verdict</th></tr></thead><tbody>\n",
           out);
     for (size_t i = 0; i < run->steps_count; i++)
-        write_step(out, &run->steps[i]);
+        write_step(out, run, &run->steps[i]);
     fputs("</tbody></table></div>\n", out);
 }
 
 /* ---- what grows ---- */
 
 static void write_trend(FILE *out, const struct run_trend *trend) {
-    char slope[HTML_NUMBER_SIZE], low[HTML_NUMBER_SIZE], high[HTML_NUMBER_SIZE];
-    fputs("<tr><td>", out);
+    char text[RUN_TEXT_SIZE];
+    run_describe_trend(trend, text);
+    fputs("<dt>", out);
     html_text(out, trend->name);
-    fprintf(out, "</td><td>%s</td><td>%s to %s</td>", html_number(trend->slope, slope), html_number(trend->low, low),
-            html_number(trend->high, high));
-    write_cell(out, trend->begin);
-    write_cell(out, trend->end);
-    fprintf(out, "<td class=\"words %s\">%s</td></tr>\n", trend->grows ? "bad-word" : "good", trend->grows ? "grows" : "flat");
+    fprintf(out, "</dt><dd class=%s>", trend->grows ? "bad-word" : "good");
+    html_text(out, text);
+    fputs("</dd>", out);
 }
 
 static void write_trends(const struct run *run, FILE *out) {
     if (run->trends_count == 0)
         return;
-    fputs("<h2>Growth</h2><div class=wide tabindex=0 role=region aria-label=Growth><table><thead><tr><th>what</th><th>per "
-          "hour</th><th>95 % interval</th><th>at first</th><th>at last</th><th class=words></th></tr></thead><tbody>\n",
-          out);
+    fputs("<h2>Growth</h2><dl class=facts>", out);
     for (size_t i = 0; i < run->trends_count; i++)
         write_trend(out, &run->trends[i]);
-    fputs("</tbody></table></div>\n", out);
+    fputs("</dl>\n", out);
 }
 
 /* ---- how it was measured ---- */

@@ -44,5 +44,11 @@ const char report_style[] =
     "white-space:pre-wrap;overflow-wrap:anywhere;font:.88rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}"
     "dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:0;font-size:.92rem}"
     "dl.facts dt{color:var(--soft)}dl.facts dd{margin:0;overflow-wrap:anywhere}"
+    "@media(max-width:44rem){.steps thead{display:none}.steps table,.steps tbody{display:block}"
+    ".steps tr{display:grid;grid-template-columns:repeat(4,1fr);gap:.35rem .6rem;padding:.6rem .8rem;"
+    "border-bottom:1px solid var(--rule)}.steps tr:last-child{border-bottom:0}"
+    ".steps td{display:block;padding:0;border:0;text-align:left;white-space:normal;min-width:0;order:3}"
+    ".steps td::before{content:attr(data-name);display:block;color:var(--soft);font-size:.75rem}"
+    ".steps td.load{order:1;grid-column:1/-1;font-weight:650}.steps td.words{order:2;grid-column:1/-1;min-width:0}}"
     "@media(max-width:34rem){dl.facts{grid-template-columns:1fr}dl.facts dd{margin-bottom:.4rem}}"
     "@media print{body{background:#fff}figure,.numbers div{break-inside:avoid}}";

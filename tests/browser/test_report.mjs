@@ -67,6 +67,14 @@ async function testView(browser, file, view) {
     const [width, window] = await page.evaluate(() => [document.scrollingElement.scrollWidth, innerWidth]);
     expect(width <= window, `${width} in ${window} pixels`);
   });
+  await test(`${view.name}: the steps can be read without scrolling sideways, with the verdict in sight`, async () => {
+    const hidden = await page.evaluate(() => {
+      const table = document.querySelector(".steps");
+      const cells = [...table.querySelectorAll("td")].filter((cell) => cell.getBoundingClientRect().right > innerWidth);
+      return table.scrollWidth > table.clientWidth ? "the table is wider than its frame" : cells.map((cell) => cell.textContent).join();
+    });
+    expect(hidden === "", hidden);
+  });
   await test(`${view.name}: charts are drawn, and their letters can be read`, async () => {
     const charts = await page.evaluate(() =>
       [...document.querySelectorAll("svg")].map((svg) => ({
