@@ -1,6 +1,7 @@
 #include "bench.h"
 
 #include "command.h"
+#include "cost.h"
 #include "duration.h"
 #include "instant.h"
 #include "jwtd/macros.h"
@@ -48,6 +49,7 @@ static void describe(struct run *run, const struct plan *plan, const struct opti
     record->timeout_s = options->timeout_s;
     record->new_connections = plan->new_connections;
     record->tls = plan->target.tls;
+    record->core_price = options->core_price;
     int64_t latency = objectives_latency_ns(&plan->objectives);
     record->slo_latency_ms = latency == INT64_MAX ? 0 : (double)latency / (double)NS_PER_MS;
     run_read_machine(&run->machine);
@@ -148,6 +150,7 @@ int bench_finish(struct bench *bench) {
     char error[ERROR_SIZE] = "";
     metrics_read(&bench->run.metrics, &bench->plan.target, bench->options->metrics, false);
     bench->run.seconds = ns_to_s(instant_now() - bench->begin_ns);
+    cost_find(&bench->run, &verdict->cost);
     display_clear(&bench->display);
     puts(verdict->headline);
     int code = EXIT_FINE;

@@ -1,5 +1,6 @@
 #include "bench.h"
 #include "command.h"
+#include "cost.h"
 #include "instant.h"
 #include "judge.h"
 #include "recovery.h"
@@ -242,6 +243,9 @@ static void print_numbers(const struct run *run) {
     printf("knee %s, limit %s, collapse %s (%s)\n", verdict->knee > 0 ? display_load(verdict->knee, knee) : "unknown",
            verdict->limit > 0 ? display_load(verdict->limit, limit) : "unknown",
            verdict->collapse > 0 ? display_load(verdict->collapse, collapse) : "not seen", run->options.unit);
+    cost_print(run);
+    if (verdict->drift[0] != '\0')
+        printf("  %s\n", verdict->drift);
 }
 
 static void find_limit(struct bench *bench) {

@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include "bench.h"
+#include "cost.h"
 #include "instant.h"
 #include "judge.h"
 
@@ -68,6 +69,7 @@ static void print_details(const struct bench *bench, const struct run_step *step
     if (step->usage.server_known)
         printf("  server: %.2f cores, %.1f MiB, %.0f descriptors\n", step->usage.server_cores, step->usage.rss_mib,
                step->usage.descriptors);
+    cost_print(&bench->run);
     print_replies(&total);
     if (bench->options->once)
         print_once(bench->now, bench->options);

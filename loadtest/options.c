@@ -86,6 +86,8 @@ static const struct option_row table[] = {
     { "pid", "N", OPTION_NUMBER, AT(pid), FOR_RUNS, 1, 1e7, "the server's process (default: who listens there)", NULL },
     { "metrics", "URL", OPTION_TEXT, AT(metrics), FOR_LOAD | FOR_COMPARE, 0, 0,
       "where /metrics is (default: at the target, if there)", NULL },
+    { "core-price", "N", OPTION_NUMBER, AT(core_price), FOR_FIND | FOR_HOLD | FOR_SOAK, 0, MANY,
+      "of a core (a month, say): prices 1,000 requests a second by the cores of server and database", NULL },
     { "tolerance", "P", OPTION_NUMBER, AT(tolerance), FOR_GATE, 0, 100, "how much worse is still no regression, in percent (5)",
       NULL },
     { "out", "FILE", OPTION_TEXT, AT(out), FOR_RUNS, 0, 0, "the record (RUN.json)", NULL },

@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include "command.h"
+#include "cost.h"
 #include "display.h"
 #include "html.h"
 #include "search.h"
@@ -42,7 +43,13 @@ static void write_header(const struct run *run, FILE *out) {
     html_text(out, run->options.url);
     fputs(", ", out);
     write_time(run->started, out);
-    fputs("</p></header>\n", out);
+    fputs("</p>", out);
+    if (run->verdict.drift[0] != '\0') {
+        fputs("<p class=drift>", out);
+        html_text(out, run->verdict.drift);
+        fputs("</p>", out);
+    }
+    fputs("</header>\n", out);
 }
 
 /* ---- numbers ---- */
@@ -73,14 +80,37 @@ static void write_recovery(const struct run *run, FILE *out) {
     write_card(out, "Recovery", verdict->recovered ? value : verdict->recovering ? "under way" : "none", what);
 }
 
+static void write_costs(const struct run *run, FILE *out) {
+    struct run_cost cost;
+    const struct run_step *step = cost_find(run, &cost);
+    char value[RUN_TEXT_SIZE], what[RUN_TEXT_SIZE], number[HTML_NUMBER_SIZE];
+    if (step == NULL)
+        return;
+    snprintf(what, sizeof what, "refused or failed, at %s answered a second", html_number(step->figures.served, number));
+    write_card(out, "Errors per million requests", html_number(cost.errors_per_million, value), what);
+    if (cost.memory_mib <= 0)
+        return;
+    snprintf(value, sizeof value, "%s MiB", html_number(cost.memory_mib, number));
+    snprintf(what, sizeof what, "the server had %s MiB", html_number(step->usage.rss_mib, number));
+    write_card(out, "Memory for 1,000 requests/s", value, what);
+    snprintf(value, sizeof value, "%s cores", html_number(cost.cores, number));
+    bool has_price = run->options.core_price > 0;
+    snprintf(what, sizeof what, "of server%s%s%s", step->usage.database_known ? " and database" : "",
+             has_price ? "; they cost " : "", has_price ? html_number(cost.price, number) : "");
+    write_card(out, "Processor for 1,000 requests/s", value, what);
+}
+
 static void write_numbers(const struct run *run, FILE *out) {
     const struct run_verdict *verdict = &run->verdict;
     const char *unit = run->options.unit;
+    char what[RUN_TEXT_SIZE + 64];
     fputs("<dl class=numbers>", out);
-    write_load_card(out, "Run it at", verdict->safe, unit, "or less");
-    write_load_card(out, verdict->at_least ? "Limit, at least" : "Limit", verdict->limit, unit, run->options.slo);
-    write_load_card(out, "Knee", verdict->knee, unit, "from here on it queues");
-    write_load_card(out, "Collapse", verdict->collapse, unit, "goodput falls");
+    write_load_card(out, "Run it at", verdict->safe, unit, "or less: three quarters of the limit, which leaves room for bursts");
+    snprintf(what, sizeof what, "the highest load that met %s for long", run->options.slo);
+    write_load_card(out, verdict->at_least ? "Limit, at least" : "Limit", verdict->limit, unit, what);
+    write_load_card(out, "Knee", verdict->knee, unit,
+                    "up to here requests do not queue; from here to the limit they wait, within the objective");
+    write_load_card(out, "Collapse", verdict->collapse, unit, "from here on less than half of the limit is answered");
     write_recovery(run, out);
     const struct run_step *last = run->steps_count > 0 ? &run->steps[run->steps_count - 1] : NULL;
     if (last != NULL && verdict->limit <= 0) {
@@ -88,6 +118,7 @@ static void write_numbers(const struct run *run, FILE *out) {
         write_load_card(out, "Answered", last->figures.served, "/s", "of all endpoints");
         write_card(out, "p99", display_ms(last->figures.p99, text), run->options.slo);
     }
+    write_costs(run, out);
     fputs("</dl>\n", out);
 }
 

@@ -14,6 +14,7 @@ const char report_style[] =
     "main{max-width:68rem;margin:0 auto;padding:1.2rem 1rem 3rem}"
     "header{border-left:.4rem solid var(--good);padding:.2rem 0 .2rem 1rem;margin:.6rem 0 1.4rem}"
     "header.warn{border-color:var(--warn)}header.bad{border-color:var(--bad)}"
+    "header .drift{color:var(--warn)}"
     "header p{color:var(--soft);margin:.3rem 0 0;overflow-wrap:anywhere}"
     "h1{font-size:clamp(1.15rem,.9rem + 1.4vw,1.75rem);line-height:1.35;margin:0;overflow-wrap:anywhere;text-wrap:balance}"
     "h2{font-size:1.15rem;margin:2rem 0 .8rem}"

@@ -59,6 +59,7 @@ struct run_options {
     double seed;    /* below 2^53 */
     double workers, connections_max, timeout_s;
     bool new_connections, tls;
+    double core_price;     /* of a core, for the time that the price is meant for; 0: not said */
     double slo_latency_ms; /* the tightest that holds for all requests; 0: none. The objective line of charts */
 };
 
@@ -118,6 +119,11 @@ struct run_trend {
     bool grows;        /* the interval is above 0 and the growth is large enough to matter */
 };
 
+struct run_cost {
+    double errors_per_million;       /* of requests: refused or failed */
+    double memory_mib, cores, price; /* for 1,000 answered requests a second; cores of server and database; 0: not known */
+};
+
 struct run_verdict {
     int exit_code;
     char headline[RUN_HEADLINE_SIZE]; /* the result in one line */
@@ -128,7 +134,9 @@ struct run_verdict {
     bool recovered;                     /* the objective was met again */
     bool recovering;                    /* it was not, by the end, but the queue was shrinking; never with `recovered` */
     double recovery;                    /* seconds that it took; 0 unless recovered */
-    double overload_p50; /* ms: what those waited who were answered above the limit; 0: nobody was, or it was not tried */
+    double overload_p50;       /* ms: what those waited who were answered above the limit; 0: nobody was, or it was not tried */
+    char drift[RUN_TEXT_SIZE]; /* the sentence, when the capacity changed during the run; else empty */
+    struct run_cost cost;
     bool generator_limited, interrupted;
 };
 

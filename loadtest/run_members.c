@@ -17,8 +17,9 @@
 #define ENUM(type, member, names) ENUM_AS(#member, type, member, names)
 #define STRUCT(type, member, table)                                                                                              \
     { #member, MEMBER_STRUCT, offsetof(struct type, member), 0, table, NULL, false }
-#define LATER_NUMBER(type, member)                                                                                               \
-    { #member, MEMBER_NUMBER, offsetof(struct type, member), 0, NULL, NULL, true }
+#define LATER_NUMBER_AS(name, type, member)                                                                                      \
+    { name, MEMBER_NUMBER, offsetof(struct type, member), 0, NULL, NULL, true }
+#define LATER_NUMBER(type, member) LATER_NUMBER_AS(#member, type, member)
 #define LATER_FLAG(type, member)                                                                                                 \
     { #member, MEMBER_FLAG, offsetof(struct type, member), 0, NULL, NULL, true }
 #define LATER_TEXT(type, member)                                                                                                 \
@@ -44,6 +45,7 @@ static const struct member options_members[] = {
     FLAG(run_options, new_connections),
     FLAG(run_options, tls),
     NUMBER(run_options, slo_latency_ms),
+    LATER_NUMBER(run_options, core_price),
     END,
 };
 
@@ -142,6 +144,11 @@ static const struct member verdict_members[] = {
     NUMBER(run_verdict, recovery),
     LATER_FLAG(run_verdict, recovering),
     LATER_NUMBER(run_verdict, overload_p50),
+    LATER_TEXT(run_verdict, drift),
+    LATER_NUMBER_AS("errors_per_million", run_verdict, cost.errors_per_million),
+    LATER_NUMBER_AS("memory_per_1000", run_verdict, cost.memory_mib),
+    LATER_NUMBER_AS("cores_per_1000", run_verdict, cost.cores),
+    LATER_NUMBER_AS("price_per_1000", run_verdict, cost.price),
     FLAG(run_verdict, generator_limited),
     FLAG(run_verdict, interrupted),
     END,

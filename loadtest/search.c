@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "display.h"
+#include "drift.h"
 #include "instant.h"
 #include "recovery.h"
 
@@ -263,6 +264,17 @@ static void write_crash(struct run *run, const struct find *find) {
              run->options.scenario, display_load(at, load), run->options.unit, held);
 }
 
+static void describe_drift(struct run *run) {
+    struct drift drift;
+    char most[DISPLAY_NUMBER_SIZE], least[DISPLAY_NUMBER_SIZE];
+    if (!drift_find(run, &drift))
+        return;
+    snprintf(run->verdict.drift, sizeof run->verdict.drift,
+             "The capacity changed during the run: %s/s were answered at %.0f s, and no more than %s/s at %.0f s. Something else "
+             "used the machine, or the service slows down: measure again.",
+             display_load(drift.most, most), drift.most_at, display_load(drift.least, least), drift.least_at);
+}
+
 void search_conclude(struct run *run, const struct find *find, const char *why, const struct cause *cause) {
     struct run_verdict *verdict = &run->verdict;
     enum find_outcome outcome = find_outcome(find);
@@ -273,6 +285,7 @@ void search_conclude(struct run *run, const struct find *find, const char *why, 
     verdict->at_least = outcome == FIND_NONE_BAD || verdict->generator_limited;
     verdict->cause = *cause;
     verdict->exit_code = code_of(verdict, outcome);
+    describe_drift(run);
     char load[DISPLAY_NUMBER_SIZE], good[DISPLAY_NUMBER_SIZE];
     if (verdict->interrupted)
         snprintf(verdict->headline, sizeof verdict->headline, "interrupted: %s holds %s %s%s%s", run->options.scenario,

@@ -33,7 +33,8 @@ void search_judge_overload(struct run *run, double error_share_allowed);
 #define SEARCH_WAIT_SIZE 80
 const char *search_describe_wait(const struct run *run, char text[SEARCH_WAIT_SIZE]);
 
-/* The headline and the exit code, when everything else of the verdict is there. `why` and `cause` are of the load that failed. */
+/* The headline, what drifted, and the exit code, when everything else of the verdict is there. `why` and `cause` are of the load
+ * that failed. */
 void search_conclude(struct run *run, const struct find *find, const char *why, const struct cause *cause);
 
 /* A limiter refuses so much of this step that there is nothing to search for: the verdict says that. False when it does not. */

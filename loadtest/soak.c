@@ -1,5 +1,6 @@
 #include "bench.h"
 #include "command.h"
+#include "cost.h"
 #include "judge.h"
 #include "jwtd/macros.h"
 #include "stats.h"
@@ -79,6 +80,7 @@ static void print_trends(const struct run *run, const struct run_step *step) {
     }
     printf("  %.0f requests, %.0f ok, %.0f shed, %.0f failed\n", step->figures.due, step->figures.ok, step->figures.shed,
            step->figures.failed);
+    cost_print(run);
 }
 
 static void conclude(struct bench *bench, struct run_step *step) {
