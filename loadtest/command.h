@@ -44,6 +44,7 @@ int command_fail(int code, const char *format, ...) __attribute__((format(printf
 int command_find(const struct options *options, const char *line);
 int command_hold(const struct options *options, const char *line);
 int command_ramp(const struct options *options, const char *line);
+int command_day(const struct options *options, const char *line);
 int command_soak(const struct options *options, const char *line);
 int command_idle(const struct options *options, const char *line);
 int command_seed(const struct options *options, const char *line);

@@ -28,6 +28,12 @@ const struct command commands[] = {
       "Holds a rate or users for --duration (1h) and reports the slope of each with its 95 % interval. Exit code 1: something "
       "grows.",
       "failpoint soak http://127.0.0.1:8080 --scenario mixed --rate 500 --duration 8h", 1, command_soak },
+    { "day", FOR_DAY, "URL", "the traffic of a day: 1.2 million requests, a peak of 180 a second at nine in the morning",
+      "Follows the rates of a day and says whether the objective held, and when it was worst. Takes --duration (24h): a shorter "
+      "run "
+      "keeps\nthe rates and shortens the hours, so that it has fewer requests and the same peak. --peak N raises or lowers them "
+      "all.",
+      "failpoint day http://127.0.0.1:8080 --duration 24m", 1, command_day },
     { "idle", FOR_IDLE, "URL", "open many connections, keep them idle, and say what each costs the server",
       "Opens --connections (10000), keeps them for --duration (10s), and counts those that the server closes.",
       "failpoint idle http://127.0.0.1:8080 --connections 18000", 1, command_idle },

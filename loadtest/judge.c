@@ -1,6 +1,7 @@
 #include "judge.h"
 
 #include "command.h"
+#include "cost.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -90,4 +91,40 @@ void judge_hold(struct bench *bench, struct run_step *step) {
     verdict->interrupted = bench_interrupted();
     verdict->exit_code = code_of(bench, step, met);
     write_headline(bench, step, met);
+}
+
+/* ---- the result ---- */
+
+static void print_replies(const struct tally *total) {
+    for (size_t i = 0; i < REPLY_CLASSES; i++)
+        if (total->classes[i] > 0)
+            printf("  %-10s %llu\n", reply_class_name((enum reply_class)i), (unsigned long long)total->classes[i]);
+    for (size_t i = 100; i < STATUS_CODES; i++)
+        if (total->statuses[i] > 0)
+            printf("  status %zu %llu\n", i, (unsigned long long)total->statuses[i]);
+}
+
+void judge_print_details(const struct bench *bench, const struct run_step *step) {
+    const struct run_figures *figures = &step->figures;
+    struct tally total;
+    run_step_total(step, &total);
+    char numbers[6][DISPLAY_NUMBER_SIZE];
+    printf("  %.0f requests in %.2f s: %s/s asked, %s/s ok, %s/s ok and in time\n", figures->due, step->seconds,
+           display_load(figures->offered, numbers[0]), display_load(figures->served, numbers[1]),
+           display_load(figures->goodput, numbers[2]));
+    printf("  latency from due: p50 %s  p90 %s  p99 %s  p99.9 %s  max %s  mean %s\n", display_ms(figures->p50, numbers[0]),
+           display_ms(figures->p90, numbers[1]), display_ms(figures->p99, numbers[2]), display_ms(figures->p999, numbers[3]),
+           display_ms(figures->max, numbers[4]), display_ms(figures->mean, numbers[5]));
+    if (total.shed.total > 0)
+        printf("  refusals (429, 503): p50 %s  p99 %s\n",
+               display_ms((double)histogram_percentile(&total.shed, 0.5) / 1e6, numbers[0]),
+               display_ms((double)histogram_percentile(&total.shed, 0.99) / 1e6, numbers[1]));
+    printf("  generator: lag p99 %s, wait for a connection %s, %.2f cores; in flight %.1f (Little: %.1f%s)\n",
+           display_ms(figures->lag_ms, numbers[0]), display_ms(figures->wait_ms, numbers[1]), step->usage.generator_cores,
+           step->little_seen, step->little_expected, step->little_agrees ? "" : ", does not agree");
+    if (step->usage.server_known)
+        printf("  server: %.2f cores, %.1f MiB, %.0f descriptors\n", step->usage.server_cores, step->usage.rss_mib,
+               step->usage.descriptors);
+    cost_print(&bench->run);
+    print_replies(&total);
 }

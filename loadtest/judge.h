@@ -13,6 +13,9 @@ void judge_describe_bad(const struct bench *bench, struct run_step *step);
 /* Fewer requests were sent than were due: such a step is no proof that the load that was asked for is good. */
 bool judge_generator_fell_behind(const struct bench *bench, const struct run_step *step);
 
+/* Counts, latencies, costs and replies of a step, on standard output. */
+void judge_print_details(const struct bench *bench, const struct run_step *step);
+
 /* Verdict of the step, and of the run: headline, because, exit code. */
 void judge_hold(struct bench *bench, struct run_step *step);
 

@@ -36,7 +36,7 @@ _Static_assert(sizeof(enum run_by) == sizeof(int) && sizeof(enum arrivals) == si
 
 static const struct option_row table[] = {
     { "scenario", "NAME", OPTION_TEXT, AT(scenario), FOR_LOAD | FOR_COMPARE, 0, 0,
-      "register, login (default), refresh, me, verify, mixed, session", NULL },
+      "register, login (default), refresh, me, verify, mixed (default of day), session", NULL },
     { "slo", "LIST", OPTION_TEXT, AT(slo), FOR_LOAD | FOR_COMPARE, 0, 0,
       "what is good: p99<=1s,err<=0.1% (default for what hashes passwords), login.p95<=2s for one endpoint", NULL },
     { "by", "WHAT", OPTION_CHOICE, AT(by), FOR_FIND, 0, 0, "what is varied: rate (default), or users, who wait for their replies",
@@ -44,9 +44,10 @@ static const struct option_row table[] = {
     { "rate", "N", OPTION_NUMBER, AT(rate), FOR_HOLD | FOR_RAMP | FOR_SOAK | FOR_COMPARE, 0, MANY,
       "requests per second; for ramp the first", NULL },
     { "to", "N", OPTION_NUMBER, AT(rate_end), FOR_RAMP, 0, MANY, "requests per second at the end of the ramp", NULL },
+    { "peak", "N", OPTION_NUMBER, AT(peak), FOR_DAY, 1, MANY, "requests per second at nine in the morning (180)", NULL },
     { "users", "N", OPTION_NUMBER, AT(users), FOR_HOLD | FOR_SOAK | FOR_COMPARE, 1, 1e6,
       "users who each wait for a reply before they go on (closed loop)", NULL },
-    { "duration", "TIME", OPTION_SECONDS, AT(duration_s), FOR_HOLD | FOR_RAMP | FOR_SOAK | FOR_IDLE | FOR_COMPARE, 0, 0,
+    { "duration", "TIME", OPTION_SECONDS, AT(duration_s), FOR_HOLD | FOR_RAMP | FOR_SOAK | FOR_IDLE | FOR_COMPARE | FOR_DAY, 0, 0,
       "how long: 10s, 5m, 8h", NULL },
     { "requests", "N", OPTION_NUMBER, AT(requests), FOR_HOLD, 1, 1e12, "stop after so many", NULL },
     { "once", NULL, OPTION_FLAG, AT(once), FOR_HOLD, 0, 0,
@@ -86,7 +87,7 @@ static const struct option_row table[] = {
     { "pid", "N", OPTION_NUMBER, AT(pid), FOR_RUNS, 1, 1e7, "the server's process (default: who listens there)", NULL },
     { "metrics", "URL", OPTION_TEXT, AT(metrics), FOR_LOAD | FOR_COMPARE, 0, 0,
       "where /metrics is (default: at the target, if there)", NULL },
-    { "core-price", "N", OPTION_NUMBER, AT(core_price), FOR_FIND | FOR_HOLD | FOR_SOAK, 0, MANY,
+    { "core-price", "N", OPTION_NUMBER, AT(core_price), FOR_FIND | FOR_HOLD | FOR_SOAK | FOR_DAY, 0, MANY,
       "of a core (a month, say): prices 1,000 requests a second by the cores of server and database", NULL },
     { "tolerance", "P", OPTION_NUMBER, AT(tolerance), FOR_GATE, 0, 100, "how much worse is still no regression, in percent (5)",
       NULL },
@@ -224,7 +225,7 @@ static bool parse_words(struct options *options, unsigned command, int argc, cha
 }
 
 bool options_parse(struct options *options, unsigned command, int argc, char **argv, char *error, size_t error_size) {
-    *options = (struct options){ .scenario = "login",
+    *options = (struct options){ .scenario = command == FOR_DAY ? "mixed" : "login",
                                  .by = BY_RATE,
                                  .arrivals = ARRIVALS_POISSON,
                                  .retry_after = RETRY_IGNORE,

@@ -21,7 +21,8 @@ enum option_commands { /* which commands take an option: a set */
                        FOR_COMPARE = 128,
                        FOR_GATE = 256,
                        FOR_REPORT = 512,
-                       FOR_LOAD = FOR_FIND | FOR_HOLD | FOR_RAMP | FOR_SOAK,
+                       FOR_DAY = 1024,
+                       FOR_LOAD = FOR_FIND | FOR_HOLD | FOR_RAMP | FOR_SOAK | FOR_DAY,
                        FOR_RUNS = FOR_LOAD | FOR_IDLE | FOR_COMPARE
 };
 
@@ -38,7 +39,7 @@ struct options {
     double rate, rate_end, users, duration_s, requests, timeout_s, think_s;
     double workers, connections, sources, accounts, sessions, seed, pid, precision, max, artificial_delay_us;
     bool new_connections, insecure, once, quiet, help, seeded, no_overload;
-    double tolerance, core_price;
+    double tolerance, core_price, peak;
     double accounts_before; /* no option: how many accounts belong to the other side of a comparison */
 };
 

@@ -17,6 +17,7 @@ static bool is_about_load(const struct run_step *step) {
     case PHASE_RECOVER:
     case PHASE_SOAK:
     case PHASE_IDLE:
+    case PHASE_DAY:
         return false;
     default:
         return step->figures.ok > 0;

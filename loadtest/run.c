@@ -142,7 +142,7 @@ static const char *const phase_items[] = {
     [PHASE_WARM_UP] = "warmup",    [PHASE_DOUBLE] = "double",   [PHASE_BISECT] = "bisect", [PHASE_HOLD] = "hold",
     [PHASE_OVERLOAD] = "overload", [PHASE_RECOVER] = "recover", [PHASE_RAMP] = "ramp",     [PHASE_SOAK] = "soak",
     [PHASE_IDLE] = "idle",         [PHASE_CEILING] = "ceiling", [PHASE_PACE] = "pace",     [PHASE_SLICE] = "slice",
-    [PHASE_SIDE_A] = "A",          [PHASE_SIDE_B] = "B",
+    [PHASE_SIDE_A] = "A",          [PHASE_SIDE_B] = "B",        [PHASE_DAY] = "day",
 };
 const struct names run_phase_names = { phase_items, ARRAY_LEN(phase_items) };
 

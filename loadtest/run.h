@@ -40,7 +40,8 @@ enum run_phase {
     PHASE_PACE,    /* selftest: a rate */
     PHASE_SLICE,   /* compare: of either service */
     PHASE_SIDE_A,  /* compare: in the record */
-    PHASE_SIDE_B
+    PHASE_SIDE_B,
+    PHASE_DAY
 };
 extern const struct names run_phase_names;
 

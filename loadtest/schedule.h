@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCHEDULE_SEGMENTS 4
+#define SCHEDULE_SEGMENTS 16
 
 /* xoshiro256**: fast, small, and the same on every machine. */
 struct random {

@@ -1,3 +1,5 @@
+#include "loadtest/day.h"
+#include "loadtest/instant.h"
 #include "loadtest/schedule.h"
 
 #include <check.h>
@@ -113,6 +115,37 @@ START_TEST(the_same_seed_gives_the_same_arrivals_and_another_one_others) {
 }
 END_TEST
 
+/* ---- a day ---- */
+
+static double highest(const struct segment *segments, size_t count) {
+    double rate = 0;
+    for (size_t i = 0; i < count; i++)
+        rate = fmax(rate, fmax(segments[i].rate_begin, segments[i].rate_end));
+    return rate;
+}
+
+START_TEST(a_day_has_1_2_million_requests_and_a_peak_of_180_a_second) {
+    struct segment segments[SCHEDULE_SEGMENTS];
+    size_t count = day_plan(DAY_PEAK, DAY_SECONDS, segments);
+    ck_assert_double_eq_tol(day_requests(segments, count), 1.2e6, 0.01 * 1.2e6);
+    ck_assert_double_eq(highest(segments, count), 180);
+    int64_t length = 0;
+    for (size_t i = 0; i < count; i++)
+        length += segments[i].duration_ns;
+    ck_assert_int_eq(length, s_to_ns(DAY_SECONDS));
+}
+END_TEST
+
+START_TEST(a_shorter_day_keeps_its_rates_and_a_higher_peak_raises_all) {
+    struct segment whole[SCHEDULE_SEGMENTS], quick[SCHEDULE_SEGMENTS];
+    size_t count = day_plan(DAY_PEAK, DAY_SECONDS, whole);
+    ck_assert_uint_eq(day_plan(2 * DAY_PEAK, DAY_SECONDS / 60, quick), count);
+    ck_assert_double_eq_tol(day_requests(quick, count), 2 * day_requests(whole, count) / 60, 1);
+    ck_assert_double_eq(quick[0].rate_begin, 2 * whole[0].rate_begin);
+    ck_assert_double_eq(highest(quick, count), 360);
+}
+END_TEST
+
 Suite *schedule_suite(void) {
     Suite *suite = suite_create("schedule");
     TCase *tests = tcase_create("schedule");
@@ -123,6 +156,8 @@ Suite *schedule_suite(void) {
     tcase_add_test(tests, a_ramp_has_the_area_under_it);
     tcase_add_test(tests, segments_follow_each_other_and_may_be_silent);
     tcase_add_test(tests, the_same_seed_gives_the_same_arrivals_and_another_one_others);
+    tcase_add_test(tests, a_day_has_1_2_million_requests_and_a_peak_of_180_a_second);
+    tcase_add_test(tests, a_shorter_day_keeps_its_rates_and_a_higher_peak_raises_all);
     suite_add_tcase(suite, tests);
     return suite;
 }
