@@ -25,6 +25,14 @@ const char *display_ms(double ms, char text[DISPLAY_NUMBER_SIZE]) {
     return display_ms_to(ms, 3, text);
 }
 
+const char *display_duration(double seconds, char text[DISPLAY_NUMBER_SIZE]) {
+    if (seconds < 90)
+        snprintf(text, DISPLAY_NUMBER_SIZE, "%.0f s", fmax(round(seconds / 10), 1) * 10);
+    else
+        snprintf(text, DISPLAY_NUMBER_SIZE, "%.0f min", round(seconds / 60));
+    return text;
+}
+
 const char *display_load(double load, char text[DISPLAY_NUMBER_SIZE]) {
     double unit = load <= 0 ? 1 : pow(10, floor(log10(load)) - 2);
     double rounded = unit > 1 ? round(load / unit) * unit : load;

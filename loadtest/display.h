@@ -25,6 +25,7 @@ void display_clear(struct display *display); /* before the result is printed */
 #define DISPLAY_NUMBER_SIZE 32
 const char *display_ms(double ms, char text[DISPLAY_NUMBER_SIZE]);
 const char *display_ms_to(double ms, int digits, char text[DISPLAY_NUMBER_SIZE]);
-const char *display_load(double load, char text[DISPLAY_NUMBER_SIZE]); /* three digits that count */
+const char *display_duration(double seconds, char text[DISPLAY_NUMBER_SIZE]); /* "40 s", "3 min" */
+const char *display_load(double load, char text[DISPLAY_NUMBER_SIZE]);        /* three digits that count */
 
 #endif

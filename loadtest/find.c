@@ -8,6 +8,9 @@
 #define HOLD_PRECISION 0.03 /* of the limit, once a hold was bad; and the first step back */
 #define STEPS_BACK_GROW 3.0 /* times twice */
 #define HOLDS_MAX 12
+#define DOUBTFUL 0.9 /* of the lower end: less than that was served above it */
+#define NEARLY 0.99
+#define HELD_PRECISION 0.1   /* of a hold that was good just under what was served */
 #define BAD_IS_STALE_AFTER 4 /* trials: the upper end is tried once more before it is believed */
 
 void find_init(struct find *find, double load_begin, double load_min, double load_max, double precision, bool whole) {
@@ -20,9 +23,15 @@ void find_init(struct find *find, double load_begin, double load_min, double loa
         find->load = ceil(find->load);
 }
 
+/* As a share of the load: arrivals come by chance, and two trials cannot tell loads apart that are nearer than that. */
+static double chance(const struct find *find) {
+    double requests = find->good * find->trial_s;
+    return requests > 0 ? sqrt(2 / requests) : 0;
+}
+
 static bool is_narrow(const struct find *find) {
     double width = find->bad - find->good;
-    return (find->whole && width <= 1) || width <= find->precision * find->good;
+    return (find->whole && width <= 1) || width <= fmax(find->precision, chance(find)) * find->good;
 }
 
 /* Inside the bracket, and not so near to an end that nothing is learnt. */
@@ -65,9 +74,15 @@ static void narrow(struct find *find) {
 }
 
 static void accept(struct find *find) {
+    if (find->load > find->good) {
+        find->good_before = find->good;
+        find->good_is_sure = false;
+    }
     find->good = find->load;
-    if (find->bad <= find->good) /* not known, or bad for a while only: something else was on the machine */
-        find->bad = 0;
+    if (find->bad <= find->good) { /* not known, or bad for a while only: something else was on the machine */
+        find->bad = find->bad_before > find->good ? find->bad_before : 0;
+        find->bad_before = 0;
+    }
     if (find->bad > 0)
         narrow(find);
     else if (find->load >= find->load_max)
@@ -77,8 +92,19 @@ static void accept(struct find *find) {
 }
 
 static void reject(struct find *find, double served) {
+    if (find->bad > find->load)
+        find->bad_before = find->bad;
     find->bad = find->load;
     find->bad_since = find->answers;
+    if (find->bad <= find->good) { /* the lower end, tried again */
+        find->good = find->good_before < find->bad ? find->good_before : 0;
+        find->good_before = 0;
+    }
+    if (served > 0 && served < DOUBTFUL * find->good && !find->good_is_sure) {
+        find->good_is_sure = true;
+        enter(find, FIND_BISECT, find->good);
+        return;
+    }
     if (served > find->good && served < find->bad)
         find->hint = served;
     narrow(find);
@@ -86,14 +112,18 @@ static void reject(struct find *find, double served) {
 
 /* From the first hold on only holds count: between the highest that was good and the lowest that was not, if both are known. */
 static void next_hold(struct find *find) {
-    double gap = find->bad - find->held;
-    if (find->held > 0 && (find->bad == 0 || gap <= HOLD_PRECISION * find->held || (find->whole && gap <= 1))) {
+    double gap = find->bad - find->held, seen = find->hint * UNDER_HINT;
+    bool is_near =
+        gap <= HOLD_PRECISION * find->held || (find->held >= NEARLY * seen && seen > 0 && gap <= HELD_PRECISION * find->held);
+    if (find->held > 0 && (find->bad == 0 || is_near || (find->whole && gap <= 1))) {
         find->good = find->held;
         find->phase = FIND_DONE;
         return;
     }
     double back = 1 - HOLD_PRECISION * pow(2, fmin(find->holds_failed - 1, STEPS_BACK_GROW));
     double load = find->held > 0 ? (find->held + find->bad) / 2 : find->bad * back;
+    if (find->held < NEARLY * seen && seen < load)
+        load = seen;
     find->good = find->whole ? floor(load) : load;
     if (find->good >= find->load_min && find->holds_failed <= HOLDS_MAX) {
         enter(find, FIND_HOLD, find->good);
@@ -103,13 +133,14 @@ static void next_hold(struct find *find) {
     find->phase = FIND_DONE;
 }
 
-static void answer_hold(struct find *find, bool good) {
+static void answer_hold(struct find *find, bool good, double served) {
     if (good) {
         find->held = find->load;
     } else {
         if (++find->votes_bad < 2)
             return;
         find->bad = find->load;
+        find->hint = served < find->bad ? served : 0;
         find->holds_failed++;
     }
     if (good && find->holds_failed == 0) { /* the bracket is as narrow as it was asked for */
@@ -123,7 +154,7 @@ void find_answer(struct find *find, bool good, double served) {
     assert(find->phase != FIND_DONE);
     find->answers++;
     if (find->phase == FIND_HOLD) {
-        answer_hold(find, good);
+        answer_hold(find, good, served);
         return;
     }
     find->votes_good += good ? 1 : 0;

@@ -4,8 +4,10 @@
  *
  * Double until it is bad, then bisect until the bracket is narrower than `precision`. Bad counts only when two trials out of at
  * most three say so, since a burst can spoil one; and an upper end that was found long ago is tried once more before it is
- * believed. The highest good load is then held for long. If that is bad, twice, short trials have shown too little, as they do
- * where a queue takes long to fill, and only holds decide from then on: steps back, then a bisection.
+ * believed. So is a lower end when much less than that is served above it. The highest good load is then held for long. If that
+ * is bad, twice, short trials have shown too little, as they do where a queue takes long to fill, and only holds decide from then
+ * on: just under what was served, or steps back, then a bisection; it ends early at a load that was held just under what was
+ * served.
  */
 #ifndef FAILPOINT_FIND_H
 #define FAILPOINT_FIND_H
@@ -15,10 +17,14 @@
 enum find_phase { FIND_DOUBLE, FIND_BISECT, FIND_HOLD, FIND_DONE };
 
 struct find {
-    double load;      /* to try now */
-    double good, bad; /* the bracket; 0: not known yet */
-    double precision; /* of the bracket: (bad - good) / good */
-    double hint;      /* what was served well when it was too much; 0: not known */
+    double load;        /* to try now */
+    double good, bad;   /* the bracket; 0: not known yet */
+    double bad_before;  /* the bad load that was known before this one; 0: none */
+    double good_before; /* the good load that was known before this one; 0: none */
+    bool good_is_sure;  /* it was tried again after what was served above it spoke against it */
+    double precision;   /* of the bracket: (bad - good) / good */
+    double trial_s; /* of a trial, at most: a bracket of fewer requests than chance makes of them is narrow; 0: as good as none */
+    double hint;    /* what was served well when it was too much, of the last such trial; 0: not known */
     double load_min, load_max;
     bool whole; /* loads are whole numbers: users */
     unsigned votes_good, votes_bad;

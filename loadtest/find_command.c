@@ -3,6 +3,7 @@
 #include "cost.h"
 #include "instant.h"
 #include "judge.h"
+#include "pace.h"
 #include "recovery.h"
 #include "search.h"
 
@@ -10,15 +11,7 @@
 #include <stdio.h>
 
 #define WARM_UP_S 1.0
-#define TRIAL_MIN_S 1.0
-#define DOUBLING_MAX_S 4.0
-#define BISECTING_MAX_S 8.0
-#define BISECTING_REQUESTS 1500
-#define HOLD_REQUESTS 6000.0
-#define HOLD_MIN_S 3.0
-#define HOLD_MAX_S 30.0
 #define OVERLOAD 1.5
-#define OVERLOAD_S 15.0
 #define RECOVER_PART 0.5
 #define NEAR 1.3
 #define RATE_MIN 0.5
@@ -28,6 +21,7 @@
 
 struct finder {
     struct bench *bench;
+    const struct pace *pace;
     struct find find;
     bool by_users;
     struct trial trial;
@@ -134,9 +128,7 @@ static bool record_verdict(struct finder *finder, struct run_step *step, bool go
 static void try_load(struct finder *finder) {
     bool doubling = finder->find.phase == FIND_DOUBLE;
     enum run_phase phase = doubling ? PHASE_DOUBLE : PHASE_BISECT;
-    finder->trial.seconds_min = TRIAL_MIN_S;
-    finder->trial.requests_min = doubling ? 0 : BISECTING_REQUESTS;
-    finder->trial.seconds_max = doubling ? DOUBLING_MAX_S : BISECTING_MAX_S;
+    pace_trial(finder->pace, &finder->find, 0, &finder->trial);
     struct bench_step asked = { .phase = phase, .load = finder->find.load, .enough = is_decided, .context = finder };
     asked.order = make_order(finder, finder->find.load, finder->trial.seconds_max * 5);
     show(finder, names_get(&run_phase_names, (int)phase), finder->find.load);
@@ -152,10 +144,9 @@ static void try_load(struct finder *finder) {
 
 static void hold_load(struct finder *finder) {
     double served = finder->by_users ? finder->find.hint : finder->find.load;
-    double seconds = fmin(fmax(served > 0 ? HOLD_REQUESTS / served : 2 * BISECTING_MAX_S, HOLD_MIN_S), HOLD_MAX_S);
-    finder->trial.seconds_min = finder->trial.seconds_max = seconds;
+    pace_trial(finder->pace, &finder->find, served, &finder->trial);
     struct bench_step asked = { .phase = PHASE_HOLD, .load = finder->find.load, .enough = is_hopeless, .context = finder };
-    asked.order = make_order(finder, finder->find.load, seconds);
+    asked.order = make_order(finder, finder->find.load, finder->trial.seconds_max);
     show(finder, "hold", finder->find.load);
     struct run_step *step = run_step(finder, &asked);
     if (step == NULL)
@@ -185,7 +176,7 @@ static void overload(struct finder *finder) {
                                 .next_load = limit * RECOVER_PART,
                                 .enough = is_recovery_decided,
                                 .context = finder };
-    asked.order = make_order(finder, limit * OVERLOAD, OVERLOAD_S);
+    asked.order = make_order(finder, limit * OVERLOAD, finder->pace->overload_s);
     asked.order.segments[asked.order.segments_count++] =
         (struct segment){ limit * RECOVER_PART, limit * RECOVER_PART, s_to_ns(RECOVERY_MAX_S) };
     show(finder, "overload, then half:", limit * OVERLOAD);
@@ -211,6 +202,20 @@ static bool is_near_generators_end(const struct finder *finder) {
     return finder->generator_behind && find->good > 0 && find->bad > 0 && find->bad < NEAR * find->good;
 }
 
+static void say_how_long(const struct finder *finder, double begin, double precision) {
+    const struct options *options = finder->bench->options;
+    bool with_overload = !finder->by_users && !options->no_overload;
+    double load = finder->by_users ? 1 : begin;
+    char whole[DISPLAY_NUMBER_SIZE], quick[DISPLAY_NUMBER_SIZE];
+    double seconds = pace_estimate_s(finder->pace, load, precision, finder->by_users, with_overload);
+    double quick_s = pace_estimate_s(&pace_quick, load, pace_quick.precision, finder->by_users, with_overload);
+    if (options->quick)
+        display_note(&finder->bench->display, "takes about %s", display_duration(seconds, whole));
+    else
+        display_note(&finder->bench->display, "takes about %s (with --quick, which is less certain, about %s)",
+                     display_duration(seconds, whole), display_duration(quick_s, quick));
+}
+
 static void search(struct finder *finder) {
     struct bench *bench = finder->bench;
     const struct options *options = bench->options;
@@ -218,14 +223,18 @@ static void search(struct finder *finder) {
     if (finder->ended)
         return;
     double max = options->max > 0 ? options->max : finder->by_users ? USERS_MAX : RATE_MAX;
-    find_init(&finder->find, finder->by_users ? 1 : begin, finder->by_users ? 1 : RATE_MIN, max, options->precision / 100,
-              finder->by_users);
+    double precision = options->precision > 0 ? options->precision / 100 : finder->pace->precision;
+    say_how_long(finder, begin, precision);
+    find_init(&finder->find, finder->by_users ? 1 : begin, finder->by_users ? 1 : RATE_MIN, max, precision, finder->by_users);
+    finder->find.trial_s = finder->by_users ? 0 : finder->pace->bisect_max_s;
     while (finder->find.phase != FIND_DONE && !finder->ended && !is_near_generators_end(finder))
         if (finder->find.phase == FIND_HOLD)
             hold_load(finder);
         else
             try_load(finder);
     bench->run.verdict.limit = finder->find.good;
+    if (options->quick && finder->find.good > 0 && finder->find.bad > 0)
+        bench->run.verdict.uncertainty = pace_uncertainty(finder->pace, &finder->find, finder->by_users ? 0 : finder->find.good);
     find_reason(finder);
     bool wanted = !finder->ended && !finder->by_users && !options->no_overload && finder->find.good > 0;
     if (wanted && !bench->run.verdict.generator_limited) {
@@ -249,7 +258,9 @@ static void print_numbers(const struct run *run) {
 }
 
 static void find_limit(struct bench *bench) {
-    struct finder finder = { .bench = bench, .by_users = bench->run.options.by == BY_USERS };
+    struct finder finder = { .bench = bench,
+                             .pace = bench->options->quick ? &pace_quick : &pace_thorough,
+                             .by_users = bench->run.options.by == BY_USERS };
     finder.trial = (struct trial){ .objectives = &bench->plan.objectives, .open_loop = !finder.by_users };
     search(&finder);
     if (bench->run.verdict.headline[0] == '\0') /* else it says already what the engine's trouble is */

@@ -38,7 +38,7 @@ struct options {
     enum retry_after retry_after;
     double rate, rate_end, users, duration_s, requests, timeout_s, think_s;
     double workers, connections, sources, accounts, sessions, seed, pid, precision, max, artificial_delay_us;
-    bool new_connections, insecure, once, quiet, help, seeded, no_overload;
+    bool new_connections, insecure, once, quick, quiet, help, seeded, no_overload;
     double tolerance, core_price, peak;
     double accounts_before; /* no option: how many accounts belong to the other side of a comparison */
 };

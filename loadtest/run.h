@@ -130,6 +130,7 @@ struct run_verdict {
     char headline[RUN_HEADLINE_SIZE]; /* the result in one line */
     struct cause cause;
     double knee, limit, collapse, safe; /* loads; 0: not found */
+    double uncertainty;                 /* of a quick search: how far the limit may be from the truth, as a share; else 0 */
     bool at_least;                      /* the limit was not reached: "at least" */
     enum run_collapse beyond;           /* above the limit */
     bool recovered;                     /* the objective was met again */

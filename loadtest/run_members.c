@@ -144,6 +144,7 @@ static const struct member verdict_members[] = {
     NUMBER(run_verdict, recovery),
     LATER_FLAG(run_verdict, recovering),
     LATER_NUMBER(run_verdict, overload_p50),
+    LATER_NUMBER(run_verdict, uncertainty),
     LATER_TEXT(run_verdict, drift),
     LATER_NUMBER_AS("errors_per_million", run_verdict, cost.errors_per_million),
     LATER_NUMBER_AS("memory_per_1000", run_verdict, cost.memory_mib),

@@ -220,14 +220,18 @@ static int code_of(const struct run_verdict *verdict, enum find_outcome outcome)
 
 static void write_limit(struct run *run, const struct find *find, const char *why, const struct cause *cause) {
     struct run_verdict *verdict = &run->verdict;
-    char limit[DISPLAY_NUMBER_SIZE], safe[DISPLAY_NUMBER_SIZE], beyond[SENTENCE_SIZE];
+    char limit[DISPLAY_NUMBER_SIZE], safe[DISPLAY_NUMBER_SIZE], number[DISPLAY_NUMBER_SIZE], beyond[SENTENCE_SIZE];
     const char *scenario = run->options.scenario, *unit = run->options.unit;
     display_load(find->bad, limit);
     display_load(verdict->safe, safe);
     describe_beyond(run, beyond, sizeof beyond);
     const char *advice = cause->kind == CAUSE_LIMITER ? " " ADVICE : "";
-    snprintf(verdict->headline, sizeof verdict->headline, "%s fails at %s %s (%s) because %s.%s Run it at %s %s or less.%s",
-             scenario, limit, unit, why, cause->text, beyond, safe, unit, advice);
+    char uncertain[SENTENCE_SIZE] = "";
+    if (verdict->uncertainty > 0)
+        snprintf(uncertain, sizeof uncertain, " A quick search: the limit is %s, give or take %.0f %%.",
+                 display_load(verdict->limit, number), ceil(verdict->uncertainty * 100));
+    snprintf(verdict->headline, sizeof verdict->headline, "%s fails at %s %s (%s) because %s.%s Run it at %s %s or less.%s%s",
+             scenario, limit, unit, why, cause->text, beyond, safe, unit, uncertain, advice);
 }
 
 static void write_at_least(struct run *run, const struct find *find) {
