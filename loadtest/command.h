@@ -10,9 +10,9 @@ enum exit_code {
     EXIT_FINE = 0,
     EXIT_MISSED = 1, /* an objective, or a leak */
     EXIT_USAGE = 2,
-    EXIT_UNREACHABLE = 3,
-    EXIT_GENERATOR = 4, /* the generator was the limit */
-    EXIT_BROKE = 5,     /* crashed, or did not recover */
+    EXIT_UNREACHABLE = 3, /* or something else answers there */
+    EXIT_GENERATOR = 4,   /* the generator was the limit */
+    EXIT_BROKE = 5,       /* crashed, or did not recover */
     EXIT_REGRESSION = 6,
     EXIT_INTERRUPTED = 130
 };
