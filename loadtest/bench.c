@@ -130,7 +130,10 @@ int bench_prepare(struct bench *bench) {
         if (instant_now() - noted > NS_PER_S) {
             noted = instant_now();
             engine_read(bench->engine, bench->now);
-            display_note(&bench->display, "preparing: %u of %u sessions", bench->now->sessions, bench->plan.sessions);
+            if (bench->plan.sessions > 0)
+                display_note(&bench->display, "preparing: %u of %u sessions", bench->now->sessions, bench->plan.sessions);
+            else
+                display_note(&bench->display, "preparing: accounts");
         }
     }
     if (state == ENGINE_TROUBLE)

@@ -40,7 +40,7 @@ void cost_print(const struct run *run) {
     printf("  errors per million requests: %s\n", display_load(cost.errors_per_million, errors));
     if (cost.memory_mib <= 0)
         return;
-    printf("  for 1,000 requests a second, at this rate: %s MiB, %s cores%s", display_load(cost.memory_mib, memory),
+    printf("  scaled to 1,000 requests a second: %s MiB, %s cores%s", display_load(cost.memory_mib, memory),
            display_load(cost.cores, cores), run->options.core_price > 0 ? "" : "\n");
     if (run->options.core_price > 0)
         printf(", which cost %s\n", display_load(cost.price, price));

@@ -13,7 +13,7 @@
  */
 const struct run_step *cost_find(const struct run *run, struct run_cost *cost);
 
-/* "  1,000 requests a second: 464 MiB, 0.31 cores; 0 errors per million". */
+/* Two lines: "  errors per million requests: 0", "  scaled to 1,000 requests a second: 464 MiB, 0.31 cores". */
 void cost_print(const struct run *run);
 
 #endif
