@@ -12,15 +12,33 @@
 
 #include <stdio.h>
 
-/* Applies the pending ones, and prints a line for each. One that waits for a lock on a table is tried again for some minutes.
- * False: the reason is logged. */
+/* Applies the pending ones, and prints a line for each; and one for each that a later version of the program has applied. One
+ * that waits for a lock on a table is tried again for some minutes. False: the reason is logged, and of a right that is missing
+ * the cure. */
 bool migrations_apply(const struct db_options *options, FILE *out) MUST_CHECK;
 
-/* Prints a line for each migration, "applied" or "pending". *pending is the number of the latter. False: the reason is logged. */
+/* Prints a line for each migration, "applied" or "pending", or "newer" for one of a later version. *pending is the number of the
+ * second. False: the reason is logged. */
 bool migrations_print_status(const struct db_options *options, FILE *out, unsigned *pending) MUST_CHECK;
 
-/* Asks whether all migrations of this program are applied; there may be newer ones. For the readiness check. Fails as db.h says.
- */
-void migrations_check(struct db_query *query, bool *applied);
+#define MIGRATION_VERSION_SIZE 16
+
+enum schema_state {
+    SCHEMA_OLDER, /* migrations of this program are pending */
+    SCHEMA_CURRENT,
+    SCHEMA_NEWER /* a later version has applied some, too; it leaves the schema one that this program can use (docs/operating.md)
+                  */
+};
+
+struct schema {
+    enum schema_state state;
+    char newest[MIGRATION_VERSION_SIZE]; /* the last that is applied, cut off; "": none */
+};
+
+/* Asks which migrations are applied. For the readiness check. Fails as db.h says. */
+void migrations_check(struct db_query *query, struct schema *schema);
+
+/* The last migration of this program. */
+const char *migrations_newest(void);
 
 #endif

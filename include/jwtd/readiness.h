@@ -9,6 +9,7 @@
 #define JWTD_READINESS_H
 
 #include "jwtd/db_executor.h"
+#include "jwtd/migrations.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,8 +17,8 @@
 struct readiness;
 
 struct readiness_answer {
-    bool database; /* a connection of the executor answers */
-    bool schema;   /* all migrations of this program are applied */
+    bool database;            /* a connection of the executor answers */
+    enum schema_state schema; /* if it does */
 };
 
 /* Borrows the executor. NULL if out of memory. */

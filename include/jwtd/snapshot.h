@@ -46,6 +46,13 @@ void snapshot_holder_destroy(struct snapshot_holder *holder); /* when everything
  * *config, which is empty afterwards. False, with the reason in `error`: what was in force stays. */
 bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char *error, size_t error_size) MUST_CHECK;
 
+/* That a reload has failed, there or before it came to snapshot_reload. Any thread. */
+void snapshot_note_failed_reload(struct snapshot_holder *holder);
+
+/* Whether the last reload, or the last reading of keys that had changed, has failed: what was in force before still is. Any
+ * thread. */
+bool snapshot_is_outdated(const struct snapshot_holder *holder);
+
 /* Reads the keys again if they are not those that the directory says, now (keyring_outdated); for a periodic task. False: they
  * cannot be read, which is logged once for each reason, and what was in force stays; to be tried again. */
 bool snapshot_follow_keys(struct snapshot_holder *holder);

@@ -18,64 +18,93 @@ static enum step_result live(struct request *request) {
     return reply_bytes(request, 200, "application/json", body);
 }
 
-static bool database_answers(const struct request *request) {
-    return readiness_read(request->services->readiness).database;
+/* Of a check. What is not "ok" makes the service unhealthy unless it is tolerated. */
+struct verdict {
+    const char *text;
+    bool is_tolerated;
+};
+
+static const struct verdict ok = { "ok", true };
+static const struct verdict failed = { "failed", false };
+
+static struct verdict check_database(const struct request *request) {
+    return readiness_read(request->services->readiness).database ? ok : failed;
 }
 
-static bool schema_is_current(const struct request *request) {
-    return readiness_read(request->services->readiness).schema;
+/* The version before this one serves on the schema of this one, while they take turns. */
+static struct verdict check_schema(const struct request *request) {
+    struct readiness_answer answer = readiness_read(request->services->readiness);
+    if (!answer.database)
+        return (struct verdict){ "unknown", false };
+    if (answer.schema == SCHEMA_NEWER)
+        return (struct verdict){ "newer", true };
+    return answer.schema == SCHEMA_CURRENT ? ok : failed;
 }
 
 /* Of sessions, of roles and of keys; and not for so long that every token is refused. */
-static bool revocations_are_known(const struct request *request) {
+static struct verdict check_revocations(const struct request *request) {
     const struct services *services = request->services;
     int64_t max_stale_ms = request->snapshot->config.token.max_stale_ms;
-    return revoked_sessions_are_ready(services->revoked) && current_roles_are_ready(services->roles) &&
-           revoked_keys_are_ready(services->revoked_keys) &&
-           !services_revocations_are_stale(services, max_stale_ms, clock_monotonic_us());
+    bool are_known = revoked_sessions_are_ready(services->revoked) && current_roles_are_ready(services->roles) &&
+                     revoked_keys_are_ready(services->revoked_keys) &&
+                     !services_revocations_are_stale(services, max_stale_ms, clock_monotonic_us());
+    return are_known ? ok : failed;
 }
 
 /* Without one every login and refresh is 503. */
-static bool a_key_signs(const struct request *request) {
-    return keyring_active(request->snapshot->keyring) != NULL;
+static struct verdict check_signing_key(const struct request *request) {
+    return keyring_active(request->snapshot->keyring) != NULL ? ok : failed;
 }
 
-static bool is_serving(const struct request *request) {
-    return !request->services->is_draining();
+/* What was in force before stays so. */
+static struct verdict check_reload(const struct request *request) {
+    return snapshot_is_outdated(request->services->snapshots) ? (struct verdict){ "failed", true } : ok;
+}
+
+/* No fault. */
+static struct verdict check_serving(const struct request *request) {
+    return request->services->is_draining() ? (struct verdict){ "stopping", false } : ok;
 }
 
 static const struct {
     const char *name;
-    bool (*passes)(const struct request *request);
-    const char *otherwise;
+    struct verdict (*check)(const struct request *request);
 } checks[] = {
-    { "database", database_answers, "failed" },
-    { "migrations", schema_is_current, "failed" },
-    { "revocations", revocations_are_known, "failed" },
-    { "signing_key", a_key_signs, "failed" },
-    { "serving", is_serving, "stopping" }, /* no fault */
+    { "database", check_database },       { "migrations", check_schema }, { "revocations", check_revocations },
+    { "signing_key", check_signing_key }, { "reload", check_reload },     { "serving", check_serving },
 };
 
 static const char *const results_of_checks[] = { "ok", "failed", NULL };
+static const char *const results_of_migrations[] = { "ok", "failed", "newer", "unknown", NULL };
 static const char *const results_of_serving[] = { "ok", "stopping", NULL };
 static const char *const conditions[] = { "healthy", "unhealthy", NULL };
 static const struct reply_member check_members[] = {
     { .name = "database", .type = REPLY_STRING, .description = "It answers", .values = results_of_checks },
     { .name = "migrations",
       .type = REPLY_STRING,
-      .description = "All that this program needs are applied",
-      .values = results_of_checks },
+      .description = "All that this program needs are applied (failed: run jwtd migrate); newer: and some of a later version; "
+                     "unknown: the database does not answer",
+      .values = results_of_migrations },
     { .name = "revocations",
       .type = REPLY_STRING,
       .description = "What has ended is known, and not too old",
       .values = results_of_checks },
     { .name = "signing_key", .type = REPLY_STRING, .description = "There is one that signs", .values = results_of_checks },
+    { .name = "reload",
+      .type = REPLY_STRING,
+      .description =
+          "Configuration and keys could be read when that was tried last; failed: those from before are in force, which "
+          "alone makes nothing unhealthy",
+      .values = results_of_checks },
     { .name = "serving", .type = REPLY_STRING, .description = "The service is not stopping", .values = results_of_serving },
 };
 _Static_assert(ARRAY_LEN(check_members) == ARRAY_LEN(checks), "every check is in the reply");
 static const struct reply_schema checks_schema = { check_members, ARRAY_LEN(check_members), "Checks" };
 static const struct reply_member ready_members[] = {
-    { .name = "status", .type = REPLY_STRING, .description = "Whether every check is ok", .values = conditions },
+    { .name = "status",
+      .type = REPLY_STRING,
+      .description = "Whether the service does what it is there for",
+      .values = conditions },
     { .name = "version", .type = REPLY_STRING, .description = "Of the program", .example = JWTD_VERSION },
     { .name = "checks", .type = REPLY_OBJECT, .description = "What the service needs", .schema = &checks_schema },
 };
@@ -84,10 +113,10 @@ const struct reply_schema ready_reply = { ready_members, ARRAY_LEN(ready_members
 static enum step_result ready(struct request *request) {
     struct json_writer writer;
     bool healthy = true;
-    bool results[ARRAY_LEN(checks)];
+    struct verdict verdicts[ARRAY_LEN(checks)];
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
-        results[i] = checks[i].passes(request);
-        healthy = healthy && results[i];
+        verdicts[i] = checks[i].check(request);
+        healthy = healthy && verdicts[i].is_tolerated;
     }
     json_writer_init(&writer, request->arena);
     json_begin_object(&writer);
@@ -96,7 +125,7 @@ static enum step_result ready(struct request *request) {
     json_name(&writer, "checks");
     json_begin_object(&writer);
     for (size_t i = 0; i < ARRAY_LEN(checks); i++)
-        json_member_string(&writer, checks[i].name, results[i] ? "ok" : checks[i].otherwise);
+        json_member_string(&writer, checks[i].name, verdicts[i].text);
     json_end_object(&writer);
     json_end_object(&writer);
     return healthy ? reply_json(request, 200, &writer) : reply_json_with_header(request, 503, &writer, "Retry-After", "1");

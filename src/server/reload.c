@@ -67,12 +67,14 @@ void reload(const struct config_source *source, const struct services *services)
     notify_supervisor(state);
     struct config loaded = { 0 };
     struct changes changes = { .applied = "" };
-    bool is_good = load_config(source, &loaded) && replace(services, &loaded, &changes);
-    gauges_note_reload(is_good);
-    if (is_good) {
+    bool is_done = load_config(source, &loaded) && replace(services, &loaded, &changes);
+    if (is_done) {
         update_copies(services);
         log_event(LOG_INFO, "reloaded", "changed=%s needs_restart=%s", changes.applied, changes.needs_restart);
+    } else {
+        snapshot_note_failed_reload(services->snapshots);
     }
+    gauges_note_reload(is_done);
     config_fini(&loaded);
     notify_supervisor("READY=1");
 }

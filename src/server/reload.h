@@ -1,7 +1,8 @@
 /*
  * reload: what SIGHUP does. The configuration and the keys are read again and become a new snapshot: the settings whose rows say
  * RELOADABLE take effect at once, all others keep their values, and the log lists which have changed and which need a restart.
- * After an error nothing has changed, and the error is logged. The service manager is notified before and after (notify.h).
+ * After an error nothing has changed, and the error is logged, and shows in /health until a reload succeeds. The service manager
+ * is notified before and after (notify.h).
  */
 #ifndef JWTD_SERVER_RELOAD_H
 #define JWTD_SERVER_RELOAD_H

@@ -7,10 +7,7 @@
 #include "jwtd/readiness.h"
 #include "jwtd/services.h"
 
-#include <stdatomic.h>
 #include <stddef.h>
-
-static atomic_bool last_reload_failed;
 
 static void read_queues(struct metric_samples *samples, void *context) {
     static const char *const names[EXECUTOR_COUNT] = {
@@ -82,8 +79,8 @@ static void read_standby_key(struct metric_samples *samples, void *context) {
 }
 
 static void read_last_reload(struct metric_samples *samples, void *context) {
-    (void)context;
-    metric_sample(samples, atomic_load(&last_reload_failed) ? 0 : 1, NULL);
+    const struct services *services = context;
+    metric_sample(samples, snapshot_is_outdated(services->snapshots) ? 0 : 1, NULL);
 }
 
 static void read_audit(struct metric_samples *samples, void *context) {
@@ -119,6 +116,5 @@ void gauges_stop(void) {
 }
 
 void gauges_note_reload(bool is_good) {
-    atomic_store(&last_reload_failed, !is_good);
     metric_add(METRIC_RELOADS, is_good ? METRIC_RELOAD_OK : METRIC_RELOAD_FAILED, 1);
 }

@@ -16,18 +16,20 @@
 
 struct readiness {
     struct db_executor *database;
-    struct db_query query; /* belongs to the executor while is_under_way; and so does all up to is_logged */
-    bool is_schema_current;
-    bool is_logged; /* that it is not */
+    struct db_query query; /* belongs to the executor while is_under_way; and so does all up to `logged` */
+    struct schema schema;
+    enum schema_state logged;
     atomic_bool is_under_way;
     _Atomic int64_t answered_us; /* the last good answer; 0: the last one was bad, or there is none */
-    atomic_bool has_schema;      /* by that answer */
+    atomic_int state;            /* enum schema_state, by that answer */
 };
 
 struct readiness *readiness_create(struct db_executor *database) {
     struct readiness *readiness = calloc(1, sizeof *readiness);
-    if (readiness != NULL)
-        readiness->database = database;
+    if (readiness == NULL)
+        return NULL;
+    readiness->database = database;
+    readiness->logged = SCHEMA_CURRENT;
     return readiness;
 }
 
@@ -35,12 +37,25 @@ void readiness_destroy(struct readiness *readiness) {
     free(readiness);
 }
 
+/* Once, when it has changed. */
+static void log_schema(struct readiness *readiness) {
+    const struct schema *schema = &readiness->schema;
+    if (schema->state == readiness->logged)
+        return;
+    readiness->logged = schema->state;
+    if (schema->state == SCHEMA_OLDER)
+        log_event(LOG_ERROR, "schema_outdated", "applied=%s needed=%s cure=%s", schema->newest, migrations_newest(),
+                  "run jwtd migrate as the owner of the tables");
+    else
+        log_event(schema->state == SCHEMA_NEWER ? LOG_WARN : LOG_INFO,
+                  schema->state == SCHEMA_NEWER ? "schema_newer" : "schema_current", "applied=%s known=%s", schema->newest,
+                  migrations_newest());
+}
+
 static void note_answer(struct readiness *readiness, bool answers) {
-    bool has_schema = answers && readiness->is_schema_current;
-    if (answers && !has_schema && !readiness->is_logged)
-        log_event(LOG_ERROR, "schema_outdated", "cure=%s", "run jwtd migrate as the owner of the tables");
-    readiness->is_logged = answers && !has_schema;
-    atomic_store(&readiness->has_schema, has_schema);
+    if (answers)
+        log_schema(readiness);
+    atomic_store(&readiness->state, readiness->schema.state);
     atomic_store(&readiness->answered_us, answers ? clock_monotonic_us() : 0);
     atomic_store(&readiness->is_under_way, false);
 }
@@ -67,7 +82,7 @@ int64_t readiness_ask(struct readiness *readiness) {
     readiness->query = (struct db_query){
         .turn_deadline_us = now_us + DEADLINE_US, .deadline_us = now_us + DEADLINE_US, .done = take_answer, .context = readiness
     };
-    migrations_check(&readiness->query, &readiness->is_schema_current);
+    migrations_check(&readiness->query, &readiness->schema);
     atomic_store(&readiness->is_under_way, true);
     db_executor_submit(readiness->database, &readiness->query);
     return now_us + INTERVAL_US;
@@ -76,5 +91,5 @@ int64_t readiness_ask(struct readiness *readiness) {
 struct readiness_answer readiness_read(const struct readiness *readiness) {
     int64_t answered_us = atomic_load(&readiness->answered_us);
     bool answers = answered_us != 0 && clock_monotonic_us() - answered_us < ANSWER_LIFE_US;
-    return (struct readiness_answer){ .database = answers, .schema = answers && atomic_load(&readiness->has_schema) };
+    return (struct readiness_answer){ .database = answers, .schema = (enum schema_state)atomic_load(&readiness->state) };
 }

@@ -23,7 +23,8 @@ struct snapshot_holder {
     _Atomic(struct snapshot *) current; /* read without the lock only to see whether a lease is up to date */
     pthread_mutex_t reading; /* guards `failed_us` and `follow_error`, and lets one thread at a time replace `current`; `lock` is
                                 taken inside */
-    int64_t failed_us;       /* when snapshot_find_key last failed to read the keys; 0: not since the last success */
+    atomic_bool reload_failed, keys_failed; /* the last reload, the last reading of the keys */
+    int64_t failed_us;             /* when snapshot_find_key last failed to read the keys; 0: not since the last success */
     char follow_error[ERROR_SIZE]; /* why snapshot_follow_keys last failed; empty: it did not */
 };
 
@@ -177,6 +178,7 @@ static void replace(struct snapshot_holder *holder, struct snapshot *next, const
     pthread_mutex_unlock(&holder->lock);
     log_keys(next->keyring, cause);
     holder->failed_us = 0;
+    atomic_store(&holder->keys_failed, false);
     snapshot_release(holder, before);
 }
 
@@ -191,8 +193,18 @@ bool snapshot_reload(struct snapshot_holder *holder, struct config *config, char
         log_services(next);
         replace(holder, next, "reload");
     }
+    if (next != NULL)
+        atomic_store(&holder->reload_failed, false);
     pthread_mutex_unlock(&holder->reading);
     return next != NULL;
+}
+
+void snapshot_note_failed_reload(struct snapshot_holder *holder) {
+    atomic_store(&holder->reload_failed, true);
+}
+
+bool snapshot_is_outdated(const struct snapshot_holder *holder) {
+    return atomic_load(&holder->reload_failed) || atomic_load(&holder->keys_failed);
 }
 
 /* `reading` is held, so that the snapshot in force stays. A reason is logged once, however long it lasts. */
@@ -207,6 +219,7 @@ static bool follow(struct snapshot_holder *holder, const struct snapshot *curren
         holder->follow_error[0] = '\0';
         return true;
     }
+    atomic_store(&holder->keys_failed, true);
     if (strcmp(error, holder->follow_error) != 0)
         log_event(LOG_ERROR, "keys_unreadable", "error=%s", error);
     snprintf(holder->follow_error, sizeof holder->follow_error, "%s", error);
@@ -244,6 +257,7 @@ static enum status read_again(struct snapshot_holder *holder, struct snapshot_le
     struct snapshot *next = create_like(&(*snapshot)->config, *snapshot, holder->rules, holder->revoked, error, sizeof error);
     if (next == NULL) {
         holder->failed_us = clock_monotonic_us();
+        atomic_store(&holder->keys_failed, true);
         log_event(LOG_ERROR, "keys_unreadable", "error=%s", error);
         return STATUS_KEYS_UNAVAILABLE;
     }

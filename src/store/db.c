@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -16,6 +17,7 @@
 struct db {
     struct link link;
     atomic_bool is_in_use; /* by a thread; asserts that it is one at a time */
+    struct db_failure failure;
 };
 
 /* libpq must not be used by two threads at once on one connection, and does not notice. */
@@ -185,23 +187,33 @@ static enum status send_script(PGconn *connection, int64_t deadline_us, const ch
     return left == 0 ? STATUS_OK : STATUS_DATABASE_UNAVAILABLE;
 }
 
-static enum status judge_script(const char *name, const PGresult *result) {
+static void copy_field(char *text, size_t size, const char *field) {
+    (void)snprintf(text, size, "%s", field != NULL ? field : "");
+}
+
+static enum status judge_script(struct db *db, const char *name, const PGresult *result) {
     if (!is_refusal(result))
         return STATUS_OK;
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     struct db_error error = db_classify_sqlstate(sqlstate);
+    copy_field(db->failure.sqlstate, sizeof db->failure.sqlstate, sqlstate);
+    copy_field(db->failure.role, sizeof db->failure.role, PQuser(db->link.connection));
+    copy_field(db->failure.message, sizeof db->failure.message, message);
     log_event(error.remedy == REMEDY_NONE ? LOG_ERROR : LOG_WARN, "database_error", "statement=%s sqlstate=%s message=%s", name,
-              sqlstate, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+              sqlstate, message);
     return error.status;
 }
 
-static enum status run_script(PGconn *connection, int64_t deadline_us, const char *name, const char *script, size_t *rows) {
+static enum status run_script(struct db *db, int64_t deadline_us, const char *name, const char *script, size_t *rows) {
+    PGconn *connection = db->link.connection;
     PGresult *result = NULL;
+    db->failure = (struct db_failure){ .message = "" };
     enum status status = send_script(connection, deadline_us, script);
     if (status == STATUS_OK)
         status = receive_script(connection, deadline_us, &result);
     if (status == STATUS_OK)
-        status = judge_script(name, result);
+        status = judge_script(db, name, result);
     else
         log_event(LOG_WARN, "database_connection_lost", "statement=%s reason=%s", name, PQerrorMessage(connection));
     if (status == STATUS_OK && PQenterPipelineMode(connection) != 1)
@@ -216,9 +228,13 @@ enum status db_run_script(struct db *db, int64_t deadline_us, const char *name, 
     *rows = 0;
     begin_use(db);
     if (db->link.state == LINK_IDLE)
-        status = run_script(db->link.connection, deadline_us, name, script, rows);
+        status = run_script(db, deadline_us, name, script, rows);
     if (status != STATUS_OK)
         link_close(&db->link); /* and with it any open transaction */
     end_use(db);
     return status;
+}
+
+const struct db_failure *db_failure(const struct db *db) {
+    return &db->failure;
 }

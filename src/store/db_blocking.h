@@ -10,4 +10,10 @@ enum status db_connect(struct db *db, int64_t deadline_us) MUST_CHECK; /* a usab
  * returned. On failure the connection is closed. */
 enum status db_run_script(struct db *db, int64_t deadline_us, const char *name, const char *script, size_t *rows) MUST_CHECK;
 
+/* What the server has refused of the last script, for operators; "": nothing. */
+struct db_failure {
+    char sqlstate[8], role[64], message[256];
+};
+const struct db_failure *db_failure(const struct db *db);
+
 #endif

@@ -1,10 +1,14 @@
 /* What it means to a query that the server refuses it. */
 #include "link.h"
 
+#include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
 
+#include <stdatomic.h>
 #include <string.h>
+
+#define REPEAT_US (60 * CLOCK_US_PER_S)
 
 /* Of any statement that remembers an Idempotency-Key or that an administrator asks (migrations/0019_acting_administrators.sql).
  */
@@ -27,6 +31,32 @@ static enum status expected_status(const struct db_statement *statement, const c
     return db_classify_sqlstate(sqlstate).status == STATUS_DEADLINE_EXCEEDED ? statement->when_locked : STATUS_OK;
 }
 
+/* What is missing in a schema that is not migrated: tables, columns, functions, constraints (db_errors.c). */
+static const char *const of_schema[] = { "42P01", "42703", "428C9", "42883", "42704", "42P10", "42804" };
+
+static bool is_of_schema(const char *sqlstate) {
+    for (size_t i = 0; sqlstate != NULL && i < ARRAY_LEN(of_schema); i++)
+        if (strcmp(sqlstate, of_schema[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Every statement fails then, twice a second those of the periodic tasks: one is enough, and another a minute later. */
+static bool is_repetition(const char *sqlstate) {
+    static _Atomic int64_t next_us;
+    int64_t now_us = clock_monotonic_us(), due_us = atomic_load(&next_us);
+    return is_of_schema(sqlstate) && (now_us < due_us || !atomic_compare_exchange_strong(&next_us, &due_us, now_us + REPEAT_US));
+}
+
+static const char *cure_of(const char *sqlstate) {
+    if (is_of_schema(sqlstate))
+        return "run jwtd migrate as the owner of the tables";
+    /* a prepared statement that is not there, or is there already */
+    if (sqlstate != NULL && (strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0))
+        return "behind a pooler in transaction mode, such as PgBouncer, set database.prepared = false";
+    return NULL;
+}
+
 /* The message of a data exception (class 22) quotes the value, so it is left out of the log. */
 void link_refuse(struct db_query *query, const PGresult *refusal) {
     const struct db_statement *statement = query->statement;
@@ -42,6 +72,8 @@ void link_refuse(struct db_query *query, const PGresult *refusal) {
     query->remedy = (int)error.remedy;
     if (sqlstate != NULL && strncmp(sqlstate, "22", 2) == 0)
         message = NULL;
-    log_event(error.remedy == REMEDY_NONE ? LOG_ERROR : LOG_WARN, "database_error",
-              "statement=%s sqlstate=%s constraint=%s message=%s", statement->name, sqlstate, constraint, message);
+    enum log_level level = error.remedy == REMEDY_NONE ? LOG_ERROR : LOG_WARN;
+    log_event(is_repetition(sqlstate) ? LOG_DEBUG : level, "database_error",
+              "statement=%s sqlstate=%s constraint=%s message=%s cure=%s", statement->name, sqlstate, constraint, message,
+              cure_of(sqlstate));
 }

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #define TABLE "schema_migrations"
+#define INSUFFICIENT_PRIVILEGE "42501"
+#define NO_SCHEMA "3F000" /* that the role may use */
 #define CONNECT_US (10 * CLOCK_US_PER_S)
 #define LOCK_TIMEOUT "1s"
 #define LOCK_PAUSE_S 2u
@@ -53,6 +55,21 @@ static const char create_table[] =
 
 static void log_failure(const char *migration, const char *reason) {
     log_event(LOG_ERROR, "migration_failed", "migration=%s reason=%s", migration, reason);
+}
+
+/* With what the server has said, if it has. */
+static void log_refusal(struct db *db, const char *migration, enum status status) {
+    const struct db_failure *failure = db_failure(db);
+    if (failure->message[0] == '\0') {
+        log_failure(migration, status_info(status)->name);
+        return;
+    }
+    bool lacks_right = strcmp(failure->sqlstate, INSUFFICIENT_PRIVILEGE) == 0 || strcmp(failure->sqlstate, NO_SCHEMA) == 0;
+    log_event(LOG_ERROR, "migration_failed", "migration=%s role=%s reason=%s cure=%s", migration, failure->role, failure->message,
+              lacks_right
+                  ? "migrate as the owner of the tables; the role needs CREATE and USAGE on the schema, and the tables must "
+                    "belong to it"
+                  : NULL);
 }
 
 static enum status run_script(struct db *db, const char *name, const char *script, size_t *count) {
@@ -106,7 +123,7 @@ static bool apply_one(struct db *db, const struct migration_file *file, FILE *ou
         if (status == STATUS_OK)
             return true;
         if (status != STATUS_DEADLINE_EXCEEDED) { /* which is a lock */
-            log_failure(file->name, status_info(status)->name);
+            log_refusal(db, file->name, status);
             return false;
         }
         log_event(LOG_WARN, "migration_waits", "migration=%s try=%d of=%d", file->name, tries, LOCK_TRIES);
@@ -123,7 +140,7 @@ static bool apply_all(struct db *db, FILE *out) {
     if (status == STATUS_OK)
         status = run_script(db, TABLE, create_table, &ignored);
     if (status != STATUS_OK) {
-        log_failure(TABLE, status_info(status)->name);
+        log_refusal(db, TABLE, status);
         return false;
     }
     for (size_t i = 0; i < migration_files_count; i++)
@@ -132,15 +149,34 @@ static bool apply_all(struct db *db, FILE *out) {
     return true;
 }
 
-bool migrations_apply(const struct db_options *options, FILE *out) {
-    struct db *db = db_create(options);
-    if (db == NULL) {
-        log_failure(TABLE, status_info(STATUS_OUT_OF_MEMORY)->name);
-        return false;
+/* ---- what is applied ---- */
+
+/* Without the table nothing is applied. */
+static enum status read_table(const struct db_rows *rows, struct arena *arena, void *result) {
+    struct schema *schema = result;
+    (void)arena;
+    schema->state = db_row_count(rows) > 0 ? SCHEMA_CURRENT : SCHEMA_OLDER;
+    return STATUS_OK;
+}
+
+static enum status read_schema(const struct db_rows *rows, struct arena *arena, void *result) {
+    struct schema *schema = result;
+    (void)arena;
+    struct text newest = db_text(rows, 0, 1);
+    (void)snprintf(schema->newest, sizeof schema->newest, "%.*s", (int)newest.len, newest.len > 0 ? newest.bytes : "");
+    bool is_newer = newest.len > 0 && strcmp(schema->newest, migrations_newest()) > 0;
+    schema->state = !db_boolean(rows, 0, 0) ? SCHEMA_OLDER : is_newer ? SCHEMA_NEWER : SCHEMA_CURRENT;
+    return STATUS_OK;
+}
+
+/* The result is where they are printed. */
+static enum status print_newer_ones(const struct db_rows *rows, struct arena *arena, void *result) {
+    (void)arena;
+    for (size_t i = 0; i < db_row_count(rows); i++) {
+        struct text version = db_text(rows, i, 0);
+        fprintf(result, "%-8s %.*s, of a later version of this program\n", "newer", (int)version.len, version.bytes);
     }
-    bool done = apply_all(db, out);
-    db_destroy(db);
-    return done;
+    return STATUS_OK;
 }
 
 /* clang-format off */
@@ -162,16 +198,60 @@ static const struct db_statement find_table = {
            " WHERE to_regclass('schema_migrations') IS NOT NULL",
 };
 
-static const struct db_statement find_all_versions = {
-    .name = "migrations_find_all_versions",
-    .parameters = 1,
+static const struct db_statement find_schema_table = {
+    .name = "migrations_find_schema_table",
+    .columns = 1,
     .only_reads = true,
-    .read = db_read_found,
+    .read = read_table,
+    .sql = "SELECT to_regclass('schema_migrations') AS name"
+           " WHERE to_regclass('schema_migrations') IS NOT NULL",
+};
+
+static const struct db_statement compare_versions = {
+    .name = "migrations_compare_versions",
+    .parameters = 1,
+    .columns = 2,
+    .only_reads = true,
+    .read = read_schema,
     .sql = "SELECT"
-           " WHERE (SELECT count(*) FROM schema_migrations WHERE version = ANY ($1::text[])) = cardinality($1::text[])",
+           "   count(*) FILTER (WHERE version = ANY ($1::text[])) = cardinality($1::text[]) AS is_complete,"
+           "   max(version) AS newest"
+           " FROM schema_migrations",
+};
+
+static const struct db_statement find_newer = {
+    .name = "migrations_find_newer",
+    .parameters = 1,
+    .columns = 1,
+    .only_reads = true,
+    .read = print_newer_ones,
+    .sql = "SELECT version FROM schema_migrations WHERE version > $1 ORDER BY version",
 };
 
 /* clang-format on */
+
+const char *migrations_newest(void) {
+    return migration_files[migration_files_count - 1].version;
+}
+
+static enum status print_newer(struct db *db, FILE *out) {
+    struct db_call call = { .db = db, .deadline_us = clock_monotonic_us() + CONNECT_US };
+    const char *newest = migrations_newest();
+    return db_run_statement(&call, &find_newer, &newest, out);
+}
+
+/* ---- commands ---- */
+
+bool migrations_apply(const struct db_options *options, FILE *out) {
+    struct db *db = db_create(options);
+    if (db == NULL) {
+        log_failure(TABLE, status_info(STATUS_OUT_OF_MEMORY)->name);
+        return false;
+    }
+    bool done = apply_all(db, out) && print_newer(db, out) == STATUS_OK;
+    db_destroy(db);
+    return done;
+}
 
 static enum status print_status(struct db *db, FILE *out, unsigned *pending) {
     struct db_call call = { .db = db, .deadline_us = clock_monotonic_us() + CONNECT_US };
@@ -186,7 +266,7 @@ static enum status print_status(struct db *db, FILE *out, unsigned *pending) {
         fprintf(out, "%-8s %s\n", applied ? "applied" : "pending", migration_files[i].name);
         *pending += applied ? 0 : 1;
     }
-    return status;
+    return status == STATUS_OK && exists ? print_newer(db, out) : status;
 }
 
 bool migrations_print_status(const struct db_options *options, FILE *out, unsigned *pending) {
@@ -200,18 +280,19 @@ bool migrations_print_status(const struct db_options *options, FILE *out, unsign
     return status == STATUS_OK;
 }
 
+/* A query has one place for results: whether there is the table is told by its state. */
 static enum status check_versions(struct db_query *query, enum status status) {
-    const bool *exists = query->result;
-    if (status != STATUS_OK || !*exists)
+    struct schema *schema = query->result;
+    if (status != STATUS_OK || schema->state != SCHEMA_CURRENT)
         return status;
     const char *versions = migration_versions;
-    db_ask(query, &find_all_versions, &versions, query->result);
+    db_ask(query, &compare_versions, &versions, schema);
     return STATUS_OK;
 }
 
 /* Two short statements, since this is checked twice a second, and the second cannot be prepared without the table. */
-void migrations_check(struct db_query *query, bool *applied) {
-    *applied = false;
-    db_ask(query, &find_table, NULL, applied);
+void migrations_check(struct db_query *query, struct schema *schema) {
+    *schema = (struct schema){ .state = SCHEMA_OLDER };
+    db_ask(query, &find_schema_table, NULL, schema);
     query->then = check_versions;
 }

@@ -69,12 +69,18 @@ static unsigned pending_of_status(unsigned *applied) {
     return pending;
 }
 
-static bool all_applied(void) {
+static enum schema_state state_of_schema(char newest[MIGRATION_VERSION_SIZE]) {
     struct db *own = db_create(&owner_options);
-    bool applied = false;
-    ck_assert_int_eq(RUN(CALL_ON(own), migrations_check, &applied), STATUS_OK);
+    struct schema schema;
+    ck_assert_int_eq(RUN(CALL_ON(own), migrations_check, &schema), STATUS_OK);
     db_destroy(own);
-    return applied;
+    memcpy(newest, schema.newest, MIGRATION_VERSION_SIZE);
+    return schema.state;
+}
+
+static bool all_applied(void) {
+    char newest[MIGRATION_VERSION_SIZE];
+    return state_of_schema(newest) != SCHEMA_OLDER;
 }
 
 START_TEST(what_is_missing_is_applied_once) {
@@ -114,12 +120,42 @@ START_TEST(instances_that_start_together_apply_each_migration_once) {
 }
 END_TEST
 
-START_TEST(a_newer_schema_does_no_harm) {
+/* What both commands print of a later version. */
+static void expect_newer(bool (*print)(FILE *out)) {
+    FILE *out = tmpfile();
+    ck_assert(print(out));
+    ck_assert_uint_eq(lines_of(out, "newer    9999, of a later version"), 1);
+    ck_assert_uint_eq(lines_of(out, "newer "), 1);
+    ck_assert_uint_eq(lines_of(out, "pending "), 0);
+    fclose(out);
+}
+
+static bool print_applied(FILE *out) {
+    return migrations_apply(&owner_options, out);
+}
+
+static bool print_status(FILE *out) {
+    unsigned pending = 99;
+    return migrations_print_status(&owner_options, out, &pending) && pending == 0;
+}
+
+START_TEST(a_schema_says_whether_it_is_older_current_or_newer_and_both_commands_print_it) {
+    char newest[MIGRATION_VERSION_SIZE];
     make_schema();
+    ck_assert_int_eq(state_of_schema(newest), SCHEMA_OLDER);
+    ck_assert_str_eq(newest, "");
     ck_assert_uint_gt(apply(), 0);
+    ck_assert_int_eq(state_of_schema(newest), SCHEMA_CURRENT);
+    ck_assert_str_eq(newest, migrations_newest());
+    as_owner("INSERT INTO store_test.schema_migrations VALUES ('0007')"); /* of an early database, and no file's any more */
+    ck_assert_int_eq(state_of_schema(newest), SCHEMA_CURRENT);
     as_owner("INSERT INTO store_test.schema_migrations VALUES ('9999')");
-    ck_assert(all_applied());
-    ck_assert_uint_eq(apply(), 0);
+    ck_assert_int_eq(state_of_schema(newest), SCHEMA_NEWER);
+    ck_assert_str_eq(newest, "9999");
+    expect_newer(print_applied);
+    expect_newer(print_status);
+    as_owner("DELETE FROM store_test.schema_migrations WHERE version = '0001'");
+    ck_assert_int_eq(state_of_schema(newest), SCHEMA_OLDER);
     drop_schema();
 }
 END_TEST
@@ -292,7 +328,7 @@ TCase *store_migrations_tests(void) {
     TCase *tests = tcase_create("migrations");
     tcase_add_test(tests, what_is_missing_is_applied_once);
     tcase_add_test(tests, instances_that_start_together_apply_each_migration_once);
-    tcase_add_test(tests, a_newer_schema_does_no_harm);
+    tcase_add_test(tests, a_schema_says_whether_it_is_older_current_or_newer_and_both_commands_print_it);
     tcase_add_test(tests, a_migration_that_fails_leaves_nothing_of_itself);
     tcase_add_test(tests, a_migration_that_waits_for_a_table_holds_up_nobody_for_long);
     tcase_add_test(tests, days_of_last_use_from_before_they_were_written_stay_and_can_be_written);

@@ -430,15 +430,34 @@ START_TEST(each_setting_is_applied_or_named_for_a_restart_and_then_has_no_effect
 }
 END_TEST
 
-START_TEST(a_file_with_an_error_changes_nothing) {
-    start_with("[limit]\nlogin = 100/h\n[cors]\nallowed_origins = https://a.example\n",
-               (const char *const[]){ "limit.enabled=true", NULL });
+/* Of /health, which stays 200: what was in force is served. */
+static void await_check_of_reload(const char *result) {
+    char expected[32];
+    bool is_there = false;
+    snprintf(expected, sizeof expected, "\"reload\":\"%s\"", result);
+    for (int i = 0; i < TRIES && !is_there; i++) {
+        struct reply reply = http_send(&server, "GET", "/health/ready", NULL, NULL);
+        ck_assert_int_eq(reply.status, 200);
+        is_there = strstr(reply.body, expected) != NULL;
+        http_free(&reply);
+        usleep(PAUSE_US);
+    }
+    ck_assert_msg(is_there, "%s", expected);
+}
+
+START_TEST(a_file_with_an_error_changes_nothing_and_shows_until_a_reload_succeeds) {
+    static const char config[] = "[limit]\nlogin = 100/h\n[cors]\nallowed_origins = https://a.example\n";
+    start_with(config, (const char *const[]){ "limit.enabled=true", NULL });
+    await_check_of_reload("ok");
     reload_config("[limit]\nlogin = 1/h\n[cors]\nallowed_origins = https://b.example\n[log]\nlevel = loud\n",
                   "\"event\":\"reload_failed\"");
     ck_assert(server_log_contains(&server, "log.level"));
     for (int i = 0; i < 3; i++)
         expect_problem(http_json(&server, "POST", "/auth/login", NULL, "{}"), 422, "validation_failed");
     ck_assert(is_allowed("https://a.example"));
+    await_check_of_reload("failed");
+    reload_config(config, "\"event\":\"reloaded\"");
+    await_check_of_reload("ok");
     finish();
 }
 END_TEST
@@ -456,7 +475,7 @@ Suite *reload_suite(void) {
     tcase_add_test(tcase, settings_are_reloaded_while_requests_read_them);
     tcase_add_test(tcase, what_needs_a_restart_is_named_and_stays);
     tcase_add_test(tcase, each_setting_is_applied_or_named_for_a_restart_and_then_has_no_effect);
-    tcase_add_test(tcase, a_file_with_an_error_changes_nothing);
+    tcase_add_test(tcase, a_file_with_an_error_changes_nothing_and_shows_until_a_reload_succeeds);
     suite_add_tcase(suite, tcase);
     return suite;
 }
