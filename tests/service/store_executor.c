@@ -55,16 +55,18 @@ START_TEST(reads_by_another_statement_do_not_share_its_round_trip) {
 }
 END_TEST
 
+#define OWN_NAME "jwtd_store_test" /* of start_executor's connections */
+
 /* PostgreSQL's log would take its neighbours for parts of its trace. */
 START_TEST(a_read_with_a_name_shares_with_nothing_and_leaves_none_behind) {
     static const char name[] = "jwtd 00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01";
     struct db_executor *executor = start_executor(1, 1);
     struct task blocker, tasks[4];
-    run_task(executor, &read_name, "jwtd");
+    run_task(executor, &read_name, OWN_NAME);
     submit(executor, &blocker, &slow_write, "0.05");
-    submit(executor, &tasks[0], &read_name, "jwtd");
+    submit(executor, &tasks[0], &read_name, OWN_NAME);
     submit_named(executor, &tasks[1], &read_name, name, name);
-    submit(executor, &tasks[2], &read_name, "jwtd");
+    submit(executor, &tasks[2], &read_name, OWN_NAME);
     submit_named(executor, &tasks[3], &read_name, name, name);
     await_task(&blocker);
     await_tasks(tasks, ARRAY_LEN(tasks));

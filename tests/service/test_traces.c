@@ -298,14 +298,28 @@ START_TEST(a_busy_collector_is_asked_again_after_its_retry_after_and_loses_nothi
 }
 END_TEST
 
+static void assert_metric(const struct server *operations, const char *outcome, unsigned count) {
+    char line[96];
+    struct reply reply = http_send(operations, "GET", "/metrics", NULL, NULL);
+    const char *row = strstr(reply.body, "\njwtd_trace_spans_total{");
+    snprintf(line, sizeof line, "\njwtd_trace_spans_total{outcome=\"%s\"} %u\n", outcome, count);
+    ck_assert_msg(row != NULL && strstr(row, line) != NULL, "%s is not in %.300s", line, row);
+    http_free(&reply);
+}
+
 START_TEST(what_a_collector_refuses_is_not_sent_again) {
-    struct server server = server_start((const char *const[]){ collector_setting(collector), ONLY_CALLERS, NULL });
+    struct server server =
+        server_start((const char *const[]){ collector_setting(collector), ONLY_CALLERS, "ops.listen=127.0.0.1:0", NULL });
+    struct server operations = server_operations(&server);
     collector_set_mode(collector, COLLECTOR_REFUSES);
     send_traced(&server, 1);
     server_await_log(&server, "\"event\":\"traces_not_exported\",\"reason\":\"the collector answers with 400\"", 10000);
     collector_set_mode(collector, COLLECTOR_REJECTS); /* one of two */
     send_traced(&server, 2);
     server_await_log(&server, "\"event\":\"traces_exported_again\",\"spans_lost\":3}", 10000);
+    assert_metric(&operations, "sent", 1);
+    assert_metric(&operations, "failed", 3);
+    assert_metric(&operations, "dropped", 0);
     server_finish(&server);
     ck_assert_uint_eq(collector_bodies(collector), 2);
 }
