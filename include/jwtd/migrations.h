@@ -26,7 +26,7 @@ bool migrations_print_status(const struct db_options *options, FILE *out, unsign
 enum schema_state {
     SCHEMA_OLDER, /* migrations of this program are pending */
     SCHEMA_CURRENT,
-    SCHEMA_NEWER /* a later version has applied some, too; it leaves the schema one that this program can use (docs/operating.md)
+    SCHEMA_NEWER /* a later version has applied some, too; it leaves the schema one that this program can use (docs/operators.md)
                   */
 };
 
