@@ -120,6 +120,9 @@ struct config {
     struct {
         enum log_level level;
         enum log_format format;
+        enum log_requests requests;
+        enum log_emails emails;
+        char *detail_digest; /* SHA-256, in hex, of what X-Log-Detail must carry; empty: no request is logged in detail */
     } log;
 };
 

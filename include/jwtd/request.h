@@ -12,6 +12,7 @@
 #include "jwtd/access_token.h"
 #include "jwtd/arena.h"
 #include "jwtd/idempotency_keys.h"
+#include "jwtd/log.h"
 #include "jwtd/network.h"
 #include "jwtd/route.h"
 #include "jwtd/text.h"
@@ -61,7 +62,14 @@ struct request {
     int64_t deadline_us;      /* clock_monotonic_us; by when the reply must be sent */
     enum status query_status; /* in a step ON_DATABASE that may_fail */
     struct hasher *hasher;    /* in a step ON_CRYPTO */
+    /* for the log */
+    struct log_context log; /* of every thread while it carries out the request */
+    bool has_user;          /* `user_id` is known without claims: request_concerns */
+    struct uuid user_id;
 };
+
+/* Says whom a request without a token concerns, for its line in the log. */
+void request_concerns(struct request *request, const struct uuid *user_id);
 
 /* The value of a header, {NULL, 0} if absent; of a repeated header the first. It lives as long as the request. */
 struct text request_header(const struct request *request, const char *name);

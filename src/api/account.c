@@ -67,7 +67,7 @@ static enum step_result take_user(struct request *request) {
 }
 
 static enum step_result refuse(struct request *request) {
-    log_account_event(LOG_INFO, "password_check_failed", request, &request->claims.user_id, &request->claims.session_id);
+    log_account_event(LOG_INFO, "password_check_failed", &request->claims.user_id, &request->claims.session_id);
     audit_wrong_password(request, &request->claims.user_id, "wrong_current_password");
     return reply_problem(request, STATUS_WRONG_PASSWORD);
 }
@@ -100,7 +100,7 @@ static enum step_result check_password(struct request *request) {
 static enum step_result end_password_check(struct request *request) {
     const struct account *account = request->scratch;
     if (account->is_repeated) {
-        log_account_event(LOG_INFO, "password_change_repeated", request, &account->found.user.id, &request->claims.session_id);
+        log_account_event(LOG_INFO, "password_change_repeated", &account->found.user.id, &request->claims.session_id);
         return reply_empty(request, 204);
     }
     return password_check_end(request, &account->check, &account->found.user.id, refuse);
@@ -147,8 +147,7 @@ static enum step_result take_new_profile(struct request *request) {
         return names_password(request) ? reply_stale(request) : reply_problem(request, STATUS_INVALID_TOKEN);
     bool is_new_email = account->email.bytes != NULL && !text_equal(account->email, account->found.user.email);
     if (account->changed.change == USER_CHANGED)
-        log_account_event(LOG_INFO, is_new_email ? "email_changed" : "profile_changed", request, &user->id,
-                          &request->claims.session_id);
+        log_account_event(LOG_INFO, is_new_email ? "email_changed" : "profile_changed", &user->id, &request->claims.session_id);
     return reply_user(request, 200, user, true);
 }
 
@@ -171,7 +170,7 @@ static enum step_result end_change(struct request *request, const char *event) {
     if (account->changed.change == USER_STALE)
         return reply_stale(request);
     revoke_all_locally(request, &account->changed.revoked);
-    log_account_event(LOG_INFO, event, request, &account->found.user.id, &request->claims.session_id);
+    log_account_event(LOG_INFO, event, &account->found.user.id, &request->claims.session_id);
     return reply_empty(request, 204);
 }
 

@@ -113,7 +113,7 @@ static enum step_result take_change(struct request *request) {
     /* what the next reading of the database does within a second; its failure is not one of this request */
     if (change->roles.bytes != NULL &&
         current_roles_set(request->services->roles, &user->id, user->roles_json, clock_retention_s()) != STATUS_OK)
-        log_event(LOG_WARN, "roles_not_kept", "request_id=%s", request->request_id);
+        log_event(LOG_WARN, "roles_not_kept", "error=%s", "out of memory");
     log_administration("user_changed", request, &user->id);
     return reply_administered_user(request, 200, user);
 }

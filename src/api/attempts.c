@@ -75,12 +75,10 @@ static void audit_lock(const struct request *request, const char *reason, const 
     audit_add(request->services->audit, &event);
 }
 
-static void log_lock(const struct request *request, const char *event, const struct uuid *user_id, int64_t locked_us) {
-    char user[UUID_TEXT_SIZE] = "", ip[ADDRESS_TEXT_SIZE];
-    if (user_id != NULL)
-        uuid_text(user_id, user);
-    log_event(LOG_WARN, event, "user_id=%s ip=%s request_id=%s seconds=%lld", user, address_text(&request->client, ip),
-              request->request_id, (long long)(locked_us / CLOCK_US_PER_S));
+static void log_lock(const char *event, const struct uuid *user_id, int64_t locked_us) {
+    char user[UUID_TEXT_SIZE];
+    log_event(LOG_WARN, event, "user_id=%s seconds=%lld", user_id != NULL ? uuid_text(user_id, user) : NULL,
+              (long long)(locked_us / CLOCK_US_PER_S));
 }
 
 void attempt_fail(const struct request *request, const struct attempt *attempt, const struct uuid *user_id) {
@@ -90,7 +88,7 @@ void attempt_fail(const struct request *request, const struct attempt *attempt, 
         if (locked_us <= 0)
             continue;
         metric_add(METRIC_LOCKOUTS, 0, 1);
-        log_lock(request, attempt->buckets[i].event, user_id, locked_us);
+        log_lock(attempt->buckets[i].event, user_id, locked_us);
         audit_lock(request, attempt->buckets[i].event, user_id, locked_us);
     }
 }

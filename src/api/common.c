@@ -127,7 +127,7 @@ enum step_result reply_tokens(struct request *request, const struct token_grant 
 void revoke_locally(const struct request *request, const struct uuid *id) {
     /* without memory for it here, the next reading of the database tries again */
     if (revoked_sessions_add(request->services->revoked, id, clock_retention_s()) != STATUS_OK)
-        log_event(LOG_ERROR, "revocation_not_kept", "request_id=%s", request->request_id);
+        log_event(LOG_ERROR, "revocation_not_kept", "error=%s", "out of memory");
     revocation_feed_wake_reader(request->services->feed);
 }
 
@@ -136,15 +136,10 @@ void revoke_all_locally(const struct request *request, const struct session_ids 
         revoke_locally(request, &ids->ids[i]);
 }
 
-void log_account_event(enum log_level level, const char *event, const struct request *request, const struct uuid *user_id,
-                       const struct uuid *session_id) {
-    char user[UUID_TEXT_SIZE] = "", session[UUID_TEXT_SIZE] = "", ip[ADDRESS_TEXT_SIZE];
-    if (user_id != NULL)
-        uuid_text(user_id, user);
-    if (session_id != NULL)
-        uuid_text(session_id, session);
-    log_event(level, event, "user_id=%s session_id=%s ip=%s request_id=%s", user, session, address_text(&request->client, ip),
-              request->request_id);
+void log_account_event(enum log_level level, const char *event, const struct uuid *user_id, const struct uuid *session_id) {
+    char user[UUID_TEXT_SIZE], session[UUID_TEXT_SIZE];
+    log_event(level, event, "user_id=%s session_id=%s", user_id != NULL ? uuid_text(user_id, user) : NULL,
+              session_id != NULL ? uuid_text(session_id, session) : NULL);
 }
 
 struct audit_event audit_event_of(const struct request *request, const char *event, const struct uuid *user_id,

@@ -31,10 +31,8 @@ enum step_result reply_tokens(struct request *request, const struct token_grant 
 void revoke_all_locally(const struct request *request, const struct session_ids *ids);
 void revoke_locally(const struct request *request, const struct uuid *id);
 
-/* Logs what a user or a client has done, with the client's address and the id of the request. user_id and session_id may be NULL.
- */
-void log_account_event(enum log_level level, const char *event, const struct request *request, const struct uuid *user_id,
-                       const struct uuid *session_id);
+/* Logs what a user or a client has done. user_id and session_id may be NULL. */
+void log_account_event(enum log_level level, const char *event, const struct uuid *user_id, const struct uuid *session_id);
 
 /* An event of the audit (audit.h), not complete: the user is both actor and account, with the client's address and the request's
  * id. The ids may be NULL and must live until it is added. */

@@ -59,16 +59,19 @@ static const struct failure *failure_of(const struct login *login) {
     return login->found.user.disabled ? &disabled : &changed_meanwhile;
 }
 
+/* The reason is for the operator; the client is not told. */
+static void log_failure(const struct login *login, const char *reason) {
+    char user[UUID_TEXT_SIZE], email[LOG_EMAIL_SIZE];
+    log_event(LOG_INFO, "login_failed", "reason=%s user_id=%s email=%s", reason,
+              login->found.found ? uuid_text(&login->found.user.id, user) : NULL, log_email(login->email, email));
+}
+
 /* Every login that fails is refused here, after the same work and with the same bytes, whatever the reason. */
 static enum step_result refuse(struct request *request) {
     const struct login *login = request->scratch;
     const struct failure *failure = failure_of(login);
-    char user[UUID_TEXT_SIZE] = "", ip[ADDRESS_TEXT_SIZE];
     metric_add(METRIC_LOGINS, failure->outcome, 1);
-    if (login->found.found)
-        uuid_text(&login->found.user.id, user);
-    log_event(LOG_INFO, "login_failed", "user_id=%s ip=%s request_id=%s reason=%s", user, address_text(&request->client, ip),
-              request->request_id, failure->reason);
+    log_failure(login, failure->reason);
     audit_wrong_password(request, login->found.found ? &login->found.user.id : NULL, failure->reason);
     return reply_problem(request, STATUS_INVALID_CREDENTIALS);
 }
@@ -114,10 +117,13 @@ static enum step_result hash_password(struct request *request, struct login *log
 
 static enum step_result check_password(struct request *request) {
     struct login *login = request->scratch;
+    if (login->found.found)
+        request_concerns(request, &login->found.user.id);
     struct attempt attempt = attempt_at_login(request, login->canonical, login->found.found && login->found.user.knows_address);
     const char *hash = login->found.found ? login->found.user.password_hash.bytes : NULL;
     if (!password_check_run(request, &login->check, &attempt, login->password, hash)) {
         metric_add(METRIC_LOGINS, METRIC_LOGIN_LOCKED, 1);
+        log_failure(login, "locked");
         return STEP_DONE;
     }
     check_repeated_change(request, login, hash);
@@ -136,7 +142,7 @@ static enum step_result require_new_password(struct request *request, const stru
     if (changes_password(login) || !login->found.user.password_change_required)
         return STEP_NEXT;
     metric_add(METRIC_LOGINS, METRIC_LOGIN_CHANGE_REQUIRED, 1);
-    log_account_event(LOG_INFO, "password_change_required", request, &login->found.user.id, NULL);
+    log_account_event(LOG_INFO, "password_change_required", &login->found.user.id, NULL);
     return reply_problem(request, STATUS_PASSWORD_CHANGE_REQUIRED);
 }
 
@@ -164,8 +170,8 @@ static enum step_result ask_new_hash(struct request *request, struct db_query *q
 static enum step_result take_new_hash(struct request *request) {
     const struct login *login = request->scratch;
     bool is_stored = request->query_status == STATUS_OK;
-    log_account_event(is_stored ? LOG_INFO : LOG_WARN, is_stored ? "password_rehashed" : "rehash_failed", request,
-                      &login->found.user.id, NULL);
+    log_account_event(is_stored ? LOG_INFO : LOG_WARN, is_stored ? "password_rehashed" : "rehash_failed", &login->found.user.id,
+                      NULL);
     return STEP_NEXT;
 }
 
@@ -212,10 +218,10 @@ static enum step_result take_session(struct request *request) {
     if (!login->opened.done) /* the client tries again, and its password is judged by the row as it is then */
         return changes_password(login) ? reply_problem(request, STATUS_DEADLINE_EXCEEDED) : refuse(request);
     if (changes_password(login))
-        log_account_event(LOG_INFO, "password_changed", request, &user->id, &login->session_id);
+        log_account_event(LOG_INFO, "password_changed", &user->id, &login->session_id);
     revoke_all_locally(request, &login->opened.revoked);
     metric_add(METRIC_LOGINS, METRIC_LOGIN_OK, 1);
-    log_account_event(LOG_INFO, "login_succeeded", request, &user->id, &login->session_id);
+    log_account_event(LOG_INFO, "login_succeeded", &user->id, &login->session_id);
     audit_opened(request, login);
     return reply_tokens(request, &(struct token_grant){ .user_id = user->id,
                                                         .session_id = login->session_id,
@@ -261,7 +267,7 @@ static enum step_result take_repeated(struct request *request) {
     const struct login *login = request->scratch;
     if (!login->live.found)
         return reply_problem(request, STATUS_SESSION_EXPIRED);
-    log_account_event(LOG_INFO, "login_repeated", request, &login->found.user.id, &login->session_id);
+    log_account_event(LOG_INFO, "login_repeated", &login->found.user.id, &login->session_id);
     return reply_tokens(request, &(struct token_grant){ .user_id = login->found.user.id,
                                                         .session_id = login->session_id,
                                                         .roles_json = login->found.user.roles_json,

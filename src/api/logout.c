@@ -54,8 +54,9 @@ static enum step_result take_revocation(struct request *request) {
     const struct logout *logout = request->scratch;
     revoke_all_locally(request, &logout->revoked);
     const char *event = logout->all ? "logged_out_everywhere" : "logged_out";
-    log_account_event(LOG_INFO, logout->revoked.count > 0 ? event : "logged_out_already", request, NULL,
-                      &logout->credential.session_id);
+    bool is_of_claims = logout->refresh_token.bytes == NULL; /* else only the session is known */
+    log_account_event(LOG_INFO, logout->revoked.count > 0 ? event : "logged_out_already",
+                      is_of_claims ? &request->claims.user_id : NULL, &logout->credential.session_id);
     return reply_empty(request, 204);
 }
 

@@ -38,7 +38,7 @@ enum step_result password_check_end(struct request *request, const struct passwo
     if (check->match == HASH_OUT_OF_MEMORY)
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
     if (check->match == HASH_CORRUPT)
-        log_account_event(LOG_ERROR, "password_hash_corrupt", request, user_id, NULL);
+        log_account_event(LOG_ERROR, "password_hash_corrupt", user_id, NULL);
     attempt_fail(request, &check->attempt, user_id);
     return refuse(request);
 }

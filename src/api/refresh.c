@@ -60,21 +60,19 @@ static bool is_success(enum session_refresh result) {
 }
 
 /* A retry from another network comes from a phone that has changed networks, or from a thief within the retry window. */
-static void log_success(const struct request *request, const struct uuid *session_id, const struct refreshed *refreshed) {
-    log_account_event(successes[refreshed->result].level, successes[refreshed->result].event, request, &refreshed->user_id,
-                      session_id);
+static void log_success(const struct uuid *session_id, const struct refreshed *refreshed) {
+    log_account_event(successes[refreshed->result].level, successes[refreshed->result].event, &refreshed->user_id, session_id);
     if (!refreshed->is_elsewhere)
         return;
-    char user[UUID_TEXT_SIZE], session[UUID_TEXT_SIZE], ip[ADDRESS_TEXT_SIZE];
-    log_event(LOG_WARN, "session_retried_elsewhere", "user_id=%s session_id=%s ip=%s count=%u request_id=%s",
-              uuid_text(&refreshed->user_id, user), uuid_text(session_id, session), address_text(&request->client, ip),
-              refreshed->retries_elsewhere, request->request_id);
+    char user[UUID_TEXT_SIZE], session[UUID_TEXT_SIZE];
+    log_event(LOG_WARN, "session_retried_elsewhere", "user_id=%s session_id=%s count=%u", uuid_text(&refreshed->user_id, user),
+              uuid_text(session_id, session), refreshed->retries_elsewhere);
 }
 
 static enum step_result grant(struct request *request, const struct user *profile) {
     const struct refresh *refresh = request->scratch;
     const struct refreshed *refreshed = &refresh->refreshed;
-    log_success(request, &refresh->token.session_id, refreshed);
+    log_success(&refresh->token.session_id, refreshed);
     return reply_tokens(request, &(struct token_grant){ .user_id = refreshed->user_id,
                                                         .session_id = refresh->token.session_id,
                                                         .roles_json = refreshed->roles_json,
@@ -103,7 +101,7 @@ static enum step_result refuse(struct request *request, const struct refresh_tok
         return reply_retry_later(request, STATUS_REFRESH_TOO_SOON, refreshed->pause_ms * 1000);
     if (refreshed->result == SESSION_REUSED) {
         revoke_locally(request, &token->session_id);
-        log_account_event(refreshed->revoked_now ? LOG_WARN : LOG_INFO, "refresh_token_reused", request, &refreshed->user_id,
+        log_account_event(refreshed->revoked_now ? LOG_WARN : LOG_INFO, "refresh_token_reused", &refreshed->user_id,
                           &token->session_id);
     }
     if (refreshed->revoked_now)
@@ -121,9 +119,12 @@ static enum step_result ask_rotation(struct request *request, struct db_query *q
 
 static enum step_result take_rotation(struct request *request) {
     const struct refresh *refresh = request->scratch;
-    audit_count_refresh(request->services->audit, refresh->refreshed.result);
-    metric_add(METRIC_REFRESHES, outcomes[refresh->refreshed.result], 1);
-    if (!is_success(refresh->refreshed.result))
+    enum session_refresh result = refresh->refreshed.result;
+    audit_count_refresh(request->services->audit, result);
+    metric_add(METRIC_REFRESHES, outcomes[result], 1);
+    if (is_success(result) || result == SESSION_REUSED)
+        request_concerns(request, &refresh->refreshed.user_id);
+    if (!is_success(result))
         return refuse(request, &refresh->token, &refresh->refreshed);
     return request->services->token_rules.claims != 0 ? STEP_NEXT : grant(request, NULL);
 }

@@ -72,17 +72,25 @@ static enum step_result ask_insert(struct request *request, struct db_query *que
     return STEP_NEXT;
 }
 
+static void log_registration(const char *event, const char *reason, const struct uuid *user_id, struct text email) {
+    char user[UUID_TEXT_SIZE], shown[LOG_EMAIL_SIZE];
+    log_event(LOG_INFO, event, "reason=%s user_id=%s email=%s", reason, user_id != NULL ? uuid_text(user_id, user) : NULL,
+              log_email(email, shown));
+}
+
 static enum step_result take_insert(struct request *request) {
     const struct registration *registration = request->scratch;
     const struct user *user = &registration->inserted.user;
     if (registration->inserted.result == USER_EXISTS) {
         metric_add(METRIC_REGISTRATIONS, METRIC_REGISTRATION_EMAIL_TAKEN, 1);
+        log_registration("registration_failed", "email_taken", NULL, registration->email);
         return reply_problem(request, STATUS_EMAIL_TAKEN);
     }
+    request_concerns(request, &user->id);
     if (registration->inserted.result == USER_SAME_KEY)
         return STEP_NEXT;
     metric_add(METRIC_REGISTRATIONS, METRIC_REGISTRATION_CREATED, 1);
-    log_account_event(LOG_INFO, "user_registered", request, &user->id, NULL);
+    log_registration("user_registered", NULL, &user->id, registration->email);
     return reply_user(request, 201, user, false);
 }
 

@@ -23,7 +23,6 @@
 #define EVENT_MAX 768                    /* bytes of the largest: two cursors, three ids, a reason */
 
 struct follower {
-    const char *request_id;
     char service[SERVICE_NAME_MAX_LEN + 1];
     int64_t heartbeat_us; /* how often */
     bool is_resumed;      /* since `from` */
@@ -67,12 +66,10 @@ static enum step_result open_stream(struct request *request) {
         return reply_problem(request, STATUS_OUT_OF_MEMORY);
     if (!revocations_parse_heartbeat(request_query(request, "heartbeat", 0), &follower->heartbeat_us))
         return reply_problem_about(request, STATUS_INVALID_PARAMETER, "heartbeat");
-    follower->request_id = request->request_id;
     snprintf(follower->service, sizeof follower->service, "%s", request->service);
     follower->is_resumed = revocation_cursor_parse(request_header(request, "Last-Event-ID"), &follower->from) &&
                            revocation_feed_knows(services->feed, &follower->from);
-    log_event(LOG_INFO, "follower_admitted", "service=%s resumed=%s request_id=%s", follower->service,
-              follower->is_resumed ? "true" : "false", request->request_id);
+    log_event(LOG_INFO, "follower_admitted", "service=%s resumed=%s", follower->service, follower->is_resumed ? "true" : "false");
     return reply_stream(request, follower);
 }
 
@@ -216,7 +213,7 @@ static bool is_admitted(const struct services *services, struct follower *follow
     service_credentials_visit(snapshot->services, compare_name, &search);
     snapshot_release(services->snapshots, snapshot);
     if (!search.is_found)
-        log_event(LOG_INFO, "follower_removed", "service=%s request_id=%s", follower->service, follower->request_id);
+        log_event(LOG_INFO, "follower_removed", "service=%s", follower->service);
     return search.is_found;
 }
 
@@ -244,7 +241,7 @@ static struct stream_part write_part(const struct services *services, void *stat
         follower->behind_us = now_us;
     bool is_behind = follower->behind_us != 0 && now_us - follower->behind_us > BEHIND_US;
     if (is_behind)
-        log_event(LOG_INFO, "follower_behind", "service=%s request_id=%s", follower->service, follower->request_id);
+        log_event(LOG_INFO, "follower_behind", "service=%s", follower->service);
     return (struct stream_part){ .len = output.len,
                                  .due_us = sooner(follower->next_heartbeat_us, follower->next_check_us),
                                  .is_last = is_behind };

@@ -59,10 +59,9 @@ static enum step_result ask_revocation(struct request *request, struct db_query 
 }
 
 static void log_revocation(const struct request *request, const struct revocation *revocation) {
-    char session[UUID_TEXT_SIZE], ip[ADDRESS_TEXT_SIZE];
-    log_event(LOG_INFO, revocation->revoked.count > 0 ? "token_revoked" : "token_revoked_already",
-              "session_id=%s service=%s ip=%s request_id=%s", uuid_text(&revocation->credential.session_id, session),
-              request->service, address_text(&request->client, ip), request->request_id);
+    char session[UUID_TEXT_SIZE];
+    log_event(LOG_INFO, revocation->revoked.count > 0 ? "token_revoked" : "token_revoked_already", "session_id=%s service=%s",
+              uuid_text(&revocation->credential.session_id, session), request->service);
 }
 
 static enum step_result take_revocation(struct request *request) {

@@ -80,7 +80,7 @@ static enum step_result take_end(struct request *request) {
     if (!revoked->found)
         return reply_problem(request, STATUS_NOT_FOUND);
     revoke_locally(request, &request->path_ids[0]);
-    log_account_event(LOG_INFO, "session_revoked", request, &request->claims.user_id, &request->path_ids[0]);
+    log_account_event(LOG_INFO, "session_revoked", &request->claims.user_id, &request->path_ids[0]);
     return reply_empty(request, 204);
 }
 

@@ -82,7 +82,6 @@ enum status read_if_match(const struct request *request, int64_t *version) {
 }
 
 void log_administration(const char *event, const struct request *request, const struct uuid *user_id) {
-    char user[UUID_TEXT_SIZE], by[UUID_TEXT_SIZE], ip[ADDRESS_TEXT_SIZE];
-    log_event(LOG_INFO, event, "user_id=%s by=%s ip=%s request_id=%s", uuid_text(user_id, user),
-              uuid_text(&request->claims.user_id, by), address_text(&request->client, ip), request->request_id);
+    char user[UUID_TEXT_SIZE], by[UUID_TEXT_SIZE];
+    log_event(LOG_INFO, event, "user_id=%s by=%s", uuid_text(user_id, user), uuid_text(&request->claims.user_id, by));
 }

@@ -189,6 +189,8 @@ static const char *const boolean_words[] = { "false", "true", "off", "on" }; /* 
 static const char *const level_words[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"
 };
+static const char *const requests_words[] = { [LOG_ALL_REQUESTS] = "all", [LOG_REFUSED_REQUESTS] = "refused" };
+static const char *const emails_words[] = { [LOG_MASKED_EMAILS] = "masked", [LOG_WHOLE_EMAILS] = "whole" };
 static const char *const format_words[] = { [LOG_AUTO] = "auto", [LOG_TEXT] = "text", [LOG_JSON] = "json" };
 
 static bool parse_boolean(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
@@ -233,6 +235,34 @@ static void print_format(const struct setting *setting, const void *place, FILE 
     fputs(format_words[*(const enum log_format *)place], out);
 }
 
+static bool parse_requests(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
+    (void)setting;
+    unsigned index;
+    if (!parse_word(requests_words, ARRAY_LEN(requests_words), text, &index, error))
+        return false;
+    *(enum log_requests *)place = (enum log_requests)index;
+    return true;
+}
+
+static void print_requests(const struct setting *setting, const void *place, FILE *out) {
+    (void)setting;
+    fputs(requests_words[*(const enum log_requests *)place], out);
+}
+
+static bool parse_emails(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
+    (void)setting;
+    unsigned index;
+    if (!parse_word(emails_words, ARRAY_LEN(emails_words), text, &index, error))
+        return false;
+    *(enum log_emails *)place = (enum log_emails)index;
+    return true;
+}
+
+static void print_emails(const struct setting *setting, const void *place, FILE *out) {
+    (void)setting;
+    fputs(emails_words[*(const enum log_emails *)place], out);
+}
+
 const struct setting_type duration_setting = { sizeof(int64_t), parse_duration, print_duration, NULL, NULL };
 const struct setting_type size_setting = { sizeof(size_t), parse_size, print_size, NULL, NULL };
 const struct setting_type count_setting = { sizeof(unsigned), parse_count, print_count, NULL, NULL };
@@ -240,3 +270,5 @@ const struct setting_type fraction_setting = { sizeof(unsigned), parse_fraction,
 const struct setting_type boolean_setting = { sizeof(bool), parse_boolean, print_boolean, NULL, NULL };
 const struct setting_type level_setting = { sizeof(enum log_level), parse_level, print_level, NULL, NULL };
 const struct setting_type format_setting = { sizeof(enum log_format), parse_format, print_format, NULL, NULL };
+const struct setting_type requests_setting = { sizeof(enum log_requests), parse_requests, print_requests, NULL, NULL };
+const struct setting_type emails_setting = { sizeof(enum log_emails), parse_emails, print_emails, NULL, NULL };

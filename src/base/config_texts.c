@@ -71,6 +71,12 @@ static bool parse_kid(const struct setting *setting, const char *text, void *pla
     return parse_text(setting, text, place, error);
 }
 
+static bool parse_digest(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
+    if (text[0] != '\0' && !text_is_made_of(text_of(text), "0123456789abcdef", 64, 64))
+        return setting_reject(error, "must be 64 digits 0-9 a-f, as sha256sum prints them");
+    return parse_text(setting, text, place, error);
+}
+
 /* RFC 3986, without query and fragment: a path is put behind it; without user information: it is public. */
 static bool parse_web_address(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
     static const char alphabet[] = TEXT_ALPHANUMERIC "-._~%!$&'()*+,;=:@/[]";
@@ -103,6 +109,7 @@ static void print_endpoint(const struct setting *setting, const void *place, FIL
 
 const struct setting_type text_setting = { sizeof(char *), parse_text, print_text, copy_text, release_text };
 const struct setting_type url_setting = { sizeof(char *), parse_text, print_text, copy_text, release_secret };
+const struct setting_type digest_setting = { sizeof(char *), parse_digest, print_text, copy_text, release_text };
 const struct setting_type kid_setting = { sizeof(char *), parse_kid, print_text, copy_text, release_text };
 const struct setting_type web_address_setting = { sizeof(char *), parse_web_address, print_text, copy_text, release_text };
 const struct setting_type endpoint_setting = { sizeof(struct endpoint), parse_endpoint, print_endpoint, NULL, NULL };

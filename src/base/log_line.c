@@ -1,5 +1,6 @@
 #include "log_line.h"
 
+#include "jwtd/network.h"
 #include "jwtd/text.h"
 
 #include <assert.h>
@@ -190,7 +191,8 @@ void log_line_add_fields(struct log_line *line, const char *fields, va_list valu
         // NOLINTBEGIN(bugprone-branch-clone): the branches differ in the type that va_arg takes
         if (is_conversion(&field, "s")) {
             const char *value = va_arg(values, const char *);
-            add_string(line, &field, value != NULL ? value : "", value != NULL ? strlen(value) : 0);
+            if (value != NULL)
+                add_string(line, &field, value, strlen(value));
         } else if (is_conversion(&field, ".*s")) {
             int len = va_arg(values, int);
             const char *value = va_arg(values, const char *);
@@ -214,6 +216,21 @@ void log_line_add_fields(struct log_line *line, const char *fields, va_list valu
         }
         // NOLINTEND(bugprone-branch-clone)
     }
+}
+
+static void add_text(struct log_line *line, const char *name, const char *value) {
+    if (value != NULL)
+        log_line_add_text(line, name, strlen(name), value, strlen(value));
+}
+
+void log_line_add_context(struct log_line *line, const struct log_context *context) {
+    char address[ADDRESS_TEXT_SIZE];
+    if (context == NULL)
+        return;
+    if (context->client != NULL && context->client->known)
+        add_text(line, "address", address_text(context->client, address));
+    add_text(line, "request_id", context->request_id);
+    add_text(line, "trace_id", context->trace_id);
 }
 
 void log_line_begin(struct log_line *line, bool json, const char *time, enum log_level level, const char *event) {

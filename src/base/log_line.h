@@ -26,6 +26,10 @@ void log_line_add_number(struct log_line *line, const char *name, long long valu
 /* Adds a field for each "key=conversion" word; log.h has the conversions. A field that does not fit is left out, or its text cut.
  */
 void log_line_add_fields(struct log_line *line, const char *fields, va_list values);
+
+/* NULL, and members that are NULL: nothing. */
+void log_line_add_context(struct log_line *line, const struct log_context *context);
+
 void log_line_end(struct log_line *line);
 
 #endif

@@ -29,6 +29,9 @@
 #define MEMBER_OF_claims unsigned: true
 #define MEMBER_OF_level enum log_level: true
 #define MEMBER_OF_format enum log_format: true
+#define MEMBER_OF_requests enum log_requests: true
+#define MEMBER_OF_emails enum log_emails: true
+#define MEMBER_OF_digest char *: true
 
 /* A row; does not compile when the member's type is not one that the setting's type writes. */
 #define SETTING(name, type, flags, value, min, max, unit, member, help) \
@@ -161,6 +164,12 @@ const struct setting settings[] = {
 
     SETTING("log.level", level, RELOADABLE, "info", 0, 0, 0, log.level, "debug, info, warn or error"),
     SETTING("log.format", format, 0, "auto", 0, 0, 0, log.format, "text, json, or auto: text on a terminal, json elsewhere"),
+    SETTING("log.requests", requests, RELOADABLE, "all", 0, 0, 0, log.requests,
+            "which requests have a line at info: all, or refused (a status from 400 on)"),
+    SETTING("log.emails", emails, RELOADABLE, "masked", 0, 0, 0, log.emails,
+            "e-mail addresses in the log: masked (a***@e***) or whole"),
+    SETTING("log.detail_digest", digest, RELOADABLE, "", 0, 64, 0, log.detail_digest,
+            "SHA-256 (sha256sum) of the word that a request must send as X-Log-Detail to be logged in detail; empty: none can"),
 };
 
 const size_t settings_count = ARRAY_LEN(settings);

@@ -46,6 +46,9 @@ extern const struct setting_type origins_setting;     /* struct string_list */
 extern const struct setting_type claims_setting;      /* unsigned, a set of PROFILE_CLAIM_BIT */
 extern const struct setting_type level_setting;       /* enum log_level */
 extern const struct setting_type format_setting;      /* enum log_format */
+extern const struct setting_type requests_setting;    /* enum log_requests */
+extern const struct setting_type emails_setting;      /* enum log_emails */
+extern const struct setting_type digest_setting;      /* char *: SHA-256 as 64 digits 0-9 a-f, or empty */
 
 enum setting_flags {
     RELOADABLE = 1, /* SIGHUP changes it; any other waits for a restart */

@@ -5,18 +5,19 @@
 #include "jwtd/config.h"
 #include "jwtd/services.h"
 
+#include <string.h>
+
 #define USER_AGENT_MAX_LEN 256
-#define REQUEST_ID_MAX_LEN 64
 
 void client_read_request_id(struct exchange *exchange) {
     struct text given = request_header(&exchange->request, "X-Request-Id");
-    exchange->request.request_id = exchange->made_request_id;
+    exchange->request.request_id = exchange->request_id;
     if (text_is_made_of(given, TEXT_ID_ALPHABET, 1, REQUEST_ID_MAX_LEN)) {
-        exchange->request.request_id = given.bytes;
+        memcpy(exchange->request_id, given.bytes, given.len); /* with zeroes behind it */
         return;
     }
     struct uuid id = uuid_create_for_log();
-    uuid_text(&id, exchange->made_request_id);
+    uuid_text(&id, exchange->request_id);
 }
 
 /* STATUS_OUT_OF_MEMORY. {NULL, 0}: there is none. */
@@ -67,5 +68,6 @@ static enum status clean_user_agent(struct exchange *exchange) {
 
 enum status client_read(struct exchange *exchange) {
     enum status status = find_client(exchange);
+    exchange->request.log.client = &exchange->request.client;
     return status == STATUS_OK ? clean_user_agent(exchange) : status;
 }

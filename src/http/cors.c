@@ -63,9 +63,9 @@ void cors_log_refusal(const struct exchange *exchange) {
     if (exchange->refused_origin == NULL || has_header(&exchange->reply.headers, allow_origin) || is_same_origin(exchange) ||
         !log_gate_pass(&exchange->context->counters.refused_origins, clock_monotonic_us(), &count))
         return;
-    char ip[ADDRESS_TEXT_SIZE];
-    log_event(LOG_WARN, "origin_refused", "origin=%s path=%s ip=%s request_id=%s since_start=%u", exchange->refused_origin,
-              exchange->path, address_text(&exchange->request.client, ip), exchange->request.request_id, count);
+    const struct route *route = exchange->request.route != NULL ? exchange->request.route : exchange->allowed_path;
+    log_event(LOG_WARN, "origin_refused", "route=%s origin=%s since_start=%u", route != NULL ? route->path : NULL,
+              log_has_level(LOG_DEBUG) ? exchange->refused_origin : NULL, count);
 }
 
 /* Two headers would be none: the one of an origin of the list has been added already. */

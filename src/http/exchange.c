@@ -4,6 +4,7 @@
 #include "context.h"
 #include "http_thread.h"
 
+#include "jwtd/log.h"
 #include "jwtd/macros.h"
 #include "jwtd/services.h"
 
@@ -89,6 +90,7 @@ bool exchange_suspend(struct exchange *exchange, enum exchange_state next) {
     if (!exchange->is_busy)
         connection_set_state(exchange->connection, CONNECTION_BUSY);
     exchange->is_busy = true;
+    log_set_context(NULL); /* it belongs to the exchange */
     exchange_set_state(exchange, next);
     MHD_suspend_connection(exchange->library_connection);
     return true;

@@ -37,6 +37,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define REQUEST_ID_MAX_LEN 64
+
 struct connection;
 struct http_context;
 struct http_thread;
@@ -69,6 +71,7 @@ struct reply {
     struct header_list headers;
     int64_t retry_after_us; /* that of Retry-After; 0: the reply has none */
     char retry_after[24];   /* the value of Retry-After, which `headers` borrows */
+    const char *limit;      /* for the log: the limiter's bucket, or the executor, that has refused the request; NULL: none has */
 };
 
 static inline bool reply_is_written(const struct reply *reply) {
@@ -95,11 +98,13 @@ struct exchange {
     struct header_view headers;
     struct text query; /* what follows the "?" of the target, as it was sent */
     const char *method;
-    bool accepts_chunks;                  /* HTTP/1.1 */
-    char made_request_id[UUID_TEXT_SIZE]; /* request.request_id, when the client has sent none */
-    char trace_id[TRACE_ID_TEXT_SIZE];    /* request.trace_id, unless there is none */
-    struct span_record *spans;            /* in the arena; NULL: the trace is not sampled (spans.h) */
-    char *path;                           /* of the raw target, without the query; NULL unless target_status is STATUS_OK */
+    bool accepts_chunks;                     /* HTTP/1.1 */
+    char request_id[REQUEST_ID_MAX_LEN + 1]; /* request.request_id: in the library's memory it would not outlive the connection */
+    char trace_id[TRACE_ID_TEXT_SIZE];       /* request.trace_id, unless there is none */
+    struct span_record *spans;               /* in the arena; NULL: the trace is not sampled (spans.h) */
+    const char *logged_method;               /* of request_log.h, which writes it, as the next; NULL: the header was not read */
+    bool logs_all;                           /* log.requests, when the request began */
+    char *path;                              /* of the raw target, without the query; NULL unless target_status is STATUS_OK */
     enum status target_status;
     const char *refused_origin; /* the Origin that must not read the reply; NULL: there is none. Of the headers, as `method` */
     const struct route *allowed_path; /* a row with this path but another method, for Allow */

@@ -147,11 +147,10 @@ static enum step_result ask_key(struct request *request, struct db_query *query)
 }
 
 static void log_replay(const struct request *request) {
-    char user[UUID_TEXT_SIZE] = "", ip[ADDRESS_TEXT_SIZE];
-    if (request->has_claims || request->session_has_ended)
-        uuid_text(&request->claims.user_id, user);
-    log_event(LOG_INFO, "request_repeated", "path=%s user_id=%s ip=%s request_id=%s", request->route->path, user,
-              address_text(&request->client, ip), request->request_id);
+    bool has_claims = request->has_claims || request->session_has_ended;
+    char user[UUID_TEXT_SIZE];
+    log_event(LOG_INFO, "request_repeated", "route=%s user_id=%s", request->route->path,
+              has_claims ? uuid_text(&request->claims.user_id, user) : NULL);
 }
 
 static enum step_result take_key(struct request *request) {

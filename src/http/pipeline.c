@@ -8,6 +8,7 @@
 #include "spans.h"
 
 #include "jwtd/activity.h"
+#include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
 #include "jwtd/reply.h"
@@ -37,6 +38,10 @@
 /* The job's turn must come while one part in so many of the request's time is left for the work and the reply. */
 #define TURN_RESERVE_DIVISOR 10
 
+static const char *const executor_names[EXECUTOR_COUNT] = {
+    [ON_HTTP] = "http", [ON_DATABASE] = "database", [ON_CRYPTO] = "crypto", [ON_DISPATCH] = "dispatch"
+};
+
 static const struct step *current_step(const struct exchange *exchange) {
     return exchange->steps[exchange->next_step];
 }
@@ -49,6 +54,13 @@ static int64_t turn_deadline_us(const struct exchange *exchange) {
     return exchange_deadline_us(exchange, TURN_RESERVE_DIVISOR);
 }
 
+/* For a request in detail. */
+static void log_step(const struct exchange *exchange, const char *event, const struct step *step) {
+    if (log_has_level(LOG_DEBUG))
+        log_event(LOG_DEBUG, event, "step=%s executor=%s us=%lld", step->name, executor_names[step->executor],
+                  (long long)(clock_monotonic_us() - exchange->started_us));
+}
+
 /* ---- admission ---- */
 
 /* From 80 to 120 percent, so that clients that were refused together do not retry together. */
@@ -56,8 +68,9 @@ static int64_t jittered(int64_t us) {
     return us * (80 + (int64_t)randombytes_uniform(41)) / 100;
 }
 
-static bool refuse(struct exchange *exchange, enum status status, int64_t retry_after_us) {
+static bool refuse(struct exchange *exchange, enum executor executor, enum status status, int64_t retry_after_us) {
     reply_retry_later(&exchange->request, status, jittered(retry_after_us));
+    exchange->reply.limit = executor_names[executor];
     return false;
 }
 
@@ -69,7 +82,7 @@ static struct admission *admission_to(const struct exchange *exchange, enum exec
 static bool reserve(struct exchange *exchange, enum executor executor) {
     int64_t retry_after_us;
     enum status status = admission_reserve(admission_to(exchange, executor), turn_deadline_us(exchange), &retry_after_us);
-    return status == STATUS_OK || refuse(exchange, status, retry_after_us);
+    return status == STATUS_OK || refuse(exchange, executor, status, retry_after_us);
 }
 
 /* So a login that the crypto pool would refuse costs the database nothing. */
@@ -83,7 +96,7 @@ static bool later_executors_admit(struct exchange *exchange, enum executor first
         int64_t retry_after_us;
         enum status status = admission_would_admit(admission, turn_deadline_us(exchange), &retry_after_us);
         if (status != STATUS_OK)
-            return refuse(exchange, status, retry_after_us);
+            return refuse(exchange, executor, status, retry_after_us);
     }
     return true;
 }
@@ -148,6 +161,7 @@ static void dispatch(struct exchange *exchange) {
 
 static void run_here(struct exchange *exchange, const struct step *step) {
     spans_begin_step(exchange, step);
+    log_step(exchange, "step_runs", step);
     bool is_done = step->run(&exchange->request) == STEP_DONE;
     spans_end_step(exchange);
     exchange->next_step++;
@@ -172,10 +186,12 @@ static void run_crypto_job(struct pool_job *job, void *thread_state, bool late) 
     struct exchange *exchange = container_of(job, struct exchange, job);
     assert(exchange->state == EXCHANGE_SUSPENDED);
     spans_end_wait(exchange);
+    log_set_context(&exchange->request.log);
     if (late || is_wasted(exchange))
         reply_problem(&exchange->request, STATUS_DEADLINE_EXCEEDED);
     else
         run_hashing_steps(exchange, thread_state);
+    log_set_context(NULL);
     dispatch(exchange);
 }
 
@@ -244,6 +260,8 @@ static bool run_step(struct exchange *exchange, const struct step *step) {
         return false;
     }
     spans_begin_step(exchange, step);
+    if (step->executor != ON_HTTP)
+        log_step(exchange, "step_waits", step);
     if (step->executor == ON_DATABASE)
         return ask(exchange, step);
     if (step->executor == ON_CRYPTO)

@@ -16,6 +16,7 @@
 #include "query.h"
 #include "rate_limit.h"
 #include "reply_build.h"
+#include "request_log.h"
 #include "router.h"
 #include "schema.h"
 #include "service_access.h"
@@ -72,6 +73,7 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
     exchange->request.request_id = "";
     exchange->request.trace_id = "";
     exchange->request.peer = library_peer(library_connection);
+    exchange->request.log.client = &exchange->request.peer;
     exchange->target_status = target_path(&exchange->arena, target, &exchange->path);
     if (exchange->target_status == STATUS_OK)
         exchange->target_status = query_keep(exchange, target);
@@ -90,21 +92,22 @@ static void log_unread(const struct exchange *exchange) {
     unsigned count;
     if (!log_gate_pass(&exchange->context->counters.unread_headers, clock_monotonic_us(), &count))
         return;
-    char ip[ADDRESS_TEXT_SIZE];
-    log_event(LOG_WARN, "header_not_read", "path=%s ip=%s since_start=%u", exchange->path,
-              address_text(&exchange->request.peer, ip), count);
+    log_event(LOG_WARN, "header_not_read", "path=%s since_start=%u", log_has_level(LOG_DEBUG) ? exchange->path : NULL, count);
 }
 
 /* The connection must be closed after it. */
 static void send_past_library(struct exchange *exchange, enum status status) {
     connection_send_problem(exchange->connection, exchange->method, status);
     exchange->sent_status = status_info(status)->http;
+    exchange->reply.problem = status;
 }
 
 /* Every exchange ends here. */
-static void end_exchange(struct exchange *exchange) {
+static void end_exchange(struct exchange *exchange, bool is_complete) {
     assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED && exchange->state != EXCHANGE_STREAMING);
     http_metrics_note_end(exchange);
+    request_log_end(exchange, is_complete);
+    log_set_context(NULL);
     connection_set_exchange(exchange->connection, NULL);
     spans_end(exchange);
     exchange_release_snapshot(exchange);
@@ -119,16 +122,12 @@ void receiver_end(void *callback_context, struct MHD_Connection *library_connect
     (void)library_connection;
     if (exchange == NULL)
         return;
-    if (log_has_level(LOG_DEBUG))
-        log_event(LOG_DEBUG, "request", "method=%s path=%s status=%u request_id=%s us=%lld complete=%d",
-                  exchange->method != NULL ? exchange->method : "", exchange->path, exchange->reply.http_status,
-                  exchange->request.request_id, (long long)(clock_monotonic_us() - exchange->started_us),
-                  code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    log_set_context(&exchange->request.log);
     if (exchange->state == EXCHANGE_NEW &&
         (code == MHD_REQUEST_TERMINATED_WITH_ERROR || input_is_refused(exchange->connection->fd)))
         log_unread(exchange);
     connection_set_state(exchange->connection, CONNECTION_IDLE);
-    end_exchange(exchange);
+    end_exchange(exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     *request_context = NULL;
 }
 
@@ -136,12 +135,13 @@ void receiver_abandon(struct connection *connection) {
     struct exchange *exchange = connection_exchange(connection);
     if (exchange == NULL)
         return;
+    log_set_context(&exchange->request.log);
     if (exchange->state == EXCHANGE_NEW) {
         log_unread(exchange);
         if (!input_is_refused(connection->fd))
             send_past_library(exchange, STATUS_HEADER_TOO_LARGE);
     }
-    end_exchange(exchange);
+    end_exchange(exchange, false);
 }
 
 /* Whether the body is received: one of JSON also when it is somewhat too large, since the reply can say which member is to
@@ -365,6 +365,7 @@ static enum status add_cors_headers(struct exchange *exchange) {
 static void read_ids(struct exchange *exchange) {
     client_read_request_id(exchange);
     spans_begin(exchange);
+    request_log_begin(exchange);
 }
 
 static enum MHD_Result receive_header(struct exchange *exchange, const char *method, const char *version) {
@@ -487,7 +488,9 @@ enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *l
     assert(exchange->library_connection == library_connection);
     const struct route *route = exchange->request.route;
     activity_set(route != NULL ? route->path : "reads a header");
+    log_set_context(&exchange->request.log);
     enum MHD_Result result = go_on(exchange, method, version, upload, upload_len);
+    log_set_context(NULL);
     activity_set(ACTIVITY_WAITS);
     return result;
 }

@@ -165,6 +165,7 @@ enum step_result reply_limited(struct request *request, enum status status, cons
     int64_t refill_us = exchange_of(request)->refill_us;
     if (!write_problem(request, status, decision->retry_after_us > refill_us ? decision->retry_after_us : refill_us))
         return STEP_DONE;
+    exchange_of(request)->reply.limit = decision->name;
     for (size_t i = 0; i < headers.count; i++)
         add_own_header(&exchange_of(request)->reply, headers.fields[i].name, headers.fields[i].value);
     return STEP_DONE;

@@ -59,3 +59,8 @@ bool request_accepts(const struct request *request, const char *name, const char
     }
     return is_accepted;
 }
+
+void request_concerns(struct request *request, const struct uuid *user_id) {
+    request->has_user = true;
+    request->user_id = *user_id;
+}

@@ -57,6 +57,7 @@ __attribute__((format(printf, 2, 0))) static void log_library(void *context, con
 static void log_panic(void *context, const char *file, unsigned line, const char *reason) {
     (void)context;
     log_event(LOG_ERROR, "http_library_panic", "file=%s line=%u reason=%s", file, line, reason);
+    log_flush(CLOCK_US_PER_S);
     abort();
 }
 

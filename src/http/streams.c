@@ -165,13 +165,16 @@ static void end_stream(struct streams *streams, struct stream *stream) {
         setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     epoll_ctl(streams->epoll_fd, EPOLL_CTL_DEL, stream->fd, NULL);
     TAILQ_REMOVE(&streams->list, stream, link);
+    log_set_context(&exchange->request.log);
     streams->kind->end(streams->services, exchange->reply.stream);
+    log_set_context(NULL);
     atomic_fetch_sub(&streams->count, 1);
     exchange_resume(exchange, EXCHANGE_STREAMED);
 }
 
 /* Does what is to be done for one stream now, and ends it when there is nothing left to do. */
 static void advance(struct streams *streams, struct stream *stream, int64_t now_us) {
+    log_set_context(&stream->exchange->request.log);
     bool is_alive = stream->pending.len == 0 || flush(streams, stream, now_us);
     bool is_stalled = stream->blocked_us != 0 && now_us - stream->blocked_us >= STREAM_STALL_US;
     if (is_alive && stream->pending.len == 0 && !stream->is_ending)
@@ -180,10 +183,11 @@ static void advance(struct streams *streams, struct stream *stream, int64_t now_
     bool is_overdue = streams->stop_us != 0 && now_us >= streams->stop_us;
     if (!is_alive || is_stalled || has_ended || is_overdue) {
         if (is_stalled)
-            log_event(LOG_INFO, "stream_stalled", "request_id=%s", stream->exchange->request.request_id);
+            log_event(LOG_INFO, "stream_stalled", "us=%lld", (long long)(now_us - stream->blocked_us));
         end_stream(streams, stream);
         return;
     }
+    log_set_context(NULL);
     int64_t due_us = stream->blocked_us != 0 ? stream->blocked_us + STREAM_STALL_US : stream->has_more ? now_us : stream->due_us;
     if (due_us < streams->due_us)
         streams->due_us = due_us;

@@ -46,6 +46,7 @@ static void update_copies(const struct services *services) {
     limiter_set_rules(services->limiter, rules);
     limiter_set_rules(services->failure_limiter, rules);
     log_set_level(snapshot->config.log.level);
+    log_set_emails(snapshot->config.log.emails);
     snapshot_release(services->snapshots, snapshot);
 }
 

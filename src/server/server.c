@@ -1,6 +1,7 @@
 /* The service: creates its parts bottom up, waits for a signal, destroys them in reverse order. */
 #include "background.h"
 #include "heap.h"
+#include "log_thread.h"
 #include "notify.h"
 #include "reload.h"
 #include "watchdog.h"
@@ -294,7 +295,8 @@ int server_run(const struct config *config, const struct config_source *source) 
     heap_begin_start();
     sigset_t set = block_signals();
     int64_t started_us = clock_monotonic_us();
-    bool is_built = build(app);
+    log_set_emails(config->log.emails);
+    bool is_built = log_thread_start() && build(app);
     heap_end_start();
     if (is_built) {
         log_event(LOG_INFO, "started", "version=%s startup_us=%lld", JWTD_VERSION,
@@ -307,5 +309,6 @@ int server_run(const struct config *config, const struct config_source *source) 
     destroy(app);
     if (is_built)
         log_event(LOG_INFO, "stopped", "version=%s", JWTD_VERSION);
+    log_thread_stop();
     return is_built ? 0 : 1;
 }

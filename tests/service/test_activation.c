@@ -196,7 +196,7 @@ START_TEST(the_supervisor_hears_that_all_is_well_only_while_each_thread_moves) {
     expect_silence(supervisor);
     ck_assert_int_eq(ptrace(PTRACE_DETACH, thread, NULL, NULL), 0);
     expect_state(supervisor, "WATCHDOG=1");
-    ck_assert_int_eq(server_log_count(&server, "threads_stuck"), 1);
+    server_check_log_count(&server, "threads_stuck", 1);
     server_finish(&server);
     while (receives(supervisor, 0, state) && strcmp(state, "WATCHDOG=1") == 0) {
     }

@@ -112,7 +112,7 @@ START_TEST(a_hundred_thousand_large_headers_leave_memory_where_it_was) {
                   flood.statuses[0]);
     ck_assert_uint_gt(flood.statuses[200], 0);
     ck_assert_uint_gt(flood.statuses[431], 0);
-    ck_assert(server_log_contains(&shared_server, "\"event\":\"header_not_read\",\"path\":\"/health/live\",\"ip\":\"127.0."));
+    ck_assert(server_log_contains(&shared_server, "\"event\":\"header_not_read\","));
     ck_assert_int_lt(server_log_count(&shared_server, "\"event\":\"header_not_read\""), 200);
 }
 END_TEST

@@ -177,7 +177,7 @@ START_TEST(a_wrong_keys_conf_leaves_the_keys_in_force_and_is_logged_once) {
     write_states("nobody active 2026-11-21T21:46:40Z\n");
     server_await_log(&two, "keys_unreadable", LOG_MS);
     usleep(900000);
-    ck_assert_int_eq(server_log_count(&two, "keys_unreadable"), 1);
+    server_check_log_count(&two, "keys_unreadable", 1);
     ck_assert_int_eq(verify_status(&two, tokens.access), 200);
     account_login(&two, &account);
     ck_assert_int_eq(unlink(path), 0);

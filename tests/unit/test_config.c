@@ -436,6 +436,9 @@ static const char *const others[] = {
     "trace.sample_callers=7/min",
     "log.level=debug",
     "log.format=json",
+    "log.requests=refused",
+    "log.emails=whole",
+    "log.detail_digest=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
 };
 
 static struct outcome load_others(void) {

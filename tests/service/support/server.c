@@ -25,6 +25,7 @@
 #define START_TRIES 600
 #define START_PAUSE_US 50000u
 #define LOG_PAUSE_US 5000u
+#define LOG_WAIT_MS 10000
 #define PORT_TRIES 1000
 #define PORT_FIRST 20000
 #define PORT_LAST 32767
@@ -156,10 +157,6 @@ int server_log_count(const struct server *server, const char *text) {
     return count;
 }
 
-bool server_log_contains(const struct server *server, const char *text) {
-    return server_log_count(server, text) > 0;
-}
-
 void server_await_log_count(const struct server *server, const char *text, int count, int wait_ms) {
     int64_t until_us = clock_monotonic_us() + INT64_C(1000) * wait_ms;
     int seen;
@@ -170,6 +167,20 @@ void server_await_log_count(const struct server *server, const char *text, int c
 
 void server_await_log(const struct server *server, const char *text, int wait_ms) {
     server_await_log_count(server, text, 1, wait_ms);
+}
+
+bool server_log_contains(const struct server *server, const char *text) {
+    int64_t until_us = clock_monotonic_us() + LOG_WAIT_MS * INT64_C(1000);
+    while (server_log_count(server, text) == 0 && clock_monotonic_us() < until_us)
+        usleep(LOG_PAUSE_US);
+    return server_log_count(server, text) > 0;
+}
+
+void server_check_log_count(const struct server *server, const char *text, int count) {
+    server_await_log_count(server, text, count, LOG_WAIT_MS);
+    usleep(LOG_PAUSE_US);
+    int seen = server_log_count(server, text);
+    ck_assert_msg(seen == count, "the log has %s %d times, not %d", text, seen, count);
 }
 
 /* `field` of the line that says where it listens. */

@@ -67,10 +67,16 @@ extern struct server shared_server;
 void shared_server_start(void);
 void shared_server_finish(void);
 
-/* The whole log so far; the caller frees. */
+/* The whole log so far; the caller frees. A thread of the server writes it: what it logs before it replies may be there only a
+ * moment after the reply. */
 char *server_log(const struct server *server);
+int server_log_count(const struct server *server, const char *text); /* how often it is there by now */
+
+/* Whether the log has the text, within ten seconds. */
 bool server_log_contains(const struct server *server, const char *text);
-int server_log_count(const struct server *server, const char *text); /* how often it is there */
+
+/* Fails unless it has the text so often: waits ten seconds for that, and a moment for more. */
+void server_check_log_count(const struct server *server, const char *text, int count);
 
 /* Waits until the log has the text, or has it so often, for at most `wait_ms`; the test fails if it does not come. */
 void server_await_log(const struct server *server, const char *text, int wait_ms);

@@ -1,0 +1,69 @@
+#include "request_log.h"
+
+#include "exchange.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+#include "jwtd/macros.h"
+#include "jwtd/services.h"
+
+#include <sodium.h>
+#include <string.h>
+
+/* A method is any bytes (RFC 9110 section 9.1), and lives no longer than the library's memory for the request. */
+static const char *known_method(const char *method) {
+    static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE" };
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strcmp(method, known[i]) == 0)
+            return known[i];
+    return "other";
+}
+
+/* A stranger cannot know the word, whose digest alone is configured. */
+static bool may_have_detail(const struct exchange *exchange) {
+    const char *digest = exchange->request.snapshot->config.log.detail_digest;
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    char hex[sizeof hash * 2 + 1];
+    if (digest == NULL || digest[0] == '\0')
+        return false;
+    struct text word = request_header(&exchange->request, "X-Log-Detail");
+    if (word.bytes == NULL || strlen(digest) != sizeof hex - 1)
+        return false;
+    crypto_hash_sha256(hash, (const unsigned char *)word.bytes, word.len);
+    sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
+    return sodium_memcmp(hex, digest, sizeof hex - 1) == 0;
+}
+
+void request_log_begin(struct exchange *exchange) {
+    exchange->logged_method = known_method(exchange->method);
+    exchange->request.log.request_id = exchange->request.request_id;
+    exchange->request.log.trace_id = exchange->request.trace_id[0] != '\0' ? exchange->request.trace_id : NULL;
+    exchange->logs_all = exchange->request.snapshot->config.log.requests == LOG_ALL_REQUESTS;
+    exchange->request.log.is_detailed = may_have_detail(exchange);
+}
+
+static const char *user_of(const struct request *request, char text[UUID_TEXT_SIZE]) {
+    if (request->has_user)
+        return uuid_text(&request->user_id, text);
+    return request->has_claims || request->session_has_ended ? uuid_text(&request->claims.user_id, text) : NULL;
+}
+
+static bool is_wanted(const struct exchange *exchange, unsigned status) {
+    if (exchange->request.log.is_detailed)
+        return true;
+    return log_has_level(LOG_INFO) && (exchange->logs_all || status == 0 || status >= 400);
+}
+
+void request_log_end(const struct exchange *exchange, bool is_complete) {
+    const struct request *request = &exchange->request;
+    unsigned status = exchange->sent_status;
+    if (!is_wanted(exchange, status))
+        return;
+    char user[UUID_TEXT_SIZE];
+    const char *code = exchange->reply.problem != STATUS_OK ? status_info(exchange->reply.problem)->name : NULL;
+    log_event(LOG_INFO, "request",
+              "method=%s route=%s path=%s status=%u code=%s limit=%s user_id=%s service=%s us=%lld complete=%s",
+              exchange->logged_method, request->route != NULL ? request->route->path : NULL,
+              log_has_level(LOG_DEBUG) ? exchange->path : NULL, status, code, exchange->reply.limit, user_of(request, user),
+              request->service, (long long)(clock_monotonic_us() - exchange->started_us), is_complete ? NULL : "no");
+}

@@ -1,0 +1,26 @@
+/*
+ * request_log: the line of a request in the log, at info: event "request" with method, route (the path of the row, no part of
+ * what the client has sent), status, code (of the problem), limit (the bucket of the limiter, or the executor, that has refused
+ * it), user_id and service where they are known, us (from the request line to the end of the reply), and address, request_id and
+ * trace_id of the context. A field that does not apply is missing. With debug, or for a request in detail, also the path. Status
+ * 0: the connection ended before a reply; complete=no: in the reply.
+ *
+ * A request is in detail, logged with all its lines whatever the level, when its X-Log-Detail has the word of log.detail_digest.
+ *
+ * log.requests says which requests have one: all, or those with a status from 400 on and 0. A request in detail always has one.
+ * On the HTTP thread.
+ */
+#ifndef JWTD_HTTP_REQUEST_LOG_H
+#define JWTD_HTTP_REQUEST_LOG_H
+
+#include <stdbool.h>
+
+struct exchange;
+
+/* Fills the context of the log (log.h) from the header, once the ids of request and trace are known. */
+void request_log_begin(struct exchange *exchange);
+
+/* The one line, when the exchange ends. */
+void request_log_end(const struct exchange *exchange, bool is_complete);
+
+#endif

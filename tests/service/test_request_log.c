@@ -1,0 +1,573 @@
+/* What the log says of requests: one line for each, why one was refused, and nothing that a client has sent. */
+#include "support/account.h"
+#include "support/database.h"
+#include "support/raw.h"
+#include "support/service.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/macros.h"
+#include "jwtd/routes.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+Suite *request_log_suite(void);
+
+#define WAIT_US (10 * CLOCK_US_PER_S)
+
+static struct server server;
+
+static void finish(void) {
+    server_finish(&server);
+}
+
+/* ---- lines ---- */
+
+static const char *text_in(struct json_object *line, const char *name) {
+    struct json_object *value = NULL;
+    return json_object_object_get_ex(line, name, &value) ? json_object_get_string(value) : "";
+}
+
+static struct json_object *find_line(const char *event, const char *request_id) {
+    char *log = server_log(&server), *rest = log, *text;
+    struct json_object *found = NULL;
+    while (found == NULL && (text = strsep(&rest, "\n")) != NULL) {
+        struct json_object *line = json_tokener_parse(text);
+        if (line != NULL && strcmp(text_in(line, "event"), event) == 0 && strcmp(text_in(line, "request_id"), request_id) == 0)
+            found = json_object_get(line);
+        json_object_put(line);
+    }
+    free(log);
+    return found;
+}
+
+/* Fails when it does not come. */
+static struct json_object *await_line(const char *event, const char *request_id) {
+    int64_t until_us = clock_monotonic_us() + WAIT_US;
+    struct json_object *line;
+    while ((line = find_line(event, request_id)) == NULL && clock_monotonic_us() < until_us)
+        usleep(5000);
+    ck_assert_msg(line != NULL, "the log has no %s of %s", event, request_id);
+    return line;
+}
+
+struct asked {
+    char id[32];
+    char headers[3][TOKEN_SIZE + 64];
+    const char *lines[6];
+};
+
+/* With a request id that no other one has. */
+static struct reply ask(struct asked *asked, const char *method, const char *path, const char *token, const char *more,
+                        const char *body) {
+    static int number;
+    size_t count = 0;
+    snprintf(asked->id, sizeof asked->id, "asked-%d", ++number);
+    snprintf(asked->headers[0], sizeof asked->headers[0], "X-Request-Id: %s", asked->id);
+    asked->lines[count++] = asked->headers[0];
+    if (token != NULL) {
+        snprintf(asked->headers[1], sizeof asked->headers[1], "Authorization: Bearer %s", token);
+        asked->lines[count++] = asked->headers[1];
+    }
+    if (more != NULL)
+        asked->lines[count++] = more;
+    if (body != NULL)
+        asked->lines[count++] = "Content-Type: application/json";
+    asked->lines[count] = NULL;
+    return http_send(&server, method, path, asked->lines, body);
+}
+
+static void expect_line(const char *request_id, const char *method, const char *route, long status, const char *code,
+                        const char *limit, const char *user_id) {
+    struct json_object *line = await_line("request", request_id), *us = NULL;
+    char status_text[8];
+    snprintf(status_text, sizeof status_text, "%ld", status);
+    ck_assert_str_eq(text_in(line, "level"), "info");
+    ck_assert_str_eq(text_in(line, "method"), method);
+    ck_assert_str_eq(text_in(line, "route"), route);
+    ck_assert_str_eq(text_in(line, "status"), status_text);
+    ck_assert_str_eq(text_in(line, "code"), code);
+    ck_assert_str_eq(text_in(line, "limit"), limit);
+    ck_assert_str_eq(text_in(line, "user_id"), user_id);
+    ck_assert_str_eq(text_in(line, "address"), "127.0.0.1");
+    ck_assert(json_object_object_get_ex(line, "us", &us) && json_object_get_int64(us) > 0);
+    ck_assert_str_eq(text_in(line, "path"), ""); /* what the client has sent, only in detail */
+    json_object_put(line);
+}
+
+/* ---- refusals ---- */
+
+static void start_limited(void) {
+    server = server_start((const char *const[]){ "limit.enabled=true", "limit.register=off", "limit.login=off",
+                                                 "limit.login_failures=2/10h", "limit.account=off", "limit.refresh=1/h", NULL });
+}
+
+static void expect_refusal(const char *method, const char *path, const char *route, const char *token, const char *body,
+                           long status, const char *code, const char *limit, const char *user_id) {
+    struct asked asked;
+    struct reply reply = ask(&asked, method, path, token, NULL, body);
+    ck_assert_int_eq(reply.status, status);
+    http_free(&reply);
+    expect_line(asked.id, method, route, status, code, limit, user_id);
+}
+
+START_TEST(one_line_says_of_every_refusal_whose_it_was_where_why_and_by_which_limit) {
+    static char body[BODY_SIZE];
+    struct account account = account_register(&server), unknown = account_new();
+    struct tokens tokens = account_login(&server, &account);
+    const char *user = account.id;
+    expect_refusal("GET", "/auth/me", "/auth/me", NULL, NULL, 401, "missing_token", "", "");
+    expect_refusal("GET", "/auth/me", "/auth/me", "a.b.c", NULL, 401, "invalid_token", "", "");
+    expect_refusal("GET", "/auth/verify/any/path", "/auth/verify/*", NULL, NULL, 401, "missing_token", "", "");
+    expect_refusal("GET", "/users", "/users", tokens.access, NULL, 403, "insufficient_scope", "", user);
+    expect_refusal("DELETE", "/auth/me", "/auth/me", tokens.access, "{\"current_password\":\"another one\"}", 403,
+                   "wrong_password", "", user);
+    expect_refusal("DELETE", "/auth/sessions/0199a0b0-0000-7000-8000-000000000000", "/auth/sessions/{id}", tokens.access, NULL,
+                   404, "not_found", "", user);
+    expect_refusal("POST", "/auth/register", "/auth/register", NULL, credentials(&account, PASSWORD, body), 409, "email_taken",
+                   "", "");
+    expect_refusal("POST", "/auth/register", "/auth/register", NULL, "{}", 422, "validation_failed", "", "");
+    expect_refusal("POST", "/auth/login", "/auth/login", NULL, credentials(&unknown, PASSWORD, body), 401, "invalid_credentials",
+                   "", "");
+    for (int i = 0; i < 2; i++)
+        expect_refusal("POST", "/auth/login", "/auth/login", NULL, credentials(&account, "not the passphrase", body), 401,
+                       "invalid_credentials", "", user);
+    expect_refusal("POST", "/auth/login", "/auth/login", NULL, credentials(&account, PASSWORD, body), 429, "account_locked",
+                   "login_failures", user);
+    expect_refusal("POST", "/auth/refresh", "/auth/refresh", NULL, "{}", 422, "validation_failed", "", "");
+    expect_refusal("POST", "/auth/refresh", "/auth/refresh", NULL, "{}", 429, "rate_limited", "refresh", "");
+    expect_refusal("GET", "/nowhere", "", NULL, NULL, 404, "not_found", "", "");
+    expect_refusal("PUT", "/auth/me", "", NULL, NULL, 405, "method_not_allowed", "", "");
+}
+END_TEST
+
+START_TEST(a_database_that_is_away_is_named_in_the_line) {
+    static char body[BODY_SIZE];
+    struct account account = account_new();
+    server = server_start_unready((const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
+    expect_refusal("POST", "/auth/login", "/auth/login", NULL, credentials(&account, PASSWORD, body), 503, "database_unavailable",
+                   "", "");
+    finish();
+}
+END_TEST
+
+START_TEST(a_request_that_succeeds_has_one_line_and_only_if_all_are_wanted) {
+    struct asked good, bad;
+    server = server_start(NULL);
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account);
+    expect_status(ask(&good, "GET", "/auth/me", tokens.access, NULL, NULL), 200);
+    expect_line(good.id, "GET", "/auth/me", 200, "", "", account.id);
+    server_check_log_count(&server, good.id, 1);
+    finish();
+    server = server_start((const char *const[]){ "log.requests=refused", NULL });
+    expect_status(ask(&good, "GET", "/health/live", NULL, NULL, NULL), 200);
+    expect_status(ask(&bad, "GET", "/auth/me", NULL, NULL, NULL), 401);
+    json_object_put(await_line("request", bad.id));
+    ck_assert_int_eq(server_log_count(&server, good.id), 0);
+    finish();
+}
+END_TEST
+
+/* ---- events ---- */
+
+static struct reply log_in(struct asked *asked, const struct account *account, const char *password) {
+    static char body[BODY_SIZE];
+    return ask(asked, "POST", "/auth/login", NULL, NULL, credentials(account, password, body));
+}
+
+static void expect_failed_login(const struct account *account, const char *password, long status, const char *reason) {
+    struct asked asked;
+    struct reply reply = log_in(&asked, account, password);
+    ck_assert_int_eq(reply.status, status);
+    ck_assert_ptr_null(strstr(reply.body, reason));
+    http_free(&reply);
+    struct json_object *line = await_line("login_failed", asked.id);
+    ck_assert_str_eq(text_in(line, "reason"), reason);
+    ck_assert_str_eq(text_in(line, "user_id"), account->id);
+    ck_assert_str_eq(text_in(line, "address"), "127.0.0.1");
+    const char *domain = strchr(account->email, '@') + 1;
+    char masked[16];
+    snprintf(masked, sizeof masked, "%c***@%c***", account->email[0], domain[0]);
+    ck_assert_str_eq(text_in(line, "email"), masked);
+    json_object_put(line);
+}
+
+START_TEST(a_failed_login_has_a_reason_that_the_client_does_not_get) {
+    struct account account = account_register(&server), disabled = account_register(&server), unknown = account_new();
+    char ignored[8];
+    unknown.id[0] = '\0';
+    database_value("UPDATE users SET disabled_at = now() WHERE id = $1::uuid", disabled.id, ignored, sizeof ignored);
+    expect_failed_login(&unknown, PASSWORD, 401, "unknown");
+    expect_failed_login(&disabled, PASSWORD, 401, "disabled");
+    expect_failed_login(&account, "not the passphrase", 401, "wrong_password");
+    expect_failed_login(&account, "not the passphrase", 401, "wrong_password");
+    /* the words of the reply are those of the code, not of the reason */
+    struct asked asked;
+    expect_problem(log_in(&asked, &account, PASSWORD), 429, "account_locked");
+    struct json_object *line = await_line("login_failed", asked.id);
+    ck_assert_str_eq(text_in(line, "reason"), "locked");
+    json_object_put(line);
+}
+END_TEST
+
+START_TEST(whole_addresses_are_logged_only_when_asked_for) {
+    struct account unknown = account_new();
+    struct asked asked;
+    server = server_start((const char *const[]){ "log.emails=whole", NULL });
+    expect_status(log_in(&asked, &unknown, PASSWORD), 401);
+    struct json_object *line = await_line("login_failed", asked.id);
+    ck_assert_str_eq(text_in(line, "email"), unknown.email);
+    json_object_put(line);
+    finish();
+}
+END_TEST
+
+/* ---- one request in detail ---- */
+
+#define WORD "a word that nobody guesses"
+/* printf %s "a word that nobody guesses" | sha256sum */
+#define WORD_DIGEST "aa5eb21bd5905546db67db759c34a3b7ed952f933616b0c4e38e6f6e888f764e"
+
+static int lines_of(const char *request_id) {
+    char text[64];
+    snprintf(text, sizeof text, "\"request_id\":\"%s\"", request_id);
+    return server_log_count(&server, text);
+}
+
+START_TEST(one_request_is_logged_in_detail_by_whoever_knows_the_word) {
+    struct asked known, wrong, without;
+    server =
+        server_start((const char *const[]){ "log.level=info", "log.requests=refused", "log.detail_digest=" WORD_DIGEST, NULL });
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account);
+    expect_status(ask(&wrong, "GET", "/auth/me", tokens.access, "X-Log-Detail: " WORD "!", NULL), 200);
+    expect_status(ask(&without, "GET", "/auth/me", tokens.access, NULL, NULL), 200);
+    expect_status(ask(&known, "GET", "/auth/me", tokens.access, "X-Log-Detail: " WORD, NULL), 200);
+    struct json_object *line = await_line("request", known.id), *step = await_line("step_waits", known.id);
+    ck_assert_str_eq(text_in(line, "path"), "/auth/me");
+    ck_assert_str_eq(text_in(step, "executor"), "database");
+    ck_assert_str_ne(text_in(step, "step"), "");
+    json_object_put(line);
+    json_object_put(step);
+    ck_assert_int_gt(lines_of(known.id), 2);
+    ck_assert_int_eq(lines_of(wrong.id) + lines_of(without.id), 0);
+    ck_assert_int_eq(server_log_count(&server, WORD), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(without_a_digest_no_request_is_logged_in_detail) {
+    struct asked asked;
+    server = server_start((const char *const[]){ "log.requests=refused", NULL });
+    expect_status(ask(&asked, "GET", "/health/live", NULL, "X-Log-Detail: ", NULL), 200);
+    expect_status(ask(&asked, "GET", "/health/live", NULL, "X-Log-Detail: " WORD, NULL), 200);
+    int detailed = lines_of(asked.id);
+    expect_status(ask(&asked, "GET", "/auth/me", NULL, NULL, NULL), 401);
+    json_object_put(await_line("request", asked.id));
+    ck_assert_int_eq(detailed, 0);
+    finish();
+}
+END_TEST
+
+/* ---- canaries ---- */
+
+#define CANARY "k4narienvogel"
+
+/* But X-Request-Id, by which a client finds its lines, and traceparent, whose 32 digits are the trace. */
+static const char *const canary_headers[] = {
+    "Host: " CANARY ".example",
+    "User-Agent: " CANARY,
+    "Referer: https://" CANARY ".example/",
+    "Origin: https://" CANARY ".example",
+    "Cookie: session=" CANARY,
+    "X-Forwarded-For: " CANARY ", 192.0.2.1",
+    "Forwarded: for=" CANARY,
+    "X-Forwarded-Host: " CANARY,
+    "Accept: text/" CANARY,
+    "Accept-Language: " CANARY,
+    "Accept-Encoding: " CANARY,
+    "If-Match: \"" CANARY "\"",
+    "If-None-Match: \"" CANARY "\"",
+    "Idempotency-Key: " CANARY "-key-of-a-request",
+    "Last-Event-ID: " CANARY,
+    "X-Log-Detail: " CANARY,
+    "X-Auth-Subject: " CANARY,
+    "X-Original-URI: /" CANARY,
+    "traceparent: 00-" CANARY,
+    "tracestate: vendor=" CANARY,
+    "baggage: key=" CANARY,
+    "X-Anything: " CANARY,
+};
+
+#define HEADERS_MAX (ARRAY_LEN(canary_headers) + 3)
+
+static void write_value(const struct field *field, char *value, size_t size) {
+    static const char *const values[] = {
+        [FIELD_EMAIL] = "\"" CANARY "@" CANARY ".example\"",
+        [FIELD_PASSWORD] = "\"a password " CANARY "\"",
+        [FIELD_NEW_PASSWORD] = "\"a new password " CANARY "\"",
+        [FIELD_TEXT] = "\"" CANARY "\"",
+        [FIELD_LINE] = "\"" CANARY "\"",
+        [FIELD_OBJECT] = "{\"" CANARY "\":\"" CANARY "\"}",
+        [FIELD_BOOLEAN] = "true",
+        [FIELD_FLAG] = "true",
+        [FIELD_ROLES] = "[\"" CANARY "\"]",
+    };
+    snprintf(value, size, "%s", values[field->type]);
+}
+
+/* Of the schema's types; or, so that the schema refuses it, with a canary for each member. */
+static void write_body(const struct route *route, bool is_valid, char *body, size_t size) {
+    bool is_form = route->body_format == BODY_FORM;
+    size_t len = (size_t)snprintf(body, size, is_form ? "" : "{\"" CANARY "\":1");
+    for (size_t i = 0; i < route->body->count; i++) {
+        char value[128] = "[\"" CANARY "\"]";
+        if (is_valid)
+            write_value(&route->body->fields[i], value, sizeof value);
+        if (is_form)
+            len += (size_t)snprintf(body + len, size - len, "%s%s=" CANARY, i > 0 ? "&" : "", route->body->fields[i].name);
+        else
+            len += (size_t)snprintf(body + len, size - len, ",\"%s\":%s", route->body->fields[i].name, value);
+    }
+    snprintf(body + len, size - len, "%s", is_form ? "" : "}");
+}
+
+static void write_path(const struct route *route, bool has_canary, char *path, size_t size) {
+    const char *rest = route->path;
+    size_t len = 0;
+    while (*rest != '\0' && len + 64 < size) {
+        if (*rest == '{') {
+            len += (size_t)snprintf(path + len, size - len, "0199a0b0-0000-7000-8000-000000000000");
+            rest += strcspn(rest, "}") + 1;
+        } else if (*rest == '*') {
+            len += (size_t)snprintf(path + len, size - len, "%s", has_canary ? CANARY : "x");
+            rest++;
+        } else {
+            path[len++] = *rest++;
+        }
+    }
+    snprintf(path + len, size - len, "?token=" CANARY "&role=" CANARY);
+}
+
+static void send_canaries(const struct route *route, const char *authorization, bool is_valid, bool has_origin_and_path) {
+    static const char *const methods[] = {
+        [METHOD_GET] = "GET", [METHOD_POST] = "POST", [METHOD_PATCH] = "PATCH", [METHOD_DELETE] = "DELETE", [METHOD_ANY] = "GET"
+    };
+    const char *headers[HEADERS_MAX];
+    size_t count = 0;
+    char path[256], body[2048];
+    for (size_t i = 0; i < ARRAY_LEN(canary_headers); i++)
+        if (has_origin_and_path || strncmp(canary_headers[i], "Origin", 6) != 0)
+            headers[count++] = canary_headers[i];
+    headers[count++] = authorization;
+    if (route->body != NULL) {
+        headers[count++] = route->body_format == BODY_FORM ? "Content-Type: application/x-www-form-urlencoded"
+                                                           : "Content-Type: application/json";
+        write_body(route, is_valid, body, sizeof body);
+    }
+    headers[count] = NULL;
+    write_path(route, has_origin_and_path, path, sizeof path);
+    struct reply reply = http_send(&server, methods[route->method], path, headers, route->body != NULL ? body : NULL);
+    ck_assert_int_ne(reply.status, 0);
+    http_free(&reply);
+}
+
+/* What stands behind the last dot of a token, or its end: no two have the same. */
+static const char *last_part(const char *token) {
+    const char *dot = strrchr(token, '.');
+    return dot != NULL ? dot + 1 : token + strlen(token) - 20;
+}
+
+static void expect_no_canary(void) {
+    char *log = server_log(&server), *rest = log, *line;
+    while ((line = strsep(&rest, "\n")) != NULL)
+        ck_assert_msg(strcasestr(line, CANARY) == NULL, "%s", line);
+    free(log);
+}
+
+static void expect_nothing_of(const struct tokens *tokens) {
+    ck_assert_int_eq(server_log_count(&server, last_part(tokens->access)), 0);
+    ck_assert_int_eq(server_log_count(&server, last_part(tokens->refresh)), 0);
+}
+
+/* At debug the path and a refused Origin are logged, and nothing else of what a client sends. */
+static const struct {
+    const char *level;
+    bool has_origin_and_path;
+} canary_levels[] = { { "log.level=info", true }, { "log.level=debug", false } };
+
+START_TEST(nothing_that_a_client_sends_in_a_header_or_field_gets_into_the_log) {
+    char bearer[TOKEN_SIZE + 32], ignored[8];
+    bool has_origin_and_path = canary_levels[_i].has_origin_and_path;
+    server = server_start((const char *const[]){ canary_levels[_i].level, "limit.enabled=false",
+                                                 "cors.allowed_origins=https://app.example.org", NULL });
+    struct service service = service_add(&server, "canary-service");
+    struct account account = account_register(&server);
+    account_keep_administrator();
+    database_value("UPDATE users SET roles = '{admin}' WHERE id = $1::uuid", account.id, ignored, sizeof ignored);
+    struct tokens tokens = account_login(&server, &account);
+    snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", tokens.access);
+    const char *const authorizations[] = { "Authorization: Bearer " CANARY "." CANARY "." CANARY, "Authorization: Basic " CANARY,
+                                           "Authorization: " CANARY, service.authorization, bearer };
+    for (size_t i = 0; i < routes_count; i++)
+        for (size_t j = 0; j < ARRAY_LEN(authorizations); j++) {
+            bool would_stream = routes[i].stream != NULL && authorizations[j] == service.authorization;
+            for (int is_valid = 0; is_valid < 2 && !would_stream; is_valid++)
+                send_canaries(&routes[i], authorizations[j], is_valid != 0, has_origin_and_path);
+        }
+    struct reply refreshed = refresh_with(&server, tokens.refresh);
+    ck_assert_int_eq(refreshed.status, 200);
+    http_free(&refreshed);
+    struct asked last;
+    expect_status(ask(&last, "GET", has_origin_and_path ? "/" CANARY : "/nowhere", NULL, NULL, NULL), 404);
+    json_object_put(await_line("request", last.id)); /* all before it are written, too */
+    expect_no_canary();
+    expect_nothing_of(&tokens);
+    ck_assert_int_eq(server_log_count(&server, service.secret), 0);
+    ck_assert_int_eq(server_log_count(&server, account.email), 0);
+    ck_assert_int_gt(server_log_count(&server, "\"event\":\"request\""), 100);
+    finish();
+}
+END_TEST
+
+/* ---- a sink that takes nothing ---- */
+
+struct blocked {
+    char path[128];
+    int fd; /* keeps the pipe open, and reads it at last */
+};
+
+/* Standard error is a named pipe that nobody reads. The log's line with the port is in it, so the port is chosen here. */
+static void start_blocked(struct blocked *blocked) {
+    static char listen[64];
+    int port = find_free_port();
+    snprintf(listen, sizeof listen, "server.listen=127.0.0.1:%d", port);
+    server = server_prepare((const char *const[]){ listen, "server.threads=1", NULL });
+    snprintf(server.url, sizeof server.url, "http://127.0.0.1:%d", port);
+    server.port = port;
+    snprintf(blocked->path, sizeof blocked->path, "%s/pipe", server.directory);
+    ck_assert_int_eq(mkfifo(blocked->path, 0600), 0);
+    blocked->fd = open(blocked->path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    ck_assert_int_ge(blocked->fd, 0);
+    const char *const wrapper[] = { "/bin/sh", "-c", "exec \"$@\" 2>\"$0\"", blocked->path, NULL };
+    server_launch(&server, wrapper);
+    int64_t until_us = clock_monotonic_us() + WAIT_US;
+    long status;
+    do {
+        struct reply reply = http_try(&server, "GET", "/health/ready", NULL, NULL);
+        status = reply.status;
+        http_free(&reply);
+        usleep(5000);
+    } while (status != 200 && clock_monotonic_us() < until_us);
+    ck_assert_int_eq(status, 200);
+}
+
+#define ROUNDS 60
+#define EACH 30 /* requests on the way at a time */
+
+/* Reads until so many replies have begun. */
+static void await_replies(int fd, int count) {
+    static const char mark[] = "HTTP/1.1 404";
+    static char bytes[65536];
+    size_t len = 0;
+    int seen = 0;
+    struct pollfd input = { .fd = fd, .events = POLLIN };
+    while (seen < count) {
+        ck_assert_msg(poll(&input, 1, (int)(WAIT_US / 1000)) == 1, "%d replies of %d", seen, count);
+        ssize_t got = recv(fd, bytes + len, sizeof bytes - 1 - len, 0);
+        ck_assert_int_gt(got, 0);
+        len += (size_t)got;
+        bytes[len] = '\0';
+        seen = 0;
+        for (const char *at = strstr(bytes, mark); at != NULL; at = strstr(at + 1, mark))
+            seen++;
+    }
+}
+
+/* More lines than the pipe and the queue of the HTTP thread hold. Each reply comes in time. */
+static void fill(void) {
+    char request[256], all[EACH * sizeof request];
+    size_t len = 0;
+    int fd = raw_connect(&server);
+    snprintf(request, sizeof request,
+             "GET /.well-known/oauth-authorization-server HTTP/1.1\r\nHost: x\r\nX-Request-Id: %064d\r\n\r\n", 0);
+    for (int i = 0; i < EACH; i++)
+        len += (size_t)snprintf(all + len, sizeof all - len, "%s", request);
+    for (int i = 0; i < ROUNDS; i++) {
+        raw_send(fd, all, len);
+        await_replies(fd, EACH);
+    }
+    close(fd);
+}
+
+/* Reads on, until there is this text in all that was read, or nothing comes for so long. */
+static bool read_until(const struct blocked *blocked, const char *wanted, int wait_ms) {
+    static char text[2 * 1024 * 1024];
+    static size_t len;
+    struct pollfd input = { .fd = blocked->fd, .events = POLLIN };
+    while (strstr(text, wanted) == NULL && len < sizeof text - 1 && poll(&input, 1, wait_ms) == 1) {
+        ssize_t got = read(blocked->fd, text + len, sizeof text - 1 - len);
+        len += got > 0 ? (size_t)got : 0;
+        text[len] = '\0';
+    }
+    return strstr(text, wanted) != NULL;
+}
+
+START_TEST(a_log_that_nobody_reads_holds_up_no_request_and_says_later_what_is_lost) {
+    static const char lost[] = "\"event\":\"log_lines_lost\",\"count\":";
+    struct blocked blocked;
+    struct asked asked;
+    start_blocked(&blocked);
+    fill();
+    bool is_told = read_until(&blocked, lost, 300); /* all that waited; the count comes in front of the next line */
+    expect_status(ask(&asked, "GET", "/health/live", NULL, NULL, NULL), 200);
+    ck_assert(is_told || read_until(&blocked, lost, (int)(WAIT_US / 1000)));
+    ck_assert_int_eq(server_stop(&server, SIGTERM), 0);
+    close(blocked.fd);
+    finish();
+}
+END_TEST
+
+START_TEST(a_log_that_nobody_reads_does_not_hold_up_the_end_of_the_service) {
+    struct blocked blocked;
+    start_blocked(&blocked);
+    fill();
+    int64_t began_us = clock_monotonic_us();
+    ck_assert_int_eq(server_stop(&server, SIGTERM), 0);
+    ck_assert_int_lt(clock_monotonic_us() - began_us, WAIT_US);
+    close(blocked.fd);
+    finish();
+}
+END_TEST
+
+Suite *request_log_suite(void) {
+    Suite *suite = suite_create("request_log");
+    TCase *refusals = tcase_create("refusals");
+    tcase_set_timeout(refusals, 60);
+    tcase_add_checked_fixture(refusals, start_limited, finish);
+    tcase_add_test(refusals, one_line_says_of_every_refusal_whose_it_was_where_why_and_by_which_limit);
+    tcase_add_test(refusals, a_failed_login_has_a_reason_that_the_client_does_not_get);
+    suite_add_tcase(suite, refusals);
+    TCase *own = tcase_create("servers of their own");
+    tcase_set_timeout(own, 60);
+    tcase_add_test(own, a_database_that_is_away_is_named_in_the_line);
+    tcase_add_test(own, a_request_that_succeeds_has_one_line_and_only_if_all_are_wanted);
+    tcase_add_test(own, whole_addresses_are_logged_only_when_asked_for);
+    tcase_add_test(own, one_request_is_logged_in_detail_by_whoever_knows_the_word);
+    tcase_add_test(own, without_a_digest_no_request_is_logged_in_detail);
+    tcase_add_loop_test(own, nothing_that_a_client_sends_in_a_header_or_field_gets_into_the_log, 0,
+                        (int)ARRAY_LEN(canary_levels));
+    tcase_add_test(own, a_log_that_nobody_reads_holds_up_no_request_and_says_later_what_is_lost);
+    tcase_add_test(own, a_log_that_nobody_reads_does_not_hold_up_the_end_of_the_service);
+    suite_add_tcase(suite, own);
+    return suite;
+}

@@ -1,0 +1,360 @@
+/* The log with the thread that writes it: nobody waits, and what is lost is counted. */
+#include "src/base/log_queue.h"
+
+#include "jwtd/clock.h"
+#include "jwtd/log.h"
+#include "jwtd/macros.h"
+#include "jwtd/network.h"
+#include "jwtd/thread.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *log_writer_suite(void);
+
+#define LONG_US (10 * CLOCK_US_PER_S)
+
+/* ---- the queues ---- */
+
+enum { ROUNDS = 40000, PHASE = 4000, WAITING_MAX = 4096 };
+
+static size_t random_len(void) {
+    return (size_t)(rand() % 8 == 0 ? rand() % 4096 : rand() % 300);
+}
+
+static char letter_of(unsigned number) {
+    return (char)('a' + number % 26);
+}
+
+/* Against a list of what must come, with a queue that is full, empty, and used around its end many times. */
+START_TEST(lines_come_out_whole_and_in_order_whatever_their_lengths) {
+    static size_t lens[WAITING_MAX];
+    static char line[4096];
+    unsigned added = 0, removed = 0, refused = 0;
+    srand(11);
+    for (int round = 0; round < ROUNDS; round++) {
+        bool fills = round / PHASE % 2 == 0;
+        if (added - removed < WAITING_MAX && (fills || rand() % 3 == 0)) {
+            size_t len = random_len();
+            memset(line, letter_of(added), len);
+            if (log_queues_add(added, (struct text){ line, len }))
+                lens[added++ % WAITING_MAX] = len;
+            else
+                refused++;
+        }
+        struct queued_line next;
+        if ((fills && rand() % 6 != 0) || !log_queues_next(&next))
+            continue;
+        ck_assert_int_eq(next.time_us, removed);
+        ck_assert_uint_eq(next.text.len, lens[removed % WAITING_MAX]);
+        memset(line, letter_of(removed), next.text.len);
+        ck_assert_int_eq(memcmp(next.text.bytes, line, next.text.len), 0);
+        log_queues_remove(&next);
+        removed++;
+    }
+    ck_assert_uint_gt(added, ROUNDS / 4);
+    ck_assert_uint_gt(refused, 0);
+}
+END_TEST
+
+static void *add_one(void *time_us) {
+    ck_assert(log_queues_add(*(const int64_t *)time_us, text_of("line")));
+    return NULL;
+}
+
+static void run_thread(void *(*run)(void *), void *argument) {
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, run, argument), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+static pthread_barrier_t all_have_added;
+
+static void *add_one_beside_others(void *time_us) {
+    add_one(time_us);
+    pthread_barrier_wait(&all_have_added); /* or a thread that ended would leave its queue to the next */
+    return NULL;
+}
+
+START_TEST(the_earliest_line_of_all_threads_comes_first) {
+    static int64_t times[] = { 30, 10, 20 };
+    static const int64_t sorted[] = { 10, 20, 25, 30 };
+    pthread_t threads[ARRAY_LEN(times)];
+    struct queued_line line;
+    pthread_barrier_init(&all_have_added, NULL, ARRAY_LEN(times));
+    ck_assert(log_queues_add(25, text_of("line")));
+    for (size_t i = 0; i < ARRAY_LEN(times); i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, add_one_beside_others, &times[i]), 0);
+    for (size_t i = 0; i < ARRAY_LEN(times); i++)
+        pthread_join(threads[i], NULL);
+    for (size_t i = 0; i < ARRAY_LEN(sorted); i++) {
+        ck_assert(log_queues_next(&line));
+        ck_assert_int_eq(line.time_us, sorted[i]);
+        log_queues_remove(&line);
+    }
+    ck_assert(!log_queues_next(&line));
+}
+END_TEST
+
+static long virtual_kib(void) {
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%ld", &pages), 1);
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+START_TEST(threads_that_come_and_go_share_a_queue) {
+    static int64_t time_us = 1;
+    run_thread(add_one, &time_us);
+    long before = virtual_kib();
+    for (int i = 0; i < 200; i++)
+        run_thread(add_one, &time_us);
+    ck_assert_int_lt(virtual_kib() - before, 20L * LOG_QUEUE_SIZE / 1024);
+}
+END_TEST
+
+/* ---- the writer, into a pipe ---- */
+
+struct writing {
+    int pipe_end, saved;
+    struct thread thread;
+};
+
+static void begin_writing(struct writing *writing) {
+    int ends[2];
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    writing->pipe_end = ends[0];
+    writing->saved = dup(STDERR_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    signal(SIGPIPE, SIG_IGN);
+    log_init(LOG_INFO, LOG_JSON);
+    enum status status = thread_start(&writing->thread, "log", log_write_lines, NULL);
+    ck_assert_int_eq(status, STATUS_OK);
+}
+
+static void end_writing(struct writing *writing) {
+    bool has_ended = log_end_writing(LONG_US);
+    dup2(writing->saved, STDERR_FILENO);
+    ck_assert(has_ended);
+    thread_join(&writing->thread);
+}
+
+/* Reads until nothing more comes for so long. */
+static size_t read_pipe(const struct writing *writing, char *bytes, size_t size, int wait_ms) {
+    size_t len = 0;
+    struct pollfd input = { .fd = writing->pipe_end, .events = POLLIN };
+    while (len < size - 1 && poll(&input, 1, wait_ms) == 1) {
+        ssize_t got = read(writing->pipe_end, bytes + len, size - 1 - len);
+        if (got <= 0)
+            break;
+        len += (size_t)got;
+    }
+    bytes[len] = '\0';
+    return len;
+}
+
+static int count(const char *text, const char *what) {
+    int found = 0;
+    for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+        found++;
+    return found;
+}
+
+/* The sum of the counts of all lines log_lines_lost. */
+static long reported_losses(const char *text) {
+    static const char mark[] = "\"event\":\"log_lines_lost\",\"count\":";
+    long sum = 0;
+    for (const char *at = text; (at = strstr(at, mark)) != NULL; at++)
+        sum += strtol(at + sizeof mark - 1, NULL, 10);
+    return sum;
+}
+
+enum { WRITERS = 4, LINES_EACH = 5000 };
+static atomic_llong longest_us;
+
+static void *log_many(void *unused) {
+    (void)unused;
+    for (int i = 0; i < LINES_EACH; i++) {
+        int64_t began_us = clock_monotonic_us();
+        log_event(LOG_INFO, "many", "text=%s number=%d", "some words that take a little of the space in the queue", i);
+        long long took_us = clock_monotonic_us() - began_us, longest = atomic_load(&longest_us);
+        while (took_us > longest && !atomic_compare_exchange_weak(&longest_us, &longest, took_us))
+            ;
+    }
+    return NULL;
+}
+
+static void log_many_from_all(void) {
+    pthread_t threads[WRITERS];
+    for (int i = 0; i < WRITERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, log_many, NULL), 0);
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+}
+
+#define TEXT_SIZE ((size_t)8 * 1024 * 1024)
+
+START_TEST(a_sink_that_takes_nothing_blocks_no_thread_and_every_lost_line_is_counted) {
+    struct writing writing;
+    char *text = malloc(TEXT_SIZE);
+    ck_assert_ptr_nonnull(text);
+    begin_writing(&writing);
+    log_many_from_all(); /* returns, though nobody reads */
+    uint64_t lost = log_lines_lost();
+    ck_assert_uint_gt(lost, 0);
+    ck_assert_int_lt(atomic_load(&longest_us), 2 * CLOCK_US_PER_S);
+    size_t len = read_pipe(&writing, text, TEXT_SIZE, 500);
+    log_event(LOG_INFO, "after", "number=%d", 1);
+    read_pipe(&writing, text + len, TEXT_SIZE - len, 500);
+    ck_assert_ptr_nonnull(strstr(text, "\"event\":\"after\""));
+    ck_assert_int_eq(count(text, "\"event\":\"many\"") + reported_losses(text), WRITERS * LINES_EACH);
+    ck_assert_int_eq(reported_losses(text), (long)lost);
+    end_writing(&writing);
+    free(text);
+}
+END_TEST
+
+START_TEST(a_service_ends_though_its_log_is_blocked) {
+    struct writing writing;
+    begin_writing(&writing);
+    log_many_from_all();
+    ck_assert(!log_end_writing(CLOCK_US_PER_S / 10));
+    log_event(LOG_INFO, "after", "number=%d", 1); /* where it is logged, and not to the thread that hangs */
+    dup2(writing.saved, STDERR_FILENO);
+}
+END_TEST
+
+START_TEST(lines_of_a_broken_sink_are_counted_as_lost) {
+    struct writing writing;
+    begin_writing(&writing);
+    close(writing.pipe_end);
+    log_event(LOG_INFO, "unheard", "number=%d", 1);
+    log_flush(LONG_US);
+    ck_assert_uint_eq(log_lines_lost(), 1);
+    end_writing(&writing);
+}
+END_TEST
+
+START_TEST(what_was_logged_before_the_end_is_written) {
+    struct writing writing;
+    static char text[65536];
+    begin_writing(&writing);
+    for (int i = 0; i < 100; i++)
+        log_event(LOG_INFO, "last_words", "number=%d", i);
+    end_writing(&writing);
+    read_pipe(&writing, text, sizeof text, 0);
+    ck_assert_int_eq(count(text, "\"event\":\"last_words\""), 100);
+    ck_assert_uint_eq(log_lines_lost(), 0);
+}
+END_TEST
+
+/* Between two lines the writer waits, so that it can only be woken by a thread that has seen it wait. */
+START_TEST(a_line_after_a_pause_wakes_the_writer) {
+    struct writing writing;
+    static char text[4096];
+    begin_writing(&writing);
+    for (int i = 0; i < 50; i++) {
+        log_event(LOG_INFO, "single", "number=%d", i);
+        struct pollfd input = { .fd = writing.pipe_end, .events = POLLIN };
+        ck_assert_int_eq(poll(&input, 1, (int)(LONG_US / 1000)), 1);
+        ck_assert_int_gt(read(writing.pipe_end, text, sizeof text), 0);
+        log_flush(LONG_US);
+    }
+    end_writing(&writing);
+}
+END_TEST
+
+/* ---- the context ---- */
+
+START_TEST(every_line_of_a_request_says_whose_it_is) {
+    struct writing writing;
+    static char text[4096];
+    struct address client;
+    ck_assert(address_parse(text_of("192.0.2.7"), &client));
+    begin_writing(&writing);
+    log_set_context(
+        &(struct log_context){ .client = &client, .request_id = "r-1", .trace_id = "4bf92f3577b34da6a3ce929d0e0e4736" });
+    log_event(LOG_INFO, "within", "a=%d", 1);
+    log_set_context(NULL);
+    log_event(LOG_INFO, "outside", "a=%d", 1);
+    end_writing(&writing);
+    read_pipe(&writing, text, sizeof text, 0);
+    ck_assert_ptr_nonnull(strstr(text, "\"event\":\"within\",\"a\":1,\"address\":\"192.0.2.7\",\"request_id\":\"r-1\","
+                                       "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\"event\":\"outside\",\"a\":1}\n"));
+}
+END_TEST
+
+START_TEST(a_request_in_detail_has_its_debug_lines_and_no_other_has) {
+    struct writing writing;
+    static char text[4096];
+    begin_writing(&writing);
+    log_event(LOG_DEBUG, "before", "a=%d", 1);
+    log_set_context(&(struct log_context){ .request_id = "r-1", .is_detailed = true });
+    log_event(LOG_DEBUG, "within", "a=%d", 1);
+    log_set_context(&(struct log_context){ .request_id = "r-2" });
+    log_event(LOG_DEBUG, "another", "a=%d", 1);
+    log_set_context(NULL);
+    end_writing(&writing);
+    read_pipe(&writing, text, sizeof text, 0);
+    ck_assert_int_eq(count(text, "\"event\""), 1);
+    ck_assert_ptr_nonnull(strstr(text, "\"level\":\"debug\",\"event\":\"within\""));
+}
+END_TEST
+
+/* ---- e-mail addresses ---- */
+
+static const struct {
+    const char *email, *masked;
+} emails[] = {
+    { "jane.doe@example.org", "j***@e***" },
+    { "j@example.org", "***@e***" },
+    { "jo@x", "j***@***" },
+    { "\xc3\xa9"
+      "mile@\xc3\xa9"
+      "cole.fr",
+      "\xc3\xa9***@\xc3\xa9***" },
+};
+
+START_TEST(an_address_is_masked_unless_whole_ones_are_asked_for) {
+    char text[LOG_EMAIL_SIZE];
+    ck_assert_str_eq(log_email(text_of(emails[_i].email), text), emails[_i].masked);
+    log_set_emails(LOG_WHOLE_EMAILS);
+    ck_assert_str_eq(log_email(text_of(emails[_i].email), text), emails[_i].email);
+    log_set_emails(LOG_MASKED_EMAILS);
+}
+END_TEST
+
+Suite *log_writer_suite(void) {
+    Suite *suite = suite_create("log_writer");
+    TCase *queues = tcase_create("queues");
+    tcase_add_test(queues, lines_come_out_whole_and_in_order_whatever_their_lengths);
+    tcase_add_test(queues, the_earliest_line_of_all_threads_comes_first);
+    tcase_add_test(queues, threads_that_come_and_go_share_a_queue);
+    suite_add_tcase(suite, queues);
+    TCase *writer = tcase_create("writer");
+    tcase_set_timeout(writer, 60);
+    tcase_add_test(writer, a_sink_that_takes_nothing_blocks_no_thread_and_every_lost_line_is_counted);
+    tcase_add_test(writer, a_service_ends_though_its_log_is_blocked);
+    tcase_add_test(writer, lines_of_a_broken_sink_are_counted_as_lost);
+    tcase_add_test(writer, what_was_logged_before_the_end_is_written);
+    tcase_add_test(writer, a_line_after_a_pause_wakes_the_writer);
+    suite_add_tcase(suite, writer);
+    TCase *context = tcase_create("context");
+    tcase_add_test(context, every_line_of_a_request_says_whose_it_is);
+    tcase_add_test(context, a_request_in_detail_has_its_debug_lines_and_no_other_has);
+    tcase_add_loop_test(context, an_address_is_masked_unless_whole_ones_are_asked_for, 0, (int)ARRAY_LEN(emails));
+    suite_add_tcase(suite, context);
+    return suite;
+}
