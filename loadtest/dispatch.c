@@ -345,7 +345,7 @@ int64_t dispatch_next_timeout_ns(const struct dispatch *dispatch) {
 void dispatch_expire(struct dispatch *dispatch, int64_t now_ns) {
     while (dispatch_next_timeout_ns(dispatch) <= now_ns) {
         struct request *oldest = TAILQ_FIRST(&dispatch->issued);
-        enum reply_fault fault = oldest->connection == NULL ? FAULT_NONE : fault_of(oldest->connection);
+        enum reply_fault fault = oldest->state == REQUEST_ON_CONNECTION ? fault_of(oldest->connection) : FAULT_NONE;
         withdraw(dispatch, oldest, now_ns);
         end_without_reply(dispatch, oldest, REPLY_TIMEOUT, fault, now_ns);
     }

@@ -72,12 +72,12 @@ static enum recovery_state drain(double in_flight, double timeouts, double drain
     begin_run(in_flight, timeouts);
     struct recovery recovery = recovery_of(&run, &run.steps[0], HALF, ALLOWED);
     enum recovery_state state = RECOVERY_WAITS;
-    for (double at = OVERLOAD_S; state == RECOVERY_WAITS; at++) {
+    for (int second = 1; state == RECOVERY_WAITS; second++) {
         in_flight = fmax(in_flight - drained_a_second, 2);
-        add_second(at + 1, in_flight);
-        state = recovery_judge(&recovery, &run, at + 1, seconds);
+        add_second(OVERLOAD_S + second, in_flight);
+        state = recovery_judge(&recovery, &run, OVERLOAD_S + second, seconds);
         ck_assert(state == RECOVERY_DONE || *seconds == 0);
-        ck_assert_double_le(at - OVERLOAD_S, RECOVERY_MAX_S);
+        ck_assert_double_le(second, RECOVERY_MAX_S);
     }
     return state;
 }
@@ -110,8 +110,8 @@ START_TEST(requests_that_the_client_gave_up_are_waited_for_as_well) {
     struct recovery recovery = recovery_of(&run, &run.steps[0], HALF, ALLOWED);
     double seconds;
     ck_assert_double_ge(recovery_patience_s(&recovery), (275 + 600) / (LIMIT - HALF));
-    for (double at = 1; at <= 15; at++)
-        add_second(OVERLOAD_S + at, 600);
+    for (int second = 1; second <= 15; second++)
+        add_second(OVERLOAD_S + second, 600);
     ck_assert_int_eq(recovery_judge(&recovery, &run, OVERLOAD_S + 15, &seconds), RECOVERY_WAITS);
     run_fini(&run);
 }
