@@ -5,12 +5,17 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define NEAR_LOADS 1.03 /* times the lowest of them */
+#define NEAR_LOADS 1.05 /* times the lowest of them */
 #define POINTS_MAX 2000 /* of a picture: more seconds than that are thinned out */
 
 /* ---- latency over load, from the steps ---- */
 
-static bool is_about_load(const struct run_step *step) {
+/* A trial that was ended since its queue grew shows the latency of the moment when it was ended, not that of the load. */
+static bool was_cut(const struct run *run, const struct run_step *step) {
+    return step->verdict == STEP_BAD && step->figures.p99 <= run->options.slo_latency_ms;
+}
+
+static bool is_about_load(const struct run *run, const struct run_step *step) {
     switch (step->phase) {
     case PHASE_WARM_UP:
     case PHASE_OVERLOAD:
@@ -20,7 +25,7 @@ static bool is_about_load(const struct run_step *step) {
     case PHASE_DAY:
         return false;
     default:
-        return step->figures.ok > 0;
+        return step->figures.ok > 0 && !was_cut(run, step);
     }
 }
 
@@ -57,7 +62,7 @@ static size_t points_over_load(const struct run *run, size_t offset, struct char
     size_t count = 0;
     for (size_t i = 0; i < run->steps_count && count < POINTS_MAX; i++) {
         const struct run_step *step = &run->steps[i];
-        if (!is_about_load(step))
+        if (!is_about_load(run, step))
             continue;
         double y = *(const double *)(const void *)((const char *)&step->figures + offset);
         points[count++] = (struct chart_point){ .x = step->load, .y = y };
@@ -82,8 +87,9 @@ static void write_latency_over_load(const struct run *run, struct chart_point *p
     snprintf(label, sizeof label, "load, %s", run->options.unit);
     struct chart chart = {
         .title = "Latency over load",
-        .note =
-            "From the moment a request was due. Each dot is a load, its line from the quickest to the slowest of several trials.",
+        .note = "From the moment a request was due. Each dot is a load, its bar from the quickest to the slowest of several "
+                "trials; those "
+                "that were ended because the queue grew are left out.",
         .x = { .label = label, .is_log = true },
         .y = { .label = "logarithmic", .unit = CHART_MS, .is_log = true, .at_least = run->options.slo_latency_ms },
         .limit = run->options.slo_latency_ms,

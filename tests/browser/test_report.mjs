@@ -94,6 +94,15 @@ async function testView(browser, file, view) {
       expect(!chart.outside, `${chart.title} has letters outside of its picture`);
     }
   });
+  await test(`${view.name}: latency over load rises where a search has tried near loads again and again`, async () => {
+    const falls = await page.evaluate(() =>
+      [...document.querySelector('svg[aria-label="Latency over load"]').querySelectorAll("polyline")].flatMap((line) => {
+        const heights = line.getAttribute("points").trim().split(" ").map((point) => Number(point.split(",")[1]));
+        return heights.filter((height, i) => i > 0 && height > heights[i - 1] + 5);
+      }),
+    );
+    expect(falls.length === 0, `${falls.length} times it falls`);
+  });
   await test(`${view.name}: every text stands out from its ground`, async () => {
     const lowest = await page.evaluate(lowestContrast);
     expect(lowest.ratio >= 4.5, `${lowest.ratio.toFixed(2)} for "${lowest.text}"`);
