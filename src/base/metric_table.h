@@ -44,11 +44,11 @@ unsigned metric_series(const struct metric_row *row);
 #define METRIC_HISTOGRAM_CELLS (METRIC_BUCKETS + 2)
 #define METRIC_CELLS_MAX 8192
 
-/* The first cell of a row; that of METRIC_COUNT is the number of all. */
-unsigned metric_first_cell(enum metric metric);
-
 /* Adds up all threads, into METRIC_CELLS_MAX numbers. */
 void metric_sum_cells(uint64_t *sums);
+
+/* The first cell of a row that is recorded. After metric_sum_cells. */
+unsigned metric_first_cell(enum metric metric);
 
 /* Calls the row's reader, if it has one. */
 void metric_read(enum metric metric, struct metric_samples *samples);

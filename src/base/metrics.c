@@ -24,7 +24,8 @@ static _Atomic uint64_t ended[METRIC_CELLS_MAX]; /* of threads that have ended, 
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key; /* whose destructor ends a thread's block */
-static unsigned first_cells[METRIC_COUNT + 1];
+static unsigned cell_count;
+static struct { unsigned first, count; } places[METRIC_COUNT];
 
 static _Thread_local struct {
     _Atomic uint64_t *cells; /* NULL: nothing was recorded yet */
@@ -36,7 +37,7 @@ static _Thread_local struct {
 static void end_block(void *argument) {
     struct block *block = argument;
     pthread_mutex_lock(&blocks_lock);
-    for (unsigned i = 0; i < first_cells[METRIC_COUNT]; i++) {
+    for (unsigned i = 0; i < cell_count; i++) {
         uint64_t n = atomic_load_explicit(&block->cells[i], memory_order_relaxed);
         if (n != 0)
             atomic_fetch_add_explicit(&ended[i], n, memory_order_relaxed);
@@ -49,16 +50,20 @@ static void end_block(void *argument) {
     own.cells = NULL; /* another destructor may record */
 }
 
+/* The rows of few series come first: with the head of the block they fill half a page, and most threads touch no other, or one of
+ * the statements, or of the routes. */
 static void set_up(void) {
-    unsigned cells = 0;
-    for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
-        const struct metric_row *row = &metric_rows[metric];
-        first_cells[metric] = cells;
-        if (!row->is_read)
-            cells += metric_series(row) * (row->type == METRIC_HISTOGRAM ? METRIC_HISTOGRAM_CELLS : 1);
+    for (int is_wide = 0; is_wide <= 1; is_wide++) {
+        for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
+            const struct metric_row *row = &metric_rows[metric];
+            if (row->is_read || row->hides_zeros != is_wide)
+                continue;
+            places[metric].first = cell_count;
+            places[metric].count = metric_series(row) * (row->type == METRIC_HISTOGRAM ? METRIC_HISTOGRAM_CELLS : 1);
+            cell_count += places[metric].count;
+        }
     }
-    assert(cells <= METRIC_CELLS_MAX);
-    first_cells[METRIC_COUNT] = cells;
+    assert(cell_count <= METRIC_CELLS_MAX);
     int error = pthread_key_create(&key, end_block);
     assert(error == 0);
 }
@@ -103,9 +108,8 @@ static void add(unsigned cell, uint64_t n) {
 static unsigned cell_of(enum metric metric, unsigned index, unsigned cells_each) {
     if (own.cells == NULL)
         begin_recording();
-    unsigned cell = first_cells[metric] + index * cells_each;
-    assert(cell + cells_each <= first_cells[metric + 1]);
-    return cell;
+    assert((index + 1) * cells_each <= places[metric].count);
+    return places[metric].first + index * cells_each;
 }
 
 void metric_add(enum metric counter, unsigned index, uint64_t n) {
@@ -134,17 +138,16 @@ void metric_observe(enum metric histogram, unsigned index, int64_t ns) {
 /* ---- reading ---- */
 
 unsigned metric_first_cell(enum metric metric) {
-    pthread_once(&once, set_up);
-    return first_cells[metric];
+    return places[metric].first;
 }
 
 void metric_sum_cells(uint64_t *sums) {
-    unsigned count = metric_first_cell(METRIC_COUNT);
+    pthread_once(&once, set_up);
     pthread_mutex_lock(&blocks_lock);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < cell_count; i++)
         sums[i] = atomic_load_explicit(&ended[i], memory_order_relaxed);
     for (const struct block *block = blocks; block != NULL; block = block->next)
-        for (unsigned i = 0; i < count; i++)
+        for (unsigned i = 0; i < cell_count; i++)
             sums[i] += atomic_load_explicit(&block->cells[i], memory_order_relaxed);
     pthread_mutex_unlock(&blocks_lock);
 }
