@@ -74,6 +74,8 @@ struct db_query {
     enum status (*then)(struct db_query *query, enum status status);
     int state; /* of `then` */
 
+    bool is_probe; /* nobody's request: not counted among those that an outage refuses */
+
     /* set before something is asked, by who will run it: the change context (change_context.h), which statements that change
      * state take as a parameter; it lives until the query is taken. NULL: there is none */
     const char *change;

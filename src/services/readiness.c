@@ -79,9 +79,11 @@ int64_t readiness_ask(struct readiness *readiness) {
     struct admission *admission = db_executor_admission(readiness->database);
     if (admission_reserve(admission, now_us + DEADLINE_US, &retry_after_us) != STATUS_OK)
         return now_us + RETRY_US;
-    readiness->query = (struct db_query){
-        .turn_deadline_us = now_us + DEADLINE_US, .deadline_us = now_us + DEADLINE_US, .done = take_answer, .context = readiness
-    };
+    readiness->query = (struct db_query){ .is_probe = true,
+                                          .turn_deadline_us = now_us + DEADLINE_US,
+                                          .deadline_us = now_us + DEADLINE_US,
+                                          .done = take_answer,
+                                          .context = readiness };
     migrations_check(&readiness->query, &readiness->schema);
     atomic_store(&readiness->is_under_way, true);
     db_executor_submit(readiness->database, &readiness->query);

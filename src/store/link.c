@@ -153,7 +153,8 @@ static void lose(struct link *link, const char *reason) {
         query->status = STATUS_DATABASE_UNAVAILABLE;
         query->remedy = REMEDY_RECONNECT;
     }
-    log_event(LOG_WARN, "database_connection_lost", "statement=%s reason=%s", link->queries[0]->statement->name, reason);
+    /* one that cannot be replaced by another begins an outage, of which the log speaks by itself */
+    log_event(LOG_DEBUG, "database_connection_lost", "statement=%s reason=%s", link->queries[0]->statement->name, reason);
     bool was_setup = is_setup(link);
     link->was_lost = true;
     note_durations(link);

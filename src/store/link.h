@@ -25,6 +25,7 @@
 #define LINK_QUERIES_MAX 32 /* of one round trip */
 #define LINK_PARTS_MAX (LINK_QUERIES_MAX + 4)
 #define LINK_ADDRESS_SIZE 64
+#define POOLER_CURE "behind a pooler in transaction mode, such as PgBouncer, set database.prepared = false"
 
 enum link_state { LINK_CLOSED, LINK_CONNECTING, LINK_IDLE, LINK_BUSY };
 

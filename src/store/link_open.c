@@ -1,5 +1,6 @@
 /* The opening and closing of a connection. */
 #include "link.h"
+#include "outage.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
@@ -8,12 +9,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BACKOFF_FIRST_US INT64_C(50000)
+/* PgBouncer about the `options` of a connection, which it cannot keep for one of its own. */
+#define POOLER_COMPLAINT "unsupported startup parameter"
 #define BACKOFF_LAST_US INT64_C(2000000)
 
 void link_init(struct link *link, const struct db_options *options) {
@@ -44,20 +46,25 @@ void link_close(struct link *link) {
     link_set_state(link, LINK_CLOSED);
 }
 
-/* An outage hits every connection of the process, and each notices it when it is used next: only the first one warns. */
-static atomic_bool is_outage;
-
+/* An outage hits every connection of the process, and each notices it when it is used next. */
 void link_note_success(struct link *link) {
-    bool ends_outage = atomic_load(&is_outage) && atomic_exchange(&is_outage, false);
-    if (ends_outage || link->backoff_us != 0)
-        log_event(ends_outage ? LOG_INFO : LOG_DEBUG, "database_available", "host=%s", PQhost(link->connection));
+    struct outage outage;
+    if (outage_end(&outage))
+        log_event(LOG_WARN, "database_available", "host=%s ms=%lld refused=%llu", PQhost(link->connection),
+                  (long long)(outage.lasted_us / 1000), (unsigned long long)outage.refused);
+    else if (link->backoff_us != 0)
+        log_event(LOG_DEBUG, "database_available", "host=%s", PQhost(link->connection));
     link->backoff_us = 0;
 }
 
 /* With jitter, so that instances that lost the same server do not all connect at the same moment. */
 void link_back_off(struct link *link, const char *reason) {
-    bool is_first = link->backoff_us == 0 && !atomic_exchange(&is_outage, true);
-    log_event(is_first ? LOG_WARN : LOG_DEBUG, "database_unavailable", "reason=%s", reason);
+    bool is_first = link->backoff_us == 0 && outage_begin();
+    enum log_level level = is_first ? LOG_WARN : LOG_DEBUG;
+    if (strstr(reason, POOLER_COMPLAINT) != NULL)
+        log_event(level, "database_unavailable", "reason=%s cure=%s", reason, POOLER_CURE);
+    else
+        log_event(level, "database_unavailable", "reason=%s", reason);
     link->backoff_us = link->backoff_us == 0 ? BACKOFF_FIRST_US : link->backoff_us * 2;
     if (link->backoff_us > BACKOFF_LAST_US)
         link->backoff_us = BACKOFF_LAST_US;

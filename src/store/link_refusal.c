@@ -48,12 +48,23 @@ static bool is_repetition(const char *sqlstate) {
     return is_of_schema(sqlstate) && (now_us < due_us || !atomic_compare_exchange_strong(&next_us, &due_us, now_us + REPEAT_US));
 }
 
+/* A server that shuts down says so on each connection: what comes of it is an outage, or nothing. */
+static bool is_farewell(const char *sqlstate) {
+    return sqlstate != NULL && strncmp(sqlstate, "57P", 3) == 0;
+}
+
+static enum log_level level_of(const struct db_error *error, const char *sqlstate) {
+    if (is_farewell(sqlstate) || is_repetition(sqlstate))
+        return LOG_DEBUG;
+    return error->remedy == REMEDY_NONE ? LOG_ERROR : LOG_WARN;
+}
+
 static const char *cure_of(const char *sqlstate) {
     if (is_of_schema(sqlstate))
         return "run jwtd migrate as the owner of the tables";
     /* a prepared statement that is not there, or is there already */
     if (sqlstate != NULL && (strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0))
-        return "behind a pooler in transaction mode, such as PgBouncer, set database.prepared = false";
+        return POOLER_CURE;
     return NULL;
 }
 
@@ -72,8 +83,6 @@ void link_refuse(struct db_query *query, const PGresult *refusal) {
     query->remedy = (int)error.remedy;
     if (sqlstate != NULL && strncmp(sqlstate, "22", 2) == 0)
         message = NULL;
-    enum log_level level = error.remedy == REMEDY_NONE ? LOG_ERROR : LOG_WARN;
-    log_event(is_repetition(sqlstate) ? LOG_DEBUG : level, "database_error",
-              "statement=%s sqlstate=%s constraint=%s message=%s cure=%s", statement->name, sqlstate, constraint, message,
-              cure_of(sqlstate));
+    log_event(level_of(&error, sqlstate), "database_error", "statement=%s sqlstate=%s constraint=%s message=%s cure=%s",
+              statement->name, sqlstate, constraint, message, cure_of(sqlstate));
 }

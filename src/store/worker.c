@@ -1,5 +1,7 @@
 #include "worker.h"
 
+#include "outage.h"
+
 #include "jwtd/activity.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
@@ -42,12 +44,18 @@ static void note_turn(struct db_query *query, int64_t now_us) {
 
 /* The lock is not held, since `done` may take it: to submit what a query is followed by, before the query counts as ended. */
 
+static void finish(struct db_query *query) {
+    if ((query->status == STATUS_DATABASE_UNAVAILABLE || query->status == STATUS_DEADLINE_EXCEEDED) && !query->is_probe)
+        outage_note_refusal();
+    query->done(query);
+}
+
 static void end_late(struct query_list *list, int64_t now_us) {
     struct db_query *query;
     while ((query = list_take(list)) != NULL) {
         note_turn(query, now_us);
         query->status = STATUS_DEADLINE_EXCEEDED;
-        query->done(query);
+        finish(query);
     }
 }
 
@@ -56,7 +64,7 @@ static void end_running(struct worker *worker, struct db_query *const *queries, 
     if (count == 0)
         return;
     for (unsigned i = 0; i < count; i++)
-        queries[i]->done(queries[i]);
+        finish(queries[i]);
     lock(worker);
     admission_end(worker->admission, count, service_us);
     unlock(worker);
@@ -65,7 +73,7 @@ static void end_running(struct worker *worker, struct db_query *const *queries, 
 static void end_one(struct worker *worker, struct db_query *query, enum status status) {
     note_turn(query, clock_monotonic_us());
     query->status = status;
-    query->done(query);
+    finish(query);
     lock(worker);
     admission_end_unmeasured(worker->admission, 1);
     unlock(worker);

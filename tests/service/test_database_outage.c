@@ -48,6 +48,17 @@ static void expect_live(const struct server *server) {
 
 /* ---- at the start ---- */
 
+/* The line at the end of an outage says how long it lasted, and how many requests were refused, at least. */
+static void expect_summary(const struct server *server, long ms, long refused) {
+    char *log = server_log(server);
+    const char *line = strstr(log, "\"event\":\"database_available\""), *end = strchr(line, '\n');
+    const char *lasted = strstr(line, "\"ms\":"), *count = strstr(line, "\"refused\":");
+    ck_assert(lasted != NULL && lasted < end && count != NULL && count < end);
+    ck_assert_int_ge(strtol(lasted + strlen("\"ms\":"), NULL, 10), ms);
+    ck_assert_int_ge(strtol(count + strlen("\"refused\":"), NULL, 10), refused);
+    free(log);
+}
+
 START_TEST(a_service_that_starts_before_its_database_waits_for_it) {
     char url[CLUSTER_SETTING_SIZE], body[BODY_SIZE];
     struct server keys = server_start((const char *const[]){ cluster_setting(cluster.port, "", url), NULL });
@@ -75,6 +86,7 @@ START_TEST(a_service_that_starts_before_its_database_waits_for_it) {
     ck_assert_msg(seconds < 5, "ready after %.1f s", seconds);
     server_check_log_count(&server, "\"event\":\"database_unavailable\"", 1); /* not one for each connection */
     server_check_log_count(&server, "\"event\":\"database_available\"", 1);
+    expect_summary(&server, 900, 6); /* three rounds, of two requests that ask the database and a pause */
     server_check_log_count(&server, "\"known_sessions\":0,\"reason\":\"database_unavailable\"", 1);
     ck_assert_int_eq(me_status(&server, tokens.access), 200);
     expect_status(refresh_with(&server, tokens.refresh), 200);
@@ -141,6 +153,11 @@ START_TEST(without_its_database_verify_goes_on_from_memory_says_how_old_that_is_
     expect_problem(http_json(&server, "GET", "/auth/verify", ended.access, NULL), 401, "invalid_token");
     await_ready(&server);
     server_check_log_count(&server, "\"event\":\"revocations_stale\"", 1);
+    /* one line at its start and one at its end, and none for each connection or statement */
+    server_check_log_count(&server, "\"event\":\"database_unavailable\"", 1);
+    server_check_log_count(&server, "\"event\":\"database_available\"", 1);
+    server_check_log_count(&server, "\"event\":\"database_error\"", 0);
+    server_check_log_count(&server, "\"event\":\"database_connection_lost\"", 0);
     server_await_log(&server, "\"event\":\"revocations_current\"", 5000); /* written behind the reading that ends it */
     server_check_log_count(&server, "\"event\":\"revocations_current\"", 1);
     server_finish(&server);
