@@ -20,6 +20,18 @@ bool key_refuse(struct key_error error, const char *path, const char *reason) {
     return false;
 }
 
+bool key_refuse_open(struct key_error error, const char *path) {
+    struct stat status;
+    int reason = errno;
+    if (reason != EACCES || stat(path, &status) != 0)
+        return key_refuse(error, path, strerrordesc_np(reason));
+    snprintf(error.text, error.size,
+             "%s: %s: it belongs to user %u and group %u with mode %04o, and the process is of user %u; run chown %u on it", path,
+             strerrordesc_np(reason), (unsigned)status.st_uid, (unsigned)status.st_gid, (unsigned)(status.st_mode & 07777),
+             (unsigned)geteuid(), (unsigned)geteuid());
+    return false;
+}
+
 /* The owner of a file can change its mode, and then its content. */
 static bool check_owner(const struct stat *status, uid_t owner, const char *path, struct key_error error) {
     if (status->st_uid == 0 || status->st_uid == owner)
@@ -105,7 +117,7 @@ bool key_file_read(const char *path, uid_t owner, struct key_text *text, struct 
     /* O_NONBLOCK, since opening a FIFO would otherwise wait for a writer */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return key_refuse(error, path, strerrordesc_np(errno));
+        return key_refuse_open(error, path);
     bool is_read = read_text(fd, owner, text, error);
     close(fd);
     return is_read;

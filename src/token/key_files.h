@@ -35,6 +35,9 @@ void key_text_wipe(struct key_text *text);
 /* Writes "path: reason" and returns false, so that a refusal is one line. */
 bool key_refuse(struct key_error error, const char *path, const char *reason);
 
+/* The same with errno, from an attempt to open it; when it is one that this user may not read, with its owner and mode. */
+bool key_refuse_open(struct key_error error, const char *path);
+
 /* Reads a file without the white space at its end. False, with the reason in `error`, when it is missing, no regular file,
  * writable by others than owner and group, owned by others than root and `owner`, empty or too long. Others may be able to read
  * it: who finds a secret in it calls key_text_check_private. The text is to be wiped in both cases. */

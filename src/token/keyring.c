@@ -225,6 +225,8 @@ static bool load_directory(struct loading *loading, DIR *directory, struct key_e
 
 static bool load_keys(struct keyring *ring, const struct key_rules *rules, int64_t now_s, struct key_error error) {
     DIR *directory = opendir(rules->keys_dir);
+    if (directory == NULL && errno == EACCES)
+        return key_refuse_open(error, rules->keys_dir);
     if (directory == NULL) {
         snprintf(error.text, error.size, "%s: %s; `jwtd keygen` makes it, with a key", rules->keys_dir, strerrordesc_np(errno));
         return false;

@@ -553,6 +553,25 @@ START_TEST(a_link_that_the_owner_of_the_directory_put_there_leads_root_nowhere) 
 }
 END_TEST
 
+/* A key that root has made, or another user, by hand: what to do is in the message. As another user, in a process of its own. */
+START_TEST(a_key_that_the_service_may_not_read_is_named_with_owner_and_mode) {
+    char expected[PATH_MAX + 256];
+    if (geteuid() != 0)
+        return;
+    scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
+    ck_assert_int_eq(chmod(scratch.path, 0755) | chmod(keys_dir, 0755), 0);
+    snprintf(expected, sizeof expected,
+             "%s/a.hs256: Permission denied: it belongs to user 0 and group 0 with mode 0600, and the process is of user %d; run "
+             "chown %d on it",
+             keys_dir, OTHER_USER, OTHER_USER);
+    ck_assert_int_eq(seteuid(OTHER_USER), 0);
+    ck_assert_ptr_null(load(""));
+    int is_root_again = seteuid(0);
+    ck_assert_int_eq(is_root_again, 0);
+    ck_assert_str_eq(error, expected);
+}
+END_TEST
+
 Suite *keyring_suite(void) {
     Suite *suite = suite_create("keyring");
     TCase *tests = tcase_create("keyring");
@@ -583,6 +602,7 @@ Suite *keyring_suite(void) {
     tcase_add_test(tests, keygen_leaves_nothing_aside_and_names_what_fails);
     tcase_add_test(tests, keygen_makes_no_key_with_which_the_service_would_not_start);
     tcase_add_loop_test(tests, what_is_missing_is_made_and_nothing_else, 0, (int)ARRAY_LEN(incomplete));
+    tcase_add_test(tests, a_key_that_the_service_may_not_read_is_named_with_owner_and_mode);
     tcase_add_test(tests, keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_completes);
     suite_add_tcase(suite, tests);
     return suite;
