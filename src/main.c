@@ -134,7 +134,7 @@ static int run_command(struct command_line *line) {
     if (command == NULL)
         return usage_error("there is no command ", arguments->operands[0]);
     if (line->wants_help) {
-        cli_print_command_help(command);
+        cli_print_command_help(command, arguments->operand_count > 1 ? arguments->operands[1] : NULL);
         return 0;
     }
     arguments->operands++;

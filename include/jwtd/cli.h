@@ -18,7 +18,8 @@ enum cli_option_flag {
     CLI_ALGORITHM = 1 << 11,
     CLI_JSON = 1 << 12,
     CLI_NOW = 1 << 13,
-    CLI_READY = 1 << 14
+    CLI_READY = 1 << 14,
+    CLI_CONNECT = 1 << 15
 };
 
 struct cli_option {
@@ -57,8 +58,8 @@ extern const size_t cli_commands_count;
 /* NULL: there is none of this name. */
 const struct cli_command *cli_find_command(const char *name) MUST_CHECK;
 
-/* What `jwtd COMMAND --help` prints. */
-void cli_print_command_help(const struct cli_command *command);
+/* What `jwtd COMMAND --help` prints, or `jwtd COMMAND SUBCOMMAND --help`; NULL, or one that it does not have: of all of them. */
+void cli_print_command_help(const struct cli_command *command, const char *subcommand);
 
 int cli_serve(const struct cli_arguments *arguments);
 int cli_migrate(const struct cli_arguments *arguments);

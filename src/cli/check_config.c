@@ -1,3 +1,5 @@
+#include "check_connection.h"
+
 #include "jwtd/cli.h"
 #include "jwtd/clock.h"
 #include "jwtd/db.h"
@@ -37,11 +39,13 @@ static void print_remarks(const struct config *config) {
 
 int cli_check_config(const struct cli_arguments *arguments) {
     struct config config;
-    bool loaded = cli_load_config(arguments, &config);
-    if (loaded) {
+    bool is_right = cli_load_config(arguments, &config);
+    if (is_right) {
         config_print(&config, db_print_url, stdout);
         print_remarks(&config);
+        if ((arguments->options & CLI_CONNECT) != 0)
+            is_right = check_connection(&config);
     }
     config_fini(&config);
-    return loaded ? 0 : 1;
+    return is_right ? 0 : 1;
 }

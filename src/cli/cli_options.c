@@ -11,6 +11,7 @@ const struct cli_option cli_options[] = {
       CLI_ALGORITHM },
     { "--json", NULL, "print one JSON array, for programs", CLI_JSON },
     { "--now", NULL, "do not wait for others to have read the new key", CLI_NOW },
+    { "--connect", NULL, "try the database, its schema and the keys, too", CLI_CONNECT },
     { "--ready", NULL, "whether it is ready to serve: its database, schema and keys", CLI_READY },
 };
 const size_t cli_options_count = ARRAY_LEN(cli_options);

@@ -21,9 +21,10 @@ const struct cli_command cli_commands[] = {
       "token.publish_before_use after it was made, or, where there is keys.conf, when jwtd key activates it.\n"
       "Exit code: 0 done, 1 failed.\n",
       CLI_IF_MISSING | CLI_ALGORITHM, NULL, cli_keygen },
-    { "check-config", "", "print the configuration that is in force, or everything that is wrong with it",
-      "What is printed can be read again, but for passwords, which are ***; remarks are comments. Exit code: 0 right, 1 wrong.\n",
-      0, NULL, cli_check_config },
+    { "check-config", " [--connect]", "print the configuration that is in force, or everything that is wrong with it",
+      "What is printed can be read again, but for passwords, which are ***; remarks are comments. Run with --connect as the\n"
+      "user of the service, who must be able to read the keys. Exit code: 0 right, 1 wrong.\n",
+      CLI_CONNECT, NULL, cli_check_config },
     { "health", " [--ready]", "ask the service that runs with this configuration whether it is alive",
       "GET /health/live, or /health/ready, of server.listen; prints the answer. For health checks of containers.\n"
       "Exit code: 0 if it is 200; else 1, also without an answer within seconds.\n",
@@ -75,12 +76,16 @@ static void print_options(unsigned taken) {
         putchar('\n');
 }
 
-void cli_print_command_help(const struct cli_command *command) {
-    if (command->subcommands != NULL)
+void cli_print_command_help(const struct cli_command *command, const char *subcommand) {
+    const struct subcommand *row =
+        subcommand != NULL && command->subcommands != NULL ? subcommand_find(command->subcommands, subcommand) : NULL;
+    if (row != NULL)
+        printf("usage: jwtd %s %s%s\n\n%s\n\n", command->name, row->name, row->synopsis, row->help);
+    else if (command->subcommands != NULL)
         subcommand_print_help(command->subcommands);
     else
         printf("usage: jwtd %s%s\n\n%s\n\n", command->name, command->synopsis, command->help);
-    print_options(command->options);
+    print_options(row != NULL ? row->options : command->options);
     fputs(command->notes, stdout);
     fputs("jwtd --help lists the options and settings of every command.\n", stdout);
 }

@@ -21,10 +21,17 @@ void subcommand_print_help(const struct subcommand_table *table) {
     putchar('\n');
 }
 
-static const struct subcommand *find(const struct subcommand_table *table, const struct cli_arguments *arguments) {
-    for (size_t i = 0; arguments->operand_count > 0 && i < table->count; i++)
-        if (strcmp(subcommand_row(table, i)->name, arguments->operands[0]) == 0)
+const struct subcommand *subcommand_find(const struct subcommand_table *table, const char *name) {
+    for (size_t i = 0; i < table->count; i++)
+        if (strcmp(subcommand_row(table, i)->name, name) == 0)
             return subcommand_row(table, i);
+    return NULL;
+}
+
+static const struct subcommand *find(const struct subcommand_table *table, const struct cli_arguments *arguments) {
+    const struct subcommand *found = arguments->operand_count > 0 ? subcommand_find(table, arguments->operands[0]) : NULL;
+    if (found != NULL)
+        return found;
     if (arguments->operand_count == 0)
         fprintf(stderr, "jwtd: %s takes a subcommand\n", table->command);
     else

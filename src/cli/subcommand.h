@@ -29,6 +29,9 @@ static inline const struct subcommand *subcommand_row(const struct subcommand_ta
     return (const struct subcommand *)((const char *)table->rows + i * table->row_size);
 }
 
+/* NULL: there is none of this name. */
+const struct subcommand *subcommand_find(const struct subcommand_table *table, const char *name);
+
 /* The row that the first operand names. NULL, with the reason and the usage on standard error: there is none, or it does not take
  * these operands or options. */
 const void *subcommand_choose(const struct subcommand_table *table, const struct cli_arguments *arguments) MUST_CHECK;
