@@ -116,8 +116,8 @@ START_TEST(a_schema_that_is_older_or_newer_is_reported_as_such) {
     server_await_log(&server, "\"event\":\"schema_newer\",\"applied\":\"9999\"", 1000);
     cluster_run(&cluster, "DELETE FROM schema_migrations WHERE version = '9999'");
     await_check(&server, "migrations", "ok", 200);
-    ck_assert_int_eq(server_log_count(&server, "schema_outdated"), 1);
-    ck_assert_int_eq(server_log_count(&server, "schema_newer"), 1);
+    server_check_log_count(&server, "schema_outdated", 1);
+    server_check_log_count(&server, "schema_newer", 1);
     server_finish(&server);
 }
 END_TEST
@@ -134,7 +134,7 @@ START_TEST(a_service_without_its_schema_says_so_once) {
     ck_assert_str_eq(check_of(&reply, "database"), "ok");
     http_free(&reply);
     usleep(1000000); /* four rounds of the tasks */
-    ck_assert_int_eq(server_log_count(&server, "schema_outdated"), 1);
+    server_check_log_count(&server, "schema_outdated", 1);
     ck_assert_int_le(server_log_count(&server, "\"level\":\"error\""), 2);
     server_finish(&server);
 }

@@ -233,7 +233,7 @@ START_TEST(the_operators_listener_may_be_a_unix_socket_or_none) {
     server_finish(&local);
     ck_assert_int_ne(access(path, F_OK), 0);
     struct server without = server_start_beside(&server, NULL);
-    ck_assert(!server_log_contains(&without, "\"operations\""));
+    ck_assert_int_eq(server_log_count(&without, "\"operations\""), 0); /* it would stand in front of the line that was awaited */
     server_finish(&without);
 }
 END_TEST
