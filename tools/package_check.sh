@@ -4,7 +4,7 @@
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
-all_parts="units image kubernetes compose deb"
+all_parts="units image kubernetes compose sbom deb"
 parts=${PARTS:-$all_parts}
 work=
 passed=0
