@@ -6,7 +6,7 @@
 # SANITIZE, set by make, builds with -fsanitize; WORKERS, POOLED_WORKERS: how many (3 and 1).
 #
 # Tests hold the program to times, and the workers take the processor from each other. So a suite of the service tests that fails beside
-# others (of the other kinds: all of the kind) is run once more, alone, at the end; what failed first is printed, and the second run counts. With more than AGAIN_MAX such suites (3) none is;
+# others (of the other kinds: all of the kind) is run once more, alone, at the end; what failed first is printed, and the second run counts. With more than AGAIN_MAX such suites (5) none is;
 # AGAIN_MAX=0: each failure counts. What a sanitizer reports counts whatever the second run does.
 #
 # Service tests find in the environment: JWTD_TEST_PROGRAM, JWTD_TEST_DATABASE (as the serving role), JWTD_TEST_OWNER_DATABASE,
@@ -54,7 +54,8 @@ chosen_for_pooler() {
     for name in $(chosen service); do
         case $name in
             database_* | connections | *_clients | slowhttptest | exhaustion | exchanges | fault_* | chaos | differential) ;;
-            activation | alerts | delayed_replies | failpoint | framing | front_end | http | json | languages | life | pages | proxies | traces) ;;
+            activation | alerts | delayed_replies | failpoint | framing | front_end | health_command | http | json) ;;
+            languages | life | metrics | operations | pages | proxies | request_log | traces) ;;
             *) echo "$name" ;;
         esac
     done
@@ -101,7 +102,7 @@ count_tests() {
     if [[ -z $3 ]]; then
         return
     fi
-    if ! has_passed "$work/$1.out" && [[ ${AGAIN_MAX:-3} -gt 0 ]]; then
+    if ! has_passed "$work/$1.out" && [[ ${AGAIN_MAX:-5} -gt 0 ]]; then
         again+=("$1 tests")
         mv "$work/$1.out" "$work/$1-tests.first"
         run_tests "$1" "once more, alone: $2" "$3"
@@ -247,7 +248,7 @@ failed_suites() {
 # run_again "KIND SUITE"...: each alone, with a PostgreSQL of its own.
 run_again() {
     local suite kind name
-    [[ $# -gt 0 && $# -le ${AGAIN_MAX:-3} ]] || return 0
+    [[ $# -gt 0 && $# -le ${AGAIN_MAX:-5} ]] || return 0
     again+=("$@")
     for suite; do
         kind=${suite% *} name=${suite#* }
