@@ -96,6 +96,10 @@ bench-peers: ## measure jwtd and its peers side by side, a quarter of an hour, a
 	@bench/peers/bench.sh
 compare-articles: ## compare FastAPI and Gin by failpoint as the two articles did, a quarter of an hour, and write docs/comparison.md
 	@bench/peers/articles.sh
+board: ## draw docs/board.png, the board of Grafana with real data, four minutes
+	@tools/board.sh
+.PHONY: board
+board: export BUILD := $(BUILD)
 soak: ## a million requests an hour for SOAK=10m (72h works the same); fails when something grows
 	@tools/soak.sh
 deb: ## make the Debian packages: build/deb/*.deb
