@@ -36,7 +36,7 @@ wrapped := mmap munmap $(json_wrapped)
 LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack $(wrapped:%=-Wl,--wrap=%) -Wl,--exclude-libs,libjson-c.a
 FAILPOINT_LDFLAGS := -pie -pthread $(fortify) -Wl,-z,relro,-z,now,-z,noexecstack $(json_wrapped:%=-Wl,--wrap=%)
 FAILPOINT_LDLIBS := -lssl -lcrypto -l:libjson-c.a -lpq -l:libsodium.a -lunistring -lm
-LDLIBS := -lmicrohttpd -ljwt -lcrypto -l:libsodium.a -l:libjson-c.a -ljansson -lpq -linih -lunistring -lcurl
+LDLIBS := -lmicrohttpd -ljwt -lcrypto -l:libsodium.a -l:libjson-c.a -ljansson -lpq -linih -lunistring
 TEST_LDLIBS := -lcheck_pic -lsubunit -lrt -lm -lcurl
 
 migrations := $(sort $(wildcard migrations/*.sql))
@@ -112,6 +112,11 @@ package-check: ## test what is handed over: image, Debian packages, ARM64, units
 	@tools/package_check.sh
 .PHONY: deb arm64 sbom package-check
 deb arm64 sbom package-check: export BUILD := $(BUILD)
+collector: build/collector ## build a collector of OpenTelemetry's own decoder, with Go 1.26, for the test of traces, which does without it
+.PHONY: collector
+build/collector: $(addprefix tests/collector/,main.go go.mod go.sum)
+	@mkdir -p $(@D)
+	cd tests/collector && go build -buildvcs=false -trimpath -ldflags="-s -w" -o $(abspath $@) .
 run test chaos fuzz-api coverage lint bench bench-peers compare-articles soak: export BUILD := $(BUILD)
 lint: export CPPFLAGS := $(CPPFLAGS)
 

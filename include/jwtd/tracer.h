@@ -68,7 +68,7 @@ struct trace {
 
 struct tracer;
 
-/* Sends to `endpoint`/v1/traces. NULL: no memory or thread, or libcurl cannot be initialised; the reason is logged. */
+/* Sends to `endpoint`/v1/traces. NULL: no memory, no thread or no libcurl, which is loaded here; the reason is logged. */
 struct tracer *tracer_start(const char *endpoint);
 
 /* Sends what is queued, for at most two seconds; what is left is lost. No other call may follow. NULL is ignored. */

@@ -1,10 +1,11 @@
 #include "exporter.h"
 
+#include "curl_library.h"
+
 #include "jwtd/clock.h"
 #include "jwtd/macros.h"
 #include "jwtd/version.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #define TIMEOUT_MS 10000L
 
 struct exporter {
+    const struct curl_library *curl;
     CURL *easy;
     struct curl_slist *headers;
     const _Atomic int64_t *until_us; /* of the transfer that is under way */
@@ -60,8 +62,8 @@ static bool may_be_repeated(long http_status) {
 static void judge_reply(struct exporter *exporter, struct export_result *result) {
     long http_status = 0;
     curl_off_t retry_after_s = 0;
-    curl_easy_getinfo(exporter->easy, CURLINFO_RESPONSE_CODE, &http_status);
-    curl_easy_getinfo(exporter->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    exporter->curl->easy_getinfo(exporter->easy, CURLINFO_RESPONSE_CODE, &http_status);
+    exporter->curl->easy_getinfo(exporter->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     if (http_status >= 200 && http_status < 300) {
         result->outcome = EXPORT_DONE;
         result->reply = (struct text){ exporter->reply, exporter->reply_len };
@@ -78,14 +80,14 @@ void exporter_send(struct exporter *exporter, struct text body, const _Atomic in
     exporter->until_us = until_us;
     exporter->reply_len = 0;
     exporter->error[0] = '\0';
-    curl_easy_setopt(exporter->easy, CURLOPT_POSTFIELDS, body.bytes);
-    curl_easy_setopt(exporter->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
-    CURLcode code = curl_easy_perform(exporter->easy);
+    exporter->curl->easy_setopt(exporter->easy, CURLOPT_POSTFIELDS, body.bytes);
+    exporter->curl->easy_setopt(exporter->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+    CURLcode code = exporter->curl->easy_perform(exporter->easy);
     if (code == CURLE_OK)
         judge_reply(exporter, result);
     else
         snprintf(result->reason, sizeof result->reason, "%s",
-                 exporter->error[0] != '\0' ? exporter->error : curl_easy_strerror(code));
+                 exporter->error[0] != '\0' ? exporter->error : exporter->curl->easy_strerror(code));
 }
 
 /* ---- making and ending ---- */
@@ -94,50 +96,47 @@ static bool set_headers(struct exporter *exporter) {
     /* without an Expect, for which the collector would have to answer twice */
     static const char *const lines[] = { "Content-Type: application/json", "Expect:" };
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-        struct curl_slist *longer = curl_slist_append(exporter->headers, lines[i]);
+        struct curl_slist *longer = exporter->curl->slist_append(exporter->headers, lines[i]);
         if (longer == NULL)
             return false;
         exporter->headers = longer;
     }
-    return curl_easy_setopt(exporter->easy, CURLOPT_HTTPHEADER, exporter->headers) == CURLE_OK;
+    return exporter->curl->easy_setopt(exporter->easy, CURLOPT_HTTPHEADER, exporter->headers) == CURLE_OK;
 }
 
 static bool set_url(struct exporter *exporter, const char *endpoint) {
     char *url = NULL;
     if (asprintf(&url, "%s/v1/traces", endpoint) < 0)
         return false;
-    CURLcode code = curl_easy_setopt(exporter->easy, CURLOPT_URL, url); /* copies it */
+    CURLcode code = exporter->curl->easy_setopt(exporter->easy, CURLOPT_URL, url); /* copies it */
     free(url);
     return code == CURLE_OK;
 }
 
 static bool set_options(struct exporter *exporter, const char *endpoint) {
     CURL *easy = exporter->easy;
-    return set_url(exporter, endpoint) && set_headers(exporter) &&
-           curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK && curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_USERAGENT, "jwtd/" JWTD_VERSION) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exporter->error) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_reply) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_WRITEDATA, exporter) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, check_time) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_XFERINFODATA, exporter) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* waits for no name that is being resolved */
-           curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK;
+    __typeof__(curl_easy_setopt) *set = exporter->curl->easy_setopt;
+    return set_url(exporter, endpoint) && set_headers(exporter) && set(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           set(easy, CURLOPT_PROXY, "") == CURLE_OK && set(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           set(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+           set(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+           set(easy, CURLOPT_USERAGENT, "jwtd/" JWTD_VERSION) == CURLE_OK &&
+           set(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) == CURLE_OK &&
+           set(easy, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) == CURLE_OK && set(easy, CURLOPT_ERRORBUFFER, exporter->error) == CURLE_OK &&
+           set(easy, CURLOPT_WRITEFUNCTION, take_reply) == CURLE_OK && set(easy, CURLOPT_WRITEDATA, exporter) == CURLE_OK &&
+           set(easy, CURLOPT_NOPROGRESS, 0L) == CURLE_OK && set(easy, CURLOPT_XFERINFOFUNCTION, check_time) == CURLE_OK &&
+           set(easy, CURLOPT_XFERINFODATA, exporter) == CURLE_OK &&
+           set(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* waits for no name that is being resolved */
+           set(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK;
 }
 
 struct exporter *exporter_create(const char *endpoint) {
-    struct exporter *exporter = calloc(1, sizeof *exporter);
-    if (exporter == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        free(exporter);
+    const struct curl_library *curl = curl_library_load();
+    struct exporter *exporter = curl != NULL ? calloc(1, sizeof *exporter) : NULL;
+    if (exporter == NULL)
         return NULL;
-    }
-    exporter->easy = curl_easy_init();
+    exporter->curl = curl;
+    exporter->easy = curl->easy_init();
     if (exporter->easy != NULL && set_options(exporter, endpoint))
         return exporter;
     exporter_destroy(exporter);
@@ -147,8 +146,7 @@ struct exporter *exporter_create(const char *endpoint) {
 void exporter_destroy(struct exporter *exporter) {
     if (exporter == NULL)
         return;
-    curl_easy_cleanup(exporter->easy);
-    curl_slist_free_all(exporter->headers);
+    exporter->curl->easy_cleanup(exporter->easy);
+    exporter->curl->slist_free_all(exporter->headers);
     free(exporter);
-    curl_global_cleanup();
 }

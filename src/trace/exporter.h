@@ -28,7 +28,8 @@ struct export_result {
     char reason[EXPORT_REASON_SIZE]; /* why it is not EXPORT_DONE */
 };
 
-/* For `endpoint`/v1/traces. NULL: out of memory, or libcurl cannot be initialised. */
+/* For `endpoint`/v1/traces. NULL: out of memory, or there is no libcurl, which is logged. One
+ * thread at a time. */
 struct exporter *exporter_create(const char *endpoint);
 void exporter_destroy(struct exporter *exporter); /* NULL is ignored */
 

@@ -223,7 +223,7 @@ struct tracer *tracer_start(const char *endpoint) {
     condition_init_monotonic(&tracer->changed);
     tracer->exporter = exporter_create(endpoint);
     if (tracer->exporter == NULL)
-        log_event(LOG_ERROR, "tracer_start_failed", "error=%s", "libcurl cannot be initialised");
+        log_event(LOG_ERROR, "tracer_start_failed", "error=%s", "no exporter can be made");
     else if (thread_start(&tracer->thread, "tracer", run, tracer) == STATUS_OK)
         return tracer;
     free_tracer(tracer);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 Suite *traces_suite(void);
@@ -121,16 +122,14 @@ static void send_many_traced(const struct server *server, unsigned count) {
 
 /* ---- one trace ---- */
 
-START_TEST(a_login_is_one_trace_with_its_steps_waits_and_statements) {
-    struct server server = start("trace.sample=1", "trace.sample_callers=off");
-    struct account account = account_register(&server);
+static void assert_login_is_traced(const struct server *server) {
+    struct account account = account_register(server);
     char line[96], id[33], request_id[80];
     struct reply reply =
-        log_in(&server, &account, (const char *const[]){ traceparent(1, line), "tracestate: a=1", "tracestate: b=2", NULL });
+        log_in(server, &account, (const char *const[]){ traceparent(1, line), "tracestate: a=1", "tracestate: b=2", NULL });
     http_header(&reply, "X-Request-Id", request_id, sizeof request_id);
     http_free(&reply);
     size_t count = collector_await_spans(collector, trace_id_of(line, id), 1, spans);
-    server_finish(&server);
 
     const struct collected_span *request = find(count, "POST /auth/login");
     ck_assert_int_eq(request->kind, KIND_SERVER);
@@ -157,6 +156,42 @@ START_TEST(a_login_is_one_trace_with_its_steps_waits_and_statements) {
         ck_assert_str_eq(collected_attribute(find_by_id(count, spans[i].parent_id), "jwtd.executor"), "database");
     }
     ck_assert_uint_ge(statements, 2);
+}
+
+START_TEST(a_login_is_one_trace_with_its_steps_waits_and_statements) {
+    struct server server = start("trace.sample=1", "trace.sample_callers=off");
+    assert_login_is_traced(&server);
+    server_finish(&server);
+}
+END_TEST
+
+/* From `make collector`; skipped without it. */
+#define DECODER "build/collector"
+
+/* OpenTelemetry's own decoder, between the service and the collector. */
+START_TEST(opentelemetry_itself_understands_the_same) {
+    struct server decoder = { .port = find_free_port(), .is_proxy = true };
+    char port[16], target[64], endpoint[160];
+    snprintf(port, sizeof port, "%d", decoder.port);
+    snprintf(decoder.url, sizeof decoder.url, "http://127.0.0.1:%s", port);
+    snprintf(target, sizeof target, "http://127.0.0.1:%d/v1/traces", collector_port(collector));
+    snprintf(endpoint, sizeof endpoint, "trace.otlp_endpoint=%s", decoder.url);
+    decoder.pid = fork();
+    if (decoder.pid == 0) {
+        execl(DECODER, DECODER, port, target, (char *)NULL);
+        _exit(127);
+    }
+    ck_assert_int_gt(decoder.pid, 0);
+    for (long status = 0; status == 0; usleep(10000)) {
+        struct reply reply = http_try(&decoder, "GET", "/", NULL, NULL);
+        status = reply.status;
+        http_free(&reply);
+        ck_assert_int_eq(waitpid(decoder.pid, NULL, WNOHANG), 0);
+    }
+    struct server server = server_start((const char *const[]){ endpoint, "trace.sample=1", NULL });
+    assert_login_is_traced(&server);
+    server_finish(&server);
+    ck_assert_int_eq(server_stop(&decoder, SIGKILL), -1);
 }
 END_TEST
 
@@ -468,6 +503,8 @@ Suite *traces_suite(void) {
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, start_collector, stop_collector);
     tcase_add_test(tcase, a_login_is_one_trace_with_its_steps_waits_and_statements);
+    if (access(DECODER, X_OK) == 0)
+        tcase_add_test(tcase, opentelemetry_itself_understands_the_same);
     tcase_add_test(tcase, a_refusal_is_a_trace_and_an_error_only_when_it_is_the_services);
     tcase_add_test(tcase, with_a_traceparent_of_another_form_a_request_begins_a_trace_of_its_own);
     tcase_add_test(tcase, callers_that_ask_to_be_traced_are_within_one_rate_whatever_ids_they_choose);
