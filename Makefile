@@ -108,6 +108,9 @@ arm64: ## cross-compile for ARM64 and run the unit tests under qemu; TESTS="pool
 	@tools/arm64.sh
 sbom: $(BUILD)/jwtd ## write build/sbom.json (CycloneDX): what is in the program, and what it loads, with the licences
 	/usr/bin/python3 tools/sbom.py $(BUILD)/jwtd > $(BUILD)/sbom.json
+production-check: ## run docs/production.md as it is written, in a Debian that systemd-nspawn boots
+	@tools/production.sh
+.PHONY: production-check
 package-check: ## test what is handed over: image, Debian packages, ARM64, units, Kubernetes, compose, SBOM; PARTS="image deb" for some
 	@tools/package_check.sh
 .PHONY: deb arm64 sbom package-check

@@ -4,7 +4,7 @@
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"
 
-all_parts="units image kubernetes compose sbom deb"
+all_parts="units image kubernetes compose sbom deb production"
 parts=${PARTS:-$all_parts}
 work=
 passed=0

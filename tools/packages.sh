@@ -16,6 +16,7 @@ declare -A packages=(
     [lint]="clang-format clang-tidy cppcheck shellcheck mandoc"
     [fuzz]="clang libclang-rt-14-dev"
     [coverage]="gcovr"
+    [production]="debootstrap systemd-container dpkg-dev binutils"
     [bench]="wrk nginx-light procps"
 )
 
