@@ -3,7 +3,7 @@
  *
  * An event has a stable snake_case name and fields. The fields are written as a printf format of `key=conversion` words, so
  * that the compiler checks the types: log_event(LOG_INFO, "session_opened", "user_id=%s session_id=%s", a, b).
- * Conversions understood: %s, %.*s, %d, %u, %ld, %lu, %lld, %llu, %zu. The field of a %s that is NULL is left out; unlike
+ * Conversions understood: %s, %.*s, %d, %u, %ld, %lu, %lld, %llu, %zu. The field of a NULL is left out; unlike
  * printf, %.*s takes exactly that many bytes, even behind a NUL. Every value is escaped, so that no input can forge a line
  * (CR, LF, ESC, NUL, invalid UTF-8, bidirectional controls); a line is cut at 4 KiB. What the thread's context says is behind
  * the fields.

@@ -196,7 +196,8 @@ void log_line_add_fields(struct log_line *line, const char *fields, va_list valu
         } else if (is_conversion(&field, ".*s")) {
             int len = va_arg(values, int);
             const char *value = va_arg(values, const char *);
-            add_string(line, &field, value != NULL ? value : "", value != NULL && len > 0 ? (size_t)len : 0);
+            if (value != NULL)
+                add_string(line, &field, value, len > 0 ? (size_t)len : 0);
         } else if (is_conversion(&field, "d")) {
             add_signed(line, &field, va_arg(values, int));
         } else if (is_conversion(&field, "u")) {

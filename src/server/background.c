@@ -13,7 +13,7 @@
 #define CONNECTION_IDLE_US (2 * CLOCK_US_PER_S)
 #define RETRY_US (CLOCK_US_PER_S / 2)
 
-#define TASKS_MAX 3
+#define TASKS_MAX 4
 
 enum { READINESS, CHANGES, CLEANUP, UPKEEP, AUDIT };
 
@@ -24,7 +24,7 @@ static const struct plan {
     const struct task *tasks[TASKS_MAX]; /* those behind the last are NULL */
 } plans[] = {
     [READINESS] = { "readiness", false, { &readiness_task } },
-    [CHANGES] = { "changes", true, { &revocation_task, &role_task, &revoked_key_task } },
+    [CHANGES] = { "changes", true, { &revocation_task, &role_task, &revoked_key_task, &command_task } },
     [CLEANUP] = { "cleanup", true, { &cleanup_task, &partition_task } },
     [UPKEEP] = { "upkeep", false, { &memory_task, &key_task } },
     [AUDIT] = { "audit", true, { &audit_task } },

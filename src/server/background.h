@@ -9,7 +9,8 @@
  * milliseconds of a start. Where a statement of one is not answered, the other waits for it, for two seconds at most. Their first
  * reading goes back for the life of an access token and some seconds more, and may take many pages, between which the other has
  * its turn; after it the revoked sessions, or the roles, are ready. Readiness is asked about as often, through the executor of
- * the requests. The heap returns to the kernel every five seconds what a load has left; whether keys.conf
+ * the requests. What commands have noted in the audit is read every two seconds, for the log, on the thread of the revocations,
+ * and waits for no lock. The heap returns to the kernel every five seconds what a load has left; whether keys.conf
  * has changed is asked four times a second on the same thread, so that a revoked key does not wait for the database. Rows that
  * nothing needs any more (cleanup.h) are deleted a second after the start, every database.cleanup_interval, and a second after a
  * round that left some; on the same thread the audit's partitions are made and removed once an hour. The audit's events (audit.h)

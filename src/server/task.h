@@ -29,6 +29,7 @@ extern const struct task readiness_task;   /* asks whether the database is ready
 extern const struct task revocation_task;  /* reads which sessions other instances have revoked */
 extern const struct task role_task;        /* reads whose roles have changed */
 extern const struct task revoked_key_task; /* reads which keys are revoked */
+extern const struct task command_task;     /* logs what commands have noted in the audit */
 extern const struct task key_task;         /* follows what `jwtd key` changes */
 extern const struct task cleanup_task;     /* deletes rows that nothing needs any more */
 extern const struct task partition_task;   /* makes and removes the partitions of the audit */

@@ -231,6 +231,33 @@ START_TEST(whole_addresses_are_logged_only_when_asked_for) {
 }
 END_TEST
 
+static void run_user_command(const char *subcommand, const struct account *account) {
+    static char setting[512], output[4096];
+    snprintf(setting, sizeof setting, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
+    const char *const words[] = { "--set", setting, "user", subcommand, account->email, NULL };
+    ck_assert_msg(program_run(words, NULL, output, sizeof output) == 0, "%s", output);
+}
+
+/* Each event once, though the service reads the last seconds again and again. */
+START_TEST(what_a_command_does_is_in_the_log_of_the_service) {
+    char disabled[128], enabled[128], ended[128];
+    server = server_start(NULL);
+    struct account account = account_register(&server);
+    account_login(&server, &account);
+    run_user_command("disable", &account);
+    snprintf(disabled, sizeof disabled, "\"event\":\"user_disabled\",\"user_id\":\"%s\",\"actor\":\"shell:", account.id);
+    snprintf(ended, sizeof ended, "\"event\":\"session_ended\",\"user_id\":\"%s\"", account.id);
+    snprintf(enabled, sizeof enabled, "\"event\":\"user_enabled\",\"user_id\":\"%s\"", account.id);
+    ck_assert(server_log_contains(&server, disabled));
+    run_user_command("enable", &account);
+    ck_assert(server_log_contains(&server, enabled));
+    server_check_log_count(&server, disabled, 1);
+    server_check_log_count(&server, ended, 1);
+    ck_assert(server_log_contains(&server, "\"reason\":\"user_disabled\""));
+    finish();
+}
+END_TEST
+
 /* ---- one request in detail ---- */
 
 #define WORD "a word that nobody guesses"
@@ -562,6 +589,7 @@ Suite *request_log_suite(void) {
     tcase_add_test(own, a_database_that_is_away_is_named_in_the_line);
     tcase_add_test(own, a_request_that_succeeds_has_one_line_and_only_if_all_are_wanted);
     tcase_add_test(own, whole_addresses_are_logged_only_when_asked_for);
+    tcase_add_test(own, what_a_command_does_is_in_the_log_of_the_service);
     tcase_add_test(own, one_request_is_logged_in_detail_by_whoever_knows_the_word);
     tcase_add_test(own, without_a_digest_no_request_is_logged_in_detail);
     tcase_add_loop_test(own, nothing_that_a_client_sends_in_a_header_or_field_gets_into_the_log, 0,

@@ -1,0 +1,36 @@
+/*
+ * command_events: what commands (jwtd user, jwtd key) have noted in the audit (auth_events.h), for the log of the service, where
+ * its operator looks. Blocking, for a periodic task.
+ */
+#ifndef JWTD_COMMAND_EVENTS_H
+#define JWTD_COMMAND_EVENTS_H
+
+#include "jwtd/db.h"
+#include "jwtd/text.h"
+#include "jwtd/uuid.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define COMMAND_EVENTS_PAGE 200
+#define COMMAND_EVENTS_LATE_S 5 /* between the beginning of a command's transaction and its commit */
+
+/* What was read. Zeroes: nothing; the first reading begins now. */
+struct command_events_cursor {
+    int64_t from_us; /* of the database's clock, since 1970 */
+    struct uuid seen[COMMAND_EVENTS_PAGE];
+    unsigned seen_count, next_seen; /* the oldest is replaced */
+};
+
+struct command_event {
+    struct text event, actor, reason;        /* reason {NULL, 0}: none; borrowed, as the ids, until the visit returns */
+    const struct uuid *user_id, *session_id; /* NULL: none */
+};
+
+/* Calls `visit` for each event since the last reading, in their order, and moves the cursor. One that is committed more than
+ * COMMAND_EVENTS_LATE_S after its transaction began may be missed; of more than COMMAND_EVENTS_PAGE within that time some may be
+ * visited twice. Fails as db.h says; the cursor stays then. */
+enum status command_events_read(const struct db_call *call, struct command_events_cursor *cursor,
+                                void (*visit)(const struct command_event *event)) MUST_CHECK;
+
+#endif
