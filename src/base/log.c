@@ -68,9 +68,24 @@ bool log_has_level(enum log_level level) {
            (own_context != NULL && own_context->is_detailed);
 }
 
+/* A quarter of what a line costs would be its time: of the thread's last line, only the milliseconds differ mostly. */
+static const char *time_text(int64_t wall_us) {
+    static _Thread_local int64_t second = -1;
+    static _Thread_local char text[CLOCK_TEXT_SIZE];
+    if (wall_us / CLOCK_US_PER_S != second) {
+        clock_text(wall_us, text);
+        second = wall_us / CLOCK_US_PER_S;
+    }
+    unsigned ms = (unsigned)(wall_us / 1000 % 1000);
+    char *digits = text + strlen("2026-11-20T21:35:00.");
+    digits[0] = (char)('0' + ms / 100);
+    digits[1] = (char)('0' + ms / 10 % 10);
+    digits[2] = (char)('0' + ms % 10);
+    return text;
+}
+
 static void begin_line(struct log_line *line, int64_t wall_us, enum log_level level, const char *event) {
-    char now[CLOCK_TEXT_SIZE];
-    log_line_begin(line, writes_json(), clock_text(wall_us, now), level, event);
+    log_line_begin(line, writes_json(), time_text(wall_us), level, event);
 }
 
 /* Those that were lost since the count was written last. 0: none. */
