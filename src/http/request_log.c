@@ -48,10 +48,16 @@ static const char *user_of(const struct request *request, char text[UUID_TEXT_SI
     return request->has_claims || request->session_has_ended ? uuid_text(&request->claims.user_id, text) : NULL;
 }
 
+/* Several a minute, and of no client: nobody else has no address but clients of a Unix socket. */
+static bool is_own_check(const struct request *request, unsigned status) {
+    return !request->peer.known && status == 200 && request->route != NULL && strcmp(request->route->path, "/health/live") == 0;
+}
+
 static bool is_wanted(const struct exchange *exchange, unsigned status) {
-    if (exchange->request.log.is_detailed)
+    if (log_has_level(LOG_DEBUG))
         return true;
-    return log_has_level(LOG_INFO) && (exchange->logs_all || status == 0 || status >= 400);
+    return log_has_level(LOG_INFO) && !is_own_check(&exchange->request, status) &&
+           (exchange->logs_all || status == 0 || status >= 400);
 }
 
 void request_log_end(const struct exchange *exchange, bool is_complete) {

@@ -7,8 +7,8 @@
  *
  * A request is in detail, logged with all its lines whatever the level, when its X-Log-Detail has the word of log.detail_digest.
  *
- * log.requests says which requests have one: all, or those with a status from 400 on and 0. A request in detail always has one.
- * On the HTTP thread.
+ * log.requests says which requests have one: all, or those with a status from 400 on and 0. With debug, or in detail, every
+ * request has one; the watchdog's own (/health/live without an address) only then. On the HTTP thread.
  */
 #ifndef JWTD_HTTP_REQUEST_LOG_H
 #define JWTD_HTTP_REQUEST_LOG_H

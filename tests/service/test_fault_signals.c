@@ -108,6 +108,16 @@ static bool is_in_force(const char *origin) {
     return is_allowed;
 }
 
+/* What the main thread has logged is in the log when the line of a later request is. */
+static void await_what_was_logged(void) {
+    static int number;
+    char header[48], line[64];
+    snprintf(header, sizeof header, "X-Request-Id: behind-%d", ++number);
+    expect_status(http_send(&server, "GET", "/health/live", (const char *const[]){ header, NULL }, NULL), 200);
+    snprintf(line, sizeof line, "\"request_id\":\"behind-%d\"", number);
+    server_await_log(&server, line, 10000);
+}
+
 /* Until its end is reported to the supervisor, or, where that report may be lost, a little after the log's line. */
 static void reload(void) {
     int before = server_log_count(&server, "\"reload"), since_log = 0;
@@ -134,6 +144,7 @@ static const struct signal_case {
 };
 
 static void check_reload(const struct signal_case *signal_case, const char *origin, int failures, const char *what) {
+    await_what_was_logged();
     char *log = server_log(&server);
     const char *tail = strlen(log) > 2000 ? log + strlen(log) - 2000 : log;
     bool is_new = is_in_force(origin);
@@ -154,8 +165,12 @@ static bool fail_reload(const struct signal_case *signal_case, long wanted) {
     const char *origin = origins[is_in_force(origins[0])];
     int failures = server_log_count(&server, "\"reload_failed\"");
     write_config(origin);
-    faults_arm(&faults, signal_case->fault, FAULT_MAIN_THREAD, FAULT_ONE, wanted);
+    /* the log has a thread of its own */
+    enum fault_scope scope = signal_case->fault.kind == FAULT_WRITES ? FAULT_ANY_THREAD : FAULT_MAIN_THREAD;
+    faults_arm(&faults, signal_case->fault, scope, FAULT_ONE, wanted);
     reload();
+    for (int i = 0; scope == FAULT_ANY_THREAD && i < 10000 && atomic_load(&faults.control->seen) == 0; i++)
+        usleep(1000);
     faults_disarm(&faults);
     check_reload(signal_case, origin, failures, faults_describe(&faults, signal_case->fault, wanted));
     if (is_in_force(origin))
