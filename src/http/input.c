@@ -32,6 +32,8 @@ static void publish(int fd) {
 bool input_begin(int fd) {
     if (!has_place(fd))
         return false;
+    /* the descriptor may have been one of the other listener, and the place that of another thread: what it wrote comes before */
+    (void)atomic_load_explicit(&inputs[fd].is_open, memory_order_acquire);
     scanner_init(&inputs[fd].scanner);
     publish(fd);
     atomic_store_explicit(&inputs[fd].is_open, true, memory_order_relaxed);
@@ -40,7 +42,7 @@ bool input_begin(int fd) {
 
 void input_end(int fd) {
     if (has_place(fd))
-        atomic_store_explicit(&inputs[fd].is_open, false, memory_order_relaxed);
+        atomic_store_explicit(&inputs[fd].is_open, false, memory_order_release);
 }
 
 bool input_take_request(int fd) {
