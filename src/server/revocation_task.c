@@ -22,7 +22,7 @@ struct reading {
     struct revocations_page_position cursor;
     struct revocations_horizon horizon;
     bool is_under_way;
-    bool has_failed;                      /* the last page */
+    enum status failure;                  /* of the last page */
     bool is_stale;                        /* as it was logged */
     bool needs_pass;                      /* before its time */
     bool is_complete;                     /* a pass was completed since that was last needed */
@@ -70,12 +70,13 @@ static void note_complete(const struct services *services, const struct reading 
 
 static void log_change(const struct services *services, struct reading *reading, enum status status) {
     bool has_failed = status != STATUS_OK;
-    if (has_failed && !reading->has_failed)
-        log_event(LOG_WARN, "revocations_unreadable", "known_sessions=%zu reason=%s", revoked_sessions_count(services->revoked),
-                  status_info(status)->name);
-    if (!has_failed && reading->has_failed)
-        log_event(LOG_INFO, "revocations_read", "known_sessions=%zu", revoked_sessions_count(services->revoked));
-    reading->has_failed = has_failed;
+    if (has_failed && reading->failure == STATUS_OK)
+        log_event(task_level(status, LOG_WARN), "revocations_unreadable", "known_sessions=%zu reason=%s",
+                  revoked_sessions_count(services->revoked), status_info(status)->name);
+    if (!has_failed && reading->failure != STATUS_OK)
+        log_event(task_level(reading->failure, LOG_INFO), "revocations_read", "known_sessions=%zu",
+                  revoked_sessions_count(services->revoked));
+    reading->failure = status;
 }
 
 /* From then on every token is 503. */

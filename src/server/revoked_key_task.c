@@ -18,8 +18,8 @@ static int64_t run(const struct task_round *round) {
     if (status == STATUS_OK)
         revoked_keys_set_read(services->revoked_keys, now_us);
     else if (!*has_failed)
-        log_event(LOG_WARN, "revoked_keys_unreadable", "known_keys=%zu reason=%s", revoked_keys_count(services->revoked_keys),
-                  status_info(status)->name);
+        log_event(task_level(status, LOG_WARN), "revoked_keys_unreadable", "known_keys=%zu reason=%s",
+                  revoked_keys_count(services->revoked_keys), status_info(status)->name);
     bool fails_again = *has_failed && status != STATUS_OK;
     *has_failed = status != STATUS_OK;
     return now_us + (fails_again ? PAUSE_US : INTERVAL_US);

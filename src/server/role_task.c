@@ -12,9 +12,9 @@
 struct reading {
     struct changed_roles_cursor cursor;
     bool is_under_way;
-    bool has_completed; /* a pass */
-    bool has_failed;    /* the last page */
-    int64_t began_us;   /* this pass, or the last one */
+    bool has_completed;  /* a pass */
+    enum status failure; /* of the last page */
+    int64_t began_us;    /* this pass, or the last one */
 };
 
 static void begin_pass(const struct services *services, struct reading *reading) {
@@ -38,12 +38,12 @@ static void end_pass(const struct services *services, struct reading *reading) {
 
 static void log_change(const struct services *services, struct reading *reading, enum status status) {
     bool has_failed = status != STATUS_OK;
-    if (has_failed && !reading->has_failed)
-        log_event(LOG_WARN, "roles_unreadable", "known_users=%zu reason=%s", current_roles_count(services->roles),
-                  status_info(status)->name);
-    if (!has_failed && reading->has_failed)
-        log_event(LOG_INFO, "roles_read", "known_users=%zu", current_roles_count(services->roles));
-    reading->has_failed = has_failed;
+    if (has_failed && reading->failure == STATUS_OK)
+        log_event(task_level(status, LOG_WARN), "roles_unreadable", "known_users=%zu reason=%s",
+                  current_roles_count(services->roles), status_info(status)->name);
+    if (!has_failed && reading->failure != STATUS_OK)
+        log_event(task_level(reading->failure, LOG_INFO), "roles_read", "known_users=%zu", current_roles_count(services->roles));
+    reading->failure = status;
 }
 
 /* One page, so that a round is short however much there is to read. */

@@ -6,6 +6,7 @@
 #define JWTD_SERVER_TASK_H
 
 #include "jwtd/db.h"
+#include "jwtd/log.h"
 #include "jwtd/services.h"
 
 #include <stdbool.h>
@@ -18,6 +19,12 @@ struct task_round {
     struct db *db; /* of the thread; NULL on a thread without a database */
     void *state;   /* used by this task only: state_size bytes, zeroed before the first round */
 };
+
+/* Of the line that says that a task could not do its work, and of that which says that it can again: an outage of the database
+ * has two lines of its own (src/store/outage.h). */
+static inline enum log_level task_level(enum status failure, enum log_level level) {
+    return failure == STATUS_DATABASE_UNAVAILABLE ? LOG_DEBUG : level;
+}
 
 struct task {
     size_t state_size;                              /* 0: none */
