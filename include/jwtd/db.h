@@ -147,6 +147,11 @@ bool db_url_is_valid(const char *url) MUST_CHECK;
 #define DB_URL_ERROR                                                                                                             \
     "is neither a URL (with @ : / ? # % of user and password as %XX) nor a list of key=value words that libpq understands"
 
+/* Whether each word of a valid one that is of a few words of libpq's, such as that of sslmode, is one of them; libpq would find
+ * that out with the first connection. False: `error` says of which it must be one. */
+#define DB_URL_PROBLEM_SIZE 160
+bool db_url_check_words(const char *url, char error[DB_URL_PROBLEM_SIZE]) MUST_CHECK;
+
 /* Prints a URL or conninfo string as "key=value" words, with every password replaced by "***"; "***" alone for one that is not
  * valid. */
 void db_print_url(const char *url, FILE *out);

@@ -1,7 +1,10 @@
 /* Reads a connection string as libpq does, and prints it without its passwords. */
 #include "link.h"
 
+#include "jwtd/macros.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HIDDEN "***"
@@ -57,6 +60,39 @@ bool db_url_is_valid(const char *url) {
     bool is_valid = options != NULL;
     PQconninfoFree(options);
     return is_valid;
+}
+
+/* libpq 15; the same in later ones. */
+static const struct {
+    const char *keyword, *words;
+} of_few_words[] = {
+    { "sslmode", "disable, allow, prefer, require, verify-ca, verify-full" },
+    { "target_session_attrs", "any, read-write, read-only, primary, standby, prefer-standby" },
+    { "gssencmode", "disable, prefer, require" },
+    { "channel_binding", "disable, prefer, require" },
+};
+
+static bool is_among(const char *words, const char *word) {
+    size_t len = strcspn(word, ",");
+    for (const char *at = words; at != NULL && word[len] == '\0'; at = strstr(at, ", ")) {
+        at += strspn(at, ", ");
+        if (strncmp(at, word, len) == 0 && (at[len] == ',' || at[len] == '\0') && len > 0)
+            return true;
+    }
+    return false;
+}
+
+bool db_url_check_words(const char *url, char error[DB_URL_PROBLEM_SIZE]) {
+    PQconninfoOption *options = db_parse_url(url);
+    bool is_right = true;
+    for (size_t i = 0; is_right && options != NULL && i < ARRAY_LEN(of_few_words); i++) {
+        const char *word = db_option(options, of_few_words[i].keyword);
+        is_right = word == NULL || is_among(of_few_words[i].words, word);
+        if (!is_right)
+            (void)snprintf(error, DB_URL_PROBLEM_SIZE, "%s must be one of %s", of_few_words[i].keyword, of_few_words[i].words);
+    }
+    PQconninfoFree(options);
+    return is_right;
 }
 
 static void print_value(const char *value, FILE *out) {

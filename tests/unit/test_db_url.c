@@ -74,10 +74,33 @@ START_TEST(a_password_in_a_connection_string_is_never_printed) {
 }
 END_TEST
 
+static const struct {
+    const char *url, *problem; /* NULL: none */
+} words[] = {
+    { "", NULL },
+    { "host=db sslmode=verify-full target_session_attrs=read-write gssencmode=disable channel_binding=require", NULL },
+    { "postgres://db1,db2/jwtd?sslmode=disable&target_session_attrs=prefer-standby", NULL },
+    { "host=db sslmode=verify-fulll", "sslmode must be one of disable, allow, prefer, require, verify-ca, verify-full" },
+    { "host=db sslmode=verify", "sslmode must be one of " },
+    { "host=db sslmode=''", "sslmode must be one of " },
+    { "host=db sslmode='disable, allow'", "sslmode must be one of " },
+    { "postgres://db/jwtd?target_session_attrs=readwrite", "target_session_attrs must be one of any, read-write, " },
+    { "host=db gssencmode=off", "gssencmode must be one of " },
+};
+
+START_TEST(a_word_that_libpq_does_not_know_is_found_without_a_connection) {
+    char problem[DB_URL_PROBLEM_SIZE] = "";
+    ck_assert(db_url_check_words(words[_i].url, problem) == (words[_i].problem == NULL));
+    if (words[_i].problem != NULL)
+        ck_assert_msg(strncmp(problem, words[_i].problem, strlen(words[_i].problem)) == 0, "%s", problem);
+}
+END_TEST
+
 Suite *db_url_suite(void) {
     Suite *suite = suite_create("db_url");
     TCase *redaction = tcase_create("redaction");
     tcase_add_loop_test(redaction, a_password_in_a_connection_string_is_never_printed, 0, (int)ARRAY_LEN(cases));
+    tcase_add_loop_test(redaction, a_word_that_libpq_does_not_know_is_found_without_a_connection, 0, (int)ARRAY_LEN(words));
     suite_add_tcase(suite, redaction);
     return suite;
 }
