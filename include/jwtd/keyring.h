@@ -85,6 +85,9 @@ struct refresh_key {
 /* At the time `now_s` (clock_wall_s). NULL on any failure; the reason, with the file's name, is written to `error` (512 bytes are
  * enough but for long paths). A ring without a key that may sign is no failure; it is logged. */
 struct keyring *keyring_load(const struct key_rules *rules, int64_t now_s, char *error, size_t error_size);
+/* The same for a command, as the service reads them: root acts with the rights of the directory's owner, who is the user of the
+ * service (owner_rights.h). On one thread. */
+struct keyring *keyring_load_as_owner(const struct key_rules *rules, int64_t now_s, char *error, size_t error_size);
 void keyring_destroy(struct keyring *keyring);
 
 /* The key that signs; NULL: none may, for instance since it was revoked a moment ago and another ring is not loaded yet. */

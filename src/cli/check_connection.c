@@ -52,7 +52,7 @@ static bool check_database(const struct config *config) {
 static bool check_keys(const struct config *config) {
     struct key_rules rules = key_rules_from_config(config);
     char error[ERROR_SIZE];
-    struct keyring *ring = keyring_load(&rules, clock_wall_s(), error, sizeof error);
+    struct keyring *ring = keyring_load_as_owner(&rules, clock_wall_s(), error, sizeof error);
     if (ring == NULL)
         return fail("keys", error);
     const struct signing_key *active = keyring_active(ring);

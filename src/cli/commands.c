@@ -22,8 +22,8 @@ const struct cli_command cli_commands[] = {
       "Exit code: 0 done, 1 failed.\n",
       CLI_IF_MISSING | CLI_ALGORITHM, NULL, cli_keygen },
     { "check-config", " [--connect]", "print the configuration that is in force, or everything that is wrong with it",
-      "What is printed can be read again, but for passwords, which are ***; remarks are comments. Run with --connect as the\n"
-      "user of the service, who must be able to read the keys. Exit code: 0 right, 1 wrong.\n",
+      "What is printed can be read again, but for passwords, which are ***; remarks are comments. With --connect root\n"
+      "reads the keys as the owner of their directory. Exit code: 0 right, 1 wrong.\n",
       CLI_CONNECT, NULL, cli_check_config },
     { "health", " [--ready]", "ask the service that runs with this configuration whether it is alive",
       "GET /health/live, or /health/ready, of server.listen; prints the answer. For health checks of containers.\n"

@@ -260,6 +260,17 @@ struct keyring *keyring_load(const struct key_rules *rules, int64_t now_s, char 
     return NULL;
 }
 
+struct keyring *keyring_load_as_owner(const struct key_rules *rules, int64_t now_s, char *error, size_t error_size) {
+    struct keyring *ring = NULL;
+    int directory = owner_rights_enter(rules->keys_dir, false);
+    if (directory < 0)
+        snprintf(error, error_size, "%s: %s", rules->keys_dir, strerrordesc_np(errno));
+    else
+        ring = keyring_load(rules, now_s, error, error_size);
+    owner_rights_leave(directory);
+    return ring;
+}
+
 void keyring_destroy(struct keyring *keyring) {
     if (keyring == NULL)
         return;

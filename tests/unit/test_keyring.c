@@ -553,6 +553,25 @@ START_TEST(a_link_that_the_owner_of_the_directory_put_there_leads_root_nowhere) 
 }
 END_TEST
 
+/* Of a service with a user of its own, whose files no other user's process trusts: `jwtd check-config --connect`. */
+START_TEST(root_reads_the_keys_as_the_owner_of_the_directory) {
+    struct key_rules rules = { .keys_dir = keys_dir, .active_kid = "", .refresh_key_file = refresh_file };
+    if (geteuid() != 0)
+        return;
+    scratch_write_text(&scratch, "keys/a.hs256", FIXTURE_KEY_1);
+    ck_assert_int_eq(chmod(scratch.path, 0755) | chown(keys_dir, OTHER_USER, OTHER_USER) |
+                         chown(scratch_path(&scratch, "keys/a.hs256"), OTHER_USER, OTHER_USER) |
+                         chown(refresh_file, OTHER_USER, OTHER_USER),
+                     0);
+    check_refused("belongs to user 4711");
+    struct keyring *ring = keyring_load_as_owner(&rules, 1, error, sizeof error);
+    ck_assert_msg(ring != NULL, "%s", error);
+    ck_assert_str_eq(keyring_active(ring)->kid, "a");
+    ck_assert_uint_eq(geteuid(), 0);
+    keyring_destroy(ring);
+}
+END_TEST
+
 /* A key that root has made, or another user, by hand: what to do is in the message. As another user, in a process of its own. */
 START_TEST(a_key_that_the_service_may_not_read_is_named_with_owner_and_mode) {
     char expected[PATH_MAX + 256];
@@ -602,6 +621,7 @@ Suite *keyring_suite(void) {
     tcase_add_test(tests, keygen_leaves_nothing_aside_and_names_what_fails);
     tcase_add_test(tests, keygen_makes_no_key_with_which_the_service_would_not_start);
     tcase_add_loop_test(tests, what_is_missing_is_made_and_nothing_else, 0, (int)ARRAY_LEN(incomplete));
+    tcase_add_test(tests, root_reads_the_keys_as_the_owner_of_the_directory);
     tcase_add_test(tests, a_key_that_the_service_may_not_read_is_named_with_owner_and_mode);
     tcase_add_test(tests, keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_completes);
     suite_add_tcase(suite, tests);
