@@ -15,6 +15,8 @@ unused=libgnutls.so.30
 [[ $# -eq 2 && -x $1 && ! -e $2 ]] || { echo "usage: $0 PROGRAM DIRECTORY, which must not exist" >&2; exit 2; }
 program=$1
 tree=$2
+# loaded by name, when traces are sent (src/trace/curl_library.c)
+curl=$(/sbin/ldconfig -p | awk '$1 == "libcurl.so.4" { print $NF; exit }')
 copied=()
 declare -A paths=()
 
@@ -28,7 +30,7 @@ find_libraries() {
     local name path
     while read -r name path; do
         paths[$name]=$path
-    done < <(ldd "$program" | sed -n -e 's|^\s*\(/\S*/\)\(\S*\) (0x[0-9a-f]*)$|\2 \1\2|p' -e 's|^\s*\(\S*\) => \(/\S*\) (0x[0-9a-f]*)$|\1 \2|p')
+    done < <(ldd "$program" "$curl" | sed -n -e 's|^\s*\(/\S*/\)\(\S*\) (0x[0-9a-f]*)$|\2 \1\2|p' -e 's|^\s*\(\S*\) => \(/\S*\) (0x[0-9a-f]*)$|\1 \2|p')
 }
 
 # copy_libraries FILE: those that it needs, and what these need.
@@ -61,6 +63,8 @@ install -D -m 755 "$program" "$tree/usr/bin/jwtd"
 strip --strip-unneeded "$tree/usr/bin/jwtd"
 find_libraries
 copy_libraries "$program"
+install -D -m 755 "$curl" "$tree$curl"
+copy_libraries "$curl"
 write_unused
 install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$tree/etc/ssl/certs/ca-certificates.crt"
 install -D -m 644 config/image.conf "$tree/etc/jwtd/jwtd.conf"

@@ -15,6 +15,7 @@ import sys
 import uuid
 
 # linked statically or embedded: see the Makefile and tools/common_passwords.sh
+BY_NAME = ("libcurl.so.4",)  # loaded when traces are sent (src/trace/curl_library.c)
 STATIC_PACKAGES = ("libsodium-dev", "libjson-c-dev")
 WORD_LIST_PACKAGE = "python3-zxcvbn"
 VERSION_HEADER = "include/jwtd/version.h"
@@ -57,10 +58,16 @@ def owner_of(path):
     sys.exit(f"tools/sbom.py: no package has {path}")
 
 
+def path_of(name):
+    """Where the loader finds a library that the program loads by its name."""
+    return re.search(r"^\s*%s .*=> (\S+)" % re.escape(name), run("/sbin/ldconfig", "-p"), re.MULTILINE)[1]
+
+
 def loaded_by(program):
     """Names and paths of the libraries that the loader would load."""
-    lines = run("ldd", program).splitlines()
-    return {os.path.basename(match[1]): match[1] for match in (re.search(r"(/\S+) \(0x", line) for line in lines) if match}
+    by_name = {name: path_of(name) for name in BY_NAME}
+    lines = run("ldd", program, *by_name.values()).splitlines()
+    return by_name | {os.path.basename(match[1]): match[1] for match in (re.search(r"(/\S+) \(0x", line) for line in lines) if match}
 
 
 def needed_by(path):
@@ -127,7 +134,7 @@ def components_of(program):
     own = [debian_component(package, "statically") for package in STATIC_PACKAGES]
     own += [debian_component(WORD_LIST_PACKAGE, "embedded: its list of common passwords"), swagger_component()]
     components = {component["bom-ref"]: component for component in [*found.values(), *own]}
-    root = {references[name] for name in needed_by(program) if name in references} | {component["bom-ref"] for component in own}
+    root = {references[name] for name in [*needed_by(program), *BY_NAME] if name in references} | {component["bom-ref"] for component in own}
     return components, needs, root
 
 

@@ -36,21 +36,23 @@ static bool find_functions(void *handle, struct curl_library *library) {
     return true;
 }
 
+static const struct curl_library *fail(const char *reason) {
+    log_event(LOG_ERROR, "curl_not_loaded", "reason=%s needed=%s", reason,
+              "trace.otlp_endpoint needs libcurl: Debian's package libcurl4");
+    return NULL;
+}
+
 const struct curl_library *curl_library_load(void) {
     static struct curl_library library;
     if (library.global_init != NULL)
         return &library;
     struct curl_library found = { .global_init = NULL };
     void *handle = dlopen(FILE_NAME, RTLD_NOW | RTLD_LOCAL);
-    if (handle == NULL || !find_functions(handle, &found)) {
-        log_event(LOG_ERROR, "curl_not_loaded", "reason=%s", dlerror());
-        return NULL;
-    }
+    if (handle == NULL || !find_functions(handle, &found))
+        return fail(dlerror());
     CURLcode code = found.global_init(CURL_GLOBAL_DEFAULT);
-    if (code != CURLE_OK) {
-        log_event(LOG_ERROR, "curl_not_loaded", "reason=%s", found.easy_strerror(code));
-        return NULL;
-    }
+    if (code != CURLE_OK)
+        return fail(found.easy_strerror(code));
     library = found;
     return &library;
 }

@@ -131,6 +131,7 @@ static void assert_login_is_traced(const struct server *server) {
     http_free(&reply);
     size_t count = collector_await_spans(collector, trace_id_of(line, id), 1, spans);
 
+    server_await_log(server, id, 10000); /* the line of the request */
     const struct collected_span *request = find(count, "POST /auth/login");
     ck_assert_int_eq(request->kind, KIND_SERVER);
     ck_assert_str_eq(request->parent_id, CALLER);
@@ -360,6 +361,26 @@ START_TEST(what_a_collector_refuses_is_not_sent_again) {
 }
 END_TEST
 
+/* A file in the library's place that is none. */
+START_TEST(a_start_without_libcurl_names_the_package) {
+    struct server server = server_prepare((const char *const[]){ collector_setting(collector), NULL });
+    char variable[128], path[128], configuration[128], output[8192];
+    snprintf(variable, sizeof variable, "LD_LIBRARY_PATH=%s", server.directory);
+    snprintf(path, sizeof path, "%s/libcurl.so.4", server.directory);
+    snprintf(configuration, sizeof configuration, "%s/" SERVER_CONFIG, server.directory);
+    FILE *file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fclose(file), 0);
+    const char *const words[] = {
+        "/usr/bin/env", variable, getenv("JWTD_TEST_PROGRAM"), "--config", configuration, "serve", NULL
+    };
+    ck_assert_int_eq(command_run(words, NULL, output, sizeof output), 1);
+    ck_assert_msg(strstr(output, "libcurl4") != NULL, "%s", output);
+    ck_assert_int_eq(command_run((const char *const[]){ "/bin/rm", "-rf", server.directory, NULL }, NULL, output, sizeof output),
+                     0);
+}
+END_TEST
+
 /* ---- from the proxy to PostgreSQL ---- */
 
 /* nginx with the file that ships. */
@@ -512,6 +533,7 @@ Suite *traces_suite(void) {
     tcase_add_test(tcase, a_collector_that_never_answers_costs_nothing_and_does_not_hold_up_the_stop);
     tcase_add_test(tcase, a_busy_collector_is_asked_again_after_its_retry_after_and_loses_nothing);
     tcase_add_test(tcase, what_a_collector_refuses_is_not_sent_again);
+    tcase_add_test(tcase, a_start_without_libcurl_names_the_package);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("from the proxy to PostgreSQL");
     tcase_set_timeout(tcase, 120);
