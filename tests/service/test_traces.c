@@ -329,6 +329,8 @@ START_TEST(a_busy_collector_is_asked_again_after_its_retry_after_and_loses_nothi
     ck_assert_uint_eq(collector_await_spans(collector, NULL, 200, spans), 200);
     server_finish(&server);
     ck_assert_uint_eq(collector_connections(collector), 1);
+    double pause_s = collector_pause_s(collector);
+    ck_assert_msg(pause_s > 1.9, "%.3f s", pause_s);
     ck_assert_uint_ge(collector_bodies(collector), 3);
     ck_assert_uint_le(collector_bodies(collector), 10); /* batches, not traces */
 }
@@ -458,16 +460,13 @@ static unsigned count_of(const char *text, const char *what) {
     return count;
 }
 
-/* Prepared once on the one connection, and none of them, nor the name, is left on it when the trace is over. */
+/* On the one connection. */
 static void assert_prepared_once(const struct cluster *cluster, const char *statement) {
     char text[128];
     char *log = read_text(cluster->directory, "log");
     snprintf(text, sizeof text, " parse %s: ", statement);
     ck_assert_uint_eq(count_of(log, text), 1);
-    snprintf(text, sizeof text, "|jwtd|LOG:  duration: ");
-    ck_assert_uint_ge(count_of(log, text), 1);
     free(log);
-    ck_assert_int_eq(cluster_number(cluster, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'jwtd %%'"), 0);
 }
 
 /* By the log of each of them: the proxy's span is the parent of jwtd's request, whose statements PostgreSQL names. */
@@ -485,6 +484,9 @@ static void trace_a_login(const struct cluster *cluster, const char *prepared) {
     struct json_object *proxy = proxy_span(&running);
     const char *trace_id = json_string_at(proxy, "trace_id");
     size_t count = collector_await_spans(collector, trace_id, 1, spans);
+    /* the name is not left on the connection */
+    ck_assert_int_eq(cluster_number(cluster, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'jwtd 00-%%'"),
+                     0);
     reverse_proxy_stop(&running);
     server_finish(&server);
 

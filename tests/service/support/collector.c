@@ -1,5 +1,6 @@
 #include "collector.h"
 
+#include "jwtd/clock.h"
 #include "jwtd/macros.h"
 
 #include <arpa/inet.h>
@@ -29,6 +30,7 @@ struct collector {
     bool is_stopping;
     int connection; /* -1: none */
     unsigned bodies, connections;
+    int64_t came_us[2]; /* the first two bodies */
     struct json_object *taken[BODIES_MAX];
     size_t taken_count;
     char problem[256]; /* the first */
@@ -144,7 +146,7 @@ static void reply(int fd, enum collector_mode mode) {
     } replies[] = {
         [COLLECTOR_TAKES] = { "200 OK", "", "{\"partialSuccess\":{}}" },
         [COLLECTOR_IS_SILENT] = { NULL, NULL, NULL },
-        [COLLECTOR_IS_BUSY] = { "503 Service Unavailable", "Retry-After: 1\r\n", "{}" },
+        [COLLECTOR_IS_BUSY] = { "503 Service Unavailable", "Retry-After: 2\r\n", "{}" },
         [COLLECTOR_REFUSES] = { "400 Bad Request", "", "{}" },
         [COLLECTOR_REJECTS] = { "200 OK", "", "{\"partialSuccess\":{\"rejectedSpans\":\"1\",\"errorMessage\":\"too old\"}}" },
     };
@@ -181,6 +183,8 @@ static bool serve(struct collector *collector, int fd) {
     pthread_mutex_lock(&collector->lock);
     enum collector_mode mode = collector->mode;
     take(collector, head, body);
+    if (collector->bodies < ARRAY_LEN(collector->came_us))
+        collector->came_us[collector->bodies] = clock_monotonic_us();
     collector->bodies++;
     pthread_cond_broadcast(&collector->changed);
     pthread_mutex_unlock(&collector->lock);
@@ -289,6 +293,14 @@ void collector_await_bodies(struct collector *collector, unsigned count) {
         usleep(PAUSE_US);
     }
     ck_abort_msg("the collector has read %u bodies, not %u", collector_bodies(collector), count);
+}
+
+double collector_pause_s(struct collector *collector) {
+    pthread_mutex_lock(&collector->lock);
+    ck_assert_uint_ge(collector->bodies, ARRAY_LEN(collector->came_us));
+    int64_t pause_us = collector->came_us[1] - collector->came_us[0];
+    pthread_mutex_unlock(&collector->lock);
+    return (double)pause_us / 1e6;
 }
 
 static struct collected_span read_span(struct json_object *span) {

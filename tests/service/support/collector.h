@@ -16,7 +16,7 @@ struct collector;
 enum collector_mode {
     COLLECTOR_TAKES,
     COLLECTOR_IS_SILENT, /* reads and never answers */
-    COLLECTOR_IS_BUSY,   /* 503 with Retry-After: 1 */
+    COLLECTOR_IS_BUSY,   /* 503 with Retry-After: 2 */
     COLLECTOR_REFUSES,   /* 400 */
     COLLECTOR_REJECTS    /* 200, with one span rejected (partialSuccess) */
 };
@@ -42,6 +42,7 @@ void collector_set_mode(struct collector *collector, enum collector_mode mode);
 unsigned collector_bodies(struct collector *collector);
 unsigned collector_connections(struct collector *collector);
 void collector_await_bodies(struct collector *collector, unsigned count);
+double collector_pause_s(struct collector *collector); /* between the first two */
 
 /* The spans that it has taken: of one trace, or all with NULL. They live as long as the collector. */
 #define COLLECTED_MAX 4096
