@@ -50,6 +50,8 @@ static void end(struct dispatch *dispatch, struct request *request, struct reque
     request->outcome = outcome;
     TAILQ_INSERT_TAIL(&dispatch->ended, request, queue);
     dispatch->share->in_flight--;
+    if (request_is_counted(request) && outcome.reply_class == REPLY_BAD && outcome.fault != FAULT_NONE)
+        share_note_wrong_reply(dispatch->share, request->endpoint, outcome.status, outcome.fault);
     if (request_is_counted(request))
         share_count_ended(dispatch->share, request->endpoint, outcome.reply_class, outcome.status,
                           outcome.ended_ns - request->due_ns, generator_part(dispatch, request, outcome.ended_ns));

@@ -186,19 +186,37 @@ static const char *advice_for(const struct api_call *call, enum endpoint endpoin
     }
 }
 
-static void write_wrong_reply(char *sentence, size_t size, const char *url, const struct api_call *call,
-                              const struct worker_share *share) {
+/* "POST http://127.0.0.1:8080/auth/login answers 200, but without the member access_token". */
+static void write_wrong_reply(char *sentence, size_t size, const struct plan *plan, enum endpoint endpoint, unsigned status,
+                              enum reply_fault fault) {
     char what[128];
-    enum reply_fault fault = (enum reply_fault)share->trouble_fault;
+    const struct api_call *call = &plan->api.calls[endpoint];
+    int len = snprintf(sentence, size, "%s %s%s", call->method, plan->target.url, call->path);
+    if (len < 0 || (size_t)len >= size)
+        return;
+    sentence += len;
+    size -= (size_t)len;
     fault_describe(fault, call, what, sizeof what);
-    if (fault == FAULT_STATUS)
-        snprintf(sentence, size, "%s %s%s answers %u, where %u means success", call->method, url, call->path,
-                 share->trouble_status, call->statuses[0]);
+    if (status == 0)
+        snprintf(sentence, size, ": %s", what);
+    else if (fault == FAULT_STATUS)
+        snprintf(sentence, size, " answers %u, where %u means success", status, call->statuses[0]);
     else if (fault != FAULT_NONE)
-        snprintf(sentence, size, "%s %s%s answers %u, but %s", call->method, url, call->path, share->trouble_status, what);
+        snprintf(sentence, size, " answers %u, but %s", status, what);
     else
-        snprintf(sentence, size, "%s %s%s answers %u%s", call->method, url, call->path, share->trouble_status,
-                 advice_for(call, (enum endpoint)share->trouble_endpoint, share->trouble_status));
+        snprintf(sentence, size, " answers %u%s", status, advice_for(call, endpoint, status));
+}
+
+bool engine_describe_wrong_reply(const struct engine *engine, char *text, size_t size) {
+    for (unsigned i = 0; i < engine->plan->workers; i++) {
+        const struct worker_share *share = engine->workers[i].share;
+        if (share->wrong_fault == FAULT_NONE)
+            continue;
+        write_wrong_reply(text, size, engine->plan, (enum endpoint)share->wrong_endpoint, share->wrong_status,
+                          (enum reply_fault)share->wrong_fault);
+        return true;
+    }
+    return false;
 }
 
 static void write_no_reply(char *sentence, size_t size, const char *url, const struct api_call *call,
@@ -233,7 +251,8 @@ const char *engine_trouble(struct engine *engine) {
                  call->method, call->path, endpoint_name((enum endpoint)share->trouble_endpoint));
         return engine->sentence;
     case TROUBLE_NOT_ADMITTED:
-        write_wrong_reply(engine->sentence, SENTENCE_SIZE, url, call, share);
+        write_wrong_reply(engine->sentence, SENTENCE_SIZE, engine->plan, (enum endpoint)share->trouble_endpoint,
+                          share->trouble_status, (enum reply_fault)share->trouble_fault);
         return engine->sentence;
     default:
         return sentences[trouble];

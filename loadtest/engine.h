@@ -42,6 +42,9 @@ enum engine_state engine_state(struct engine *engine);
 const char *engine_trouble(struct engine *engine);
 enum worker_trouble engine_trouble_kind(const struct engine *engine);
 
+/* The first reply of the test that said something else than it should. False: there was none. */
+bool engine_describe_wrong_reply(const struct engine *engine, char *text, size_t size);
+
 void engine_read(const struct engine *engine, struct engine_view *view);
 void engine_view_subtract(struct engine_view *later, const struct engine_view *earlier); /* the present values stay */
 

@@ -34,13 +34,24 @@ bool judge_generator_fell_behind(const struct bench *bench, const struct run_ste
     return bench->run.options.by == BY_RATE && arrivals < (1 - BEHIND) * asked - 3 * sqrt(asked);
 }
 
+/* Errors that are wrong replies are explained by the first of them. */
+static void describe_missed(const struct bench *bench, struct run_step *step, const char *missed, bool of_errors) {
+    char wrong[RUN_TEXT_SIZE];
+    struct tally total;
+    run_step_total(step, &total);
+    if (of_errors && total.classes[REPLY_BAD] > 0 && engine_describe_wrong_reply(bench->engine, wrong, sizeof wrong))
+        snprintf(step->why, sizeof step->why, "%.100s: %.150s", missed, wrong);
+    else
+        snprintf(step->why, sizeof step->why, "%s", missed);
+}
+
 void judge_describe_bad(const struct bench *bench, struct run_step *step) {
     const struct objectives *objectives = &bench->plan.objectives;
     const struct objective *missed = objectives_first_missed(objectives, step->tallies);
     char text[OBJECTIVE_TEXT_SIZE];
     step->generator_limited = is_generators_doing(objectives, step) || judge_generator_fell_behind(bench, step);
     if (missed != NULL)
-        snprintf(step->why, sizeof step->why, "%s", objective_describe(missed, step->tallies, text));
+        describe_missed(bench, step, objective_describe(missed, step->tallies, text), missed->of_errors);
     else if (bench->backlog_growth > 1) /* the trial noticed it before latency did */
         snprintf(step->why, sizeof step->why, "every second %.3g more requests arrive than are answered", bench->backlog_growth);
     else

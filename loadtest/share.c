@@ -20,6 +20,14 @@ bool share_is_in_trouble(const struct worker_share *share) {
     return share->trouble != TROUBLE_NONE;
 }
 
+void share_note_wrong_reply(struct worker_share *share, enum endpoint endpoint, unsigned status, enum reply_fault fault) {
+    if (share->wrong_fault != FAULT_NONE)
+        return;
+    share->wrong_endpoint = (int)endpoint;
+    share->wrong_status = status;
+    share->wrong_fault = (int)fault;
+}
+
 void share_count_issued(struct worker_share *share, enum endpoint endpoint, int64_t lag_ns) {
     share->issued++;
     share->tallies[endpoint].due++;

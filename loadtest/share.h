@@ -37,6 +37,9 @@ struct worker_share {
     _Atomic int trouble;       /* enum worker_trouble; once set, the worker accepts no further load */
     _Atomic unsigned trouble_status;
     _Atomic int trouble_endpoint, trouble_fault;
+    _Atomic int wrong_fault; /* of the first reply of the test that was no good one, enum reply_fault; FAULT_NONE: none was */
+    _Atomic unsigned wrong_status;
+    _Atomic int wrong_endpoint;
     _Atomic unsigned in_flight, waiting, connections, users_done; /* now */
     _Atomic unsigned sessions;                                    /* that are open: progress while preparing */
     uint64_t opened;                                              /* connections */
@@ -54,6 +57,9 @@ void share_report_trouble(struct worker_share *share, enum worker_trouble troubl
 void share_report_wrong_reply(struct worker_share *share, enum worker_trouble trouble, enum endpoint endpoint, unsigned status,
                               enum reply_fault fault);
 bool share_is_in_trouble(const struct worker_share *share);
+
+/* Keeps the first. */
+void share_note_wrong_reply(struct worker_share *share, enum endpoint endpoint, unsigned status, enum reply_fault fault);
 
 void share_count_issued(struct worker_share *share, enum endpoint endpoint, int64_t lag_ns);
 

@@ -283,6 +283,17 @@ START_TEST(the_slower_of_two_services_that_share_their_accounts_is_named_with_th
 }
 END_TEST
 
+START_TEST(what_the_first_wrong_reply_lacked_is_named) {
+    struct fake fake = fake_start(&(struct fake_behaviour){ .wrong_after = 50, .wrong_body = "{\"refresh_token\":\"x\"}" });
+    static struct result result;
+    run_program((const char *const[]){ "hold", fake.url, "--rate", "100", "--duration", "2s", NULL }, &result);
+    ck_assert_msg(result.code == 1, "%d: %s", result.code, result.output);
+    assert_says(&result, "/auth/login answers 200, but without the member access_token)");
+    release(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
 /* Six seconds for 24 hours: from half past eight the rate rises within 0.125 s to what the server sheds. */
 START_TEST(a_day_is_followed_and_its_worst_hour_named) {
     struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 100, .queue = 20 });
@@ -366,6 +377,7 @@ Suite *known_answers_suite(void) {
     suite_add_tcase(suite, searches);
     TCase *quick = tcase_create("quick"); /* these do not measure, or only a little */
     tcase_set_timeout(quick, 60);
+    tcase_add_test(quick, what_the_first_wrong_reply_lacked_is_named);
     tcase_add_test(quick, a_day_is_followed_and_its_worst_hour_named);
     tcase_add_loop_test(quick, a_target_that_cannot_be_tested_is_named_before_the_test_and_exits_with_3, 0,
                         (int)ARRAY_LEN(wrong_targets));

@@ -84,7 +84,10 @@ static void answer(const char *request, char reply[REPLY_SIZE]) {
     else if (strncmp(request, "POST /auth/register ", 20) == 0)
         write_user(reply, "201 Created", request);
     else if (strncmp(request, "POST /auth/", 11) == 0)
-        write_reply(reply, "200 OK", "", server.behaviour.wrong_body != NULL ? server.behaviour.wrong_body : tokens);
+        write_reply(reply, "200 OK", "",
+                    server.behaviour.wrong_body != NULL && server.requests > server.behaviour.wrong_after
+                        ? server.behaviour.wrong_body
+                        : tokens);
     else if (strncmp(request, "GET /auth/me ", 13) == 0)
         write_user(reply, "200 OK", request);
     else

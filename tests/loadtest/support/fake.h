@@ -12,6 +12,7 @@ struct fake_behaviour {
     unsigned queue;        /* requests that wait at most; more are answered 503. 0: any number */
     double freeze_every_s; /* 0: never */
     double freeze_s;
+    unsigned wrong_after;           /* requests, before there is a wrong body; 0: from the first on */
     double limit;                   /* logins a second; more are answered 429. 0: no limit */
     unsigned crash_after;           /* requests; 0: never */
     unsigned leak;                  /* bytes of each request */
