@@ -5,7 +5,8 @@
 
 #define UNDER_HINT 0.98
 #define OVER_HINT 1.04
-#define HOLD_PRECISION 0.03 /* of the limit, once a hold was bad; and the first step back */
+#define HOLD_PRECISION 0.03 /* of the limit: the first step back, once a hold was bad */
+#define HOLD_WIDTH 0.04     /* of a bracket of holds that is narrow enough */
 #define STEPS_BACK_GROW 3.0 /* times twice */
 #define HOLDS_MAX 12
 #define DOUBTFUL 0.9 /* of the lower end: less than that was served above it */
@@ -114,7 +115,7 @@ static void reject(struct find *find, double served) {
 static void next_hold(struct find *find) {
     double gap = find->bad - find->held, seen = find->hint * UNDER_HINT;
     bool is_near =
-        gap <= HOLD_PRECISION * find->held || (find->held >= NEARLY * seen && seen > 0 && gap <= HELD_PRECISION * find->held);
+        gap <= HOLD_WIDTH * find->held || (find->held >= NEARLY * seen && seen > 0 && gap <= HELD_PRECISION * find->held);
     if (find->held > 0 && (find->bad == 0 || is_near || (find->whole && gap <= 1))) {
         find->good = find->held;
         find->phase = FIND_DONE;
@@ -122,7 +123,8 @@ static void next_hold(struct find *find) {
     }
     double back = 1 - HOLD_PRECISION * pow(2, fmin(find->holds_failed - 1, STEPS_BACK_GROW));
     double load = find->held > 0 ? (find->held + find->bad) / 2 : find->bad * back;
-    if (find->held < NEARLY * seen && seen < load)
+    bool is_between = find->held < NEARLY * seen && seen < NEARLY * find->bad;
+    if (is_between && (find->held > 0 || seen < load))
         load = seen;
     find->good = find->whole ? floor(load) : load;
     if (find->good >= find->load_min && find->holds_failed <= HOLDS_MAX) {
