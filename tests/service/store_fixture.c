@@ -59,7 +59,7 @@ struct db *open_db(void) {
 }
 
 int64_t soon(void) {
-    return clock_monotonic_us() + 5 * CLOCK_US_PER_S;
+    return clock_monotonic_us() + 20 * CLOCK_US_PER_S;
 }
 
 static _Thread_local struct db_query query;

@@ -39,7 +39,7 @@ struct db *open_db(void); /* another connection, application_name jwtd_store_tes
 /* Ends the connection `db` and opens another. What the server counts (pg_stat_*) is reported: a server process does so when it
  * ends. Not through a pooler, which keeps its server processes. */
 void reopen_and_report_counts(void);
-int64_t soon(void); /* a deadline 5 s from now */
+int64_t soon(void); /* a deadline 20 s from now */
 
 /* The first argument of RUN and of the functions that wait: due soon, and with what is returned in `arena`. */
 #define CALL_ON(link) (&(struct db_call){ .db = (link), .deadline_us = soon(), .arena = &arena, .change = test_change })
