@@ -111,7 +111,7 @@ sbom: $(BUILD)/jwtd ## write build/sbom.json (CycloneDX): what is in the program
 production-check: ## run docs/production.md as it is written, in a Debian that systemd-nspawn boots
 	@tools/production.sh
 .PHONY: production-check
-package-check: ## test what is handed over: image, Debian packages, ARM64, units, Kubernetes, compose, SBOM; PARTS="image deb" for some
+package-check: ## test what is handed over: image, Debian packages, units, Kubernetes, compose, SBOM; PARTS="image deb" for some
 	@tools/package_check.sh
 .PHONY: deb arm64 sbom package-check
 deb arm64 sbom package-check: export BUILD := $(BUILD)
@@ -269,4 +269,4 @@ reset: ## remove the development database and its keys
 	tools/database.sh remove .local/postgres
 	rm -rf .local
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 18

@@ -1,6 +1,8 @@
 /* How long a client may take for a reply. The clock of the checks is an argument. */
 #include "src/http/connection.h"
 
+#include "tests/runner.h"
+
 #include "jwtd/clock.h"
 
 #include <arpa/inet.h>
@@ -8,6 +10,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -65,6 +68,14 @@ static void take(size_t wanted) {
     } while ((size_t)info.tcpi_bytes_acked < before + wanted);
 }
 
+/* qemu-user returns the first bytes of it only. */
+static bool kernel_tells_what_is_confirmed(void) {
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    return getsockopt(connection.fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           len > offsetof(struct tcp_info, tcpi_bytes_acked);
+}
+
 static bool is_open_after(int64_t us) {
     connection_check(&connection, &deadlines, connection.since_us + us);
     struct pollfd end = { .fd = connection.fd };
@@ -86,6 +97,8 @@ START_TEST(a_client_that_takes_nothing_has_the_limit) {
 END_TEST
 
 START_TEST(a_client_that_takes_a_long_reply_slowly_has_longer) {
+    if (!kernel_tells_what_is_confirmed())
+        SKIP_TEST("the kernel does not tell what a client has confirmed");
     begin_answer();
     take((size_t)8 * CONNECTION_TAKEN_PER_S);
     ck_assert(is_open_after(LIMIT_US + 8 * CLOCK_US_PER_S));

@@ -484,6 +484,8 @@ static const char *known_states(void) {
 }
 
 START_TEST(a_command_that_is_killed_at_any_moment_has_done_all_or_nothing_and_may_run_again) {
+    if (!test_can_trace())
+        SKIP_TEST("processes cannot be traced here");
     const struct killed_case *killed = &killed_cases[_i];
     unsigned calls = 0;
     bool was_killed = true, was_prune = killed->run == do_prune;

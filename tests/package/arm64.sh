@@ -1,0 +1,9 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # shared with the other parts: tools/package_check.sh reads them in turn
+# The program of ARM64, and its unit tests under qemu-user.
+if tools/arm64.sh >"$work/arm64.out" 2>&1; then
+    grep -E '^[a-z]+: |passed' "$work/arm64.out" | tail -n 2
+else
+    tail -n 60 "$work/arm64.out"
+fi
+add_counts "$work/arm64.out"
