@@ -40,8 +40,9 @@ const struct cli_command cli_commands[] = {
       "list prints a line for each user, most others one for theirs as it is afterwards (delete: as it was): id, e-mail\n"
       "address, roles separated by commas (\"-\": none), active or disabled, time of creation, and password, change-required\n"
       "(the next login sets a new one) or no-password (nobody can log in until set-password); separated by tabs.\n"
-      "sessions prints for each: id, opened, last used, expires, IP address, user agent. events prints for each: time,\n"
-      "event, session, who did it, IP address, reason, detail. \"-\" is none.\n"
+      "sessions prints for each: id, opened, last used, expires, IP address, user agent; then, of the audit, for each that has\n"
+      "ended: id, \"ended\", when, who ended it, IP address, reason. events prints for each: time, event, session, who did it,\n"
+      "IP address, reason, detail. \"-\" is none.\n"
       "What would leave no administrator (role admin) who has a password and is not disabled is refused.\n"
       "Exit code: 0 done; 1 failed, also when there is no such user; 2 used wrongly.\n",
       CLI_ROLE, &user_subcommands, cli_user },

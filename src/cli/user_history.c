@@ -16,6 +16,60 @@ static void print_column(struct text text, char end) {
     putchar(end);
 }
 
+typedef void event_printer(const struct auth_event *event);
+
+/* A page of the events that the filter asks for; its cursor moves on in `next`. */
+static bool print_page(const struct user_task *task, const struct auth_event_filter *filter, event_printer *print,
+                       char next[AUTH_EVENTS_CURSOR_SIZE]) {
+    struct auth_event_filter page = *filter;
+    struct auth_event_list list;
+    struct arena arena;
+    struct db_call call = user_call(task);
+    struct db_query query = { .statement = NULL };
+    page.cursor = next[0] != '\0' ? next : NULL;
+    page.limit = AUTH_EVENTS_PAGE_MAX;
+    arena_init(&arena, ARENA_LIMIT);
+    call.arena = &arena;
+    auth_events_list(&query, &page, &list);
+    enum status status = db_run(&call, &query);
+    for (size_t i = 0; status == STATUS_OK && i < list.count; i++)
+        print(&list.events[i]);
+    if (status == STATUS_OK)
+        (void)snprintf(next, AUTH_EVENTS_CURSOR_SIZE, "%s", list.next);
+    arena_fini(&arena);
+    return status == STATUS_OK || user_fail(status);
+}
+
+static bool print_events(const struct user_task *task, const struct uuid *user_id, const char *event, event_printer *print) {
+    struct auth_event_filter filter = { .user_id = *user_id, .event = event };
+    char next[AUTH_EVENTS_CURSOR_SIZE] = "";
+    do {
+        if (!print_page(task, &filter, print, next))
+            return false;
+    } while (next[0] != '\0');
+    return true;
+}
+
+static void print_session(const struct session *session) {
+    char id[UUID_TEXT_SIZE];
+    printf("%s\t", uuid_text(&session->id, id));
+    print_column(session->created_at, '\t');
+    print_column(session->last_used_at, '\t');
+    print_column(session->expires_at, '\t');
+    print_column(session->ip, '\t');
+    print_column(session->user_agent, '\n');
+}
+
+/* Rows of sessions that have ended are deleted; why they did is in the audit. */
+static void print_ended_session(const struct auth_event *event) {
+    char id[UUID_TEXT_SIZE] = "-";
+    printf("%s\tended\t", event->has_session ? uuid_text(&event->session_id, id) : id);
+    print_column(event->at, '\t');
+    print_column(event->actor, '\t');
+    print_column(event->ip, '\t');
+    print_column(event->reason, '\n');
+}
+
 bool user_sessions(const struct user_task *task) {
     static const struct uuid none = { { 0 } };
     struct session_limits limits = session_limits_from_config(task->config);
@@ -29,17 +83,9 @@ bool user_sessions(const struct user_task *task) {
     enum status status = db_run(&call, &query);
     if (status != STATUS_OK)
         return user_fail(status);
-    for (size_t i = 0; i < list.count; i++) {
-        const struct session *session = &list.sessions[i];
-        char id[UUID_TEXT_SIZE];
-        printf("%s\t", uuid_text(&session->id, id));
-        print_column(session->created_at, '\t');
-        print_column(session->last_used_at, '\t');
-        print_column(session->expires_at, '\t');
-        print_column(session->ip, '\t');
-        print_column(session->user_agent, '\n');
-    }
-    return true;
+    for (size_t i = 0; i < list.count; i++)
+        print_session(&list.sessions[i]);
+    return print_events(task, &user.id, "session_ended", print_ended_session);
 }
 
 static void print_event(const struct auth_event *event) {
@@ -53,35 +99,7 @@ static void print_event(const struct auth_event *event) {
     print_column(event->detail, '\n');
 }
 
-/* The cursor moves on in `next`. */
-static bool print_page(const struct user_task *task, const struct uuid *user_id, char next[AUTH_EVENTS_CURSOR_SIZE]) {
-    struct auth_event_filter filter = { .user_id = *user_id,
-                                        .cursor = next[0] != '\0' ? next : NULL,
-                                        .limit = AUTH_EVENTS_PAGE_MAX };
-    struct auth_event_list list;
-    struct arena arena;
-    struct db_call call = user_call(task);
-    struct db_query query = { .statement = NULL };
-    arena_init(&arena, ARENA_LIMIT);
-    call.arena = &arena;
-    auth_events_list(&query, &filter, &list);
-    enum status status = db_run(&call, &query);
-    for (size_t i = 0; status == STATUS_OK && i < list.count; i++)
-        print_event(&list.events[i]);
-    if (status == STATUS_OK)
-        (void)snprintf(next, AUTH_EVENTS_CURSOR_SIZE, "%s", list.next);
-    arena_fini(&arena);
-    return status == STATUS_OK || user_fail(status);
-}
-
 bool user_events(const struct user_task *task) {
-    char next[AUTH_EVENTS_CURSOR_SIZE] = "";
     struct user user;
-    if (!user_find(task, &user))
-        return false;
-    do {
-        if (!print_page(task, &user.id, next))
-            return false;
-    } while (next[0] != '\0');
-    return true;
+    return user_find(task, &user) && print_events(task, &user.id, NULL, print_event);
 }
