@@ -207,9 +207,9 @@ $(BUILD)/jwtd_pages: $(BUILD)/man/jwtd_pages.o $(BUILD)/man/mdoc.o $(objects)
 $(BUILD)/failpoint_page: $(BUILD)/man/failpoint_page.o $(BUILD)/man/mdoc.o $(filter-out %/main.o,$(failpoint_objects))
 	$(CC) $(FAILPOINT_LDFLAGS) -o $@ $^ $(FAILPOINT_LDLIBS)
 $(BUILD)/man/jwtd.1 $(BUILD)/man/jwtd.conf.5: $(BUILD)/man/%: man/%.in $(BUILD)/jwtd_pages config/jwtd.conf
-	$(BUILD)/jwtd_pages $< config/jwtd.conf > $@
+	$(EMULATOR) $(BUILD)/jwtd_pages $< config/jwtd.conf > $@
 $(BUILD)/man/failpoint.1: man/failpoint.1.in $(BUILD)/failpoint_page
-	$(BUILD)/failpoint_page $< > $@
+	$(EMULATOR) $(BUILD)/failpoint_page $< > $@
 
 # the load tester, which uses of the service src/base only
 $(BUILD)/failpoint: $(failpoint_objects)
