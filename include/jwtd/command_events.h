@@ -14,22 +14,26 @@
 
 #define COMMAND_EVENTS_PAGE 200
 #define COMMAND_EVENTS_LATE_S 5 /* between the beginning of a command's transaction and its commit */
+/* What readings 2 s apart find within that time, so that none of it is visited twice. */
+#define COMMAND_EVENTS_SEEN (5 * COMMAND_EVENTS_PAGE)
 
-/* What was read. Zeroes: nothing; the first reading begins now. */
+/* What was read. Zeroes: nothing; what is older than the first reading by more than COMMAND_EVENTS_LATE_S is never visited. */
 struct command_events_cursor {
-    int64_t from_us; /* of the database's clock, since 1970 */
-    struct uuid seen[COMMAND_EVENTS_PAGE];
+    int64_t from_us;   /* of the database's clock, since 1970; 0: nothing was read yet */
+    struct uuid after; /* of the events at from_us those with a greater id are still to be read; zeroes: all */
+    struct uuid seen[COMMAND_EVENTS_SEEN];
     unsigned seen_count, next_seen; /* the oldest is replaced */
 };
 
 struct command_event {
     struct text event, actor, reason;        /* reason {NULL, 0}: none; borrowed, as the ids, until the visit returns */
     const struct uuid *user_id, *session_id; /* NULL: none */
+    int64_t at_us;                           /* of the database's clock, since 1970 */
 };
 
-/* Calls `visit` for each event since the last reading, in their order, and moves the cursor. One that is committed more than
- * COMMAND_EVENTS_LATE_S after its transaction began may be missed; of more than COMMAND_EVENTS_PAGE within that time some may be
- * visited twice. Fails as db.h says; the cursor stays then. */
+/* Calls `visit` for each event since the last reading, in their order, at most COMMAND_EVENTS_PAGE of them, and moves the cursor.
+ * One that is committed more than COMMAND_EVENTS_LATE_S after its transaction began may be missed; of more than
+ * COMMAND_EVENTS_SEEN within that time some may be visited twice. Fails as db.h says; the cursor stays then. */
 enum status command_events_read(const struct db_call *call, struct command_events_cursor *cursor,
                                 void (*visit)(const struct command_event *event)) MUST_CHECK;
 

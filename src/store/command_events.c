@@ -24,8 +24,8 @@ static bool was_seen(const struct command_events_cursor *cursor, const struct uu
 
 static void set_seen(struct command_events_cursor *cursor, const struct uuid *id) {
     cursor->seen[cursor->next_seen] = *id;
-    cursor->next_seen = (cursor->next_seen + 1) % COMMAND_EVENTS_PAGE;
-    if (cursor->seen_count < COMMAND_EVENTS_PAGE)
+    cursor->next_seen = (cursor->next_seen + 1) % COMMAND_EVENTS_SEEN;
+    if (cursor->seen_count < COMMAND_EVENTS_SEEN)
         cursor->seen_count++;
 }
 
@@ -39,7 +39,16 @@ static void visit_row(const struct db_rows *rows, size_t row, const struct readi
                                             .actor = db_text(rows, row, EVENT_ACTOR),
                                             .reason = db_text(rows, row, EVENT_REASON),
                                             .user_id = db_is_null(rows, row, EVENT_USER) ? NULL : &user,
-                                            .session_id = db_is_null(rows, row, EVENT_SESSION) ? NULL : &session });
+                                            .session_id = db_is_null(rows, row, EVENT_SESSION) ? NULL : &session,
+                                            .at_us = db_integer(rows, row, EVENT_AT_US) });
+}
+
+/* Goes on behind the last event of a full page: a command's events all have the time at which its transaction began. */
+static void move_cursor(struct command_events_cursor *cursor, const struct db_rows *rows, size_t count) {
+    bool is_full = count == COMMAND_EVENTS_PAGE;
+    int64_t late_us = db_integer(rows, 0, EVENT_NOW_US) - COMMAND_EVENTS_LATE_S * CLOCK_US_PER_S;
+    cursor->from_us = is_full ? db_integer(rows, count - 1, EVENT_AT_US) : late_us;
+    cursor->after = is_full ? db_uuid(rows, count - 1, EVENT_ID) : (struct uuid){ { 0 } };
 }
 
 /* A page without events has one row, too, with the time. */
@@ -49,9 +58,7 @@ static enum status read_page(const struct db_rows *rows, struct arena *arena, vo
     (void)arena;
     for (size_t row = 0; row < count && !db_is_null(rows, row, EVENT_ID); row++)
         visit_row(rows, row, reading);
-    int64_t read_to_us = db_integer(rows, 0, EVENT_NOW_US) - COMMAND_EVENTS_LATE_S * CLOCK_US_PER_S;
-    bool is_full = count == COMMAND_EVENTS_PAGE;
-    reading->cursor->from_us = is_full ? db_integer(rows, count - 1, EVENT_AT_US) : read_to_us;
+    move_cursor(reading->cursor, rows, count);
     return STATUS_OK;
 }
 
@@ -59,9 +66,11 @@ static enum status read_page(const struct db_rows *rows, struct arena *arena, vo
 
 /* clang-format off */
 
-enum { READ_FROM_US /* $1 */, READ_PARAMETERS };
+enum { READ_FROM_US /* $1 */, READ_AFTER, READ_PARAMETERS };
 
-/* The range has two ends, so that the planner takes the index (revocations.c). */
+#define FROM_TIME "coalesce('epoch'::timestamptz + $1::bigint * interval '1 microsecond', now())"
+
+/* The range of times has two ends, so that the planner takes the index (revocations.c). */
 static const struct db_statement read_events = {
     .name = "command_events_read",
     .audit = AUDIT_LISTS,
@@ -73,7 +82,8 @@ static const struct db_statement read_events = {
            " LEFT JOIN LATERAL ("
            "   SELECT id, event, user_id, session_id, actor, reason, (extract(epoch FROM at) * 1000000)::bigint"
            "   FROM auth_events "
-           "   WHERE at >= coalesce('epoch'::timestamptz + $1::bigint * interval '1 microsecond', now())"
+           "   WHERE at >= " FROM_TIME
+           "     AND (at, id) > (" FROM_TIME ", $2::uuid)"
            "     AND at <= 'infinity'"
            "     AND actor LIKE 'shell:%'"
            "   ORDER BY at, id"
@@ -88,8 +98,10 @@ static const struct db_statement read_events = {
 enum status command_events_read(const struct db_call *call, struct command_events_cursor *cursor,
                                 void (*visit)(const struct command_event *event)) {
     struct reading reading = { cursor, visit };
+    char after[UUID_TEXT_SIZE];
     const char *const parameters[READ_PARAMETERS] = {
         [READ_FROM_US] = cursor->from_us != 0 ? INTEGER_PARAMETER(cursor->from_us) : NULL,
+        [READ_AFTER] = uuid_text(&cursor->after, after),
     };
     return db_run_statement(call, &read_events, parameters, &reading);
 }

@@ -3,6 +3,7 @@
 
 #include "jwtd/audit.h"
 #include "jwtd/auth_events.h"
+#include "jwtd/command_events.h"
 #include "jwtd/macros.h"
 
 #include <libpq-fe.h>
@@ -400,6 +401,39 @@ START_TEST(a_list_of_events_does_not_wait_for_who_locks_the_audit) {
 }
 END_TEST
 
+/* ---- what commands have noted ---- */
+
+#define ADD_BY_SHELL "INSERT INTO auth_events (event, user_id, actor) SELECT 'x', '%s', 'shell:root' FROM generate_series(1, %d)"
+
+static int visited;
+static int64_t visited_at_us;
+
+static void visit(const struct command_event *event) {
+    ck_assert(text_equal(event->actor, text_of("shell:root")));
+    visited++;
+    visited_at_us = event->at_us;
+}
+
+/* One command that ends the sessions of a user has as many events of one time; the last seconds are read again and again. */
+START_TEST(events_of_commands_are_visited_once_however_many_one_has) {
+    struct command_events_cursor cursor = { .from_us = 0 };
+    struct uuid user = uuid_create();
+    int events = 0;
+    visited = 0;
+    ck_assert_int_eq(command_events_read(CALL, &cursor, visit), STATUS_OK);
+    for (int more = 2 * COMMAND_EVENTS_PAGE + 1; more > 0; more /= COMMAND_EVENTS_PAGE) {
+        sql(ADD_BY_SHELL, show(&user), more);
+        events += more;
+        for (int page = 0; page < 6; page++)
+            ck_assert_int_eq(command_events_read(CALL, &cursor, visit), STATUS_OK);
+        ck_assert_int_eq(visited, events);
+    }
+    ck_assert_int_eq(visited_at_us, sql_number("SELECT (extract(epoch FROM max(at)) * 1000000)::bigint FROM auth_events"
+                                               " WHERE user_id = '%s'",
+                                               show(&user)));
+}
+END_TEST
+
 TCase *store_audit_tests(void) {
     TCase *tests = tcase_create("audit");
     tcase_add_test(tests, events_wait_a_moment_and_are_written_together);
@@ -417,5 +451,6 @@ TCase *store_audit_tests(void) {
     tcase_add_loop_test(tests, the_service_role_cannot_change_the_audit, 0, (int)ARRAY_LEN(forbidden));
     tcase_add_loop_test(tests, the_service_role_cannot_have_the_audit_forgotten_at_once, 0, (int)ARRAY_LEN(too_short));
     tcase_add_test(tests, a_list_of_events_does_not_wait_for_who_locks_the_audit);
+    tcase_add_test(tests, events_of_commands_are_visited_once_however_many_one_has);
     return tests;
 }
