@@ -211,8 +211,11 @@ bool snapshot_is_outdated(const struct snapshot_holder *holder) {
 static bool follow(struct snapshot_holder *holder, const struct snapshot *current) {
     char error[ERROR_SIZE];
     const char *cause = keyring_outdated(current->keyring, clock_wall_s());
-    if (cause == NULL)
+    if (cause == NULL) { /* also when the files have come back as they were */
+        atomic_store(&holder->keys_failed, false);
+        holder->follow_error[0] = '\0';
         return true;
+    }
     struct snapshot *next = create_like(&current->config, current, holder->rules, holder->revoked, error, sizeof error);
     if (next != NULL) {
         replace(holder, next, cause);

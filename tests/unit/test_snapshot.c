@@ -223,6 +223,19 @@ START_TEST(services_are_read_by_a_reload_and_not_for_a_key_that_is_new) {
 }
 END_TEST
 
+/* The file that is back is no other, so that there is nothing to read. */
+START_TEST(keys_that_cannot_be_read_are_a_failure_until_they_are_as_before) {
+    for (int i = 0; i < 2; i++) {
+        scratch_write_text(&scratch, "keys/keys.conf", "garbage\n");
+        ck_assert(!snapshot_follow_keys(holder));
+        ck_assert(snapshot_is_outdated(holder));
+        ck_assert_int_eq(remove(scratch_path(&scratch, "keys/keys.conf")), 0);
+        ck_assert(snapshot_follow_keys(holder));
+        ck_assert(!snapshot_is_outdated(holder));
+    }
+}
+END_TEST
+
 Suite *snapshot_suite(void) {
     Suite *suite = suite_create("snapshot");
     TCase *tcase = tcase_create("snapshot");
@@ -234,6 +247,7 @@ Suite *snapshot_suite(void) {
     tcase_add_test(tcase, what_was_acquired_through_a_lease_stays_until_it_is_released);
     tcase_add_test(tcase, a_lease_that_is_up_to_date_is_the_only_reference_that_it_takes);
     tcase_add_test(tcase, services_are_read_by_a_reload_and_not_for_a_key_that_is_new);
+    tcase_add_test(tcase, keys_that_cannot_be_read_are_a_failure_until_they_are_as_before);
     tcase_add_test(tcase, readers_under_reloads_see_one_configuration_at_a_time);
     suite_add_tcase(suite, tcase);
     return suite;
