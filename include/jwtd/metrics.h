@@ -80,9 +80,9 @@ enum metric_registration {
 enum metric_refresh {
     METRIC_REFRESH_ROTATED,
     METRIC_REFRESH_RETRIED, /* the parent was presented: within the retry window, or its successor was never used */
-    METRIC_REFRESH_REUSED,
+    METRIC_REFRESH_REUSED,  /* the session ends */
     METRIC_REFRESH_EXPIRED,
-    METRIC_REFRESH_INVALID, /* made up, or of a session that has ended */
+    METRIC_REFRESH_INVALID, /* made up, or of a session that has ended: also by a reuse before */
     METRIC_REFRESH_TOO_SOON /* 503: another refresh is under way */
 };
 

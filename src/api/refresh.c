@@ -117,11 +117,17 @@ static enum step_result ask_rotation(struct request *request, struct db_query *q
     return STEP_NEXT;
 }
 
+/* A reuse is one that ends its session: whoever repeats such a token, whose session has ended, is counted as any other. */
+static enum metric_refresh outcome_of(const struct refreshed *refreshed) {
+    bool is_repeated = refreshed->result == SESSION_REUSED && !refreshed->revoked_now;
+    return is_repeated ? METRIC_REFRESH_INVALID : outcomes[refreshed->result];
+}
+
 static enum step_result take_rotation(struct request *request) {
     const struct refresh *refresh = request->scratch;
     enum session_refresh result = refresh->refreshed.result;
     audit_count_refresh(request->services->audit, result);
-    metric_add(METRIC_REFRESHES, outcomes[result], 1);
+    metric_add(METRIC_REFRESHES, outcome_of(&refresh->refreshed), 1);
     if (is_success(result) || result == SESSION_REUSED)
         request_concerns(request, &refresh->refreshed.user_id);
     if (!is_success(result))

@@ -305,6 +305,7 @@ START_TEST(refreshes_are_counted_by_outcome) {
     expect_one_more("jwtd_refreshes_total{outcome=\"retried\"}", present_first, NULL);
     expect_status(refresh_with(&server, second.refresh), 200);
     expect_one_more("jwtd_refreshes_total{outcome=\"reused\"}", reuse_first, NULL);
+    expect_one_more("jwtd_refreshes_total{outcome=\"invalid\"}", reuse_first, NULL); /* its session has ended */
     expect_one_more("jwtd_refreshes_total{outcome=\"invalid\"}", present_made_up, NULL);
     first = account_login(&server, &other);
     expect_one_more("jwtd_refreshes_total{outcome=\"expired\"}", present_expired, &other);
