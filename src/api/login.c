@@ -142,7 +142,7 @@ static enum step_result require_new_password(struct request *request, const stru
     if (changes_password(login) || !login->found.user.password_change_required)
         return STEP_NEXT;
     metric_add(METRIC_LOGINS, METRIC_LOGIN_CHANGE_REQUIRED, 1);
-    log_account_event(LOG_INFO, "password_change_required", &login->found.user.id, NULL);
+    log_failure(login, "password_change_required");
     return reply_problem(request, STATUS_PASSWORD_CHANGE_REQUIRED);
 }
 

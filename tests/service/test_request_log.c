@@ -212,6 +212,12 @@ START_TEST(a_failed_login_has_a_reason_that_the_client_does_not_get) {
     expect_failed_login(&account, "not the passphrase", 401, "wrong_password");
     /* the words of the reply are those of the code, not of the reason */
     struct asked asked;
+    struct account obsolete = account_register(&server);
+    database_value("UPDATE users SET password_change_required = true WHERE id = $1::uuid", obsolete.id, ignored, sizeof ignored);
+    expect_problem(log_in(&asked, &obsolete, PASSWORD), 403, "password_change_required");
+    struct json_object *required = await_line("login_failed", asked.id);
+    ck_assert_str_eq(text_in(required, "reason"), "password_change_required");
+    json_object_put(required);
     expect_problem(log_in(&asked, &account, PASSWORD), 429, "account_locked");
     struct json_object *line = await_line("login_failed", asked.id);
     ck_assert_str_eq(text_in(line, "reason"), "locked");
