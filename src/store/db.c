@@ -142,6 +142,7 @@ enum status db_run_statement(const struct db_call *call, const struct db_stateme
 
 enum status db_connect(struct db *db, int64_t deadline_us) {
     begin_use(db);
+    db->failure = (struct db_failure){ .message = "" };
     enum status status = connect_link(&db->link, deadline_us);
     end_use(db);
     return status;
@@ -208,7 +209,6 @@ static enum status judge_script(struct db *db, const char *name, const PGresult 
 static enum status run_script(struct db *db, int64_t deadline_us, const char *name, const char *script, size_t *rows) {
     PGconn *connection = db->link.connection;
     PGresult *result = NULL;
-    db->failure = (struct db_failure){ .message = "" };
     enum status status = send_script(connection, deadline_us, script);
     if (status == STATUS_OK)
         status = receive_script(connection, deadline_us, &result);
@@ -227,6 +227,7 @@ enum status db_run_script(struct db *db, int64_t deadline_us, const char *name, 
     enum status status = STATUS_DATABASE_UNAVAILABLE;
     *rows = 0;
     begin_use(db);
+    db->failure = (struct db_failure){ .message = "" };
     if (db->link.state == LINK_IDLE)
         status = run_script(db, deadline_us, name, script, rows);
     if (status != STATUS_OK)
