@@ -41,7 +41,9 @@ static _Thread_local struct log_queue *own;
 static pthread_key_t at_end_of_thread;
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 
+/* What another destructor of this thread logs after this goes into another queue, which is given up in turn. */
 static void give_up(void *queue) {
+    own = NULL;
     atomic_store_explicit(&((struct log_queue *)queue)->is_owned, false, memory_order_release);
 }
 
