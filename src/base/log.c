@@ -108,6 +108,19 @@ uint64_t log_lines_lost(void) {
     return atomic_load(&lost);
 }
 
+/* ---- half a line, which a full disk has left: the next one begins a line of its own ---- */
+
+static bool has_half_line; /* of the thread that writes, or guarded by sink_lock */
+
+static bool end_half_line(void) {
+    has_half_line = has_half_line && write(STDERR_FILENO, "\n", 1) != 1;
+    return !has_half_line;
+}
+
+static void note_written(const char *bytes, size_t len, size_t written) {
+    has_half_line = written > 0 && written < len && bytes[written - 1] != '\n';
+}
+
 /* ---- without a writer ---- */
 
 /*
@@ -120,7 +133,11 @@ static bool sink_takes_a_line(void) {
 }
 
 static bool write_line(const struct log_line *line) {
-    return sink_takes_a_line() && write(STDERR_FILENO, line->bytes, line->len) == (ssize_t)line->len;
+    if (!sink_takes_a_line() || !end_half_line())
+        return false;
+    ssize_t written = write(STDERR_FILENO, line->bytes, line->len);
+    note_written(line->bytes, line->len, written < 0 ? 0 : (size_t)written);
+    return written == (ssize_t)line->len;
 }
 
 static void write_here(const struct log_line *line) {
@@ -141,33 +158,38 @@ static void wake_writer(void) {
         sem_post(&writer_wake);
 }
 
-/* Whatever it takes; false when the sink is broken. SIGPIPE is ignored in the service. */
-static bool write_all(const char *bytes, size_t len) {
-    while (len > 0) {
-        ssize_t written = write(STDERR_FILENO, bytes, len);
+/* Whatever it takes; less than `len` when the sink is broken. SIGPIPE is ignored in the service. */
+static size_t write_all(const char *bytes, size_t len) {
+    size_t done = 0;
+    while (done < len) {
+        ssize_t written = end_half_line() ? write(STDERR_FILENO, bytes + done, len - done) : -1;
         if (written >= 0) {
-            bytes += written;
-            len -= (size_t)written;
+            done += (size_t)written;
         } else if (errno == EAGAIN) {
             struct pollfd sink = { .fd = STDERR_FILENO, .events = POLLOUT };
             (void)poll(&sink, 1, -1);
         } else if (errno != EINTR) {
-            return false;
+            break;
         }
     }
-    return true;
+    if (done > 0)
+        note_written(bytes, len, done);
+    return done;
 }
 
 /* Whole lines, no longer together than a pipe takes in one piece: others may write to it, too. */
 struct batch {
-    size_t len, lines;
+    size_t len;
     char bytes[LOG_LINE_SIZE];
 };
 
 static void write_batch(struct batch *batch) {
-    if (!write_all(batch->bytes, batch->len))
-        count_lost(batch->lines);
-    batch->len = batch->lines = 0;
+    uint64_t lost_lines = 0;
+    for (size_t i = write_all(batch->bytes, batch->len); i < batch->len; i++)
+        lost_lines += batch->bytes[i] == '\n';
+    if (lost_lines > 0)
+        count_lost(lost_lines);
+    batch->len = 0;
 }
 
 static void add_to_batch(struct batch *batch, struct text line) {
@@ -175,13 +197,12 @@ static void add_to_batch(struct batch *batch, struct text line) {
         write_batch(batch);
     memcpy(batch->bytes + batch->len, line.bytes, line.len);
     batch->len += line.len;
-    batch->lines++;
 }
 
 static void write_loss(void) {
     struct log_line loss;
     uint64_t count = begin_loss(&loss);
-    if (count > 0 && write_all(loss.bytes, loss.len))
+    if (count > 0 && write_all(loss.bytes, loss.len) == loss.len)
         atomic_fetch_add(&lost_and_reported, count);
 }
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 Suite *log_writer_suite(void);
@@ -246,6 +247,38 @@ START_TEST(lines_of_a_broken_sink_are_counted_as_lost) {
 }
 END_TEST
 
+static void limit_files(rlim_t size) {
+    struct rlimit limit = { size, RLIM_INFINITY };
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A full disk, which a limit on the size of files stands for, takes the beginning of a line. */
+START_TEST(a_line_that_was_cut_off_spoils_no_other) {
+    enum { LINES = 20, FULL = 1000 };
+    struct writing writing;
+    static char text[65536];
+    FILE *file = tmpfile();
+    int lines = 0, whole = 0;
+    ck_assert_ptr_nonnull(file);
+    signal(SIGXFSZ, SIG_IGN);
+    begin_writing(&writing);
+    dup2(fileno(file), STDERR_FILENO);
+    limit_files(FULL);
+    for (int i = 0; i < LINES; i++)
+        log_event(LOG_INFO, "full", "number=%d", i);
+    log_flush(LONG_US);
+    limit_files(RLIM_INFINITY);
+    log_event(LOG_INFO, "room", "number=%d", 1);
+    end_writing(&writing);
+    ck_assert_int_gt(pread(fileno(file), text, sizeof text - 1, 0), FULL);
+    for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL && line[0] != '\0'; lines++)
+        whole += line[0] == '{' && line[strlen(line) - 1] == '}' && count(line, "\"event\"") == 1;
+    ck_assert_int_eq(lines - whole, 1);
+    ck_assert_int_eq(whole - 2, LINES - (int)log_lines_lost()); /* but the one about the loss, and the one after it */
+    fclose(file);
+}
+END_TEST
+
 START_TEST(what_was_logged_before_the_end_is_written) {
     struct writing writing;
     static char text[65536];
@@ -348,6 +381,7 @@ Suite *log_writer_suite(void) {
     tcase_add_test(writer, a_sink_that_takes_nothing_blocks_no_thread_and_every_lost_line_is_counted);
     tcase_add_test(writer, a_service_ends_though_its_log_is_blocked);
     tcase_add_test(writer, lines_of_a_broken_sink_are_counted_as_lost);
+    tcase_add_test(writer, a_line_that_was_cut_off_spoils_no_other);
     tcase_add_test(writer, what_was_logged_before_the_end_is_written);
     tcase_add_test(writer, a_line_after_a_pause_wakes_the_writer);
     suite_add_tcase(suite, writer);
