@@ -2,6 +2,7 @@
 manifests.py config DIRECTORY: prints the configuration that the ConfigMap holds."""
 
 import configparser
+import ipaddress
 import pathlib
 import sys
 
@@ -10,6 +11,10 @@ import yaml
 # made by hand, as secret.yaml says
 MADE_BY_HAND = {"jwtd-keys", "jwtd-refresh-key", "jwtd-services"}
 SPARE_SECONDS = 5
+# docs/operators.md, "The database's connections"
+FURTHER_CONNECTIONS = 3
+# max_connections - superuser_reserved_connections, of PostgreSQL's defaults
+CONNECTIONS_OF_POSTGRESQL = 97
 
 
 def read(directory):
@@ -86,6 +91,27 @@ def check_mounts(manifests):
         yield path + " is not mounted", any(path == mount or path.startswith(mount + "/") for mount in paths)
 
 
+def check_connections(manifests):
+    """With all replicas, a rollout's surge and the Job that migrates."""
+    replicas = manifests["HorizontalPodAutoscaler", "jwtd"]["spec"]["maxReplicas"]
+    surge = manifests["Deployment", "jwtd"]["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+    each = int(settings(manifests)["database"]["connections"]) + FURTHER_CONNECTIONS
+    needed = (replicas + surge) * each + 1
+    yield f"{needed} connections are more than PostgreSQL has", needed <= CONNECTIONS_OF_POSTGRESQL
+    comment = manifests["ConfigMap", "jwtd"]["data"]["jwtd.conf"]
+    yield f"the comment on connections does not say {needed}", f" = {needed}, of the {CONNECTIONS_OF_POSTGRESQL} " in comment
+
+
+def check_trust(manifests):
+    """Where a network is trusted, only the pods of the proxy in it may connect to the port for clients."""
+    proxies = settings(manifests)["server"].get("trusted_proxies", "").split()
+    networks = [network for network in map(ipaddress.ip_network, proxies) if network.num_addresses > 1]
+    for rule in manifests["NetworkPolicy", "jwtd"]["spec"]["ingress"]:
+        if networks and {"port": "http"} in rule["ports"]:
+            pods = [peer.get("podSelector", {}).get("matchLabels") for peer in rule["from"]]
+            yield f"pods that are no proxy are trusted by {networks}", bool(pods) and all(pods)
+
+
 def check(manifests):
     for owner, template in pods(manifests):
         for what, is_right in check_pod(manifests, owner, template):
@@ -98,6 +124,8 @@ def check(manifests):
     yield "the autoscaler scales nothing", (target["kind"], target["name"]) in manifests
     yield from check_times(manifests)
     yield from check_mounts(manifests)
+    yield from check_connections(manifests)
+    yield from check_trust(manifests)
 
 
 def main(command, directory):
