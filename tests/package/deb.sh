@@ -14,6 +14,15 @@ has_no_errors() {
     lintian --fail-on error --tag-display-limit 0 build/deb/*.deb
 }
 
+# The commands of README.Debian are those of docs/production.md, which the part production runs as they are.
+says_what_production_says() {
+    local commands
+    commands=$(sed -n 's/^       //p' debian/jwtd.README.Debian)
+    [[ $(wc -l <<<"$commands") -gt 5 ]]
+    # shellcheck disable=SC2016 # Markdown's own
+    ! grep -v -x -F -f <(sed -n '/^```sh$/,/^```$/p' docs/production.md) <<<"$commands"
+}
+
 make_root() {
     if [[ ! -e $base ]]; then
         # shellcheck disable=SC2016 # apt's own
@@ -115,6 +124,7 @@ has_the_library() {
 expect "make deb builds the packages, in the program's version" builds
 programs=("/packages/$(basename build/deb/jwtd_*.deb)" "/packages/$(basename build/deb/failpoint_*.deb)")
 expect "lintian finds no error in them" has_no_errors
+expect "README.Debian's commands are those that docs/production.md runs" says_what_production_says
 expect "libjwtd-verify-dev has what a sibling compiles against" has_the_library
 if [[ $EUID -ne 0 ]]; then
     skip "only root can make a root file system"
