@@ -5,6 +5,18 @@ is_understood() {
     docker-compose --file compose.yaml config
 }
 
+# A login rush hashes on as many threads as there are cores, at 19 MiB each: cpus bounds them, and mem_limit must hold them.
+bounds_memory() {
+    /usr/bin/python3 - <<'PYTHON'
+import pathlib, yaml
+jwtd = yaml.safe_load(pathlib.Path("compose.yaml").read_text())["services"]["jwtd"]
+connections_mib = 10000 * 12 / 1024
+base_mib = 64
+limit_mib = int(jwtd["mem_limit"].removesuffix("m"))
+assert jwtd["cpus"] * 19 + connections_mib + base_mib <= limit_mib, (jwtd["cpus"], limit_mib)
+PYTHON
+}
+
 # The words that it gives jwtd are commands and options that there are, and its health check is the image's, but for readiness.
 names_commands() {
     /usr/bin/python3 - "$BUILD/jwtd" <<'PYTHON'
@@ -27,4 +39,5 @@ PYTHON
 }
 
 expect "docker-compose understands it" is_understood
+expect "the memory holds what as many threads as it pays for take" bounds_memory
 expect "it runs commands that jwtd has, and mounts files that there are" names_commands
