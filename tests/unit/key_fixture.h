@@ -1,16 +1,20 @@
 /*
- * key_fixture: keys of OpenSSL's making for the tests of src/token: any curve, any size, in any form of PEM, and signatures by
- * them, good and bad.
+ * key_fixture: keys for the tests of src/token: any curve, RSA of the sizes in rsa_primes.h, in any form of PEM, and signatures
+ * by them, good and bad.
  */
 #ifndef JWTD_TESTS_KEY_FIXTURE_H
 #define JWTD_TESTS_KEY_FIXTURE_H
 
+#include "rsa_primes.h"
 #include "token_fixture.h"
+
+#include "jwtd/macros.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
@@ -22,18 +26,60 @@ static inline EVP_PKEY *ec_key(const char *curve) {
     return pair;
 }
 
-static inline EVP_PKEY *rsa_key(unsigned bits, unsigned long exponent) {
-    BIGNUM *e = BN_new();
+static inline EVP_PKEY *rsa_key_of(const struct rsa_primes *primes) {
+    enum { N, E, D, P, Q, DP, DQ, QINV, NUMBERS };
+    static const char *const names[] = { OSSL_PKEY_PARAM_RSA_N,         OSSL_PKEY_PARAM_RSA_E,
+                                         OSSL_PKEY_PARAM_RSA_D,         OSSL_PKEY_PARAM_RSA_FACTOR1,
+                                         OSSL_PKEY_PARAM_RSA_FACTOR2,   OSSL_PKEY_PARAM_RSA_EXPONENT1,
+                                         OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1 };
+    BIGNUM *numbers[NUMBERS], *p1 = BN_new(), *q1 = BN_new(), *phi = BN_new();
+    BN_CTX *scratch = BN_CTX_new();
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
     EVP_PKEY *pair = NULL;
+    for (int i = 0; i < NUMBERS; i++)
+        numbers[i] = BN_new();
+    ck_assert_int_gt(BN_hex2bn(&numbers[P], primes->p), 0);
+    ck_assert_int_gt(BN_hex2bn(&numbers[Q], primes->q), 0);
+    ck_assert(BN_set_word(numbers[E], primes->exponent) && BN_mul(numbers[N], numbers[P], numbers[Q], scratch));
+    ck_assert(BN_sub(p1, numbers[P], BN_value_one()) && BN_sub(q1, numbers[Q], BN_value_one()) && BN_mul(phi, p1, q1, scratch));
+    ck_assert_ptr_nonnull(BN_mod_inverse(numbers[D], numbers[E], phi, scratch));
+    ck_assert(BN_mod(numbers[DP], numbers[D], p1, scratch) && BN_mod(numbers[DQ], numbers[D], q1, scratch));
+    ck_assert_ptr_nonnull(BN_mod_inverse(numbers[QINV], numbers[Q], numbers[P], scratch));
+    for (int i = 0; i < NUMBERS; i++)
+        ck_assert_int_eq(OSSL_PARAM_BLD_push_BN(builder, names[i], numbers[i]), 1);
+    OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(builder);
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    ck_assert_int_eq(BN_set_word(e, exponent), 1);
-    ck_assert_int_eq(EVP_PKEY_keygen_init(context), 1);
-    ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_keygen_bits(context, (int)bits), 1);
-    ck_assert_int_eq(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(context, e), 1);
-    ck_assert_int_eq(EVP_PKEY_generate(context, &pair), 1);
+    ck_assert_int_eq(EVP_PKEY_fromdata_init(context), 1);
+    ck_assert_int_eq(EVP_PKEY_fromdata(context, &pair, EVP_PKEY_KEYPAIR, parameters), 1);
     EVP_PKEY_CTX_free(context);
-    BN_free(e);
+    OSSL_PARAM_free(parameters);
+    OSSL_PARAM_BLD_free(builder);
+    for (int i = 0; i < NUMBERS; i++)
+        BN_free(numbers[i]);
+    BN_free(p1);
+    BN_free(q1);
+    BN_free(phi);
+    BN_CTX_free(scratch);
     return pair;
+}
+
+/* Those of 2048 bits and 65537 are two: `is_other` returns the second. */
+static inline EVP_PKEY *find_rsa_key(unsigned bits, unsigned long exponent, bool is_other) {
+    const struct rsa_primes *found = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(rsa_primes); i++)
+        if (rsa_primes[i].bits == bits && rsa_primes[i].exponent == exponent && (found == NULL || is_other))
+            found = &rsa_primes[i];
+    ck_assert_msg(found != NULL, "rsa_primes.h has no key of %u bits with the exponent %lu", bits, exponent);
+    return rsa_key_of(found);
+}
+
+/* Always the same key. */
+static inline EVP_PKEY *rsa_key(unsigned bits, unsigned long exponent) {
+    return find_rsa_key(bits, exponent, false);
+}
+
+static inline EVP_PKEY *other_rsa_key(void) {
+    return find_rsa_key(2048, 65537, true);
 }
 
 static inline size_t pem_of(EVP_PKEY *pair, enum pem_form form, char *text, size_t size) {

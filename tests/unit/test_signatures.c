@@ -288,8 +288,7 @@ START_TEST(a_header_that_means_another_key_or_algorithm_is_refused) {
 END_TEST
 
 START_TEST(a_signature_by_another_key_hash_or_padding_is_refused) {
-    EVP_PKEY *p384 = ec_key("P-384"), *k1 = ec_key("secp256k1"), *other_rs = rsa_key(2048, 65537),
-             *long_rs = rsa_key(3072, 65537);
+    EVP_PKEY *p384 = ec_key("P-384"), *k1 = ec_key("secp256k1"), *other_rs = other_rsa_key(), *long_rs = rsa_key(3072, 65537);
     sign_es(HEADER("ES256", "es"), es2, EVP_sha256(), 32);
     expect(STATUS_INVALID_TOKEN, "another key of P-256");
     sign_es(HEADER("ES256", "es"), k1, EVP_sha256(), 32);
