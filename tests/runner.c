@@ -71,6 +71,10 @@ bool test_is_sanitized(void) {
 #endif
 }
 
+bool test_is_emulated(void) {
+    return getenv("TEST_IS_EMULATED") != NULL;
+}
+
 bool test_can_trace(void) {
     int status;
     pid_t pid = fork();

@@ -25,6 +25,10 @@ void test_leaves_out(const char *test, const char *part);
 /* Whether the program is built with the address or the thread sanitizer, which bring an allocator of their own and are slow. */
 bool test_is_sanitized(void);
 
+/* Whether the program runs under qemu-user (tools/arm64.sh says so in TEST_IS_EMULATED), whose /proc/self is about qemu, or
+ * empty. */
+bool test_is_emulated(void);
+
 /* Whether a process can trace another (ptrace(2)): not under qemu-user. */
 bool test_can_trace(void);
 

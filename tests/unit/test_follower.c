@@ -21,6 +21,8 @@
 
 Suite *follower_suite(void);
 
+#define LONG_MS 20000 /* for what comes much sooner */
+
 #define SID "02000000-0000-0000-0000-000000000000"
 #define EVENTS "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\nretry: 200\n\n"
 #define COMPLETE "event: snapshot-complete\nid: c1\ndata: {\"sessions\":0,\"resumed\":false}\n\n"
@@ -198,7 +200,7 @@ static void await_feeds(unsigned count, int64_t limit_ms) {
 START_TEST(a_session_is_refused_when_its_event_comes) {
     scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
     struct jwtd_verifier *verifier = follow(0);
-    ck_assert(jwtd_verify_wait(verifier, 5000));
+    ck_assert(jwtd_verify_wait(verifier, LONG_MS));
     ck_assert_int_eq(verify(verifier), JWTD_VERIFY_VALID);
     ck_assert_int_le(jwtd_verify_stale_s(verifier), 1);
     scripts[0].then = REVOKED FRESH;
@@ -211,7 +213,7 @@ START_TEST(a_connection_carries_the_credentials_and_resumes_after_the_last_event
     scripts[0] = (struct script){ EVENTS REVOKED COMPLETE FRESH, NULL };
     scripts[1] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
     struct jwtd_verifier *verifier = follow(0);
-    await_feeds(2, 5000);
+    await_feeds(2, LONG_MS);
     ck_assert_ptr_nonnull(strstr(server.requests[0], "GET /auth/revocations?heartbeat=1 HTTP/1.1\r\n"));
     ck_assert_ptr_nonnull(strstr(server.requests[0], "Authorization: Basic c2hvcDpjMlZqY21WMA==\r\n"));
     ck_assert_ptr_nonnull(strstr(server.requests[0], "Accept: text/event-stream\r\n"));
@@ -227,7 +229,7 @@ START_TEST(while_the_feed_is_lost_a_verifier_goes_on_from_memory_until_max_stale
     scripts[1] = (struct script){ "", NULL };
     struct jwtd_verifier *verifier = follow(2);
     char last[256];
-    ck_assert(jwtd_verify_wait(verifier, 5000));
+    ck_assert(jwtd_verify_wait(verifier, LONG_MS));
     await_feeds(2, 3000);
     ck_assert_int_eq(verify(verifier), JWTD_VERIFY_VALID);
     await_result(verifier, JWTD_VERIFY_STALE, 4000);
@@ -275,7 +277,7 @@ START_TEST(an_endless_line_ends_the_connection) {
     memset(line + strlen(line), 'x', sizeof line - 1 - strlen(line));
     scripts[0] = (struct script){ line, "xxxx" };
     struct jwtd_verifier *verifier = follow(0);
-    await_feeds(2, 5000);
+    await_feeds(2, LONG_MS);
     ck_assert_int_eq(verify(verifier), JWTD_VERIFY_STALE);
     jwtd_verify_destroy(verifier);
 }
@@ -295,8 +297,8 @@ START_TEST(a_silent_service_is_left) {
     scripts[0] = (struct script){ EVENTS COMPLETE FRESH, "" };
     scripts[1] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
     struct jwtd_verifier *verifier = follow(3);
-    ck_assert(jwtd_verify_wait(verifier, 5000));
-    await_result(verifier, JWTD_VERIFY_STALE, 5000);
+    ck_assert(jwtd_verify_wait(verifier, LONG_MS));
+    await_result(verifier, JWTD_VERIFY_STALE, LONG_MS);
     await_feeds(2, 8000);
     await_result(verifier, JWTD_VERIFY_VALID, 2000);
     jwtd_verify_destroy(verifier);
@@ -330,8 +332,8 @@ START_TEST(a_revoked_key_kills_the_tokens_that_were_found_valid) {
         (struct script){ EVENTS "event: key-revoked\nid: k\ndata: {\"kid\":\"k1\",\"event_timestamp\":1}\n\n" COMPLETE FRESH,
                          FRESH };
     struct jwtd_verifier *verifier = follow(0);
-    ck_assert(jwtd_verify_wait(verifier, 5000));
-    await_result(verifier, JWTD_VERIFY_REVOKED, 5000);
+    ck_assert(jwtd_verify_wait(verifier, LONG_MS));
+    await_result(verifier, JWTD_VERIFY_REVOKED, LONG_MS);
     scratch_write_text(&scratch, "keys/k2.hs256", FIXTURE_KEY_2);
     ck_assert(jwtd_verify_read_keys(verifier)); /* its file is still there */
     ck_assert_int_eq(verify(verifier), JWTD_VERIFY_REVOKED);
@@ -351,7 +353,7 @@ START_TEST(no_token_is_accepted_when_more_keys_are_revoked_than_there_is_place_f
     snprintf(answer + strlen(answer), sizeof answer - strlen(answer), "%s", COMPLETE FRESH);
     scripts[0] = (struct script){ answer, FRESH };
     struct jwtd_verifier *verifier = follow(0);
-    ck_assert(jwtd_verify_wait(verifier, 5000));
+    ck_assert(jwtd_verify_wait(verifier, LONG_MS));
     ck_assert_int_eq(verify(verifier), JWTD_VERIFY_STALE);
     jwtd_verify_last_error(verifier, last, sizeof last);
     ck_assert_str_eq(last, "keys: more than 1024 were revoked, so no token is accepted");
@@ -411,7 +413,7 @@ START_TEST(keys_are_fetched_from_the_service_but_no_secret) {
     const struct jwtd_verify_options options = { .service_url = url, .service_name = "shop", .service_secret = "x" };
     struct jwtd_verifier *verifier = jwtd_verify_create(&options, sizeof options, error, sizeof error);
     ck_assert_ptr_nonnull(verifier);
-    ck_assert(jwtd_verify_wait(verifier, 5000));
+    ck_assert(jwtd_verify_wait(verifier, LONG_MS));
     int64_t begin = clock_monotonic_us();
     while (clock_monotonic_us() - begin < 2200000) {
         ck_assert_int_eq(verify(verifier), JWTD_VERIFY_UNKNOWN_KEY);
@@ -428,7 +430,7 @@ START_TEST(keys_that_cannot_be_read_leave_those_there_are) {
     scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
     struct jwtd_verifier *verifier = follow(0);
     char last[256] = "";
-    ck_assert(jwtd_verify_wait(verifier, 5000));
+    ck_assert(jwtd_verify_wait(verifier, LONG_MS));
     for (int i = 0; i < 200 && strstr(last, "no JWK Set") == NULL; i++) {
         jwtd_verify_last_error(verifier, last, sizeof last);
         usleep(10000);
@@ -446,7 +448,7 @@ START_TEST(keys_that_are_longer_than_the_limit_are_called_so) {
     scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
     struct jwtd_verifier *verifier = follow(0);
     char last[256] = "";
-    ck_assert(jwtd_verify_wait(verifier, 5000));
+    ck_assert(jwtd_verify_wait(verifier, LONG_MS));
     for (int i = 0; i < 200 && last[0] == '\0'; i++) {
         jwtd_verify_last_error(verifier, last, sizeof last);
         usleep(10000);
@@ -485,7 +487,7 @@ START_TEST(a_process_that_was_stopped_does_not_take_old_messages_for_fresh) {
             .keys_dir = keys_dir, .service_url = url, .service_name = "shop", .service_secret = "x", .max_stale_s = 2
         };
         struct jwtd_verifier *verifier = jwtd_verify_create(&options, sizeof options, error, sizeof error);
-        if (!jwtd_verify_wait(verifier, 5000) || verify(verifier) != JWTD_VERIFY_VALID)
+        if (!jwtd_verify_wait(verifier, LONG_MS) || verify(verifier) != JWTD_VERIFY_VALID)
             _exit(2);
         int64_t before, now = clock_monotonic_us(); /* the parent stops this process as soon as it has read the byte */
         (void)!write(ready[1], &byte, 1);

@@ -489,6 +489,7 @@ Suite *limiter_suite(void) {
     tcase_add_test(locks, repetitions_are_reset_after_a_long_time_without_failures);
     suite_add_tcase(suite, locks);
     TCase *table = tcase_create("table");
+    tcase_set_timeout(table, 20);
     tcase_add_checked_fixture(table, set_up, tear_down);
     tcase_add_test(table, a_million_addresses_take_no_further_memory);
     tcase_add_test(table, many_addresses_neither_end_a_lock_nor_refill_an_empty_bucket);

@@ -247,14 +247,13 @@ START_TEST(what_is_below_the_level_is_not_written) {
 }
 END_TEST
 
+/* Nobody reads meanwhile: a thread that waited for the sink would wait until Check ends the test. */
 START_TEST(a_full_sink_blocks_no_thread_and_the_loss_is_logged) {
     struct capture capture = capture_begin();
     static char text[1024 * 1024];
     log_init(LOG_INFO, LOG_JSON);
-    int64_t began_us = clock_monotonic_us();
     for (int i = 0; i < 20000; i++)
         log_event(LOG_INFO, "many", "number=%d", i);
-    ck_assert_int_lt(clock_monotonic_us() - began_us, 5 * CLOCK_US_PER_S);
     capture_read(&capture, text, sizeof text);
     log_event(LOG_INFO, "after", "number=%d", 1);
     size_t len = capture_read(&capture, text, sizeof text);

@@ -3,6 +3,8 @@
 #include "src/http/connection.h"
 #include "src/store/link.h"
 
+#include "tests/runner.h"
+
 #include "jwtd/config.h"
 #include "jwtd/macros.h"
 #include "jwtd/options.h"
@@ -301,9 +303,13 @@ END_TEST
 START_TEST(the_process_describes_itself) {
     ck_assert_double_gt(value_of("process_start_time_seconds"), 1.7e9);
     ck_assert_double_eq(value_of("process_start_time_seconds"), value_of("process_start_time_seconds"));
-    ck_assert_double_ge(value_of("process_threads"), 1);
-    ck_assert_double_gt(value_of("process_resident_memory_bytes"), 1e6);
-    ck_assert_double_gt(value_of("process_virtual_memory_bytes"), value_of("process_resident_memory_bytes"));
+    if (test_is_emulated()) {
+        test_leaves_out(__func__, "threads and memory: qemu writes /proc/self/stat without them");
+    } else {
+        ck_assert_double_ge(value_of("process_threads"), 1);
+        ck_assert_double_gt(value_of("process_resident_memory_bytes"), 1e6);
+        ck_assert_double_gt(value_of("process_virtual_memory_bytes"), value_of("process_resident_memory_bytes"));
+    }
     ck_assert_double_gt(value_of("process_max_fds"), value_of("process_open_fds"));
     double before = value_of("process_open_fds");
     FILE *file = fopen("/proc/self/stat", "re");

@@ -29,6 +29,7 @@
  * The search can fail: it finds a counterexample for each of the wrong rules below.
  */
 #include "tests/refresh_rule.h"
+#include "tests/runner.h"
 
 #include "jwtd/macros.h"
 
@@ -407,6 +408,8 @@ static const struct {
 START_TEST(the_rule_holds_in_every_order_of_events_and_wrong_rules_are_found_out) {
     char path[512];
     const char *events;
+    if (test_is_emulated() && cases[_i].holds && cases[_i].model.rest == 0)
+        SKIP_TEST("qemu takes many minutes for these worlds, which are the same on every machine");
     struct search search = explore(&cases[_i].model, path, &events);
     ck_assert_msg((search.violation == NULL) == cases[_i].holds, "%s: %s %s", cases[_i].name,
                   search.violation == NULL ? "no counterexample" : search.violation, events);
