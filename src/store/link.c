@@ -1,6 +1,7 @@
 /* The round trips of a connection: sending and receiving. */
 #include "link.h"
 #include "audit_lock.h"
+#include "outage.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
@@ -209,6 +210,7 @@ static void end_round_trip(struct link *link) {
             db_discard(query);
         is_answered = is_answered || query->status == STATUS_OK;
     }
+    outage_note_answer();
     link_set_state(link, LINK_IDLE);
     end_queries(link);
     if (is_answered) {
@@ -407,6 +409,17 @@ int64_t link_deadline(const struct link *link) {
     return deadline_us;
 }
 
+/* The reason is mostly empty, or libpq's: without memory for the mark of the end it reports none. */
+static void log_late(const struct link *link, const struct db_query *query) {
+    const char *reason = PQerrorMessage(link->connection);
+    if (outage_is_silence(query->sent_us) && outage_begin())
+        log_event(LOG_WARN, "database_unavailable", "reason=%s statement=%s", "the server did not answer in time",
+                  query->statement->name);
+    else
+        log_event(outage_is_on() ? LOG_DEBUG : LOG_WARN, "database_too_slow", "statement=%s reason=%s", query->statement->name,
+                  reason[0] != '\0' ? reason : NULL);
+}
+
 /* A reply that is still under way would be taken for that of the next statement, so the connection is closed. */
 static void expire_round_trip(struct link *link, int64_t now_us) {
     bool was_setup = is_setup(link);
@@ -418,10 +431,8 @@ static void expire_round_trip(struct link *link, int64_t now_us) {
         db_discard(query);
         query->status = is_late ? STATUS_DEADLINE_EXCEEDED : STATUS_DATABASE_UNAVAILABLE;
         query->remedy = is_late ? REMEDY_NONE : REMEDY_RECONNECT;
-        /* the reason is empty, or libpq's: without memory for the mark of the end it reports none */
         if (is_late)
-            log_event(LOG_WARN, "database_too_slow", "statement=%s reason=%s", query->statement->name,
-                      PQerrorMessage(link->connection));
+            log_late(link, query);
     }
     end_queries(link);
     if (was_setup)

@@ -6,6 +6,10 @@
 
 static _Atomic int64_t since_us; /* 0: there is none */
 static _Atomic uint64_t refused;
+static _Atomic int64_t answered_us;
+
+/* Of three probes (readiness.c) one at least is answered in this time by a server that is well. */
+#define SILENCE_US (CLOCK_US_PER_S * 3 / 2)
 
 bool outage_begin(void) {
     int64_t none = 0;
@@ -31,4 +35,13 @@ bool outage_end(struct outage *outage) {
         return false;
     *outage = (struct outage){ .lasted_us = clock_monotonic_us() - began_us, .refused = atomic_load(&refused) };
     return true;
+}
+
+void outage_note_answer(void) {
+    atomic_store_explicit(&answered_us, clock_monotonic_us(), memory_order_relaxed);
+}
+
+bool outage_is_silence(int64_t sent_us) {
+    int64_t last_us = atomic_load_explicit(&answered_us, memory_order_relaxed);
+    return clock_monotonic_us() - (last_us > 0 ? last_us : sent_us) >= SILENCE_US;
 }

@@ -18,4 +18,8 @@ bool outage_is_on(void);
 void outage_note_refusal(void);         /* counts nothing while there is none */
 bool outage_end(struct outage *outage); /* false: there was none */
 
+/* A server that is frozen answers on no connection, while others than the one that waits for a lock are answered. */
+void outage_note_answer(void);
+bool outage_is_silence(int64_t sent_us); /* nothing was answered for a second and a half: since then, if nothing ever was */
+
 #endif

@@ -1,4 +1,5 @@
 /* Which queries make the next round trip of a link. */
+#include "outage.h"
 #include "worker.h"
 
 #include "jwtd/macros.h"
@@ -195,7 +196,11 @@ void take_late(struct worker *worker, int64_t now_us, struct query_list *late) {
     for (enum kind kind = READS; worker->first_turn_us <= now_us && kind < KINDS; kind++) {
         while ((job = lanes_remove(&worker->waiting[kind], is_late, &lateness)) != NULL) {
             admission_begin(worker->admission, 1);
-            admission_end_late(worker->admission);
+            /* what an outage keeps waiting is counted with the outage, and a probe is no request */
+            if (query_of(job)->is_probe || outage_is_on())
+                admission_end_unmeasured(worker->admission, 1);
+            else
+                admission_end_late(worker->admission);
             list_append(late, query_of(job));
         }
     }

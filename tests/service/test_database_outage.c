@@ -249,6 +249,10 @@ START_TEST(behind_a_black_hole_every_request_is_answered_by_its_deadline) {
     ck_assert_uint_gt(load_unavailable(&load), 0);
     ck_assert_msg(silence.recovery_s < 5, "ready after %.1f s", silence.recovery_s);
     load_assert_sessions_live(&load);
+    ck_assert(server_log_contains(&server, "\"event\":\"database_available\""));
+    server_check_log_count(&server, "\"event\":\"database_unavailable\"", 1); /* whichever connection notices it */
+    /* those of the periodic tasks, whose deadlines are shorter than what an outage is noticed by */
+    ck_assert_int_le(server_log_count(&server, "\"event\":\"database_too_slow\""), 2);
     server_finish(&server);
     proxy_stop(silence.proxy);
 }
