@@ -32,6 +32,7 @@ struct tracer {
     atomic_uint_fast64_t lost;   /* spans, dropped or failed */
     bool is_outage;              /* of the thread: the last batch could not be sent */
     uint64_t lost_before_outage; /* of the thread */
+    bool is_rejecting;           /* of the thread: the collector took the last batch but some spans of it */
 
     pthread_mutex_t lock; /* guards all below, but the thread reads the traces from `first` on without it */
     pthread_cond_t changed;
@@ -150,6 +151,13 @@ static void note_success(struct tracer *tracer) {
     log_event(LOG_INFO, "traces_exported_again", "spans_lost=%llu", (unsigned long long)lost);
 }
 
+/* Once, until it takes a whole batch. */
+static void note_rejected(struct tracer *tracer, uint64_t rejected) {
+    if (rejected > 0 && !tracer->is_rejecting)
+        log_event(LOG_WARN, "spans_rejected", "by=%s count=%llu", "the collector (partialSuccess)", (unsigned long long)rejected);
+    tracer->is_rejecting = rejected > 0;
+}
+
 /* Until it is taken or refused, or has been tried often enough. */
 static void send_body(struct tracer *tracer, struct text body, struct export_result *result) {
     for (unsigned tries = 1;; tries++) {
@@ -168,8 +176,10 @@ static void count_spans(struct tracer *tracer, struct arena *arena, uint64_t spa
         rejected = spans;
     count_lost(tracer, METRIC_SPAN_FAILED, rejected);
     metric_add(METRIC_TRACE_SPANS, METRIC_SPAN_SENT, spans - rejected);
-    if (result->outcome == EXPORT_DONE)
-        note_success(tracer);
+    if (result->outcome != EXPORT_DONE)
+        return;
+    note_rejected(tracer, rejected);
+    note_success(tracer);
 }
 
 static void export_batch(struct tracer *tracer, size_t count) {

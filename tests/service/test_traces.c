@@ -355,6 +355,7 @@ START_TEST(what_a_collector_refuses_is_not_sent_again) {
     collector_set_mode(collector, COLLECTOR_REJECTS); /* one of two */
     send_traced(&server, 2);
     server_await_log(&server, "\"event\":\"traces_exported_again\",\"spans_lost\":3}", 10000);
+    server_check_log_count(&server, "\"event\":\"spans_rejected\"", 1);
     assert_metric(&operations, "sent", 1);
     assert_metric(&operations, "failed", 3);
     assert_metric(&operations, "dropped", 0);
