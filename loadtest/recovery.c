@@ -25,9 +25,10 @@ double recovery_patience_s(const struct recovery *recovery) {
     return fmin(fmax(PATIENCE_MIN_S, PATIENCE_FACTOR * needed + PATIENCE_MORE_S), RECOVERY_MAX_S);
 }
 
-/* Fewer are in flight than some seconds ago, by more than chance explains. */
+/* Fewer are in flight than some seconds ago, by more than chance explains, and not only since their clients gave up. */
 static bool shrinks(const struct run *run, double begin, double end) {
     const struct run_second *last = NULL, *before = NULL;
+    bool is_answering = false;
     for (size_t i = 0; i < run->seconds_count; i++) {
         const struct run_second *second = &run->seconds_list[i];
         if (second->at <= begin || second->at > end + SLACK_S)
@@ -35,8 +36,10 @@ static bool shrinks(const struct run *run, double begin, double end) {
         last = second;
         if (before == NULL || second->at <= end - SHRINKS_OVER_S)
             before = second;
+        else
+            is_answering = is_answering || second->figures.ok + second->figures.shed > 0;
     }
-    if (last == NULL || last == before)
+    if (last == NULL || last == before || !is_answering)
         return false;
     return before->figures.in_flight - last->figures.in_flight > fmax(2 * sqrt(before->figures.in_flight), 1);
 }
@@ -63,4 +66,11 @@ enum recovery_state recovery_judge(const struct recovery *recovery, const struct
     if (elapsed < recovery_patience_s(recovery) || (is_shrinking && elapsed < RECOVERY_MAX_S))
         return RECOVERY_WAITS;
     return is_shrinking ? RECOVERY_UNDER_WAY : RECOVERY_NONE;
+}
+
+enum recovery_state recovery_conclude(const struct recovery *recovery, const struct run *run, double end, double *seconds) {
+    enum recovery_state state = recovery_judge(recovery, run, end, seconds);
+    if (state == RECOVERY_WAITS)
+        return shrinks(run, recovery->begin, end) ? RECOVERY_UNDER_WAY : RECOVERY_NONE;
+    return state;
 }

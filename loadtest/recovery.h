@@ -30,8 +30,12 @@ enum recovery_state { RECOVERY_WAITS, RECOVERY_DONE, RECOVERY_UNDER_WAY, RECOVER
 
 /*
  * By the seconds of the record from recovery->begin to `end`. RECOVERY_WAITS: too early to say. RECOVERY_UNDER_WAY: still no
- * good seconds, though the queue shrinks; RECOVERY_NONE: it does not. *seconds is how long it took, 0 unless it is done.
+ * good seconds, though the queue shrinks by what is answered; RECOVERY_NONE: it does not. *seconds is how long it took, 0 unless
+ * it is done.
  */
 enum recovery_state recovery_judge(const struct recovery *recovery, const struct run *run, double end, double *seconds);
+
+/* The same when the load is over, and nothing more is waited for: never RECOVERY_WAITS. */
+enum recovery_state recovery_conclude(const struct recovery *recovery, const struct run *run, double end, double *seconds);
 
 #endif

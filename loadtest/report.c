@@ -72,12 +72,16 @@ static void write_load_card(FILE *out, const char *name, double load, const char
 
 static void write_recovery(const struct run *run, FILE *out) {
     const struct run_verdict *verdict = &run->verdict;
-    char number[HTML_NUMBER_SIZE], value[64], wait[SEARCH_WAIT_SIZE], what[RUN_TEXT_SIZE];
+    char number[HTML_NUMBER_SIZE], value[64], wait[SEARCH_WAIT_SIZE], failures[SEARCH_HALF_LOAD_SIZE], what[RUN_TEXT_SIZE];
     if (verdict->beyond == COLLAPSE_UNKNOWN)
         return;
     snprintf(value, sizeof value, "%s s", html_number(verdict->recovery, number));
-    snprintf(what, sizeof what, "%s%s", run_collapse_text(verdict->beyond), search_describe_wait(run, wait));
-    write_card(out, "Recovery", verdict->recovered ? value : verdict->recovering ? "under way" : "none", what);
+    if (!verdict->recovered)
+        snprintf(value, sizeof value, "%s", verdict->recovering ? "under way" : verdict->interrupted ? "not known" : "none");
+    const char *semicolon = search_describe_half_load(run, failures)[0] != '\0' ? "; " : "";
+    snprintf(what, sizeof what, "above the limit: %s%s%s%s", run_collapse_text(verdict->beyond), search_describe_wait(run, wait),
+             semicolon, failures);
+    write_card(out, "Recovery", value, what);
 }
 
 static void write_costs(const struct run *run, FILE *out) {

@@ -13,7 +13,7 @@
 #define SAFE_PART 0.75
 #define FAILED_SHARE 0.001
 #define COLLAPSED_PART 0.5
-#define SENTENCE_SIZE 256
+#define SENTENCE_SIZE 512
 
 /* ---- knee ---- */
 
@@ -66,13 +66,12 @@ static double answered_p50_ms(const struct run_step *overload) {
     return (double)histogram_percentile(&total.latency, 0.5 * answered / timed) / (double)NS_PER_MS;
 }
 
-/* A load that was cut short, by Ctrl-C or a crash, is judged as it ended. */
 static void judge_recovery(struct run *run, const struct run_step *overload, const struct run_step *recover, double allowed) {
     struct run_verdict *verdict = &run->verdict;
     struct recovery recovery = recovery_of(run, overload, recover->load, allowed);
-    enum recovery_state state = recovery_judge(&recovery, run, recover->begin + recover->seconds, &verdict->recovery);
+    enum recovery_state state = recovery_conclude(&recovery, run, recover->begin + recover->seconds, &verdict->recovery);
     verdict->recovered = state == RECOVERY_DONE;
-    verdict->recovering = state == RECOVERY_UNDER_WAY || state == RECOVERY_WAITS;
+    verdict->recovering = state == RECOVERY_UNDER_WAY;
 }
 
 void search_judge_overload(struct run *run, double error_share_allowed) {
@@ -138,14 +137,14 @@ bool search_meets_limiter(struct run *run, const struct run_step *step) {
 
 /* ---- the sentence ---- */
 
-static void describe_failures(const struct run_step *overload, char *text, size_t size) {
+static void describe_failures(const struct run_step *step, char *text, size_t size) {
     struct tally total;
-    run_step_total(overload, &total);
+    run_step_total(step, &total);
     size_t worst = REPLY_CLIENT;
     for (size_t i = REPLY_CLIENT; i < REPLY_CLASSES; i++)
         worst = total.classes[i] > total.classes[worst] ? i : worst;
-    snprintf(text, size, "%.2g %% of requests fail (mostly: %s)",
-             overload->figures.due > 0 ? overload->figures.failed / overload->figures.due * 100 : 0,
+    snprintf(text, size, "%.3g %% of requests fail (mostly: %s)",
+             step->figures.due > 0 ? step->figures.failed / step->figures.due * 100 : 0,
              reply_class_name((enum reply_class)worst));
 }
 
@@ -166,22 +165,34 @@ const char *search_describe_wait(const struct run *run, char text[SEARCH_WAIT_SI
     return text;
 }
 
+const char *search_describe_half_load(const struct run *run, char text[SEARCH_HALF_LOAD_SIZE]) {
+    const struct run_step *recover = run_find_step(run, PHASE_RECOVER);
+    char what[SEARCH_HALF_LOAD_SIZE - 32];
+    text[0] = '\0';
+    if (recover == NULL || run->verdict.recovered || recover->figures.failed <= FAILED_SHARE * recover->figures.due)
+        return text;
+    describe_failures(recover, what, sizeof what);
+    snprintf(text, SEARCH_HALF_LOAD_SIZE, "at half the limit %s", what);
+    return text;
+}
+
 static const char *describe_recovery(const struct run *run, char text[SENTENCE_SIZE / 2]) {
     const struct run_verdict *verdict = &run->verdict;
     const struct run_step *recover = run_find_step(run, PHASE_RECOVER);
-    char seconds[DISPLAY_NUMBER_SIZE];
+    char seconds[DISPLAY_NUMBER_SIZE], failures[SEARCH_HALF_LOAD_SIZE];
     text[0] = '\0';
     if (recover == NULL)
         return text;
+    const char *colon = search_describe_half_load(run, failures)[0] != '\0' ? ": " : "";
     display_ms((verdict->recovered ? verdict->recovery : recover->seconds) * 1000, seconds);
     if (verdict->recovered && verdict->recovery < 0.05)
         snprintf(text, SENTENCE_SIZE / 2, "; recovers at once");
     else if (verdict->recovered)
         snprintf(text, SENTENCE_SIZE / 2, "; recovers in %s", seconds);
     else if (verdict->recovering)
-        snprintf(text, SENTENCE_SIZE / 2, "; still recovering after %s, its queue shrinks", seconds);
+        snprintf(text, SENTENCE_SIZE / 2, "; still recovering after %s, its queue shrinks%s%s", seconds, colon, failures);
     else
-        snprintf(text, SENTENCE_SIZE / 2, "; does not recover within %s", seconds);
+        snprintf(text, SENTENCE_SIZE / 2, "; does not recover within %s%s%s", seconds, colon, failures);
     return text;
 }
 

@@ -33,6 +33,11 @@ void search_judge_overload(struct run *run, double error_share_allowed);
 #define SEARCH_WAIT_SIZE 80
 const char *search_describe_wait(const struct run *run, char text[SEARCH_WAIT_SIZE]);
 
+/* "at half the limit 98 % of requests fail (mostly: timeout)": of a service that has not recovered; empty when they do not.
+ * Returns `text`. */
+#define SEARCH_HALF_LOAD_SIZE 128
+const char *search_describe_half_load(const struct run *run, char text[SEARCH_HALF_LOAD_SIZE]);
+
 /* The headline, what drifted, and the exit code, when everything else of the verdict is there. `why` and `cause` are of the load
  * that failed. */
 void search_conclude(struct run *run, const struct find *find, const char *why, const struct cause *cause);

@@ -1,5 +1,6 @@
 /* After an overload: recovered, on the way, or not; and what the headline says of it. */
 #include "jwtd/macros.h"
+#include "loadtest/command.h"
 #include "loadtest/instant.h"
 #include "loadtest/recovery.h"
 #include "loadtest/search.h"
@@ -55,7 +56,7 @@ static void begin_run(double in_flight, double timeouts) {
 }
 
 /* Who comes last waits until all others are answered. */
-static void add_second(double at, double in_flight) {
+static struct run_second *add_second(double at, double in_flight) {
     struct run_second *second = run_add_second(&run);
     ck_assert_ptr_nonnull(second);
     double wait_ms = 30 + in_flight / LIMIT * 1000;
@@ -65,6 +66,20 @@ static void add_second(double at, double in_flight) {
     second->figures.p99 = fmin(wait_ms, TIMEOUT_MS);
     second->figures.ok = wait_ms < TIMEOUT_MS ? LIMIT : 1;
     second->figures.failed = wait_ms < TIMEOUT_MS ? 0 : HALF;
+    return second;
+}
+
+static void conclude(void) {
+    struct find find;
+    search_judge_overload(&run, ALLOWED);
+    find_init(&find, LIMIT, 0.5, 1000, 0.02, false);
+    find.good = LIMIT;
+    find.bad = LIMIT * 1.02;
+    search_conclude(&run, &find, "p99 1.02 s > 1 s", &(struct cause){ CAUSE_CPU, 1, "CPU saturates" });
+}
+
+static void assert_says(const char *text) {
+    ck_assert_msg(strstr(run.verdict.headline, text) != NULL, "%s", run.verdict.headline);
 }
 
 /* Goes on for as long as failpoint would. */
@@ -117,6 +132,41 @@ START_TEST(requests_that_the_client_gave_up_are_waited_for_as_well) {
 }
 END_TEST
 
+/* The record's step ends some ms before the poll that would decide, and what is still waited for by then is decided by its end.
+ */
+START_TEST(a_dead_service_has_not_recovered_however_long_was_waited) {
+    begin_run(6000, 0); /* a patience of 90 s */
+    for (int second = 1; second <= 90; second++) {
+        struct run_second *added = add_second(OVERLOAD_S + second, 275);
+        added->figures.ok = 0;
+        added->figures.failed = HALF;
+    }
+    struct run_step *recover = add_step(PHASE_RECOVER, OVERLOAD_S, 89.95, HALF);
+    recover->figures.due = recover->figures.failed = (double)(recover->tallies[ENDPOINT_LOGIN].due = 4950);
+    recover->tallies[ENDPOINT_LOGIN].classes[REPLY_TIMEOUT] = 4950;
+    conclude();
+    ck_assert(!run.verdict.recovered && !run.verdict.recovering);
+    ck_assert_int_eq(run.verdict.exit_code, EXIT_BROKE);
+    assert_says("; does not recover within 90 s: at half the limit 100 % of requests fail (mostly: timeout).");
+    run_fini(&run);
+}
+END_TEST
+
+/* Those in flight are fewer, since their clients gave up. */
+START_TEST(a_queue_that_only_the_client_empties_does_not_shrink) {
+    begin_run(436, 0);
+    struct recovery recovery = recovery_of(&run, &run.steps[0], HALF, ALLOWED);
+    double seconds;
+    for (int second = 1; second <= 21; second++) {
+        struct run_second *added = add_second(OVERLOAD_S + second, 1000 - 40 * second);
+        added->figures.ok = 0;
+        added->figures.failed = HALF;
+    }
+    ck_assert_int_eq(recovery_judge(&recovery, &run, OVERLOAD_S + 21, &seconds), RECOVERY_NONE);
+    run_fini(&run);
+}
+END_TEST
+
 /* A second of a frozen neighbour is no relapse. */
 START_TEST(recovered_is_three_good_seconds_in_a_row) {
     begin_run(200, 0);
@@ -152,15 +202,10 @@ START_TEST(the_headline_says_what_those_waited_who_were_answered_and_whether_it_
     drain(headlines[_i].in_flight, headlines[_i].timeouts, headlines[_i].drained_a_second, &seconds);
     double end = run.seconds_list[run.seconds_count - 1].at;
     add_step(PHASE_RECOVER, OVERLOAD_S, end - OVERLOAD_S, HALF);
-    search_judge_overload(&run, ALLOWED);
+    conclude();
     ck_assert(!(run.verdict.recovered && run.verdict.recovering));
     ck_assert(run.verdict.recovered || run.verdict.recovery == 0);
-    struct find find;
-    find_init(&find, LIMIT, 0.5, 1000, 0.02, false);
-    find.good = LIMIT;
-    find.bad = LIMIT * 1.02;
-    search_conclude(&run, &find, "p99 1.02 s > 1 s", &(struct cause){ CAUSE_CPU, 1, "CPU saturates" });
-    ck_assert_msg(strstr(run.verdict.headline, headlines[_i].says) != NULL, "%s", run.verdict.headline);
+    assert_says(headlines[_i].says);
     ck_assert_int_eq(run.verdict.exit_code, headlines[_i].exit_code);
     run_fini(&run);
 }
@@ -171,6 +216,8 @@ Suite *recovery_suite(void) {
     TCase *tests = tcase_create("recovery");
     tcase_add_loop_test(tests, the_wait_for_recovery_follows_from_what_is_queued_and_how_it_drains, 0, (int)ARRAY_LEN(drains));
     tcase_add_test(tests, requests_that_the_client_gave_up_are_waited_for_as_well);
+    tcase_add_test(tests, a_dead_service_has_not_recovered_however_long_was_waited);
+    tcase_add_test(tests, a_queue_that_only_the_client_empties_does_not_shrink);
     tcase_add_test(tests, recovered_is_three_good_seconds_in_a_row);
     tcase_add_loop_test(tests, the_headline_says_what_those_waited_who_were_answered_and_whether_it_recovers, 0,
                         (int)ARRAY_LEN(headlines));
