@@ -6,6 +6,7 @@
  */
 #include "bench.h"
 #include "command.h"
+#include "instant.h"
 #include "stats.h"
 
 #include <math.h>
@@ -14,8 +15,11 @@
 #include <string.h>
 
 #define BLOCKS 20 /* of the order ABBA */
+#define SLICES (BLOCKS * 4)
 #define SECONDS_DEFAULT 80.0
-#define SLICE_MIN_S 0.2
+#define SLICE_MIN_S 0.15
+#define SLICE_MAX_S 3.0 /* of those that are as long as the answers ask for */
+#define SLICE_ANSWERS 3 /* a slice lasts so many times what an answer takes, at least: a user's first is not counted */
 #define USERS_DEFAULT 16.0
 #define SIDES 2
 #define WARM_UP_S 1.0 /* accounts of an earlier run are hashed anew where the parameters have changed */
@@ -27,26 +31,55 @@ struct comparison {
     double answered[SIDES][BLOCKS]; /* per second */
     double latency[SIDES][BLOCKS];  /* mean, ms */
     size_t blocks;
+    double slice_s;
 };
 
 /* ---- slices ---- */
 
-static struct bench_step slice_of(const struct bench *bench, uint64_t number) {
+/* How long a slice lasts when an answer takes so long. False, which the verdict explains: as long as was asked for is too short.
+ */
+static bool choose_slice(struct comparison *comparison, double answer_ms) {
+    const struct options *options = &comparison->options[0];
+    double needed = SLICE_ANSWERS * answer_ms / 1000;
+    comparison->slice_s = fmax(bench_seconds(&comparison->sides[0], SECONDS_DEFAULT) / SLICES, SLICE_MIN_S);
+    if (options->rate > 0 || needed <= comparison->slice_s)
+        return true;
+    if (options->duration_s <= 0 && needed <= SLICE_MAX_S) {
+        comparison->slice_s = needed;
+        return true;
+    }
+    char slice[DISPLAY_NUMBER_SIZE], answer[DISPLAY_NUMBER_SIZE];
+    struct run_verdict *verdict = &comparison->sides[0].run.verdict;
+    snprintf(verdict->headline, sizeof verdict->headline,
+             "nothing to compare: slices of %s are too short for answers that take %s: --duration %.0fs or more",
+             display_ms(comparison->slice_s * 1000, slice), display_ms(answer_ms, answer), ceil(needed * SLICES));
+    verdict->exit_code = EXIT_USAGE;
+    return false;
+}
+
+static struct bench_step slice_of(const struct comparison *comparison, const struct bench *bench, uint64_t number) {
     const struct options *options = bench->options;
     enum run_by by = options->rate > 0 ? BY_RATE : BY_USERS;
-    double seconds = fmax(bench_seconds(bench, SECONDS_DEFAULT) / (BLOCKS * 4), SLICE_MIN_S);
     struct bench_step slice = { .phase = PHASE_SLICE, .load = by == BY_RATE ? options->rate : options->users };
-    slice.order = bench_order(by, slice.load, seconds, (uint64_t)options->seed + number);
+    slice.order = bench_order(by, slice.load, comparison->slice_s, (uint64_t)options->seed + number);
     return slice;
+}
+
+/* What so many users would be answered a second if the slice had no end (share.h); 0: none of them came to a second turn. */
+static double answers_of_users(const struct bench *bench, double users) {
+    const struct turns *turns = &bench->now->turns;
+    return turns->sum_ns == 0 ? 0 : users * (double)turns->ok / ns_to_s((int64_t)turns->sum_ns);
 }
 
 /* One slice on one side; its figures are added to the block's. */
 static bool run_slice(struct comparison *comparison, size_t side, size_t block, uint64_t number) {
     struct bench *bench = &comparison->sides[side];
-    struct bench_step slice = slice_of(bench, number);
+    struct bench_step slice = slice_of(comparison, bench, number);
     struct run_step *step = bench_run(bench, &slice);
     if (step == NULL || bench_interrupted())
         return false;
+    if (bench->options->rate <= 0)
+        step->figures.served = answers_of_users(bench, slice.load);
     comparison->answered[side][block] += step->figures.served / 2;
     comparison->latency[side][block] += step->figures.mean / 2;
     return true;
@@ -105,6 +138,8 @@ static void conclude(struct comparison *comparison) {
 }
 
 static void print_sides(const struct comparison *comparison) {
+    if (comparison->blocks == 0)
+        return;
     for (size_t side = 0; side < SIDES; side++) {
         char answered[DISPLAY_NUMBER_SIZE], latency[DISPLAY_NUMBER_SIZE];
         printf("  %c  %s: %s/s answered, mean latency %s, %zu slices\n", 'A' + (char)side, comparison->options[side].operands[0],
@@ -142,11 +177,29 @@ static void divide_accounts(struct options *own, size_t side) {
     own->accounts_before = (double)side * own->accounts;
 }
 
-/* Each account logs in once, or as often as there is time for. Nothing is concluded from it. */
-static bool warm_up(struct bench *bench) {
-    struct bench_step step = { .phase = PHASE_WARM_UP, .load = 1 };
-    step.order = bench_order(BY_USERS, fmin(bench->plan.accounts, USERS_DEFAULT), WARM_UP_S, 0);
-    return bench_run(bench, &step) != NULL && !bench_interrupted();
+/* Each account logs in once, or as often as there is time for. Returns what an answer mostly takes then, in ms; -1: it is over.
+ */
+static double warm_up(struct bench *bench) {
+    double users = bench->options->users > 0 ? bench->options->users : fmin(bench->plan.accounts, USERS_DEFAULT);
+    struct bench_step asked = { .phase = PHASE_WARM_UP, .load = users };
+    asked.order = bench_order(BY_USERS, users, WARM_UP_S, 0);
+    const struct run_step *step = bench_run(bench, &asked);
+    return step == NULL || bench_interrupted() ? -1 : step->figures.p50;
+}
+
+static void run_comparison(struct comparison *comparison) {
+    double slower_ms = 0;
+    for (size_t side = 0; side < SIDES; side++) {
+        double answer_ms = warm_up(&comparison->sides[side]);
+        if (answer_ms < 0)
+            return;
+        slower_ms = fmax(slower_ms, answer_ms);
+    }
+    if (!choose_slice(comparison, slower_ms))
+        return;
+    char duration[DISPLAY_NUMBER_SIZE];
+    display_note(&comparison->sides[0].display, "takes about %s", display_duration(comparison->slice_s * SLICES, duration));
+    run_blocks(comparison);
 }
 
 static int prepare(struct comparison *comparison, const struct options *options, const char *line) {
@@ -183,9 +236,9 @@ int command_compare(const struct options *options, const char *line) {
         return EXIT_GENERATOR;
     code = prepare(comparison, options, line);
     if (code == EXIT_FINE) {
-        if (warm_up(&comparison->sides[0]) && warm_up(&comparison->sides[1]))
-            run_blocks(comparison);
-        conclude(comparison);
+        run_comparison(comparison);
+        if (comparison->sides[0].run.verdict.headline[0] == '\0')
+            conclude(comparison);
         display_clear(&comparison->sides[1].display);
         print_sides(comparison);
         merge(comparison);

@@ -274,6 +274,9 @@ void engine_read(const struct engine *engine, struct engine_view *view) {
         view->retried += share->retried;
         view->issued += share->issued;
         view->wait_sum_ns += share->wait_sum_ns;
+        view->turns.count += share->turns.count;
+        view->turns.ok += share->turns.ok;
+        view->turns.sum_ns += share->turns.sum_ns;
         histogram_add(&view->lag, &share->lag);
         histogram_add(&view->logged_in, &share->logged_in);
         for (size_t j = 0; j < ENDPOINTS; j++)
@@ -286,6 +289,9 @@ void engine_view_subtract(struct engine_view *later, const struct engine_view *e
     later->retried -= earlier->retried;
     later->issued -= earlier->issued;
     later->wait_sum_ns -= earlier->wait_sum_ns;
+    later->turns.count -= earlier->turns.count;
+    later->turns.ok -= earlier->turns.ok;
+    later->turns.sum_ns -= earlier->turns.sum_ns;
     histogram_subtract(&later->lag, &earlier->lag);
     histogram_subtract(&later->logged_in, &earlier->logged_in);
     for (size_t j = 0; j < ENDPOINTS; j++)

@@ -19,6 +19,7 @@ struct engine_view {
     int64_t taken_ns;
     unsigned in_flight, waiting, connections, users_done, sessions;
     uint64_t opened, retried, issued, wait_sum_ns;
+    struct turns turns;
     struct histogram lag, logged_in;
     struct tally tallies[ENDPOINTS];
 };

@@ -86,17 +86,18 @@ static bool is_own(const struct flow *flow, unsigned number) {
     return number % flow->plan->workers == flow->worker;
 }
 
-static bool user_arrives(struct flow *flow, unsigned user, int64_t due_ns) {
+static bool user_arrives(struct flow *flow, unsigned user, bool is_first, int64_t due_ns) {
     struct request *request = create_step(flow, REQUEST_USER, pick_step(flow), due_ns);
     if (request == NULL)
         return false;
     request->user = user;
+    request->is_first = is_first;
     return plan_request(flow, request);
 }
 
 void flow_begin_users(struct flow *flow, unsigned users, bool keep_connections) {
     for (unsigned i = 0; i < users; i++)
-        if (is_own(flow, i) && user_arrives(flow, keep_connections ? flow->users + 1 : 0, flow->begin_ns))
+        if (is_own(flow, i) && user_arrives(flow, keep_connections ? flow->users + 1 : 0, true, flow->begin_ns))
             flow->users++;
     if (flow->users == 0)
         flow_stop(flow);
@@ -117,8 +118,15 @@ static int64_t user_pause(struct flow *flow, const struct request_outcome *outco
     return retry_after + (int64_t)(random_unit(&flow->random) * (double)retry_after / 10);
 }
 
+static void end_turn(struct flow *flow, const struct request *request, int64_t next_due_ns) {
+    if (request->purpose == REQUEST_USER && !request->is_first)
+        share_count_turn(flow->share, request->outcome.reply_class, next_due_ns - request->due_ns);
+}
+
 static void continue_user(struct flow *flow, const struct request *request) {
     const struct request_outcome *outcome = &request->outcome;
+    int64_t next_due = outcome->ended_ns + user_pause(flow, outcome);
+    end_turn(flow, request, next_due);
     if (!flow_is_accepting(flow))
         return;
     if (flow->plan->once && outcome->reply_class == REPLY_OK) {
@@ -128,7 +136,7 @@ static void continue_user(struct flow *flow, const struct request *request) {
             flow_stop(flow);
         return;
     }
-    user_arrives(flow, request->user, outcome->ended_ns + user_pause(flow, outcome));
+    user_arrives(flow, request->user, false, next_due);
 }
 
 /* ---- scenario flows ---- */
@@ -153,6 +161,7 @@ static bool continue_scenario(struct flow *flow, struct request *request) {
     struct request *next = create_step(flow, request->purpose, request->step + 1, due);
     if (next == NULL)
         return false;
+    end_turn(flow, request, due);
     request_pass_actor(request, next);
     next->user = request->user;
     return plan_request(flow, next);

@@ -47,6 +47,7 @@ struct request {
     unsigned step; /* of the scenario */
     unsigned user; /* whose connection it uses, from 1; 0: any connection */
     struct actor *actor;
+    bool is_first;   /* of its user since the order began */
     bool owns_actor; /* else the actor belongs to the worker's sessions */
     bool retried;    /* sent again once, since the server had closed a kept connection */
     int64_t due_ns, issued_ns;

@@ -47,3 +47,9 @@ void share_count_ended(struct worker_share *share, enum endpoint endpoint, enum 
     histogram_record(&tally->latency, latency_ns);
     histogram_record(&tally->service, latency_ns - generator_ns);
 }
+
+void share_count_turn(struct worker_share *share, enum reply_class reply_class, int64_t turn_ns) {
+    share->turns.count++;
+    share->turns.ok += reply_class == REPLY_OK ? 1 : 0;
+    share->turns.sum_ns += (uint64_t)turn_ns;
+}

@@ -32,6 +32,15 @@ enum worker_trouble {
     TROUBLE_NOT_ADMITTED, /* while preparing: a reply with `trouble_status` that is not the right one */
 };
 
+/*
+ * Of the users of a closed loop: a turn lasts from when a request is due until the user's next one is, or would be if the order
+ * went on. So N users are answered N * ok / sum_ns times a ns, however many of them wait when the order ends. The first turn of
+ * each user is left out: all begin at once, and those who come first find nobody before them.
+ */
+struct turns {
+    uint64_t count, ok, sum_ns;
+};
+
 struct worker_share {
     _Atomic uint64_t finished; /* the number of the last order that is done */
     _Atomic int trouble;       /* enum worker_trouble; once set, the worker accepts no further load */
@@ -45,7 +54,8 @@ struct worker_share {
     uint64_t opened;                                              /* connections */
     uint64_t retried;                                             /* requests sent again: request.h */
     uint64_t issued;
-    uint64_t wait_sum_ns;       /* for a free connection, or a free session */
+    uint64_t wait_sum_ns; /* for a free connection, or a free session */
+    struct turns turns;
     struct histogram lag;       /* of the generator: from due to issued */
     struct histogram logged_in; /* with plan.once: from the beginning to each user's success */
     struct tally tallies[ENDPOINTS];
@@ -66,5 +76,7 @@ void share_count_issued(struct worker_share *share, enum endpoint endpoint, int6
 /* The end of a request; `status` 0 without a reply. Of `latency_ns`, `generator_ns` may be the generator's own doing. */
 void share_count_ended(struct worker_share *share, enum endpoint endpoint, enum reply_class reply_class, unsigned status,
                        int64_t latency_ns, int64_t generator_ns);
+
+void share_count_turn(struct worker_share *share, enum reply_class reply_class, int64_t turn_ns);
 
 #endif

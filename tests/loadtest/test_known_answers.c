@@ -263,6 +263,50 @@ START_TEST(each_user_keeps_a_connection) {
 }
 END_TEST
 
+static double ratio_of(const struct result *result) {
+    static const char says[] = "B answers less than A: ";
+    ck_assert_msg(result->code == 0, "%d: %s", result->code, result->output);
+    assert_says(result, says);
+    return strtod(strstr(result->output, says) + sizeof says - 1, NULL);
+}
+
+/* A busy moment of the machine may spoil a comparison. */
+static void compare_twice(const char *const *arguments, double ratio, double tolerance, struct result *result) {
+    run_program(arguments, result);
+    if (fabs(ratio_of(result) - ratio) < tolerance)
+        return;
+    printf("%s", result->output);
+    release(result);
+    run_program(arguments, result);
+    ck_assert_msg(fabs(ratio_of(result) - ratio) < tolerance, "%s", result->output);
+}
+
+/* Users who wait are answered a quarter as often by a service that takes four times as long. A slice of 0.2 s ends while each of
+ * them waits: were those not counted, the slow one would lose more of its answers. */
+START_TEST(the_ratio_of_two_services_that_take_their_time_is_the_true_one) {
+    struct fake quick = fake_start(&(struct fake_behaviour){ .latency_s = 0.0125 });
+    struct fake slow = fake_start(&(struct fake_behaviour){ .latency_s = 0.05 });
+    static struct result result;
+    compare_twice((const char *const[]){ "compare", quick.url, slow.url, "--duration", "16s", NULL }, 0.25, 0.025, &result);
+    release(&result);
+    fake_stop(&quick);
+    fake_stop(&slow);
+}
+END_TEST
+
+START_TEST(slices_that_end_before_the_answers_come_are_refused) {
+    struct fake quick = fake_start(&(struct fake_behaviour){ .latency_s = 0.01 });
+    struct fake slow = fake_start(&(struct fake_behaviour){ .latency_s = 0.4 });
+    static struct result result;
+    run_program((const char *const[]){ "compare", quick.url, slow.url, "--duration", "24s", NULL }, &result);
+    ck_assert_msg(result.code == 2, "%d: %s", result.code, result.output);
+    assert_says(&result, "slices of 300 ms are too short for answers that take 4");
+    release(&result);
+    fake_stop(&quick);
+    fake_stop(&slow);
+}
+END_TEST
+
 /* 500 and 600 a second are 0.833. Both have one table of accounts and hash with other parameters: were an account used by both
  * sides, each would spend its slices on hashing what the other has just hashed. */
 START_TEST(the_slower_of_two_services_that_share_their_accounts_is_named_with_the_true_ratio) {
@@ -270,12 +314,8 @@ START_TEST(the_slower_of_two_services_that_share_their_accounts_is_named_with_th
     struct fake quick = fake_start(&(struct fake_behaviour){ .capacity = 600, .accounts = accounts, .hash = 1 });
     struct fake slow = fake_start(&(struct fake_behaviour){ .capacity = 500, .accounts = accounts, .hash = 2 });
     static struct result result;
-    run_program((const char *const[]){ "compare", quick.url, slow.url, "--duration", "18s", "--accounts", "32", NULL }, &result);
-    ck_assert_msg(result.code == 0, "%d: %s", result.code, result.output);
-    static const char says[] = "B answers less than A: ";
-    assert_says(&result, says);
-    double ratio = strtod(strstr(result.output, says) + sizeof says - 1, NULL);
-    ck_assert_msg(fabs(ratio - 500.0 / 600) < 0.02, "%s", result.output);
+    compare_twice((const char *const[]){ "compare", quick.url, slow.url, "--duration", "12s", "--accounts", "32", NULL },
+                  500.0 / 600, 0.02, &result);
     release(&result);
     fake_stop(&quick);
     fake_stop(&slow);
@@ -367,8 +407,13 @@ Suite *known_answers_suite(void) {
     tcase_add_test(tcase, a_generator_that_is_too_slow_says_so_and_exits_with_4);
     tcase_add_test(tcase, an_unreachable_server_exits_with_3);
     tcase_add_test(tcase, each_user_keeps_a_connection);
-    tcase_add_test(tcase, the_slower_of_two_services_that_share_their_accounts_is_named_with_the_true_ratio);
     suite_add_tcase(suite, tcase);
+    TCase *comparisons = tcase_create("comparisons");
+    tcase_set_timeout(comparisons, 120);
+    tcase_add_test(comparisons, the_ratio_of_two_services_that_take_their_time_is_the_true_one);
+    tcase_add_test(comparisons, slices_that_end_before_the_answers_come_are_refused);
+    tcase_add_test(comparisons, the_slower_of_two_services_that_share_their_accounts_is_named_with_the_true_ratio);
+    suite_add_tcase(suite, comparisons);
     TCase *searches = tcase_create("searches");
     tcase_set_timeout(searches, 300);
     tcase_add_test(searches, a_capacity_of_500_a_second_is_found_within_5_percent);

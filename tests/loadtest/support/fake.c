@@ -150,7 +150,8 @@ static void take(int fd, const char *request) {
         return;
     }
     answer(request, reply);
-    if (server.behaviour.capacity <= 0) {
+    int64_t now = now_ns(), latency = (int64_t)(server.behaviour.latency_s * 1e9);
+    if (server.behaviour.capacity <= 0 && latency == 0) {
         send_reply(fd, reply);
         return;
     }
@@ -159,8 +160,11 @@ static void take(int fd, const char *request) {
         send_reply(fd, reply);
         return;
     }
-    int64_t now = now_ns(), begin = server.busy_until_ns > now ? server.busy_until_ns : now;
-    server.busy_until_ns = begin + (int64_t)(1e9 / server.behaviour.capacity) * cost_of(request, is_login);
+    int64_t begin = server.busy_until_ns > now ? server.busy_until_ns : now;
+    if (server.behaviour.capacity > 0)
+        server.busy_until_ns = begin + (int64_t)(1e9 / server.behaviour.capacity) * cost_of(request, is_login);
+    else
+        server.busy_until_ns = now + latency;
     struct waiting *waiting = &server.waiting[(server.first + server.count++) % WAITING_MAX];
     waiting->fd = fd;
     waiting->due_ns = server.busy_until_ns;
@@ -234,7 +238,7 @@ static int wait_ms(void) {
     if (server.count == 0)
         return 20;
     int64_t left = server.waiting[server.first].due_ns - now_ns();
-    return left <= 0 ? 0 : (left < 1000000 ? 1 : 5);
+    return left <= 0 ? 0 : (left < 4000000 ? (int)(left / 1000000) + 1 : 5);
 }
 
 static void serve(void) {

@@ -9,6 +9,7 @@
 
 struct fake_behaviour {
     double capacity;       /* requests a second; 0: no limit */
+    double latency_s;      /* of each request, however many there are; for one without a capacity. 0: none */
     unsigned queue;        /* requests that wait at most; more are answered 503. 0: any number */
     double freeze_every_s; /* 0: never */
     double freeze_s;
