@@ -103,13 +103,14 @@ def check_connections(manifests):
 
 
 def check_trust(manifests):
-    """Where a network is trusted, only the pods of the proxy in it may connect to the port for clients."""
+    """Where a network is trusted, one kind of pods of one namespace may connect to the port for clients: those of the proxy."""
     proxies = settings(manifests)["server"].get("trusted_proxies", "").split()
     networks = [network for network in map(ipaddress.ip_network, proxies) if network.num_addresses > 1]
-    for rule in manifests["NetworkPolicy", "jwtd"]["spec"]["ingress"]:
-        if networks and {"port": "http"} in rule["ports"]:
-            pods = [peer.get("podSelector", {}).get("matchLabels") for peer in rule["from"]]
-            yield f"pods that are no proxy are trusted by {networks}", bool(pods) and all(pods)
+    if networks:
+        rules = manifests["NetworkPolicy", "jwtd"]["spec"]["ingress"]
+        peers = [peer for rule in rules if rule.get("ports") != [{"port": "ops"}] for peer in rule.get("from", [{}])]
+        selectors = [peer.get(name, {}).get("matchLabels") for peer in peers for name in ("namespaceSelector", "podSelector")]
+        yield "more than the proxy may connect, and trusted is " + str(networks[0]), len(peers) == 1 and all(selectors)
 
 
 def check(manifests):
