@@ -18,7 +18,7 @@
 Suite *database_pressure_suite(void);
 
 #define CONNECTIONS 4
-#define BACKGROUND 4 /* connections of the threads that no request asks */
+#define BACKGROUND 3 /* connections of the threads that no request asks: docs/operators.md says so to operators */
 #define CONNECTIONS_SETTING "database.connections=4"
 #define TAKEN_MAX 64
 
