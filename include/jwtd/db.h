@@ -147,8 +147,8 @@ bool db_url_is_valid(const char *url) MUST_CHECK;
 #define DB_URL_ERROR                                                                                                             \
     "is neither a URL (with @ : / ? # % of user and password as %XX) nor a list of key=value words that libpq understands"
 
-/* Whether each word of a valid one that is of a few words of libpq's, such as that of sslmode, is one of them; libpq would find
- * that out with the first connection. False: `error` says of which it must be one. */
+/* Whether each value of a valid one that must be one of a few words, such as that of sslmode, or a number, such as that of
+ * connect_timeout, is one; libpq would find that out with the first connection. False: `error` says what it must be. */
 #define DB_URL_PROBLEM_SIZE 160
 bool db_url_check_words(const char *url, char error[DB_URL_PROBLEM_SIZE]) MUST_CHECK;
 

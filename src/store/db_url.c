@@ -2,9 +2,12 @@
 #include "link.h"
 
 #include "jwtd/macros.h"
+#include "jwtd/text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define HIDDEN "***"
@@ -62,35 +65,81 @@ bool db_url_is_valid(const char *url) {
     return is_valid;
 }
 
-/* libpq 15; the same in later ones. */
+/* libpq 15; the same in later ones. Of a loose one libpq ignores the case, and takes "" for nothing said. */
 static const struct {
     const char *keyword, *words;
+    bool is_loose;
 } of_few_words[] = {
-    { "sslmode", "disable, allow, prefer, require, verify-ca, verify-full" },
-    { "target_session_attrs", "any, read-write, read-only, primary, standby, prefer-standby" },
-    { "gssencmode", "disable, prefer, require" },
-    { "channel_binding", "disable, prefer, require" },
+    { "sslmode", "disable, allow, prefer, require, verify-ca, verify-full", false },
+    { "target_session_attrs", "any, read-write, read-only, primary, standby, prefer-standby", false },
+    { "gssencmode", "disable, prefer, require", false },
+    { "channel_binding", "disable, prefer, require", false },
+    { "sslsni", "0, 1", false },
+    { "ssl_min_protocol_version", "TLSv1, TLSv1.1, TLSv1.2, TLSv1.3", true },
+    { "ssl_max_protocol_version", "TLSv1, TLSv1.1, TLSv1.2, TLSv1.3", true },
 };
 
-static bool is_among(const char *words, const char *word) {
+static const char *const numbers[] = { "connect_timeout",     "keepalives",       "keepalives_idle",
+                                       "keepalives_interval", "keepalives_count", "tcp_user_timeout" };
+
+static bool is_among(const char *words, bool is_loose, const char *word) {
     size_t len = strcspn(word, ",");
+    if (is_loose && len == 0)
+        return true;
     for (const char *at = words; at != NULL && word[len] == '\0'; at = strstr(at, ", ")) {
         at += strspn(at, ", ");
-        if (strncmp(at, word, len) == 0 && (at[len] == ',' || at[len] == '\0') && len > 0)
+        bool is_it = is_loose ? strncasecmp(at, word, len) == 0 : strncmp(at, word, len) == 0;
+        if (is_it && (at[len] == ',' || at[len] == '\0') && len > 0)
             return true;
     }
+    return false;
+}
+
+static bool is_number(const char *value) {
+    char *end;
+    errno = 0;
+    long number = strtol(value, &end, 10);
+    return end != value && errno == 0 && number >= INT_MIN && number <= INT_MAX && end[strspn(end, " \t\r\n\v\f")] == '\0';
+}
+
+/* One for each host, or one; an empty one is libpq's default. */
+static bool are_ports(const char *value) {
+    for (;;) {
+        size_t len = strcspn(value, ",");
+        uint64_t number;
+        if (len > 0 && (!text_parse_unsigned((struct text){ value, len }, 65535, &number) || number == 0))
+            return false;
+        if (value[len] == '\0')
+            return true;
+        value += len + 1;
+    }
+}
+
+static bool check_word(const PQconninfoOption *option, char error[DB_URL_PROBLEM_SIZE]) {
+    for (size_t i = 0; i < ARRAY_LEN(of_few_words); i++) {
+        if (strcmp(option->keyword, of_few_words[i].keyword) == 0 &&
+            !is_among(of_few_words[i].words, of_few_words[i].is_loose, option->val)) {
+            (void)snprintf(error, DB_URL_PROBLEM_SIZE, "%s must be one of %s", option->keyword, of_few_words[i].words);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        if (strcmp(option->keyword, numbers[i]) == 0 && !is_number(option->val)) {
+            (void)snprintf(error, DB_URL_PROBLEM_SIZE, "%s must be a whole number", option->keyword);
+            return false;
+        }
+    }
+    if (strcmp(option->keyword, "port") != 0 || are_ports(option->val))
+        return true;
+    (void)snprintf(error, DB_URL_PROBLEM_SIZE, "port must be 1 to 65535, or one such for each host");
     return false;
 }
 
 bool db_url_check_words(const char *url, char error[DB_URL_PROBLEM_SIZE]) {
     PQconninfoOption *options = db_parse_url(url);
     bool is_right = true;
-    for (size_t i = 0; is_right && options != NULL && i < ARRAY_LEN(of_few_words); i++) {
-        const char *word = db_option(options, of_few_words[i].keyword);
-        is_right = word == NULL || is_among(of_few_words[i].words, word);
-        if (!is_right)
-            (void)snprintf(error, DB_URL_PROBLEM_SIZE, "%s must be one of %s", of_few_words[i].keyword, of_few_words[i].words);
-    }
+    for (const PQconninfoOption *option = options; is_right && option != NULL && option->keyword != NULL; option++)
+        is_right = option->val == NULL || check_word(option, error);
     PQconninfoFree(options);
     return is_right;
 }
