@@ -62,6 +62,7 @@ static void print_commands(void) {
         print_options(command->options);
         puts(".Pp");
         mdoc_text(command->notes);
+        mdoc_text(command->exit_codes);
     }
 }
 

@@ -162,7 +162,7 @@ static int run(struct command_line *line, int argc, char **argv) {
         return 0;
     }
     if (line->wants_version) {
-        puts("jwtd " JWTD_VERSION);
+        printf("jwtd " JWTD_VERSION " (%s)\n", jwtd_commit);
         return 0;
     }
     return run_command(line);

@@ -43,8 +43,9 @@ struct subcommand_table;
 
 struct cli_command {
     const char *name, *synopsis, *help;
-    const char *notes;                          /* what its own --help says below the options: lines, each ended by \n */
-    unsigned options;                           /* that it takes */
+    const char *notes;      /* what its own --help says below the options: lines, each ended by \n; "" for nothing */
+    const char *exit_codes; /* a line, the last of that, and of the --help of each of its subcommands */
+    unsigned options;       /* that it takes */
     const struct subcommand_table *subcommands; /* NULL: it has none, and takes no operands */
     int (*run)(const struct cli_arguments *arguments);
 };

@@ -2,56 +2,47 @@
 #include "jwtd/cli.h"
 #include "jwtd/macros.h"
 #include "subcommand.h"
+#include "user_words.h"
 
 #include <stdio.h>
 #include <string.h>
 
 const struct cli_command cli_commands[] = {
     { "serve", "", "serve until SIGTERM or SIGINT; SIGHUP reads configuration and keys again",
-      "SIGHUP applies those settings that can change while it runs, and names the others in the log.\n"
-      "Exit code: 0 stopped by a signal, 1 it could not start.\n",
-      0, NULL, cli_serve },
-    { "migrate", " [--status]", "bring the database to this program's schema, or list what is applied and pending",
+      "SIGHUP applies those settings that can change while it runs, and names the others in the log.\n",
+      "Exit code: 0 stopped by a signal, 1 it could not start.\n", 0, NULL, cli_serve },
+    { "migrate", " [--status]", "bring the database to this program's schema, or list what is applied and pending", "",
       "Exit code: 0 done, 1 failed, or with --status: some are pending.\n", CLI_STATUS, NULL, cli_migrate },
     { "keygen", " [--if-missing] [--algorithm NAME]",
       "make a new signing key, or one only if there is none, and the refresh key if there is none",
       "The name of a new signing key is printed; without --algorithm it is of hs256. This is for the first key. Beside others "
       "use\n"
       "jwtd key add: a running service publishes a key that keygen has made only after SIGHUP, and the key signs\n"
-      "token.publish_before_use after it was made, or, where there is keys.conf, when jwtd key activates it.\n"
-      "Exit code: 0 done, 1 failed.\n",
-      CLI_IF_MISSING | CLI_ALGORITHM, NULL, cli_keygen },
+      "token.publish_before_use after it was made, or, where there is keys.conf, when jwtd key activates it.\n",
+      "Exit code: 0 done, 1 failed.\n", CLI_IF_MISSING | CLI_ALGORITHM, NULL, cli_keygen },
     { "check-config", " [--connect]", "print the configuration that is in force, or everything that is wrong with it",
       "What is printed can be read again, but for passwords, which are ***; remarks are comments. With --connect root\n"
-      "reads the keys as the owner of their directory. Exit code: 0 right, 1 wrong.\n",
-      CLI_CONNECT, NULL, cli_check_config },
+      "reads the keys as the owner of their directory.\n",
+      "Exit code: 0 right, 1 wrong.\n", CLI_CONNECT, NULL, cli_check_config },
     { "health", " [--ready]", "ask the service that runs with this configuration whether it is alive",
-      "GET /health/live, or /health/ready, of server.listen; prints the answer. For health checks of containers.\n"
-      "Exit code: 0 if it is 200; else 1, also without an answer within seconds.\n",
-      CLI_READY, NULL, cli_health },
+      "GET /health/live, or /health/ready, of server.listen; prints the answer. For health checks of containers.\n",
+      "Exit code: 0 if it is 200; else 1, also without an answer within seconds.\n", CLI_READY, NULL, cli_health },
     { "openapi", "", "print the description of the API, an OpenAPI 3.1 document, as GET /openapi.json serves it",
-      "Its addresses are relative unless server.public_url is set. Exit code: 0 done, 1 failed.\n", 0, NULL, cli_openapi },
+      "Its addresses are relative unless server.public_url is set.\n", "Exit code: 0 done, 1 failed.\n", 0, NULL, cli_openapi },
     { "service", " list|add|rotate|drop-old|drop-new|remove",
       "manage the services that may introspect tokens; jwtd service --help says how",
-      "The file is services.credentials_file. A running service reads it with SIGHUP.\n"
-      "Exit code: 0 done, 1 failed, 2 used wrongly.\n",
-      0, &service_subcommands, cli_service },
+      "The file is services.credentials_file. A running service reads it with SIGHUP.\n",
+      "Exit code: 0 done, 1 failed, 2 used wrongly.\n", 0, &service_subcommands, cli_service },
     { "user", " SUBCOMMAND [EMAIL]", "manage accounts; jwtd user --help says how",
-      "list prints a line for each user, most others one for theirs as it is afterwards (delete: as it was): id, e-mail\n"
-      "address, roles separated by commas (\"-\": none), active or disabled, time of creation, and password, change-required\n"
-      "(the next login sets a new one) or no-password (nobody can log in until set-password); separated by tabs.\n"
-      "sessions prints for each: id, opened, last used, expires, IP address, user agent; then, of the audit, for each that has\n"
-      "ended: id, \"ended\", when, who ended it, IP address, reason. events prints for each: time, event, session, who did it,\n"
-      "IP address, reason, detail. \"-\" is none.\n"
-      "What would leave no administrator (role admin) who has a password and is not disabled is refused.\n"
-      "Exit code: 0 done; 1 failed, also when there is no such user; 2 used wrongly.\n",
-      CLI_ROLE, &user_subcommands, cli_user },
+      "list prints a line for each user, most others one for theirs as it is afterwards (delete: as it was):\n" USER_LINE
+      "sessions prints " USER_SESSIONS "events prints " USER_EVENTS USER_LAST_ADMINISTRATOR,
+      "Exit code: 0 done; 1 failed, also when there is no such user; 2 used wrongly.\n", CLI_ROLE, &user_subcommands, cli_user },
     { "key", " list|add|activate|retire|revoke|prune|rotate-refresh", "manage signing keys; jwtd key --help says how",
       "A key is standby, then active, then retiring, then gone. It is made active when it has been standby for\n"
       "token.publish_before_use, so that services that keep copies of the keys know it; --now does not wait.\n"
       "A running service whose keys are in this directory notices each change within a second; another instance needs a copy\n"
       "of the new files and of keys.conf, but for a revocation, which the database tells it (list does not ask the database).\n"
-      "In an emergency: add, which prints an id, then revoke the key that signs: the new one takes its place at once.\n"
+      "In an emergency: add, which prints an id, then revoke the key that signs: the new one takes its place at once.\n",
       "Exit code: 0 done; 1 failed, also when it is too early to activate a key; 2 used wrongly.\n",
       CLI_ALGORITHM | CLI_JSON | CLI_NOW, &key_subcommands, cli_key },
 };
@@ -87,6 +78,8 @@ void cli_print_command_help(const struct cli_command *command, const char *subco
     else
         printf("usage: jwtd %s%s\n\n%s\n\n", command->name, command->synopsis, command->help);
     print_options(row != NULL ? row->options : command->options);
-    fputs(command->notes, stdout);
+    const char *notes = row != NULL ? row->notes : command->notes;
+    fputs(notes != NULL ? notes : "", stdout);
+    fputs(command->exit_codes, stdout);
     fputs("jwtd --help lists the options and settings of every command.\n", stdout);
 }

@@ -15,6 +15,7 @@ struct subcommand {
     const char *operand; /* in words, the one operand that it must have; NULL: it takes none */
     bool takes_more;     /* operands after that one */
     unsigned options;    /* that it takes, of enum cli_option_flag */
+    const char *notes;   /* what its own --help says below the options: lines, each ended by \n; NULL: nothing */
 };
 
 struct subcommand_table {

@@ -1,6 +1,7 @@
 #include "command_change.h"
 #include "subcommand.h"
 #include "user_task.h"
+#include "user_words.h"
 
 #include "jwtd/email.h"
 #include "jwtd/log.h"
@@ -12,6 +13,7 @@
 #define ARENA_LIMIT ((size_t)4 * 1024 * 1024)
 #define LIST_PAGE USER_PAGE_MAX /* a page of users with all the metadata that fits is a quarter of the arena */
 #define ONE_EMAIL "the e-mail address of a user"
+#define LINE_AFTERWARDS "Prints the user's line as it is afterwards:\n" USER_LINE
 
 static bool show(const struct user_task *task) {
     struct user user;
@@ -51,28 +53,36 @@ static const struct user_subcommand {
     struct subcommand words;
     bool (*run)(const struct user_task *task);
 } subcommands[] = {
-    { { .name = "list", .synopsis = "", .help = "print all users" }, list },
-    { { "show", " EMAIL", "print one user", .operand = ONE_EMAIL }, show },
+    { { .name = "list", .synopsis = "", .help = "print all users", .notes = "Prints a line for each:\n" USER_LINE }, list },
+    { { "show", " EMAIL", "print one user", .operand = ONE_EMAIL, .notes = "Prints " USER_LINE }, show },
     { { "add", " EMAIL [--role ROLE]...", "add a user; the password is one line of standard input, or asked for at a terminal",
-        .operand = ONE_EMAIL, .options = CLI_ROLE },
+        .operand = ONE_EMAIL, .options = CLI_ROLE, .notes = LINE_AFTERWARDS },
       user_add },
     { { "set-roles", " EMAIL [ROLE]...", "REPLACE all roles of a user by these; without a ROLE all are removed",
-        .operand = ONE_EMAIL, .takes_more = true },
+        .operand = ONE_EMAIL, .takes_more = true, .notes = LINE_AFTERWARDS USER_LAST_ADMINISTRATOR },
       user_set_roles },
-    { { "set-password", " EMAIL", "set a new password, read as that of add, and end all sessions", .operand = ONE_EMAIL },
+    { { "set-password", " EMAIL", "set a new password, read as that of add, and end all sessions", .operand = ONE_EMAIL,
+        .notes = LINE_AFTERWARDS },
       user_set_password },
-    { { "require-password-change", " EMAIL", "end all sessions, and let the next login set a new password",
-        .operand = ONE_EMAIL },
+    { { "require-password-change", " EMAIL", "end all sessions, and let the next login set a new password", .operand = ONE_EMAIL,
+        .notes = LINE_AFTERWARDS },
       user_require_password_change },
-    { { "disable", " EMAIL", "end all sessions of a user, and refuse logins until enable", .operand = ONE_EMAIL }, user_disable },
-    { { "enable", " EMAIL", "let a disabled user log in again; the sessions that disable ended stay ended",
-        .operand = ONE_EMAIL },
+    { { "disable", " EMAIL", "end all sessions of a user, and refuse logins until enable", .operand = ONE_EMAIL,
+        .notes = LINE_AFTERWARDS USER_LAST_ADMINISTRATOR },
+      user_disable },
+    { { "enable", " EMAIL", "let a disabled user log in again; the sessions that disable ended stay ended", .operand = ONE_EMAIL,
+        .notes = LINE_AFTERWARDS },
       user_enable },
-    { { "delete", " EMAIL", "delete a user and all sessions", .operand = ONE_EMAIL }, user_delete },
-    { { "sessions", " EMAIL", "print the sessions of a user, then those that have ended, and why", .operand = ONE_EMAIL },
+    { { "delete", " EMAIL", "delete a user and all sessions", .operand = ONE_EMAIL,
+        .notes = "Prints the user's line as it was:\n" USER_LINE USER_LAST_ADMINISTRATOR },
+      user_delete },
+    { { "sessions", " EMAIL", "print the sessions of a user, then those that have ended, and why", .operand = ONE_EMAIL,
+        .notes = "Prints " USER_SESSIONS },
       user_sessions },
-    { { "end-sessions", " EMAIL", "end all sessions of a user", .operand = ONE_EMAIL }, user_end_sessions },
-    { { "events", " EMAIL", "print what happened to a user and the sessions, the newest first", .operand = ONE_EMAIL },
+    { { "end-sessions", " EMAIL", "end all sessions of a user", .operand = ONE_EMAIL, .notes = LINE_AFTERWARDS },
+      user_end_sessions },
+    { { "events", " EMAIL", "print what happened to a user and the sessions, the newest first", .operand = ONE_EMAIL,
+        .notes = "Prints " USER_EVENTS },
       user_events },
 };
 

@@ -2,6 +2,7 @@
 #include "support/database.h"
 
 #include "jwtd/macros.h"
+#include "jwtd/version.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -36,7 +37,7 @@ static const struct {
     int code;
     const char *printed;
 } command_lines[] = {
-    { { "--version" }, 0, "jwtd " },
+    { { "--version" }, 0, "jwtd " JWTD_VERSION " (" },
     { { "--help" }, 0, "server.listen" },
     { { "-h" }, 0, "cors.allowed_origins" },
     { { "serve", "--help" }, 0, "usage: jwtd serve\n\nserve until SIGTERM or SIGINT; SIGHUP" },
@@ -50,6 +51,8 @@ static const struct {
       0,
       "usage: jwtd user set-roles EMAIL [ROLE]...\n\nREPLACE all roles of a user by these; without a ROLE all are removed\n" },
     { { "user", "add", "x", "--help" }, 0, "\n  --role ROLE " },
+    { { "user", "sessions", "--help" }, 0, "\n\nPrints for each: id, opened, last used, expires, IP address, user agent; " },
+    { { "user", "disable", "--help" }, 0, "refuse logins until enable\n\nPrints the user's line as it is afterwards:\nid, " },
     { { "key", "activate", "--help" }, 0, "usage: jwtd key activate " },
     { { "service", "nothing", "--help" }, 0, "usage: jwtd service list\n" },
     { { "check-config", "--set", "server.threads=3" }, 0, "threads = 3\n" },
@@ -120,11 +123,13 @@ static void write_file(const char *path, const char *bytes, size_t len, mode_t m
 
 START_TEST(every_error_in_the_configuration_is_named_at_once) {
     char path[160];
-    static const char text[] = "[server]\nthreads = many\nbody_limit = 3 parsecs\n[password]\nmemory = 1MiB\n[nowhere]\nx = 1\n";
+    static const char text[] = "[server]\nthreads = many\nbody_limit = 3 parsecs\n[password]\nmemory = 1MiB\n[nowhere]\nx = 1\n"
+                               "[database]\nurl = postgres://db/jwtd?sslmode=wrong\n[cors]\nallowed_origins = app.example.com\n";
     snprintf(path, sizeof path, "%s/wrong.conf", shared_server.directory);
     write_file(path, text, sizeof text - 1, 0600);
     ck_assert_int_eq(RUN("--config", path, "--set", "token.nothing=1", "check-config"), 1);
-    static const char *const named[] = { "wrong.conf:2", "wrong.conf:3", "wrong.conf:7", "token.nothing", "password.memory" };
+    static const char *const named[] = { "wrong.conf:2",    "wrong.conf:3",          "wrong.conf:7", "token.nothing",
+                                         "password.memory", "database.url: sslmode", "wrong.conf:11" };
     for (size_t i = 0; i < ARRAY_LEN(named); i++)
         ck_assert_msg(strstr(output, named[i]) != NULL, "%s is missing in:\n%s", named[i], output);
     ck_assert_int_eq(RUN("--config", path, "serve"), 1);
