@@ -1,7 +1,7 @@
 # The image of jwtd: one program, its libraries, certificates and migrations, in less than 20 MiB; no shell, no package manager. It runs
 # as user 10001, and writes nothing but keys into /var/lib/jwtd, so that the root file system can be read-only:
 #
-#   docker build -t jwtd .
+#   docker build -t jwtd --build-arg COMMIT="$(git describe --always --abbrev=12 --exclude='*' --dirty)" .
 #   docker run --read-only --cap-drop all -v jwtd:/var/lib/jwtd -e JWTD_DATABASE_URL=... jwtd keygen --if-missing
 #   docker run --read-only --cap-drop all -v jwtd:/var/lib/jwtd -e JWTD_DATABASE_URL=... -p 8080:8080 jwtd
 #
@@ -11,7 +11,9 @@ WORKDIR /source
 COPY tools/packages.sh tools/packages.sh
 RUN tools/packages.sh build && rm -rf /var/lib/apt/lists
 COPY . .
-RUN make -s -j"$(nproc)" build/jwtd && tools/image_tree.sh build/jwtd /tree && install -d -m 700 /state
+# Of jwtd --version and jwtd_build_info; .git is not in the context.
+ARG COMMIT=unknown
+RUN make -s -j"$(nproc)" COMMIT="$COMMIT" build/jwtd && tools/image_tree.sh build/jwtd /tree && install -d -m 700 /state
 
 FROM scratch
 COPY --from=build /tree /
