@@ -64,17 +64,16 @@ enum metric {
 
 enum metric_login {
     METRIC_LOGIN_OK,
-    METRIC_LOGIN_UNKNOWN,        /* there is no such account */
-    METRIC_LOGIN_WRONG_PASSWORD, /* also one that was changed during the login */
-    METRIC_LOGIN_DISABLED,
-    METRIC_LOGIN_LOCKED, /* no attempt is left: of the account, or of the address */
+    METRIC_LOGIN_REFUSED, /* 401, whatever the reason: who reads it shall not learn which accounts exist; the log has the reason
+                           */
+    METRIC_LOGIN_LOCKED,  /* no attempt is left: of the account, or of the address */
     METRIC_LOGIN_CHANGE_REQUIRED
 };
 
 enum metric_registration {
     METRIC_REGISTRATION_CREATED,
-    METRIC_REGISTRATION_REPEATED, /* by the same Idempotency-Key */
-    METRIC_REGISTRATION_EMAIL_TAKEN
+    METRIC_REGISTRATION_REPEATED,   /* by the same Idempotency-Key */
+    METRIC_REGISTRATION_EMAIL_TAKEN /* as the client is told */
 };
 
 enum metric_refresh {

@@ -43,20 +43,13 @@ static enum step_result ask_user(struct request *request, struct db_query *query
     return STEP_NEXT;
 }
 
-/* For the log, the audit and the metrics alone. */
-static const struct failure {
-    const char *reason;
-    enum metric_login outcome;
-} unknown = { "unknown", METRIC_LOGIN_UNKNOWN }, wrong_password = { "wrong_password", METRIC_LOGIN_WRONG_PASSWORD },
-  disabled = { "disabled", METRIC_LOGIN_DISABLED },
-  changed_meanwhile = { "changed_meanwhile", METRIC_LOGIN_WRONG_PASSWORD }; /* between the check and the session */
-
-static const struct failure *failure_of(const struct login *login) {
+/* For the log and the audit alone: the metrics do not have it, since others may read them. */
+static const char *reason_of(const struct login *login) {
     if (!login->found.found)
-        return &unknown;
+        return "unknown";
     if (login->check.match != HASH_MATCHES)
-        return &wrong_password;
-    return login->found.user.disabled ? &disabled : &changed_meanwhile;
+        return "wrong_password";
+    return login->found.user.disabled ? "disabled" : "changed_meanwhile"; /* between the check and the session */
 }
 
 /* The reason is for the operator; the client is not told. */
@@ -69,10 +62,10 @@ static void log_failure(const struct login *login, const char *reason) {
 /* Every login that fails is refused here, after the same work and with the same bytes, whatever the reason. */
 static enum step_result refuse(struct request *request) {
     const struct login *login = request->scratch;
-    const struct failure *failure = failure_of(login);
-    metric_add(METRIC_LOGINS, failure->outcome, 1);
-    log_failure(login, failure->reason);
-    audit_wrong_password(request, login->found.found ? &login->found.user.id : NULL, failure->reason);
+    const char *reason = reason_of(login);
+    metric_add(METRIC_LOGINS, METRIC_LOGIN_REFUSED, 1);
+    log_failure(login, reason);
+    audit_wrong_password(request, login->found.found ? &login->found.user.id : NULL, reason);
     return reply_problem(request, STATUS_INVALID_CREDENTIALS);
 }
 

@@ -21,7 +21,7 @@ static const char *const limit_classes[] = { "register",         "login",       
                                              "address_failures", "login_failures", "account_failures" };
 static const char *const connection_states[] = { "idle", "header", "body", "busy", "answer" };
 static const char *const link_states[] = { "closed", "connecting", "idle", "busy" };
-static const char *const logins[] = { "ok", "unknown", "wrong_password", "disabled", "locked", "change_required" };
+static const char *const logins[] = { "ok", "refused", "locked", "change_required" };
 static const char *const registrations[] = { "created", "repeated", "email_taken" };
 static const char *const refreshes[] = { "rotated", "retried", "reused", "expired", "invalid", "too_soon" };
 static const char *const decisions[] = { "allowed", "refused" };
@@ -183,7 +183,7 @@ const struct metric_row metric_rows[METRIC_COUNT] = {
     [METRIC_REFRESHES] = { "jwtd_refreshes",
                            METRIC_COUNTER,
                            NULL,
-                           "Refresh tokens that were presented, by outcome.",
+                           "Refresh tokens that were presented, by outcome; reused: that has ended its session.",
                            { { "outcome", METRIC_SET_REFRESH } } },
     [METRIC_LIMITER_DECISIONS] = { "jwtd_limiter_decisions",
                                    METRIC_COUNTER,

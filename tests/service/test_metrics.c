@@ -228,17 +228,68 @@ static void log_in_without_the_new_password(struct account *account) {
 START_TEST(logins_are_counted_by_outcome) {
     struct account account = account_register(&server), nobody = account_new(), other = account_register(&server);
     expect_one_more("jwtd_logins_total{outcome=\"ok\"}", log_in_well, &account);
-    expect_one_more("jwtd_logins_total{outcome=\"unknown\"}", log_in_badly, &nobody);
-    expect_one_more("jwtd_logins_total{outcome=\"wrong_password\"}", log_in_badly, &account);
+    expect_one_more("jwtd_logins_total{outcome=\"refused\"}", log_in_badly, &nobody);
+    expect_one_more("jwtd_logins_total{outcome=\"refused\"}", log_in_badly, &account);
     double lockouts = metrics_value(&operations, "jwtd_lockouts_total");
-    expect_one_more("jwtd_logins_total{outcome=\"wrong_password\"}", log_in_badly, &account);
+    expect_one_more("jwtd_logins_total{outcome=\"refused\"}", log_in_badly, &account);
     ck_assert_double_eq(metrics_value(&operations, "jwtd_lockouts_total"), lockouts + 1);
     expect_one_more("jwtd_logins_total{outcome=\"locked\"}", log_in_locked, &account);
     expect_one_more("jwtd_limiter_decisions_total{class=\"login_failures\",decision=\"refused\"}", log_in_locked, &account);
     expect_one_more("jwtd_logins_total{outcome=\"change_required\"}", log_in_without_the_new_password, &other);
-    expect_one_more("jwtd_logins_total{outcome=\"disabled\"}", log_in_disabled, &other);
+    expect_one_more("jwtd_logins_total{outcome=\"refused\"}", log_in_disabled, &other);
     expect_one_more("jwtd_hash_duration_seconds_count", log_in_badly, &(struct account){ .email = "someone@example.org" });
     ck_assert_double_eq(metrics_value(&operations, "jwtd_hashes_in_flight"), 0);
+}
+END_TEST
+
+#define CHANGES_SIZE 8192
+
+/* The next line of `text`, without its newline, of a counter of what happens to accounts; NULL: there is none. */
+static char *next_count(char **text) {
+    static const char *const own[] = { "jwtd_http_", "jwtd_trace", "process_" };
+    char *line;
+    while ((line = strsep(text, "\n")) != NULL) {
+        bool is_own = strstr(line, "_total") == NULL;
+        for (size_t i = 0; i < ARRAY_LEN(own); i++)
+            is_own = is_own || strncmp(line, own[i], strlen(own[i])) == 0;
+        if (!is_own && line[0] != '#')
+            return line;
+    }
+    return NULL;
+}
+
+/* Writes the counters that have grown by the work, with how much. */
+static void write_changes(void (*work)(struct account *account), struct account *account, char changes[CHANGES_SIZE]) {
+    static const char login[] = "jwtd_http_requests_total{route=\"POST /auth/login\",status=\"401\"}";
+    double logins = metrics_value(&operations, login);
+    char *before = metrics_text(&operations, NULL);
+    size_t len = 0;
+    work(account);
+    metrics_await_at_least(&operations, login, logins + 1);
+    char *after = metrics_text(&operations, NULL), *rest = after, *line;
+    while ((line = next_count(&rest)) != NULL) {
+        char series[256];
+        int name_len = (int)(strrchr(line, ' ') - line);
+        snprintf(series, sizeof series, "\n%.*s ", name_len, line);
+        const char *old = strstr(before, series);
+        double grown = strtod(line + name_len, NULL) - (old != NULL ? strtod(old + strlen(series), NULL) : 0);
+        if (grown != 0)
+            len += (size_t)snprintf(changes + len, CHANGES_SIZE - len, "%.*s %g\n", name_len, line, grown);
+    }
+    ck_assert_uint_gt(len, 0);
+    free(before);
+    free(after);
+}
+
+/* Whoever reads them could otherwise ask with one wrong password whether somebody has an account. */
+START_TEST(metrics_do_not_tell_why_a_login_was_refused) {
+    static char unknown[CHANGES_SIZE], wrong[CHANGES_SIZE], disabled[CHANGES_SIZE];
+    struct account account = account_register(&server), nobody = account_new(), other = account_register(&server);
+    write_changes(log_in_badly, &nobody, unknown);
+    write_changes(log_in_badly, &account, wrong);
+    write_changes(log_in_disabled, &other, disabled);
+    ck_assert_str_eq(wrong, unknown);
+    ck_assert_str_eq(disabled, unknown);
 }
 END_TEST
 
@@ -390,6 +441,7 @@ Suite *metrics_suite(void) {
     tcase_add_test(tcase, what_is_answered_past_the_library_is_counted_too);
     tcase_add_test(tcase, open_connections_are_counted_by_their_state);
     tcase_add_test(tcase, logins_are_counted_by_outcome);
+    tcase_add_test(tcase, metrics_do_not_tell_why_a_login_was_refused);
     tcase_add_test(tcase, registrations_are_counted_by_outcome);
     tcase_add_test(tcase, refreshes_are_counted_by_outcome);
     tcase_add_test(tcase, a_revoked_session_is_known_and_the_knowledge_is_young);

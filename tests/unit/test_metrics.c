@@ -165,7 +165,7 @@ struct recorder {
 static void record(void *context) {
     struct recorder *recorder = context;
     for (int i = 0; i < RECORDINGS; i++) {
-        metric_add(METRIC_LOGINS, METRIC_LOGIN_DISABLED, 2);
+        metric_add(METRIC_LOGINS, METRIC_LOGIN_REFUSED, 2);
         metric_observe(METRIC_HASH_DURATION, 0, 1000000);
         metric_change(METRIC_HASHES_IN_FLIGHT, 0, 1);
     }
@@ -179,7 +179,7 @@ START_TEST(what_threads_record_adds_up_while_they_run_and_when_they_have_ended) 
     atomic_bool may_end = false;
     atomic_uint done = 0;
     struct recorder recorders[THREADS];
-    double logins = value_of("jwtd_logins_total{outcome=\"disabled\"}"), hashes = value_of("jwtd_hash_duration_seconds_count");
+    double logins = value_of("jwtd_logins_total{outcome=\"refused\"}"), hashes = value_of("jwtd_hash_duration_seconds_count");
     double seconds = value_of("jwtd_hash_duration_seconds_sum");
     for (size_t i = 0; i < THREADS; i++) {
         recorders[i] = (struct recorder){ .may_end = &may_end, .done = &done };
@@ -188,7 +188,7 @@ START_TEST(what_threads_record_adds_up_while_they_run_and_when_they_have_ended) 
     while (atomic_load(&done) < THREADS)
         sched_yield();
     for (int has_ended = 0; has_ended <= 1; has_ended++) {
-        ck_assert_double_eq(value_of("jwtd_logins_total{outcome=\"disabled\"}") - logins, 2.0 * THREADS * RECORDINGS);
+        ck_assert_double_eq(value_of("jwtd_logins_total{outcome=\"refused\"}") - logins, 2.0 * THREADS * RECORDINGS);
         ck_assert_double_eq(value_of("jwtd_hash_duration_seconds_count") - hashes, 1.0 * THREADS * RECORDINGS);
         ck_assert_double_eq_tol(value_of("jwtd_hash_duration_seconds_sum") - seconds, 0.001 * THREADS * RECORDINGS, 1e-6);
         ck_assert_double_eq(value_of("jwtd_hashes_in_flight"), has_ended ? 0 : THREADS * RECORDINGS);
