@@ -25,8 +25,8 @@
 enum metric {
     METRIC_HTTP_REQUESTS,         /* METRIC_SET_ROUTE, metric_index_of_status */
     METRIC_HTTP_REQUEST_DURATION, /* METRIC_SET_ROUTE */
-    METRIC_HTTP_CONNECTIONS,      /* enum connection_state */
-    METRIC_REQUESTS_SHED,         /* METRIC_SET_SHED_REASON */
+    METRIC_HTTP_CONNECTIONS,      /* METRIC_SET_LISTENER, enum connection_state */
+    METRIC_REQUESTS_SHED,         /* METRIC_SET_LISTENER, METRIC_SET_SHED_REASON */
     METRIC_QUEUE_LENGTH,          /* read */
     METRIC_QUEUE_WAIT,            /* METRIC_SET_EXECUTOR */
     METRIC_JOB_DURATION,          /* METRIC_SET_EXECUTOR */
@@ -102,6 +102,7 @@ enum metric_set {
     METRIC_SET_STATUS,      /* HTTP statuses; the last is "none": no reply was sent */
     METRIC_SET_STATEMENT,   /* given: names of the store's statements, as they are used; the last is "other" */
     METRIC_SET_EXECUTOR,    /* by the name of the pool; the last is "other" */
+    METRIC_SET_LISTENER,    /* enum route_listener, without LISTENER_BOTH */
     METRIC_SET_SHED_REASON, /* names of statuses that mean 503 (status.h), and of refused connections */
     METRIC_SET_LIMIT_CLASS, /* the classes that limiter_take counts, from LIMIT_REGISTER on */
     METRIC_SET_CONNECTION_STATE,

@@ -13,6 +13,7 @@
 static const char *const statuses[] = { "200", "204", "201", "401", "503", "429", "304", "400", "403", "404", "405", "406",
                                         "408", "409", "412", "413", "414", "415", "422", "428", "431", "500", "none" };
 static const char *const executors[] = { "database", "crypto", "dispatch", "other" };
+static const char *const listeners[] = { "public", "operations" };
 static const char *const shed_reasons[] = { "overloaded",       "deadline_exceeded", "database_unavailable",
                                             "out_of_memory",    "starting",          "revocations_stale",
                                             "keys_unavailable", "shutting_down",     "too_many_connections",
@@ -40,6 +41,7 @@ static const struct {
     [METRIC_SET_STATUS] = VALUES(statuses),
     [METRIC_SET_STATEMENT] = { NULL, METRIC_STATEMENTS_MAX },
     [METRIC_SET_EXECUTOR] = VALUES(executors),
+    [METRIC_SET_LISTENER] = VALUES(listeners),
     [METRIC_SET_SHED_REASON] = VALUES(shed_reasons),
     [METRIC_SET_LIMIT_CLASS] = VALUES(limit_classes),
     [METRIC_SET_CONNECTION_STATE] = VALUES(connection_states),
@@ -151,13 +153,13 @@ const struct metric_row metric_rows[METRIC_COUNT] = {
     [METRIC_HTTP_CONNECTIONS] = { "jwtd_http_connections",
                                   METRIC_GAUGE,
                                   NULL,
-                                  "Open connections of clients, by state.",
-                                  { { "state", METRIC_SET_CONNECTION_STATE } } },
+                                  "Open connections of clients, by listener and state.",
+                                  { { "listener", METRIC_SET_LISTENER }, { "state", METRIC_SET_CONNECTION_STATE } } },
     [METRIC_REQUESTS_SHED] = { "jwtd_requests_shed",
                                METRIC_COUNTER,
                                NULL,
-                               "Requests that were answered 503, and connections that were refused, by reason.",
-                               { { "reason", METRIC_SET_SHED_REASON } } },
+                               "Requests that were answered 503, and connections that were refused, by listener and reason.",
+                               { { "listener", METRIC_SET_LISTENER }, { "reason", METRIC_SET_SHED_REASON } } },
     [METRIC_QUEUE_LENGTH] = { "jwtd_queue_length",
                               METRIC_GAUGE,
                               NULL,

@@ -6,6 +6,7 @@
 #include "jwtd/activity.h"
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
+#include "jwtd/metrics.h"
 #include "jwtd/overload_episode.h"
 #include "jwtd/thread.h"
 
@@ -31,6 +32,7 @@ struct refusals {
 };
 
 struct acceptor {
+    enum route_listener listener;
     int listen_fd;
     int wake_fd;  /* readable when the thread is to end */
     int spare_fd; /* -1: it was closed, and could not be opened again */
@@ -45,9 +47,10 @@ struct acceptor {
 static void note_refusal(struct acceptor *acceptor, uint64_t *count, const char *reason) {
     (*count)++;
     if (count != &acceptor->refusals.answered)
-        http_metrics_note_closed();
+        http_metrics_note_closed(acceptor->listener);
     if (overload_episode_note(&acceptor->episode, clock_monotonic_us()))
-        log_event(LOG_WARN, "refusing_connections_started", "reason=%s", reason);
+        log_event(LOG_WARN, "refusing_connections_started", "listener=%s reason=%s",
+                  metric_value(METRIC_SET_LISTENER, acceptor->listener), reason);
 }
 
 static void log_end_of_episode(struct acceptor *acceptor, int64_t now_us) {
@@ -55,9 +58,10 @@ static void log_end_of_episode(struct acceptor *acceptor, int64_t now_us) {
     int64_t lasted_us;
     if (!overload_episode_has_ended(&acceptor->episode, now_us, &lasted_us))
         return;
-    log_event(LOG_WARN, "refusing_connections_stopped", "answered=%llu closed=%llu without_descriptor=%llu ms=%lld",
-              (unsigned long long)refusals->answered, (unsigned long long)refusals->closed,
-              (unsigned long long)refusals->without_descriptor, (long long)(lasted_us / 1000));
+    log_event(LOG_WARN, "refusing_connections_stopped", "listener=%s answered=%llu closed=%llu without_descriptor=%llu ms=%lld",
+              metric_value(METRIC_SET_LISTENER, acceptor->listener), (unsigned long long)refusals->answered,
+              (unsigned long long)refusals->closed, (unsigned long long)refusals->without_descriptor,
+              (long long)(lasted_us / 1000));
     acceptor->refusals = (struct refusals){ .answered = 0 };
 }
 
@@ -137,15 +141,17 @@ static void free_acceptor(struct acceptor *acceptor) {
     free(acceptor);
 }
 
-struct acceptor *acceptor_start(const char *name, int listen_fd, struct MHD_Daemon *daemon, struct connections *connections) {
+struct acceptor *acceptor_start(enum route_listener listener, int listen_fd, struct MHD_Daemon *daemon,
+                                struct connections *connections) {
     struct acceptor *acceptor = calloc(1, sizeof *acceptor);
     if (acceptor == NULL)
         return NULL;
-    *acceptor = (struct acceptor){ .listen_fd = listen_fd, .daemon = daemon, .connections = connections };
+    *acceptor = (struct acceptor){ .listener = listener, .listen_fd = listen_fd, .daemon = daemon, .connections = connections };
     atomic_init(&acceptor->round_us, clock_monotonic_us());
     acceptor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     acceptor->spare_fd = acceptor->wake_fd >= 0 ? fcntl(acceptor->wake_fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (acceptor->spare_fd >= 0 && thread_start(&acceptor->thread, name, accept_main, acceptor) == STATUS_OK)
+    if (acceptor->spare_fd >= 0 && thread_start(&acceptor->thread, listener == LISTENER_PUBLIC ? "accept" : "ops-accept",
+                                                accept_main, acceptor) == STATUS_OK)
         return acceptor;
     free_acceptor(acceptor);
     return NULL;

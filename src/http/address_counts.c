@@ -134,3 +134,7 @@ void address_counts_remove(struct address_counts *counts, struct address_count *
         count_out(counts, count->site);
     count_out(counts, count);
 }
+
+unsigned address_count_connections(const struct address_count *count) {
+    return count != NULL ? count->connections : 0;
+}

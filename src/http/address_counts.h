@@ -23,4 +23,7 @@ unsigned address_counts_of_site(const struct address_counts *counts, const struc
 struct address_count *address_counts_add(struct address_counts *counts, const struct address *address);
 void address_counts_remove(struct address_counts *counts, struct address_count *count); /* NULL is allowed */
 
+/* How many it counts; 0 of NULL. */
+unsigned address_count_connections(const struct address_count *count);
+
 #endif

@@ -31,15 +31,19 @@ static const bool is_allowed[CONNECTION_STATES][CONNECTION_STATES] = {
     [CONNECTION_ANSWER] = { [CONNECTION_IDLE] = true },
 };
 
-void connection_init(struct connection *connection, int fd, int64_t now_us) {
-    *connection = (struct connection){ .fd = fd, .since_us = now_us };
+static unsigned state_index(const struct connection *connection, enum connection_state state) {
+    return metric_pair(METRIC_HTTP_CONNECTIONS, connection->listener, state);
+}
+
+void connection_init(struct connection *connection, enum route_listener listener, int fd, int64_t now_us) {
+    *connection = (struct connection){ .listener = listener, .fd = fd, .since_us = now_us };
     pthread_mutex_init(&connection->state_lock, NULL);
-    metric_change(METRIC_HTTP_CONNECTIONS, CONNECTION_IDLE, 1);
+    metric_change(METRIC_HTTP_CONNECTIONS, state_index(connection, CONNECTION_IDLE), 1);
 }
 
 void connection_fini(struct connection *connection) {
     assert(connection->exchange == NULL);
-    metric_change(METRIC_HTTP_CONNECTIONS, connection->state, -1);
+    metric_change(METRIC_HTTP_CONNECTIONS, state_index(connection, connection->state), -1);
     pthread_mutex_destroy(&connection->state_lock);
 }
 
@@ -55,7 +59,7 @@ void connection_set_state(struct connection *connection, enum connection_state s
     pthread_mutex_lock(&connection->state_lock);
     assert(state < CONNECTION_STATES && is_allowed[connection->state][state]);
     connection->since_us = state == CONNECTION_HEADER ? header_begin_us(connection, now_us) : now_us;
-    metric_move(METRIC_HTTP_CONNECTIONS, connection->state, state);
+    metric_move(METRIC_HTTP_CONNECTIONS, state_index(connection, connection->state), state_index(connection, state));
     connection->state = state;
     connection->header_since_us = 0;
     connection->taken_before = -1;
@@ -139,10 +143,10 @@ static void reset(const struct connection *connection) {
 }
 
 /* Written past the library: it accepts no reply while a request is being received, and sends none of its own in these states. */
-static void shut_down(const struct connection *connection) {
+static void shut_down(const struct connection *connection, enum status status) {
     if (is_owed_a_reply(connection)) {
-        direct_reply_send(connection->fd, STATUS_REQUEST_TIMEOUT, input_is_head(connection->fd));
-        http_metrics_note_direct_reply(STATUS_REQUEST_TIMEOUT);
+        direct_reply_send(connection->fd, status, input_is_head(connection->fd));
+        http_metrics_note_direct_reply(connection->listener, status);
     }
     if (connection->state == CONNECTION_ANSWER)
         reset(connection);
@@ -157,7 +161,22 @@ void connection_check(struct connection *connection, const struct connection_dea
     else if (end_of_answer_is_overdue(connection, deadlines->answer_us, now_us))
         reset(connection);
     else if (is_overdue(connection, deadlines, now_us))
-        shut_down(connection);
+        shut_down(connection, STATUS_REQUEST_TIMEOUT);
+    pthread_mutex_unlock(&connection->state_lock);
+}
+
+int64_t connection_waits_since_us(struct connection *connection) {
+    pthread_mutex_lock(&connection->state_lock);
+    bool waits =
+        connection->state == CONNECTION_IDLE || connection->state == CONNECTION_HEADER || connection->state == CONNECTION_BODY;
+    int64_t since_us = waits ? connection->since_us : -1;
+    pthread_mutex_unlock(&connection->state_lock);
+    return since_us;
+}
+
+void connection_evict(struct connection *connection) {
+    pthread_mutex_lock(&connection->state_lock);
+    shut_down(connection, STATUS_OVERLOADED);
     pthread_mutex_unlock(&connection->state_lock);
 }
 

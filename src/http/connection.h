@@ -12,6 +12,7 @@
 
 #include "refusal_history.h"
 
+#include "jwtd/route.h"
 #include "jwtd/status.h"
 
 #include <pthread.h>
@@ -37,9 +38,10 @@ enum connection_state {
 };
 
 struct connection {
-    TAILQ_ENTRY(connection) link;        /* this and the next three are written by connections.c */
+    TAILQ_ENTRY(connection) link;        /* this and the next four are written by connections.c */
     struct address_count *address_count; /* NULL: not counted by address */
-    bool is_too_many;
+    bool is_too_many, is_evicted;
+    enum route_listener listener;
     int fd;
     struct exchange *exchange; /* this and the next belong to the HTTP thread */
     struct refusal_history refusals;
@@ -60,7 +62,7 @@ struct connection_deadlines {
                           each CONNECTION_TAKEN_PER_S bytes that the client has confirmed since the first check */
 };
 
-void connection_init(struct connection *connection, int fd, int64_t now_us);
+void connection_init(struct connection *connection, enum route_listener listener, int fd, int64_t now_us);
 void connection_fini(struct connection *connection);
 
 /* On its HTTP thread. A transition that no request makes aborts. */
@@ -77,6 +79,12 @@ void connection_set_state(struct connection *connection, enum connection_state s
  * The list's lock is held, so that the descriptor stays open.
  */
 void connection_check(struct connection *connection, const struct connection_deadlines *deadlines, int64_t now_us);
+
+/* Since when the connection has waited for its client: for a request, or the rest of one; -1 when the client waits. The list's
+ * lock is held, as for the next, which makes room for another connection: it answers 503 if a request has begun, and shuts down.
+ */
+int64_t connection_waits_since_us(struct connection *connection);
+void connection_evict(struct connection *connection);
 
 /* Whether it is one too many: to be answered 503 and closed. */
 bool connection_is_too_many(const struct connection *connection);

@@ -25,11 +25,13 @@ struct connections {
     struct connection_limits limits;
     pthread_mutex_t list_lock; /* guards all that follows except `thread`, and each connection's link and counts */
     pthread_cond_t stop;
-    pthread_cond_t reservations_free; /* half of them are; the acceptor waits for it */
+    pthread_cond_t reservations_free; /* half of them are; the acceptor waits for it, as for the next */
+    pthread_cond_t list_changed;      /* with limits.makes_room: one has been added or removed */
     struct connection_list list;
     struct connection *cursor; /* the next one that the reaper checks */
     struct connection_deadlines deadlines;
     unsigned count;
+    unsigned evicted; /* of them: they were closed to make room, and the library has not removed them yet */
     struct reservations reservations;
     struct address_counts *address_counts;
     bool is_stopping;
@@ -90,6 +92,7 @@ struct connections *connections_create(const struct connection_limits *limits) {
     pthread_mutex_init(&connections->list_lock, NULL);
     condition_init_monotonic(&connections->stop);
     condition_init_monotonic(&connections->reservations_free);
+    condition_init_monotonic(&connections->list_changed);
     if (thread_start(&connections->thread, limits->thread_name, reaper_main, connections) == STATUS_OK)
         return connections;
     address_counts_destroy(address_counts);
@@ -107,6 +110,7 @@ void connections_destroy(struct connections *connections) {
     thread_join(&connections->thread);
     pthread_cond_destroy(&connections->stop);
     pthread_cond_destroy(&connections->reservations_free);
+    pthread_cond_destroy(&connections->list_changed);
     pthread_mutex_destroy(&connections->list_lock);
     address_counts_destroy(connections->address_counts);
     free(connections);
@@ -116,6 +120,11 @@ void connections_destroy(struct connections *connections) {
 
 unsigned connections_with_spare(unsigned limit) {
     return limit + limit / SPARE_SHARE + 1;
+}
+
+/* Those that there will be soon: all but the evicted ones. */
+static unsigned count_all(const struct connections *connections) {
+    return connections->count - connections->evicted + connections->reservations.count;
 }
 
 static bool is_limited(const struct connections *connections, const struct address *peer) {
@@ -135,8 +144,8 @@ static enum connection_admission stricter(enum connection_admission a, enum conn
 static enum connection_admission decide(const struct connections *connections, const struct address *peer) {
     const struct connection_limits *limits = &connections->limits;
     const struct address_counts *counts = connections->address_counts;
-    enum connection_admission admission = admit_one_more(connections->count + connections->reservations.count, limits->total);
-    if (admission == REJECT || !is_limited(connections, peer))
+    enum connection_admission admission = admit_one_more(count_all(connections), limits->total);
+    if (admission == REJECT || limits->makes_room || !is_limited(connections, peer))
         return admission;
     admission = stricter(admission, admit_one_more(address_counts_of_network(counts, peer), limits->per_address));
     return stricter(admission, admit_one_more(address_counts_of_site(counts, peer), limits->per_address * SITE_MULTIPLE));
@@ -176,6 +185,48 @@ static void await_reservation(struct connections *connections) {
     assert(connections->reservations.count < RESERVATIONS_MAX);
 }
 
+static bool is_before(const struct connection *one, int64_t one_since_us, const struct connection *other,
+                      int64_t other_since_us) {
+    unsigned of_one = address_count_connections(one->address_count), of_other = address_count_connections(other->address_count);
+    return of_one != of_other ? of_one > of_other : one_since_us < other_since_us;
+}
+
+static struct connection *find_to_evict(const struct connections *connections) {
+    struct connection *found = NULL, *connection;
+    int64_t found_since_us = 0;
+    TAILQ_FOREACH(connection, &connections->list, link) {
+        int64_t since_us = connection->is_evicted ? -1 : connection_waits_since_us(connection);
+        if (since_us < 0 || (found != NULL && !is_before(connection, since_us, found, found_since_us)))
+            continue;
+        found = connection;
+        found_since_us = since_us;
+    }
+    return found;
+}
+
+static bool evict_one(struct connections *connections) {
+    struct connection *connection = connections->evicted < EVICTED_MAX ? find_to_evict(connections) : NULL;
+    if (connection == NULL)
+        return false;
+    connection->is_evicted = true;
+    connections->evicted++;
+    connection_evict(connection);
+    return true;
+}
+
+/* Not before those on the way to an HTTP thread are in the list: one of them may have to go. */
+static void make_room(struct connections *connections) {
+    int64_t until_us = clock_monotonic_us() + RESERVATION_LIMIT_US;
+    bool is_in_time = true;
+    while (count_all(connections) >= connections->limits.total) {
+        bool may_choose = connections->reservations.count == 0 || !is_in_time;
+        if (may_choose && (evict_one(connections) || connections->evicted == 0 || !is_in_time))
+            return;
+        is_in_time = condition_wait_until(&connections->list_changed, &connections->list_lock, until_us);
+        cancel_expired(connections);
+    }
+}
+
 enum connection_admission connections_admit(struct connections *connections, int fd, const struct address *peer) {
     pthread_mutex_lock(&connections->list_lock);
     /* one of this number belongs to an earlier connection that was closed without being added */
@@ -183,6 +234,8 @@ enum connection_admission connections_admit(struct connections *connections, int
     cancel_expired(connections);
     if (connections->reservations.count == RESERVATIONS_MAX)
         await_reservation(connections);
+    if (connections->limits.makes_room)
+        make_room(connections);
     enum connection_admission admission = decide(connections, peer);
     if (admission != REJECT)
         reservations_add(&connections->reservations, (struct reservation){ .fd = fd,
@@ -248,10 +301,11 @@ struct connection *connections_add(struct connections *connections, int fd, cons
         connections_cancel(connections, fd);
         return NULL;
     }
-    connection_init(connection, fd, clock_monotonic_us());
+    connection_init(connection, connections->limits.listener, fd, clock_monotonic_us());
     pthread_mutex_lock(&connections->list_lock);
     count_in(connections, connection, peer);
     TAILQ_INSERT_HEAD(&connections->list, connection, link);
+    pthread_cond_signal(&connections->list_changed);
     pthread_mutex_unlock(&connections->list_lock);
     return connection;
 }
@@ -263,6 +317,8 @@ void connections_remove(struct connections *connections, struct connection *conn
     TAILQ_REMOVE(&connections->list, connection, link);
     assert(connections->count > 0);
     connections->count--;
+    connections->evicted -= connection->is_evicted ? 1 : 0;
+    pthread_cond_signal(&connections->list_changed);
     address_counts_remove(connections->address_counts, connection->address_count);
     pthread_mutex_unlock(&connections->list_lock);
     connection_fini(connection);

@@ -16,9 +16,14 @@
 
 struct connections;
 
+/* Connections that were closed to make room, and still have their descriptor. */
+#define EVICTED_MAX 8
+
 struct connection_limits {
     const char *thread_name;
+    enum route_listener listener;
     unsigned total;
+    bool makes_room;           /* at this total another one is closed for a new one, rather than the new one refused */
     unsigned per_address;      /* 0: no limit; an IPv6 site (/48) may have SITE_MULTIPLE times as many */
     struct cidr_list trusted;  /* these are not counted by address */
     int64_t header_timeout_us; /* from the first byte of a header to its end */
@@ -42,6 +47,11 @@ enum connection_admission {
  * Counts a connection of this address as soon as it has been accepted: an HTTP thread adds it later, and many may be between the
  * two. Unless it is rejected it is reserved for its descriptor until that is added or cancelled; a rejected one is not counted,
  * and the caller closes the descriptor. So the limits hold, and a tenth more, however many arrive at once.
+ *
+ * With `makes_room` a connection that waits for its client is closed for a new one: of the address that has most of them the one
+ * that has waited for longest (`per_address` only says that addresses are counted). So nobody keeps others out by staying,
+ * whatever he sends first. There are at most EVICTED_MAX that the library has not closed yet; with as many, or while some are on
+ * the way to an HTTP thread, the call waits for up to half a second.
  *
  * There are at most RESERVATIONS_MAX reservations; with as many, the call waits until there are half as many. A reservation
  * expires after half a second (which ends the wait, too): the library has closed the connection without adding it, for lack of

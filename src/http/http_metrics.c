@@ -38,17 +38,18 @@ unsigned http_metrics_route(const struct exchange *exchange) {
     return route != NULL ? (unsigned)(route - exchange->context->routes) + 1 : 0;
 }
 
-static void note_shed(const char *reason) {
-    metric_add(METRIC_REQUESTS_SHED, metric_index_of(METRIC_SET_SHED_REASON, reason), 1);
+static void note_shed(enum route_listener listener, const char *reason) {
+    unsigned index = metric_pair(METRIC_REQUESTS_SHED, listener, metric_index_of(METRIC_SET_SHED_REASON, reason));
+    metric_add(METRIC_REQUESTS_SHED, index, 1);
 }
 
 /* What a client is told to try again because of its own other request is not for want of anything. */
 static void note_if_shed(const struct exchange *exchange) {
     enum status problem = exchange->reply.problem;
-    if (exchange->reply.http_status != 503 || problem == STATUS_OK || problem == STATUS_REFRESH_TOO_SOON)
+    if (status_info(problem)->http != 503 || problem == STATUS_OK || problem == STATUS_REFRESH_TOO_SOON)
         return;
     bool is_too_many = problem == STATUS_OVERLOADED && exchange->connection->is_too_many;
-    note_shed(is_too_many ? "too_many_connections" : status_info(problem)->name);
+    note_shed(exchange->context->listener, is_too_many ? "too_many_connections" : status_info(problem)->name);
 }
 
 /* The time is the service's: without that of a client that sends its body slowly, or was made to wait for coming back too early.
@@ -57,6 +58,10 @@ void http_metrics_note_reply(const struct exchange *exchange) {
     int64_t begin_us = exchange->received_us != 0 ? exchange->received_us : exchange->started_us;
     int64_t end_us = exchange->delayed_us != 0 ? exchange->delayed_us : clock_monotonic_us();
     metric_observe(METRIC_HTTP_REQUEST_DURATION, http_metrics_route(exchange), (end_us - begin_us) * 1000);
+    note_if_shed(exchange);
+}
+
+void http_metrics_note_refusal(const struct exchange *exchange) {
     note_if_shed(exchange);
 }
 
@@ -72,13 +77,13 @@ void http_metrics_note_end(const struct exchange *exchange) {
     metric_add(METRIC_HTTP_REQUESTS, index, 1);
 }
 
-void http_metrics_note_closed(void) {
-    note_shed("connection_closed");
+void http_metrics_note_closed(enum route_listener listener) {
+    note_shed(listener, "connection_closed");
 }
 
-void http_metrics_note_direct_reply(enum status status) {
+void http_metrics_note_direct_reply(enum route_listener listener, enum status status) {
     unsigned http_status = metric_index_of_status(status_info(status)->http);
     metric_add(METRIC_HTTP_REQUESTS, metric_pair(METRIC_HTTP_REQUESTS, 0, http_status), 1);
     if (status == STATUS_OUT_OF_MEMORY)
-        note_shed(status_info(status)->name);
+        note_shed(listener, status_info(status)->name);
 }

@@ -21,15 +21,18 @@ unsigned http_metrics_route(const struct exchange *exchange);
 /* Its reply has been written and is sent next. */
 void http_metrics_note_reply(const struct exchange *exchange);
 
+/* Its client was sent the exchange's problem past the library. */
+void http_metrics_note_refusal(const struct exchange *exchange);
+
 /* The exchange ends. One whose request never was complete, and was not answered, is no request: its client has gone, or was
  * answered by http_metrics_note_direct_reply. */
 void http_metrics_note_end(const struct exchange *exchange);
 
-/* A connection was closed without a reply. Any thread. */
-void http_metrics_note_closed(void);
+/* A connection of this listener was closed without a reply. Any thread. */
+void http_metrics_note_closed(enum route_listener listener);
 
 /* The client of a request without an exchange, or of one that is to be closed before it was complete, was sent this. Any thread.
  */
-void http_metrics_note_direct_reply(enum status status);
+void http_metrics_note_direct_reply(enum route_listener listener, enum status status);
 
 #endif

@@ -16,6 +16,7 @@
 /* Each in a cache line of its own: descriptors next to each other belong to different threads. */
 static struct {
     alignas(CACHE_LINE) struct scanner scanner;
+    enum route_listener listener;
     atomic_bool is_open;            /* read in every call of recv, on any thread */
     atomic_bool has_begun, is_head; /* of the scanner, for other threads */
 } inputs[DESCRIPTORS_MAX];
@@ -29,12 +30,13 @@ static void publish(int fd) {
     atomic_store_explicit(&inputs[fd].is_head, scanner_is_head(&inputs[fd].scanner), memory_order_relaxed);
 }
 
-bool input_begin(int fd) {
+bool input_begin(int fd, enum route_listener listener) {
     if (!has_place(fd))
         return false;
     /* the descriptor may have been one of the other listener, and the place that of another thread: what it wrote comes before */
     (void)atomic_load_explicit(&inputs[fd].is_open, memory_order_acquire);
     scanner_init(&inputs[fd].scanner);
+    inputs[fd].listener = listener;
     publish(fd);
     atomic_store_explicit(&inputs[fd].is_open, true, memory_order_relaxed);
     return true;
@@ -66,7 +68,7 @@ bool input_is_refused(int fd) {
 static ssize_t refuse(int fd, void *bytes, size_t size) {
     enum status status = scanner_is_in_target(&inputs[fd].scanner) ? STATUS_TARGET_TOO_LONG : STATUS_HEADER_TOO_LARGE;
     direct_reply_send(fd, status, scanner_is_head(&inputs[fd].scanner));
-    http_metrics_note_direct_reply(status);
+    http_metrics_note_direct_reply(inputs[fd].listener, status);
     shutdown(fd, SHUT_WR);
     for (int i = 0; i < DISCARDS_MAX && recvfrom(fd, bytes, size, MSG_DONTWAIT, NULL, NULL) > 0; i++)
         continue;

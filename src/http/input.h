@@ -14,10 +14,13 @@
 #ifndef JWTD_HTTP_INPUT_H
 #define JWTD_HTTP_INPUT_H
 
+#include "jwtd/route.h"
+
 #include <stdbool.h>
 
-/* For a new connection. False: the number of the descriptor is too high, and the connection must be shut down. */
-bool input_begin(int fd);
+/* For a new connection of this listener. False: the number of the descriptor is too high, and the connection must be shut down.
+ */
+bool input_begin(int fd, enum route_listener listener);
 
 /* Before the descriptor is closed. */
 void input_end(int fd);

@@ -100,6 +100,7 @@ static void send_past_library(struct exchange *exchange, enum status status) {
     connection_send_problem(exchange->connection, exchange->method, status);
     exchange->sent_status = status_info(status)->http;
     exchange->reply.problem = status;
+    http_metrics_note_refusal(exchange);
 }
 
 /* Every exchange ends here. */
@@ -440,9 +441,10 @@ static enum MHD_Result refuse_after_body(struct exchange *exchange) {
 }
 
 /* There is no exchange: receiver_begin had no memory for one. */
-static enum MHD_Result answer_without_memory(struct MHD_Connection *library_connection, const char *method) {
+static enum MHD_Result answer_without_memory(const struct http_context *context, struct MHD_Connection *library_connection,
+                                             const char *method) {
     const struct connection *connection = library_socket_context(library_connection);
-    http_metrics_note_direct_reply(STATUS_OUT_OF_MEMORY);
+    http_metrics_note_direct_reply(context->listener, STATUS_OUT_OF_MEMORY);
     if (connection != NULL)
         connection_send_problem(connection, method, STATUS_OUT_OF_MEMORY);
     return MHD_NO;
@@ -481,10 +483,9 @@ enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *l
                                 const char *method, const char *version, const char *upload, size_t *upload_len,
                                 void **request_context) {
     struct exchange *exchange = *request_context;
-    (void)callback_context;
     (void)url;
     if (exchange == NULL)
-        return answer_without_memory(library_connection, method);
+        return answer_without_memory(callback_context, library_connection, method);
     assert(exchange->library_connection == library_connection);
     const struct route *route = exchange->request.route;
     activity_set(route != NULL ? route->path : "reads a header");

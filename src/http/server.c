@@ -32,9 +32,11 @@
 #include <unistd.h>
 
 #define KEEP_ALIVE_TIMEOUT_S 60u
+#define OPERATIONS_KEEP_ALIVE_TIMEOUT_S 5u
 #define DESCRIPTORS_FOR_OTHERS 64u
 #define OPERATIONS_CONNECTIONS 32u
-#define OPERATIONS_DESCRIPTORS (OPERATIONS_CONNECTIONS + 16u) /* those beyond the limit, and what the server itself has */
+#define OPERATIONS_DESCRIPTORS                                                                                                   \
+    (OPERATIONS_CONNECTIONS + EVICTED_MAX + 16u) /* those beyond the limit, and what the server itself has */
 #define STOP_POLL_US 1000u
 #define FIRST_BYTES_US 20000u
 
@@ -82,7 +84,7 @@ static void notify_connection(void *context, struct MHD_Connection *connection, 
     }
     struct address peer = library_peer(connection);
     *socket_context = connections_add(server->connections, fd, &peer);
-    if (!input_begin(fd) || *socket_context == NULL)
+    if (!input_begin(fd, server->context.listener) || *socket_context == NULL)
         shutdown(fd, SHUT_RDWR); /* without its entry it has no deadline, without its scanner no request is well formed */
 }
 
@@ -120,14 +122,16 @@ static unsigned clamp_connections(const struct config *config) {
 
 static struct connections *create_connections(const struct http_server *server) {
     const struct config *config = server->context.services->config;
-    bool is_limited = is_public(server);
-    return connections_create(
-        &(struct connection_limits){ .thread_name = is_limited ? "reaper" : "ops-reaper",
-                                     .total = is_limited ? clamp_connections(config) : OPERATIONS_CONNECTIONS,
-                                     .per_address = is_limited ? config->server.max_connections_per_address : 0,
-                                     .trusted = config->server.trusted_proxies,
-                                     .header_timeout_us = config->server.header_timeout_ms * 1000,
-                                     .body_timeout_us = config->server.body_timeout_ms * 1000 });
+    bool is_for_clients = is_public(server);
+    return connections_create(&(struct connection_limits){
+        .thread_name = is_for_clients ? "reaper" : "ops-reaper",
+        .listener = server->context.listener,
+        .total = is_for_clients ? clamp_connections(config) : OPERATIONS_CONNECTIONS,
+        .per_address = is_for_clients ? config->server.max_connections_per_address : OPERATIONS_CONNECTIONS,
+        .makes_room = !is_for_clients,
+        .trusted = is_for_clients ? config->server.trusted_proxies : (struct cidr_list){ .count = 0 },
+        .header_timeout_us = config->server.header_timeout_ms * 1000,
+        .body_timeout_us = config->server.body_timeout_ms * 1000 });
 }
 
 /* Logs a part that could not be created, with the reason in errno. */
@@ -144,7 +148,8 @@ static bool start_daemon(struct http_server *server) {
         /* never reached, since the acceptor counts; a thread of the library that reaches its share may hold a lock for ever */
         { MHD_OPTION_CONNECTION_LIMIT, INT_MAX, NULL },
         { MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL },
-        { MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)KEEP_ALIVE_TIMEOUT_S, NULL },
+        { MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)(is_public(server) ? KEEP_ALIVE_TIMEOUT_S : OPERATIONS_KEEP_ALIVE_TIMEOUT_S),
+          NULL },
         { MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
         { MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL },
         { MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL },
@@ -189,8 +194,7 @@ static bool start_parts(struct http_server *server) {
         return false;
     if (!start_delayed_replies(server) || !start_streams(&server->context) || !start_daemon(server))
         return false;
-    server->acceptor =
-        acceptor_start(is_public(server) ? "accept" : "ops-accept", server->listener.fd, server->daemon, server->connections);
+    server->acceptor = acceptor_start(server->context.listener, server->listener.fd, server->daemon, server->connections);
     return is_created(server->acceptor, "acceptor");
 }
 

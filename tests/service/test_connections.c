@@ -197,7 +197,8 @@ START_TEST(without_a_descriptor_a_client_is_refused_and_with_one_served_again) {
     scatter(&crowd);
     expect_service_again(&server, "127.0.0.1");
     scatter(&kept);
-    server_check_log_count(&server, "\"event\":\"refusing_connections_started\",\"reason\":\"descriptors\"", 1);
+    server_check_log_count(&server,
+                           "\"event\":\"refusing_connections_started\",\"listener\":\"public\",\"reason\":\"descriptors\"", 1);
     server_finish(&server);
 }
 END_TEST

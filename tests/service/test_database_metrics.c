@@ -50,10 +50,12 @@ START_TEST(a_database_that_is_away_is_said_and_what_it_costs_is_counted) {
     ck_assert_double_eq(metrics_value(&operations, "jwtd_database_up"), 0);
     ck_assert_double_eq(metrics_value(&operations, "jwtd_database_connections{state=\"idle\"}"), 0);
     ck_assert(!metrics_have(&operations, "jwtd_revocations_age_seconds"));
-    ck_assert_double_eq(metrics_value(&operations, "jwtd_requests_shed_total{reason=\"database_unavailable\"}"), 0);
+    ck_assert_double_eq(
+        metrics_value(&operations, "jwtd_requests_shed_total{listener=\"public\",reason=\"database_unavailable\"}"), 0);
     expect_problem(http_json(&server, "POST", "/auth/login", NULL, credentials(&account, PASSWORD, body)), 503,
                    "database_unavailable");
-    ck_assert_double_eq(metrics_value(&operations, "jwtd_requests_shed_total{reason=\"database_unavailable\"}"), 1);
+    ck_assert_double_eq(
+        metrics_value(&operations, "jwtd_requests_shed_total{listener=\"public\",reason=\"database_unavailable\"}"), 1);
     server_finish(&server);
 }
 END_TEST

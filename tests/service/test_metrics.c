@@ -185,17 +185,17 @@ START_TEST(open_connections_are_counted_by_their_state) {
     static const char header[] = "GET / HTTP/1.1\r\nHost: x\r\n",
                       body[] = "POST /auth/login HTTP/1.1\r\nHost: x\r\n"
                                "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
-    double idle = metrics_value(&operations, "jwtd_http_connections{state=\"idle\"}");
+    double idle = metrics_value(&operations, "jwtd_http_connections{listener=\"public\",state=\"idle\"}");
     int fds[3] = { raw_connect(&server), raw_connect(&server), raw_connect(&server) };
     raw_send(fds[1], header, sizeof header - 1);
     raw_send(fds[2], body, sizeof body - 1);
-    metrics_await_at_least(&operations, "jwtd_http_connections{state=\"header\"}", 1 + 1); /* this, and that of the scrape */
-    metrics_await_at_least(&operations, "jwtd_http_connections{state=\"body\"}", 1);
-    metrics_await_at_least(&operations, "jwtd_http_connections{state=\"idle\"}", idle);
+    metrics_await_at_least(&operations, "jwtd_http_connections{listener=\"public\",state=\"header\"}", 1);
+    metrics_await_at_least(&operations, "jwtd_http_connections{listener=\"public\",state=\"body\"}", 1);
+    metrics_await_at_least(&operations, "jwtd_http_connections{listener=\"public\",state=\"idle\"}", idle);
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         close(fds[i]);
-    metrics_await_at_most(&operations, "jwtd_http_connections{state=\"body\"}", 0);
-    metrics_await_at_most(&operations, "jwtd_http_connections{state=\"header\"}", 1);
+    metrics_await_at_most(&operations, "jwtd_http_connections{listener=\"public\",state=\"body\"}", 0);
+    metrics_await_at_most(&operations, "jwtd_http_connections{listener=\"public\",state=\"header\"}", 0);
 }
 END_TEST
 

@@ -1,5 +1,6 @@
 /* The operator's listener: what it answers, and that clients of the public one are neither answered there nor in its way. */
 #include "support/http.h"
+#include "support/metrics.h"
 #include "support/raw.h"
 #include "support/server.h"
 
@@ -9,11 +10,13 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,6 +97,64 @@ START_TEST(a_public_listener_that_is_full_does_not_fill_the_operators) {
     expect_status(get(&operations, "/metrics"), 200);
     for (size_t i = 0; i < ARRAY_LEN(clients); i++)
         close(clients[i]);
+}
+END_TEST
+
+/* ---- clients that stay ---- */
+
+#define STAYING 80 /* the listener has 32 connections */
+
+static const char whole_request[] = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/* What each client sends before it stays. */
+static const struct {
+    const char *bytes;
+    bool has_reply;
+} staying[] = { { whole_request, true }, { "", false }, { "GET /health/live HTTP/1.1\r\nHo", false }, { "GE", false } };
+
+static void await_bytes(int fd) {
+    struct pollfd input = { .fd = fd, .events = POLLIN };
+    char bytes[4096];
+    ck_assert_int_eq(poll(&input, 1, 10000), 1);
+    ck_assert_int_gt(recv(fd, bytes, sizeof bytes, 0), 0);
+}
+
+static void scrape(int scraper) {
+    raw_send(scraper, whole_request, strlen(whole_request));
+    await_bytes(scraper);
+}
+
+/* All on this machine have one address: the ones that have waited for longest have to go. */
+START_TEST(clients_that_stay_on_the_operators_listener_do_not_keep_others_out) {
+    static const char shed[] = "jwtd_requests_shed_total{listener=\"public\",reason=\"too_many_connections\"}",
+                      closed[] = "jwtd_requests_shed_total{listener=\"public\",reason=\"connection_closed\"}";
+    double shed_before = metrics_value(&operations, shed) + metrics_value(&operations, closed);
+    int clients[STAYING];
+    for (size_t i = 0; i < STAYING; i++) {
+        clients[i] = raw_connect(&operations);
+        raw_send(clients[i], staying[_i].bytes, strlen(staying[_i].bytes));
+        if (staying[_i].has_reply)
+            await_bytes(clients[i]);
+        if (i % 8 == 7)
+            expect_status(get(&operations, "/metrics"), 200);
+    }
+    ck_assert_double_eq(metrics_value(&operations, shed) + metrics_value(&operations, closed), shed_before);
+    for (size_t i = 0; i < STAYING; i++)
+        close(clients[i]);
+    ck_assert_int_eq(server_log_count(&server, "\"refusing_connections_started\",\"listener\":\"operations\""), 0);
+}
+END_TEST
+
+START_TEST(who_has_most_connections_to_the_operators_listener_loses_one) {
+    int scraper = raw_connect(&operations), clients[STAYING];
+    scrape(scraper);
+    for (size_t i = 0; i < STAYING; i++)
+        clients[i] = raw_connect_from(&operations, "127.0.0.2");
+    expect_status(get(&operations, "/metrics"), 200);
+    scrape(scraper);
+    for (size_t i = 0; i < STAYING; i++)
+        close(clients[i]);
+    close(scraper);
 }
 END_TEST
 
@@ -269,6 +330,8 @@ Suite *operations_suite(void) {
     tcase_add_test(tcase, nothing_of_the_api_is_on_the_operators_listener);
     tcase_add_test(tcase, no_page_may_read_what_the_operator_is_answered);
     tcase_add_test(tcase, a_public_listener_that_is_full_does_not_fill_the_operators);
+    tcase_add_loop_test(tcase, clients_that_stay_on_the_operators_listener_do_not_keep_others_out, 0, ARRAY_LEN(staying));
+    tcase_add_test(tcase, who_has_most_connections_to_the_operators_listener_loses_one);
     tcase_add_test(tcase, the_operator_waits_behind_nothing_of_the_public_listener);
     tcase_add_loop_test(tcase, each_thread_says_what_it_does_now, 0, ARRAY_LEN(shown));
     tcase_add_test(tcase, a_thread_that_is_stuck_shows);

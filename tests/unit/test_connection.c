@@ -36,7 +36,7 @@ static void set_up(void) {
     ck_assert_int_eq(getsockname(listening, (struct sockaddr *)&address, &len), 0);
     ck_assert_int_eq(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
     ck_assert_int_eq(connect(client, (const struct sockaddr *)&address, sizeof address), 0);
-    connection_init(&connection, accept4(listening, NULL, NULL, SOCK_CLOEXEC), clock_monotonic_us());
+    connection_init(&connection, LISTENER_PUBLIC, accept4(listening, NULL, NULL, SOCK_CLOEXEC), clock_monotonic_us());
     ck_assert_int_ge(connection.fd, 0);
     close(listening);
 }
