@@ -1,7 +1,7 @@
 #!/bin/bash
 # tools/run.sh: from a fresh clone to a service that answers. Sets up what is missing, builds, starts this checkout's own PostgreSQL
 # (.local/postgres), migrates it, makes the keys (.local/keys, .local/refresh.key) and serves until Ctrl-C. Settings of the
-# environment hold: JWTD_SERVER_LISTEN=127.0.0.1:8081 make run.
+# environment hold: JWTD_SERVER_LISTEN=127.0.0.1:8081 JWTD_OPS_LISTEN= make run.
 #
 # For development only: as root, jwtd runs as root here (PostgreSQL does not). config/jwtd.service is for production.
 # shellcheck source=tools/common.sh
