@@ -19,7 +19,7 @@
 #define SECONDS_DEFAULT 80.0
 #define SLICE_MIN_S 0.15
 #define SLICE_MAX_S 3.0 /* of those that are as long as the answers ask for */
-#define SLICE_ANSWERS 3 /* a slice lasts so many times what an answer takes, at least: a user's first is not counted */
+#define SLICE_ANSWERS 2 /* a slice lasts so many times what an answer takes, at least: a user's first is not counted */
 #define USERS_DEFAULT 16.0
 #define SIDES 2
 #define WARM_UP_S 1.0 /* accounts of an earlier run are hashed anew where the parameters have changed */

@@ -189,7 +189,7 @@ static void write_trend(FILE *out, const struct run_trend *trend) {
     run_describe_trend(trend, text);
     fputs("<dt>", out);
     html_text(out, trend->name);
-    fprintf(out, "</dt><dd class=%s>", trend->grows ? "bad-word" : "good");
+    fprintf(out, "</dt><dd class=\"%s\">", trend->grows ? "bad-word" : run_trend_is_uneven(trend) ? "" : "good");
     html_text(out, text);
     fputs("</dd>", out);
 }

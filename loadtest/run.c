@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include "display.h"
 #include "jwtd/clock.h"
 #include "jwtd/cores.h"
 #include "jwtd/macros.h"
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#define UNEVEN_PART 0.5 /* of where it began */
 
 void run_init(struct run *run) {
     *run = (struct run){ .started = (double)clock_wall_us() / (double)CLOCK_US_PER_S };
@@ -72,15 +75,29 @@ void run_step_total(const struct run_step *step, struct tally *total) {
         tally_add(total, &step->tallies[i]);
 }
 
+bool run_trend_is_uneven(const struct run_trend *trend) {
+    return !trend->grows && trend->worth > 0 && fabs(trend->end - trend->begin) > fmax(trend->worth, trend->begin * UNEVEN_PART);
+}
+
+static const char *trend_word(const struct run_trend *trend) {
+    if (trend->grows)
+        return "grows";
+    return run_trend_is_uneven(trend) ? "uneven" : "steady";
+}
+
 void run_describe_trend(const struct run_trend *trend, char text[RUN_TEXT_SIZE]) {
-    int len = snprintf(text, RUN_TEXT_SIZE, "%s: %.4g to %.4g %s", trend->grows ? "grows" : "steady", trend->begin, trend->end,
-                       trend->unit);
+    int len = snprintf(text, RUN_TEXT_SIZE, "%s: %.4g to %.4g %s", trend_word(trend), trend->begin, trend->end, trend->unit);
     if (len < 0 || len >= RUN_TEXT_SIZE)
         return;
     text += len;
+    char slope[DISPLAY_NUMBER_SIZE], low[DISPLAY_NUMBER_SIZE], high[DISPLAY_NUMBER_SIZE];
     size_t size = RUN_TEXT_SIZE - (size_t)len;
     if (trend->grows)
-        snprintf(text, size, ", %.3g %s an hour (95 %%: %.3g to %.3g)", trend->slope, trend->unit, trend->low, trend->high);
+        snprintf(text, size, ", %s %s an hour (95 %%: %s to %s)", display_load(trend->slope, slope), trend->unit,
+                 display_load(trend->low, low), display_load(trend->high, high));
+    else if (trend->low > 0 && trend->worth > 0 && trend->end - trend->begin > trend->worth)
+        snprintf(text, size, " (but its slope makes less of the whole run than the %.2g %s that would count as growth)",
+                 trend->worth, trend->unit);
     else if (trend->low > 0 && trend->worth > 0)
         snprintf(text, size, " (in the whole run less than the %.2g %s that would count as growth)", trend->worth, trend->unit);
 }

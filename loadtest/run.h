@@ -170,8 +170,11 @@ void run_read_machine(struct run_machine *machine);
 /* All endpoints' counts of a step in one. */
 void run_step_total(const struct run_step *step, struct tally *total);
 
-/* "grows: 51.1 to 66.2 MiB, 15.2 MiB an hour (95 %: 4.91 to 22.9)"; "steady: 51.1 to 51.3 MiB", with how much of a change counts
- * as none. */
+/* It ended far from where it began, and not by an even growth. */
+bool run_trend_is_uneven(const struct run_trend *trend);
+
+/* "grows: 51.1 to 66.2 MiB, 15.2 MiB an hour (95 %: 4.91 to 22.9)"; "uneven: 7.49 to 5016 ms"; "steady: 51.1 to 51.3 MiB", with
+ * how much of a change counts as none. */
 void run_describe_trend(const struct run_trend *trend, char text[RUN_TEXT_SIZE]);
 
 /* The last step of that phase; NULL: there is none. */

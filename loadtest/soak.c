@@ -6,6 +6,7 @@
 #include "stats.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,20 +21,30 @@ static const struct {
     const char *name, *unit;
     size_t offset; /* into struct run_second */
     double worth, part;
+    bool is_of_server; /* what it keeps of requests that have ended: a leak, when it grows */
 } watched[] = {
-    { "memory", "MiB", offsetof(struct run_second, usage.rss_mib), 0.5, 0.02 },
-    { "descriptors", "descriptors", offsetof(struct run_second, usage.descriptors), 5, 1 }, /* the load's own come and go */
-    { "threads", "threads", offsetof(struct run_second, usage.threads), 2, 0.1 },
-    { "p99", "ms", offsetof(struct run_second, figures.p99), 5, 0.5 },
+    { "memory", "MiB", offsetof(struct run_second, usage.rss_mib), 0.5, 0.02, true },
+    { "descriptors", "descriptors", offsetof(struct run_second, usage.descriptors), 5, 1, true },
+    { "threads", "threads", offsetof(struct run_second, usage.threads), 2, 0.1, true },
+    { "p99", "ms", offsetof(struct run_second, figures.p99), 5, 0.5, false },
+    { "in flight", "requests", offsetof(struct run_second, figures.in_flight), 5, 0.5, false },
 };
 
-static bool fill_trend(const struct run *run, size_t which, double *times, double *values, struct run_trend *trend) {
+/* 0: not known. Of descriptors, those that are no connections of the load: these come and go with it. */
+static double value_of(const struct run_second *second, size_t which) {
+    double value;
+    memcpy(&value, (const char *)second + watched[which].offset, sizeof value);
+    bool is_descriptors = watched[which].offset == offsetof(struct run_second, usage.descriptors);
+    return is_descriptors && value > 0 ? fmax(value - second->figures.connections, 1) : value;
+}
+
+/* Until the arrivals end: what comes then is the end of a queue. */
+static bool fill_trend(const struct run *run, double end, size_t which, double *times, double *values, struct run_trend *trend) {
     size_t first = (size_t)(SETTLING * (double)run->seconds_count), count = 0;
     for (size_t i = first; i < run->seconds_count; i++) {
         const struct run_second *second = &run->seconds_list[i];
-        double value;
-        memcpy(&value, (const char *)second + watched[which].offset, sizeof value);
-        if (value <= 0)
+        double value = value_of(second, which);
+        if (value <= 0 || second->at > end)
             continue;
         times[count] = second->at;
         values[count++] = value;
@@ -55,21 +66,18 @@ static bool fill_trend(const struct run *run, size_t which, double *times, doubl
     return true;
 }
 
-static bool find_trends(struct run *run) {
+static void find_trends(struct run *run, const struct run_step *step) {
     double *times = calloc(run->seconds_count + 1, sizeof *times), *values = calloc(run->seconds_count + 1, sizeof *values);
-    bool grows = false;
     for (size_t i = 0; i < ARRAY_LEN(watched) && times != NULL && values != NULL; i++) {
         struct run_trend trend = { .grows = false };
-        if (!fill_trend(run, i, times, values, &trend))
+        if (!fill_trend(run, step->begin + step->seconds, i, times, values, &trend))
             continue;
         struct run_trend *kept = run_add_trend(run);
         if (kept != NULL)
             *kept = trend;
-        grows = grows || trend.grows;
     }
     free(times);
     free(values);
-    return grows;
 }
 
 static void print_trends(const struct run *run, const struct run_step *step) {
@@ -83,30 +91,64 @@ static void print_trends(const struct run *run, const struct run_step *step) {
     cost_print(run);
 }
 
+/* ---- the headline ---- */
+
+static const struct run_trend *find_growth(const struct run *run, const char *name) {
+    for (size_t i = 0; i < run->trends_count; i++)
+        if (run->trends[i].grows && strcmp(run->trends[i].name, name) == 0)
+            return &run->trends[i];
+    return NULL;
+}
+
+__attribute__((format(printf, 3, 4))) static void append(char *text, size_t size, const char *format, ...) {
+    size_t len = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + len, size - len, format, arguments);
+    va_end(arguments);
+}
+
+/* "memory by 15.2 MiB an hour (102 bytes a request)", "descriptors by 944 an hour": appends it. */
+static void append_growth(char *text, size_t size, const struct run_trend *trend, double requests_an_hour) {
+    char slope[DISPLAY_NUMBER_SIZE];
+    bool has_unit = strcmp(trend->unit, trend->name) != 0;
+    append(text, size, "%s%s by %s%s%s an hour", text[0] == '\0' ? "" : ", ", trend->name, display_load(trend->slope, slope),
+           has_unit ? " " : "", has_unit ? trend->unit : "");
+    if (strcmp(trend->unit, "MiB") == 0 && requests_an_hour > 0)
+        append(text, size, " (%.0f bytes a request)", trend->slope * 1024 * 1024 / requests_an_hour);
+}
+
+/* What grows that the server keeps, or else of what requests wait; empty: nothing does. */
+static void describe_growth(const struct run *run, const struct run_step *step, bool of_server, char text[RUN_TEXT_SIZE]) {
+    text[0] = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(watched); i++) {
+        const struct run_trend *trend = find_growth(run, watched[i].name);
+        if (trend != NULL && watched[i].is_of_server == of_server)
+            append_growth(text, RUN_TEXT_SIZE, trend, step->figures.due / step->seconds * HOUR);
+    }
+}
+
+/* Behind what judge_hold says of the objective. What a server keeps for each request that waits grows with its queue. */
 static void conclude(struct bench *bench, struct run_step *step) {
     struct run *run = &bench->run;
     struct run_verdict *verdict = &run->verdict;
-    bool grows = find_trends(run);
+    char kept[RUN_TEXT_SIZE], waits[RUN_TEXT_SIZE], queue[DISPLAY_NUMBER_SIZE];
+    find_trends(run, step);
     judge_hold(bench, step);
     display_clear(&bench->display);
     print_trends(run, step);
-    if (!grows)
-        return;
-    char load[DISPLAY_NUMBER_SIZE];
-    size_t len = (size_t)snprintf(verdict->headline, sizeof verdict->headline, "%s at %s %s leaks:", bench->plan.scenario->name,
-                                  display_load(step->load, load), run->options.unit);
-    for (size_t i = 0; i < run->trends_count; i++) {
-        const struct run_trend *trend = &run->trends[i];
-        if (!trend->grows || len >= sizeof verdict->headline)
-            continue;
-        double requests_an_hour = step->figures.due / step->seconds * HOUR;
-        len += (size_t)snprintf(verdict->headline + len, sizeof verdict->headline - len, " %s grows by %.3g %s an hour",
-                                trend->name, trend->slope, trend->unit);
-        if (strcmp(trend->unit, "MiB") == 0 && requests_an_hour > 0 && len < sizeof verdict->headline)
-            len += (size_t)snprintf(verdict->headline + len, sizeof verdict->headline - len, " (%.0f bytes a request)",
-                                    trend->slope * 1024 * 1024 / requests_an_hour);
-    }
-    if (verdict->exit_code == EXIT_FINE)
+    describe_growth(run, step, true, kept);
+    describe_growth(run, step, false, waits);
+    const struct run_trend *in_flight = find_growth(run, "in flight");
+    if (in_flight != NULL)
+        append(verdict->headline, sizeof verdict->headline, " Its queue grows by %s requests an hour%s%s%s.",
+               display_load(in_flight->slope, queue), kept[0] != '\0' ? ", and with it " : "", kept,
+               kept[0] != '\0' ? ": at a load that it holds, soak says whether that is a leak" : "");
+    else if (kept[0] != '\0')
+        append(verdict->headline, sizeof verdict->headline, " It leaks: it grows in %s.", kept);
+    else if (waits[0] != '\0')
+        append(verdict->headline, sizeof verdict->headline, " It becomes slower: %s.", waits);
+    if (verdict->exit_code == EXIT_FINE && (kept[0] != '\0' || waits[0] != '\0'))
         verdict->exit_code = EXIT_MISSED;
 }
 

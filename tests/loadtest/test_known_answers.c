@@ -225,6 +225,27 @@ START_TEST(a_server_without_a_leak_passes_the_soak) {
 }
 END_TEST
 
+static void assert_does_not_say(const struct result *result, const char *text) {
+    ck_assert_msg(strstr(result->output, text) == NULL, "it says \"%s\": %s", text, result->output);
+}
+
+/* Each that waits has a connection of its own, and waits longer than the one before. */
+START_TEST(a_queue_that_grows_is_an_overload_and_no_leak) {
+    struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 100 });
+    static struct result result;
+    run_program((const char *const[]){ "soak", fake.url, "--rate", "140", "--duration", "6s", "--slo", "p99<=200ms", NULL },
+                &result);
+    ck_assert_msg(result.code == 1, "%d: %s", result.code, result.output);
+    assert_says(&result, "login misses its objective at 140 req/s (p99 ");
+    assert_says(&result, " Its queue grows by ");
+    assert_does_not_say(&result, "leaks");
+    assert_does_not_say(&result, "e+");
+    ck_assert_msg(!grows(&result, "descriptors") && grows(&result, "in flight"), "%s", result.output);
+    release(&result);
+    fake_stop(&fake);
+}
+END_TEST
+
 START_TEST(a_generator_that_is_too_slow_says_so_and_exits_with_4) {
     struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 0 });
     static struct result result;
@@ -281,13 +302,13 @@ static void compare_twice(const char *const *arguments, double ratio, double tol
     ck_assert_msg(fabs(ratio_of(result) - ratio) < tolerance, "%s", result->output);
 }
 
-/* Users who wait are answered a quarter as often by a service that takes four times as long. A slice of 0.2 s ends while each of
+/* Users who wait are answered a quarter as often by a service that takes four times as long. A slice of 0.25 s ends while each of
  * them waits: were those not counted, the slow one would lose more of its answers. */
 START_TEST(the_ratio_of_two_services_that_take_their_time_is_the_true_one) {
-    struct fake quick = fake_start(&(struct fake_behaviour){ .latency_s = 0.0125 });
-    struct fake slow = fake_start(&(struct fake_behaviour){ .latency_s = 0.05 });
+    struct fake quick = fake_start(&(struct fake_behaviour){ .latency_s = 0.025 });
+    struct fake slow = fake_start(&(struct fake_behaviour){ .latency_s = 0.1 });
     static struct result result;
-    compare_twice((const char *const[]){ "compare", quick.url, slow.url, "--duration", "16s", NULL }, 0.25, 0.025, &result);
+    compare_twice((const char *const[]){ "compare", quick.url, slow.url, "--duration", "20s", NULL }, 0.25, 0.02, &result);
     release(&result);
     fake_stop(&quick);
     fake_stop(&slow);
@@ -408,6 +429,10 @@ Suite *known_answers_suite(void) {
     tcase_add_test(tcase, an_unreachable_server_exits_with_3);
     tcase_add_test(tcase, each_user_keeps_a_connection);
     suite_add_tcase(suite, tcase);
+    TCase *overloads = tcase_create("overloads");
+    tcase_set_timeout(overloads, 120);
+    tcase_add_test(overloads, a_queue_that_grows_is_an_overload_and_no_leak);
+    suite_add_tcase(suite, overloads);
     TCase *comparisons = tcase_create("comparisons");
     tcase_set_timeout(comparisons, 120);
     tcase_add_test(comparisons, the_ratio_of_two_services_that_take_their_time_is_the_true_one);

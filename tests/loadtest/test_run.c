@@ -130,6 +130,10 @@ START_TEST(a_growth_that_is_called_steady_does_not_read_like_a_leak) {
           "steady: 51.1 to 51.35 MiB (in the whole run less than the 0.5 MiB that would count as growth)" },
         { { .unit = "threads", .slope = 2, .low = -1, .high = 5, .begin = 17, .end = 17, .worth = 1.7 },
           "steady: 17 to 17 threads" },
+        { { .unit = "MiB", .slope = 30, .low = 2, .high = 50, .begin = 51.09, .end = 51.75, .worth = 0.5 },
+          "steady: 51.09 to 51.75 MiB (but its slope makes less of the whole run than the 0.5 MiB that would count as growth)" },
+        { { .unit = "ms", .slope = 9, .low = -1, .high = 50, .begin = 7.487, .end = 5016, .worth = 3.7 },
+          "uneven: 7.487 to 5016 ms" },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char text[RUN_TEXT_SIZE];
