@@ -189,6 +189,18 @@ static void await_result(struct jwtd_verifier *verifier, enum jwtd_verify_result
     }
 }
 
+static void await_error(struct jwtd_verifier *verifier, const char *part) {
+    char last[256];
+    int64_t begin = clock_monotonic_us();
+    for (;;) {
+        jwtd_verify_last_error(verifier, last, sizeof last);
+        if (strstr(last, part) != NULL)
+            return;
+        ck_assert_msg(clock_monotonic_us() - begin < LONG_MS * 1000, "\"%s\" does not say \"%s\"", last, part);
+        usleep(5000);
+    }
+}
+
 static void await_feeds(unsigned count, int64_t limit_ms) {
     int64_t begin = clock_monotonic_us();
     while (atomic_load(&server.feeds) < count) {
@@ -230,15 +242,15 @@ START_TEST(while_the_feed_is_lost_a_verifier_goes_on_from_memory_until_max_stale
     struct jwtd_verifier *verifier = follow(2);
     char last[256];
     ck_assert(jwtd_verify_wait(verifier, LONG_MS));
-    await_feeds(2, 3000);
+    await_feeds(2, LONG_MS);
     ck_assert_int_eq(verify(verifier), JWTD_VERIFY_VALID);
-    await_result(verifier, JWTD_VERIFY_STALE, 4000);
+    await_result(verifier, JWTD_VERIFY_STALE, LONG_MS);
     ck_assert_int_ge(jwtd_verify_stale_s(verifier), 2);
     jwtd_verify_last_error(verifier, last, sizeof last);
     ck_assert_msg(strncmp(last, "feed: ", 6) == 0, "%s", last);
     scripts[1].then = FRESH;
     scripts[1].answer = EVENTS COMPLETE FRESH;
-    await_result(verifier, JWTD_VERIFY_VALID, 12000);
+    await_result(verifier, JWTD_VERIFY_VALID, LONG_MS);
     jwtd_verify_last_error(verifier, last, sizeof last);
     ck_assert_msg(strstr(last, "feed") == NULL, "%s", last);
     jwtd_verify_destroy(verifier);
@@ -262,12 +274,10 @@ static const struct {
 START_TEST(what_is_no_feed_makes_nothing_fresh_and_is_reported) {
     scripts[0] = (struct script){ useless[_i].answer, useless[_i].then };
     struct jwtd_verifier *verifier = follow(0);
-    char last[256];
     ck_assert(!jwtd_verify_wait(verifier, 600));
-    ck_assert_int_eq(verify(verifier), JWTD_VERIFY_STALE);
-    jwtd_verify_last_error(verifier, last, sizeof last);
-    ck_assert_msg(strstr(last, useless[_i].error) != NULL, "\"%s\" does not say \"%s\"", last, useless[_i].error);
     ck_assert_uint_le(atomic_load(&server.feeds), 5); /* with pauses between them */
+    await_error(verifier, useless[_i].error);
+    ck_assert_int_eq(verify(verifier), JWTD_VERIFY_STALE);
     jwtd_verify_destroy(verifier);
 }
 END_TEST
@@ -288,7 +298,7 @@ START_TEST(a_pause_that_the_service_wishes_is_bounded) {
     scripts[0] = (struct script){ EVENTS "retry: 3600000\n\n" COMPLETE FRESH, NULL };
     scripts[1] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
     struct jwtd_verifier *verifier = follow(0);
-    await_feeds(2, 12000);
+    await_feeds(2, LONG_MS);
     jwtd_verify_destroy(verifier);
 }
 END_TEST
@@ -429,13 +439,8 @@ START_TEST(keys_that_cannot_be_read_leave_those_there_are) {
     server.jwks = JWKS("") "x";
     scripts[0] = (struct script){ EVENTS COMPLETE FRESH, FRESH };
     struct jwtd_verifier *verifier = follow(0);
-    char last[256] = "";
     ck_assert(jwtd_verify_wait(verifier, LONG_MS));
-    for (int i = 0; i < 200 && strstr(last, "no JWK Set") == NULL; i++) {
-        jwtd_verify_last_error(verifier, last, sizeof last);
-        usleep(10000);
-    }
-    ck_assert_msg(strstr(last, "keys: fetched: no JWK Set") != NULL, "%s", last);
+    await_error(verifier, "keys: fetched: no JWK Set");
     ck_assert_int_eq(verify(verifier), JWTD_VERIFY_VALID);
     jwtd_verify_destroy(verifier);
 }
