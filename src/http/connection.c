@@ -1,7 +1,6 @@
 #include "connection.h"
 
 #include "direct_reply.h"
-#include "http_metrics.h"
 #include "input.h"
 
 #include "jwtd/clock.h"
@@ -143,10 +142,10 @@ static void reset(const struct connection *connection) {
 }
 
 /* Written past the library: it accepts no reply while a request is being received, and sends none of its own in these states. */
-static void shut_down(const struct connection *connection, enum status status) {
+static void shut_down(struct connection *connection, enum status status) {
     if (is_owed_a_reply(connection)) {
         direct_reply_send(connection->fd, status, input_is_head(connection->fd));
-        http_metrics_note_direct_reply(connection->listener, status);
+        connection->refusal = status;
     }
     if (connection->state == CONNECTION_ANSWER)
         reset(connection);
@@ -163,6 +162,15 @@ void connection_check(struct connection *connection, const struct connection_dea
     else if (is_overdue(connection, deadlines, now_us))
         shut_down(connection, STATUS_REQUEST_TIMEOUT);
     pthread_mutex_unlock(&connection->state_lock);
+}
+
+enum status connection_take_refusal(struct connection *connection) {
+    pthread_mutex_lock(&connection->state_lock);
+    enum status refusal = connection->refusal;
+    connection->refusal = STATUS_OK;
+    pthread_mutex_unlock(&connection->state_lock);
+    enum status of_input = input_take_refusal(connection->fd);
+    return refusal != STATUS_OK ? refusal : of_input;
 }
 
 int64_t connection_waits_since_us(struct connection *connection) {

@@ -49,6 +49,7 @@ struct connection {
         state_lock; /* guards what follows; one for each connection, so that busy threads do not contend for one lock */
     enum connection_state state;
     int64_t since_us;        /* of the state; of CONNECTION_HEADER the moment when its first byte was seen */
+    enum status refusal;     /* that was sent past the library, until connection_take_refusal */
     bool had_request;        /* a kept connection may be idle for long; a new one must send a request */
     int64_t header_since_us; /* CONNECTION_IDLE: when the beginning of a request was seen; 0: none has come */
     int64_t taken_before;    /* CONNECTION_ANSWER: bytes that the client had confirmed at the first check; -1: there was none */
@@ -85,6 +86,10 @@ void connection_check(struct connection *connection, const struct connection_dea
  */
 int64_t connection_waits_since_us(struct connection *connection);
 void connection_evict(struct connection *connection);
+
+/* The status of the reply that was sent when the connection was shut down, or by input.h, once; STATUS_OK: none was, or it was
+ * taken before. Whoever takes it counts it, and writes the request's line. On its HTTP thread. */
+enum status connection_take_refusal(struct connection *connection);
 
 /* Whether it is one too many: to be answered 503 and closed. */
 bool connection_is_too_many(const struct connection *connection);

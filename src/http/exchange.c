@@ -110,3 +110,10 @@ int64_t exchange_deadline_us(const struct exchange *exchange, int64_t divisor) {
     int64_t deadline_us = exchange->request.deadline_us;
     return deadline_us - (deadline_us - exchange->received_us) / divisor;
 }
+
+void exchange_note_refusal(struct exchange *exchange, enum status refusal) {
+    if (refusal == STATUS_OK || exchange->sent_status != 0)
+        return;
+    exchange->sent_status = status_info(refusal)->http;
+    exchange->reply.problem = refusal;
+}

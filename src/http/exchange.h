@@ -140,6 +140,10 @@ void exchange_free(struct exchange *spare); /* for http_thread.c */
 
 struct exchange *exchange_of(struct request *request);
 
+/* What the client was sent instead of a reply of the library, for the log and the metrics; STATUS_OK: nothing. Does nothing when
+ * there is a reply. On its HTTP thread. */
+void exchange_note_refusal(struct exchange *exchange, enum status refusal);
+
 /* Called by its owner. A transition that is not in the drawing aborts, and so does ANSWERED without a written reply. */
 void exchange_set_state(struct exchange *exchange, enum exchange_state next);
 

@@ -1,7 +1,6 @@
 #include "input.h"
 
 #include "direct_reply.h"
-#include "http_metrics.h"
 #include "scanner.h"
 
 #include <stdalign.h>
@@ -16,7 +15,7 @@
 /* Each in a cache line of its own: descriptors next to each other belong to different threads. */
 static struct {
     alignas(CACHE_LINE) struct scanner scanner;
-    enum route_listener listener;
+    enum status refusal;            /* that has been sent */
     atomic_bool is_open;            /* read in every call of recv, on any thread */
     atomic_bool has_begun, is_head; /* of the scanner, for other threads */
 } inputs[DESCRIPTORS_MAX];
@@ -30,13 +29,13 @@ static void publish(int fd) {
     atomic_store_explicit(&inputs[fd].is_head, scanner_is_head(&inputs[fd].scanner), memory_order_relaxed);
 }
 
-bool input_begin(int fd, enum route_listener listener) {
+bool input_begin(int fd) {
     if (!has_place(fd))
         return false;
     /* the descriptor may have been one of the other listener, and the place that of another thread: what it wrote comes before */
     (void)atomic_load_explicit(&inputs[fd].is_open, memory_order_acquire);
     scanner_init(&inputs[fd].scanner);
-    inputs[fd].listener = listener;
+    inputs[fd].refusal = STATUS_OK;
     publish(fd);
     atomic_store_explicit(&inputs[fd].is_open, true, memory_order_relaxed);
     return true;
@@ -63,12 +62,19 @@ bool input_is_refused(int fd) {
     return has_place(fd) && scanner_is_too_large(&inputs[fd].scanner);
 }
 
+enum status input_take_refusal(int fd) {
+    enum status refusal = has_place(fd) ? inputs[fd].refusal : STATUS_OK;
+    if (has_place(fd))
+        inputs[fd].refusal = STATUS_OK;
+    return refusal;
+}
+
 /* All requests before this one have been answered. To the library the client has closed the connection. What has been sent
  * already is read, since a connection that is closed with unread bytes is reset, and the reply may be lost. */
 static ssize_t refuse(int fd, void *bytes, size_t size) {
     enum status status = scanner_is_in_target(&inputs[fd].scanner) ? STATUS_TARGET_TOO_LONG : STATUS_HEADER_TOO_LARGE;
     direct_reply_send(fd, status, scanner_is_head(&inputs[fd].scanner));
-    http_metrics_note_direct_reply(inputs[fd].listener, status);
+    inputs[fd].refusal = status;
     shutdown(fd, SHUT_WR);
     for (int i = 0; i < DISCARDS_MAX && recvfrom(fd, bytes, size, MSG_DONTWAIT, NULL, NULL) > 0; i++)
         continue;

@@ -9,18 +9,18 @@
  * A header that is too large for the library is refused here: it would be answered with the library's own page, which no script
  * of another origin may read.
  *
- * The first four functions are called on the HTTP thread of the connection, as is recv; descriptors share nothing.
+ * The functions but the last two are called on the HTTP thread of the connection, as is recv; descriptors share nothing.
  */
 #ifndef JWTD_HTTP_INPUT_H
 #define JWTD_HTTP_INPUT_H
 
-#include "jwtd/route.h"
+#include "jwtd/status.h"
 
 #include <stdbool.h>
 
-/* For a new connection of this listener. False: the number of the descriptor is too high, and the connection must be shut down.
+/* For a new connection. False: the number of the descriptor is too high, and the connection must be shut down.
  */
-bool input_begin(int fd, enum route_listener listener);
+bool input_begin(int fd);
 
 /* Before the descriptor is closed. */
 void input_end(int fd);
@@ -30,6 +30,9 @@ bool input_take_request(int fd);
 
 /* scanner_is_too_large of this connection: 431 or 414 has been sent, and the library was told that the client has closed. */
 bool input_is_refused(int fd);
+
+/* Which of them was sent, once; STATUS_OK: none, or it was taken before. */
+enum status input_take_refusal(int fd);
 
 /* scanner_has_begun and scanner_is_head, as of what the library received last. Any thread that keeps the descriptor from being
  * closed. */

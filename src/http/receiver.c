@@ -92,7 +92,7 @@ static void log_unread(const struct exchange *exchange) {
     unsigned count;
     if (!log_gate_pass(&exchange->context->counters.unread_headers, clock_monotonic_us(), &count))
         return;
-    log_event(LOG_WARN, "header_not_read", "path=%s since_start=%u", log_has_level(LOG_DEBUG) ? exchange->path : NULL, count);
+    log_event(LOG_WARN, "header_not_read", "since_start=%u", count);
 }
 
 /* The connection must be closed after it. */
@@ -105,6 +105,7 @@ static void send_past_library(struct exchange *exchange, enum status status) {
 
 /* Every exchange ends here. */
 static void end_exchange(struct exchange *exchange, bool is_complete) {
+    exchange_note_refusal(exchange, connection_take_refusal(exchange->connection));
     assert(exchange->state != EXCHANGE_SUSPENDED && exchange->state != EXCHANGE_DELAYED && exchange->state != EXCHANGE_STREAMING);
     http_metrics_note_end(exchange);
     request_log_end(exchange, is_complete);
@@ -124,9 +125,13 @@ void receiver_end(void *callback_context, struct MHD_Connection *library_connect
     if (exchange == NULL)
         return;
     log_set_context(&exchange->request.log);
-    if (exchange->state == EXCHANGE_NEW &&
-        (code == MHD_REQUEST_TERMINATED_WITH_ERROR || input_is_refused(exchange->connection->fd)))
-        log_unread(exchange);
+    if (exchange->state == EXCHANGE_NEW) {
+        if (code == MHD_REQUEST_TERMINATED_WITH_ERROR || input_is_refused(exchange->connection->fd))
+            log_unread(exchange);
+        exchange_note_refusal(exchange, connection_take_refusal(exchange->connection));
+        if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK || code == MHD_REQUEST_TERMINATED_WITH_ERROR)
+            exchange_note_refusal(exchange, STATUS_BAD_REQUEST); /* else by a page of the library's */
+    }
     connection_set_state(exchange->connection, CONNECTION_IDLE);
     end_exchange(exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     *request_context = NULL;
@@ -137,9 +142,10 @@ void receiver_abandon(struct connection *connection) {
     if (exchange == NULL)
         return;
     log_set_context(&exchange->request.log);
+    exchange_note_refusal(exchange, connection_take_refusal(connection));
     if (exchange->state == EXCHANGE_NEW) {
         log_unread(exchange);
-        if (!input_is_refused(connection->fd))
+        if (exchange->sent_status == 0)
             send_past_library(exchange, STATUS_HEADER_TOO_LARGE);
     }
     end_exchange(exchange, false);
@@ -172,13 +178,11 @@ static void answer_other_method(struct exchange *exchange) {
     struct request *request = &exchange->request;
     const struct http_context *context = exchange->context;
     const char *allowed = router_allowed_methods(context->routes, context->route_count, context->listener, exchange);
-    enum status status = STATUS_OUT_OF_MEMORY;
     if (strcmp(exchange->method, "OPTIONS") == 0)
         reply_empty(request, 204);
     else
         reply_problem(request, STATUS_METHOD_NOT_ALLOWED);
-    if (allowed != NULL)
-        status = reply_header(request, "Allow", allowed);
+    enum status status = allowed != NULL ? reply_header(request, "Allow", allowed) : STATUS_OUT_OF_MEMORY;
     if (status != STATUS_OK)
         reply_problem(request, status);
 }
@@ -487,8 +491,7 @@ enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *l
     if (exchange == NULL)
         return answer_without_memory(callback_context, library_connection, method);
     assert(exchange->library_connection == library_connection);
-    const struct route *route = exchange->request.route;
-    activity_set(route != NULL ? route->path : "reads a header");
+    activity_set(exchange->request.route != NULL ? exchange->request.route->path : "reads a header");
     log_set_context(&exchange->request.log);
     enum MHD_Result result = go_on(exchange, method, version, upload, upload_len);
     log_set_context(NULL);

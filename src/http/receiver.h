@@ -25,7 +25,8 @@ enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *l
                                 void **request_context);
 
 /* Ends the exchange that is left on a connection that is about to be closed, if there is one. A client whose header could not be
- * read receives 431. The library has freed the memory of the connection: nothing that points into it is read. */
+ * read receives 431. The library has freed the memory of the
+ * connection: nothing that points into it is read. */
 void receiver_abandon(struct connection *connection);
 
 void receiver_end(void *callback_context, struct MHD_Connection *library_connection, void **request_context,

@@ -10,6 +10,9 @@
 #include <sodium.h>
 #include <string.h>
 
+/* So that what follows fits into the line, however it is escaped. */
+#define PATH_SHOWN 512
+
 /* A method is any bytes (RFC 9110 section 9.1), and lives no longer than the library's memory for the request. */
 static const char *known_method(const char *method) {
     static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE" };
@@ -60,16 +63,35 @@ static bool is_wanted(const struct exchange *exchange, unsigned status) {
            (exchange->logs_all || status == 0 || status >= 400);
 }
 
-void request_log_end(const struct exchange *exchange, bool is_complete) {
+/* Nobody could know the one of a header that was not read. */
+static void name_request(struct exchange *exchange) {
+    struct uuid id = uuid_create_for_log();
+    if (exchange->request.log.request_id == NULL)
+        exchange->request.log.request_id = uuid_text(&id, exchange->request_id);
+}
+
+void request_log_end(struct exchange *exchange, bool is_complete) {
     const struct request *request = &exchange->request;
     unsigned status = exchange->sent_status;
     if (!is_wanted(exchange, status))
         return;
+    name_request(exchange);
     char user[UUID_TEXT_SIZE];
     const char *code = exchange->reply.problem != STATUS_OK ? status_info(exchange->reply.problem)->name : NULL;
+    const char *path = log_has_level(LOG_DEBUG) ? exchange->path : NULL;
+    int path_len = path != NULL ? (int)strnlen(path, PATH_SHOWN) : 0;
     log_event(LOG_INFO, "request",
-              "method=%s route=%s path=%s status=%u code=%s limit=%s user_id=%s service=%s us=%lld complete=%s",
-              exchange->logged_method, request->route != NULL ? request->route->path : NULL,
-              log_has_level(LOG_DEBUG) ? exchange->path : NULL, status, code, exchange->reply.limit, user_of(request, user),
-              request->service, (long long)(clock_monotonic_us() - exchange->started_us), is_complete ? NULL : "no");
+              "method=%s route=%s status=%u code=%s limit=%s user_id=%s service=%s us=%lld complete=%s path=%.*s",
+              exchange->logged_method, request->route != NULL ? request->route->path : NULL, status, code, exchange->reply.limit,
+              user_of(request, user), request->service, (long long)(clock_monotonic_us() - exchange->started_us),
+              is_complete ? NULL : "no", path_len, path);
+}
+
+void request_log_refusal(const struct address *peer, enum status status) {
+    char id[UUID_TEXT_SIZE];
+    struct uuid new_id = uuid_create_for_log();
+    struct log_context context = { .client = peer, .request_id = uuid_text(&new_id, id) };
+    log_set_context(&context);
+    log_event(LOG_INFO, "request", "status=%u code=%s", status_info(status)->http, status_info(status)->name);
+    log_set_context(NULL);
 }

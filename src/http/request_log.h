@@ -2,8 +2,9 @@
  * request_log: the line of a request in the log, at info: event "request" with method, route (the path of the row, no part of
  * what the client has sent), status, code (of the problem), limit (the bucket of the limiter, or the executor, that has refused
  * it), user_id and service where they are known, us (from the request line to the end of the reply), and address, request_id and
- * trace_id of the context. A field that does not apply is missing. With debug, or for a request in detail, also the path. Status
- * 0: the connection ended before a reply; complete=no: in the reply.
+ * trace_id of the context. A field that does not apply is missing. With debug, or for a request in detail, also the
+ * first 512 bytes of the path, last. A request that was refused before its header was read (408, 414, 431, some 400) has no
+ * method and a new request_id. Status 0: the connection ended before a reply; complete=no: in the reply.
  *
  * A request is in detail, logged with all its lines whatever the level, when its X-Log-Detail has the word of log.detail_digest.
  *
@@ -13,6 +14,9 @@
 #ifndef JWTD_HTTP_REQUEST_LOG_H
 #define JWTD_HTTP_REQUEST_LOG_H
 
+#include "jwtd/network.h"
+#include "jwtd/status.h"
+
 #include <stdbool.h>
 
 struct exchange;
@@ -21,6 +25,9 @@ struct exchange;
 void request_log_begin(struct exchange *exchange);
 
 /* The one line, when the exchange ends. */
-void request_log_end(const struct exchange *exchange, bool is_complete);
+void request_log_end(struct exchange *exchange, bool is_complete);
+
+/* That of a request that was refused before its request line was read whole, with a new request_id. */
+void request_log_refusal(const struct address *peer, enum status status);
 
 #endif

@@ -9,6 +9,7 @@
 #include "library.h"
 #include "listener.h"
 #include "receiver.h"
+#include "request_log.h"
 #include "router.h"
 #include "self_check.h"
 #include "streams.h"
@@ -70,21 +71,31 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
     return strlen(text);
 }
 
+/* Of a request without an exchange, whose request line was not read whole: every exchange takes its own. */
+static void note_refusal(const struct http_server *server, struct connection *connection, const struct address *peer) {
+    enum status refusal = connection_take_refusal(connection);
+    if (refusal == STATUS_OK)
+        return;
+    http_metrics_note_direct_reply(server->context.listener, refusal);
+    request_log_refusal(peer, refusal);
+}
+
 static void notify_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                               enum MHD_ConnectionNotificationCode code) {
     struct http_server *server = context;
     int fd = library_fd(connection);
+    struct address peer = library_peer(connection);
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         input_end(fd);
         if (*socket_context == NULL)
             return;
         receiver_abandon(*socket_context);
+        note_refusal(server, *socket_context, &peer);
         connections_remove(server->connections, *socket_context);
         return;
     }
-    struct address peer = library_peer(connection);
     *socket_context = connections_add(server->connections, fd, &peer);
-    if (!input_begin(fd, server->context.listener) || *socket_context == NULL)
+    if (!input_begin(fd) || *socket_context == NULL)
         shutdown(fd, SHUT_RDWR); /* without its entry it has no deadline, without its scanner no request is well formed */
 }
 

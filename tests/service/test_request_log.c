@@ -1,6 +1,7 @@
 /* What the log says of requests: one line for each, why one was refused, and nothing that a client has sent. */
 #include "support/account.h"
 #include "support/database.h"
+#include "support/metrics.h"
 #include "support/raw.h"
 #include "support/service.h"
 
@@ -173,6 +174,103 @@ START_TEST(a_request_that_succeeds_has_one_line_and_only_if_all_are_wanted) {
     expect_status(ask(&bad, "GET", "/auth/me", NULL, NULL, NULL), 401);
     json_object_put(await_line("request", bad.id));
     ck_assert_int_eq(server_log_count(&server, good.id), 0);
+    finish();
+}
+END_TEST
+
+/* ---- requests that are refused before their route is known ---- */
+
+#define LONG_PATH 5000
+
+/* So that no client hides its address and its id. */
+START_TEST(a_long_path_hides_nothing_of_a_line_in_detail) {
+    static char path[LONG_PATH + 8];
+    struct asked asked;
+    server = server_start((const char *const[]){ "log.level=debug", NULL });
+    snprintf(path, sizeof path, "/%0*d", LONG_PATH, 0);
+    expect_status(ask(&asked, "GET", path, NULL, NULL, NULL), 404);
+    struct json_object *line = await_line("request", asked.id);
+    ck_assert_str_eq(text_in(line, "status"), "404");
+    ck_assert_str_eq(text_in(line, "address"), "127.0.0.1");
+    size_t len = strlen(text_in(line, "path"));
+    ck_assert(len > 100 && len <= 512 && strncmp(text_in(line, "path"), path, len) == 0);
+    json_object_put(line);
+    finish();
+}
+END_TEST
+
+#define BEGIN "GET /health/live HTTP/1.1\r\nHost: x\r\n"
+
+static const struct {
+    const char *bytes;
+    size_t filler; /* behind them, before `end` */
+    const char *end;
+    const char *status, *code;
+} refused_early[] = {
+    { "GET /health/live?", 9000, " HTTP/1.1\r\nHost: x\r\n\r\n", "414", "target_too_long" },
+    { "GET /health/live?", 20000, "", "414", "target_too_long" },
+    { BEGIN "X: ", 9000, "\r\n\r\n", "431", "header_too_large" },
+    { BEGIN "X: ", 20000, "\r\n\r\n", "431", "header_too_large" },
+    { BEGIN ": ", 1, "\r\n\r\n", "400", "bad_request" },
+    { BEGIN "A B: ", 1, "\r\n\r\n", "400", "bad_request" },
+    { BEGIN "no colon", 1, "\r\n\r\n", "400", "bad_request" },
+    { "GET /health/live HTTP/1.1\r\n X: ", 1, "\r\n\r\n", "400", "bad_request" },
+    { BEGIN, 0, "", "408", "request_timeout" },
+    { "GET /health", 0, "", "408", "request_timeout" },
+    { "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{", 0, "", "408",
+      "request_timeout" },
+};
+
+static size_t count_requests(struct json_object **last) {
+    char *log = server_log(&server), *rest = log, *text;
+    size_t count = 0;
+    while ((text = strsep(&rest, "\n")) != NULL) {
+        struct json_object *line = json_tokener_parse(text);
+        if (line != NULL && strcmp(text_in(line, "event"), "request") == 0 &&
+            strcmp(text_in(line, "route"), "/health/ready") != 0) { /* by which the start is awaited */
+            json_object_put(*last);
+            *last = json_object_get(line);
+            count++;
+        }
+        json_object_put(line);
+    }
+    free(log);
+    return count;
+}
+
+/* Also when only refusals are wanted. What the metrics count is the same. */
+START_TEST(a_request_that_is_refused_before_its_route_is_known_has_one_line_too) {
+    static char bytes[32768];
+    static struct raw_reply reply;
+    struct json_object *line = NULL;
+    server = server_start((const char *const[]){ "log.requests=refused", "ops.listen=127.0.0.1:0", "server.header_timeout=1s",
+                                                 "server.body_timeout=1s", NULL });
+    struct server operations = server_operations(&server);
+    int len = snprintf(bytes, sizeof bytes, "%s", refused_early[_i].bytes);
+    memset(bytes + len, 'x', refused_early[_i].filler);
+    len += (int)refused_early[_i].filler;
+    len += snprintf(bytes + len, sizeof bytes - (size_t)len, "%s", refused_early[_i].end);
+    raw_exchange_replies(&server, bytes, (size_t)len, 1, &reply);
+    ck_assert_int_eq(reply.statuses[0], strtol(refused_early[_i].status, NULL, 10));
+    int64_t until_us = clock_monotonic_us() + WAIT_US;
+    while (count_requests(&line) == 0 && clock_monotonic_us() < until_us)
+        usleep(5000);
+    ck_assert_ptr_nonnull(line);
+    ck_assert_str_eq(text_in(line, "status"), refused_early[_i].status);
+    ck_assert_str_eq(text_in(line, "code"), refused_early[_i].code);
+    ck_assert_str_eq(text_in(line, "address"), "127.0.0.1");
+    ck_assert_str_ne(text_in(line, "request_id"), "");
+    double counted = 0;
+    char series[128], *text = metrics_text(&operations, NULL), *rest = text, *sample;
+    snprintf(series, sizeof series, ",status=\"%s\"}", refused_early[_i].status);
+    while ((sample = strsep(&rest, "\n")) != NULL)
+        if (strncmp(sample, "jwtd_http_requests_total{", 25) == 0 && strstr(sample, series) != NULL)
+            counted += strtod(strrchr(sample, ' '), NULL);
+    free(text);
+    ck_assert_double_eq(counted, 1);
+    ck_assert_int_eq(server_stop(&server, SIGTERM), 0);
+    ck_assert_uint_eq(count_requests(&line), 1);
+    json_object_put(line);
     finish();
 }
 END_TEST
@@ -595,6 +693,9 @@ Suite *request_log_suite(void) {
     tcase_set_timeout(own, 60);
     tcase_add_test(own, a_database_that_is_away_is_named_in_the_line);
     tcase_add_test(own, a_request_that_succeeds_has_one_line_and_only_if_all_are_wanted);
+    tcase_add_test(own, a_long_path_hides_nothing_of_a_line_in_detail);
+    tcase_add_loop_test(own, a_request_that_is_refused_before_its_route_is_known_has_one_line_too, 0,
+                        (int)ARRAY_LEN(refused_early));
     tcase_add_test(own, whole_addresses_are_logged_only_when_asked_for);
     tcase_add_test(own, what_a_command_does_is_in_the_log_of_the_service);
     tcase_add_test(own, one_request_is_logged_in_detail_by_whoever_knows_the_word);
