@@ -17,7 +17,9 @@
  *
  * Never log a password, a token or a hash; an e-mail address only by log_email.
  *
- * log_event is safe from every thread; not from signal handlers. The others are for the main thread.
+ * log_event is safe from every thread; not from signal handlers. So are log_email, log_has_level,
+ * log_set_level, log_flush and log_set_context, which is of the calling thread; the others are for the main thread, and
+ * log_write_lines for the one thread that writes.
  */
 #ifndef JWTD_LOG_H
 #define JWTD_LOG_H
