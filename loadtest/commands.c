@@ -8,8 +8,10 @@ const struct command commands[] = {
     { "find", FOR_FIND, "URL", "find the load at which it fails, and why (default)",
       "Doubles the load until it is bad, bisects, holds the limit, goes to 1.5 times of it and back to half; says what fails "
       "first, which\n"
-      "resource is used up, what happens above and how fast it recovers. It says at the start how long it will take: two to four "
-      "minutes\nat 100 requests a second. --quick takes half of that or less and says how uncertain the limit is.",
+      "resource is used up, what happens above and how fast it recovers. It says at the start how long it will take at least: "
+      "two to four "
+      "minutes\nat 100 requests a second, more at fewer or on a busy machine. --quick takes half of that or less and says how "
+      "uncertain the limit is.",
       "failpoint http://127.0.0.1:8080\n"
       "failpoint find http://127.0.0.1:8080 --scenario refresh --slo 'p99<=50ms,err<=0.1%' --pg postgres://localhost/jwtd\n"
       "failpoint find http://127.0.0.1:8080 --by users",

@@ -6,6 +6,7 @@
 
 #define MILLION 1e6
 #define THOUSAND 1e3
+#define SERVED_MIN 50.0 /* a second */
 
 static const struct run_step *step_of_result(const struct run *run) {
     for (size_t i = run->steps_count; i > 0 && run->verdict.limit > 0; i--) {
@@ -24,7 +25,7 @@ const struct run_step *cost_find(const struct run *run, struct run_cost *cost) {
     const struct run_figures *figures = &step->figures;
     const struct usage *usage = &step->usage;
     cost->errors_per_million = (figures->shed + figures->failed) / figures->due * MILLION;
-    if (!usage->server_known || figures->served <= 0)
+    if (!usage->server_known || figures->served < SERVED_MIN)
         return step;
     cost->memory_mib = usage->rss_mib / figures->served * THOUSAND;
     cost->cores = (usage->server_cores + usage->database_cores) / figures->served * THOUSAND;
@@ -35,9 +36,12 @@ const struct run_step *cost_find(const struct run *run, struct run_cost *cost) {
 void cost_print(const struct run *run) {
     struct run_cost cost;
     char errors[DISPLAY_NUMBER_SIZE], memory[DISPLAY_NUMBER_SIZE], cores[DISPLAY_NUMBER_SIZE], price[DISPLAY_NUMBER_SIZE];
-    if (cost_find(run, &cost) == NULL)
+    const struct run_step *step = cost_find(run, &cost);
+    if (step == NULL)
         return;
     printf("  errors per million requests: %s\n", display_load(cost.errors_per_million, errors));
+    if (step->usage.server_known && step->figures.served < SERVED_MIN)
+        puts("  too little load to say what 1,000 requests a second need");
     if (cost.memory_mib <= 0)
         return;
     printf("  scaled to 1,000 requests a second: %s MiB, %s cores%s", display_load(cost.memory_mib, memory),

@@ -7,7 +7,8 @@
 
 #include "schedule.h"
 
-#define DAY_PEAK 180.0 /* requests a second */
+#define DAY_PEAK 180.0            /* requests a second */
+#define DAY_PEAK_PART (0.25 / 24) /* of the day that the peak lasts */
 #define DAY_SECONDS (24.0 * 3600)
 
 /* A day with that peak in so many seconds; returns how many segments. */

@@ -210,9 +210,9 @@ static void say_how_long(const struct finder *finder, double begin, double preci
     double seconds = pace_estimate_s(finder->pace, load, precision, finder->by_users, with_overload);
     double quick_s = pace_estimate_s(&pace_quick, load, pace_quick.precision, finder->by_users, with_overload);
     if (options->quick)
-        display_note(&finder->bench->display, "takes about %s", display_duration(seconds, whole));
+        display_note(&finder->bench->display, "takes %s or more", display_duration(seconds, whole));
     else
-        display_note(&finder->bench->display, "takes about %s (with --quick, which is less certain, about %s)",
+        display_note(&finder->bench->display, "takes %s or more (with --quick, which is less certain, %s)",
                      display_duration(seconds, whole), display_duration(quick_s, quick));
 }
 

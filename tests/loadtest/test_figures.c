@@ -68,6 +68,17 @@ START_TEST(of_a_server_elsewhere_only_errors_are_known) {
 }
 END_TEST
 
+/* Most of its memory is there without any load. */
+START_TEST(what_a_thousand_requests_cost_is_not_said_of_a_server_that_idles) {
+    struct run_cost cost;
+    use_server(add_step(PHASE_HOLD, 5, STEP_GOOD, 5));
+    ck_assert_ptr_nonnull(cost_find(&run, &cost));
+    ck_assert_double_eq(cost.memory_mib, 0);
+    ck_assert_double_eq(cost.cores, 0);
+    ck_assert_double_eq(cost.price, 0);
+}
+END_TEST
+
 /* ---- drift ---- */
 
 static const struct {
@@ -114,6 +125,7 @@ Suite *figures_suite(void) {
     TCase *tests = tcase_create("figures");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, costs_are_those_of_the_limit_that_was_held);
+    tcase_add_test(tests, what_a_thousand_requests_cost_is_not_said_of_a_server_that_idles);
     tcase_add_test(tests, of_a_server_elsewhere_only_errors_are_known);
     tcase_add_loop_test(tests, a_capacity_that_changes_during_the_search_is_said, 0, (int)ARRAY_LEN(searches));
     suite_add_tcase(suite, tests);

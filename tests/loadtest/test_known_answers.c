@@ -363,7 +363,7 @@ START_TEST(a_day_is_followed_and_its_worst_hour_named) {
                 &result);
     ck_assert_msg(result.code == 1 && result.has_run, "%d: %s", result.code, result.output);
     assert_says(&result, "login does not hold a day of ");
-    assert_says(&result, " requests with a peak of 1000 req/s (");
+    assert_says(&result, " requests with a peak of 1000 req/s for 62.5 ms (");
     assert_says(&result, "errors per million requests: ");
     release(&result);
     fake_stop(&fake);
