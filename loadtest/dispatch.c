@@ -139,9 +139,11 @@ static enum reply_class class_of(enum connection_event event) {
 static enum reply_fault fault_of(const struct connection *connection) {
     bool is_tls;
     if (connection->state == CONNECTION_HANDSHAKING)
-        return FAULT_NO_TLS;
-    if (!response_has_begun(&connection->response) || !response_is_other_protocol(&connection->response, &is_tls))
+        return FAULT_SILENT;
+    if (!response_has_begun(&connection->response))
         return FAULT_NONE;
+    if (!response_is_other_protocol(&connection->response, &is_tls))
+        return FAULT_CUT;
     return is_tls ? FAULT_IS_TLS : FAULT_NOT_HTTP;
 }
 
@@ -178,6 +180,10 @@ static void lose(struct dispatch *dispatch, struct connection *connection, enum 
     enum reply_fault fault = fault_of_event(event);
     if (fault == FAULT_NONE)
         fault = fault_of(connection);
+    if (event == CONNECTION_LOST && fault == FAULT_NONE)
+        fault = FAULT_CLOSED;
+    if (event == CONNECTION_GARBLED && (fault == FAULT_NONE || fault == FAULT_CUT))
+        fault = FAULT_MALFORMED;
     detach(request);
     connection_pool_put_closed(&dispatch->connections, connection);
     if (event != CONNECTION_LOST || !was_kept || request->retried) {

@@ -10,12 +10,16 @@
 
 enum reply_fault {
     FAULT_NONE,
-    FAULT_NO_TLS,    /* https: what listens there does not speak TLS, or does not answer the handshake */
+    FAULT_NO_TLS,    /* https: what listens there does not speak TLS */
+    FAULT_SILENT,    /* https: the handshake is not answered */
     FAULT_UNTRUSTED, /* https: no authority of this machine has signed the certificate for that name */
     FAULT_HANDSHAKE, /* https: the handshake failed for another reason */
     FAULT_IS_TLS,    /* http: the answer is TLS */
     FAULT_NOT_HTTP,
-    FAULT_STATUS, /* under 400, and not the one that is expected */
+    FAULT_MALFORMED, /* it begins as HTTP/1 and is none */
+    FAULT_CUT,       /* the connection is closed within the reply, or the time is over */
+    FAULT_CLOSED,    /* the connection is closed without a byte */
+    FAULT_STATUS,    /* under 400, and not the one that is expected */
     FAULT_NO_BODY,
     FAULT_TOO_LONG,
     FAULT_NOT_JSON,

@@ -400,7 +400,9 @@ static const struct {
     { { .raw = "220 mail.example.org ESMTP\r\n" }, "http", "", "login", "what listens there does not answer in HTTP/1.1" },
     { { .raw = "hello" }, "http", "", "login", "what listens there does not answer in HTTP/1.1" },
     { { .raw = "\x15\x03\x03\x01\x02\x02\x46" }, "http", "", "login", "speaks TLS: is it https:// ?" },
-    { { .capacity = 0 }, "https", "", "login", "what listens there does not speak TLS: is it http:// ?" },
+    { { .capacity = 0 }, "https", "", "login", "it does not answer the TLS handshake: is it http:// ?" },
+    { { .raw = "HTTP/1.1 999999 OK\r\n\r\n" }, "http", "", "login", "its reply is malformed HTTP" },
+    { { .raw = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{" }, "http", "", "login", "its reply is cut short" },
 };
 
 START_TEST(a_target_that_cannot_be_tested_is_named_before_the_test_and_exits_with_3) {
