@@ -32,7 +32,7 @@ Suite *chaos_suite(void);
 #define RELOAD_PAUSE_US 150000u
 #define TERMINATE_PAUSE_US 250000u
 #define PIPELINED_MAX 12
-#define DESCRIPTORS_LEFT 64 /* connections to the database; a leak would be one of thousands of requests */
+#define DESCRIPTORS_LEFT 16 /* connections to the database that were not needed before */
 #define LET_GO_TRIES 200
 #define LET_GO_PAUSE_US 100000u
 
