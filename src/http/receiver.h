@@ -20,6 +20,7 @@ struct connection;
 /* `callback_context` is a struct http_context. Returns the exchange; NULL if out of memory: receiver_handle sends 503 then. */
 void *receiver_begin(void *callback_context, const char *target, struct MHD_Connection *library_connection);
 
+/* `callback_context`: the same. */
 enum MHD_Result receiver_handle(void *callback_context, struct MHD_Connection *library_connection, const char *url,
                                 const char *method, const char *version, const char *upload, size_t *upload_len,
                                 void **request_context);

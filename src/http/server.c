@@ -172,7 +172,8 @@ static bool start_daemon(struct http_server *server) {
         { MHD_OPTION_END, 0, NULL },
     };
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
-    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, receiver_handle, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    server->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, receiver_handle, &server->context, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     return is_created(server->daemon, "daemon");
 }
 

@@ -177,7 +177,9 @@ static void check_service(struct worker *worker, const char *what) {
 static void check_end(struct worker *worker, int status, const char *what) {
     const char *cause = run.start_case->cause;
     worker->server.pid = 0;
-    expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, worker, what, "ended with exit code 1");
+    char expected[64];
+    snprintf(expected, sizeof expected, "ended with exit code 1, but with status 0x%x", (unsigned)status);
+    expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, worker, what, expected);
     if (cause == NULL) {
         expect(false, worker, what, "started");
         return;
