@@ -195,7 +195,7 @@ START_TEST(limits_change_at_once) {
 END_TEST
 
 START_TEST(the_level_of_the_log_changes_at_once) {
-    static const char at_debug[] = "\"event\":\"request\",\"method\":\"GET\",\"route\":\"/health/live\",\"path\":";
+    static const char at_debug[] = "\"path\":\"/health/live\"";
     start_with("[log]\nlevel = info\n", NULL);
     expect_status(http_send(&server, "GET", "/health/live", NULL, NULL), 200);
     ck_assert(server_log_count(&server, at_debug) == 0);
