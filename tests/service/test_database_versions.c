@@ -83,9 +83,11 @@ static void start(enum version version) {
     char setting[URL_SIZE + 16];
     snprintf(setting, sizeof setting, "database.url=%s", rollout.url);
     setenv("JWTD_TEST_PROGRAM", rollout.programs[version], 1);
-    instance->server = server_start_beside(&rollout.keys, (const char *const[]){ setting, "server.drain_delay=500ms", NULL });
+    const char *const settings[] = { setting, "server.drain_delay=500ms", NULL };
+    instance->server = server_start_unready_beside(&rollout.keys, settings);
     setenv("JWTD_TEST_PROGRAM", rollout.programs[NEW], 1);
     instance->server.is_proxy = version == OLD; /* what it replies is not held against this version's rows */
+    await_ready(&instance->server);
     atomic_store(&instance->is_up, true);
 }
 
