@@ -77,6 +77,7 @@ tools/packages.sh run test lint
 check check_rules tools/check_rules.sh
 check snippets tools/check_snippets.sh
 check links tools/check_links.sh
+check events tools/check_events.sh
 check layers check_layers
 check shellcheck run_shellcheck
 check peers bench/peers/lint.sh
