@@ -4,6 +4,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define EXAMPLE_WIDTH 66u /* in a page of 80 columns, with its indents */
 
 static void print_option(void *context, const char *name, const char *value, const char *help) {
     (void)context;
@@ -28,13 +31,30 @@ static void print_commands(void) {
     }
 }
 
+/* The length of a word with the values behind it: up to the next option, or the end of the line. */
+static size_t length_with_values(const char *word) {
+    size_t len = strcspn(word, " \n");
+    while (word[len] == ' ' && word[len + 1] != '-')
+        len += 1 + strcspn(word + len + 1, " \n");
+    return len;
+}
+
+/* Lines. One that is too long for a terminal goes on, before an option, in the next one, as a shell reads it. */
+static void print_example(const char *example) {
+    for (size_t column = 0; *example != '\0'; column = *example++ == '\n' ? 0 : column + 1) {
+        if (example[0] == ' ' && example[1] == '-' && column + 1 + length_with_values(example + 1) > EXAMPLE_WIDTH) {
+            fputs(" \\e\n   ", stdout);
+            column = 3;
+        }
+        fputs(*example == '-' ? "\\-" : (const char[]){ *example, '\0' }, stdout);
+    }
+    putchar('\n');
+}
+
 static void print_examples(void) {
     puts(".Bd -literal -offset indent");
-    for (size_t i = 0; i < commands_count; i++) {
-        for (const char *c = commands[i].example; *c != '\0'; c++)
-            fputs(*c == '-' ? "\\-" : (const char[]){ *c, '\0' }, stdout);
-        putchar('\n');
-    }
+    for (size_t i = 0; i < commands_count; i++)
+        print_example(commands[i].example);
     puts(".Ed");
 }
 

@@ -51,6 +51,13 @@ static void print_subcommands(const struct subcommand_table *table) {
     puts(".El");
 }
 
+static void print_paragraph(const char *text) {
+    if (text[0] == '\0')
+        return;
+    puts(".Pp");
+    mdoc_text(text);
+}
+
 static void print_commands(void) {
     for (size_t i = 0; i < cli_commands_count; i++) {
         const struct cli_command *command = &cli_commands[i];
@@ -60,9 +67,8 @@ static void print_commands(void) {
         else
             mdoc_text(command->help);
         print_options(command->options);
-        puts(".Pp");
-        mdoc_text(command->notes);
-        mdoc_text(command->exit_codes);
+        print_paragraph(command->notes);
+        print_paragraph(command->exit_codes);
     }
 }
 

@@ -12,6 +12,10 @@ static bool ends_sentence(const char *text) {
 void mdoc_text(const char *text) {
     bool is_line_start = true, is_quoted = false;
     for (; *text != '\0'; text++) {
+        if (is_line_start && *text == '\n') {
+            puts(".Pp");
+            continue;
+        }
         if (is_line_start && (*text == '.' || *text == '\''))
             fputs("\\&", stdout);
         is_line_start = *text == '\n' || ends_sentence(text);

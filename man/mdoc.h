@@ -13,7 +13,7 @@ struct mdoc_marker {
     void (*print)(void);
 };
 
-/* Paragraph text: each sentence on a line of its own, `words` in quotation marks. */
+/* Text: each sentence on a line of its own, `words` in quotation marks; an empty line begins a paragraph. */
 void mdoc_text(const char *text);
 
 /* One argument of a macro, as it is typed: in quotes, with hyphens that can be copied. */

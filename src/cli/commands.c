@@ -24,8 +24,8 @@ const struct cli_command cli_commands[] = {
       "What is printed can be read again, but for passwords, which are ***; remarks are comments. With --connect root\n"
       "reads the keys as the owner of their directory.\n",
       "Exit code: 0 right, 1 wrong.\n", CLI_CONNECT, NULL, cli_check_config },
-    { "health", " [--ready]", "ask the service that runs with this configuration whether it is alive",
-      "GET /health/live, or /health/ready, of server.listen; prints the answer. For health checks of containers.\n",
+    { "health", " [--ready]", "request /health/live of the service that runs with this configuration",
+      "With --ready /health/ready. Prints the reply of server.listen. For health checks of containers.\n",
       "Exit code: 0 if it is 200; else 1, also without an answer within seconds.\n", CLI_READY, NULL, cli_health },
     { "openapi", "", "print the description of the API, an OpenAPI 3.1 document, as GET /openapi.json serves it",
       "Its addresses are relative unless server.public_url is set.\n", "Exit code: 0 done, 1 failed.\n", 0, NULL, cli_openapi },
@@ -35,13 +35,13 @@ const struct cli_command cli_commands[] = {
       "Exit code: 0 done, 1 failed, 2 used wrongly.\n", 0, &service_subcommands, cli_service },
     { "user", " SUBCOMMAND [EMAIL]", "manage accounts; jwtd user --help says how",
       "list prints a line for each user, most others one for theirs as it is afterwards (delete: as it was):\n" USER_LINE
-      "sessions prints " USER_SESSIONS "events prints " USER_EVENTS USER_LAST_ADMINISTRATOR,
+      "\nsessions prints " USER_SESSIONS "\nevents prints " USER_EVENTS "\n" USER_LAST_ADMINISTRATOR,
       "Exit code: 0 done; 1 failed, also when there is no such user; 2 used wrongly.\n", CLI_ROLE, &user_subcommands, cli_user },
     { "key", " list|add|activate|retire|revoke|prune|rotate-refresh", "manage signing keys; jwtd key --help says how",
       "A key is standby, then active, then retiring, then gone. It is made active when it has been standby for\n"
       "token.publish_before_use, so that services that keep copies of the keys know it; --now does not wait.\n"
       "A running service whose keys are in this directory notices each change within a second; another instance needs a copy\n"
-      "of the new files and of keys.conf, but for a revocation, which the database tells it (list does not ask the database).\n"
+      "of the new files and of keys.conf, but for a revocation, which it reads in the database (list does not).\n"
       "In an emergency: add, which prints an id, then revoke the key that signs: the new one takes its place at once.\n",
       "Exit code: 0 done; 1 failed, also when it is too early to activate a key; 2 used wrongly.\n",
       CLI_ALGORITHM | CLI_JSON | CLI_NOW, &key_subcommands, cli_key },
