@@ -1,8 +1,10 @@
 #include "support/account.h"
 #include "support/database.h"
 
+#include "jwtd/cli.h"
 #include "jwtd/macros.h"
 #include "jwtd/version.h"
+#include "src/cli/subcommand.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -110,6 +112,19 @@ static const struct {
 START_TEST(each_command_line_is_understood_or_refused_with_its_reason) {
     ck_assert_int_eq(run(command_lines[_i].words), command_lines[_i].code);
     ck_assert_msg(strstr(output, command_lines[_i].printed) != NULL, "%s", output);
+}
+END_TEST
+
+/* That one, and nothing of the others. */
+START_TEST(help_of_each_subcommand_explains_that_subcommand) {
+    const struct subcommand_table *table = cli_commands[_i].subcommands;
+    for (size_t i = 0; table != NULL && i < table->count; i++) {
+        const struct subcommand *row = subcommand_row(table, i);
+        char expected[512];
+        snprintf(expected, sizeof expected, "usage: jwtd %s %s%s\n\n%s\n\n", table->command, row->name, row->synopsis, row->help);
+        ck_assert_int_eq(RUN(table->command, row->name, "--help"), 0);
+        ck_assert_msg(strncmp(output, expected, strlen(expected)) == 0, "%s", output);
+    }
 }
 END_TEST
 
@@ -534,6 +549,7 @@ Suite *cli_suite(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
     tcase_add_loop_test(tcase, each_command_line_is_understood_or_refused_with_its_reason, 0, (int)ARRAY_LEN(command_lines));
+    tcase_add_loop_test(tcase, help_of_each_subcommand_explains_that_subcommand, 0, (int)cli_commands_count);
     tcase_add_test(tcase, every_error_in_the_configuration_is_named_at_once);
     tcase_add_test(tcase, a_setting_on_the_command_line_beats_the_environment_and_that_the_file);
     tcase_add_loop_test(tcase, a_database_url_that_is_misread_is_refused_and_no_part_of_its_password_is_printed, 0,

@@ -335,6 +335,17 @@ START_TEST(whole_addresses_are_logged_only_when_asked_for) {
 }
 END_TEST
 
+START_TEST(a_logout_by_an_access_token_is_logged_with_its_user) {
+    struct account account = account_register(&server);
+    struct tokens tokens = account_login(&server, &account);
+    struct asked asked;
+    expect_status(ask(&asked, "POST", "/auth/logout", tokens.access, NULL, "{\"all\":true}"), 204);
+    struct json_object *line = await_line("logged_out_everywhere", asked.id);
+    ck_assert_str_eq(text_in(line, "user_id"), account.id);
+    json_object_put(line);
+}
+END_TEST
+
 static void run_user_command(const char *subcommand, const struct account *account) {
     static char setting[512], output[4096];
     snprintf(setting, sizeof setting, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
@@ -688,6 +699,7 @@ Suite *request_log_suite(void) {
     tcase_add_checked_fixture(refusals, start_limited, finish);
     tcase_add_test(refusals, one_line_says_of_every_refusal_whose_it_was_where_why_and_by_which_limit);
     tcase_add_test(refusals, a_failed_login_has_a_reason_that_the_client_does_not_get);
+    tcase_add_test(refusals, a_logout_by_an_access_token_is_logged_with_its_user);
     suite_add_tcase(suite, refusals);
     TCase *own = tcase_create("servers of their own");
     tcase_set_timeout(own, 60);
