@@ -3,7 +3,7 @@
  *
  * A token is checked by keys: those of a directory (the service's token.keys_dir or a copy), of a JWKS (RFC 7517), or both. Given
  * the address of the service and credentials (`jwtd service add NAME`), a verifier also follows the service's feed of revocations
- * in a thread of its own, so that a token dies within a second of its session's logout; and fetches the public keys from
+ * in a thread of its own, so that a token is refused within a second of its session's logout; and fetches the public keys from
  * SERVICE/.well-known/jwks.json. It is the code by which the service itself checks tokens.
  *
  *     struct jwtd_verify_options options = { .jwks = text, .jwks_len = strlen(text), .service_url = "https://auth.example",

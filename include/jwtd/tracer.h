@@ -75,7 +75,7 @@ struct tracer *tracer_start(const char *endpoint);
 void tracer_stop(struct tracer *tracer);
 
 /* Whether the spans of a request are to be recorded: by chance, as often as `sample` says; and if its caller asks for it, within
- * the rate `sample_callers` of all callers, since any stranger can ask. The id of the request's span is the chance: it is random
+ * the rate `sample_callers` of all callers, since any client can ask. The id of the request's span is the chance: it is random
  * and made here, while the trace's id may be chosen by the caller. Any thread. */
 bool tracer_samples(struct tracer *tracer, const struct config *config, const struct trace_context *own, bool is_asked_for);
 

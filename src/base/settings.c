@@ -79,7 +79,7 @@ const struct setting settings[] = {
     SETTING("database.statement_timeout", duration, 0, "2s", 10, 10 * MINUTE, 0, database.statement_timeout_ms,
             "the longest that one statement may take"),
     SETTING("database.prepared", boolean, 0, "true", 0, 0, 0, database.prepared,
-            "statements are prepared once per connection; off: for a pooler that lends connections by the transaction"),
+            "statements are prepared once per connection; off: for a pooler in transaction mode"),
     SETTING("database.cleanup_interval", duration, 0, "1m", SECOND, DAY, 0, database.cleanup_interval_ms,
             "pause between two rounds of deleting sessions that have ended"),
 

@@ -22,7 +22,7 @@ static const char *known_method(const char *method) {
     return "other";
 }
 
-/* A stranger cannot know the word, whose digest alone is configured. */
+/* A client that was not told the word cannot find it out: only its digest is configured. */
 static bool may_have_detail(const struct exchange *exchange) {
     const char *digest = exchange->request.snapshot->config.log.detail_digest;
     unsigned char hash[crypto_hash_sha256_BYTES];

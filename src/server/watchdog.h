@@ -3,9 +3,9 @@
  * WATCHDOG_USEC, as long as every HTTP thread answers a request, the acceptor's thread completes its rounds, and the threads of
  * the background are not late. When one of them fails, no report is sent, and the service manager restarts the service.
  *
- * It checks that threads make progress, not that the database answers or that another client would be admitted: a restart mends
- * neither. The background may be late for twice WATCHDOG_USEC, since the resolution of the database's host name has no deadline
- * of its own.
+ * It checks that threads make progress, not that the database answers or that another client would be admitted: a restart would
+ * help with neither. The background may be late for twice WATCHDOG_USEC, since the resolution of the database's host name has no
+ * deadline of its own.
  */
 #ifndef JWTD_SERVER_WATCHDOG_H
 #define JWTD_SERVER_WATCHDOG_H

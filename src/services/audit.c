@@ -260,7 +260,7 @@ static enum status insert(const struct db_call *call, const struct queued_event 
     return status;
 }
 
-/* Text that the database cannot hold would fail for ever; anything else may be mended. */
+/* Text that the database cannot hold would fail for ever; any other failure may pass. */
 static enum status write_batch(struct audit *audit, const struct db_call *call, const struct queued_event *first,
                                unsigned count) {
     enum status status = insert(call, first, count);

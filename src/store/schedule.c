@@ -100,7 +100,7 @@ int64_t held_up_moment(const struct worker *worker, int64_t now_us) {
     return moment_us;
 }
 
-/* One with repeated queries is promised to them. */
+/* One with repeated queries is reserved for them. */
 static void count_member(const struct member *member, enum kind kind, int64_t now_us, struct census *census) {
     if (member->repeated.first != NULL || member->link.state == LINK_BUSY)
         census->busy[kind] += member->kind == kind && !is_held_up(member, now_us) ? 1 : 0;

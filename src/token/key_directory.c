@@ -33,7 +33,7 @@ bool key_directory_visit(DIR *directory, const char *path, bool (*visit)(void *c
     return failure == 0;
 }
 
-/* Root wonders what it has no permission for. */
+/* Why root has no permission: it acts as another user here. */
 bool key_directory_leave(int directory, bool done, struct key_error error) {
     size_t len = strlen(error.text);
     if (!done && errno == EACCES && geteuid() != getuid())

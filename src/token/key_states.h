@@ -8,7 +8,7 @@
  *
  *   standby    is published and verifies, and does not sign yet. A key file without a line is standby since the time of the file.
  *   active     signs, and verifies.
- *   retiring   verifies until its last token has died (`keep_s` after SINCE); then it is gone, although its file may remain.
+ *   retiring   verifies until its last token has expired (`keep_s` after SINCE); then it is gone, although its file may remain.
  *   revoked    neither signs nor verifies, and never will again.
  *
  * Other services know a new key only after the time for which they keep the keys that they have read (token.publish_before_use).

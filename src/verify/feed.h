@@ -45,7 +45,7 @@ bool feed_take(struct feed *feed, struct text bytes, int64_t boot_us) MUST_CHECK
 
 const char *feed_reason(const struct feed *feed);
 const char *feed_last_event_id(const struct feed *feed); /* at most SSE_ID_MAX bytes; "": none */
-int64_t feed_retry_ms(const struct feed *feed);          /* what the service wishes; -1: it has not said */
+int64_t feed_retry_ms(const struct feed *feed);          /* the pause that the service has sent; -1: none */
 bool feed_is_followed(const struct feed *feed); /* whether this connection has been through its snapshot, and said its age */
 
 /* ---- by any thread ---- */

@@ -97,7 +97,7 @@ async function runCase(lane, url, run) {
   for (const tab of tabs.filter((tab) => !tab.isClosed())) {
     await tab.unrouteAll({ behavior: "ignoreErrors" });
     await tab.evaluate(() => localStorage.clear());
-    await tab.goto(`http://127.0.0.1:${port}/0/style.css`); // no page hears of what the next case does
+    await tab.goto(`http://127.0.0.1:${port}/0/style.css`); // no page receives events of the next case
     lane.idle.push(tab);
   }
   expect(lane.complaints.length === 0, lane.complaints.join("\n"));

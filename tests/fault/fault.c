@@ -33,7 +33,7 @@
 #define TAKERS 4096
 
 enum function {
-    FREE, /* first, since dlsym itself frees what it has said of a name that a sanitizer sought in vain */
+    FREE, /* first, since dlsym itself frees its error of a name that a sanitizer did not find */
     MALLOC,
     CALLOC,
     REALLOC,

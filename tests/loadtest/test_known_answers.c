@@ -208,8 +208,8 @@ START_TEST(a_leak_of_a_hundred_bytes_a_request_is_found) {
 }
 END_TEST
 
-/* Each user keeps one connection, however late the machine lets the server reply, so that neighbours add no connections. What a
- * reply takes is theirs, too: they alone may have made p99 grow, or the generator late. */
+/* Each user keeps one connection, however late the machine lets the server reply, so that other processes add no connections.
+ * What a reply takes depends on them, too: they alone may have made p99 grow, or the generator late. */
 START_TEST(a_server_without_a_leak_passes_the_soak) {
     static const char *const of_the_server[] = { "memory", "descriptors", "threads" };
     struct fake fake = fake_start(&(struct fake_behaviour){ .leak = 0 });

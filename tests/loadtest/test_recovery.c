@@ -167,7 +167,7 @@ START_TEST(a_queue_that_only_the_client_empties_does_not_shrink) {
 }
 END_TEST
 
-/* A second of a frozen neighbour is no relapse. */
+/* One second in which another process has the processor is no relapse. */
 START_TEST(recovered_is_three_good_seconds_in_a_row) {
     begin_run(200, 0);
     struct recovery recovery = recovery_of(&run, &run.steps[0], HALF, ALLOWED);

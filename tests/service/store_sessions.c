@@ -171,7 +171,7 @@ START_TEST(a_session_that_was_logged_out_is_reported_again) {
 }
 END_TEST
 
-/* The credential is dead; the other sessions of its user, and what ended them, stay as they are. */
+/* The credential is no longer valid; the other sessions of its user, and what ended them, stay as they are. */
 START_TEST(a_session_that_was_logged_out_ends_no_other) {
     struct uuid user = add_user("ada@example.org"), ended = add_session(&user), live = add_session(&user);
     ck_assert_uint_eq(log_out(&ended, 1, false).count, 1);

@@ -208,7 +208,7 @@ START_TEST(a_deleted_user_is_gone_with_all_sessions) {
 }
 END_TEST
 
-/* What one instance revokes is dead on another within a second. */
+/* What one instance revokes is refused by another within a second. */
 START_TEST(another_instance_learns_within_a_second_that_a_user_was_deleted) {
     struct server second = server_start_beside(&shared_server, NULL);
     await_ready(&second);

@@ -145,11 +145,11 @@ static void return_database(void) {
     proxy_set_mode(refuser, PROXY_FORWARDS);
 }
 
-static struct tokens patient;
+static struct tokens slow_session;
 
 static void delay_database(void) {
     struct account account = account_register(&servers[SLOW_DATABASE]);
-    patient = account_login(&servers[SLOW_DATABASE], &account);
+    slow_session = account_login(&servers[SLOW_DATABASE], &account);
     proxy_set_delay(delayer, 200); /* of each piece, so of a reply twice that */
 }
 
@@ -158,7 +158,7 @@ static void end_delay(void) {
 }
 
 static void ask_slow_database(void) {
-    expect_status(http_json(&servers[SLOW_DATABASE], "GET", "/auth/me", patient.access, NULL), 200);
+    expect_status(http_json(&servers[SLOW_DATABASE], "GET", "/auth/me", slow_session.access, NULL), 200);
 }
 
 /* A login of somebody who is not known costs a hash too. */

@@ -22,7 +22,7 @@ Suite *database_commit_suite(void);
 static struct cluster cluster;
 static struct proxy *proxy;
 static struct server server;
-static char own_session[40]; /* of the story's tokens */
+static char own_session[40]; /* of the tokens of the case */
 
 /* What a write is about: an account with one session, and a second one to be ended or kept. */
 struct story {
@@ -280,7 +280,7 @@ static struct reply try_again(const struct story *story, struct reply (*act)(con
     return reply;
 }
 
-/* At once, and after every instance has heard of sessions that were ended. */
+/* At once, and after every instance has read which sessions were ended. */
 static const useconds_t pauses_us[] = { 50000, 1000000 };
 
 START_TEST(an_answer_that_is_lost_twice_costs_a_second_try) {

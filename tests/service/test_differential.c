@@ -211,7 +211,7 @@ static bool read_service_line(const char *line, enum way way, struct event *even
 }
 
 /* "PATH SERVER STATE/VERSION" of HAProxy: it went to a server, and nothing was broken off. HAProxy passes on HTTP/0.1, too,
- * which the library refuses before the service hears of it. "TARGET UPSTREAM_STATUS STATUS" of
+ * which the library refuses before the service sees it. "TARGET UPSTREAM_STATUS STATUS" of
  * nginx. */
 static bool read_proxy_line(const char *line, enum way way, struct event *event) {
     char path[LINE_SIZE], second[64], third[64];

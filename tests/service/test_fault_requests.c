@@ -479,7 +479,7 @@ static struct outcome ask(const struct request_case *request_case, const struct 
                              .retry_after = strcasestr(reply.bytes, "\r\nRetry-After: ") != NULL };
 }
 
-/* A connection to the database that has failed is sought again a little later. A login that is answered 503 may have made its
+/* A connection to the database that has failed is opened again a little later. A login that is answered 503 may have made its
  * session: the deadline can pass while PostgreSQL commits it. */
 static void await_database(void) {
     char body[BODY_SIZE];

@@ -1,4 +1,4 @@
-/* Many followers of GET /auth/revocations at once, and instances that die. */
+/* Many followers of GET /auth/revocations at once, and instances that are killed. */
 #include "support/account.h"
 #include "support/database.h"
 #include "support/follower.h"
@@ -111,8 +111,8 @@ static int64_t round_trip_us(const struct server *server, const struct tokens *t
     return clock_monotonic_us() - began_us;
 }
 
-/* What is promised is a second. On a quiet machine it is less than 100 ms: FOLLOWERS_WITHIN_MS=100 makes that the bound. */
-static double promised_ms(void) {
+/* What is documented is a second. On a quiet machine it is less than 100 ms: FOLLOWERS_WITHIN_MS=100 makes that the bound. */
+static double documented_ms(void) {
     const char *text = getenv("FOLLOWERS_WITHIN_MS");
     return text != NULL ? strtod(text, NULL) : 1000;
 }
@@ -153,7 +153,7 @@ START_TEST(a_thousand_followers_learn_of_a_logout_elsewhere_within_a_second) {
     if (!test_is_sanitized()) {
         /* the logout, the pause behind a reading that has just begun, and the reading */
         double database_ms = 5 * (double)percentile_us(trips_us, LOGOUTS, 50) / 1e3;
-        ck_assert_msg(median_ms < promised_ms() + machine_ms + database_ms,
+        ck_assert_msg(median_ms < documented_ms() + machine_ms + database_ms,
                       "%.1f ms, of which the machine's %.1f, the database's %.1f", median_ms, machine_ms, database_ms);
         ck_assert_int_lt(each_bytes, 26 * 1024); /* 16 of them are those of any idle connection */
     }
@@ -202,7 +202,7 @@ static void follow_for(struct follower *follower, struct ledger *ledger, int ms)
             ledger_note(ledger, &event);
 }
 
-/* Of every wave of revocations one transaction is left open over the death of an instance, and commits after it. */
+/* Of every wave of revocations one transaction is left open while an instance is killed, and commits after that. */
 START_TEST(no_event_is_lost_when_the_instance_that_is_followed_is_killed) {
     static struct ledger ledger;
     ledger.count = 0;

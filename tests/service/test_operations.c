@@ -299,7 +299,7 @@ START_TEST(the_operators_listener_may_be_a_unix_socket_or_none) {
 }
 END_TEST
 
-/* The last to end: what a balancer that is still asking hears during the drain, the operator sees too. */
+/* The last to end: what a balancer that goes on probing is answered during the drain, the operator is answered, too. */
 START_TEST(the_operators_listener_answers_while_the_service_drains) {
     struct server draining =
         server_start_beside(&server, (const char *const[]){ "ops.listen=127.0.0.1:0", "server.drain_delay=20s", NULL });

@@ -219,7 +219,7 @@ START_TEST(a_forged_token_logs_nobody_out) {
 }
 END_TEST
 
-/* Without this the tests above would pass if the forger were clumsy. */
+/* Without this the tests above would pass if the forged tokens were malformed. */
 START_TEST(the_forgers_hand_is_good_enough) {
     char token[TOKEN_SIZE];
     make_good_token(token);

@@ -654,7 +654,7 @@ static void delete_the_other(size_t index, void *context) {
     (void)context;
 }
 
-/* The second one is refused as the last one, or because the token is dead by then. */
+/* The second one is refused as the last one, or because the token is revoked by then. */
 START_TEST(two_administrators_who_delete_each_other_leave_one) {
     for (int i = 0; i < 2; i++) {
         pair[i] = register_administrator();

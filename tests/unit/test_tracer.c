@@ -25,7 +25,7 @@ static unsigned count_sampled(const struct config *config, bool is_asked_for) {
     unsigned count = 0;
     for (unsigned i = 0; i < REQUESTS; i++) {
         struct trace_context own = trace_context_create();
-        memset(own.trace_id, i % 2 == 0 ? 0x01 : 0xff, sizeof own.trace_id); /* a stranger's choice */
+        memset(own.trace_id, i % 2 == 0 ? 0x01 : 0xff, sizeof own.trace_id); /* the caller's choice */
         count += tracer_samples(tracer, config, &own, is_asked_for);
     }
     return count;

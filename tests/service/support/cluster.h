@@ -1,7 +1,7 @@
 /*
  * cluster: a PostgreSQL of a test's own, which it may crash, fill and reconfigure, migrated and reached by TCP on 127.0.0.1. Its
- * data are in JWTD_TEST_DIRECTORY, where tools/test.sh removes what a failed test has left. All functions fail the test on any
- * trouble.
+ * data are in JWTD_TEST_DIRECTORY, where tools/test.sh removes what a failed test has left. All functions fail the test when
+ * they fail.
  */
 #ifndef JWTD_TEST_CLUSTER_H
 #define JWTD_TEST_CLUSTER_H
