@@ -1,5 +1,6 @@
 #include "cause.h"
 
+#include "display.h"
 #include "jwtd/macros.h"
 
 #include <stdio.h>
@@ -48,7 +49,7 @@ static void describe_users(const struct usage *usage, char *text, size_t size) {
     } users[] = {
         { "server", usage->server_known, usage->server_cores },
         { "PostgreSQL", usage->database_known, usage->database_cores },
-        { "generator", true, usage->generator_cores },
+        { "failpoint", true, usage->generator_cores },
         { "others", true, usage->machine_busy - usage->server_cores - usage->database_cores - usage->generator_cores },
     };
     const char *separator = ":";
@@ -152,9 +153,9 @@ static bool limiter_answers(struct cause *cause, const struct tally *tally, doub
     if (ended == 0 || limited < LIMITER_SHARE * ended || limited < (double)tally->statuses[503])
         return false;
     set(cause, CAUSE_LIMITER, 1);
-    snprintf(cause->text, sizeof cause->text,
-             "a rate limiter answers 429: it lets %.3g per second through (%.0f %% of requests limited)",
-             (double)tally->classes[REPLY_OK] / seconds, limited / ended * 100);
+    char rate[DISPLAY_NUMBER_SIZE];
+    snprintf(cause->text, sizeof cause->text, "a rate limiter answers 429: it lets %s a second through, and refuses %.0f %%",
+             display_load((double)tally->classes[REPLY_OK] / seconds, rate), limited / ended * 100);
     return true;
 }
 
@@ -166,10 +167,12 @@ void cause_find(struct cause *cause, const struct usage *usage, const struct tal
         return;
     if (!usage->server_known) {
         cause->kind = CAUSE_UNKNOWN;
-        snprintf(cause->text, sizeof cause->text,
-                 "nothing on this machine is at 90 %%, and the server's process cannot be seen from here");
+        snprintf(
+            cause->text, sizeof cause->text,
+            "of something that failpoint cannot see: nothing on this machine is used up, and the server's process is not here");
         return;
     }
-    snprintf(cause->text, sizeof cause->text, "nothing that was sampled is at 90 %%: CPU %.2f of %.0f cores, server %.2f",
+    snprintf(cause->text, sizeof cause->text,
+             "of something that failpoint cannot see: no resource is used up (%.2f of %.0f cores, of which the server %.2f)",
              usage->machine_busy, usage->machine_cores, usage->server_cores);
 }

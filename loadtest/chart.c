@@ -99,8 +99,6 @@ static struct scale make_scale(const struct chart *chart, bool of_x) {
 
 /* ---- axes ---- */
 
-_Static_assert(HTML_NUMBER_SIZE >= DISPLAY_NUMBER_SIZE, "one buffer takes both");
-
 static const char *tick_text(double value, enum chart_unit unit, char text[HTML_NUMBER_SIZE]) {
     char number[HTML_NUMBER_SIZE];
     switch (unit) {

@@ -72,7 +72,7 @@ const struct exit_meaning exit_meanings[] = {
     { EXIT_MISSED, "objective missed or leak" },
     { EXIT_USAGE, "usage" },
     { EXIT_UNREACHABLE, "unreachable, or not what was to be tested" },
-    { EXIT_GENERATOR, "the generator was the limit" },
+    { EXIT_GENERATOR, "failpoint itself was the limit" },
     { EXIT_BROKE, "crashed or did not recover" },
     { EXIT_REGRESSION, "regression" },
     { EXIT_INTERRUPTED, "interrupted" },

@@ -1,5 +1,7 @@
 #include "display.h"
 
+#include "jwtd/macros.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,13 +13,55 @@
 #define COLUMNS_DEFAULT 100U
 #define LINE_SIZE 512
 
+#define DECIMALS_MAX 12
+#define SECOND_MS 1000.0
+#define MINUTE_MS (60 * SECOND_MS)
+#define HOUR_MS (60 * MINUTE_MS)
+
+static void drop_zeros(char *text) {
+    if (strchr(text, '.') == NULL)
+        return;
+    size_t len = strlen(text);
+    while (text[len - 1] == '0')
+        len--;
+    text[text[len - 1] == '.' ? len - 1 : len] = '\0';
+}
+
+const char *display_number(double number, int digits, char text[DISPLAY_NUMBER_SIZE]) {
+    double size = fabs(number);
+    if (!isfinite(number) || size >= 1e15) {
+        snprintf(text, DISPLAY_NUMBER_SIZE, "very many");
+        return text;
+    }
+    int decimals = size > 0 ? digits - 1 - (int)floor(log10(size)) : 0;
+    if (decimals < 0) {
+        double unit = pow(10, -decimals);
+        number = round(number / unit) * unit;
+    }
+    decimals = decimals < 0 ? 0 : decimals > DECIMALS_MAX ? DECIMALS_MAX : decimals;
+    snprintf(text, DISPLAY_NUMBER_SIZE, "%.*f", decimals, number);
+    drop_zeros(text);
+    if (strcmp(text, "-0") == 0)
+        memcpy(text, "0", sizeof "0");
+    return text;
+}
+
 const char *display_ms_to(double ms, int digits, char text[DISPLAY_NUMBER_SIZE]) {
-    if (ms >= 999.5)
-        snprintf(text, DISPLAY_NUMBER_SIZE, "%.*g s", digits, ms / 1000);
-    else if (ms >= 0.9995)
-        snprintf(text, DISPLAY_NUMBER_SIZE, "%.*g ms", digits, ms);
-    else
-        snprintf(text, DISPLAY_NUMBER_SIZE, "%.*f us", digits - 3, ms * 1000);
+    static const struct {
+        double from, unit; /* ms */
+        const char *name;
+    } units[] = {
+        { 2 * HOUR_MS, HOUR_MS, "h" }, { 2 * MINUTE_MS, MINUTE_MS, "min" }, { 999.5, SECOND_MS, "s" }, { 0.9995, 1, "ms" }
+    };
+    char number[DISPLAY_NUMBER_SIZE];
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        if (fabs(ms) < units[i].from)
+            continue;
+        display_number(ms / units[i].unit, digits, number);
+        snprintf(text, DISPLAY_NUMBER_SIZE, "%.24s %s", number, units[i].name);
+        return text;
+    }
+    snprintf(text, DISPLAY_NUMBER_SIZE, "%.*f us", digits - 3, ms * 1000);
     return text;
 }
 
@@ -28,16 +72,15 @@ const char *display_ms(double ms, char text[DISPLAY_NUMBER_SIZE]) {
 const char *display_duration(double seconds, char text[DISPLAY_NUMBER_SIZE]) {
     if (seconds < 90)
         snprintf(text, DISPLAY_NUMBER_SIZE, "%.0f s", fmax(round(seconds / 10), 1) * 10);
-    else
+    else if (seconds < 2 * 3600)
         snprintf(text, DISPLAY_NUMBER_SIZE, "%.0f min", round(seconds / 60));
+    else
+        snprintf(text, DISPLAY_NUMBER_SIZE, "%.0f h", round(seconds / 3600));
     return text;
 }
 
 const char *display_load(double load, char text[DISPLAY_NUMBER_SIZE]) {
-    double unit = load <= 0 ? 1 : pow(10, floor(log10(load)) - 2);
-    double rounded = unit > 1 ? round(load / unit) * unit : load;
-    snprintf(text, DISPLAY_NUMBER_SIZE, unit >= 1 ? "%.0f" : "%.3g", rounded);
-    return text;
+    return display_number(load, 3, text);
 }
 
 static unsigned columns_of_terminal(void) {
@@ -89,7 +132,7 @@ static void describe_server(const struct usage *usage, char *line) {
 static void describe_generator(const struct run_second *second, char *line) {
     const struct run_figures *figures = &second->figures;
     char wait[DISPLAY_NUMBER_SIZE], lag[DISPLAY_NUMBER_SIZE];
-    snprintf(line, LINE_SIZE, "generator %.2f cores, lag p99 %s  in flight %.0f  connections %.0f, wait for one %s",
+    snprintf(line, LINE_SIZE, "failpoint %.2f cores, up to %s late (p99)  in flight %.0f  connections %.0f, wait for one %s",
              second->usage.generator_cores, display_ms(figures->lag_ms, lag), figures->in_flight, figures->connections,
              display_ms(figures->wait_ms, wait));
 }

@@ -1,5 +1,6 @@
 /* gate RUN BASELINE */
 #include "command.h"
+#include "display.h"
 #include "gate.h"
 
 #include <stdio.h>
@@ -9,9 +10,10 @@
 static void print_gate(const struct gate *gate) {
     for (size_t i = 0; i < gate->count; i++) {
         const struct gate_line *line = &gate->lines[i];
-        printf("  %-10s %.4g -> %.4g %s: %.1f %% %s%s\n", line->name, line->baseline, line->run, line->unit,
-               line->worse < 0 ? -line->worse : line->worse, line->worse < 0 ? "better" : "worse",
-               line->is_regression ? ", a regression" : "");
+        char baseline[DISPLAY_NUMBER_SIZE], run[DISPLAY_NUMBER_SIZE];
+        printf("  %-10s %s -> %s %s: %.1f %% %s%s\n", line->name, display_number(line->baseline, 4, baseline),
+               display_number(line->run, 4, run), line->unit, line->worse < 0 ? -line->worse : line->worse,
+               line->worse < 0 ? "better" : "worse", line->is_regression ? ", a regression" : "");
     }
     puts(gate->is_regression ? "worse than the baseline" : "no worse than the baseline");
 }

@@ -1,7 +1,15 @@
 #include "html.h"
 
+#include "display.h"
+
 #include <math.h>
 #include <string.h>
+
+#define DIGITS 3
+#define WHOLE_FROM 100.0
+#define WHOLE_TO 1e15
+
+_Static_assert(HTML_NUMBER_SIZE >= DISPLAY_NUMBER_SIZE, "one buffer takes both");
 
 static const char *entity_of(char c) {
     switch (c) {
@@ -39,26 +47,11 @@ static void group_digits(char text[HTML_NUMBER_SIZE]) {
     }
 }
 
-static void drop_zeros(char *text) {
-    if (strchr(text, '.') == NULL)
-        return;
-    size_t len = strlen(text);
-    while (text[len - 1] == '0')
-        len--;
-    if (text[len - 1] == '.')
-        len--;
-    text[len] = '\0';
-}
-
 const char *html_number(double number, char text[HTML_NUMBER_SIZE]) {
     double size = fabs(number);
-    if (!isfinite(number) || size >= 1e15) {
-        snprintf(text, HTML_NUMBER_SIZE, "very many");
-        return text;
-    }
-    int decimals = size >= 99.95 || size == 0 ? 0 : (size >= 9.995 ? 1 : (size >= 0.9995 ? 2 : 3));
-    snprintf(text, HTML_NUMBER_SIZE, "%.*f", decimals, number);
-    drop_zeros(text);
+    if (size < WHOLE_FROM || !(size < WHOLE_TO))
+        return display_number(number, DIGITS, text);
+    snprintf(text, HTML_NUMBER_SIZE, "%.0f", number);
     group_digits(text);
     return text;
 }

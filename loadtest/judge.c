@@ -53,10 +53,10 @@ void judge_describe_bad(const struct bench *bench, struct run_step *step) {
     if (missed != NULL)
         describe_missed(bench, step, objective_describe(missed, step->tallies, text), missed->of_errors);
     else if (bench->backlog_growth > 1) /* the trial noticed it before latency did */
-        snprintf(step->why, sizeof step->why, "every second %.3g more requests arrive than are answered", bench->backlog_growth);
+        trial_describe_pile(bench->backlog_growth, step->why);
     else
         snprintf(step->why, sizeof step->why, "%s",
-                 step->generator_limited ? "the generator falls behind" : "too many slow requests");
+                 step->generator_limited ? "failpoint itself cannot send so many" : "too many slow requests");
 }
 
 static void write_headline(struct bench *bench, const struct run_step *step, bool met) {
@@ -73,9 +73,11 @@ static void write_headline(struct bench *bench, const struct run_step *step, boo
     else if (met)
         snprintf(verdict->headline, sizeof verdict->headline, "%s%s holds %s %s (%s).", cut_short, scenario, load, unit, text);
     else if (step->generator_limited)
-        snprintf(verdict->headline, sizeof verdict->headline,
-                 "%s%s at %s %s: %s, but by the generator's own delay, not the service's.", cut_short, scenario, load, unit,
-                 step->why);
+        snprintf(
+            verdict->headline, sizeof verdict->headline,
+            "%s%s at %s %s: %s, but failpoint itself was the limit, not the service. Run it on another machine, or with more "
+            "--workers.",
+            cut_short, scenario, load, unit, step->why);
     else
         snprintf(verdict->headline, sizeof verdict->headline, "%s%s misses its objective at %s %s (%s) because %s.", cut_short,
                  scenario, load, unit, step->why, verdict->cause.text);
@@ -109,10 +111,10 @@ void judge_hold(struct bench *bench, struct run_step *step) {
 static void print_replies(const struct tally *total) {
     for (size_t i = 0; i < REPLY_CLASSES; i++)
         if (total->classes[i] > 0)
-            printf("  %-10s %llu\n", reply_class_name((enum reply_class)i), (unsigned long long)total->classes[i]);
+            printf("  %s: %llu\n", reply_class_text((enum reply_class)i), (unsigned long long)total->classes[i]);
     for (size_t i = 100; i < STATUS_CODES; i++)
         if (total->statuses[i] > 0)
-            printf("  status %zu %llu\n", i, (unsigned long long)total->statuses[i]);
+            printf("  status %zu: %llu\n", i, (unsigned long long)total->statuses[i]);
 }
 
 void judge_print_details(const struct bench *bench, const struct run_step *step) {
@@ -123,16 +125,18 @@ void judge_print_details(const struct bench *bench, const struct run_step *step)
     printf("  %.0f requests in %.2f s: %s/s asked, %s/s ok, %s/s ok and in time\n", figures->due, step->seconds,
            display_load(figures->offered, numbers[0]), display_load(figures->served, numbers[1]),
            display_load(figures->goodput, numbers[2]));
-    printf("  latency from due: p50 %s  p90 %s  p99 %s  p99.9 %s  max %s  mean %s\n", display_ms(figures->p50, numbers[0]),
-           display_ms(figures->p90, numbers[1]), display_ms(figures->p99, numbers[2]), display_ms(figures->p999, numbers[3]),
-           display_ms(figures->max, numbers[4]), display_ms(figures->mean, numbers[5]));
+    printf("  latency, from when each was due: p50 %s  p90 %s  p99 %s  p99.9 %s  max %s  mean %s\n",
+           display_ms(figures->p50, numbers[0]), display_ms(figures->p90, numbers[1]), display_ms(figures->p99, numbers[2]),
+           display_ms(figures->p999, numbers[3]), display_ms(figures->max, numbers[4]), display_ms(figures->mean, numbers[5]));
     if (total.shed.total > 0)
-        printf("  refusals (429, 503): p50 %s  p99 %s\n",
+        printf("  latency of refusals (429, 503): p50 %s  p99 %s\n",
                display_ms((double)histogram_percentile(&total.shed, 0.5) / 1e6, numbers[0]),
                display_ms((double)histogram_percentile(&total.shed, 0.99) / 1e6, numbers[1]));
-    printf("  generator: lag p99 %s, wait for a connection %s, %.2f cores; in flight %.1f (Little: %.1f%s)\n",
-           display_ms(figures->lag_ms, numbers[0]), display_ms(figures->wait_ms, numbers[1]), step->usage.generator_cores,
-           step->little_seen, step->little_expected, step->little_agrees ? "" : ", does not agree");
+    printf("  failpoint itself: up to %s late (p99), %.2f cores; mean wait for a free connection %s\n",
+           display_ms(figures->lag_ms, numbers[0]), step->usage.generator_cores, display_ms(figures->wait_ms, numbers[1]));
+    printf("  in flight: %s on average; by rate and latency %s%s\n", display_load(step->little_seen, numbers[0]),
+           display_load(step->little_expected, numbers[1]),
+           step->little_agrees ? "" : ": something changed while it was measured");
     if (step->usage.server_known)
         printf("  server: %.2f cores, %.1f MiB, %.0f descriptors\n", step->usage.server_cores, step->usage.rss_mib,
                step->usage.descriptors);

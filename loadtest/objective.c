@@ -132,8 +132,8 @@ static int64_t measured_percentile(const struct objective *objective, const stru
 static void write_shares(double measured, double limit, char measured_text[DISPLAY_NUMBER_SIZE],
                          char limit_text[DISPLAY_NUMBER_SIZE]) {
     for (int digits = DIGITS; digits <= DIGITS_MAX; digits++) {
-        snprintf(measured_text, DISPLAY_NUMBER_SIZE, "%.*g", digits, measured * 100);
-        snprintf(limit_text, DISPLAY_NUMBER_SIZE, "%.*g", digits, limit * 100);
+        display_number(measured * 100, digits, measured_text);
+        display_number(limit * 100, digits, limit_text);
         if (strcmp(measured_text, limit_text) != 0)
             return;
     }

@@ -136,7 +136,7 @@ static bool set_option(struct options *options, const struct option_row *row, co
     case OPTION_NUMBER:
         if (parse_number(row, value, (double *)(void *)member))
             return true;
-        snprintf(error, error_size, "--%s takes a number from %.10g to %.10g, not \"%.60s\"", row->name, row->min, row->max,
+        snprintf(error, error_size, "--%s takes a number from %.10g to %.0f, not \"%.60s\"", row->name, row->min, row->max,
                  value);
         return false;
     case OPTION_SECONDS:

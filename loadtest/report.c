@@ -72,10 +72,10 @@ static void write_load_card(FILE *out, const char *name, double load, const char
 
 static void write_recovery(const struct run *run, FILE *out) {
     const struct run_verdict *verdict = &run->verdict;
-    char number[HTML_NUMBER_SIZE], value[64], wait[SEARCH_WAIT_SIZE], failures[SEARCH_HALF_LOAD_SIZE], what[RUN_TEXT_SIZE];
+    char number[DISPLAY_NUMBER_SIZE], value[64], wait[SEARCH_WAIT_SIZE], failures[SEARCH_HALF_LOAD_SIZE], what[RUN_TEXT_SIZE];
     if (verdict->beyond == COLLAPSE_UNKNOWN)
         return;
-    snprintf(value, sizeof value, "%s s", html_number(verdict->recovery, number));
+    snprintf(value, sizeof value, "%s", display_ms(verdict->recovery * 1000, number));
     if (!verdict->recovered)
         snprintf(value, sizeof value, "%s", verdict->recovering ? "under way" : verdict->interrupted ? "not known" : "none");
     const char *semicolon = search_describe_half_load(run, failures)[0] != '\0' ? "; " : "";
@@ -95,7 +95,7 @@ static void write_costs(const struct run *run, FILE *out) {
     if (cost.memory_mib <= 0)
         return;
     snprintf(value, sizeof value, "%s MiB", html_number(cost.memory_mib, number));
-    snprintf(what, sizeof what, "the server had %s MiB", html_number(step->usage.rss_mib, number));
+    snprintf(what, sizeof what, "scaled from the %s MiB that the server had", html_number(step->usage.rss_mib, number));
     write_card(out, "Memory for 1,000 requests/s", value, what);
     snprintf(value, sizeof value, "%s cores", html_number(cost.cores, number));
     bool has_price = run->options.core_price > 0;
@@ -147,9 +147,9 @@ static void write_words(FILE *out, const struct run_step *step) {
         html_text(out, step->why);
     }
     if (step->generator_limited)
-        fputs(" (the generator's doing)", out);
+        fputs(" (failpoint itself was the limit)", out);
     if (!step->little_agrees && step->little_expected > 0)
-        fputs(" (Little's law disagrees)", out);
+        fputs(" (something changed while it was measured)", out);
     fputs("</td>", out);
 }
 
@@ -173,7 +173,14 @@ static void write_step(FILE *out, const struct run *run, const struct run_step *
 }
 
 static void write_steps(const struct run *run, FILE *out) {
-    fputs("<h2>Steps</h2><div class=\"wide steps\" tabindex=0 role=region aria-label=Steps><table><thead><tr><th>load</th>"
+    fputs("<h2>Steps</h2>", out);
+    if (strcmp(run->options.command, "find") == 0)
+        fputs("<p>The load was doubled until it was too much, then narrowed down between the highest that was good and the "
+              "lowest that "
+              "was bad (bisect), and held. A bad one is tried twice. Then came 1.5 times the limit (overload), and half of it "
+              "(recover).</p>",
+              out);
+    fputs("<div class=\"wide steps\" tabindex=0 role=region aria-label=Steps><table><thead><tr><th>load</th>"
           "<th>offered/s</th><th>answered/s</th><th>shed</th><th>failed</th><th>p50</th><th>p99</th><th>server "
           "cores</th><th class=words>verdict</th></tr></thead><tbody>\n",
           out);
@@ -213,6 +220,13 @@ static void write_fact(FILE *out, const char *name, const char *value) {
     fputs("</dd>", out);
 }
 
+static const char *describe_arrivals(const struct run_options *options) {
+    if (options->by == BY_USERS)
+        return "users who wait for their replies (closed loop)";
+    return options->arrivals == ARRIVALS_UNIFORM ? "arrivals at even intervals (open loop)"
+                                                 : "arrivals by chance (Poisson, open loop)";
+}
+
 static void write_facts(const struct run *run, FILE *out) {
     const struct run_machine *machine = &run->machine;
     const struct run_options *options = &run->options;
@@ -221,8 +235,7 @@ static void write_facts(const struct run *run, FILE *out) {
     html_text(out, options->line);
     fputs("</pre><dl class=facts>", out);
     write_fact(out, "Objective", options->slo);
-    snprintf(text, sizeof text, "%s, seed %s, %s connections at most, processes that send: %s%s",
-             options->by == BY_USERS ? "closed loop" : names_get(&arrivals_names, (int)options->arrivals),
+    snprintf(text, sizeof text, "%s; seed %s, %s connections at most, processes that send: %s%s", describe_arrivals(options),
              html_number(options->seed, number), html_number(options->connections_max, (char[HTML_NUMBER_SIZE]){ 0 }),
              html_number(options->workers, (char[HTML_NUMBER_SIZE]){ 0 }),
              options->new_connections ? ", a new connection for each request" : "");
@@ -232,8 +245,7 @@ static void write_facts(const struct run *run, FILE *out) {
     write_fact(out, "Server", machine->server);
     write_fact(out, "Password hash", machine->hash_parameters);
     write_fact(out, "Because", run->verdict.cause.text);
-    snprintf(text, sizeof text, "%s s", html_number(run->seconds, number));
-    write_fact(out, "Took", text);
+    write_fact(out, "Took", display_ms(run->seconds * 1000, number));
     fputs("</dl>\n", out);
 }
 

@@ -87,9 +87,9 @@ static void write_latency_over_load(const struct run *run, struct chart_point *p
     snprintf(label, sizeof label, "load, %s", run->options.unit);
     struct chart chart = {
         .title = "Latency over load",
-        .note = "From the moment a request was due. Each dot is a load, its bar from the quickest to the slowest of several "
-                "trials; those "
-                "that were ended because the queue grew are left out.",
+        .note =
+            "Counted from the moment a request was due. Each dot is a load; where it was tried several times, its bar goes from "
+            "the quickest trial to the slowest. Trials that ended early, because the queue grew, are left out.",
         .x = { .label = label, .is_log = true },
         .y = { .label = "logarithmic", .unit = CHART_MS, .is_log = true, .at_least = run->options.slo_latency_ms },
         .limit = run->options.slo_latency_ms,
@@ -236,7 +236,7 @@ static void write_utilisation(const struct run *run, struct chart_point *points,
         { "machine", "machine", false, machine_share },
         { "server", "server", false, server_share },
         { "database", "database", false, database_share },
-        { "generator", "generator", false, generator_share },
+        { "failpoint", "generator", false, generator_share },
     };
     struct curve seen[ARRAY_LEN(all)];
     size_t count = 0;

@@ -85,21 +85,49 @@ static const char *trend_word(const struct run_trend *trend) {
     return run_trend_is_uneven(trend) ? "uneven" : "steady";
 }
 
+#define DIGITS_OF_ENDS 4 /* so that they differ where the change is small */
+
+static bool is_of_time(const struct run_trend *trend) {
+    return strcmp(trend->unit, "ms") == 0;
+}
+
+const char *run_describe_amount(const struct run_trend *trend, double amount, char text[RUN_AMOUNT_SIZE]) {
+    char number[DISPLAY_NUMBER_SIZE];
+    if (is_of_time(trend))
+        display_ms(amount, number);
+    else
+        display_load(amount, number);
+    snprintf(text, RUN_AMOUNT_SIZE, "%s%s%s", number, is_of_time(trend) ? "" : " ", is_of_time(trend) ? "" : trend->unit);
+    return text;
+}
+
+/* "51.1 to 66.2 MiB", "7.49 ms to 5.02 s". */
+static const char *describe_range(const struct run_trend *trend, double from, double to, int digits, char text[RUN_AMOUNT_SIZE]) {
+    char low[DISPLAY_NUMBER_SIZE], high[DISPLAY_NUMBER_SIZE];
+    if (is_of_time(trend))
+        snprintf(text, RUN_AMOUNT_SIZE, "%.24s to %.24s", display_ms(from, low), display_ms(to, high));
+    else
+        snprintf(text, RUN_AMOUNT_SIZE, "%.20s to %.20s %s", display_number(from, digits, low), display_number(to, digits, high),
+                 trend->unit);
+    return text;
+}
+
 void run_describe_trend(const struct run_trend *trend, char text[RUN_TEXT_SIZE]) {
-    int len = snprintf(text, RUN_TEXT_SIZE, "%s: %.4g to %.4g %s", trend_word(trend), trend->begin, trend->end, trend->unit);
+    char range[RUN_AMOUNT_SIZE], slope[RUN_AMOUNT_SIZE], worth[RUN_AMOUNT_SIZE];
+    int len = snprintf(text, RUN_TEXT_SIZE, "%s: %s", trend_word(trend),
+                       describe_range(trend, trend->begin, trend->end, DIGITS_OF_ENDS, range));
     if (len < 0 || len >= RUN_TEXT_SIZE)
         return;
     text += len;
-    char slope[DISPLAY_NUMBER_SIZE], low[DISPLAY_NUMBER_SIZE], high[DISPLAY_NUMBER_SIZE];
     size_t size = RUN_TEXT_SIZE - (size_t)len;
+    run_describe_amount(trend, trend->worth, worth);
     if (trend->grows)
-        snprintf(text, size, ", %s %s an hour (95 %%: %s to %s)", display_load(trend->slope, slope), trend->unit,
-                 display_load(trend->low, low), display_load(trend->high, high));
+        snprintf(text, size, ", by %s an hour (95 %%: %s)", run_describe_amount(trend, trend->slope, slope),
+                 describe_range(trend, trend->low, trend->high, 3, range));
     else if (trend->low > 0 && trend->worth > 0 && trend->end - trend->begin > trend->worth)
-        snprintf(text, size, " (but its slope makes less of the whole run than the %.2g %s that would count as growth)",
-                 trend->worth, trend->unit);
+        snprintf(text, size, " (in steps; an even growth counts from %s on)", worth);
     else if (trend->low > 0 && trend->worth > 0)
-        snprintf(text, size, " (in the whole run less than the %.2g %s that would count as growth)", trend->worth, trend->unit);
+        snprintf(text, size, " (less than the %s that count as growth)", worth);
 }
 
 static void read_cpu_name(char *name, size_t size) {

@@ -173,8 +173,12 @@ void run_step_total(const struct run_step *step, struct tally *total);
 /* It ended far from where it began, and not by an even growth. */
 bool run_trend_is_uneven(const struct run_trend *trend);
 
-/* "grows: 51.1 to 66.2 MiB, 15.2 MiB an hour (95 %: 4.91 to 22.9)"; "uneven: 7.49 to 5016 ms"; "steady: 51.1 to 51.3 MiB", with
- * how much of a change counts as none. */
+/* "15.2 MiB", "10 min", "944 descriptors": so much of what the trend is about. Returns `text`. */
+#define RUN_AMOUNT_SIZE 64
+const char *run_describe_amount(const struct run_trend *trend, double amount, char text[RUN_AMOUNT_SIZE]);
+
+/* "grows: 51.1 to 66.2 MiB, by 15.2 MiB an hour (95 %: 4.91 to 22.9 MiB)"; "uneven: 7.49 ms to 5.02 s"; "steady: 51.1 to 51.3
+ * MiB", with how much of a change counts as none. */
 void run_describe_trend(const struct run_trend *trend, char text[RUN_TEXT_SIZE]);
 
 /* The last step of that phase; NULL: there is none. */

@@ -143,9 +143,10 @@ static void describe_failures(const struct run_step *step, char *text, size_t si
     size_t worst = REPLY_CLIENT;
     for (size_t i = REPLY_CLIENT; i < REPLY_CLASSES; i++)
         worst = total.classes[i] > total.classes[worst] ? i : worst;
-    snprintf(text, size, "%.3g %% of requests fail (mostly: %s)",
-             step->figures.due > 0 ? step->figures.failed / step->figures.due * 100 : 0,
-             reply_class_name((enum reply_class)worst));
+    char share[DISPLAY_NUMBER_SIZE];
+    snprintf(text, size, "%s %% of requests fail (mostly: %s)",
+             display_load(step->figures.due > 0 ? step->figures.failed / step->figures.due * 100 : 0, share),
+             reply_class_text((enum reply_class)worst));
 }
 
 static void describe_shedding(const struct run_step *overload, char *text, size_t size) {
@@ -251,10 +252,11 @@ static void write_at_least(struct run *run, const struct find *find) {
     display_load(find->good, load);
     describe_beyond(run, beyond, sizeof beyond);
     if (verdict->generator_limited)
-        snprintf(verdict->headline, sizeof verdict->headline,
-                 "%s holds at least %s %s: above that the generator was the limit, not the service. Give it another machine, or "
-                 "--workers.",
-                 run->options.scenario, load, run->options.unit);
+        snprintf(
+            verdict->headline, sizeof verdict->headline,
+            "%s holds at least %s %s: above that failpoint itself was the limit, not the service. Run it on another machine, or "
+            "with more --workers.",
+            run->options.scenario, load, run->options.unit);
     else
         snprintf(verdict->headline, sizeof verdict->headline, "%s holds at least %s %s, the most that was tried (--max).%s",
                  run->options.scenario, load, run->options.unit, beyond);
@@ -302,7 +304,10 @@ void search_conclude(struct run *run, const struct find *find, const char *why, 
     verdict->exit_code = code_of(verdict, outcome);
     describe_drift(run);
     char load[DISPLAY_NUMBER_SIZE], good[DISPLAY_NUMBER_SIZE];
-    if (verdict->interrupted)
+    if (verdict->interrupted && find->good <= 0)
+        snprintf(verdict->headline, sizeof verdict->headline, "interrupted before %s was known to hold any load",
+                 run->options.scenario);
+    else if (verdict->interrupted)
         snprintf(verdict->headline, sizeof verdict->headline, "interrupted: %s holds %s %s%s%s", run->options.scenario,
                  display_load(find->good, good), run->options.unit, find->bad > 0 ? " and fails at " : " so far",
                  find->bad > 0 ? display_load(find->bad, load) : "");

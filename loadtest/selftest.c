@@ -100,7 +100,7 @@ static int measure_all(struct bench *bench) {
     display_clear(&bench->display);
     printf("ceiling: %s requests/s over %d connections with %u process%s (%.2f cores, %.1f us of processor time a request)\n",
            display_load(ceiling, numbers[0]), USERS, bench->plan.workers, bench->plan.workers == 1 ? "" : "es", cores, cost);
-    printf("pace: at %.0f requests/s p99 of the generator's own lag %s, of latency %s (p50 %s)\n", PACE_RATE,
+    printf("pace: at %.0f requests/s p99 of its own delay %s, of latency %s (p50 %s)\n", PACE_RATE,
            display_ms(step->figures.lag_ms, numbers[1]), display_ms(step->figures.p99, numbers[2]),
            display_ms(step->figures.p50, numbers[3]));
     return EXIT_FINE;

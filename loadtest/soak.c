@@ -108,12 +108,12 @@ __attribute__((format(printf, 3, 4))) static void append(char *text, size_t size
     va_end(arguments);
 }
 
-/* "memory by 15.2 MiB an hour (102 bytes a request)", "descriptors by 944 an hour": appends it. */
+/* "memory by 15.2 MiB an hour (102 bytes a request)", "descriptors by 944 an hour", "p99 by 10 min an hour": appends it. */
 static void append_growth(char *text, size_t size, const struct run_trend *trend, double requests_an_hour) {
-    char slope[DISPLAY_NUMBER_SIZE];
+    char slope[RUN_AMOUNT_SIZE];
     bool has_unit = strcmp(trend->unit, trend->name) != 0;
-    append(text, size, "%s%s by %s%s%s an hour", text[0] == '\0' ? "" : ", ", trend->name, display_load(trend->slope, slope),
-           has_unit ? " " : "", has_unit ? trend->unit : "");
+    append(text, size, "%s%s by %s an hour", text[0] == '\0' ? "" : ", ", trend->name,
+           has_unit ? run_describe_amount(trend, trend->slope, slope) : display_load(trend->slope, slope));
     if (strcmp(trend->unit, "MiB") == 0 && requests_an_hour > 0)
         append(text, size, " (%.0f bytes a request)", trend->slope * 1024 * 1024 / requests_an_hour);
 }
@@ -132,7 +132,7 @@ static void describe_growth(const struct run *run, const struct run_step *step, 
 static void conclude(struct bench *bench, struct run_step *step) {
     struct run *run = &bench->run;
     struct run_verdict *verdict = &run->verdict;
-    char kept[RUN_TEXT_SIZE], waits[RUN_TEXT_SIZE], queue[DISPLAY_NUMBER_SIZE];
+    char kept[RUN_TEXT_SIZE], waits[RUN_TEXT_SIZE], queue[RUN_AMOUNT_SIZE];
     find_trends(run, step);
     judge_hold(bench, step);
     display_clear(&bench->display);
@@ -141,13 +141,14 @@ static void conclude(struct bench *bench, struct run_step *step) {
     describe_growth(run, step, false, waits);
     const struct run_trend *in_flight = find_growth(run, "in flight");
     if (in_flight != NULL)
-        append(verdict->headline, sizeof verdict->headline, " Its queue grows by %s requests an hour%s%s%s.",
-               display_load(in_flight->slope, queue), kept[0] != '\0' ? ", and with it " : "", kept,
-               kept[0] != '\0' ? ": at a load that it holds, soak says whether that is a leak" : "");
+        append(verdict->headline, sizeof verdict->headline,
+               " Its queue grows by %s requests an hour: more arrive than are answered.%s%s%s",
+               display_load(in_flight->slope, queue), kept[0] != '\0' ? " What grows with it (" : "", kept,
+               kept[0] != '\0' ? ") may be the queue itself: only a load that it holds shows a leak." : "");
     else if (kept[0] != '\0')
-        append(verdict->headline, sizeof verdict->headline, " It leaks: it grows in %s.", kept);
+        append(verdict->headline, sizeof verdict->headline, " It leaks: what grows is %s.", kept);
     else if (waits[0] != '\0')
-        append(verdict->headline, sizeof verdict->headline, " It becomes slower: %s.", waits);
+        append(verdict->headline, sizeof verdict->headline, " It becomes slower: what grows is %s.", waits);
     if (verdict->exit_code == EXIT_FINE && (kept[0] != '\0' || waits[0] != '\0'))
         verdict->exit_code = EXIT_MISSED;
 }

@@ -10,6 +10,22 @@ const char *reply_class_name(enum reply_class class) {
     return class_names[class];
 }
 
+static const char *const class_texts[REPLY_CLASSES] = {
+    [REPLY_OK] = "ok",
+    [REPLY_SHED] = "shed (429, 503)",
+    [REPLY_CLIENT] = "other 4xx",
+    [REPLY_SERVER] = "other 5xx",
+    [REPLY_REFUSED] = "connection refused",
+    [REPLY_RESET] = "connection lost",
+    [REPLY_TIMEOUT] = "timeout",
+    [REPLY_BAD] = "wrong reply",
+    [REPLY_LOCAL] = "failpoint's own trouble",
+};
+
+const char *reply_class_text(enum reply_class class) {
+    return class_texts[class];
+}
+
 uint64_t tally_ended(const struct tally *tally) {
     uint64_t ended = 0;
     for (size_t i = 0; i < REPLY_CLASSES; i++)

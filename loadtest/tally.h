@@ -34,7 +34,8 @@ struct tally {
     struct histogram shed;    /* from the moment a request was due, of shed ones */
 };
 
-const char *reply_class_name(enum reply_class class); /* "ok", "shed", ... */
+const char *reply_class_name(enum reply_class class); /* "ok", "shed", ...: as records name it */
+const char *reply_class_text(enum reply_class class); /* "ok", "other 5xx", ...: for people */
 
 /* Failed: in any class but ok and shed. */
 uint64_t tally_failed(const struct tally *tally);

@@ -1,8 +1,10 @@
 #include "trial.h"
 
+#include "display.h"
 #include "sequential.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define PILE_MIN 20.0    /* requests: a queue's ordinary ups and downs */
 #define PILE_SHARE 0.02  /* of those that came meanwhile */
@@ -20,6 +22,12 @@ static double pile(const struct trial *trial, const struct trial_progress *progr
 
 bool trial_piles_up(const struct trial *trial, const struct trial_progress *progress) {
     return pile(trial, progress) > 1;
+}
+
+const char *trial_describe_pile(double backlog_growth, char text[TRIAL_PILE_SIZE]) {
+    char more[DISPLAY_NUMBER_SIZE];
+    snprintf(text, TRIAL_PILE_SIZE, "every second %s more requests arrive than are answered", display_load(backlog_growth, more));
+    return text;
 }
 
 static enum trial_verdict judge_objectives(const struct trial *trial, const struct trial_progress *progress) {

@@ -32,4 +32,8 @@ bool trial_has_held(const struct trial *trial, const struct trial_progress *prog
 /* Whether more piles up than chance explains. */
 bool trial_piles_up(const struct trial *trial, const struct trial_progress *progress);
 
+/* "every second 16.3 more requests arrive than are answered". Returns `text`. */
+#define TRIAL_PILE_SIZE 80
+const char *trial_describe_pile(double backlog_growth, char text[TRIAL_PILE_SIZE]);
+
 #endif

@@ -3,6 +3,7 @@
 #include "loadtest/cause.h"
 #include "loadtest/display.h"
 #include "loadtest/objective.h"
+#include "loadtest/trial.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -65,6 +66,13 @@ START_TEST(a_value_and_its_limit_are_never_written_alike_unless_they_are) {
 }
 END_TEST
 
+START_TEST(a_growing_queue_is_said_in_a_sentence) {
+    char text[TRIAL_PILE_SIZE];
+    ck_assert_str_eq(trial_describe_pile(16.31, text), "every second 16.3 more requests arrive than are answered");
+    ck_assert_str_eq(trial_describe_pile(12345, text), "every second 12300 more requests arrive than are answered");
+}
+END_TEST
+
 START_TEST(the_cause_is_what_is_at_ninety_percent_or_nothing) {
     static const struct {
         struct usage usage;
@@ -90,9 +98,18 @@ START_TEST(the_cause_is_what_is_at_ninety_percent_or_nothing) {
           0,
           CAUSE_CPU,
           "CPU saturates: node uses 0.99 cores with 1 thread (of 8 cores)" },
-        { { .machine_cores = 2, .machine_busy = 1, .server_known = true, .server_cores = 0.9 }, 0, CAUSE_NONE, NULL },
-        { { .machine_cores = 2, .machine_busy = 1 }, 0, CAUSE_UNKNOWN, NULL },
-        { { .machine_cores = 2, .machine_busy = 2 }, 500, CAUSE_LIMITER, NULL },
+        { { .machine_cores = 2, .machine_busy = 1, .server_known = true, .server_cores = 0.9 },
+          0,
+          CAUSE_NONE,
+          "of something that failpoint cannot see: no resource is used up (1.00 of 2 cores, of which the server 0.90)" },
+        { { .machine_cores = 2, .machine_busy = 1 },
+          0,
+          CAUSE_UNKNOWN,
+          "of something that failpoint cannot see: nothing on this machine is used up, and the server's process is not here" },
+        { { .machine_cores = 2, .machine_busy = 2 },
+          500,
+          CAUSE_LIMITER,
+          "a rate limiter answers 429: it lets 50 a second through, and refuses 50 %" },
         { { .machine_cores = 8, .server_known = true, .server_cores = 0.49, .cgroup_known = true, .quota_cores = 0.5 },
           0,
           CAUSE_QUOTA,
@@ -129,16 +146,27 @@ START_TEST(the_cause_is_what_is_at_ninety_percent_or_nothing) {
 }
 END_TEST
 
+/* Without an exponent, however large or small. */
 START_TEST(numbers_are_written_for_people) {
+    static const struct {
+        double number;
+        const char *text;
+    } times[] = { { 0.083, "83 us" },      { 0.9996, "1 ms" },        { 250, "250 ms" },    { 999.6, "1 s" },
+                  { 1020, "1.02 s" },      { 12345, "12.3 s" },       { 90000, "90 s" },    { 119000, "119 s" },
+                  { 601000, "10 min" },    { 1.23e6, "20.5 min" },    { 3600e3, "60 min" }, { 9e6, "2.5 h" },
+                  { 3.6e12, "1000000 h" }, { 3.6e30, "very many h" }, { -5016, "-5.02 s" } },
+      loads[] = { { 0, "0" },           { 0.5, "0.5" },     { 0.00001234, "0.0000123" }, { 0.9996, "1" },
+                  { 99.96, "100" },     { 230.7, "231" },   { 999.6, "1000" },           { 1234.4, "1230" },
+                  { 139456, "139000" }, { 38100, "38100" }, { 1e9, "1000000000" },       { -3.5, "-3.5" },
+                  { -0.0, "0" } },
+      spans[] = { { 3, "10 s" }, { 84, "80 s" }, { 100, "2 min" }, { 1440, "24 min" }, { 24 * 3600, "24 h" } };
     char text[DISPLAY_NUMBER_SIZE];
-    ck_assert_str_eq(display_ms(1020, text), "1.02 s");
-    ck_assert_str_eq(display_ms(999.6, text), "1 s");
-    ck_assert_str_eq(display_ms(250, text), "250 ms");
-    ck_assert_str_eq(display_ms(0.083, text), "83 us");
-    ck_assert_str_eq(display_load(230.7, text), "231");
-    ck_assert_str_eq(display_load(139456, text), "139000");
-    ck_assert_str_eq(display_load(0.5, text), "0.5");
-    ck_assert_str_eq(display_load(0, text), "0");
+    for (size_t i = 0; i < ARRAY_LEN(times); i++)
+        ck_assert_str_eq(display_ms(times[i].number, text), times[i].text);
+    for (size_t i = 0; i < ARRAY_LEN(loads); i++)
+        ck_assert_str_eq(display_load(loads[i].number, text), loads[i].text);
+    for (size_t i = 0; i < ARRAY_LEN(spans); i++)
+        ck_assert_str_eq(display_duration(spans[i].number, text), spans[i].text);
 }
 END_TEST
 
@@ -147,6 +175,7 @@ Suite *cause_suite(void) {
     TCase *tests = tcase_create("cause");
     tcase_add_test(tests, an_objective_counts_what_breaks_it_and_says_so);
     tcase_add_test(tests, a_value_and_its_limit_are_never_written_alike_unless_they_are);
+    tcase_add_test(tests, a_growing_queue_is_said_in_a_sentence);
     tcase_add_test(tests, the_cause_is_what_is_at_ninety_percent_or_nothing);
     tcase_add_test(tests, numbers_are_written_for_people);
     suite_add_tcase(suite, tests);

@@ -1,0 +1,142 @@
+/* The page of a run: its sentences, for who sees them for the first time. How it looks is what the tests in a browser are for. */
+#include "jwtd/macros.h"
+#include "loadtest/command.h"
+#include "loadtest/instant.h"
+#include "loadtest/report.h"
+
+#include <check.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+Suite *report_suite(void);
+
+#define TEMPLATE "/tmp/failpoint-test-XXXXXX"
+#define PAGE_SIZE ((size_t)1 << 20)
+
+static struct run run;
+static char *page;
+
+static struct run_step *add_step(enum run_phase phase, double load, enum step_verdict verdict) {
+    struct run_step *step = run_add_step(&run);
+    ck_assert_ptr_nonnull(step);
+    step->phase = phase;
+    step->begin = 10 * (double)run.steps_count;
+    step->seconds = 9;
+    step->load = step->load_end = load;
+    step->verdict = verdict;
+    step->little_agrees = true;
+    step->figures = (struct run_figures){ .due = load * 9, .ok = load * 9, .served = load, .p50 = 10, .p90 = 20, .p99 = 30 };
+    return step;
+}
+
+/* A search whose service does not come back: at half the limit every request fails. */
+static void set_up(void) {
+    run_init(&run);
+    run.options.slo_latency_ms = 1000;
+    run.options.by = BY_RATE;
+    run.seconds = 317.3;
+    snprintf(run.options.command, sizeof run.options.command, "find");
+    snprintf(run.options.scenario, sizeof run.options.scenario, "login");
+    snprintf(run.options.unit, sizeof run.options.unit, "req/s");
+    snprintf(run.options.slo, sizeof run.options.slo, "p99<=1s");
+    run.verdict = (struct run_verdict){ .limit = 123456,
+                                        .knee = 0.00001234,
+                                        .safe = 92592,
+                                        .beyond = COLLAPSE_DEGRADES,
+                                        .overload_p50 = 2220,
+                                        .exit_code = EXIT_BROKE };
+    add_step(PHASE_HOLD, 123456, STEP_GOOD);
+    struct run_step *bad = add_step(PHASE_HOLD, 125000, STEP_BAD);
+    snprintf(bad->why, sizeof bad->why, "p99 1.02 s > 1 s");
+    bad->generator_limited = true;
+    bad->little_agrees = false;
+    bad->little_expected = 10;
+    add_step(PHASE_OVERLOAD, 185000, STEP_NOT_JUDGED);
+    struct run_step *recover = add_step(PHASE_RECOVER, 61728, STEP_NOT_JUDGED);
+    recover->figures.ok = 0;
+    recover->figures.failed = recover->figures.due = 899;
+    recover->tallies[ENDPOINT_LOGIN].due = recover->tallies[ENDPOINT_LOGIN].classes[REPLY_SERVER] = 899;
+    struct run_trend *trend = run_add_trend(&run);
+    ck_assert_ptr_nonnull(trend);
+    *trend = (struct run_trend){
+        .slope = 6.01e5, .low = 1.23e4, .high = 9e8, .begin = 7.487, .end = 1.23e7, .worth = 5, .grows = true
+    };
+    snprintf(trend->name, sizeof trend->name, "p99");
+    snprintf(trend->unit, sizeof trend->unit, "ms");
+    page = calloc(1, PAGE_SIZE);
+    ck_assert_ptr_nonnull(page);
+}
+
+static void tear_down(void) {
+    run_fini(&run);
+    free(page);
+}
+
+static void write_page(void) {
+    char path[] = TEMPLATE, error[256];
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_msg(report_write(&run, path, error, sizeof error), "%s", error);
+    ssize_t len = read(fd, page, PAGE_SIZE - 1);
+    ck_assert_int_gt(len, 0);
+    close(fd);
+    unlink(path);
+}
+
+static void assert_says(const char *text) {
+    ck_assert_msg(strstr(page, text) != NULL, "the page does not say \"%s\": %s", text, strstr(page, "<body>"));
+}
+
+START_TEST(what_fails_at_half_the_limit_stands_beside_what_came_above_it) {
+    write_page();
+    assert_says(
+        "<dt>Recovery</dt><dd>none<small>above the limit: answers late, no failures, but p50 2.22 s for those answered; at half "
+        "the limit 100 % of requests fail (mostly: other 5xx)</small>");
+}
+END_TEST
+
+START_TEST(knee_limit_and_run_it_at_are_explained_where_they_stand) {
+    write_page();
+    assert_says("<dt>Run it at</dt><dd>92,592 req/s<small>or less: three quarters of the limit");
+    assert_says("<dt>Limit</dt><dd>123,456 req/s<small>the highest load that met p99&lt;=1s for long");
+    assert_says("<dt>Knee</dt><dd>0.0000123 req/s<small>up to here requests do not queue");
+}
+END_TEST
+
+START_TEST(the_steps_and_their_verdicts_are_in_plain_words) {
+    write_page();
+    assert_says("The load was doubled until it was too much");
+    assert_says("bad: p99 1.02 s &gt; 1 s (failpoint itself was the limit) (something changed while it was measured)");
+    assert_says("arrivals by chance (Poisson, open loop)");
+    assert_says("<dt>Took</dt><dd>5.29 min</dd>");
+    assert_says("grows: 7.49 ms to 3.42 h, by 10 min an hour (95 %: 12.3 s to 250 h)");
+}
+END_TEST
+
+/* 1.23e+04 is no number for people. */
+START_TEST(no_number_has_an_exponent) {
+    regex_t exponent;
+    ck_assert_int_eq(regcomp(&exponent, "[0-9]e[+-]?[0-9]", REG_EXTENDED), 0);
+    write_page();
+    const char *body = strstr(page, "<body>");
+    regmatch_t match = { .rm_so = 0 };
+    ck_assert_ptr_nonnull(body);
+    ck_assert_msg(regexec(&exponent, body, 1, &match, 0) != 0, "%.40s", body + match.rm_so);
+    regfree(&exponent);
+}
+END_TEST
+
+Suite *report_suite(void) {
+    Suite *suite = suite_create("report");
+    TCase *tests = tcase_create("report");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, what_fails_at_half_the_limit_stands_beside_what_came_above_it);
+    tcase_add_test(tests, knee_limit_and_run_it_at_are_explained_where_they_stand);
+    tcase_add_test(tests, the_steps_and_their_verdicts_are_in_plain_words);
+    tcase_add_test(tests, no_number_has_an_exponent);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
