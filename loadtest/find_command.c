@@ -24,6 +24,9 @@ struct finder {
     const struct pace *pace;
     struct find find;
     bool by_users;
+    struct pace_search search;
+    double said_s; /* how long it takes, as it was said last */
+    int64_t begin_ns;
     struct trial trial;
     enum trial_verdict verdict;     /* of the step that runs */
     char seen[OBJECTIVE_TEXT_SIZE]; /* what was missed when that was decided; empty: nothing */
@@ -61,8 +64,8 @@ static void show(struct finder *finder, const char *what, double load) {
     const struct find *find = &finder->find;
     char good[DISPLAY_NUMBER_SIZE], bad[DISPLAY_NUMBER_SIZE];
     bench_show(finder->bench, what, load);
-    snprintf(display->bracket, sizeof display->bracket, "good %s, bad %s", find->good > 0 ? display_load(find->good, good) : "?",
-             find->bad > 0 ? display_load(find->bad, bad) : "?");
+    snprintf(display->bracket, sizeof display->bracket, "good at %s, bad at %s",
+             find->good > 0 ? display_load(find->good, good) : "?", find->bad > 0 ? display_load(find->bad, bad) : "?");
 }
 
 /* The process has exited, or connections are refused. */
@@ -202,18 +205,30 @@ static bool is_near_generators_end(const struct finder *finder) {
     return finder->generator_behind && find->good > 0 && find->bad > 0 && find->bad < NEAR * find->good;
 }
 
-static void say_how_long(const struct finder *finder, double begin, double precision) {
+static void say_how_long(struct finder *finder, double load_begin, double precision) {
     const struct options *options = finder->bench->options;
     bool with_overload = !finder->by_users && !options->no_overload;
-    double load = finder->by_users ? 1 : begin;
     char whole[DISPLAY_NUMBER_SIZE], quick[DISPLAY_NUMBER_SIZE];
-    double seconds = pace_estimate_s(finder->pace, load, precision, finder->by_users, with_overload);
-    double quick_s = pace_estimate_s(&pace_quick, load, pace_quick.precision, finder->by_users, with_overload);
+    finder->search = (struct pace_search){ finder->pace, load_begin, precision, finder->by_users, with_overload };
+    struct pace_search quick_search = { &pace_quick, load_begin, pace_quick.precision, finder->by_users, with_overload };
+    finder->said_s = pace_estimate_s(&finder->search);
+    finder->begin_ns = instant_now();
     if (options->quick)
-        display_note(&finder->bench->display, "takes %s or more", display_duration(seconds, whole));
+        display_note(&finder->bench->display, "takes about %s", display_duration(finder->said_s, whole));
     else
-        display_note(&finder->bench->display, "takes %s or more (with --quick, which is less certain, %s)",
-                     display_duration(seconds, whole), display_duration(quick_s, quick));
+        display_note(&finder->bench->display, "takes about %s (with --quick, which is less certain, %s)",
+                     display_duration(finder->said_s, whole), display_duration(pace_estimate_s(&quick_search), quick));
+}
+
+static void say_if_it_takes_another_time(struct finder *finder) {
+    char whole[DISPLAY_NUMBER_SIZE], left[DISPLAY_NUMBER_SIZE];
+    double remaining_s = pace_remaining_s(&finder->search, &finder->find);
+    double seconds = ns_to_s(instant_now() - finder->begin_ns) + remaining_s;
+    if (!pace_is_other(finder->said_s, seconds))
+        return;
+    finder->said_s = seconds;
+    display_note(&finder->bench->display, "takes about %s in all, as it looks now: %s more", display_duration(seconds, whole),
+                 display_duration(remaining_s, left));
 }
 
 static void search(struct finder *finder) {
@@ -224,14 +239,17 @@ static void search(struct finder *finder) {
         return;
     double max = options->max > 0 ? options->max : finder->by_users ? USERS_MAX : RATE_MAX;
     double precision = options->precision > 0 ? options->precision / 100 : finder->pace->precision;
-    say_how_long(finder, begin, precision);
+    say_how_long(finder, finder->by_users ? 1 : begin, precision);
     find_init(&finder->find, finder->by_users ? 1 : begin, finder->by_users ? 1 : RATE_MIN, max, precision, finder->by_users);
     finder->find.trial_s = finder->by_users ? 0 : finder->pace->bisect_max_s;
-    while (finder->find.phase != FIND_DONE && !finder->ended && !is_near_generators_end(finder))
+    while (finder->find.phase != FIND_DONE && !finder->ended && !is_near_generators_end(finder)) {
         if (finder->find.phase == FIND_HOLD)
             hold_load(finder);
         else
             try_load(finder);
+        if (!finder->ended)
+            say_if_it_takes_another_time(finder);
+    }
     bench->run.verdict.limit = finder->find.good;
     if (options->quick && finder->find.good > 0 && finder->find.bad > 0)
         bench->run.verdict.uncertainty = pace_uncertainty(finder->pace, &finder->find, finder->by_users ? 0 : finder->find.good);
@@ -241,17 +259,25 @@ static void search(struct finder *finder) {
         overload(finder);
         search_judge_overload(&bench->run, objectives_error_share(&bench->plan.objectives));
     }
+    char rate[DISPLAY_NUMBER_SIZE];
     if (finder->cause.kind == CAUSE_LIMITER)
-        snprintf(finder->cause.text, sizeof finder->cause.text, "a rate limiter answers 429: it lets %.3g per second through",
-                 search_limiter_rate(&bench->run));
+        snprintf(finder->cause.text, sizeof finder->cause.text, "a rate limiter answers 429: it lets %s a second through",
+                 display_load(search_limiter_rate(&bench->run), rate));
+}
+
+static void print_load(const char *name, double load, const char *unit, const char *what) {
+    char text[DISPLAY_NUMBER_SIZE];
+    if (load > 0)
+        printf("  %s %s %s: %s\n", name, display_load(load, text), unit, what);
 }
 
 static void print_numbers(const struct run *run) {
     const struct run_verdict *verdict = &run->verdict;
-    char knee[DISPLAY_NUMBER_SIZE], limit[DISPLAY_NUMBER_SIZE], collapse[DISPLAY_NUMBER_SIZE];
-    printf("knee %s, limit %s, collapse %s (%s)\n", verdict->knee > 0 ? display_load(verdict->knee, knee) : "unknown",
-           verdict->limit > 0 ? display_load(verdict->limit, limit) : "unknown",
-           verdict->collapse > 0 ? display_load(verdict->collapse, collapse) : "not seen", run->options.unit);
+    const char *unit = run->options.unit;
+    print_load("knee", verdict->knee, unit, "up to here requests do not wait for each other");
+    print_load(verdict->at_least ? "limit, at least" : "limit", verdict->limit, unit, "the most that met the objective for long");
+    print_load("run it at", verdict->safe, unit, "or less: three quarters of the limit, which leaves room for bursts");
+    print_load("collapse", verdict->collapse, unit, "from here on less than half of the limit is answered");
     cost_print(run);
     if (verdict->drift[0] != '\0')
         printf("  %s\n", verdict->drift);

@@ -10,6 +10,8 @@
 #define BAD_S 2.0           /* of a trial that is bad */
 #define HOLDS 2.5           /* that it takes: the first is often bad, since it shows what short trials do not */
 #define SIGMAS 2.0
+#define CHANGED 1.5
+#define TRIALS_MAX 200
 
 const struct pace pace_thorough = { .precision = 0.02,
                                     .double_max_s = 4,
@@ -62,16 +64,38 @@ static double guess_trial_s(const struct pace *pace, const struct find *find, bo
     return rate > 0 ? fmin(fmax(requests / rate, trial.seconds_min), trial.seconds_max) : trial.seconds_max;
 }
 
-double pace_estimate_s(const struct pace *pace, double load_begin, double precision, bool by_users, bool with_overload) {
-    struct find find;
-    double limit = by_users ? USERS_GUESS : load_begin * LIMIT_GUESS;
-    double seconds = with_overload ? pace->overload_s + RECOVERY_S : 0;
-    find_init(&find, load_begin, load_begin / 2, limit * 100, precision, by_users);
-    find.trial_s = by_users ? 0 : pace->bisect_max_s;
-    while (find.phase != FIND_DONE) {
-        bool good = find.load <= limit;
-        seconds += guess_trial_s(pace, &find, good, by_users);
-        find_answer(&find, good, by_users ? 0 : fmin(find.load, limit));
+static double guess_limit_at_first(const struct pace_search *search) {
+    return search->by_users ? USERS_GUESS : search->load_begin * LIMIT_GUESS;
+}
+
+static double guess_limit(const struct pace_search *search, const struct find *find) {
+    if (find->phase == FIND_HOLD)
+        return find->load;
+    if (find->bad <= 0)
+        return fmin(fmax(guess_limit_at_first(search), find->load), find->load_max);
+    return find->hint > find->good && find->hint < find->bad ? find->hint : (find->good + find->bad) / 2;
+}
+
+/* By going on with a copy of it, against a service that has just that limit. */
+double pace_remaining_s(const struct pace_search *search, const struct find *find) {
+    struct find copy = *find;
+    double limit = guess_limit(search, find), seconds = search->with_overload ? search->pace->overload_s + RECOVERY_S : 0;
+    for (unsigned trials = 0; copy.phase != FIND_DONE && trials < TRIALS_MAX; trials++) {
+        bool good = copy.load <= limit;
+        seconds += guess_trial_s(search->pace, &copy, good, search->by_users);
+        find_answer(&copy, good, search->by_users ? 0 : fmin(copy.load, limit));
     }
     return seconds;
+}
+
+double pace_estimate_s(const struct pace_search *search) {
+    struct find find;
+    find_init(&find, search->load_begin, search->load_begin / 2, guess_limit_at_first(search) * 100, search->precision,
+              search->by_users);
+    find.trial_s = search->by_users ? 0 : search->pace->bisect_max_s;
+    return pace_remaining_s(search, &find);
+}
+
+bool pace_is_other(double said_s, double seconds) {
+    return seconds > CHANGED * said_s || seconds * CHANGED < said_s;
 }

@@ -28,10 +28,21 @@ void pace_trial(const struct pace *pace, const struct find *find, double served,
 /* How far the limit may be from the truth, as a share of it, when requests are served by chance as often as Poisson's. */
 double pace_uncertainty(const struct pace *pace, const struct find *find, double served);
 
-/*
- * How long a search takes that begins at this load, overload and recovery included: about, since the limit is not known yet. It
- * is taken to be some times where it begins.
- */
-double pace_estimate_s(const struct pace *pace, double load_begin, double precision, bool by_users, bool with_overload);
+/* What the time of a search depends on, beside how far it has come. */
+struct pace_search {
+    const struct pace *pace;
+    double load_begin, precision;
+    bool by_users, with_overload;
+};
+
+/* How long it takes, overload and recovery included: about, since the limit is not known yet. It is taken to be some times where
+ * the search begins. */
+double pace_estimate_s(const struct pace_search *search);
+
+/* How much longer, from what is known by now. */
+double pace_remaining_s(const struct pace_search *search, const struct find *find);
+
+/* Whether an estimate is so different from what was said that it must be said again: by over half. */
+bool pace_is_other(double said_s, double seconds);
 
 #endif

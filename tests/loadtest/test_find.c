@@ -120,7 +120,12 @@ static bool run_trial(struct server *server, const struct trial *trial, double l
 
 struct outcome {
     double error, uncertainty, seconds;
+    double said_s; /* how long it takes in all, by what was known when the limit was held first */
 };
+
+static struct pace_search search_of(double capacity, const struct pace *pace) {
+    return (struct pace_search){ .pace = pace, .load_begin = capacity / BEGIN_PART, .precision = pace->precision };
+}
 
 static struct outcome run_search(struct server *server, const struct pace *pace, const char *slo) {
     double sum = 0;
@@ -132,8 +137,12 @@ static struct outcome run_search(struct server *server, const struct pace *pace,
     find_init(&find, server->capacity / BEGIN_PART, 0.5, 1e6, pace->precision, false);
     find.trial_s = pace->bisect_max_s;
     unsigned steps = 0;
+    struct pace_search search = search_of(server->capacity, pace);
+    double said_s = 0;
     while (find.phase != FIND_DONE && steps++ < 200) {
         bool hold = find.phase == FIND_HOLD;
+        if (hold && said_s <= 0)
+            said_s = sum + pace_remaining_s(&search, &find);
         double served = 0, length;
         pace_trial(pace, &find, find.load, &trial);
         bool good =
@@ -143,7 +152,7 @@ static struct outcome run_search(struct server *server, const struct pace *pace,
     }
     ck_assert_uint_lt(steps, 200);
     ck_assert_int_eq(find_outcome(&find), FIND_LIMIT);
-    return (struct outcome){ fabs(find.good / server->capacity - 1), pace_uncertainty(pace, &find, find.good), sum };
+    return (struct outcome){ fabs(find.good / server->capacity - 1), pace_uncertainty(pace, &find, find.good), sum, said_s };
 }
 
 static int compare(const void *a, const void *b) {
@@ -205,8 +214,8 @@ END_TEST
 START_TEST(how_long_it_will_take_is_known_about) {
     const struct pace *const paces[] = { &pace_thorough, &pace_quick };
     for (size_t i = 0; i < ARRAY_LEN(paces); i++) {
-        double seconds = 0,
-               said = pace_estimate_s(paces[i], servers[_i].capacity / BEGIN_PART, paces[i]->precision, false, false);
+        struct pace_search search = search_of(servers[_i].capacity, paces[i]);
+        double seconds = 0, said = pace_estimate_s(&search);
         for (uint64_t seed = 0; seed < SEEDS; seed++)
             seconds += search_server((size_t)_i, seed, paces[i]).seconds / SEEDS;
         ck_assert_msg(said > seconds / 2.5 && said < seconds * 2.5, "case %d: %.0f s instead of %.0f s", _i, said, seconds);
@@ -214,7 +223,47 @@ START_TEST(how_long_it_will_take_is_known_about) {
 }
 END_TEST
 
+/* Then only what the hold shows is open. */
+START_TEST(how_long_it_takes_is_known_better_when_the_limit_is_held) {
+    const struct pace *const paces[] = { &pace_thorough, &pace_quick };
+    for (size_t i = 0; i < ARRAY_LEN(paces); i++) {
+        double off = 0;
+        for (uint64_t seed = 0; seed < SEEDS; seed++) {
+            struct outcome outcome = search_server((size_t)_i, seed, paces[i]);
+            off += fabs(log(outcome.said_s / outcome.seconds)) / SEEDS;
+        }
+        ck_assert_msg(off < log(1.5), "case %d: wrong by %.2f times", _i, exp(off));
+    }
+}
+END_TEST
+
+START_TEST(an_estimate_is_said_again_when_it_changes_by_over_half) {
+    static const struct {
+        double said_s, seconds;
+        bool is_other;
+    } cases[] = { { 120, 120, false }, { 120, 170, false }, { 120, 190, true }, { 120, 90, false }, { 120, 70, true } };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        ck_assert_msg(pace_is_other(cases[i].said_s, cases[i].seconds) == cases[i].is_other, "case %zu", i);
+}
+END_TEST
+
 /* ---- without a server ---- */
+
+/* A limit that short trials overrate: the holds lead down, and what is said follows. */
+START_TEST(what_is_left_grows_with_every_hold_that_fails) {
+    struct pace_search search = { .pace = &pace_thorough, .load_begin = 100, .precision = 0.02 };
+    struct find find;
+    find_init(&find, 100, 0.5, 1e6, 0.02, false);
+    find.trial_s = pace_thorough.bisect_max_s;
+    while (find.phase != FIND_HOLD)
+        find_answer(&find, find.load <= 500, 0);
+    double at_first = pace_remaining_s(&search, &find);
+    find_answer(&find, false, 0);
+    find_answer(&find, false, 0);
+    ck_assert_int_eq(find.phase, FIND_HOLD);
+    ck_assert_double_gt(pace_remaining_s(&search, &find), at_first);
+}
+END_TEST
 
 static void answer_by(struct find *find, double limit) {
     for (unsigned steps = 0; find->phase != FIND_DONE; steps++) {
@@ -299,6 +348,9 @@ Suite *find_suite(void) {
     tcase_add_loop_test(tests, a_quick_search_takes_half_the_time_or_less_and_says_how_uncertain_it_is, 0,
                         (int)ARRAY_LEN(servers));
     tcase_add_loop_test(tests, how_long_it_will_take_is_known_about, 0, (int)ARRAY_LEN(servers));
+    tcase_add_loop_test(tests, how_long_it_takes_is_known_better_when_the_limit_is_held, 0, (int)ARRAY_LEN(servers));
+    tcase_add_test(tests, an_estimate_is_said_again_when_it_changes_by_over_half);
+    tcase_add_test(tests, what_is_left_grows_with_every_hold_that_fails);
     tcase_add_test(tests, an_exact_limit_is_bracketed);
     tcase_add_test(tests, users_are_whole_and_found_exactly_when_few);
     tcase_add_test(tests, the_ends_of_the_range_are_said);

@@ -40,6 +40,8 @@ static void read_all(int fd, char output[OUTPUT_SIZE]) {
 }
 
 /* Runs the program with these arguments, NULL after the last, for so long (0: to its end), and reads its output and its record.
+static bool is_shown; /* a test's: what is said on the way is in the output, too */
+
  */
 static void run_program_for(const char *const *arguments, unsigned seconds, struct result *result) {
     char record[] = "/tmp/failpoint-test-XXXXXX";
@@ -50,8 +52,8 @@ static void run_program_for(const char *const *arguments, unsigned seconds, stru
     close(file);
     for (size_t i = 0; arguments[i] != NULL; i++)
         all[count++] = arguments[i];
-    const char *const more[] = { "--out", record, "--html", "/dev/null", "--quiet" };
-    for (size_t i = 0; i < ARRAY_LEN(more); i++)
+    const char *const more[] = { "--out", record, "--html", "/dev/null", is_shown ? NULL : "--quiet" };
+    for (size_t i = 0; i < ARRAY_LEN(more) && more[i] != NULL; i++)
         all[count++] = more[i];
     all[count] = NULL;
     ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
@@ -183,8 +185,11 @@ START_TEST(a_crash_is_reported_and_exits_with_5) {
     struct fake fake = fake_start(&(struct fake_behaviour){ .crash_after = 1500 });
     static struct result result;
     run_program((const char *const[]){ "find", fake.url, NULL }, &result);
+    is_shown = true;
     ck_assert_msg(result.code == 5, "%d: %s", result.code, result.output);
     release(&result);
+    assert_says(&result, "takes about ");
+    assert_says(&result, " (with --quick, which is less certain, ");
     fake_stop(&fake);
 }
 END_TEST
