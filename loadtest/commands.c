@@ -8,10 +8,10 @@ const struct command commands[] = {
     { "find", FOR_FIND, "URL", "find the load at which it fails, and why (default)",
       "Doubles the load until it is bad, bisects, holds the limit, goes to 1.5 times of it and back to half; says what fails "
       "first, which\n"
-      "resource is used up, what happens above and how fast it recovers. It says at the start how long it will take at least: "
-      "two to four "
-      "minutes\nat 100 requests a second, more at fewer or on a busy machine. --quick takes half of that or less and says how "
-      "uncertain the limit is.",
+      "resource is used up, what happens above and how fast it recovers. It says at the start about how long it takes, and again "
+      "when\nthat changes by over half: two to four minutes at 100 requests a second, more at fewer or on a busy machine. "
+      "--quick "
+      "takes\nhalf of that or less and says how uncertain the limit is.",
       "failpoint http://127.0.0.1:8080\n"
       "failpoint find http://127.0.0.1:8080 --scenario refresh --slo 'p99<=50ms,err<=0.1%' --pg postgres://localhost/jwtd\n"
       "failpoint find http://127.0.0.1:8080 --by users",
@@ -33,9 +33,9 @@ const struct command commands[] = {
       "failpoint soak http://127.0.0.1:8080 --scenario mixed --rate 500 --duration 8h", 1, command_soak },
     { "day", FOR_DAY, "URL", "the traffic of a day: 1.2 million requests, a peak of 180 a second at nine in the morning",
       "Follows the rates of a day and says whether the objective held, and when it was worst. Takes --duration (24h): a shorter "
-      "run "
-      "keeps\nthe rates and shortens the hours, so that it has fewer requests and the same peak. --peak N raises or lowers them "
-      "all.",
+      "day\nkeeps the rates and shortens the hours and the peak, which lasts 15 s of 24m. It refuses one whose peak lasts less "
+      "than "
+      "ten\ntimes what a reply may take: 16m, where that is 1 s. --peak N raises or lowers all rates.",
       "failpoint day http://127.0.0.1:8080 --duration 24m", 1, command_day },
     { "idle", FOR_IDLE, "URL", "open many connections, keep them idle, and say what each costs the server",
       "Opens --connections (10000), keeps them for --duration (10s), and counts those that the server closes.",

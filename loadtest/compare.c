@@ -6,6 +6,7 @@
  */
 #include "bench.h"
 #include "command.h"
+#include "duration.h"
 #include "instant.h"
 #include "stats.h"
 
@@ -48,11 +49,12 @@ static bool choose_slice(struct comparison *comparison, double answer_ms) {
         comparison->slice_s = needed;
         return true;
     }
-    char slice[DISPLAY_NUMBER_SIZE], answer[DISPLAY_NUMBER_SIZE];
+    char slice[DISPLAY_NUMBER_SIZE], answer[DISPLAY_NUMBER_SIZE], least[DURATION_TEXT_SIZE];
     struct run_verdict *verdict = &comparison->sides[0].run.verdict;
     snprintf(verdict->headline, sizeof verdict->headline,
-             "nothing to compare: slices of %s are too short for answers that take %s: --duration %.0fs or more",
-             display_ms(comparison->slice_s * 1000, slice), display_ms(answer_ms, answer), ceil(needed * SLICES));
+             "nothing to compare: slices of %s are too short for answers that take %s: --duration %s or more",
+             display_ms(comparison->slice_s * 1000, slice), display_ms(answer_ms, answer),
+             duration_write(needed * SLICES, least));
     verdict->exit_code = EXIT_USAGE;
     return false;
 }
@@ -114,8 +116,8 @@ struct quantity {
 
 static void describe(const struct quantity *quantity, const struct interval *ratio, char *text, size_t size) {
     if (ratio->low <= 1 && ratio->high >= 1)
-        snprintf(text, size, "no difference shown: %s of B is %.3f times that of A (99 %%: %.3f to %.3f)", quantity->name,
-                 ratio->estimate, ratio->low, ratio->high);
+        snprintf(text, size, "no difference shown: B has %.3f times %s of A (99 %%: %.3f to %.3f)", ratio->estimate,
+                 quantity->name, ratio->low, ratio->high);
     else
         snprintf(text, size, "B %s than A: %.3f times %s (99 %%: %.3f to %.3f)",
                  ratio->estimate > 1 ? quantity->more : quantity->less, ratio->estimate, quantity->name, ratio->low, ratio->high);
@@ -132,8 +134,8 @@ static void conclude(struct comparison *comparison) {
         describe(by_rate ? &latency : &answers, &ratio, verdict->headline, sizeof verdict->headline);
         return;
     }
-    snprintf(verdict->headline, sizeof verdict->headline, "nothing to compare: %s was not answered",
-             comparison->blocks == 0 ? "a block" : "A");
+    snprintf(verdict->headline, sizeof verdict->headline, "nothing to compare: %s",
+             comparison->blocks == 0 ? "it ended before both services had been measured" : "A answered nothing");
     verdict->exit_code = bench_interrupted() ? EXIT_INTERRUPTED : EXIT_UNREACHABLE;
 }
 

@@ -3,6 +3,10 @@
 #include "instant.h"
 #include "jwtd/macros.h"
 
+#include <math.h>
+
+#define PEAK_PART (0.25 / 24) /* of the day that the peak lasts */
+
 /* Requests a second by the hour, with an even change between: a quiet night, everybody at nine, an afternoon, an evening. */
 static const struct {
     double hour, rate;
@@ -24,4 +28,16 @@ double day_requests(const struct segment *segments, size_t count) {
     for (size_t i = 0; i < count; i++)
         requests += (segments[i].rate_begin + segments[i].rate_end) / 2 * ns_to_s(segments[i].duration_ns);
     return requests;
+}
+
+double day_peak_s(double seconds) {
+    return seconds * PEAK_PART;
+}
+
+double day_least_s(const struct objectives *objectives, double timeout_s) {
+    double longest = 0;
+    for (size_t i = 0; i < objectives->count; i++)
+        if (!objectives->items[i].of_errors)
+            longest = fmax(longest, ns_to_s(objectives->items[i].limit_ns));
+    return DAY_PEAK_WAITS * (longest > 0 ? longest : timeout_s) / PEAK_PART;
 }

@@ -1,12 +1,11 @@
 #include "bench.h"
 #include "command.h"
 #include "day.h"
+#include "duration.h"
 #include "judge.h"
 
 #include <math.h>
 #include <stdio.h>
-
-#define PEAK_LATENCIES 10 /* a peak of fewer times what the objective allows may be waited out in a queue */
 
 /* The second with the most bad requests, or else the slowest; NULL: there is none. */
 static const struct run_second *find_worst(const struct run *run) {
@@ -28,27 +27,23 @@ static void write_headline(struct bench *bench, const struct run_step *step, dou
     const struct run_second *worst = find_worst(&bench->run);
     char peak_text[DISPLAY_NUMBER_SIZE], lasts[DISPLAY_NUMBER_SIZE], text[OBJECTIVE_TEXT_SIZE], p99[DISPLAY_NUMBER_SIZE];
     const char *scenario = bench->plan.scenario->name, *unit = bench->run.options.unit;
-    double plateau_s = bench_seconds(bench, DAY_SECONDS) * DAY_PEAK_PART, objective_s = bench->run.options.slo_latency_ms / 1000;
     display_load(peak, peak_text);
-    display_ms(plateau_s * 1000, lasts);
+    display_ms(day_peak_s(bench_seconds(bench, DAY_SECONDS)) * 1000, lasts);
     if (step->verdict == STEP_GOOD) {
         objective_describe(&bench->plan.objectives.items[0], step->tallies, text);
-        snprintf(
-            verdict->headline, sizeof verdict->headline, "%s holds a day of %.0f requests with a peak of %s %s for %s (%s).%s",
-            scenario, step->figures.due, peak_text, unit, lasts, text,
-            plateau_s < PEAK_LATENCIES * objective_s ? " So short a peak fits into a queue: it shows nothing of a day." : "");
+        snprintf(verdict->headline, sizeof verdict->headline, "%s holds a day of %.0f requests with a peak of %s %s for %s (%s).",
+                 scenario, step->figures.due, peak_text, unit, lasts, text);
         return;
     }
     if (worst == NULL)
         return;
     double hour = fmin(fmax((worst->at - worst->seconds - step->begin) / step->seconds, 0), 1) * 24;
     snprintf(verdict->headline, sizeof verdict->headline,
-             "%s does not hold a day of %.0f requests with a peak of %s %s for %s (%s), worst at %02.0f:%02.0f of that day (p99 "
-             "%s, shed "
-             "%.0f, failed %.0f of %.0f) because %s.",
-             scenario, step->figures.due, peak_text, unit, lasts, step->why, floor(hour), floor((hour - floor(hour)) * 60),
-             display_ms(worst->figures.p99, p99), worst->figures.shed, worst->figures.failed, worst->figures.due,
-             verdict->cause.text);
+             "%s does not hold a day of %.0f requests with a peak of %s %s for %s (%s) because %s. Its worst second is at "
+             "%02.0f:%02.0f of that day: p99 %s, of %.0f requests %.0f shed and %.0f failed.",
+             scenario, step->figures.due, peak_text, unit, lasts, step->why, verdict->cause.text, floor(hour),
+             floor((hour - floor(hour)) * 60), display_ms(worst->figures.p99, p99), worst->figures.due, worst->figures.shed,
+             worst->figures.failed);
 }
 
 static void run_day(struct bench *bench) {
@@ -69,7 +64,30 @@ static void run_day(struct bench *bench) {
     judge_print_details(bench, step);
 }
 
+/* EXIT_FINE also where options are wrong: what begins the run says that. */
+static int check_duration(const struct options *options) {
+    const struct scenario *scenario = scenario_find(options->scenario);
+    struct objectives objectives;
+    char error[256], least[DURATION_TEXT_SIZE], peak[DISPLAY_NUMBER_SIZE], wanted[DISPLAY_NUMBER_SIZE];
+    if (scenario == NULL ||
+        !objectives_parse(options->slo != NULL ? options->slo : scenario->slo, &objectives, error, sizeof error))
+        return EXIT_FINE;
+    double seconds = options->duration_s > 0 ? options->duration_s : DAY_SECONDS;
+    double least_s = day_least_s(&objectives, options->timeout_s);
+    if (seconds >= least_s)
+        return EXIT_FINE;
+    return command_fail(
+        EXIT_USAGE,
+        "so short a day has its peak for %s, which requests can wait out in a queue: %s are needed, %d times what a "
+        "reply may take by --slo, or else by --timeout. Use --duration %s or more",
+        display_ms(day_peak_s(seconds) * 1000, peak), display_ms(day_peak_s(least_s) * 1000, wanted), DAY_PEAK_WAITS,
+        duration_write(least_s, least));
+}
+
 int command_day(const struct options *options, const char *line) {
     static const struct bench_command command = { .name = "day", .run = run_day };
+    int code = check_duration(options);
+    if (code != EXIT_FINE)
+        return code;
     return bench_run_command(&command, options, line);
 }

@@ -135,26 +135,54 @@ static enum reply_class class_of(enum connection_event event) {
     }
 }
 
-/* What came instead of a reply before the connection ended, or the wait for it did. */
-static enum reply_fault fault_of(const struct connection *connection) {
+/* What came is no reply of HTTP/1; FAULT_NONE: it is one so far, or nothing came. */
+static enum reply_fault other_protocol(const struct connection *connection) {
     bool is_tls;
-    if (connection->state == CONNECTION_HANDSHAKING)
-        return FAULT_SILENT;
-    if (!response_has_begun(&connection->response))
+    if (!response_has_begun(&connection->response) || !response_is_other_protocol(&connection->response, &is_tls))
         return FAULT_NONE;
-    if (!response_is_other_protocol(&connection->response, &is_tls))
-        return FAULT_CUT;
     return is_tls ? FAULT_IS_TLS : FAULT_NOT_HTTP;
 }
 
-static enum reply_fault fault_of_event(enum connection_event event) {
+static enum reply_fault fault_of_timeout(const struct connection *connection) {
+    enum reply_fault fault = other_protocol(connection);
+    if (connection->state == CONNECTION_CONNECTING)
+        return FAULT_NOT_REACHED;
+    if (connection->state == CONNECTION_HANDSHAKING)
+        return FAULT_SILENT;
+    if (fault != FAULT_NONE)
+        return fault;
+    return response_has_begun(&connection->response) ? FAULT_UNFINISHED : FAULT_NO_ANSWER;
+}
+
+static enum reply_fault fault_of_loss(const struct connection *connection) {
+    enum reply_fault fault = other_protocol(connection);
+    if (fault != FAULT_NONE)
+        return fault;
+    if (response_has_begun(&connection->response))
+        return FAULT_CUT;
+    return connection->target->tls ? FAULT_CLOSED : FAULT_CLOSED_HTTP;
+}
+
+static enum reply_fault fault_of_garbage(const struct connection *connection) {
+    enum reply_fault fault = other_protocol(connection);
+    return fault != FAULT_NONE ? fault : FAULT_MALFORMED;
+}
+
+/* What came instead of a reply. */
+static enum reply_fault fault_of_event(enum connection_event event, const struct connection *connection) {
     switch (event) {
+    case CONNECTION_FAILED:
+        return FAULT_NO_WAY;
     case CONNECTION_NO_TLS:
         return FAULT_NO_TLS;
     case CONNECTION_UNTRUSTED:
         return FAULT_UNTRUSTED;
     case CONNECTION_NO_HANDSHAKE:
         return FAULT_HANDSHAKE;
+    case CONNECTION_LOST:
+        return fault_of_loss(connection);
+    case CONNECTION_GARBLED:
+        return fault_of_garbage(connection);
     default:
         return FAULT_NONE;
     }
@@ -177,13 +205,7 @@ static void fail(struct dispatch *dispatch, struct request *request, enum connec
 static void lose(struct dispatch *dispatch, struct connection *connection, enum connection_event event, int64_t now_ns) {
     struct request *request = connection->request;
     bool was_kept = connection->requests > 1 && !response_has_begun(&connection->response);
-    enum reply_fault fault = fault_of_event(event);
-    if (fault == FAULT_NONE)
-        fault = fault_of(connection);
-    if (event == CONNECTION_LOST && fault == FAULT_NONE)
-        fault = FAULT_CLOSED;
-    if (event == CONNECTION_GARBLED && (fault == FAULT_NONE || fault == FAULT_CUT))
-        fault = FAULT_MALFORMED;
+    enum reply_fault fault = fault_of_event(event, connection);
     detach(request);
     connection_pool_put_closed(&dispatch->connections, connection);
     if (event != CONNECTION_LOST || !was_kept || request->retried) {
@@ -229,7 +251,7 @@ static void place(struct dispatch *dispatch, struct request *request, int64_t no
     if (connection != NULL)
         attach(request, connection);
     else
-        fail(dispatch, request, event, FAULT_NONE, now_ns);
+        fail(dispatch, request, event, event == CONNECTION_FAILED ? FAULT_NO_WAY : FAULT_NONE, now_ns);
 }
 
 /* ---- events ---- */
@@ -353,7 +375,7 @@ int64_t dispatch_next_timeout_ns(const struct dispatch *dispatch) {
 void dispatch_expire(struct dispatch *dispatch, int64_t now_ns) {
     while (dispatch_next_timeout_ns(dispatch) <= now_ns) {
         struct request *oldest = TAILQ_FIRST(&dispatch->issued);
-        enum reply_fault fault = oldest->state == REQUEST_ON_CONNECTION ? fault_of(oldest->connection) : FAULT_NONE;
+        enum reply_fault fault = oldest->state == REQUEST_ON_CONNECTION ? fault_of_timeout(oldest->connection) : FAULT_NONE;
         withdraw(dispatch, oldest, now_ns);
         end_without_reply(dispatch, oldest, REPLY_TIMEOUT, fault, now_ns);
     }

@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include "display.h"
 #include "instant.h"
 
 #include <assert.h>
@@ -164,9 +165,10 @@ enum engine_state engine_state(struct engine *engine) {
 
 static const char *const sentences[] = {
     [TROUBLE_NO_PORTS] =
-        "every port of the generator's source addresses is used up (EADDRNOTAVAIL); use kept connections, or --sources",
-    [TROUBLE_NO_DESCRIPTORS] = "the generator has no descriptors or socket memory left; raise ulimit -n, or use more --workers",
-    [TROUBLE_NO_MEMORY] = "the generator has no memory left",
+        "failpoint has used up the ports of its addresses (EADDRNOTAVAIL): leave out --new-connections, or come from "
+        "more addresses with --sources",
+    [TROUBLE_NO_DESCRIPTORS] = "failpoint has no descriptors or memory for sockets left: raise ulimit -n, or use more --workers",
+    [TROUBLE_NO_MEMORY] = "failpoint has no memory left",
 };
 
 /* What to do about a status that is not the right one. */
@@ -219,12 +221,15 @@ bool engine_describe_wrong_reply(const struct engine *engine, char *text, size_t
     return false;
 }
 
-static void write_no_reply(char *sentence, size_t size, const char *url, const struct api_call *call,
-                           const struct worker_share *share) {
-    char what[128];
-    enum reply_fault fault = (enum reply_fault)share->trouble_fault;
-    snprintf(sentence, size, "%s %s%s: %s", call->method, url, call->path,
-             fault == FAULT_NONE ? "no answer" : fault_describe(fault, call, what, sizeof what));
+/* "POST http://127.0.0.1:8080/auth/login: it does not answer within 5 s (--timeout)". */
+static void write_no_reply(char *sentence, size_t size, const struct plan *plan, const struct api_call *call,
+                           enum reply_fault fault) {
+    char what[128], timeout[DISPLAY_NUMBER_SIZE], within[64] = "";
+    if (fault_is_timeout(fault))
+        snprintf(within, sizeof within, " within %s (--timeout)",
+                 display_ms((double)plan->timeout_ns / (double)NS_PER_MS, timeout));
+    snprintf(sentence, size, "%s %s%s: %s%s", call->method, plan->target.url, call->path,
+             fault == FAULT_NONE ? "no answer" : fault_describe(fault, call, what, sizeof what), within);
 }
 
 const char *engine_trouble(struct engine *engine) {
@@ -237,12 +242,12 @@ const char *engine_trouble(struct engine *engine) {
     const char *url = engine->plan->target.url;
     switch (trouble) {
     case TROUBLE_NONE:
-        return engine->worker_died ? "a worker process of the generator has died" : NULL;
+        return engine->worker_died ? "a worker process of failpoint has died" : NULL;
     case TROUBLE_REFUSED:
         snprintf(engine->sentence, SENTENCE_SIZE, "%s %s%s: connection refused", call->method, url, call->path);
         return engine->sentence;
     case TROUBLE_UNREACHABLE:
-        write_no_reply(engine->sentence, SENTENCE_SIZE, url, call, share);
+        write_no_reply(engine->sentence, SENTENCE_SIZE, engine->plan, call, (enum reply_fault)share->trouble_fault);
         return engine->sentence;
     case TROUBLE_RATE_LIMITED:
         snprintf(engine->sentence, SENTENCE_SIZE,

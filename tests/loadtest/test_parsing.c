@@ -142,6 +142,22 @@ START_TEST(durations_have_a_unit_and_a_bound) {
 }
 END_TEST
 
+START_TEST(a_duration_that_is_advised_is_one_that_is_read_and_long_enough) {
+    static const struct {
+        double seconds;
+        const char *text;
+    } cases[] = { { 5.76, "6s" }, { 96, "96s" },        { 96.2, "97s" },      { 300, "5m" }, { 960, "16m" },
+                  { 961, "17m" }, { 24 * 3600, "24h" }, { 96 * 1000, "27h" }, { 0.1, "1s" }, { 960.0 * 3, "48m" } };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[DURATION_TEXT_SIZE];
+        double seconds;
+        ck_assert_str_eq(duration_write(cases[i].seconds, text), cases[i].text);
+        ck_assert(duration_parse(text, false, &seconds));
+        ck_assert_double_ge(seconds, cases[i].seconds);
+    }
+}
+END_TEST
+
 /* `words` without the name of the program. */
 static bool parse(struct options *options, unsigned command, char **words) {
     char *argv[16] = { "failpoint" };
@@ -251,6 +267,7 @@ Suite *parsing_suite(void) {
     tcase_add_test(tests, objectives_are_read);
     tcase_add_test(tests, an_api_file_changes_what_it_names);
     tcase_add_test(tests, durations_have_a_unit_and_a_bound);
+    tcase_add_test(tests, a_duration_that_is_advised_is_one_that_is_read_and_long_enough);
     tcase_add_test(tests, options_are_read_by_the_table);
     tcase_add_loop_test(tests, what_is_no_option_is_refused_with_a_sentence, 0, (int)ARRAY_LEN(wrong_options));
     tcase_add_loop_test(tests, a_command_refuses_an_option_that_would_have_no_effect, 0, (int)ARRAY_LEN(options_of_others));

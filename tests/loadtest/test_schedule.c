@@ -1,3 +1,4 @@
+#include "jwtd/macros.h"
 #include "loadtest/day.h"
 #include "loadtest/instant.h"
 #include "loadtest/schedule.h"
@@ -146,6 +147,54 @@ START_TEST(a_shorter_day_keeps_its_rates_and_a_higher_peak_raises_all) {
 }
 END_TEST
 
+static const struct {
+    const char *slo;
+    double least_s, peak_s;
+} shortest_days[] = {
+    { "p99<=1s,err<=0.1%", 960, 10 },
+    { "p99<=6ms,err<=1%", 5.76, 0.06 },
+    { "p99<=250ms,login.p99<=2s", 1920, 20 }, /* the longest: logins may wait so long */
+    { "err<=1%", 4800, 50 },                  /* the timeout */
+};
+
+START_TEST(the_shortest_day_that_says_something_has_a_peak_of_ten_times_what_a_reply_may_take) {
+    struct objectives objectives;
+    char error[256];
+    ck_assert(objectives_parse(shortest_days[_i].slo, &objectives, error, sizeof error));
+    double least_s = day_least_s(&objectives, 5);
+    ck_assert_double_eq_tol(least_s, shortest_days[_i].least_s, 1e-6);
+    ck_assert_double_eq_tol(day_peak_s(least_s), shortest_days[_i].peak_s, 1e-9);
+}
+END_TEST
+
+/* A queue without an end, before a service that answers `part` of the peak: the share of requests that wait for longer than that.
+ */
+static double late_share(double part, double seconds, double late_s) {
+    struct segment segments[SCHEDULE_SEGMENTS];
+    size_t count = day_plan(DAY_PEAK, seconds, segments);
+    double capacity = part * DAY_PEAK, queue = 0, late = 0, step_s = seconds / 1e5;
+    for (size_t i = 0; i < count; i++) {
+        double length_s = ns_to_s(segments[i].duration_ns);
+        for (double at_s = 0; at_s < length_s; at_s += step_s) {
+            double rate = segments[i].rate_begin + (segments[i].rate_end - segments[i].rate_begin) * at_s / length_s;
+            queue = fmax(queue + (rate - capacity) * step_s, 0);
+            late += queue / capacity > late_s ? rate * step_s : 0;
+        }
+    }
+    return late / day_requests(segments, count);
+}
+
+START_TEST(a_service_of_nine_tenths_of_the_peak_misses_p99_in_the_shortest_day_and_not_in_a_much_shorter_one) {
+    struct objectives objectives;
+    char error[256];
+    ck_assert(objectives_parse("p99<=1s", &objectives, error, sizeof error));
+    double least_s = day_least_s(&objectives, 5);
+    ck_assert_double_gt(late_share(0.9, least_s, 1), 0.01);
+    ck_assert_double_lt(late_share(0.9, least_s / 4, 1), 0.01);
+    ck_assert_double_lt(late_share(0.5, 12, 1), 0.01);
+}
+END_TEST
+
 Suite *schedule_suite(void) {
     Suite *suite = suite_create("schedule");
     TCase *tests = tcase_create("schedule");
@@ -158,6 +207,9 @@ Suite *schedule_suite(void) {
     tcase_add_test(tests, the_same_seed_gives_the_same_arrivals_and_another_one_others);
     tcase_add_test(tests, a_day_has_1_2_million_requests_and_a_peak_of_180_a_second);
     tcase_add_test(tests, a_shorter_day_keeps_its_rates_and_a_higher_peak_raises_all);
+    tcase_add_loop_test(tests, the_shortest_day_that_says_something_has_a_peak_of_ten_times_what_a_reply_may_take, 0,
+                        (int)ARRAY_LEN(shortest_days));
+    tcase_add_test(tests, a_service_of_nine_tenths_of_the_peak_misses_p99_in_the_shortest_day_and_not_in_a_much_shorter_one);
     suite_add_tcase(suite, tests);
     return suite;
 }

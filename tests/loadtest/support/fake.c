@@ -143,6 +143,14 @@ static void take(int fd, const char *request) {
     bool is_login = strncmp(request, "POST /auth/login ", 17) == 0;
     if (++server.requests == server.behaviour.crash_after)
         _exit(1);
+    if (server.behaviour.closes) {
+        if (server.behaviour.raw != NULL)
+            send_reply(fd, server.behaviour.raw);
+        shutdown(fd, SHUT_RDWR); /* the descriptor goes when its end is read */
+        return;
+    }
+    if (server.behaviour.is_silent)
+        return;
     leak();
     if (is_login && is_over_limit()) {
         write_reply(reply, "429 Too Many Requests", "Retry-After: 1\r\nRateLimit-Policy: \"login\";q=5;w=1\r\n", "{}");
@@ -278,6 +286,16 @@ static void raise_descriptors(void) {
     }
 }
 
+/* A queue of one connection that nobody accepts: the kernel does not answer those that come next. */
+static void fill_queue(const struct sockaddr_in *address) {
+    ck_assert_int_eq(listen(server.listener, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        ck_assert_int_ge(fd, 0);
+        (void)connect(fd, (const struct sockaddr *)address, sizeof *address);
+    }
+}
+
 struct fake fake_start(const struct fake_behaviour *behaviour) {
     struct fake fake;
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -289,11 +307,15 @@ struct fake fake_start(const struct fake_behaviour *behaviour) {
     ck_assert_int_eq(listen(server.listener, 4096), 0);
     ck_assert_int_eq(getsockname(server.listener, (struct sockaddr *)&address, &len), 0);
     snprintf(fake.url, sizeof fake.url, "http://127.0.0.1:%d", ntohs(address.sin_port));
+    if (behaviour->is_full)
+        fill_queue(&address);
     fake.pid = fork();
     ck_assert_int_ge(fake.pid, 0);
     if (fake.pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         raise_descriptors();
+        if (behaviour->is_full)
+            pause();
         serve();
         _exit(0);
     }

@@ -5,6 +5,7 @@
 #ifndef FAILPOINT_TEST_FAKE_H
 #define FAILPOINT_TEST_FAKE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct fake_behaviour {
@@ -20,6 +21,9 @@ struct fake_behaviour {
     const char *wrong_body;         /* of every login, instead of tokens; NULL: the right one */
     const char *status;             /* of every reply, "404 Not Found"; NULL: the right one */
     const char *raw;                /* sent instead of every reply; NULL: HTTP */
+    bool is_silent;                 /* no reply, or none behind `raw` */
+    bool closes;                    /* the connection, instead of a reply or behind `raw` */
+    bool is_full;                   /* nothing is accepted, and no connection waits for that any more */
     struct fake_accounts *accounts; /* NULL: none are kept */
     int hash;                       /* the parameters of this one's password hashes, above 0 */
 };
