@@ -98,8 +98,10 @@ compare-articles: ## compare FastAPI and Gin by failpoint as the two articles di
 	@bench/peers/articles.sh
 board: ## draw docs/board.png, the board of Grafana with real data, four minutes
 	@tools/board.sh
-.PHONY: board
-board: export BUILD := $(BUILD)
+report: ## measure docs/run.json and draw docs/report.png, the README's run of failpoint, three to five minutes
+	@tools/report.sh
+.PHONY: board report
+board report: export BUILD := $(BUILD)
 soak: ## a million requests an hour for SOAK=10m (72h works the same); fails when something grows
 	@tools/soak.sh
 deb: ## make the Debian packages: build/deb/*.deb
