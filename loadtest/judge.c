@@ -134,8 +134,7 @@ void judge_print_details(const struct bench *bench, const struct run_step *step)
                display_ms((double)histogram_percentile(&total.shed, 0.99) / 1e6, numbers[1]));
     printf("  failpoint itself: up to %s late (p99), %.2f cores; mean wait for a free connection %s\n",
            display_ms(figures->lag_ms, numbers[0]), step->usage.generator_cores, display_ms(figures->wait_ms, numbers[1]));
-    printf("  in flight: %s on average; by rate and latency %s%s\n", display_load(step->little_seen, numbers[0]),
-           display_load(step->little_expected, numbers[1]),
+    printf("  in flight: %.1f on average; by rate and latency %.1f%s\n", step->little_seen, step->little_expected,
            step->little_agrees ? "" : ": something changed while it was measured");
     if (step->usage.server_known)
         printf("  server: %.2f cores, %.1f MiB, %.0f descriptors\n", step->usage.server_cores, step->usage.rss_mib,

@@ -248,16 +248,17 @@ served() {
 }
 
 lag_p99() {
-    sed -n 's/.*generator: lag p99 \([0-9.]* [mu]*s\),.*/\1/p' "$work/$1"
+    sed -n 's/.*failpoint itself: up to \([0-9.]* [mu]*s\) late (p99),.*/\1/p' "$work/$1"
 }
 
 latency_p99() {
-    sed -n 's/.*latency from due:.* p99 \([0-9.]* [mu]*s\) .*/\1/p' "$work/$1"
+    sed -n 's/.*latency, from when each was due:.* p99 \([0-9.]* [mu]*s\) .*/\1/p' "$work/$1"
 }
 
 # Requests that were neither answered well nor refused in good order.
 unanswered() {
-    awk '$1 ~ /^(client|server|refused|reset|timeout|bad|local)$/ { sum += $NF } END { print sum + 0 }' "$work/$1"
+    awk '/^  (other 4xx|other 5xx|connection refused|connection lost|timeout|wrong reply|failpoint.s own trouble): / { sum += $NF } END { print sum + 0 }' \
+        "$work/$1"
 }
 
 # Seconds from the beginning of the record $2 until the 99th percentile of a second is no more than half above that of all of $1.

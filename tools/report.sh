@@ -9,6 +9,7 @@ tools/browser.sh
 build "$BUILD/jwtd" "$BUILD/failpoint"
 make_work_directory report
 start_database
+# shellcheck disable=SC2119 # no settings of its own
 start_server
 "$BUILD/failpoint" find "http://127.0.0.1:$port" --out "$BUILD/run.json" --html "$BUILD/report.html"
 stop_server
