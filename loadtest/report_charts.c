@@ -3,9 +3,11 @@
 #include "report.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 
 #define NEAR_LOADS 1.05 /* times the lowest of them */
+#define SAME_REGION 1.3 /* times a load: where latency that falls from one to the other is chance */
 #define POINTS_MAX 2000 /* of a picture: more seconds than that are thinned out */
 
 /* ---- latency over load, from the steps ---- */
@@ -57,6 +59,26 @@ static size_t merge_loads(struct chart_point *points, size_t count) {
     return merged;
 }
 
+/* Latency does not fall when load rises. Where it seems to, between loads that are not far from each other, or above the limit,
+ * where a trial shows the moment at which it was ended, the two become one point with their spread. */
+static size_t merge_falls(double limit, struct chart_point *points, size_t count) {
+    size_t merged = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct chart_point point = points[i];
+        for (; merged > 0 && point.y < points[merged - 1].y; merged--) {
+            const struct chart_point *before = &points[merged - 1];
+            if (point.x > SAME_REGION * before->x && point.x <= limit)
+                break;
+            point = (struct chart_point){ .x = (before->x + point.x) / 2,
+                                          .y = (before->y + point.y) / 2,
+                                          .least = fmin(before->least, point.least),
+                                          .most = fmax(before->most, point.most) };
+        }
+        points[merged++] = point;
+    }
+    return merged;
+}
+
 /* A member of the figures, as an offset, over the load of the steps. */
 static size_t points_over_load(const struct run *run, size_t offset, struct chart_point *points) {
     size_t count = 0;
@@ -68,7 +90,7 @@ static size_t points_over_load(const struct run *run, size_t offset, struct char
         points[count++] = (struct chart_point){ .x = step->load, .y = y };
     }
     qsort(points, count, sizeof *points, by_load);
-    return merge_loads(points, count);
+    return merge_falls(run->verdict.limit, points, merge_loads(points, count));
 }
 
 struct percentile {
@@ -87,9 +109,9 @@ static void write_latency_over_load(const struct run *run, struct chart_point *p
     snprintf(label, sizeof label, "load, %s", run->options.unit);
     struct chart chart = {
         .title = "Latency over load",
-        .note =
-            "Counted from the moment a request was due. Each dot is a load; where it was tried several times, its bar goes from "
-            "the quickest trial to the slowest. Trials that ended early, because the queue grew, are left out.",
+        .note = "Counted from the moment a request was due. Each dot is a load; where several trials were made about it, its bar "
+                "goes from "
+                "the quickest trial to the slowest. Trials that ended early, because the queue grew, are left out.",
         .x = { .label = label, .is_log = true },
         .y = { .label = "logarithmic", .unit = CHART_MS, .is_log = true, .at_least = run->options.slo_latency_ms },
         .limit = run->options.slo_latency_ms,

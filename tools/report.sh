@@ -14,4 +14,4 @@ start_server
 "$BUILD/failpoint" find "http://127.0.0.1:$port" --out "$BUILD/run.json" --html "$BUILD/report.html"
 stop_server
 cp "$BUILD/run.json" docs/run.json
-node build/browser/shot.mjs "$BUILD/report.html" docs/report.png 1100 830
+node build/browser/shot.mjs "$BUILD/report.html" docs/report.png 1100 1000

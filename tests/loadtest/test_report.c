@@ -5,6 +5,7 @@
 #include "loadtest/report.h"
 
 #include <check.h>
+#include <math.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,6 +117,52 @@ START_TEST(the_steps_and_their_verdicts_are_in_plain_words) {
 }
 END_TEST
 
+/* ---- latency over load ---- */
+
+static const struct {
+    const char *what;
+    struct {
+        double load, p50;
+    } steps[6];
+    bool falls; /* of these the line may */
+} curves[] = {
+    { "trials above the limit, each ended at another moment",
+      { { 50, 10 }, { 100, 60 }, { 115, 619 }, { 125, 543 }, { 146, 406 }, { 230, 841 } },
+      false },
+    { "near loads of which one met a neighbour", { { 50, 10 }, { 80, 300 }, { 90, 40 }, { 99, 70 } }, false },
+    { "one fall after the other", { { 80, 90 }, { 90, 80 }, { 99, 70 }, { 110, 60 } }, false },
+    { "a service that is slow when it has nothing to do", { { 10, 300 }, { 50, 20 }, { 99, 70 } }, true },
+};
+
+/* Whether the line of p50 goes down somewhere; below its beginning the picture has larger numbers. */
+static bool line_falls(void) {
+    const char *chart = strstr(page, "aria-label=\"Latency over load\"");
+    ck_assert_ptr_nonnull(chart);
+    const char *at = strstr(chart, "<polyline class=\"line p50\" points=\"");
+    ck_assert_ptr_nonnull(at);
+    double height = INFINITY;
+    for (at = strstr(at, "points=\"") + sizeof "points=\"" - 1; *at != '"'; at += strcspn(at, " ") + 1) {
+        double next = strtod(strchr(at, ',') + 1, NULL);
+        if (next > height)
+            return true;
+        height = next;
+    }
+    return false;
+}
+
+START_TEST(latency_over_load_does_not_zigzag) {
+    run_fini(&run);
+    run_init(&run);
+    run.verdict.limit = 100;
+    for (size_t i = 0; i < ARRAY_LEN(curves[_i].steps) && curves[_i].steps[i].load > 0; i++)
+        add_step(PHASE_BISECT, curves[_i].steps[i].load, STEP_GOOD)->figures.p50 = curves[_i].steps[i].p50;
+    write_page();
+    ck_assert_msg(line_falls() == curves[_i].falls, "%s", curves[_i].what);
+}
+END_TEST
+
+/* ---- numbers ---- */
+
 /* 1.23e+04 is no number for people. */
 START_TEST(no_number_has_an_exponent) {
     regex_t exponent;
@@ -136,6 +183,7 @@ Suite *report_suite(void) {
     tcase_add_test(tests, what_fails_at_half_the_limit_stands_beside_what_came_above_it);
     tcase_add_test(tests, knee_limit_and_run_it_at_are_explained_where_they_stand);
     tcase_add_test(tests, the_steps_and_their_verdicts_are_in_plain_words);
+    tcase_add_loop_test(tests, latency_over_load_does_not_zigzag, 0, (int)ARRAY_LEN(curves));
     tcase_add_test(tests, no_number_has_an_exponent);
     suite_add_tcase(suite, tests);
     return suite;
