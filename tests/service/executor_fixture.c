@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define PATIENCE_US (20 * CLOCK_US_PER_S)
+#define SLACK_US (300 * MS)
 
 static enum status read_task(const struct db_rows *rows, struct arena *unused, void *result) {
     struct task *task = result;
@@ -183,6 +184,17 @@ bool same_transaction(const struct task *a, const struct task *b) {
 void assert_value(const struct task *task, int64_t value) {
     ck_assert_int_eq(task->status, STATUS_OK);
     ck_assert_int_eq(task->value, value);
+}
+
+void assert_ended_after(const struct task *task, int64_t us, enum status status) {
+    int64_t took_us = task->ended_us - task->submitted_us;
+    ck_assert_int_eq(task->status, status);
+    ck_assert_msg(took_us >= us && took_us < us + SLACK_US, "%lld us", (long long)took_us);
+}
+
+void lock_row(const char *email) {
+    sql("BEGIN");
+    sql("SELECT FROM users WHERE email = '%s' FOR UPDATE", email);
 }
 
 void await_blocked(int64_t wanted) {

@@ -58,8 +58,12 @@ bool is_done(const struct task *task);
 void await_tasks(struct task *tasks, size_t count);
 void await_task(struct task *task);
 
-void assert_value(const struct task *task, int64_t value); /* it has succeeded, with this value */
+void assert_value(const struct task *task, int64_t value);                        /* it has succeeded, with this value */
+void assert_ended_after(const struct task *task, int64_t us, enum status status); /* and at most 300 ms later */
 bool same_transaction(const struct task *a, const struct task *b);
+
+/* In a transaction of the test's own connection, which sql("COMMIT") ends. */
+void lock_row(const char *email);
 
 /* Waits until so many connections wait for a lock; fails after 3 s. They differ from what was sent while a statement is on its
  * way. */

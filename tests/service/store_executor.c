@@ -1,4 +1,4 @@
-/* The executor: what shares a round trip and what does not, what waits behind what, and when a query ends. */
+/* The executor: what shares a round trip and what does not, and what waits behind what. */
 #include "executor_fixture.h"
 #include "store_fixture.h"
 
@@ -6,11 +6,7 @@
 #include "jwtd/macros.h"
 #include "tests/runner.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- sharing ---- */
@@ -277,11 +273,6 @@ END_TEST
 
 /* ---- what waits behind what ---- */
 
-static void lock_row(const char *email) {
-    sql("BEGIN");
-    sql("SELECT FROM users WHERE email = '%s' FOR UPDATE", email);
-}
-
 static int64_t p99_of_reads_us(struct db_executor *executor) {
     int64_t times_us[300];
     for (size_t i = 0; i < ARRAY_LEN(times_us); i++)
@@ -354,263 +345,6 @@ START_TEST(with_one_connection_a_write_that_waits_for_a_row_is_waited_for) {
 }
 END_TEST
 
-/* ---- statements that are run again ---- */
-
-static const struct db_statement lock_two = {
-    .name = "lock_two",
-    .sql = "SELECT pg_advisory_xact_lock($1::integer), pg_sleep(0.2), pg_advisory_xact_lock(3 - $1::integer)",
-    .parameters = 1,
-    .columns = 3,
-};
-
-START_TEST(of_two_statements_in_a_deadlock_both_are_done_in_the_end) {
-    struct db_executor *executor = start_executor(1, 3);
-    struct task tasks[2];
-    log_set_level(LOG_ERROR);
-    submit(executor, &tasks[0], &lock_two, "1");
-    submit(executor, &tasks[1], &lock_two, "2");
-    await_tasks(tasks, 2);
-    for (size_t i = 0; i < 2; i++) {
-        ck_assert_int_eq(tasks[i].status, STATUS_OK);
-        ck_assert(!tasks[i].query.was_rerun);
-    }
-    ck_assert_uint_eq(tasks[0].query.tries + tasks[1].query.tries, 1);
-    close_executor(executor);
-}
-END_TEST
-
-START_TEST(a_conflict_is_tried_six_times_beside_other_work) {
-    struct db_executor *executor = start_executor(1, 1);
-    struct task conflicts[20];
-    log_set_level(LOG_ERROR);
-    for (size_t i = 0; i < ARRAY_LEN(conflicts); i++)
-        submit(executor, &conflicts[i], &conflict, "");
-    for (int i = 0; i < 50; i++)
-        run_task(executor, &read_value, "1");
-    await_tasks(conflicts, ARRAY_LEN(conflicts));
-    for (size_t i = 0; i < ARRAY_LEN(conflicts); i++) {
-        ck_assert_int_eq(conflicts[i].status, STATUS_DATABASE_UNAVAILABLE);
-        ck_assert_uint_eq(conflicts[i].query.tries, 6);
-    }
-    close_executor(executor);
-}
-END_TEST
-
-static int64_t processor_time_us(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * CLOCK_US_PER_S + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
-}
-
-START_TEST(a_statement_that_is_to_be_run_again_waits_for_a_connection_without_spinning) {
-    struct db_executor *executor = start_executor(1, 1);
-    struct task first, write;
-    add_user("ada@example.org");
-    log_set_level(LOG_ERROR);
-    lock_row("ada@example.org");
-    submit(executor, &first, &conflict, "");
-    submit(executor, &write, &touch, "ada@example.org");
-    await_blocked(1);
-    int64_t before_us = processor_time_us();
-    usleep(300000);
-    int64_t spent_us = processor_time_us() - before_us;
-    ck_assert_msg(spent_us < 20 * MS, "%lld us", (long long)spent_us);
-    sql("COMMIT");
-    await_task(&write);
-    await_task(&first);
-    close_executor(executor);
-}
-END_TEST
-
-/* ---- deadlines ---- */
-
-#define SLACK_US (300 * MS)
-
-static void assert_ended_after(const struct task *task, int64_t us, enum status status) {
-    int64_t took_us = task->ended_us - task->submitted_us;
-    ck_assert_int_eq(task->status, status);
-    ck_assert_msg(took_us >= us && took_us < us + SLACK_US, "%lld us", (long long)took_us);
-}
-
-START_TEST(a_query_that_waits_for_its_turn_ends_with_its_turns_deadline_and_is_not_sent) {
-    static const struct db_statement rename = { .name = "rename", .sql = "UPDATE users SET password_hash = $1", .parameters = 1 };
-    struct db_executor *executor = start_executor(1, 1);
-    struct task blocker, tasks[3];
-    add_user("ada@example.org");
-    submit(executor, &blocker, &slow_write, "0.8");
-    usleep(50000);
-    submit_due(executor, &tasks[0], &rename, "late", 300 * MS, 5 * CLOCK_US_PER_S);
-    submit_due(executor, &tasks[1], &rename, "later", 100 * MS, 5 * CLOCK_US_PER_S);
-    submit_due(executor, &tasks[2], &read_value, "1", 200 * MS, 5 * CLOCK_US_PER_S);
-    await_tasks(tasks, ARRAY_LEN(tasks));
-    assert_ended_after(&tasks[0], 300 * MS, STATUS_DEADLINE_EXCEEDED);
-    assert_ended_after(&tasks[1], 100 * MS, STATUS_DEADLINE_EXCEEDED);
-    assert_ended_after(&tasks[2], 200 * MS, STATUS_DEADLINE_EXCEEDED);
-    await_task(&blocker);
-    ck_assert_int_eq(blocker.status, STATUS_OK);
-    run_task(executor, &read_value, "0");
-    ck_assert_int_eq(sql_number("SELECT count(*) FROM users WHERE password_hash LIKE 'late%%'"), 0);
-    close_executor(executor);
-}
-END_TEST
-
-START_TEST(a_statement_that_misses_its_deadline_costs_its_connection_and_no_other_query) {
-    struct db_executor *executor = start_executor(1, 2);
-    struct task slow, neighbour;
-    log_set_level(LOG_ERROR);
-    run_task(executor, &slow_read, "0");
-    run_task(executor, &read_value, "0");
-    submit_due(executor, &slow, &slow_read, "2", 100 * MS, 200 * MS);
-    submit(executor, &neighbour, &read_value, "4");
-    await_task(&slow);
-    await_task(&neighbour);
-    assert_ended_after(&slow, 200 * MS, STATUS_DEADLINE_EXCEEDED);
-    assert_value(&neighbour, 4);
-    run_task(executor, &read_value, "0");
-    close_executor(executor);
-}
-END_TEST
-
-START_TEST(reads_that_share_with_one_that_misses_its_deadline_are_run_again) {
-    struct db_executor *executor = start_executor(1, 1);
-    struct task blocker, tasks[5];
-    log_set_level(LOG_ERROR);
-    run_task(executor, &slow_read, "0");
-    run_task(executor, &read_value, "0");
-    submit(executor, &blocker, &slow_write, "0.05");
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-        if (i == 2)
-            submit_due(executor, &tasks[i], &slow_read, "2", 200 * MS, 300 * MS);
-        else
-            submit(executor, &tasks[i], &slow_read, "0");
-    await_task(&blocker);
-    await_tasks(tasks, ARRAY_LEN(tasks));
-    assert_ended_after(&tasks[2], 300 * MS, STATUS_DEADLINE_EXCEEDED);
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++) {
-        if (i == 2)
-            continue;
-        assert_value(&tasks[i], 0);
-        ck_assert(tasks[i].query.was_rerun);
-    }
-    close_executor(executor);
-}
-END_TEST
-
-START_TEST(a_statement_in_conflict_ends_with_its_deadline) {
-    struct db_executor *executor = start_executor(1, 1);
-    struct task blocker, task;
-    log_set_level(LOG_ERROR);
-    submit_due(executor, &task, &conflict, "", 100 * MS, 250 * MS);
-    submit(executor, &blocker, &slow_write, "1");
-    await_task(&task);
-    assert_ended_after(&task, 250 * MS, STATUS_DEADLINE_EXCEEDED);
-    await_task(&blocker);
-    close_executor(executor);
-}
-END_TEST
-
-/* ---- odd servers ---- */
-
-/* A listener on a port of its own, of which `url` gets the address. */
-static int listen_as_server(char url[URL_SIZE]) {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
-    ck_assert_int_eq(listen(listener, 8), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    snprintf(url, URL_SIZE, "host=127.0.0.1 port=%u dbname=jwtd sslmode=disable gssencmode=disable", ntohs(address.sin_port));
-    return listener;
-}
-
-START_TEST(no_query_waits_for_a_silent_server_beyond_its_turns_deadline) {
-    char url[URL_SIZE];
-    int listener = listen_as_server(url);
-    struct db_executor *executor = open_executor(url, 1, 2);
-    struct task tasks[2];
-    submit_due(executor, &tasks[0], &read_value, "1", 200 * MS, 5 * CLOCK_US_PER_S);
-    submit_due(executor, &tasks[1], &write_value, "1", 100 * MS, 5 * CLOCK_US_PER_S);
-    await_tasks(tasks, 2);
-    assert_ended_after(&tasks[0], 200 * MS, STATUS_DEADLINE_EXCEEDED);
-    assert_ended_after(&tasks[1], 100 * MS, STATUS_DEADLINE_EXCEEDED);
-    close_executor(executor);
-    close(listener);
-}
-END_TEST
-
-START_TEST(without_a_server_queries_end_at_once) {
-    struct db_executor *executor = open_executor("host=/nonexistent dbname=jwtd", 2, 5);
-    log_set_level(LOG_ERROR);
-    for (int round = 0; round < 20; round++) {
-        for (size_t i = 0; i < 50; i++)
-            submit_number(executor, &many[i], i % 2 == 0 ? &read_value : &write_value, 0);
-        await_tasks(many, 50);
-        for (size_t i = 0; i < 50; i++) {
-            ck_assert_int_eq(many[i].status, STATUS_DATABASE_UNAVAILABLE);
-            ck_assert_int_lt(many[i].ended_us - many[i].submitted_us, SLACK_US);
-        }
-        usleep(10000);
-    }
-    close_executor(executor);
-}
-END_TEST
-
-struct greeter {
-    int listener;
-    struct db_executor *executor;
-    unsigned greeted;
-};
-
-/* Says that the client is logged in, and resets the connection, before the executor's thread, which the lock holds up, sends its
- * first statement. */
-static void greet_and_reset(struct greeter *greeter, int client) {
-    static const char greeting[] = "R\0\0\0\10\0\0\0\0"
-                                   "S\0\0\0\21TimeZone\0UTC\0"
-                                   "S\0\0\0\22DateStyle\0ISO\0"
-                                   "Z\0\0\0\5I";
-    pthread_mutex_t *lock = admission_lock(db_executor_admission(greeter->executor));
-    setsockopt(client, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
-    pthread_mutex_lock(lock);
-    greeter->greeted += send(client, greeting, sizeof greeting - 1, MSG_NOSIGNAL) > 0 ? 1 : 0;
-    close(client);
-    pthread_mutex_unlock(lock);
-}
-
-static void *serve_resets(void *argument) {
-    struct greeter *greeter = argument;
-    char startup[1024];
-    int client;
-    while ((client = accept(greeter->listener, NULL, NULL)) >= 0)
-        if (recv(client, startup, sizeof startup, 0) > 0)
-            greet_and_reset(greeter, client);
-        else
-            close(client);
-    return NULL;
-}
-
-START_TEST(a_server_that_resets_each_connection_is_unavailable) {
-    char url[URL_SIZE];
-    struct greeter greeter = { .listener = listen_as_server(url) };
-    pthread_t thread;
-    log_set_level(LOG_ERROR);
-    struct db_executor *executor = greeter.executor = open_executor(url, 1, 3);
-    ck_assert_int_eq(pthread_create(&thread, NULL, serve_resets, &greeter), 0);
-    for (int round = 0; round < 10; round++) {
-        for (size_t i = 0; i < 10; i++)
-            submit_number(executor, &many[i], i % 2 == 0 ? &read_value : &write_value, 0);
-        await_tasks(many, 10);
-        for (size_t i = 0; i < 10; i++)
-            ck_assert_int_eq(many[i].status, STATUS_DATABASE_UNAVAILABLE);
-        usleep(20000);
-    }
-    shutdown(greeter.listener, SHUT_RDWR);
-    pthread_join(thread, NULL);
-    ck_assert_uint_gt(greeter.greeted, 1);
-    close_executor(executor);
-    close(greeter.listener);
-}
-END_TEST
-
 TCase *store_executor_tests(void) {
     TCase *tests = tcase_create("executor");
     tcase_add_test(tests, reads_that_wait_together_share_a_round_trip);
@@ -627,15 +361,5 @@ TCase *store_executor_tests(void) {
     tcase_add_test(tests, no_read_waits_behind_writes_that_wait_for_a_row);
     tcase_add_test(tests, writes_of_other_rows_go_on_while_fewer_than_all_connections_but_one_wait);
     tcase_add_test(tests, with_one_connection_a_write_that_waits_for_a_row_is_waited_for);
-    tcase_add_test(tests, of_two_statements_in_a_deadlock_both_are_done_in_the_end);
-    tcase_add_test(tests, a_conflict_is_tried_six_times_beside_other_work);
-    tcase_add_test(tests, a_statement_that_is_to_be_run_again_waits_for_a_connection_without_spinning);
-    tcase_add_test(tests, a_query_that_waits_for_its_turn_ends_with_its_turns_deadline_and_is_not_sent);
-    tcase_add_test(tests, a_statement_that_misses_its_deadline_costs_its_connection_and_no_other_query);
-    tcase_add_test(tests, reads_that_share_with_one_that_misses_its_deadline_are_run_again);
-    tcase_add_test(tests, a_statement_in_conflict_ends_with_its_deadline);
-    tcase_add_test(tests, no_query_waits_for_a_silent_server_beyond_its_turns_deadline);
-    tcase_add_test(tests, without_a_server_queries_end_at_once);
-    tcase_add_test(tests, a_server_that_resets_each_connection_is_unavailable);
     return tests;
 }

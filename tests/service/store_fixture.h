@@ -85,6 +85,8 @@ TCase *store_connection_tests(void);
 TCase *store_unprepared_tests(void);
 TCase *store_audit_tests(void);
 TCase *store_executor_tests(void);
+TCase *store_executor_deadline_tests(void);
+TCase *store_executor_server_tests(void);
 TCase *store_executor_connection_tests(void);
 TCase *store_migrations_tests(void);
 

@@ -20,6 +20,8 @@ Suite *store_suite(void) {
     add(suite, store_unprepared_tests());
     add(suite, store_audit_tests());
     add(suite, store_executor_tests());
+    add(suite, store_executor_deadline_tests());
+    add(suite, store_executor_server_tests());
     /* about connections that are this program's alone, and what their options set */
     if (!test_is_pooled()) {
         add(suite, store_connection_tests());
