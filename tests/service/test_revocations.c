@@ -1,48 +1,22 @@
-/* GET /auth/revocations, as the services that follow it see it. */
+/* GET /auth/revocations, as the services that follow it see it: what is sent, and how a follower comes back. */
+#include "revocations_fixture.h"
 #include "support/account.h"
 #include "support/database.h"
-#include "support/follower.h"
 #include "support/load.h"
 #include "support/process.h"
-#include "support/raw.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/macros.h"
 
 #include <check.h>
 #include <libpq-fe.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 Suite *revocations_suite(void);
-
-#define SOON_MS 5000
-
-static struct service orders;
-
-static void start(void) {
-    shared_server_start();
-    orders = service_add(&shared_server, "orders");
-    follower_set_service(orders);
-}
-
-/* A GET or HEAD with credentials, as bytes. */
-static int write_request(const char *method, const char *query, const char *version, const char *header, char request[1024]) {
-    int len = snprintf(request, 1024, "%s /auth/revocations%s HTTP/%s\r\nHost: x\r\n%s\r\n%s\r\n\r\n", method, query, version,
-                       orders.authorization, header);
-    ck_assert(len > 0 && len < 1024);
-    return len;
-}
-
-static struct reply ask(const struct server *server) {
-    return http_send(server, "GET", "/auth/revocations", (const char *const[]){ orders.authorization, NULL }, NULL);
-}
 
 /* The claim sid of an access token, from X-Auth-Session. */
 static void read_session_id(const struct server *server, const char *access_token, char id[64]) {
@@ -93,20 +67,6 @@ static void commit(PGconn *connection) {
     PQfinish(connection);
 }
 
-static void run_sql(const char *statement) {
-    char value[64];
-    database_value(statement, NULL, value, sizeof value);
-}
-
-static void revoke_made_up_sessions(unsigned count) {
-    char statement[256];
-    snprintf(statement, sizeof statement,
-             "INSERT INTO revocations (session_id, user_id, reason) SELECT gen_random_uuid(), gen_random_uuid(), 'logout'"
-             " FROM generate_series(1, %u)",
-             count);
-    run_sql(statement);
-}
-
 static const char *insertion_of(const char *session_id, char statement[256]) {
     snprintf(statement, 256, "INSERT INTO revocations (session_id, user_id, reason) VALUES ('%s', gen_random_uuid(), 'logout')",
              session_id);
@@ -115,10 +75,6 @@ static const char *insertion_of(const char *session_id, char statement[256]) {
 
 #define EARLY_ID "00000000-0000-4000-8000-000000000001"
 #define LATE_ID "00000000-0000-4000-8000-000000000002"
-
-static void empty_table(void) {
-    run_sql("DELETE FROM revocations");
-}
 
 /* ---- what is sent ---- */
 
@@ -446,277 +402,11 @@ START_TEST(a_transaction_that_commits_late_leaves_no_gap) {
 }
 END_TEST
 
-/* ---- requests ---- */
-
-static const struct {
-    const char *header;
-    int status;
-} accepts[] = {
-    { "Accept: text/event-stream", 200 },
-    { "Accept: TEXT/Event-Stream; charset=utf-8", 200 },
-    { "Accept: */*", 200 },
-    { "Accept: text/*;q=0.1", 200 },
-    { "Accept: application/json, text/event-stream;q=0.5", 200 },
-    { "Accept: text/event-stream;q=0", 406 },
-    { "Accept: */*, text/event-stream;q=0.000", 406 },
-    { "Accept: text/event-stream, */*;q=0", 200 },
-    { "Accept: application/json", 406 },
-    { "Accept: text/html", 406 },
-    { "Accept: ,;,;q", 406 },
-    { "X-No: Accept", 200 },
-};
-
-/* By HEAD, whose reply has an end. */
-START_TEST(a_follower_must_accept_events) {
-    char request[1024];
-    struct raw_reply reply;
-    int len = write_request("HEAD", "", "1.1", accepts[_i].header, request);
-    raw_exchange_replies(&shared_server, request, (size_t)len, 1, &reply);
-    ck_assert_uint_eq(reply.count, 1);
-    ck_assert_msg(reply.statuses[0] == accepts[_i].status, "%s: %d", accepts[_i].header, reply.statuses[0]);
-    if (accepts[_i].status == 200) {
-        ck_assert_ptr_nonnull(strcasestr(reply.bytes, "\r\nContent-Type: text/event-stream\r\n"));
-        ck_assert_ptr_null(strcasestr(reply.bytes, "\r\nContent-Length:"));
-        ck_assert_str_eq(strstr(reply.bytes, "\r\n\r\n"), "\r\n\r\n");
-    }
-}
-END_TEST
-
-START_TEST(a_client_that_does_not_accept_events_is_told_so) {
-    const char *const headers[] = { orders.authorization, "Accept: application/json", NULL };
-    expect_problem(http_send(&shared_server, "GET", "/auth/revocations", headers, NULL), 406, "not_acceptable");
-}
-END_TEST
-
-/* A snapshot that lacks something would be taken for all there is. */
-START_TEST(before_the_revocations_are_read_there_is_nothing_to_follow) {
-    struct server server = server_start_unready_beside(
-        &shared_server, (const char *const[]){ "database.url=host=127.0.0.1 port=1 dbname=none", NULL });
-    expect_problem(ask(&server), 503, "starting");
-    server_finish(&server);
-}
-END_TEST
-
-static const struct {
-    const char *query;
-    int status;
-} heartbeats[] = {
-    { "?heartbeat=1", 200 },
-    { "?heartbeat=15", 200 },
-    { "?heartbeat=0", 400 },
-    { "?heartbeat=16", 400 },
-    { "?heartbeat=", 400 },
-    { "?heartbeat=x", 400 },
-    { "?heartbeat=-1", 400 },
-    { "?heartbeat=100", 400 },
-    { "?heartbeat", 400 },
-    { "?other=1", 200 },
-    { "?heartbeat=2&heartbeat=3", 400 },
-};
-
-START_TEST(a_heartbeat_comes_every_1_to_15_seconds) {
-    char request[1024];
-    struct raw_reply reply;
-    const char *method = heartbeats[_i].status == 200 ? "HEAD" : "GET"; /* a stream would not end */
-    int len = write_request(method, heartbeats[_i].query, "1.1", "X-Nothing: 1", request);
-    raw_exchange_replies(&shared_server, request, (size_t)len, 1, &reply);
-    ck_assert_msg(reply.count == 1 && reply.statuses[0] == heartbeats[_i].status, "%s: %d", heartbeats[_i].query,
-                  reply.statuses[0]);
-}
-END_TEST
-
-START_TEST(only_services_may_follow) {
-    struct login login = log_in(&shared_server);
-    struct service wrong = service_with("orders", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
-    expect_problem(http_send(&shared_server, "GET", "/auth/revocations", NULL, NULL), 401, "invalid_client");
-    expect_problem(http_json(&shared_server, "GET", "/auth/revocations", login.tokens.access, NULL), 401, "invalid_client");
-    expect_problem(
-        http_send(&shared_server, "GET", "/auth/revocations", (const char *const[]){ wrong.authorization, NULL }, NULL), 401,
-        "invalid_client");
-}
-END_TEST
-
-START_TEST(a_service_that_is_removed_is_disconnected_within_two_seconds_and_others_are_not) {
-    char line[256];
-    bool is_resumed;
-    struct follower *good = follower_open(&shared_server, NULL, NULL);
-    follower_set_service(service_add(&shared_server, "parcels"));
-    struct follower *removed = follower_open(&shared_server, NULL, NULL);
-    follower_set_service(orders);
-    follower_await_snapshot(good, &is_resumed);
-    follower_await_snapshot(removed, &is_resumed);
-    service_command(&shared_server, "remove", "parcels", line);
-    service_reload(&shared_server);
-    int64_t began_us = clock_monotonic_us();
-    struct stream_event event;
-    while (follower_next(removed, SOON_MS, &event))
-        ;
-    ck_assert(removed->ended_in_order);
-    ck_assert(clock_monotonic_us() - began_us < 2 * CLOCK_US_PER_S);
-    revoke_made_up_sessions(1);
-    do
-        ck_assert(follower_next(good, SOON_MS, &event));
-    while (strcmp(event.name, "session-revoked") != 0);
-    follower_close(good);
-    follower_close(removed);
-}
-END_TEST
-
-START_TEST(a_stream_says_when_it_has_begun) {
-    char request[1024];
-    struct raw_reply reply;
-    struct tm date = { .tm_sec = 0 };
-    int len = write_request("HEAD", "", "1.1", "X-Nothing: 1", request);
-    int64_t began_s = clock_wall_s();
-    raw_exchange_replies(&shared_server, request, (size_t)len, 1, &reply);
-    const char *header = strstr(reply.bytes, "\r\nDate: ");
-    ck_assert_msg(header != NULL, "%s", reply.bytes);
-    const char *end = strptime(header + strlen("\r\nDate: "), "%a, %d %b %Y %H:%M:%S GMT", &date);
-    ck_assert_msg(end != NULL && strncmp(end, "\r\n", 2) == 0, "%s", header);
-    ck_assert(timegm(&date) >= began_s && timegm(&date) <= clock_wall_s());
-}
-END_TEST
-
-START_TEST(a_client_of_http_1_0_receives_the_events_as_they_are) {
-    char request[1024];
-    struct raw_reply reply;
-    int len = write_request("GET", "", "1.0", "X-Nothing: 1", request);
-    raw_exchange(&shared_server, request, (size_t)len, 500, &reply);
-    ck_assert_ptr_null(strcasestr(reply.bytes, "Transfer-Encoding"));
-    ck_assert_ptr_nonnull(strstr(reply.bytes, "\r\nConnection: close\r\n"));
-    ck_assert_ptr_nonnull(strstr(reply.bytes, "\r\n\r\nretry: 1000\n\n"));
-    ck_assert(!reply.closed);
-}
-END_TEST
-
-START_TEST(what_is_sent_behind_the_request_is_not_answered) {
-    char requests[1024];
-    struct raw_reply reply;
-    int len = write_request("GET", "", "1.1", "X-Nothing: 1\r\n\r\nGET /health/live HTTP/1.1\r\nHost: x", requests);
-    raw_exchange(&shared_server, requests, (size_t)len, 500, &reply);
-    ck_assert_uint_eq(reply.count, 1);
-    ck_assert_ptr_nonnull(strstr(reply.bytes, "retry: 1000\n\n"));
-}
-END_TEST
-
-START_TEST(one_follower_too_many_is_told_to_come_again) {
-    struct server server = server_start_beside(&shared_server, (const char *const[]){ "server.max_streams=2", NULL });
-    struct follower *followers[2];
-    bool is_resumed;
-    await_ready(&server);
-    for (size_t i = 0; i < 2; i++) {
-        followers[i] = follower_open(&server, NULL, NULL);
-        follower_await_snapshot(followers[i], &is_resumed);
-    }
-    expect_problem(ask(&server), 503, "overloaded");
-    follower_close(followers[0]);
-    int64_t until_us = clock_monotonic_us() + 5 * CLOCK_US_PER_S;
-    struct follower *next = NULL;
-    while (next == NULL && clock_monotonic_us() < until_us) {
-        char request[1024];
-        struct raw_reply reply;
-        int len = write_request("GET", "", "1.1", "X-Nothing: 1", request);
-        raw_exchange(&server, request, (size_t)len, 100, &reply);
-        if (reply.count > 0 && reply.statuses[0] == 200)
-            next = follower_open(&server, NULL, NULL);
-    }
-    ck_assert_ptr_nonnull(next); /* the place of one that has gone is free at once */
-    follower_close(next);
-    follower_close(followers[1]);
-    server_finish(&server);
-}
-END_TEST
-
-/* ---- slow ones, many, the end ---- */
-
-#define MANY 20000
-
-/* Its socket took nothing for ten seconds, or not all there is. */
-static bool was_too_slow(const struct server *server) {
-    return server_log_count(server, "stream_stalled") + server_log_count(server, "follower_behind") > 0;
-}
-
-/* More than its socket and the server's take, and it reads none of it. */
-START_TEST(a_follower_that_does_not_read_is_disconnected_and_resumes) {
-    struct server server = server_start_beside(&shared_server, NULL);
-    await_ready(&server);
-    bool is_resumed;
-    struct follower *slow = follower_open(&server, NULL, NULL), *good = follower_open(&server, NULL, NULL);
-    follower_await_snapshot(slow, &is_resumed);
-    follower_await_snapshot(good, &is_resumed);
-    char cursor[96];
-    snprintf(cursor, sizeof cursor, "%s", slow->last_id);
-    revoke_made_up_sessions(MANY);
-    struct stream_event event;
-    for (unsigned i = 0; i < MANY;) {
-        ck_assert(follower_next(good, SOON_MS, &event));
-        i += event.name[0] != '\0';
-    }
-    for (int i = 0; i < 200 && !was_too_slow(&server); i++)
-        usleep(100000);
-    ck_assert(was_too_slow(&server));
-    follower_close(slow);
-    slow = follower_open(&server, cursor, NULL);
-    ck_assert_uint_ge(follower_await_snapshot(slow, &is_resumed), MANY);
-    ck_assert(is_resumed);
-    follower_close(slow);
-    follower_close(good);
-    server_finish(&server);
-    empty_table();
-}
-END_TEST
-
-static void expect_end(struct follower *follower) {
-    struct stream_event event;
-    while (follower_next(follower, SOON_MS, &event))
-        ;
-    ck_assert(follower->ended_in_order);
-    ck_assert(follower->retry_ms >= 500 && follower->retry_ms <= 1500);
-}
-
-START_TEST(a_shutdown_ends_every_stream_in_order) {
-    struct server server = server_start_beside(&shared_server, NULL);
-    struct follower *followers[4], *stuck;
-    bool is_resumed;
-    await_ready(&server);
-    revoke_made_up_sessions(5000);
-    stuck = follower_open(&server, NULL, NULL); /* which does not read */
-    for (size_t i = 0; i < ARRAY_LEN(followers); i++) {
-        followers[i] = follower_open(&server, NULL, NULL);
-        follower_await_snapshot(followers[i], &is_resumed);
-        followers[i]->retry_ms = 0;
-    }
-    int64_t began_us = clock_monotonic_us();
-    kill(server.pid, SIGTERM);
-    for (size_t i = 0; i < ARRAY_LEN(followers); i++)
-        expect_end(followers[i]);
-    ck_assert_int_eq(server_stop(&server, 0), 0);
-    ck_assert(clock_monotonic_us() - began_us < 4 * CLOCK_US_PER_S);
-    for (size_t i = 0; i < ARRAY_LEN(followers); i++)
-        follower_close(followers[i]);
-    follower_close(stuck);
-    empty_table();
-}
-END_TEST
-
-START_TEST(a_service_that_is_ending_takes_no_followers) {
-    struct server server = server_start_beside(&shared_server, (const char *const[]){ "server.drain_delay=3s", NULL });
-    kill(server.pid, SIGTERM);
-    for (long status = 200; status == 200;) {
-        struct reply reply = http_send(&server, "GET", "/health/ready", NULL, NULL);
-        status = reply.status;
-        http_free(&reply);
-    }
-    expect_problem(ask(&server), 503, "shutting_down");
-    ck_assert_int_eq(server_stop(&server, 0), 0);
-}
-END_TEST
-
 Suite *revocations_suite(void) {
     Suite *suite = suite_create("revocations");
     TCase *tcase = tcase_create("revocations");
     tcase_set_timeout(tcase, 120);
-    tcase_add_unchecked_fixture(tcase, start, shared_server_finish);
+    tcase_add_unchecked_fixture(tcase, revocations_start, shared_server_finish);
     tcase_add_test(tcase, a_logout_is_an_event_at_every_instance);
     tcase_add_test(tcase, an_event_says_whose_session_ended_when_and_why_and_until_when_it_matters);
     tcase_add_loop_test(tcase, an_event_says_who_has_ended_the_session, 0, (int)ARRAY_LEN(endings));
@@ -728,19 +418,6 @@ Suite *revocations_suite(void) {
     tcase_add_test(tcase, a_follower_resumes_at_another_instance_with_what_it_missed_and_no_more);
     tcase_add_loop_test(tcase, a_cursor_that_is_unknown_is_answered_with_the_snapshot, 0, (int)ARRAY_LEN(foreign_cursors));
     tcase_add_test(tcase, a_transaction_that_commits_late_leaves_no_gap);
-    tcase_add_loop_test(tcase, a_follower_must_accept_events, 0, (int)ARRAY_LEN(accepts));
-    tcase_add_test(tcase, a_client_that_does_not_accept_events_is_told_so);
-    tcase_add_test(tcase, before_the_revocations_are_read_there_is_nothing_to_follow);
-    tcase_add_loop_test(tcase, a_heartbeat_comes_every_1_to_15_seconds, 0, (int)ARRAY_LEN(heartbeats));
-    tcase_add_test(tcase, only_services_may_follow);
-    tcase_add_test(tcase, a_service_that_is_removed_is_disconnected_within_two_seconds_and_others_are_not);
-    tcase_add_test(tcase, a_stream_says_when_it_has_begun);
-    tcase_add_test(tcase, a_client_of_http_1_0_receives_the_events_as_they_are);
-    tcase_add_test(tcase, what_is_sent_behind_the_request_is_not_answered);
-    tcase_add_test(tcase, one_follower_too_many_is_told_to_come_again);
-    tcase_add_test(tcase, a_follower_that_does_not_read_is_disconnected_and_resumes);
-    tcase_add_test(tcase, a_shutdown_ends_every_stream_in_order);
-    tcase_add_test(tcase, a_service_that_is_ending_takes_no_followers);
     suite_add_tcase(suite, tcase);
     return suite;
 }
