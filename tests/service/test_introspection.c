@@ -30,29 +30,6 @@ static void start(void) {
     orders = service_add(&shared_server, "orders");
 }
 
-/* A user with one session, which was refreshed twice. */
-struct user {
-    struct account account;
-    char refresh[3][128];
-    char access[TOKEN_SIZE];
-    char session_id[64];
-};
-
-static struct user begin(void) {
-    struct user user = { .account = account_register(&shared_server) };
-    struct tokens tokens = account_login(&shared_server, &user.account);
-    database_value("SELECT id FROM sessions WHERE user_id = $1::uuid", user.account.id, user.session_id, sizeof user.session_id);
-    memcpy(user.refresh[0], tokens.refresh, sizeof user.refresh[0]);
-    memcpy(user.access, tokens.access, sizeof user.access);
-    for (size_t i = 1; i < 3; i++) {
-        struct reply reply = refresh_with(&shared_server, user.refresh[i - 1]);
-        ck_assert_int_eq(reply.status, 200);
-        snprintf(user.refresh[i], sizeof user.refresh[i], "%s", http_member(&reply, "refresh_token"));
-        http_free(&reply);
-    }
-    return user;
-}
-
 static struct reply introspect(const char *token) {
     return service_ask(&shared_server, &orders, INTROSPECT, token);
 }
@@ -80,13 +57,6 @@ static void expect_revoked(struct reply reply) {
     http_free(&reply);
 }
 
-static void change(const struct user *user, const char *table, const char *change) {
-    char sql[256], ignored[8];
-    bool is_session = strcmp(table, "sessions") == 0;
-    snprintf(sql, sizeof sql, "UPDATE %s SET %s WHERE id = $1::uuid", table, change);
-    database_value(sql, is_session ? user->session_id : user->account.id, ignored, sizeof ignored);
-}
-
 /* ---- RFC 6749 section 2.3.1, RFC 7662 section 2.1, RFC 7009 section 2.1: the caller is authenticated ---- */
 
 static void expect_invalid_client(struct reply reply) {
@@ -100,7 +70,7 @@ static void expect_invalid_client(struct reply reply) {
 
 START_TEST(a_caller_without_good_credentials_is_told_nothing) {
     const char *path = endpoints[_i];
-    struct user user = begin();
+    struct refreshed_user user = refreshed_user_create(&shared_server);
     const struct service others[] = { service_with("orders", "wrong"),
                                       service_with("unknown", orders.secret),
                                       service_with("orders", ""),
@@ -124,7 +94,7 @@ END_TEST
 
 START_TEST(name_and_secret_are_form_values_in_base64) { /* RFC 6749 section 2.3.1 */
     struct service encoded = service_with("o%72ders", orders.secret);
-    struct user user = begin();
+    struct refreshed_user user = refreshed_user_create(&shared_server);
     struct reply reply = service_ask(&shared_server, &encoded, endpoints[_i], user.access);
     ck_assert_int_eq(reply.status, 200);
     http_free(&reply);
@@ -174,7 +144,7 @@ static void expect_answer(struct reply reply, long status, const char *section) 
 
 START_TEST(a_request_is_read_as_the_rfcs_say) {
     char form[FORM_SIZE];
-    struct user user = begin();
+    struct refreshed_user user = refreshed_user_create(&shared_server);
     fill_in(requests[_i].form, user.access, form);
     struct reply reply = service_post(&shared_server, &orders, INTROSPECT, form);
     ck_assert_msg(reply.status != 200 || json_boolean_at(reply.json, "active"), "RFC %s", requests[_i].section);
@@ -218,7 +188,7 @@ END_TEST
 /* ---- RFC 7662 section 2.2: the reply ---- */
 
 START_TEST(an_active_access_token_is_described_as_it_is) {
-    struct user user = begin();
+    struct refreshed_user user = refreshed_user_create(&shared_server);
     char ignored[8];
     time_t now = time(NULL);
     database_value("UPDATE users SET roles = '{admin,ops}' WHERE id = $1::uuid", user.account.id, ignored, sizeof ignored);
@@ -240,7 +210,7 @@ START_TEST(an_active_access_token_is_described_as_it_is) {
 END_TEST
 
 START_TEST(an_active_refresh_token_cannot_be_taken_for_an_access_token) {
-    struct user user = begin();
+    struct refreshed_user user = refreshed_user_create(&shared_server);
     struct json_object *value;
     struct reply reply = introspect(user.refresh[2]);
     ck_assert(json_boolean_at(reply.json, "active"));
@@ -286,7 +256,7 @@ START_TEST(a_token_of_any_length_is_answered) {
 END_TEST
 
 START_TEST(a_token_with_one_other_character_is_inactive) {
-    struct user user = begin();
+    struct refreshed_user user = refreshed_user_create(&shared_server);
     char damaged[TOKEN_SIZE];
     for (size_t at = 0; at < strlen(user.access); at += 7) {
         snprintf(damaged, sizeof damaged, "%s", user.access);
@@ -349,9 +319,9 @@ static const struct {
 
 START_TEST(a_refresh_token_is_active_if_a_refresh_would_accept_it_and_nothing_changes) {
     char before[1024], after[1024];
-    struct user user = begin();
+    struct refreshed_user user = refreshed_user_create(&shared_server);
     if (refresh_tokens[_i].happened != NULL)
-        change(&user, refresh_tokens[_i].table, refresh_tokens[_i].happened);
+        refreshed_user_change(&user, refresh_tokens[_i].table, refresh_tokens[_i].happened);
     database_value(ROW, user.session_id, before, sizeof before);
     for (int again = 0; again < 3; again++)
         ck_assert_int_eq(is_active(user.refresh[refresh_tokens[_i].presented]), refresh_tokens[_i].active);
@@ -365,7 +335,7 @@ END_TEST
 /* ---- RFC 7009 section 2.2: the reply; section 2.1: what ends ---- */
 
 START_TEST(a_revoked_token_takes_its_session_with_it_at_once) {
-    struct user user = begin();
+    struct refreshed_user user = refreshed_user_create(&shared_server);
     const char *tokens[] = { user.access, user.refresh[2], user.refresh[1] };
     struct tokens other = account_login(&shared_server, &user.account);
     ck_assert(is_active(user.access) && is_active(user.refresh[2]));
@@ -382,7 +352,7 @@ END_TEST
 
 START_TEST(a_token_that_is_not_valid_revokes_nothing_and_is_no_error) { /* section 2.2 */
     static const char *const tokens[] = { "x", "a.b.c", "jr2_AAAA", "%F0%9F%92%A9" };
-    struct user user = begin();
+    struct refreshed_user user = refreshed_user_create(&shared_server);
     for (size_t i = 0; i < ARRAY_LEN(tokens); i++)
         expect_revoked(service_ask(&shared_server, &orders, REVOKE, tokens[i]));
     expect_revoked(service_ask(&shared_server, &orders, REVOKE, user.refresh[0])); /* of an old generation: whoever has it */
@@ -394,7 +364,7 @@ END_TEST
 
 START_TEST(who_revoked_what_is_in_the_log) {
     char expected[256];
-    struct user user = begin();
+    struct refreshed_user user = refreshed_user_create(&shared_server);
     expect_revoked(service_ask(&shared_server, &orders, REVOKE, user.refresh[2]));
     snprintf(expected, sizeof expected, "\"event\":\"token_revoked\",\"session_id\":\"%s\",\"service\":\"orders\"",
              user.session_id);

@@ -54,36 +54,12 @@ static const struct logout_case {
     { CURRENT, "generation = 2, last_used_at = now() - interval '8 days'", false },
 };
 
-/* A user with two sessions; the first has been refreshed twice. */
-struct user {
-    struct account account;
-    struct tokens other;
-    char refresh[3][128];
-    char access[TOKEN_SIZE];
-    char session_id[64];
-};
+static struct tokens other; /* of the user's second session */
 
-static struct user begin(void) {
-    struct user user = { .account = account_register(&shared_server) };
-    struct tokens tokens = account_login(&shared_server, &user.account);
-    database_value("SELECT id FROM sessions WHERE user_id = $1::uuid", user.account.id, user.session_id, sizeof user.session_id);
-    user.other = account_login(&shared_server, &user.account);
-    memcpy(user.refresh[0], tokens.refresh, sizeof user.refresh[0]);
-    memcpy(user.access, tokens.access, sizeof user.access);
-    for (size_t i = 1; i < 3; i++) {
-        struct reply reply = refresh_with(&shared_server, user.refresh[i - 1]);
-        ck_assert_int_eq(reply.status, 200);
-        snprintf(user.refresh[i], sizeof user.refresh[i], "%s", http_member(&reply, "refresh_token"));
-        http_free(&reply);
-    }
+static struct refreshed_user begin(void) {
+    struct refreshed_user user = refreshed_user_create(&shared_server);
+    other = account_login(&shared_server, &user.account);
     return user;
-}
-
-static void change(const struct user *user, const char *table, const char *change) {
-    char sql[256], ignored[8];
-    bool is_session = strcmp(table, "sessions") == 0;
-    snprintf(sql, sizeof sql, "UPDATE %s SET %s WHERE id = $1::uuid", table, change);
-    database_value(sql, is_session ? user->session_id : user->account.id, ignored, sizeof ignored);
 }
 
 static struct reply log_out(const char *refresh, const char *access, bool all) {
@@ -95,17 +71,17 @@ static struct reply log_out(const char *refresh, const char *access, bool all) {
     return http_json(&shared_server, "POST", "/auth/logout", access, body);
 }
 
-static struct reply present(const struct user *user, enum credential credential, bool all) {
+static struct reply present(const struct refreshed_user *user, enum credential credential, bool all) {
     return credential == ACCESS ? log_out(NULL, user->access, all) : log_out(user->refresh[credential], NULL, all);
 }
 
 /* How many sessions of the user were ended by a logout, and published to the other instances. */
-static void expect_ended(const struct user *user, long count, bool all) {
+static void expect_ended(const struct refreshed_user *user, long count, bool all) {
     static const char ended[] = "SELECT count(*) FROM sessions WHERE user_id = $1::uuid AND revoke_reason = 'logout'";
     static const char published[] = "SELECT count(*) FROM revocations WHERE user_id = $1::uuid AND reason = 'logout'";
     ck_assert_int_eq(database_number(ended, user->account.id), count);
     ck_assert_int_eq(database_number(published, user->account.id), count);
-    ck_assert_int_eq(me_status(&shared_server, user->other.access), count > 0 && all ? 401 : 200);
+    ck_assert_int_eq(me_status(&shared_server, other.access), count > 0 && all ? 401 : 200);
     if (count > 0)
         ck_assert_int_eq(me_status(&shared_server, user->access), 401);
 }
@@ -113,9 +89,9 @@ static void expect_ended(const struct user *user, long count, bool all) {
 START_TEST(a_good_credential_ends_what_it_says_and_any_other_nothing) {
     const struct logout_case *one = &cases[_i / 2];
     bool all = _i % 2 == 1;
-    struct user user = begin();
+    struct refreshed_user user = begin();
     if (one->happened != NULL)
-        change(&user, "sessions", one->happened);
+        refreshed_user_change(&user, "sessions", one->happened);
     for (int again = 0; again < 2; again++) { /* a logout may be repeated */
         expect_status(present(&user, one->credential, all), 204);
         expect_ended(&user, !one->ends ? 0 : all ? 2 : 1, all);
@@ -124,8 +100,8 @@ START_TEST(a_good_credential_ends_what_it_says_and_any_other_nothing) {
 END_TEST
 
 START_TEST(the_credentials_of_a_disabled_user_end_nothing) {
-    struct user user = begin();
-    change(&user, "users", "disabled_at = now()");
+    struct refreshed_user user = begin();
+    refreshed_user_change(&user, "users", "disabled_at = now()");
     for (int credential = OLDER; credential <= ACCESS; credential++) {
         expect_status(present(&user, (enum credential)credential, false), 204);
         expect_status(present(&user, (enum credential)credential, true), 204);
@@ -136,7 +112,7 @@ END_TEST
 
 /* The thief of an old session cannot keep its owner out. */
 START_TEST(no_credential_of_a_session_that_was_logged_out_ends_the_next_one) {
-    struct user user = begin();
+    struct refreshed_user user = begin();
     expect_status(present(&user, CURRENT, false), 204);
     for (int credential = OLDER; credential <= ACCESS; credential++)
         expect_status(present(&user, (enum credential)credential, true), 204);
@@ -149,7 +125,7 @@ START_TEST(no_credential_of_a_session_that_was_logged_out_ends_the_next_one) {
 END_TEST
 
 START_TEST(a_token_that_says_nothing_ends_nothing) {
-    struct user user = begin();
+    struct refreshed_user user = begin();
     for (int all = 0; all < 2; all++) {
         expect_problem(log_out(NULL, NULL, all), 401, "missing_token");
         expect_problem(log_out(NULL, "x.y.z", all), 401, "invalid_token");

@@ -73,3 +73,25 @@ long me_status(const struct server *server, const char *access_token) {
     http_free(&reply);
     return status;
 }
+
+struct refreshed_user refreshed_user_create(const struct server *server) {
+    struct refreshed_user user = { .account = account_register(server) };
+    struct tokens tokens = account_login(server, &user.account);
+    database_value("SELECT id FROM sessions WHERE user_id = $1::uuid", user.account.id, user.session_id, sizeof user.session_id);
+    memcpy(user.refresh[0], tokens.refresh, sizeof user.refresh[0]);
+    memcpy(user.access, tokens.access, sizeof user.access);
+    for (size_t i = 1; i < 3; i++) {
+        struct reply reply = refresh_with(server, user.refresh[i - 1]);
+        ck_assert_int_eq(reply.status, 200);
+        snprintf(user.refresh[i], sizeof user.refresh[i], "%s", http_member(&reply, "refresh_token"));
+        http_free(&reply);
+    }
+    return user;
+}
+
+void refreshed_user_change(const struct refreshed_user *user, const char *table, const char *change) {
+    char sql[256], ignored[8];
+    bool is_session = strcmp(table, "sessions") == 0;
+    snprintf(sql, sizeof sql, "UPDATE %s SET %s WHERE id = $1::uuid", table, change);
+    database_value(sql, is_session ? user->session_id : user->account.id, ignored, sizeof ignored);
+}

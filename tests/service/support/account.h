@@ -29,6 +29,19 @@ const char *refresh_json(const char *refresh_token, char body[BODY_SIZE]);
 
 struct reply refresh_with(const struct server *server, const char *refresh_token);
 
+/* A user with one session, which was refreshed twice. */
+struct refreshed_user {
+    struct account account;
+    char refresh[3][128]; /* the last is the current one */
+    char access[TOKEN_SIZE];
+    char session_id[64];
+};
+
+struct refreshed_user refreshed_user_create(const struct server *server);
+
+/* Changes its row of "users" or "sessions": refreshed_user_change(&user, "sessions", "expires_at = now()"). */
+void refreshed_user_change(const struct refreshed_user *user, const char *table, const char *change);
+
 /* An administrator beside those of the test, of whom the last one could not be removed. It can be made several times. */
 void account_keep_administrator(void);
 
