@@ -1,6 +1,5 @@
 #include "receiver.h"
 
-#include "bearer.h"
 #include "client.h"
 #include "connection.h"
 #include "context.h"
@@ -8,21 +7,16 @@
 #include "delayed_replies.h"
 #include "exchange.h"
 #include "framing.h"
+#include "header_check.h"
 #include "http_metrics.h"
-#include "idempotency.h"
 #include "input.h"
 #include "library.h"
 #include "pipeline.h"
 #include "query.h"
-#include "rate_limit.h"
-#include "reply_build.h"
+#include "reply_send.h"
 #include "request_log.h"
-#include "router.h"
 #include "schema.h"
-#include "service_access.h"
-#include "single_headers.h"
 #include "spans.h"
-#include "streams.h"
 #include "target.h"
 
 #include "jwtd/activity.h"
@@ -33,14 +27,10 @@
 
 #include <assert.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* Beside the body: its parsed fields, and the largest reply, a page of a hundred users with as much metadata as fits: a mebibyte
  * of rows, and as much of JSON, which grows by doubling. */
 #define ARENA_BESIDE_BODY ((size_t)4 * 1024 * 1024)
-/* What a client may send of a chunked body, or of a JSON one, beyond the limit and still receive its reply; after more the
- * connection is closed. */
-#define EXCESS_MAX ((size_t)256 * 1024)
 
 /* The library would store a record of each query parameter in the connection's memory, refuse a request with more of them than
  * fit, and send no reply at all to one with still more. So the query is copied (query.h) and cut off: the library has found its
@@ -95,14 +85,6 @@ static void log_unread(const struct exchange *exchange) {
     log_event(LOG_WARN, "header_not_read", "since_start=%u", count);
 }
 
-/* The connection must be closed after it. */
-static void send_past_library(struct exchange *exchange, enum status status) {
-    connection_send_problem(exchange->connection, exchange->method, status);
-    exchange->sent_status = status_info(status)->http;
-    exchange->reply.problem = status;
-    http_metrics_note_refusal(exchange);
-}
-
 /* Every exchange ends here. */
 static void end_exchange(struct exchange *exchange, bool is_complete) {
     exchange_note_refusal(exchange, connection_take_refusal(exchange->connection));
@@ -146,84 +128,9 @@ void receiver_abandon(struct connection *connection) {
     if (exchange->state == EXCHANGE_NEW) {
         log_unread(exchange);
         if (exchange->sent_status == 0)
-            send_past_library(exchange, STATUS_HEADER_TOO_LARGE);
+            reply_send_past_library(exchange, STATUS_HEADER_TOO_LARGE);
     }
     end_exchange(exchange, false);
-}
-
-/* Whether the body is received: one of JSON also when it is somewhat too large, since the reply can say which member is to
- * blame. */
-static bool is_within_limit(const struct exchange *exchange, const struct header_summary *summary) {
-    const struct route *route = exchange->request.route;
-    size_t excess = route != NULL && route->body_format == BODY_JSON ? EXCESS_MAX : 0;
-    return summary->content_length <= exchange->request.services->config->server.body_limit + excess;
-}
-
-static bool ignores_body(const struct exchange *exchange) {
-    return exchange->request.route != NULL && exchange->request.route->body_format == BODY_IGNORED;
-}
-
-/* No page of a front end has to do with the operator's listener. */
-static bool is_public(const struct exchange *exchange) {
-    return exchange->context->listener == LISTENER_PUBLIC;
-}
-
-static bool refuse(struct exchange *exchange, enum status status) {
-    reply_problem(&exchange->request, status);
-    return false;
-}
-
-/* OPTIONS asks for the methods of a path; any other method that the path does not have is an error. */
-static void answer_other_method(struct exchange *exchange) {
-    struct request *request = &exchange->request;
-    const struct http_context *context = exchange->context;
-    const char *allowed = router_allowed_methods(context->routes, context->route_count, context->listener, exchange);
-    if (strcmp(exchange->method, "OPTIONS") == 0)
-        reply_empty(request, 204);
-    else
-        reply_problem(request, STATUS_METHOD_NOT_ALLOWED);
-    enum status status = allowed != NULL ? reply_header(request, "Allow", allowed) : STATUS_OUT_OF_MEMORY;
-    if (status != STATUS_OK)
-        reply_problem(request, status);
-}
-
-/* STATUS_INVALID_HEADER: *wrong names it. */
-static enum status check_values(const struct exchange *exchange, const char **wrong) {
-    *wrong = single_headers_find_repeated(exchange);
-    if (*wrong != NULL)
-        return STATUS_INVALID_HEADER;
-    *wrong = "Idempotency-Key";
-    return idempotency_check(exchange);
-}
-
-/* The refusals before the body, in the order that http_server.h promises, from the route on, of which router_find has returned
- * `found`. True: the body may be received. False: the reply is written. */
-static bool check_header(struct exchange *exchange, const struct header_summary *summary, enum status found) {
-    enum status status = client_read(exchange);
-    if (status != STATUS_OK)
-        return refuse(exchange, status);
-    if (is_public(exchange) && cors_answer_preflight(exchange))
-        return false;
-    if (found == STATUS_METHOD_NOT_ALLOWED) {
-        answer_other_method(exchange);
-        return false;
-    }
-    if (found != STATUS_OK)
-        return refuse(exchange, found);
-    if (!ignores_body(exchange) && !is_within_limit(exchange, summary))
-        return refuse(exchange, STATUS_BODY_TOO_LARGE);
-    enum status service_status = service_access_check(exchange); /* first, since a service is limited by its name */
-    if (!rate_limit_take(exchange))
-        return false;
-    const char *wrong = NULL;
-    status = service_status != STATUS_OK ? service_status : query_read(exchange, &wrong);
-    if (status == STATUS_OK)
-        status = bearer_check(exchange);
-    if (status == STATUS_OK)
-        status = check_values(exchange, &wrong);
-    if (status != STATUS_OK)
-        reply_problem_about(&exchange->request, status, wrong);
-    return status == STATUS_OK;
 }
 
 static bool allocate_scratch(struct exchange *exchange) {
@@ -236,7 +143,7 @@ static bool allocate_scratch(struct exchange *exchange) {
 
 /* For the whole body at once, so that no copy of a password is left by a buffer that grows. */
 static bool allocate_body(struct exchange *exchange, const struct header_summary *summary) {
-    if (!summary->has_body || ignores_body(exchange))
+    if (!summary->has_body || header_ignores_body(exchange))
         return true;
     size_t limit = exchange->request.services->config->server.body_limit;
     bool may_be_larger = summary->transfer_encodings > 0 || summary->content_length > limit;
@@ -248,7 +155,10 @@ static bool allocate_body(struct exchange *exchange, const struct header_summary
 
 /* False: out of memory; the reply is written. */
 static bool allocate_buffers(struct exchange *exchange, const struct header_summary *summary) {
-    return (allocate_scratch(exchange) && allocate_body(exchange, summary)) || refuse(exchange, STATUS_OUT_OF_MEMORY);
+    if (allocate_scratch(exchange) && allocate_body(exchange, summary))
+        return true;
+    reply_problem(&exchange->request, STATUS_OUT_OF_MEMORY);
+    return false;
 }
 
 /* The request is complete, and its deadline begins. Only requests with a body may wait in the kernel for so long before they are
@@ -260,76 +170,11 @@ static void begin_work(struct exchange *exchange) {
     exchange->request.deadline_us = exchange->received_us + exchange->request.services->config->server.request_timeout_ms * 1000;
 }
 
-/* Every reply of the library's is queued here, in ANSWERED or DUE. */
-static enum MHD_Result queue_reply(struct exchange *exchange) {
-    connection_set_state(exchange->connection, CONNECTION_ANSWER);
-    cors_log_refusal(exchange);
-    if (exchange->request.services->is_draining())
-        exchange->must_close = true;
-    struct MHD_Response *response = reply_build(exchange);
-    if (response == NULL) {
-        send_past_library(exchange, STATUS_OUT_OF_MEMORY);
-        return MHD_NO;
-    }
-    http_metrics_note_reply(exchange);
-    exchange->sent_status = exchange->reply.http_status;
-    enum MHD_Result queued = MHD_queue_response(exchange->library_connection, exchange->reply.http_status, response);
-    reply_release(exchange, response);
-    exchange_set_state(exchange, EXCHANGE_QUEUED);
-    return queued;
-}
-
-/* The answer to HEAD: the library would send the end of a chunked body behind it, which the client takes for the beginning of the
- * next reply. The connection is closed. */
-static enum MHD_Result send_stream_header(struct exchange *exchange) {
-    exchange->must_close = true;
-    exchange->sent_status = exchange->reply.http_status;
-    struct text header = reply_write_stream_header(exchange);
-    if (header.bytes != NULL)
-        (void)send(library_fd(exchange->library_connection), header.bytes, header.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return MHD_NO;
-}
-
-/* False: the reply is to be queued: it is a refusal by now. */
-static bool begin_stream(struct exchange *exchange) {
-    exchange->sent_status = exchange->reply.http_status; /* before the exchange is the streams' */
-    enum status status = streams_take(exchange->context->streams, exchange);
-    if (status != STATUS_OK)
-        reply_problem(&exchange->request, status);
-    return status == STATUS_OK;
-}
-
-static enum MHD_Result send_reply(struct exchange *exchange) {
-    if (exchange->reply.retry_after_us > 0)
-        refusal_history_sent(connection_refusal_history(exchange->connection), exchange->reply.retry_after_us,
-                             clock_monotonic_us());
-    return queue_reply(exchange);
-}
-
-/* A refusal is delayed when the client has come back at once several times instead of waiting for Retry-After. */
-static enum MHD_Result send_or_delay_reply(struct exchange *exchange) {
-    bool is_stream = exchange->reply.stream != NULL;
-    if (is_stream && strcmp(exchange->method, "HEAD") == 0)
-        return send_stream_header(exchange);
-    if (is_stream && begin_stream(exchange))
-        return MHD_YES;
-    if (exchange->reply.retry_after_us == 0)
-        return queue_reply(exchange);
-    struct refusal_history *refusals = connection_refusal_history(exchange->connection);
-    exchange->delayed_us = clock_monotonic_us();
-    if (!refusal_history_count(refusals, exchange->started_us, exchange->delayed_us))
-        return send_reply(exchange);
-    int64_t due_us = delayed_replies_due_us(exchange, refusals->retry_at_us, exchange->delayed_us);
-    if (due_us > 0 && delayed_replies_hold(exchange->context->delayed_replies, exchange, due_us))
-        return MHD_YES;
-    return send_reply(exchange);
-}
-
 /* Without reading the body: what is received next on this connection may be the rest of this request. */
 static enum MHD_Result close_with_reply(struct exchange *exchange) {
     exchange->must_close = true;
     exchange_set_state(exchange, EXCHANGE_ANSWERED);
-    return queue_reply(exchange);
+    return reply_queue(exchange);
 }
 
 static enum MHD_Result close_with(struct exchange *exchange, enum status status) {
@@ -341,30 +186,18 @@ static enum MHD_Result close_with(struct exchange *exchange, enum status status)
  * closed behind the reply. */
 static bool leaves_body(const struct exchange *exchange, const struct header_summary *summary) {
     bool may_come = summary->has_body || summary->expectations > 0; /* the library asks for one that is expected */
-    return !is_within_limit(exchange, summary) || (may_come && ignores_body(exchange));
+    return !header_body_is_within_limit(exchange, summary) || (may_come && header_ignores_body(exchange));
 }
 
 static enum MHD_Result run_without_body(struct exchange *exchange) {
     exchange->must_close = true;
     begin_work(exchange);
     exchange_set_state(exchange, EXCHANGE_RUNNING);
-    return pipeline_run(exchange) ? queue_reply(exchange) : MHD_YES;
-}
-
-/* What router_find returns is in *found. */
-static enum status find_route(struct exchange *exchange, const struct header_summary *summary, enum status *found) {
-    const struct http_context *context = exchange->context;
-    *found = router_find(context->routes, context->route_count, context->listener, exchange);
-    const struct route *route = exchange->request.route;
-    if (route != NULL)
-        activity_set(route->path);
-    if (route == NULL || !route->is_for_proxies)
-        return framing_check_fields(summary);
-    return summary->authorizations > 1 ? STATUS_INVALID_TOKEN : STATUS_OK;
+    return pipeline_run(exchange) ? reply_queue(exchange) : MHD_YES;
 }
 
 static enum status add_cors_headers(struct exchange *exchange) {
-    return is_public(exchange) ? cors_add_headers(exchange) : STATUS_OK;
+    return header_is_public(exchange) ? cors_add_headers(exchange) : STATUS_OK;
 }
 
 static void read_ids(struct exchange *exchange) {
@@ -381,7 +214,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     if (status == STATUS_OK && !library_has_memory_for_reply(exchange->library_connection, &exchange->headers))
         status = STATUS_HEADER_TOO_LARGE;
     if (status != STATUS_OK) {
-        send_past_library(exchange, status);
+        reply_send_past_library(exchange, status);
         return MHD_NO;
     }
     bool is_well_formed = input_take_request(library_fd(exchange->library_connection));
@@ -397,7 +230,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     if (status == STATUS_OK && connection_is_too_many(exchange->connection))
         status = STATUS_OVERLOADED;
     if (status == STATUS_OK)
-        status = find_route(exchange, &summary, &found);
+        status = header_find_route(exchange, &summary, &found);
     if (status != STATUS_OK)
         return close_with(exchange, status);
 
@@ -405,7 +238,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
      * run. */
     if (summary.transfer_encodings > 0)
         exchange->must_close = true;
-    bool may_go_on = check_header(exchange, &summary, found) && allocate_buffers(exchange, &summary);
+    bool may_go_on = header_check(exchange, &summary, found) && allocate_buffers(exchange, &summary);
     if (leaves_body(exchange, &summary))
         return may_go_on ? run_without_body(exchange) : close_with_reply(exchange);
     exchange_set_state(exchange, may_go_on ? EXCHANGE_RECEIVING : EXCHANGE_DISCARDING);
@@ -425,23 +258,23 @@ static enum MHD_Result receive_body(struct exchange *exchange, const char *bytes
     body->dropped += *len - taken;
     *len = 0;
     size_t limit = exchange->request.services->config->server.body_limit;
-    return body->len + body->dropped <= limit + EXCESS_MAX ? MHD_YES : MHD_NO;
+    return body->len + body->dropped <= limit + BODY_EXCESS_MAX ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result run(struct exchange *exchange) {
     begin_work(exchange);
     exchange_set_state(exchange, EXCHANGE_RUNNING);
-    if (!ignores_body(exchange) && !schema_read_body(exchange))
+    if (!header_ignores_body(exchange) && !schema_read_body(exchange))
         exchange_set_state(exchange, EXCHANGE_ANSWERED);
     else if (!pipeline_run(exchange))
         return MHD_YES;
-    return send_or_delay_reply(exchange);
+    return reply_send_or_delay(exchange);
 }
 
 static enum MHD_Result refuse_after_body(struct exchange *exchange) {
     begin_work(exchange);
     exchange_set_state(exchange, EXCHANGE_ANSWERED);
-    return send_or_delay_reply(exchange);
+    return reply_send_or_delay(exchange);
 }
 
 /* There is no exchange: receiver_begin had no memory for one. */
@@ -464,12 +297,12 @@ static enum MHD_Result go_on(struct exchange *exchange, const char *method, cons
     case EXCHANGE_DISCARDING:
         return *upload_len > 0 ? receive_body(exchange, upload, upload_len) : refuse_after_body(exchange);
     case EXCHANGE_RETURNED:
-        return pipeline_continue(exchange) ? send_or_delay_reply(exchange) : MHD_YES;
+        return pipeline_continue(exchange) ? reply_send_or_delay(exchange) : MHD_YES;
     case EXCHANGE_ANSWERED:
-        return send_or_delay_reply(exchange);
+        return reply_send_or_delay(exchange);
     case EXCHANGE_DUE:
         delayed_replies_lower_times(exchange, clock_monotonic_us() - exchange->delayed_us);
-        return send_reply(exchange);
+        return reply_send(exchange);
     case EXCHANGE_STREAMED:
         return MHD_NO; /* closes */
     case EXCHANGE_RUNNING:
