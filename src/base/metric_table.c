@@ -10,8 +10,8 @@
 /* ---- sets of label values ---- */
 
 /* What a busy service sends most comes first: the search is linear. */
-static const char *const statuses[] = { "200", "204", "201", "401", "503", "429", "304", "400", "403", "404", "405", "406",
-                                        "408", "409", "412", "413", "414", "415", "422", "428", "431", "500", "none" };
+static const char *const statuses[] = { "200", "204", "201", "401", "503", "429", "304", "303", "400", "403", "404", "405",
+                                        "406", "408", "409", "412", "413", "414", "415", "422", "428", "431", "500", "none" };
 static const char *const executors[] = { "database", "crypto", "dispatch", "other" };
 static const char *const listeners[] = { "public", "operations" };
 static const char *const shed_reasons[] = { "overloaded",       "deadline_exceeded", "database_unavailable",
@@ -230,7 +230,7 @@ const struct metric_row metric_rows[METRIC_COUNT] = {
                          "Reloads of the configuration, by outcome.",
                          { { "outcome", METRIC_SET_RELOAD } } },
     [METRIC_RELOAD_LAST_SUCCESS] = { "jwtd_reload_last_success", METRIC_GAUGE, NULL,
-                                     "0 if the last reload of the configuration failed, else 1.", .is_read = true },
+                                     "0 if the last reload, of the configuration or of keys, failed; else 1.", .is_read = true },
     [METRIC_AUDIT_EVENTS_LOST] = { "jwtd_audit_events_lost", METRIC_COUNTER, NULL,
                                    "Events that could not be written to the audit.", .is_read = true },
     [METRIC_LOG_LINES_LOST] = { "jwtd_log_lines_lost", METRIC_COUNTER, NULL, "Lines that the log did not take." },

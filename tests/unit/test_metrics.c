@@ -8,6 +8,7 @@
 #include "jwtd/config.h"
 #include "jwtd/macros.h"
 #include "jwtd/options.h"
+#include "jwtd/routes.h"
 #include "jwtd/status.h"
 #include "jwtd/thread.h"
 
@@ -118,12 +119,18 @@ START_TEST(limit_classes_have_the_names_of_their_rules) {
 }
 END_TEST
 
+static void expect_value_of_status(unsigned http_status) {
+    char expected[8];
+    snprintf(expected, sizeof expected, "%u", http_status);
+    ck_assert_str_eq(metric_value(METRIC_SET_STATUS, metric_index_of_status(http_status)), expected);
+}
+
 START_TEST(each_http_status_that_the_service_sends_has_a_value) {
-    for (enum status status = STATUS_OK; status < STATUS_COUNT; status++) {
-        char expected[8];
-        snprintf(expected, sizeof expected, "%u", status_info(status)->http);
-        ck_assert_str_eq(metric_value(METRIC_SET_STATUS, metric_index_of_status(status_info(status)->http)), expected);
-    }
+    for (enum status status = STATUS_OK; status < STATUS_COUNT; status++)
+        expect_value_of_status(status_info(status)->http);
+    for (size_t i = 0; i < routes_count; i++)
+        for (size_t j = 0; j < ROUTE_REPLIES_MAX && routes[i].replies[j].http_status != 0; j++)
+            expect_value_of_status(routes[i].replies[j].http_status);
     ck_assert_str_eq(metric_value(METRIC_SET_STATUS, metric_index_of_status(0)), "none");
     ck_assert_str_eq(metric_value(METRIC_SET_STATUS, metric_index_of_status(299)), "none");
 }
@@ -252,8 +259,8 @@ END_TEST
 /* ---- the text ---- */
 
 START_TEST(series_of_routes_appear_with_their_first_request_only) {
-    static const char *const routes[] = { "GET /a", "POST /b" };
-    metric_give_routes(routes, ARRAY_LEN(routes));
+    static const char *const names[] = { "GET /a", "POST /b" };
+    metric_give_routes(names, ARRAY_LEN(names));
     const char *text = text_in(METRICS_TEXT);
     ck_assert_ptr_null(strstr(text, "route=\"POST /b\""));
     metric_add(METRIC_HTTP_REQUESTS, metric_pair(METRIC_HTTP_REQUESTS, 2, metric_index_of_status(503)), 1);
