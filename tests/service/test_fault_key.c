@@ -13,7 +13,6 @@
 
 #include <check.h>
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,18 +24,6 @@ Suite *fault_key_suite(void);
 #define CALLS_MAX 1000
 #define OUTPUT_SIZE 4096
 #define KEY_TEXT "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE"
-
-static const struct {
-    struct fault fault;
-    const char *cause;
-} failures[] = {
-    { { FAULT_MEMORY, ENOMEM }, "memory" },
-    { { FAULT_DESCRIPTORS, EMFILE }, "Too many open files" },
-    { { FAULT_DESCRIPTORS, EACCES }, "Permission denied" },
-    { { FAULT_WRITES, EIO }, "Input/output error" },
-    { { FAULT_WRITES, ENOSPC }, "No space left on device" },
-    { { FAULT_WRITES, FAULT_SHORT }, NULL }, /* it goes on with the rest */
-};
 
 static const struct {
     const char *words[3];
@@ -130,10 +117,10 @@ static void check_nothing_is_left_aside(const char *what) {
 static bool fail_call(size_t command, size_t failure, long wanted) {
     char output[OUTPUT_SIZE], again[OUTPUT_SIZE], kid[KID_MAX_LEN + 1];
     start_again();
-    faults_arm(&faults, failures[failure].fault, FAULT_ANY_THREAD, FAULT_ONE, wanted);
+    faults_arm(&faults, command_faults[failure].fault, FAULT_ANY_THREAD, FAULT_ONE, wanted);
     int code = run(commands[command].words, true, output);
     faults_disarm(&faults);
-    const char *what = faults_describe(&faults, failures[failure].fault, wanted), *cause = failures[failure].cause;
+    const char *what = faults_describe(&faults, command_faults[failure].fault, wanted), *cause = command_faults[failure].cause;
     ck_assert_msg(code == 0 || (code == 1 && cause != NULL), "%s %s: exit code %d: %s", commands[command].words[0], what, code,
                   output);
     ck_assert_msg(code == 0 || strcasestr(output, cause) != NULL, "%s %s: %s", commands[command].words[0], what, output);
@@ -171,7 +158,7 @@ Suite *fault_key_suite(void) {
     Suite *suite = suite_create("fault_key");
     TCase *tcase = tcase_create("every call");
     tcase_set_timeout(tcase, 120);
-    faults_add_test(tcase, whichever_call_fails_the_states_are_whole_and_the_command_may_run_again, ARRAY_LEN(failures));
+    faults_add_test(tcase, whichever_call_fails_the_states_are_whole_and_the_command_may_run_again, COMMAND_FAULTS);
     suite_add_tcase(suite, tcase);
     return suite;
 }

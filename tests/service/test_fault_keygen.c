@@ -8,11 +8,9 @@
 
 #include "jwtd/clock.h"
 #include "jwtd/keyring.h"
-#include "jwtd/macros.h"
 
 #include <check.h>
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,18 +21,6 @@ Suite *fault_keygen_suite(void);
 
 #define CALLS_MAX 1000
 #define OUTPUT_SIZE 2048
-
-static const struct keygen_case {
-    struct fault fault;
-    const char *cause;
-} cases[] = {
-    { { FAULT_MEMORY, ENOMEM }, "memory" },
-    { { FAULT_DESCRIPTORS, EMFILE }, "Too many open files" },
-    { { FAULT_DESCRIPTORS, EACCES }, "Permission denied" },
-    { { FAULT_WRITES, EIO }, "Input/output error" },
-    { { FAULT_WRITES, ENOSPC }, "No space left on device" },
-    { { FAULT_WRITES, FAULT_SHORT }, NULL }, /* it goes on with the rest */
-};
 
 static char directory[64], keys_dir[80], refresh_file[96];
 static struct faults faults;
@@ -91,15 +77,15 @@ static void check_keys(const char *what) {
 }
 
 /* Returns whether a call has failed. */
-static bool fail_call(const struct keygen_case *keygen_case, long wanted) {
+static bool fail_call(const struct command_fault *command_fault, long wanted) {
     char output[OUTPUT_SIZE];
     remove_keys();
-    faults_arm(&faults, keygen_case->fault, FAULT_ANY_THREAD, FAULT_ONE, wanted);
+    faults_arm(&faults, command_fault->fault, FAULT_ANY_THREAD, FAULT_ONE, wanted);
     int code = keygen(true, output);
     faults_disarm(&faults);
-    const char *what = faults_describe(&faults, keygen_case->fault, wanted);
-    ck_assert_msg(code == 0 || (code == 1 && keygen_case->cause != NULL), "%s: exit code %d: %s", what, code, output);
-    ck_assert_msg(code == 0 || strcasestr(output, keygen_case->cause) != NULL, "%s: %s", what, output);
+    const char *what = faults_describe(&faults, command_fault->fault, wanted);
+    ck_assert_msg(code == 0 || (code == 1 && command_fault->cause != NULL), "%s: exit code %d: %s", what, code, output);
+    ck_assert_msg(code == 0 || strcasestr(output, command_fault->cause) != NULL, "%s: %s", what, output);
     ck_assert_msg(count_files(keys_dir, "") == count_files(keys_dir, ".hs256"), "%s: a file is left beside the key", what);
     ck_assert_msg(count_files(directory, "") <= 3, "%s: a file is left beside the refresh key", what);
     if (code == 0)
@@ -116,10 +102,10 @@ START_TEST(whichever_call_fails_there_are_whole_keys_or_a_cause) {
     snprintf(keys_dir, sizeof keys_dir, "%s/keys", directory);
     snprintf(refresh_file, sizeof refresh_file, "%s/refresh.key", directory);
     faults_open(&faults, directory, "fault");
-    for (; fail_call(&cases[_i], wanted); wanted += faults_stride())
+    for (; fail_call(&command_faults[_i], wanted); wanted += faults_stride())
         ck_assert_int_lt(wanted, CALLS_MAX);
     long seen = atomic_load(&faults.control->seen);
-    printf("keygen, kind %d, error %d: %ld calls\n", (int)cases[_i].fault.kind, cases[_i].fault.error, seen);
+    printf("keygen, kind %d, error %d: %ld calls\n", (int)command_faults[_i].fault.kind, command_faults[_i].fault.error, seen);
     ck_assert_int_gt(seen, 0);
     faults_close(&faults);
     remove_keys();
@@ -134,7 +120,7 @@ Suite *fault_keygen_suite(void) {
     Suite *suite = suite_create("fault_keygen");
     TCase *tcase = tcase_create("every call");
     tcase_set_timeout(tcase, 60);
-    faults_add_test(tcase, whichever_call_fails_there_are_whole_keys_or_a_cause, ARRAY_LEN(cases));
+    faults_add_test(tcase, whichever_call_fails_there_are_whole_keys_or_a_cause, COMMAND_FAULTS);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -6,11 +6,9 @@
 #include "support/faults.h"
 #include "support/server.h"
 
-#include "jwtd/macros.h"
 #include "jwtd/service_credentials.h"
 
 #include <check.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,18 +18,6 @@ Suite *fault_service_suite(void);
 
 #define CALLS_MAX 1000
 #define OUTPUT_SIZE 2048
-
-static const struct service_case {
-    struct fault fault;
-    const char *cause;
-} cases[] = {
-    { { FAULT_MEMORY, ENOMEM }, "memory" },
-    { { FAULT_DESCRIPTORS, EMFILE }, "Too many open files" },
-    { { FAULT_DESCRIPTORS, EACCES }, "Permission denied" },
-    { { FAULT_WRITES, EIO }, "Input/output error" },
-    { { FAULT_WRITES, ENOSPC }, "No space left on device" },
-    { { FAULT_WRITES, FAULT_SHORT }, NULL }, /* it goes on with the rest */
-};
 
 static char directory[64], file[96];
 static struct faults faults;
@@ -58,16 +44,16 @@ static size_t count_secrets(const char *what) {
 }
 
 /* Returns whether a call has failed. */
-static bool fail_call(const struct service_case *service_case, long wanted) {
+static bool fail_call(const struct command_fault *command_fault, long wanted) {
     char output[OUTPUT_SIZE], aside[128];
     unlink(file);
     ck_assert_int_eq(run(false, "add", output), 0);
-    faults_arm(&faults, service_case->fault, FAULT_ANY_THREAD, FAULT_ONE, wanted);
+    faults_arm(&faults, command_fault->fault, FAULT_ANY_THREAD, FAULT_ONE, wanted);
     int code = run(true, "rotate", output);
     faults_disarm(&faults);
-    const char *what = faults_describe(&faults, service_case->fault, wanted);
-    ck_assert_msg(code == 0 || (code == 1 && service_case->cause != NULL), "%s: exit code %d: %s", what, code, output);
-    ck_assert_msg(code == 0 || strcasestr(output, service_case->cause) != NULL, "%s: %s", what, output);
+    const char *what = faults_describe(&faults, command_fault->fault, wanted);
+    ck_assert_msg(code == 0 || (code == 1 && command_fault->cause != NULL), "%s: exit code %d: %s", what, code, output);
+    ck_assert_msg(code == 0 || strcasestr(output, command_fault->cause) != NULL, "%s: %s", what, output);
     snprintf(aside, sizeof aside, "%s~new", file);
     ck_assert_msg(access(aside, F_OK) != 0, "%s: a file is left", what);
     size_t count = count_secrets(what);
@@ -84,10 +70,10 @@ START_TEST(whichever_call_fails_the_file_is_whole) {
     ck_assert_ptr_nonnull(mkdtemp(directory));
     snprintf(file, sizeof file, "%s/services", directory);
     faults_open(&faults, directory, "fault");
-    for (; fail_call(&cases[_i], wanted); wanted += faults_stride())
+    for (; fail_call(&command_faults[_i], wanted); wanted += faults_stride())
         ck_assert_int_lt(wanted, CALLS_MAX);
     long seen = atomic_load(&faults.control->seen);
-    printf("service, kind %d, error %d: %ld calls\n", (int)cases[_i].fault.kind, cases[_i].fault.error, seen);
+    printf("service, kind %d, error %d: %ld calls\n", (int)command_faults[_i].fault.kind, command_faults[_i].fault.error, seen);
     ck_assert_int_gt(seen, 0);
     faults_close(&faults);
     char control[96];
@@ -102,7 +88,7 @@ Suite *fault_service_suite(void) {
     Suite *suite = suite_create("fault_service");
     TCase *tcase = tcase_create("fault_service");
     tcase_set_timeout(tcase, 120);
-    faults_add_test(tcase, whichever_call_fails_the_file_is_whole, ARRAY_LEN(cases));
+    faults_add_test(tcase, whichever_call_fails_the_file_is_whole, COMMAND_FAULTS);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,6 +1,7 @@
 #include "faults.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,21 +9,39 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-void faults_open(struct faults *faults, const char *directory, const char *name) {
-    char path[128];
-    const char *library = getenv("JWTD_TEST_FAULT_LIBRARY");
-    ck_assert_msg(library != NULL, "JWTD_TEST_FAULT_LIBRARY is not set; run the tests by make test");
-    snprintf(path, sizeof path, "%s/%s", directory, name);
+const struct command_fault command_faults[COMMAND_FAULTS] = {
+    { { FAULT_MEMORY, ENOMEM }, "memory" },
+    { { FAULT_DESCRIPTORS, EMFILE }, "Too many open files" },
+    { { FAULT_DESCRIPTORS, EACCES }, "Permission denied" },
+    { { FAULT_WRITES, EIO }, "Input/output error" },
+    { { FAULT_WRITES, ENOSPC }, "No space left on device" },
+    { { FAULT_WRITES, FAULT_SHORT }, NULL },
+};
+
+static void map_control(struct faults *faults, const char *path) {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(ftruncate(fd, sizeof *faults->control), 0);
     faults->control = mmap(NULL, sizeof *faults->control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ck_assert_ptr_ne(faults->control, MAP_FAILED);
     close(fd);
+}
+
+void faults_open(struct faults *faults, const char *directory, const char *name) {
+    char path[128];
+    const char *library = getenv("JWTD_TEST_FAULT_LIBRARY");
+    ck_assert_msg(library != NULL, "JWTD_TEST_FAULT_LIBRARY is not set; run the tests by make test");
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    map_control(faults, path);
     snprintf(faults->preload, sizeof faults->preload, "LD_PRELOAD=%s", library);
     snprintf(faults->file, sizeof faults->file, FAULT_FILE_VARIABLE "=%s", path);
     const char *const wrapper[] = { "/usr/bin/env", faults->preload, faults->file, NULL };
     memcpy(faults->wrapper, wrapper, sizeof faults->wrapper);
+}
+
+void faults_join(struct faults *faults) {
+    *faults = (struct faults){ 0 };
+    map_control(faults, getenv(FAULT_FILE_VARIABLE));
 }
 
 void faults_close(struct faults *faults) {

@@ -22,8 +22,18 @@ struct fault {
     int error; /* an errno or FAULT_SHORT */
 };
 
+/* How the calls of a command that writes files fail, and what it says then; NULL: it goes on with the rest of the bytes. */
+struct command_fault {
+    struct fault fault;
+    const char *cause;
+};
+#define COMMAND_FAULTS 6
+extern const struct command_fault command_faults[COMMAND_FAULTS];
+
 /* Opens a control file of this name in an existing directory. */
 void faults_open(struct faults *faults, const char *directory, const char *name);
+/* In a program that the wrapper has started: its own control, without a wrapper. */
+void faults_join(struct faults *faults);
 void faults_close(struct faults *faults);
 
 void faults_arm(struct faults *faults, struct fault fault, enum fault_scope scope, enum fault_mode mode, long wanted);
