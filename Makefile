@@ -128,7 +128,7 @@ lint: export CPPFLAGS := $(CPPFLAGS)
 $(BUILD)/jwtd: $(main) $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 .SECONDEXPANSION:
-$(BUILD)/unit_tests: $(verify_objects)
+$(BUILD)/unit_tests $(BUILD)/service_tests: $(verify_objects)
 $(BUILD)/unit_tests $(BUILD)/service_tests $(BUILD)/contract_tests: $(BUILD)/%_tests: $(BUILD)/tests/runner.o $$(call test_objects,%) $(objects)
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LDLIBS) $(LDLIBS)
 $(BUILD)/loadtest_tests: $(BUILD)/tests/runner.o $$(call test_objects,loadtest) $(filter-out %/main.o,$(failpoint_objects))

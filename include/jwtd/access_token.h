@@ -1,6 +1,6 @@
 /*
  * access_token: makes the JWT that sibling services verify (RFC 7519), with the active key of the ring and the key's algorithm.
- * libjwt makes header and payload, and the signature of HS256; OpenSSL signs with the other algorithms (src/token/signature.h).
+ * libjwt makes header and payload, libsodium or OpenSSL the signature (src/token/signature.h).
  * verifier.h checks it. Safe from every thread.
  */
 #ifndef JWTD_ACCESS_TOKEN_H

@@ -3,11 +3,9 @@
  * has a flag that is set when an allocation has failed. The service itself parses with json.h.
  *
  * Jansson 2.14 reports some failed allocations as a syntax error and does not notice others, so that a string comes out short:
- * without the flag a valid token would be rejected, and its owner logged out. libjwt 1.10.2 copies from the NULL that Jansson
+ * without the flag a token would lack a claim, or be refused. libjwt 1.10.2 copies from the NULL that Jansson
  * returns when it has no memory for the text of a token. So each thread keeps a block in reserve, 64 KiB that are freed when
  * malloc fails: libjwt completes its work, and the caller discards the result because of the flag.
- * What libjwt allocates itself has no reserve: when that fails in jwt_encode_str, libjwt loses the text of the header or payload,
- * some 60 to 300 bytes.
  *
  * Each use of libjwt is between json_memory_begin and json_memory_has_failed, on the same thread. Any thread.
  */

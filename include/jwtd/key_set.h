@@ -1,7 +1,7 @@
 /*
  * key_set: keys that verify access tokens, from a directory and from JWK Sets (RFC 7517), and the check of a token against them:
- * that of verifier.h in its order, by the same code, without libjwt and log. For the verifier library (src/verify); the service
- * has keyring.h and verifier.h.
+ * that of verifier.h in its order, by the same code, without log. For the verifier library (src/verify); the service has
+ * keyring.h and verifier.h.
  *
  * A set is filled by one thread; then it is not changed, and any thread checks with it. It remembers the tokens that it has found
  * valid (src/token/token_cache.h).

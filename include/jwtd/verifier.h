@@ -9,10 +9,9 @@
  * was revoked is not checked here (revoked_sessions.h). So of a forged token only the header is decoded, unless it names a key
  * that has a file but is not in the ring yet.
  *
- * The signature is checked by libsodium (HS256) or OpenSSL (ES256, RS256; src/token/signature.h), header and claims by json.h. A
- * token of HS256 that has passed is checked once more, as a whole, by libjwt; one of another algorithm is not, since
- * libjwt 1.10.2 would parse the key's PEM again, a millisecond for each token, and its own reader of JSON checks less than the
- * one above.
+ * The signature is checked by libsodium (HS256) or OpenSSL (ES256, RS256; src/token/signature.h), header and claims by json.h.
+ * libjwt 1.10.2 checks none of it: its own reader of JSON checks less, it would parse a key's PEM again for each token, and it
+ * calls a good token bad when OpenSSL has no memory for an HMAC.
  *
  * A token of a revoked key (revoked_keys.h) is refused from the moment when the key is known to be revoked, cached or not.
  *

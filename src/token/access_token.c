@@ -52,26 +52,6 @@ static enum status refuse_length(size_t len) { /* an issuer or audience of kilob
     return STATUS_INTERNAL;
 }
 
-/* Takes what libjwt has allocated. */
-static enum status keep_in_arena(struct arena *arena, char *encoded, struct text *token) {
-    if (encoded == NULL)
-        return STATUS_OUT_OF_MEMORY;
-    size_t len = strlen(encoded);
-    if (len <= ACCESS_TOKEN_MAX_LEN)
-        *token = (struct text){ arena_copy(arena, encoded, len), len };
-    free(encoded); /* libjwt 1.10 has no function of its own for this */
-    if (len > ACCESS_TOKEN_MAX_LEN)
-        return refuse_length(len);
-    return token->bytes == NULL ? STATUS_OUT_OF_MEMORY : STATUS_OK;
-}
-
-/* HS256: the whole token by libjwt. */
-static enum status encode_by_libjwt(jwt_t *jwt, struct arena *arena, const struct signing_key *key, struct text *token) {
-    if (jwt_set_alg(jwt, JWT_ALG_HS256, key->bytes, (int)key->len) != 0 || jwt_add_header(jwt, "kid", key->kid) != 0)
-        return STATUS_OUT_OF_MEMORY;
-    return keep_in_arena(arena, jwt_encode_str(jwt), token);
-}
-
 static size_t encoded_len(size_t len) {
     return sodium_base64_encoded_len(len, sodium_base64_VARIANT_URLSAFE_NO_PADDING) - 1; /* it counts a NUL */
 }
@@ -101,8 +81,8 @@ static enum status sign_form(struct arena *arena, const struct signing_key *key,
     return status;
 }
 
-/* Other algorithms: header and payload are libjwt's, whose own signing would parse the key's PEM for each token; the signature is
- * that of the key's row. */
+/* libjwt's own signing would parse the PEM of a key for each token, and without memory for an HMAC makes a token that has no
+ * signature. */
 static enum status encode_and_sign(jwt_t *jwt, struct arena *arena, const struct signing_key *key, struct text *token) {
     if (jwt_add_header(jwt, "alg", key->algorithm->name) != 0 || jwt_add_header(jwt, "typ", "JWT") != 0 ||
         jwt_add_header(jwt, "kid", key->kid) != 0)
@@ -118,23 +98,25 @@ static enum status encode_and_sign(jwt_t *jwt, struct arena *arena, const struct
 
 /* ---- claims of the profile ---- */
 
-/* What the verifier reads: an object that was written by hand in the database may be anything. */
-static bool is_readable(const char *member) {
+/* Whether the verifier reads it: an object that was written by hand in the database may be anything. STATUS_OK,
+ * STATUS_INVALID_JSON or STATUS_OUT_OF_MEMORY. */
+static enum status check_readable(const char *member) {
     struct arena arena;
     const struct json *ignored;
     struct text text = text_of(member);
     arena_init(&arena, JSON_ARENA_LIMIT(text.len, claims_payload_limits.containers));
     enum status status = json_parse(&arena, text, claims_payload_limits, &ignored);
     arena_fini(&arena);
-    return status == STATUS_OK;
+    return status;
 }
 
 static int add_claim(jwt_t *jwt, struct arena *arena, const char *name, struct text json) {
     char *member = arena_printf(arena, "{\"%s\":%.*s}", name, (int)json.len, json.bytes);
-    if (member == NULL)
-        return -1;
-    if (is_readable(member))
+    enum status status = member != NULL ? check_readable(member) : STATUS_OUT_OF_MEMORY;
+    if (status == STATUS_OK)
         return jwt_add_grants_json(jwt, member);
+    if (status == STATUS_OUT_OF_MEMORY)
+        return -1;
     log_event(LOG_WARN, "claim_dropped", "claim=%s reason=unreadable", name);
     return 0;
 }
@@ -200,8 +182,7 @@ enum status access_token_create_for(struct arena *arena, const struct keyring *k
     if (jwt_new(&jwt) == 0 && add_ids(jwt, rules, &subject->user_id, &subject->session_id) == 0 &&
         add_times(jwt, rules, now_s) == 0 && add_roles(jwt, arena, (struct text){ roles, roles_len }) == 0 &&
         add_profile(jwt, arena, subject) == 0)
-        status =
-            key->algorithm->sign == NULL ? encode_by_libjwt(jwt, arena, key, token) : encode_and_sign(jwt, arena, key, token);
+        status = encode_and_sign(jwt, arena, key, token);
     jwt_free(jwt);
     return json_memory_has_failed() ? STATUS_OUT_OF_MEMORY : status; /* a claim may have come out short */
 }

@@ -16,6 +16,7 @@ static const struct algorithm algorithms[] = {
       .signature_max = crypto_auth_hmacsha256_BYTES,
       .load = secret_key_load_hs256,
       .generate = secret_key_generate_hs256,
+      .sign = signature_sign_hs256,
       .verify = signature_verify_hs256 },
     { .name = "ES256",
       .suffix = ".es256",

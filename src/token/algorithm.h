@@ -29,8 +29,7 @@ struct algorithm {
     /* Writes the text of a file with a new private or secret key. False, with the reason in `error`, if out of memory. */
     bool (*generate)(struct key_text *text, struct key_error error);
 
-    /* Writes key->signature_size bytes of signature, by a key that can_sign. STATUS_OUT_OF_MEMORY, or STATUS_INTERNAL. NULL in
-     * the row of HS256, whose tokens libjwt signs (access_token.c). */
+    /* Writes key->signature_size bytes of signature, by a key that can_sign. STATUS_OUT_OF_MEMORY, or STATUS_INTERNAL. */
     enum status (*sign)(const struct signing_key *key, struct text text, uint8_t *signature);
 
     /* STATUS_OK if this is the signature, key->signature_size bytes, of the text; STATUS_INVALID_TOKEN, or STATUS_OUT_OF_MEMORY.

@@ -1,4 +1,4 @@
-/* The strict parser of a token; libjwt 1.10.2 checks the signature and nothing else. */
+/* The strict parser of a token. */
 #include "claims.h"
 
 #include "base64url.h"
@@ -31,7 +31,6 @@ bool token_split(struct text token, struct token_parts *parts) {
     struct text signature = { second_dot + 1, (size_t)(end - second_dot - 1) };
     parts->signed_text = (struct text){ token.bytes, (size_t)(second_dot - token.bytes) };
     parts->payload = (struct text){ first_dot + 1, (size_t)(second_dot - first_dot - 1) };
-    /* an empty part makes libjwt write behind a block of no bytes */
     return header.len > 0 && header.len <= ENCODED_LEN(TOKEN_HEADER_MAX) && parts->payload.len > 0 &&
            base64url_decode(header, parts->header, sizeof parts->header, &parts->header_len) &&
            base64url_decode(signature, parts->signature, sizeof parts->signature, &parts->signature_size);
@@ -76,7 +75,7 @@ enum status token_read_header(const struct token_parts *parts, struct token_head
     return status;
 }
 
-/* An integer as JSON writes it: libjwt's own reader returns 0 for "1" and 1.0, and -1 for a claim that is not there. */
+/* An integer as JSON writes it. */
 static bool read_time(const struct json *object, const char *name, int64_t *seconds) {
     const struct json *member;
     json_find(object, name, &member);

@@ -1,7 +1,7 @@
 /*
- * claims: reads the header and claims of an access token, with every check that libjwt 1.10.2 leaves to the application. Nothing
- * here checks the signature; what is returned before that check must not be trusted. The header is needed for the check, so it is
- * limited to a size and depth at which a forged token costs little. Used in src/token only; pure functions, any thread.
+ * claims: reads the header and claims of an access token, with every check but that of the signature; what is returned before
+ * that check must not be trusted. The header is needed for the check, so it is limited to a size and depth at which a forged
+ * token costs little. Used in src/token only; pure functions, any thread.
  *
  * Every function that parses returns STATUS_OUT_OF_MEMORY if out of memory, and never STATUS_INVALID_TOKEN for that reason.
  */

@@ -11,16 +11,22 @@
 #define HALF (ES256_SIGNATURE_BYTES / 2)
 #define DER_MAX 72 /* a sequence of two integers of 33 bytes */
 
-enum status signature_verify_hs256(const struct signing_key *key, struct text text, const uint8_t *signature) {
+enum status signature_sign_hs256(const struct signing_key *key, struct text text, uint8_t *signature) {
     crypto_auth_hmacsha256_state state;
-    uint8_t mac[crypto_auth_hmacsha256_BYTES];
     crypto_auth_hmacsha256_init(&state, key->bytes, key->len);
     crypto_auth_hmacsha256_update(&state, (const uint8_t *)text.bytes, text.len);
-    crypto_auth_hmacsha256_final(&state, mac);
-    bool is_equal = sodium_memcmp(mac, signature, sizeof mac) == 0;
+    crypto_auth_hmacsha256_final(&state, signature);
     sodium_memzero(&state, sizeof state);
+    return STATUS_OK;
+}
+
+enum status signature_verify_hs256(const struct signing_key *key, struct text text, const uint8_t *signature) {
+    uint8_t mac[crypto_auth_hmacsha256_BYTES];
+    enum status status = signature_sign_hs256(key, text, mac);
+    if (status == STATUS_OK && sodium_memcmp(mac, signature, sizeof mac) != 0)
+        status = STATUS_INVALID_TOKEN;
     sodium_memzero(mac, sizeof mac);
-    return is_equal ? STATUS_OK : STATUS_INVALID_TOKEN;
+    return status;
 }
 
 /* ---- OpenSSL ---- */

@@ -1,6 +1,6 @@
 /*
- * token_check: the check of an access token against one key, in the order of verifier.h, without cache, libjwt and log. The
- * service (verifier.c) and the verifier library (src/verify) run it. Pure functions; any thread.
+ * token_check: the check of an access token against one key, in the order of verifier.h, without cache and log. The service
+ * (verifier.c) and the verifier library (src/verify) run it. Pure functions; any thread.
  */
 #ifndef JWTD_TOKEN_TOKEN_CHECK_H
 #define JWTD_TOKEN_TOKEN_CHECK_H

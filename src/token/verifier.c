@@ -3,12 +3,6 @@
 #include "token_cache.h"
 #include "token_check.h"
 
-#include "jwtd/json_memory.h"
-
-#include <assert.h>
-#include <errno.h>
-#include <jwt.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,30 +30,6 @@ void verifier_destroy(struct verifier *verifier) {
     free(verifier);
 }
 
-/* A second check, of HS256 only. Of tokens with a valid signature, since libjwt parses the payload, to any depth, before it
- * checks the signature. It takes a C string and asks for the key's length as an int. */
-static enum status check_by_libjwt(struct text token, const struct signing_key *key) {
-    char string[ACCESS_TOKEN_MAX_LEN + 1];
-    assert(token.len < sizeof string);
-    memcpy(string, token.bytes, token.len);
-    string[token.len] = '\0';
-    jwt_t *jwt = NULL;
-    if (!json_memory_begin())
-        return STATUS_OUT_OF_MEMORY;
-    errno = 0;
-    int failure = jwt_decode(&jwt, string, key->bytes, (int)key->len);
-    /* checked whatever jwt_decode returns: if out of memory it can return 0 and a token that it has not verified (alg none);
-     * the token's own header was found to name the key's algorithm before */
-    bool is_unverified = failure == 0 && jwt_get_alg(jwt) != JWT_ALG_HS256;
-    /* and it reports some failed allocations as an invalid token: malloc has set errno */
-    bool has_no_memory = failure == ENOMEM || (failure != 0 && errno == ENOMEM) || json_memory_has_failed();
-    jwt_free(jwt);
-    sodium_memzero(string, token.len);
-    if (has_no_memory || is_unverified)
-        return STATUS_OUT_OF_MEMORY;
-    return failure == 0 ? STATUS_OK : STATUS_INVALID_TOKEN;
-}
-
 /* For a token whose signature cannot be checked, since its key is not in the ring. The directory first: listing it costs the same
  * for every token, and parsing a payload does not. */
 static enum status check_without_key(const struct verifier *verifier, const struct token_parts *parts,
@@ -85,8 +55,7 @@ static enum status check_whole(const struct verifier *verifier, struct text toke
     const struct signing_key *key = keyring_find(verifier->keyring, text_of(header.kid));
     if (key == NULL)
         return check_without_key(verifier, &parts, &header, now_s, missing_kid);
-    status = token_check(&parts, &header, key, verifier->rules, claims);
-    return status == STATUS_OK && key->bytes != NULL ? check_by_libjwt(token, key) : status;
+    return token_check(&parts, &header, key, verifier->rules, claims);
 }
 
 static enum status copy_claims(struct arena *arena, const struct token_claims *found, struct access_claims *claims) {
@@ -103,7 +72,7 @@ static enum status copy_claims(struct arena *arena, const struct token_claims *f
 enum status verifier_check(struct verifier *verifier, struct arena *arena, struct text token, int64_t now_s,
                            struct access_claims *claims, char missing_kid[KID_MAX_LEN + 1]) {
     missing_kid[0] = '\0';
-    /* the length first: the cache and libjwt copy the token */
+    /* the length first: the cache copies the token */
     if (token.len == 0 || token.len > ACCESS_TOKEN_MAX_LEN)
         return STATUS_INVALID_TOKEN;
     struct token_claims found;

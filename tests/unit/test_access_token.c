@@ -345,8 +345,7 @@ START_TEST(a_token_with_odd_parts_is_refused) {
 }
 END_TEST
 
-/* libjwt writes behind a block of no bytes for these, which only valgrind would see. */
-START_TEST(an_empty_part_never_reaches_libjwt) {
+START_TEST(an_empty_header_or_payload_is_refused) {
     static const char signature[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     static const char *const parts[][2] = { { "e30", "" }, { "", "e30" }, { "", "" }, { "e30", "e30" } };
     struct token_parts decoded;
@@ -645,7 +644,7 @@ Suite *access_token_suite(void) {
     tcase_add_test(tests, a_token_followed_by_anything_is_refused);
     tcase_add_test(tests, a_signature_has_one_text_only);
     tcase_add_loop_test(tests, a_token_with_odd_parts_is_refused, 0, ROWS(part_tables));
-    tcase_add_test(tests, an_empty_part_never_reaches_libjwt);
+    tcase_add_test(tests, an_empty_header_or_payload_is_refused);
     tcase_add_test(tests, what_is_no_token_at_all_is_refused);
     tcase_add_loop_test(tests, a_token_of_another_hmac_is_refused, 0, 3);
     tcase_add_test(tests, a_token_signed_with_another_key_is_refused);
