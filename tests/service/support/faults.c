@@ -40,8 +40,10 @@ void faults_open(struct faults *faults, const char *directory, const char *name)
 }
 
 void faults_join(struct faults *faults) {
+    const char *path = getenv(FAULT_FILE_VARIABLE);
+    ck_assert_ptr_nonnull(path);
     *faults = (struct faults){ 0 };
-    map_control(faults, getenv(FAULT_FILE_VARIABLE));
+    map_control(faults, path);
 }
 
 void faults_close(struct faults *faults) {
