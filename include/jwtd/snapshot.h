@@ -53,8 +53,9 @@ void snapshot_note_failed_reload(struct snapshot_holder *holder);
  * thread. */
 bool snapshot_is_outdated(const struct snapshot_holder *holder);
 
-/* Reads the keys again if they are not those that the directory says, now (keyring_outdated); for a periodic task. False: they
- * cannot be read, which is logged once for each reason, and what was in force stays; to be tried again. */
+/* Reads the keys again if they are not those that the directory says, now (keyring_outdated), or snapshot_find_key could not read
+ * them; for a periodic task. False: they cannot be read, which is logged once for each reason, and what was in force stays; to be
+ * tried again. */
 bool snapshot_follow_keys(struct snapshot_holder *holder);
 
 /* The snapshot in force, until snapshot_release, which is due once for each. Never NULL. For those who ask seldom. */

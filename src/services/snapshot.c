@@ -25,7 +25,7 @@ struct snapshot_holder {
                                 taken inside */
     atomic_bool reload_failed, keys_failed; /* the last reload, the last reading of the keys */
     int64_t failed_us;             /* when snapshot_find_key last failed to read the keys; 0: not since the last success */
-    char follow_error[ERROR_SIZE]; /* why snapshot_follow_keys last failed; empty: it did not */
+    char follow_error[ERROR_SIZE]; /* why the keys could not be read, as the log has it; empty: they can */
 };
 
 static void destroy(struct snapshot *snapshot) {
@@ -211,7 +211,9 @@ bool snapshot_is_outdated(const struct snapshot_holder *holder) {
 static bool follow(struct snapshot_holder *holder, const struct snapshot *current) {
     char error[ERROR_SIZE];
     const char *cause = keyring_outdated(current->keyring, clock_wall_s());
-    if (cause == NULL) { /* also when the files have come back as they were */
+    if (cause == NULL && holder->failed_us != 0)
+        cause = "unknown_kid"; /* until a reading succeeds, since nothing but the failure says that there is something to read */
+    if (cause == NULL) {       /* also when the files have come back as they were */
         atomic_store(&holder->keys_failed, false);
         holder->follow_error[0] = '\0';
         return true;
@@ -262,6 +264,7 @@ static enum status read_again(struct snapshot_holder *holder, struct snapshot_le
         holder->failed_us = clock_monotonic_us();
         atomic_store(&holder->keys_failed, true);
         log_event(LOG_ERROR, "keys_unreadable", "error=%s", error);
+        snprintf(holder->follow_error, sizeof holder->follow_error, "%s", error);
         return STATUS_KEYS_UNAVAILABLE;
     }
     replace(holder, next, "unknown_kid");

@@ -236,6 +236,29 @@ START_TEST(keys_that_cannot_be_read_are_a_failure_until_they_are_as_before) {
 }
 END_TEST
 
+/* keys.conf says nothing of it, and no token may come that asks for it again. */
+START_TEST(a_new_key_that_cannot_be_read_is_a_failure_until_it_can_or_is_gone) {
+    struct snapshot_lease lease = { NULL, 0 };
+    const struct snapshot *snapshot = snapshot_lease_acquire(holder, &lease);
+    for (int i = 0; i < 2; i++) {
+        scratch_write_text(&scratch, "keys/zz.hs256", "garbage\n");
+        ck_assert_int_eq(snapshot_find_key(holder, &lease, text_of("zz"), &snapshot), STATUS_KEYS_UNAVAILABLE);
+        for (int j = 0; j < 2; j++) {
+            ck_assert(snapshot_is_outdated(holder));
+            ck_assert(!snapshot_follow_keys(holder));
+        }
+        if (i == 0)
+            ck_assert_int_eq(remove(scratch_path(&scratch, "keys/zz.hs256")), 0);
+        else
+            scratch_write_text(&scratch, "keys/zz.hs256", FIXTURE_KEY_1);
+        ck_assert(snapshot_follow_keys(holder));
+        ck_assert(!snapshot_is_outdated(holder));
+    }
+    snapshot_lease_release(holder, &lease, snapshot);
+    snapshot_lease_fini(holder, &lease);
+}
+END_TEST
+
 Suite *snapshot_suite(void) {
     Suite *suite = suite_create("snapshot");
     TCase *tcase = tcase_create("snapshot");
@@ -248,6 +271,7 @@ Suite *snapshot_suite(void) {
     tcase_add_test(tcase, a_lease_that_is_up_to_date_is_the_only_reference_that_it_takes);
     tcase_add_test(tcase, services_are_read_by_a_reload_and_not_for_a_key_that_is_new);
     tcase_add_test(tcase, keys_that_cannot_be_read_are_a_failure_until_they_are_as_before);
+    tcase_add_test(tcase, a_new_key_that_cannot_be_read_is_a_failure_until_it_can_or_is_gone);
     tcase_add_test(tcase, readers_under_reloads_see_one_configuration_at_a_time);
     suite_add_tcase(suite, tcase);
     return suite;
