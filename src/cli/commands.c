@@ -43,8 +43,7 @@ const struct cli_command cli_commands[] = {
       "A running service whose keys are in this directory notices each change within a second; another instance needs a copy\n"
       "of the new files and of keys.conf, but for a revocation, which it reads in the database (list does not).\n"
       "In an emergency: add, which prints an id, then revoke the key that signs: the new one takes its place at once.\n",
-      "Exit code: 0 done; 1 failed, also when it is too early to activate a key; 2 used wrongly.\n",
-      CLI_ALGORITHM | CLI_JSON | CLI_NOW, &key_subcommands, cli_key },
+      "Exit code: 0 done, 1 failed, 2 used wrongly.\n", CLI_ALGORITHM | CLI_JSON | CLI_NOW, &key_subcommands, cli_key },
 };
 const size_t cli_commands_count = ARRAY_LEN(cli_commands);
 

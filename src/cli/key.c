@@ -242,8 +242,9 @@ static const struct key_subcommand {
       add },
     { { "activate", " KID [--now]", "sign with this key; the one that signed before verifies until its last token has expired",
         .operand = ONE_KEY, .options = CLI_NOW,
-        .notes = "Too early, without --now, until it has been standby for token.publish_before_use, so that services that keep\n"
-                 "copies of the keys know it.\n" },
+        .notes =
+            "Until it has been standby for token.publish_before_use, so that services that keep copies of the keys know it,\n"
+            "this fails without --now.\n" },
       activate },
     { { "retire", " KID", "let a key that does not sign verify until its last token has expired, and no longer",
         .operand = ONE_KEY },
@@ -252,7 +253,12 @@ static const struct key_subcommand {
         .notes = "Other instances learn of it from the database within a second.\n" },
       revoke },
     { { .name = "prune", .synopsis = "", .help = "remove the files of keys that are gone or revoked; print how many" }, prune },
-    { { "rotate-refresh", " [--now]", "replace the refresh key in two runs; nobody is logged out", .options = CLI_NOW },
+    { { "rotate-refresh", " [--now]", "replace the refresh key in two runs; nobody is logged out", .options = CLI_NOW,
+        .notes = "The first run makes refresh.key.next, which is accepted from then on: copy it to instances that have a "
+                 "directory of\n"
+                 "their own, and send these SIGHUP. The second, ten seconds later at the earliest or with --now, lets it sign; "
+                 "the old\n"
+                 "key stays as refresh.key.ID: remove it when token.refresh_ttl has passed.\n" },
       rotate_refresh },
 };
 
