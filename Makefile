@@ -113,7 +113,7 @@ sbom: $(BUILD)/jwtd ## write build/sbom.json (CycloneDX): what is in the program
 production-check: ## run docs/production.md as it is written, in a Debian that systemd-nspawn boots
 	@tools/production.sh
 .PHONY: production-check
-package-check: ## test what is handed over: image, Debian packages, units, Kubernetes, compose, SBOM; PARTS="image deb" for some
+package-check: ## test what operators install: image, Debian packages, units, Kubernetes, compose, SBOM; PARTS="image deb" for some
 	@tools/package_check.sh
 .PHONY: deb arm64 sbom package-check
 deb arm64 sbom package-check: export BUILD := $(BUILD)

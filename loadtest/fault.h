@@ -1,5 +1,5 @@
 /*
- * fault: what a reply lacked that was no good one, or what came instead of a reply: for the sentence that a person is told.
+ * fault: what a reply lacked that was no good one, or what came instead of a reply: for the sentence that a person reads.
  */
 #ifndef FAILPOINT_FAULT_H
 #define FAILPOINT_FAULT_H

@@ -1,5 +1,5 @@
 #!/bin/bash
-# tools/package_check.sh: tests what operators are handed: the parts of tests/package, one file each (PARTS="image deb" for some). What this
+# tools/package_check.sh: tests what operators install: the parts of tests/package, one file each (PARTS="image deb" for some). What this
 # machine cannot do is skipped, and said. The last line is "N passed, M failed".
 # shellcheck source=tools/common.sh
 source "$(dirname "$0")/common.sh"

@@ -27,7 +27,8 @@ struct thread_activity {
     int64_t for_us;   /* for so long; the clock has ticks of some milliseconds */
 };
 
-/* Calls `visit` for each thread of the process, in the order of their ids. False: the kernel does not tell (/proc). Any thread.
+/* Calls `visit` for each thread of the process, in the order of their ids. False: the kernel does not report them (/proc). Any
+ * thread.
  */
 bool activity_visit(void (*visit)(const struct thread_activity *thread, void *context), void *context);
 

@@ -1,7 +1,7 @@
 /*
  * db_executor: runs the queries of all requests, on a few threads that each drive several connections in libpq's pipeline mode.
  *
- * A thread takes all that waits, sends it, and hands back what has come; it never waits for one query. A connection is given one
+ * A thread takes all that waits, sends it, and returns what has arrived; it never waits for one query. A connection is given one
  * round trip at a time: either several statements that only read, which share a transaction (one that fails makes those behind it
  * run again, alone), or one that writes. So nothing waits behind a statement that waits for a row's lock, and each commit is
  * flushed beside those of other connections. Statements that write use all connections of a thread but one, which is kept for

@@ -7,7 +7,7 @@
  * TRACER_BATCH traces, and at the latest a second after the first. A batch that the collector is too busy for (429, 502, 503,
  * 504), or that does not reach it, is sent again after its Retry-After or a growing pause, five times in all; one that it refuses
  * is not. Every span of a trace that was added is counted once: as sent, as dropped, since the queue was full or the trace had
- * too many, or as failed (METRIC_TRACE_SPANS). The last two are lost. One warning tells of the beginning of an outage of the
+ * too many, or as failed (METRIC_TRACE_SPANS). The last two are lost. One warning reports the beginning of an outage of the
  * collector, one line of its end.
  *
  * Nothing of a user is in a span: no address, name, token, header or query; the id of the request leads to its line in the log.

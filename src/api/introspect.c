@@ -18,7 +18,8 @@ struct introspection {
     struct inspected_session session;
 };
 
-/* A token of any length receives an answer. token_type_hint is ignored, since tokens tell their type (RFC 7662 section 2.1). */
+/* A token of any length receives an answer. token_type_hint is ignored, since a token's form shows its type (RFC 7662
+ * section 2.1). */
 static const struct field fields[] = {
     FIELD(introspection, token, FIELD_TEXT, .required = true, .max_len = SIZE_MAX, .description = "An access or a refresh token",
           .example = EXAMPLE_REFRESH_TOKEN),

@@ -17,7 +17,7 @@ struct revocation {
     struct session_ids revoked;
 };
 
-/* token_type_hint is ignored, since tokens tell their type (RFC 7009 section 2.1). */
+/* token_type_hint is ignored, since a token's form shows its type (RFC 7009 section 2.1). */
 static const struct field fields[] = {
     FIELD(revocation, token, FIELD_TEXT, .required = true, .max_len = SIZE_MAX,
           .description = "An access or a refresh token; one that is not good ends nothing", .example = EXAMPLE_REFRESH_TOKEN),

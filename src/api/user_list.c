@@ -102,7 +102,7 @@ static enum status read_query(struct request *request, struct listing *listing, 
     return (listing->is_for_email ? listing->cursor.bytes == NULL : cursor_fits(listing)) ? STATUS_OK : STATUS_INVALID_PARAMETER;
 }
 
-/* One more than the page has tells whether another page follows. */
+/* One more than the page has shows whether another page follows. */
 static enum step_result ask_page(struct request *request, struct db_query *query) {
     struct listing *listing = request->scratch = arena_alloc(request->arena, sizeof *listing);
     if (listing == NULL)

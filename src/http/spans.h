@@ -30,7 +30,7 @@ void spans_end_step(struct exchange *exchange);
 void spans_begin_wait(struct exchange *exchange);
 void spans_end_wait(struct exchange *exchange);
 
-/* In front of the submission of exchange->db_query: tells PostgreSQL the trace and the span of the statement. And when it is
+/* In front of the submission of exchange->db_query: sends PostgreSQL the trace and the span of the statement. And when it is
  * done, on the executor's thread: its wait and its run. */
 void spans_begin_query(struct exchange *exchange);
 void spans_end_query(struct exchange *exchange);

@@ -280,7 +280,7 @@ bool migrations_print_status(const struct db_options *options, FILE *out, unsign
     return status == STATUS_OK;
 }
 
-/* A query has one place for results: whether there is the table is told by its state. */
+/* A query has one place for results: whether there is the table is in its state. */
 static enum status check_versions(struct db_query *query, enum status status) {
     struct schema *schema = query->result;
     if (status != STATUS_OK || schema->state != SCHEMA_CURRENT)

@@ -63,7 +63,7 @@ static bool apply_nothing(struct key_work *work) {
     return true;
 }
 
-/* Of the key that signs, or else of the one that was given up last. NULL: no file tells. */
+/* Of the key that signs, or else of the one that was given up last. NULL: no file shows it. */
 static const struct algorithm *algorithm_in_use(const struct key_work *work) {
     const struct key_info *last = NULL;
     for (size_t i = 0; i < work->list.count; i++) {
@@ -83,7 +83,7 @@ static bool apply_choose_algorithm(struct key_work *work) {
     if (work->change->algorithm != NULL)
         return true;
     if (algorithm == NULL)
-        return key_work_fail(work, "no file tells by which algorithm the keys signed; name it with --algorithm");
+        return key_work_fail(work, "no file shows by which algorithm the keys signed; name it with --algorithm");
     work->change->algorithm = algorithm->suffix + 1;
     return true;
 }
