@@ -104,6 +104,8 @@ static struct run_step *run_step(struct finder *finder, const struct bench_step 
         finder->bench->run.verdict.interrupted = bench_interrupted();
         return NULL;
     }
+    if (asked->phase == PHASE_WARM_UP && !finder->by_users) /* what one user made of it */
+        step->load = step->load_end = step->figures.offered;
     if (is_gone(finder, step)) {
         finder->ended = true;
         finder->bench->run.verdict.beyond = COLLAPSE_CRASHES;
@@ -194,7 +196,6 @@ static double warm_up(struct finder *finder) {
     struct run_step *step = run_step(finder, &asked);
     if (step == NULL)
         return 0;
-    step->load = step->load_end = step->figures.offered;
     double steps = finder->bench->plan.scenario->is_flow ? (double)finder->bench->plan.scenario->steps_count : 1;
     return step->figures.mean > 0 ? fmax(500 / step->figures.mean / steps, RATE_MIN) : 1;
 }
@@ -275,9 +276,9 @@ static void print_numbers(const struct run *run) {
     const struct run_verdict *verdict = &run->verdict;
     const char *unit = run->options.unit;
     print_load("knee", verdict->knee, unit, "up to here requests do not wait for each other");
-    print_load(verdict->at_least ? "limit, at least" : "limit", verdict->limit, unit, "the most that met the objective for long");
+    print_load(verdict->at_least ? "limit, at least" : "limit", verdict->limit, unit, search_describe_limit(verdict));
     print_load("run it at", verdict->safe, unit, "or less: three quarters of the limit, which leaves room for bursts");
-    print_load("collapse", verdict->collapse, unit, "from here on less than half of the limit is answered");
+    print_load("collapse", verdict->collapse, unit, search_describe_collapse(verdict));
     cost_print(run);
     if (verdict->drift[0] != '\0')
         printf("  %s\n", verdict->drift);

@@ -107,14 +107,14 @@ static void write_costs(const struct run *run, FILE *out) {
 static void write_numbers(const struct run *run, FILE *out) {
     const struct run_verdict *verdict = &run->verdict;
     const char *unit = run->options.unit;
-    char what[RUN_TEXT_SIZE + 64];
+    char what[RUN_TEXT_SIZE + 80];
     fputs("<dl class=numbers>", out);
     write_load_card(out, "Run it at", verdict->safe, unit, "or less: three quarters of the limit, which leaves room for bursts");
-    snprintf(what, sizeof what, "the highest load that met %s for long", run->options.slo);
+    snprintf(what, sizeof what, "%s, %s", search_describe_limit(verdict), run->options.slo);
     write_load_card(out, verdict->at_least ? "Limit, at least" : "Limit", verdict->limit, unit, what);
     write_load_card(out, "Knee", verdict->knee, unit,
                     "up to here requests do not queue; from here to the limit they wait, within the objective");
-    write_load_card(out, "Collapse", verdict->collapse, unit, "from here on less than half of the limit is answered");
+    write_load_card(out, "Collapse", verdict->collapse, unit, search_describe_collapse(verdict));
     write_recovery(run, out);
     const struct run_step *last = run->steps_count > 0 ? &run->steps[run->steps_count - 1] : NULL;
     if (last != NULL && verdict->limit <= 0) {

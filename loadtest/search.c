@@ -156,6 +156,15 @@ static void describe_shedding(const struct run_step *overload, char *text, size_
     snprintf(text, size, "sheds with %s, no failures", statuses);
 }
 
+const char *search_describe_limit(const struct run_verdict *verdict) {
+    return verdict->at_least ? "the highest load that was tried and met the objective"
+                             : "the highest load that met the objective for long";
+}
+
+const char *search_describe_collapse(const struct run_verdict *verdict) {
+    return verdict->beyond == COLLAPSE_CRASHES ? "here the server went" : "from here on less than half of the limit is answered";
+}
+
 const char *search_describe_wait(const struct run *run, char text[SEARCH_WAIT_SIZE]) {
     char p50[DISPLAY_NUMBER_SIZE];
     double ms = run->verdict.overload_p50, limit = run->options.slo_latency_ms;

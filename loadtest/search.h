@@ -29,6 +29,10 @@ double search_knee(const struct run *run);
  * collapse. */
 void search_judge_overload(struct run *run, double error_share_allowed);
 
+/* What these two numbers are. */
+const char *search_describe_limit(const struct run_verdict *verdict);
+const char *search_describe_collapse(const struct run_verdict *verdict);
+
 /* ", but p50 3.4 s for those answered": of the overload; empty when it was not tried, or nobody was. Returns `text`. */
 #define SEARCH_WAIT_SIZE 80
 const char *search_describe_wait(const struct run *run, char text[SEARCH_WAIT_SIZE]);

@@ -102,8 +102,19 @@ END_TEST
 START_TEST(knee_limit_and_run_it_at_are_explained_where_they_stand) {
     write_page();
     assert_says("<dt>Run it at</dt><dd>92,592 req/s<small>or less: three quarters of the limit");
-    assert_says("<dt>Limit</dt><dd>123,456 req/s<small>the highest load that met p99&lt;=1s for long");
+    assert_says("<dt>Limit</dt><dd>123,456 req/s<small>the highest load that met the objective for long, p99&lt;=1s<");
     assert_says("<dt>Knee</dt><dd>0.0000123 req/s<small>up to here requests do not queue");
+}
+END_TEST
+
+START_TEST(a_limit_that_was_not_reached_and_a_crash_are_told_apart_from_others) {
+    run.verdict.at_least = true;
+    run.verdict.beyond = COLLAPSE_CRASHES;
+    run.verdict.collapse = 125000;
+    write_page();
+    assert_says(
+        "<dt>Limit, at least</dt><dd>123,456 req/s<small>the highest load that was tried and met the objective, p99&lt;=1s<");
+    assert_says("<dt>Collapse</dt><dd>125,000 req/s<small>here the server went<");
 }
 END_TEST
 
@@ -182,6 +193,7 @@ Suite *report_suite(void) {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, what_fails_at_half_the_limit_stands_beside_what_came_above_it);
     tcase_add_test(tests, knee_limit_and_run_it_at_are_explained_where_they_stand);
+    tcase_add_test(tests, a_limit_that_was_not_reached_and_a_crash_are_told_apart_from_others);
     tcase_add_test(tests, the_steps_and_their_verdicts_are_in_plain_words);
     tcase_add_loop_test(tests, latency_over_load_does_not_zigzag, 0, (int)ARRAY_LEN(curves));
     tcase_add_test(tests, no_number_has_an_exponent);
