@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-#define PEAK_PART (0.25 / 24) /* of the day that the peak lasts */
-
 /* Requests a second by the hour, with an even change between: a quiet night, everybody at nine, an afternoon, an evening. */
 static const struct {
     double hour, rate;
@@ -30,8 +28,16 @@ double day_requests(const struct segment *segments, size_t count) {
     return requests;
 }
 
+/* Of the day. */
+static double peak_part(void) {
+    double hours = 0;
+    for (size_t i = 0; i + 1 < ARRAY_LEN(points); i++)
+        hours += points[i].rate >= DAY_PEAK && points[i + 1].rate >= DAY_PEAK ? points[i + 1].hour - points[i].hour : 0;
+    return hours / 24;
+}
+
 double day_peak_s(double seconds) {
-    return seconds * PEAK_PART;
+    return seconds * peak_part();
 }
 
 double day_least_s(const struct objectives *objectives, double timeout_s) {
@@ -39,5 +45,5 @@ double day_least_s(const struct objectives *objectives, double timeout_s) {
     for (size_t i = 0; i < objectives->count; i++)
         if (!objectives->items[i].of_errors)
             longest = fmax(longest, ns_to_s(objectives->items[i].limit_ns));
-    return DAY_PEAK_WAITS * (longest > 0 ? longest : timeout_s) / PEAK_PART;
+    return DAY_PEAK_WAITS * (longest > 0 ? longest : timeout_s) / peak_part();
 }

@@ -13,9 +13,9 @@
 struct recovery recovery_of(const struct run *run, const struct run_step *overload, double load_now, double share_allowed) {
     struct tally total;
     run_step_total(overload, &total);
-    double unanswered = (double)(total.due - tally_ended(&total)) + (double)total.classes[REPLY_TIMEOUT];
+    double unanswered = (double)total.due - (double)tally_ended(&total); /* below 0: they were copied one after the other */
     return (struct recovery){ .begin = overload->begin + overload->seconds,
-                              .backlog = unanswered,
+                              .backlog = fmax(unanswered, 0) + (double)total.classes[REPLY_TIMEOUT],
                               .drain = fmax(run->verdict.limit - load_now, DRAIN_MIN),
                               .share_allowed = share_allowed };
 }

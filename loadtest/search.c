@@ -144,8 +144,9 @@ static void describe_failures(const struct run_step *step, char *text, size_t si
     for (size_t i = REPLY_CLIENT; i < REPLY_CLASSES; i++)
         worst = total.classes[i] > total.classes[worst] ? i : worst;
     char share[DISPLAY_NUMBER_SIZE];
+    double ended = (double)tally_ended(&total); /* some were due before, in the overload */
     snprintf(text, size, "%s %% of requests fail (mostly: %s)",
-             display_load(step->figures.due > 0 ? step->figures.failed / step->figures.due * 100 : 0, share),
+             display_load(ended > 0 ? (double)tally_failed(&total) / ended * 100 : 0, share),
              reply_class_text((enum reply_class)worst));
 }
 

@@ -7,6 +7,7 @@
 
 #define POINTS_MAX ((size_t)1000)
 #define RESAMPLES ((size_t)4000)
+#define Z_99 2.5758
 #define Z_95 1.96
 
 static int compare(const void *a, const void *b) {
@@ -78,12 +79,20 @@ bool stats_slope(const double *times, const double *values, size_t count, struct
     return true;
 }
 
+/* Student's t of 99 % by Cornish and Fisher's expansion, over the normal distribution's; and resamples of n vary by n - 1 of n.
+ */
+static double widening(double n) {
+    double z = Z_99, freedom = n - 1;
+    double t = z + (pow(z, 3) + z) / (4 * freedom) + (5 * pow(z, 5) + 16 * pow(z, 3) + 3 * z) / (96 * freedom * freedom);
+    return t / z * sqrt(n / freedom);
+}
+
 bool stats_ratio(const double *a, const double *b, size_t count, uint64_t seed, struct interval *ratio) {
     double below = stats_mean(a, count), *ratios = calloc(RESAMPLES, sizeof *ratios);
     struct random random;
     random_init(&random, seed);
     size_t filled = 0;
-    for (size_t i = 0; i < RESAMPLES && ratios != NULL && count > 0; i++) {
+    for (size_t i = 0; i < RESAMPLES && ratios != NULL && count >= 2; i++) {
         double sum_a = 0, sum_b = 0;
         for (size_t k = 0; k < count; k++) {
             size_t chosen = random_next(&random) % count;
@@ -96,9 +105,11 @@ bool stats_ratio(const double *a, const double *b, size_t count, uint64_t seed, 
     bool is_known = filled > 0 && below > 0;
     if (is_known) {
         qsort(ratios, filled, sizeof *ratios, compare);
-        ratio->estimate = stats_mean(b, count) / below;
-        ratio->low = sorted_at(ratios, filled, 0.005 * (double)filled);
-        ratio->high = sorted_at(ratios, filled, 0.995 * (double)filled);
+        double estimate = stats_mean(b, count) / below, wider = widening((double)count);
+        double low = sorted_at(ratios, filled, 0.005 * (double)filled), high = sorted_at(ratios, filled, 0.995 * (double)filled);
+        ratio->estimate = estimate;
+        ratio->low = fmax(estimate - wider * (estimate - low), 0);
+        ratio->high = estimate + wider * (high - estimate);
     }
     free(ratios);
     return is_known;

@@ -21,8 +21,8 @@ bool stats_slope(const double *times, const double *values, size_t count, struct
 
 /*
  * The ratio of the means of b over a, measured in pairs, with a 99 % bootstrap interval: percentiles of 4,000 resamples of whole
- * pairs, so that what moves both of a pair moves nothing. With 20 pairs such an interval misses the true ratio in about 2 of
- * 100 cases. False without pairs, when a's mean is 0, or without memory.
+ * pairs, so that what moves both of a pair moves nothing, and widened as Student's t is for so few pairs. False with fewer than
+ * two pairs, when a's mean is 0, or without memory.
  */
 bool stats_ratio(const double *a, const double *b, size_t count, uint64_t seed, struct interval *ratio);
 

@@ -48,6 +48,7 @@ START_TEST(costs_are_those_of_the_limit_that_was_held) {
     step->figures.failed = 3;
     step->figures.served = 200;
     use_server(step);
+    use_server(add_step(PHASE_HOLD, 150, STEP_GOOD, 150));
     use_server(add_step(PHASE_OVERLOAD, 300, STEP_NOT_JUDGED, 180));
     ck_assert_ptr_eq(cost_find(&run, &cost), &run.steps[0]);
     ck_assert_double_eq_tol(cost.errors_per_million, 4 / 1600.0 * 1e6, 1e-6);
@@ -99,6 +100,7 @@ static const struct {
     { "one that answers less with twice the load",
       false,
       { { 60, 60 }, { 220, 50 }, { 220, 52 }, { 107, 107 }, { 112, 107 }, { 112, 108 } } },
+    { "one that so few requests say nothing of", false, { { 40, 40 }, { 39, 39 }, { 30, 25 }, { 31, 25 } } },
 };
 
 START_TEST(a_capacity_that_changes_during_the_search_is_said) {
@@ -120,6 +122,17 @@ START_TEST(a_capacity_that_changes_during_the_search_is_said) {
 }
 END_TEST
 
+START_TEST(what_failpoint_could_not_send_is_no_change_of_the_capacity) {
+    struct drift drift;
+    run.verdict.limit = 105;
+    for (size_t i = 0; i < ARRAY_LEN(searches[0].steps) && searches[0].steps[i].load > 0; i++) {
+        double load = searches[0].steps[i].load, served = searches[0].steps[i].served;
+        add_step(PHASE_BISECT, load, served == load ? STEP_GOOD : STEP_BAD, served)->generator_limited = served < load;
+    }
+    ck_assert(!drift_find(&run, &drift));
+}
+END_TEST
+
 Suite *figures_suite(void) {
     Suite *suite = suite_create("figures");
     TCase *tests = tcase_create("figures");
@@ -128,6 +141,7 @@ Suite *figures_suite(void) {
     tcase_add_test(tests, what_a_thousand_requests_cost_is_not_said_of_a_server_that_idles);
     tcase_add_test(tests, of_a_server_elsewhere_only_errors_are_known);
     tcase_add_loop_test(tests, a_capacity_that_changes_during_the_search_is_said, 0, (int)ARRAY_LEN(searches));
+    tcase_add_test(tests, what_failpoint_could_not_send_is_no_change_of_the_capacity);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -380,6 +380,11 @@ START_TEST(a_day_is_followed_and_its_worst_hour_named) {
                 &result);
     ck_assert_msg(result.code == 1 && result.has_run, "%d: %s", result.code, result.output);
     assert_says(&result, "login does not hold a day of ");
+    int hour = -1;
+    static const char worst[] = "Its worst second is at ";
+    assert_says(&result, worst);
+    ck_assert_int_eq(sscanf(strstr(result.output, worst) + sizeof worst - 1, "%d:", &hour), 1);
+    ck_assert_msg(hour >= 4 && hour <= 9, "%s", result.output); /* a second is four hours, and this one holds the peak */
     assert_says(&result, " requests with a peak of 1000 req/s for 62.5 ms (");
     assert_says(&result, "errors per million requests: ");
     release(&result);

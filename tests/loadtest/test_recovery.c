@@ -142,12 +142,24 @@ START_TEST(a_dead_service_has_not_recovered_however_long_was_waited) {
         added->figures.failed = HALF;
     }
     struct run_step *recover = add_step(PHASE_RECOVER, OVERLOAD_S, 89.95, HALF);
-    recover->figures.due = recover->figures.failed = (double)(recover->tallies[ENDPOINT_LOGIN].due = 4950);
-    recover->tallies[ENDPOINT_LOGIN].classes[REPLY_TIMEOUT] = 4950;
+    recover->figures.due = (double)(recover->tallies[ENDPOINT_LOGIN].due = 4950);
+    recover->tallies[ENDPOINT_LOGIN].classes[REPLY_TIMEOUT] = 4950 + 275; /* those of the overload, too */
+    recover->figures.failed = 4950 + 275;
     conclude();
     ck_assert(!run.verdict.recovered && !run.verdict.recovering);
     ck_assert_int_eq(run.verdict.exit_code, EXIT_BROKE);
     assert_says("; does not recover within 90 s: at half the limit 100 % of requests fail (mostly: timeout).");
+    run_fini(&run);
+}
+END_TEST
+
+/* The worker counts while the tester copies: what has ended may be one more than what was due. */
+START_TEST(nothing_in_flight_is_no_backlog) {
+    begin_run(0, 0);
+    run.steps[0].tallies[ENDPOINT_LOGIN].due--;
+    struct recovery recovery = recovery_of(&run, &run.steps[0], HALF, ALLOWED);
+    ck_assert_double_eq(recovery.backlog, 0);
+    ck_assert_double_eq(recovery_patience_s(&recovery), 10);
     run_fini(&run);
 }
 END_TEST
@@ -163,6 +175,32 @@ START_TEST(a_queue_that_only_the_client_empties_does_not_shrink) {
         added->figures.failed = HALF;
     }
     ck_assert_int_eq(recovery_judge(&recovery, &run, OVERLOAD_S + 21, &seconds), RECOVERY_NONE);
+    run_fini(&run);
+}
+END_TEST
+
+/* By 20 of 436, which is chance. */
+START_TEST(a_queue_that_ups_and_downs_is_no_shrinking_one) {
+    begin_run(436, 0);
+    struct recovery recovery = recovery_of(&run, &run.steps[0], HALF, ALLOWED);
+    double seconds;
+    for (int second = 1; second <= 21; second++)
+        add_second(OVERLOAD_S + second, 436 - second);
+    ck_assert_int_eq(recovery_judge(&recovery, &run, OVERLOAD_S + 21, &seconds), RECOVERY_NONE);
+    run_fini(&run);
+}
+END_TEST
+
+START_TEST(refusals_are_answers_that_a_queue_shrinks_by) {
+    begin_run(436, 0);
+    struct recovery recovery = recovery_of(&run, &run.steps[0], HALF, ALLOWED);
+    double seconds;
+    for (int second = 1; second <= 21; second++) {
+        struct run_second *added = add_second(OVERLOAD_S + second, 1000 - 40 * second);
+        added->figures.ok = 0;
+        added->figures.shed = LIMIT;
+    }
+    ck_assert_int_eq(recovery_judge(&recovery, &run, OVERLOAD_S + 21, &seconds), RECOVERY_WAITS);
     run_fini(&run);
 }
 END_TEST
@@ -217,6 +255,9 @@ Suite *recovery_suite(void) {
     tcase_add_loop_test(tests, the_wait_for_recovery_follows_from_what_is_queued_and_how_it_drains, 0, (int)ARRAY_LEN(drains));
     tcase_add_test(tests, requests_that_the_client_gave_up_are_waited_for_as_well);
     tcase_add_test(tests, a_dead_service_has_not_recovered_however_long_was_waited);
+    tcase_add_test(tests, nothing_in_flight_is_no_backlog);
+    tcase_add_test(tests, a_queue_that_ups_and_downs_is_no_shrinking_one);
+    tcase_add_test(tests, refusals_are_answers_that_a_queue_shrinks_by);
     tcase_add_test(tests, a_queue_that_only_the_client_empties_does_not_shrink);
     tcase_add_test(tests, recovered_is_three_good_seconds_in_a_row);
     tcase_add_loop_test(tests, the_headline_says_what_those_waited_who_were_answered_and_whether_it_recovers, 0,

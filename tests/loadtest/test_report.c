@@ -88,7 +88,7 @@ static void write_page(void) {
 }
 
 static void assert_says(const char *text) {
-    ck_assert_msg(strstr(page, text) != NULL, "the page does not say \"%s\": %s", text, strstr(page, "<body>"));
+    ck_assert_msg(strstr(page, text) != NULL, "the page does not say \"%s\": %.1500s", text, strstr(page, "<body>"));
 }
 
 START_TEST(what_fails_at_half_the_limit_stands_beside_what_came_above_it) {
