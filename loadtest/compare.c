@@ -19,8 +19,9 @@
 #define SLICES (BLOCKS * 4)
 #define SECONDS_DEFAULT 80.0
 #define SLICE_MIN_S 0.15
-#define SLICE_MAX_S 3.0 /* of those that are as long as the answers ask for */
-#define SLICE_ANSWERS 2 /* a slice lasts so many times what an answer takes, at least: a user's first is not counted */
+#define SLICE_MAX_S 3.0    /* of those that are as long as the answers ask for */
+#define SLICE_ANSWERS 2    /* a slice lasts so many times what an answer takes, at least: a user's first is not counted */
+#define SLICE_ARRIVALS 5.0 /* of a rate, in a slice at least */
 #define USERS_DEFAULT 16.0
 #define SIDES 2
 #define WARM_UP_S 1.0 /* accounts of an earlier run are hashed anew where the parameters have changed */
@@ -30,7 +31,8 @@ struct comparison {
     struct bench sides[SIDES];
     struct options options[SIDES];
     double answered[SIDES][BLOCKS]; /* per second */
-    double latency[SIDES][BLOCKS];  /* mean, ms */
+    double latency[SIDES][BLOCKS];  /* mean of all replies, ms */
+    double replies[SIDES][BLOCKS];
     size_t blocks;
     double slice_s;
 };
@@ -41,20 +43,27 @@ struct comparison {
  */
 static bool choose_slice(struct comparison *comparison, double answer_ms) {
     const struct options *options = &comparison->options[0];
-    double needed = SLICE_ANSWERS * answer_ms / 1000;
+    bool by_rate = options->rate > 0;
+    double needed = by_rate ? SLICE_ARRIVALS / options->rate : SLICE_ANSWERS * answer_ms / 1000;
     comparison->slice_s = fmax(bench_seconds(&comparison->sides[0], SECONDS_DEFAULT) / SLICES, SLICE_MIN_S);
-    if (options->rate > 0 || needed <= comparison->slice_s)
+    if (needed <= comparison->slice_s)
         return true;
     if (options->duration_s <= 0 && needed <= SLICE_MAX_S) {
         comparison->slice_s = needed;
         return true;
     }
-    char slice[DISPLAY_NUMBER_SIZE], answer[DISPLAY_NUMBER_SIZE], least[DURATION_TEXT_SIZE];
+    char slice[DISPLAY_NUMBER_SIZE], answer[DISPLAY_NUMBER_SIZE], least[DURATION_TEXT_SIZE], rate[DISPLAY_NUMBER_SIZE];
     struct run_verdict *verdict = &comparison->sides[0].run.verdict;
-    snprintf(verdict->headline, sizeof verdict->headline,
-             "nothing to compare: slices of %s are too short for answers that take %s: --duration %s or more",
-             display_ms(comparison->slice_s * 1000, slice), display_ms(answer_ms, answer),
-             duration_write(needed * SLICES, least));
+    display_ms(comparison->slice_s * 1000, slice);
+    duration_write(needed * SLICES, least);
+    if (by_rate)
+        snprintf(verdict->headline, sizeof verdict->headline,
+                 "nothing to compare: slices of %s are too short for %s requests a second: --duration %s or more", slice,
+                 display_load(options->rate, rate), least);
+    else
+        snprintf(verdict->headline, sizeof verdict->headline,
+                 "nothing to compare: slices of %s are too short for answers that take %s: --duration %s or more", slice,
+                 display_ms(answer_ms, answer), least);
     verdict->exit_code = EXIT_USAGE;
     return false;
 }
@@ -73,6 +82,11 @@ static double answers_of_users(const struct bench *bench, double users) {
     return turns->sum_ns == 0 ? 0 : users * (double)turns->ok / ns_to_s((int64_t)turns->sum_ns);
 }
 
+/* What came in the slice and was answered, also when that was after its end. */
+static double answers_of_arrivals(const struct run_step *step) {
+    return step->figures.ok / step->seconds;
+}
+
 /* One slice on one side; its figures are added to the block's. */
 static bool run_slice(struct comparison *comparison, size_t side, size_t block, uint64_t number) {
     struct bench *bench = &comparison->sides[side];
@@ -80,10 +94,12 @@ static bool run_slice(struct comparison *comparison, size_t side, size_t block, 
     struct run_step *step = bench_run(bench, &slice);
     if (step == NULL || bench_interrupted())
         return false;
-    if (bench->options->rate <= 0)
-        step->figures.served = answers_of_users(bench, slice.load);
+    step->figures.served = bench->options->rate > 0 ? answers_of_arrivals(step) : answers_of_users(bench, slice.load);
     comparison->answered[side][block] += step->figures.served / 2;
-    comparison->latency[side][block] += step->figures.mean / 2;
+    for (size_t i = 0; i < ENDPOINTS; i++) {
+        comparison->latency[side][block] += (double)step->tallies[i].latency.sum_ns / (double)NS_PER_MS;
+        comparison->replies[side][block] += (double)step->tallies[i].latency.total;
+    }
     return true;
 }
 
@@ -94,6 +110,8 @@ static bool run_block(struct comparison *comparison, size_t block) {
         if (!run_slice(comparison, order[i], block, block * 2 + i / 2))
             return false;
     }
+    for (size_t side = 0; side < SIDES; side++)
+        comparison->latency[side][block] /= fmax(comparison->replies[side][block], 1);
     return true;
 }
 
@@ -135,7 +153,7 @@ static void conclude(struct comparison *comparison) {
         return;
     }
     snprintf(verdict->headline, sizeof verdict->headline, "nothing to compare: %s",
-             comparison->blocks == 0 ? "it ended before both services had been measured" : "A answered nothing");
+             comparison->blocks < 2 ? "it ended before both services had been measured twice" : "A answered nothing");
     verdict->exit_code = bench_interrupted() ? EXIT_INTERRUPTED : EXIT_UNREACHABLE;
 }
 
@@ -191,13 +209,16 @@ static double warm_up(struct bench *bench) {
 
 static void run_comparison(struct comparison *comparison) {
     double slower_ms = 0;
+    bool by_rate = comparison->options[0].rate > 0;
+    if (by_rate && !choose_slice(comparison, 0))
+        return;
     for (size_t side = 0; side < SIDES; side++) {
         double answer_ms = warm_up(&comparison->sides[side]);
         if (answer_ms < 0)
             return;
         slower_ms = fmax(slower_ms, answer_ms);
     }
-    if (!choose_slice(comparison, slower_ms))
+    if (!by_rate && !choose_slice(comparison, slower_ms))
         return;
     char duration[DISPLAY_NUMBER_SIZE];
     display_note(&comparison->sides[0].display, "takes about %s", display_duration(comparison->slice_s * SLICES, duration));

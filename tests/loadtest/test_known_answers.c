@@ -233,7 +233,7 @@ START_TEST(a_server_without_a_leak_passes_the_soak) {
     static const char *const of_the_server[] = { "memory", "descriptors", "threads" };
     struct fake fake = fake_start(&(struct fake_behaviour){ .leak = 0 });
     static struct result result;
-    run_program((const char *const[]){ "soak", fake.url, "--users", "8", "--think", "5ms", "--duration", "15s", "--slo",
+    run_program((const char *const[]){ "soak", fake.url, "--users", "8", "--think", "5ms", "--duration", "12s", "--slo",
                                        "err<=1%", NULL },
                 &result);
     for (size_t i = 0; i < ARRAY_LEN(of_the_server); i++)
@@ -327,6 +327,55 @@ START_TEST(the_ratio_of_two_services_that_take_their_time_is_the_true_one) {
     release(&result);
     fake_stop(&quick);
     fake_stop(&slow);
+}
+END_TEST
+
+/* ABBA ABBA: between two slices of A lie two of B, and then none. */
+static void assert_order(const struct run *run) {
+    double begin = -1, apart = 0, together = 0;
+    unsigned slices = 0;
+    for (size_t i = 0; i < run->steps_count; i++) {
+        if (run->steps[i].phase != PHASE_SIDE_A)
+            continue;
+        if (begin >= 0)
+            *(slices % 2 == 1 ? &apart : &together) += run->steps[i].begin - begin;
+        begin = run->steps[i].begin;
+        slices++;
+    }
+    ck_assert_uint_eq(slices, 40);
+    ck_assert_msg(apart > 2 * together, "%.1f s and %.1f s", apart, together);
+}
+
+/* Six requests come in each slice of 0.15 s, of which the slow service answers one or two after its end. */
+START_TEST(at_a_rate_what_came_in_a_slice_is_counted_and_its_latency_is_that_of_replies) {
+    struct fake quick = fake_start(&(struct fake_behaviour){ .latency_s = 0.01 });
+    struct fake slow = fake_start(&(struct fake_behaviour){ .latency_s = 0.04 });
+    static struct result result;
+    double answered[2], ratio;
+    run_program((const char *const[]){ "compare", quick.url, slow.url, "--rate", "40", "--arrivals", "uniform", "--duration",
+                                       "12s", NULL },
+                &result);
+    assert_says(&result, "B is slower than A: ");
+    ratio = strtod(strstr(result.output, "A: ") + 3, NULL);
+    answered[0] = strtod(strchr(strstr(result.output, "//"), ' '), NULL);
+    answered[1] = strtod(strchr(strstr(strstr(result.output, "  B  "), "//"), ' '), NULL);
+    ck_assert_msg(answered[0] > 38 && answered[0] < 42 && answered[1] > 38 && answered[1] < 42, "%s", result.output);
+    ck_assert_msg(ratio > 2 && ratio < 4.2, "%s", result.output); /* a busy machine adds to both */
+    assert_order(&result.run);
+    release(&result);
+    fake_stop(&quick);
+    fake_stop(&slow);
+}
+END_TEST
+
+START_TEST(slices_of_too_few_requests_are_refused) {
+    struct fake fake = fake_start(&(struct fake_behaviour){ .capacity = 0 });
+    static struct result result;
+    run_program((const char *const[]){ "compare", fake.url, fake.url, "--rate", "3", "--duration", "24s", NULL }, &result);
+    ck_assert_msg(result.code == 2, "%d: %s", result.code, result.output);
+    assert_says(&result, "slices of 300 ms are too short for 3 requests a second: --duration 134s or more");
+    release(&result);
+    fake_stop(&fake);
 }
 END_TEST
 
@@ -492,6 +541,8 @@ Suite *known_answers_suite(void) {
     TCase *comparisons = tcase_create("comparisons");
     tcase_set_timeout(comparisons, 120);
     tcase_add_test(comparisons, the_ratio_of_two_services_that_take_their_time_is_the_true_one);
+    tcase_add_test(comparisons, at_a_rate_what_came_in_a_slice_is_counted_and_its_latency_is_that_of_replies);
+    tcase_add_test(comparisons, slices_of_too_few_requests_are_refused);
     tcase_add_test(comparisons, slices_that_end_before_the_answers_come_are_refused);
     tcase_add_test(comparisons, the_slower_of_two_services_that_share_their_accounts_is_named_with_the_true_ratio);
     suite_add_tcase(suite, comparisons);
