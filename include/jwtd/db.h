@@ -152,6 +152,13 @@ bool db_url_is_valid(const char *url) MUST_CHECK;
 #define DB_URL_PROBLEM_SIZE 160
 bool db_url_check_words(const char *url, char error[DB_URL_PROBLEM_SIZE]) MUST_CHECK;
 
+/* Both checks of database.url, which config_load does not make. False: a line to `errors` says what is wrong, without any part of
+ * the URL. */
+bool db_check_config(const struct config *config, FILE *errors) MUST_CHECK;
+
+/* Whether a password is in database.url that every user of the host may read, in the configuration's file. */
+bool db_password_is_exposed(const struct config *config);
+
 /* Prints a URL or conninfo string as "key=value" words, with every password replaced by "***"; "***" alone for one that is not
  * valid. */
 void db_print_url(const char *url, FILE *out);

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define NAME_SIZE 128
 #define ENVIRONMENT_PREFIX "JWTD_"
@@ -192,6 +193,15 @@ static void report_check(void *context, const struct setting *setting, const cha
     loading->errors++;
 }
 
+/* Whether a value that may hold a password came from the file, and others than its owner and group may read that. */
+static bool is_exposed(const struct loading *loading) {
+    struct stat file;
+    bool from_file = false;
+    for (size_t i = 0; i < settings_count; i++)
+        from_file = from_file || ((settings[i].flags & SECRET) != 0 && loading->states[i].origin == FROM_FILE);
+    return from_file && stat(loading->source->file, &file) == 0 && (file.st_mode & S_IROTH) != 0;
+}
+
 bool config_load(struct config *config, const struct config_source *source, FILE *errors) {
     *config = (struct config){ 0 };
     struct loading loading = { .config = config, .source = source, .out = errors };
@@ -201,6 +211,7 @@ bool config_load(struct config *config, const struct config_source *source, FILE
     for (size_t i = 0; i < source->set_count; i++)
         load_set(&loading, source->set[i]);
     config_check(config, &(struct config_check_visitor){ .report = report_check, .is_valid = is_valid, .context = &loading });
+    config->is_exposed = is_exposed(&loading);
     return loading.errors == 0;
 }
 

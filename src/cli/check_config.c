@@ -26,7 +26,9 @@ static bool are_all_keys_secret(const struct config *config) {
 }
 
 /* As comments, so that what is printed can be read again. */
-static void print_remarks(const struct config *config) {
+static void print_remarks(const struct config *config, const char *file) {
+    if (db_password_is_exposed(config))
+        printf("# database.url has a password, and every user of this host may read it in %s: chmod o= it\n", file);
     const char *obstacle = issuer_obstacle(config->token.issuer);
     if (obstacle == NULL && are_all_keys_secret(config))
         puts("# token.keys_dir has keys of HS256 only: this service can be discovered, but /.well-known/jwks.json is empty;\n"
@@ -42,7 +44,7 @@ int cli_check_config(const struct cli_arguments *arguments) {
     bool is_right = cli_load_config(arguments, &config);
     if (is_right) {
         config_print(&config, db_print_url, stdout);
-        print_remarks(&config);
+        print_remarks(&config, arguments->source->file);
         if ((arguments->options & CLI_CONNECT) != 0)
             is_right = check_connection(&config);
     }

@@ -3,6 +3,7 @@
 #include "notify.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/db.h"
 #include "jwtd/gauges.h"
 #include "jwtd/log.h"
 #include "jwtd/options.h"
@@ -25,17 +26,23 @@ static void note_change(const char *name, bool takes_effect, void *context) {
     snprintf(list + len, NAMES_SIZE - len, "%s%s", len > 0 ? " " : "", name);
 }
 
-/* All errors are logged in one line; config_load writes one line for each. */
+/* The same checks as at the start; all errors are logged in one line, of which each has one. */
 static bool load_config(const struct config_source *source, struct config *config) {
     char *errors = NULL;
     size_t len;
     FILE *out = open_memstream(&errors, &len);
-    bool is_good = out != NULL && config_load(config, source, out);
+    bool is_good = out != NULL && config_load(config, source, out) && db_check_config(config, out);
     bool is_listed = out != NULL && fclose(out) == 0 && errors != NULL && errors[0] != '\0';
     if (!is_good)
         log_event(LOG_ERROR, "reload_failed", "errors=%s", is_listed ? errors : "out of memory");
     free(errors);
     return is_good;
+}
+
+void warn_of_exposed_password(const struct config *config, const struct config_source *source) {
+    if (db_password_is_exposed(config))
+        log_event(LOG_WARN, "password_exposed", "setting=%s file=%s advice=%s", "database.url", source->file,
+                  "every user of this host may read the file: chmod o= it");
 }
 
 /* For the modules that keep copies of settings. */
@@ -70,6 +77,7 @@ void reload(const struct config_source *source, const struct services *services)
     struct changes changes = { .applied = "" };
     bool is_done = load_config(source, &loaded) && replace(services, &loaded, &changes);
     if (is_done) {
+        warn_of_exposed_password(&loaded, source);
         update_copies(services);
         log_event(LOG_INFO, "reloaded", "changed=%s needs_restart=%s", changes.applied, changes.needs_restart);
     } else {

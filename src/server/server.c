@@ -296,7 +296,10 @@ int server_run(const struct config *config, const struct config_source *source) 
     sigset_t set = block_signals();
     int64_t started_us = clock_monotonic_us();
     log_set_emails(config->log.emails);
-    bool is_built = log_thread_start() && build(app);
+    bool has_log = log_thread_start();
+    if (has_log)
+        warn_of_exposed_password(config, source);
+    bool is_built = has_log && build(app);
     heap_end_start();
     if (is_built) {
         log_event(LOG_INFO, "started", "version=%s startup_us=%lld", JWTD_VERSION,

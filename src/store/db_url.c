@@ -1,6 +1,7 @@
 /* Reads a connection string as libpq does, and prints it without its passwords. */
 #include "link.h"
 
+#include "jwtd/config.h"
 #include "jwtd/macros.h"
 #include "jwtd/text.h"
 
@@ -142,6 +143,29 @@ bool db_url_check_words(const char *url, char error[DB_URL_PROBLEM_SIZE]) {
         is_right = option->val == NULL || check_word(option, error);
     PQconninfoFree(options);
     return is_right;
+}
+
+bool db_check_config(const struct config *config, FILE *errors) {
+    char problem[DB_URL_PROBLEM_SIZE];
+    if (!db_url_is_valid(config->database.url)) {
+        fputs(errno == ENOMEM ? "database.url: out of memory\n" : "database.url " DB_URL_ERROR "\n", errors);
+        return false;
+    }
+    bool is_right = db_url_check_words(config->database.url, problem);
+    if (!is_right)
+        fprintf(errors, "database.url: %s\n", problem);
+    return is_right;
+}
+
+bool db_password_is_exposed(const struct config *config) {
+    if (!config->is_exposed)
+        return false;
+    PQconninfoOption *options = db_parse_url(config->database.url);
+    bool has_password = false;
+    for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++)
+        has_password = has_password || (option->dispchar[0] == '*' && option->val != NULL && option->val[0] != '\0');
+    PQconninfoFree(options);
+    return has_password;
 }
 
 static void print_value(const char *value, FILE *out) {

@@ -1,5 +1,6 @@
 /* SIGHUP: what changes while the service runs, and what does not. */
 #include "support/account.h"
+#include "support/metrics.h"
 #include "tests/runner.h"
 
 #include "jwtd/macros.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 Suite *reload_suite(void);
@@ -407,13 +409,17 @@ static void make_other_keys(void) {
     ck_assert_int_eq(program_run(words, "", output, sizeof output), 0);
 }
 
-START_TEST(each_setting_is_applied_or_named_for_a_restart_and_then_has_no_effect) {
-    expect_a_change_for_every_setting();
-    server = server_start_from_file(
-        (const char *const[]){ "password.operations=5", NULL }); /* no weak hashing, so that all may change */
+/* No setting is on the command line, where it would be stronger than that of the file. */
+static void start_from_file(const char *const *settings) {
+    server = server_start_from_file(settings);
     keeper = server;
     keeper.pid = 0;
     server.owns_directory = false;
+}
+
+START_TEST(each_setting_is_applied_or_named_for_a_restart_and_then_has_no_effect) {
+    expect_a_change_for_every_setting();
+    start_from_file((const char *const[]){ "password.operations=5", NULL }); /* no weak hashing, so that all may change */
     make_other_keys();
     struct account account = account_register(&server);
     struct tokens tokens = account_login(&server, &account), latest = tokens;
@@ -466,6 +472,78 @@ START_TEST(a_file_with_an_error_changes_nothing_and_shows_until_a_reload_succeed
 }
 END_TEST
 
+/* Which a start would refuse, too. */
+static const char *const wrong_urls[] = {
+    "postgres://jwtd:SECRETPW@x@db/jwtd",
+    "postgres://db/jwtd?sslmode=verify-fulll",
+    "host=db port=70000",
+};
+
+START_TEST(a_wrong_url_of_the_database_fails_the_reload) {
+    static char text[16384];
+    start_from_file((const char *const[]){ "ops.listen=127.0.0.1:0", NULL });
+    struct server operations = server_operations(&server);
+    char *config = read_config();
+    for (size_t i = 0; i < ARRAY_LEN(wrong_urls); i++) {
+        set_in(config, "database.url", wrong_urls[i], text, sizeof text);
+        reload_config(text, "\"event\":\"reload_failed\",\"errors\":\"database.url");
+        await_check_of_reload("failed");
+        metrics_await_at_most(&operations, "jwtd_reload_last_success", 0);
+        reload_config(config, "\"event\":\"reloaded\",\"changed\":\"\",\"needs_restart\":\"\"");
+        await_check_of_reload("ok");
+        metrics_await_at_least(&operations, "jwtd_reload_last_success", 1);
+    }
+    ck_assert_int_eq(server_log_count(&server, "SECRETPW"), 0);
+    free(config);
+    finish();
+}
+END_TEST
+
+/* How often the log has warned of it. */
+static void check_warnings(int count) {
+    server_check_log_count(&server, "\"event\":\"password_exposed\",\"setting\":\"database.url\",\"file\":\"", count);
+}
+
+static void check_remark(bool is_there) {
+    char path[128], output[16384];
+    snprintf(path, sizeof path, "%s/" SERVER_CONFIG, keeper.directory);
+    ck_assert_int_eq(program_run((const char *const[]){ "--config", path, "check-config", NULL }, NULL, output, sizeof output),
+                     0);
+    ck_assert_msg((strstr(output, "\n# database.url has a password, and every user") != NULL) == is_there, "%s", output);
+}
+
+static void allow(mode_t mode) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/" SERVER_CONFIG, keeper.directory);
+    ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+START_TEST(a_password_that_every_user_may_read_is_warned_of) {
+    static char text[16384];
+    char url[512];
+    server = keeper = server_prepare(NULL);
+    server.owns_directory = false;
+    char *config = read_config();
+    snprintf(url, sizeof url, "%s password=SECRETPW", getenv("JWTD_TEST_DATABASE"));
+    set_in(config, "database.url", url, text, sizeof text);
+    write_config(text);
+    free(config);
+    allow(0644);
+    server_launch(&server, NULL);
+    server_await(&server);
+    check_remark(true);
+    check_warnings(1);
+    reload("\"event\":\"reloaded\"");
+    check_warnings(2);
+    allow(0640);
+    reload("\"event\":\"reloaded\"");
+    check_warnings(2);
+    check_remark(false);
+    ck_assert_int_eq(server_log_count(&server, "SECRETPW"), 0);
+    finish();
+}
+END_TEST
+
 Suite *reload_suite(void) {
     Suite *suite = suite_create("reload");
     TCase *tcase = tcase_create("reload");
@@ -480,6 +558,8 @@ Suite *reload_suite(void) {
     tcase_add_test(tcase, what_needs_a_restart_is_named_and_stays);
     tcase_add_test(tcase, each_setting_is_applied_or_named_for_a_restart_and_then_has_no_effect);
     tcase_add_test(tcase, a_file_with_an_error_changes_nothing_and_shows_until_a_reload_succeeds);
+    tcase_add_test(tcase, a_wrong_url_of_the_database_fails_the_reload);
+    tcase_add_test(tcase, a_password_that_every_user_may_read_is_warned_of);
     suite_add_tcase(suite, tcase);
     return suite;
 }

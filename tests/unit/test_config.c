@@ -6,8 +6,10 @@
 #include "config_fixture.h"
 
 #include <check.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 Suite *config_suite(void);
@@ -364,6 +366,40 @@ START_TEST(an_error_in_the_database_url_does_not_quote_it) {
 }
 END_TEST
 
+/* Of the database's URL: where it stands, and who may read that. */
+static const struct {
+    const char *text, *set, *variable;
+    mode_t mode;
+    bool is_exposed;
+} exposure_cases[] = {
+    { "[database]\nurl = postgres://u:p@h\n", NULL, NULL, 0644, true },
+    { "[database]\nurl = postgres://u:p@h\n", NULL, NULL, 0604, true },
+    { "[database]\nurl = postgres://u@h\n", NULL, NULL, 0644, false },
+    { "[database]\nurl = host=h password=p\n", NULL, NULL, 0644, true },
+    { "[database]\nurl = host=h password=''\n", NULL, NULL, 0644, false },
+    { "[database]\nurl = host=h sslpassword=p\n", NULL, NULL, 0644, true },
+    { "[database]\nurl = postgres://u:p@h\n", NULL, NULL, 0640, false },
+    { "[database]\nurl = postgres://u:p@h\n", NULL, NULL, 0600, false },
+    { "[log]\nlevel = info\n", NULL, "JWTD_DATABASE_URL=postgres://u:p@h", 0644, false },
+    { "[log]\nlevel = info\n", "database.url=postgres://u:p@h", NULL, 0644, false },
+    { "[database]\nurl = postgres://u@h\n", "database.url=postgres://u:p@h", NULL, 0644, false },
+};
+
+START_TEST(a_password_in_a_file_that_every_user_may_read_is_exposed) {
+    char *environment[] = { (char *)(uintptr_t)exposure_cases[_i].variable, NULL };
+    const char *path = write_file(exposure_cases[_i].text, strlen(exposure_cases[_i].text));
+    ck_assert_int_eq(chmod(path, exposure_cases[_i].mode), 0);
+    struct outcome outcome = load(&(struct config_source){ .file = path,
+                                                           .environment = environment,
+                                                           .set = &exposure_cases[_i].set,
+                                                           .set_count = exposure_cases[_i].set != NULL ? 1 : 0 });
+    unlink(path);
+    ck_assert_msg(outcome.loaded, "%s", outcome.errors);
+    ck_assert_int_eq(db_password_is_exposed(&outcome.config), exposure_cases[_i].is_exposed);
+    outcome_fini(&outcome);
+}
+END_TEST
+
 START_TEST(a_configuration_may_be_ended_twice) {
     struct outcome outcome = load_set("cors.allowed_origins=https://a.example");
     config_fini(&outcome.config);
@@ -593,6 +629,7 @@ Suite *config_suite(void) {
     TCase *secrets = tcase_create("secrets");
     tcase_add_test(secrets, the_database_url_is_printed_without_its_password);
     tcase_add_test(secrets, an_error_in_the_database_url_does_not_quote_it);
+    tcase_add_loop_test(secrets, a_password_in_a_file_that_every_user_may_read_is_exposed, 0, (int)ARRAY_LEN(exposure_cases));
     tcase_add_test(secrets, a_configuration_may_be_ended_twice);
     suite_add_tcase(suite, secrets);
     return suite;
