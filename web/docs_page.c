@@ -36,6 +36,9 @@ static const struct {
     { "target_too_long", "Shorten the address: mostly its query is too long. The connection is closed." },
     { "unsupported_media_type", "Set Content-Type to application/json, for services that introspect or revoke to "
                                 "application/x-www-form-urlencoded, and do not compress the body." },
+    { "misdirected_request",
+      "For who watches the service: ask 127.0.0.1 or localhost. A name could belong to a page that wants to read "
+      "what is answered here." },
     { "header_too_large", "Send fewer or shorter headers: mostly cookies of other applications on the same host." },
     { "validation_failed",
       "Show each entry of errors next to its field: pointer names it (\"/password\"), code says what is wrong in a "

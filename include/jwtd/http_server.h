@@ -2,13 +2,13 @@
  * http_server: accepts connections, reads requests, runs the steps of their route, and sends the replies. libmicrohttpd is known
  * in src/http/ only.
  *
- * One epoll loop for each HTTP thread. The order of refusals is fixed, cheapest first: memory for the header (431), framing and
- * target, too many connections, repeated Authorization or Content-Type, CORS preflight, route and method, size of the body as
- * declared, rate limit, credentials of a service (checked before the limit, which counts a service by its name, but refused after
- * it), query, access token and its role, repeated or malformed Idempotency-Key or If-Match; then, when the body is complete, its
- * size as received, media type and schema; then the steps; before the first that leaves the HTTP thread, the executors of all of
- * them are asked for admission. Nothing blocks an HTTP thread: a request whose next step has
- * another executor is suspended, and resumed when that has done its part.
+ * One epoll loop for each HTTP thread. The order of refusals is fixed, cheapest first: memory for the header (431), a Host that
+ * DNS could lead elsewhere (operator's listener on loopback), framing and target, too many connections, repeated Authorization or
+ * Content-Type, CORS preflight, route and method, size of the body as declared, rate limit, credentials of a service (checked
+ * before the limit, which counts a service by its name, but refused after it), query, access token and its role, repeated or
+ * malformed Idempotency-Key or If-Match; then, when the body is complete, its size as received, media type and schema; then the
+ * steps; before the first that leaves the HTTP thread, the executors of all of them are asked for admission. Nothing blocks an
+ * HTTP thread: a request whose next step has another executor is suspended, and resumed when that has done its part.
  */
 #ifndef JWTD_HTTP_SERVER_H
 #define JWTD_HTTP_SERVER_H

@@ -33,6 +33,9 @@ struct cidr_list {
 
 struct address address_of_socket(const struct sockaddr *address); /* an unknown one for NULL and AF_UNIX */
 
+/* 127.0.0.0/8 or ::1. */
+bool address_is_loopback(const struct address *address);
+
 /* For bind and connect: AF_INET for an IPv4 address, else AF_INET6; returns the length of what it wrote. The address is known. */
 socklen_t address_to_socket(const struct address *address, uint16_t port, struct sockaddr_storage *socket_address);
 

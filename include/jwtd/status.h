@@ -32,6 +32,7 @@ enum status {
     STATUS_BODY_TOO_LARGE,          /* 413 */
     STATUS_TARGET_TOO_LONG,         /* 414: the connection is closed */
     STATUS_UNSUPPORTED_MEDIA_TYPE,  /* 415 */
+    STATUS_MISDIRECTED_REQUEST,     /* 421: Host names what this listener is not called; the connection is closed */
     STATUS_HEADER_TOO_LARGE,        /* 431: the connection is closed */
     STATUS_INVALID_BODY,            /* 422 validation_failed, carries errors */
     STATUS_IDEMPOTENCY_KEY_REUSED,  /* 422: the key came before with another request */

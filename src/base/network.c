@@ -112,6 +112,12 @@ static bool is_mapped(const uint8_t bytes[16]) {
     return memcmp(bytes, mapped, sizeof mapped) == 0;
 }
 
+bool address_is_loopback(const struct address *address) {
+    static const uint8_t ipv6[16] = { [15] = 1 };
+    bool is_ipv4 = is_mapped(address->bytes) && address->bytes[12] == 127;
+    return address->known && (is_ipv4 || memcmp(address->bytes, ipv6, sizeof ipv6) == 0);
+}
+
 socklen_t address_to_socket(const struct address *address, uint16_t port, struct sockaddr_storage *socket_address) {
     assert(address->known);
     if (is_mapped(address->bytes)) {

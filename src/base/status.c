@@ -39,6 +39,11 @@ static const struct status_info table[] = {
                                         "without "
                                         "Content-Encoding.",
                                         false },
+    [STATUS_MISDIRECTED_REQUEST] = { "misdirected_request", 421, "Misdirected request",
+                                     "The operator's listener on this address is reached by an IP address or as localhost, not "
+                                     "by "
+                                     "the name in Host.",
+                                     false },
     [STATUS_HEADER_TOO_LARGE] = { "header_too_large", 431, "Request header fields too large",
                                   "The header, its cookies above all, is larger than this service reads.", false },
     [STATUS_INVALID_BODY] = { "validation_failed", 422, "Validation failed",

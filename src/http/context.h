@@ -31,6 +31,7 @@ struct http_context {
     const struct route *routes;
     size_t route_count;
     enum route_listener listener;            /* whose rows are answered: not LISTENER_BOTH */
+    bool refuses_names;                      /* a Host that DNS could lead elsewhere (host.h) is refused */
     struct delayed_replies *delayed_replies; /* NULL: none is delayed */
     struct streams *streams;                 /* NULL: no route has any */
     struct http_threads threads;

@@ -2,6 +2,7 @@
 
 #include "context.h"
 #include "exchange.h"
+#include "host.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
@@ -42,6 +43,11 @@ enum status cors_add_headers(struct exchange *exchange) {
         return status;
     status = header_list_add(headers, allow_origin, origin.bytes);
     return status == STATUS_OK ? header_list_add(headers, "Access-Control-Expose-Headers", exposed_headers) : status;
+}
+
+enum status cors_check_host(const struct exchange *exchange) {
+    bool is_refused = exchange->context->refuses_names && !host_cannot_be_rebound(request_header(&exchange->request, "Host"));
+    return is_refused ? STATUS_MISDIRECTED_REQUEST : STATUS_OK;
 }
 
 static bool has_header(const struct header_list *list, const char *name) {

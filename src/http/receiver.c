@@ -196,8 +196,8 @@ static enum MHD_Result run_without_body(struct exchange *exchange) {
     return pipeline_run(exchange) ? reply_queue(exchange) : MHD_YES;
 }
 
-static enum status add_cors_headers(struct exchange *exchange) {
-    return header_is_public(exchange) ? cors_add_headers(exchange) : STATUS_OK;
+static enum status permit_pages(struct exchange *exchange) {
+    return header_is_public(exchange) ? cors_add_headers(exchange) : cors_check_host(exchange);
 }
 
 static void read_ids(struct exchange *exchange) {
@@ -219,7 +219,7 @@ static enum MHD_Result receive_header(struct exchange *exchange, const char *met
     }
     bool is_well_formed = input_take_request(library_fd(exchange->library_connection));
     status = framing_check(&exchange->headers, version, &summary);
-    enum status cors_status = add_cors_headers(exchange); /* first, so that each reply has them */
+    enum status cors_status = permit_pages(exchange); /* first, so that each reply has them */
     read_ids(exchange);
     if (cors_status != STATUS_OK)
         status = cors_status;

@@ -124,6 +124,7 @@ static const struct {
     { STATUS_INTERNAL, is_any },
     { STATUS_NOT_FOUND, can_be_switched_off },
     { STATUS_NOT_FOUND, is_for_operations },
+    { STATUS_MISDIRECTED_REQUEST, is_for_operations },
     { STATUS_NOT_FOUND, takes_id },
     { STATUS_INVALID_PARAMETER, refuses_query },
     { STATUS_BODY_TOO_LARGE, reads_body },

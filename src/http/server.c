@@ -145,6 +145,13 @@ static struct connections *create_connections(const struct http_server *server) 
         .body_timeout_us = config->server.body_timeout_ms * 1000 });
 }
 
+/* On loopback, which a page in a browser of this host reaches by DNS rebinding: it is answered as of its own origin. Elsewhere
+ * the operator's listener is reached by names. */
+static bool refuses_names(const struct config *config, enum route_listener listener) {
+    const struct endpoint *endpoint = &config->ops.listen;
+    return listener == LISTENER_OPERATIONS && !endpoint->is_unix && address_is_loopback(&endpoint->host);
+}
+
 /* Logs a part that could not be created, with the reason in errno. */
 static bool is_created(const void *part, const char *name) {
     if (part == NULL)
@@ -231,7 +238,11 @@ struct http_server *http_server_start(const struct services *services, const str
     struct http_server *server = calloc(1, sizeof *server);
     if (!is_created(server, "server"))
         return NULL;
-    server->context = (struct http_context){ .services = services, .routes = routes, .route_count = count, .listener = listener };
+    server->context = (struct http_context){ .services = services,
+                                             .routes = routes,
+                                             .route_count = count,
+                                             .listener = listener,
+                                             .refuses_names = refuses_names(config, listener) };
     http_metrics_name_routes(routes, count);
     MHD_set_panic_func(log_panic, NULL);
     bool is_open = is_public(server) ? listener_open(&server->listener, "server.listen", &config->server.listen, true)

@@ -88,6 +88,49 @@ START_TEST(no_page_may_read_what_the_operator_is_answered) {
 }
 END_TEST
 
+/* By its own name, which it has had DNS lead to this machine, a page could. */
+static const struct {
+    const char *host;
+    bool is_answered;
+} hosts[] = {
+    { "Host: 127.0.0.1:9464", true },
+    { "Host: [::1]:9464", true },
+    { "Host: LocalHost:9464", true },
+    { "Host: 192.0.2.1", true }, /* an address cannot be led elsewhere */
+    { "Host;", true },           /* an empty one, as libcurl takes it */
+    { "Host: rebound.example:9464", false },
+    { "Host: rebound.example", false },
+    { "Host: localhost.rebound.example", false },
+    { "Host: 127.0.0.1.rebound.example", false },
+    { "Host: operator", false },
+};
+
+START_TEST(nor_by_a_name_that_leads_to_this_machine) {
+    static const char *const paths[] = { "/metrics", "/debug/threads", "/health/ready" };
+    const char *const headers[] = { hosts[_i].host, NULL };
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        struct server asked = operations;
+        asked.is_proxy = strcmp(paths[i], "/health/ready") == 0; /* whose row is the public listener's, too: not recorded */
+        struct reply reply = http_send(&asked, "GET", paths[i], headers, NULL);
+        if (hosts[_i].is_answered)
+            expect_status(reply, 200);
+        else
+            expect_problem(reply, 421, "misdirected_request");
+        expect_status(http_send(&server, "GET", "/health/ready", headers, NULL), 200);
+    }
+}
+END_TEST
+
+/* A service of Kubernetes, for example. */
+START_TEST(elsewhere_than_on_loopback_the_operator_is_reached_by_names) {
+    struct server open = server_start_beside(&server, (const char *const[]){ "ops.listen=0.0.0.0:0", NULL });
+    struct server own = server_operations(&open);
+    snprintf(own.url, sizeof own.url, "http://127.0.0.1:%d", own.port);
+    expect_status(http_send(&own, "GET", "/metrics", (const char *const[]){ "Host: jwtd.monitoring.svc", NULL }, NULL), 200);
+    server_finish(&open);
+}
+END_TEST
+
 /* server.max_connections of 4, and those beyond that are accepted to be refused. */
 START_TEST(a_public_listener_that_is_full_does_not_fill_the_operators) {
     int clients[8];
@@ -104,7 +147,7 @@ END_TEST
 
 #define STAYING 80 /* the listener has 32 connections */
 
-static const char whole_request[] = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+static const char whole_request[] = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /* What each client sends before it stays. */
 static const struct {
@@ -329,6 +372,8 @@ Suite *operations_suite(void) {
     tcase_add_test(tcase, health_is_on_both);
     tcase_add_test(tcase, nothing_of_the_api_is_on_the_operators_listener);
     tcase_add_test(tcase, no_page_may_read_what_the_operator_is_answered);
+    tcase_add_loop_test(tcase, nor_by_a_name_that_leads_to_this_machine, 0, ARRAY_LEN(hosts));
+    tcase_add_test(tcase, elsewhere_than_on_loopback_the_operator_is_reached_by_names);
     tcase_add_test(tcase, a_public_listener_that_is_full_does_not_fill_the_operators);
     tcase_add_loop_test(tcase, clients_that_stay_on_the_operators_listener_do_not_keep_others_out, 0, ARRAY_LEN(staying));
     tcase_add_test(tcase, who_has_most_connections_to_the_operators_listener_loses_one);

@@ -51,6 +51,7 @@ static const struct {
     { STATUS_BODY_TOO_LARGE, "body_too_large", 413 },
     { STATUS_TARGET_TOO_LONG, "target_too_long", 414 },
     { STATUS_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415 },
+    { STATUS_MISDIRECTED_REQUEST, "misdirected_request", 421 },
     { STATUS_HEADER_TOO_LARGE, "header_too_large", 431 },
     { STATUS_INVALID_BODY, "validation_failed", 422 },
     { STATUS_IDEMPOTENCY_KEY_REUSED, "idempotency_key_reused", 422 },

@@ -87,6 +87,24 @@ START_TEST(a_text_need_not_end_behind_the_address) {
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    bool is_loopback;
+} loopback_cases[] = {
+    { "127.0.0.1", true },        { "127.255.255.254", true }, { "::1", true },
+    { "::ffff:127.0.0.1", true }, { "0.0.0.0", false },        { "::", false },
+    { "128.0.0.1", false },       { "7f00::1", false },        { "::2", false },
+    { "::127.0.0.1", false },     { "10.127.0.1", false },
+};
+
+START_TEST(loopback_is_a_network_of_ipv4_and_one_address_of_ipv6) {
+    struct address address;
+    ck_assert(address_parse(text_of(loopback_cases[_i].text), &address));
+    ck_assert_int_eq(address_is_loopback(&address), loopback_cases[_i].is_loopback);
+    ck_assert(!address_is_loopback(&(struct address){ .known = false }));
+}
+END_TEST
+
 START_TEST(a_socket_of_each_family_has_its_address) {
     char text[ADDRESS_TEXT_SIZE];
     struct sockaddr_in ipv4 = { .sin_family = AF_INET };
@@ -300,6 +318,7 @@ Suite *network_suite(void) {
                         (int)ARRAY_LEN(address_cases));
     tcase_add_test(addresses, bytes_behind_a_nul_are_not_ignored);
     tcase_add_test(addresses, a_text_need_not_end_behind_the_address);
+    tcase_add_loop_test(addresses, loopback_is_a_network_of_ipv4_and_one_address_of_ipv6, 0, (int)ARRAY_LEN(loopback_cases));
     tcase_add_test(addresses, a_socket_of_each_family_has_its_address);
     tcase_add_loop_test(addresses, an_endpoint_is_one_socket_address, 0, (int)ARRAY_LEN(endpoints));
     tcase_add_test(addresses, an_endpoint_with_a_nul_is_none);
