@@ -386,19 +386,32 @@ END_TEST
 
 /* ---- from the proxy to PostgreSQL ---- */
 
-/* nginx with the file that ships. */
-static const struct reverse_proxy nginx = {
-    .name = "nginx",
-    .files = { "nginx-traces.conf" },
-    .before_port = "127.0.0.1:",
-    .main_file = "daemon off; master_process off; pid nginx.pid; error_log nginx.log info;\n"
-                 "events { }\n"
-                 "http { client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n"
-                 "uwsgi_temp_path uwsgi; scgi_temp_path scgi; include nginx-traces.conf; }\n",
-    .words = { "/usr/sbin/nginx", "-e", "nginx.log", "-p", ".", "-c", "main" },
-    .is_before_jwtd = true,
-    .replaced = "/var/log/nginx/",
-    .replacement = "",
+/* With the files that ship. */
+static const struct {
+    struct reverse_proxy proxy;
+    const char *spans; /* the file with a line for each of its spans */
+    const char *prepared;
+} traced_ways[] = {
+    { { .name = "nginx",
+        .files = { "nginx-traces.conf" },
+        .before_port = "127.0.0.1:",
+        .main_file = "daemon off; master_process off; pid nginx.pid; error_log nginx.log info;\n"
+                     "events { }\n"
+                     "http { client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n"
+                     "uwsgi_temp_path uwsgi; scgi_temp_path scgi; include nginx-traces.conf; }\n",
+        .words = { "/usr/sbin/nginx", "-e", "nginx.log", "-p", ".", "-c", "main" },
+        .is_before_jwtd = true,
+        .replaced = "/var/log/nginx/",
+        .replacement = "" },
+      "jwtd-traces.log",
+      "database.prepared=true" },
+    { { .name = "haproxy",
+        .files = { "haproxy-traces.cfg" },
+        .before_port = "127.0.0.1:",
+        .words = { "/usr/sbin/haproxy", "-db", "-f", "haproxy-traces.cfg" },
+        .is_before_jwtd = true },
+      "output",
+      "database.prepared=false" },
 };
 
 static char *read_text(const char *directory, const char *name) {
@@ -413,18 +426,26 @@ static char *read_text(const char *directory, const char *name) {
     return text;
 }
 
-/* The last line that nginx has written of its spans. */
-static struct json_object *proxy_span(const struct running_proxy *running) {
-    char *text = NULL;
-    for (int i = 0; i < 1000 && (text == NULL || strchr(text, '\n') == NULL); i++) {
+/* Of the one request through the proxy, when it has written it. */
+static struct json_object *proxy_span(const struct running_proxy *running, const char *file) {
+    char *text = NULL, *line = NULL;
+    for (int i = 0; i < 1000 && (line == NULL || strchr(line, '\n') == NULL); i++) {
         free(text);
         usleep(10000);
-        text = read_text(running->directory, "jwtd-traces.log");
+        text = read_text(running->directory, file);
+        line = strstr(text, "{\"trace_id\":");
     }
-    struct json_object *span = json_tokener_parse(text);
+    struct json_object *span = line != NULL ? json_tokener_parse(line) : NULL;
     ck_assert_msg(span != NULL, "%s", text);
+    ck_assert_str_eq(json_string_at(span, "path"), "/auth/login");
     free(text);
     return span;
+}
+
+/* `ms` is the name of the same in milliseconds. */
+static double seconds_of(const struct json_object *span, const char *s, const char *ms) {
+    struct json_object *value = json_object_object_get(span, s);
+    return value != NULL ? json_object_get_double(value) : (double)json_integer_at(span, ms) / 1e3;
 }
 
 /* Each statement of the trace has its line in PostgreSQL's log, with its span's id and within its span's time. */
@@ -471,18 +492,19 @@ static void assert_prepared_once(const struct cluster *cluster, const char *stat
 }
 
 /* By the log of each of them: the proxy's span is the parent of jwtd's request, whose statements PostgreSQL names. */
-static void trace_a_login(const struct cluster *cluster, const char *prepared) {
+static void trace_a_login(const struct cluster *cluster, const struct reverse_proxy *way, const char *file,
+                          const char *prepared) {
     char url[CLUSTER_SETTING_SIZE];
     struct server server =
         server_start((const char *const[]){ collector_setting(collector), "trace.sample=0", "trace.sample_callers=1000/s",
                                             cluster_setting(cluster->port, "", url), "database.connections=1", prepared, NULL });
     struct account account = account_register(&server);
     account_login(&server, &account); /* not traced */
-    struct running_proxy running = reverse_proxy_start(&nginx, server.directory, server.port, 0);
+    struct running_proxy running = reverse_proxy_start(way, server.directory, server.port, 0);
     struct reply reply = log_in(&running.address, &account, (const char *const[]){ "traceparent: forged", NULL });
     http_free(&reply);
 
-    struct json_object *proxy = proxy_span(&running);
+    struct json_object *proxy = proxy_span(&running, file);
     const char *trace_id = json_string_at(proxy, "trace_id");
     size_t count = collector_await_spans(collector, trace_id, 1, spans);
     /* the name is not left on the connection */
@@ -494,8 +516,7 @@ static void trace_a_login(const struct cluster *cluster, const char *prepared) {
     const struct collected_span *request = find(count, "POST /auth/login");
     ck_assert_str_eq(request->parent_id, json_string_at(proxy, "span_id"));
     ck_assert_str_eq(collected_attribute(request, "jwtd.request_id"), trace_id);
-    double end_s = json_object_get_double(json_object_object_get(proxy, "end"));
-    double duration_s = json_object_get_double(json_object_object_get(proxy, "duration"));
+    double end_s = seconds_of(proxy, "end", "end_ms"), duration_s = seconds_of(proxy, "duration", "duration_ms");
     double request_s = (double)request->begin_ns / 1e9;
     ck_assert_msg(end_s - duration_s - 0.01 <= request_s && request_s <= end_s + 0.01, "%.3f is not within %.3f s before %.3f",
                   request_s, duration_s, end_s);
@@ -515,8 +536,8 @@ static void trace_a_login(const struct cluster *cluster, const char *prepared) {
 START_TEST(one_trace_leads_from_the_proxy_through_jwtd_to_the_log_of_postgresql) {
     struct cluster cluster =
         cluster_create((const char *const[]){ "log_line_prefix=%n |%a|", "log_min_duration_statement=0", NULL });
-    trace_a_login(&cluster, "database.prepared=true");
-    trace_a_login(&cluster, "database.prepared=false");
+    for (size_t i = 0; i < ARRAY_LEN(traced_ways); i++)
+        trace_a_login(&cluster, &traced_ways[i].proxy, traced_ways[i].spans, traced_ways[i].prepared);
     cluster_remove(&cluster);
 }
 END_TEST
