@@ -25,7 +25,10 @@ again=()    # "KIND SUITE" of each that was run again
 work=
 workers=() # their processes, while they run
 # Suites of the service tests that take longest, longest first, so that no worker begins one when the others have nothing left.
-long_suites="alerts fault_requests front_end languages database_revocations crashes store database_failover followers database_outage life slow_followers revocations database_commit fault_migrate database_executor activation slow_clients failpoint chaos fault_start database_pressure exchanges memory key_clients sibling fault_signals shutdown differential"
+long_suites="fault_requests languages database_revocations front_end store alerts pages fault_start followers database_commit \
+    database_pressure database_outage activation life fault_migrate database_failover crashes revocations enumeration slow_clients chaos failpoint slow_followers \
+    delayed_replies proxies exchanges database_executor fault_signals fault_key reload idempotency key_clients request_log traces limits \
+    database_audit sibling database_readiness rolling fault_keygen database_introspection differential shutdown"
 exchanges=${JWTD_TEST_EXCHANGES:+$(realpath -m "$JWTD_TEST_EXCHANGES")}
 unset JWTD_TEST_EXCHANGES # the program takes every JWTD_ variable for a setting
 
