@@ -82,7 +82,7 @@ coverage: ## run the tests with gcov and write build/coverage/index.html; TESTS=
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck and the project's own rules
 	@tools/lint.sh
 deps: ## install the Debian packages that are missing, for all of these
-	@tools/packages.sh run test languages lint bench fuzz coverage
+	@tools/packages.sh run test languages lint bench fuzz coverage package-check
 bench: ## measure the figures of the README, a few minutes; SECONDS_EACH=10 for longer ones
 	@tools/bench.sh
 peers: ## build the peers of bench/peers that this machine has the tools for: Go, Rust, Python; PEERS="gin axum" for some
