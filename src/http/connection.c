@@ -182,6 +182,13 @@ int64_t connection_waits_since_us(struct connection *connection) {
     return since_us;
 }
 
+int64_t connection_answered_since_us(struct connection *connection) {
+    pthread_mutex_lock(&connection->state_lock);
+    int64_t since_us = connection->state == CONNECTION_ANSWER ? connection->since_us : -1;
+    pthread_mutex_unlock(&connection->state_lock);
+    return since_us;
+}
+
 void connection_evict(struct connection *connection) {
     pthread_mutex_lock(&connection->state_lock);
     shut_down(connection, STATUS_OVERLOADED);

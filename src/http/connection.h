@@ -81,10 +81,15 @@ void connection_set_state(struct connection *connection, enum connection_state s
  */
 void connection_check(struct connection *connection, const struct connection_deadlines *deadlines, int64_t now_us);
 
-/* Since when the connection has waited for its client: for a request, or the rest of one; -1 when the client waits. The list's
- * lock is held, as for the next, which makes room for another connection: it answers 503 if a request has begun, and shuts down.
- */
+/* Since when the connection has waited for its client: for a request, or the rest of one; -1 when it does not. The list's lock is
+ * held, as for the next two. */
 int64_t connection_waits_since_us(struct connection *connection);
+
+/* Since when the client has been taking its reply; -1 when it is not. */
+int64_t connection_answered_since_us(struct connection *connection);
+
+/* Makes room for another connection: answers 503 if a request has begun, resets one whose client takes its reply, and shuts down.
+ */
 void connection_evict(struct connection *connection);
 
 /* The status of the reply that was sent when the connection was shut down, or by input.h, once; STATUS_OK: none was, or it was

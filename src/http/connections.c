@@ -191,11 +191,13 @@ static bool is_before(const struct connection *one, int64_t one_since_us, const 
     return of_one != of_other ? of_one > of_other : one_since_us < other_since_us;
 }
 
-static struct connection *find_to_evict(const struct connections *connections) {
+/* The one that has been in a state for longest, of the address that has most, among those of which `since_us_of` tells. */
+static struct connection *find_longest(const struct connections *connections,
+                                       int64_t (*since_us_of)(struct connection *connection)) {
     struct connection *found = NULL, *connection;
     int64_t found_since_us = 0;
     TAILQ_FOREACH(connection, &connections->list, link) {
-        int64_t since_us = connection->is_evicted ? -1 : connection_waits_since_us(connection);
+        int64_t since_us = connection->is_evicted ? -1 : since_us_of(connection);
         if (since_us < 0 || (found != NULL && !is_before(connection, since_us, found, found_since_us)))
             continue;
         found = connection;
@@ -204,8 +206,13 @@ static struct connection *find_to_evict(const struct connections *connections) {
     return found;
 }
 
+/* Of those that are being answered one goes only when nobody else can: it takes its reply too slowly. */
 static bool evict_one(struct connections *connections) {
-    struct connection *connection = connections->evicted < EVICTED_MAX ? find_to_evict(connections) : NULL;
+    if (connections->evicted >= EVICTED_MAX)
+        return false;
+    struct connection *connection = find_longest(connections, connection_waits_since_us);
+    if (connection == NULL)
+        connection = find_longest(connections, connection_answered_since_us);
     if (connection == NULL)
         return false;
     connection->is_evicted = true;

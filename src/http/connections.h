@@ -49,9 +49,10 @@ enum connection_admission {
  * and the caller closes the descriptor. So the limits hold, and a tenth more, however many arrive at once.
  *
  * With `makes_room` a connection that waits for its client is closed for a new one: of the address that has most of them the one
- * that has waited for longest (`per_address` only says that addresses are counted). So nobody keeps others out by staying,
- * whatever he sends first. There are at most EVICTED_MAX that the library has not closed yet; with as many, or while some are on
- * the way to an HTTP thread, the call waits for up to half a second.
+ * that has waited for longest (`per_address` only says that addresses are counted). Only when none waits, one whose client takes
+ * a reply has to go, by the same rule. So nobody keeps others out by staying, whatever he sends first, or by not reading. There
+ * are at most EVICTED_MAX that the library has not closed yet; with as many, or while some are on the way to an HTTP thread, the
+ * call waits for up to half a second.
  *
  * There are at most RESERVATIONS_MAX reservations; with as many, the call waits until there are half as many. A reservation
  * expires after half a second (which ends the wait, too): the library has closed the connection without adding it, for lack of

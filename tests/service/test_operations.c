@@ -149,11 +149,20 @@ END_TEST
 
 static const char whole_request[] = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
+/* More of replies than the kernel takes for a client that does not read. */
+#define FOUR(text) text text text text
+#define UNREAD "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+static const char unread_requests[] = FOUR(FOUR(UNREAD)) FOUR(UNREAD);
+
 /* What each client sends before it stays. */
 static const struct {
     const char *bytes;
     bool has_reply;
-} staying[] = { { whole_request, true }, { "", false }, { "GET /health/live HTTP/1.1\r\nHo", false }, { "GE", false } };
+} staying[] = { { unread_requests, true },
+                { whole_request, true },
+                { "", false },
+                { "GET /health/live HTTP/1.1\r\nHo", false },
+                { "GE", false } };
 
 static void await_bytes(int fd) {
     struct pollfd input = { .fd = fd, .events = POLLIN };
