@@ -23,6 +23,20 @@ says_what_production_says() {
     ! grep -v -x -F -f <(sed -n '/^```sh$/,/^```$/p' docs/production.md) <<<"$commands"
 }
 
+# What the package asks systemd for when it is removed, and when it is upgraded.
+stops_what_it_removes() {
+    local prerm=$work/prerm
+    dpkg-deb --ctrl-tarfile build/deb/jwtd_*.deb | tar -xO ./prerm | sed "s|/run/systemd/system|$work|" >"$prerm"
+    # shellcheck disable=SC2317 # called by the script
+    asked() {
+        deb-systemd-invoke() { echo "$*"; }
+        export -f deb-systemd-invoke
+        bash "$prerm" "$@"
+    }
+    [[ $(asked remove) == "stop jwtd.socket jwtd.service" ]]
+    [[ -z $(asked upgrade 9) ]]
+}
+
 make_root() {
     if [[ ! -e $base ]]; then
         # shellcheck disable=SC2016 # apt's own
@@ -124,6 +138,7 @@ has_the_library() {
 expect "make deb builds the packages, in the program's version" builds
 programs=("/packages/$(basename build/deb/jwtd_*.deb)" "/packages/$(basename build/deb/failpoint_*.deb)")
 expect "lintian finds no error in them" has_no_errors
+expect "a removal stops the service and its socket, an upgrade neither" stops_what_it_removes
 expect "README.Debian's commands are those that docs/production.md runs" says_what_production_says
 expect "libjwtd-verify-dev has what a sibling compiles against" has_the_library
 if [[ $EUID -ne 0 ]]; then
