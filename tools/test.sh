@@ -26,7 +26,7 @@ work=
 workers=() # their processes, while they run
 # Suites of the service tests that take longest, longest first, so that no worker begins one when the others have nothing left.
 long_suites="fault_requests languages database_revocations front_end store alerts pages fault_start followers database_commit \
-    database_pressure database_outage activation life fault_migrate database_failover crashes revocations enumeration slow_clients chaos failpoint slow_followers \
+    database_pressure database_outage activation life slow_followers fault_migrate database_failover crashes revocations enumeration slow_clients chaos failpoint \
     delayed_replies proxies exchanges database_executor fault_signals fault_key reload idempotency key_clients request_log traces limits \
     database_audit sibling database_readiness rolling fault_keygen database_introspection differential shutdown"
 exchanges=${JWTD_TEST_EXCHANGES:+$(realpath -m "$JWTD_TEST_EXCHANGES")}
