@@ -6,10 +6,12 @@
  *   - its exchange, arena and connection (exchange.h, connection.h), and what the library keeps for its connection and thread
  *   - the scanner of its descriptor (input.c), in a cache line of its own: threads own every n-th descriptor
  *   - the lease of the snapshot in force (snapshot.h), which is the thread's
- *   - the generator of request ids (uuid.h), which is the thread's
+ *   - the generator of request ids (uuid.h), its cells of the metrics (metrics.h), what it does now (activity.h) and its queue of
+ *     the log (log.h), each of which is the thread's
  *
  * It reads, and does not write: configuration and keys, the token cache (token_cache.h), the filter of revoked sessions
- * (revoked_sessions.h), the places of users whose roles have changed (current_roles.h).
+ * (revoked_sessions.h), the places of users whose roles have changed (current_roles.h), and the flag by which the log's writer is
+ * woken, which is written only by the first line after the writer has written all (log.c: up to 500 times a second).
  *
  * It takes a lock only for a session or user that shares its place with one that has been revoked or changed: the shard's.
  * tests/service/test_lock_free.c counts the locks that threads share.
