@@ -167,16 +167,18 @@ START_TEST(the_shortest_day_that_says_something_has_a_peak_of_ten_times_what_a_r
 }
 END_TEST
 
+#define LATE_STEPS 10000 /* of a segment */
+
 /* A queue without an end, before a service that answers `part` of the peak: the share of requests that wait for longer than that.
  */
 static double late_share(double part, double seconds, double late_s) {
     struct segment segments[SCHEDULE_SEGMENTS];
     size_t count = day_plan(DAY_PEAK, seconds, segments);
-    double capacity = part * DAY_PEAK, queue = 0, late = 0, step_s = seconds / 1e5;
+    double capacity = part * DAY_PEAK, queue = 0, late = 0;
     for (size_t i = 0; i < count; i++) {
-        double length_s = ns_to_s(segments[i].duration_ns);
-        for (double at_s = 0; at_s < length_s; at_s += step_s) {
-            double rate = segments[i].rate_begin + (segments[i].rate_end - segments[i].rate_begin) * at_s / length_s;
+        double step_s = ns_to_s(segments[i].duration_ns) / LATE_STEPS;
+        for (int k = 0; k < LATE_STEPS; k++) {
+            double rate = segments[i].rate_begin + (segments[i].rate_end - segments[i].rate_begin) * k / LATE_STEPS;
             queue = fmax(queue + (rate - capacity) * step_s, 0);
             late += queue / capacity > late_s ? rate * step_s : 0;
         }
