@@ -222,6 +222,20 @@ START_TEST(recovered_is_three_good_seconds_in_a_row) {
 }
 END_TEST
 
+/* It ends a moment after the load has dropped. */
+START_TEST(the_last_second_of_the_overload_does_not_count) {
+    begin_run(200, 0);
+    struct recovery recovery = recovery_of(&run, &run.steps[0], HALF, ALLOWED);
+    double seconds;
+    const double in_flight[] = { 190, 2, 2, 2 };
+    for (size_t i = 0; i < ARRAY_LEN(in_flight); i++)
+        add_second(OVERLOAD_S + (double)i + 0.1, in_flight[i]);
+    ck_assert_int_eq(recovery_judge(&recovery, &run, OVERLOAD_S + 3.1, &seconds), RECOVERY_DONE);
+    ck_assert_double_eq(seconds, 0);
+    run_fini(&run);
+}
+END_TEST
+
 /* ---- the headline ---- */
 
 static const struct {
@@ -260,6 +274,7 @@ Suite *recovery_suite(void) {
     tcase_add_test(tests, refusals_are_answers_that_a_queue_shrinks_by);
     tcase_add_test(tests, a_queue_that_only_the_client_empties_does_not_shrink);
     tcase_add_test(tests, recovered_is_three_good_seconds_in_a_row);
+    tcase_add_test(tests, the_last_second_of_the_overload_does_not_count);
     tcase_add_loop_test(tests, the_headline_says_what_those_waited_who_were_answered_and_whether_it_recovers, 0,
                         (int)ARRAY_LEN(headlines));
     suite_add_tcase(suite, tests);
