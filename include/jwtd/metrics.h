@@ -27,13 +27,15 @@ enum metric {
     METRIC_HTTP_REQUEST_DURATION, /* METRIC_SET_ROUTE */
     METRIC_HTTP_CONNECTIONS,      /* METRIC_SET_LISTENER, enum connection_state */
     METRIC_REQUESTS_SHED,         /* METRIC_SET_LISTENER, METRIC_SET_SHED_REASON */
-    METRIC_QUEUE_LENGTH,          /* read */
-    METRIC_QUEUE_WAIT,            /* METRIC_SET_EXECUTOR */
-    METRIC_JOB_DURATION,          /* METRIC_SET_EXECUTOR */
-    METRIC_LOGINS,                /* enum metric_login */
-    METRIC_REGISTRATIONS,         /* enum metric_registration */
-    METRIC_REFRESHES,             /* enum metric_refresh */
-    METRIC_LIMITER_DECISIONS,     /* METRIC_SET_LIMIT_CLASS, enum metric_decision */
+    METRIC_READY,                 /* read, as the next two */
+    METRIC_QUEUE_LENGTH,
+    METRIC_EXECUTOR_CAPACITY,
+    METRIC_QUEUE_WAIT,        /* METRIC_SET_EXECUTOR */
+    METRIC_JOB_DURATION,      /* METRIC_SET_EXECUTOR */
+    METRIC_LOGINS,            /* enum metric_login */
+    METRIC_REGISTRATIONS,     /* enum metric_registration */
+    METRIC_REFRESHES,         /* enum metric_refresh */
+    METRIC_LIMITER_DECISIONS, /* METRIC_SET_LIMIT_CLASS, enum metric_decision */
     METRIC_LOCKOUTS,
     METRIC_DATABASE_CONNECTIONS, /* enum link_state */
     METRIC_DATABASE_RECONNECTS,

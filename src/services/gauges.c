@@ -2,6 +2,7 @@
 
 #include "jwtd/audit.h"
 #include "jwtd/clock.h"
+#include "jwtd/condition.h"
 #include "jwtd/macros.h"
 #include "jwtd/metrics.h"
 #include "jwtd/readiness.h"
@@ -9,18 +10,35 @@
 
 #include <stddef.h>
 
+static const struct {
+    enum executor executor;
+    const char *name;
+} executors[] = { { ON_DATABASE, "database" }, { ON_CRYPTO, "crypto" }, { ON_DISPATCH, "dispatch" } };
+
 static void read_queues(struct metric_samples *samples, void *context) {
-    static const char *const names[EXECUTOR_COUNT] = {
-        [ON_DATABASE] = "database", [ON_CRYPTO] = "crypto", [ON_DISPATCH] = "dispatch"
-    };
     const struct services *services = context;
-    for (enum executor executor = 0; executor < EXECUTOR_COUNT; executor++) {
+    for (size_t i = 0; i < ARRAY_LEN(executors); i++) {
         struct admission_load load;
-        if (names[executor] == NULL)
-            continue;
-        admission_read_load(services->admissions[executor], &load);
-        metric_sample(samples, load.queued, &names[executor]);
+        admission_read_load(services->admissions[executors[i].executor], &load);
+        metric_sample(samples, load.queued, &executors[i].name);
     }
+}
+
+/* How many of its jobs can run at once. */
+static void read_capacities(struct metric_samples *samples, void *context) {
+    const struct services *services = context;
+    for (size_t i = 0; i < ARRAY_LEN(executors); i++) {
+        struct admission_load load;
+        admission_read_load(services->admissions[executors[i].executor], &load);
+        metric_sample(samples, load.servers, &executors[i].name);
+    }
+}
+
+static void read_ready(struct metric_samples *samples, void *context) {
+    const struct services *services = context;
+    const struct snapshot *snapshot = snapshot_acquire(services->snapshots);
+    metric_sample(samples, condition_is_healthy(services, snapshot) ? 1 : 0, NULL);
+    snapshot_release(services->snapshots, snapshot);
 }
 
 static void read_database(struct metric_samples *samples, void *context) {
@@ -92,7 +110,9 @@ static const struct {
     enum metric metric;
     metric_reader *read;
 } gauges[] = {
+    { METRIC_READY, read_ready },
     { METRIC_QUEUE_LENGTH, read_queues },
+    { METRIC_EXECUTOR_CAPACITY, read_capacities },
     { METRIC_DATABASE_UP, read_database },
     { METRIC_REVOKED_SESSIONS, read_revoked_sessions },
     { METRIC_REVOCATIONS_AGE, read_revocations_age },

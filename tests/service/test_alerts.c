@@ -310,7 +310,7 @@ static void log_in_unnoticed(void) {
 
 static const struct fault {
     enum instance instance;
-    const char *alerts[3];         /* that fire for the instance */
+    const char *alerts[4];         /* that fire for the instance */
     const char *service_alerts[3]; /* that fire for all instances together, of which this one is one */
     void (*begin)(void), (*end)(void);
     void (*repeat)(void); /* again and again as long as it lasts, by `threads` threads */
@@ -318,7 +318,7 @@ static const struct fault {
 } faults[] = {
     { DOWN, { "JwtdInstanceDown" }, { NULL }, take_down, take_up, NULL, 0, 0 },
     { WITHOUT_DATABASE,
-      { "JwtdDatabaseLost", "JwtdRevocationsStale" },
+      { "JwtdDatabaseLost", "JwtdRevocationsStale", "JwtdNotReady" },
       { "JwtdErrorBudgetBurnsFast", "JwtdErrorBudgetBurnsSlowly" },
       lose_database,
       return_database,

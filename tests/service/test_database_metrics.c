@@ -13,11 +13,13 @@ Suite *database_metrics_suite(void);
 START_TEST(connections_statements_and_jobs_are_measured_and_a_lost_connection_is_a_reconnect) {
     char url[512];
     snprintf(url, sizeof url, "database.url=%s application_name=jwtd_metrics_test", getenv("JWTD_TEST_DATABASE"));
-    struct server server = server_start((const char *const[]){ "ops.listen=127.0.0.1:0", url, NULL });
+    struct server server = server_start((const char *const[]){ "ops.listen=127.0.0.1:0", "password.workers=3", url, NULL });
     struct server operations = server_operations(&server);
     struct account account = account_register(&server);
     account_login(&server, &account);
     ck_assert_double_eq(metrics_value(&operations, "jwtd_database_up"), 1);
+    ck_assert_double_eq(metrics_value(&operations, "jwtd_ready"), 1);
+    ck_assert_double_eq(metrics_value(&operations, "jwtd_executor_capacity{executor=\"crypto\"}"), 3);
     ck_assert_double_ge(metrics_value(&operations, "jwtd_database_connections{state=\"idle\"}"), 1);
     ck_assert_double_ge(metrics_value(&operations, "jwtd_statement_duration_seconds_count{statement=\"sessions_open\"}"), 1);
     for (int i = 0; i < 2; i++) {
@@ -48,6 +50,8 @@ START_TEST(a_database_that_is_away_is_said_and_what_it_costs_is_counted) {
     struct server server = server_start_unready((const char *const[]){ "ops.listen=127.0.0.1:0", url, NULL });
     struct server operations = server_operations(&server);
     ck_assert_double_eq(metrics_value(&operations, "jwtd_database_up"), 0);
+    ck_assert(metrics_have(&operations, "jwtd_ready"));
+    ck_assert_double_eq(metrics_value(&operations, "jwtd_ready"), 0);
     ck_assert_double_eq(metrics_value(&operations, "jwtd_database_connections{state=\"idle\"}"), 0);
     ck_assert(!metrics_have(&operations, "jwtd_revocations_age_seconds"));
     ck_assert_double_eq(
