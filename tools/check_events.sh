@@ -1,5 +1,5 @@
 #!/bin/bash
-# tools/check_events.sh: whether docs/operators.md has every event that the service logs at warn or error, and every alert as a heading. Prints
+# tools/check_events.sh: whether docs/operators.md has every event that the service logs at warn or error, and every alert as a heading, once. Prints
 # what it lacks.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -18,7 +18,7 @@ lacking=$(
         grep -qF "\`$event\`" "$page" || echo "$page: no event \`$event\`"
     done < <(print_events)
     while read -r alert; do
-        grep -qxF "### $alert" "$page" || echo "$page: no heading of the alert $alert"
+        [[ $(grep -cxF "### $alert" "$page") -eq 1 ]] || echo "$page: not one heading of the alert $alert"
     done < <(grep -oP 'alert: \K\w+' config/prometheus/alerts.yml)
 )
 if [[ -n $lacking ]]; then
