@@ -5,6 +5,7 @@
 #include "duration.h"
 #include "instant.h"
 #include "jwtd/macros.h"
+#include "probes.h"
 #include "report.h"
 #include "transport.h"
 
@@ -88,6 +89,8 @@ int bench_init(struct bench *bench, const struct options *options, const char *c
     catch_signals();
     if (!samples_init(&bench->samples, &bench->plan.target, (pid_t)options->pid, options->pg, error, sizeof error))
         return command_fail(EXIT_UNREACHABLE, "%s", error);
+    for (size_t i = 0; i < bench->samples.servers_count; i++)
+        bench->run.machine.server_idle_mib += probe_rss_mib(bench->samples.servers[i]);
     snprintf(bench->run.machine.server, sizeof bench->run.machine.server, "%s", bench->samples.server_name);
     snprintf(bench->run.machine.hash_parameters, sizeof bench->run.machine.hash_parameters, "%s", bench->samples.hash_parameters);
     return EXIT_FINE;

@@ -250,6 +250,13 @@ int command_compare(const struct options *options, const char *line) {
     int code = bench_check_options(options, "compare");
     if (code != EXIT_FINE)
         return code;
+    const struct scenario *scenario = scenario_find(options->scenario);
+    if (scenario != NULL && scenario->is_flow)
+        return command_fail(
+            EXIT_USAGE,
+            "compare counts the answers of single requests, and %s is a flow of several with pauses between: compare its "
+            "steps (login, me, refresh) or mixed",
+            options->scenario);
     if (options->seeded && options->accounts < SIDES)
         return command_fail(EXIT_USAGE,
                             "compare --seeded takes --accounts N, 2 at least: each side logs in with half of them, since "

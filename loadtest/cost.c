@@ -2,9 +2,11 @@
 
 #include "display.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #define MILLION 1e6
+#define NONE_SEEN 3.0 /* so many expected ones are unlikely to be none: 5 % */
 #define THOUSAND 1e3
 #define SERVED_MIN 50.0 /* a second */
 
@@ -27,25 +29,43 @@ const struct run_step *cost_find(const struct run *run, struct run_cost *cost) {
     cost->errors_per_million = (figures->shed + figures->failed) / figures->due * MILLION;
     if (!usage->server_known || figures->served < SERVED_MIN)
         return step;
-    cost->memory_mib = usage->rss_mib / figures->served * THOUSAND;
+    double idle_mib = run->machine.server_idle_mib;
+    if (idle_mib > 0)
+        cost->memory_mib = idle_mib + fmax(usage->rss_mib - idle_mib, 0) / figures->served * THOUSAND;
     cost->cores = (usage->server_cores + usage->database_cores) / figures->served * THOUSAND;
     cost->price = cost->cores * run->options.core_price;
     return step;
 }
 
+const char *cost_explain_errors(const struct run_cost *cost, const struct run_step *step, char text[COST_TEXT_SIZE]) {
+    char bound[DISPLAY_NUMBER_SIZE], served[DISPLAY_NUMBER_SIZE];
+    if (cost->errors_per_million > 0)
+        snprintf(text, COST_TEXT_SIZE, "refused or failed, at %s answered a second", display_load(step->figures.served, served));
+    else
+        snprintf(text, COST_TEXT_SIZE, "none of %.0f requests, so under %s with 95 %% certainty", step->figures.due,
+                 display_load(NONE_SEEN / step->figures.due * MILLION, bound));
+    return text;
+}
+
 void cost_print(const struct run *run) {
     struct run_cost cost;
-    char errors[DISPLAY_NUMBER_SIZE], memory[DISPLAY_NUMBER_SIZE], cores[DISPLAY_NUMBER_SIZE], price[DISPLAY_NUMBER_SIZE];
+    char text[COST_TEXT_SIZE], numbers[4][DISPLAY_NUMBER_SIZE];
     const struct run_step *step = cost_find(run, &cost);
     if (step == NULL)
         return;
-    printf("  errors per million requests: %s\n", display_load(cost.errors_per_million, errors));
+    printf("  errors per million requests: %s (%s)\n", display_load(cost.errors_per_million, numbers[0]),
+           cost_explain_errors(&cost, step, text));
     if (step->usage.server_known && step->figures.served < SERVED_MIN)
         puts("  too little load to say what 1,000 requests a second need");
-    if (cost.memory_mib <= 0)
+    if (cost.cores <= 0)
         return;
-    printf("  scaled to 1,000 requests a second: %s MiB, %s cores%s", display_load(cost.memory_mib, memory),
-           display_load(cost.cores, cores), run->options.core_price > 0 ? "" : "\n");
+    printf("  scaled to 1,000 requests a second: %s cores", display_load(cost.cores, numbers[0]));
+    if (cost.memory_mib > 0)
+        printf(", %s MiB (%s MiB before the load, %s MiB at %s/s)", display_load(cost.memory_mib, numbers[0]),
+               display_load(run->machine.server_idle_mib, numbers[1]), display_load(step->usage.rss_mib, numbers[2]),
+               display_load(step->figures.served, numbers[3]));
     if (run->options.core_price > 0)
-        printf(", which cost %s\n", display_load(cost.price, price));
+        printf("; the cores cost %s, at %s each", display_load(cost.price, numbers[0]),
+               display_load(run->options.core_price, numbers[1]));
+    putchar('\n');
 }

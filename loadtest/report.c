@@ -87,16 +87,18 @@ static void write_recovery(const struct run *run, FILE *out) {
 static void write_costs(const struct run *run, FILE *out) {
     struct run_cost cost;
     const struct run_step *step = cost_find(run, &cost);
-    char value[RUN_TEXT_SIZE], what[RUN_TEXT_SIZE], number[HTML_NUMBER_SIZE];
+    char value[RUN_TEXT_SIZE], what[RUN_TEXT_SIZE], number[HTML_NUMBER_SIZE], errors[COST_TEXT_SIZE];
     if (step == NULL)
         return;
-    snprintf(what, sizeof what, "refused or failed, at %s answered a second", html_number(step->figures.served, number));
-    write_card(out, "Errors per million requests", html_number(cost.errors_per_million, value), what);
-    if (cost.memory_mib <= 0)
-        return;
+    write_card(out, "Errors per million requests", html_number(cost.errors_per_million, value),
+               cost_explain_errors(&cost, step, errors));
     snprintf(value, sizeof value, "%s MiB", html_number(cost.memory_mib, number));
-    snprintf(what, sizeof what, "scaled from the %s MiB that the server had", html_number(step->usage.rss_mib, number));
-    write_card(out, "Memory for 1,000 requests/s", value, what);
+    snprintf(what, sizeof what, "the %s MiB of before the load, and what it added, scaled from %s/s",
+             html_number(run->machine.server_idle_mib, number), display_load(step->figures.served, errors));
+    if (cost.memory_mib > 0)
+        write_card(out, "Memory for 1,000 requests/s", value, what);
+    if (cost.cores <= 0)
+        return;
     snprintf(value, sizeof value, "%s cores", html_number(cost.cores, number));
     bool has_price = run->options.core_price > 0;
     snprintf(what, sizeof what, "of server%s%s%s", step->usage.database_known ? " and database" : "",

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define UNEVEN_PART 0.5 /* of where it began */
+#define FALL_PART 0.1
 
 void run_init(struct run *run) {
     *run = (struct run){ .started = (double)clock_wall_us() / (double)CLOCK_US_PER_S };
@@ -82,6 +83,8 @@ bool run_trend_is_uneven(const struct run_trend *trend) {
 static const char *trend_word(const struct run_trend *trend) {
     if (trend->grows)
         return "grows";
+    if (trend->begin - trend->end > fmax(trend->worth, trend->begin * FALL_PART))
+        return "falls";
     return run_trend_is_uneven(trend) ? "uneven" : "steady";
 }
 
@@ -124,6 +127,8 @@ void run_describe_trend(const struct run_trend *trend, char text[RUN_TEXT_SIZE])
     if (trend->grows)
         snprintf(text, size, ", by %s an hour (95 %%: %s)", run_describe_amount(trend, trend->slope, slope),
                  describe_range(trend, trend->low, trend->high, 3, range));
+    else if (run_trend_is_uneven(trend) && trend->end > trend->begin)
+        snprintf(text, size, " (more at the end, without an even growth)");
     else if (trend->low > 0 && trend->worth > 0 && trend->end - trend->begin > trend->worth)
         snprintf(text, size, " (in steps; an even growth counts from %s on)", worth);
     else if (trend->low > 0 && trend->worth > 0)

@@ -67,6 +67,7 @@ struct run_options {
 struct run_machine {
     char cpu[RUN_TEXT_SIZE], kernel[RUN_TEXT_SIZE], host[RUN_TEXT_SIZE];
     double cores, memory_mib;
+    double server_idle_mib;              /* resident before the load; 0: not known */
     char server[RUN_TEXT_SIZE];          /* name of the server's program when it runs here, or empty */
     char hash_parameters[RUN_TEXT_SIZE]; /* "$argon2id$v=19$m=19456,t=2,p=1" when --pg showed it, or empty */
 };
@@ -121,8 +122,9 @@ struct run_trend {
 };
 
 struct run_cost {
-    double errors_per_million;       /* of requests: refused or failed */
-    double memory_mib, cores, price; /* for 1,000 answered requests a second; cores of server and database; 0: not known */
+    double errors_per_million; /* of requests: refused or failed */
+    double memory_mib;   /* for 1,000 answered requests a second: that before the load, and of what the load added so much more */
+    double cores, price; /* for as many; of server and database; 0: not known, as for memory */
 };
 
 struct run_verdict {
@@ -177,8 +179,8 @@ bool run_trend_is_uneven(const struct run_trend *trend);
 #define RUN_AMOUNT_SIZE 64
 const char *run_describe_amount(const struct run_trend *trend, double amount, char text[RUN_AMOUNT_SIZE]);
 
-/* "grows: 51.1 to 66.2 MiB, by 15.2 MiB an hour (95 %: 4.91 to 22.9 MiB)"; "uneven: 7.49 ms to 5.02 s"; "steady: 51.1 to 51.3
- * MiB", with how much of a change counts as none. */
+/* "grows: 51.1 to 66.2 MiB, by 15.2 MiB an hour (95 %: 4.91 to 22.9 MiB)"; "uneven: 7.49 ms to 5.02 s (more at the end, ...)";
+ * "falls: ..."; "steady: 51.1 to 51.3 MiB", with how much of a change counts as none. */
 void run_describe_trend(const struct run_trend *trend, char text[RUN_TEXT_SIZE]);
 
 /* The last step of that phase; NULL: there is none. */

@@ -50,14 +50,9 @@ static const struct member options_members[] = {
 };
 
 static const struct member machine_members[] = {
-    TEXT(run_machine, cpu),
-    TEXT(run_machine, kernel),
-    TEXT(run_machine, host),
-    NUMBER(run_machine, cores),
-    NUMBER(run_machine, memory_mib),
-    TEXT(run_machine, server),
-    TEXT(run_machine, hash_parameters),
-    END,
+    TEXT(run_machine, cpu),     TEXT(run_machine, kernel),          TEXT(run_machine, host),
+    NUMBER(run_machine, cores), NUMBER(run_machine, memory_mib),    LATER_NUMBER(run_machine, server_idle_mib),
+    TEXT(run_machine, server),  TEXT(run_machine, hash_parameters), END,
 };
 
 static const struct member figures_members[] = {

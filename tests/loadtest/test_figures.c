@@ -42,6 +42,7 @@ static void use_server(struct run_step *step) {
 START_TEST(costs_are_those_of_the_limit_that_was_held) {
     struct run_cost cost;
     run.options.core_price = 30;
+    run.machine.server_idle_mib = 40;
     run.verdict.limit = 200;
     struct run_step *step = add_step(PHASE_HOLD, 200, STEP_GOOD, 199);
     step->figures.shed = 1;
@@ -52,7 +53,7 @@ START_TEST(costs_are_those_of_the_limit_that_was_held) {
     use_server(add_step(PHASE_OVERLOAD, 300, STEP_NOT_JUDGED, 180));
     ck_assert_ptr_eq(cost_find(&run, &cost), &run.steps[0]);
     ck_assert_double_eq_tol(cost.errors_per_million, 4 / 1600.0 * 1e6, 1e-6);
-    ck_assert_double_eq_tol(cost.memory_mib, 250, 1e-9);
+    ck_assert_double_eq_tol(cost.memory_mib, 90, 1e-9); /* 40 before the load, and 10 for 200 a second */
     ck_assert_double_eq_tol(cost.cores, 3, 1e-9);
     ck_assert_double_eq_tol(cost.price, 90, 1e-9);
 }
@@ -66,6 +67,29 @@ START_TEST(of_a_server_elsewhere_only_errors_are_known) {
     ck_assert_double_eq(cost.errors_per_million, 0);
     ck_assert_double_eq(cost.memory_mib, 0);
     ck_assert_double_eq(cost.cores, 0);
+}
+END_TEST
+
+START_TEST(no_error_among_few_requests_is_no_proof_of_none) {
+    struct run_cost cost;
+    char text[COST_TEXT_SIZE];
+    add_step(PHASE_HOLD, 100, STEP_GOOD, 100);
+    run.steps[0].figures.due = 30;
+    const struct run_step *step = cost_find(&run, &cost);
+    ck_assert_str_eq(cost_explain_errors(&cost, step, text), "none of 30 requests, so under 100000 with 95 % certainty");
+    run.steps[0].figures.failed = 3;
+    step = cost_find(&run, &cost);
+    ck_assert_str_eq(cost_explain_errors(&cost, step, text), "refused or failed, at 100 answered a second");
+}
+END_TEST
+
+/* A server that was there before records said what it had before the load. */
+START_TEST(memory_is_not_scaled_where_that_before_the_load_is_not_known) {
+    struct run_cost cost;
+    use_server(add_step(PHASE_HOLD, 100, STEP_GOOD, 100));
+    ck_assert_ptr_nonnull(cost_find(&run, &cost));
+    ck_assert_double_eq(cost.memory_mib, 0);
+    ck_assert_double_gt(cost.cores, 0);
 }
 END_TEST
 
@@ -138,6 +162,8 @@ Suite *figures_suite(void) {
     TCase *tests = tcase_create("figures");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, costs_are_those_of_the_limit_that_was_held);
+    tcase_add_test(tests, no_error_among_few_requests_is_no_proof_of_none);
+    tcase_add_test(tests, memory_is_not_scaled_where_that_before_the_load_is_not_known);
     tcase_add_test(tests, what_a_thousand_requests_cost_is_not_said_of_a_server_that_idles);
     tcase_add_test(tests, of_a_server_elsewhere_only_errors_are_known);
     tcase_add_loop_test(tests, a_capacity_that_changes_during_the_search_is_said, 0, (int)ARRAY_LEN(searches));

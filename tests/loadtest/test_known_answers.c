@@ -453,6 +453,7 @@ static const struct {
     { { "compare", NOBODY, NOBODY, "--seeded", "--accounts", "1" },
       "services that share a database would hash each other's accounts" },
     { { "compare", NOBODY, NOBODY, "--seeded" }, "compare --seeded takes --accounts N, 2 at least" },
+    { { "compare", NOBODY, NOBODY, "--scenario", "session" }, "session is a flow of several with pauses between" },
 };
 
 START_TEST(a_run_that_would_mean_nothing_is_refused_with_the_reason) {
