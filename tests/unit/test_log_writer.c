@@ -296,10 +296,10 @@ START_TEST(what_was_logged_before_the_end_is_written) {
     static char text[65536];
     begin_writing(&writing);
     for (int i = 0; i < 100; i++)
-        log_event(LOG_INFO, "last_words", "number=%d", i);
+        log_event(LOG_INFO, "before_the_end", "number=%d", i);
     end_writing(&writing);
     read_pipe(&writing, text, sizeof text, 0);
-    ck_assert_int_eq(count(text, "\"event\":\"last_words\""), 100);
+    ck_assert_int_eq(count(text, "\"event\":\"before_the_end\""), 100);
     ck_assert_uint_eq(log_lines_lost(), 0);
 }
 END_TEST
