@@ -11,4 +11,8 @@ enum executor {
     EXECUTOR_COUNT
 };
 
+/* "http", "database", "crypto", "dispatch": of its pool, in the log, in spans and as a label of metrics, where
+ * METRIC_SET_EXECUTOR has all but the first, on which nothing waits. */
+const char *executor_name(enum executor executor);
+
 #endif

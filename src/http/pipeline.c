@@ -38,10 +38,6 @@
 /* The job's turn must come while one part in so many of the request's time is left for the work and the reply. */
 #define TURN_RESERVE_DIVISOR 10
 
-static const char *const executor_names[EXECUTOR_COUNT] = {
-    [ON_HTTP] = "http", [ON_DATABASE] = "database", [ON_CRYPTO] = "crypto", [ON_DISPATCH] = "dispatch"
-};
-
 static const struct step *current_step(const struct exchange *exchange) {
     return exchange->steps[exchange->next_step];
 }
@@ -57,7 +53,7 @@ static int64_t turn_deadline_us(const struct exchange *exchange) {
 /* For a request in detail. */
 static void log_step(const struct exchange *exchange, const char *event, const struct step *step) {
     if (log_has_level(LOG_DEBUG))
-        log_event(LOG_DEBUG, event, "step=%s executor=%s us=%lld", step->name, executor_names[step->executor],
+        log_event(LOG_DEBUG, event, "step=%s executor=%s us=%lld", step->name, executor_name(step->executor),
                   (long long)(clock_monotonic_us() - exchange->started_us));
 }
 
@@ -70,7 +66,7 @@ static int64_t jittered(int64_t us) {
 
 static bool refuse(struct exchange *exchange, enum executor executor, enum status status, int64_t retry_after_us) {
     reply_retry_later(&exchange->request, status, jittered(retry_after_us));
-    exchange->reply.limit = executor_names[executor];
+    exchange->reply.limit = executor_name(executor);
     return false;
 }
 

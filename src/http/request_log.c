@@ -1,10 +1,10 @@
 #include "request_log.h"
 
 #include "exchange.h"
+#include "method.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
-#include "jwtd/macros.h"
 #include "jwtd/services.h"
 
 #include <sodium.h>
@@ -12,15 +12,6 @@
 
 /* So that what follows fits into the line, however it is escaped. */
 #define PATH_SHOWN 512
-
-/* A method is any bytes (RFC 9110 section 9.1), and lives no longer than the library's memory for the request. */
-static const char *known_method(const char *method) {
-    static const char *const known[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE" };
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (strcmp(method, known[i]) == 0)
-            return known[i];
-    return "other";
-}
 
 /* A client that was not told the word cannot find it out: only its digest is configured. */
 static bool may_have_detail(const struct exchange *exchange) {
@@ -38,7 +29,7 @@ static bool may_have_detail(const struct exchange *exchange) {
 }
 
 void request_log_begin(struct exchange *exchange) {
-    exchange->logged_method = known_method(exchange->method);
+    exchange->logged_method = method_words(exchange->method)->of_log;
     exchange->request.log.request_id = exchange->request.request_id;
     exchange->request.log.trace_id = exchange->request.trace_id[0] != '\0' ? exchange->request.trace_id : NULL;
     exchange->logs_all = exchange->request.snapshot->config.log.requests == LOG_ALL_REQUESTS;

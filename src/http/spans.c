@@ -1,9 +1,9 @@
 #include "spans.h"
 
 #include "exchange.h"
+#include "method.h"
 
 #include "jwtd/clock.h"
-#include "jwtd/macros.h"
 #include "jwtd/services.h"
 #include "jwtd/snapshot.h"
 #include "jwtd/tracer.h"
@@ -26,10 +26,6 @@ struct span_record {
     struct trace trace;
 };
 
-static const char *const executor_names[EXECUTOR_COUNT] = {
-    [ON_HTTP] = "http", [ON_DATABASE] = "database", [ON_CRYPTO] = "crypto", [ON_DISPATCH] = "dispatch"
-};
-
 /* ---- the request ---- */
 
 /* Several fields are one list (RFC 9110 section 5.3). One that is longer than there is place for is not passed on. */
@@ -46,15 +42,6 @@ static void read_state(const struct exchange *exchange, char state[TRACE_STATE_M
     }
     if (len > TRACE_STATE_MAX || !trace_state_is_valid((struct text){ state, len }))
         state[0] = '\0';
-}
-
-/* One of those that OpenTelemetry's semantic conventions know: others are the client's, and without number. */
-static const char *known_method(const char *method) {
-    static const char *const methods[] = { "GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS", "TRACE", "CONNECT" };
-    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
-        if (strcmp(methods[i], method) == 0)
-            return methods[i];
-    return "_OTHER";
 }
 
 static struct span *add_span(struct span_record *record, enum span_form form, int64_t begin_us) {
@@ -119,7 +106,7 @@ void spans_end(struct exchange *exchange) {
     struct trace *trace = &record->trace;
     spans_end_step(exchange);
     trace->spans[0].end_us = clock_monotonic_us();
-    trace->method = known_method(exchange->method);
+    trace->method = method_words(exchange->method)->of_span;
     trace->route = request->route != NULL ? request->route->path : NULL;
     trace->http_status = exchange->reply.http_status;
     snprintf(trace->request_id, sizeof trace->request_id, "%s", request->request_id);
@@ -138,7 +125,7 @@ void spans_begin_step(struct exchange *exchange, const struct step *step) {
     if (span == NULL)
         return;
     span->name = step->name;
-    span->executor = executor_names[step->executor];
+    span->executor = executor_name(step->executor);
     record->step = step;
     record->open_step = record->trace.span_count - 1;
 }
@@ -160,7 +147,7 @@ static void add_wait(struct span_record *record, int64_t end_us) {
     struct span *span = add_span(record, SPAN_WAIT, record->wait_us);
     if (span == NULL)
         return;
-    span->executor = executor_names[record->step->executor];
+    span->executor = executor_name(record->step->executor);
     span->end_us = end_us;
 }
 

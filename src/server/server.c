@@ -110,7 +110,7 @@ static bool build_pools(struct app *app) {
     unsigned cores = choose_cores();
     app->hash_parameters = hash_parameters_from_config(config);
     services->crypto =
-        pool_create(&(struct pool_options){ .name = "crypto",
+        pool_create(&(struct pool_options){ .name = executor_name(ON_CRYPTO),
                                             .threads = config->password.workers > 0 ? config->password.workers : cores,
                                             .queue_limit = CRYPTO_QUEUE_LIMIT,
                                             .nice = config->password.nice,
@@ -119,8 +119,8 @@ static bool build_pools(struct app *app) {
                                             .thread_idle = idle_hasher,
                                             .idle_us = HASHER_IDLE_US,
                                             .context = &app->hash_parameters });
-    services->dispatch =
-        pool_create(&(struct pool_options){ .name = "dispatch", .threads = 1, .queue_limit = DISPATCH_QUEUE_LIMIT });
+    services->dispatch = pool_create(
+        &(struct pool_options){ .name = executor_name(ON_DISPATCH), .threads = 1, .queue_limit = DISPATCH_QUEUE_LIMIT });
     if (services->crypto == NULL || services->dispatch == NULL)
         return false;
     services->admissions[ON_CRYPTO] = pool_admission(services->crypto);

@@ -10,17 +10,15 @@
 
 #include <stddef.h>
 
-static const struct {
-    enum executor executor;
-    const char *name;
-} executors[] = { { ON_DATABASE, "database" }, { ON_CRYPTO, "crypto" }, { ON_DISPATCH, "dispatch" } };
+/* On the others nothing waits. */
+static const enum executor executors[] = { ON_DATABASE, ON_CRYPTO, ON_DISPATCH };
 
 static void read_queues(struct metric_samples *samples, void *context) {
     const struct services *services = context;
     for (size_t i = 0; i < ARRAY_LEN(executors); i++) {
         struct admission_load load;
-        admission_read_load(services->admissions[executors[i].executor], &load);
-        metric_sample(samples, load.queued, &executors[i].name);
+        admission_read_load(services->admissions[executors[i]], &load);
+        metric_sample(samples, load.queued, (const char *const[]){ executor_name(executors[i]) });
     }
 }
 
@@ -29,8 +27,8 @@ static void read_capacities(struct metric_samples *samples, void *context) {
     const struct services *services = context;
     for (size_t i = 0; i < ARRAY_LEN(executors); i++) {
         struct admission_load load;
-        admission_read_load(services->admissions[executors[i].executor], &load);
-        metric_sample(samples, load.servers, &executors[i].name);
+        admission_read_load(services->admissions[executors[i]], &load);
+        metric_sample(samples, load.servers, (const char *const[]){ executor_name(executors[i]) });
     }
 }
 

@@ -6,6 +6,7 @@
 #include "tests/runner.h"
 
 #include "jwtd/config.h"
+#include "jwtd/executor.h"
 #include "jwtd/macros.h"
 #include "jwtd/options.h"
 #include "jwtd/routes.h"
@@ -145,6 +146,14 @@ START_TEST(each_reason_to_answer_503_is_one_for_the_metric_or_none) {
             continue;
         unsigned index = metric_index_of(METRIC_SET_SHED_REASON, info->name);
         ck_assert_str_eq(metric_value(METRIC_SET_SHED_REASON, index), info->name);
+    }
+}
+END_TEST
+
+START_TEST(each_executor_that_requests_wait_for_has_a_value) {
+    for (enum executor executor = ON_HTTP + 1; executor < EXECUTOR_COUNT; executor++) {
+        const char *name = executor_name(executor);
+        ck_assert_str_eq(metric_value(METRIC_SET_EXECUTOR, metric_index_of(METRIC_SET_EXECUTOR, name)), name);
     }
 }
 END_TEST
@@ -382,6 +391,7 @@ Suite *metrics_suite(void) {
     tcase_add_test(tcase, limit_classes_have_the_names_of_their_rules);
     tcase_add_test(tcase, each_http_status_that_the_service_sends_has_a_value);
     tcase_add_test(tcase, each_reason_to_answer_503_is_one_for_the_metric_or_none);
+    tcase_add_test(tcase, each_executor_that_requests_wait_for_has_a_value);
     tcase_add_test(tcase, statements_have_an_index_by_their_name);
     tcase_add_test(tcase, what_threads_record_adds_up_while_they_run_and_when_they_have_ended);
     tcase_add_loop_test(tcase, a_time_is_in_the_bucket_that_it_does_not_exceed, 0, 9);
