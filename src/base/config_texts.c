@@ -78,7 +78,7 @@ static bool parse_digest(const struct setting *setting, const char *text, void *
 }
 
 /* RFC 3986, without query and fragment: a path is put behind it; without user information: it is public. */
-static bool parse_web_address(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
+static bool is_web_address(const char *text) {
     static const char alphabet[] = TEXT_ALPHANUMERIC "-._~%!$&'()*+,;=:@/[]";
     size_t len = strlen(text), scheme = 0;
     if (strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0)
@@ -86,9 +86,26 @@ static bool parse_web_address(const struct setting *setting, const char *text, v
     const char *authority = text + scheme;
     bool has_user = memchr(authority, '@', strcspn(authority, "/")) != NULL;
     bool is_address = scheme > 0 && len > scheme && text[scheme] != '/' && text[len - 1] != '/' && !has_user;
-    if (len > 0 && !(is_address && text_is_made_of(text_of(text), alphabet, 0, len)))
-        return setting_reject(error, "must be a URL like https://auth.example.com, without user or password, without query and "
-                                     "without a slash at its end");
+    return len == 0 || (is_address && text_is_made_of(text_of(text), alphabet, 0, len));
+}
+
+#define WITHOUT_THE_REST ", without user or password, without query and without a slash at its end"
+
+static bool parse_web_address(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
+    if (!is_web_address(text))
+        return setting_reject(error, "must be a URL like https://auth.example.com" WITHOUT_THE_REST);
+    return parse_text(setting, text, place, error);
+}
+
+/* Other programs have two settings of OpenTelemetry: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is the whole URL. */
+static bool parse_otlp_url(const struct setting *setting, const char *text, void *place, char error[ERROR_SIZE]) {
+    static const char path[] = "/v1/traces";
+    size_t len = strlen(text), path_len = strlen(path);
+    if (!is_web_address(text))
+        return setting_reject(error, "must be a URL like http://127.0.0.1:4318" WITHOUT_THE_REST);
+    if (len >= path_len && strcmp(text + len - path_len, path) == 0)
+        return setting_reject(error, "must be the URL without /v1/traces, which is appended, as in OTEL_EXPORTER_OTLP_ENDPOINT: "
+                                     "like http://127.0.0.1:4318");
     return parse_text(setting, text, place, error);
 }
 
@@ -112,4 +129,5 @@ const struct setting_type url_setting = { sizeof(char *), parse_text, print_text
 const struct setting_type digest_setting = { sizeof(char *), parse_digest, print_text, copy_text, release_text };
 const struct setting_type kid_setting = { sizeof(char *), parse_kid, print_text, copy_text, release_text };
 const struct setting_type web_address_setting = { sizeof(char *), parse_web_address, print_text, copy_text, release_text };
+const struct setting_type otlp_url_setting = { sizeof(char *), parse_otlp_url, print_text, copy_text, release_text };
 const struct setting_type endpoint_setting = { sizeof(struct endpoint), parse_endpoint, print_endpoint, NULL, NULL };

@@ -23,6 +23,7 @@
 #define MEMBER_OF_url char *: true
 #define MEMBER_OF_kid char *: true
 #define MEMBER_OF_web_address char *: true
+#define MEMBER_OF_otlp_url char *: true
 #define MEMBER_OF_endpoint struct endpoint: true
 #define MEMBER_OF_networks struct cidr_list: true
 #define MEMBER_OF_origins struct string_list: true
@@ -156,7 +157,7 @@ const struct setting settings[] = {
     SETTING("docs.enabled", boolean, RELOADABLE, "true", 0, 0, 0, docs.enabled,
             "whether /docs and /openapi.json describe the service, and / redirects browsers there"),
 
-    SETTING("trace.otlp_endpoint", web_address, 0, "", 0, 255, 0, trace.otlp_endpoint,
+    SETTING("trace.otlp_endpoint", otlp_url, 0, "", 0, 255, 0, trace.otlp_endpoint,
             "collector of traces (OTLP/HTTP, JSON), like http://127.0.0.1:4318; empty: nothing is traced"),
     SETTING("trace.sample", fraction, RELOADABLE, "0.01", 0, 0, 0, trace.sample, "part of all requests that is traced, 0 to 1"),
     SETTING("trace.sample_callers", rate, RELOADABLE, "10/s", 0, 0, 0, trace.sample_callers,

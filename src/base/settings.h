@@ -41,6 +41,7 @@ extern const struct setting_type url_setting;         /* char *: as text, but wi
 extern const struct setting_type endpoint_setting;    /* struct endpoint; with min 0 it may be empty: none */
 extern const struct setting_type kid_setting;         /* char *: the name of a signing key */
 extern const struct setting_type web_address_setting; /* char *: an http or https URL without a slash at its end, or empty */
+extern const struct setting_type otlp_url_setting;    /* the same, without the path /v1/traces, which is appended */
 extern const struct setting_type networks_setting;    /* struct cidr_list */
 extern const struct setting_type origins_setting;     /* struct string_list */
 extern const struct setting_type claims_setting;      /* unsigned, a set of PROFILE_CLAIM_BIT */

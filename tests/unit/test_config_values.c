@@ -171,6 +171,12 @@ static const struct {
     { "server.public_url=https://auth.example.com/", NULL, "without a slash at its end" },
     { "server.public_url=https://auth.example.com?x", NULL, "without query" },
     { "server.public_url=https://auth.example.com/\"", NULL, "must be a URL" },
+    { "trace.otlp_endpoint=http://127.0.0.1:4318", "otlp_endpoint = http://127.0.0.1:4318", NULL },
+    { "trace.otlp_endpoint=https://gateway.example/v1/traces/otlp", "otlp_endpoint = https://gateway.example/v1/traces/otlp",
+      NULL },
+    { "trace.otlp_endpoint=127.0.0.1:4318", NULL, "must be a URL like http://127.0.0.1:4318" },
+    { "trace.otlp_endpoint=http://127.0.0.1:4318/", NULL, "without a slash at its end" },
+    { "trace.otlp_endpoint=http://127.0.0.1:4318/v1/traces", NULL, "without /v1/traces, which is appended" },
 
     { "token.issuer=https://id.example", "issuer = https://id.example", NULL },
     { "token.issuer=a=b;c#d", "issuer = a=b;c#d", NULL },
