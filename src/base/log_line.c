@@ -107,41 +107,18 @@ static void put_quoted(struct log_line *line, struct text text) {
     line->bytes[line->len++] = '"'; /* in the reserve if the value was cut */
 }
 
-static bool is_word(const char *value, size_t len) {
-    for (size_t i = 0; i < len; i++)
-        if (value[i] <= ' ' || value[i] > '~' || value[i] == '"' || value[i] == '\\' || value[i] == '=')
-            return false;
-    return len > 0;
+static bool is_word(struct text text) {
+    return text.len > 0 && ascii_run(text) == text.len && memchr(text.bytes, ' ', text.len) == NULL &&
+           memchr(text.bytes, '=', text.len) == NULL;
 }
 
 static bool put_name(struct log_line *line, const char *name, size_t len) {
-    char quote = line->json ? '"' : ' ';
-    char before[2] = { line->json ? ',' : ' ', quote };
     if (!fits(line, len + 4))
         return false;
-    put(line, before, line->json ? 2 : 1);
+    put_string(line, line->json ? ",\"" : " ");
     put(line, name, len);
-    put(line, line->json ? "\":" : "=", line->json ? 2 : 1);
+    put_string(line, line->json ? "\":" : "=");
     return true;
-}
-
-void log_line_add_text(struct log_line *line, const char *name, size_t name_len, const char *value, size_t len) {
-    if (!fits(line, name_len + 16) || !put_name(line, name, name_len))
-        return;
-    if (!line->json && is_word(value, len) && put(line, value, len))
-        return;
-    put_quoted(line, (struct text){ value, len });
-}
-
-static void add_digits(struct log_line *line, const char *name, size_t name_len, const char *digits) {
-    if (fits(line, name_len + strlen(digits) + 4) && put_name(line, name, name_len))
-        put(line, digits, strlen(digits));
-}
-
-void log_line_add_number(struct log_line *line, const char *name, long long value) {
-    char digits[24];
-    snprintf(digits, sizeof digits, "%lld", value);
-    add_digits(line, name, strlen(name), digits);
 }
 
 struct field {
@@ -150,6 +127,39 @@ struct field {
     const char *conversion; /* behind the % */
     size_t conversion_len;
 };
+
+static void add_text(struct log_line *line, const struct field *field, struct text value) {
+    if (value.bytes == NULL || !fits(line, field->name_len + 16) || !put_name(line, field->name, field->name_len))
+        return;
+    if (!line->json && is_word(value) && put(line, value.bytes, value.len))
+        return;
+    put_quoted(line, value);
+}
+
+static void add_digits(struct log_line *line, const struct field *field, const char *digits) {
+    if (fits(line, field->name_len + strlen(digits) + 4) && put_name(line, field->name, field->name_len))
+        put(line, digits, strlen(digits));
+}
+
+static void add_signed(struct log_line *line, const struct field *field, long long value) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%lld", value);
+    add_digits(line, field, digits);
+}
+
+static void add_unsigned(struct log_line *line, const struct field *field, unsigned long long value) {
+    char digits[24];
+    snprintf(digits, sizeof digits, "%llu", value);
+    add_digits(line, field, digits);
+}
+
+void log_line_add_text(struct log_line *line, const char *name, struct text value) {
+    add_text(line, &(struct field){ .name = name, .name_len = strlen(name) }, value);
+}
+
+void log_line_add_number(struct log_line *line, const char *name, long long value) {
+    add_signed(line, &(struct field){ .name = name, .name_len = strlen(name) }, value);
+}
 
 /* The next "name=%conversion" word; false at the end. */
 static bool next_field(const char **fields, struct field *field) {
@@ -169,35 +179,15 @@ static bool is_conversion(const struct field *field, const char *conversion) {
     return field->conversion_len == strlen(conversion) && strncmp(field->conversion, conversion, field->conversion_len) == 0;
 }
 
-static void add_string(struct log_line *line, const struct field *field, const char *value, size_t len) {
-    log_line_add_text(line, field->name, field->name_len, value, len);
-}
-
-static void add_signed(struct log_line *line, const struct field *field, long long value) {
-    char digits[24];
-    snprintf(digits, sizeof digits, "%lld", value);
-    add_digits(line, field->name, field->name_len, digits);
-}
-
-static void add_unsigned(struct log_line *line, const struct field *field, unsigned long long value) {
-    char digits[24];
-    snprintf(digits, sizeof digits, "%llu", value);
-    add_digits(line, field->name, field->name_len, digits);
-}
-
 void log_line_add_fields(struct log_line *line, const char *fields, va_list values) {
     struct field field;
     while (next_field(&fields, &field)) {
         // NOLINTBEGIN(bugprone-branch-clone): the branches differ in the type that va_arg takes
         if (is_conversion(&field, "s")) {
-            const char *value = va_arg(values, const char *);
-            if (value != NULL)
-                add_string(line, &field, value, strlen(value));
+            add_text(line, &field, text_of(va_arg(values, const char *)));
         } else if (is_conversion(&field, ".*s")) {
             int len = va_arg(values, int);
-            const char *value = va_arg(values, const char *);
-            if (value != NULL)
-                add_string(line, &field, value, len > 0 ? (size_t)len : 0);
+            add_text(line, &field, (struct text){ va_arg(values, const char *), len > 0 ? (size_t)len : 0 });
         } else if (is_conversion(&field, "d")) {
             add_signed(line, &field, va_arg(values, int));
         } else if (is_conversion(&field, "u")) {
@@ -219,19 +209,14 @@ void log_line_add_fields(struct log_line *line, const char *fields, va_list valu
     }
 }
 
-static void add_text(struct log_line *line, const char *name, const char *value) {
-    if (value != NULL)
-        log_line_add_text(line, name, strlen(name), value, strlen(value));
-}
-
 void log_line_add_context(struct log_line *line, const struct log_context *context) {
     char address[ADDRESS_TEXT_SIZE];
     if (context == NULL)
         return;
     if (context->client != NULL && context->client->known)
-        add_text(line, "address", address_text(context->client, address));
-    add_text(line, "request_id", context->request_id);
-    add_text(line, "trace_id", context->trace_id);
+        log_line_add_text(line, "address", text_of(address_text(context->client, address)));
+    log_line_add_text(line, "request_id", text_of(context->request_id));
+    log_line_add_text(line, "trace_id", text_of(context->trace_id));
 }
 
 void log_line_begin(struct log_line *line, bool json, const char *time, enum log_level level, const char *event) {

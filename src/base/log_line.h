@@ -20,7 +20,7 @@ struct log_line {
 };
 
 void log_line_begin(struct log_line *line, bool json, const char *time, enum log_level level, const char *event);
-void log_line_add_text(struct log_line *line, const char *name, size_t name_len, const char *value, size_t len);
+void log_line_add_text(struct log_line *line, const char *name, struct text value); /* {NULL, 0}: nothing */
 void log_line_add_number(struct log_line *line, const char *name, long long value);
 
 /* Adds a field for each "key=conversion" word; log.h has the conversions. A field that does not fit is left out, or its text cut.

@@ -64,9 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
     char *first = fuzz_string((struct text){ rest.bytes, cut });
     char *second = fuzz_string((struct text){ rest.bytes + cut, rest.len - cut });
     log_line_begin(&line, is_json, "2026-11-21T17:00:00.000Z", LOG_WARN, "fuzz");
-    log_line_add_text(&line, "first", strlen("first"), first, cut);
+    log_line_add_text(&line, "first", (struct text){ first, cut });
     log_line_add_number(&line, "number", -(long long)len);
-    log_line_add_text(&line, "second", strlen("second"), second, rest.len - cut);
+    log_line_add_text(&line, "second", (struct text){ second, rest.len - cut });
     log_line_end(&line);
     assert_is_one_line(&line);
     /* which is \u0000 in the line, and json.h takes none */

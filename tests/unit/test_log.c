@@ -20,7 +20,7 @@ Suite *log_suite(void);
 static struct log_line line_with(bool json, const char *value, size_t len) {
     struct log_line line;
     log_line_begin(&line, json, "2026-11-20T21:35:00.123Z", LOG_INFO, "tested");
-    log_line_add_text(&line, "value", strlen("value"), value, len);
+    log_line_add_text(&line, "value", (struct text){ value, len });
     log_line_add_number(&line, "number", -7);
     log_line_end(&line);
     return line;
@@ -93,9 +93,9 @@ START_TEST(a_line_that_is_cut_is_still_valid) {
     for (size_t len = 3900; len < 4200; len++) {
         struct log_line line;
         log_line_begin(&line, true, "t", LOG_INFO, "tested");
-        log_line_add_text(&line, "first", strlen("first"), bytes, len);
-        log_line_add_text(&line, "second", strlen("second"), bytes, 40);
-        log_line_add_text(&line, "third", strlen("third"), "\x01", 1);
+        log_line_add_text(&line, "first", (struct text){ bytes, len });
+        log_line_add_text(&line, "second", (struct text){ bytes, 40 });
+        log_line_add_text(&line, "third", (struct text){ "\x01", 1 });
         log_line_add_number(&line, "fourth", 4);
         log_line_end(&line);
         json_decref(parsed(&line));
@@ -119,7 +119,7 @@ static const struct {
 START_TEST(text_is_quoted_only_where_it_must_be) {
     struct log_line line;
     log_line_begin(&line, false, "2026-11-20T21:35:00.123Z", texts[_i].level, "tested");
-    log_line_add_text(&line, "value", strlen("value"), texts[_i].value, strlen(texts[_i].value));
+    log_line_add_text(&line, "value", text_of(texts[_i].value));
     log_line_add_number(&line, "number", -7);
     log_line_end(&line);
     ck_assert_uint_eq(line.len, strlen(texts[_i].line));
@@ -146,7 +146,7 @@ START_TEST(not_even_an_event_can_break_a_line) {
     for (size_t i = 0; i < ARRAY_LEN(events); i++) {
         struct log_line line;
         log_line_begin(&line, true, "t", LOG_INFO, events[i]);
-        log_line_add_text(&line, "value", strlen("value"), "x", 1);
+        log_line_add_text(&line, "value", text_of("x"));
         log_line_end(&line);
         json_t *json = parsed(&line);
         ck_assert_ptr_null(json_member(json, "forged"));
