@@ -9,15 +9,17 @@
  * the fields.
  *
  * The log blocks nobody, however slow the sink is. In the service a thread of its own writes (src/server/log_thread.h): each
- * thread that logs has a queue of LOG_QUEUE_SIZE bytes, which only it and the writer touch, without a lock; all but a
- * quarter of it is used only when lines have to wait. Without that thread, in commands, a line is written where it is logged, if
- * the sink takes it at once. A line that has no room, or cannot be written, is lost and counted; the count is logged
- * (log_lines_lost) with the next line that can be written. Lines of one thread stand in their order; those of several in that of
- * their times as far as they waited together. What waits when the process is killed is lost uncounted.
+ * thread that logs has a queue of LOG_QUEUE_SIZE bytes, which only it and the writer touch, without a lock; the second half of it
+ * is used only when lines have to wait. Lines of requests (log_request) and of LOG_DEBUG have no room in its last quarter, which
+ * is kept for all others: behind a slow sink a flood of requests does not cost a login_failed, a warning or an error. Without
+ * that thread, in commands, a line is written where it is logged, if the sink takes it at once. A line that has no room, or
+ * cannot be written, is lost and counted; the count is logged (log_lines_lost) with the next line that can be written. Lines of
+ * one thread stand in their order; those of several in that of their times as far as they waited together. What waits when the
+ * process is killed is lost uncounted.
  *
  * Never log a password, a token or a hash; an e-mail address only by log_email.
  *
- * log_event is safe from every thread; not from signal handlers. So are log_email, log_has_level,
+ * log_event and log_request are safe from every thread; not from signal handlers. So are log_email, log_has_level,
  * log_set_level, log_flush and log_set_context, which is of the calling thread; the others are for the main thread, and
  * log_write_lines for the one thread that writes.
  */
@@ -81,5 +83,8 @@ bool log_has_level(enum log_level level);
 
 /* An event below the level is not formatted. A conversion that is not listed above ends the line's fields. */
 void log_event(enum log_level level, const char *event, const char *fields, ...) __attribute__((format(printf, 3, 4)));
+
+/* The event "request" of LOG_INFO: the line that a request has in any case (src/http/request_log.h). */
+void log_request(const char *fields, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

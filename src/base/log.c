@@ -267,38 +267,57 @@ bool log_end_writing(int64_t wait_us) {
 
 /* ---- events ---- */
 
-static void log_here(enum log_level level, const char *event, const char *fields, va_list values) {
+struct event {
+    enum log_level level;
+    const char *name;
+    enum queue_room room;
+};
+
+static void make_line(struct log_line *line, int64_t wall_us, const struct event *event, const char *fields, va_list values) {
+    begin_line(line, wall_us, event->level, event->name);
+    log_line_add_fields(line, fields, values);
+    log_line_add_context(line, own_context);
+    log_line_end(line);
+}
+
+static void log_here(const struct event *event, const char *fields, va_list values) {
     struct log_line line;
     pthread_mutex_lock(&sink_lock);
-    begin_line(&line, clock_wall_us(), level, event); /* under the lock, so that lines stand in the order of their times */
-    log_line_add_fields(&line, fields, values);
-    log_line_add_context(&line, own_context);
-    log_line_end(&line);
+    make_line(&line, clock_wall_us(), event, fields,
+              values); /* under the lock, so that lines stand in the order of their times */
     write_here(&line);
     pthread_mutex_unlock(&sink_lock);
 }
 
-static void log_to_writer(enum log_level level, const char *event, const char *fields, va_list values) {
+static void log_to_writer(const struct event *event, const char *fields, va_list values) {
     struct log_line line;
     int64_t wall_us = clock_wall_us();
-    begin_line(&line, wall_us, level, event);
-    log_line_add_fields(&line, fields, values);
-    log_line_add_context(&line, own_context);
-    log_line_end(&line);
-    if (log_queues_add(wall_us, (struct text){ line.bytes, line.len }))
+    make_line(&line, wall_us, event, fields, values);
+    if (log_queues_add(wall_us, (struct text){ line.bytes, line.len }, event->room))
         wake_writer();
     else
         count_lost(1);
 }
 
-void log_event(enum log_level level, const char *event, const char *fields, ...) {
-    if (!log_has_level(level))
+static void log_values(const struct event *event, const char *fields, va_list values) {
+    if (!log_has_level(event->level))
         return;
+    if (atomic_load_explicit(&writer, memory_order_relaxed) == WRITER_RUNS)
+        log_to_writer(event, fields, values);
+    else
+        log_here(event, fields, values);
+}
+
+void log_event(enum log_level level, const char *event, const char *fields, ...) {
     va_list values;
     va_start(values, fields);
-    if (atomic_load_explicit(&writer, memory_order_relaxed) == WRITER_RUNS)
-        log_to_writer(level, event, fields, values);
-    else
-        log_here(level, event, fields, values);
+    log_values(&(struct event){ level, event, level > LOG_DEBUG ? QUEUE_ALL : QUEUE_WITHOUT_RESERVE }, fields, values);
+    va_end(values);
+}
+
+void log_request(const char *fields, ...) {
+    va_list values;
+    va_start(values, fields);
+    log_values(&(struct event){ LOG_INFO, "request", QUEUE_WITHOUT_RESERVE }, fields, values);
     va_end(values);
 }

@@ -19,9 +19,11 @@ struct entry {
 
 #define SKIP UINT32_MAX
 
-/* An empty queue is used from its beginning again from here on: what is skipped counts as used until the next removal, and so
- * much room shall be left. */
-#define ANEW_FROM (LOG_QUEUE_SIZE / 4)
+#define RESERVE (LOG_QUEUE_SIZE / 4)
+
+/* An empty queue is used from its beginning again from here on: what is skipped counts as used until the next removal, and twice
+ * the reserve shall be left. */
+#define ANEW_FROM (2 * RESERVE)
 
 _Static_assert(LOG_QUEUE_SIZE % sizeof(struct entry) == 0, "an entry's head is never divided");
 
@@ -96,7 +98,7 @@ static struct entry *entry_at(struct log_queue *queue, uint64_t position) {
     return (struct entry *)(void *)(queue->bytes + position % LOG_QUEUE_SIZE);
 }
 
-bool log_queues_add(int64_t time_us, struct text line) {
+bool log_queues_add(int64_t time_us, struct text line, enum queue_room room) {
     struct log_queue *queue = own_queue();
     if (queue == NULL)
         return false;
@@ -106,7 +108,7 @@ bool log_queues_add(int64_t time_us, struct text line) {
     size_t size = entry_size(line.len);
     bool begins_anew = used == 0 && begin % LOG_QUEUE_SIZE >= ANEW_FROM;
     size_t skipped = begins_anew || room_to_end < size ? room_to_end : 0;
-    if (used + skipped + size > LOG_QUEUE_SIZE)
+    if (used + skipped + size > LOG_QUEUE_SIZE - (room == QUEUE_ALL ? 0 : RESERVE))
         return false;
     if (skipped > 0)
         *entry_at(queue, begin) = (struct entry){ .len = SKIP };

@@ -71,11 +71,10 @@ void request_log_end(struct exchange *exchange, bool is_complete) {
     const char *code = exchange->reply.problem != STATUS_OK ? status_info(exchange->reply.problem)->name : NULL;
     const char *path = log_has_level(LOG_DEBUG) ? exchange->path : NULL;
     int path_len = path != NULL ? (int)strnlen(path, PATH_SHOWN) : 0;
-    log_event(LOG_INFO, "request",
-              "method=%s route=%s status=%u code=%s limit=%s user_id=%s service=%s us=%lld complete=%s path=%.*s",
-              exchange->logged_method, request->route != NULL ? request->route->path : NULL, status, code, exchange->reply.limit,
-              user_of(request, user), request->service, (long long)(clock_monotonic_us() - exchange->started_us),
-              is_complete ? NULL : "no", path_len, path);
+    log_request("method=%s route=%s status=%u code=%s limit=%s user_id=%s service=%s us=%lld complete=%s path=%.*s",
+                exchange->logged_method, request->route != NULL ? request->route->path : NULL, status, code,
+                exchange->reply.limit, user_of(request, user), request->service,
+                (long long)(clock_monotonic_us() - exchange->started_us), is_complete ? NULL : "no", path_len, path);
 }
 
 void request_log_refusal(const struct address *peer, enum status status) {
@@ -83,6 +82,6 @@ void request_log_refusal(const struct address *peer, enum status status) {
     struct uuid new_id = uuid_create_for_log();
     struct log_context context = { .client = peer, .request_id = uuid_text(&new_id, id) };
     log_set_context(&context);
-    log_event(LOG_INFO, "request", "status=%u code=%s", status_info(status)->http, status_info(status)->name);
+    log_request("status=%u code=%s", status_info(status)->http, status_info(status)->name);
     log_set_context(NULL);
 }

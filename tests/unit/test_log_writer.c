@@ -48,7 +48,7 @@ START_TEST(lines_come_out_whole_and_in_order_whatever_their_lengths) {
         if (added - removed < WAITING_MAX && (fills || rand() % 3 == 0)) {
             size_t len = random_len();
             memset(line, letter_of(added), len);
-            if (log_queues_add(added, (struct text){ line, len }))
+            if (log_queues_add(added, (struct text){ line, len }, QUEUE_ALL))
                 lens[added++ % WAITING_MAX] = len;
             else
                 refused++;
@@ -68,8 +68,40 @@ START_TEST(lines_come_out_whole_and_in_order_whatever_their_lengths) {
 }
 END_TEST
 
+/* Adds such lines until there is no room, and returns how many. */
+static unsigned fill(enum queue_room room, size_t len) {
+    static char line[4096];
+    unsigned count = 0;
+    while (log_queues_add(0, (struct text){ line, len }, room))
+        count++;
+    return count;
+}
+
+static void remove_all(void) {
+    for (struct queued_line line; log_queues_next(&line);)
+        log_queues_remove(&line);
+}
+
+/* From whatever position the queue is filled. */
+START_TEST(a_quarter_of_a_queue_is_kept_for_lines_that_may_use_all_of_it) {
+    enum { LEN = 240, ENTRY = 256, LINES = LOG_QUEUE_SIZE / ENTRY };
+    for (unsigned position = 0; position < LINES; position += 7) {
+        unsigned ordinary = fill(QUEUE_WITHOUT_RESERVE, LEN);
+        ck_assert_uint_ge(ordinary, LINES / 4 - 1);
+        ck_assert_uint_le(ordinary, 3 * LINES / 4);
+        ck_assert_uint_ge(fill(QUEUE_ALL, LEN), LINES / 4 - 1);
+        remove_all();
+        for (unsigned i = 0; i < position; i++) {
+            static char line[LEN];
+            ck_assert(log_queues_add(0, (struct text){ line, LEN }, QUEUE_WITHOUT_RESERVE)); /* an empty queue has room */
+            remove_all();
+        }
+    }
+}
+END_TEST
+
 static void *add_one(void *time_us) {
-    ck_assert(log_queues_add(*(const int64_t *)time_us, text_of("line")));
+    ck_assert(log_queues_add(*(const int64_t *)time_us, text_of("line"), QUEUE_ALL));
     return NULL;
 }
 
@@ -93,7 +125,7 @@ START_TEST(the_earliest_line_of_all_threads_comes_first) {
     pthread_t threads[ARRAY_LEN(times)];
     struct queued_line line;
     pthread_barrier_init(&all_have_added, NULL, ARRAY_LEN(times));
-    ck_assert(log_queues_add(25, text_of("line")));
+    ck_assert(log_queues_add(25, text_of("line"), QUEUE_ALL));
     for (size_t i = 0; i < ARRAY_LEN(times); i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, add_one_beside_others, &times[i]), 0);
     for (size_t i = 0; i < ARRAY_LEN(times); i++)
@@ -233,6 +265,30 @@ START_TEST(a_sink_that_takes_nothing_blocks_no_thread_and_every_lost_line_is_cou
     ck_assert_ptr_nonnull(strstr(text, "\"event\":\"after\""));
     ck_assert_int_eq(accounted(text), WRITERS * LINES_EACH);
     ck_assert_int_eq(reported_losses(text), (long)lost);
+    end_writing(&writing);
+    free(text);
+}
+END_TEST
+
+START_TEST(a_flood_of_requests_behind_a_slow_sink_costs_no_other_event) {
+    enum { EVENTS = 100 };
+    struct writing writing;
+    char *text = malloc(TEXT_SIZE);
+    ck_assert_ptr_nonnull(text);
+    begin_writing(&writing);
+    for (int i = 0; i < LINES_EACH; i++)
+        log_request("route=%s status=%u", "/auth/login", 401u);
+    ck_assert_uint_gt(log_lines_lost(), 0);
+    uint64_t lost = log_lines_lost();
+    for (int i = 0; i < EVENTS; i++)
+        log_event(LOG_INFO, "login_failed", "number=%d", i);
+    ck_assert_uint_eq(log_lines_lost(), lost);
+    size_t len = 0;
+    int64_t until_us = clock_monotonic_us() + LONG_US;
+    do
+        len += read_pipe(&writing, text + len, TEXT_SIZE - len, 100);
+    while (count(text, "\"event\":\"login_failed\"") < EVENTS && clock_monotonic_us() < until_us);
+    ck_assert_int_eq(count(text, "\"event\":\"login_failed\""), EVENTS);
     end_writing(&writing);
     free(text);
 }
@@ -385,12 +441,14 @@ Suite *log_writer_suite(void) {
     Suite *suite = suite_create("log_writer");
     TCase *queues = tcase_create("queues");
     tcase_add_test(queues, lines_come_out_whole_and_in_order_whatever_their_lengths);
+    tcase_add_test(queues, a_quarter_of_a_queue_is_kept_for_lines_that_may_use_all_of_it);
     tcase_add_test(queues, the_earliest_line_of_all_threads_comes_first);
     tcase_add_test(queues, threads_that_come_and_go_share_a_queue);
     suite_add_tcase(suite, queues);
     TCase *writer = tcase_create("writer");
     tcase_set_timeout(writer, 60);
     tcase_add_test(writer, a_sink_that_takes_nothing_blocks_no_thread_and_every_lost_line_is_counted);
+    tcase_add_test(writer, a_flood_of_requests_behind_a_slow_sink_costs_no_other_event);
     tcase_add_test(writer, a_service_ends_though_its_log_is_blocked);
     tcase_add_test(writer, lines_of_a_broken_sink_are_counted_as_lost);
     tcase_add_test(writer, a_line_that_was_cut_off_spoils_no_other);
