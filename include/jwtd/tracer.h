@@ -8,7 +8,7 @@
  * 504), or that does not reach it, is sent again after its Retry-After or a growing pause, five times in all; one that it refuses
  * is not. Every span of a trace that was added is counted once: as sent, as dropped, since the queue was full or the trace had
  * too many, or as failed (METRIC_TRACE_SPANS). The last two are lost. One warning reports the beginning of an outage of the
- * collector, one line of its end.
+ * collector, one line of its end, and one a minute of the spans that it rejects of batches that it takes.
  *
  * Nothing of a user is in a span: no address, name, token, header or query; the id of the request leads to its line in the log.
  */

@@ -3,6 +3,7 @@
 #include "curl_library.h"
 
 #include "jwtd/clock.h"
+#include "jwtd/log.h"
 #include "jwtd/macros.h"
 #include "jwtd/version.h"
 
@@ -92,7 +93,7 @@ void exporter_send(struct exporter *exporter, struct text body, const _Atomic in
 
 /* ---- making and ending ---- */
 
-static bool set_headers(struct exporter *exporter) {
+static bool make_headers(struct exporter *exporter) {
     /* without an Expect, for which the collector would have to answer twice */
     static const char *const lines[] = { "Content-Type: application/json", "Expect:" };
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
@@ -101,43 +102,68 @@ static bool set_headers(struct exporter *exporter) {
             return false;
         exporter->headers = longer;
     }
-    return exporter->curl->easy_setopt(exporter->easy, CURLOPT_HTTPHEADER, exporter->headers) == CURLE_OK;
+    return true;
 }
 
-static bool set_url(struct exporter *exporter, const char *endpoint) {
+static CURLcode set_url(struct exporter *exporter, const char *endpoint) {
     char *url = NULL;
     if (asprintf(&url, "%s/v1/traces", endpoint) < 0)
-        return false;
+        return CURLE_OUT_OF_MEMORY;
     CURLcode code = exporter->curl->easy_setopt(exporter->easy, CURLOPT_URL, url); /* copies it */
     free(url);
-    return code == CURLE_OK;
+    return code;
 }
 
 static bool set_options(struct exporter *exporter, const char *endpoint) {
     CURL *easy = exporter->easy;
     __typeof__(curl_easy_setopt) *set = exporter->curl->easy_setopt;
-    return set_url(exporter, endpoint) && set_headers(exporter) && set(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           set(easy, CURLOPT_PROXY, "") == CURLE_OK && set(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           set(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-           set(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-           set(easy, CURLOPT_USERAGENT, "jwtd/" JWTD_VERSION) == CURLE_OK &&
-           set(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) == CURLE_OK &&
-           set(easy, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) == CURLE_OK && set(easy, CURLOPT_ERRORBUFFER, exporter->error) == CURLE_OK &&
-           set(easy, CURLOPT_WRITEFUNCTION, take_reply) == CURLE_OK && set(easy, CURLOPT_WRITEDATA, exporter) == CURLE_OK &&
-           set(easy, CURLOPT_NOPROGRESS, 0L) == CURLE_OK && set(easy, CURLOPT_XFERINFOFUNCTION, check_time) == CURLE_OK &&
-           set(easy, CURLOPT_XFERINFODATA, exporter) == CURLE_OK &&
-           set(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* waits for no name that is being resolved */
-           set(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK;
+    const struct {
+        const char *option;
+        CURLcode code;
+    } outcomes[] = {
+        { "URL", set_url(exporter, endpoint) },
+        { "HTTPHEADER", set(easy, CURLOPT_HTTPHEADER, exporter->headers) },
+        { "PROTOCOLS_STR", set(easy, CURLOPT_PROTOCOLS_STR, "http,https") },
+        { "PROXY", set(easy, CURLOPT_PROXY, "") },
+        { "NOSIGNAL", set(easy, CURLOPT_NOSIGNAL, 1L) },
+        { "HTTP_VERSION", set(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) },
+        { "SSLVERSION", set(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) },
+        { "USERAGENT", set(easy, CURLOPT_USERAGENT, "jwtd/" JWTD_VERSION) },
+        { "CONNECTTIMEOUT_MS", set(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) },
+        { "TIMEOUT_MS", set(easy, CURLOPT_TIMEOUT_MS, TIMEOUT_MS) },
+        { "ERRORBUFFER", set(easy, CURLOPT_ERRORBUFFER, exporter->error) },
+        { "WRITEFUNCTION", set(easy, CURLOPT_WRITEFUNCTION, take_reply) },
+        { "WRITEDATA", set(easy, CURLOPT_WRITEDATA, exporter) },
+        { "NOPROGRESS", set(easy, CURLOPT_NOPROGRESS, 0L) },
+        { "XFERINFOFUNCTION", set(easy, CURLOPT_XFERINFOFUNCTION, check_time) },
+        { "XFERINFODATA", set(easy, CURLOPT_XFERINFODATA, exporter) },
+        { "QUICK_EXIT", set(easy, CURLOPT_QUICK_EXIT, 1L) }, /* waits for no name that is being resolved */
+        { "OPENSOCKETFUNCTION", set(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        if (outcomes[i].code == CURLE_OK)
+            continue;
+        log_event(LOG_ERROR, "exporter_failed", "curl_option=%s error=%s", outcomes[i].option,
+                  exporter->curl->easy_strerror(outcomes[i].code));
+        return false;
+    }
+    return true;
+}
+
+static bool init(struct exporter *exporter, const struct curl_library *curl) {
+    exporter->curl = curl;
+    exporter->easy = curl->easy_init();
+    return exporter->easy != NULL && make_headers(exporter);
 }
 
 struct exporter *exporter_create(const char *endpoint) {
     const struct curl_library *curl = curl_library_load();
-    struct exporter *exporter = curl != NULL ? calloc(1, sizeof *exporter) : NULL;
-    if (exporter == NULL)
+    if (curl == NULL)
         return NULL;
-    exporter->curl = curl;
-    exporter->easy = curl->easy_init();
-    if (exporter->easy != NULL && set_options(exporter, endpoint))
+    struct exporter *exporter = calloc(1, sizeof *exporter);
+    if (exporter == NULL || !init(exporter, curl))
+        log_event(LOG_ERROR, "exporter_failed", "error=%s", "out of memory");
+    else if (set_options(exporter, endpoint))
         return exporter;
     exporter_destroy(exporter);
     return NULL;

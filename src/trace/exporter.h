@@ -5,7 +5,6 @@
 #ifndef JWTD_TRACE_EXPORTER_H
 #define JWTD_TRACE_EXPORTER_H
 
-#include "jwtd/arena.h"
 #include "jwtd/text.h"
 
 #include <stdatomic.h>
@@ -28,8 +27,8 @@ struct export_result {
     char reason[EXPORT_REASON_SIZE]; /* why it is not EXPORT_DONE */
 };
 
-/* For `endpoint`/v1/traces. NULL: out of memory, or there is no libcurl, which is logged. One
- * thread at a time. */
+/* For `endpoint`/v1/traces. NULL: out of memory, there is no libcurl, or it refuses an option; the reason is logged. One thread
+ * at a time. */
 struct exporter *exporter_create(const char *endpoint);
 void exporter_destroy(struct exporter *exporter); /* NULL is ignored */
 

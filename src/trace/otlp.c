@@ -1,11 +1,11 @@
 #include "otlp.h"
 
-#include "jwtd/json.h"
 #include "jwtd/json_writer.h"
 #include "jwtd/version.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define STATUS_CODE_ERROR 2
 /* Of Span.flags: that the next bit has a meaning; that the parent is of another process. */
@@ -25,8 +25,6 @@ static const struct {
     [SPAN_WAIT] = { KIND_INTERNAL, "wait for " },
     [SPAN_STATEMENT] = { KIND_CLIENT, "" },
 };
-
-static const struct json_limits reply_limits = { .depth = 8, .containers = 32 };
 
 /* ---- values ---- */
 
@@ -208,16 +206,26 @@ struct text otlp_write(struct arena *arena, const char *instance_id, int64_t wal
 
 /* ---- the reply ---- */
 
-/* A 64-bit number, which is a string, and which some collectors write as a number. */
-uint64_t otlp_rejected_spans(struct arena *arena, struct text reply) {
-    const struct json *root = NULL, *partial, *rejected;
+static size_t run_of(const char *bytes, const char *end, const char *set) {
+    size_t len = 0;
+    while (bytes + len < end && memchr(set, bytes[len], strlen(set)) != NULL)
+        len++;
+    return len;
+}
+
+/*
+ * Searched, and not parsed, since the message beside it is often not UTF-8, or cut, and the count must not be lost with it. In a
+ * string each quote has a backslash in front, so that only a name begins and ends as this does.
+ */
+uint64_t otlp_rejected_spans(struct text reply) {
+    static const char name[] = "\"rejectedSpans\"";
+    const char *end = reply.bytes + reply.len;
+    const char *found = reply.len > 0 ? memmem(reply.bytes, reply.len, name, strlen(name)) : NULL;
     uint64_t count = 0;
-    if (reply.len == 0 || json_parse(arena, reply, reply_limits, &root) != STATUS_OK)
+    if (found == NULL)
         return 0;
-    json_find(root, "partialSuccess", &partial);
-    json_find(partial, "rejectedSpans", &rejected);
-    if (json_kind(rejected) == JSON_KIND_INTEGER)
-        return json_as_int64(rejected) > 0 ? (uint64_t)json_as_int64(rejected) : 0;
-    text_parse_unsigned(json_as_text(rejected), UINT64_MAX, &count);
+    const char *digits = found + strlen(name);
+    digits += run_of(digits, end, " \t\r\n:\""); /* 64-bit numbers are strings, though not of every collector */
+    (void)text_parse_unsigned((struct text){ digits, run_of(digits, end, "0123456789") }, UINT64_MAX, &count);
     return count;
 }

@@ -16,8 +16,8 @@
 struct text otlp_write(struct arena *arena, const char *instance_id, int64_t wall_us, const struct trace *const *traces,
                        size_t count);
 
-/* How many spans the collector has rejected, by the body of its reply with 200: 0 for one without partialSuccess, or that cannot
- * be read. */
-uint64_t otlp_rejected_spans(struct arena *arena, struct text reply);
+/* How many spans the collector has rejected, by the body of its reply with 200: 0 for one without rejectedSpans. Whatever else is
+ * in it does not matter: its message may have any bytes. */
+uint64_t otlp_rejected_spans(struct text reply);
 
 #endif

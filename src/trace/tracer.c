@@ -22,6 +22,7 @@
 #define PAUSE_FIRST_US CLOCK_US_PER_S
 #define PAUSE_LAST_US (60 * CLOCK_US_PER_S) /* also of what the collector asks for */
 #define STOP_US CLOCK_US_PER_S
+#define REJECTED_PAUSE_US (60 * CLOCK_US_PER_S)
 
 struct tracer {
     struct exporter *exporter;
@@ -32,7 +33,8 @@ struct tracer {
     atomic_uint_fast64_t lost;   /* spans, dropped or failed */
     bool is_outage;              /* of the thread: the last batch could not be sent */
     uint64_t lost_before_outage; /* of the thread */
-    bool is_rejecting;           /* of the thread: the collector took the last batch but some spans of it */
+    uint64_t rejected;           /* of the thread: spans of batches that the collector took, which no line tells of yet */
+    int64_t next_rejected_us;    /* of the thread: before this moment no other line tells of them */
 
     pthread_mutex_t lock; /* guards all below, but the thread reads the traces from `first` on without it */
     pthread_cond_t changed;
@@ -151,11 +153,15 @@ static void note_success(struct tracer *tracer) {
     log_event(LOG_INFO, "traces_exported_again", "spans_lost=%llu", (unsigned long long)lost);
 }
 
-/* Once, until it takes a whole batch. */
 static void note_rejected(struct tracer *tracer, uint64_t rejected) {
-    if (rejected > 0 && !tracer->is_rejecting)
-        log_event(LOG_WARN, "spans_rejected", "by=%s count=%llu", "the collector (partialSuccess)", (unsigned long long)rejected);
-    tracer->is_rejecting = rejected > 0;
+    int64_t now_us = clock_monotonic_us();
+    tracer->rejected += rejected;
+    if (tracer->rejected == 0 || now_us < tracer->next_rejected_us)
+        return;
+    log_event(LOG_WARN, "spans_rejected", "by=%s count=%llu", "the collector (partialSuccess)",
+              (unsigned long long)tracer->rejected);
+    tracer->rejected = 0;
+    tracer->next_rejected_us = now_us + REJECTED_PAUSE_US;
 }
 
 /* Until it is taken or refused, or has been tried often enough. */
@@ -170,8 +176,8 @@ static void send_body(struct tracer *tracer, struct text body, struct export_res
     }
 }
 
-static void count_spans(struct tracer *tracer, struct arena *arena, uint64_t spans, const struct export_result *result) {
-    uint64_t rejected = result->outcome == EXPORT_DONE ? otlp_rejected_spans(arena, result->reply) : spans;
+static void count_spans(struct tracer *tracer, uint64_t spans, const struct export_result *result) {
+    uint64_t rejected = result->outcome == EXPORT_DONE ? otlp_rejected_spans(result->reply) : spans;
     if (rejected > spans)
         rejected = spans;
     count_lost(tracer, METRIC_SPAN_FAILED, rejected);
@@ -198,7 +204,7 @@ static void export_batch(struct tracer *tracer, size_t count) {
         send_body(tracer, body, &result);
     else
         note_outage(tracer, &result);
-    count_spans(tracer, &arena, spans, &result);
+    count_spans(tracer, spans, &result);
     arena_fini(&arena);
 }
 
@@ -232,9 +238,7 @@ struct tracer *tracer_start(const char *endpoint) {
     pthread_mutex_init(&tracer->lock, NULL);
     condition_init_monotonic(&tracer->changed);
     tracer->exporter = exporter_create(endpoint);
-    if (tracer->exporter == NULL)
-        log_event(LOG_ERROR, "tracer_start_failed", "error=%s", "no exporter can be made");
-    else if (thread_start(&tracer->thread, "tracer", run, tracer) == STATUS_OK)
+    if (tracer->exporter != NULL && thread_start(&tracer->thread, "tracer", run, tracer) == STATUS_OK)
         return tracer;
     free_tracer(tracer);
     return NULL;

@@ -6,6 +6,7 @@
 #include "support/reverse_proxy.h"
 
 #include "jwtd/macros.h"
+#include "jwtd/tracer.h"
 #include "tests/runner.h"
 
 #include <check.h>
@@ -359,8 +360,16 @@ START_TEST(what_a_collector_refuses_is_not_sent_again) {
     assert_metric(&operations, "sent", 1);
     assert_metric(&operations, "failed", 3);
     assert_metric(&operations, "dropped", 0);
-    server_finish(&server);
     ck_assert_uint_eq(collector_bodies(collector), 2);
+    collector_set_mode(collector, COLLECTOR_TAKES);
+    send_many_traced(&server, TRACER_BATCH);
+    collector_await_bodies(collector, 3);
+    collector_set_mode(collector, COLLECTOR_REJECTS);
+    send_many_traced(&server, TRACER_BATCH);
+    collector_await_bodies(collector, 4);
+    ck_assert_int_eq(server_stop(&server, SIGTERM), 0);
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"spans_rejected\""), 1); /* a minute */
+    server_finish(&server);
 }
 END_TEST
 

@@ -1,9 +1,13 @@
 /* Which requests are traced. What becomes of their spans: tests/service/test_traces.c. */
+#include "jwtd/log.h"
 #include "jwtd/macros.h"
 #include "jwtd/tracer.h"
 
 #include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 Suite *tracer_suite(void);
 
@@ -67,6 +71,28 @@ START_TEST(what_is_traced_by_chance_takes_nothing_from_the_callers_rate) {
 }
 END_TEST
 
+/* libcurl takes no text of more than eight million bytes. */
+START_TEST(an_option_that_libcurl_refuses_is_named_in_the_log) {
+    enum { TOO_LONG = 9000000 };
+    char *endpoint = malloc(TOO_LONG + 1), log[1024] = "";
+    FILE *file = tmpfile();
+    ck_assert(endpoint != NULL && file != NULL);
+    memset(endpoint, 'a', TOO_LONG);
+    endpoint[TOO_LONG] = '\0';
+    int saved = dup(STDERR_FILENO);
+    log_init(LOG_INFO, LOG_JSON);
+    dup2(fileno(file), STDERR_FILENO);
+    struct tracer *refused = tracer_start(endpoint);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    ck_assert_ptr_null(refused);
+    ck_assert_int_gt(pread(fileno(file), log, sizeof log - 1, 0), 0);
+    ck_assert_msg(strstr(log, "\"event\":\"exporter_failed\",\"curl_option\":\"URL\",\"error\":") != NULL, "%s", log);
+    fclose(file);
+    free(endpoint);
+}
+END_TEST
+
 Suite *tracer_suite(void) {
     Suite *suite = suite_create("tracer");
     TCase *tcase = tcase_create("tracer");
@@ -74,6 +100,9 @@ Suite *tracer_suite(void) {
     tcase_add_loop_test(tcase, so_many_requests_are_traced_as_the_setting_says, 0, (int)ARRAY_LEN(samples));
     tcase_add_loop_test(tcase, what_callers_ask_for_is_traced_within_their_rate, 0, (int)ARRAY_LEN(callers));
     tcase_add_test(tcase, what_is_traced_by_chance_takes_nothing_from_the_callers_rate);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("exporter");
+    tcase_add_test(tcase, an_option_that_libcurl_refuses_is_named_in_the_log);
     suite_add_tcase(suite, tcase);
     return suite;
 }

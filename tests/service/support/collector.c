@@ -148,7 +148,9 @@ static void reply(int fd, enum collector_mode mode) {
         [COLLECTOR_IS_SILENT] = { NULL, NULL, NULL },
         [COLLECTOR_IS_BUSY] = { "503 Service Unavailable", "Retry-After: 2\r\n", "{}" },
         [COLLECTOR_REFUSES] = { "400 Bad Request", "", "{}" },
-        [COLLECTOR_REJECTS] = { "200 OK", "", "{\"partialSuccess\":{\"rejectedSpans\":\"1\",\"errorMessage\":\"too old\"}}" },
+        /* the message is not UTF-8 */
+        [COLLECTOR_REJECTS] = { "200 OK", "",
+                                "{\"partialSuccess\":{\"rejectedSpans\":\"1\",\"errorMessage\":\"trop \xe2g\xe9\"}}" },
     };
     if (replies[mode].status != NULL)
         dprintf(fd, "HTTP/1.1 %s\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s", replies[mode].status,
