@@ -1,6 +1,10 @@
 /*
  * command_events: what commands (jwtd user, jwtd key) have noted in the audit (auth_events.h), for the log of the service, where
  * its operator looks. Blocking, for a periodic task.
+ *
+ * At least once: each instance visits each event that was noted from COMMAND_EVENTS_LATE_S before its first reading on. One that
+ * is restarted so visits again what the stopped process has visited in the last seconds; what was noted while none ran is in the
+ * audit alone. The id of an event tells which are the same.
  */
 #ifndef JWTD_COMMAND_EVENTS_H
 #define JWTD_COMMAND_EVENTS_H
@@ -26,6 +30,7 @@ struct command_events_cursor {
 };
 
 struct command_event {
+    struct uuid id;
     struct text event, actor, reason;        /* reason {NULL, 0}: none; borrowed, as the ids, until the visit returns */
     const struct uuid *user_id, *session_id; /* NULL: none */
     int64_t at_us;                           /* of the database's clock, since 1970 */

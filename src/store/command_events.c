@@ -35,7 +35,8 @@ static void visit_row(const struct db_rows *rows, size_t row, const struct readi
     if (was_seen(reading->cursor, &id))
         return;
     set_seen(reading->cursor, &id);
-    reading->visit(&(struct command_event){ .event = db_text(rows, row, EVENT_NAME),
+    reading->visit(&(struct command_event){ .id = id,
+                                            .event = db_text(rows, row, EVENT_NAME),
                                             .actor = db_text(rows, row, EVENT_ACTOR),
                                             .reason = db_text(rows, row, EVENT_REASON),
                                             .user_id = db_is_null(rows, row, EVENT_USER) ? NULL : &user,

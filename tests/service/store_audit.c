@@ -405,13 +405,17 @@ END_TEST
 
 #define ADD_BY_SHELL "INSERT INTO auth_events (event, user_id, actor) SELECT 'x', '%s', 'shell:root' FROM generate_series(1, %d)"
 
+#define AGE_EVENTS "UPDATE auth_events SET at = at - interval '1 minute' WHERE actor LIKE 'shell:%'"
+
 static int visited;
 static int64_t visited_at_us;
+static struct uuid visited_id;
 
 static void visit(const struct command_event *event) {
     ck_assert(text_equal(event->actor, text_of("shell:root")));
     visited++;
     visited_at_us = event->at_us;
+    visited_id = event->id;
 }
 
 /* One command that ends the sessions of a user has as many events of one time; the last seconds are read again and again. */
@@ -434,6 +438,30 @@ START_TEST(events_of_commands_are_visited_once_however_many_one_has) {
 }
 END_TEST
 
+static void read_twice(struct command_events_cursor *cursor) {
+    for (int reading = 0; reading < 2; reading++)
+        ck_assert_int_eq(command_events_read(CALL, cursor, visit), STATUS_OK);
+}
+
+/* As a service that is restarted reads: with a cursor of its own, from a moment before its first reading on. */
+START_TEST(another_reader_visits_the_last_seconds_again_and_nothing_older) {
+    struct command_events_cursor first = { .from_us = 0 }, second = { .from_us = 0 }, third = { .from_us = 0 };
+    struct uuid user = uuid_create();
+    as_owner(AGE_EVENTS);
+    visited = 0;
+    sql(ADD_BY_SHELL, show(&user), 1);
+    read_twice(&first);
+    ck_assert_int_eq(visited, 1);
+    struct uuid id = visited_id;
+    read_twice(&second);
+    ck_assert_int_eq(visited, 2);
+    ck_assert_mem_eq(&visited_id, &id, sizeof id);
+    as_owner(AGE_EVENTS);
+    read_twice(&third);
+    ck_assert_int_eq(visited, 2);
+}
+END_TEST
+
 TCase *store_audit_tests(void) {
     TCase *tests = tcase_create("audit");
     tcase_add_test(tests, events_wait_a_moment_and_are_written_together);
@@ -452,5 +480,6 @@ TCase *store_audit_tests(void) {
     tcase_add_loop_test(tests, the_service_role_cannot_have_the_audit_forgotten_at_once, 0, (int)ARRAY_LEN(too_short));
     tcase_add_test(tests, a_list_of_events_does_not_wait_for_who_locks_the_audit);
     tcase_add_test(tests, events_of_commands_are_visited_once_however_many_one_has);
+    tcase_add_test(tests, another_reader_visits_the_last_seconds_again_and_nothing_older);
     return tests;
 }
