@@ -9,7 +9,8 @@
  *
  * Each statement that writes is one transaction, those that only read may share one, and all are idempotent (ids are made before,
  * updates are conditional). So a statement is run again once after a lost connection, and, six times in all, after serialization
- * failures and deadlocks, always within the deadline. PostgreSQL's messages are logged, never returned. Every statement ends with
+ * failures and deadlocks, always within the deadline. PostgreSQL's messages are logged, never returned: one line for a statement
+ * that has failed in the end (database_error), at LOG_DEBUG those of the tries before. Every statement ends with
  * STATUS_OK, STATUS_DATABASE_UNAVAILABLE, STATUS_DEADLINE_EXCEEDED, STATUS_OUT_OF_MEMORY, STATUS_BAD_REQUEST (text that the
  * database cannot hold), or STATUS_INTERNAL (an error of this program), besides those of the function that asked.
  *
@@ -36,6 +37,7 @@
 
 struct config;
 struct db;
+struct log_context;
 
 struct db_options {
     const char *url;              /* libpq URL or conninfo; "" reads the PG* variables */
@@ -84,6 +86,7 @@ struct db_query {
     /* NULL; or what PostgreSQL calls the connection while it runs this, in its log and in pg_stat_activity (application_name):
      * printable ASCII, at most 63 bytes, which live until the query is done. Then it shares its round trip with no other. */
     const char *application_name;
+    const struct log_context *log;        /* NULL; or what the lines about it are about (log.h), which lives until it is done */
     int64_t turn_deadline_us;             /* of clock_monotonic_us: when this has passed before it was sent, it is not sent */
     int64_t deadline_us;                  /* by when its outcome is known */
     struct lane_job job;                  /* its lane, of an executor's queue; the rest is the executor's */

@@ -134,6 +134,7 @@ static void submit_query(struct exchange *exchange) {
     query->deadline_us = exchange->request.deadline_us;
     query->done = return_query;
     query->context = exchange;
+    query->log = &exchange->request.log;
     spans_begin_query(exchange);
     db_executor_submit(exchange->request.services->database, query);
 }

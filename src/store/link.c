@@ -194,10 +194,19 @@ static void check_columns(struct db_query *query) {
     int columns = query->rows.result == NULL ? -1 : PQnfields(query->rows.result);
     if (query->status != STATUS_OK || columns == statement->columns)
         return;
+    log_set_context(query->log);
     log_event(LOG_ERROR, "database_answer_unexpected", "statement=%s columns=%d expected=%d", statement->name, columns,
               statement->columns);
+    log_set_context(NULL);
     query->status = STATUS_INTERNAL;
     query->remedy = REMEDY_RECONNECT;
+}
+
+static void note_answer(void) {
+    struct late_statements late;
+    outage_note_answer();
+    if (outage_take_late(&late))
+        log_event(LOG_WARN, "database_too_slow", "statement=%s count=%llu", late.last, (unsigned long long)late.count);
 }
 
 static void end_round_trip(struct link *link) {
@@ -210,7 +219,7 @@ static void end_round_trip(struct link *link) {
             db_discard(query);
         is_answered = is_answered || query->status == STATUS_OK;
     }
-    outage_note_answer();
+    note_answer();
     link_set_state(link, LINK_IDLE);
     end_queries(link);
     if (is_answered) {
@@ -223,21 +232,15 @@ static void end_round_trip(struct link *link) {
 
 /* ---- receiving ---- */
 
-/* Partitions are made and removed in a moment: the query tries again, and no connection waits for it. */
-static void refuse_part(const struct link_part *part, const PGresult *refusal) {
-    link_refuse(part->query, refusal);
-    if (audit_is_lock(part->statement) && part->query->status == STATUS_DEADLINE_EXCEEDED)
-        part->query->remedy = REMEDY_RETRY;
-}
-
 /* An error behind the last part is one of the transaction's end, which nothing survives. */
 static void receive_refusal(struct link *link, const PGresult *result) {
     if (link->current_part < link->part_count) {
-        refuse_part(&link->parts[link->current_part], result);
+        const struct link_part *part = &link->parts[link->current_part];
+        link_refuse(part->query, part->statement, result);
         return;
     }
     for (unsigned i = 0; i < link->query_count; i++)
-        link_refuse(link->queries[i], result);
+        link_refuse(link->queries[i], link->queries[i]->statement, result);
 }
 
 /* What follows a refusal is skipped: of the same query, which keeps its own outcome, or of another one. */
@@ -409,15 +412,20 @@ int64_t link_deadline(const struct link *link) {
     return deadline_us;
 }
 
-/* The reason is mostly empty, or libpq's: without memory for the mark of the end it reports none. */
+/* The reason is mostly empty, or libpq's: without memory for the mark of the end it reports none. What the log says without one
+ * waits for what the server does next (outage.h). */
 static void log_late(const struct link *link, const struct db_query *query) {
-    const char *reason = PQerrorMessage(link->connection);
+    const char *name = query->statement->name, *reason = PQerrorMessage(link->connection);
+    log_set_context(query->log);
+    if (reason[0] != '\0') {
+        log_event(outage_is_on() ? LOG_DEBUG : LOG_WARN, "database_too_slow", "statement=%s reason=%s", name, reason);
+    } else {
+        log_event(LOG_DEBUG, "database_too_slow", "statement=%s", name);
+        outage_note_late(name, query->sent_us);
+    }
+    log_set_context(NULL);
     if (outage_is_silence(query->sent_us) && outage_begin())
-        log_event(LOG_WARN, "database_unavailable", "reason=%s statement=%s", "the server did not answer in time",
-                  query->statement->name);
-    else
-        log_event(outage_is_on() ? LOG_DEBUG : LOG_WARN, "database_too_slow", "statement=%s reason=%s", query->statement->name,
-                  reason[0] != '\0' ? reason : NULL);
+        log_event(LOG_WARN, "database_unavailable", "reason=%s statement=%s", "the server did not answer in time", name);
 }
 
 /* A reply that is still under way would be taken for that of the next statement, so the connection is closed. */

@@ -118,10 +118,15 @@ enum link_verdict {
 };
 enum link_verdict link_judge(struct link *link, struct db_query *query);
 
+/* Counts a try that has failed without having done anything. True: there is another, of six in all, and while the deadline leaves
+ * time for the pause before it. */
+bool link_count_failed_try(struct db_query *query);
+
 /* ---- link_refusal.c ---- */
 
-/* Sets status and remedy of a query that the server has refused, and logs what its statement does not expect. */
-void link_refuse(struct db_query *query, const PGresult *refusal);
+/* Sets status and remedy of a query of which the server has refused one statement: its own, or one in front of it. What its
+ * statement does not expect is logged, at LOG_DEBUG when it is tried again. */
+void link_refuse(struct db_query *query, const struct db_statement *refused, const PGresult *refusal);
 
 /* ---- db_url.c ---- */
 

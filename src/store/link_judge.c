@@ -9,6 +9,10 @@
 #define PAUSE_MIN_US 1000
 #define PAUSE_RANGE_US 20000u
 
+bool link_count_failed_try(struct db_query *query) {
+    return ++query->tries < TRIES_MAX && clock_monotonic_us() + PAUSE_MIN_US + PAUSE_RANGE_US < query->deadline_us;
+}
+
 /* When the next connection fails as well (a server that is read-only, for example), no other is opened until the back-off has
  * passed. */
 static enum link_verdict judge_lost(struct link *link, struct db_query *query) {
@@ -30,8 +34,6 @@ enum link_verdict link_judge(struct link *link, struct db_query *query) {
     case REMEDY_RECONNECT:
         return judge_lost(link, query);
     case REMEDY_RETRY:
-        if (++query->tries >= TRIES_MAX)
-            return VERDICT_DONE;
         /* random, so that the transactions that were in conflict are not in conflict again at once */
         query->not_before_us = clock_monotonic_us() + PAUSE_MIN_US + (int64_t)randombytes_uniform(PAUSE_RANGE_US);
         return VERDICT_PAUSE;

@@ -50,8 +50,8 @@ void link_close(struct link *link) {
 void link_note_success(struct link *link) {
     struct outage outage;
     if (outage_end(&outage))
-        log_event(LOG_WARN, "database_available", "host=%s ms=%lld refused=%llu", PQhost(link->connection),
-                  (long long)(outage.lasted_us / 1000), (unsigned long long)outage.refused);
+        log_event(LOG_WARN, "database_available", "host=%s ms=%lld refused=%llu late=%llu", PQhost(link->connection),
+                  (long long)(outage.lasted_us / 1000), (unsigned long long)outage.refused, (unsigned long long)outage.late);
     else if (link->backoff_us != 0)
         log_event(LOG_DEBUG, "database_available", "host=%s", PQhost(link->connection));
     link->backoff_us = 0;

@@ -1,4 +1,5 @@
 /* What it means to a query that the server refuses it. */
+#include "audit_lock.h"
 #include "link.h"
 
 #include "jwtd/clock.h"
@@ -53,8 +54,18 @@ static bool is_farewell(const char *sqlstate) {
     return sqlstate != NULL && strncmp(sqlstate, "57P", 3) == 0;
 }
 
-static enum log_level level_of(const struct db_error *error, const char *sqlstate) {
-    if (is_farewell(sqlstate) || is_repetition(sqlstate))
+/* Partitions are made and removed in a moment: what is locked then is tried again, and no connection waits for it. */
+static enum db_remedy remedy_of(struct db_query *query, const struct db_statement *refused, const struct db_error *error) {
+    bool is_locked_audit = audit_is_lock(refused) && error->status == STATUS_DEADLINE_EXCEEDED;
+    if (error->remedy != REMEDY_RETRY && !is_locked_audit)
+        return error->remedy;
+    return link_count_failed_try(query) ? REMEDY_RETRY : REMEDY_NONE;
+}
+
+/* Of several tries one has a line: the last one, or the first of two on different connections. */
+static enum log_level level_of(const struct db_query *query, const struct db_error *error, const char *sqlstate) {
+    bool has_other_line = query->remedy == REMEDY_RETRY || (query->remedy == REMEDY_RECONNECT && query->was_rerun);
+    if (has_other_line || is_farewell(sqlstate) || is_repetition(sqlstate))
         return LOG_DEBUG;
     return error->remedy == REMEDY_NONE ? LOG_ERROR : LOG_WARN;
 }
@@ -69,7 +80,7 @@ static const char *cure_of(const char *sqlstate) {
 }
 
 /* The message of a data exception (class 22) quotes the value, so it is left out of the log. */
-void link_refuse(struct db_query *query, const PGresult *refusal) {
+void link_refuse(struct db_query *query, const struct db_statement *refused, const PGresult *refusal) {
     const struct db_statement *statement = query->statement;
     const char *sqlstate = PQresultErrorField(refusal, PG_DIAG_SQLSTATE);
     const char *constraint = PQresultErrorField(refusal, PG_DIAG_CONSTRAINT_NAME);
@@ -80,9 +91,11 @@ void link_refuse(struct db_query *query, const PGresult *refusal) {
         return;
     struct db_error error = db_classify_sqlstate(sqlstate);
     query->status = error.status;
-    query->remedy = (int)error.remedy;
+    query->remedy = (int)remedy_of(query, refused, &error);
     if (sqlstate != NULL && strncmp(sqlstate, "22", 2) == 0)
         message = NULL;
-    log_event(level_of(&error, sqlstate), "database_error", "statement=%s sqlstate=%s constraint=%s message=%s cure=%s",
+    log_set_context(query->log);
+    log_event(level_of(query, &error, sqlstate), "database_error", "statement=%s sqlstate=%s constraint=%s message=%s cure=%s",
               statement->name, sqlstate, constraint, message, cure_of(sqlstate));
+    log_set_context(NULL);
 }

@@ -5,7 +5,9 @@
 #include <stdatomic.h>
 
 static _Atomic int64_t since_us; /* 0: there is none */
-static _Atomic uint64_t refused;
+static _Atomic int64_t ended_us; /* the last one; 0: there was none */
+static _Atomic uint64_t refused, late;
+static _Atomic(const char *) last_late;
 static _Atomic int64_t answered_us;
 
 /* Of three probes (readiness.c) one at least is answered in this time by a server that is well. */
@@ -33,7 +35,9 @@ bool outage_end(struct outage *outage) {
     int64_t began_us = outage_is_on() ? atomic_exchange(&since_us, 0) : 0;
     if (began_us == 0)
         return false;
-    *outage = (struct outage){ .lasted_us = clock_monotonic_us() - began_us, .refused = atomic_load(&refused) };
+    int64_t now_us = clock_monotonic_us();
+    atomic_store(&ended_us, now_us);
+    *outage = (struct outage){ now_us - began_us, atomic_load(&refused), atomic_exchange(&late, 0) };
     return true;
 }
 
@@ -44,4 +48,18 @@ void outage_note_answer(void) {
 bool outage_is_silence(int64_t sent_us) {
     int64_t last_us = atomic_load_explicit(&answered_us, memory_order_relaxed);
     return clock_monotonic_us() - (last_us > 0 ? last_us : sent_us) >= SILENCE_US;
+}
+
+void outage_note_late(const char *name, int64_t sent_us) {
+    if (sent_us < atomic_load(&ended_us))
+        return;
+    atomic_store(&last_late, name);
+    atomic_fetch_add(&late, 1);
+}
+
+bool outage_take_late(struct late_statements *taken) {
+    if (atomic_load_explicit(&late, memory_order_relaxed) == 0 || outage_is_on())
+        return false;
+    *taken = (struct late_statements){ atomic_load(&last_late), atomic_exchange(&late, 0) };
+    return taken->count > 0;
 }

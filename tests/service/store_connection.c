@@ -224,6 +224,20 @@ START_TEST(a_refused_statement_is_logged_by_name_and_without_its_values) {
 }
 END_TEST
 
+static void run_conflict(void) {
+    static const struct db_statement conflict = { .name = "conflict",
+                                                  .sql = "DO $d$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $d$" };
+    ck_assert_int_eq(db_run_statement(CALL, &conflict, NULL, NULL), STATUS_DATABASE_UNAVAILABLE);
+}
+
+START_TEST(a_statement_that_fails_in_six_tries_is_one_line_of_the_log) {
+    char text[8192];
+    capture_log(run_conflict, text, sizeof text);
+    const char *line = strstr(text, "database_error");
+    ck_assert_msg(line != NULL && strstr(line + 1, "database_error") == NULL, "%s", text);
+}
+END_TEST
+
 START_TEST(the_service_may_not_change_the_schema) {
     static const struct db_statement statements[] = {
         { .name = "create", .sql = "CREATE TABLE mine (id integer)", .parameters = 0 },
@@ -322,6 +336,7 @@ TCase *store_connection_tests(void) {
     tcase_add_test(tests, the_session_is_set_up_whatever_url_and_environment_say);
     tcase_add_test(tests, a_mistyped_url_is_reported_without_its_password);
     tcase_add_test(tests, a_refused_statement_is_logged_by_name_and_without_its_values);
+    tcase_add_test(tests, a_statement_that_fails_in_six_tries_is_one_line_of_the_log);
     tcase_add_test(tests, the_service_may_not_change_the_schema);
     tcase_add_test(tests, a_connection_prepares_as_many_statements_as_there_are);
     tcase_add_test(tests, a_violated_constraint_means_what_the_statement_says_or_is_an_error);

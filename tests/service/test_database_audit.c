@@ -12,6 +12,7 @@
 #include <libpq-fe.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -235,6 +236,34 @@ START_TEST(changes_need_no_partition_but_that_of_now) {
 }
 END_TEST
 
+/* How many lines tell of an event of this request. */
+static int lines_of(const char *event, const char *request_id) {
+    char *log = server_log(&server), *rest = log, *line, name[64], id[128];
+    int count = 0;
+    snprintf(name, sizeof name, "\"event\":\"%s\"", event);
+    snprintf(id, sizeof id, "\"request_id\":\"%s\"", request_id);
+    while ((line = strsep(&rest, "\n")) != NULL)
+        count += strstr(line, name) != NULL && strstr(line, id) != NULL;
+    free(log);
+    return count;
+}
+
+START_TEST(a_change_that_the_audit_refuses_is_one_error_of_its_request) {
+    char body[BODY_SIZE], id[128];
+    struct tokens tokens = account_login(&server, &account);
+    troubles[_i].begin();
+    struct reply reply = http_json(&server, "POST", "/auth/logout", NULL, refresh_json(tokens.refresh, body));
+    troubles[_i].end();
+    ck_assert_msg(reply.status == 503, "%ld: %s", reply.status, reply.body);
+    http_header(&reply, "X-Request-Id", id, sizeof id);
+    http_free(&reply);
+    for (int waited_ms = 0; waited_ms < WAIT_MS && lines_of("request", id) == 0; waited_ms += 10)
+        usleep(10000);
+    ck_assert_int_eq(lines_of("request", id), 1); /* which is behind the others of the request */
+    ck_assert_int_eq(lines_of("database_error", id), 1);
+}
+END_TEST
+
 static struct reply refresh(const char *token) {
     char body[BODY_SIZE];
     return http_json(&server, "POST", "/auth/refresh", NULL, refresh_json(token, body));
@@ -294,6 +323,7 @@ Suite *database_audit_suite(void) {
     tcase_add_checked_fixture(tcase, register_account, NULL);
     tcase_add_loop_test(tcase, logins_go_on_at_full_speed_while_the_audit_is_broken, 0, (int)ARRAY_LEN(troubles));
     tcase_add_loop_test(tcase, changes_that_the_audit_refuses_do_not_hold_up_logins, 0, LOCKS);
+    tcase_add_loop_test(tcase, a_change_that_the_audit_refuses_is_one_error_of_its_request, 0, LOCKS);
     tcase_add_loop_test(tcase, changes_need_no_partition_but_that_of_now, 0, (int)ARRAY_LEN(other_partitions));
     tcase_add_loop_test(tcase, a_reused_refresh_token_ends_its_session_while_the_audit_is_broken, 0, (int)ARRAY_LEN(troubles));
     tcase_add_test(tcase, logins_go_on_while_the_disk_of_the_audit_is_full);
