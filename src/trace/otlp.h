@@ -9,8 +9,9 @@
 #include "jwtd/text.h"
 #include "jwtd/tracer.h"
 
-/* An arena limit for so many traces, each with all its spans. */
-#define OTLP_ARENA_LIMIT(traces) ((size_t)(traces)*TRACE_SPANS_MAX * 2048 + 65536)
+/* An arena limit for so many traces, each with all its spans and the longest state, escaped: the text, its buffer, which doubles
+ * as it grows, and the buffers before it. */
+#define OTLP_ARENA_LIMIT(traces) ((size_t)(traces)*TRACE_SPANS_MAX * 2048 * 4 + 65536)
 
 /* `wall_us` is what is to be added to the times of spans for the time since 1970. {NULL, 0}: out of memory. */
 struct text otlp_write(struct arena *arena, const char *instance_id, int64_t wall_us, const struct trace *const *traces,
