@@ -24,6 +24,7 @@
 /* What was read. Zeroes: nothing; what is older than the first reading by more than COMMAND_EVENTS_LATE_S is never visited. */
 struct command_events_cursor {
     int64_t from_us;   /* of the database's clock, since 1970; 0: nothing was read yet */
+    int64_t again_us;  /* while a reading of several pages is under way: from when on the next one reads; 0: none is */
     struct uuid after; /* of the events at from_us those with a greater id are still to be read; zeroes: all */
     struct uuid seen[COMMAND_EVENTS_SEEN];
     unsigned seen_count, next_seen; /* the oldest is replaced */
@@ -36,9 +37,10 @@ struct command_event {
     int64_t at_us;                           /* of the database's clock, since 1970 */
 };
 
-/* Calls `visit` for each event since the last reading, in their order, at most COMMAND_EVENTS_PAGE of them, and moves the cursor.
- * One that is committed more than COMMAND_EVENTS_LATE_S after its transaction began may be missed; of more than
- * COMMAND_EVENTS_SEEN within that time some may be visited twice. Fails as db.h says; the cursor stays then. */
+/* Calls `visit` for each event since the last reading, in their order, at most COMMAND_EVENTS_PAGE of them, and moves the cursor;
+ * again_us tells that there are more. One that is committed more than COMMAND_EVENTS_LATE_S after its transaction began may be
+ * missed; of more than COMMAND_EVENTS_SEEN within that time some may be visited again. Fails as db.h says; the cursor stays then.
+ */
 enum status command_events_read(const struct db_call *call, struct command_events_cursor *cursor,
                                 void (*visit)(const struct command_event *event)) MUST_CHECK;
 

@@ -27,6 +27,8 @@ static int64_t run(const struct task_round *round) {
     int64_t now_us = clock_monotonic_us();
     struct db_call call = { .db = round->db, .deadline_us = now_us + DEADLINE_US };
     bool is_read = command_events_read(&call, cursor, log_command) == STATUS_OK;
+    if (is_read && cursor->again_us != 0)
+        return now_us; /* behind the other tasks of the thread that are due */
     return now_us + (is_read ? INTERVAL_US : PAUSE_US);
 }
 

@@ -44,11 +44,14 @@ static void visit_row(const struct db_rows *rows, size_t row, const struct readi
                                             .at_us = db_integer(rows, row, EVENT_AT_US) });
 }
 
-/* Goes on behind the last event of a full page: a command's events all have the time at which its transaction began. */
+/* Goes on behind the last event of a full page: a command's events all have the time at which its transaction began. Behind the
+ * last page the next reading begins where one that began with the first page does: others may have been committed meanwhile. */
 static void move_cursor(struct command_events_cursor *cursor, const struct db_rows *rows, size_t count) {
     bool is_full = count == COMMAND_EVENTS_PAGE;
     int64_t late_us = db_integer(rows, 0, EVENT_NOW_US) - COMMAND_EVENTS_LATE_S * CLOCK_US_PER_S;
-    cursor->from_us = is_full ? db_integer(rows, count - 1, EVENT_AT_US) : late_us;
+    int64_t again_us = cursor->again_us != 0 ? cursor->again_us : late_us;
+    cursor->again_us = is_full ? again_us : 0;
+    cursor->from_us = is_full ? db_integer(rows, count - 1, EVENT_AT_US) : again_us;
     cursor->after = is_full ? db_uuid(rows, count - 1, EVENT_ID) : (struct uuid){ { 0 } };
 }
 

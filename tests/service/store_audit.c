@@ -438,6 +438,25 @@ START_TEST(events_of_commands_are_visited_once_however_many_one_has) {
 }
 END_TEST
 
+/* Its transaction began before the first page was read. */
+START_TEST(an_event_that_is_committed_while_others_fill_pages_is_visited) {
+    struct command_events_cursor cursor = { .from_us = 0 };
+    struct uuid user = uuid_create();
+    as_owner(AGE_EVENTS);
+    visited = 0;
+    ck_assert_int_eq(command_events_read(CALL, &cursor, visit), STATUS_OK);
+    sql(ADD_BY_SHELL, show(&user), COMMAND_EVENTS_PAGE + 1);
+    ck_assert_int_eq(command_events_read(CALL, &cursor, visit), STATUS_OK);
+    ck_assert_int_ne(cursor.again_us, 0);
+    sql("INSERT INTO auth_events (event, actor, at) VALUES ('x', 'shell:root', 'epoch'::timestamptz + %lld * interval '1 us')",
+        (long long)cursor.again_us + 1000);
+    for (int page = 0; page < 4; page++)
+        ck_assert_int_eq(command_events_read(CALL, &cursor, visit), STATUS_OK);
+    ck_assert_int_eq(visited, COMMAND_EVENTS_PAGE + 2);
+    as_owner(AGE_EVENTS);
+}
+END_TEST
+
 static void read_twice(struct command_events_cursor *cursor) {
     for (int reading = 0; reading < 2; reading++)
         ck_assert_int_eq(command_events_read(CALL, cursor, visit), STATUS_OK);
@@ -480,6 +499,7 @@ TCase *store_audit_tests(void) {
     tcase_add_loop_test(tests, the_service_role_cannot_have_the_audit_forgotten_at_once, 0, (int)ARRAY_LEN(too_short));
     tcase_add_test(tests, a_list_of_events_does_not_wait_for_who_locks_the_audit);
     tcase_add_test(tests, events_of_commands_are_visited_once_however_many_one_has);
+    tcase_add_test(tests, an_event_that_is_committed_while_others_fill_pages_is_visited);
     tcase_add_test(tests, another_reader_visits_the_last_seconds_again_and_nothing_older);
     return tests;
 }
