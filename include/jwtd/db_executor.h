@@ -36,6 +36,9 @@ void db_executor_destroy(struct db_executor *executor);
 /* Its queue: a place must be reserved for each query. */
 struct admission *db_executor_admission(struct db_executor *executor);
 
+/* The place was refused, and the request is answered 503: for the count of an outage. Any thread. */
+void db_executor_note_refusal(void);
+
 /* Submits what is asked, with turn_deadline_us, deadline_us, lane and done set. The query, its parameters and the place of its
  * result belong to the executor until `done` is called, on a thread of its own. `done` must not wait; it may submit the query
  * again, with a place reserved by admission_reserve_next. Any thread. */

@@ -67,6 +67,8 @@ static int64_t jittered(int64_t us) {
 static bool refuse(struct exchange *exchange, enum executor executor, enum status status, int64_t retry_after_us) {
     reply_retry_later(&exchange->request, status, jittered(retry_after_us));
     exchange->reply.limit = executor_name(executor);
+    if (executor == ON_DATABASE)
+        db_executor_note_refusal();
     return false;
 }
 

@@ -1,5 +1,6 @@
 #include "jwtd/db_executor.h"
 
+#include "outage.h"
 #include "worker.h"
 
 #include "jwtd/clock.h"
@@ -88,6 +89,10 @@ void db_executor_destroy(struct db_executor *executor) {
         worker_fini(&executor->workers[i]);
     admission_destroy(executor->admission);
     free(executor);
+}
+
+void db_executor_note_refusal(void) {
+    outage_note_refusal();
 }
 
 struct admission *db_executor_admission(struct db_executor *executor) {

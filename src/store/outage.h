@@ -13,8 +13,9 @@
 
 struct outage {
     int64_t lasted_us;
-    uint64_t refused; /* queries of requests that failed meanwhile: requests that were answered 503 */
-    uint64_t late;    /* statements that were not answered in time: also those before it was noticed */
+    uint64_t
+        refused;   /* requests that were answered 503 meanwhile: their queries failed, or did not even find room in the queue */
+    uint64_t late; /* statements that were not answered in time: also those before it was noticed */
 };
 
 bool outage_begin(void); /* false: it has begun already */
