@@ -115,5 +115,6 @@ void exchange_note_refusal(struct exchange *exchange, enum status refusal) {
     if (refusal == STATUS_OK || exchange->sent_status != 0)
         return;
     exchange->sent_status = status_info(refusal)->http;
+    exchange->is_sent = true;
     exchange->reply.problem = refusal;
 }

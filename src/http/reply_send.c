@@ -20,6 +20,7 @@
 void reply_send_past_library(struct exchange *exchange, enum status status) {
     connection_send_problem(exchange->connection, exchange->method, status);
     exchange->sent_status = status_info(status)->http;
+    exchange->is_sent = true;
     exchange->reply.problem = status;
     http_metrics_note_refusal(exchange);
 }
@@ -45,7 +46,7 @@ enum MHD_Result reply_queue(struct exchange *exchange) {
 /* The answer to HEAD: the library would send the end of a chunked body behind it, which the client takes for the beginning of the
  * next reply. The connection is closed. */
 static enum MHD_Result send_stream_header(struct exchange *exchange) {
-    exchange->must_close = true;
+    exchange->must_close = exchange->is_sent = true;
     exchange->sent_status = exchange->reply.http_status;
     struct text header = reply_write_stream_header(exchange);
     if (header.bytes != NULL)

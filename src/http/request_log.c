@@ -1,5 +1,6 @@
 #include "request_log.h"
 
+#include "context.h"
 #include "exchange.h"
 #include "method.h"
 
@@ -42,16 +43,18 @@ static const char *user_of(const struct request *request, char text[UUID_TEXT_SI
     return request->has_claims || request->session_has_ended ? uuid_text(&request->claims.user_id, text) : NULL;
 }
 
-/* Several a minute, and of no client: nobody else has no address but clients of a Unix socket. */
-static bool is_own_check(const struct request *request, unsigned status) {
-    return !request->peer.known && status == 200 && request->route != NULL && strcmp(request->route->path, "/health/live") == 0;
+/* Several a minute, and of no client: scrapes and probes, and the watchdog's own; nobody else has no address but clients of a
+ * Unix socket. */
+static bool is_routine(const struct exchange *exchange, unsigned status) {
+    const struct request *request = &exchange->request;
+    bool is_own = !request->peer.known && request->route != NULL && strcmp(request->route->path, "/health/live") == 0;
+    return status == 200 && (is_own || exchange->context->listener == LISTENER_OPERATIONS);
 }
 
 static bool is_wanted(const struct exchange *exchange, unsigned status) {
     if (log_has_level(LOG_DEBUG))
         return true;
-    return log_has_level(LOG_INFO) && !is_own_check(&exchange->request, status) &&
-           (exchange->logs_all || status == 0 || status >= 400);
+    return log_has_level(LOG_INFO) && !is_routine(exchange, status) && (exchange->logs_all || status == 0 || status >= 400);
 }
 
 /* Nobody could know the one of a header that was not read. */
@@ -74,7 +77,8 @@ void request_log_end(struct exchange *exchange, bool is_complete) {
     log_request("method=%s route=%s status=%u code=%s limit=%s user_id=%s service=%s us=%lld complete=%s path=%.*s",
                 exchange->logged_method, request->route != NULL ? request->route->path : NULL, status, code,
                 exchange->reply.limit, user_of(request, user), request->service,
-                (long long)(clock_monotonic_us() - exchange->started_us), is_complete ? NULL : "no", path_len, path);
+                (long long)(clock_monotonic_us() - exchange->started_us), is_complete || exchange->is_sent ? NULL : "no",
+                path_len, path);
 }
 
 void request_log_refusal(const struct address *peer, enum status status) {

@@ -3,13 +3,14 @@
  * what the client has sent), status, code (of the problem), limit (the bucket of the limiter, or the executor, that has refused
  * it), user_id and service where they are known, us (from the request line to the end of the reply), and address, request_id and
  * trace_id of the context. A field that does not apply is missing. With debug, or for a request in detail, also the
- * first 512 bytes of the path, last. A request that was refused before its header was read (408, 414, 431, some 400) has no
- * method and a new request_id. Status 0: the connection ended before a reply; complete=no: in the reply.
+ * first 512 bytes of the path, in front of the context. A request that was refused before its header was read (408, 414, 431,
+ * some 400) has no method and a new request_id. Status 0: the connection ended before a reply; complete=no: in the reply.
  *
  * A request is in detail, logged with all its lines whatever the level, when its X-Log-Detail has the word of log.detail_digest.
  *
  * log.requests says which requests have one: all, or those with a status from 400 on and 0. With debug, or in detail, every
- * request has one; the watchdog's own (/health/live without an address) only then. On the HTTP thread.
+ * request has one; the 200s of the operator's listener (scrapes and probes), and of the watchdog's own requests (/health/live
+ * without an address), only then. On the HTTP thread.
  */
 #ifndef JWTD_HTTP_REQUEST_LOG_H
 #define JWTD_HTTP_REQUEST_LOG_H

@@ -108,7 +108,7 @@ void spans_end(struct exchange *exchange) {
     trace->spans[0].end_us = clock_monotonic_us();
     trace->method = method_words(exchange->method)->of_span;
     trace->route = request->route != NULL ? request->route->path : NULL;
-    trace->http_status = exchange->reply.http_status;
+    trace->http_status = exchange->sent_status;
     snprintf(trace->request_id, sizeof trace->request_id, "%s", request->request_id);
     tracer_add(request->services->tracer, trace);
     exchange->spans = NULL;

@@ -260,6 +260,7 @@ START_TEST(a_request_that_is_refused_before_its_route_is_known_has_one_line_too)
     ck_assert_str_eq(text_in(line, "code"), refused_early[_i].code);
     ck_assert_str_eq(text_in(line, "address"), "127.0.0.1");
     ck_assert_str_ne(text_in(line, "request_id"), "");
+    ck_assert_str_eq(text_in(line, "complete"), ""); /* the reply was sent whole */
     double counted = 0;
     char series[128], *text = metrics_text(&operations, NULL), *rest = text, *sample;
     snprintf(series, sizeof series, ",status=\"%s\"}", refused_early[_i].status);
@@ -270,6 +271,21 @@ START_TEST(a_request_that_is_refused_before_its_route_is_known_has_one_line_too)
     ck_assert_double_eq(counted, 1);
     ck_assert_int_eq(server_stop(&server, SIGTERM), 0);
     ck_assert_uint_eq(count_requests(&line), 1);
+    json_object_put(line);
+    finish();
+}
+END_TEST
+
+START_TEST(scrapes_and_probes_of_the_operators_listener_have_no_line_while_all_is_well) {
+    struct json_object *line = NULL;
+    server = server_start((const char *const[]){ "ops.listen=127.0.0.1:0", NULL });
+    struct server operations = server_operations(&server);
+    expect_status(http_send(&operations, "GET", "/metrics", NULL, NULL), 200);
+    expect_status(http_send(&operations, "GET", "/health/live", NULL, NULL), 200);
+    expect_status(http_send(&operations, "GET", "/nothing", NULL, NULL), 404);
+    ck_assert_int_eq(server_stop(&server, SIGTERM), 0);
+    ck_assert_uint_eq(count_requests(&line), 1);
+    ck_assert_str_eq(text_in(line, "status"), "404");
     json_object_put(line);
     finish();
 }
@@ -708,6 +724,7 @@ Suite *request_log_suite(void) {
     tcase_add_test(own, a_long_path_hides_nothing_of_a_line_in_detail);
     tcase_add_loop_test(own, a_request_that_is_refused_before_its_route_is_known_has_one_line_too, 0,
                         (int)ARRAY_LEN(refused_early));
+    tcase_add_test(own, scrapes_and_probes_of_the_operators_listener_have_no_line_while_all_is_well);
     tcase_add_test(own, whole_addresses_are_logged_only_when_asked_for);
     tcase_add_test(own, what_a_command_does_is_in_the_log_of_the_service);
     tcase_add_test(own, one_request_is_logged_in_detail_by_whoever_knows_the_word);

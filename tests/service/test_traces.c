@@ -243,6 +243,44 @@ static const char *const bad_parents[][3] = {
     { "trace.parent: 00-4bf92f3577b34da6a3ce929d0e0e4736-" CALLER "-01", NULL },
 };
 
+/* As lines of tracestate, of which one that is not of the form is passed on no more than one that is too long. */
+START_TEST(a_tracestate_of_another_form_is_not_passed_on) {
+    struct server server = start("trace.sample=1", "trace.sample_callers=off");
+    char longest[TRACE_STATE_MAX + 32], line[96], id[33];
+    memset(longest, 'x', sizeof longest);
+    memcpy(longest, "tracestate: a=1,", strlen("tracestate: a=1,")); /* a second member without a value, and too long */
+    longest[sizeof longest - 1] = '\0';
+    const char *const states[] = { "tracestate: a=1,b", "tracestate: A=1", longest };
+    for (unsigned i = 0; i < ARRAY_LEN(states); i++) {
+        const char *const headers[] = { traceparent(10 + i, line), states[i], NULL };
+        expect_status(http_send(&server, "GET", "/auth/me", headers, NULL), 401);
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(states); i++) {
+        ck_assert_uint_ge(collector_await_spans(collector, trace_id_of(traceparent(10 + i, line), id), 1, spans), 1);
+        ck_assert_str_eq(spans[0].parent_id, CALLER);
+        ck_assert_str_eq(spans[0].state, "");
+    }
+    server_finish(&server);
+}
+END_TEST
+
+/* What was sent, and not what was about to be. */
+START_TEST(a_body_that_does_not_come_is_a_trace_with_its_408) {
+    struct server server =
+        server_start((const char *const[]){ collector_setting(collector), "trace.sample=1", "server.body_timeout=200ms", NULL });
+    char line[96], id[33], request[256];
+    snprintf(request, sizeof request,
+             "POST /auth/login HTTP/1.1\r\nHost: a\r\n%s\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
+             traceparent(20, line));
+    int fd = raw_connect(&server);
+    raw_send(fd, request, strlen(request));
+    ck_assert_uint_ge(collector_await_spans(collector, trace_id_of(line, id), 1, spans), 1);
+    ck_assert_str_eq(collected_attribute(find(1, "POST /auth/login"), "http.response.status_code"), "408");
+    close(fd);
+    server_finish(&server);
+}
+END_TEST
+
 static size_t count_refused(size_t count) {
     size_t refused = 0;
     for (size_t i = 0; i < count; i++)
@@ -561,6 +599,8 @@ Suite *traces_suite(void) {
         tcase_add_test(tcase, opentelemetry_itself_understands_the_same);
     tcase_add_test(tcase, a_refusal_is_a_trace_and_an_error_only_when_it_is_the_services);
     tcase_add_test(tcase, with_a_traceparent_of_another_form_a_request_begins_a_trace_of_its_own);
+    tcase_add_test(tcase, a_tracestate_of_another_form_is_not_passed_on);
+    tcase_add_test(tcase, a_body_that_does_not_come_is_a_trace_with_its_408);
     tcase_add_test(tcase, callers_that_ask_to_be_traced_are_within_one_rate_whatever_ids_they_choose);
     tcase_add_test(tcase, a_collector_that_is_away_costs_nothing_and_every_lost_span_is_counted);
     tcase_add_test(tcase, a_collector_that_never_answers_costs_nothing_and_does_not_hold_up_the_stop);
