@@ -19,9 +19,7 @@
  *
  * Never log a password, a token or a hash; an e-mail address only by log_email.
  *
- * log_event and log_request are safe from every thread; not from signal handlers. So are log_email, log_has_level,
- * log_set_level, log_flush and log_set_context, which is of the calling thread; the others are for the main thread, and
- * log_write_lines for the one thread that writes.
+ * Every function is safe from every thread, and none from signal handlers, but for those that say otherwise.
  */
 #ifndef JWTD_LOG_H
 #define JWTD_LOG_H
@@ -39,29 +37,29 @@ enum log_format { LOG_AUTO, LOG_TEXT, LOG_JSON };             /* auto: text on a
 enum log_requests { LOG_ALL_REQUESTS, LOG_REFUSED_REQUESTS }; /* which have a line (src/http/request_log.h) */
 enum log_emails { LOG_MASKED_EMAILS, LOG_WHOLE_EMAILS };
 
-/* Before the first call the log writes info and above as LOG_AUTO. */
+/* Before the first call the log writes info and above as LOG_AUTO. Main thread. */
 void log_init(enum log_level level, enum log_format format);
 
-void log_set_level(enum log_level level); /* any thread */
+void log_set_level(enum log_level level);
 
 /* The body of the thread that writes: while it runs, lines wait for it. Once; it returns after log_end_writing. */
 void log_write_lines(void *unused);
 
 /* When that thread was started and no other one logs any more: has the thread write what is left, and waits until it has, for at
- * most `wait_us`. False: it hangs in a sink that takes nothing. From now on a line is written where it is logged. */
+ * most `wait_us`. Main thread. False: it hangs in a sink that takes nothing. From now on a line is written where it is logged. */
 bool log_end_writing(int64_t wait_us);
 
-/* Waits until what was logged is written, for at most `wait_us`. Any thread. */
+/* Waits until what was logged is written, for at most `wait_us`. */
 void log_flush(int64_t wait_us);
 
-/* How log_email writes addresses; masked before the first call. Any thread. */
+/* How log_email writes addresses; masked before the first call. */
 void log_set_emails(enum log_emails emails);
 
 /* An e-mail address for the log, in `text`, which it returns: "a***@e***", the first characters of its two parts, unless whole
- * ones are asked for; a part of one character shows none. The address is valid (email.h). Any thread. */
+ * ones are asked for; a part of one character shows none. The address is valid (email.h). */
 const char *log_email(struct text email, char text[LOG_EMAIL_SIZE]);
 
-/* Since the start. Any thread. */
+/* Since the start; for tests, as METRIC_LOG_LINES_LOST is for operators. */
 uint64_t log_lines_lost(void);
 
 struct address;

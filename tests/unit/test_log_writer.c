@@ -6,6 +6,7 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
+#include "jwtd/metrics.h"
 #include "jwtd/network.h"
 #include "jwtd/thread.h"
 
@@ -139,6 +140,67 @@ START_TEST(the_earliest_line_of_all_threads_comes_first) {
 }
 END_TEST
 
+/* So the kernel need not provide the rest. */
+START_TEST(lines_that_do_not_wait_use_half_of_the_memory_of_a_queue) {
+    static char line[1000];
+    const char *lowest = NULL, *highest = NULL;
+    for (int i = 0; i < 3 * LOG_QUEUE_SIZE / 1000; i++) {
+        struct queued_line next;
+        ck_assert(log_queues_add(i, (struct text){ line, sizeof line }, QUEUE_ALL));
+        ck_assert(log_queues_next(&next));
+        lowest = lowest == NULL || next.text.bytes < lowest ? next.text.bytes : lowest;
+        highest = next.text.bytes > highest ? next.text.bytes : highest;
+        log_queues_remove(&next);
+    }
+    ck_assert_int_le(highest - lowest, LOG_QUEUE_SIZE / 2 + 2000);
+}
+END_TEST
+
+static void *add_one_and_keep_the_queue(void *time_us) {
+    add_one(time_us);
+    pthread_barrier_wait(&all_have_added);
+    pthread_barrier_wait(&all_have_added); /* until the other thread has added its line */
+    return NULL;
+}
+
+static void add_while_another_thread_has_the_queue(void *unused) {
+    static int64_t times[] = { 2, 3 };
+    pthread_t thread;
+    (void)unused;
+    ck_assert_int_eq(pthread_create(&thread, NULL, add_one_and_keep_the_queue, &times[0]), 0);
+    pthread_barrier_wait(&all_have_added);
+    add_one(&times[1]);
+    pthread_barrier_wait(&all_have_added);
+    pthread_join(thread, NULL);
+}
+
+static pthread_key_t late_key;
+
+static void *end_with_a_line(void *time_us) {
+    add_one(time_us);
+    ck_assert_int_eq(pthread_setspecific(late_key, time_us), 0);
+    return NULL;
+}
+
+/* Destructors are called in the order of their keys: this one behind the queue's. */
+START_TEST(what_a_thread_logs_when_it_has_given_up_its_queue_goes_into_another_one) {
+    static int64_t time_us = 1;
+    struct queued_line lines[3];
+    run_thread(add_one, &time_us); /* makes the key of the queues */
+    remove_all();
+    ck_assert_int_eq(pthread_key_create(&late_key, add_while_another_thread_has_the_queue), 0);
+    pthread_barrier_init(&all_have_added, NULL, 2);
+    run_thread(end_with_a_line, &time_us);
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        ck_assert(log_queues_next(&lines[i]));
+        ck_assert_int_eq(lines[i].time_us, (int64_t)i + 1);
+        log_queues_remove(&lines[i]);
+    }
+    ck_assert_ptr_eq(lines[1].queue, lines[0].queue);
+    ck_assert_ptr_ne(lines[2].queue, lines[1].queue);
+}
+END_TEST
+
 static long virtual_kib(void) {
     long pages = 0;
     FILE *file = fopen("/proc/self/statm", "re");
@@ -178,6 +240,22 @@ static void begin_writing(struct writing *writing) {
     log_init(LOG_INFO, LOG_JSON);
     enum status status = thread_start(&writing->thread, "log", log_write_lines, NULL);
     ck_assert_int_eq(status, STATUS_OK);
+}
+
+/* Fills the pipe, which does not block from now on, and waits until lines are for the writer: before, one that the sink does not
+ * take is lost. Returns how many are lost by then. */
+static uint64_t fill_pipe(void) {
+    static char newlines[4096];
+    memset(newlines, '\n', sizeof newlines);
+    ck_assert_int_eq(fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK), 0);
+    while (write(STDERR_FILENO, newlines, sizeof newlines) > 0)
+        ;
+    uint64_t lost;
+    do {
+        lost = log_lines_lost();
+        log_event(LOG_INFO, "full", "number=%d", 1);
+    } while (log_lines_lost() > lost);
+    return lost;
 }
 
 static void end_writing(struct writing *writing) {
@@ -276,10 +354,11 @@ START_TEST(a_flood_of_requests_behind_a_slow_sink_costs_no_other_event) {
     char *text = malloc(TEXT_SIZE);
     ck_assert_ptr_nonnull(text);
     begin_writing(&writing);
+    uint64_t before = fill_pipe();
     for (int i = 0; i < LINES_EACH; i++)
         log_request("route=%s status=%u", "/auth/login", 401u);
-    ck_assert_uint_gt(log_lines_lost(), 0);
     uint64_t lost = log_lines_lost();
+    ck_assert_uint_gt(lost, before);
     for (int i = 0; i < EVENTS; i++)
         log_event(LOG_INFO, "login_failed", "number=%d", i);
     ck_assert_uint_eq(log_lines_lost(), lost);
@@ -304,6 +383,30 @@ START_TEST(a_service_ends_though_its_log_is_blocked) {
 }
 END_TEST
 
+/* As one that another program has opened so. The queue has room for all that the pipe does not take at once. */
+START_TEST(a_sink_that_does_not_block_loses_nothing) {
+    enum { LINES = 1000 };
+    struct writing writing;
+    char *text = malloc(TEXT_SIZE);
+    ck_assert_ptr_nonnull(text);
+    begin_writing(&writing);
+    uint64_t lost = fill_pipe();
+    for (int i = 0; i < LINES; i++)
+        log_event(LOG_INFO, "many", "text=%s", "some words, so that all lines together are more than a pipe takes");
+    size_t len = 0;
+    int64_t until_us = clock_monotonic_us() + LONG_US;
+    do
+        len += read_pipe(&writing, text + len, TEXT_SIZE - len, 100);
+    while (count(text, "\"event\":\"many\"") < LINES && clock_monotonic_us() < until_us);
+    ck_assert_uint_eq(log_lines_lost(), lost);
+    ck_assert_int_eq(count(text, "\"event\":\"many\""), LINES);
+    end_writing(&writing);
+    free(text);
+}
+END_TEST
+
+#define METRIC_OF_ONE "\njwtd_log_lines_lost_total 1\n"
+
 START_TEST(lines_of_a_broken_sink_are_counted_as_lost) {
     struct writing writing;
     begin_writing(&writing);
@@ -311,6 +414,11 @@ START_TEST(lines_of_a_broken_sink_are_counted_as_lost) {
     log_event(LOG_INFO, "unheard", "number=%d", 1);
     log_flush(LONG_US);
     ck_assert_uint_eq(log_lines_lost(), 1);
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX);
+    struct text metrics = metrics_write(&arena, METRICS_TEXT);
+    ck_assert_ptr_nonnull(memmem(metrics.bytes, metrics.len, METRIC_OF_ONE, strlen(METRIC_OF_ONE)));
+    arena_fini(&arena);
     end_writing(&writing);
 }
 END_TEST
@@ -443,6 +551,8 @@ Suite *log_writer_suite(void) {
     tcase_add_test(queues, lines_come_out_whole_and_in_order_whatever_their_lengths);
     tcase_add_test(queues, a_quarter_of_a_queue_is_kept_for_lines_that_may_use_all_of_it);
     tcase_add_test(queues, the_earliest_line_of_all_threads_comes_first);
+    tcase_add_test(queues, lines_that_do_not_wait_use_half_of_the_memory_of_a_queue);
+    tcase_add_test(queues, what_a_thread_logs_when_it_has_given_up_its_queue_goes_into_another_one);
     tcase_add_test(queues, threads_that_come_and_go_share_a_queue);
     suite_add_tcase(suite, queues);
     TCase *writer = tcase_create("writer");
@@ -450,6 +560,7 @@ Suite *log_writer_suite(void) {
     tcase_add_test(writer, a_sink_that_takes_nothing_blocks_no_thread_and_every_lost_line_is_counted);
     tcase_add_test(writer, a_flood_of_requests_behind_a_slow_sink_costs_no_other_event);
     tcase_add_test(writer, a_service_ends_though_its_log_is_blocked);
+    tcase_add_test(writer, a_sink_that_does_not_block_loses_nothing);
     tcase_add_test(writer, lines_of_a_broken_sink_are_counted_as_lost);
     tcase_add_test(writer, a_line_that_was_cut_off_spoils_no_other);
     tcase_add_test(writer, what_was_logged_before_the_end_is_written);

@@ -14,6 +14,7 @@
 #include "jwtd/thread.h"
 
 #include <check.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,6 +216,30 @@ START_TEST(what_threads_record_adds_up_while_they_run_and_when_they_have_ended) 
 }
 END_TEST
 
+static pthread_key_t late_key;
+
+static void record_again(void *unused) {
+    (void)unused;
+    metric_add(METRIC_LOGINS, METRIC_LOGIN_OK, 1);
+}
+
+static void record_until_the_end(void *late_value) {
+    metric_add(METRIC_LOGINS, METRIC_LOGIN_OK, 1);
+    ck_assert_int_eq(pthread_setspecific(late_key, late_value), 0);
+}
+
+/* Destructors are called in the order of their keys: this one behind that of the thread's cells. */
+START_TEST(what_a_thread_records_when_its_cells_have_been_added_counts_too) {
+    struct thread thread;
+    double before = value_of("jwtd_logins_total{outcome=\"ok\"}");
+    metric_add(METRIC_LOGINS, METRIC_LOGIN_OK, 1); /* makes the key of the cells */
+    ck_assert_int_eq(pthread_key_create(&late_key, record_again), 0);
+    ck_assert_int_eq(thread_start(&thread, "recorder", record_until_the_end, &before), STATUS_OK);
+    thread_join(&thread);
+    ck_assert_double_eq(value_of("jwtd_logins_total{outcome=\"ok\"}"), before + 3);
+}
+END_TEST
+
 START_TEST(a_time_is_in_the_bucket_that_it_does_not_exceed) {
     static const struct {
         int64_t ns;
@@ -395,6 +420,7 @@ Suite *metrics_suite(void) {
     tcase_add_test(tcase, statements_have_an_index_by_their_name);
     tcase_add_test(tcase, what_threads_record_adds_up_while_they_run_and_when_they_have_ended);
     tcase_add_loop_test(tcase, a_time_is_in_the_bucket_that_it_does_not_exceed, 0, 9);
+    tcase_add_test(tcase, what_a_thread_records_when_its_cells_have_been_added_counts_too);
     tcase_add_test(tcase, two_labels_are_one_index);
     tcase_add_test(tcase, what_one_thread_has_raised_another_one_lowers);
     tcase_add_test(tcase, series_of_routes_appear_with_their_first_request_only);
