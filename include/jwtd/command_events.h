@@ -4,7 +4,7 @@
  *
  * At least once: each instance visits each event that was noted from COMMAND_EVENTS_LATE_S before its first reading on. One that
  * is restarted so visits again what the stopped process has visited in the last seconds; what was noted while none ran is in the
- * audit alone. The id of an event tells which are the same.
+ * audit alone. Which are the same is seen by their ids.
  */
 #ifndef JWTD_COMMAND_EVENTS_H
 #define JWTD_COMMAND_EVENTS_H
@@ -38,7 +38,7 @@ struct command_event {
 };
 
 /* Calls `visit` for each event since the last reading, in their order, at most COMMAND_EVENTS_PAGE of them, and moves the cursor;
- * again_us tells that there are more. One that is committed more than COMMAND_EVENTS_LATE_S after its transaction began may be
+ * again_us shows that there are more. One that is committed more than COMMAND_EVENTS_LATE_S after its transaction began may be
  * missed; of more than COMMAND_EVENTS_SEEN within that time some may be visited again. Fails as db.h says; the cursor stays then.
  */
 enum status command_events_read(const struct db_call *call, struct command_events_cursor *cursor,

@@ -33,8 +33,8 @@ struct tracer {
     atomic_uint_fast64_t lost;   /* spans, dropped or failed */
     bool is_outage;              /* of the thread: the last batch could not be sent */
     uint64_t lost_before_outage; /* of the thread */
-    uint64_t rejected;           /* of the thread: spans of batches that the collector took, which no line tells of yet */
-    int64_t next_rejected_us;    /* of the thread: before this moment no other line tells of them */
+    uint64_t rejected;           /* of the thread: spans of batches that the collector took, which no line reports yet */
+    int64_t next_rejected_us;    /* of the thread: before this moment no other line reports them */
 
     pthread_mutex_t lock; /* guards all below, but the thread reads the traces from `first` on without it */
     pthread_cond_t changed;

@@ -236,7 +236,7 @@ START_TEST(changes_need_no_partition_but_that_of_now) {
 }
 END_TEST
 
-/* How many lines tell of an event of this request. */
+/* How many lines of this event the request has. */
 static int lines_of(const char *event, const char *request_id) {
     char *log = server_log(&server), *rest = log, *line, name[64], id[128];
     int count = 0;
