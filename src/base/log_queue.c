@@ -23,7 +23,7 @@ struct entry {
 
 /* An empty queue is used from its beginning again from here on: what is skipped counts as used until the next removal, and twice
  * the reserve shall be left. */
-#define ANEW_FROM (2 * RESERVE)
+#define ANEW_FROM (LOG_QUEUE_SIZE / 2)
 
 _Static_assert(LOG_QUEUE_SIZE % sizeof(struct entry) == 0, "an entry's head is never divided");
 

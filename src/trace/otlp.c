@@ -208,7 +208,7 @@ struct text otlp_write(struct arena *arena, const char *instance_id, int64_t wal
 
 static size_t run_of(const char *bytes, const char *end, const char *set) {
     size_t len = 0;
-    while (bytes + len < end && memchr(set, bytes[len], strlen(set)) != NULL)
+    while (bytes + len < end && bytes[len] != '\0' && strchr(set, bytes[len]) != NULL)
         len++;
     return len;
 }

@@ -9,7 +9,7 @@
 Suite *otlp_suite(void);
 
 #define REPLY(bytes)                                                                                                             \
-    { bytes, sizeof bytes - 1 }
+    { (bytes), sizeof(bytes) - 1 }
 
 static const struct {
     struct text reply;
