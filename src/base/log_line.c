@@ -1,5 +1,6 @@
 #include "log_line.h"
 
+#include "jwtd/macros.h"
 #include "jwtd/network.h"
 #include "jwtd/text.h"
 
@@ -47,14 +48,20 @@ static void put_string(struct log_line *line, const char *string) {
     put(line, string, strlen(string));
 }
 
-/* What may stand in a line as it is; everything else could end the line, move a terminal's cursor or turn the text around. */
+/* What could end a line, move a terminal's cursor, turn the text around or not be seen; with the quote and the backslash. */
+static const struct {
+    uint32_t first, last;
+} escaped[] = {
+    { 0x00, 0x1f },     { '"', '"' },       { '\\', '\\' },     { 0x7f, 0x9f },       { 0xad, 0xad },
+    { 0x61c, 0x61c },   { 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e },   { 0x2060, 0x2069 },
+    { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f }, { 0xe0100, 0xe01ef },
+};
+
 static bool is_plain(uint32_t code_point) {
-    if (code_point < 0x20 || (code_point >= 0x7f && code_point <= 0x9f) || code_point == '"' || code_point == '\\')
-        return false;
-    bool is_separator_or_bidi = (code_point >= 0x200b && code_point <= 0x200f) ||
-                                (code_point >= 0x2028 && code_point <= 0x202e) ||
-                                (code_point >= 0x2060 && code_point <= 0x2069) || code_point == 0x061c || code_point == 0xfeff;
-    return !is_separator_or_bidi;
+    for (size_t i = 0; i < ARRAY_LEN(escaped); i++)
+        if (escaped[i].first <= code_point && code_point <= escaped[i].last)
+            return false;
+    return true;
 }
 
 static bool put_escape(struct log_line *line, uint32_t code_point) {
@@ -66,9 +73,13 @@ static bool put_escape(struct log_line *line, uint32_t code_point) {
         return put(line, "\\\\", 2);
     case '\n':
         return put(line, "\\n", 2);
-    default: /* four digits are enough: whatever is not plain lies below U+10000 */
-        return put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04" PRIx32, code_point));
+    default:
+        break;
     }
+    if (code_point < 0x10000)
+        return put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04" PRIx32, code_point));
+    uint32_t high = 0xd800 + ((code_point - 0x10000) >> 10), low = 0xdc00 + (code_point & 0x3ff); /* as JSON has it */
+    return put(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04" PRIx32 "\\u%04" PRIx32, high, low));
 }
 
 static size_t ascii_run(struct text text) {

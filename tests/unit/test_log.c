@@ -113,6 +113,8 @@ static const struct {
     { LOG_DEBUG, "a=b", "2026-11-20T21:35:00.123Z DEBUG tested value=\"a=b\" number=-7\n" },
     { LOG_INFO, "say \"x\"\n", "2026-11-20T21:35:00.123Z INFO  tested value=\"say \\\"x\\\"\\n\" number=-7\n" },
     { LOG_INFO, "\x1b[2J", "2026-11-20T21:35:00.123Z INFO  tested value=\"\\u001b[2J\" number=-7\n" },
+    { LOG_INFO, "soft\xc2\xadhyphen", "2026-11-20T21:35:00.123Z INFO  tested value=\"soft\\u00adhyphen\" number=-7\n" },
+    { LOG_INFO, "tag \xf3\xa0\x81\x81", "2026-11-20T21:35:00.123Z INFO  tested value=\"tag \\udb40\\udc41\" number=-7\n" },
     { LOG_INFO, "caf\xc3\xa9", "2026-11-20T21:35:00.123Z INFO  tested value=\"caf\xc3\xa9\" number=-7\n" },
 };
 
