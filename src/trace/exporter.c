@@ -27,14 +27,14 @@ struct exporter {
 
 /* ---- libcurl's calls ---- */
 
-/* What does not fit is dropped: the transfer succeeds all the same. */
+/* What does not fit ends the transfer: a reply may be endless. */
 static size_t take_reply(char *bytes, size_t size, size_t count, void *context) {
     struct exporter *exporter = context;
     size_t len = size * count, space = sizeof exporter->reply - exporter->reply_len;
     size_t taken = len < space ? len : space;
     memcpy(exporter->reply + exporter->reply_len, bytes, taken);
     exporter->reply_len += taken;
-    return len;
+    return taken;
 }
 
 /* At least once a second; any other value than 0 ends the transfer. */
@@ -84,7 +84,8 @@ void exporter_send(struct exporter *exporter, struct text body, const _Atomic in
     exporter->curl->easy_setopt(exporter->easy, CURLOPT_POSTFIELDS, body.bytes);
     exporter->curl->easy_setopt(exporter->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
     CURLcode code = exporter->curl->easy_perform(exporter->easy);
-    if (code == CURLE_OK)
+    bool was_cut = code == CURLE_WRITE_ERROR && exporter->reply_len == sizeof exporter->reply;
+    if (code == CURLE_OK || was_cut)
         judge_reply(exporter, result);
     else
         snprintf(result->reason, sizeof result->reason, "%s",

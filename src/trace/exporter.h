@@ -22,8 +22,8 @@ struct export_result {
         EXPORT_LATER,  /* the collector was not reached, did not answer in time, or says that it may be tried again */
         EXPORT_REFUSED /* any other reply */
     } outcome;
-    int64_t retry_after_us;          /* with EXPORT_LATER: what the collector asks for; 0: nothing */
-    struct text reply;               /* with EXPORT_DONE: the body, at most EXPORT_REPLY_MAX bytes, until the next call */
+    int64_t retry_after_us; /* with EXPORT_LATER: what the collector asks for; 0: nothing */
+    struct text reply;      /* with EXPORT_DONE: the body, until the next call; no more than EXPORT_REPLY_MAX bytes are read */
     char reason[EXPORT_REASON_SIZE]; /* why it is not EXPORT_DONE */
 };
 

@@ -411,6 +411,18 @@ START_TEST(what_a_collector_refuses_is_not_sent_again) {
 }
 END_TEST
 
+START_TEST(a_reply_that_does_not_end_is_not_read_to_its_end) {
+    struct server server = server_start((const char *const[]){ collector_setting(collector), ONLY_CALLERS, NULL });
+    collector_set_mode(collector, COLLECTOR_IS_ENDLESS);
+    send_traced(&server, 1);
+    collector_await_bodies(collector, 1);
+    ck_assert_int_eq(server_stop(&server, SIGTERM), 0);
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"traces_not_exported\""), 0);
+    ck_assert_int_eq(server_log_count(&server, "\"event\":\"spans_lost\""), 0);
+    server_finish(&server);
+}
+END_TEST
+
 /* A file in the library's place that is none. */
 START_TEST(a_start_without_libcurl_names_the_package) {
     struct server server = server_prepare((const char *const[]){ collector_setting(collector), NULL });
@@ -605,6 +617,7 @@ Suite *traces_suite(void) {
     tcase_add_test(tcase, a_collector_that_is_away_costs_nothing_and_every_lost_span_is_counted);
     tcase_add_test(tcase, a_collector_that_never_answers_costs_nothing_and_does_not_hold_up_the_stop);
     tcase_add_test(tcase, a_busy_collector_is_asked_again_after_its_retry_after_and_loses_nothing);
+    tcase_add_test(tcase, a_reply_that_does_not_end_is_not_read_to_its_end);
     tcase_add_test(tcase, what_a_collector_refuses_is_not_sent_again);
     tcase_add_test(tcase, a_start_without_libcurl_names_the_package);
     suite_add_tcase(suite, tcase);

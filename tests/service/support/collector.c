@@ -140,6 +140,13 @@ static char *read_body(int fd, const char *head, size_t *len) {
     return NULL;
 }
 
+static void reply_endlessly(int fd) {
+    static const char bytes[4096];
+    dprintf(fd, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n");
+    while (send(fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0)
+        ;
+}
+
 static void reply(int fd, enum collector_mode mode) {
     static const struct {
         const char *status, *more, *body;
@@ -151,6 +158,7 @@ static void reply(int fd, enum collector_mode mode) {
         /* the message is not UTF-8 */
         [COLLECTOR_REJECTS] = { "200 OK", "",
                                 "{\"partialSuccess\":{\"rejectedSpans\":\"1\",\"errorMessage\":\"trop \xe2g\xe9\"}}" },
+        [COLLECTOR_IS_ENDLESS] = { NULL, NULL, NULL },
     };
     if (replies[mode].status != NULL)
         dprintf(fd, "HTTP/1.1 %s\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s", replies[mode].status,
@@ -191,7 +199,10 @@ static bool serve(struct collector *collector, int fd) {
     pthread_cond_broadcast(&collector->changed);
     pthread_mutex_unlock(&collector->lock);
     free(body);
-    reply(fd, mode);
+    if (mode == COLLECTOR_IS_ENDLESS)
+        reply_endlessly(fd);
+    else
+        reply(fd, mode);
     return true;
 }
 

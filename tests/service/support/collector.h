@@ -18,7 +18,8 @@ enum collector_mode {
     COLLECTOR_IS_SILENT, /* reads and never answers */
     COLLECTOR_IS_BUSY,   /* 503 with Retry-After: 2 */
     COLLECTOR_REFUSES,   /* 400 */
-    COLLECTOR_REJECTS    /* 200, with one span rejected (partialSuccess) */
+    COLLECTOR_REJECTS,   /* 200, with one span rejected (partialSuccess) */
+    COLLECTOR_IS_ENDLESS /* 200, with a body that ends when the connection does */
 };
 
 struct collected_span {
