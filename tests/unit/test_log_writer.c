@@ -348,6 +348,33 @@ START_TEST(a_sink_that_takes_nothing_blocks_no_thread_and_every_lost_line_is_cou
 }
 END_TEST
 
+/* Also in another second than the one before. */
+START_TEST(a_line_has_the_time_at_which_it_was_logged) {
+    struct writing writing;
+    static char text[65536];
+    char before[2][CLOCK_TEXT_SIZE], after[2][CLOCK_TEXT_SIZE];
+    begin_writing(&writing);
+    for (int i = 0; i < 2; i++) {
+        clock_text(clock_wall_us(), before[i]);
+        log_event(LOG_INFO, "timed", "number=%d", i);
+        clock_text(clock_wall_us(), after[i]);
+        if (i == 0)
+            usleep((useconds_t)(CLOCK_US_PER_S - clock_wall_us() % CLOCK_US_PER_S));
+    }
+    end_writing(&writing);
+    read_pipe(&writing, text, sizeof text, 0);
+    const char *line = text;
+    for (int i = 0; i < 2; i++) {
+        char time[CLOCK_TEXT_SIZE];
+        const char *begin = line + strlen("{\"time\":\"");
+        snprintf(time, sizeof time, "%.*s", (int)strcspn(begin, "\""), begin);
+        ck_assert_str_le(before[i], time);
+        ck_assert_str_le(time, after[i]);
+        line = strchr(line, '\n') + 1;
+    }
+}
+END_TEST
+
 START_TEST(a_flood_of_requests_behind_a_slow_sink_costs_no_other_event) {
     enum { EVENTS = 100 };
     struct writing writing;
@@ -558,6 +585,7 @@ Suite *log_writer_suite(void) {
     TCase *writer = tcase_create("writer");
     tcase_set_timeout(writer, 60);
     tcase_add_test(writer, a_sink_that_takes_nothing_blocks_no_thread_and_every_lost_line_is_counted);
+    tcase_add_test(writer, a_line_has_the_time_at_which_it_was_logged);
     tcase_add_test(writer, a_flood_of_requests_behind_a_slow_sink_costs_no_other_event);
     tcase_add_test(writer, a_service_ends_though_its_log_is_blocked);
     tcase_add_test(writer, a_sink_that_does_not_block_loses_nothing);
