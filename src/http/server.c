@@ -86,12 +86,12 @@ static void notify_connection(void *context, struct MHD_Connection *connection, 
     int fd = library_fd(connection);
     struct address peer = library_peer(connection);
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (*socket_context != NULL) {
+            receiver_abandon(*socket_context);
+            note_refusal(server, *socket_context, &peer);
+            connections_remove(server->connections, *socket_context);
+        }
         input_end(fd);
-        if (*socket_context == NULL)
-            return;
-        receiver_abandon(*socket_context);
-        note_refusal(server, *socket_context, &peer);
-        connections_remove(server->connections, *socket_context);
         return;
     }
     *socket_context = connections_add(server->connections, fd, &peer);
