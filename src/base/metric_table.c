@@ -14,10 +14,10 @@ static const char *const statuses[] = { "200", "204", "201", "401", "503", "429"
                                         "408", "409", "412", "413", "414", "415", "421", "422", "428", "431", "500", "none" };
 static const char *const executors[] = { "database", "crypto", "dispatch", "other" };
 static const char *const listeners[] = { "public", "operations" };
-static const char *const shed_reasons[] = { "overloaded",       "deadline_exceeded", "database_unavailable",
-                                            "out_of_memory",    "starting",          "revocations_stale",
-                                            "keys_unavailable", "shutting_down",     "too_many_connections",
-                                            "connection_closed" };
+static const char *const shed_reasons[] = { "overloaded",        "deadline_exceeded", "database_unavailable",
+                                            "out_of_memory",     "starting",          "revocations_stale",
+                                            "keys_unavailable",  "shutting_down",     "too_many_connections",
+                                            "connection_closed", "address_limit" };
 static const char *const limit_classes[] = { "register",         "login",          "refresh",         "account", "service",
                                              "address_failures", "login_failures", "account_failures" };
 static const char *const connection_states[] = { "idle", "header", "body", "busy", "answer" };

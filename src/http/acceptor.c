@@ -46,8 +46,6 @@ struct acceptor {
 
 static void note_refusal(struct acceptor *acceptor, uint64_t *count, const char *reason) {
     (*count)++;
-    if (count != &acceptor->refusals.answered)
-        http_metrics_note_closed(acceptor->listener);
     if (overload_episode_note(&acceptor->episode, clock_monotonic_us()))
         log_event(LOG_WARN, "refusing_connections_started", "listener=%s reason=%s",
                   metric_value(METRIC_SET_LISTENER, acceptor->listener), reason);
@@ -69,17 +67,21 @@ static void hand_over(struct acceptor *acceptor, int fd, const struct sockaddr_s
     const struct sockaddr *generic = (const struct sockaddr *)peer;
     struct address address = address_of_socket(generic);
     enum connection_admission admission = connections_admit(acceptor->connections, fd, &address);
-    if (admission == REJECT) {
-        note_refusal(acceptor, &acceptor->refusals.closed, "limit");
+    bool is_of_address = admission == ADMIT_TO_REFUSE_ADDRESS || admission == REJECT_ADDRESS;
+    const char *reason = is_of_address ? "address_limit" : "limit";
+    if (admission == REJECT || admission == REJECT_ADDRESS) {
+        note_refusal(acceptor, &acceptor->refusals.closed, reason);
+        http_metrics_note_closed(acceptor->listener, is_of_address);
         close(fd);
         return;
     }
-    if (admission == ADMIT_TO_REFUSE)
-        note_refusal(acceptor, &acceptor->refusals.answered, "limit");
+    if (admission != ADMIT)
+        note_refusal(acceptor, &acceptor->refusals.answered, reason);
     /* the library closes the descriptor, also when it fails */
     if (MHD_add_connection(acceptor->daemon, fd, generic, len) != MHD_YES) {
         connections_cancel(acceptor->connections, fd);
         note_refusal(acceptor, &acceptor->refusals.closed, "memory");
+        http_metrics_note_closed(acceptor->listener, false);
     }
 }
 
@@ -114,6 +116,7 @@ static void accept_one(struct acceptor *acceptor) {
     if (!is_exhaustion(errno))
         return; /* the client has disconnected */
     note_refusal(acceptor, &acceptor->refusals.without_descriptor, "descriptors");
+    http_metrics_note_closed(acceptor->listener, false);
     if (!close_one_by_spare(acceptor))
         pause_accepting(acceptor);
 }

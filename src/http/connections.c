@@ -137,6 +137,13 @@ static enum connection_admission admit_one_more(unsigned count, unsigned limit) 
     return count < connections_with_spare(limit) ? ADMIT_TO_REFUSE : REJECT;
 }
 
+static enum connection_admission admit_of_address(unsigned count, unsigned limit) {
+    static const enum connection_admission of_address[] = {
+        [ADMIT] = ADMIT, [ADMIT_TO_REFUSE] = ADMIT_TO_REFUSE_ADDRESS, [REJECT] = REJECT_ADDRESS
+    };
+    return of_address[admit_one_more(count, limit)];
+}
+
 static enum connection_admission stricter(enum connection_admission a, enum connection_admission b) {
     return a > b ? a : b;
 }
@@ -147,8 +154,12 @@ static enum connection_admission decide(const struct connections *connections, c
     enum connection_admission admission = admit_one_more(count_all(connections), limits->total);
     if (admission == REJECT || limits->makes_room || !is_limited(connections, peer))
         return admission;
-    admission = stricter(admission, admit_one_more(address_counts_of_network(counts, peer), limits->per_address));
-    return stricter(admission, admit_one_more(address_counts_of_site(counts, peer), limits->per_address * SITE_MULTIPLE));
+    admission = stricter(admission, admit_of_address(address_counts_of_network(counts, peer), limits->per_address));
+    return stricter(admission, admit_of_address(address_counts_of_site(counts, peer), limits->per_address * SITE_MULTIPLE));
+}
+
+static bool is_of_address(enum connection_admission admission) {
+    return admission == ADMIT_TO_REFUSE_ADDRESS || admission == REJECT_ADDRESS;
 }
 
 static struct address_count *count_address(struct connections *connections, const struct address *peer) {
@@ -247,6 +258,7 @@ enum connection_admission connections_admit(struct connections *connections, int
     if (admission != REJECT)
         reservations_add(&connections->reservations, (struct reservation){ .fd = fd,
                                                                            .is_too_many = admission != ADMIT,
+                                                                           .is_of_address = is_of_address(admission),
                                                                            .address_count = count_address(connections, peer),
                                                                            .since_us = clock_monotonic_us() });
     pthread_mutex_unlock(&connections->list_lock);
@@ -293,10 +305,13 @@ static void count_in(struct connections *connections, struct connection *connect
     assert_locked(connections);
     if (reservations_take(&connections->reservations, connection->fd, &reserved)) {
         connection->is_too_many = reserved.is_too_many;
+        connection->is_of_address = reserved.is_of_address;
         connection->address_count = reserved.address_count;
         signal_free_reservations(connections);
     } else {
-        connection->is_too_many = decide(connections, peer) != ADMIT;
+        enum connection_admission admission = decide(connections, peer);
+        connection->is_too_many = admission != ADMIT;
+        connection->is_of_address = is_of_address(admission);
         connection->address_count = count_address(connections, peer);
     }
     connections->count++;

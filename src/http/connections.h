@@ -39,8 +39,10 @@ void connections_destroy(struct connections *connections); /* when all have been
 
 enum connection_admission {
     ADMIT,
-    ADMIT_TO_REFUSE, /* it is over a limit; its first request is refused with 503 */
-    REJECT           /* it is to be closed without a reply */
+    ADMIT_TO_REFUSE_ADDRESS, /* its address is over its limit, but not the service; its first request is refused with 503 */
+    ADMIT_TO_REFUSE,         /* the service is over its limit; likewise */
+    REJECT_ADDRESS,          /* it is to be closed without a reply, because of its address */
+    REJECT                   /* likewise, because of the service */
 };
 
 /*

@@ -49,7 +49,8 @@ static void note_if_shed(const struct exchange *exchange) {
     if (status_info(problem)->http != 503 || problem == STATUS_OK || problem == STATUS_REFRESH_TOO_SOON)
         return;
     bool is_too_many = problem == STATUS_OVERLOADED && exchange->connection->is_too_many;
-    note_shed(exchange->context->listener, is_too_many ? "too_many_connections" : status_info(problem)->name);
+    const char *of_connection = exchange->connection->is_of_address ? "address_limit" : "too_many_connections";
+    note_shed(exchange->context->listener, is_too_many ? of_connection : status_info(problem)->name);
 }
 
 /* The time is the service's: without that of a client that sends its body slowly, or was made to wait for coming back too early.
@@ -77,8 +78,8 @@ void http_metrics_note_end(const struct exchange *exchange) {
     metric_add(METRIC_HTTP_REQUESTS, index, 1);
 }
 
-void http_metrics_note_closed(enum route_listener listener) {
-    note_shed(listener, "connection_closed");
+void http_metrics_note_closed(enum route_listener listener, bool is_of_address) {
+    note_shed(listener, is_of_address ? "address_limit" : "connection_closed");
 }
 
 void http_metrics_note_direct_reply(enum route_listener listener, enum status status) {

@@ -7,6 +7,7 @@
 
 #include "jwtd/route.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct exchange;
@@ -28,8 +29,9 @@ void http_metrics_note_refusal(const struct exchange *exchange);
  * answered by http_metrics_note_direct_reply. */
 void http_metrics_note_end(const struct exchange *exchange);
 
-/* A connection of this listener was closed without a reply. Any thread. */
-void http_metrics_note_closed(enum route_listener listener);
+/* A connection of this listener was closed without a reply; because its address has too many, while the service had room? Any
+ * thread. */
+void http_metrics_note_closed(enum route_listener listener, bool is_of_address);
 
 /* The client of a request without an exchange, or of one that is to be closed before it was complete, was sent this. Any thread.
  */

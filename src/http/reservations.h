@@ -16,7 +16,7 @@ struct address_count;
 
 struct reservation {
     int fd;
-    bool is_too_many;
+    bool is_too_many, is_of_address;     /* of connection.h */
     struct address_count *address_count; /* NULL: not counted by address */
     int64_t since_us;
 };

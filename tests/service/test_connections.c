@@ -1,5 +1,6 @@
 /* More connections than are allowed. */
 #include "support/account.h"
+#include "support/metrics.h"
 #include "support/process.h"
 #include "support/raw.h"
 
@@ -18,6 +19,7 @@ Suite *connections_suite(void);
 
 #define LIVE "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 #define MANY 60
+#define SHED "jwtd_requests_shed_total{listener=\"public\",reason="
 #define WAIT_S 5
 #define BURST 1000
 #define DESCRIPTORS_OF_ITS_OWN 16 /* what the service may open besides: connections to the database, checks of its own */
@@ -83,10 +85,16 @@ START_TEST(beyond_the_limit_some_get_503_and_the_rest_are_closed) {
 END_TEST
 
 START_TEST(one_address_cannot_take_the_connections_of_all) {
-    struct server server = server_start_unready((const char *const[]){ "server.max_connections_per_address=10", NULL });
+    struct server server =
+        server_start_unready((const char *const[]){ "server.max_connections_per_address=10", "ops.listen=127.0.0.1:0", NULL });
+    struct server operations = server_operations(&server);
     struct crowd crowd, neighbour;
     gather(&crowd, &server, "127.0.0.2");
     ck_assert_int_eq(crowd.served, 10);
+    /* no overload: so nobody can call the operator by himself */
+    ck_assert_double_eq(metrics_value(&operations, SHED "\"address_limit\"}"), MANY - 10);
+    ck_assert_double_eq(metrics_value(&operations, SHED "\"too_many_connections\"}"), 0);
+    ck_assert_double_eq(metrics_value(&operations, SHED "\"connection_closed\"}"), 0);
     gather(&neighbour, &server, "127.0.0.3");
     ck_assert_int_eq(neighbour.served, 10);
     scatter(&crowd);

@@ -145,17 +145,19 @@ START_TEST(a_connection_counts_from_its_acceptance_and_once) {
     struct address address = address_of("192.0.2.1"), unknown = { .known = false };
     struct connection *open[PER_ADDRESS + 1];
     for (int i = 0; i <= PER_ADDRESS; i++)
-        ck_assert_int_eq(connections_admit(connections, FIRST_FD + i, &address), i < PER_ADDRESS ? ADMIT : ADMIT_TO_REFUSE);
-    ck_assert_int_eq(would_admit(connections, &address), REJECT);
+        ck_assert_int_eq(connections_admit(connections, FIRST_FD + i, &address),
+                         i < PER_ADDRESS ? ADMIT : ADMIT_TO_REFUSE_ADDRESS);
+    ck_assert_int_eq(would_admit(connections, &address), REJECT_ADDRESS);
     ck_assert_uint_eq(connections_count(connections), 0);
     /* one that has not been accepted, such as a check of the service by itself, takes no other's reservation */
     struct connection *check = connections_add(connections, OTHER_FD, &unknown);
-    ck_assert_int_eq(would_admit(connections, &address), REJECT);
+    ck_assert_int_eq(would_admit(connections, &address), REJECT_ADDRESS);
     connections_remove(connections, check);
     for (int i = PER_ADDRESS; i >= 0; i--) { /* in whatever order they are added, it is the last that was one too many */
         open[i] = connections_add(connections, FIRST_FD + i, &address);
         ck_assert_int_eq(connection_is_too_many(open[i]), i == PER_ADDRESS);
-        ck_assert_int_eq(would_admit(connections, &address), REJECT);
+        ck_assert_int_eq(open[i]->is_of_address, i == PER_ADDRESS);
+        ck_assert_int_eq(would_admit(connections, &address), REJECT_ADDRESS);
     }
     ck_assert_uint_eq(connections_count(connections), PER_ADDRESS + 1);
     for (int i = 0; i <= PER_ADDRESS; i++)
@@ -170,9 +172,9 @@ START_TEST(a_reservation_that_is_never_taken_expires) {
     struct address address = address_of("192.0.2.1");
     for (int i = 0; i <= PER_ADDRESS; i++)
         connections_admit(connections, FIRST_FD + i, &address);
-    ck_assert_int_eq(would_admit(connections, &address), REJECT);
+    ck_assert_int_eq(would_admit(connections, &address), REJECT_ADDRESS);
     /* its number has come again, so that it was closed */
-    ck_assert_int_eq(connections_admit(connections, FIRST_FD, &address), ADMIT_TO_REFUSE);
+    ck_assert_int_eq(connections_admit(connections, FIRST_FD, &address), ADMIT_TO_REFUSE_ADDRESS);
     usleep(600000);
     ck_assert_int_eq(would_admit(connections, &address), ADMIT);
     connections_destroy(connections);
