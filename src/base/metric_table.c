@@ -10,8 +10,10 @@
 /* ---- sets of label values ---- */
 
 /* What a busy service sends most comes first: the search is linear. */
-static const char *const statuses[] = { "200", "204", "201", "401", "503", "429", "304", "303", "400", "403", "404", "405", "406",
-                                        "408", "409", "412", "413", "414", "415", "421", "422", "428", "431", "500", "none" };
+static const char *const statuses[] = {
+    "200", "204", "201", "401", "503", "429", "304", "303", "400", "403", "404", "405", "406",
+    "408", "409", "412", "413", "414", "415", "421", "422", "428", "431", "500", "505", "none"
+};
 static const char *const executors[] = { "database", "crypto", "dispatch", "other" };
 static const char *const listeners[] = { "public", "operations" };
 static const char *const shed_reasons[] = { "overloaded",        "deadline_exceeded", "database_unavailable",

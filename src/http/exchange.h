@@ -145,6 +145,9 @@ struct exchange *exchange_of(struct request *request);
  * there is a reply. On its HTTP thread. */
 void exchange_note_refusal(struct exchange *exchange, enum status refusal);
 
+/* The same for a page that the library has sent by itself, which is about a malformed request; 0: it has sent none. */
+void exchange_note_page(struct exchange *exchange, unsigned http_status);
+
 /* Called by its owner. A transition that is not in the drawing aborts, and so does ANSWERED without a written reply. */
 void exchange_set_state(struct exchange *exchange, enum exchange_state next);
 

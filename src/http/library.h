@@ -31,6 +31,9 @@ bool library_has_memory_for_reply(struct MHD_Connection *connection, const struc
 int library_fd(struct MHD_Connection *connection);              /* -1: the library reports none */
 struct address library_peer(struct MHD_Connection *connection); /* of the connection; unknown for a Unix socket */
 
+/* Of the reply that the library has begun to send, its own page or ours; 0: none. Until the request has been completed. */
+unsigned library_status(struct MHD_Connection *connection);
+
 /* What notify_connection (server.c) left with the connection; NULL: nothing. */
 void *library_socket_context(struct MHD_Connection *connection);
 

@@ -103,17 +103,16 @@ void receiver_end(void *callback_context, struct MHD_Connection *library_connect
                   enum MHD_RequestTerminationCode code) {
     struct exchange *exchange = *request_context;
     (void)callback_context;
-    (void)library_connection;
     if (exchange == NULL)
         return;
     log_set_context(&exchange->request.log);
     if (exchange->state == EXCHANGE_NEW) {
         if (code == MHD_REQUEST_TERMINATED_WITH_ERROR || input_is_refused(exchange->connection->fd))
             log_unread(exchange);
-        exchange_note_refusal(exchange, connection_take_refusal(exchange->connection));
-        if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK || code == MHD_REQUEST_TERMINATED_WITH_ERROR)
-            exchange_note_refusal(exchange, STATUS_BAD_REQUEST); /* else by a page of the library's */
     }
+    exchange_note_refusal(exchange, connection_take_refusal(exchange->connection));
+    if (exchange->sent_status == 0)
+        exchange_note_page(exchange, library_status(library_connection));
     connection_set_state(exchange->connection, CONNECTION_IDLE);
     end_exchange(exchange, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     *request_context = NULL;

@@ -199,6 +199,7 @@ START_TEST(a_long_path_hides_nothing_of_a_line_in_detail) {
 }
 END_TEST
 
+#define CHUNKED "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define BEGIN "GET /health/live HTTP/1.1\r\nHost: x\r\n"
 
 static const struct {
@@ -215,6 +216,9 @@ static const struct {
     { BEGIN "A B: ", 1, "\r\n\r\n", "400", "bad_request" },
     { BEGIN "no colon", 1, "\r\n\r\n", "400", "bad_request" },
     { "GET /health/live HTTP/1.1\r\n X: ", 1, "\r\n\r\n", "400", "bad_request" },
+    { BEGIN "Content-Length: 99999999999999999999999\r\n\r\n", 0, "{}", "413", "" },
+    { CHUNKED, 0, "ZZ\r\n{}", "400", "bad_request" },
+    { CHUNKED "FFFFFFFFFFFFFFFFFFFFFF\r\n", 0, "{}", "413", "" },
     { BEGIN, 0, "", "408", "request_timeout" },
     { "GET /health", 0, "", "408", "request_timeout" },
     { "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{", 0, "", "408",
