@@ -34,6 +34,12 @@ static void print_visible(const char *text, size_t len, FILE *out) {
     }
 }
 
+/* A URL with user information, or a connection string, also where neither belongs: it is not quoted. */
+static bool may_hold_password(const char *text) {
+    const char *authority = strstr(text, "://");
+    return (authority != NULL && strchr(authority, '@') != NULL) || strcasestr(text, "password") != NULL;
+}
+
 static void print_environment_name(const char *name, FILE *out) {
     fputs(ENVIRONMENT_PREFIX, out);
     for (; *name != '\0'; name++)
@@ -64,7 +70,7 @@ static void print_origin(const struct loading *loading, enum origin origin, unsi
 static void report_value(struct loading *loading, const struct setting *setting, enum origin origin, unsigned line,
                          const char *value, const char *error) {
     print_origin(loading, origin, line, setting->name);
-    if ((setting->flags & SECRET) == 0) {
+    if ((setting->flags & SECRET) == 0 && !may_hold_password(value)) {
         fputs(" = \"", loading->out);
         print_visible(value, strlen(value), loading->out);
         fputc('"', loading->out);
@@ -169,10 +175,11 @@ static void load_set(struct loading *loading, const char *pair) {
     size_t len = strcspn(pair, "=");
     snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), pair);
     const struct setting *setting = setting_find(name);
+    const char *shown = strstr(name, "://") != NULL ? "***" : name;
     if (pair[len] != '=')
-        report_name(loading, FROM_SET, 0, name, "must be section.key=value");
+        report_name(loading, FROM_SET, 0, shown, "must be section.key=value");
     else if (setting == NULL)
-        report_name(loading, FROM_SET, 0, name, "there is no such setting");
+        report_name(loading, FROM_SET, 0, shown, "there is no such setting");
     else
         set_value(loading, setting, FROM_SET, 0, pair + len + 1);
 }

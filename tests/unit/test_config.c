@@ -366,6 +366,21 @@ START_TEST(an_error_in_the_database_url_does_not_quote_it) {
 }
 END_TEST
 
+static const char *const misplaced_passwords[] = {
+    "trace.otlp_endpoint=http://u:hunter2@h:4318/?x", "server.public_url=https://u:hunter2@h",
+    "server.listen=postgres://u:hunter2@h/db",        "server.threads=host=h password=hunter2",
+    "limit.login=host=h PASSWORD = hunter2",          "postgres://u:hunter2@h/db",
+    "postgres://u:hunter2@h/db?sslmode=require",
+};
+
+START_TEST(no_error_quotes_a_value_that_may_hold_a_password) {
+    struct outcome outcome = load_set(misplaced_passwords[_i]);
+    ck_assert(!outcome.loaded);
+    ck_assert_msg(strstr(outcome.errors, "--set") != NULL && strstr(outcome.errors, "hunter2") == NULL, "%s", outcome.errors);
+    outcome_fini(&outcome);
+}
+END_TEST
+
 /* Of the database's URL: where it stands, and who may read that. */
 static const struct {
     const char *text, *set, *variable;
@@ -629,6 +644,7 @@ Suite *config_suite(void) {
     TCase *secrets = tcase_create("secrets");
     tcase_add_test(secrets, the_database_url_is_printed_without_its_password);
     tcase_add_test(secrets, an_error_in_the_database_url_does_not_quote_it);
+    tcase_add_loop_test(secrets, no_error_quotes_a_value_that_may_hold_a_password, 0, (int)ARRAY_LEN(misplaced_passwords));
     tcase_add_loop_test(secrets, a_password_in_a_file_that_every_user_may_read_is_exposed, 0, (int)ARRAY_LEN(exposure_cases));
     tcase_add_test(secrets, a_configuration_may_be_ended_twice);
     suite_add_tcase(suite, secrets);
