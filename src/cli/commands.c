@@ -25,7 +25,8 @@ const struct cli_command cli_commands[] = {
       "reads the keys as the owner of their directory.\n",
       "Exit code: 0 right, 1 wrong.\n", CLI_CONNECT, NULL, cli_check_config },
     { "health", " [--ready]", "request /health/live of the service that runs with this configuration",
-      "With --ready /health/ready. Prints the reply of server.listen. For health checks of containers.\n",
+      "With --ready /health/ready. Prints the reply of ops.listen, or of server.listen where that is empty. For health checks of "
+      "containers.\n",
       "Exit code: 0 if it is 200; else 1, also without an answer within seconds.\n", CLI_READY, NULL, cli_health },
     { "openapi", "", "print the description of the API, an OpenAPI 3.1 document, as GET /openapi.json serves it",
       "Its addresses are relative unless server.public_url is set.\n", "Exit code: 0 done, 1 failed.\n", 0, NULL, cli_openapi },

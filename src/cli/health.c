@@ -66,15 +66,21 @@ static bool report(const char *answer) {
     return strncmp(answer, "HTTP/1.1 200 ", 13) == 0;
 }
 
+/* The operator's, on which no flood of clients keeps it waiting: it must not have a service restarted. */
+static const struct endpoint *endpoint_to_ask(const struct config *config) {
+    return endpoint_is_set(&config->ops.listen) ? &config->ops.listen : &config->server.listen;
+}
+
 int cli_health(const struct cli_arguments *arguments) {
     struct config config;
     char answer[ANSWER_SIZE], text[ENDPOINT_TEXT_SIZE];
     bool is_healthy = false;
     if (cli_load_config(arguments, &config)) {
-        if (ask(&config.server.listen, (arguments->options & CLI_READY) != 0 ? "/health/ready" : "/health/live", answer))
+        const struct endpoint *endpoint = endpoint_to_ask(&config);
+        if (ask(endpoint, (arguments->options & CLI_READY) != 0 ? "/health/ready" : "/health/live", answer))
             is_healthy = report(answer);
         else
-            fprintf(stderr, "jwtd: %s: %s\n", endpoint_text(&config.server.listen, text), strerrordesc_np(errno));
+            fprintf(stderr, "jwtd: %s: %s\n", endpoint_text(endpoint, text), strerrordesc_np(errno));
     }
     config_fini(&config);
     return is_healthy ? 0 : 1;

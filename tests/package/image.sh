@@ -124,7 +124,7 @@ post() {
 checks_its_health() {
     local words=()
     mapfile -t words < <(instruction HEALTHCHECK)
-    (run_in_image "JWTD_SERVER_LISTEN=0.0.0.0:$image_port" -- "${words[@]}")
+    (run_in_image "JWTD_SERVER_LISTEN=0.0.0.0:$image_port" "JWTD_OPS_LISTEN=0.0.0.0:$ops_port" -- "${words[@]}")
 }
 
 serves() {

@@ -1,5 +1,8 @@
 /* jwtd health, which the HEALTHCHECK of the image runs: what it prints, and its exit code. */
+#include "support/raw.h"
 #include "support/server.h"
+
+#include "jwtd/macros.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -16,7 +19,8 @@ static char output[8192];
 static int ask(const char *address, int port, const char *option) {
     char setting[64];
     snprintf(setting, sizeof setting, "server.listen=%s:%d", address, port);
-    return program_run((const char *const[]){ "--set", setting, "health", option, NULL }, NULL, output, sizeof output);
+    return program_run((const char *const[]){ "--set", setting, "--set", "ops.listen=", "health", option, NULL }, NULL, output,
+                       sizeof output);
 }
 
 START_TEST(a_service_is_alive_on_whatever_address_it_listens) {
@@ -57,6 +61,24 @@ START_TEST(one_who_does_not_answer_within_seconds_is_not_healthy) {
 }
 END_TEST
 
+START_TEST(with_an_operators_listener_a_flood_of_clients_does_not_make_it_unhealthy) {
+    struct server server = server_start((const char *const[]){ "ops.listen=127.0.0.1:0", "server.max_connections=1", NULL });
+    char public[64], operations[64];
+    int clients[4];
+    snprintf(public, sizeof public, "server.listen=127.0.0.1:%d", server.port);
+    snprintf(operations, sizeof operations, "ops.listen=127.0.0.1:%d", server_operations(&server).port);
+    for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+        clients[i] = raw_connect(&server);
+    ck_assert_int_eq(ask("127.0.0.1", server.port, NULL), 1);
+    const char *const words[] = { "--set", public, "--set", operations, "health", "--ready", NULL };
+    ck_assert_msg(program_run(words, NULL, output, sizeof output) == 0, "%s", output);
+    ck_assert_msg(strstr(output, "\"database\":\"ok\"") != NULL, "%s", output);
+    for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+        close(clients[i]);
+    server_finish(&server);
+}
+END_TEST
+
 Suite *health_command_suite(void) {
     Suite *suite = suite_create("health_command");
     TCase *tcase = tcase_create("beside a server");
@@ -64,6 +86,7 @@ Suite *health_command_suite(void) {
     tcase_add_unchecked_fixture(tcase, shared_server_start, shared_server_finish);
     tcase_add_loop_test(tcase, a_service_is_alive_on_whatever_address_it_listens, 0, 2);
     tcase_add_test(tcase, one_without_a_database_is_alive_and_not_ready);
+    tcase_add_test(tcase, with_an_operators_listener_a_flood_of_clients_does_not_make_it_unhealthy);
     tcase_add_test(tcase, nobody_who_listens_is_not_healthy);
     tcase_add_test(tcase, one_who_does_not_answer_within_seconds_is_not_healthy);
     suite_add_tcase(suite, tcase);

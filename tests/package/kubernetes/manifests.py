@@ -55,6 +55,8 @@ def check_pod(manifests, owner, template):
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             if probe in container:
                 yield probe + " asks a port that there is not", container[probe]["httpGet"]["port"] in ports
+                is_reason_to_restart = probe != "readinessProbe"
+                yield probe + " must ask the operator's listener", not is_reason_to_restart or container[probe]["httpGet"]["port"] == "ops"
         for variable in container.get("env", []):
             reference = variable["valueFrom"]["secretKeyRef"]
             secret = manifests.get(("Secret", reference["name"]), {})
