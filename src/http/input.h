@@ -22,7 +22,7 @@
  */
 bool input_begin(int fd);
 
-/* Before the descriptor is closed. */
+/* Before the descriptor is closed, and after all else that is asked of it here: another thread may begin with it then. */
 void input_end(int fd);
 
 /* scanner_take_request of this connection. */
