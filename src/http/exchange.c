@@ -122,5 +122,6 @@ void exchange_note_refusal(struct exchange *exchange, enum status refusal) {
 void exchange_note_page(struct exchange *exchange, unsigned http_status) {
     assert(exchange->sent_status == 0);
     exchange->sent_status = http_status;
+    exchange->is_sent = http_status != 0;
     exchange->reply.problem = http_status == 400 ? STATUS_BAD_REQUEST : STATUS_OK;
 }
