@@ -122,11 +122,11 @@ struct exchange {
     bool is_busy;      /* CONNECTION_BUSY has been set */
     bool must_close;   /* after the reply: the next request could not be read safely, or the service stops */
     struct reply reply;
-    unsigned sent_status;           /* of the reply that the library has, or the socket; 0: none */
-    bool is_sent;                   /* whole, past the library, which reports the end of the connection then */
-    int64_t started_us;             /* when the request line was read */
-    int64_t received_us;            /* when the request was complete: its deadline counts from here */
-    int64_t delayed_us;             /* since when the reply has been DELAYED */
+    unsigned sent_status; /* of the reply that the library has, or the socket; 0: none */
+    bool is_sent;         /* whole, past the library or as its own page, of which it reports an error of the connection */
+    int64_t started_us;   /* when the request line was read */
+    int64_t received_us;  /* when the request was complete: its deadline counts from here */
+    int64_t delayed_us;   /* since when the reply has been DELAYED */
     struct wheel_entry wheel_entry; /* of the delayed replies */
 };
 

@@ -88,3 +88,8 @@ void http_metrics_note_direct_reply(enum route_listener listener, enum status st
     if (status == STATUS_OUT_OF_MEMORY)
         note_shed(listener, status_info(status)->name);
 }
+
+void http_metrics_note_page(enum route_listener listener, unsigned http_status) {
+    (void)listener;
+    metric_add(METRIC_HTTP_REQUESTS, metric_pair(METRIC_HTTP_REQUESTS, 0, metric_index_of_status(http_status)), 1);
+}

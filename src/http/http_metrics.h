@@ -37,4 +37,7 @@ void http_metrics_note_closed(enum route_listener listener, bool is_of_address);
  */
 void http_metrics_note_direct_reply(enum route_listener listener, enum status status);
 
+/* The client of a request without an exchange was sent a page of the library's. */
+void http_metrics_note_page(enum route_listener listener, unsigned http_status);
+
 #endif

@@ -16,6 +16,7 @@
 static struct {
     alignas(CACHE_LINE) struct scanner scanner;
     enum status refusal;            /* that has been sent */
+    uint32_t lines;                 /* that the library has read */
     atomic_bool is_open;            /* read in every call of recv, on any thread */
     atomic_bool has_begun, is_head; /* of the scanner, for other threads */
 } inputs[DESCRIPTORS_MAX];
@@ -36,6 +37,7 @@ bool input_begin(int fd) {
     (void)atomic_load_explicit(&inputs[fd].is_open, memory_order_acquire);
     scanner_init(&inputs[fd].scanner);
     inputs[fd].refusal = STATUS_OK;
+    inputs[fd].lines = 0;
     publish(fd);
     atomic_store_explicit(&inputs[fd].is_open, true, memory_order_relaxed);
     return true;
@@ -48,6 +50,16 @@ void input_end(int fd) {
 
 bool input_take_request(int fd) {
     return has_place(fd) && scanner_take_request(&inputs[fd].scanner);
+}
+
+void input_note_line(int fd) {
+    if (has_place(fd))
+        inputs[fd].lines++;
+}
+
+unsigned input_page(int fd) {
+    static const unsigned statuses[] = { [LINE_IS_READ] = 0, [LINE_HAS_OTHER_VERSION] = 505, [LINE_IS_MALFORMED] = 400 };
+    return has_place(fd) ? statuses[scanner_line_refusal(&inputs[fd].scanner, inputs[fd].lines)] : 0;
 }
 
 bool input_has_begun(int fd) {

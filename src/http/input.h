@@ -28,6 +28,13 @@ void input_end(int fd);
 /* scanner_take_request of this connection. */
 bool input_take_request(int fd);
 
+/* The library has read the next request line, and asks for its exchange. */
+void input_note_line(int fd);
+
+/* The status of the page with which the library has refused a request line by itself; 0: it has not. For a connection that the
+ * library has closed. */
+unsigned input_page(int fd);
+
 /* scanner_is_too_large of this connection: 431 or 414 has been sent, and the library was told that the client has closed. */
 bool input_is_refused(int fd);
 

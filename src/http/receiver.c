@@ -46,6 +46,7 @@ void *receiver_begin(void *callback_context, const char *target, struct MHD_Conn
     struct http_context *context = callback_context;
     struct connection *connection = library_socket_context(library_connection); /* NULL: out of memory */
     struct exchange *exchange = NULL;
+    input_note_line(library_fd(library_connection));
     if (connection != NULL)
         exchange = exchange_begin(http_thread_current(&context->threads),
                                   context->services->config->server.body_limit + ARENA_BESIDE_BODY);

@@ -81,11 +81,13 @@ void request_log_end(struct exchange *exchange, bool is_complete) {
                 path_len, path);
 }
 
-void request_log_refusal(const struct address *peer, enum status status) {
+void request_log_refusal(const struct address *peer, enum status status, unsigned page) {
+    enum status problem = page == 400 ? STATUS_BAD_REQUEST : status;
     char id[UUID_TEXT_SIZE];
     struct uuid new_id = uuid_create_for_log();
     struct log_context context = { .client = peer, .request_id = uuid_text(&new_id, id) };
     log_set_context(&context);
-    log_request("status=%u code=%s", status_info(status)->http, status_info(status)->name);
+    log_request("status=%u code=%s", problem != STATUS_OK ? status_info(problem)->http : page,
+                problem != STATUS_OK ? status_info(problem)->name : NULL);
     log_set_context(NULL);
 }

@@ -28,7 +28,8 @@ void request_log_begin(struct exchange *exchange);
 /* The one line, when the exchange ends. */
 void request_log_end(struct exchange *exchange, bool is_complete);
 
-/* That of a request that was refused before its request line was read whole, with a new request_id. */
-void request_log_refusal(const struct address *peer, enum status status);
+/* That of a request that was refused before its request line was read whole, or (STATUS_OK) by the library's page of this HTTP
+ * status, with a new request_id. */
+void request_log_refusal(const struct address *peer, enum status status, unsigned page);
 
 #endif

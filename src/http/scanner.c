@@ -35,6 +35,8 @@ enum field { OTHER_FIELD, CONTENT_LENGTH, TRANSFER_ENCODING, COOKIE };
 #define ALL_NAMES ((1u << WATCHED_COUNT) - 1)
 #define LENGTH_DIGITS_MAX 18
 #define VALUE_STEP ((size_t)32)
+#define VERSION_LEN 8
+#define MAJOR_AT 5
 #define METHOD_DIFFERS 5 /* more than "HEAD" has letters */
 
 enum { IN_TOKEN = 1, IN_TARGET = 2, IN_VALUE = 4 };
@@ -86,6 +88,42 @@ static enum state read_method(struct scanner *scanner, unsigned char c) {
     return read_element(scanner, c, IN_TOKEN, ' ', METHOD, TARGET);
 }
 
+/* The request line is over. */
+static void judge_line(struct scanner *scanner) {
+    enum line_refusal refusal = LINE_IS_READ;
+    if (scanner->version_len != VERSION_LEN)
+        refusal = LINE_IS_MALFORMED;
+    else if (scanner->major != '1')
+        refusal = LINE_HAS_OTHER_VERSION;
+    if (refusal != LINE_IS_READ && scanner->refusal == LINE_IS_READ) {
+        scanner->refusal = (uint8_t)refusal;
+        scanner->refused_at = scanner->lines;
+    }
+    scanner->lines++;
+}
+
+static enum state read_version(struct scanner *scanner, unsigned char c) {
+    static const char version[VERSION_LEN + 1] = "HTTP/1.1"; /* with any digits */
+    if (c == '\r') {
+        judge_line(scanner);
+        return read_element(scanner, c, IN_TARGET, '\r', VERSION, LINE_LF);
+    }
+    unsigned at = scanner->version_len;
+    bool is_digit = c >= '0' && c <= '9';
+    bool fits = at < VERSION_LEN && (version[at] == '1' ? is_digit : (unsigned char)version[at] == c);
+    if (fits && at == MAJOR_AT)
+        scanner->major = c;
+    scanner->version_len = fits ? (uint8_t)(at + 1) : UINT8_MAX;
+    return read_element(scanner, c, IN_TARGET, '\r', VERSION, LINE_LF);
+}
+
+static enum state read_wrong_line(struct scanner *scanner, unsigned char c) {
+    if (c != '\n')
+        return WRONG_LINE;
+    judge_line(scanner);
+    return WRONG;
+}
+
 static enum state end_empty_line(struct scanner *scanner, unsigned char c) {
     if (c != '\n')
         return WRONG;
@@ -99,6 +137,7 @@ static enum state begin_request(struct scanner *scanner, unsigned char c) {
         return BEFORE_REQUEST_LF;
     scanner->empty_lines = 0;
     scanner->head_matched = 0;
+    scanner->version_len = 0;
     scanner->content_length = 0;
     scanner->lengths = 0;
     scanner->has_coding = false;
@@ -196,7 +235,7 @@ static enum state read_byte(struct scanner *scanner, unsigned char c) {
     case TARGET:
         return read_element(scanner, c, IN_TARGET, ' ', TARGET, VERSION);
     case VERSION:
-        return read_element(scanner, c, IN_TARGET, '\r', VERSION, LINE_LF);
+        return read_version(scanner, c);
     case LINE_LF:
         return c == '\n' ? LINE_START : WRONG;
     case LINE_START:
@@ -210,7 +249,7 @@ static enum state read_byte(struct scanner *scanner, unsigned char c) {
     case HEADER_LF:
         return end_header(scanner, c);
     case WRONG_LINE:
-        return c == '\n' ? WRONG : WRONG_LINE;
+        return read_wrong_line(scanner, c);
     case BODY:
     case STOPPED:
     case WRONG:
@@ -263,7 +302,6 @@ static size_t skip_plain(struct scanner *scanner, const char *bytes, size_t len)
     case NAME: /* which is no watched one */
         return scanner->names == 0 ? count_bytes(bytes, len, IN_TOKEN) : 0;
     case TARGET:
-    case VERSION:
         return scanner->run > 0 ? count_bytes(bytes, len, IN_TARGET) : 0;
     default:
         return 0;
@@ -330,6 +368,10 @@ bool scanner_take_request(struct scanner *scanner) {
 bool scanner_has_begun(const struct scanner *scanner) {
     bool is_between = scanner->state == BEFORE_REQUEST || scanner->state == BEFORE_REQUEST_LF;
     return !is_between || scanner->empty_lines > 1;
+}
+
+enum line_refusal scanner_line_refusal(const struct scanner *scanner, uint32_t begun) {
+    return scanner->refused_at == begun ? (enum line_refusal)scanner->refusal : LINE_IS_READ;
 }
 
 bool scanner_is_head(const struct scanner *scanner) {

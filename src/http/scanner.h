@@ -31,11 +31,20 @@ struct scanner {
     uint8_t lengths;      /* Content-Length fields in this header */
     uint8_t head_matched; /* letters of the current method that are those of HEAD */
     uint8_t empty_lines;  /* since the last request */
+    uint8_t version_len;  /* of the current request line, as far as it is HTTP/d.d; 255: it is not */
+    uint8_t major;        /* its first digit */
+    uint8_t refusal;      /* enum line_refusal: of the first request line that the library refuses by itself */
+    uint32_t lines;       /* request lines that were read whole */
+    uint32_t refused_at;  /* how many there were before that one */
     bool has_coding;      /* Transfer-Encoding is in this header */
     bool is_too_large;    /* the header that is to be taken next */
     bool began_in_body;   /* the bytes that were read last: so a request whose header was taken may not have been answered */
     bool is_over;         /* the value of Content-Length; only blanks may follow */
 };
+
+/* Why the library answers a request line with a page of its own, and closes the connection, before anything else is known of the
+ * request: its version is not HTTP/1.x (505), or it has no version (400). */
+enum line_refusal { LINE_IS_READ, LINE_HAS_OTHER_VERSION, LINE_IS_MALFORMED };
 
 void scanner_init(struct scanner *scanner);
 
@@ -62,6 +71,9 @@ bool scanner_has_begun(const struct scanner *scanner);
  * library answers first: asked again when more has been read, or else left to the library. */
 bool scanner_is_too_large(const struct scanner *scanner);
 bool scanner_is_in_target(const struct scanner *scanner);
+
+/* Why the request line is refused that follows the first `begun` of this connection, if it has been read whole. */
+enum line_refusal scanner_line_refusal(const struct scanner *scanner, uint32_t begun);
 
 /* Whether the method that was read last, or as much as has been read of it, is HEAD. */
 bool scanner_is_head(const struct scanner *scanner);

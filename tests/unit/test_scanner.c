@@ -352,6 +352,37 @@ START_TEST(a_header_behind_the_rest_of_a_body_is_not_refused_before_the_next_pie
 }
 END_TEST
 
+/* ---- request lines that the library refuses ---- */
+
+static const struct {
+    const char *bytes;
+    uint32_t begun; /* lines that became exchanges */
+    enum line_refusal refusal;
+} lines[] = {
+    { "GET / HTTP/1.1\r\n", 0, LINE_IS_READ },
+    { "GET / HTTP/1.7\r\n", 0, LINE_IS_READ },
+    { "GET / HTTP/2.0", 0, LINE_IS_READ }, /* it has not ended */
+    { "GET / HTTP/2.0\r\n", 0, LINE_HAS_OTHER_VERSION },
+    { "GET / HTTP/0.9\r\n", 0, LINE_HAS_OTHER_VERSION },
+    { "GET / HTTP/2.0\r\n", 1, LINE_IS_READ }, /* not refused by the library */
+    { "GET / HTTP/1.11\r\n", 0, LINE_IS_MALFORMED },
+    { "GET / HTTP/11\r\n", 0, LINE_IS_MALFORMED },
+    { "GET / FOO/1.1\r\n", 0, LINE_IS_MALFORMED },
+    { "GET /\r\n", 0, LINE_IS_MALFORMED },
+    { "GET\r\n", 0, LINE_IS_MALFORMED },
+    { "GET / HTTP/1.1\r\n\r\nGET / HTTP/2.0\r\n", 0, LINE_IS_READ }, /* its turn has not come */
+    { "GET / HTTP/1.1\r\n\r\nGET / HTTP/2.0\r\n", 1, LINE_HAS_OTHER_VERSION },
+    { "GET / HTTP/1.1\r\n\r\nGET /\r\n", 1, LINE_IS_MALFORMED },
+};
+
+START_TEST(the_first_line_that_is_no_request_of_http_1_is_known) {
+    struct scanner scanner;
+    scanner_init(&scanner);
+    feed(&scanner, lines[_i].bytes, strlen(lines[_i].bytes));
+    ck_assert_msg(scanner_line_refusal(&scanner, lines[_i].begun) == lines[_i].refusal, "%s", lines[_i].bytes);
+}
+END_TEST
+
 Suite *scanner_suite(void) {
     Suite *suite = suite_create("scanner");
     TCase *tcase = tcase_create("streams");
@@ -365,6 +396,7 @@ Suite *scanner_suite(void) {
     tcase_add_loop_test(tcase, a_header_that_is_too_large_is_noticed_when_its_turn_has_come, 0, (int)ARRAY_LEN(large));
     tcase_add_loop_test(tcase, a_header_behind_the_rest_of_a_body_is_not_refused_before_the_next_piece, 0, (int)ARRAY_LEN(large));
     tcase_add_loop_test(tcase, a_request_begins_with_its_first_byte_and_not_with_an_empty_line, 0, (int)ARRAY_LEN(beginnings));
+    tcase_add_loop_test(tcase, the_first_line_that_is_no_request_of_http_1_is_known, 0, (int)ARRAY_LEN(lines));
     suite_add_tcase(suite, tcase);
     return suite;
 }
