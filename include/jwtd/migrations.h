@@ -3,7 +3,10 @@
  * table of dbmate, so that either tool can apply them). Each is applied in a transaction of its own under one advisory lock, so
  * that of several processes at once only one applies it; applied ones are skipped. For the command line and tests. The role must
  * be allowed to create tables; the role of the service must not be, nor may it write schema_migrations: whenever the owner of
- * that table migrates, every privilege on it but SELECT is revoked from all other roles.
+ * that table migrates, every privilege on it but SELECT is revoked from all other roles. On the other tables a role that may read
+ * and write by default, by ALTER DEFAULT PRIVILEGES of the owner, is granted what the service needs and it lacks, after a restore
+ * for instance. Where the schema's owner has such default privileges, another role that would make the tables is refused, since
+ * the service would have no rights on them.
  */
 #ifndef JWTD_MIGRATIONS_H
 #define JWTD_MIGRATIONS_H
@@ -22,10 +25,13 @@ bool migrations_apply(const struct db_options *options, FILE *out) MUST_CHECK;
 bool migrations_print_status(const struct db_options *options, FILE *out, unsigned *pending) MUST_CHECK;
 
 #define MIGRATION_VERSION_SIZE 16
+#define SCHEMA_MISSING_SIZE 512
+#define RIGHTS_CURE "run jwtd migrate as the owner of the tables: it grants what the owner's default privileges (roles.sql) give"
 
 enum schema_state {
     SCHEMA_OLDER, /* migrations of this program are pending */
     SCHEMA_CURRENT,
+    SCHEMA_FORBIDDEN, /* the role lacks a right without which it cannot serve; what is applied was not asked */
     SCHEMA_NEWER /* a later version has applied some, too; it leaves the schema one that this program can use (docs/operators.md)
                   */
 };
@@ -33,9 +39,12 @@ enum schema_state {
 struct schema {
     enum schema_state state;
     char newest[MIGRATION_VERSION_SIZE]; /* the last that is applied, cut off; "": none */
+    char missing[SCHEMA_MISSING_SIZE];   /* the rights that the role lacks, cut off: "SELECT, INSERT on users; ..." */
 };
 
-/* Asks which migrations are applied. For the readiness check. Fails as db.h says. */
+/* Asks which migrations are applied, and whether the role has the rights on the tables that the program needs. Those on
+ * auth_events alone may be missing without SCHEMA_FORBIDDEN: logins go on without the audit. For the readiness check. Fails as
+ * db.h says. */
 void migrations_check(struct db_query *query, struct schema *schema);
 
 /* The last migration of this program. */

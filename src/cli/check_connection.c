@@ -18,6 +18,10 @@ static bool fail(const char *what, const char *reason) {
 }
 
 static bool check_schema(const struct schema *schema) {
+    if (schema->missing[0] != '\0') {
+        fprintf(stderr, "jwtd: rights: the role lacks %s: " RIGHTS_CURE "\n", schema->missing);
+        return false;
+    }
     if (schema->state == SCHEMA_OLDER) {
         fprintf(stderr, "jwtd: schema: %s%s is applied, and %s is needed: run jwtd migrate as the owner of the tables\n",
                 schema->newest[0] != '\0' ? "up to " : "nothing", schema->newest, migrations_newest());

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define INTERVAL_US (CLOCK_US_PER_S / 2)
 #define RETRY_US (CLOCK_US_PER_S / 10)
@@ -19,6 +20,7 @@ struct readiness {
     struct db_query query; /* belongs to the executor while is_under_way; and so does all up to `logged` */
     struct schema schema;
     enum schema_state logged;
+    char logged_missing[SCHEMA_MISSING_SIZE];
     atomic_bool is_under_way;
     _Atomic int64_t answered_us; /* the last good answer; 0: the last one was bad, or there is none */
     atomic_int state;            /* enum schema_state, by that answer */
@@ -37,10 +39,22 @@ void readiness_destroy(struct readiness *readiness) {
     free(readiness);
 }
 
+/* Once, when they have changed. */
+static void log_rights(struct readiness *readiness) {
+    const struct schema *schema = &readiness->schema;
+    if (strcmp(schema->missing, readiness->logged_missing) == 0)
+        return;
+    memcpy(readiness->logged_missing, schema->missing, sizeof schema->missing);
+    if (schema->missing[0] != '\0')
+        log_event(LOG_ERROR, "rights_missing", "missing=%s cure=%s", schema->missing, RIGHTS_CURE);
+    else
+        log_event(LOG_INFO, "rights_complete", "applied=%s", schema->newest);
+}
+
 /* Once, when it has changed. */
 static void log_schema(struct readiness *readiness) {
     const struct schema *schema = &readiness->schema;
-    if (schema->state == readiness->logged)
+    if (schema->state == readiness->logged || schema->state == SCHEMA_FORBIDDEN)
         return;
     readiness->logged = schema->state;
     if (schema->state == SCHEMA_OLDER)
@@ -53,8 +67,10 @@ static void log_schema(struct readiness *readiness) {
 }
 
 static void note_answer(struct readiness *readiness, bool answers) {
-    if (answers)
+    if (answers) {
+        log_rights(readiness);
         log_schema(readiness);
+    }
     atomic_store(&readiness->state, readiness->schema.state);
     atomic_store(&readiness->answered_us, answers ? clock_monotonic_us() : 0);
     atomic_store(&readiness->is_under_way, false);

@@ -16,6 +16,11 @@
 #define BACKOFF_FIRST_US INT64_C(50000)
 /* PgBouncer about the `options` of a connection, which it cannot keep for one of its own. */
 #define POOLER_COMPLAINT "unsupported startup parameter"
+/* Root's commands included: PostgreSQL compares the role with the user of the system whose process connects. */
+#define PEER_COMPLAINT "Peer authentication failed"
+#define PEER_CURE                                                                                                                \
+    "run as the system's user of this name, the service's: JWTD_DATABASE_URL=... runuser -u jwtd -- jwtd ...; or connect "       \
+    "with a password"
 #define BACKOFF_LAST_US INT64_C(2000000)
 
 void link_init(struct link *link, const struct db_options *options) {
@@ -57,14 +62,18 @@ void link_note_success(struct link *link) {
     link->backoff_us = 0;
 }
 
+/* By PostgreSQL's messages in English; without one that is known, none. */
+static const char *cure_of(const char *reason) {
+    if (strstr(reason, POOLER_COMPLAINT) != NULL)
+        return POOLER_CURE;
+    return strstr(reason, PEER_COMPLAINT) != NULL ? PEER_CURE : NULL;
+}
+
 /* With jitter, so that instances that lost the same server do not all connect at the same moment. */
 void link_back_off(struct link *link, const char *reason) {
     bool is_first = link->backoff_us == 0 && outage_begin();
     enum log_level level = is_first ? LOG_WARN : LOG_DEBUG;
-    if (strstr(reason, POOLER_COMPLAINT) != NULL)
-        log_event(level, "database_unavailable", "reason=%s cure=%s", reason, POOLER_CURE);
-    else
-        log_event(level, "database_unavailable", "reason=%s", reason);
+    log_event(level, "database_unavailable", "reason=%s cure=%s", reason, cure_of(reason));
     link->backoff_us = link->backoff_us == 0 ? BACKOFF_FIRST_US : link->backoff_us * 2;
     if (link->backoff_us > BACKOFF_LAST_US)
         link->backoff_us = BACKOFF_LAST_US;

@@ -5,8 +5,11 @@
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
 #include "jwtd/macros.h"
+#include "jwtd/migrations.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #define REPEAT_US (60 * CLOCK_US_PER_S)
@@ -42,11 +45,44 @@ static bool is_of_schema(const char *sqlstate) {
     return false;
 }
 
+static bool is_of_rights(const char *sqlstate) {
+    return sqlstate != NULL && strcmp(sqlstate, "42501") == 0;
+}
+
 /* Every statement fails then, twice a second those of the periodic tasks: one is enough, and another a minute later. */
 static bool is_repetition(const char *sqlstate) {
     static _Atomic int64_t next_us;
     int64_t now_us = clock_monotonic_us(), due_us = atomic_load(&next_us);
     return is_of_schema(sqlstate) && (now_us < due_us || !atomic_compare_exchange_strong(&next_us, &due_us, now_us + REPEAT_US));
+}
+
+#define REASONS 16
+
+/* A right that is missing fails a statement for as long as it is missing: each reason, which names the table, is logged once,
+ * and again when it has not come for a minute. */
+static bool is_known_reason(const char *message) {
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static struct {
+        char message[128]; /* cut off */
+        int64_t last_us;
+    } reasons[REASONS];
+    int64_t now_us = clock_monotonic_us();
+    size_t place = 0;
+    if (message == NULL)
+        return false;
+    pthread_mutex_lock(&mutex);
+    for (size_t i = 0; i < REASONS; i++) {
+        bool is_same = strncmp(reasons[i].message, message, sizeof reasons[i].message - 1) == 0;
+        place = is_same || (reasons[i].last_us < reasons[place].last_us) ? i : place;
+        if (is_same)
+            break;
+    }
+    bool is_same = strncmp(reasons[place].message, message, sizeof reasons[place].message - 1) == 0;
+    bool is_known = is_same && now_us - reasons[place].last_us < REPEAT_US;
+    (void)snprintf(reasons[place].message, sizeof reasons[place].message, "%s", message);
+    reasons[place].last_us = now_us;
+    pthread_mutex_unlock(&mutex);
+    return is_known;
 }
 
 /* A server that shuts down says so on each connection: what comes of it is an outage, or nothing. */
@@ -63,9 +99,11 @@ static enum db_remedy remedy_of(struct db_query *query, const struct db_statemen
 }
 
 /* Of several tries one has a line: the last one, or the first of two on different connections. */
-static enum log_level level_of(const struct db_query *query, const struct db_error *error, const char *sqlstate) {
+static enum log_level level_of(const struct db_query *query, const struct db_error *error, const char *sqlstate,
+                               const char *message) {
     bool has_other_line = query->remedy == REMEDY_RETRY || (query->remedy == REMEDY_RECONNECT && query->was_rerun);
-    if (has_other_line || is_farewell(sqlstate) || is_repetition(sqlstate))
+    if (has_other_line || is_farewell(sqlstate) || is_repetition(sqlstate) ||
+        (is_of_rights(sqlstate) && is_known_reason(message)))
         return LOG_DEBUG;
     return error->remedy == REMEDY_NONE ? LOG_ERROR : LOG_WARN;
 }
@@ -73,6 +111,8 @@ static enum log_level level_of(const struct db_query *query, const struct db_err
 static const char *cure_of(const char *sqlstate) {
     if (is_of_schema(sqlstate))
         return "run jwtd migrate as the owner of the tables";
+    if (is_of_rights(sqlstate))
+        return RIGHTS_CURE;
     /* a prepared statement that is not there, or is there already */
     if (sqlstate != NULL && (strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0))
         return POOLER_CURE;
@@ -95,7 +135,8 @@ void link_refuse(struct db_query *query, const struct db_statement *refused, con
     if (sqlstate != NULL && strncmp(sqlstate, "22", 2) == 0)
         message = NULL;
     log_set_context(query->log);
-    log_event(level_of(query, &error, sqlstate), "database_error", "statement=%s sqlstate=%s constraint=%s message=%s cure=%s",
-              statement->name, sqlstate, constraint, message, cure_of(sqlstate));
+    log_event(level_of(query, &error, sqlstate, message), "database_error",
+              "statement=%s sqlstate=%s constraint=%s message=%s cure=%s", statement->name, sqlstate, constraint, message,
+              cure_of(sqlstate));
     log_set_context(NULL);
 }

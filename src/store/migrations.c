@@ -2,6 +2,7 @@
 
 #include "db_blocking.h"
 #include "migration_files.h"
+#include "table_rights.h"
 
 #include "jwtd/clock.h"
 #include "jwtd/log.h"
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define TABLE "schema_migrations"
+#define RIGHTS "rights"
 #define INSUFFICIENT_PRIVILEGE "42501"
 #define NO_SCHEMA "3F000" /* that the role may use */
 #define CONNECT_US (10 * CLOCK_US_PER_S)
@@ -45,10 +47,63 @@
     "   END LOOP;" \
     " END $$; "
 
+/* A superuser may make tables anywhere, but default privileges are those of the role that makes them. What such a role has made
+ * before, and what was granted on it by hand, goes on as it is. */
+#define REFUSE_STRANGER \
+    "DO $$" \
+    " DECLARE owner text;" \
+    " BEGIN" \
+    "   SELECT n.nspowner::regrole::text INTO owner" \
+    "   FROM pg_namespace n JOIN pg_default_acl d ON d.defaclrole = n.nspowner" \
+    "   WHERE n.nspname = current_schema()" \
+    "     AND d.defaclobjtype = 'r'" \
+    "     AND d.defaclnamespace IN (0, n.oid)" \
+    "     AND n.nspowner <> current_user::regrole" \
+    "     AND NOT EXISTS (SELECT FROM pg_class c" \
+    "                     WHERE c.oid = to_regclass('schema_migrations') AND c.relowner = current_user::regrole)" \
+    "   LIMIT 1;" \
+    "   IF FOUND THEN" \
+    "     RAISE insufficient_privilege USING MESSAGE = format(" \
+    "       'the service has rights on the tables of %s, and not on those that %s makes', owner, current_user);" \
+    "   END IF;" \
+    " END $$; "
+
 static const char create_table[] =
     BEGIN_LOCKED
+    REFUSE_STRANGER
     "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar PRIMARY KEY); "
     PROTECT_TABLE
+    "COMMIT";
+
+/*
+ * Default privileges hold for what is made after them, so a restore without the rights, or a REVOKE, leaves a service that cannot
+ * serve. The service's role is one that reads and writes every table by default; a role that only reads, of reports for instance,
+ * is left as it is.
+ */
+static const char grant_rights[] =
+    BEGIN_LOCKED
+    "DO $$"
+    " DECLARE statement text;"
+    " BEGIN"
+    "   FOR statement IN"
+    "     SELECT DISTINCT format('GRANT %s ON %s TO %s', privilege, c.oid::regclass, a.grantee::regrole)"
+    "     FROM " TABLE_RIGHTS
+    "     CROSS JOIN unnest(privileges) AS privilege"
+    "     JOIN pg_class c ON c.oid = to_regclass(needed.name)"
+    "     JOIN pg_namespace n ON n.oid = c.relnamespace"
+    "     JOIN pg_default_acl d ON d.defaclobjtype = 'r'"
+    "       AND d.defaclrole IN (c.relowner, n.nspowner)"
+    "       AND d.defaclnamespace IN (0, n.oid)"
+    "     CROSS JOIN aclexplode(d.defaclacl) a"
+    "     WHERE a.grantee NOT IN (0, c.relowner)"
+    "       AND NOT has_table_privilege(a.grantee, c.oid, privilege)"
+    "       AND pg_has_role(current_user, c.relowner, 'USAGE')"
+    "       AND ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] <@"
+    "         ARRAY(SELECT own.privilege_type FROM aclexplode(d.defaclacl) own WHERE own.grantee = a.grantee)"
+    "   LOOP"
+    "     EXECUTE statement;"
+    "   END LOOP;"
+    " END $$; "
     "COMMIT";
 
 /* clang-format on */
@@ -146,16 +201,23 @@ static bool apply_all(struct db *db, FILE *out) {
     for (size_t i = 0; i < migration_files_count; i++)
         if (!apply_one(db, &migration_files[i], out))
             return false;
-    return true;
+    status = db_connect(db, clock_monotonic_us() + CONNECT_US);
+    if (status == STATUS_OK)
+        status = run_script(db, RIGHTS, grant_rights, &ignored);
+    if (status != STATUS_OK)
+        log_refusal(db, RIGHTS, status);
+    return status == STATUS_OK;
 }
 
 /* ---- what is applied ---- */
 
 /* Without the table nothing is applied. */
-static enum status read_table(const struct db_rows *rows, struct arena *arena, void *result) {
+static enum status read_tables(const struct db_rows *rows, struct arena *arena, void *result) {
     struct schema *schema = result;
     (void)arena;
-    schema->state = db_row_count(rows) > 0 ? SCHEMA_CURRENT : SCHEMA_OLDER;
+    struct text missing = db_text(rows, 0, 2);
+    (void)snprintf(schema->missing, sizeof schema->missing, "%.*s", (int)missing.len, missing.len > 0 ? missing.bytes : "");
+    schema->state = !db_boolean(rows, 0, 0) ? SCHEMA_OLDER : db_boolean(rows, 0, 1) ? SCHEMA_FORBIDDEN : SCHEMA_CURRENT;
     return STATUS_OK;
 }
 
@@ -198,13 +260,21 @@ static const struct db_statement find_table = {
            " WHERE to_regclass('schema_migrations') IS NOT NULL",
 };
 
+/* has_table_privilege of a table that is not there is NULL. */
 static const struct db_statement find_schema_table = {
     .name = "migrations_find_schema_table",
-    .columns = 1,
+    .columns = 3,
     .only_reads = true,
-    .read = read_table,
-    .sql = "SELECT to_regclass('schema_migrations') AS name"
-           " WHERE to_regclass('schema_migrations') IS NOT NULL",
+    .read = read_tables,
+    .sql = "SELECT"
+           "   to_regclass('schema_migrations') IS NOT NULL AS is_there,"
+           "   coalesce(bool_or(needed.name <> 'auth_events' AND lacking.rights IS NOT NULL), false) AS is_forbidden,"
+           "   string_agg(lacking.rights || ' on ' || needed.name, '; ') AS missing"
+           " FROM " TABLE_RIGHTS
+           " CROSS JOIN LATERAL ("
+           "   SELECT string_agg(privilege, ', ') AS rights"
+           "   FROM unnest(needed.privileges) AS privilege"
+           "   WHERE NOT has_table_privilege(to_regclass(needed.name)::oid, privilege)) AS lacking",
 };
 
 static const struct db_statement compare_versions = {

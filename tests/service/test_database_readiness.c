@@ -140,6 +140,47 @@ START_TEST(a_service_without_its_schema_says_so_once) {
 }
 END_TEST
 
+/* After a restore without them, for instance: "the database does not answer" would be false. */
+START_TEST(rights_that_are_missing_are_named_once_with_the_cure_and_migrate_grants_them) {
+    char url[CLUSTER_SETTING_SIZE], output[8192];
+    const char *const check[] = { "--set", cluster_setting(cluster.port, "", url), "check-config", "--connect", NULL };
+    struct server server = server_start((const char *const[]){ url, NULL });
+    await_check(&server, "migrations", "ok", 200);
+    cluster_run(&cluster, "REVOKE ALL ON users, revocations, auth_events FROM jwtd");
+    await_check(&server, "migrations", "failed", 503);
+    await_check(&server, "database", "ok", 503);
+    server_await_log(
+        &server, "\"missing\":\"SELECT, INSERT, UPDATE, DELETE on users; SELECT, INSERT, UPDATE, DELETE on revocations; ", 1000);
+    usleep(1000000); /* four rounds of the tasks */
+    server_check_log_count(&server, "rights_missing", 1);
+    ck_assert_int_le(server_log_count(&server, "permission denied for table users"), 1);
+    ck_assert_int_le(server_log_count(&server, "permission denied for table revocations"), 1);
+    ck_assert_int_eq(program_run(check, NULL, output, sizeof output), 1);
+    ck_assert_msg(strstr(output, "jwtd: rights: the role lacks SELECT, INSERT, UPDATE, DELETE on users") != NULL, "%s", output);
+    cluster_migrate(&cluster);
+    await_check(&server, "migrations", "ok", 200);
+    server_check_log_count(&server, "rights_complete", 1);
+    ck_assert_int_eq(cluster_number(&cluster, "SELECT has_table_privilege('jwtd', 'auth_events', 'UPDATE')::integer"), 0);
+    (void)program_run(check, NULL, output, sizeof output);
+    ck_assert_msg(strstr(output, "# schema: ") != NULL, "%s", output);
+    server_finish(&server);
+}
+END_TEST
+
+/* Logins go on without the audit, so the instance stays in service. */
+START_TEST(without_its_right_on_the_audit_a_service_is_ready_and_says_so) {
+    char url[CLUSTER_SETTING_SIZE];
+    struct server server = server_start((const char *const[]){ cluster_setting(cluster.port, "", url), NULL });
+    await_check(&server, "migrations", "ok", 200);
+    cluster_run(&cluster, "REVOKE INSERT ON auth_events FROM jwtd");
+    server_await_log(&server, "\"event\":\"rights_missing\",\"missing\":\"INSERT on auth_events\"", 3000);
+    await_check(&server, "migrations", "ok", 200);
+    cluster_migrate(&cluster);
+    server_await_log(&server, "rights_complete", 3000);
+    server_finish(&server);
+}
+END_TEST
+
 /* One of the executor, and one that reads what has changed. */
 START_TEST(a_service_without_requests_has_two_connections) {
     char url[CLUSTER_SETTING_SIZE];
@@ -159,6 +200,8 @@ Suite *database_readiness_suite(void) {
     tcase_add_loop_test(tcase, a_database_that_is_lost_or_returns_shows_within_two_seconds, 0, (int)ARRAY_LEN(troubles));
     tcase_add_test(tcase, a_schema_that_is_older_or_newer_is_reported_as_such);
     tcase_add_test(tcase, a_service_without_its_schema_says_so_once);
+    tcase_add_test(tcase, rights_that_are_missing_are_named_once_with_the_cure_and_migrate_grants_them);
+    tcase_add_test(tcase, without_its_right_on_the_audit_a_service_is_ready_and_says_so);
     tcase_add_test(tcase, a_service_without_requests_has_two_connections);
     suite_add_tcase(suite, tcase);
     return suite;

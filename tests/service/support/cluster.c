@@ -79,7 +79,7 @@ void cluster_start(const struct cluster *cluster) {
     run_database_script(cluster, "start", words);
 }
 
-static void migrate(const struct cluster *cluster) {
+void cluster_migrate(const struct cluster *cluster) {
     char url[CLUSTER_URL_SIZE], setting[CLUSTER_URL_SIZE + 16], output[4096];
     snprintf(setting, sizeof setting, "database.url=%s", cluster_url("jwtd_owner", cluster->port, url));
     const char *const words[] = { "--set", setting, "migrate", NULL };
@@ -90,7 +90,7 @@ struct cluster cluster_create(const char *const *settings) {
     struct cluster cluster = { 0 };
     set_up(&cluster, settings);
     cluster_start(&cluster);
-    migrate(&cluster);
+    cluster_migrate(&cluster);
     return cluster;
 }
 

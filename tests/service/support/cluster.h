@@ -23,6 +23,7 @@ struct cluster {
 struct cluster cluster_create(const char *const *settings);
 void cluster_remove(struct cluster *cluster);
 
+void cluster_migrate(const struct cluster *cluster); /* as the owner of its tables; has been done */
 void cluster_start(const struct cluster *cluster);
 void cluster_stop(const struct cluster *cluster);  /* ends its sessions and writes everything down */
 void cluster_crash(const struct cluster *cluster); /* as pg_ctl stop -m immediate: it must recover at its next start */
