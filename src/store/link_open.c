@@ -19,8 +19,7 @@
 /* Root's commands included: PostgreSQL compares the role with the user of the system whose process connects. */
 #define PEER_COMPLAINT "Peer authentication failed"
 #define PEER_CURE                                                                                                                \
-    "run as the system's user of this name, the service's: JWTD_DATABASE_URL=... runuser -u jwtd -- jwtd ...; or connect "       \
-    "with a password"
+    "run as the user jwtd (runuser -u jwtd -- jwtd ...), or let root be jwtd by a map in pg_ident.conf (operators.md)"
 #define BACKOFF_LAST_US INT64_C(2000000)
 
 void link_init(struct link *link, const struct db_options *options) {
