@@ -181,6 +181,23 @@ START_TEST(without_its_right_on_the_audit_a_service_is_ready_and_says_so) {
 }
 END_TEST
 
+/* Root's commands with the URL that has no password. The tables' owner is no user of the system that runs the tests. */
+START_TEST(a_command_that_peer_authentication_refuses_says_as_whom_to_run_it) {
+    char setting[CLUSTER_SETTING_SIZE], output[8192], socket[CLUSTER_PATH_SIZE];
+    cluster_find_socket(&cluster, socket);
+    cluster_run(&cluster,
+                "COPY (VALUES ('local all jwtd_owner peer'), ('host all all 127.0.0.1/32 trust')) TO '%s/data/pg_hba.conf'",
+                cluster.directory);
+    cluster_run(&cluster, "SELECT pg_reload_conf()");
+    cluster_await(&cluster, "SELECT (pg_conf_load_time() >= (pg_stat_file('pg_hba.conf')).modification)::integer");
+    snprintf(setting, sizeof setting, "database.url=host=%s port=%d user=jwtd_owner dbname=jwtd", socket, cluster.port);
+    const char *const words[] = { "--set", setting, "user", "list", NULL };
+    ck_assert_int_eq(program_run(words, NULL, output, sizeof output), 1);
+    ck_assert_msg(strstr(output, "Peer authentication failed") != NULL, "%s", output);
+    ck_assert_msg(strstr(output, "\"cure\":\"run as the user jwtd (runuser -u jwtd -- jwtd ...)") != NULL, "%s", output);
+}
+END_TEST
+
 /* One of the executor, and one that reads what has changed. */
 START_TEST(a_service_without_requests_has_two_connections) {
     char url[CLUSTER_SETTING_SIZE];
@@ -202,6 +219,7 @@ Suite *database_readiness_suite(void) {
     tcase_add_test(tcase, a_service_without_its_schema_says_so_once);
     tcase_add_test(tcase, rights_that_are_missing_are_named_once_with_the_cure_and_migrate_grants_them);
     tcase_add_test(tcase, without_its_right_on_the_audit_a_service_is_ready_and_says_so);
+    tcase_add_test(tcase, a_command_that_peer_authentication_refuses_says_as_whom_to_run_it);
     tcase_add_test(tcase, a_service_without_requests_has_two_connections);
     suite_add_tcase(suite, tcase);
     return suite;

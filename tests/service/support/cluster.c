@@ -241,3 +241,15 @@ void cluster_make_space_for(const struct cluster *cluster, const char *path) {
     ck_assert_int_eq(rename(kept, path), 0);
     cluster_start(cluster);
 }
+
+/* Line 5 of postmaster.pid. */
+void cluster_find_socket(const struct cluster *cluster, char path[CLUSTER_PATH_SIZE]) {
+    char file_path[CLUSTER_PATH_SIZE];
+    snprintf(file_path, sizeof file_path, "%s/data/postmaster.pid", cluster->directory);
+    FILE *file = fopen(file_path, "r");
+    ck_assert_msg(file != NULL, "%s cannot be read", file_path);
+    for (int line = 1; line <= 5; line++)
+        ck_assert_ptr_nonnull(fgets(path, CLUSTER_PATH_SIZE, file));
+    path[strcspn(path, " \n")] = '\0';
+    fclose(file);
+}

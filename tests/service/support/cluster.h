@@ -49,6 +49,9 @@ void cluster_find_file(const struct cluster *cluster, const char *table, char pa
 void cluster_fill_disk_of(const struct cluster *cluster, const char *path);
 void cluster_make_space_for(const struct cluster *cluster, const char *path);
 
+/* The directory of its Unix socket. */
+void cluster_find_socket(const struct cluster *cluster, char path[CLUSTER_PATH_SIZE]);
+
 /* Polls until the statement returns a number above 0; fails after some 20 s. */
 void cluster_await(const struct cluster *cluster, const char *statement);
 
