@@ -178,8 +178,8 @@ static void scrape(int scraper) {
 
 /* All on this machine have one address: the ones that have waited for longest have to go. */
 START_TEST(clients_that_stay_on_the_operators_listener_do_not_keep_others_out) {
-    static const char shed[] = "jwtd_requests_shed_total{listener=\"public\",reason=\"too_many_connections\"}",
-                      closed[] = "jwtd_requests_shed_total{listener=\"public\",reason=\"connection_closed\"}";
+    static const char shed[] = "jwtd_requests_shed_total{listener=\"operations\",reason=\"too_many_connections\"}",
+                      closed[] = "jwtd_requests_shed_total{listener=\"operations\",reason=\"connection_closed\"}";
     double shed_before = metrics_value(&operations, shed) + metrics_value(&operations, closed);
     int clients[STAYING];
     for (size_t i = 0; i < STAYING; i++) {
