@@ -100,7 +100,7 @@ enum metric_span {
 enum metric_set {
     METRIC_SET_NONE,        /* the row has no such label */
     METRIC_SET_READ,        /* the values come with each sample */
-    METRIC_SET_ROUTE,       /* given: method and path of the route table's rows; index 0 is "none": no row matched */
+    METRIC_SET_ROUTE,       /* enum metric_route, then those given: method and path of the route table's rows */
     METRIC_SET_STATUS,      /* HTTP statuses; the last is "none": no reply was sent */
     METRIC_SET_STATEMENT,   /* given: names of the store's statements, as they are used; the last is "other" */
     METRIC_SET_EXECUTOR,    /* by the name of the pool; the last is "other" */
@@ -142,7 +142,12 @@ unsigned metric_index_of_status(unsigned http_status); /* 0: "none" */
 /* Index of a statement, by the address of its name, which must live for ever; two of the same name would be two series. */
 unsigned metric_index_of_statement(const char *name);
 
-/* Names the values from index 1 on, at most METRIC_ROUTES_MAX - 1, which is asserted; copied. Before the first request. */
+/* Where no row matched: "none", and "operations" on the operators' listener, so that nobody there spends the public one's error
+ * budget. METRIC_ROUTE_FIRST is that of the first row. */
+enum metric_route { METRIC_ROUTE_NONE, METRIC_ROUTE_OPERATIONS, METRIC_ROUTE_FIRST };
+
+/* Names the values from METRIC_ROUTE_FIRST on, less than METRIC_ROUTES_MAX in all, which is asserted; copied. Before the first
+ * request. */
 void metric_give_routes(const char *const *values, unsigned count);
 
 /* The text of a value: of METRIC_SET_ROUTE for the log and for spans. NULL: there is none. */
@@ -178,7 +183,8 @@ enum metrics_format {
 enum metrics_format metrics_choose_format(struct text accept);
 const char *metrics_content_type(enum metrics_format format);
 
-/* All rows, in the arena: some tens of kilobytes. {NULL, 0}: out of memory. One thread at a time; others wait. */
+/* All rows, in the arena: some tens of kilobytes. {NULL, 0}: out of memory. Any thread; a reader of a row runs on one at a time.
+ */
 struct text metrics_write(struct arena *arena, enum metrics_format format);
 
 #endif

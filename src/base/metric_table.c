@@ -56,6 +56,8 @@ static const struct {
     [METRIC_SET_SPAN] = VALUES(spans),
 };
 
+static const char *const no_routes[] = { [METRIC_ROUTE_NONE] = "none", [METRIC_ROUTE_OPERATIONS] = "operations" };
+
 /* Each is written once, and read by any thread after. */
 static _Atomic(const char *) routes[METRIC_ROUTES_MAX], statements[METRIC_STATEMENTS_MAX];
 
@@ -67,7 +69,7 @@ unsigned metric_set_size(enum metric_set set) {
 const char *metric_value(enum metric_set set, unsigned index) {
     assert(index < metric_set_size(set));
     if (set == METRIC_SET_ROUTE)
-        return index == 0 ? "none" : atomic_load_explicit(&routes[index], memory_order_acquire);
+        return index < METRIC_ROUTE_FIRST ? no_routes[index] : atomic_load_explicit(&routes[index], memory_order_acquire);
     if (set == METRIC_SET_STATEMENT)
         return index == METRIC_STATEMENTS_MAX - 1 ? "other" : atomic_load_explicit(&statements[index], memory_order_acquire);
     return sets[set].values != NULL ? sets[set].values[index] : NULL;
@@ -107,13 +109,13 @@ unsigned metric_index_of_statement(const char *name) {
 
 /* A server that is started again in the same process, by a test, has the same routes, or others. */
 void metric_give_routes(const char *const *values, unsigned count) {
-    assert(count < METRIC_ROUTES_MAX);
+    assert(count <= METRIC_ROUTES_MAX - METRIC_ROUTE_FIRST);
     for (unsigned i = 0; i < count; i++) {
-        const char *old = atomic_load(&routes[i + 1]);
+        const char *old = atomic_load(&routes[METRIC_ROUTE_FIRST + i]);
         if (old != NULL && strcmp(old, values[i]) == 0)
             continue;
         char *copy = strdup(values[i]);
-        atomic_store_explicit(&routes[i + 1], copy != NULL ? copy : "out of memory", memory_order_release);
+        atomic_store_explicit(&routes[METRIC_ROUTE_FIRST + i], copy != NULL ? copy : "out of memory", memory_order_release);
     }
 }
 
@@ -142,8 +144,8 @@ const struct metric_row metric_rows[METRIC_COUNT] = {
     [METRIC_HTTP_REQUESTS] = { "jwtd_http_requests",
                                METRIC_COUNTER,
                                NULL,
-                               "Requests that have ended, by route and HTTP status; none: no route matched, or no reply was "
-                               "sent.",
+                               "Requests that have ended, by route and HTTP status; none, or operations on the listener of "
+                               "operators: no route matched, or no reply was sent.",
                                { { "route", METRIC_SET_ROUTE }, { "status", METRIC_SET_STATUS } },
                                .hides_zeros = true },
     [METRIC_HTTP_REQUEST_DURATION] = { "jwtd_http_request_duration_seconds",

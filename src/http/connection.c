@@ -168,6 +168,8 @@ enum status connection_take_refusal(struct connection *connection) {
     pthread_mutex_lock(&connection->state_lock);
     enum status refusal = connection->refusal;
     connection->refusal = STATUS_OK;
+    if (refusal == STATUS_OVERLOADED) /* connection_evict */
+        connection->is_too_many = true;
     pthread_mutex_unlock(&connection->state_lock);
     enum status of_input = input_take_refusal(connection->fd);
     return refusal != STATUS_OK ? refusal : of_input;

@@ -97,7 +97,7 @@ void connection_evict(struct connection *connection);
  * taken before. Whoever takes it counts it, and writes the request's line. On its HTTP thread. */
 enum status connection_take_refusal(struct connection *connection);
 
-/* Whether it is one too many: to be answered 503 and closed. */
+/* Whether it is one too many: to be answered 503 and closed, or, when that was taken as a refusal, made to leave. */
 bool connection_is_too_many(const struct connection *connection);
 
 /* The exchange that is under way, NULL between two. It is kept here since the library does not report the end of every request,

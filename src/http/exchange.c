@@ -2,6 +2,7 @@
 
 #include "connection.h"
 #include "context.h"
+#include "http_metrics.h"
 #include "http_thread.h"
 
 #include "jwtd/log.h"
@@ -117,6 +118,7 @@ void exchange_note_refusal(struct exchange *exchange, enum status refusal) {
     exchange->sent_status = status_info(refusal)->http;
     exchange->is_sent = true;
     exchange->reply.problem = refusal;
+    http_metrics_note_refusal(exchange);
 }
 
 void exchange_note_page(struct exchange *exchange, unsigned http_status) {

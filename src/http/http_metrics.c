@@ -25,7 +25,7 @@ static void write_name(const struct route *route, char name[NAME_SIZE]) {
 void http_metrics_name_routes(const struct route *routes, size_t count) {
     char names[METRIC_ROUTES_MAX][NAME_SIZE];
     const char *values[METRIC_ROUTES_MAX];
-    assert(count < METRIC_ROUTES_MAX);
+    assert(count <= METRIC_ROUTES_MAX - METRIC_ROUTE_FIRST);
     for (size_t i = 0; i < count; i++) {
         write_name(&routes[i], names[i]);
         values[i] = names[i];
@@ -33,9 +33,15 @@ void http_metrics_name_routes(const struct route *routes, size_t count) {
     metric_give_routes(values, (unsigned)count);
 }
 
+static unsigned no_route(enum route_listener listener) {
+    return listener == LISTENER_OPERATIONS ? METRIC_ROUTE_OPERATIONS : METRIC_ROUTE_NONE;
+}
+
 unsigned http_metrics_route(const struct exchange *exchange) {
     const struct route *route = exchange->request.route;
-    return route != NULL ? (unsigned)(route - exchange->context->routes) + 1 : 0;
+    if (route == NULL)
+        return no_route(exchange->context->listener);
+    return (unsigned)(route - exchange->context->routes) + METRIC_ROUTE_FIRST;
 }
 
 static void note_shed(enum route_listener listener, const char *reason) {
@@ -82,11 +88,13 @@ void http_metrics_note_closed(enum route_listener listener, bool is_of_address) 
     note_shed(listener, is_of_address ? "address_limit" : "connection_closed");
 }
 
+/* Overloaded means here that the connection had to make room, or was one too many. */
 void http_metrics_note_direct_reply(enum route_listener listener, enum status status) {
-    unsigned http_status = metric_index_of_status(status_info(status)->http);
-    metric_add(METRIC_HTTP_REQUESTS, metric_pair(METRIC_HTTP_REQUESTS, 0, http_status), 1);
-    if (status == STATUS_OUT_OF_MEMORY)
-        note_shed(listener, status_info(status)->name);
+    unsigned http_status = status_info(status)->http;
+    unsigned index = metric_pair(METRIC_HTTP_REQUESTS, no_route(listener), metric_index_of_status(http_status));
+    metric_add(METRIC_HTTP_REQUESTS, index, 1);
+    if (http_status == 503)
+        note_shed(listener, status == STATUS_OVERLOADED ? "too_many_connections" : status_info(status)->name);
 }
 
 void http_metrics_note_page(enum route_listener listener, unsigned http_status) {

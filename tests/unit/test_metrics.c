@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 Suite *metrics_suite(void);
 
@@ -240,6 +241,38 @@ START_TEST(what_a_thread_records_when_its_cells_have_been_added_counts_too) {
 }
 END_TEST
 
+#define SHARED_RECORDINGS 3000000
+
+static pthread_barrier_t without_memory;
+
+static void record_without_memory(void *context) {
+    (void)context;
+    pthread_barrier_wait(&without_memory);
+    for (int i = 0; i < SHARED_RECORDINGS; i++)
+        metric_add(METRIC_LOGINS, METRIC_LOGIN_LOCKED, 1);
+    pthread_barrier_wait(&without_memory);
+}
+
+START_TEST(threads_without_memory_for_cells_of_their_own_lose_nothing) {
+    struct thread threads[THREADS];
+    struct rlimit limit, none;
+    double before = value_of("jwtd_logins_total{outcome=\"locked\"}");
+    ck_assert_int_eq(pthread_barrier_init(&without_memory, NULL, THREADS + 1), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        ck_assert_int_eq(thread_start(&threads[i], "recorder", record_without_memory, NULL), STATUS_OK);
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &limit), 0);
+    none = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+    pthread_barrier_wait(&without_memory);
+    pthread_barrier_wait(&without_memory);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        thread_join(&threads[i]);
+    pthread_barrier_destroy(&without_memory);
+    ck_assert_double_eq(value_of("jwtd_logins_total{outcome=\"locked\"}") - before, 1.0 * THREADS * SHARED_RECORDINGS);
+}
+END_TEST
+
 START_TEST(a_time_is_in_the_bucket_that_it_does_not_exceed) {
     static const struct {
         int64_t ns;
@@ -297,8 +330,8 @@ START_TEST(series_of_routes_appear_with_their_first_request_only) {
     metric_give_routes(names, ARRAY_LEN(names));
     const char *text = text_in(METRICS_TEXT);
     ck_assert_ptr_null(strstr(text, "route=\"POST /b\""));
-    metric_add(METRIC_HTTP_REQUESTS, metric_pair(METRIC_HTTP_REQUESTS, 2, metric_index_of_status(503)), 1);
-    metric_observe(METRIC_HTTP_REQUEST_DURATION, 2, 1);
+    metric_add(METRIC_HTTP_REQUESTS, metric_pair(METRIC_HTTP_REQUESTS, METRIC_ROUTE_FIRST + 1, metric_index_of_status(503)), 1);
+    metric_observe(METRIC_HTTP_REQUEST_DURATION, METRIC_ROUTE_FIRST + 1, 1);
     ck_assert_double_eq(value_of("jwtd_http_requests_total{route=\"POST /b\",status=\"503\"}"), 1);
     ck_assert_double_eq(value_of("jwtd_http_request_duration_seconds_count{route=\"POST /b\"}"), 1);
     ck_assert_ptr_null(strstr(text_in(METRICS_TEXT), "route=\"GET /a\""));
@@ -419,6 +452,7 @@ Suite *metrics_suite(void) {
     tcase_add_test(tcase, each_executor_that_requests_wait_for_has_a_value);
     tcase_add_test(tcase, statements_have_an_index_by_their_name);
     tcase_add_test(tcase, what_threads_record_adds_up_while_they_run_and_when_they_have_ended);
+    tcase_add_test(tcase, threads_without_memory_for_cells_of_their_own_lose_nothing);
     tcase_add_loop_test(tcase, a_time_is_in_the_bucket_that_it_does_not_exceed, 0, 9);
     tcase_add_test(tcase, what_a_thread_records_when_its_cells_have_been_added_counts_too);
     tcase_add_test(tcase, two_labels_are_one_index);
