@@ -212,6 +212,11 @@ static bool is_form(const struct body_schema *body) {
     return !body->optional;
 }
 
+/* What the operator asks must not wait behind what clients ask, and the operator's listener has no streams. */
+static bool may_be_for_operations(const struct route *route) {
+    return !waits_for_executor(route) && !is_stream(route);
+}
+
 /* The column that is missing or wrong, or NULL. */
 static const char *wrong_column(const struct route *route) {
     if (route->method == METHOD_UNSET)
@@ -231,6 +236,8 @@ static const char *wrong_column(const struct route *route) {
         return "body";
     if (!are_steps(route->steps, ROUTE_STEPS_MAX) || route->steps[0] == NULL)
         return "steps";
+    if (route_is_at(route, LISTENER_OPERATIONS) && !may_be_for_operations(route))
+        return "listener";
     if (!says_how_it_is_repeated(route))
         return "is_repeatable";
     if (!is_replay(route))

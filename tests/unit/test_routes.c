@@ -229,6 +229,10 @@ static void without_replies(struct route *row) {
     row->replies[0].http_status = 0;
 }
 
+static void for_operators_though_it_waits_for_an_executor(struct route *row) {
+    row->listener = LISTENER_BOTH;
+}
+
 static void (*const damages[])(struct route *row) = {
     without_method,
     without_path,
@@ -269,6 +273,7 @@ static void (*const damages[])(struct route *row) = {
     without_a_way_to_make_its_reply_again,
     with_a_way_to_make_a_reply_again_that_is_never_asked_for,
     without_replies,
+    for_operators_though_it_waits_for_an_executor,
 };
 
 START_TEST(a_row_that_says_too_little_or_too_much_does_not_start) {
