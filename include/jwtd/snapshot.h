@@ -87,7 +87,7 @@ void snapshot_lease_fini(struct snapshot_holder *holder, struct snapshot_lease *
  *
  * It reads from the disk. Made-up key ids cost a listing of the directory each, 15 microseconds for ten files on a shared Xeon.
  * Reading takes half a millisecond for three keys, 1.3 for ten; threads that ask meanwhile wait for it and share its result. Keys
- * are read once for each file that is new, and once a second while that fails, which is logged.
+ * are read once for each file that is new, and once a second while that fails, which is logged once for each reason.
  */
 enum status snapshot_find_key(struct snapshot_holder *holder, struct snapshot_lease *lease, struct text kid,
                               const struct snapshot **snapshot) MUST_CHECK;

@@ -21,11 +21,11 @@ struct snapshot_holder {
     struct revoked_keys *revoked;
     pthread_mutex_t lock;               /* guards `refs` of every snapshot, and is held to replace `current` */
     _Atomic(struct snapshot *) current; /* read without the lock only to see whether a lease is up to date */
-    pthread_mutex_t reading; /* guards `failed_us` and `follow_error`, and lets one thread at a time replace `current`; `lock` is
+    pthread_mutex_t reading; /* guards `failed_us` and `logged_error`, and lets one thread at a time replace `current`; `lock` is
                                 taken inside */
     atomic_bool reload_failed, keys_failed; /* the last reload, the last reading of the keys */
     int64_t failed_us;             /* when snapshot_find_key last failed to read the keys; 0: not since the last success */
-    char follow_error[ERROR_SIZE]; /* why the keys could not be read, as the log has it; empty: they can */
+    char logged_error[ERROR_SIZE]; /* why the keys cannot be read; empty: they can */
 };
 
 static void destroy(struct snapshot *snapshot) {
@@ -179,6 +179,7 @@ static void replace(struct snapshot_holder *holder, struct snapshot *next, const
     log_keys(next->keyring, cause);
     holder->failed_us = 0;
     atomic_store(&holder->keys_failed, false);
+    holder->logged_error[0] = '\0';
     snapshot_release(holder, before);
 }
 
@@ -207,7 +208,15 @@ bool snapshot_is_outdated(const struct snapshot_holder *holder) {
     return atomic_load(&holder->reload_failed) || atomic_load(&holder->keys_failed);
 }
 
-/* `reading` is held, so that the snapshot in force stays. A reason is logged once, however long it lasts. */
+/* `reading` is held. A reason is logged once, however long it lasts. */
+static void note_failure(struct snapshot_holder *holder, const char *error) {
+    atomic_store(&holder->keys_failed, true);
+    if (strcmp(error, holder->logged_error) != 0)
+        log_event(LOG_ERROR, "keys_unreadable", "error=%s", error);
+    snprintf(holder->logged_error, sizeof holder->logged_error, "%s", error);
+}
+
+/* `reading` is held, so that the snapshot in force stays. */
 static bool follow(struct snapshot_holder *holder, const struct snapshot *current) {
     char error[ERROR_SIZE];
     const char *cause = keyring_outdated(current->keyring, clock_wall_s());
@@ -215,19 +224,15 @@ static bool follow(struct snapshot_holder *holder, const struct snapshot *curren
         cause = "unknown_kid"; /* until a reading succeeds, since nothing but the failure says that there is something to read */
     if (cause == NULL) {       /* also when the files have come back as they were */
         atomic_store(&holder->keys_failed, false);
-        holder->follow_error[0] = '\0';
+        holder->logged_error[0] = '\0';
         return true;
     }
     struct snapshot *next = create_like(&current->config, current, holder->rules, holder->revoked, error, sizeof error);
     if (next != NULL) {
         replace(holder, next, cause);
-        holder->follow_error[0] = '\0';
         return true;
     }
-    atomic_store(&holder->keys_failed, true);
-    if (strcmp(error, holder->follow_error) != 0)
-        log_event(LOG_ERROR, "keys_unreadable", "error=%s", error);
-    snprintf(holder->follow_error, sizeof holder->follow_error, "%s", error);
+    note_failure(holder, error);
     return false;
 }
 
@@ -262,9 +267,7 @@ static enum status read_again(struct snapshot_holder *holder, struct snapshot_le
     struct snapshot *next = create_like(&(*snapshot)->config, *snapshot, holder->rules, holder->revoked, error, sizeof error);
     if (next == NULL) {
         holder->failed_us = clock_monotonic_us();
-        atomic_store(&holder->keys_failed, true);
-        log_event(LOG_ERROR, "keys_unreadable", "error=%s", error);
-        snprintf(holder->follow_error, sizeof holder->follow_error, "%s", error);
+        note_failure(holder, error);
         return STATUS_KEYS_UNAVAILABLE;
     }
     replace(holder, next, "unknown_kid");
