@@ -1,6 +1,7 @@
 /* Clients that are refused with Retry-After, and retry at once. */
 #include "support/account.h"
 #include "support/load.h"
+#include "support/metrics.h"
 #include "support/process.h"
 #include "support/raw.h"
 
@@ -60,7 +61,8 @@ static void press(int fd) {
 }
 
 static struct server start_with_one_login_an_hour(const char *trusted) {
-    return server_start((const char *const[]){ "limit.enabled=true", "limit.login=1/h", TIMEOUT, trusted, NULL });
+    return server_start(
+        (const char *const[]){ "limit.enabled=true", "limit.login=1/h", TIMEOUT, "ops.listen=127.0.0.1:0", trusted, NULL });
 }
 
 static int connect_to(const struct server *server) {
@@ -78,6 +80,10 @@ START_TEST(who_presses_a_button_four_times_is_answered_at_once_and_a_loop_is_hel
     expect(fd, "", 429, HELD_MS - 100, 2000);
     expect(fd, "", 429, HELD_MS - 100, 2000);
     close(fd);
+    /* that is no time of the service's */
+    struct server operations = server_operations(&server);
+    ck_assert_double_lt(metrics_value(&operations, "jwtd_http_request_duration_seconds_sum{route=\"POST /auth/login\"}"), 1);
+    ck_assert_double_eq(metrics_value(&operations, "jwtd_http_request_duration_seconds_count{route=\"POST /auth/login\"}"), 7);
     server_finish(&server);
 }
 END_TEST

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 Suite *metrics_suite(void);
@@ -375,6 +376,20 @@ END_TEST
 
 /* ---- keys and reloads ---- */
 
+static void write_public_key(void) {
+    static const char pem[] = "-----BEGIN PUBLIC KEY-----\n"
+                              "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEkjfY/7E383Tj69m46M5fWNNpxJg/\n"
+                              "ieXe32xX3QoVo2fwNE95KdqYAk9f4KG/2JITrJYP707tKjLUEQRkJ9oWAg==\n"
+                              "-----END PUBLIC KEY-----\n";
+    char path[128];
+    snprintf(path, sizeof path, "%s/keys/0.es256", server.directory);
+    FILE *file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fchmod(fileno(file), 0600), 0);
+    fputs(pem, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
 START_TEST(keys_are_named_with_algorithm_and_state) {
     char *text = metrics_text(&operations, NULL);
     const char *key = strstr(text, "\njwtd_key_info{kid=\"");
@@ -383,6 +398,10 @@ START_TEST(keys_are_named_with_algorithm_and_state) {
     free(text);
     ck_assert_double_gt(metrics_value(&operations, "jwtd_key_active_since_timestamp_seconds"), 1.7e9);
     ck_assert_double_eq(metrics_value(&operations, "jwtd_key_standby"), 0);
+    write_public_key();
+    kill(server.pid, SIGHUP);
+    metrics_await_at_least(&operations, "jwtd_key_info{kid=\"0\",alg=\"ES256\",state=\"standby\"}", 1);
+    ck_assert_double_eq(metrics_value(&operations, "jwtd_key_standby"), 0); /* it can never sign */
     server_make_key(&server);
     kill(server.pid, SIGHUP);
     metrics_await_at_least(&operations, "jwtd_key_standby", 1);

@@ -131,11 +131,23 @@ START_TEST(elsewhere_than_on_loopback_the_operator_is_reached_by_names) {
 }
 END_TEST
 
+static const char whole_request[] = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+static void await_bytes(int fd) {
+    struct pollfd input = { .fd = fd, .events = POLLIN };
+    char bytes[4096];
+    ck_assert_int_eq(poll(&input, 1, 10000), 1);
+    ck_assert_int_gt(recv(fd, bytes, sizeof bytes, 0), 0);
+}
+
 /* server.max_connections of 4, and those beyond that are accepted to be refused. */
 START_TEST(a_public_listener_that_is_full_does_not_fill_the_operators) {
     int clients[8];
     for (size_t i = 0; i < ARRAY_LEN(clients); i++)
         clients[i] = raw_connect(&server);
+    raw_send(clients[4], whole_request, strlen(whole_request));
+    await_bytes(clients[4]);
+    metrics_await_at_least(&operations, "jwtd_requests_shed_total{listener=\"public\",reason=\"too_many_connections\"}", 1);
     expect_status(get(&operations, "/health/live"), 200);
     expect_status(get(&operations, "/metrics"), 200);
     for (size_t i = 0; i < ARRAY_LEN(clients); i++)
@@ -146,8 +158,6 @@ END_TEST
 /* ---- clients that stay ---- */
 
 #define STAYING 80 /* the listener has 32 connections */
-
-static const char whole_request[] = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /* More of replies than the kernel takes for a client that does not read. */
 #define FOUR(text) text text text text
@@ -166,13 +176,6 @@ static const struct {
     { "GET /health/live HTTP/1.1\r\nHo", false, true },
     { "GE", false, true },
 };
-
-static void await_bytes(int fd) {
-    struct pollfd input = { .fd = fd, .events = POLLIN };
-    char bytes[4096];
-    ck_assert_int_eq(poll(&input, 1, 10000), 1);
-    ck_assert_int_gt(recv(fd, bytes, sizeof bytes, 0), 0);
-}
 
 static void scrape(int scraper) {
     raw_send(scraper, whole_request, strlen(whole_request));
