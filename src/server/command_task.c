@@ -15,10 +15,11 @@ static void log_command(const struct command_event *event) {
     char name[64], id[UUID_TEXT_SIZE], user[UUID_TEXT_SIZE], session[UUID_TEXT_SIZE], at[CLOCK_TEXT_SIZE];
     clock_text(event->at_us, at);
     (void)snprintf(name, sizeof name, "%.*s", (int)event->event.len, event->event.bytes);
-    log_event(LOG_INFO, name, "user_id=%s session_id=%s reason=%.*s actor=%.*s at=%s event_id=%s",
+    log_event(LOG_INFO, name, "user_id=%s session_id=%s reason=%.*s kid=%.*s from=%.*s to=%.*s actor=%.*s at=%s event_id=%s",
               event->user_id != NULL ? uuid_text(event->user_id, user) : NULL,
               event->session_id != NULL ? uuid_text(event->session_id, session) : NULL, (int)event->reason.len,
-              event->reason.bytes, (int)event->actor.len, event->actor.bytes, at, uuid_text(&event->id, id));
+              event->reason.bytes, (int)event->kid.len, event->kid.bytes, (int)event->from.len, event->from.bytes,
+              (int)event->to.len, event->to.bytes, (int)event->actor.len, event->actor.bytes, at, uuid_text(&event->id, id));
 }
 
 /* What fails says so itself (db.h); that events of commands are not logged meanwhile is no harm to anything else. */

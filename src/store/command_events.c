@@ -8,7 +8,20 @@
 
 /* ---- reading rows ---- */
 
-enum { EVENT_NOW_US, EVENT_ID, EVENT_NAME, EVENT_USER, EVENT_SESSION, EVENT_ACTOR, EVENT_REASON, EVENT_AT_US, EVENT_COLUMNS };
+enum {
+    EVENT_NOW_US,
+    EVENT_ID,
+    EVENT_NAME,
+    EVENT_USER,
+    EVENT_SESSION,
+    EVENT_ACTOR,
+    EVENT_REASON,
+    EVENT_AT_US,
+    EVENT_KID,
+    EVENT_FROM,
+    EVENT_TO,
+    EVENT_COLUMNS
+};
 
 struct reading {
     struct command_events_cursor *cursor;
@@ -39,6 +52,9 @@ static void visit_row(const struct db_rows *rows, size_t row, const struct readi
                                             .event = db_text(rows, row, EVENT_NAME),
                                             .actor = db_text(rows, row, EVENT_ACTOR),
                                             .reason = db_text(rows, row, EVENT_REASON),
+                                            .kid = db_text(rows, row, EVENT_KID),
+                                            .from = db_text(rows, row, EVENT_FROM),
+                                            .to = db_text(rows, row, EVENT_TO),
                                             .user_id = db_is_null(rows, row, EVENT_USER) ? NULL : &user,
                                             .session_id = db_is_null(rows, row, EVENT_SESSION) ? NULL : &session,
                                             .at_us = db_integer(rows, row, EVENT_AT_US) });
@@ -72,6 +88,7 @@ static enum status read_page(const struct db_rows *rows, struct arena *arena, vo
 
 enum { READ_FROM_US /* $1 */, READ_AFTER, READ_PARAMETERS };
 
+#define DETAIL_MAX "512" /* characters: more than the roles of nearly all users */
 #define FROM_TIME "coalesce('epoch'::timestamptz + $1::bigint * interval '1 microsecond', now())"
 
 /* The range of times has two ends, so that the planner takes the index (revocations.c). */
@@ -84,7 +101,10 @@ static const struct db_statement read_events = {
     .sql = "SELECT (extract(epoch FROM now()) * 1000000)::bigint, page.*"
            " FROM (SELECT) AS always"
            " LEFT JOIN LATERAL ("
-           "   SELECT id, event, user_id, session_id, actor, reason, (extract(epoch FROM at) * 1000000)::bigint"
+           "   SELECT id, event, user_id, session_id, actor, reason, (extract(epoch FROM at) * 1000000)::bigint,"
+           "     CASE WHEN event = 'key_changed' THEN detail ->> 'kid' END,"
+           "     CASE WHEN event IN ('roles_changed', 'password_change_required') THEN left(detail ->> 'from', " DETAIL_MAX ") END,"
+           "     CASE WHEN event IN ('roles_changed', 'password_change_required') THEN left(detail ->> 'to', " DETAIL_MAX ") END"
            "   FROM auth_events "
            "   WHERE at >= " FROM_TIME
            "     AND (at, id) > (" FROM_TIME ", $2::uuid)"

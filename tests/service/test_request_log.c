@@ -370,10 +370,10 @@ START_TEST(a_logout_by_an_access_token_is_logged_with_its_user) {
 }
 END_TEST
 
-static void run_user_command(const char *subcommand, const struct account *account) {
+static void run_user_command(const char *subcommand, const struct account *account, const char *role) {
     static char setting[512], output[4096];
     snprintf(setting, sizeof setting, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
-    const char *const words[] = { "--set", setting, "user", subcommand, account->email, NULL };
+    const char *const words[] = { "--set", setting, "user", subcommand, account->email, role, NULL };
     ck_assert_msg(program_run(words, NULL, output, sizeof output) == 0, "%s", output);
 }
 
@@ -383,17 +383,37 @@ START_TEST(what_a_command_does_is_in_the_log_of_the_service) {
     server = server_start(NULL);
     struct account account = account_register(&server);
     account_login(&server, &account);
-    run_user_command("disable", &account);
+    run_user_command("disable", &account, NULL);
     snprintf(disabled, sizeof disabled, "\"event\":\"user_disabled\",\"user_id\":\"%s\",\"actor\":\"shell:", account.id);
     snprintf(ended, sizeof ended, "\"event\":\"session_ended\",\"user_id\":\"%s\"", account.id);
     snprintf(enabled, sizeof enabled, "\"event\":\"user_enabled\",\"user_id\":\"%s\"", account.id);
     ck_assert(server_log_contains(&server, disabled));
-    run_user_command("enable", &account);
+    run_user_command("enable", &account, NULL);
     ck_assert(server_log_contains(&server, enabled));
     server_check_log_count(&server, disabled, 1);
     server_check_log_count(&server, ended, 1);
     ck_assert(server_log_contains(&server, "\"reason\":\"user_disabled\""));
     ck_assert(server_log_contains(&server, "\"at\":\"20")); /* when: another process may have logged it already */
+    finish();
+}
+END_TEST
+
+START_TEST(the_log_says_which_key_or_roles_a_command_has_changed) {
+    char database[512], keys[128], refresh[128], output[4096], changed[256], added[256];
+    server = server_start(NULL);
+    struct account account = account_register(&server);
+    run_user_command("set-roles", &account, "editor");
+    snprintf(changed, sizeof changed,
+             "\"event\":\"roles_changed\",\"user_id\":\"%s\",\"from\":\"[]\",\"to\":\"[\\\"editor\\\"]\",", account.id);
+    ck_assert(server_log_contains(&server, changed));
+    snprintf(database, sizeof database, "database.url=%s", getenv("JWTD_TEST_DATABASE"));
+    snprintf(keys, sizeof keys, "token.keys_dir=%s/keys", server.directory);
+    snprintf(refresh, sizeof refresh, "token.refresh_key_file=%s/refresh.key", server.directory);
+    const char *const words[] = { "--set", database, "--set", keys, "--set", refresh, "key", "add", NULL };
+    ck_assert_msg(program_run(words, NULL, output, sizeof output) == 0, "%s", output);
+    snprintf(added, sizeof added, "\"event\":\"key_changed\",\"reason\":\"added\",\"kid\":\"%.*s\",", (int)strcspn(output, "\n"),
+             output);
+    ck_assert_msg(server_log_contains(&server, added), "%s", added);
     finish();
 }
 END_TEST
@@ -735,6 +755,7 @@ Suite *request_log_suite(void) {
     tcase_add_test(own, scrapes_and_probes_of_the_operators_listener_have_no_line_while_all_is_well);
     tcase_add_test(own, whole_addresses_are_logged_only_when_asked_for);
     tcase_add_test(own, what_a_command_does_is_in_the_log_of_the_service);
+    tcase_add_test(own, the_log_says_which_key_or_roles_a_command_has_changed);
     tcase_add_test(own, one_request_is_logged_in_detail_by_whoever_knows_the_word);
     tcase_add_test(own, without_a_digest_no_request_is_logged_in_detail);
     tcase_add_loop_test(own, nothing_that_a_client_sends_in_a_header_or_field_gets_into_the_log, 0,
