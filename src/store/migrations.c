@@ -58,9 +58,9 @@
     "   WHERE n.nspname = current_schema()" \
     "     AND d.defaclobjtype = 'r'" \
     "     AND d.defaclnamespace IN (0, n.oid)" \
-    "     AND n.nspowner <> current_user::regrole" \
+    "     AND n.nspowner <> quote_ident(current_user)::regrole" \
     "     AND NOT EXISTS (SELECT FROM pg_class c" \
-    "                     WHERE c.oid = to_regclass('schema_migrations') AND c.relowner = current_user::regrole)" \
+    "                     WHERE c.oid = to_regclass('schema_migrations') AND c.relowner = quote_ident(current_user)::regrole)" \
     "   LIMIT 1;" \
     "   IF FOUND THEN" \
     "     RAISE insufficient_privilege USING MESSAGE = format(" \
