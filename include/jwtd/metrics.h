@@ -143,8 +143,9 @@ unsigned metric_index_of_status(unsigned http_status); /* 0: "none" */
 unsigned metric_index_of_statement(const char *name);
 
 /* Where no row matched: "none", and "operations" on the operators' listener, so that nobody there spends the public one's error
- * budget. METRIC_ROUTE_FIRST is that of the first row. */
-enum metric_route { METRIC_ROUTE_NONE, METRIC_ROUTE_OPERATIONS, METRIC_ROUTE_FIRST };
+ * budget; nor does "address_limit", refused because its address had too many connections. METRIC_ROUTE_FIRST is that of the first
+ * row. */
+enum metric_route { METRIC_ROUTE_NONE, METRIC_ROUTE_OPERATIONS, METRIC_ROUTE_ADDRESS_LIMIT, METRIC_ROUTE_FIRST };
 
 /* Names the values from METRIC_ROUTE_FIRST on, less than METRIC_ROUTES_MAX in all, which is asserted; copied. Before the first
  * request. */

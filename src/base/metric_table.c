@@ -56,7 +56,9 @@ static const struct {
     [METRIC_SET_SPAN] = VALUES(spans),
 };
 
-static const char *const no_routes[] = { [METRIC_ROUTE_NONE] = "none", [METRIC_ROUTE_OPERATIONS] = "operations" };
+static const char *const no_routes[] = {
+    [METRIC_ROUTE_NONE] = "none", [METRIC_ROUTE_OPERATIONS] = "operations", [METRIC_ROUTE_ADDRESS_LIMIT] = "address_limit"
+};
 
 /* Each is written once, and read by any thread after. */
 static _Atomic(const char *) routes[METRIC_ROUTES_MAX], statements[METRIC_STATEMENTS_MAX];
@@ -145,7 +147,8 @@ const struct metric_row metric_rows[METRIC_COUNT] = {
                                METRIC_COUNTER,
                                NULL,
                                "Requests that have ended, by route and HTTP status; none, or operations on the listener of "
-                               "operators: no route matched, or no reply was sent.",
+                               "operators: no route matched, or no reply was sent; address_limit: the address had too many "
+                               "connections.",
                                { { "route", METRIC_SET_ROUTE }, { "status", METRIC_SET_STATUS } },
                                .hides_zeros = true },
     [METRIC_HTTP_REQUEST_DURATION] = { "jwtd_http_request_duration_seconds",

@@ -37,10 +37,16 @@ static unsigned no_route(enum route_listener listener) {
     return listener == LISTENER_OPERATIONS ? METRIC_ROUTE_OPERATIONS : METRIC_ROUTE_NONE;
 }
 
+/* It was refused for its address, while the service had room. */
+static bool is_of_address(const struct exchange *exchange) {
+    const struct connection *connection = exchange->connection;
+    return exchange->reply.problem == STATUS_OVERLOADED && connection->is_too_many && connection->is_of_address;
+}
+
 unsigned http_metrics_route(const struct exchange *exchange) {
     const struct route *route = exchange->request.route;
     if (route == NULL)
-        return no_route(exchange->context->listener);
+        return is_of_address(exchange) ? METRIC_ROUTE_ADDRESS_LIMIT : no_route(exchange->context->listener);
     return (unsigned)(route - exchange->context->routes) + METRIC_ROUTE_FIRST;
 }
 
@@ -55,7 +61,7 @@ static void note_if_shed(const struct exchange *exchange) {
     if (status_info(problem)->http != 503 || problem == STATUS_OK || problem == STATUS_REFRESH_TOO_SOON)
         return;
     bool is_too_many = problem == STATUS_OVERLOADED && exchange->connection->is_too_many;
-    const char *of_connection = exchange->connection->is_of_address ? "address_limit" : "too_many_connections";
+    const char *of_connection = is_of_address(exchange) ? "address_limit" : "too_many_connections";
     note_shed(exchange->context->listener, is_too_many ? of_connection : status_info(problem)->name);
 }
 
@@ -98,6 +104,6 @@ void http_metrics_note_direct_reply(enum route_listener listener, enum status st
 }
 
 void http_metrics_note_page(enum route_listener listener, unsigned http_status) {
-    (void)listener;
-    metric_add(METRIC_HTTP_REQUESTS, metric_pair(METRIC_HTTP_REQUESTS, 0, metric_index_of_status(http_status)), 1);
+    unsigned index = metric_pair(METRIC_HTTP_REQUESTS, no_route(listener), metric_index_of_status(http_status));
+    metric_add(METRIC_HTTP_REQUESTS, index, 1);
 }

@@ -95,6 +95,8 @@ START_TEST(one_address_cannot_take_the_connections_of_all) {
     ck_assert_double_eq(metrics_value(&operations, SHED "\"address_limit\"}"), MANY - 10);
     ck_assert_double_eq(metrics_value(&operations, SHED "\"too_many_connections\"}"), 0);
     ck_assert_double_eq(metrics_value(&operations, SHED "\"connection_closed\"}"), 0);
+    if (crowd.refused > 0)
+        metrics_await_at_least(&operations, "jwtd_http_requests_total{route=\"address_limit\",status=\"503\"}", crowd.refused);
     gather(&neighbour, &server, "127.0.0.3");
     ck_assert_int_eq(neighbour.served, 10);
     scatter(&crowd);
