@@ -141,19 +141,39 @@ static void describe(const struct quantity *quantity, const struct interval *rat
                  ratio->estimate > 1 ? quantity->more : quantity->less, ratio->estimate, quantity->name, ratio->low, ratio->high);
 }
 
+/* A mean of no replies is no latency. */
+static bool answers_everywhere(const struct comparison *comparison, size_t side) {
+    for (size_t block = 0; block < comparison->blocks; block++)
+        if (comparison->replies[side][block] < 1)
+            return false;
+    return true;
+}
+
+static const char *obstacle_of(const struct comparison *comparison) {
+    if (comparison->blocks < 2)
+        return "it ended before both services had been measured twice";
+    if (!answers_everywhere(comparison, 0))
+        return "A answered nothing in some slices";
+    if (comparison->options[0].rate > 0 && !answers_everywhere(comparison, 1))
+        return "B answered nothing in some slices";
+    return NULL;
+}
+
 static void conclude(struct comparison *comparison) {
     static const struct quantity answers = { "the answers per second", "answers more", "answers less" };
     static const struct quantity latency = { "the mean latency", "is slower", "is faster" };
     struct run_verdict *verdict = &comparison->sides[0].run.verdict;
     bool by_rate = comparison->options[0].rate > 0;
     double(*values)[BLOCKS] = by_rate ? comparison->latency : comparison->answered;
+    const char *obstacle = obstacle_of(comparison);
     struct interval ratio;
-    if (stats_ratio(values[0], values[1], comparison->blocks, (uint64_t)comparison->options[0].seed, &ratio)) {
+    if (obstacle == NULL &&
+        stats_ratio(values[0], values[1], comparison->blocks, (uint64_t)comparison->options[0].seed, &ratio)) {
         describe(by_rate ? &latency : &answers, &ratio, verdict->headline, sizeof verdict->headline);
         return;
     }
     snprintf(verdict->headline, sizeof verdict->headline, "nothing to compare: %s",
-             comparison->blocks < 2 ? "it ended before both services had been measured twice" : "A answered nothing");
+             obstacle != NULL ? obstacle : "A answered nothing");
     verdict->exit_code = bench_interrupted() ? EXIT_INTERRUPTED : EXIT_UNREACHABLE;
 }
 

@@ -194,8 +194,8 @@ static void read_member(const char *line, const char *name, char *value, size_t 
     snprintf(value, size, "%.*s", (int)(len < size ? len : size - 1), at != NULL ? at + strlen(mark) : "");
 }
 
-/* What the service has logged of a request; `counts`: it was run, not refused, by itself (400) or by the library (no
- * status). */
+/* What the service has logged of a request; `counts`: it was run, not refused, by itself (400) or by the library (an error
+ * without a code, or no status). */
 static bool read_service_line(const char *line, enum way way, struct event *event) {
     char path[LINE_SIZE], request_id[128];
     if (strstr(line, "\"event\":\"request\"") == NULL)
@@ -206,7 +206,8 @@ static bool read_service_line(const char *line, enum way way, struct event *even
     read_member(line, "request_id", request_id, sizeof request_id);
     reference_id(path, strlen(path), request_id, way == STRAIGHT ? strlen(request_id) : 0, event->id);
     long code = strtol(status + strlen("\"status\":"), NULL, 10);
-    event->counts = code != 0 && code != 400;
+    bool is_page = code >= 400 && strstr(line, "\"code\":\"") == NULL;
+    event->counts = code != 0 && code != 400 && !is_page;
     return true;
 }
 
