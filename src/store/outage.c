@@ -32,12 +32,17 @@ void outage_note_refusal(void) {
 
 /* Of several connections that work again one ends it. */
 bool outage_end(struct outage *outage) {
-    int64_t began_us = outage_is_on() ? atomic_exchange(&since_us, 0) : 0;
-    if (began_us == 0)
+    if (!outage_is_on())
         return false;
+    uint64_t late_until_now = atomic_exchange(&late, 0); /* before its end, since outage_take_late would take them then */
+    int64_t began_us = atomic_exchange(&since_us, 0);
+    if (began_us == 0) {
+        atomic_fetch_add(&late, late_until_now);
+        return false;
+    }
     int64_t now_us = clock_monotonic_us();
     atomic_store(&ended_us, now_us);
-    *outage = (struct outage){ now_us - began_us, atomic_load(&refused), atomic_exchange(&late, 0) };
+    *outage = (struct outage){ now_us - began_us, atomic_load(&refused), late_until_now };
     return true;
 }
 
