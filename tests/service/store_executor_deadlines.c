@@ -146,6 +146,7 @@ START_TEST(a_statement_in_conflict_ends_with_its_deadline) {
     struct db_executor *executor = start_executor(1, 1);
     struct task blocker, task;
     log_set_level(LOG_ERROR);
+    run_task(executor, &read_value, "0");
     submit_due(executor, &task, &conflict, "", 100 * MS, 250 * MS);
     submit(executor, &blocker, &slow_write, "1");
     await_task(&task);
