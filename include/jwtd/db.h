@@ -10,7 +10,7 @@
  * Each statement that writes is one transaction, those that only read may share one, and all are idempotent (ids are made before,
  * updates are conditional). So a statement is run again once after a lost connection, and, six times in all, after serialization
  * failures and deadlocks, always within the deadline. PostgreSQL's messages are logged, never returned: one line for a statement
- * that has failed in the end (database_error), at LOG_DEBUG those of the tries before. Every statement ends with
+ * that was refused in its last try (database_error), at LOG_DEBUG those of the tries before. Every statement ends with
  * STATUS_OK, STATUS_DATABASE_UNAVAILABLE, STATUS_DEADLINE_EXCEEDED, STATUS_OUT_OF_MEMORY, STATUS_BAD_REQUEST (text that the
  * database cannot hold), or STATUS_INTERNAL (an error of this program), besides those of the function that asked.
  *

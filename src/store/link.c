@@ -236,11 +236,11 @@ static void end_round_trip(struct link *link) {
 static void receive_refusal(struct link *link, const PGresult *result) {
     if (link->current_part < link->part_count) {
         const struct link_part *part = &link->parts[link->current_part];
-        link_refuse(part->query, part->statement, result);
+        link_refuse(link, part->query, part->statement, result);
         return;
     }
     for (unsigned i = 0; i < link->query_count; i++)
-        link_refuse(link->queries[i], link->queries[i]->statement, result);
+        link_refuse(link, link->queries[i], link->queries[i]->statement, result);
 }
 
 /* What follows a refusal is skipped: of the same query, which keeps its own outcome, or of another one. */

@@ -118,6 +118,9 @@ enum link_verdict {
 };
 enum link_verdict link_judge(struct link *link, struct db_query *query);
 
+/* Whether a query whose outcome is unknown, or which this connection cannot run, is run again on another connection. */
+bool link_may_rerun(const struct link *link, const struct db_query *query);
+
 /* Counts a try that has failed without having done anything. True: there is another, of six in all, and while the deadline leaves
  * time for the pause before it. */
 bool link_count_failed_try(struct db_query *query);
@@ -126,7 +129,7 @@ bool link_count_failed_try(struct db_query *query);
 
 /* Sets status and remedy of a query of which the server has refused one statement: its own, or one in front of it. What its
  * statement does not expect is logged, at LOG_DEBUG when it is tried again. */
-void link_refuse(struct db_query *query, const struct db_statement *refused, const PGresult *refusal);
+void link_refuse(const struct link *link, struct db_query *query, const struct db_statement *refused, const PGresult *refusal);
 
 /* ---- db_url.c ---- */
 

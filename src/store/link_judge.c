@@ -13,12 +13,16 @@ bool link_count_failed_try(struct db_query *query) {
     return ++query->tries < TRIES_MAX && clock_monotonic_us() + PAUSE_MIN_US + PAUSE_RANGE_US < query->deadline_us;
 }
 
+bool link_may_rerun(const struct link *link, const struct db_query *query) {
+    return !query->was_rerun && link->backoff_us == 0;
+}
+
 /* When the next connection fails as well (a server that is read-only, for example), no other is opened until the back-off has
  * passed. */
 static enum link_verdict judge_lost(struct link *link, struct db_query *query) {
     if (link->state == LINK_IDLE)
         link_close(link);
-    if (query->was_rerun || link->backoff_us != 0) {
+    if (!link_may_rerun(link, query)) {
         if (link->retry_us <= clock_monotonic_us()) /* once for all queries of a round trip */
             link_back_off(link, "no connection is usable");
         return VERDICT_DONE;

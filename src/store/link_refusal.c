@@ -98,10 +98,10 @@ static enum db_remedy remedy_of(struct db_query *query, const struct db_statemen
     return link_count_failed_try(query) ? REMEDY_RETRY : REMEDY_NONE;
 }
 
-/* Of several tries one has a line: the last one, or the first of two on different connections. */
-static enum log_level level_of(const struct db_query *query, const struct db_error *error, const char *sqlstate,
-                               const char *message) {
-    bool has_other_line = query->remedy == REMEDY_RETRY || (query->remedy == REMEDY_RECONNECT && query->was_rerun);
+/* Of several tries the last one has a line. */
+static enum log_level level_of(const struct link *link, const struct db_query *query, const struct db_error *error,
+                               const char *sqlstate, const char *message) {
+    bool has_other_line = query->remedy == REMEDY_RETRY || (query->remedy == REMEDY_RECONNECT && link_may_rerun(link, query));
     if (has_other_line || is_farewell(sqlstate) || is_repetition(sqlstate) ||
         (is_of_rights(sqlstate) && is_known_reason(message)))
         return LOG_DEBUG;
@@ -120,7 +120,7 @@ static const char *cure_of(const char *sqlstate) {
 }
 
 /* The message of a data exception (class 22) quotes the value, so it is left out of the log. */
-void link_refuse(struct db_query *query, const struct db_statement *refused, const PGresult *refusal) {
+void link_refuse(const struct link *link, struct db_query *query, const struct db_statement *refused, const PGresult *refusal) {
     const struct db_statement *statement = query->statement;
     const char *sqlstate = PQresultErrorField(refusal, PG_DIAG_SQLSTATE);
     const char *constraint = PQresultErrorField(refusal, PG_DIAG_CONSTRAINT_NAME);
@@ -135,7 +135,7 @@ void link_refuse(struct db_query *query, const struct db_statement *refused, con
     if (sqlstate != NULL && strncmp(sqlstate, "22", 2) == 0)
         message = NULL;
     log_set_context(query->log);
-    log_event(level_of(query, &error, sqlstate, message), "database_error",
+    log_event(level_of(link, query, &error, sqlstate, message), "database_error",
               "statement=%s sqlstate=%s constraint=%s message=%s cure=%s", statement->name, sqlstate, constraint, message,
               cure_of(sqlstate));
     log_set_context(NULL);

@@ -238,6 +238,48 @@ START_TEST(a_statement_that_fails_in_six_tries_is_one_line_of_the_log) {
 }
 END_TEST
 
+/* What each connection refuses with an SQLSTATE that asks for another one; or the first alone, or the first is lost. */
+static const struct {
+    const char *on_first, *on_each;
+    enum status status;
+    int lines;
+} reconnecting[] = {
+    { "NULL", "RAISE EXCEPTION USING ERRCODE = '25006'", STATUS_DATABASE_UNAVAILABLE, 1 },
+    { "NULL", "RAISE EXCEPTION USING ERRCODE = '26000'", STATUS_DATABASE_UNAVAILABLE, 1 },
+    { "NULL", "RAISE EXCEPTION USING ERRCODE = '0A000'", STATUS_INTERNAL, 1 },
+    { "NULL", "RAISE EXCEPTION USING ERRCODE = '25P02'", STATUS_INTERNAL, 1 },
+    { "RAISE EXCEPTION USING ERRCODE = '25006'", "NULL", STATUS_OK, 0 },
+    { "PERFORM pg_terminate_backend(pg_backend_pid())", "RAISE EXCEPTION USING ERRCODE = '25006'", STATUS_DATABASE_UNAVAILABLE,
+      1 },
+};
+static int reconnecting_row;
+
+static void run_reconnecting(void) {
+    static const struct db_statement find_process = {
+        .name = "find_process", .sql = "SELECT pg_backend_pid()", .columns = 1, .read = db_read_integer
+    };
+    static char sql_text[512];
+    static const struct db_statement statement = { .name = "reconnecting", .sql = sql_text };
+    int64_t process = 0;
+    ck_assert_int_eq(db_run_statement(CALL, &find_process, NULL, &process), STATUS_OK);
+    snprintf(sql_text, sizeof sql_text, "DO $d$ BEGIN IF pg_backend_pid() = %d THEN %s; END IF; %s; END $d$", (int)process,
+             reconnecting[reconnecting_row].on_first, reconnecting[reconnecting_row].on_each);
+    ck_assert_int_eq(db_run_statement(CALL, &statement, NULL, NULL), reconnecting[reconnecting_row].status);
+}
+
+START_TEST(a_statement_that_fails_on_two_connections_is_one_line_and_one_that_succeeds_on_the_second_is_none) {
+    char text[8192];
+    int lines = 0;
+    if (test_is_pooled() && reconnecting[_i].lines == 0)
+        return; /* the pooler's next session may be the same */
+    reconnecting_row = _i;
+    capture_log(run_reconnecting, text, sizeof text);
+    for (const char *line = text; (line = strstr(line, "database_error")) != NULL; line++)
+        lines++;
+    ck_assert_msg(lines == reconnecting[_i].lines, "%s", text);
+}
+END_TEST
+
 START_TEST(the_service_may_not_change_the_schema) {
     static const struct db_statement statements[] = {
         { .name = "create", .sql = "CREATE TABLE mine (id integer)", .parameters = 0 },
@@ -337,6 +379,8 @@ TCase *store_connection_tests(void) {
     tcase_add_test(tests, a_mistyped_url_is_reported_without_its_password);
     tcase_add_test(tests, a_refused_statement_is_logged_by_name_and_without_its_values);
     tcase_add_test(tests, a_statement_that_fails_in_six_tries_is_one_line_of_the_log);
+    tcase_add_loop_test(tests, a_statement_that_fails_on_two_connections_is_one_line_and_one_that_succeeds_on_the_second_is_none,
+                        0, (int)ARRAY_LEN(reconnecting));
     tcase_add_test(tests, the_service_may_not_change_the_schema);
     tcase_add_test(tests, a_connection_prepares_as_many_statements_as_there_are);
     tcase_add_test(tests, a_violated_constraint_means_what_the_statement_says_or_is_an_error);
