@@ -32,9 +32,10 @@ struct command_events_cursor {
 
 struct command_event {
     struct uuid id;
-    struct text event, actor, reason;        /* reason {NULL, 0}: none; borrowed, as the ids, until the visit returns */
-    struct text kid;                         /* of key_changed; {NULL, 0}: none */
-    struct text from, to;                    /* of roles_changed and password_change_required, as JSON; {NULL, 0}: none */
+    struct text event, actor, reason; /* reason {NULL, 0}: none; borrowed, as the ids, until the visit returns */
+    struct text kid;                  /* of key_changed; {NULL, 0}: none */
+    /* of roles_changed and password_change_required: JSON, cut off behind 512 characters; {NULL, 0}: none */
+    struct text from, to;
     const struct uuid *user_id, *session_id; /* NULL: none */
     int64_t at_us;                           /* of the database's clock, since 1970 */
 };
