@@ -3,10 +3,9 @@
  * table of dbmate, so that either tool can apply them). Each is applied in a transaction of its own under one advisory lock, so
  * that of several processes at once only one applies it; applied ones are skipped. For the command line and tests. The role must
  * be allowed to create tables; the role of the service must not be, nor may it write schema_migrations: whenever the owner of
- * that table migrates, every privilege on it but SELECT is revoked from all other roles. On the other tables a role that may read
- * and write by default, by ALTER DEFAULT PRIVILEGES of the owner, is granted what the service needs and it lacks, after a restore
- * for instance. Where the schema's owner has such default privileges, another role that would make the tables is refused, since
- * the service would have no rights on them.
+ * that table migrates, every privilege on it but SELECT is revoked from all other roles. Nothing is granted: the service's role
+ * has its rights by ALTER DEFAULT PRIVILEGES of the owner (roles.sql), or by a GRANT. As a superuser it migrates as well, with a
+ * warning, since default privileges are those of the role that makes a table.
  */
 #ifndef JWTD_MIGRATIONS_H
 #define JWTD_MIGRATIONS_H
@@ -26,7 +25,8 @@ bool migrations_print_status(const struct db_options *options, FILE *out, unsign
 
 #define MIGRATION_VERSION_SIZE 16
 #define SCHEMA_MISSING_SIZE 512
-#define RIGHTS_CURE "run jwtd migrate as the owner of the tables: it grants what the owner's default privileges (roles.sql) give"
+#define SCHEMA_CURE_SIZE 1280
+#define RIGHTS_CURE "jwtd check-config --connect writes out the GRANT, which the owner of the tables runs"
 
 enum schema_state {
     SCHEMA_OLDER, /* migrations of this program are pending */
@@ -39,12 +39,14 @@ enum schema_state {
 struct schema {
     enum schema_state state;
     char newest[MIGRATION_VERSION_SIZE]; /* the last that is applied, cut off; "": none */
-    char missing[SCHEMA_MISSING_SIZE];   /* the rights that the role lacks, cut off: "SELECT, INSERT on users; ..." */
+    char missing[SCHEMA_MISSING_SIZE];   /* the rights that the role lacks, cut off: "SELECT, INSERT on users; ..."; "": none */
+    char cure[SCHEMA_CURE_SIZE]; /* what ends that, as their owner, cut off: "GRANT SELECT, INSERT ON users TO jwtd; ..." */
 };
 
-/* Asks which migrations are applied, and whether the role has the rights on the tables that the program needs. Those on
- * auth_events alone may be missing without SCHEMA_FORBIDDEN: logins go on without the audit. For the readiness check. Fails as
- * db.h says. */
+/* Asks which migrations are applied, and whether the role has the rights on the tables that the program needs, and USAGE on their
+ * schema. A column's privilege counts as the table's. Those of clean-up, of `jwtd key revoke` and of the audit are reported when
+ * they are missing, without SCHEMA_FORBIDDEN, since requests are served without them (table_rights.h). For the readiness check.
+ * Fails as db.h says. */
 void migrations_check(struct db_query *query, struct schema *schema);
 
 /* The last migration of this program. */

@@ -25,8 +25,8 @@ static const struct reply_member check_members[] = {
     { .name = "database", .type = REPLY_STRING, .description = "It answers", .values = results_of_checks },
     { .name = "migrations",
       .type = REPLY_STRING,
-      .description = "All that this program needs are applied, and its role has its rights on the tables (failed: run jwtd "
-                     "migrate, as their owner); newer: and some of a later version; "
+      .description = "All that this program needs are applied, and its role has the rights on the tables without which "
+                     "it cannot serve (failed: the log names what is missing, and the cure); newer: and some of a later version; "
                      "unknown: the database does not answer",
       .values = results_of_migrations },
     { .name = "revocations",

@@ -19,7 +19,7 @@ static bool fail(const char *what, const char *reason) {
 
 static bool check_schema(const struct schema *schema) {
     if (schema->missing[0] != '\0') {
-        fprintf(stderr, "jwtd: rights: the role lacks %s: " RIGHTS_CURE "\n", schema->missing);
+        fprintf(stderr, "jwtd: rights: the role lacks %s: as the owner of the tables run %s\n", schema->missing, schema->cure);
         return false;
     }
     if (schema->state == SCHEMA_OLDER) {

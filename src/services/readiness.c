@@ -39,14 +39,15 @@ void readiness_destroy(struct readiness *readiness) {
     free(readiness);
 }
 
-/* Once, when they have changed. */
+/* Once, when they have changed. Of tables that are not there no right is missing. */
 static void log_rights(struct readiness *readiness) {
     const struct schema *schema = &readiness->schema;
-    if (strcmp(schema->missing, readiness->logged_missing) == 0)
+    bool is_unknown = schema->state == SCHEMA_OLDER && schema->missing[0] == '\0';
+    if (is_unknown || strcmp(schema->missing, readiness->logged_missing) == 0)
         return;
     memcpy(readiness->logged_missing, schema->missing, sizeof schema->missing);
     if (schema->missing[0] != '\0')
-        log_event(LOG_ERROR, "rights_missing", "missing=%s cure=%s", schema->missing, RIGHTS_CURE);
+        log_event(LOG_ERROR, "rights_missing", "missing=%s cure=%s", schema->missing, schema->cure);
     else
         log_event(LOG_INFO, "rights_complete", "applied=%s", schema->newest);
 }

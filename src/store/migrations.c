@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define TABLE "schema_migrations"
-#define RIGHTS "rights"
 #define INSUFFICIENT_PRIVILEGE "42501"
 #define NO_SCHEMA "3F000" /* that the role may use */
 #define CONNECT_US (10 * CLOCK_US_PER_S)
@@ -47,63 +46,10 @@
     "   END LOOP;" \
     " END $$; "
 
-/* A superuser may make tables anywhere, but default privileges are those of the role that makes them. What such a role has made
- * before, and what was granted on it by hand, goes on as it is. */
-#define REFUSE_STRANGER \
-    "DO $$" \
-    " DECLARE owner text;" \
-    " BEGIN" \
-    "   SELECT n.nspowner::regrole::text INTO owner" \
-    "   FROM pg_namespace n JOIN pg_default_acl d ON d.defaclrole = n.nspowner" \
-    "   WHERE n.nspname = current_schema()" \
-    "     AND d.defaclobjtype = 'r'" \
-    "     AND d.defaclnamespace IN (0, n.oid)" \
-    "     AND n.nspowner <> quote_ident(current_user)::regrole" \
-    "     AND NOT EXISTS (SELECT FROM pg_class c" \
-    "                     WHERE c.oid = to_regclass('schema_migrations') AND c.relowner = quote_ident(current_user)::regrole)" \
-    "   LIMIT 1;" \
-    "   IF FOUND THEN" \
-    "     RAISE insufficient_privilege USING MESSAGE = format(" \
-    "       'the service has rights on the tables of %s, and not on those that %s makes', owner, current_user);" \
-    "   END IF;" \
-    " END $$; "
-
 static const char create_table[] =
     BEGIN_LOCKED
-    REFUSE_STRANGER
     "CREATE TABLE IF NOT EXISTS schema_migrations (version varchar PRIMARY KEY); "
     PROTECT_TABLE
-    "COMMIT";
-
-/*
- * Default privileges hold for what is made after them, so a restore without the rights, or a REVOKE, leaves a service that cannot
- * serve. The service's role is one that reads and writes every table by default; a role that only reads, of reports for instance,
- * is left as it is.
- */
-static const char grant_rights[] =
-    BEGIN_LOCKED
-    "DO $$"
-    " DECLARE statement text;"
-    " BEGIN"
-    "   FOR statement IN"
-    "     SELECT DISTINCT format('GRANT %s ON %s TO %s', privilege, c.oid::regclass, a.grantee::regrole)"
-    "     FROM " TABLE_RIGHTS
-    "     CROSS JOIN unnest(privileges) AS privilege"
-    "     JOIN pg_class c ON c.oid = to_regclass(needed.name)"
-    "     JOIN pg_namespace n ON n.oid = c.relnamespace"
-    "     JOIN pg_default_acl d ON d.defaclobjtype = 'r'"
-    "       AND d.defaclrole IN (c.relowner, n.nspowner)"
-    "       AND d.defaclnamespace IN (0, n.oid)"
-    "     CROSS JOIN aclexplode(d.defaclacl) a"
-    "     WHERE a.grantee NOT IN (0, c.relowner)"
-    "       AND NOT has_table_privilege(a.grantee, c.oid, privilege)"
-    "       AND pg_has_role(current_user, c.relowner, 'USAGE')"
-    "       AND ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] <@"
-    "         ARRAY(SELECT own.privilege_type FROM aclexplode(d.defaclacl) own WHERE own.grantee = a.grantee)"
-    "   LOOP"
-    "     EXECUTE statement;"
-    "   END LOOP;"
-    " END $$; "
     "COMMIT";
 
 /* clang-format on */
@@ -189,11 +135,36 @@ static bool apply_one(struct db *db, const struct migration_file *file, FILE *ou
     return false;
 }
 
+/* Default privileges are those of the role that makes a table. */
+static enum status warn_superuser(struct db *db) {
+    /* clang-format off */
+    static const struct db_statement find_superuser = {
+        .name = "migrations_find_superuser",
+        .columns = 1,
+        .only_reads = true,
+        .read = db_read_found,
+        .sql = "SELECT rolname FROM pg_roles WHERE rolname = current_user AND rolsuper",
+    };
+    /* clang-format on */
+    struct db_call call = { .db = db, .deadline_us = clock_monotonic_us() + CONNECT_US };
+    bool is_superuser = false;
+    enum status status = db_run_statement(&call, &find_superuser, NULL, &is_superuser);
+    if (is_superuser)
+        log_event(
+            LOG_WARN, "migrates_as_superuser", "reason=%s cure=%s",
+            "the tables that this makes belong to the superuser, and the default privileges that give the service its rights "
+            "are those of the owner",
+            "migrate as the owner of the tables");
+    return status;
+}
+
 static bool apply_all(struct db *db, FILE *out) {
     size_t ignored;
     enum status status = db_connect(db, clock_monotonic_us() + CONNECT_US);
     if (status == STATUS_OK)
         status = run_script(db, TABLE, create_table, &ignored);
+    if (status == STATUS_OK)
+        status = warn_superuser(db);
     if (status != STATUS_OK) {
         log_refusal(db, TABLE, status);
         return false;
@@ -201,23 +172,24 @@ static bool apply_all(struct db *db, FILE *out) {
     for (size_t i = 0; i < migration_files_count; i++)
         if (!apply_one(db, &migration_files[i], out))
             return false;
-    status = db_connect(db, clock_monotonic_us() + CONNECT_US);
-    if (status == STATUS_OK)
-        status = run_script(db, RIGHTS, grant_rights, &ignored);
-    if (status != STATUS_OK)
-        log_refusal(db, RIGHTS, status);
-    return status == STATUS_OK;
+    return true;
 }
 
 /* ---- what is applied ---- */
 
-/* Without the table nothing is applied. */
+static void copy_text(char *copy, size_t size, struct text text) {
+    (void)snprintf(copy, size, "%.*s", (int)text.len, text.len > 0 ? text.bytes : "");
+}
+
+/* Without the table nothing is applied, and tables of the same names may be another program's. */
 static enum status read_tables(const struct db_rows *rows, struct arena *arena, void *result) {
     struct schema *schema = result;
     (void)arena;
-    struct text missing = db_text(rows, 0, 2);
-    (void)snprintf(schema->missing, sizeof schema->missing, "%.*s", (int)missing.len, missing.len > 0 ? missing.bytes : "");
-    schema->state = !db_boolean(rows, 0, 0) ? SCHEMA_OLDER : db_boolean(rows, 0, 1) ? SCHEMA_FORBIDDEN : SCHEMA_CURRENT;
+    if (!db_boolean(rows, 0, 0))
+        return STATUS_OK;
+    copy_text(schema->missing, sizeof schema->missing, db_text(rows, 0, 2));
+    copy_text(schema->cure, sizeof schema->cure, db_text(rows, 0, 3));
+    schema->state = db_boolean(rows, 0, 1) ? SCHEMA_FORBIDDEN : SCHEMA_CURRENT;
     return STATUS_OK;
 }
 
@@ -225,7 +197,7 @@ static enum status read_schema(const struct db_rows *rows, struct arena *arena, 
     struct schema *schema = result;
     (void)arena;
     struct text newest = db_text(rows, 0, 1);
-    (void)snprintf(schema->newest, sizeof schema->newest, "%.*s", (int)newest.len, newest.len > 0 ? newest.bytes : "");
+    copy_text(schema->newest, sizeof schema->newest, newest);
     bool is_newer = newest.len > 0 && strcmp(schema->newest, migrations_newest()) > 0;
     schema->state = !db_boolean(rows, 0, 0) ? SCHEMA_OLDER : is_newer ? SCHEMA_NEWER : SCHEMA_CURRENT;
     return STATUS_OK;
@@ -260,21 +232,36 @@ static const struct db_statement find_table = {
            " WHERE to_regclass('schema_migrations') IS NOT NULL",
 };
 
-/* has_table_privilege of a table that is not there is NULL. */
+/* What has_table_privilege says of a table that is not there is NULL, as of one in a schema that the role may not use: that is
+ * looked for by name. A column's privilege counts as the table's; has_any_column_privilege knows no DELETE. */
 static const struct db_statement find_schema_table = {
     .name = "migrations_find_schema_table",
-    .columns = 3,
+    .columns = 4,
     .only_reads = true,
     .read = read_tables,
-    .sql = "SELECT"
-           "   to_regclass('schema_migrations') IS NOT NULL AS is_there,"
-           "   coalesce(bool_or(needed.name <> 'auth_events' AND lacking.rights IS NOT NULL), false) AS is_forbidden,"
-           "   string_agg(lacking.rights || ' on ' || needed.name, '; ') AS missing"
-           " FROM " TABLE_RIGHTS
-           " CROSS JOIN LATERAL ("
-           "   SELECT string_agg(privilege, ', ') AS rights"
-           "   FROM unnest(needed.privileges) AS privilege"
-           "   WHERE NOT has_table_privilege(to_regclass(needed.name)::oid, privilege)) AS lacking",
+    .sql = "WITH lacking AS ("
+           "   SELECT found.rights, needed.name AS object, found.is_serving"
+           "   FROM " TABLE_RIGHTS
+           "   CROSS JOIN LATERAL ("
+           "     SELECT string_agg(privilege, ', ') AS rights, bool_or(privilege = ANY (needed.serving)) AS is_serving"
+           "     FROM unnest(needed.serving || needed.reported) AS privilege"
+           "     WHERE NOT (has_table_privilege(to_regclass(needed.name)::oid, privilege)"
+           "                OR CASE WHEN privilege <> 'DELETE'"
+           "                   THEN has_any_column_privilege(to_regclass(needed.name)::oid, privilege) ELSE false END)) AS found"
+           "   WHERE found.rights IS NOT NULL"
+           "   UNION ALL"
+           "   SELECT 'USAGE', 'schema ' || quote_ident(n.nspname), true"
+           "   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+           "   WHERE c.relname = 'schema_migrations' AND to_regclass('schema_migrations') IS NULL"
+           "     AND n.nspname = ANY (string_to_array("
+           "       replace(replace(replace(current_setting('search_path'), '$user', current_user), '\"', ''), ' ', ''), ','))"
+           "     AND NOT has_schema_privilege(n.oid, 'USAGE'))"
+           " SELECT"
+           "   to_regclass('schema_migrations') IS NOT NULL OR coalesce(bool_or(rights = 'USAGE'), false) AS is_there,"
+           "   coalesce(bool_or(is_serving), false) AS is_forbidden,"
+           "   string_agg(rights || ' on ' || object, '; ') AS missing,"
+           "   string_agg(format('GRANT %s ON %s TO %I', rights, object, current_user), '; ') AS cure"
+           " FROM lacking",
 };
 
 static const struct db_statement compare_versions = {

@@ -8,6 +8,7 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -140,8 +141,22 @@ START_TEST(a_service_without_its_schema_says_so_once) {
 }
 END_TEST
 
+#define CURE "\",\"cure\":\""
+
+/* The statements that the last line `rights_missing` of the log has as its cure, as the owner of the tables. */
+static void run_cure(const struct server *server) {
+    char *log = server_log(server), *line = log;
+    for (char *next = log; (next = strstr(next, "\"event\":\"rights_missing\"")) != NULL; next++)
+        line = next;
+    char *cure = strstr(line, CURE);
+    ck_assert_msg(cure != NULL, "%s", log);
+    cure += strlen(CURE);
+    cluster_run(&cluster, "SET ROLE jwtd_owner; %.*s", (int)strcspn(cure, "\""), cure);
+    free(log);
+}
+
 /* After a restore without them, for instance: "the database does not answer" would be false. */
-START_TEST(rights_that_are_missing_are_named_once_with_the_cure_and_migrate_grants_them) {
+START_TEST(rights_that_are_missing_are_named_once_with_the_grant_that_ends_it) {
     char url[CLUSTER_SETTING_SIZE], output[8192];
     const char *const check[] = { "--set", cluster_setting(cluster.port, "", url), "check-config", "--connect", NULL };
     struct server server = server_start((const char *const[]){ url, NULL });
@@ -157,7 +172,8 @@ START_TEST(rights_that_are_missing_are_named_once_with_the_cure_and_migrate_gran
     ck_assert_int_le(server_log_count(&server, "permission denied for table revocations"), 1);
     ck_assert_int_eq(program_run(check, NULL, output, sizeof output), 1);
     ck_assert_msg(strstr(output, "jwtd: rights: the role lacks SELECT, INSERT, UPDATE, DELETE on users") != NULL, "%s", output);
-    cluster_migrate(&cluster);
+    ck_assert_msg(strstr(output, "; GRANT SELECT, INSERT ON auth_events TO jwtd\n") != NULL, "%s", output);
+    run_cure(&server);
     await_check(&server, "migrations", "ok", 200);
     server_check_log_count(&server, "rights_complete", 1);
     ck_assert_int_eq(cluster_number(&cluster, "SELECT has_table_privilege('jwtd', 'auth_events', 'UPDATE')::integer"), 0);
@@ -167,17 +183,53 @@ START_TEST(rights_that_are_missing_are_named_once_with_the_cure_and_migrate_gran
 }
 END_TEST
 
-/* Logins go on without the audit, so the instance stays in service. */
-START_TEST(without_its_right_on_the_audit_a_service_is_ready_and_says_so) {
-    char url[CLUSTER_SETTING_SIZE];
+static const struct {
+    const char *change, *missing;
+    const char *migrations;
+    long status;
+} rights[] = {
+    /* used by clean-up, commands and the audit: requests are served without them */
+    { "REVOKE INSERT ON auth_events FROM jwtd", "INSERT on auth_events", "ok", 200 },
+    { "REVOKE INSERT ON revoked_keys FROM jwtd", "INSERT on revoked_keys", "ok", 200 },
+    { "REVOKE UPDATE, DELETE ON revocations, idempotency_keys FROM jwtd",
+      "UPDATE, DELETE on revocations; UPDATE, DELETE on idempotency_keys", "ok", 200 },
+    { "REVOKE INSERT ON idempotency_keys FROM jwtd", "INSERT on idempotency_keys", "failed", 503 },
+    /* without it the tables are not even found */
+    { "REVOKE USAGE ON SCHEMA public FROM jwtd", "USAGE on schema public", "failed", 503 },
+    /* of the columns only */
+    { "REVOKE SELECT, DELETE ON sessions FROM jwtd; GRANT SELECT (id) ON sessions TO jwtd", "DELETE on sessions", "failed", 503 },
+};
+
+START_TEST(a_service_is_unready_for_rights_that_requests_need_and_reports_the_others) {
+    char url[CLUSTER_SETTING_SIZE], text[256];
     struct server server = server_start((const char *const[]){ cluster_setting(cluster.port, "", url), NULL });
     await_check(&server, "migrations", "ok", 200);
-    cluster_run(&cluster, "REVOKE INSERT ON auth_events FROM jwtd");
-    server_await_log(&server, "\"event\":\"rights_missing\",\"missing\":\"INSERT on auth_events\"", 3000);
-    await_check(&server, "migrations", "ok", 200);
-    cluster_migrate(&cluster);
-    server_await_log(&server, "rights_complete", 3000);
+    for (size_t i = 0; i < ARRAY_LEN(rights); i++) {
+        cluster_run(&cluster, "%s", rights[i].change);
+        snprintf(text, sizeof text, "\"event\":\"rights_missing\",\"missing\":\"%s\"", rights[i].missing);
+        server_await_log(&server, text, 3000);
+        await_check(&server, "migrations", rights[i].migrations, rights[i].status);
+        run_cure(&server);
+        server_await_log_count(&server, "rights_complete", (int)i + 1, 3000);
+        await_check(&server, "migrations", "ok", 200);
+    }
+    ck_assert_int_eq(server_log_count(&server, "schema_outdated"), 0);
+    cluster_run(&cluster, "REVOKE SELECT (id) ON sessions FROM jwtd; GRANT SELECT ON sessions TO jwtd");
     server_finish(&server);
+}
+END_TEST
+
+/* Its tables would not be the owner's. */
+START_TEST(a_superuser_migrates_with_a_warning) {
+    char setting[CLUSTER_SETTING_SIZE], output[8192], url[CLUSTER_URL_SIZE];
+    const char *const migrate[] = { "--set", setting, "migrate", NULL };
+    cluster_run(&cluster, "CREATE ROLE super LOGIN SUPERUSER");
+    snprintf(setting, sizeof setting, "database.url=%s", cluster_url("super", cluster.port, url));
+    ck_assert_int_eq(program_run(migrate, NULL, output, sizeof output), 0);
+    ck_assert_msg(strstr(output, "migrates_as_superuser") != NULL, "%s", output);
+    snprintf(setting, sizeof setting, "database.url=%s", cluster_url("jwtd_owner", cluster.port, url));
+    ck_assert_int_eq(program_run(migrate, NULL, output, sizeof output), 0);
+    ck_assert_msg(strstr(output, "migrates_as_superuser") == NULL, "%s", output);
 }
 END_TEST
 
@@ -217,8 +269,9 @@ Suite *database_readiness_suite(void) {
     tcase_add_loop_test(tcase, a_database_that_is_lost_or_returns_shows_within_two_seconds, 0, (int)ARRAY_LEN(troubles));
     tcase_add_test(tcase, a_schema_that_is_older_or_newer_is_reported_as_such);
     tcase_add_test(tcase, a_service_without_its_schema_says_so_once);
-    tcase_add_test(tcase, rights_that_are_missing_are_named_once_with_the_cure_and_migrate_grants_them);
-    tcase_add_test(tcase, without_its_right_on_the_audit_a_service_is_ready_and_says_so);
+    tcase_add_test(tcase, rights_that_are_missing_are_named_once_with_the_grant_that_ends_it);
+    tcase_add_test(tcase, a_service_is_unready_for_rights_that_requests_need_and_reports_the_others);
+    tcase_add_test(tcase, a_superuser_migrates_with_a_warning);
     tcase_add_test(tcase, a_command_that_peer_authentication_refuses_says_as_whom_to_run_it);
     tcase_add_test(tcase, a_service_without_requests_has_two_connections);
     suite_add_tcase(suite, tcase);
