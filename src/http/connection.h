@@ -40,8 +40,8 @@ enum connection_state {
 struct connection {
     TAILQ_ENTRY(connection) link;        /* this and the next five are written by connections.c */
     struct address_count *address_count; /* NULL: not counted by address */
-    bool is_too_many, is_evicted;
-    bool is_of_address; /* with is_too_many: for its address, while the service has room for others */
+    bool is_too_many, is_evicted;        /* the first is set by connection_take_refusal too, for one that was evicted */
+    bool is_of_address;                  /* with is_too_many: for its address, while the service has room for others */
     enum route_listener listener;
     int fd;
     struct exchange *exchange; /* this and the next belong to the HTTP thread */

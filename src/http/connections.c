@@ -152,10 +152,12 @@ static enum connection_admission decide(const struct connections *connections, c
     const struct connection_limits *limits = &connections->limits;
     const struct address_counts *counts = connections->address_counts;
     enum connection_admission admission = admit_one_more(count_all(connections), limits->total);
+    bool has_room = admission == ADMIT;
     if (admission == REJECT || limits->makes_room || !is_limited(connections, peer))
         return admission;
     admission = stricter(admission, admit_of_address(address_counts_of_network(counts, peer), limits->per_address));
-    return stricter(admission, admit_of_address(address_counts_of_site(counts, peer), limits->per_address * SITE_MULTIPLE));
+    admission = stricter(admission, admit_of_address(address_counts_of_site(counts, peer), limits->per_address * SITE_MULTIPLE));
+    return admission == REJECT_ADDRESS && !has_room ? REJECT : admission;
 }
 
 static bool is_of_address(enum connection_admission admission) {
@@ -255,7 +257,7 @@ enum connection_admission connections_admit(struct connections *connections, int
     if (connections->limits.makes_room)
         make_room(connections);
     enum connection_admission admission = decide(connections, peer);
-    if (admission != REJECT)
+    if (admission != REJECT && admission != REJECT_ADDRESS)
         reservations_add(&connections->reservations, (struct reservation){ .fd = fd,
                                                                            .is_too_many = admission != ADMIT,
                                                                            .is_of_address = is_of_address(admission),

@@ -41,7 +41,7 @@ enum connection_admission {
     ADMIT,
     ADMIT_TO_REFUSE_ADDRESS, /* its address is over its limit, but not the service; its first request is refused with 503 */
     ADMIT_TO_REFUSE,         /* the service is over its limit; likewise */
-    REJECT_ADDRESS,          /* it is to be closed without a reply, because of its address */
+    REJECT_ADDRESS,          /* it is to be closed without a reply, because of its address; the service has room */
     REJECT                   /* likewise, because of the service */
 };
 

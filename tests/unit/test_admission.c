@@ -23,14 +23,18 @@ static struct address address_of(const char *text) {
     return address;
 }
 
-static struct connections *create_connections(void) {
+static struct connections *create_for(unsigned total) {
     struct connections *connections = connections_create(&(struct connection_limits){ .thread_name = "reaper",
-                                                                                      .total = 100,
+                                                                                      .total = total,
                                                                                       .per_address = PER_ADDRESS,
                                                                                       .header_timeout_us = LONG_US,
                                                                                       .body_timeout_us = LONG_US });
     ck_assert_ptr_nonnull(connections);
     return connections;
+}
+
+static struct connections *create_connections(void) {
+    return create_for(100);
 }
 
 /* Whether two addresses are counted as one. */
@@ -167,6 +171,34 @@ START_TEST(a_connection_counts_from_its_acceptance_and_once) {
 }
 END_TEST
 
+/* Or one address could have them all, and the acceptor would wait for them to expire. */
+START_TEST(one_that_is_rejected_for_its_address_leaves_no_reservation) {
+    struct connections *connections = create_connections();
+    struct address address = address_of("192.0.2.1");
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(connections_admit(connections, FIRST_FD + i, &address) == REJECT_ADDRESS, i > PER_ADDRESS);
+    ck_assert_uint_eq(connections_reserved(connections), PER_ADDRESS + 1);
+    for (int i = 0; i <= PER_ADDRESS; i++)
+        connections_cancel(connections, FIRST_FD + i);
+    ck_assert_int_eq(would_admit(connections, &address), ADMIT);
+    connections_destroy(connections);
+}
+END_TEST
+
+START_TEST(one_of_an_address_over_its_limit_is_rejected_for_the_service_when_that_is_over_its_own) {
+    struct connections *connections = create_for(PER_ADDRESS + 1);
+    struct address address = address_of("192.0.2.1"), other = address_of("192.0.2.2");
+    for (int i = 0; i < PER_ADDRESS; i++)
+        ck_assert_int_eq(connections_admit(connections, FIRST_FD + i, &address), ADMIT);
+    ck_assert_int_eq(connections_admit(connections, FIRST_FD + PER_ADDRESS, &address), ADMIT_TO_REFUSE_ADDRESS);
+    ck_assert_int_eq(would_admit(connections, &other), ADMIT_TO_REFUSE);
+    ck_assert_int_eq(would_admit(connections, &address), REJECT);
+    for (int i = 0; i <= PER_ADDRESS; i++)
+        connections_cancel(connections, FIRST_FD + i);
+    connections_destroy(connections);
+}
+END_TEST
+
 START_TEST(a_reservation_that_is_never_taken_expires) {
     struct connections *connections = create_connections();
     struct address address = address_of("192.0.2.1");
@@ -215,6 +247,8 @@ Suite *admission_suite(void) {
     tcase_add_test(tcase, a_site_counts_the_connections_of_all_its_networks);
     tcase_add_test(tcase, a_site_may_have_four_times_the_connections_of_an_address);
     tcase_add_test(tcase, a_connection_counts_from_its_acceptance_and_once);
+    tcase_add_test(tcase, one_that_is_rejected_for_its_address_leaves_no_reservation);
+    tcase_add_test(tcase, one_of_an_address_over_its_limit_is_rejected_for_the_service_when_that_is_over_its_own);
     tcase_add_test(tcase, a_reservation_that_is_never_taken_expires);
     tcase_add_test(tcase, with_too_many_reservations_the_next_waits_for_half_a_second_at_most);
     tcase_add_test(tcase, an_unknown_address_is_not_counted);
