@@ -46,11 +46,15 @@ enum MHD_Result reply_queue(struct exchange *exchange) {
 /* The answer to HEAD: the library would send the end of a chunked body behind it, which the client takes for the beginning of the
  * next reply. The connection is closed. */
 static enum MHD_Result send_stream_header(struct exchange *exchange) {
-    exchange->must_close = exchange->is_sent = true;
-    exchange->sent_status = exchange->reply.http_status;
+    exchange->must_close = true;
     struct text header = reply_write_stream_header(exchange);
-    if (header.bytes != NULL)
-        (void)send(library_fd(exchange->library_connection), header.bytes, header.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (header.bytes == NULL) {
+        reply_send_past_library(exchange, STATUS_OUT_OF_MEMORY);
+        return MHD_NO;
+    }
+    exchange->sent_status = exchange->reply.http_status;
+    ssize_t sent = send(library_fd(exchange->library_connection), header.bytes, header.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    exchange->is_sent = sent == (ssize_t)header.len;
     return MHD_NO;
 }
 
