@@ -57,9 +57,13 @@ void input_note_line(int fd) {
         inputs[fd].lines++;
 }
 
-unsigned input_page(int fd) {
-    static const unsigned statuses[] = { [LINE_IS_READ] = 0, [LINE_HAS_OTHER_VERSION] = 505, [LINE_IS_MALFORMED] = 400 };
-    return has_place(fd) ? statuses[scanner_line_refusal(&inputs[fd].scanner, inputs[fd].lines)] : 0;
+bool input_is_line_refused(int fd, unsigned *page) {
+    static const unsigned pages[] = {
+        [LINE_IS_READ] = 0, [LINE_HAS_OTHER_VERSION] = 505, [LINE_IS_MALFORMED] = 400, [LINE_IS_DROPPED] = 0
+    };
+    enum line_refusal refusal = has_place(fd) ? scanner_line_refusal(&inputs[fd].scanner, inputs[fd].lines) : LINE_IS_READ;
+    *page = pages[refusal];
+    return refusal != LINE_IS_READ;
 }
 
 bool input_has_begun(int fd) {

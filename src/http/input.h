@@ -31,9 +31,9 @@ bool input_take_request(int fd);
 /* The library has read the next request line, and asks for its exchange. */
 void input_note_line(int fd);
 
-/* The status of the page with which the library has refused a request line by itself; 0: it has not. For a connection that the
- * library has closed. */
-unsigned input_page(int fd);
+/* Whether the library has refused a request line by itself, and the status of the page that it has sent; 0: it has closed the
+ * connection without one. For a connection that the library has closed. */
+bool input_is_line_refused(int fd, unsigned *page);
 
 /* scanner_is_too_large of this connection: 431 or 414 has been sent, and the library was told that the client has closed. */
 bool input_is_refused(int fd);

@@ -29,7 +29,7 @@ void request_log_begin(struct exchange *exchange);
 void request_log_end(struct exchange *exchange, bool is_complete);
 
 /* That of a request that was refused before its request line was read whole, or (STATUS_OK) by the library's page of this HTTP
- * status, with a new request_id. */
+ * status, or without any reply (0), with a new request_id. */
 void request_log_refusal(const struct address *peer, enum status status, unsigned page);
 
 #endif

@@ -11,7 +11,8 @@ enum state {
     METHOD,
     TARGET,
     VERSION,
-    LINE_LF, /* of the request line or a field line */
+    REQUEST_LINE_LF,
+    LINE_LF, /* of a field line */
     LINE_START,
     NAME,
     VALUE_START,
@@ -88,13 +89,72 @@ static enum state read_method(struct scanner *scanner, unsigned char c) {
     return read_element(scanner, c, IN_TOKEN, ' ', METHOD, TARGET);
 }
 
-/* The request line is over. */
-static void judge_line(struct scanner *scanner) {
-    enum line_refusal refusal = LINE_IS_READ;
-    if (scanner->version_len != VERSION_LEN)
-        refusal = LINE_IS_MALFORMED;
-    else if (scanner->major != '1')
-        refusal = LINE_HAS_OTHER_VERSION;
+/* ---- the request line as the library reads it: up to a line feed, and divided by spaces ---- */
+
+enum line_part {
+    LINE_IS_EMPTY,
+    LINE_IS_SKIPPED,
+    AT_METHOD,
+    WITHOUT_METHOD,
+    BEFORE_TARGET,
+    AT_TARGET,
+    BEFORE_VERSION,
+    AT_VERSION
+};
+
+static void match_version(struct scanner *scanner, unsigned char c) {
+    static const char version[VERSION_LEN + 1] = "HTTP/1.1"; /* with any digits */
+    unsigned at = scanner->version_len;
+    bool is_digit = c >= '0' && c <= '9';
+    bool fits = at < VERSION_LEN && (version[at] == '1' ? is_digit : (unsigned char)version[at] == c);
+    if (fits && at == MAJOR_AT)
+        scanner->major = c;
+    scanner->version_len = fits ? (uint8_t)(at + 1) : UINT8_MAX;
+}
+
+static void divide_line(struct scanner *scanner, unsigned char c) {
+    static const uint8_t behind_space[] = {
+        [LINE_IS_EMPTY] = WITHOUT_METHOD,  [LINE_IS_SKIPPED] = LINE_IS_SKIPPED, [AT_METHOD] = BEFORE_TARGET,
+        [WITHOUT_METHOD] = WITHOUT_METHOD, [BEFORE_TARGET] = BEFORE_TARGET,     [AT_TARGET] = BEFORE_VERSION,
+        [BEFORE_VERSION] = BEFORE_VERSION, [AT_VERSION] = BEFORE_VERSION
+    };
+    static const uint8_t behind_other[] = { [LINE_IS_EMPTY] = AT_METHOD,   [LINE_IS_SKIPPED] = LINE_IS_SKIPPED,
+                                            [AT_METHOD] = AT_METHOD,       [WITHOUT_METHOD] = WITHOUT_METHOD,
+                                            [BEFORE_TARGET] = AT_TARGET,   [AT_TARGET] = AT_TARGET,
+                                            [BEFORE_VERSION] = AT_VERSION, [AT_VERSION] = AT_VERSION };
+    uint8_t before = scanner->line_part;
+    scanner->line_part = c == ' ' ? behind_space[before] : behind_other[before];
+    if (before == LINE_IS_EMPTY && c == '\0')
+        scanner->line_part = LINE_IS_SKIPPED;
+    if (c == ' ') {
+        scanner->is_split = scanner->is_split || before == BEFORE_VERSION || before == AT_VERSION;
+        scanner->version_len = 0;
+    } else if (scanner->line_part == AT_VERSION) {
+        match_version(scanner, c);
+    }
+}
+
+static enum line_refusal line_refusal(const struct scanner *scanner) {
+    if (scanner->line_part == AT_METHOD || scanner->line_part == WITHOUT_METHOD)
+        return LINE_IS_DROPPED;
+    if (scanner->line_part != AT_VERSION || scanner->version_len != VERSION_LEN)
+        return LINE_IS_MALFORMED;
+    if (scanner->major != '1')
+        return LINE_HAS_OTHER_VERSION;
+    return scanner->is_split ? LINE_IS_DROPPED : LINE_IS_READ;
+}
+
+static void begin_line_parts(struct scanner *scanner) {
+    scanner->line_part = LINE_IS_EMPTY;
+    scanner->version_len = 0;
+    scanner->is_split = scanner->has_cr = false;
+}
+
+/* The library skips an empty line, and takes one that begins with a NUL for empty. */
+static void end_line_parts(struct scanner *scanner) {
+    enum line_refusal refusal = line_refusal(scanner);
+    if (scanner->line_part == LINE_IS_EMPTY || scanner->line_part == LINE_IS_SKIPPED)
+        return;
     if (refusal != LINE_IS_READ && scanner->refusal == LINE_IS_READ) {
         scanner->refusal = (uint8_t)refusal;
         scanner->refused_at = scanner->lines;
@@ -102,27 +162,21 @@ static void judge_line(struct scanner *scanner) {
     scanner->lines++;
 }
 
-static enum state read_version(struct scanner *scanner, unsigned char c) {
-    static const char version[VERSION_LEN + 1] = "HTTP/1.1"; /* with any digits */
-    if (c == '\r') {
-        judge_line(scanner);
-        return read_element(scanner, c, IN_TARGET, '\r', VERSION, LINE_LF);
+/* A CR belongs to the line unless a line feed follows. */
+static void read_line_part(struct scanner *scanner, unsigned char c) {
+    if (c == '\n') {
+        end_line_parts(scanner);
+        begin_line_parts(scanner);
+        return;
     }
-    unsigned at = scanner->version_len;
-    bool is_digit = c >= '0' && c <= '9';
-    bool fits = at < VERSION_LEN && (version[at] == '1' ? is_digit : (unsigned char)version[at] == c);
-    if (fits && at == MAJOR_AT)
-        scanner->major = c;
-    scanner->version_len = fits ? (uint8_t)(at + 1) : UINT8_MAX;
-    return read_element(scanner, c, IN_TARGET, '\r', VERSION, LINE_LF);
+    if (scanner->has_cr)
+        divide_line(scanner, '\r');
+    scanner->has_cr = c == '\r';
+    if (!scanner->has_cr)
+        divide_line(scanner, c);
 }
 
-static enum state read_wrong_line(struct scanner *scanner, unsigned char c) {
-    if (c != '\n')
-        return WRONG_LINE;
-    judge_line(scanner);
-    return WRONG;
-}
+/* ---- as the standard has it ---- */
 
 static enum state end_empty_line(struct scanner *scanner, unsigned char c) {
     if (c != '\n')
@@ -137,7 +191,6 @@ static enum state begin_request(struct scanner *scanner, unsigned char c) {
         return BEFORE_REQUEST_LF;
     scanner->empty_lines = 0;
     scanner->head_matched = 0;
-    scanner->version_len = 0;
     scanner->content_length = 0;
     scanner->lengths = 0;
     scanner->has_coding = false;
@@ -235,7 +288,8 @@ static enum state read_byte(struct scanner *scanner, unsigned char c) {
     case TARGET:
         return read_element(scanner, c, IN_TARGET, ' ', TARGET, VERSION);
     case VERSION:
-        return read_version(scanner, c);
+        return read_element(scanner, c, IN_TARGET, '\r', VERSION, REQUEST_LINE_LF);
+    case REQUEST_LINE_LF:
     case LINE_LF:
         return c == '\n' ? LINE_START : WRONG;
     case LINE_START:
@@ -249,7 +303,7 @@ static enum state read_byte(struct scanner *scanner, unsigned char c) {
     case HEADER_LF:
         return end_header(scanner, c);
     case WRONG_LINE:
-        return read_wrong_line(scanner, c);
+        return WRONG_LINE;
     case BODY:
     case STOPPED:
     case WRONG:
@@ -317,14 +371,23 @@ static bool has_named_cookie(const struct scanner *scanner) {
     return scanner->state == NAME && scanner->run == watched[COOKIE - 1].len && (scanner->names & (1u << (COOKIE - 1))) != 0;
 }
 
-/* The next byte, which may be changed. */
+static bool is_in_line(enum state state) {
+    return state <= REQUEST_LINE_LF || state == WRONG_LINE;
+}
+
+/* The next byte, which may be changed. A wrong line that the library skips is not the request's. */
 static void read_and_change(struct scanner *scanner, char *byte) {
     enum state before = (enum state)scanner->state, after = read_byte(scanner, (unsigned char)*byte);
-    bool is_in_line = before == METHOD || before == TARGET || before == VERSION;
-    scanner->state = (uint8_t)(after == WRONG && is_in_line ? WRONG_LINE : after);
+    if (is_in_line(before)) {
+        uint32_t lines = scanner->lines;
+        read_line_part(scanner, (unsigned char)*byte);
+        if (after == WRONG || after == WRONG_LINE)
+            after = scanner->lines > lines ? WRONG : WRONG_LINE;
+    }
+    scanner->state = (uint8_t)after;
     if (has_named_cookie(scanner))
         *byte = 'x';
-    if (scanner->state == WRONG_LINE && *byte == '\0')
+    if (scanner->state == WRONG_LINE && *byte == '\0' && scanner->line_part != LINE_IS_SKIPPED)
         *byte = '\1';
 }
 

@@ -31,20 +31,25 @@ struct scanner {
     uint8_t lengths;      /* Content-Length fields in this header */
     uint8_t head_matched; /* letters of the current method that are those of HEAD */
     uint8_t empty_lines;  /* since the last request */
-    uint8_t version_len;  /* of the current request line, as far as it is HTTP/d.d; 255: it is not */
+    uint8_t line_part;    /* enum line_part of scanner.c: where the current request line is, as the library divides it */
+    uint8_t version_len;  /* of its last word, as far as it is HTTP/d.d; 255: it is not */
     uint8_t major;        /* its first digit */
     uint8_t refusal;      /* enum line_refusal: of the first request line that the library refuses by itself */
     uint32_t lines;       /* request lines that were read whole */
     uint32_t refused_at;  /* how many there were before that one */
+    bool is_split;        /* a space is in the target of the current request line */
+    bool has_cr;          /* the byte before in that line was a CR */
     bool has_coding;      /* Transfer-Encoding is in this header */
     bool is_too_large;    /* the header that is to be taken next */
     bool began_in_body;   /* the bytes that were read last: so a request whose header was taken may not have been answered */
     bool is_over;         /* the value of Content-Length; only blanks may follow */
 };
 
-/* Why the library answers a request line with a page of its own, and closes the connection, before anything else is known of the
- * request: its version is not HTTP/1.x (505), or it has no version (400). */
-enum line_refusal { LINE_IS_READ, LINE_HAS_OTHER_VERSION, LINE_IS_MALFORMED };
+/* Why the library refuses a request line and closes the connection, before anything else is known of the request: with a page of
+ * its own because the version is not HTTP/1.x (505), or the last word is no version (400); without any reply (LINE_IS_DROPPED)
+ * because there is no method or no space, or a space is in the target of HTTP/1.x. The library is lenient: several spaces divide
+ * words as one does, and a line feed alone ends the line. */
+enum line_refusal { LINE_IS_READ, LINE_HAS_OTHER_VERSION, LINE_IS_MALFORMED, LINE_IS_DROPPED };
 
 void scanner_init(struct scanner *scanner);
 
@@ -54,7 +59,8 @@ void scanner_init(struct scanner *scanner);
  *   - A field name that begins with Cookie begins with Cookix. The library would store each cookie twice with a record of 64
  * bytes, reply to those that do not fit with errors or not at all, and refuse a value that ends with a single quote.
  *   - In a request line each NUL becomes 1, from the first byte on that is wrong. The request is refused, but the library goes on
- * with C strings, and would find the query in another place than before.
+ * with C strings, and would find the query in another place than before. A line that begins with a NUL stays: the library skips
+ * it.
  */
 void scanner_read(struct scanner *scanner, char *bytes, size_t len);
 

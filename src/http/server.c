@@ -74,13 +74,13 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
 /* Of a request without an exchange, whose request line was not read whole: every exchange takes its own. */
 static void note_refusal(const struct http_server *server, struct connection *connection, const struct address *peer) {
     enum status refusal = connection_take_refusal(connection);
-    unsigned page = refusal == STATUS_OK ? input_page(connection->fd) : 0;
+    unsigned page = 0;
+    if (refusal == STATUS_OK && !input_is_line_refused(connection->fd, &page))
+        return;
     if (refusal != STATUS_OK)
         http_metrics_note_direct_reply(server->context.listener, refusal);
     else if (page != 0)
         http_metrics_note_page(server->context.listener, page);
-    else
-        return;
     request_log_refusal(peer, refusal, page);
 }
 

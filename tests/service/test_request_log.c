@@ -284,6 +284,45 @@ START_TEST(a_request_that_is_refused_before_its_route_is_known_has_one_line_too)
 }
 END_TEST
 
+/* The status is the library's own; 0: it closes the connection without a reply. */
+static const struct {
+    const char *bytes, *status;
+} lines_refused[] = {
+    { "GET /a b HTTP/2.0\r\nHost: x\r\n\r\n", "505" },
+    { "GET  / HTTP/2.0\r\nHost: x\r\n\r\n", "505" },
+    { "\nGET / HTTP/2.0\nHost: x\n\n", "505" },
+    { "\rGET / HTTP/2.0\r\nHost: x\r\n\r\n", "505" },
+    { "GET  / HTTP/1.1\r\nHost: x\r\n\r\n", "400" },
+    { "GET HTTP/1.1\r\nHost: x\r\n\r\n", "400" },
+    { "GET / HTTP/1.1 \r\nHost: x\r\n\r\n", "400" },
+    { "GET / HTTP/2.0\r \nHost: x\r\n\r\n", "400" },
+    { "GET /a b\r\n\r\n", "400" },
+    { "GET\r\n", "0" },
+    { " / HTTP/1.1\r\nHost: x\r\n\r\n", "0" },
+    { "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", "0" },
+};
+
+START_TEST(a_refused_request_line_has_the_status_that_the_client_has_received) {
+    static struct raw_reply reply;
+    struct json_object *line = NULL;
+    server = server_start((const char *const[]){ "log.requests=refused", NULL });
+    for (size_t i = 0; i < ARRAY_LEN(lines_refused); i++) {
+        raw_exchange_replies(&server, lines_refused[i].bytes, strlen(lines_refused[i].bytes), 1, &reply);
+        ck_assert_int_eq(reply.statuses[0], strtol(lines_refused[i].status, NULL, 10));
+        ck_assert(reply.closed && (reply.len == 0) == (lines_refused[i].status[0] == '0'));
+        int64_t until_us = clock_monotonic_us() + WAIT_US;
+        while (count_requests(&line) <= i && clock_monotonic_us() < until_us)
+            usleep(5000);
+        ck_assert_uint_eq(count_requests(&line), i + 1);
+        ck_assert_msg(strcmp(text_in(line, "status"), lines_refused[i].status) == 0, "%s", lines_refused[i].bytes);
+    }
+    ck_assert_int_eq(server_stop(&server, SIGTERM), 0);
+    ck_assert_uint_eq(count_requests(&line), ARRAY_LEN(lines_refused));
+    json_object_put(line);
+    finish();
+}
+END_TEST
+
 START_TEST(scrapes_and_probes_of_the_operators_listener_have_no_line_while_all_is_well) {
     struct json_object *line = NULL;
     server = server_start((const char *const[]){ "ops.listen=127.0.0.1:0", NULL });
@@ -752,6 +791,7 @@ Suite *request_log_suite(void) {
     tcase_add_test(own, a_long_path_hides_nothing_of_a_line_in_detail);
     tcase_add_loop_test(own, a_request_that_is_refused_before_its_route_is_known_has_one_line_too, 0,
                         (int)ARRAY_LEN(refused_early));
+    tcase_add_test(own, a_refused_request_line_has_the_status_that_the_client_has_received);
     tcase_add_test(own, scrapes_and_probes_of_the_operators_listener_have_no_line_while_all_is_well);
     tcase_add_test(own, whole_addresses_are_logged_only_when_asked_for);
     tcase_add_test(own, what_a_command_does_is_in_the_log_of_the_service);

@@ -369,7 +369,30 @@ static const struct {
     { "GET / HTTP/11\r\n", 0, LINE_IS_MALFORMED },
     { "GET / FOO/1.1\r\n", 0, LINE_IS_MALFORMED },
     { "GET /\r\n", 0, LINE_IS_MALFORMED },
-    { "GET\r\n", 0, LINE_IS_MALFORMED },
+    { "GET\r\n", 0, LINE_IS_DROPPED },
+    { " GET / HTTP/1.1\r\n", 0, LINE_IS_DROPPED },
+    { " / HTTP/2.0\r\n", 0, LINE_IS_DROPPED },
+    { "GET \r\n", 0, LINE_IS_MALFORMED },
+    { "GET / \r\n", 0, LINE_IS_MALFORMED },
+    { "GET  /\r\n", 0, LINE_IS_MALFORMED },
+    { "GET HTTP/1.1\r\n", 0, LINE_IS_MALFORMED }, /* this is its target */
+    { "GET  HTTP/2.0\r\n", 0, LINE_IS_MALFORMED },
+    { "GET / HTTP/1.1 \r\n", 0, LINE_IS_MALFORMED },
+    { "GET /a b\r\n", 0, LINE_IS_MALFORMED },
+    { "GET /a b HTTP/1.1\r\n", 0, LINE_IS_DROPPED },
+    { "GET /a  HTTP/1.1\r\n", 0, LINE_IS_DROPPED },
+    { "GET / HTTP/1.1 HTTP/1.1\r\n", 0, LINE_IS_DROPPED },
+    { "GET /a b HTTP/2.0\r\n", 0, LINE_HAS_OTHER_VERSION },
+    { "GET /\1 HTTP/2.0\r\n", 0, LINE_HAS_OTHER_VERSION },
+    { "GET  / HTTP/2.0\r\n", 0, LINE_HAS_OTHER_VERSION },
+    { "GET  / HTTP/1.1\r\n", 0, LINE_IS_READ }, /* by the library: the service refuses it */
+    { "GET / HTTP/2.0\n", 0, LINE_HAS_OTHER_VERSION },
+    { "GET /\nHost: x y HTTP/1.1\r\n", 0, LINE_IS_MALFORMED },
+    { "\nGET / HTTP/2.0\r\n", 0, LINE_HAS_OTHER_VERSION },
+    { "\n", 0, LINE_IS_READ }, /* nor is an empty line refused */
+    { "\rGET / HTTP/2.0\r\n", 0, LINE_HAS_OTHER_VERSION },
+    { "GET / HTTP/2.0\r \n", 0, LINE_IS_MALFORMED },
+    { "GET / HTTP/1.1\r\r\n", 0, LINE_IS_MALFORMED },
     { "GET / HTTP/1.1\r\n\r\nGET / HTTP/2.0\r\n", 0, LINE_IS_READ }, /* its turn has not come */
     { "GET / HTTP/1.1\r\n\r\nGET / HTTP/2.0\r\n", 1, LINE_HAS_OTHER_VERSION },
     { "GET / HTTP/1.1\r\n\r\nGET /\r\n", 1, LINE_IS_MALFORMED },
@@ -378,8 +401,23 @@ static const struct {
 START_TEST(the_first_line_that_is_no_request_of_http_1_is_known) {
     struct scanner scanner;
     scanner_init(&scanner);
-    feed(&scanner, lines[_i].bytes, strlen(lines[_i].bytes));
+    for (size_t i = 0; lines[_i].bytes[i] != '\0'; i++)
+        feed(&scanner, &lines[_i].bytes[i], 1);
     ck_assert_msg(scanner_line_refusal(&scanner, lines[_i].begun) == lines[_i].refusal, "%s", lines[_i].bytes);
+}
+END_TEST
+
+/* The library takes it for empty. */
+START_TEST(a_line_that_begins_with_a_nul_stays_and_the_next_one_is_the_request_line) {
+    static const char before[] = "\0GET / HTTP/1.1\0\r\nGET /\0 HTTP/2.0\r\n",
+                      after[] = "\0GET / HTTP/1.1\0\r\nGET /\1 HTTP/2.0\r\n";
+    struct scanner scanner;
+    char bytes[sizeof before];
+    memcpy(bytes, before, sizeof before);
+    scanner_init(&scanner);
+    scanner_read(&scanner, bytes, sizeof before - 1);
+    ck_assert_mem_eq(bytes, after, sizeof after);
+    ck_assert_int_eq(scanner_line_refusal(&scanner, 0), LINE_HAS_OTHER_VERSION);
 }
 END_TEST
 
@@ -397,6 +435,7 @@ Suite *scanner_suite(void) {
     tcase_add_loop_test(tcase, a_header_behind_the_rest_of_a_body_is_not_refused_before_the_next_piece, 0, (int)ARRAY_LEN(large));
     tcase_add_loop_test(tcase, a_request_begins_with_its_first_byte_and_not_with_an_empty_line, 0, (int)ARRAY_LEN(beginnings));
     tcase_add_loop_test(tcase, the_first_line_that_is_no_request_of_http_1_is_known, 0, (int)ARRAY_LEN(lines));
+    tcase_add_test(tcase, a_line_that_begins_with_a_nul_stays_and_the_next_one_is_the_request_line);
     suite_add_tcase(suite, tcase);
     return suite;
 }
