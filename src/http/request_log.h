@@ -4,7 +4,8 @@
  * it), user_id and service where they are known, us (from the request line to the end of the reply), and address, request_id and
  * trace_id of the context. A field that does not apply is missing. With debug, or for a request in detail, also the
  * first 512 bytes of the path, in front of the context. A request that was refused before its header was read (408, 414, 431,
- * 505, some 400) has no method and a new request_id. Status 0: the connection ended before a reply; complete=no: in the reply.
+ * 505, some 400, and 0 for a request line that the library drops) has no method and a new request_id. Status 0: the connection
+ * ended before a reply; complete=no: in the reply.
  *
  * A request is in detail, logged with all its lines whatever the level, when its X-Log-Detail has the word of log.detail_digest.
  *
