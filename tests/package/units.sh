@@ -21,21 +21,33 @@ are_right() {
     ! grep -E 'jwtd\.(service|socket)' "$work/units.log"
 }
 
-# answers PORT: within ten seconds
+# answers PORT: within a minute, since the machine may be full
 answers() {
-    curl -fsS --max-time 10 "http://127.0.0.1:$1/health/live" >/dev/null
+    curl -fsS --max-time 60 "http://127.0.0.1:$1/health/live" >/dev/null
+}
+
+# listens PORT PROCESS: within a minute, as long as the process runs
+listens() {
+    local tries
+    for ((tries = 3000; tries > 0; tries--)); do
+        ! grep -qi ":$(printf '%04X' "$1") 00000000:0000 0A" /proc/net/tcp || return 0
+        kill -0 "$2" || return 1
+        sleep 0.02
+    done
+    return 1
 }
 
 # systemd holds the socket while no service runs: each round starts it with a connection and stops it again.
 starts_with_the_first_connection() {
-    local port activator began round
+    local port activator="" began round
+    trap 'kill "${activator-}" 2>/dev/null || true' EXIT
     port=$(free_port)
     "$BUILD/jwtd" --set "token.keys_dir=$work/units/keys" --set "token.refresh_key_file=$work/units/refresh.key" keygen >/dev/null
     for round in 1 2 3; do
         systemd-socket-activate --listen="127.0.0.1:$port" "$BUILD/jwtd" --set "token.keys_dir=$work/units/keys" \
             --set "token.refresh_key_file=$work/units/refresh.key" --set ops.listen= serve &
         activator=$!
-        until grep -qi ":$(printf '%04X' "$port") 00000000:0000 0A" /proc/net/tcp; do sleep 0.02; done
+        listens "$port" "$activator"
         [[ $(<"/proc/$activator/comm") == systemd-socket* ]]
         began=$(date +%s%3N)
         answers "$port"
@@ -44,6 +56,7 @@ starts_with_the_first_connection() {
         answers "$port"
         kill -TERM "$activator"
         wait "$activator"
+        activator=
     done
 }
 
