@@ -22,7 +22,7 @@ get_schemas() {
     [[ $module == *"\"$kubectl_validate_sum\""* ]] || return
     directory=$(sed -n 's/.*"Dir": "\(.*\)".*/\1/p' <<<"$module")
     rm -rf "$schemas"
-    python3 tests/package/kubernetes/schemas.py "$directory/pkg/openapiclient/builtins/$kubernetes_version" "$schemas"
+    /usr/bin/python3 tests/package/kubernetes/schemas.py "$directory/pkg/openapiclient/builtins/$kubernetes_version" "$schemas"
 }
 
 is_valid() {
@@ -36,7 +36,7 @@ is_refused() {
 }
 
 is_consistent() {
-    python3 tests/package/kubernetes/manifests.py check config/kubernetes
+    /usr/bin/python3 tests/package/kubernetes/manifests.py check config/kubernetes
 }
 
 # make_secret DIRECTORY FILE...: as the kubelet does, with fsGroup and the mode 0440: links to links, in a directory that all may write.
@@ -63,7 +63,7 @@ make_keys() {
 # In a configuration of the ConfigMap with the port and the issuer of the test.
 make_pod() {
     mkdir -p "$pod/keys" "$pod/refresh-key" "$pod/services"
-    python3 tests/package/kubernetes/manifests.py config config/kubernetes >"$pod/jwtd.conf"
+    /usr/bin/python3 tests/package/kubernetes/manifests.py config config/kubernetes >"$pod/jwtd.conf"
     chmod 644 "$pod/jwtd.conf"
     "$BUILD/jwtd" --config "$pod/jwtd.conf" check-config
     make_keys keygen --algorithm es256
