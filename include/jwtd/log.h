@@ -10,12 +10,12 @@
  *
  * The log blocks nobody, however slow the sink is. In the service a thread of its own writes (src/server/log_thread.h): each
  * thread that logs has a queue of LOG_QUEUE_SIZE bytes, which only it and the writer touch, without a lock; the second half of it
- * is used only when lines have to wait. Lines of requests (log_request) and of LOG_DEBUG have no room in its last quarter, which
- * is kept for all others: behind a slow sink a flood of requests does not cost a login_failed, a warning or an error. Without
- * that thread, in commands, a line is written where it is logged, if the sink takes it at once. A line that has no room, or
- * cannot be written, is lost and counted; the count is logged (log_lines_lost) with the next line that can be written. Lines of
- * one thread stand in their order; those of several in that of their times as far as they waited together. What waits when the
- * process is killed is lost uncounted.
+ * is used only when lines have to wait. Lines of requests (log_request) and of LOG_DEBUG have no room in its last quarter, and
+ * events of LOG_INFO none in the last eighth: behind a slow sink a flood of requests costs no login_failed, and neither a flood
+ * of those nor one of requests a warning or an error. Without that thread, in commands, a line is written where it is logged, if
+ * the sink takes it at once. A line that has no room, or cannot be written, is lost and counted; the count is logged
+ * (log_lines_lost) with the next line that can be written. Lines of one thread stand in their order; those of several in that of
+ * their times as far as they waited together. What waits when the process is killed is lost uncounted.
  *
  * Never log a password, a token or a hash; an e-mail address only by log_email.
  *

@@ -309,9 +309,13 @@ static void log_values(const struct event *event, const char *fields, va_list va
 }
 
 void log_event(enum log_level level, const char *event, const char *fields, ...) {
+    static const enum queue_room rooms[] = { [LOG_DEBUG] = QUEUE_WITHOUT_RESERVE,
+                                             [LOG_INFO] = QUEUE_WITH_HALF_THE_RESERVE,
+                                             [LOG_WARN] = QUEUE_ALL,
+                                             [LOG_ERROR] = QUEUE_ALL };
     va_list values;
     va_start(values, fields);
-    log_values(&(struct event){ level, event, level > LOG_DEBUG ? QUEUE_ALL : QUEUE_WITHOUT_RESERVE }, fields, values);
+    log_values(&(struct event){ level, event, rooms[level] }, fields, values);
     va_end(values);
 }
 

@@ -25,6 +25,11 @@ struct entry {
  * the reserve shall be left. */
 #define ANEW_FROM (LOG_QUEUE_SIZE / 2)
 
+/* Bytes that a line of each room leaves. */
+static const size_t left_by[] = {
+    [QUEUE_ALL] = 0, [QUEUE_WITH_HALF_THE_RESERVE] = RESERVE / 2, [QUEUE_WITHOUT_RESERVE] = RESERVE
+};
+
 _Static_assert(LOG_QUEUE_SIZE % sizeof(struct entry) == 0, "an entry's head is never divided");
 
 /* Positions count bytes since the beginning; they never wrap. */
@@ -108,7 +113,7 @@ bool log_queues_add(int64_t time_us, struct text line, enum queue_room room) {
     size_t size = entry_size(line.len);
     bool begins_anew = used == 0 && begin % LOG_QUEUE_SIZE >= ANEW_FROM;
     size_t skipped = begins_anew || room_to_end < size ? room_to_end : 0;
-    if (used + skipped + size > LOG_QUEUE_SIZE - (room == QUEUE_ALL ? 0 : RESERVE))
+    if (used + skipped + size > LOG_QUEUE_SIZE - left_by[room])
         return false;
     if (skipped > 0)
         *entry_at(queue, begin) = (struct entry){ .len = SKIP };

@@ -13,11 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Which room a line may use. */
-enum queue_room {
-    QUEUE_ALL,
-    QUEUE_WITHOUT_RESERVE /* all but a quarter of the queue */
-};
+/* Which room a line may use. The reserve is a quarter of the queue. */
+enum queue_room { QUEUE_ALL, QUEUE_WITH_HALF_THE_RESERVE, QUEUE_WITHOUT_RESERVE };
 
 /* Adds a line to the calling thread's queue, which its first line creates, or takes over from a thread that has ended. False:
  * there is no room, or no memory for a queue. */

@@ -84,13 +84,14 @@ static void remove_all(void) {
 }
 
 /* From whatever position the queue is filled. */
-START_TEST(a_quarter_of_a_queue_is_kept_for_lines_that_may_use_all_of_it) {
+START_TEST(an_eighth_of_a_queue_is_kept_for_events_and_another_one_for_warnings_and_errors) {
     enum { LEN = 240, ENTRY = 256, LINES = LOG_QUEUE_SIZE / ENTRY };
     for (unsigned position = 0; position < LINES; position += 7) {
         unsigned ordinary = fill(QUEUE_WITHOUT_RESERVE, LEN);
         ck_assert_uint_ge(ordinary, LINES / 4 - 1);
         ck_assert_uint_le(ordinary, 3 * LINES / 4);
-        ck_assert_uint_ge(fill(QUEUE_ALL, LEN), LINES / 4 - 1);
+        ck_assert_uint_ge(fill(QUEUE_WITH_HALF_THE_RESERVE, LEN), LINES / 8 - 1);
+        ck_assert_uint_ge(fill(QUEUE_ALL, LEN), LINES / 8 - 1);
         remove_all();
         for (unsigned i = 0; i < position; i++) {
             static char line[LEN];
@@ -400,6 +401,29 @@ START_TEST(a_flood_of_requests_behind_a_slow_sink_costs_no_other_event) {
 }
 END_TEST
 
+START_TEST(a_flood_of_failing_logins_behind_a_slow_sink_costs_no_error) {
+    struct writing writing;
+    char *text = malloc(TEXT_SIZE);
+    ck_assert_ptr_nonnull(text);
+    begin_writing(&writing);
+    uint64_t before = fill_pipe();
+    for (int i = 0; i < LINES_EACH; i++)
+        log_event(LOG_INFO, "login_failed", "number=%d", i);
+    uint64_t lost = log_lines_lost();
+    ck_assert_uint_gt(lost, before);
+    log_event(LOG_ERROR, "not_lost", "number=%d", 1);
+    ck_assert_uint_eq(log_lines_lost(), lost);
+    size_t len = 0;
+    int64_t until_us = clock_monotonic_us() + LONG_US;
+    do
+        len += read_pipe(&writing, text + len, TEXT_SIZE - len, 100);
+    while (count(text, "\"event\":\"not_lost\"") < 1 && clock_monotonic_us() < until_us);
+    ck_assert_int_eq(count(text, "\"event\":\"not_lost\""), 1);
+    end_writing(&writing);
+    free(text);
+}
+END_TEST
+
 START_TEST(a_service_ends_though_its_log_is_blocked) {
     struct writing writing;
     begin_writing(&writing);
@@ -576,7 +600,7 @@ Suite *log_writer_suite(void) {
     Suite *suite = suite_create("log_writer");
     TCase *queues = tcase_create("queues");
     tcase_add_test(queues, lines_come_out_whole_and_in_order_whatever_their_lengths);
-    tcase_add_test(queues, a_quarter_of_a_queue_is_kept_for_lines_that_may_use_all_of_it);
+    tcase_add_test(queues, an_eighth_of_a_queue_is_kept_for_events_and_another_one_for_warnings_and_errors);
     tcase_add_test(queues, the_earliest_line_of_all_threads_comes_first);
     tcase_add_test(queues, lines_that_do_not_wait_use_half_of_the_memory_of_a_queue);
     tcase_add_test(queues, what_a_thread_logs_when_it_has_given_up_its_queue_goes_into_another_one);
@@ -587,6 +611,7 @@ Suite *log_writer_suite(void) {
     tcase_add_test(writer, a_sink_that_takes_nothing_blocks_no_thread_and_every_lost_line_is_counted);
     tcase_add_test(writer, a_line_has_the_time_at_which_it_was_logged);
     tcase_add_test(writer, a_flood_of_requests_behind_a_slow_sink_costs_no_other_event);
+    tcase_add_test(writer, a_flood_of_failing_logins_behind_a_slow_sink_costs_no_error);
     tcase_add_test(writer, a_service_ends_though_its_log_is_blocked);
     tcase_add_test(writer, a_sink_that_does_not_block_loses_nothing);
     tcase_add_test(writer, lines_of_a_broken_sink_are_counted_as_lost);
