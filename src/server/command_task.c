@@ -29,7 +29,7 @@ static int64_t run(const struct task_round *round) {
     struct db_call call = { .db = round->db, .deadline_us = now_us + DEADLINE_US };
     bool is_read = command_events_read(&call, cursor, log_command) == STATUS_OK;
     if (is_read && cursor->again_us != 0)
-        return now_us; /* behind the other tasks of the thread that are due */
+        return clock_monotonic_us(); /* behind the other tasks of the thread that are due */
     return now_us + (is_read ? INTERVAL_US : PAUSE_US);
 }
 
