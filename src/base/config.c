@@ -40,6 +40,11 @@ static bool may_hold_password(const char *text) {
     return (authority != NULL && strchr(authority, '@') != NULL) || strcasestr(text, "password") != NULL;
 }
 
+/* A URL, or the rest of one, in the place of a section or of a name is not quoted. */
+static const char *shown_name(const char *name) {
+    return strstr(name, "://") != NULL || strchr(name, '@') != NULL ? "***" : name;
+}
+
 static void print_environment_name(const char *name, FILE *out) {
     fputs(ENVIRONMENT_PREFIX, out);
     for (; *name != '\0'; name++)
@@ -107,7 +112,7 @@ static void assign_from_file(void *context, unsigned line, const char *section, 
     int len = snprintf(name, sizeof name, "%s%s%s", section, section[0] != '\0' ? "." : "", key);
     const struct setting *setting = len > 0 && (size_t)len < sizeof name ? setting_find(name) : NULL;
     if (setting == NULL) {
-        report_name(loading, FROM_FILE, line, name, "there is no such setting");
+        report_name(loading, FROM_FILE, line, shown_name(name), "there is no such setting");
         return;
     }
     size_t index = (size_t)(setting - settings);
@@ -175,7 +180,7 @@ static void load_set(struct loading *loading, const char *pair) {
     size_t len = strcspn(pair, "=");
     snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), pair);
     const struct setting *setting = setting_find(name);
-    const char *shown = strstr(name, "://") != NULL ? "***" : name;
+    const char *shown = shown_name(name);
     if (pair[len] != '=')
         report_name(loading, FROM_SET, 0, shown, "must be section.key=value");
     else if (setting == NULL)

@@ -381,6 +381,21 @@ START_TEST(no_error_quotes_a_value_that_may_hold_a_password) {
 }
 END_TEST
 
+static const char *const misplaced_in_a_file[] = {
+    "[database]\npostgres://u:hunter2@h/db\n",        "[database]\npostgres://u:hunter2@h/db?sslmode=require\n",
+    "[postgres://u:hunter2@h/db]\nconnections = 4\n", "[database]\nurl = postgres://u:\n  hunter2@h/db?sslmode=require\n",
+    "[database]\nhost=h password=hunter2\n",
+};
+
+START_TEST(no_error_quotes_a_line_of_a_file_that_may_hold_a_password) {
+    struct outcome outcome = load_file(misplaced_in_a_file[_i]);
+    ck_assert(!outcome.loaded);
+    ck_assert_msg(strstr(outcome.errors, ": there is no such setting\n") != NULL && strstr(outcome.errors, "hunter2") == NULL,
+                  "%s", outcome.errors);
+    outcome_fini(&outcome);
+}
+END_TEST
+
 /* Of the database's URL: where it stands, and who may read that. */
 static const struct {
     const char *text, *set, *variable;
@@ -645,6 +660,8 @@ Suite *config_suite(void) {
     tcase_add_test(secrets, the_database_url_is_printed_without_its_password);
     tcase_add_test(secrets, an_error_in_the_database_url_does_not_quote_it);
     tcase_add_loop_test(secrets, no_error_quotes_a_value_that_may_hold_a_password, 0, (int)ARRAY_LEN(misplaced_passwords));
+    tcase_add_loop_test(secrets, no_error_quotes_a_line_of_a_file_that_may_hold_a_password, 0,
+                        (int)ARRAY_LEN(misplaced_in_a_file));
     tcase_add_loop_test(secrets, a_password_in_a_file_that_every_user_may_read_is_exposed, 0, (int)ARRAY_LEN(exposure_cases));
     tcase_add_test(secrets, a_configuration_may_be_ended_twice);
     suite_add_tcase(suite, secrets);
