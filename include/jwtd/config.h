@@ -124,7 +124,7 @@ struct config {
         enum log_emails emails;
         char *detail_digest; /* SHA-256, in hex, of what X-Log-Detail must carry; empty: no request is logged in detail */
     } log;
-    bool is_exposed; /* no setting: config_load found a secret in force in a file that every user of the host may read */
+    bool is_exposed; /* no setting: config_load found a secret in force in a file that all who reach it may read */
 };
 
 struct config_source {

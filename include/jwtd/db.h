@@ -159,7 +159,7 @@ bool db_url_check_words(const char *url, char error[DB_URL_PROBLEM_SIZE]) MUST_C
  * the URL. */
 bool db_check_config(const struct config *config, FILE *errors) MUST_CHECK;
 
-/* Whether a password is in database.url that every user of the host may read, in the configuration's file. */
+/* Whether a password is in database.url that every user who reaches the configuration's file may read there. */
 bool db_password_is_exposed(const struct config *config);
 
 /* Prints a URL or conninfo string as "key=value" words, with every password replaced by "***"; "***" alone for one that is not

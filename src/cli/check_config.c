@@ -28,7 +28,7 @@ static bool are_all_keys_secret(const struct config *config) {
 /* As comments, so that what is printed can be read again. */
 static void print_remarks(const struct config *config, const char *file) {
     if (db_password_is_exposed(config))
-        printf("# database.url has a password, and every user of this host may read it in %s: chmod o= it\n", file);
+        printf("# database.url has a password, and every user who reaches %s may read it there: chmod o= it\n", file);
     const char *obstacle = issuer_obstacle(config->token.issuer);
     if (obstacle == NULL && are_all_keys_secret(config))
         puts("# token.keys_dir has keys of HS256 only: this service can be discovered, but /.well-known/jwks.json is empty;\n"

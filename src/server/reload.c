@@ -42,7 +42,7 @@ static bool load_config(const struct config_source *source, struct config *confi
 void warn_of_exposed_password(const struct config *config, const struct config_source *source) {
     if (db_password_is_exposed(config))
         log_event(LOG_WARN, "password_exposed", "setting=%s file=%s advice=%s", "database.url", source->file,
-                  "every user of this host may read the file: chmod o= it");
+                  "every user who reaches the file may read it: chmod o= it");
 }
 
 /* For the modules that keep copies of settings. */

@@ -12,7 +12,7 @@
 
 void reload(const struct config_source *source, const struct services *services); /* main thread */
 
-/* Logs that every user of the host may read the database's password; at the start, and with each reload. */
+/* Logs that every user who reaches the file may read the database's password; at the start, and with each reload. */
 void warn_of_exposed_password(const struct config *config, const struct config_source *source);
 
 #endif
