@@ -51,6 +51,7 @@ static const char *const more_settings[INSTANCES][SETTINGS_MAX] = {
     [OVERLOADED] = { "password.memory=64MiB", "password.operations=4", "password.workers=1", "server.request_timeout=2s" },
     [ATTACKED] = { "limit.enabled=true", "limit.register=off", "limit.login=off", "limit.refresh=off", "limit.account=off",
                    "limit.address_failures=off", "limit.login_failures=1/10h" },
+    [AHEAD] = { "server.max_connections_per_address=1" },
     [GROWING] = { "server.max_connections_per_address=0" },
 };
 
@@ -279,6 +280,17 @@ static void free_memory(void) {
         close(crowd[i]);
 }
 
+/* The second connection is refused while the first one is there. */
+static void connect_too_often(void) {
+    static const char live[] = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+    char status[13] = "";
+    int first = raw_connect(&servers[AHEAD]), second = raw_connect(&servers[AHEAD]);
+    raw_send(second, live, sizeof live - 1);
+    (void)recv(second, status, sizeof status - 1, 0);
+    close(second);
+    close(first);
+}
+
 static void take_down(void) {
     server_stop(&servers[DOWN], SIGKILL);
 }
@@ -332,6 +344,7 @@ static const struct fault {
     { ATTACKED, { "JwtdAuditEventsLost" }, { NULL }, lose_audit, keep_audit, log_in_unnoticed, 1, 200 },
     { WITH_KEYS, { "JwtdKeyOld", "JwtdNoStandbyKey" }, { NULL }, let_key_be_old, replace_key, NULL, 0, 0 },
     { WITH_KEYS, { "JwtdReloadFailed" }, { NULL }, reload_nonsense, reload_sense, NULL, 0, 0 },
+    { AHEAD, { "JwtdAddressLimit" }, { NULL }, NULL, NULL, connect_too_often, 1, 100 },
     { AHEAD, { "JwtdKeyFromTheFuture" }, { NULL }, let_key_be_of_tomorrow, set_clock_of_key_right, NULL, 0, 0 },
 #define GROWTH                                                                                                                   \
     (ARRAY_LEN(faults) - 1) /* the last one: the sanitizers keep what is freed, and their memory follows other rules             \
