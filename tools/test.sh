@@ -24,8 +24,9 @@ failures=() # "KIND SUITE" of each that failed
 again=()    # "KIND SUITE" of each that was run again
 work=
 workers=() # their processes, while they run
-# Suites of the service tests that take longest, longest first, so that no worker begins one when the others have nothing left.
-long_suites="fault_requests languages database_revocations front_end store alerts pages fault_start followers database_commit \
+# Suites of the service tests that take longest, longest first, so that no worker begins one when the others have nothing left. Before
+# them memory, since an instance keeps what others have changed in the last quarter of an hour.
+long_suites="memory fault_requests languages database_revocations front_end store alerts pages fault_start followers database_commit \
     database_pressure database_outage activation life slow_followers fault_migrate database_failover crashes revocations enumeration slow_clients chaos failpoint \
     delayed_replies proxies exchanges database_executor fault_signals fault_key reload idempotency key_clients request_log traces limits \
     database_audit sibling database_readiness rolling fault_keygen database_introspection differential shutdown"

@@ -102,10 +102,15 @@ START_TEST(after_a_failed_connect_the_next_calls_fail_without_trying) {
         ck_assert_int_eq(ping(own, soon()), STATUS_DATABASE_UNAVAILABLE);
         usleep(60000);
     }
-    int64_t began_us = clock_monotonic_us();
-    for (int i = 0; i < 1000; i++)
-        ck_assert_int_eq(ping(own, soon()), STATUS_DATABASE_UNAVAILABLE);
-    ck_assert_int_lt(clock_monotonic_us() - began_us, 20000);
+    int64_t fastest_us = INT64_MAX; /* a busy machine takes the processor away for longer than all of them need */
+    for (int round = 0; round < 5; round++) {
+        int64_t began_us = clock_monotonic_us();
+        for (int i = 0; i < 1000; i++)
+            ck_assert_int_eq(ping(own, soon()), STATUS_DATABASE_UNAVAILABLE);
+        int64_t took_us = clock_monotonic_us() - began_us;
+        fastest_us = took_us < fastest_us ? took_us : fastest_us;
+    }
+    ck_assert_int_lt(fastest_us, 20000);
     db_destroy(own);
 }
 END_TEST
