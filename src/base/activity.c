@@ -25,7 +25,7 @@ struct cell {
 
 static _Thread_local struct cell own;
 
-static LIST_HEAD(, cell) cells = LIST_HEAD_INITIALIZER(cells);
+static LIST_HEAD(cell_list, cell) cells = LIST_HEAD_INITIALIZER(cells);
 static pthread_mutex_t lock =
     PTHREAD_MUTEX_INITIALIZER; /* guards the list: a cell in it belongs to a thread that has not ended */
 static pthread_once_t once = PTHREAD_ONCE_INIT;

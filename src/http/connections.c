@@ -207,9 +207,10 @@ static bool is_before(const struct connection *one, int64_t one_since_us, const 
 /* The one that has been in a state for longest, of the address that has most, among those of which `since_us_of` tells. */
 static struct connection *find_longest(const struct connections *connections,
                                        int64_t (*since_us_of)(struct connection *connection)) {
-    struct connection *found = NULL, *connection;
+    struct connection *found = NULL;
     int64_t found_since_us = 0;
-    TAILQ_FOREACH(connection, &connections->list, link) {
+    for (struct connection *connection = TAILQ_FIRST(&connections->list); connection != NULL;
+         connection = TAILQ_NEXT(connection, link)) {
         int64_t since_us = connection->is_evicted ? -1 : since_us_of(connection);
         if (since_us < 0 || (found != NULL && !is_before(connection, since_us, found, found_since_us)))
             continue;

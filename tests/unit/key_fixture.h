@@ -70,7 +70,7 @@ static inline EVP_PKEY *find_rsa_key(unsigned bits, unsigned long exponent, bool
         if (rsa_primes[i].bits == bits && rsa_primes[i].exponent == exponent && (found == NULL || is_other))
             found = &rsa_primes[i];
     ck_assert_msg(found != NULL, "rsa_primes.h has no key of %u bits with the exponent %lu", bits, exponent);
-    return rsa_key_of(found);
+    return found != NULL ? rsa_key_of(found) : NULL;
 }
 
 /* Always the same key. */
