@@ -42,7 +42,7 @@ print_facts | awk '
         }
         printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1180 %d\" font-family=\"sans-serif\">\n", y + 10
         print "<style>.layer{font-size:17px;font-weight:bold}.name{font-size:12.5px}.head{font-size:13px;fill:#555}"
-        print ".band{fill:#f3f5f8;stroke:#c4ccd6}.arc{fill:none;stroke:#2b6cb0;stroke-opacity:.45}.library{font-size:12px;fill:#8a4b08}</style>"
+        print ".band{fill:#f3f5f8;stroke:#c4ccd6}.arc{fill:none;stroke:#2b6cb0;stroke-opacity:.45}.uses{font-size:12px;fill:#8a4b08}</style>"
         printf "<rect width=\"1180\" height=\"%d\" fill=\"#fff\"/>\n", y + 10
         label(24, 28, "head", "layer"); label(150, 28, "head", "headers that others may include"); label(720, 28, "head", "libraries known here only")
         label(905, 28, "head", "who includes whom: only ever downwards")
@@ -52,7 +52,7 @@ print_facts | awk '
             label(24, top[layer] + 21, "layer", layer)
             for (j = 0; (layer, j) in text; j++) label(150, top[layer] + 20 + j * 17, "name", text[layer, j])
             parts = split(libraries[layer], part, " ")
-            for (j = 1; j <= parts; j++) label(720, top[layer] + 20 + (j - 1) * 17, "library", part[j])
+            for (j = 1; j <= parts; j++) label(720, top[layer] + 20 + (j - 1) * 17, "uses", part[j])
         }
         for (i = count; i >= 1; i--) for (j = i - 1; j >= 1; j--) {
             n = uses[name[i] " " name[j]]

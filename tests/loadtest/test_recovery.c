@@ -164,17 +164,23 @@ START_TEST(nothing_in_flight_is_no_backlog) {
 }
 END_TEST
 
-/* Those in flight are fewer, since their clients gave up. */
-START_TEST(a_queue_that_only_the_client_empties_does_not_shrink) {
-    begin_run(436, 0);
+/* After 21 seconds without a 200, of which each has so many refusals and failures, and 40 fewer in flight than the one before. */
+static enum recovery_state judge_a_shrinking_queue(double shed, double failed) {
     struct recovery recovery = recovery_of(&run, &run.steps[0], HALF, ALLOWED);
     double seconds;
     for (int second = 1; second <= 21; second++) {
         struct run_second *added = add_second(OVERLOAD_S + second, 1000 - 40 * second);
         added->figures.ok = 0;
-        added->figures.failed = HALF;
+        added->figures.shed = shed;
+        added->figures.failed = failed;
     }
-    ck_assert_int_eq(recovery_judge(&recovery, &run, OVERLOAD_S + 21, &seconds), RECOVERY_NONE);
+    return recovery_judge(&recovery, &run, OVERLOAD_S + 21, &seconds);
+}
+
+/* Those in flight are fewer, since their clients gave up. */
+START_TEST(a_queue_that_only_the_client_empties_does_not_shrink) {
+    begin_run(436, 0);
+    ck_assert_int_eq(judge_a_shrinking_queue(0, HALF), RECOVERY_NONE);
     run_fini(&run);
 }
 END_TEST
@@ -193,14 +199,7 @@ END_TEST
 
 START_TEST(refusals_are_answers_that_a_queue_shrinks_by) {
     begin_run(436, 0);
-    struct recovery recovery = recovery_of(&run, &run.steps[0], HALF, ALLOWED);
-    double seconds;
-    for (int second = 1; second <= 21; second++) {
-        struct run_second *added = add_second(OVERLOAD_S + second, 1000 - 40 * second);
-        added->figures.ok = 0;
-        added->figures.shed = LIMIT;
-    }
-    ck_assert_int_eq(recovery_judge(&recovery, &run, OVERLOAD_S + 21, &seconds), RECOVERY_WAITS);
+    ck_assert_int_eq(judge_a_shrinking_queue(LIMIT, 0), RECOVERY_WAITS);
     run_fini(&run);
 }
 END_TEST

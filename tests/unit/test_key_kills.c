@@ -1,12 +1,9 @@
 /* The commands that change keys, killed before each of their system calls. */
 #include "key_life_fixture.h"
+#include "kill_at_call.h"
 
 #include "jwtd/macros.h"
 #include "tests/runner.h"
-
-#include <signal.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
 
 Suite *key_kills_suite(void);
 
@@ -57,30 +54,6 @@ static void prepare(const struct killed_case *killed) {
         scratch_write_text(&scratch, "refresh.key.next", FIXTURE_KEY_2);
 }
 
-/* Runs the command until it is about to make its system call number `calls`, and kills it there. False: it has come to its end.
- */
-static bool run_and_kill(const struct killed_case *killed, unsigned calls) {
-    int status;
-    pid_t pid = fork();
-    if (pid == 0) {
-        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-        raise(SIGSTOP);
-        _exit(killed->run() ? 0 : 1);
-    }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    for (unsigned stops = 0; WIFSTOPPED(status) && stops < 2 * calls - 1; stops++) { /* one before a call and one behind it */
-        ck_assert_int_eq(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
-        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    }
-    if (!WIFSTOPPED(status)) {
-        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-        return false;
-    }
-    kill(pid, SIGKILL);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    return true;
-}
-
 /* Without the key that was made, whose name begins with a digit. */
 static const char *known_states(void) {
     const char *text = states_at(NOW);
@@ -98,7 +71,7 @@ START_TEST(a_command_that_is_killed_at_any_moment_has_done_all_or_nothing_and_ma
     setenv("TMPDIR", "/dev/shm", 1); /* in memory, since each of hundreds of runs syncs */
     while (was_killed) {
         prepare(killed);
-        was_killed = run_and_kill(killed, ++calls);
+        was_killed = kill_at_call(killed->run, ++calls);
         const char *states = known_states();
         /* of prune, a file may be gone and its line not be */
         ck_assert_msg(strcmp(states, killed->before) == 0 || strcmp(states, killed->after) == 0 ||

@@ -1,14 +1,12 @@
 #include "jwtd/keyring.h"
 #include "jwtd/macros.h"
+#include "kill_at_call.h"
 #include "tests/runner.h"
 #include "token_fixture.h"
 
 #include <glob.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/mount.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
 
 Suite *keyring_suite(void);
 
@@ -444,29 +442,9 @@ START_TEST(what_is_missing_is_made_and_nothing_else) {
 }
 END_TEST
 
-/* Runs keygen until it is about to make its system call number `calls`, and kills it there. False: it has come to its end before.
- */
-static bool generate_and_kill(unsigned calls) {
+static bool complete(void) {
     char kid[KID_MAX_LEN + 1];
-    int status;
-    pid_t pid = fork();
-    if (pid == 0) {
-        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-        raise(SIGSTOP);
-        _exit(keyring_complete(keys_dir, refresh_file, "hs256", kid, error, sizeof error) ? 0 : 1);
-    }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    for (unsigned stops = 0; WIFSTOPPED(status) && stops < 2 * calls - 1; stops++) { /* one before a call and one behind it */
-        ck_assert_int_eq(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
-        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    }
-    if (!WIFSTOPPED(status)) {
-        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-        return false;
-    }
-    kill(pid, SIGKILL);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    return true;
+    return keyring_complete(keys_dir, refresh_file, "hs256", kid, error, sizeof error);
 }
 
 /* The second call is what the systemd unit does before each start. */
@@ -481,7 +459,7 @@ START_TEST(keygen_that_is_killed_at_any_moment_leaves_what_the_next_one_complete
         set_up();
         rmdir(keys_dir);
         unlink(refresh_file);
-        was_killed = generate_and_kill(++calls);
+        was_killed = kill_at_call(complete, ++calls);
         bool has_refresh_key = access(refresh_file, F_OK) == 0;
         ck_assert_msg(!has_refresh_key || signing_keys() == 1, "a refresh key alone, before call %u", calls);
         ck_assert_msg(keyring_complete(keys_dir, refresh_file, "hs256", kid, error, sizeof error), "%s", error);

@@ -376,6 +376,16 @@ START_TEST(a_line_has_the_time_at_which_it_was_logged) {
 }
 END_TEST
 
+/* Reads until as many lines as are due have this, which are all. */
+static void expect_lines(struct writing *writing, char *text, const char *mark, int due) {
+    size_t len = 0;
+    int64_t until_us = clock_monotonic_us() + LONG_US;
+    do
+        len += read_pipe(writing, text + len, TEXT_SIZE - len, 100);
+    while (count(text, mark) < due && clock_monotonic_us() < until_us);
+    ck_assert_int_eq(count(text, mark), due);
+}
+
 START_TEST(a_flood_of_requests_behind_a_slow_sink_costs_no_other_event) {
     enum { EVENTS = 100 };
     struct writing writing;
@@ -390,12 +400,7 @@ START_TEST(a_flood_of_requests_behind_a_slow_sink_costs_no_other_event) {
     for (int i = 0; i < EVENTS; i++)
         log_event(LOG_INFO, "login_failed", "number=%d", i);
     ck_assert_uint_eq(log_lines_lost(), lost);
-    size_t len = 0;
-    int64_t until_us = clock_monotonic_us() + LONG_US;
-    do
-        len += read_pipe(&writing, text + len, TEXT_SIZE - len, 100);
-    while (count(text, "\"event\":\"login_failed\"") < EVENTS && clock_monotonic_us() < until_us);
-    ck_assert_int_eq(count(text, "\"event\":\"login_failed\""), EVENTS);
+    expect_lines(&writing, text, "\"event\":\"login_failed\"", EVENTS);
     end_writing(&writing);
     free(text);
 }
@@ -413,12 +418,7 @@ START_TEST(a_flood_of_failing_logins_behind_a_slow_sink_costs_no_error) {
     ck_assert_uint_gt(lost, before);
     log_event(LOG_ERROR, "not_lost", "number=%d", 1);
     ck_assert_uint_eq(log_lines_lost(), lost);
-    size_t len = 0;
-    int64_t until_us = clock_monotonic_us() + LONG_US;
-    do
-        len += read_pipe(&writing, text + len, TEXT_SIZE - len, 100);
-    while (count(text, "\"event\":\"not_lost\"") < 1 && clock_monotonic_us() < until_us);
-    ck_assert_int_eq(count(text, "\"event\":\"not_lost\""), 1);
+    expect_lines(&writing, text, "\"event\":\"not_lost\"", 1);
     end_writing(&writing);
     free(text);
 }
